@@ -1,0 +1,23 @@
+"""The bounds that decisions rest on, with the reason beside each. Seconds unless the name says otherwise."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+ATTEMPTS_MOST = 3  # requests of one step that may vanish without a trace before a human should look
+
+#: An unanswered request shows in the activity list by then: the request's deadline of 25 s plus a list that lags
+#: 30 s, doubled.
+SETTLE = timedelta(seconds=120)
+
+#: A push that a source operation causes shows by then.
+JUDGE_SETTLE = timedelta(seconds=60)
+
+#: A commit without any sign of a deployment for this long is a failure.
+DEPLOY_APPEAR = timedelta(seconds=1800)
+
+#: How late a slot is still on time: what the platform itself causes (20 min offset, a backup in the way, one tick).
+ON_TIME = timedelta(seconds=1800)
+
+#: A gap between ticks longer than this asks whether the state was rewound by a restore.
+TICK_GAP = timedelta(seconds=1800)

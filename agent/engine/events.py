@@ -1,0 +1,185 @@
+"""Facts about a run, as the journal keeps them: append-only, in order, each with the moment it was recorded.
+
+Every event is frozen and holds JSON values and aware datetimes only; ``kind`` is its stable name in the journal,
+the logs and ``show --json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+Trigger = Literal["schedule", "manual"]
+RunOutcome = Literal["succeeded", "failed", "missed", "skipped", "cancelled"]
+StepOutcome = Literal["done", "nothing-to-do", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, at an agent's clock reading ``at`` (UTC)."""
+
+    kind: ClassVar[str] = ""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOpened(Event):
+    """A run exists: for a slot that is due (or was missed), or asked for by hand.
+
+    ``slot`` is the local wall-clock name (None by hand), ``due_at`` its instant, ``job`` the snapshot.
+    """
+
+    kind: ClassVar[str] = "run-opened"
+    run: str
+    slot: str | None
+    due_at: datetime
+    trigger: Trigger
+    job: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentRecorded(Event):
+    """The request of a step is about to be made. Written and synced before it, never after.
+
+    ``server_at`` is the server's clock at the last read before; ``head`` the head commit then.
+    """
+
+    kind: ClassVar[str] = "intent-recorded"
+    step: int
+    attempt: int
+    server_at: datetime
+    head: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAccepted(Event):
+    """The platform took the request and named the activity."""
+
+    kind: ClassVar[str] = "request-accepted"
+    step: int
+    activity: str
+    backup: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused(Event):
+    """The platform said no and did not act. ``again_at``: from when it may be asked again; None means never."""
+
+    kind: ClassVar[str] = "request-refused"
+    step: int
+    failure: str
+    message: str
+    again_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestUnanswered(Event):
+    """No usable answer came: whether the platform acted is not known, the activity list will tell."""
+
+    kind: ClassVar[str] = "request-unanswered"
+    step: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityAdopted(Event):
+    """An activity found in the list is this step's: ``how`` says what makes it so."""
+
+    kind: ClassVar[str] = "activity-adopted"
+    step: int
+    activity: str
+    how: str
+    backup: str | None = None
+    head: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentVoid(Event):
+    """The settled activity list shows no trace of the request: it did not take effect and may be made again."""
+
+    kind: ClassVar[str] = "intent-void"
+    step: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityEnded(Event):
+    """The activity of a step came to its end."""
+
+    kind: ClassVar[str] = "activity-ended"
+    step: int
+    activity: str
+    state: str
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitBegun(Event):
+    """The run waits for something; recorded when what it waits for changes, not at every tick."""
+
+    kind: ClassVar[str] = "wait-begun"
+    on: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDone(Event):
+    """A step reached its end without failure; ``detail`` is the evidence (a proved backup, a commit)."""
+
+    kind: ClassVar[str] = "step-done"
+    step: int
+    outcome: StepOutcome
+    message: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed(Event):
+    """A step failed; ``failure`` is the stable kind, ``message`` what happened, ``remedy`` what helps."""
+
+    kind: ClassVar[str] = "step-failed"
+    step: int
+    failure: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something that does not stop the run but that somebody should know."""
+
+    kind: ClassVar[str] = "warned"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunClosed(Event):
+    """The run is over, for good."""
+
+    kind: ClassVar[str] = "run-closed"
+    outcome: RunOutcome
+    message: str
+    failure: str | None = None
+    remedy: str = ""
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.kind: event
+    for event in (
+        RunOpened,
+        IntentRecorded,
+        RequestAccepted,
+        RequestRefused,
+        RequestUnanswered,
+        ActivityAdopted,
+        IntentVoid,
+        ActivityEnded,
+        WaitBegun,
+        StepDone,
+        StepFailed,
+        Warned,
+        RunClosed,
+    )
+}

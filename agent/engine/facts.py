@@ -1,0 +1,201 @@
+"""What the platform says of itself, as values: environment, activity, backup, and what one tick has seen so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+TroubleKind = Literal["unreachable", "bad-reply", "token", "permission", "not-found", "budget"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The environment's word on its last deployment."""
+
+    successful: bool
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment as the API showed it at ``server_at`` (the server's own clock)."""
+
+    id: str
+    type: str
+    status: str
+    is_dirty: bool
+    head_commit: str | None
+    links: Mapping[str, str]
+    server_at: datetime
+    deployment: Deployment | None = None
+    has_staged_activities: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The platform's record of an operation. ``complete`` is not success: read ``succeeded``."""
+
+    id: str
+    type: str
+    state: str
+    result: str | None
+    created_at: datetime | None
+    completed_at: datetime | None = None
+    user: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    failure_reason: str | None = None
+    text: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """No further change is to come. Unknown states count as unfinished: the run's time limit ends them."""
+        return self.state in {"complete", "cancelled"}
+
+    @property
+    def succeeded(self) -> bool:
+        """Complete with the result ``success``; a missing result is none."""
+        return self.state == "complete" and self.result == "success"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup as listed. ``CREATED`` and ``DELETING`` are the only states there are."""
+
+    id: str
+    status: str
+    restorable: bool
+    environment: str
+    created_at: datetime | None
+    safe: bool = True
+    automated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A look or a request that could not be made: what kind of trouble, in words, and the remedy."""
+
+    kind: TroubleKind
+    message: str
+    remedy: str = ""
+
+
+# --- questions -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtEnvironment:
+    """Read the environment of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtActivity:
+    """Read one activity."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtActivities:
+    """List activities of the environment, newest first.
+
+    ``types`` empty means all; ``since`` ends the listing at older ones; ``incomplete`` asks for running ones only.
+    """
+
+    types: tuple[str, ...] = ()
+    since: datetime | None = None
+    incomplete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtBackup:
+    """Read one backup by its name."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtBackups:
+    """List the backups of the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtOwner:
+    """Find out which user the token belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtRetention:
+    """Find out how many manual backups the project keeps."""
+
+
+Question = (
+    LookAtEnvironment | LookAtActivity | LookAtActivities | LookAtBackup | LookAtBackups | LookAtOwner | LookAtRetention
+)
+
+# --- answers ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityList:
+    """Activities as listed at ``server_at``; ``complete`` is false where the listing was cut at its bound."""
+
+    items: tuple[Activity, ...]
+    server_at: datetime
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The thing asked for does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The user that the token belongs to; None where the API does not say."""
+
+    id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many manual backups the environment keeps; None where the API does not say."""
+
+    manual_limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackupList:
+    """The backups of the environment as listed."""
+
+    items: tuple[Backup, ...]
+
+
+Answer = Environment | Activity | ActivityList | Backup | BackupList | Absent | Owner | Retention | Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that one pass over a run has seen, in the order it was seen.
+
+    ``answers`` maps each question to its answer and the number of that look, so that a decision can ask for
+    something seen *after* something else.
+    """
+
+    answers: Mapping[Question, tuple[int, Answer]] = field(default_factory=dict)
+    looks: int = 0
+
+    def plus(self, question: Question, answer: Answer) -> Observation:
+        """The same with one more answer; a later answer to the same question replaces the earlier."""
+        number = self.looks + 1
+        return replace(self, answers={**self.answers, question: (number, answer)}, looks=number)
+
+    def number(self, question: Question) -> int:
+        """When the question was last answered; 0 where it never was."""
+        return self.answers[question][0] if question in self.answers else 0
+
+    def get(self, question: Question) -> Answer | None:
+        """The latest answer to the question."""
+        return self.answers[question][1] if question in self.answers else None

@@ -1,0 +1,62 @@
+"""A job: what is to be done, when, and where. Plain values, as the job file or a run's snapshot gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+CatchUp = Literal["none", "latest"]
+Overlap = Literal["skip", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One operation of a job: its kind and that kind's settings, JSON values only."""
+
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job definition. Durations are whole seconds."""
+
+    name: str
+    steps: tuple[StepPlan, ...]
+    schedule: str | None = None
+    timezone: str = "UTC"
+    environment_types: tuple[str, ...] = ("production",)
+    catch_up: CatchUp = "latest"
+    misfire_grace: int = 6 * 3600
+    overlap: Overlap = "skip"
+    timeout: int = 12 * 3600
+
+    def to_json(self) -> dict[str, Any]:
+        """The snapshot that a run keeps, so that editing the job never changes a run in flight."""
+        return {
+            "name": self.name,
+            "steps": [{"kind": step.kind, "settings": dict(step.settings)} for step in self.steps],
+            "schedule": self.schedule,
+            "timezone": self.timezone,
+            "environment_types": list(self.environment_types),
+            "catch_up": self.catch_up,
+            "misfire_grace": self.misfire_grace,
+            "overlap": self.overlap,
+            "timeout": self.timeout,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Job:
+        """The job of a snapshot; raises KeyError, TypeError or ValueError where it is none."""
+        return cls(
+            name=str(data["name"]),
+            steps=tuple(StepPlan(str(step["kind"]), dict(step["settings"])) for step in data["steps"]),
+            schedule=data["schedule"],
+            timezone=str(data["timezone"]),
+            environment_types=tuple(str(item) for item in data["environment_types"]),
+            catch_up=data["catch_up"],
+            misfire_grace=int(data["misfire_grace"]),
+            overlap=data["overlap"],
+            timeout=int(data["timeout"]),
+        )

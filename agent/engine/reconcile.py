@@ -1,0 +1,77 @@
+"""What became of a request that has no answer: read from the activity list, never guessed.
+
+The rules: an activity counts only if it is of the right type, was created at or after the intent *by the server's
+clock*, fits the request's parameters, belongs to the token's user, and is not another step's already. One that
+carries this run's mark is surely ours. None in a list that is settled means the request did not take effect.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from agent.engine import events as ev
+from agent.engine.bounds import SETTLE
+from agent.engine.facts import Activity, ActivityList, LookAtActivities, LookAtOwner, Owner
+from agent.engine.step import Case, Need, Pending, StepKind
+
+Found = Need | Pending | ev.ActivityAdopted | ev.IntentVoid
+
+
+def reconcile(case: Case, kind: StepKind) -> Found:
+    """The event that settles an open intent, the question that must be answered first, or what to wait for."""
+    intent = case.step.intent
+    if intent is None:  # fold lets no step be intended without one
+        raise ValueError("a step is intended without an intent")
+    question = LookAtActivities(types=(kind.activity_type,), since=intent.server_at)
+    listed = case.seen.get(question)
+    if not isinstance(listed, ActivityList):
+        return Need(question)
+    sure, maybe = _candidates(case, kind, listed, intent)
+    if not sure and any(activity.user for activity in maybe):
+        owner = case.seen.get(LookAtOwner())
+        if not isinstance(owner, Owner):
+            return Need(LookAtOwner())
+        maybe = [each for each in maybe if not (each.user and owner.id and each.user != owner.id)]
+    if sure:
+        return _adopt(case, sure[0], "it carries this run's mark")
+    if maybe:
+        others = f", the first of {len(maybe)}" if len(maybe) > 1 else ""
+        return _adopt(case, maybe[0], f"type, parameters, user and time fit the request{others}")
+    if listed.complete and listed.server_at >= intent.server_at + SETTLE:
+        return ev.IntentVoid(
+            at=case.now,
+            step=case.step.index,
+            message=f"no {kind.activity_type} since {intent.server_at:%H:%M:%S} UTC: the request had no effect",
+        )
+    return Pending("answer", f"the {kind.name} request has no answer; its activity may still appear")
+
+
+def _candidates(
+    case: Case, kind: StepKind, listed: ActivityList, intent: ev.IntentRecorded
+) -> tuple[list[Activity], list[Activity]]:
+    """Activities that are surely and that may be this request's, oldest first."""
+    sure: list[Activity] = []
+    maybe: list[Activity] = []
+    earliest = intent.server_at - timedelta(seconds=1)  # a Date header knows whole seconds only
+    dated = [each for each in listed.items if each.created_at is not None]
+    for activity in sorted(dated, key=lambda each: (each.created_at or earliest, each.id)):
+        too_old = activity.created_at is None or activity.created_at < earliest
+        if too_old or activity.type != kind.activity_type or activity.id in case.claimed:
+            continue
+        recognition = kind.recognises(case.step.plan, case.run.id, activity)
+        if recognition == "sure":
+            sure.append(activity)
+        elif recognition == "maybe":
+            maybe.append(activity)
+    return sure, maybe
+
+
+def _adopt(case: Case, activity: Activity, how: str) -> ev.ActivityAdopted:
+    name = activity.payload.get("backup_name")
+    return ev.ActivityAdopted(
+        at=case.now,
+        step=case.step.index,
+        activity=activity.id,
+        how=how,
+        backup=name if isinstance(name, str) else None,
+    )

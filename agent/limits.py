@@ -1,0 +1,32 @@
+"""Every bound the agent keeps, with the reason beside it. Seconds unless the name says otherwise."""
+
+# --- time of one tick -------------------------------------------------------------------------------------
+TICK_BUDGET = 60.0  # promise P4; the platform kills a cancelled cron 10 s after SIGTERM, an update replaces it
+REQUEST_DEADLINE = 25.0  # whole request with body; the official CLI gives one read 30
+CONNECT_TIMEOUT = 10.0  # a SYN lost three times
+LEASE = 120.0  # twice the budget: a lease outlives its tick only if the tick hung
+
+# --- reads that may be repeated ---------------------------------------------------------------------------
+READ_ATTEMPTS = 3
+BACKOFF_FIRST = 0.5
+BACKOFF_MOST = 8.0
+RETRY_AFTER_MOST = 15.0  # a longer wish of the server is left to the next tick
+
+# --- what comes from the API ------------------------------------------------------------------------------
+BODY_MOST_BYTES = 4 * 1024 * 1024  # a list of 100 activities with logs is well below
+JSON_DEPTH_MOST = 40  # real replies nest about 10 deep
+LIST_MOST = 1000  # items of one collection that are looked at
+PAGE_SIZE = 50  # activities of one page
+PAGES_MOST = 4  # pages of one look: 200 activities since an intent
+TEXT_MOST = 500  # characters of foreign text kept in messages, journal and logs
+ID_MOST = 200  # characters of an id or name from outside
+TOKEN_MOST = 16 * 1024  # characters of an access token
+
+# --- job file, state --------------------------------------------------------------------------------------
+JOB_FILE_MOST_BYTES = 1024 * 1024  # 1,000 jobs are about 200 kB
+EXPRESSION_MOST = 256  # characters of a cron expression
+RECHECK = 86400.0  # an idle answer is never trusted longer: time zone data change, clocks jump
+LOOK_BACK = 32 * 86400.0  # slots further back are counted as missed without being listed
+SLOTS_MOST = 20_000  # slots listed at once
+CLOCK_BACK = 3600.0  # a clock this far behind the last tick makes an idle answer worthless
+VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable

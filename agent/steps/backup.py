@@ -1,0 +1,116 @@
+"""The step ``backup``: ask for a backup and prove it, or reuse one that is proved and young enough.
+
+Proof (promise P2): the activity ended in success and names a backup; that backup exists, has status CREATED, is
+restorable, belongs to this environment and was created after the request (after the slot, where it was adopted).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from agent.engine.facts import Absent, Activity, Backup, BackupList, Environment, LookAtBackup, LookAtBackups
+from agent.engine.job import StepPlan
+from agent.engine.step import Case, Done, Failed, Need, Recognition, Verdict
+
+
+class BackupStep:
+    """Take a backup and prove it."""
+
+    name = "backup"
+    activity_type = "environment.backup"
+    link = "#backup"
+    waits_for: frozenset[str] = frozenset()
+
+    def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
+        """``safe`` holds requests for 15 to 30 s and is consistent; ``live`` does not (docs:environments/backup)."""
+        return {"safe": not plan.settings.get("live", False)}
+
+    def describe(self, plan: StepPlan) -> str:
+        """The step in a few words for people."""
+        return "live backup" if plan.settings.get("live", False) else "backup"
+
+    def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
+        """A backup is where the proof comes from."""
+        return False
+
+    def shortcut(self, case: Case, environment: Environment) -> Verdict | None:
+        """Reuse the newest good backup if the job allows it and it is young enough."""
+        window = int(case.step.plan.settings.get("reuse-within", 0))
+        if window <= 0:
+            return None
+        listed = case.seen.get(LookAtBackups())
+        if not isinstance(listed, BackupList):
+            return Need(LookAtBackups())
+        oldest = environment.server_at - timedelta(seconds=window)
+        live_will_do = bool(case.step.plan.settings.get("live", False))
+        good = [
+            backup
+            for backup in listed.items
+            if not _flaws(backup, environment.id, oldest) and (backup.safe or live_will_do)
+        ]
+        if not good:
+            return None
+        newest = max(good, key=lambda backup: (backup.created_at or oldest, backup.id))
+        return _proved(newest, f"backup {newest.id} is proved and younger than {window} s: reused", reused=True)
+
+    def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
+        """A backup activity may be ours unless its ``safe`` parameter says otherwise."""
+        safe = activity.parameters.get("safe")
+        return "no" if isinstance(safe, bool) and safe != self.body(plan, run)["safe"] else "maybe"
+
+    def adopts(self, case: Case, activity: Activity) -> bool:
+        """A running backup serves if it began after the slot and is as safe as the job wants it."""
+        young = activity.created_at is not None and activity.created_at >= case.run.due_at
+        wants_safe = self.body(case.step.plan, case.run.id)["safe"]
+        return young and (not wants_safe or activity.parameters.get("safe") is True)
+
+    def judge(self, case: Case, activity: Activity) -> Verdict:
+        """The proof, from the backup itself."""
+        name = activity.payload.get("backup_name") or case.step.backup
+        if not isinstance(name, str) or not name:
+            return Failed("proof-failed", f"activity {activity.id} succeeded but names no backup")
+        backup = case.seen.get(LookAtBackup(name))
+        remedy = "look at it in the Console, or: upsun backup:list"
+        if isinstance(backup, Absent):
+            text = f"activity {activity.id} succeeded but backup {name} does not exist"
+            return Failed("proof-failed", text, remedy)
+        if not isinstance(backup, Backup):
+            return Need(LookAtBackup(name))
+        environment = next(iter(_environments(case)), None)
+        flaws = _flaws(backup, environment, self._newer_than(case))
+        if flaws:
+            return Failed("proof-failed", f"backup {name} is not proved: {'; '.join(flaws)}", remedy)
+        return _proved(backup, f"backup {name} proved restorable", reused=False)
+
+    @staticmethod
+    def _newer_than(case: Case) -> datetime:
+        """The backup must be newer than this: the intent by the server's clock, or the slot where it was adopted."""
+        intent = case.step.intent
+        return case.run.due_at if intent is None else intent.server_at - timedelta(seconds=1)
+
+
+def _environments(case: Case) -> list[str]:
+    return [answer.id for _, answer in case.seen.answers.values() if isinstance(answer, Environment)]
+
+
+def _flaws(backup: Backup, environment: str | None, newer_than: datetime) -> list[str]:
+    """What speaks against the backup; empty means proved."""
+    flaws: list[str] = []
+    if backup.status != "CREATED":
+        flaws.append(f"its status is {backup.status}, not CREATED")
+    if not backup.restorable:
+        flaws.append("it is not restorable")
+    if environment is not None and backup.environment != environment:
+        flaws.append(f"it belongs to {backup.environment}, not to {environment}")
+    if backup.created_at is None:
+        flaws.append("it has no creation date")
+    elif backup.created_at < newer_than:
+        flaws.append(f"it was created {backup.created_at:%Y-%m-%d %H:%M:%S} UTC, before the request")
+    return flaws
+
+
+def _proved(backup: Backup, message: str, *, reused: bool) -> Done:
+    created = backup.created_at.isoformat() if backup.created_at else None
+    detail = {"backup": backup.id, "created_at": created, "safe": backup.safe, "reused": reused}
+    return Done("done", message, detail)
