@@ -1,0 +1,158 @@
+"""The job file ``.upsun/agent.toml`` read into jobs; every error names file, line, what is wrong and the remedy."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.config.definitions import AGENT, JOB_FILE, json_schema
+from agent.config.positions import Positions
+from agent.config.shapes import Problem
+from agent.engine.job import Job, StepPlan
+from agent.errors import ConfigInvalid
+from agent.limits import JOB_FILE_MOST_BYTES
+
+__all__ = ["JobFile", "Mistake", "candidates", "find", "json_schema", "load", "parse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing wrong with a job file, ready to be shown: line (1-based), key, message, remedy."""
+
+    line: int
+    key: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: {self.key + ': ' if self.key else ''}{self.message}"
+        return f"{where} ({self.remedy})" if self.remedy else where
+
+
+class JobFileInvalid(ConfigInvalid):
+    """The job file has mistakes."""
+
+    def __init__(self, path: str, mistakes: tuple[Mistake, ...]) -> None:
+        listed = "\n".join(f"{path}:{mistake.line}: {str(mistake).partition(': ')[2]}" for mistake in mistakes)
+        super().__init__(listed, remedy="mend the lines named, then: upsun-agent validate")
+        self.path = path
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A job file that is valid: its path, its exact text, the agent's settings and the jobs by name."""
+
+    path: str
+    text: str
+    state: str | None
+    token_variable: str
+    jobs: Mapping[str, Job]
+
+    def job(self, name: str) -> Job:
+        """The job of that name; raises ConfigInvalid where there is none."""
+        if name not in self.jobs:
+            known = ", ".join(self.jobs)
+            raise ConfigInvalid(f"{self.path} defines no job '{name}'", remedy=f"the jobs are: {known}")
+        return self.jobs[name]
+
+
+def candidates(environ: Mapping[str, str], option: str | None = None) -> list[str]:
+    """Where a job file is looked for, in order; an option or variable that names one ends the search."""
+    named = option or environ.get("UPSUN_AGENT_CONFIG")
+    if named:
+        return [named]
+    base = environ.get("PLATFORM_APP_DIR") or os.curdir
+    return [f"{base}/.upsun/agent.toml", f"{base}/upsun-agent.toml"]
+
+
+def find(environ: Mapping[str, str], option: str | None = None) -> str:
+    """The first job file that exists; raises ConfigInvalid with the places looked at where none does."""
+    places = candidates(environ, option)
+    for place in places:
+        if os.path.isfile(place):
+            return place
+    remedy = "write one (see the README), or name it with --config or UPSUN_AGENT_CONFIG"
+    raise ConfigInvalid(f"no job file at {' nor at '.join(places)}", remedy=remedy)
+
+
+def load(path: str) -> JobFile:
+    """The job file at ``path``; raises ConfigInvalid where it cannot be read or has mistakes."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(JOB_FILE_MOST_BYTES + 1)
+    except OSError as error:
+        raise ConfigInvalid(f"{path} cannot be read: {error.strerror}", remedy="check the path and its mode") from error
+    if len(data) > JOB_FILE_MOST_BYTES:
+        raise ConfigInvalid(f"{path} is larger than {JOB_FILE_MOST_BYTES} bytes", remedy="split the jobs")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise JobFileInvalid(path, (Mistake(line, "", "not UTF-8", "save the file as UTF-8"),)) from None
+    return parse(text, path)
+
+
+def parse(text: str, path: str = "agent.toml") -> JobFile:
+    """The job file with that text; raises ConfigInvalid that lists every mistake."""
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise JobFileInvalid(path, (_syntax_mistake(error, text),)) from None
+    problems = list(JOB_FILE.check(data, ()))
+    if not problems:
+        problems = list(_order_problems(data))
+    if problems:
+        positions = Positions(text)
+        mistakes = sorted((_located(problem, positions) for problem in problems), key=lambda each: each.line)
+        raise JobFileInvalid(path, tuple(mistakes))
+    read = JOB_FILE.read(data)
+    agent = {**AGENT.read({}), **read["agent"]}
+    jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
+    return JobFile(path, text, agent["state"], agent["token-variable"], jobs)
+
+
+def _syntax_mistake(error: Exception, text: str) -> Mistake:
+    message = str(error) or "nested too deep"
+    head, _, place = message.rpartition(" (at ")
+    if not head:
+        return Mistake(1, "", f"no TOML: {message[:200]}", "")
+    digits = "".join(char if char.isdigit() else " " for char in place).split()
+    line = int(digits[0]) if digits else text.count("\n") + 1
+    return Mistake(line, "", f"no TOML: {head[:200]}", "")
+
+
+def _located(problem: Problem, positions: Positions) -> Mistake:
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.path).lstrip(".")
+    return Mistake(positions.line(problem.path), key, problem.message, problem.remedy)
+
+
+def _order_problems(data: Mapping[str, Any]) -> list[Problem]:
+    """Steps that can never run as written: an update that needs a proof which no earlier step gives."""
+    problems = []
+    for name, job in data["jobs"].items():
+        for index, step in enumerate(job["steps"]):
+            operation = step.get("source-operation")
+            needs = operation is not None and operation.get("backup", "required") == "required"
+            if needs and not any("backup" in earlier for earlier in job["steps"][:index]):
+                path = ("jobs", name, "steps", index, "source-operation")
+                remedy = 'put a backup step before it, or set backup = "not-needed" on it'
+                problems.append(Problem(path, "needs a backup step before it", remedy))
+    return problems
+
+
+def _job(name: str, settings: Mapping[str, Any]) -> Job:
+    return Job(
+        name=name,
+        steps=tuple(StepPlan(kind, values) for step in settings["steps"] for kind, values in step.items()),
+        schedule=settings["schedule"],
+        timezone=settings["timezone"],
+        environment_types=tuple(settings["environment-types"]),
+        catch_up=settings["catch-up"],
+        misfire_grace=settings["misfire-grace"],
+        overlap=settings["overlap"],
+        timeout=settings["timeout"],
+    )

@@ -1,0 +1,105 @@
+"""What a job file may hold, said once: validation, JSON Schema and the reference page all come from here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.config.shapes import Boolean, Choice, Duration, Field, ListOf, MapOf, Table, Text
+from agent.limits import EXPRESSION_MOST
+from agent.schedule import expression_fault, zone_fault
+
+NAME = Text(r"[a-z][a-z0-9-]{0,62}", "a name of lower-case letters, digits and hyphens that begins with a letter", 63)
+VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "the name of a variable", 128)
+TYPES = ("production", "staging", "development")
+
+BACKUP = Table(
+    {
+        "live": Field(Boolean(), "Back up without holding requests; parts may not fit together.", default=False),
+        "reuse-within": Field(Duration(), "Take a proved backup that is younger than this instead.", default=0),
+    }
+)
+
+VARIABLES = MapOf(
+    MapOf(Text(r"[^\x00]*", "text", 10_000), VARIABLE, most=100),
+    Text(r"[a-z][a-z0-9-]*", "a group such as env", 40),
+    most=10,
+)
+
+SOURCE_OPERATION = Table(
+    {
+        "name": Field(
+            Text(what="the name of a source operation", most=200),
+            "The operation's name in .upsun/config.yaml.",
+            None,
+            True,
+        ),
+        "variables": Field(
+            VARIABLES, 'Variables for the operation, by group: { env = { NAME = "value" } }.', default={}
+        ),
+        "backup": Field(
+            Choice(("required", "not-needed")),
+            "Whether a backup must be proved in the same run before; not-needed suits throw-away environments.",
+            default="required",
+        ),
+    }
+)
+
+STEP = Table(
+    {
+        "backup": Field(BACKUP, "Take a backup and prove it restorable."),
+        "source-operation": Field(SOURCE_OPERATION, "Run a source operation and judge what came of it."),
+    },
+    one_of=True,
+)
+
+JOB = Table(
+    {
+        "schedule": Field(
+            Text(what="a cron expression", most=EXPRESSION_MOST, rule=expression_fault),
+            "Five cron fields, or @daily and the like; H stands for a value that is this job's own. "
+            "Without it the job runs by hand only.",
+        ),
+        "timezone": Field(
+            Text(what="a time zone", most=64, rule=zone_fault), "The zone of the schedule, such as Europe/Paris.", "UTC"
+        ),
+        "environment-types": Field(
+            ListOf(Choice(TYPES)), "Where the job runs; elsewhere it does nothing.", ("production",)
+        ),
+        "catch-up": Field(
+            Choice(("latest", "none")),
+            "After downtime: run the latest missed slot within the grace, or none.",
+            "latest",
+        ),
+        "misfire-grace": Field(Duration(60), "How late a run may begin.", 6 * 3600),
+        "overlap": Field(
+            Choice(("skip", "wait")), "A slot that comes while the previous run is in flight: skip it or wait.", "skip"
+        ),
+        "timeout": Field(Duration(600), "A run that is not over by then has failed.", 12 * 3600),
+        "steps": Field(ListOf(STEP, most=20, distinct=False), "What to do, in this order.", None, True),
+    }
+)
+
+AGENT = Table(
+    {
+        "state": Field(
+            Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000), "A writable directory on a persistent mount."
+        ),
+        "token-variable": Field(VARIABLE, "The variable that holds the API token.", "UPSUN_CLI_TOKEN"),
+    }
+)
+
+JOB_FILE = Table(
+    {
+        "agent": Field(AGENT, "Settings of the agent itself.", {}),
+        "jobs": Field(MapOf(JOB, NAME, least=1), "The jobs, by name.", None, True),
+    }
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """The job file as JSON Schema; ``docs/agent.schema.json`` is this, checked in."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "upsun-agent job file (.upsun/agent.toml)",
+        **JOB_FILE.schema(),
+    }

@@ -1,0 +1,117 @@
+"""The container as ``PLATFORM_*`` describes it, read into one value.
+
+``PLATFORM_ENVIRONMENT_TYPE`` does not exist at build, so nothing about the type is decided there: built apps are
+reused by other environments (docs:development/variables/use-variables).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import quote
+
+from agent.errors import ConfigInvalid
+from agent.limits import ID_MOST, VARIABLE_MOST_BYTES
+
+Phase = Literal["build", "runtime", "ci", "laptop"]
+
+#: Set by the platform while it builds, and never later.
+BUILD_ONLY = ("PLATFORM_OUTPUT_DIR", "PLATFORM_CACHE_DIR", "PLATFORM_SOURCE_DIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Where the agent runs. What the platform did not say is None or empty.
+
+    ``environment`` is the id that API paths take (``PLATFORM_BRANCH``); ``machine_name`` is ``PLATFORM_ENVIRONMENT``.
+    """
+
+    phase: Phase
+    project: str | None = None
+    environment: str | None = None
+    machine_name: str | None = None
+    environment_type: str | None = None
+    app: str | None = None
+    app_dir: str | None = None
+    relationships: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    routes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def environment_path(self) -> str:
+        """The environment id as a path segment: ids may hold slashes."""
+        return quote(self.environment or "", safe="")
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Whose state this is: project, environment, app. A journal with another identity is foreign."""
+        return (self.project or "", self.environment or "", self.app or "")
+
+
+def phase_of(environ: Mapping[str, str]) -> Phase:
+    """Which phase these variables belong to: build, runtime, CI, or somebody's own machine."""
+    if environ.get("PLATFORM_PROJECT"):
+        if environ.get("PLATFORM_BRANCH") or environ.get("PLATFORM_ENVIRONMENT"):
+            return "runtime"
+        return "build"
+    if any(environ.get(name) for name in BUILD_ONLY):
+        return "build"
+    return "ci" if environ.get("CI") else "laptop"
+
+
+def read_container(
+    environ: Mapping[str, str], *, project: str | None = None, environment: str | None = None
+) -> Container:
+    """The container these variables describe; ``project`` and ``environment`` (from options) win over them.
+
+    Raises:
+        ConfigInvalid: a variable holds broken base64 or JSON, or an id that cannot be one.
+    """
+    return Container(
+        phase=phase_of(environ),
+        project=_identifier("--project", project) or _identifier("PLATFORM_PROJECT", environ.get("PLATFORM_PROJECT")),
+        environment=_identifier("--environment", environment)
+        or _identifier("PLATFORM_BRANCH", environ.get("PLATFORM_BRANCH")),
+        machine_name=environ.get("PLATFORM_ENVIRONMENT") or None,
+        # The type is the container's own: it says nothing about an environment named by an option.
+        environment_type=None if environment else environ.get("PLATFORM_ENVIRONMENT_TYPE") or None,
+        app=environ.get("PLATFORM_APPLICATION_NAME") or None,
+        app_dir=environ.get("PLATFORM_APP_DIR") or None,
+        relationships=_decoded(environ, "PLATFORM_RELATIONSHIPS"),
+        routes=_decoded(environ, "PLATFORM_ROUTES"),
+    )
+
+
+def _identifier(source: str, value: str | None) -> str | None:
+    if not value:
+        return None
+    if len(value) > ID_MOST or not value.isprintable() or value != value.strip() or value in {".", ".."}:
+        raise ConfigInvalid(
+            f"{source} is no id: {value[:40]!r}", remedy="it must be printable, without spaces around it"
+        )
+    return value
+
+
+def _decoded(environ: Mapping[str, str], name: str) -> Mapping[str, Any]:
+    """A base64-encoded JSON object, as the platform gives relationships and routes; values are never shown."""
+    raw = environ.get(name)
+    if not raw:
+        return {}
+    remedy = f"unset {name}, or set it as the platform does: a JSON object, base64-encoded"
+    if len(raw) > VARIABLE_MOST_BYTES:
+        raise ConfigInvalid(f"{name} is longer than {VARIABLE_MOST_BYTES} bytes", remedy=remedy)
+    try:
+        text = base64.b64decode(raw, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ConfigInvalid(f"{name} is not base64: {error}", remedy=remedy) from error
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "broken"
+        raise ConfigInvalid(f"{name} holds no JSON once decoded ({where})", remedy=remedy) from None
+    if not isinstance(value, dict):
+        raise ConfigInvalid(f"{name} holds a JSON {type(value).__name__}, not an object", remedy=remedy)
+    return value
