@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -36,22 +36,31 @@ class SystemClock:
         time.sleep(seconds)
 
 
-class VirtualClock:
-    """Time that passes only when told to, so that months fit into seconds."""
+class Hands(Protocol):
+    """A clock that somebody moves by hand, such as the simulator's."""
 
-    def __init__(self, start: datetime) -> None:
-        self._now = start.astimezone(UTC)
-        self._passed = 0.0
+    def now(self) -> datetime:
+        """The moment it shows."""
+
+    def advance(self, seconds: float) -> object:
+        """Move it on."""
+
+
+class VirtualClock:
+    """The agent's time taken from a clock moved by hand: sleeping moves it, so that months fit into seconds."""
+
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
+        self._start = hands.now()
 
     def now(self) -> datetime:
         """The virtual moment, aware, in UTC."""
-        return self._now
+        return self._hands.now()
 
     def monotonic(self) -> float:
         """Virtual seconds since the start."""
-        return self._passed
+        return (self._hands.now() - self._start).total_seconds()
 
     def sleep(self, seconds: float) -> None:
         """Move on by that many seconds at once."""
-        self._now += timedelta(seconds=seconds)
-        self._passed += seconds
+        self._hands.advance(seconds)

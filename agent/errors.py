@@ -107,6 +107,17 @@ class NotFound(ConfigInvalid):
     """The project or environment does not exist, or the token's user cannot see it."""
 
 
+#: Exit codes of failures and troubles that are words in the journal; any other failure is 1.
+CODE_OF_WORD = {
+    "token": NotPermitted.exit_code,
+    "permission": NotPermitted.exit_code,
+    "not-found": ConfigInvalid.exit_code,
+    "unreachable": Unreachable.exit_code,
+    "bad-reply": BadReply.exit_code,
+    "budget": EXIT_OK,
+}
+
+
 def documented() -> list[type[AgentError]]:
     """All error classes, by exit code, for the documentation and its test."""
     found: list[type[AgentError]] = []

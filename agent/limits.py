@@ -4,6 +4,7 @@
 TICK_BUDGET = 60.0  # promise P4; the platform kills a cancelled cron 10 s after SIGTERM, an update replaces it
 REQUEST_DEADLINE = 25.0  # whole request with body; the official CLI gives one read 30
 CONNECT_TIMEOUT = 10.0  # a SYN lost three times
+PASS_MOST = 100  # decisions in one pass over one run; a whole run takes about 20
 LEASE = 120.0  # twice the budget: a lease outlives its tick only if the tick hung
 
 # --- reads that may be repeated ---------------------------------------------------------------------------
@@ -26,7 +27,7 @@ TOKEN_MOST = 16 * 1024  # characters of an access token
 JOB_FILE_MOST_BYTES = 1024 * 1024  # 1,000 jobs are about 200 kB
 EXPRESSION_MOST = 256  # characters of a cron expression
 RECHECK = 86400.0  # an idle answer is never trusted longer: time zone data change, clocks jump
-LOOK_BACK = 32 * 86400.0  # slots further back are counted as missed without being listed
-SLOTS_MOST = 20_000  # slots listed at once
+LOOK_BACK = 8 * 86400.0  # slots further back are history: no grace reaches them
+SLOTS_MOST = 20_000  # slots listed at once: more than a slot a minute in the time looked back
 CLOCK_BACK = 3600.0  # a clock this far behind the last tick makes an idle answer worthless
 VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable

@@ -14,8 +14,9 @@ from agent.config.shapes import Problem
 from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
 from agent.limits import JOB_FILE_MOST_BYTES
+from agent.places import job_files
 
-__all__ = ["JobFile", "Mistake", "candidates", "find", "json_schema", "load", "parse"]
+__all__ = ["JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +61,9 @@ class JobFile:
         return self.jobs[name]
 
 
-def candidates(environ: Mapping[str, str], option: str | None = None) -> list[str]:
-    """Where a job file is looked for, in order; an option or variable that names one ends the search."""
-    named = option or environ.get("UPSUN_AGENT_CONFIG")
-    if named:
-        return [named]
-    base = environ.get("PLATFORM_APP_DIR") or os.curdir
-    return [f"{base}/.upsun/agent.toml", f"{base}/upsun-agent.toml"]
-
-
 def find(environ: Mapping[str, str], option: str | None = None) -> str:
     """The first job file that exists; raises ConfigInvalid with the places looked at where none does."""
-    places = candidates(environ, option)
+    places = job_files(environ, option)
     for place in places:
         if os.path.isfile(place):
             return place

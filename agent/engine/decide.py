@@ -24,6 +24,7 @@ from agent.engine.facts import (
     Retention,
     Trouble,
 )
+from agent.engine.job import Job
 from agent.engine.reconcile import reconcile
 from agent.engine.run import Run, Step
 from agent.engine.step import Case, Done, Failed, Need, Pending, StepKind, Verdict
@@ -41,7 +42,7 @@ class Send:
     """Write and sync the intent, then make this one request, then record what came of it."""
 
     intent: ev.IntentRecorded
-    link: str
+    activity_type: str
     path: str
     body: Mapping[str, Any]
 
@@ -180,9 +181,19 @@ def _close(run: Run, now: datetime, seen: Observation) -> Decision:
         answer = seen.get(LookAtRetention())
         if answer is None:
             return Look(LookAtRetention())
-        if isinstance(answer, Retention) and _too_few(answer.manual_limit):
-            return Record(ev.Warned(at=now, message=_quota_warning(answer.manual_limit)))
+        limit = manual_limit(run.job, answer)
+        if _too_few(limit):
+            return Record(ev.Warned(at=now, message=_quota_warning(limit)))
     return Record(ev.RunClosed(at=now, outcome="succeeded", message="; ".join(step.message for step in run.steps)))
+
+
+def manual_limit(job: Job, answer: Answer | None) -> int | None:
+    """The least number of manual backups kept where the job runs; None where nothing is known."""
+    if not isinstance(answer, Retention):
+        return None
+    return min(
+        (answer.manual_limits[kind] for kind in job.environment_types if kind in answer.manual_limits), default=None
+    )
 
 
 def _too_few(manual_limit: int | None) -> bool:
@@ -231,7 +242,7 @@ def _ready(case: Case, kind: StepKind, background: Background) -> Decision:
         server_at=environment.server_at,
         head=environment.head_commit,
     )
-    return Send(intent, kind.link, environment.links[kind.link], kind.body(step.plan, case.run.id))
+    return Send(intent, kind.activity_type, environment.links[kind.link], kind.body(step.plan, case.run.id))
 
 
 def _guard(case: Case, kind: StepKind, environment: Environment) -> Decision | None:

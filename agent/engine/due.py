@@ -59,9 +59,7 @@ def grace(job: Job) -> timedelta:
     return timedelta(seconds=job.misfire_grace) if job.catch_up == "latest" else ON_TIME
 
 
-def due(
-    job: Job, slots: Sequence[Slot], cursor: datetime, now: datetime, *, in_flight: bool, uncounted: int = 0
-) -> Due:
+def due(job: Job, slots: Sequence[Slot], cursor: datetime, now: datetime, *, in_flight: bool) -> Due:
     """Judge the slots of ``job`` after ``cursor`` and up to ``now``, oldest first.
 
     Only the newest can open a run, and only within the grace; older ones are missed. While the previous run is in
@@ -73,19 +71,18 @@ def due(
         cursor: everything up to it has been judged.
         now: the present, UTC.
         in_flight: whether an earlier run of the job is not closed.
-        uncounted: slots between cursor and the first of ``slots`` that were too many to list.
     """
     if not slots:
-        return Due((), max(cursor, now) if uncounted == 0 else now)
+        return Due((), max(cursor, now))
     newest, older = slots[-1], slots[:-1]
     late = now - newest.due_at > grace(job)
     waiting = in_flight and job.overlap == "wait" and not late
     missed = tuple(slots) if late else tuple(older)
     verdicts: list[SlotVerdict] = []
     if missed:
-        verdicts.append(MissSlots(missed[-1], missed[0], len(missed) + uncounted, _why_missed(late=late, job=job)))
+        verdicts.append(MissSlots(missed[-1], missed[0], len(missed), _why_missed(late=late, job=job)))
     if waiting:
-        before = newest.due_at - timedelta(microseconds=1)
+        before = newest.due_at - timedelta(seconds=1)
         return Due(tuple(verdicts), before)
     if not late:
         verdicts.append(

@@ -28,11 +28,13 @@ class Event:
 class RunOpened(Event):
     """A run exists: for a slot that is due (or was missed), or asked for by hand.
 
-    ``slot`` is the local wall-clock name (None by hand), ``due_at`` its instant, ``job`` the snapshot.
+    ``slot`` is the local wall-clock name (None by hand), ``due_at`` its instant, ``job`` the snapshot,
+    ``environment`` the id of the environment it is about.
     """
 
     kind: ClassVar[str] = "run-opened"
     run: str
+    environment: str
     slot: str | None
     due_at: datetime
     trigger: Trigger

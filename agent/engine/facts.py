@@ -161,9 +161,9 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How many manual backups the environment keeps; None where the API does not say."""
+    """How many manual backups the project keeps, by environment type; types it does not say are left out."""
 
-    manual_limit: int | None
+    manual_limits: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Run:
     """A job in a slot (or asked for by hand), as far as it has come."""
 
     id: str
+    environment: str
     job: Job
     slot: str | None
     due_at: datetime
@@ -107,6 +108,7 @@ def _opened(event: ev.RunOpened) -> Run:
         raise InconsistentEvents(f"the snapshot of the job does not read: {error!r}") from error
     return Run(
         id=event.run,
+        environment=event.environment,
         job=job,
         slot=event.slot,
         due_at=event.due_at,

@@ -77,8 +77,7 @@ class BackupStep:
             return Failed("proof-failed", text, remedy)
         if not isinstance(backup, Backup):
             return Need(LookAtBackup(name))
-        environment = next(iter(_environments(case)), None)
-        flaws = _flaws(backup, environment, self._newer_than(case))
+        flaws = _flaws(backup, case.run.environment, self._newer_than(case))
         if flaws:
             return Failed("proof-failed", f"backup {name} is not proved: {'; '.join(flaws)}", remedy)
         return _proved(backup, f"backup {name} proved restorable", reused=False)
@@ -90,18 +89,14 @@ class BackupStep:
         return case.run.due_at if intent is None else intent.server_at - timedelta(seconds=1)
 
 
-def _environments(case: Case) -> list[str]:
-    return [answer.id for _, answer in case.seen.answers.values() if isinstance(answer, Environment)]
-
-
-def _flaws(backup: Backup, environment: str | None, newer_than: datetime) -> list[str]:
+def _flaws(backup: Backup, environment: str, newer_than: datetime) -> list[str]:
     """What speaks against the backup; empty means proved."""
     flaws: list[str] = []
     if backup.status != "CREATED":
         flaws.append(f"its status is {backup.status}, not CREATED")
     if not backup.restorable:
         flaws.append("it is not restorable")
-    if environment is not None and backup.environment != environment:
+    if backup.environment != environment:
         flaws.append(f"it belongs to {backup.environment}, not to {environment}")
     if backup.created_at is None:
         flaws.append("it has no creation date")

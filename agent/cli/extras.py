@@ -1,0 +1,13 @@
+"""What to say where an optional part is not installed."""
+
+from __future__ import annotations
+
+from agent.errors import UsageError
+
+
+def simulator_missing(error: ModuleNotFoundError) -> Exception:
+    """The error for a missing extra ``simulator``; any other missing module is passed on as it is."""
+    if error.name not in {"werkzeug", "agent.simulator"}:
+        return error
+    remedy = "install it, for example: pip install 'upsun-agent[simulator]', or UPSUN_AGENT_EXTRA=simulator in the hook"
+    return UsageError("this command needs the extra 'simulator', which is not installed", remedy=remedy)

@@ -1,0 +1,101 @@
+"""The command line: options, dispatch, and the one boundary where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from agent import __version__
+from agent.cli import jobs, rehearse, runs, simulate
+from agent.cli.context import Context, from_process
+from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, UsageError
+from agent.site import Terminated, ended_by_sigterm
+
+Command = Callable[[Context], int]
+
+EPILOG = """\
+exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad reply; 69 API unreachable;
+70 bug; 73 state not writable; 75 busy, try later; 77 no permission or token refused; 78 configuration.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that leaves with the documented exit code and a hint."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of exiting, so that --json and exit codes hold for usage errors too."""
+        raise UsageError(message, remedy=f"see: {self.prog} --help")
+
+
+def build() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="upsun-agent",
+        description="Scheduled jobs for Upsun apps: take a backup, prove it, then run the update.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"upsun-agent {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
+    )
+    shared = _shared()
+    for family in (runs, jobs, rehearse, simulate):
+        family.add(commands, shared)
+    return parser
+
+
+def _shared() -> argparse.ArgumentParser:
+    """The options that every command takes."""
+    shared = argparse.ArgumentParser(add_help=False)
+    group = shared.add_argument_group("common options")
+    group.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    group.add_argument("--config", metavar="FILE", help="the job file (default: .upsun/agent.toml in the app)")
+    group.add_argument("--project", metavar="ID", help="the project (default: PLATFORM_PROJECT)")
+    group.add_argument("--environment", metavar="ID", help="the environment (default: PLATFORM_BRANCH)")
+    group.add_argument("--api-url", metavar="URL", help="the API (default: UPSUN_CLI_API_URL, or the public one)")
+    group.add_argument("--auth-url", metavar="URL", help="the authentication service (default: UPSUN_CLI_AUTH_URL)")
+    group.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="how much to log on stderr")
+    return shared
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the command; every way it can end is an exit code, none is a traceback."""
+    wants_json = "--json" in arguments
+    try:
+        options = build().parse_args(arguments)
+        context = from_process(options)
+        command: Command = options.run
+        with ended_by_sigterm():
+            code = command(context)
+        sys.stdout.flush()
+    except AgentError as error:
+        return _refuse(error, wants_json=wants_json)
+    except KeyboardInterrupt:
+        print("interrupted; what was begun is in the journal, the next tick goes on", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Terminated:
+        print("terminated; what was begun is in the journal, the next tick goes on", file=sys.stderr)
+        return EXIT_TERMINATED
+    except BrokenPipeError:  # the reader has seen enough (| head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    else:
+        return code
+
+
+def _refuse(error: AgentError, *, wants_json: bool) -> int:
+    """Say what is wrong, where, and what helps."""
+    if wants_json:
+        from agent.cli.terminal import Terminal  # noqa: PLC0415  for errors only
+
+        body = {"kind": error.kind, "message": str(error), "remedy": error.remedy, "exit_code": error.exit_code}
+        Terminal(json_wanted=True).document({"error": body})
+    else:
+        print(f"upsun-agent: {error}", file=sys.stderr)
+        if error.remedy:
+            print(f"  {error.remedy}", file=sys.stderr)
+    return error.exit_code

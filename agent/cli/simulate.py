@@ -1,0 +1,109 @@
+"""The command ``simulate``: a stand-in Upsun API on a socket of this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from agent.cli.context import Context
+from agent.cli.extras import simulator_missing
+from agent.errors import EXIT_OK, StateNotWritable, UsageError
+
+DESCRIPTION = """\
+Serve a simulated Upsun API on 127.0.0.1 until interrupted, for trying the agent or the official CLI without a
+project. Needs the extra 'simulator'. Point a client at it with UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL.
+
+--set changes a behaviour, for example: --set backup_seconds=2 --set update_outcome=no-commit --set role=viewer
+--fault breaks a request: METHOD PATH KIND [xTIMES] [#NTH], for example: --fault 'POST */backup cut-after'
+"""
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    simulate = commands.add_parser(
+        "simulate",
+        parents=[shared],
+        help="serve a simulated Upsun API",
+        description=DESCRIPTION,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    simulate.add_argument("--port", type=int, default=8080, metavar="N", help="the port (default: 8080; 0: any)")
+    simulate.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a behaviour")
+    simulate.add_argument("--fault", action="append", default=[], metavar="FAULT", help="break requests")
+    simulate.add_argument("--books", metavar="FILE", help="write what happened there at the end, as JSON")
+    simulate.set_defaults(run=_simulate)
+
+
+def _simulate(context: Context) -> int:
+    try:
+        from agent.simulator import Scenario, Simulator, serve  # noqa: PLC0415  needs the extra
+    except ModuleNotFoundError as error:
+        raise simulator_missing(error) from error
+    options = context.options
+    settings = dict(_setting(text) for text in options.set)
+    named = {"project": options.project, "environment": options.environment}
+    settings.update({name: value for name, value in named.items() if value})
+    known = sorted(field.name for field in dataclasses.fields(Scenario))
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise UsageError(f"no behaviour is called '{unknown[0]}'", remedy=f"there are: {', '.join(known)}")
+    try:
+        simulator = Simulator(Scenario(**settings))
+        for text in options.fault:
+            simulator.add_fault(text)
+    except (ValueError, TypeError) as error:
+        raise UsageError(str(error), remedy="see: upsun-agent simulate --help") from error
+    try:
+        server = serve(simulator, port=options.port)
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"port {options.port} cannot be served: {error}", remedy="choose another --port") from error
+    with server:
+        _announce(context, server.url, simulator.scenario)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return EXIT_OK
+        finally:
+            _write_books(options.books, simulator.books())
+    return EXIT_OK
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """``name=value`` with the value read as JSON where it is such (numbers, true, null), else as text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set takes NAME=VALUE, not {text!r}")
+    try:
+        return name.replace("-", "_"), json.loads(value)
+    except ValueError:
+        return name.replace("-", "_"), value
+
+
+def _announce(context: Context, url: str, scenario: Any) -> None:
+    """Say where it is and how to use it; as JSON one line with the address."""
+    variables = {
+        "UPSUN_CLI_API_URL": url,
+        "UPSUN_CLI_AUTH_URL": url,
+        "UPSUN_CLI_TOKEN": scenario.token,
+        "PLATFORM_PROJECT": scenario.project,
+        "PLATFORM_BRANCH": scenario.environment,
+        "PLATFORM_ENVIRONMENT_TYPE": "production",
+    }
+    if context.terminal.json_wanted:
+        context.terminal.document({"url": url, "variables": variables})
+        return
+    context.terminal.say(f"Simulated Upsun API on {url} (Ctrl-C ends it). In another shell:")
+    context.terminal.say("  export " + " ".join(f"{name}={value}" for name, value in variables.items()))
+
+
+def _write_books(path: str | None, books: dict[str, Any]) -> None:
+    if path is None:
+        return
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(books, file, indent=2)
+    except OSError as error:
+        raise StateNotWritable(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,74 @@
+"""The shortest way through a tick: nothing is due, so one row says so and nothing else is imported.
+
+The row holds what it was worked out for (version, environment type, the whole job file) and when something is due
+next. Anything unexpected, and the answer is: look closer.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Mapping
+
+from agent import __version__
+from agent.limits import CLOCK_BACK, JOB_FILE_MOST_BYTES
+from agent.places import JOURNAL, job_files, last_tick, mark_tick, state_directory
+
+
+def basis(text: str, environment_type: str | None) -> str:
+    """What an idle answer holds for: this version, this type of environment, this job file."""
+    return f"{__version__} {environment_type or '-'}\n{text}"
+
+
+def is_idle(environ: Mapping[str, str]) -> bool:
+    """Whether this tick surely has nothing to do. False means: not sure."""
+    try:
+        text = _job_file(environ)
+        directory = state_directory(environ, state_setting(text), "")
+        path = f"{directory}/{JOURNAL}"
+        if not os.path.exists(path) or os.path.exists(f"{path}-journal"):
+            return False
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2.0)
+        try:
+            row = db.execute("SELECT project, environment, app, text, next_due FROM glance").fetchone()
+        finally:
+            db.close()
+    except (OSError, ValueError, sqlite3.Error):
+        return False
+    now = time.time()
+    last = last_tick(directory)
+    names = ("PLATFORM_PROJECT", "PLATFORM_BRANCH", "PLATFORM_APPLICATION_NAME")
+    same = row is not None and row[:3] == tuple(environ.get(name) or "" for name in names)
+    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")) or now >= row[4]:
+        return False
+    if last is None or now < last - CLOCK_BACK:
+        return False
+    mark_tick(directory, now)
+    return True
+
+
+def _job_file(environ: Mapping[str, str]) -> str:
+    """The text of the job file; an OSError or ValueError where there is none that reads."""
+    places = [place for place in job_files(environ) if os.path.exists(place)]
+    with open(places[0] if places else os.devnull, "rb") as file:
+        data = file.read(JOB_FILE_MOST_BYTES + 1)
+    return data.decode()
+
+
+def state_setting(text: str) -> str | None:
+    """The ``state`` of a job file without parsing TOML, for the usual plain line; raises ValueError on any other."""
+    inside = False
+    for line in text.split("\n"):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            if inside:
+                return None
+            inside = stripped == "[agent]"
+        elif inside and stripped.startswith("state"):
+            _, quote, rest = stripped.partition('= "')
+            value, end, tail = rest.partition('"')
+            if not quote or not end or "\\" in value or (tail.strip() and not tail.strip().startswith("#")):
+                raise ValueError("state is not written the plain way")
+            return value
+    return None

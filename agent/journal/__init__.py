@@ -1,0 +1,87 @@
+"""The journal: all events of all runs, append-only, on the agent's mount.
+
+``Journal`` is the protocol; ``agent.journal.sqlite`` its form in a file. It holds no secret. What P1 rests on is
+not the lock but that an intent is synced before its request and reconciled after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from agent.engine.events import Event, RunOpened
+
+Identity = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as the look-up table knows it. ``outcome`` is None while it is open."""
+
+    run: str
+    job: str
+    slot: str | None
+    due_at: datetime
+    opened_at: datetime
+    closed_at: datetime | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a job's slots have been judged, and for which schedule and zone."""
+
+    job: str
+    schedule: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What an idle tick needs to know: the job file it was worked out for and when something is due next.
+
+    ``text`` is the whole job file; ``next_due`` an instant in seconds since 1970, at which a tick must look closer.
+    """
+
+    identity: Identity
+    text: str
+    next_due: int
+
+
+class Journal(Protocol):
+    """What the tick asks of a journal. Every call that changes something is synced when it returns."""
+
+    def open_run(self, event: RunOpened, later: Iterable[Event] = ()) -> bool:
+        """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
+
+    def append(self, run: str, event: Event) -> None:
+        """Add an event to a run that is open."""
+
+    def events(self, run: str) -> list[Event]:
+        """All events of the run, oldest first."""
+
+    def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
+        """Runs, newest first (open ones oldest first)."""
+
+    def claimed(self) -> dict[str, str]:
+        """Activities that belong to runs, by id, with the run."""
+
+    def cursor(self, job: str) -> Cursor | None:
+        """How far the job's slots have been judged."""
+
+    def set_cursor(self, cursor: Cursor) -> None:
+        """Note how far the job's slots have been judged."""
+
+    def note(self, key: str, value: str) -> None:
+        """Keep a fact beside the events."""
+
+    def noted(self, key: str) -> str | None:
+        """A fact kept beside the events."""
+
+    def set_glance(self, glance: Glance) -> None:
+        """Keep what the next idle tick will read."""
+
+    def close(self) -> None:
+        """Let go of the journal."""

@@ -1,0 +1,78 @@
+"""Events as JSON text and back; what does not read is refused, never guessed at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from agent.engine.events import EVENTS, Event
+from agent.errors import StateNotWritable
+
+#: Fields of events that hold moments; every other field holds plain JSON.
+MOMENTS = frozenset({"at", "due_at", "server_at", "again_at"})
+
+
+class EventUnreadable(StateNotWritable):
+    """The journal holds an event that this version cannot read."""
+
+
+def encode(event: Event) -> str:
+    """The event without its kind as JSON text."""
+    data = {each.name: getattr(event, each.name) for each in fields(event)}
+    return json.dumps(
+        {key: value.isoformat() if isinstance(value, datetime) else value for key, value in data.items()},
+        ensure_ascii=False,
+        separators=(",", ":"),
+        default=_plain,
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be kept in the journal")
+
+
+def decode(kind: str, text: str) -> Event:
+    """The event of that kind; raises EventUnreadable where it is unknown or damaged."""
+    remedy = "a newer version wrote it, or it is damaged: install that version, or move the state directory away"
+    if kind not in EVENTS:
+        raise EventUnreadable(f"the journal holds an event of the unknown kind {kind[:40]!r}", remedy=remedy)
+    try:
+        data = json.loads(text)
+        values: dict[str, Any] = {key: _moment(value) if key in MOMENTS else value for key, value in data.items()}
+        event = EVENTS[kind](**values)
+        _check_types(event)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise EventUnreadable(f"the journal holds a damaged {kind} event ({error})", remedy=remedy) from None
+    return event
+
+
+#: What the annotations of events allow; every other annotation is a word from a closed list, so a text.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "datetime": (datetime,),
+    "datetime | None": (datetime, type(None)),
+    "str | None": (str, type(None)),
+    "Mapping[str, Any]": (dict,),
+}
+
+
+def _check_types(event: Event) -> None:
+    for each in fields(event):
+        expected = _TYPES.get(str(each.type), (str,))
+        value = getattr(event, each.name)
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise TypeError(f"{each.name} is a {type(value).__name__}")
+
+
+def _moment(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return moment

@@ -1,0 +1,84 @@
+"""The state directory: found, made, and kept free of journals that are not this environment's.
+
+Mounts of kind ``storage`` are cloned into child environments and rewound by a restore (docs:learn/overview/
+build-deploy, docs:environments/restore), so a journal may be somebody else's or from another time. Such a journal is
+set aside under another name and never acted on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from agent.errors import NotFound, StateNotWritable
+from agent.journal import Identity
+from agent.journal.sqlite import JournalDamaged, SqliteJournal
+from agent.places import JOURNAL
+
+
+def prepare(directory: str) -> None:
+    """Make the directory if it is not there; raises StateNotWritable where that fails."""
+    remedy = "declare a mount there in .upsun/config.yaml, or point 'state' in the job file at one"
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StateNotWritable(f"{directory} cannot be made: {error.strerror}", remedy=remedy) from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise StateNotWritable(f"{directory} is not writable", remedy=remedy)
+
+
+def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[SqliteJournal, str | None]:
+    """The directory's journal, and why an older one was set aside, if it was.
+
+    A journal of another project, environment or app, and a damaged one, are renamed and a new one is begun.
+    """
+    try:
+        journal = SqliteJournal(directory, identity)
+        found = journal.identity
+    except JournalDamaged as error:
+        return _afresh(directory, identity, now, "damaged", str(error))
+    if found == identity:
+        return journal, None
+    journal.close()
+    whose = "/".join(part or "?" for part in found)
+    return _afresh(directory, identity, now, "foreign", f"the journal belonged to {whose}")
+
+
+def set_aside(directory: str, identity: Identity, now: datetime, why: str) -> tuple[SqliteJournal, str]:
+    """Rename a journal that a restore rewound, and begin a new one; the second value says where the old one is."""
+    return _afresh(directory, identity, now, "rewound", why)
+
+
+def _afresh(directory: str, identity: Identity, now: datetime, word: str, why: str) -> tuple[SqliteJournal, str]:
+    path = f"{directory}/{JOURNAL}"
+    aside = f"{path}.{word}-{now:%Y%m%dT%H%M%SZ}"
+    try:
+        # The rollback file of a crash belongs to the old journal: next to a new one it would destroy it.
+        for suffix in ("-journal", ""):
+            if os.path.exists(path + suffix):
+                os.rename(path + suffix, aside + suffix)
+    except OSError as error:
+        raise StateNotWritable(f"{path} cannot be set aside: {error.strerror}") from error
+    return SqliteJournal(directory, identity), f"{why}; kept as {os.path.basename(aside)}"
+
+
+@contextmanager
+def reading(directory: str, identity: Identity) -> Iterator[SqliteJournal]:
+    """The journal for looking only: nothing is created, set aside or locked.
+
+    Raises:
+        NotFound: there is no journal yet, or it is another environment's.
+    """
+    path = f"{directory}/{JOURNAL}"
+    if not os.path.exists(path):
+        raise NotFound(f"there is no journal in {directory}: nothing has run yet", remedy="run: upsun-agent tick")
+    journal = SqliteJournal(directory, identity)
+    try:
+        if journal.identity != identity:
+            whose = "/".join(part or "?" for part in journal.identity)
+            raise NotFound(f"the journal in {directory} belongs to {whose}; the next tick sets it aside")
+        yield journal
+    finally:
+        journal.close()

@@ -1,0 +1,251 @@
+"""The journal in one SQLite file: rollback journal (mounts are network file systems), synchronous = FULL.
+
+Tables: ``events`` is append-only and the truth; ``runs``, ``activities`` and ``cursors`` are look-ups written in the
+same transaction; ``glance`` is the one row that an idle tick reads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
+from agent.engine.job import Job
+from agent.errors import StateNotWritable
+from agent.journal import Cursor, Glance, Identity, RunRow
+from agent.journal.codec import decode, encode
+from agent.places import JOURNAL
+
+#: Raised by one when a version of the agent writes what the previous one cannot read.
+SCHEMA_VERSION = 1
+
+_TABLES = """
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
+CREATE INDEX events_of_run ON events (run, seq);
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY, job TEXT NOT NULL, slot TEXT, due_at REAL NOT NULL, opened_at REAL NOT NULL,
+    closed_at REAL, outcome TEXT, UNIQUE (job, slot));
+CREATE INDEX runs_open ON runs (opened_at) WHERE outcome IS NULL;
+CREATE INDEX runs_by_time ON runs (opened_at);
+CREATE TABLE activities (activity TEXT PRIMARY KEY, run TEXT NOT NULL, step INTEGER NOT NULL);
+CREATE TABLE cursors (job TEXT PRIMARY KEY, schedule TEXT NOT NULL, until REAL NOT NULL);
+CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE glance (
+    one INTEGER PRIMARY KEY CHECK (one = 1), project TEXT NOT NULL, environment TEXT NOT NULL, app TEXT NOT NULL,
+    text TEXT NOT NULL, next_due INTEGER NOT NULL);
+"""
+
+
+class JournalDamaged(StateNotWritable):
+    """The journal's file is no journal, or is damaged."""
+
+
+class JournalTooNew(StateNotWritable):
+    """The journal was written by a newer version of the agent."""
+
+
+class SqliteJournal:
+    """The journal in ``<directory>/journal.sqlite``, created where there is none.
+
+    Raises:
+        StateNotWritable: the file cannot be written.
+        JournalDamaged: it is not a journal of ours.
+        JournalTooNew: a newer version wrote it.
+    """
+
+    def __init__(self, directory: str, identity: Identity) -> None:
+        self.path = f"{directory}/{JOURNAL}"
+        with _spoken(self.path):
+            self._db = sqlite3.connect(self.path, timeout=5.0, isolation_level=None)
+            try:
+                self._prepare(identity)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self, identity: Identity) -> None:
+        self._db.execute("PRAGMA journal_mode = DELETE")
+        self._db.execute("PRAGMA synchronous = FULL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            with self._transaction():
+                if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                    for statement in _TABLES.split(";"):
+                        self._db.execute(statement)
+                    self._write_glance(Glance(identity, "", 0))
+                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        elif version > SCHEMA_VERSION:
+            raise JournalTooNew(
+                f"{self.path} has schema {version}, this version knows {SCHEMA_VERSION}",
+                remedy="install the version that wrote it, or move the state directory away",
+            )
+
+    @property
+    def identity(self) -> Identity:
+        """Whose journal this is: project, environment, app."""
+        with _spoken(self.path):
+            row = self._db.execute("SELECT project, environment, app FROM glance").fetchone()
+        if row is None:
+            raise JournalDamaged(f"{self.path} does not say whose it is")
+        return (str(row[0]), str(row[1]), str(row[2]))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # --- runs and events -----------------------------------------------------------------------------------
+
+    def open_run(self, event: RunOpened, later: Iterable[Event] = ()) -> bool:
+        """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
+        job = Job.from_json(event.job).name
+        with _spoken(self.path), self._transaction():
+            taken = self._db.execute(
+                "SELECT 1 FROM runs WHERE run = ? OR (job = ? AND slot IS NOT NULL AND slot = ?)",
+                (event.run, job, event.slot),
+            ).fetchone()
+            if taken:
+                return False
+            self._db.execute(
+                "INSERT INTO runs (run, job, slot, due_at, opened_at) VALUES (?, ?, ?, ?, ?)",
+                (event.run, job, event.slot, event.due_at.timestamp(), event.at.timestamp()),
+            )
+            for each in (event, *later):
+                self._write(event.run, each)
+        return True
+
+    def append(self, run: str, event: Event) -> None:
+        """Add an event to a run that is open."""
+        with _spoken(self.path), self._transaction():
+            self._write(run, event)
+
+    def _write(self, run: str, event: Event) -> None:
+        self._db.execute("INSERT INTO events (run, kind, data) VALUES (?, ?, ?)", (run, event.kind, encode(event)))
+        if isinstance(event, RequestAccepted | ActivityAdopted):
+            self._db.execute(
+                "INSERT OR REPLACE INTO activities (activity, run, step) VALUES (?, ?, ?)",
+                (event.activity, run, event.step),
+            )
+        elif isinstance(event, RunClosed):
+            self._db.execute(
+                "UPDATE runs SET outcome = ?, closed_at = ? WHERE run = ?", (event.outcome, event.at.timestamp(), run)
+            )
+
+    def events(self, run: str) -> list[Event]:
+        """All events of the run, oldest first; empty where there is no such run."""
+        with _spoken(self.path):
+            rows = self._db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
+        return [decode(kind, data) for kind, data in rows]
+
+    def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
+        """Runs, newest first (open ones oldest first)."""
+        ordered = "ASC" if open_only else "DESC"
+        query = (  # the interpolated word is one of two of ours
+            "SELECT run, job, slot, due_at, opened_at, closed_at, outcome FROM runs"  # noqa: S608  see above
+            " WHERE (?1 = 0 OR outcome IS NULL) AND (?2 IS NULL OR job = ?2)"
+            f" ORDER BY opened_at {ordered}, rowid {ordered} LIMIT ?3"
+        )
+        with _spoken(self.path):
+            rows = self._db.execute(query, (int(open_only), job, most)).fetchall()
+        return [
+            RunRow(r[0], r[1], r[2], _utc(r[3]), _utc(r[4]), None if r[5] is None else _utc(r[5]), r[6]) for r in rows
+        ]
+
+    def claimed(self) -> dict[str, str]:
+        """Activities that belong to runs, by id, with the run."""
+        with _spoken(self.path):
+            return dict(self._db.execute("SELECT activity, run FROM activities").fetchall())
+
+    # --- what stands beside the events -----------------------------------------------------------------------
+
+    def cursor(self, job: str) -> Cursor | None:
+        """How far the job's slots have been judged."""
+        with _spoken(self.path):
+            row = self._db.execute("SELECT schedule, until FROM cursors WHERE job = ?", (job,)).fetchone()
+        return None if row is None else Cursor(job, row[0], _utc(row[1]))
+
+    def set_cursor(self, cursor: Cursor) -> None:
+        """Note how far the job's slots have been judged."""
+        with _spoken(self.path), self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO cursors (job, schedule, until) VALUES (?, ?, ?)",
+                (cursor.job, cursor.schedule, cursor.until.timestamp()),
+            )
+
+    def note(self, key: str, value: str) -> None:
+        """Keep a fact beside the events."""
+        with _spoken(self.path), self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)", (key, value))
+
+    def noted(self, key: str) -> str | None:
+        """A fact kept beside the events."""
+        with _spoken(self.path):
+            row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_glance(self, glance: Glance) -> None:
+        """Keep what the next idle tick will read; nothing is written where it stands already."""
+        row = (*glance.identity, glance.text, glance.next_due)
+        with _spoken(self.path):
+            if self._db.execute("SELECT project, environment, app, text, next_due FROM glance").fetchone() == row:
+                return
+            with self._transaction():
+                self._write_glance(glance)
+
+    def _write_glance(self, glance: Glance) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO glance (one, project, environment, app, text, next_due) VALUES (1, ?, ?, ?, ?, ?)",
+            (*glance.identity, glance.text, glance.next_due),
+        )
+
+    def take_lease(self, holder: str, now: datetime, until: datetime) -> str | None:
+        """Write the lease row for ``holder``; where another's still runs, leave it and return its holder."""
+        with _spoken(self.path), self._transaction():
+            row = self._db.execute("SELECT value FROM notes WHERE key = 'lease'").fetchone()
+            if row is not None:
+                expires, _, other = str(row[0]).partition(" ")
+                if other != holder and now.timestamp() < float(expires) <= now.timestamp() + 86400:
+                    return other
+            self._db.execute(
+                "INSERT OR REPLACE INTO notes (key, value) VALUES ('lease', ?)", (f"{until.timestamp()} {holder}",)
+            )
+        return None
+
+    def drop_lease(self, holder: str) -> None:
+        """Take the lease row away if it is the holder's."""
+        with _spoken(self.path), self._transaction():
+            self._db.execute(
+                "DELETE FROM notes WHERE key = 'lease' AND substr(value, instr(value, ' ') + 1) = ?", (holder,)
+            )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@contextmanager
+def _spoken(path: str) -> Iterator[None]:
+    """SQLite's errors said as ours: damaged is for the journal to be set aside, the rest for a human."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        text = str(error)
+        if "malformed" in text or "no such" in text:
+            raise JournalDamaged(f"{path}: {text}", remedy="move it away; the agent begins a new one") from error
+        remedy = "give the agent a writable directory with free space: 'state' in the job file, on a mount"
+        raise StateNotWritable(f"{path} cannot be used: {text}", remedy=remedy) from error
+    except sqlite3.DatabaseError as error:
+        raise JournalDamaged(f"{path}: {error}", remedy="move it away; the agent begins a new one") from error

@@ -1,0 +1,160 @@
+"""Carries out what was decided: the only place where decisions meet the network. Everything comes back as a value."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, assert_never
+
+from agent.clock import Clock
+from agent.engine import events as ev
+from agent.engine.decide import Send
+from agent.engine.facts import (
+    Absent,
+    Activity,
+    Answer,
+    BackupList,
+    LookAtActivities,
+    LookAtActivity,
+    LookAtBackup,
+    LookAtBackups,
+    LookAtEnvironment,
+    LookAtOwner,
+    LookAtRetention,
+    Owner,
+    Question,
+    Retention,
+    Trouble,
+    TroubleKind,
+)
+from agent.errors import AgentError, BadReply, NotFound, NotPermitted, TokenMissing, TokenRefused, Unreachable
+from agent.upsun.client import Client, OutOfTime
+from agent.upsun.models import read_activity
+from agent.upsun.replies import Fields, document, error_words, retry_after
+from agent.upsun.transport import NoAnswer, Reply
+
+PAUSE_LEAST = 60.0  # a platform that says «busy» is not asked again sooner
+PAUSE_MOST = 6 * 3600.0  # nor is an absurd Retry-After obeyed
+
+#: Refusals by status: the stable word, and whether it may be asked again later.
+REFUSALS: dict[int, tuple[str, bool]] = {
+    401: ("token", False),
+    403: ("permission", False),
+    404: ("not-found", False),
+    409: ("platform-busy", True),
+    423: ("platform-busy", True),
+    429: ("platform-busy", True),
+}
+
+#: Client errors after which it is not sure that the server did nothing.
+UNSURE = frozenset({408, 425})
+
+
+def trouble_of(error: AgentError) -> Trouble:
+    """An error of the client as a value that decisions understand."""
+    kinds: tuple[tuple[type[AgentError], TroubleKind], ...] = (
+        (OutOfTime, "budget"),
+        (Unreachable, "unreachable"),
+        (TokenMissing, "token"),
+        (TokenRefused, "token"),
+        (NotPermitted, "permission"),
+        (NotFound, "not-found"),
+        (BadReply, "bad-reply"),
+    )
+    for kind, word in kinds:
+        if isinstance(error, kind):
+            return Trouble(word, str(error), error.remedy)
+    raise error
+
+
+class Performer:
+    """Looks and sends for one environment of one project."""
+
+    def __init__(self, client: Client, project: str, environment: str, clock: Clock) -> None:
+        self._client = client
+        self._project = project
+        self._environment = environment
+        self._clock = clock
+
+    def look(self, question: Question) -> Answer:
+        """The answer to a question; a Trouble where it could not be had."""
+        try:
+            return self._look(question)
+        except AgentError as error:
+            return trouble_of(error)
+
+    def _look(self, question: Question) -> Answer:
+        client, project, environment = self._client, self._project, self._environment
+        match question:
+            case LookAtEnvironment():
+                return client.environment(project, environment)
+            case LookAtActivity():
+                return client.activity(project, question.id) or Absent()
+            case LookAtActivities():
+                return client.activities(
+                    project, environment, types=question.types, since=question.since, incomplete=question.incomplete
+                )
+            case LookAtBackup():
+                return client.backup(project, environment, question.id) or Absent()
+            case LookAtBackups():
+                return BackupList(tuple(client.backups(project, environment)))
+            case LookAtOwner():
+                return Owner(client.owner())
+            case LookAtRetention():
+                return Retention(client.manual_backup_limits(project))
+            case _:
+                assert_never(question)
+
+    def send(self, decision: Send) -> tuple[ev.Event, Activity | None]:
+        """Make the one request of an intent that is already synced, and say what came of it.
+
+        Returns the event to record, and the activity as the answer showed it where there was one.
+        """
+        step = decision.intent.step
+        try:
+            reply = self._client.post(decision.path, decision.body)
+        except NoAnswer as error:
+            if error.sent:
+                return ev.RequestUnanswered(at=self._clock.now(), step=step, message=str(error)), None
+            return self._refused(step, "unreachable", str(error), PAUSE_LEAST), None
+        except AgentError as error:  # no bearer, no time: nothing was sent
+            trouble = trouble_of(error)
+            later = PAUSE_LEAST if trouble.kind in {"unreachable", "bad-reply", "budget"} else None
+            return self._refused(step, trouble.kind, trouble.message, later), None
+        return self._answer(step, decision.activity_type, reply)
+
+    def _answer(self, step: int, activity_type: str, reply: Reply) -> tuple[ev.Event, Activity | None]:
+        status, said = reply.status, error_words(reply)
+        text = f"the platform answered {status}{f': {said}' if said else ''}"
+        if 200 <= status < 300:  # noqa: PLR2004
+            return self._accepted(step, activity_type, reply)
+        if 400 <= status < 500 and status not in UNSURE:  # noqa: PLR2004
+            word, again = REFUSALS.get(status, ("refused", False))
+            wish = retry_after(reply, self._clock.now()) or 0.0
+            return self._refused(step, word, text, min(max(wish, PAUSE_LEAST), PAUSE_MOST) if again else None), None
+        return ev.RequestUnanswered(at=self._clock.now(), step=step, message=text), None
+
+    def _accepted(self, step: int, activity_type: str, reply: Reply) -> tuple[ev.Event, Activity | None]:
+        """The activity of a 2xx; without one it is as if no answer came."""
+        now = self._clock.now()
+        try:
+            activity = _embedded(document(reply, "answer"), activity_type)
+        except BadReply as error:
+            return ev.RequestUnanswered(at=now, step=step, message=str(error)), None
+        name = activity.payload.get("backup_name")
+        backup = name if isinstance(name, str) else None
+        return ev.RequestAccepted(at=now, step=step, activity=activity.id, backup=backup), activity
+
+    def _refused(self, step: int, failure: str, message: str, later: float | None) -> ev.RequestRefused:
+        now = self._clock.now()
+        again = None if later is None else now + timedelta(seconds=later)
+        return ev.RequestRefused(at=now, step=step, failure=failure, message=message, again_at=again)
+
+
+def _embedded(value: Any, activity_type: str) -> Activity:
+    """The activity that a write's answer embeds; raises BadReply where there is none of the type."""
+    activities = Fields.of(value, "answer").object("_embedded").get("activities")
+    for each in activities if isinstance(activities, list) else []:
+        activity = read_activity(each)
+        if activity.type == activity_type:
+            return activity
+    raise BadReply(f"the answer embeds no {activity_type}")

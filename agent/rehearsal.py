@@ -1,0 +1,164 @@
+"""A job played through against the built-in simulator, in virtual time: the real tick, client and journal.
+
+Nothing leaves this process; the journal lives in a temporary directory.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from agent import __version__
+from agent.clock import VirtualClock
+from agent.config import JobFile
+from agent.container import Container
+from agent.engine.events import Event
+from agent.engine.job import Job
+from agent.engine.run import Run
+from agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from agent.logs import Redaction, make_log
+from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
+from agent.site import Site
+from agent.tick import run_tick, ticking
+from agent.upsun.client import Client, Endpoints
+from agent.upsun.transport import Transport, in_process
+
+TICK_SECONDS = 300.0  # the platform's shortest cron interval
+TICKS_MOST = 400  # more than a day and a half of ticks; the longest time limit of a rehearsed run that is shown
+HOST = "http://simulator.invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """Something that may go wrong in a rehearsal: in words, changes to the scenario, faults of requests."""
+
+    doc: str
+    scenario: dict[str, Any] = field(default_factory=dict)
+    requests: tuple[str, ...] = ()
+
+
+MISHAPS: dict[str, Mishap] = {
+    "backup-fails": Mishap("the backup's activity fails", {"backup_outcome": "failure"}),
+    "backup-cancelled": Mishap("somebody cancels the backup", {"backup_outcome": "cancelled"}),
+    "backup-unrestorable": Mishap("the backup succeeds but is not restorable", {"backup_outcome": "unrestorable"}),
+    "backup-missing": Mishap("the backup succeeds but is not in the list", {"backup_outcome": "missing"}),
+    "update-fails": Mishap("the source operation fails", {"update_outcome": "failure"}),
+    "no-update": Mishap("the source operation finds nothing to update", {"update_outcome": "no-commit"}),
+    "deploy-fails": Mishap("the update's deployment fails", {"deploy_outcome": "failure"}),
+    "manual-deployment": Mishap("the project deploys manually: the commit is staged", {"manual_deployment": True}),
+    "no-permission": Mishap("the token's user is a viewer", {"role": "viewer"}),
+    "inactive": Mishap("the environment is inactive", {"status": "inactive"}),
+    "one-backup-kept": Mishap("the project keeps one manual backup", {"backup_limit": 1}),
+    "token-refused": Mishap("the API token was revoked", {}, ("POST /oauth2/token 401 x*",)),
+    "api-down": Mishap("the API answers 503 for the first six requests", {}, ("GET /projects/* 503 x6",)),
+    "backup-answer-lost": Mishap("the answer to the backup request is lost", {}, ("POST */backup cut-after",)),
+    "backup-request-lost": Mishap("the backup request never arrives", {}, ("POST */backup cut-before",)),
+    "update-answer-lost": Mishap(
+        "the answer to the update request is lost", {}, ("POST */source-operation cut-after",)
+    ),
+    "update-request-lost": Mishap("the update request never arrives", {}, ("POST */source-operation cut-before",)),
+}
+
+
+def arrange(names: Sequence[str], job: Job) -> tuple[Scenario, list[str]]:
+    """The scenario and request faults for these mishaps; raises UsageError for one that is unknown.
+
+    A name with a space is a fault of a request as ``simulate --fault`` takes it.
+    """
+    operations = tuple(str(step.settings["name"]) for step in job.steps if step.kind == "source-operation")
+    scenario, faults = Scenario(source_operations=operations or ("update",)), []
+    for name in names:
+        if " " in name:
+            faults.append(name)
+        elif name in MISHAPS:
+            scenario = scenario.changed(**MISHAPS[name].scenario)
+            faults.extend(MISHAPS[name].requests)
+        else:
+            raise UsageError(f"unknown fault '{name}'", remedy=f"known are: {', '.join(MISHAPS)}; or METHOD PATH KIND")
+    return scenario, faults
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How a rehearsal went: the run at its end, ticks and requests it took, and the simulator's books."""
+
+    run: Run | None
+    ticks: int
+    books: dict[str, Any]
+    log: str
+    exit_code: int
+
+
+class Rehearsal:
+    """One job, one slot (or by hand where it has no schedule), from the slot to the run's end."""
+
+    def __init__(
+        self, job_file: JobFile, job: Job, container: Container, faults: Sequence[str], start: datetime
+    ) -> None:
+        scenario, requests = arrange(faults, job)
+        self._container = replace(
+            container,
+            project=container.project or scenario.project,
+            environment=container.environment or scenario.environment,
+            environment_type="production",
+            app=container.app or "app",
+        )
+        # The simulator's main environment is of type production: a job for other types is rehearsed as if it ran there.
+        self._job = replace(job, environment_types=("production",))
+        self._job_file = replace(job_file, jobs={job.name: self._job})
+        scenario = replace(
+            scenario, project=self._container.project or "", environment=self._container.environment or ""
+        )
+        self._hands = ManualClock(start)
+        self.clock = VirtualClock(self._hands)
+        try:
+            self.simulator = Simulator(scenario, self._hands)
+            for text in requests:
+                self.simulator.add_fault(text)
+        except ValueError as error:
+            raise UsageError(f"--fault: {error}", remedy="see: upsun-agent simulate --help") from error
+
+    def play(self, on_event: Callable[[str, Event], None] | None = None) -> Played:
+        """Tick until the run is closed; raises ConfigInvalid where no slot ever comes."""
+        log = io.StringIO()
+        with TemporaryDirectory(prefix="upsun-agent-rehearsal-") as directory:
+            site = self._site(directory, log, on_event)
+            self._begin(site)
+            run, ticks, code = None, 0, EXIT_OK
+            while ticks < TICKS_MOST and (run is None or run.closed is None):
+                report = run_tick(site)
+                ticks += 1
+                run, code = next(iter(report.runs.values()), run), report.exit_code()
+                self.clock.sleep(TICK_SECONDS)
+        return Played(run, ticks, self.simulator.books(), log.getvalue(), code)
+
+    def _begin(self, site: Site) -> None:
+        """A first tick some time before the slot, then on to it; a job without schedule is opened by hand."""
+        schedule = site.schedule(self._job)
+        if schedule is None:
+            with ticking(site) as tick:
+                tick.open_by_hand(self._job)
+                tick.finish()
+            return
+        slot = schedule.next(self.clock.now() + timedelta(seconds=TICK_SECONDS))
+        if slot is None:
+            raise ConfigInvalid(f"job '{self._job.name}' has no coming slot", remedy="see: upsun-agent next")
+        self._hands.set(slot.due_at - timedelta(seconds=TICK_SECONDS))
+        run_tick(site)
+        self._hands.set(slot.due_at + timedelta(seconds=7))
+
+    def _site(self, directory: str, log: io.StringIO, on_event: Callable[[str, Event], None] | None) -> Site:
+        redaction = Redaction()
+        client = Client(
+            Transport(f"upsun-agent/{__version__}", in_process(self.simulator.wsgi, ConnectionCut)),
+            Endpoints(HOST, HOST),
+            self.simulator.scenario.token,
+            clock=self.clock,
+            hide=redaction.hide,
+        )
+        logger = make_log(redaction, stream=log, readable=False)
+        return Site(self._container, self._job_file, directory, self.clock, client, logger, on_event)

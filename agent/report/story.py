@@ -1,0 +1,77 @@
+"""A run told in sentences, event by event: the same words in ``run --wait``, ``show``, ``rehearse`` and the demo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.engine import events as ev
+from agent.engine.job import Job
+from agent.steps import KINDS
+
+Tone = Literal["plain", "good", "bad", "odd", "dim"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sentence of a story and how it should look."""
+
+    text: str
+    tone: Tone = "plain"
+    remedy: str = ""
+
+
+def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one case for each event, nothing else
+    """The event as a sentence; None for one that people need not hear of."""
+    match event:
+        case ev.RunOpened():
+            what = f"slot {event.slot}" if event.slot else "asked for by hand"
+            return Line(f"run {event.run} opened ({what})")
+        case ev.IntentRecorded():
+            again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+            return Line(f"{step_words(job, event.step)}: about to ask for it{again}", "dim")
+        case ev.RequestAccepted():
+            named = f", backup {event.backup}" if event.backup else ""
+            return Line(f"{step_words(job, event.step)} requested: activity {event.activity}{named}")
+        case ev.RequestRefused():
+            later = f"; again after {event.again_at:%H:%M:%S} UTC" if event.again_at else ""
+            return Line(f"{step_words(job, event.step)} refused: {event.message}{later}", "odd")
+        case ev.RequestUnanswered():
+            return Line(
+                f"{step_words(job, event.step)}: no usable answer ({event.message}); looking what became of it", "odd"
+            )
+        case ev.ActivityAdopted():
+            return Line(f"{step_words(job, event.step)}: activity {event.activity} is this run's ({event.how})")
+        case ev.IntentVoid():
+            return Line(f"{step_words(job, event.step)}: {event.message}", "odd")
+        case ev.ActivityEnded():
+            good = event.state == "complete" and event.result == "success"
+            text = f"activity {event.activity} ended: {event.state}, {event.result or 'no result'}"
+            return Line(text, "plain" if good else "bad")
+        case ev.WaitBegun():
+            return Line(f"waiting: {event.message}", "dim")
+        case ev.StepDone():
+            return Line(event.message, "good")
+        case ev.StepFailed():
+            return Line(f"{step_words(job, event.step)} failed: {event.message}", "bad", event.remedy)
+        case ev.Warned():
+            return Line(f"warning: {event.message}", "odd")
+        case ev.RunClosed():
+            return _closing(event)
+        case _:
+            return None
+
+
+def _closing(event: ev.RunClosed) -> Line:
+    if event.outcome == "succeeded":
+        return Line("run succeeded", "good")
+    if event.outcome == "failed":  # the failed step has said why
+        return Line(f"run failed ({event.failure})" if event.failure != "journal" else event.message, "bad")
+    return Line(f"run {event.outcome}: {event.message}", "odd")
+
+
+def step_words(job: Job, index: int) -> str:
+    """A step in a few words, such as ``source operation update``."""
+    plan = job.steps[index]
+    kind = KINDS.get(plan.kind)
+    return kind.describe(plan) if kind is not None else plan.kind

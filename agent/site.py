@@ -1,0 +1,140 @@
+"""Where a tick works and what it may use: composed once, passed in everywhere."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from agent.clock import Clock
+from agent.config import JobFile
+from agent.container import Container
+from agent.engine.events import Event
+from agent.engine.job import Job
+from agent.errors import ConfigInvalid
+from agent.journal.directory import open_journal, prepare, set_aside
+from agent.journal.lock import FileLock, Lease
+from agent.journal.sqlite import SqliteJournal
+from agent.schedule import Schedule
+from agent.upsun.client import Client
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: let go of everything and end. The journal is consistent at every moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything a tick works with: where it is, what it may use, whom it tells.
+
+    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal.
+    """
+
+    container: Container
+    job_file: JobFile
+    directory: str
+    clock: Clock
+    client: Client
+    log: Any
+    on_event: Callable[[str, Event], None] | None = None
+
+    @property
+    def project(self) -> str:
+        """The project's id; raises ConfigInvalid where none is known."""
+        if self.container.project is None:
+            raise ConfigInvalid("no project is known", remedy="set PLATFORM_PROJECT or give --project")
+        return self.container.project
+
+    @property
+    def environment(self) -> str:
+        """The environment's id; raises ConfigInvalid where none is known."""
+        if self.container.environment is None:
+            raise ConfigInvalid("no environment is known", remedy="set PLATFORM_BRANCH or give --environment")
+        return self.container.environment
+
+    def runs_here(self, job: Job) -> bool:
+        """Whether the job runs on this type of environment, as far as the container knows its type."""
+        kind = self.container.environment_type
+        return kind is None or kind in job.environment_types
+
+    def schedule(self, job: Job) -> Schedule | None:
+        """The job's schedule with an ``H`` of its own; None for a job that runs by hand only."""
+        if job.schedule is None:
+            return None
+        salt = f"{self.container.project}|{self.container.environment}|{job.name}"
+        return Schedule(job.schedule, job.timezone, salt)
+
+
+class Desk:
+    """The journal in use, its lease held; it may be exchanged for a new one when it turns out not to be ours."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        now = site.clock.now()
+        self.journal, why = open_journal(site.directory, site.container.identity, now)
+        self.fresh = why is not None
+        if why is not None:
+            site.log.warning("journal-set-aside", reason=why)
+        self._lease = self._leased(self.journal)
+
+    def _leased(self, journal: SqliteJournal) -> Lease:
+        lease = Lease(journal)
+        try:
+            lease.acquire(self._site.clock.now())
+        except BaseException:
+            journal.close()
+            raise
+        return lease
+
+    def begin_anew(self, why: str) -> None:
+        """Set the journal aside and begin a new one, in which no past slot is due."""
+        self.journal.close()
+        site = self._site
+        self.journal, kept = set_aside(site.directory, site.container.identity, site.clock.now(), why)
+        self.fresh = True
+        site.log.warning("journal-set-aside", reason=kept)
+        self._lease = self._leased(self.journal)
+
+    def close(self) -> None:
+        """Give back the lease and let go of the journal."""
+        try:
+            self._lease.release()
+        finally:
+            self.journal.close()
+
+
+@contextmanager
+def at_work(site: Site) -> Iterator[Desk]:
+    """The state directory locked and its journal open, for as long as the block lasts.
+
+    Raises:
+        Busy: another process is at work there.
+        StateNotWritable: the directory cannot be used.
+    """
+    prepare(site.directory)
+    lock = FileLock(site.directory)
+    lock.acquire()
+    try:
+        desk = Desk(site)
+        try:
+            yield desk
+        finally:
+            desk.close()
+    finally:
+        lock.release()
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that locks are let go of on the way out."""
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

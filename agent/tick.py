@@ -1,0 +1,319 @@
+"""The one loop: lock, fold, decide, perform, record. A tick opens what is due and takes every open run one pass on.
+
+It never waits for the platform. What it cannot finish now, the next tick goes on with, from the journal.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from agent.engine import events as ev
+from agent.engine.bounds import TICK_GAP
+from agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide, manual_limit
+from agent.engine.due import MissSlots, OpenSlot, Slot, SlotVerdict, due
+from agent.engine.facts import (
+    Activity,
+    ActivityList,
+    Answer,
+    LookAtActivities,
+    LookAtActivity,
+    LookAtRetention,
+    Observation,
+    Question,
+    Trouble,
+)
+from agent.engine.job import Job
+from agent.engine.run import InconsistentEvents, Run, apply, fold
+from agent.errors import CODE_OF_WORD, EXIT_OK, Bug, RunFailed
+from agent.glance import basis
+from agent.journal import Cursor, Glance
+from agent.journal.sqlite import SqliteJournal
+from agent.limits import LOOK_BACK, PASS_MOST, RECHECK, TICK_BUDGET
+from agent.performer import Performer
+from agent.places import last_tick, mark_tick
+from agent.site import Desk, Site, at_work
+from agent.steps import KINDS
+
+#: The note in the journal that keeps the backup quota as it was last seen.
+QUOTA = "manual-backup-limit"
+
+
+@dataclass(slots=True)
+class TickReport:
+    """What a tick did: the runs it touched as they now stand, what they wait for, and what stood in the way."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    waits: dict[str, Wait] = field(default_factory=dict)
+    elsewhere: list[str] = field(default_factory=list)
+    trouble: Trouble | None = None
+    next_due: datetime | None = None
+
+    def exit_code(self) -> int:
+        """A failed run before trouble, trouble before success."""
+        failed = [run.closed for run in self.runs.values() if run.closed and run.closed.outcome == "failed"]
+        if failed:
+            return max(CODE_OF_WORD.get(closed.failure or "", RunFailed.exit_code) for closed in failed)
+        return max((CODE_OF_WORD[trouble.kind] for trouble in self.troubles()), default=EXIT_OK)
+
+    def troubles(self) -> list[Trouble]:
+        """Everything that stood in the way."""
+        found = [wait.trouble for wait in self.waits.values() if wait.trouble is not None]
+        return [*([self.trouble] if self.trouble else []), *found]
+
+
+@contextmanager
+def ticking(site: Site) -> Iterator[Tick]:
+    """A tick at work: locked, journal open. Raises Busy or StateNotWritable."""
+    with at_work(site) as desk:
+        yield Tick(site, desk)
+
+
+def run_tick(site: Site) -> TickReport:
+    """One whole tick; raises Busy where another is at work, StateNotWritable where the state cannot be used."""
+    with ticking(site) as tick:
+        if tick.state_is_current():
+            tick.open_due()
+            tick.advance_all()
+            tick.finish()
+        return tick.report
+
+
+class Tick:
+    """One tick on an open journal."""
+
+    def __init__(self, site: Site, desk: Desk) -> None:
+        self.report = TickReport()
+        self._site = site
+        self._desk = desk
+        self._performer = Performer(site.client, site.project, site.environment, site.clock)
+        site.client.begin(TICK_BUDGET)
+
+    @property
+    def journal(self) -> SqliteJournal:
+        """The journal in use."""
+        return self._desk.journal
+
+    # --- is this state of the present? ------------------------------------------------------------------------
+
+    def state_is_current(self) -> bool:
+        """Whether the journal may be acted on: not when a restore may have rewound it and that cannot be ruled out.
+
+        A restore puts back the mount as it was, journal and last tick with it. So after an unusual gap between
+        ticks the environment's restores since then are asked for; one of them means a new journal.
+        """
+        seconds = last_tick(self._site.directory)
+        now = self._site.clock.now()
+        if seconds is None or self._desk.fresh or not self._something_to_do(now):
+            return True
+        since = datetime.fromtimestamp(seconds, UTC)
+        if now - since <= TICK_GAP:
+            return True
+        answer = self._performer.look(LookAtActivities(types=("environment.restore",), since=since))
+        if isinstance(answer, Trouble):
+            if answer.kind in {"unreachable", "bad-reply", "budget"}:
+                self.report.trouble = answer
+                return False
+            return True  # a run that cannot be begun without a token will say so itself
+        restored = [each for each in _items(answer) if each.created_at and each.created_at >= since]
+        if restored:
+            self._desk.begin_anew(f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC")
+        return True
+
+    def _something_to_do(self, now: datetime) -> bool:
+        if self._desk.journal.rows(open_only=True, most=1):
+            return True
+        return any(self._slots(job, now) for job in self._jobs_here())
+
+    # --- due slots --------------------------------------------------------------------------------------------
+
+    def _jobs_here(self) -> list[Job]:
+        return [job for job in self._site.job_file.jobs.values() if self._site.runs_here(job)]
+
+    def _slots(self, job: Job, now: datetime) -> list[Slot]:
+        schedule = self._site.schedule(job)
+        if schedule is None:
+            return []
+        start = max(self._cursor(job, now).until, now - timedelta(seconds=LOOK_BACK))
+        return schedule.between(start, now)
+
+    def _cursor(self, job: Job, now: datetime) -> Cursor:
+        """How far the job's slots are judged. A job that is new, or has a new schedule, begins with this minute.
+
+        In a journal that replaces another even this minute's slot may have been run already: it begins with now.
+        """
+        key = f"{job.schedule}|{job.timezone}"
+        found = self._desk.journal.cursor(job.name)
+        if found is not None and found.schedule == key:
+            return found
+        minute = now.replace(second=0, microsecond=0) - timedelta(seconds=1)
+        return Cursor(job.name, key, now if self._desk.fresh else minute)
+
+    def open_due(self) -> None:
+        """Open runs for the slots that are due, and book those that were missed or are skipped."""
+        now, journal = self._site.clock.now(), self._desk.journal
+        self.report.elsewhere = [job.name for job in self._site.job_file.jobs.values() if not self._site.runs_here(job)]
+        for name in self.report.elsewhere:
+            self._site.log.info("job-not-here", job=name, environment_type=self._site.container.environment_type)
+        flying = {row.job for row in journal.rows(open_only=True, most=1000)}
+        for job in self._jobs_here():
+            if job.schedule is None:
+                continue
+            before = self._cursor(job, now)
+            judged = due(job, self._slots(job, now), before.until, now, in_flight=job.name in flying)
+            for verdict in judged.verdicts:
+                self._book(job, verdict)
+            after = Cursor(job.name, before.schedule, judged.cursor)
+            # An idle cursor need not be written at every tick: slots since the old one give the same verdicts.
+            if judged.verdicts or journal.cursor(job.name) != before:
+                journal.set_cursor(after)
+
+    def _book(self, job: Job, verdict: SlotVerdict) -> None:
+        now, slot = self._site.clock.now(), verdict.slot
+        opened = self._opened(job, f"{job.name}@{slot.name}", slot, "schedule")
+        later: list[ev.Event] = []
+        if isinstance(verdict, MissSlots):
+            text = verdict.reason
+            if verdict.count > 1:
+                text = f"{verdict.count} slots from {verdict.first.name} to {slot.name}: {text}"
+            later = [ev.RunClosed(at=now, outcome="missed", message=text, failure="missed")]
+        elif not isinstance(verdict, OpenSlot):
+            later = [ev.RunClosed(at=now, outcome="skipped", message=verdict.reason, failure="overlap")]
+        if self._desk.journal.open_run(opened, later):
+            for event in (opened, *later):
+                self._tell(opened.run, event, job.name, slot.name)
+            self.report.runs[opened.run] = fold([opened, *later])
+
+    def open_by_hand(self, job: Job) -> str:
+        """Open a run of the job now, whatever its schedule; returns the run's id."""
+        now = self._site.clock.now()
+        run = f"{job.name}@manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        opened = self._opened(job, run, Slot(now, ""), "manual")
+        if not self._desk.journal.open_run(opened):
+            raise Bug(f"run {run} exists already")
+        self._tell(run, opened, job.name, None)
+        return run
+
+    def _opened(self, job: Job, run: str, slot: Slot, trigger: ev.Trigger) -> ev.RunOpened:
+        return ev.RunOpened(
+            at=self._site.clock.now(),
+            run=run,
+            environment=self._site.environment,
+            slot=slot.name or None,
+            due_at=slot.due_at,
+            trigger=trigger,
+            job=job.to_json(),
+        )
+
+    # --- open runs --------------------------------------------------------------------------------------------
+
+    def advance_all(self) -> None:
+        """Take every open run one pass on, oldest first."""
+        for row in self._desk.journal.rows(open_only=True, most=1000):
+            self.advance(row.run)
+
+    def advance(self, run_id: str) -> Run | None:
+        """Take one run as far as it goes now; returns it as it then stands, None where its events do not fold."""
+        try:
+            run = fold(self._desk.journal.events(run_id))
+        except InconsistentEvents as error:
+            text = f"the journal of this run makes no sense: {error}"
+            closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
+            self._desk.journal.append(run_id, closed)
+            self._tell(run_id, closed, run_id.partition("@")[0], None)
+            return None
+        seen = Observation()
+        others = {activity for activity, owner in self._desk.journal.claimed().items() if owner != run_id}
+        for _ in range(PASS_MOST):
+            decision = decide(run, self._site.clock.now(), seen, KINDS, self._background(run, others))
+            match decision:
+                case Look():
+                    seen = seen.plus(decision.question, self._look(run, decision.question))
+                case Record():
+                    run = self._record(run, decision.event)
+                case Send():
+                    run = self._record(run, decision.intent)
+                    event, activity = self._performer.send(decision)
+                    run = self._record(run, event)
+                    if activity is not None:
+                        seen = seen.plus(LookAtActivity(activity.id), activity)
+                case Wait():
+                    return self._waiting(run, decision)
+                case Rest():
+                    self.report.runs[run.id] = run
+                    return run
+        raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
+
+    def _look(self, run: Run, question: Question) -> Answer:
+        answer = self._performer.look(question)
+        if isinstance(question, LookAtRetention):
+            limit = manual_limit(run.job, answer)
+            if limit is not None:
+                self._desk.journal.note(QUOTA, str(limit))
+        return answer
+
+    def _waiting(self, run: Run, wait: Wait) -> Run:
+        if (run.waits_on, run.wait_message) != (wait.on, wait.message):
+            event = ev.WaitBegun(at=self._site.clock.now(), on=wait.on, message=wait.message)
+            run = self._record(run, event)
+        if wait.trouble is not None:
+            self._site.log.warning("trouble", job=run.job.name, run=run.id, trouble=wait.on, message=wait.message)
+        self.report.runs[run.id] = run
+        self.report.waits[run.id] = wait
+        return run
+
+    def _record(self, run: Run, event: ev.Event) -> Run:
+        after = apply(run, event)
+        self._desk.journal.append(run.id, event)
+        self._tell(run.id, event, run.job.name, run.slot)
+        return after
+
+    def _background(self, run: Run, others: set[str]) -> Background:
+        known = self._desk.journal.noted(QUOTA)
+        finished = {step.activity for step in run.steps if step.over and step.activity}
+        return Background(frozenset(others | finished), int(known) if known and known.isdigit() else None)
+
+    def _tell(self, run: str, event: ev.Event, job: str, slot: str | None) -> None:
+        """Every recorded event is a log line of the same name; failures are errors, warnings warn."""
+        keys = {"message", "failure", "remedy", "activity", "outcome", "attempt", "on", "backup", "how"}
+        data = {key: value for key in keys if (value := getattr(event, key, None)) not in {None, ""}}
+        step = getattr(event, "step", None)
+        if step is not None:
+            data["step"] = step + 1
+        bad = getattr(event, "outcome", None) == "failed" or isinstance(event, ev.StepFailed)
+        odd = isinstance(event, ev.Warned | ev.RequestUnanswered | ev.RequestRefused) or (
+            isinstance(event, ev.RunClosed) and event.outcome in {"missed", "skipped"}
+        )
+        level = "error" if bad else "warning" if odd else "info"
+        where = {"job": job, "run": run, **({"slot": slot} if slot else {})}
+        getattr(self._site.log, level)(event.kind, **where, **dict(sorted(data.items())))
+        if self._site.on_event is not None:
+            self._site.on_event(run, event)
+
+    # --- what the next tick will see -----------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Leave the answer for idle ticks, and remember that this tick was."""
+        site, now = self._site, self._site.clock.now()
+        if self._desk.journal.rows(open_only=True, most=1):
+            moment = now
+        else:
+            moment = min([now + timedelta(seconds=RECHECK), *self._coming(now)])
+        text = basis(site.job_file.text, site.container.environment_type)
+        self.report.next_due = moment if moment > now else None
+        self._desk.journal.set_glance(Glance(site.container.identity, text, int(moment.timestamp())))
+        mark_tick(site.directory, now.timestamp())
+
+    def _coming(self, now: datetime) -> Iterator[datetime]:
+        for job in self._jobs_here():
+            schedule = self._site.schedule(job)
+            slot = schedule.next(now) if schedule is not None else None
+            if slot is not None:
+                yield slot.due_at
+
+
+def _items(answer: Answer) -> tuple[Activity, ...]:
+    return answer.items if isinstance(answer, ActivityList) else ()

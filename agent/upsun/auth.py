@@ -1,0 +1,110 @@
+"""The API token exchanged for a bearer that lives about 900 s. The bearer is kept in memory only."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from agent.errors import BadReply, TokenMissing, TokenRefused
+from agent.limits import TOKEN_MOST
+from agent.upsun.replies import Fields, document, error_words
+from agent.upsun.transport import Reply
+
+EARLY = 60.0  # a bearer is renewed this many seconds before it ends
+LIFETIME_MOST = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """An access token and when, on our monotonic clock, it should be renewed."""
+
+    value: str = field(repr=False)
+    until: float
+    user: str | None
+
+
+class Auth:
+    """Bearers for one API token.
+
+    Args:
+        token: the API token; white space around it is dropped, since a trailing newline is the commonest mistake.
+        url: the authentication service.
+        post: sends one form (a body) to a URL and returns the reply, with retries: an exchange changes nothing.
+        monotonic: the clock.
+        variable: where the token comes from, for messages.
+        hide: told of every secret value before it is used, so that no log shows it.
+    """
+
+    def __init__(
+        self,
+        token: str | None,
+        url: str,
+        post: Callable[[str, bytes], Reply],
+        monotonic: Callable[[], float],
+        variable: str,
+        hide: Callable[[str], None],
+    ) -> None:
+        self._token = (token or "").strip()
+        self._url = f"{url.rstrip('/')}/oauth2/token"
+        self._post = post
+        self._monotonic = monotonic
+        self._variable = variable
+        self._hide = hide
+        hide(self._token)
+        self._bearer: Bearer | None = None
+
+    def bearer(self) -> Bearer:
+        """A bearer that still lives, exchanged now if need be.
+
+        Raises:
+            TokenMissing: there is no token.
+            TokenRefused: the service does not accept it.
+            BadReply: its answer makes no sense.
+        """
+        if self._bearer is None or self._monotonic() >= self._bearer.until:
+            self._bearer = self._exchange()
+        return self._bearer
+
+    def forget(self) -> None:
+        """Exchange anew at the next use: the API refused the bearer."""
+        self._bearer = None
+
+    def _exchange(self) -> Bearer:
+        if not self._token:
+            remedy = f"store it as the variable env:{self._variable}, visible at runtime, and redeploy"
+            raise TokenMissing(f"no API token: {self._variable} is not set", remedy=remedy)
+        if not self._token.isascii() or not self._token.isprintable() or " " in self._token:
+            raise TokenRefused(f"{self._variable} holds no API token", remedy="copy the token again, alone")
+        form = {"client_id": "upsun-cli", "client_secret": "", "grant_type": "api_token", "api_token": self._token}
+        reply = self._post(self._url, urlencode(form).encode())
+        if reply.status in {400, 401, 403}:
+            said = error_words(reply)
+            remedy = f"create a new token for the machine user and store it as env:{self._variable}"
+            raise TokenRefused(
+                f"the API token in {self._variable} is not accepted{f': {said}' if said else ''}", remedy=remedy
+            )
+        if reply.status != 200:  # noqa: PLR2004  the one status a token comes with
+            raise BadReply(f"token exchange: unexpected status {reply.status}")
+        fields = Fields.of(document(reply, "token exchange"), "token exchange")
+        value = fields.text("access_token", TOKEN_MOST)
+        if not value.isascii() or " " in value:
+            raise BadReply("token exchange: access_token is no token")
+        self._hide(value)
+        lifetime = fields.number("expires_in", 1, LIFETIME_MOST)
+        return Bearer(value, self._monotonic() + max(lifetime - EARLY, lifetime / 2), subject(value))
+
+
+def subject(token: str) -> str | None:
+    """The user id in a JWT's claim ``sub``, unverified (the API verifies it); None where the token is opaque."""
+    parts = token.split(".")
+    if len(parts) != len(("header", "payload", "signature")):
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    user = claims.get("sub") if isinstance(claims, dict) else None
+    return user if isinstance(user, str) and user else None

@@ -1,0 +1,306 @@
+"""The API client: reads are repeated where that helps, requests that change something are made exactly once."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from agent.clock import Clock
+from agent.engine.facts import Activity, ActivityList, Backup, Environment
+from agent.engine.retry import pause
+from agent.errors import BadReply, ConfigInvalid, NotFound, NotPermitted, TokenRefused, Unreachable
+from agent.limits import (
+    BACKOFF_FIRST,
+    BACKOFF_MOST,
+    PAGE_SIZE,
+    PAGES_MOST,
+    READ_ATTEMPTS,
+    REQUEST_DEADLINE,
+    RETRY_AFTER_MOST,
+    TICK_BUDGET,
+)
+from agent.upsun.auth import Auth
+from agent.upsun.models import read_activity, read_backup, read_environment, read_list
+from agent.upsun.replies import Fields, document, error_words, retry_after, server_time
+from agent.upsun.transport import NoAnswer, Reply, Transport
+
+#: Answers that say: not now, ask again.
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+API = "https://api.upsun.com"
+AUTH = "https://auth.upsun.com"
+INCOMPLETE = ("pending", "in_progress", "scheduled")
+
+
+class OutOfTime(Unreachable):
+    """The tick's budget leaves no time for another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the API and the authentication service are; the overrides are the official CLI's."""
+
+    api: str = API
+    auth: str = AUTH
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], api: str | None = None, auth: str | None = None) -> Endpoints:
+        """The endpoints these options and variables name; raises ConfigInvalid where one is no http(s) address."""
+        return cls(
+            _address(api or environ.get("UPSUN_CLI_API_URL") or API, "--api-url or UPSUN_CLI_API_URL"),
+            _address(auth or environ.get("UPSUN_CLI_AUTH_URL") or AUTH, "--auth-url or UPSUN_CLI_AUTH_URL"),
+        )
+
+
+def _address(value: str, source: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if scheme not in {"http", "https"} or not rest or not value.isprintable() or " " in value or "@" in rest:
+        raise ConfigInvalid(f"{source} is no address: {value[:80]!r}", remedy="write it like https://api.upsun.com")
+    return value.rstrip("/")
+
+
+def _no_log(_: str) -> None:
+    """For callers that keep no log."""
+
+
+class Client:
+    """One project and environment of the API, for one tick.
+
+    Args:
+        transport: the door to the network.
+        endpoints: where the services are.
+        token: the API token, or None.
+        variable: where it came from, for messages.
+        clock: time.
+        budget: seconds from now after which no request is begun.
+        hide: told of every secret value before it is used.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        endpoints: Endpoints,
+        token: str | None,
+        *,
+        variable: str = "UPSUN_CLI_TOKEN",
+        clock: Clock,
+        budget: float = TICK_BUDGET,
+        hide: Callable[[str], None] = _no_log,
+    ) -> None:
+        self._transport = transport
+        self._endpoints = endpoints
+        self._clock = clock
+        self.begin(budget)
+        self._auth = Auth(token, endpoints.auth, self._post_form, clock.monotonic, variable, hide)
+
+    def begin(self, budget: float) -> None:
+        """Allow requests for that many seconds from now."""
+        self._end = self._clock.monotonic() + budget
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._transport.close()
+
+    # --- reads ------------------------------------------------------------------------------------------------
+
+    def environment(self, project: str, environment: str) -> Environment:
+        """The environment with its links; raises NotFound that says whether project or environment is missing."""
+        path = _environment_path(project, environment)
+        try:
+            reply = self._get(path, "environment")
+        except NotFound:
+            self.project(project)  # raises, naming the project, where that is what is missing
+            remedy = "check --environment or PLATFORM_BRANCH: the id, such as 'main', not the machine name"
+            raise NotFound(f"project {project} has no environment '{environment}'", remedy=remedy) from None
+        return read_environment(document(reply, "environment"), server_time(reply, self._clock.now()))
+
+    def project(self, project: str) -> Mapping[str, Any]:
+        """The project; raises NotFound where the token's user cannot see it."""
+        try:
+            reply = self._get(f"/projects/{quote(project, safe='')}", "project")
+        except NotFound:
+            remedy = "check --project or PLATFORM_PROJECT, and that the token's user may see it"
+            raise NotFound(f"there is no project '{project}' for this token", remedy=remedy) from None
+        value = document(reply, "project")
+        if not isinstance(value, dict):
+            raise BadReply("project: the answer is not an object")
+        return value
+
+    def activity(self, project: str, activity: str) -> Activity | None:
+        """The activity, or None where it does not exist."""
+        try:
+            reply = self._get(f"/projects/{quote(project, safe='')}/activities/{quote(activity, safe='')}", "activity")
+        except NotFound:
+            return None
+        return read_activity(document(reply, "activity"))
+
+    def activities(
+        self,
+        project: str,
+        environment: str,
+        *,
+        types: Iterable[str] = (),
+        since: datetime | None = None,
+        incomplete: bool = False,
+    ) -> ActivityList:
+        """Activities, newest first, back to ``since`` (or one page); bounded in pages."""
+        path = f"{_environment_path(project, environment)}/activities"
+        query = [*(("type", each) for each in types), *(("state", each) for each in INCOMPLETE if incomplete)]
+        found: dict[str, Activity] = {}
+        server_at, before = self._clock.now(), None
+        for page in range(PAGES_MOST):
+            paging = [("count", str(PAGE_SIZE)), *([("starts_at", before)] if before else [])]
+            reply = self._get(f"{path}?{urlencode([*query, *paging])}", "activities")
+            if page == 0:
+                server_at = server_time(reply, server_at)
+            items = [read_activity(each) for each in read_list(document(reply, "activities"), "activities")]
+            fresh = [each for each in items if each.id not in found]
+            found.update({each.id: each for each in fresh})
+            oldest = min((each.created_at for each in items if each.created_at), default=None)
+            reached = since is None or oldest is None or oldest < since - timedelta(seconds=1)
+            if len(items) < PAGE_SIZE or not fresh or reached:
+                return ActivityList(tuple(found.values()), server_at)
+            before = oldest.isoformat() if oldest else None
+        return ActivityList(tuple(found.values()), server_at, complete=False)
+
+    def backup(self, project: str, environment: str, backup: str) -> Backup | None:
+        """The backup of that name, or None where it does not exist."""
+        try:
+            reply = self._get(f"{_environment_path(project, environment)}/backups/{quote(backup, safe='')}", "backup")
+        except NotFound:
+            return None
+        return read_backup(document(reply, "backup"))
+
+    def backups(self, project: str, environment: str) -> list[Backup]:
+        """The environment's backups."""
+        reply = self._get(f"{_environment_path(project, environment)}/backups", "backups")
+        return [read_backup(each) for each in read_list(document(reply, "backups"), "backups")]
+
+    def source_operations(self, project: str, environment: str) -> list[tuple[str, str]]:
+        """The source operations that the environment's apps define, as (app, name)."""
+        reply = self._get(f"{_environment_path(project, environment)}/source-operations", "source operations")
+        items = [Fields.of(each, "operation") for each in read_list(document(reply, "operations"), "operations")]
+        return [(each.text("app"), each.text("operation")) for each in items]
+
+    def manual_backup_limits(self, project: str) -> dict[str, int]:
+        """How many manual backups the project keeps, by environment type, as far as the settings say."""
+        reply = self._get(f"/projects/{quote(project, safe='')}/settings", "settings")
+        value: Any = document(reply, "settings")
+        retention = value.get("data_retention") if isinstance(value, dict) else None
+        limits: dict[str, int] = {}
+        for kind, entry in retention.items() if isinstance(retention, dict) else ():
+            config = entry.get("default_config") if isinstance(entry, dict) else None
+            count = config.get("manual_count") if isinstance(config, dict) else None
+            if isinstance(count, int) and not isinstance(count, bool):
+                limits[kind] = count
+        return limits
+
+    def owner(self) -> str | None:
+        """The user that the token belongs to."""
+        known = self._auth.bearer().user
+        if known is not None:
+            return known
+        value = document(self._get("/users/me", "user"), "user")
+        user = value.get("id") if isinstance(value, dict) else None
+        return user if isinstance(user, str) else None
+
+    # --- the two requests that change something ---------------------------------------------------------------
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Reply:
+        """Make one request at a link's path, exactly once (twice only where the first was refused as 401).
+
+        A 401 says that the server did not act, so the same request goes out once more with a new bearer.
+
+        Raises:
+            NoAnswer: it may or may not have been acted on.
+            TokenMissing, TokenRefused, Unreachable: no bearer was to be had; nothing was sent.
+        """
+        content = json.dumps(body).encode()
+        reply = self._authorised("POST", path, content)
+        if reply.status == 401:  # noqa: PLR2004
+            self._auth.forget()
+            reply = self._authorised("POST", path, content)
+        return reply
+
+    def prepare(self) -> None:
+        """Have a bearer at hand, so that a request that follows is the only thing that can go wrong."""
+        self._auth.bearer()
+
+    # --- underneath -------------------------------------------------------------------------------------------
+
+    def _get(self, path: str, what: str) -> Reply:
+        """The reply of a read that succeeded; anything else is an error of ours."""
+        reply = self._repeated(lambda: self._authorised("GET", path, None), what)
+        if reply.status == 401:  # noqa: PLR2004
+            self._auth.forget()
+            reply = self._repeated(lambda: self._authorised("GET", path, None), what)
+        if reply.status == 200:  # noqa: PLR2004
+            return reply
+        raise _refusal(reply, what)
+
+    def _post_form(self, url: str, content: bytes) -> Reply:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        reply = self._repeated(lambda: self._send("POST", url, headers, content), "token exchange")
+        if reply.status in PASSING:
+            raise Unreachable(f"token exchange: the service answers {reply.status}")
+        return reply
+
+    def _authorised(self, method: str, path: str, content: bytes | None) -> Reply:
+        headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        return self._send(method, f"{self._endpoints.api}{path}", headers, content)
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
+        left = self._end - self._clock.monotonic()
+        if left <= 1:
+            raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
+        return self._transport.send(method, url, headers=headers, content=content, deadline=min(REQUEST_DEADLINE, left))
+
+    def _repeated(self, attempt: Any, what: str) -> Reply:
+        """The reply of a request that changes nothing, tried again after passing faults."""
+        for number in range(1, READ_ATTEMPTS + 1):
+            wish: float | None = None
+            try:
+                reply: Reply = attempt()
+            except NoAnswer as error:
+                fault = Unreachable(f"{what}: {error}", remedy="see status.upsun.com; the next tick tries again")
+            else:
+                if reply.status not in PASSING:
+                    return reply
+                fault = Unreachable(f"{what}: the API answers {reply.status}", remedy="the next tick tries again")
+                wish = retry_after(reply, self._clock.now())
+            rest = pause(
+                number,
+                wish,
+                random.random(),  # noqa: S311  spreads load, keeps no secret
+                first=BACKOFF_FIRST,
+                most=BACKOFF_MOST,
+                wish_most=RETRY_AFTER_MOST,
+            )
+            left = self._end - self._clock.monotonic()
+            if number == READ_ATTEMPTS or rest is None or rest >= left - 1:
+                raise fault
+            self._clock.sleep(rest)
+        raise Unreachable(what)  # pragma: no cover  the loop above returns or raises
+
+
+def _refusal(reply: Reply, what: str) -> Exception:
+    said = error_words(reply)
+    tail = f": {said}" if said else ""
+    if reply.status == 401:  # noqa: PLR2004
+        return TokenRefused(f"{what}: the API refuses the bearer{tail}", remedy="check the token's user")
+    if reply.status == 403:  # noqa: PLR2004
+        return NotPermitted(f"{what}: not permitted{tail}", remedy="grant the token's user a role on the project")
+    if reply.status == 404:  # noqa: PLR2004
+        return NotFound(f"{what}: not found{tail}")
+    return BadReply(f"{what}: unexpected status {reply.status}{tail}")
+
+
+def _environment_path(project: str, environment: str) -> str:
+    """API paths take the environment's id, percent-encoded: ids may hold slashes."""
+    return f"/projects/{quote(project, safe='')}/environments/{quote(environment, safe='')}"

@@ -1,0 +1,177 @@
+"""The one door to the network, and the only module that imports httpx.
+
+httpx bounds each read but not a whole request, follows no redirect by default, and logs URLs at INFO. Here a request
+has one deadline for everything, a bound on the body, no redirects, and nothing is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT
+
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+
+class NoAnswer(Exception):
+    """No whole answer came. ``sent`` is false only where the request surely never left this machine."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class _OverDeadline(BaseException):
+    """The alarm went off. No Exception, so that no handler inside httpx swallows it."""
+
+
+class Transport:
+    """Requests over one kept-alive connection per host.
+
+    Args:
+        user_agent: what to say we are.
+        inner: another httpx transport, for tests and rehearsals; None means the network.
+    """
+
+    def __init__(self, user_agent: str, inner: httpx.BaseTransport | None = None) -> None:
+        self._user_agent = user_agent
+        self._inner = inner
+        self._client: httpx.Client | None = None
+
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, deadline: float
+    ) -> Reply:
+        """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise."""
+        try:
+            with _alarm(deadline):
+                return self._send(method, url, headers, content, deadline)
+        except _OverDeadline:
+            self.close()
+            raise NoAnswer(f"no whole answer within {deadline:.0f} s", sent=True) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
+            raise NoAnswer(f"cannot connect: {_words(error)}", sent=False) from error
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
+            self.close()
+            raise NoAnswer(_words(error), sent=True) from error
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float) -> Reply:
+        if self._client is None:
+            self._client = self._new_client()
+        timeout = httpx.Timeout(deadline, connect=min(CONNECT_TIMEOUT, deadline))
+        request = self._client.build_request(method, url, headers=dict(headers), content=content, timeout=timeout)
+        response = self._client.send(request, stream=True)
+        try:
+            body = bytearray()
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > BODY_MOST_BYTES:
+                    raise httpx.ReadError(f"the answer is longer than {BODY_MOST_BYTES} bytes")
+            return Reply(response.status_code, dict(response.headers.items()), bytes(body))
+        finally:
+            response.close()
+
+    def _new_client(self) -> httpx.Client:
+        inner = self._inner or _network()
+        return httpx.Client(
+            transport=inner,
+            trust_env=self._inner is None,
+            follow_redirects=False,
+            headers={"User-Agent": self._user_agent, "Accept": "application/json"},
+        )
+
+    def close(self) -> None:
+        """Let go of the connections; the next request makes new ones."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            client.close()
+
+
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
+def _network() -> httpx.BaseTransport | None:
+    """A light TLS context: hashed certificate directories are read lazily, bundles are parsed at every start.
+
+    None (httpx's own choice) where a proxy is set, so that its mounts apply, or there is no such directory.
+    """
+    proxied = any(os.environ.get(name) for name in _PROXIES)
+    directory = os.environ.get("SSL_CERT_DIR") or "/etc/ssl/certs"
+    if proxied or os.environ.get("SSL_CERT_FILE") or not _is_hashed(directory):
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(capath=directory)
+    context.set_alpn_protocols(["http/1.1"])
+    return httpx.HTTPTransport(verify=context)
+
+
+def _is_hashed(directory: str) -> bool:
+    """Whether OpenSSL can look certificates up in the directory: names like ``0a1b2c3d.0``."""
+    try:
+        with os.scandir(directory) as entries:
+            return any(len(entry.name) == len("0a1b2c3d.0") and entry.name.endswith(".0") for entry in entries)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Interrupt whatever runs after that many seconds: the only bound that covers name look-up and dripped headers.
+
+    Signals reach the main thread only; elsewhere the per-read timeouts must do.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise _OverDeadline
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTransport:
+    """A transport that calls a WSGI application in this process; its exception ``cut`` becomes a lost connection."""
+    wsgi = httpx.WSGITransport(app=app)
+
+    class InProcess(httpx.BaseTransport):
+        """The application's answers as if from the network."""
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            """One request, one answer, or a lost connection."""
+            try:
+                return wsgi.handle_request(request)
+            except cut as error:
+                raise httpx.ReadError(str(error)) from error
+
+    return InProcess()
+
+
+def _words(error: Exception) -> str:
+    """The error's own words in one short line; httpx's never hold headers or bodies."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]
