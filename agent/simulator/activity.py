@@ -1,0 +1,106 @@
+"""One operation of the platform, from the request to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from agent.simulator.scenario import BackupOutcome, DeployMode, DeployOutcome
+    from agent.simulator.user import User
+
+State = Literal["pending", "in_progress", "complete", "cancelled", "staged", "scheduled"]
+Result = Literal["success", "failure"]
+Ending = Literal["success", "failure", "cancelled"]
+
+BACKUP = "environment.backup"
+BACKUP_DELETE = "environment.backup.delete"
+SOURCE_OPERATION = "environment.source-operation"
+PUSH = "environment.push"
+REDEPLOY = "environment.redeploy"
+UNFINISHED: tuple[State, ...] = ("pending", "in_progress")
+ALMOST_DONE = 99
+DONE = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will become of an activity, fixed when it is asked for.
+
+    `seconds` is None for one that lasts until somebody ends it. A source operation that `commits` does so
+    at its end, or `commits_after` its start when its own activity goes on with the deployment.
+    """
+
+    seconds: float | None
+    ending: Ending = "success"
+    commits: bool = False
+    commits_after: float | None = None
+    backup: BackupOutcome = "success"
+    deploy: DeployOutcome = "success"
+    deploy_seconds: float = 0
+    deploy_mode: DeployMode = "follows"
+    staged: bool = False
+    outside: bool = False
+    outside_seconds: float = 0
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line that the activity wrote, with its moment."""
+
+    at: datetime
+    message: str
+
+
+@dataclass(kw_only=True, eq=False)
+class Activity:
+    """What the platform records of one operation."""
+
+    number: int
+    id: str
+    type: str
+    project: str
+    environment: str
+    user: User
+    created_at: datetime
+    visible_from: datetime
+    ready_at: datetime
+    plan: Plan
+    parameters: dict[str, Any]
+    payload: dict[str, Any]
+    text: str
+    description: str
+    state: State = "pending"
+    result: Result | None = None
+    failure_reason: str | None = None
+    updated_at: datetime | None = None
+    started_at: datetime | None = None
+    commits_at: datetime | None = None
+    ends_at: datetime | None = None
+    completed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    commit: str | None = None
+    commands: list[dict[str, Any]] = field(default_factory=list)
+    log: list[LogLine] = field(default_factory=list)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is waiting or running; a staged activity is neither."""
+        return self.state in UNFINISHED
+
+    def percent(self, now: datetime) -> int:
+        """How far it is, in whole percent; 100 only when it is over."""
+        if self.state in ("complete", "cancelled"):
+            return DONE
+        if self.started_at is None or self.ends_at is None or self.state != "in_progress":
+            return 0
+        whole = (self.ends_at - self.started_at).total_seconds()
+        gone = (now - self.started_at).total_seconds()
+        return min(ALMOST_DONE, int(DONE * gone / whole)) if whole > 0 else ALMOST_DONE
+
+    def write(self, at: datetime, message: str) -> None:
+        """Add a line to the activity's log."""
+        self.log.append(LogLine(at, message))
+        self.updated_at = at

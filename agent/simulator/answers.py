@@ -1,0 +1,50 @@
+"""Answers in the documented shapes, errors included."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+JSON = "application/json"
+
+
+class Refusal(Exception):
+    """A request that is answered with an error status."""
+
+    def __init__(self, status: int, message: str, **body: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.body = body
+        self.headers: dict[str, str] = {}
+
+    def response(self) -> Response:
+        """The answer that carries this refusal."""
+        answer = error(self.status, self.message, **self.body)
+        answer.headers.update(self.headers)
+        return answer
+
+
+def document(content: Any, status: int = HTTPStatus.OK) -> Response:
+    """A JSON answer."""
+    return Response(json.dumps(content), status=int(status), content_type=JSON)
+
+
+def error(status: int, message: str, **body: Any) -> Response:
+    """A JSON error that satisfies both the document's `Error` and what the official CLI reads."""
+    try:
+        title = HTTPStatus(status).phrase
+    except ValueError:
+        title = "Error"
+    content = {"status": title, "code": status, "title": title, "message": message, "detail": {}, "error": message}
+    return document({**content, **body}, status)
+
+
+def unauthorised(description: str) -> Refusal:
+    """The refusal of a bearer token."""
+    refusal = Refusal(HTTPStatus.UNAUTHORIZED, description, error="invalid_token", error_description=description)
+    refusal.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    return refusal

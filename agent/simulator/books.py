@@ -1,0 +1,74 @@
+"""The simulator's own record of what reached it: the truth that promises are checked against."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+SECRET = "<secret>"  # noqa: S105 - what stands in for a secret
+SECRET_FIELDS = frozenset(
+    {"api_token", "refresh_token", "access_token", "token", "client_secret", "password", "assertion"}
+)
+# A shorter secret would also be found where it is none.
+SHORTEST_SEARCHED = 8
+# Any token of the shape that the simulator issues, so that none has to be kept to be found.
+BEARER = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+
+
+@dataclass(kw_only=True, eq=False)
+class RecordedRequest:
+    """One request that reached the simulator, in the order of arrival, and what became of it.
+
+    `path` is decoded and without a leading `/api`; `raw_path` is as it stood on the wire. `status` is what
+    the client was sent, None when it got no whole answer (yet). `acted` says whether the platform carried
+    the request out.
+    """
+
+    number: int
+    at: datetime
+    method: str
+    path: str
+    raw_path: str
+    query: dict[str, list[str]]
+    body: Any
+    status: int | None = None
+    fault: str | None = None
+    acted: bool = False
+
+    def entry(self) -> dict[str, Any]:
+        """The request as JSON."""
+        return {**vars(self), "at": self.at.isoformat()}
+
+
+class Censor:
+    """Replaces secrets, by the name of the field and by their value, in anything made of JSON."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+
+    def learn(self, secret: str) -> None:
+        """Never let this value into the books."""
+        if secret:
+            self._secrets.add(secret)
+
+    def clean(self, content: Any, field: str = "") -> Any:
+        """The same content without secrets."""
+        if isinstance(content, dict):
+            return {self._without(str(name)): self.clean(value, str(name)) for name, value in content.items()}
+        if isinstance(content, list | tuple):
+            return [self.clean(value, field) for value in content]
+        if isinstance(content, str):
+            return SECRET if content and field in SECRET_FIELDS else self._without(content)
+        return content
+
+    def _without(self, text: str) -> str:
+        if text in self._secrets:
+            return SECRET
+        for secret in self._secrets:
+            if len(secret) >= SHORTEST_SEARCHED:
+                text = text.replace(secret, SECRET)
+        return BEARER.sub(SECRET, text) if "eyJ" in text else text

@@ -1,0 +1,55 @@
+"""The one place that knows what time it is: the real clock, or one that a test turns by hand."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time in UTC."""
+
+    def now(self) -> datetime:
+        """The present moment, aware and in UTC."""
+        ...
+
+
+class SystemClock:
+    """The time of the machine."""
+
+    def now(self) -> datetime:
+        """The present moment, aware and in UTC."""
+        return datetime.now(UTC)
+
+
+class ManualClock:
+    """A clock that stands still until it is moved; safe to move from any thread."""
+
+    def __init__(self, start: datetime) -> None:
+        self._lock = threading.Lock()
+        self._now = _in_utc(start)
+
+    def now(self) -> datetime:
+        """The moment that was last set."""
+        with self._lock:
+            return self._now
+
+    def advance(self, seconds: float) -> datetime:
+        """Move forward by `seconds` and return the new moment."""
+        if seconds < 0:
+            raise ValueError(f"cannot advance by {seconds} seconds: use set() to go back")
+        with self._lock:
+            self._now += timedelta(seconds=seconds)
+            return self._now
+
+    def set(self, moment: datetime) -> None:
+        """Jump to `moment`, forward or back. The world never goes back: it waits until time catches up."""
+        with self._lock:
+            self._now = _in_utc(moment)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone")
+    return moment.astimezone(UTC)

@@ -1,0 +1,136 @@
+"""Control of a running simulator over its own socket: for tests whose client is another process."""
+
+from __future__ import annotations
+
+import inspect
+import ipaddress
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from agent.simulator.activity import Activity
+from agent.simulator.answers import Refusal, document
+from agent.simulator.backup import Backup
+from agent.simulator.clock import ManualClock
+from agent.simulator.environment import Environment
+from agent.simulator.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.wrappers import Request, Response
+
+    from agent.simulator.simulator import Simulator
+
+PREFIX = "/_simulator/"
+ACTS = (
+    "start-activity",
+    "finish-activity",
+    "cancel-activity",
+    "add-environment",
+    "add-backup",
+    "drop-backup",
+    "push",
+    "redeploy",
+    "deploy-staged",
+    "set-status",
+    "pause",
+    "set-crons",
+    "add-token",
+    "revoke-token",
+    "expire-bearers",
+)
+
+
+def wanted(request: Request) -> bool:
+    """Whether a request is for the simulator rather than for the platform that it plays."""
+    return request.path.startswith(PREFIX)
+
+
+def answer(simulator: Simulator, request: Request) -> Response:
+    """Do what a control request asks; only a process on the same machine is heard."""
+    try:
+        _check_from_here(request)
+        return document(_done(simulator, request))
+    except Refusal as refusal:
+        return refusal.response()
+    except (ValueError, TypeError) as error:
+        return Refusal(HTTPStatus.BAD_REQUEST, str(error)).response()
+
+
+def _check_from_here(request: Request) -> None:
+    try:
+        here = ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        here = False
+    if not here:
+        raise Refusal(HTTPStatus.FORBIDDEN, "Control requests are only answered on this machine.")
+
+
+def _done(simulator: Simulator, request: Request) -> Any:
+    doings: dict[str, Callable[[Simulator, Any], Any]] = {
+        "GET books": lambda one, _: one.books(),
+        "POST scenario": _change,
+        "POST faults": _plant,
+        "POST clock": _turn,
+        "POST act": _act,
+    }
+    name = f"{request.method} {request.path.removeprefix(PREFIX)}"
+    if name not in doings:
+        raise Refusal(HTTPStatus.NOT_FOUND, f"{name} is not one of {', '.join(doings)}.")
+    return doings[name](simulator, _body(request))
+
+
+def _body(request: Request) -> Any:
+    text = request.get_data()
+    if not text:
+        return {}
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
+
+
+def _change(simulator: Simulator, body: Any) -> Any:
+    simulator.change(**_object(body))
+    return {"changed": sorted(body)}
+
+
+def _plant(simulator: Simulator, body: Any) -> Any:
+    if not isinstance(body, list) or not all(isinstance(text, str) for text in body):
+        raise ValueError("the body must be a list of faults as texts")
+    for fault in [Fault.parse(text) for text in body]:
+        simulator.add_fault(fault)
+    return {"faults": len(simulator.faults)}
+
+
+def _turn(simulator: Simulator, body: Any) -> Any:
+    if not isinstance(simulator.clock, ManualClock):
+        raise Refusal(HTTPStatus.CONFLICT, "The simulator runs on the time of the machine.")
+    seconds = _object(body).get("advance")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise TypeError("advance must be a number of seconds")
+    return {"now": simulator.clock.advance(seconds).isoformat()}
+
+
+def _act(simulator: Simulator, body: Any) -> Any:
+    wishes = dict(_object(body))
+    name = wishes.pop("do", None)
+    if name not in ACTS:
+        raise ValueError(f"do is {name!r}, not one of {', '.join(ACTS)}")
+    deed = getattr(simulator, str(name).replace("-", "_"))
+    inspect.signature(deed).bind(**wishes)
+    return {"result": _named(deed(**wishes))}
+
+
+def _named(result: Any) -> Any:
+    """What was made, by its id."""
+    if isinstance(result, list):
+        return [_named(one) for one in result]
+    return result.id if isinstance(result, Activity | Backup | Environment) else None
+
+
+def _object(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise TypeError("the body must be a JSON object")
+    return body

@@ -1,0 +1,70 @@
+"""An activity, and its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.simulator.documents import links
+from agent.simulator.documents.moment import written
+
+if TYPE_CHECKING:
+    from agent.simulator.activity import Activity
+    from agent.simulator.world import World
+
+
+def activity(world: World, one: Activity) -> dict[str, Any]:
+    """The activity as the API gives it at this moment."""
+    scenario = world.scenario
+    return {
+        "id": one.id,
+        "created_at": written(one.created_at),
+        "updated_at": written(one.updated_at),
+        "type": one.type,
+        "parameters": one.parameters,
+        "project": one.project,
+        "environments": [one.environment],
+        "state": one.state,
+        "result": one.result,
+        "failure_reason": one.failure_reason,
+        "started_at": written(one.started_at),
+        "completed_at": written(one.completed_at),
+        "completion_percent": one.percent(world.now),
+        "cancelled_at": written(one.cancelled_at),
+        "timings": _timings(one),
+        "log": "".join(line.message for line in one.log),
+        "payload": one.payload,
+        "description": one.description,
+        "text": one.text,
+        "expires_at": None,
+        "commands": one.commands,
+        "_links": _links(one, scenario_path=links.project_path(scenario), world=world),
+    }
+
+
+def _timings(one: Activity) -> dict[str, float]:
+    found: dict[str, float] = {}
+    if one.started_at is not None:
+        found["wait"] = (one.started_at - one.created_at).total_seconds()
+        if one.completed_at is not None:
+            found["execute"] = (one.completed_at - one.started_at).total_seconds()
+    return {name: max(0.0, seconds) for name, seconds in found.items()}
+
+
+def _links(one: Activity, *, scenario_path: str, world: World) -> links.Links:
+    scenario = world.scenario
+    path = f"{scenario_path}/activities/{links.segment(one.id)}"
+    found = {
+        "self": links.resource(scenario, path),
+        "log": links.resource(scenario, f"{path}/log"),
+    }
+    if one.unfinished:
+        found["#cancel"] = links.action(scenario, f"{path}/cancel")
+    return found
+
+
+def log_items(one: Activity) -> list[dict[str, Any]]:
+    """What the activity has written so far, one item a line, without the seal."""
+    return [
+        {"_id": str(number), "data": {"timestamp": written(line.at), "message": line.message}}
+        for number, line in enumerate(one.log, start=1)
+    ]

@@ -1,0 +1,43 @@
+"""A backup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.simulator.documents import links
+from agent.simulator.documents.moment import written
+from agent.simulator.operations import allowed
+
+if TYPE_CHECKING:
+    from agent.simulator.backup import Backup
+    from agent.simulator.world import World
+
+SIZE = 1_234_567
+
+
+def backup(world: World, one: Backup) -> dict[str, Any]:
+    """The backup as the API gives it."""
+    scenario = world.scenario
+    path = f"{links.environment_path(scenario, one.environment)}/backups/{links.segment(one.id)}"
+    found = {"self": links.resource(scenario, path)}
+    if allowed(world, world.environments[one.environment]):
+        found["#delete"] = links.action(scenario, path)
+    return {
+        "id": one.id,
+        "created_at": written(one.created_at),
+        "updated_at": written(one.created_at),
+        "attributes": {},
+        "status": one.status,
+        "expires_at": None,
+        "index": one.number,
+        "commit_id": one.commit_id,
+        "environment": one.environment,
+        "safe": one.safe,
+        "size_of_volumes": SIZE,
+        "size_used": SIZE,
+        "size_object_storage": None,
+        "deployment": None,
+        "restorable": one.restorable,
+        "automated": one.automated,
+        "_links": found,
+    }

@@ -1,0 +1,17 @@
+"""Moments in the platform's notation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@overload
+def written(moment: datetime) -> str: ...
+@overload
+def written(moment: datetime | None) -> str | None: ...
+def written(moment: datetime | None) -> str | None:
+    """ISO 8601 with microseconds and a numeric offset; null stays null."""
+    return None if moment is None else moment.isoformat(timespec="microseconds")

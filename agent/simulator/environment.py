@@ -1,0 +1,72 @@
+"""One environment of the project: its code, its deployments, its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from agent.simulator.scenario import Status
+
+CronStatus = Literal["running", "paused", "sleeping"]
+EnvironmentType = Literal["production", "staging", "development"]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that became the head at a moment."""
+
+    sha: str
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One attempt to bring the head live."""
+
+    at: datetime
+    commit: str
+    activity: str
+    successful: bool
+    commands: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(kw_only=True, eq=False)
+class Environment:
+    """A branch and what runs from it."""
+
+    id: str
+    title: str
+    type: EnvironmentType
+    machine_name: str
+    parent: str | None
+    created_at: datetime
+    updated_at: datetime
+    status: Status = "active"
+    crons: CronStatus = "running"
+    commits: list[Commit] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
+    last_backup_at: datetime | None = None
+
+    @property
+    def head(self) -> str:
+        """The commit that the branch points to."""
+        return self.commits[-1].sha
+
+    @property
+    def deployed(self) -> str | None:
+        """The commit that is live: the one of the last deployment that worked."""
+        return next((one.commit for one in reversed(self.deployments) if one.successful), None)
+
+    def move_head(self, commit: Commit) -> None:
+        """Make `commit` the head."""
+        self.commits.append(commit)
+        self.updated_at = commit.at
+
+    def record(self, deployment: Deployment) -> None:
+        """Add a deployment, good or bad."""
+        self.deployments.append(deployment)
+        self.updated_at = deployment.at

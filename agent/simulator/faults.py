@@ -1,0 +1,146 @@
+"""Faults: what may go wrong between a client and the platform, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal, get_args
+
+Kind = Literal[
+    "status",
+    "status-after",
+    "cut-before",
+    "cut-after",
+    "half-headers",
+    "half-body",
+    "drip",
+    "reset",
+    "reset-after",
+    "redirect",
+    "empty",
+    "html",
+    "delay",
+    "expired-bearer",
+    "json",
+]
+KINDS: tuple[str, ...] = get_args(Kind)
+# Not carried out: the platform never saw the request, or turned it away.
+UNACTED = frozenset({"status", "cut-before", "reset", "redirect", "html", "expired-bearer"})
+# No whole answer reaches the client.
+CUTS = frozenset({"cut-before", "cut-after", "half-headers", "half-body", "drip", "reset", "reset-after"})
+DEFAULT_SECONDS = 1.0
+FIRST_STATUS, LAST_STATUS = 200, 599
+FOREVER = 1_000_000_000
+LEAST_WORDS = 3
+
+
+class ConnectionCut(ConnectionError):
+    """The connection broke while a request was under way; raised out of the WSGI callable.
+
+    `phase` is the kind of the fault, `acted` whether the platform carried the request out, and `status`,
+    `headers`, `body` the answer that the client will not get whole. A server turns it into the real thing
+    on the wire; a transport in process turns it into its own network error.
+    """
+
+    def __init__(self, phase: str, *, seconds: float = DEFAULT_SECONDS) -> None:
+        super().__init__(f"simulated {phase}")
+        self.phase = phase
+        self.seconds = seconds
+        self.acted = phase not in UNACTED
+        self.status = ""
+        self.headers: list[tuple[str, str]] = []
+        self.body = b""
+
+
+@dataclass(kw_only=False, eq=False)
+class Fault:
+    """A fault that hits the `nth` request that matches, and those after it, `times` in all.
+
+    `path` is a shell pattern for the decoded path without a leading `/api`; `*` also spans slashes.
+    """
+
+    kind: Kind
+    method: str = "*"
+    path: str = "*"
+    nth: int = 1
+    times: int = 1
+    status: int | None = None
+    retry_after: str | None = None
+    body: str | None = None
+    seconds: float | None = None
+    seen: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.kind!r} is no kind of fault: {', '.join(KINDS)}")
+        if self.nth < 1 or self.times < 1:
+            raise ValueError(f"nth and times count from 1, not {min(self.nth, self.times)}")
+        if self.kind in ("status", "status-after") and self.status is None:
+            raise ValueError(f"the fault {self.kind!r} needs a status")
+        if self.status is not None and not FIRST_STATUS <= self.status <= LAST_STATUS:
+            raise ValueError(f"{self.status} is not an HTTP status that ends a request")
+        if self.kind == "json" and self.body is None:
+            raise ValueError("the fault 'json' needs a body")
+        if self.seconds is not None and self.seconds < 0:
+            raise ValueError(f"seconds is {self.seconds}, less than nothing")
+        self.method = self.method.upper()
+
+    @property
+    def acts(self) -> bool:
+        """Whether the platform carries the request out in spite of the fault."""
+        return self.kind not in UNACTED
+
+    @property
+    def pause(self) -> float:
+        """The seconds that a `delay` or each byte of a `drip` takes."""
+        return DEFAULT_SECONDS if self.seconds is None else self.seconds
+
+    def hits(self, method: str, path: str) -> bool:
+        """Count a request that matches, and say whether this one is hit."""
+        if not (fnmatchcase(method.upper(), self.method) and fnmatchcase(path, self.path)):
+            return False
+        self.seen += 1
+        return self.nth <= self.seen < self.nth + self.times
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """Read `METHOD PATH KIND [xTIMES] [#NTH] [option=value ...]`; a bare status is a KIND too.
+
+        Options: `status`, `retry-after`, `seconds`, `nth`, `times`, and `body`, which takes the rest of
+        the line. `x*` means from then on.
+        """
+        head, found, body = text.partition(" body=")
+        words = head.split()
+        if len(words) < LEAST_WORDS:
+            raise ValueError(f"{text!r}: a fault is METHOD PATH KIND [xTIMES] [#NTH] [option=value ...]")
+        method, path, kind, *options = words
+        fields: dict[str, object] = {"body": body} if found else {}
+        if kind.isdigit():
+            kind, fields["status"] = "status", int(kind)
+        for word in options:
+            name, value = _option(text, word)
+            if name in fields:
+                raise ValueError(f"{text!r}: {name} is given twice")
+            fields[name] = value
+        try:
+            return cls(kind, method, path, **fields)  # type: ignore[arg-type] # checked in __post_init__
+        except ValueError as error:
+            raise ValueError(f"{text!r}: {error}") from None
+
+
+def _option(text: str, word: str) -> tuple[str, object]:
+    """One word after the kind, as a field of a fault and its value."""
+    if word == "x*":
+        return "times", FOREVER
+    if word[:1] == "x" and word[1:].isdigit():
+        return "times", int(word[1:])
+    if word[:1] == "#" and word[1:].isdigit():
+        return "nth", int(word[1:])
+    name, found, value = word.partition("=")
+    readers = {"status": int, "retry-after": str, "seconds": float, "nth": int, "times": int}
+    if not found or name not in readers:
+        raise ValueError(f"{text!r}: {word!r} is no option: xTIMES, #NTH, {', '.join(readers)}, body")
+    try:
+        return name.replace("-", "_"), readers[name](value)
+    except ValueError:
+        raise ValueError(f"{text!r}: {value!r} is no value for {name}") from None

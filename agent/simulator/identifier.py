@@ -1,0 +1,19 @@
+"""Identifiers that look like the platform's and are the same in every run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+IDENTIFIER_LENGTH = 26
+
+
+def identifier(*parts: object) -> str:
+    """A short lower-case identifier, as activities and backups have."""
+    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).digest()
+    return base64.b32encode(digest).decode().lower()[:IDENTIFIER_LENGTH]
+
+
+def commit_hash(*parts: object) -> str:
+    """Forty hexadecimal digits, as a Git commit has."""
+    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:40]

@@ -1,0 +1,106 @@
+"""Which endpoint answers which path."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import BaseConverter, Map, Rule
+
+from agent.simulator.answers import Refusal
+from agent.simulator.endpoints import accounts, activities, auth, environments, projects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.wrappers import Response
+
+    from agent.simulator.call import Call
+
+PROJECT = "/projects/<s:project>"
+ENVIRONMENT = f"{PROJECT}/environments/<s:environment>"
+ACTIVITY = f"{PROJECT}/activities/<s:activity>"
+ENVIRONMENT_ACTIVITY = f"{ENVIRONMENT}/activities/<s:activity>"
+
+# Answered without a bearer: they are how one gets rid of having none.
+OPEN = (("POST", "/oauth2/token", auth.token), ("POST", "/oauth2/revoke", auth.revoke))
+CLOSED = (
+    ("POST", "/ssh", auth.ssh),
+    ("GET", "/users/me", accounts.me),
+    ("GET", "/users/<s:user>", accounts.user),
+    ("GET", "/users/<s:user>/extended-access", accounts.extended_access),
+    ("GET", "/ref/users", accounts.reference_users),
+    ("GET", "/ref/projects", accounts.reference_projects),
+    ("GET", "/ref/organizations", accounts.reference_organizations),
+    ("GET", PROJECT, projects.project),
+    ("GET", f"{PROJECT}/settings", projects.settings),
+    ("GET", f"{PROJECT}/system", projects.system),
+    ("GET", f"{PROJECT}/capabilities", projects.capabilities),
+    ("GET", f"{PROJECT}/environment-types", projects.environment_types),
+    ("GET", f"{PROJECT}/environment-types/<s:kind>", projects.environment_type),
+    ("GET", f"{PROJECT}/user-access", accounts.user_access),
+    ("GET", f"{PROJECT}/user-access/<s:user>", accounts.one_user_access),
+    ("GET", f"{PROJECT}/activities", activities.project_activities),
+    ("GET", ACTIVITY, activities.activity),
+    ("GET", f"{ACTIVITY}/log", activities.log),
+    ("POST", f"{ACTIVITY}/cancel", activities.cancel),
+    ("GET", f"{PROJECT}/environments", environments.environments),
+    ("GET", ENVIRONMENT, environments.environment),
+    ("GET", f"{ENVIRONMENT}/settings", environments.settings),
+    ("GET", f"{ENVIRONMENT}/activities", activities.environment_activities),
+    ("GET", ENVIRONMENT_ACTIVITY, activities.activity),
+    ("GET", f"{ENVIRONMENT_ACTIVITY}/log", activities.log),
+    ("POST", f"{ENVIRONMENT_ACTIVITY}/cancel", activities.cancel),
+    ("POST", f"{ENVIRONMENT}/backup", environments.back_up),
+    ("GET", f"{ENVIRONMENT}/backups", environments.backups),
+    ("GET", f"{ENVIRONMENT}/backups/<s:backup>", environments.backup),
+    ("DELETE", f"{ENVIRONMENT}/backups/<s:backup>", environments.delete_backup),
+    ("GET", f"{ENVIRONMENT}/source-operations", environments.source_operations),
+    ("POST", f"{ENVIRONMENT}/source-operation", environments.run_source_operation),
+    ("POST", f"{ENVIRONMENT}/redeploy", environments.redeploy),
+    ("GET", f"{ENVIRONMENT}/deployments", environments.deployments),
+    ("GET", f"{ENVIRONMENT}/deployments/<s:deployment>", environments.deployment),
+)
+
+
+class _Segment(BaseConverter):
+    """One segment of a path that is still percent-encoded."""
+
+    def to_python(self, value: str) -> str:
+        return unquote(value)
+
+
+_ENDPOINTS: dict[str, Callable[[Call], Response]] = {}
+_RULES: list[Rule] = []
+for _method, _path, _function in (*OPEN, *CLOSED):
+    _name = f"{_method} {_path}"
+    _ENDPOINTS[_name] = _function
+    _RULES.append(Rule(_path, endpoint=_name, methods=[_method]))
+_MAP = Map(_RULES, converters={"s": _Segment}, strict_slashes=False, merge_slashes=False)
+_OPEN_NAMES = frozenset(f"{method} {path}" for method, path, _ in OPEN)
+
+
+def answer(call: Call) -> Response:
+    """What the platform answers, errors included; no request makes this raise."""
+    try:
+        return _found(call)(call)
+    except Refusal as refusal:
+        return refusal.response()
+
+
+def _found(call: Call) -> Callable[[Call], Response]:
+    try:
+        bound = _MAP.bind("simulator.invalid")
+        name, values = bound.match(path_info=call.target.encoded, method=call.request.method)
+    except MethodNotAllowed:
+        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "The method is not allowed here.") from None
+    except HTTPException:
+        raise Refusal(HTTPStatus.NOT_FOUND, "There is nothing here.") from None
+    if name not in _OPEN_NAMES:
+        call.bearer()
+    call.values.update(values)
+    if call.values.get("project", call.world.scenario.project) != call.world.scenario.project:
+        raise Refusal(HTTPStatus.NOT_FOUND, "There is no such project.")
+    return _ENDPOINTS[name]

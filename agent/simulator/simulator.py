@@ -1,0 +1,175 @@
+"""The simulator as a WSGI application, with its books and its faults."""
+
+from __future__ import annotations
+
+import threading
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.wrappers import Request, Response
+
+from agent.simulator import control, router
+from agent.simulator.answers import error, unauthorised
+from agent.simulator.authority import Authority
+from agent.simulator.books import Censor, RecordedRequest
+from agent.simulator.call import Call, body_of, target_of
+from agent.simulator.clock import ManualClock, SystemClock
+from agent.simulator.documents.books import books
+from agent.simulator.faults import CUTS, ConnectionCut, Fault
+from agent.simulator.platform import Platform
+from agent.simulator.scenario import Scenario
+from agent.simulator.stage import Stage
+from agent.simulator.tokens import Tokens
+from agent.simulator.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from agent.simulator.clock import Clock
+
+# Set by the simulator's own server: an event that tells that it closes.
+CLOSING = "simulator.closing"
+ELSEWHERE = "https://elsewhere.invalid"
+PAGE = "<!doctype html><title>Sorry</title><p>We are down for maintenance.</p>"
+
+
+class Simulator(Stage):
+    """A stand-in for the Upsun API and its authentication host, with state, time and faults.
+
+    Serve it on a socket with `serve`, or call `wsgi` in process: there, a fault that would break the
+    connection raises `ConnectionCut`, and with a `ManualClock` every wait moves the clock instead.
+    """
+
+    def __init__(self, scenario: Scenario | None = None, clock: Clock | None = None) -> None:
+        scenario = scenario or Scenario()
+        self.clock: Clock = clock or SystemClock()
+        self.platform = Platform(
+            clock=self.clock,
+            world=World(scenario, self.clock.now()),
+            tokens=Tokens(scenario.token),
+            authority=Authority(),
+        )
+        self.requests: list[RecordedRequest] = []
+        self.faults: list[Fault] = []
+
+    def add_fault(self, fault: Fault | str) -> Fault:
+        """Plant a fault, given as itself or as its text."""
+        planted = Fault.parse(fault) if isinstance(fault, str) else fault
+        with self.platform.lock:
+            self.faults.append(planted)
+        return planted
+
+    def books(self) -> dict[str, Any]:
+        """The truth, as JSON: every request, and what the world is like now."""
+        with self._settled() as world:
+            found: dict[str, Any] = self._censor().clean(books(world, self.requests))
+            return found
+
+    @property
+    def authority_line(self) -> str:
+        """The public key that signs SSH certificates, for an sshd's `TrustedUserCAKeys`."""
+        return self.platform.authority.public_line
+
+    def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request; ConnectionCut when a fault allows no whole answer."""
+        request = Request(environ)
+        answer = control.answer(self, request) if control.wanted(request) else self._serve(request)
+        answer.date = self.clock.now()
+        return answer(environ, start_response)
+
+    def _serve(self, request: Request) -> Response:
+        closing = request.environ.get(CLOSING)
+        # Read before the lock is taken: a slow client must not stop the others.
+        body = body_of(request)
+        self._wait(self.scenario.latency_seconds, closing)
+        with self._settled() as world:
+            call = Call(
+                platform=self.platform,
+                request=request,
+                target=target_of(request, world),
+                body=body,
+                now=self.clock.now(),
+                values={},
+                closing=closing,
+            )
+            record = self._record(call)
+            hits = [fault for fault in self.faults if fault.hits(request.method, call.target.decoded)]
+        fault = hits[0] if hits else None
+        if fault is not None and fault.kind == "delay":
+            self._wait(fault.pause, closing)
+        elif fault is not None:
+            # A spoiled answer is made whole first: nothing may hold it open.
+            call.closing = None
+        with self._settled():
+            call.now = self.clock.now()
+            return self._answer(call, record, fault)
+
+    def _record(self, call: Call) -> RecordedRequest:
+        censor = self._censor()
+        record = RecordedRequest(
+            number=len(self.requests) + 1,
+            at=call.now,
+            method=call.request.method,
+            path=censor.clean(call.target.decoded),
+            raw_path=censor.clean(call.target.raw),
+            query=censor.clean(call.target.query),
+            body=censor.clean(call.body),
+        )
+        self.requests.append(record)
+        return record
+
+    def _censor(self) -> Censor:
+        censor = Censor()
+        for token in self.platform.tokens.known():
+            censor.learn(token)
+        return censor
+
+    def _answer(self, call: Call, record: RecordedRequest, fault: Fault | None) -> Response:
+        """Carry the request out, unless a fault prevents it, and spoil the answer as the fault says."""
+        answer: Response | None = None
+        if fault is None or fault.acts:
+            answer = router.answer(call)
+            record.acted = answer.status_code < HTTPStatus.BAD_REQUEST
+        if fault is not None:
+            record.fault = fault.kind
+            answer = _spoiled(fault, answer, call)
+        if answer is None:
+            raise AssertionError("a fault that does not act gives its own answer")
+        record.status = answer.status_code
+        return answer
+
+    def _wait(self, seconds: float, closing: threading.Event | None) -> None:
+        if seconds <= 0:
+            return
+        if closing is None and isinstance(self.clock, ManualClock):
+            self.clock.advance(seconds)
+        else:
+            (closing or threading.Event()).wait(seconds)
+
+
+def _spoiled(fault: Fault, answer: Response | None, call: Call) -> Response | None:
+    """The answer as the fault leaves it; ConnectionCut when it leaves none."""
+    if fault.kind in CUTS:
+        cut = ConnectionCut(fault.kind, seconds=fault.pause)
+        if answer is not None:
+            cut.body = answer.get_data()
+            answer.date = call.now
+            cut.status, cut.headers = answer.status, list(answer.headers)
+        raise cut
+    if fault.kind == "expired-bearer":
+        return unauthorised("The access token has expired.").response()
+    if fault.kind in ("status", "status-after"):
+        answer = error(fault.status or HTTPStatus.INTERNAL_SERVER_ERROR, "A simulated fault.")
+    elif fault.kind == "html":
+        answer = Response(PAGE, status=fault.status, content_type="text/html; charset=utf-8")
+    elif fault.kind == "redirect":
+        answer = Response(status=fault.status or HTTPStatus.FOUND)
+        answer.headers["Location"] = ELSEWHERE + call.target.raw
+    elif answer is not None and fault.kind in ("empty", "json"):
+        answer.set_data(fault.body or "")
+        answer.status_code = fault.status or answer.status_code
+    if answer is not None and fault.retry_after is not None:
+        answer.headers["Retry-After"] = fault.retry_after
+    return answer

@@ -1,0 +1,242 @@
+"""What others do to the project while nobody asks the API: the hands of a test."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, get_args
+
+from agent.simulator import effects, operations, user
+from agent.simulator.activity import BACKUP, SOURCE_OPERATION, Activity, Plan, Result
+from agent.simulator.backup import Backup
+from agent.simulator.environment import Commit, CronStatus, Environment, EnvironmentType
+from agent.simulator.identifier import commit_hash, identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.simulator.platform import Platform
+    from agent.simulator.scenario import Scenario
+    from agent.simulator.world import World
+
+
+class Stage:
+    """Changes to the state that do not come through the API; each settles the world before and after.
+
+    `environment` is always an id, and production when it is left out.
+    """
+
+    platform: Platform
+
+    @property
+    def world(self) -> World:
+        """The platform's state."""
+        return self.platform.world
+
+    @property
+    def scenario(self) -> Scenario:
+        """The behaviour of the platform from now on."""
+        return self.world.scenario
+
+    @scenario.setter
+    def scenario(self, scenario: Scenario) -> None:
+        self.change(**{field.name: getattr(scenario, field.name) for field in dataclasses.fields(scenario)})
+
+    def change(self, **changes: Any) -> None:
+        """Change some behaviours; what was asked for earlier keeps the old ones."""
+        with self._settled() as world:
+            old, world.scenario = world.scenario, world.scenario.changed(**changes)
+            if old.token != world.scenario.token:
+                self.platform.tokens.replace(old.token, world.scenario.token)
+
+    @contextmanager
+    def _settled(self) -> Iterator[World]:
+        with self.platform.lock:
+            self.world.settle(self.platform.clock.now())
+            yield self.world
+            self.world.settle(self.platform.clock.now())
+
+    def _place(self, environment: str | None) -> Environment:
+        name = environment or self.scenario.environment
+        if name not in self.world.environments:
+            raise ValueError(f"there is no environment {name!r}")
+        return self.world.environments[name]
+
+    def _unfinished(self, activity: str) -> Activity:
+        one = self.world.by_id.get(activity)
+        if one is None:
+            raise ValueError(f"there is no activity {activity!r}")
+        if not one.unfinished:
+            raise ValueError(f"the activity {activity} is {one.state}")
+        return one
+
+    def add_environment(
+        self, name: str, kind: EnvironmentType = "development", *, parent: str | None = None
+    ) -> Environment:
+        """Branch off an environment."""
+        _check(kind, get_args(EnvironmentType))
+        with self._settled() as world:
+            if name in world.environments:
+                raise ValueError(f"there is an environment {name!r} already")
+            return world.add_environment(name, kind, parent=parent or self.scenario.environment)
+
+    def add_backup(
+        self,
+        environment: str | None = None,
+        *,
+        age: float = 0,
+        automated: bool = False,
+        restorable: bool = True,
+        safe: bool = True,
+    ) -> Backup:
+        """Let there be a backup that was made `age` seconds ago; the limit holds for it too."""
+        with self._settled() as world:
+            place = self._place(environment)
+            made_at = world.now - timedelta(seconds=age)
+            number = world.count()
+            backup = Backup(
+                id=identifier(self.scenario.project, "backup", number),
+                number=number,
+                environment=place.id,
+                created_at=made_at,
+                commit_id=place.head,
+                safe=safe,
+                restorable=restorable,
+                automated=automated,
+            )
+            world.backups.append(backup)
+            place.last_backup_at = max(made_at, place.last_backup_at or made_at)
+            effects.evict(world, place.id, world.now)
+            return backup
+
+    def drop_backup(self, backup: str) -> None:
+        """Let a backup vanish, as when another client's backup replaced it."""
+        with self._settled() as world:
+            found = [one for one in world.backups if one.id == backup]
+            if not found:
+                raise ValueError(f"there is no backup {backup!r}")
+            effects.drop(world, found[0], world.now)
+
+    def start_activity(
+        self,
+        environment: str | None = None,
+        type: str = "environment.cron",  # noqa: A002 - the platform's word for it
+        *,
+        user: str = user.COLLEAGUE.id,
+        seconds: float | None = 60,
+        parameters: dict[str, Any] | None = None,
+        age: float = 0,
+    ) -> Activity:
+        """Queue somebody else's activity; without `seconds` it lasts until it is finished or cancelled.
+
+        With an `age` it was asked for that long ago, and started at once.
+        """
+        if seconds is not None and seconds < 0:
+            raise ValueError(f"nothing lasts {seconds} seconds")
+        with self._settled() as world:
+            activity = self._foreign(self._place(environment), type, user, parameters or {})
+            activity.plan = dataclasses.replace(activity.plan, seconds=seconds, commits_after=None)
+            if age:
+                self._backdate(activity, age)
+            return world.by_id[activity.id]
+
+    def _foreign(self, place: Environment, kind: str, who: str, parameters: dict[str, Any]) -> Activity:
+        """An activity with the effects of its kind."""
+        somebody = user.named(who)
+        if kind == BACKUP:
+            activity = operations.back_up(self.world, place, somebody, safe=True)
+        elif kind == SOURCE_OPERATION:
+            activity = operations.run_source_operation(self.world, place, somebody, operation="update", variables={})
+        else:
+            payload = {"environment": operations.brief(place)}
+            plan = operations.deploy_plan(self.world) if kind in effects.DEPLOYING else Plan(seconds=None)
+            activity = self.world.add_activity(kind, place.id, user=somebody, plan=plan, payload=payload)
+        activity.parameters.update(parameters)
+        return activity
+
+    def _backdate(self, activity: Activity, age: float) -> None:
+        asked_at = self.world.now - timedelta(seconds=age)
+        self.world.move(activity, asked_at)
+        effects.begin(self.world, activity, asked_at)
+
+    def finish_activity(self, activity: str, result: Result = "success") -> None:
+        """End a pending or running activity now, with all that follows from it."""
+        _check(result, get_args(Result))
+        with self._settled() as world:
+            one = self._unfinished(activity)
+            if one.state == "pending":
+                effects.begin(world, one, world.now)
+            one.commits_at = None
+            one.plan = dataclasses.replace(one.plan, ending=result)
+            effects.end(world, one, world.now)
+
+    def cancel_activity(self, activity: str) -> None:
+        """Cancel a pending or running activity, as somebody does in the console."""
+        with self._settled() as world:
+            effects.cancel(world, self._unfinished(activity), world.now)
+
+    def push(self, environment: str | None = None, *, user: str = user.OWNER.id) -> Activity:
+        """Push a commit from outside: the head moves now, the deployment is queued."""
+        with self._settled() as world:
+            place = self._place(environment)
+            sha = commit_hash(place.head, "pushed", world.count())
+            place.move_head(Commit(sha, world.now, "pushed"))
+            plan = operations.update_plan(world)
+            return effects.push(world, place.id, sha, who=_named(user), plan=plan, at=world.now)
+
+    def redeploy(self, environment: str | None = None, *, user: str = user.OWNER.id) -> Activity:
+        """Queue somebody else's redeployment."""
+        with self._settled() as world:
+            return operations.redeploy(world, self._place(environment), _named(user))
+
+    def deploy_staged(self, environment: str | None = None) -> list[Activity]:
+        """Let what is staged go, as somebody does by hand."""
+        with self._settled() as world:
+            return operations.deploy_staged(world, self._place(environment))
+
+    def set_status(self, status: str, environment: str | None = None) -> None:
+        """Make an environment active, inactive, paused, dirty or deleting."""
+        with self._settled():
+            place = self._place(environment)
+            checked = self.scenario.changed(status=status)
+            if place.id == self.scenario.environment:
+                self.world.scenario = checked
+            else:
+                place.status = checked.status
+            place.updated_at = self.world.now
+
+    def pause(self, environment: str | None = None) -> None:
+        """Pause an environment."""
+        self.set_status("paused", environment)
+
+    def set_crons(self, status: CronStatus, environment: str | None = None) -> None:
+        """Let an environment's crons run, pause or sleep."""
+        _check(status, get_args(CronStatus))
+        with self._settled():
+            self._place(environment).crons = status
+
+    def add_token(self, token: str) -> None:
+        """Give the machine user another API token."""
+        with self.platform.lock:
+            self.platform.tokens.add(token)
+
+    def revoke_token(self, token: str | None = None) -> None:
+        """Revoke an API token, the scenario's if none is named; its bearers live on until they expire."""
+        with self.platform.lock:
+            self.platform.tokens.revoke(self.scenario.token if token is None else token)
+
+    def expire_bearers(self) -> None:
+        """Make every bearer issued so far invalid."""
+        with self.platform.lock:
+            self.platform.tokens.expire_bearers()
+
+
+def _named(name: str) -> user.User:
+    return user.named(name)
+
+
+def _check(value: object, choices: tuple[object, ...]) -> None:
+    """Refuse a word that a control request made up."""
+    if value not in choices:
+        raise ValueError(f"{value!r} is not one of {choices}")

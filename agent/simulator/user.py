@@ -1,0 +1,46 @@
+"""The people and machines whose names appear on activities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class User:
+    """An account of the platform."""
+
+    id: str
+    username: str
+    first_name: str
+    last_name: str
+
+    @property
+    def email(self) -> str:
+        """An address under a domain that can never receive mail."""
+        return f"{self.username}@example.invalid"
+
+    def brief(self) -> dict[str, Any]:
+        """The few fields that an activity's payload carries."""
+        return {
+            "id": self.id,
+            "username": self.username,
+            "display_name": f"{self.first_name} {self.last_name}",
+            "email": self.email,
+        }
+
+
+MACHINE = User("0b5f2c9e-6f0f-4a57-9d3c-5d0c9a7e1a01", "update-bot", "Update", "Bot")
+OWNER = User("4a3c1d77-93b2-4f0e-8f0b-2f8f6f1b7c02", "ada", "Ada", "Owner")
+COLLEAGUE = User("9d1e8b30-51c6-4c8e-b7aa-0c4b2e6d9f03", "grace", "Grace", "Colleague")
+PLATFORM = User("00000000-0000-4000-8000-000000000004", "platform", "Upsun", "Platform")
+
+EVERYBODY = {user.id: user for user in (MACHINE, OWNER, COLLEAGUE, PLATFORM)}
+
+
+def named(name: str) -> User:
+    """The user with this id or user name; an unknown name becomes a new, recognisable stranger."""
+    for user in EVERYBODY.values():
+        if name in (user.id, user.username):
+            return user
+    return User(name, name, name, "Stranger")
