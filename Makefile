@@ -14,9 +14,26 @@ $(VENV)/.ready: requirements/development.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/development.txt
 	@touch $@
 
-lock: $(VENV)/.ready ## regenerate requirements/*.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements/runtime.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra simulator -c requirements/runtime.txt pyproject.toml -o requirements/simulator.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra simulator --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
+demo: ## install through the build hook and run the nightly job against the simulator
+	@$(PYTHON) demo/run.py
 
-.PHONY: help lock
+test: $(VENV)/.ready ## pass the linters and the tests
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
+	@$(BIN)/deptry . > .deptry.log 2>&1 || { cat .deptry.log; exit 1; }
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+docs: $(VENV)/.ready ## regenerate the reference pages under docs/
+	@$(BIN)/python -m tools.reference
+
+LOCK ?= $(BIN)/uv
+COMPILE = $(LOCK) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirements/*.txt from pyproject.toml
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --extra simulator -c requirements/runtime.txt pyproject.toml -o requirements/simulator.txt
+	$(COMPILE) --extra simulator --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
+
+.PHONY: demo docs help lock test

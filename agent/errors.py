@@ -21,11 +21,10 @@ class AgentError(Exception):
         super().__init__(message or (self.__doc__ or "").splitlines()[0])
         self.remedy = remedy
 
-    @property
-    def kind(self) -> str:
-        """The stable name of this error in logs, journal and JSON: the class name in kebab case."""
-        name = type(self).__name__
-        return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+    @classmethod
+    def word(cls) -> str:
+        """The stable name of this error in logs and JSON: the class name in kebab case."""
+        return "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
 
 
 class RunFailed(AgentError):

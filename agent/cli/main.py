@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from agent import __version__
-from agent.cli import jobs, rehearse, runs, simulate
+from agent.cli import check, jobs, rehearse, runs, simulate
 from agent.cli.context import Context, from_process
 from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, UsageError
 from agent.site import Terminated, ended_by_sigterm
@@ -43,7 +43,7 @@ def build() -> Parser:
         title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
     )
     shared = _shared()
-    for family in (runs, jobs, rehearse, simulate):
+    for family in (runs, jobs, check, rehearse, simulate):
         family.add(commands, shared)
     return parser
 
@@ -92,7 +92,7 @@ def _refuse(error: AgentError, *, wants_json: bool) -> int:
     if wants_json:
         from agent.cli.terminal import Terminal  # noqa: PLC0415  for errors only
 
-        body = {"kind": error.kind, "message": str(error), "remedy": error.remedy, "exit_code": error.exit_code}
+        body = {"kind": error.word(), "message": str(error), "remedy": error.remedy, "exit_code": error.exit_code}
         Terminal(json_wanted=True).document({"error": body})
     else:
         print(f"upsun-agent: {error}", file=sys.stderr)

@@ -109,6 +109,7 @@ def _run(context: Context) -> int:
     follower = Follower(context)
     site = context.site(on_event=follower.hear, quiet=not context.terminal.json_wanted)
     with ticking(site) as tick:
+        tick.state_is_current()  # a journal that a restore rewound is set aside before a run is added to it
         flying = [row.run for row in tick.journal.rows(open_only=True, job=job.name)]
         if flying:
             remedy = f"follow it with: upsun-agent show {flying[0]}"

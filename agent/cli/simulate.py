@@ -11,6 +11,7 @@ from typing import Any
 from agent.cli.context import Context
 from agent.cli.extras import simulator_missing
 from agent.errors import EXIT_OK, StateNotWritable, UsageError
+from agent.site import Terminated
 
 DESCRIPTION = """\
 Serve a simulated Upsun API on 127.0.0.1 until interrupted, for trying the agent or the official CLI without a
@@ -64,7 +65,7 @@ def _simulate(context: Context) -> int:
         _announce(context, server.url, simulator.scenario)
         try:
             threading.Event().wait()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated):
             return EXIT_OK
         finally:
             _write_books(options.books, simulator.books())

@@ -33,7 +33,7 @@ class Terminal:
 
     def document(self, value: Any) -> None:
         """The one JSON document of a ``--json`` call."""
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
 
     def say(self, text: str = "", tone: Tone = "plain") -> None:
         """A line for people; nothing where JSON is wanted."""

@@ -18,6 +18,8 @@ MOMENTS = frozenset({"at", "due_at", "server_at", "again_at"})
 class EventUnreadable(StateNotWritable):
     """The journal holds an event that this version cannot read."""
 
+    turn = "you: install the version that wrote it, or move the state away"
+
 
 def encode(event: Event) -> str:
     """The event without its kind as JSON text."""

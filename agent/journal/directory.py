@@ -46,9 +46,9 @@ def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[Sql
     return _afresh(directory, identity, now, "foreign", f"the journal belonged to {whose}")
 
 
-def set_aside(directory: str, identity: Identity, now: datetime, why: str) -> tuple[SqliteJournal, str]:
-    """Rename a journal that a restore rewound, and begin a new one; the second value says where the old one is."""
-    return _afresh(directory, identity, now, "rewound", why)
+def set_aside(directory: str, identity: Identity, now: datetime, word: str, why: str) -> tuple[SqliteJournal, str]:
+    """Rename a journal (``word``: rewound, damaged) and begin a new one; the second value says where the old one is."""
+    return _afresh(directory, identity, now, word, why)
 
 
 def _afresh(directory: str, identity: Identity, now: datetime, word: str, why: str) -> tuple[SqliteJournal, str]:

@@ -42,9 +42,13 @@ CREATE TABLE glance (
 class JournalDamaged(StateNotWritable):
     """The journal's file is no journal, or is damaged."""
 
+    turn = "nobody: the next tick sets it aside and begins a new one"
+
 
 class JournalTooNew(StateNotWritable):
     """The journal was written by a newer version of the agent."""
+
+    turn = "you: install that version, or move the state away"
 
 
 class SqliteJournal:
@@ -213,7 +217,7 @@ class SqliteJournal:
             row = self._db.execute("SELECT value FROM notes WHERE key = 'lease'").fetchone()
             if row is not None:
                 expires, _, other = str(row[0]).partition(" ")
-                if other != holder and now.timestamp() < float(expires) <= now.timestamp() + 86400:
+                if other != holder and now.timestamp() < _seconds(expires) <= now.timestamp() + 86400:
                     return other
             self._db.execute(
                 "INSERT OR REPLACE INTO notes (key, value) VALUES ('lease', ?)", (f"{until.timestamp()} {holder}",)
@@ -233,7 +237,18 @@ class SqliteJournal:
 
 
 def _utc(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise JournalDamaged(f"the journal holds a moment that is none: {seconds!r}") from None
+
+
+def _seconds(text: str) -> float:
+    """The number that the text says; 0 where it says none, so that a damaged lease has expired."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 @contextmanager

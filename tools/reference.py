@@ -1,0 +1,165 @@
+"""The reference pages under docs/, generated from the code: ``make docs`` writes them, a test keeps them equal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from agent.cli.main import build
+from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_schema
+from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Table, Text
+from agent.engine.events import EVENTS
+from agent.errors import documented
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
+
+
+def exit_codes() -> str:
+    """Every exit code with its error classes."""
+    lines = [
+        "# Exit codes",
+        "",
+        "A documented interface: they change only with a new major version. `--json` gives the same code as",
+        "`exit_code`, and the error's stable name as `error.kind`.",
+        "",
+        "| code | error | what it says | whose turn it is |",
+        "| --- | --- | --- | --- |",
+        "| 0 | | Done, nothing to do, or a guard that says «not here». | nobody |",
+    ]
+    for error in documented():
+        if not error.__module__.startswith("agent."):
+            continue
+        said = (error.__doc__ or "").strip().splitlines()[0]
+        lines.append(f"| {error.exit_code} | `{error.word()}` | {said} | {error.turn} |")
+    lines += [
+        "| 130 | | Interrupted (Ctrl-C). | the next tick goes on |",
+        "| 143 | | Terminated (SIGTERM). | the next tick goes on |",
+        "",
+        "`tick` ends with the code of the gravest thing that happened in it: a run that failed (1, or 77 and 78 where",
+        "the cause is a token, a role or a wrong id), else what stands in the way of an open run (65, 69, 77).",
+    ]
+    return NOTE + "\n".join(lines) + "\n"
+
+
+def job_file() -> str:
+    """Every key of the job file."""
+    parts = [
+        "# The job file: `.upsun/agent.toml`",
+        "",
+        "Looked for at `--config`, `$UPSUN_AGENT_CONFIG`, `$PLATFORM_APP_DIR/.upsun/agent.toml`, then",
+        "`$PLATFORM_APP_DIR/upsun-agent.toml`. Check it with `upsun-agent validate`. Editors can use",
+        "[the JSON Schema](agent.schema.json). An unknown key is an error.",
+        "",
+    ]
+    tables: list[tuple[str, Table]] = [
+        ("[agent]", AGENT),
+        ("[jobs.NAME]", JOB),
+        ("A step `backup = { … }`", BACKUP),
+        ("A step `source-operation = { … }`", SOURCE_OPERATION),
+    ]
+    for title, table in tables:
+        parts += [f"## {title}", "", "| key | value | default | |", "| --- | --- | --- | --- |"]
+        for key, field in table.fields.items():
+            default = "required" if field.required else _default(field.default, field.shape)
+            parts.append(f"| `{key}` | {_kind(field.shape)} | {default} | {field.doc} |")
+        parts.append("")
+    return NOTE + "\n".join(parts)
+
+
+def _default(value: Any, shape: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(shape, Duration):
+        hours, rest = divmod(value, 3600)
+        return f"`{hours}h`" if hours and not rest else f"`{value}s`"
+    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
+
+
+def _kind(shape: Any) -> str:
+    match shape:
+        case Boolean():
+            return "true or false"
+        case Choice():
+            return " or ".join(f"`{word}`" for word in shape.words)
+        case Duration():
+            return "duration: `90s`, `15m`, `6h`, `1d12h`"
+        case ListOf():
+            return f"array of {_kind(shape.item)}"
+        case Text():
+            return shape.what
+        case MapOf() | Table():
+            return "table"
+    raise TypeError(f"no words for {type(shape).__name__}")
+
+
+def commands() -> str:
+    """The help of every command."""
+    os.environ["COLUMNS"] = "100"
+    parser = build()
+    parts = ["# Commands", "", "```console", "$ upsun-agent --help", parser.format_help().rstrip(), "```", ""]
+    actions = [action for action in parser._subparsers._group_actions if hasattr(action, "choices")]  # type: ignore[union-attr]  # noqa: SLF001  argparse has no public way to its commands
+    for name, command in actions[0].choices.items():  # type: ignore[union-attr]  # same
+        parts += [
+            f"## {name}",
+            "",
+            "```console",
+            f"$ upsun-agent {name} --help",
+            command.format_help().rstrip(),
+            "```",
+            "",
+        ]
+    return NOTE + "\n".join(parts)
+
+
+#: Log lines that are no events of a run.
+OTHER_LINES = {
+    "job-not-here": "A job of the file does not run on this type of environment.",
+    "journal-set-aside": "The journal was another environment's, rewound by a restore, or damaged: see `reason`.",
+    "trouble": "Something stands in the way of a run: `trouble` is its kind, `message` what happened.",
+}
+
+
+def events() -> str:
+    """Every event with what it means and its keys."""
+    lines = [
+        "# Events",
+        "",
+        "The facts that the journal keeps about a run, in order. `show RUN --json` lists them; every one of them is a",
+        "log line of the same name, with `time`, `level`, `job`, `run`, `slot`, and `step` counted from 1.",
+        "",
+        "| event | meaning | keys |",
+        "| --- | --- | --- |",
+    ]
+    for kind, event in EVENTS.items():
+        keys = ", ".join(f"`{each.name}`" for each in fields(event) if each.name not in {"at", "job"})
+        lines.append(f"| `{kind}` | {(event.__doc__ or '').strip().splitlines()[0]} | {keys} |")
+    lines += ["", "Log lines that are no events of a run:", "", "| line | meaning |", "| --- | --- |"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in OTHER_LINES.items()]
+    return NOTE + "\n".join(lines) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """All generated files by name."""
+    return {
+        "events.md": events(),
+        "exit-codes.md": exit_codes(),
+        "job-file.md": job_file(),
+        "commands.md": commands(),
+        "agent.schema.json": json.dumps(json_schema(), indent=2) + "\n",
+    }
+
+
+def main() -> None:
+    """Write the pages."""
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"docs/{name}\n")
+
+
+if __name__ == "__main__":
+    main()
