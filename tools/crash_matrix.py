@@ -1,0 +1,321 @@
+"""Kill, or fail, a whole backup-then-update run at every system call that touches its state or the network.
+
+Each point is one real process: the tick is started under strace, which at the Nth call of a name kills it or makes
+the call fail; then ticks without strace go on until the run is over. What happened is read from the simulator's
+books, never from the agent: at most one backup and one update, no update without a successful backup before it,
+nothing left in flight.
+
+    python -m tools.crash_matrix                 every point (long; `make soak`)
+    python -m tools.crash_matrix --sample 60     a seeded sample
+    python -m tools.crash_matrix --write         also write docs/crash-matrix.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from agent.simulator import ManualClock, Scenario, Simulator, serve
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCUMENT = REPOSITORY / "docs" / "crash-matrix.md"
+PROJECT, ENVIRONMENT, TOKEN = "abcdefgh1234z", "main", "crash-matrix-token"
+STATE_FILES = ("journal.sqlite", "journal.sqlite-journal", "tick.lock", "last-tick")
+WAYS = ("KILL", "ENOSPC", "EIO", "EACCES")
+#: Exit codes that a tick may end with when a system call failed under it.
+NAMED = frozenset({0, 1, 65, 69, 73, 75, 77, 78})
+TICKS_MOST = 14
+STEP_SECONDS = 170.0  # the platform's clock moves on this far between ticks: past the time an answer may be open
+
+JOB_FILE = """\
+[jobs.nightly-update]
+schedule = "{minute} {hour} * * *"
+
+[[jobs.nightly-update.steps]]
+backup = {{}}
+
+[[jobs.nightly-update.steps]]
+source-operation = {{ name = "update" }}
+"""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Point:
+    """Where the process is hit: the Nth call of a name, in files or on the network, and how."""
+
+    area: str
+    call: str
+    number: int
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a point: how the struck tick ended, ticks until the end, and every broken promise."""
+
+    point: Point
+    code: int
+    ticks: int
+    broken: tuple[str, ...]
+
+
+class Scene:
+    """A state directory in which the job's slot has just become due, and the variables of its container."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.state = root / "state"
+        self.job_file = root / "agent.toml"
+
+    @classmethod
+    def build(cls, root: Path) -> Scene:
+        """Install the agent's state well before the slot: a first tick, with its clock notes put back in time."""
+        scene = cls(root)
+        slot = datetime.now(UTC) - timedelta(minutes=10)
+        scene.job_file.write_text(JOB_FILE.format(minute=slot.minute, hour=slot.hour))
+        subprocess.run(scene.command(), env=scene.variables("http://127.0.0.1:9"), check=True, capture_output=True)
+        with sqlite3.connect(scene.state / "journal.sqlite") as db:
+            db.execute("UPDATE cursors SET until = until - 3600")
+            db.execute("UPDATE glance SET next_due = 0")
+        db.close()
+        return scene
+
+    def copy(self, root: Path) -> Scene:
+        """The same scene in another directory."""
+        shutil.copytree(self.root, root, dirs_exist_ok=True)
+        return Scene(root)
+
+    @staticmethod
+    def command() -> list[str]:
+        """A tick by this interpreter."""
+        return [sys.executable, "-m", "agent", "tick"]
+
+    def variables(self, url: str) -> dict[str, str]:
+        """The container's variables."""
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PLATFORM_PROJECT": PROJECT,
+            "PLATFORM_BRANCH": ENVIRONMENT,
+            "PLATFORM_ENVIRONMENT_TYPE": "production",
+            "UPSUN_AGENT_CONFIG": str(self.job_file),
+            "UPSUN_AGENT_STATE": str(self.state),
+            "UPSUN_CLI_TOKEN": TOKEN,
+            "UPSUN_CLI_API_URL": url,
+            "UPSUN_CLI_AUTH_URL": url,
+        }
+
+    def strace(self, area: str, *more: str) -> list[str]:
+        """Strace over the calls of an area: those on the state's files, or those of the network."""
+        if area == "network":
+            return ["strace", "-f", "-qq", "-e", "signal=none", "-e", "trace=%network", *more]
+        paths = [part for name in STATE_FILES for part in ("-P", str(self.state / name))]
+        return [
+            "strace",
+            "-f",
+            "-qq",
+            "-e",
+            "signal=none",
+            "-e",
+            "trace=%file,%desc",
+            *paths,
+            "-P",
+            str(self.state),
+            *more,
+        ]
+
+
+def platform() -> Simulator:
+    """A platform on which everything happens at once, and whose clock only we move."""
+    scenario = Scenario(
+        token=TOKEN,
+        project=PROJECT,
+        environment=ENVIRONMENT,
+        backup_seconds=0,
+        source_operation_seconds=0,
+        deploy_seconds=0,
+        integration_seconds=0,
+    )
+    return Simulator(scenario, ManualClock(datetime.now(UTC)))
+
+
+def points(template: Scene, ways: Iterable[str]) -> list[Point]:
+    """Every point there is, counted in one whole run under strace."""
+    found: list[Point] = []
+    for area in ("files", "network"):
+        with tempfile.TemporaryDirectory() as directory, serve(platform()) as server:
+            scene, log = template.copy(Path(directory) / "scene"), Path(directory) / "strace.log"
+            command = [*scene.strace(area, "-o", str(log)), *scene.command()]
+            subprocess.run(command, env=scene.variables(server.url), check=True, capture_output=True)
+            counts = Counter(re.findall(r"^\d+ +([a-z_0-9]+)\(", log.read_text(errors="replace"), re.MULTILINE))
+        for call, count in sorted(counts.items()):
+            found += [Point(area, call, number, way) for way in ways for number in range(1, count + 1)]
+    return found
+
+
+def strike(template: str, first: Point, second: Point | None = None) -> Result:
+    """Hit one tick at ``first`` (and the next at ``second``), then tick until the run is over, and judge."""
+    simulator = platform()
+    with tempfile.TemporaryDirectory() as directory, serve(simulator) as server:
+        scene = Scene(Path(template)).copy(Path(directory) / "scene")
+        broken: list[str] = []
+        code = tick(scene, server.url, first, broken)
+        if second is not None:
+            simulator.clock.advance(STEP_SECONDS)  # type: ignore[attr-defined]  # platform() gave it a ManualClock
+            tick(scene, server.url, second, broken)
+        ticks = 0
+        while ticks < TICKS_MOST and not is_over(scene):
+            simulator.clock.advance(STEP_SECONDS)  # type: ignore[attr-defined]  # same
+            tick(scene, server.url, None, broken)
+            ticks += 1
+        broken += list(judge(simulator, scene))
+    return Result(first, code, ticks, tuple(broken))
+
+
+def tick(scene: Scene, url: str, point: Point | None, broken: list[str]) -> int:
+    """One tick, struck or not; notes a traceback, an exit code without a name, or one that hangs."""
+    command = scene.command()
+    if point is not None:
+        how = "signal=KILL" if point.way == "KILL" else f"error={point.way}"
+        inject = f"inject={point.call}:{how}:when={point.number}"
+        command = [*scene.strace(point.area, "-o", os.devnull, "-e", inject), *command]
+    try:
+        done = subprocess.run(
+            command, env=scene.variables(url), capture_output=True, text=True, timeout=90, check=False
+        )
+    except subprocess.TimeoutExpired:
+        broken.append("P4: a tick took longer than 90 s")
+        return -1
+    output = done.stdout + done.stderr
+    if "Traceback" in output:
+        broken.append(f"P6: a traceback: {output.strip().splitlines()[-1]}")
+    if TOKEN in output:
+        broken.append("P5: the token is in the output")
+    killed = point is not None and point.way == "KILL" and done.returncode in {-9, 137}
+    if not killed and done.returncode not in NAMED:
+        broken.append(f"P6: exit code {done.returncode}: {output.strip()[-300:]}")
+    return done.returncode
+
+
+def is_over(scene: Scene) -> bool:
+    """Whether the slot's run is closed."""
+    try:
+        db = sqlite3.connect(f"file:{scene.state}/journal.sqlite?mode=ro", uri=True, timeout=5)
+        try:
+            rows = db.execute("SELECT outcome FROM runs").fetchall()
+        finally:
+            db.close()
+    except sqlite3.Error:
+        return False
+    return bool(rows) and all(outcome is not None for (outcome,) in rows)
+
+
+def judge(simulator: Simulator, scene: Scene) -> Iterator[str]:
+    """Every promise that the simulator's books show to be broken."""
+    activities = simulator.books()["activities"]
+    backups = [each for each in activities if each["type"] == "environment.backup"]
+    updates = [each for each in activities if each["type"] == "environment.source-operation"]
+    if len(backups) > 1:
+        yield f"P1: {len(backups)} backups"
+    if len(updates) > 1:
+        yield f"P1: {len(updates)} updates"
+    for update in updates:
+        if not any(each["result"] == "success" and each["number"] < update["number"] for each in backups):
+            yield "P2: an update without a successful backup before it"
+    if not is_over(scene):
+        yield "P3: the run is not over"
+    elif not updates:
+        with sqlite3.connect(scene.state / "journal.sqlite") as db:
+            rows = db.execute("SELECT run, outcome FROM runs").fetchall()
+        db.close()
+        if all(outcome == "succeeded" for _, outcome in rows):
+            yield "P3: the run claims success without an update"
+
+
+def run_matrix(wanted: list[Point], template: Scene, workers: int, *, noisy: bool = True) -> list[Result]:
+    """All these points, several at a time."""
+    results: list[Result] = []
+    with ProcessPoolExecutor(workers) as pool:
+        for result in pool.map(strike, [str(template.root)] * len(wanted), wanted, chunksize=4):
+            results.append(result)
+            if noisy and (result.broken or len(results) % 50 == 0):
+                told = f": {result.point}: {result.broken}" if result.broken else ""
+                sys.stdout.write(f"{len(results)}/{len(wanted)}{told}\n")
+                sys.stdout.flush()
+    return results
+
+
+def table(results: list[Result]) -> str:
+    """The matrix for people: points and how the struck tick ended, by call and way."""
+    lines = [
+        "| calls | way | points | killed | exit codes of the struck tick | most ticks to the end | broken promises |"
+    ]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    groups: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result.point.area, result.point.call, result.point.way), []).append(result)
+    for (area, call, way), group in sorted(groups.items()):
+        killed = sum(result.code in {-9, 137} for result in group)
+        codes = Counter(result.code for result in group if result.code not in {-9, 137})
+        said = ", ".join(f"{code} x{count}" for code, count in sorted(codes.items())) or "-"
+        most, broken = max(result.ticks for result in group), sum(bool(result.broken) for result in group)
+        lines.append(f"| {area}: `{call}` | {way} | {len(group)} | {killed} | {said} | {most} | {broken} |")
+    total, broken = len(results), sum(bool(result.broken) for result in results)
+    lines.append(f"| **all** | | **{total}** | | | | **{broken}** |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Run the matrix and print it; exit code 1 where a promise is broken."""
+    parser = argparse.ArgumentParser(prog="crash_matrix", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sample", type=int, metavar="N", help="a seeded sample of N points instead of all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--pairs", type=int, default=0, metavar="N", help="also N sampled pairs of kills")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="write docs/crash-matrix.md")
+    options = parser.parse_args()
+    dice = random.Random(options.seed)  # noqa: S311  a seeded sample, no secret
+    with tempfile.TemporaryDirectory(prefix="crash-matrix-") as directory:
+        root = Path(directory) / "template"
+        root.mkdir()
+        template = Scene.build(root)
+        everything = points(template, options.ways)
+        wanted = everything if options.sample is None else dice.sample(everything, min(options.sample, len(everything)))
+        results = run_matrix(wanted, template, options.workers)
+        sys.stdout.write(f"{len(everything)} points, {len(results)} of them struck\n")
+        text = table(results)
+    sys.stdout.write(text)
+    if options.write:
+        DOCUMENT.write_text(PREFACE + text, encoding="utf-8")
+    return 1 if any(result.broken for result in results) else 0
+
+
+PREFACE = """\
+# Crash matrix
+
+Written by `python -m tools.crash_matrix --write` (`make soak`). One row for each system call that a whole
+backup-then-update run makes on its state files and on the network. At every single one of these calls the process was
+killed (SIGKILL by strace), or the call was made to fail with ENOSPC, EIO or EACCES; then ticks went on until the run
+was over. The invariants are read from the simulator's books: at most one backup and one update, no update without a
+successful backup before it, nothing left in flight, no traceback, only documented exit codes.
+
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
