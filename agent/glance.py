@@ -21,26 +21,29 @@ def basis(text: str, environment_type: str | None) -> str:
     return f"{__version__} {environment_type or '-'}\n{text}"
 
 
-def is_idle(environ: Mapping[str, str]) -> bool:
-    """Whether this tick surely has nothing to do. False means: not sure."""
+def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
+    """Whether a tick at ``now`` (seconds since 1970; None: the present) surely has nothing to do. False: not sure."""
     try:
         text = _job_file(environ)
         directory = state_directory(environ, state_setting(text), "")
         path = f"{directory}/{JOURNAL}"
         if not os.path.exists(path) or os.path.exists(f"{path}-journal"):
             return False
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2.0)
+        plain = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        db = sqlite3.connect(f"file:{plain}?mode=ro", uri=True, timeout=2.0)
         try:
             row = db.execute("SELECT project, environment, app, text, next_due FROM glance").fetchone()
         finally:
             db.close()
     except (OSError, ValueError, sqlite3.Error):
         return False
-    now = time.time()
+    now = time.time() if now is None else now
     last = last_tick(directory)
     names = ("PLATFORM_PROJECT", "PLATFORM_BRANCH", "PLATFORM_APPLICATION_NAME")
     same = row is not None and row[:3] == tuple(environ.get(name) or "" for name in names)
-    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")) or now >= row[4]:
+    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):
+        return False
+    if not isinstance(row[4], int) or now >= row[4]:
         return False
     if last is None or now < last - CLOCK_BACK:
         return False

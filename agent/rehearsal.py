@@ -108,15 +108,15 @@ class Rehearsal:
             app=container.app or "app",
         )
         # The simulator's main environment is of type production: a job for other types is rehearsed as if it ran there.
-        self._job = replace(job, environment_types=("production",))
-        self._job_file = replace(job_file, jobs={job.name: self._job})
+        self.job = replace(job, environment_types=("production",))
+        self.job_file = replace(job_file, jobs={job.name: self.job})
         scenario = replace(
             scenario, project=self._container.project or "", environment=self._container.environment or ""
         )
-        self._hands = ManualClock(start)
-        self.clock = VirtualClock(self._hands)
+        self.hands = ManualClock(start)
+        self.clock = VirtualClock(self.hands)
         try:
-            self.simulator = Simulator(scenario, self._hands)
+            self.simulator = Simulator(scenario, self.hands)
             for text in requests:
                 self.simulator.add_fault(text)
         except ValueError as error:
@@ -126,7 +126,7 @@ class Rehearsal:
         """Tick until the run is closed; raises ConfigInvalid where no slot ever comes."""
         log = io.StringIO()
         with TemporaryDirectory(prefix="upsun-agent-rehearsal-") as directory:
-            site = self._site(directory, log, on_event)
+            site = self.site(directory, log, on_event)
             self._begin(site)
             run, ticks, code = None, 0, EXIT_OK
             while ticks < TICKS_MOST and (run is None or run.closed is None):
@@ -138,20 +138,36 @@ class Rehearsal:
 
     def _begin(self, site: Site) -> None:
         """A first tick some time before the slot, then on to it; a job without schedule is opened by hand."""
-        schedule = site.schedule(self._job)
+        schedule = site.schedule(self.job)
         if schedule is None:
             with ticking(site) as tick:
-                tick.open_by_hand(self._job)
+                tick.open_by_hand(self.job)
                 tick.finish()
             return
         slot = schedule.next(self.clock.now() + timedelta(seconds=TICK_SECONDS))
         if slot is None:
-            raise ConfigInvalid(f"job '{self._job.name}' has no coming slot", remedy="see: upsun-agent next")
-        self._hands.set(slot.due_at - timedelta(seconds=TICK_SECONDS))
+            raise ConfigInvalid(f"job '{self.job.name}' has no coming slot", remedy="see: upsun-agent next")
+        self.hands.set(slot.due_at - timedelta(seconds=TICK_SECONDS))
         run_tick(site)
-        self._hands.set(slot.due_at + timedelta(seconds=7))
+        self.hands.set(slot.due_at + timedelta(seconds=7))
 
-    def _site(self, directory: str, log: io.StringIO, on_event: Callable[[str, Event], None] | None) -> Site:
+    def variables(self, directory: str) -> dict[str, str]:
+        """What the rehearsed container's variables are, with the job file written out below ``directory``."""
+        path = f"{directory}/agent.toml"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.job_file.text)
+        project, environment, app = self._container.identity
+        return {
+            "UPSUN_AGENT_CONFIG": path,
+            "UPSUN_AGENT_STATE": directory,
+            "PLATFORM_PROJECT": project,
+            "PLATFORM_BRANCH": environment,
+            "PLATFORM_APPLICATION_NAME": app,
+            "PLATFORM_ENVIRONMENT_TYPE": self._container.environment_type or "",
+        }
+
+    def site(self, directory: str, log: io.StringIO, on_event: Callable[[str, Event], None] | None) -> Site:
+        """What a tick of the rehearsal works with; its journal lies in ``directory``."""
         redaction = Redaction()
         client = Client(
             Transport(f"upsun-agent/{__version__}", in_process(self.simulator.wsgi, ConnectionCut)),
@@ -161,4 +177,4 @@ class Rehearsal:
             hide=redaction.hide,
         )
         logger = make_log(redaction, stream=log, readable=False)
-        return Site(self._container, self._job_file, directory, self.clock, client, logger, on_event)
+        return Site(self._container, self.job_file, directory, self.clock, client, logger, on_event)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from agent import __version__
-from agent.cli.terminal import Terminal
+from agent.cli.terminal import Steady, Terminal
 from agent.clock import Clock, SystemClock
 from agent.config import JobFile, find, load
 from agent.container import Container, read_container
 from agent.engine.events import Event
+from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.logs import Redaction, make_log
 from agent.places import state_directory
+from agent.schedule import Schedule
 from agent.site import Site
 
 
@@ -47,10 +50,16 @@ class Context:
         owner = f"{self.container.project or 'none'}/{self.container.environment_path or 'none'}"
         return state_directory(self.environ, self.job_file.state, owner)
 
+    def schedule(self, job: Job) -> Schedule | None:
+        """The job's schedule with an ``H`` of its own; None for a job that runs by hand only."""
+        if job.schedule is None:
+            return None
+        return Schedule(job.schedule, job.timezone, f"{self.container.project}|{self.container.environment}|{job.name}")
+
     def log(self, *, stream: TextIO | None = None, quiet: bool = False) -> Any:
         """The log on stderr; ``quiet`` keeps it to warnings, for commands that tell the story themselves."""
         level = self.options.log_level or ("warning" if quiet else "info")
-        return make_log(self.redaction, stream=stream, level=level)
+        return make_log(self.redaction, stream=stream or cast("TextIO", Steady(sys.stderr)), level=level)
 
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
         """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""

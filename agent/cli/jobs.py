@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from agent.cli.context import Context
+from agent.cli.numbers import whole_number
 from agent.cli.terminal import ago
 from agent.config import JobFileInvalid, find, json_schema, load
 from agent.engine.due import Slot
@@ -20,7 +20,6 @@ from agent.journal.sqlite import SqliteJournal
 from agent.places import last_tick
 from agent.report.story import step_words
 from agent.report.views import iso, row_view, run_view
-from agent.schedule import Schedule
 
 COUNT_MOST = 1000
 RUNS_SHOWN = 10
@@ -42,7 +41,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         description="List the coming slots of JOB, or of all jobs, in the job's own zone.",
     )
     coming.add_argument("job", metavar="JOB", nargs="?", help="one job only")
-    coming.add_argument("--count", type=_count, default=5, metavar="N", help="how many per job (default: 5)")
+    coming.add_argument(
+        "--count", type=whole_number(1, COUNT_MOST), default=5, metavar="N", help="how many per job (default: 5)"
+    )
     coming.set_defaults(run=_next)
     validate = commands.add_parser(
         "validate",
@@ -53,19 +54,6 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     validate.add_argument("file", metavar="FILE", nargs="?", help="the job file (default: as for every command)")
     validate.add_argument("--schema", action="store_true", help="print the job file's JSON Schema instead")
     validate.set_defaults(run=_validate)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= COUNT_MOST:
-        raise ArgumentTypeError(f"must be a number from 1 to {COUNT_MOST}, not {text[:20]!r}")
-    return int(text)
-
-
-def _schedule(context: Context, job: Job) -> Schedule | None:
-    if job.schedule is None:
-        return None
-    container = context.container
-    return Schedule(job.schedule, job.timezone, f"{container.project}|{container.environment}|{job.name}")
 
 
 def _runs_here(context: Context, job: Job) -> bool:
@@ -81,7 +69,7 @@ def _next(context: Context) -> int:
     now = context.clock.now()
     coming: dict[str, list[Slot]] = {}
     for job in jobs:
-        schedule = _schedule(context, job)
+        schedule = context.schedule(job)
         coming[job.name] = list(islice(schedule.after(now), context.options.count)) if schedule else []
     if context.terminal.json_wanted:
         listed = {
@@ -113,7 +101,7 @@ def _next(context: Context) -> int:
 def _validate(context: Context) -> int:
     terminal = context.terminal
     if context.options.schema:
-        print(json.dumps(json_schema(), indent=2))
+        terminal.document(json_schema())
         return EXIT_OK
     path = context.options.file or find(context.environ, context.options.config)
     try:
@@ -162,7 +150,7 @@ def _status(context: Context) -> int:
 
 
 def _status_row(context: Context, journal: SqliteJournal, job: Job, now: datetime) -> tuple[str, str, str, str]:
-    schedule = _schedule(context, job) if _runs_here(context, job) else None
+    schedule = context.schedule(job) if _runs_here(context, job) else None
     slot = schedule.next(now) if schedule else None
     if slot is not None:
         coming = f"{slot.name.replace('T', ' ')} ({ago(slot.due_at, now)})"
@@ -177,7 +165,7 @@ def _status_row(context: Context, journal: SqliteJournal, job: Job, now: datetim
 def _status_document(context: Context, journal: SqliteJournal, ticked: datetime | None) -> None:
     now, jobs = context.clock.now(), []
     for job in context.job_file.jobs.values():
-        schedule = _schedule(context, job)
+        schedule = context.schedule(job)
         slot = schedule.next(now) if schedule else None
         jobs.append(
             {

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from agent import __version__
-from agent.cli import check, jobs, rehearse, runs, simulate
+from agent.cli import check, jobs, rehearse, runs, simulate, why
 from agent.cli.context import Context, from_process
-from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, UsageError
+from agent.cli.terminal import Terminal, complain, prepare_streams
+from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, Bug, UsageError
 from agent.site import Terminated, ended_by_sigterm
 
 Command = Callable[[Context], int]
@@ -43,7 +44,7 @@ def build() -> Parser:
         title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
     )
     shared = _shared()
-    for family in (runs, jobs, check, rehearse, simulate):
+    for family in (runs, jobs, why, check, rehearse, simulate):
         family.add(commands, shared)
     return parser
 
@@ -65,6 +66,7 @@ def _shared() -> argparse.ArgumentParser:
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command; every way it can end is an exit code, none is a traceback."""
     wants_json = "--json" in arguments
+    prepare_streams()
     try:
         options = build().parse_args(arguments)
         context = from_process(options)
@@ -75,27 +77,38 @@ def run(arguments: Sequence[str]) -> int:
     except AgentError as error:
         return _refuse(error, wants_json=wants_json)
     except KeyboardInterrupt:
-        print("interrupted; what was begun is in the journal, the next tick goes on", file=sys.stderr)
+        complain("interrupted; what was begun is in the journal, the next tick goes on")
         return EXIT_INTERRUPTED
     except Terminated:
-        print("terminated; what was begun is in the journal, the next tick goes on", file=sys.stderr)
+        complain("terminated; what was begun is in the journal, the next tick goes on")
         return EXIT_TERMINATED
     except BrokenPipeError:  # the reader has seen enough (| head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:  # noqa: BLE001  promise P6: no input ends in a traceback; its text may hold anything
+        return _refuse(_bug(error), wants_json=wants_json)
     else:
         return code
 
 
+def _bug(error: Exception) -> AgentError:
+    """An error that nobody foresaw: what kind, and where, but not its own words, which may hold a secret."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""
+    return Bug(f"unexpected {type(error).__name__}{place}", remedy="please report it with the command that you gave")
+
+
 def _refuse(error: AgentError, *, wants_json: bool) -> int:
     """Say what is wrong, where, and what helps."""
+    complaint = "\n  ".join(filter(None, (f"upsun-agent: {error}", error.remedy)))
     if wants_json:
-        from agent.cli.terminal import Terminal  # noqa: PLC0415  for errors only
-
         body = {"kind": error.word(), "message": str(error), "remedy": error.remedy, "exit_code": error.exit_code}
-        Terminal(json_wanted=True).document({"error": body})
+        try:
+            Terminal(json_wanted=True).document({"error": body})
+        except (OSError, AgentError):
+            complain(complaint)
     else:
-        print(f"upsun-agent: {error}", file=sys.stderr)
-        if error.remedy:
-            print(f"  {error.remedy}", file=sys.stderr)
+        complain(complaint)
     return error.exit_code

@@ -7,10 +7,14 @@ from typing import Any
 
 from agent.cli.context import Context
 from agent.cli.extras import simulator_missing
+from agent.cli.numbers import whole_number
 from agent.engine import events as ev
 from agent.engine.run import fold
+from agent.errors import EXIT_OK, RunFailed
 from agent.report.story import tell
 from agent.report.views import run_view
+
+DAYS_MOST = 730
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -26,6 +30,15 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     )
     rehearse.add_argument("job", metavar="JOB", help="the job's name in the job file")
     rehearse.add_argument("--fault", action="append", default=[], metavar="FAULT", help="what goes wrong; repeatable")
+    rehearse.add_argument(
+        "--days",
+        type=whole_number(1, DAYS_MOST),
+        metavar="N",
+        help=f"play N days (up to {DAYS_MOST}) of ticks with all that may come: deployments, outages, an expired token",
+    )
+    rehearse.add_argument(
+        "--seed", type=whole_number(0, 10**9), default=1, metavar="S", help="draw other days (default: 1)"
+    )
     rehearse.set_defaults(run=_rehearse)
 
 
@@ -46,6 +59,8 @@ def _rehearse(context: Context) -> int:
     job = context.job_file.job(context.options.job)
     faults = context.options.fault
     rehearsal = Rehearsal(context.job_file, job, context.container, faults, context.clock.now())
+    if context.options.days is not None:
+        return _days(context, rehearsal)
     opened: list[ev.RunOpened] = []
 
     def hear(_: str, event: ev.Event) -> None:
@@ -68,4 +83,29 @@ def _rehearse(context: Context) -> int:
         context.terminal.say(
             f"{played.ticks} ticks, {len(requests)} requests, {len(asked)} of them to change something", "dim"
         )
+    return code
+
+
+def _days(context: Context, rehearsal: Any) -> int:
+    """Months of ticks, and what came of them; exit code 1 only where a promise was broken."""
+    from agent.season import play  # noqa: PLC0415  needs the extra
+
+    days, terminal = context.options.days, context.terminal
+    terminal.say(f"Rehearsing {rehearsal.job.name} for {days} days (virtual time, seed {context.options.seed}):")
+    season = play(rehearsal, days, context.options.seed, lambda day: terminal.live(f"  day {day} of {days}"))
+    code = RunFailed.exit_code if season.broken else EXIT_OK
+    if terminal.json_wanted:
+        terminal.document({**season.to_json(), "days": days, "seed": context.options.seed, "exit_code": code})
+        return code
+    for incident in season.incidents:
+        terminal.say(f"  {incident.at:%Y-%m-%d %H:%M}  {incident.text}", "dim")
+    told = ", ".join(f"{count} {word}" for word, count in season.outcomes.most_common())
+    causes = "".join(f"; failed for {word}: {count}" for word, count in season.failures.most_common())
+    terminal.say(f"{season.slots} slots came; runs: {told}{causes}.")
+    terminal.say(f"{season.ticks} ticks, {season.idle_ticks} of them with nothing to do; {season.requests} requests.")
+    terminal.say(f"On the platform: {season.backups} backups, {season.updates} updates.")
+    for text in season.broken:
+        terminal.say(f"broken promise: {text}", "bad")
+    if not season.broken:
+        terminal.say("No request was made twice, no update ran without a proved backup, nothing got stuck.", "good")
     return code

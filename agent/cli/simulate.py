@@ -10,6 +10,7 @@ from typing import Any
 
 from agent.cli.context import Context
 from agent.cli.extras import simulator_missing
+from agent.cli.numbers import whole_number
 from agent.errors import EXIT_OK, StateNotWritable, UsageError
 from agent.site import Terminated
 
@@ -31,7 +32,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         description=DESCRIPTION,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    simulate.add_argument("--port", type=int, default=8080, metavar="N", help="the port (default: 8080; 0: any)")
+    simulate.add_argument(
+        "--port", type=whole_number(0, 65535), default=8080, metavar="N", help="the port (default: 8080; 0: any)"
+    )
     simulate.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a behaviour")
     simulate.add_argument("--fault", action="append", default=[], metavar="FAULT", help="break requests")
     simulate.add_argument("--books", metavar="FILE", help="write what happened there at the end, as JSON")

@@ -5,19 +5,68 @@ Without a terminal there are no colours, no prompts and no progress. ``NO_COLOR`
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TextIO
 
+from agent.errors import StateNotWritable
 from agent.report.story import Line, Tone
 
 _COLOURS: dict[Tone, str] = {"good": "32", "bad": "31", "odd": "33", "dim": "2"}
 _SIGNS: dict[Tone, str] = {"good": "✓", "bad": "✗", "odd": "!", "dim": "·", "plain": "→"}
 _ASCII: dict[Tone, str] = {"good": "+", "bad": "x", "odd": "!", "dim": ".", "plain": ">"}
+
+
+def prepare_streams() -> None:
+    """Make standard streams that take every text: a closed one becomes the null device, as some crons start us."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  for the process's life
+        elif isinstance(stream, io.TextIOWrapper) and mode == "w":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _put(text: str) -> None:
+    """Write to standard output at once; raises StateNotWritable where it is full (a broken pipe is its own case)."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the end of the process fails on it again
+        raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy="free its disk") from error
+
+
+def complain(text: str) -> None:
+    """A line on standard error, if it can be written."""
+    Steady(sys.stderr).write(f"{text}\n")
+
+
+class Steady(io.TextIOBase):
+    """Standard error that never fails: what cannot be told must not stop what is being done."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text if that works."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
+        return len(text)
+
+    def isatty(self) -> bool:
+        """Whether somebody reads it on a terminal."""
+        return self._stream.isatty()
 
 
 class Terminal:
@@ -33,13 +82,18 @@ class Terminal:
 
     def document(self, value: Any) -> None:
         """The one JSON document of a ``--json`` call."""
-        print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+        _put(json.dumps(value, indent=2) + "\n")  # ASCII only: every terminal and every pipe can take it
 
     def say(self, text: str = "", tone: Tone = "plain") -> None:
         """A line for people; nothing where JSON is wanted."""
         if not self.json_wanted:
             self.unlive()
-            print(self.paint(text, tone), flush=True)
+            _put(self.paint(text, tone) + "\n")
+
+    def paragraph(self, text: str) -> None:
+        """Text folded to the terminal's width."""
+        width = min(shutil.get_terminal_size((80, 24)).columns, 100)
+        self.say("\n".join(textwrap.wrap(text, width)))
 
     def story(self, line: Line, moment: datetime | None = None) -> None:
         """A sentence of a story with its sign, the time before it, and the remedy below."""
@@ -57,13 +111,13 @@ class Terminal:
         """A line that the next one replaces, on a terminal only."""
         if self.interactive:
             width = shutil.get_terminal_size().columns
-            print(f"\r\x1b[2K{text[: width - 1]}", end="", flush=True)
+            _put(f"\r\x1b[2K{text[: width - 1]}")
             self._live = True
 
     def unlive(self) -> None:
         """Take the live line away."""
         if self._live:
-            print("\r\x1b[2K", end="", flush=True)
+            _put("\r\x1b[2K")
             self._live = False
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

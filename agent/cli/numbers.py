@@ -1,0 +1,17 @@
+"""Numbers as arguments: bounded, with a message that says the bounds."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """A reader of whole numbers from ``low`` to ``high`` for argparse."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
+            raise ArgumentTypeError(f"must be a number from {low} to {high}, not {text[:20]!r}")
+        return int(text)
+
+    return read

@@ -1,0 +1,136 @@
+"""The command ``why``: why a slot ran, waits, was skipped or missed."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.cli.context import Context
+from agent.engine import events as ev
+from agent.engine.due import Slot
+from agent.engine.job import Job
+from agent.engine.run import Run, fold
+from agent.errors import EXIT_OK, NotFound, UsageError
+from agent.journal import Journal
+from agent.journal.directory import reading
+from agent.limits import LOOK_BACK
+from agent.places import last_tick
+from agent.report.views import iso, run_view
+from agent.report.why import Evidence, explain
+from agent.schedule import Schedule
+
+ROWS_SEARCHED = 500  # runs of the job that are looked through for a batch of missed slots
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    why = commands.add_parser(
+        "why",
+        parents=[shared],
+        help="why a slot ran, waits, was skipped or missed",
+        description="Say in one paragraph, from the journal, why a slot of JOB ran, waits, was skipped or missed. TIME "
+        "is in the job's own zone: 03:12 (the latest such time), 2026-11-24, or 2026-11-24T03:12. The slot is the "
+        "last one due at or before it; without TIME, the latest.",
+    )
+    why.add_argument("job", metavar="JOB", help="the job's name in the job file")
+    why.add_argument("time", metavar="TIME", nargs="?", help="a time in the job's zone")
+    why.set_defaults(run=_why)
+
+
+def _why(context: Context) -> int:
+    job, now = context.job_file.job(context.options.job), context.clock.now()
+    schedule = context.schedule(job)
+    if schedule is None:
+        raise UsageError(
+            f"{job.name} has no schedule: it runs by hand only", remedy=f"see: upsun-agent show {job.name}"
+        )
+    slot = _slot(schedule, _moment(context.options.time, job, now))
+    if slot is None:
+        raise NotFound(f"{job.name} has no slot in the {int(LOOK_BACK // 86400)} days before that time")
+    known = _evidence(context, job, slot, now)
+    text = explain(known)
+    if context.terminal.json_wanted:
+        run = run_view(known.run) if known.run else None
+        document = {"job": job.name, "slot": slot.name, "due_at": iso(slot.due_at), "run": run, "explanation": text}
+        context.terminal.document(document)
+    else:
+        context.terminal.paragraph(text)
+    return EXIT_OK
+
+
+def _moment(text: str | None, job: Job, now: datetime) -> datetime:
+    """The instant a TIME means; raises UsageError where it is none."""
+    if text is None:
+        return now
+    zone = ZoneInfo(job.timezone)
+    local = now.astimezone(zone)
+    try:
+        if re.fullmatch(r"\d{1,2}:\d\d", text, re.ASCII):
+            hour, minute = (int(part) for part in text.split(":"))
+            moment = local.replace(hour=hour, minute=minute, second=59, microsecond=0)
+            return moment if moment <= local else moment - timedelta(days=1)
+        day = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text[:40]!r} is no time", remedy="write 03:12, 2026-11-24 or 2026-11-24T03:12") from None
+    if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text, re.ASCII):
+        day = day.replace(hour=23, minute=59)
+    try:
+        return day.replace(tzinfo=day.tzinfo or zone, second=59).astimezone(UTC)
+    except OverflowError:
+        raise UsageError(f"{text[:40]!r} is out of range") from None
+
+
+def _slot(schedule: Schedule, moment: datetime) -> Slot | None:
+    """The last slot due at or before the moment; the look goes back further only as it must."""
+    for days in (1.0, LOOK_BACK / 86400, 400.0):
+        try:
+            found = schedule.between(moment - timedelta(days=days), moment)
+        except OverflowError:
+            return None
+        if found:
+            return found[-1]
+    return None
+
+
+def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence:
+    kind, seconds = context.container.environment_type, last_tick(context.directory)
+    run: Run | None = None
+    events: list[ev.Event] = []
+    cursor, flying = None, None
+    try:
+        with reading(context.directory, context.container.identity) as journal:
+            run, events = _run_of(journal, job, slot)
+            found = journal.cursor(job.name)
+            cursor = found.until if found else None
+            flying = next((row.run for row in journal.rows(open_only=True, job=job.name, most=1)), None)
+    except NotFound:
+        seconds = None  # no journal of this environment: nothing has run here
+    return Evidence(
+        job=job,
+        slot=slot,
+        now=now,
+        here=kind is None or kind in job.environment_types,
+        environment_type=kind,
+        run=run,
+        events=tuple(events),
+        cursor=cursor,
+        last_tick=datetime.fromtimestamp(seconds, UTC) if seconds is not None else None,
+        in_flight=flying,
+    )
+
+
+def _run_of(journal: Journal, job: Job, slot: Slot) -> tuple[Run | None, list[ev.Event]]:
+    """The run of the slot, or the batch of missed slots that holds it."""
+    for row in journal.rows(job=job.name, most=ROWS_SEARCHED):
+        if row.slot == slot.name:
+            events = journal.events(row.run)
+            return fold(events), events
+        if row.outcome == "missed" and row.slot is not None and row.slot > slot.name:
+            events = journal.events(row.run)
+            run = fold(events)
+            if run.closed is not None and str(run.closed.detail.get("first", row.slot)) <= slot.name:
+                return run, events
+    return None, []

@@ -1,0 +1,116 @@
+"""Why a job's slot ran, waits, was skipped or missed: one paragraph, from what the journal knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.engine import events as ev
+from agent.engine.due import Slot, grace
+from agent.engine.job import Job
+from agent.engine.run import Run
+from agent.report.story import step_words
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about one slot of a job.
+
+    ``run`` and ``events`` are those of the slot (or of the batch of missed slots that holds it); ``cursor`` is how
+    far slots have been judged; ``began`` when this journal began to judge the job's slots; ``last_tick`` the last.
+    """
+
+    job: Job
+    slot: Slot
+    now: datetime
+    here: bool
+    environment_type: str | None
+    run: Run | None = None
+    events: Sequence[ev.Event] = ()
+    cursor: datetime | None = None
+    last_tick: datetime | None = None
+    in_flight: str | None = None
+
+
+def explain(known: Evidence) -> str:
+    """The paragraph."""
+    named = f"Slot {known.slot.name} of {known.job.name} ({known.slot.due_at:%Y-%m-%d %H:%M} UTC)"
+    if known.run is not None:
+        return f"{named} {_of_run(known, known.run)}"
+    if not known.here:
+        kinds = ", ".join(known.job.environment_types)
+        return f"{named} does not run here: the job is for {kinds}, this environment is {known.environment_type}."
+    if known.slot.due_at > known.now:
+        return f"{named} has not come yet."
+    return f"{named} {_unjudged(known)}"
+
+
+def _unjudged(known: Evidence) -> str:
+    """Why the journal has nothing about a slot in the past."""
+    due_at = known.slot.due_at
+    if known.last_tick is None:
+        return "has no run: no tick has ever run on this state. Is the cron in .upsun/config.yaml, and not paused?"
+    if known.last_tick < due_at:
+        told = f"has no run yet: the last tick was at {known.last_tick:%Y-%m-%d %H:%M} UTC, before it was due."
+        late = known.now - due_at > grace(known.job)
+        then = "It will be booked as missed" if late else "The next tick opens it"
+        return f"{told} {then}. Is the cron paused, or waiting for another activity?"
+    if known.in_flight is not None and known.job.overlap == "wait":
+        return f"waits until {known.in_flight} is over (overlap = wait)."
+    if known.cursor is None:
+        return "has no run: this journal does not know the job yet. The next tick takes it in."
+    return (
+        "has no run: it was before this journal, or this schedule of the job, began. Slots before that are never "
+        "run after the fact."
+    )
+
+
+def _of_run(known: Evidence, run: Run) -> str:
+    closed = run.closed
+    if closed is not None and closed.outcome == "missed":
+        batch = f" with {closed.detail['count'] - 1} others" if closed.detail.get("count", 1) > 1 else ""
+        reason = closed.message.rpartition(": ")[2] if batch else closed.message
+        return f"was missed{batch}: {reason}. A tick found that out at {closed.at:%Y-%m-%d %H:%M} UTC."
+    if closed is not None and closed.outcome == "skipped":
+        return f"was skipped: {closed.message}."
+    late = int((run.opened_at - run.due_at).total_seconds() // 60)
+    parts = [f"was opened at {run.opened_at:%H:%M:%S} UTC" + (f", {late} min late." if late > 0 else ", on time.")]
+    parts += _obstacles(known)
+    parts += [f"Step {step.index + 1}: {step.message}." for step in run.steps if step.phase == "done" and step.message]
+    if closed is None:
+        parts.append(_waiting(run))
+    elif closed.outcome == "succeeded":
+        parts.append(f"It succeeded at {closed.at:%H:%M:%S} UTC.")
+    else:
+        remedy = f" What helps: {closed.remedy}." if closed.remedy else ""
+        parts.append(f"It {closed.outcome} at {closed.at:%H:%M:%S} UTC: {closed.message}.{remedy}")
+    return " ".join(part.replace("..", ".") for part in parts)
+
+
+def _waiting(run: Run) -> str:
+    step = run.current
+    if step is None:
+        return "All steps are done; the next tick closes it."
+    what = step_words(run.job, step.index)
+    return f"It is in flight at step {step.index + 1} ({what}): {run.wait_message or 'the next tick goes on'}."
+
+
+def _obstacles(known: Evidence) -> list[str]:
+    """What stood in the way, once each: waits that are not the step's own activity, lost answers, refusals."""
+    told: list[str] = []
+    for event in known.events:
+        text = ""
+        if isinstance(event, ev.WaitBegun) and event.on not in {"activity", "deployment", "settling"}:
+            text = f"It waited ({event.message})."
+        elif isinstance(event, ev.RequestUnanswered):
+            text = f"A request had no usable answer ({event.message})."
+        elif isinstance(event, ev.RequestRefused):
+            text = f"A request was refused ({event.message})."
+        elif isinstance(event, ev.IntentVoid):
+            text = "That request had no effect, so it was made again."
+        elif isinstance(event, ev.ActivityAdopted):
+            text = f"Activity {event.activity} was found and taken as its own: {event.how}."
+        if text and text not in told:
+            told.append(text)
+    return told

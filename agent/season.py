@@ -1,0 +1,216 @@
+"""Months of a job in virtual time, with all that months bring: what ``rehearse JOB --days N`` plays.
+
+Ticks come late by up to 20 minutes, deployments come at random, crons pause for 14 days, the token expires for three
+days, the quota of manual backups is full, the API has bad hours. Everything is drawn from a seed.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import takewhile
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from agent.errors import AgentError, ConfigInvalid
+from agent.glance import is_idle
+from agent.rehearsal import TICK_SECONDS, Rehearsal
+from agent.simulator import Fault, Simulator
+from agent.site import Site
+from agent.tick import run_tick
+
+LATE_MOST = 1200.0  # the platform's random offset of crons (docs:create-apps/image-properties/crons)
+PAUSE_DAYS, TOKEN_DAYS = 14, 3
+TICKS_A_DAY = int(86400 // TICK_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that happens at a moment of the season, in words and as a deed on the simulator."""
+
+    at: datetime
+    text: str
+    deed: Callable[[Simulator], object] | None = None
+
+
+@dataclass(slots=True)
+class Season:
+    """What came of it. ``broken`` lists promises that the simulator's books show to be broken: none, hopefully."""
+
+    slots: int = 0
+    ticks: int = 0
+    idle_ticks: int = 0
+    requests: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    incidents: list[Incident] = field(default_factory=list)
+    exit_codes: Counter[int] = field(default_factory=Counter)
+    backups: int = 0
+    updates: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The season as a JSON value."""
+        return {
+            "slots": self.slots,
+            "ticks": self.ticks,
+            "idle_ticks": self.idle_ticks,
+            "requests": self.requests,
+            "outcomes": dict(self.outcomes),
+            "failures": dict(self.failures),
+            "tick_exit_codes": {str(code): count for code, count in sorted(self.exit_codes.items())},
+            "backups": self.backups,
+            "updates": self.updates,
+            "incidents": [{"at": each.at.isoformat(timespec="seconds"), "text": each.text} for each in self.incidents],
+            "broken": self.broken,
+        }
+
+
+def plan(start: datetime, days: int, dice: random.Random) -> list[Incident]:
+    """What happens when, drawn from the dice: deployments each week, mishaps each month, one token that expires."""
+    found = []
+    for week in range(days // 7 + 1):
+        for _ in range(2):
+            at = start + timedelta(days=week * 7, seconds=dice.uniform(0, 7 * 86400))
+            found.append(Incident(at, "somebody pushes a commit", lambda simulator: simulator.push()))
+    for month in range(days // 30 + 1):
+        at = start + timedelta(days=month * 30, seconds=dice.uniform(0, 30 * 86400))
+        text = "the API answers 503 to forty requests"
+        found.append(Incident(at, text, lambda simulator: simulator.add_fault(Fault("status", times=40, status=503))))
+        at = start + timedelta(days=month * 30, seconds=dice.uniform(0, 30 * 86400))
+        text = "the answer to the next backup request is lost"
+        cut = "POST */backup cut-after"
+        found.append(Incident(at, text, lambda simulator, cut=cut: simulator.add_fault(cut)))  # type: ignore[misc]  # a default binds it
+        at = start + timedelta(days=month * 30, seconds=dice.uniform(0, 30 * 86400))
+        text = "the next update request never arrives"
+        lost = "POST */source-operation cut-before"
+        found.append(Incident(at, text, lambda simulator, lost=lost: simulator.add_fault(lost)))  # type: ignore[misc]  # same
+    at = start + timedelta(days=days * dice.uniform(0.4, 0.5))
+    text = "the project keeps one manual backup from now on: the quota is full"
+    found.append(Incident(at, text, lambda simulator: simulator.change(backup_limit=1)))
+    if days > TOKEN_DAYS * 4:
+        expired = start + timedelta(days=days * dice.uniform(0.1, 0.4))
+        again = expired + timedelta(days=TOKEN_DAYS)
+        found.append(Incident(expired, "the API token expires", _revoke))
+        found.append(
+            Incident(again, "the token works again", lambda simulator: simulator.add_token(simulator.scenario.token))
+        )
+    return sorted(found, key=lambda incident: incident.at)
+
+
+def _revoke(simulator: Simulator) -> None:
+    simulator.revoke_token()
+    simulator.expire_bearers()
+
+
+def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], None] | None = None) -> Season:
+    """Play that many days; ``progress`` hears of each day that is over.
+
+    Raises:
+        ConfigInvalid: the job has no schedule, so that days mean nothing to it.
+    """
+    dice = random.Random(seed)  # noqa: S311  a seeded season, no secret
+    season, log = Season(), io.StringIO()
+    with TemporaryDirectory(prefix="upsun-agent-season-") as directory:
+        site = rehearsal.site(directory, log, None)
+        schedule = site.schedule(rehearsal.job)
+        if schedule is None:
+            raise ConfigInvalid(f"job '{rehearsal.job.name}' has no schedule", remedy="rehearse it without --days")
+        start = site.clock.now()
+        end = start + timedelta(days=days)
+        season.slots = sum(1 for _ in takewhile(lambda slot: slot.due_at <= end, schedule.after(start)))
+        moments = _ticks(start, end, _incidents(season, start, days, dice), dice)
+        _through(rehearsal, site, season, moments, progress)
+        _account(season, rehearsal.simulator, site, directory)
+    return season
+
+
+def _incidents(season: Season, start: datetime, days: int, dice: random.Random) -> list[Incident]:
+    season.incidents = plan(start, days, dice)
+    if days > PAUSE_DAYS * 2:
+        at = start + timedelta(days=days * dice.uniform(0.5, 0.7))
+        season.incidents.append(Incident(at, f"crons pause for {PAUSE_DAYS} days"))
+        season.incidents.sort(key=lambda incident: incident.at)
+    return list(season.incidents)
+
+
+def _through(
+    rehearsal: Rehearsal,
+    site: Site,
+    season: Season,
+    moments: Iterator[datetime],
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Tick after tick until the end, with the incidents between them."""
+    environ = rehearsal.variables(site.directory)
+    incidents = list(season.incidents)
+    for number, moment in enumerate(moments):
+        while incidents and incidents[0].at <= moment:
+            incident = incidents.pop(0)
+            rehearsal.hands.set(max(incident.at, site.clock.now()))
+            if incident.deed is not None:
+                incident.deed(rehearsal.simulator)
+        rehearsal.hands.set(max(moment, site.clock.now()))
+        season.ticks += 1
+        if progress is not None and number % TICKS_A_DAY == 0:
+            progress(number // TICKS_A_DAY)
+        if is_idle(environ, site.clock.now().timestamp()):
+            season.idle_ticks += 1
+            continue
+        try:
+            season.exit_codes[run_tick(site).exit_code()] += 1
+        except AgentError as error:
+            season.exit_codes[error.exit_code] += 1
+
+
+def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: random.Random) -> Iterator[datetime]:
+    """The moments of ticks: every five minutes and late by chance, with the pause left out."""
+    pauses = [incident.at for incident in incidents if incident.deed is None]
+    planned = start
+    while planned < end:
+        planned += timedelta(seconds=TICK_SECONDS)
+        moment = planned + timedelta(seconds=dice.uniform(0, LATE_MOST) if dice.random() < 0.2 else dice.uniform(0, 60))  # noqa: PLR2004  one tick in five is badly late
+        if not any(pause <= moment < pause + timedelta(days=PAUSE_DAYS) for pause in pauses):
+            yield moment
+
+
+def _account(season: Season, simulator: Simulator, site: Site, directory: str) -> None:
+    """Count what the agent says, and hold it against the simulator's books."""
+    from agent.journal.sqlite import SqliteJournal  # noqa: PLC0415  for the account only
+
+    journal = SqliteJournal(directory, site.container.identity)
+    try:
+        for row in journal.rows(most=1_000_000):
+            season.outcomes[row.outcome or "in flight"] += 1
+            closed = [event for event in journal.events(row.run) if event.kind == "run-closed"]
+            failure = getattr(closed[0], "failure", None) if closed and row.outcome == "failed" else None
+            if failure:
+                season.failures[failure] += 1
+    finally:
+        journal.close()
+    books = simulator.books()
+    season.requests = len(books["requests"])
+    backups = [each for each in books["activities"] if each["type"] == "environment.backup"]
+    updates = [each for each in books["activities"] if each["type"] == "environment.source-operation"]
+    season.backups, season.updates = len(backups), len(updates)
+    season.broken = list(_broken(season, backups, updates))
+
+
+def _broken(season: Season, backups: list[dict[str, Any]], updates: list[dict[str, Any]]) -> Iterator[str]:
+    marks = Counter(update["parameters"]["variables"]["env"]["UPSUN_AGENT_RUN"] for update in updates)
+    yield from (f"P1: {count} updates in run {run}" for run, count in marks.items() if count > 1)
+    opened = sum(season.outcomes[word] for word in ("succeeded", "failed", "in flight"))
+    if len(backups) > opened:
+        yield f"P1: {len(backups)} backups in {opened} runs"
+    last = 0
+    for update in updates:
+        between = [each for each in backups if last < each["number"] < update["number"] and each["result"] == "success"]
+        if not between:
+            yield f"P2: update {update['id']} without a backup of its own before it"
+        last = update["number"]
+    if season.outcomes["in flight"] > 1:
+        yield f"P3: {season.outcomes['in flight']} runs in flight at the end"
