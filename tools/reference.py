@@ -14,6 +14,7 @@ from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_
 from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Table, Text
 from agent.engine.events import EVENTS
 from agent.errors import documented
+from tools import states
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
@@ -147,6 +148,7 @@ def pages() -> dict[str, str]:
     """All generated files by name."""
     return {
         "events.md": events(),
+        "state-machine.md": NOTE + states.page(),
         "exit-codes.md": exit_codes(),
         "job-file.md": job_file(),
         "commands.md": commands(),
