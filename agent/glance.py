@@ -69,9 +69,11 @@ def state_setting(text: str) -> str | None:
                 return None
             inside = stripped == "[agent]"
         elif inside and stripped.startswith("state"):
-            _, quote, rest = stripped.partition('= "')
-            value, end, tail = rest.partition('"')
-            if not quote or not end or "\\" in value or (tail.strip() and not tail.strip().startswith("#")):
+            key, _, rest = stripped.partition("=")
+            quote = rest.strip()[:1]
+            value, end, tail = rest.strip()[1:].partition(quote or " ")
+            plain = key.strip() == "state" and quote in {'"', "'"} and end and "\\" not in value
+            if not plain or (tail.strip() and not tail.strip().startswith("#")):
                 raise ValueError("state is not written the plain way")
             return value
     return None

@@ -59,6 +59,12 @@ FIELDS = (
     _Field("day of week", 0, 7, _DAYS, (0, 6)),
 )
 
+#: The most days a month can have: 29 February comes round.
+_MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+#: How often ``H`` picks anew where its day does not exist; each pick hits one that does in at least a third of cases.
+_PICKS = 100
+
 _ITEM = re.compile(r"(\*|[0-9]{1,2}|[a-z]{3})(?:-([0-9]{1,2}|[a-z]{3}))?(?:/([0-9]{1,2}))?", re.ASCII)
 _HASHED = re.compile(r"h(?:\(([0-9]{1,2})-([0-9]{1,2})\))?(?:/([0-9]{1,2}))?", re.ASCII)
 
@@ -85,11 +91,12 @@ def plain(expression: str, salt: str = "") -> str:
     parts = text.split()
     if len(parts) != len(FIELDS):
         raise ExpressionError(f"{len(parts)} fields, a schedule has 5: minute hour day-of-month month day-of-week")
-    fields = [_plain_field(part, field, salt) for part, field in zip(parts, FIELDS, strict=True)]
-    result = " ".join(fields)
-    if not _ever_due(result):
-        raise ExpressionError("no day ever matches it")
-    return result
+    for pick in range(_PICKS):
+        own = f"{salt}|{pick}" if pick else salt
+        fields = [_plain_field(part, field, own) for part, field in zip(parts, FIELDS, strict=True)]
+        if _ever_due(fields):
+            return " ".join(fields)
+    raise ExpressionError("no day ever matches it")
 
 
 def expression_fault(expression: str) -> str | None:
@@ -168,8 +175,26 @@ def _from_hash(match: re.Match[str], field: _Field, salt: str) -> str:
     return f"{start}-{high}/{step}" if start + step <= high else str(start)
 
 
-def _ever_due(fields: str) -> bool:
-    return bool(_croniter().is_valid(fields, strict=True))
+def _either_day(fields: list[str]) -> bool:
+    """Like cron: both day fields must match where one of them begins with *, either where none does."""
+    return not (fields[2].startswith("*") or fields[4].startswith("*"))
+
+
+def _ever_due(fields: list[str]) -> bool:
+    """Whether a month of the expression has a day of the expression; every date falls on every week day some year."""
+    if _either_day(fields):
+        return True
+    first_day = min(_values(fields[2], FIELDS[2]))
+    return any(first_day <= _MONTH_DAYS[month - 1] for month in _values(fields[3], FIELDS[3]))
+
+
+def _values(plain_field: str, field: _Field) -> Iterator[int]:
+    """The numbers that a plain field stands for."""
+    for item in plain_field.split(","):
+        span, _, step = item.partition("/")
+        first, _, last = span.partition("-")
+        low, high = (field.low, field.high) if span == "*" else (int(first), int(last or first))
+        yield from range(low, high + 1, int(step or 1))
 
 
 @lru_cache(maxsize=1)
@@ -206,10 +231,9 @@ class Schedule:
     def __init__(self, expression: str, timezone: str = "UTC", salt: str = "") -> None:
         self.fields = plain(expression, salt)
         self._zone = _zone(timezone)
-        minute_hour_days = self.fields.split()
-        self._fixed_hours = not minute_hour_days[1].startswith("*")
-        # Like cron: both day fields must match where one of them begins with *, either where none does.
-        self._either_day = not (minute_hour_days[2].startswith("*") or minute_hour_days[4].startswith("*"))
+        fields = self.fields.split()
+        self._fixed_hours = not fields[1].startswith("*")
+        self._either_day = _either_day(fields)
 
     def after(self, moment: datetime) -> Iterator[Slot]:
         """All slots due after ``moment``, ascending, without end (but for the calendar's)."""

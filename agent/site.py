@@ -16,7 +16,7 @@ from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.journal.directory import open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
-from agent.journal.sqlite import SqliteJournal
+from agent.journal.sqlite import JournalDamaged, SqliteJournal
 from agent.schedule import Schedule
 from agent.upsun.client import Client
 
@@ -77,7 +77,10 @@ class Desk:
         self.fresh = why is not None
         if why is not None:
             site.log.warning("journal-set-aside", reason=why)
-        self._lease = self._leased(self.journal)
+        try:
+            self._lease = self._leased(self.journal)
+        except JournalDamaged as error:
+            self.begin_anew("damaged", str(error))
 
     def _leased(self, journal: SqliteJournal) -> Lease:
         lease = Lease(journal)
@@ -88,11 +91,11 @@ class Desk:
             raise
         return lease
 
-    def begin_anew(self, why: str) -> None:
+    def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due."""
         self.journal.close()
         site = self._site
-        self.journal, kept = set_aside(site.directory, site.container.identity, site.clock.now(), why)
+        self.journal, kept = set_aside(site.directory, site.container.identity, site.clock.now(), word, why)
         self.fresh = True
         site.log.warning("journal-set-aside", reason=kept)
         self._lease = self._leased(self.journal)
@@ -120,6 +123,9 @@ def at_work(site: Site) -> Iterator[Desk]:
         desk = Desk(site)
         try:
             yield desk
+        except JournalDamaged as error:
+            desk.begin_anew("damaged", str(error))  # the next tick can work again; this one says why it could not
+            raise
         finally:
             desk.close()
     finally:

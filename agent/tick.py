@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from agent.engine import events as ev
 from agent.engine.bounds import TICK_GAP
-from agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide, manual_limit
+from agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide
 from agent.engine.due import MissSlots, OpenSlot, Slot, SlotVerdict, due
 from agent.engine.facts import (
     Activity,
@@ -27,6 +27,7 @@ from agent.engine.facts import (
     Trouble,
 )
 from agent.engine.job import Job
+from agent.engine.policy import manual_limit
 from agent.engine.run import InconsistentEvents, Run, apply, fold
 from agent.errors import CODE_OF_WORD, EXIT_OK, Bug, RunFailed
 from agent.glance import basis
@@ -37,6 +38,7 @@ from agent.performer import Performer
 from agent.places import last_tick, mark_tick
 from agent.site import Desk, Site, at_work
 from agent.steps import KINDS
+from agent.suspension import suspend, suspension
 
 #: The note in the journal that keeps the backup quota as it was last seen.
 QUOTA = "manual-backup-limit"
@@ -44,19 +46,24 @@ QUOTA = "manual-backup-limit"
 
 @dataclass(slots=True)
 class TickReport:
-    """What a tick did: the runs it touched as they now stand, what they wait for, and what stood in the way."""
+    """What a tick did: the runs it touched as they now stand, what they wait for, and what stood in the way.
+
+    ``senseless`` are runs that it had to close because their events do not add up.
+    """
 
     runs: dict[str, Run] = field(default_factory=dict)
     waits: dict[str, Wait] = field(default_factory=dict)
     elsewhere: list[str] = field(default_factory=list)
+    senseless: list[str] = field(default_factory=list)
     trouble: Trouble | None = None
     next_due: datetime | None = None
 
     def exit_code(self) -> int:
         """A failed run before trouble, trouble before success."""
         failed = [run.closed for run in self.runs.values() if run.closed and run.closed.outcome == "failed"]
-        if failed:
-            return max(CODE_OF_WORD.get(closed.failure or "", RunFailed.exit_code) for closed in failed)
+        codes = [CODE_OF_WORD.get(closed.failure or "", RunFailed.exit_code) for closed in failed]
+        if codes or self.senseless:
+            return max(codes, default=RunFailed.exit_code)
         return max((CODE_OF_WORD[trouble.kind] for trouble in self.troubles()), default=EXIT_OK)
 
     def troubles(self) -> list[Trouble]:
@@ -90,6 +97,7 @@ class Tick:
         self._site = site
         self._desk = desk
         self._performer = Performer(site.client, site.project, site.environment, site.clock)
+        self._is_current = False
         site.client.begin(TICK_BUDGET)
 
     @property
@@ -107,20 +115,21 @@ class Tick:
         """
         seconds = last_tick(self._site.directory)
         now = self._site.clock.now()
-        if seconds is None or self._desk.fresh or not self._something_to_do(now):
-            return True
-        since = datetime.fromtimestamp(seconds, UTC)
-        if now - since <= TICK_GAP:
+        since = now if seconds is None else datetime.fromtimestamp(seconds, UTC)
+        if self._desk.fresh or now - since <= TICK_GAP or not self._something_to_do(now):
+            self._is_current = True
             return True
         answer = self._performer.look(LookAtActivities(types=("environment.restore",), since=since))
         if isinstance(answer, Trouble):
             if answer.kind in {"unreachable", "bad-reply", "budget"}:
                 self.report.trouble = answer
                 return False
-            return True  # a run that cannot be begun without a token will say so itself
+            return True  # nothing can be asked for with this token; the run itself will say so
         restored = [each for each in _items(answer) if each.created_at and each.created_at >= since]
         if restored:
-            self._desk.begin_anew(f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC")
+            why = f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC"
+            self._desk.begin_anew("rewound", why)
+        self._is_current = True
         return True
 
     def _something_to_do(self, now: datetime) -> bool:
@@ -163,15 +172,16 @@ class Tick:
             if job.schedule is None:
                 continue
             before = self._cursor(job, now)
+            held = suspension(journal, job.name)
             judged = due(job, self._slots(job, now), before.until, now, in_flight=job.name in flying)
             for verdict in judged.verdicts:
-                self._book(job, verdict)
+                self._book(job, verdict, held)
             after = Cursor(job.name, before.schedule, judged.cursor)
             # An idle cursor need not be written at every tick: slots since the old one give the same verdicts.
             if judged.verdicts or journal.cursor(job.name) != before:
                 journal.set_cursor(after)
 
-    def _book(self, job: Job, verdict: SlotVerdict) -> None:
+    def _book(self, job: Job, verdict: SlotVerdict, held: str | None) -> None:
         now, slot = self._site.clock.now(), verdict.slot
         opened = self._opened(job, f"{job.name}@{slot.name}", slot, "schedule")
         later: list[ev.Event] = []
@@ -179,7 +189,10 @@ class Tick:
             text = verdict.reason
             if verdict.count > 1:
                 text = f"{verdict.count} slots from {verdict.first.name} to {slot.name}: {text}"
-            later = [ev.RunClosed(at=now, outcome="missed", message=text, failure="missed")]
+            detail = {"first": verdict.first.name, "count": verdict.count}
+            later = [ev.RunClosed(at=now, outcome="missed", message=text, failure="missed", detail=detail)]
+        elif held is not None:
+            later = [ev.RunClosed(at=now, outcome="skipped", message=held, failure="suspended")]
         elif not isinstance(verdict, OpenSlot):
             later = [ev.RunClosed(at=now, outcome="skipped", message=verdict.reason, failure="overlap")]
         if self._desk.journal.open_run(opened, later):
@@ -224,11 +237,12 @@ class Tick:
             closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
             self._desk.journal.append(run_id, closed)
             self._tell(run_id, closed, run_id.partition("@")[0], None)
+            self.report.senseless.append(run_id)
             return None
         seen = Observation()
-        others = {activity for activity, owner in self._desk.journal.claimed().items() if owner != run_id}
+        claimed = set(self._desk.journal.claimed())
         for _ in range(PASS_MOST):
-            decision = decide(run, self._site.clock.now(), seen, KINDS, self._background(run, others))
+            decision = decide(run, self._site.clock.now(), seen, KINDS, self._background(run, claimed))
             match decision:
                 case Look():
                     seen = seen.plus(decision.question, self._look(run, decision.question))
@@ -269,12 +283,28 @@ class Tick:
         after = apply(run, event)
         self._desk.journal.append(run.id, event)
         self._tell(run.id, event, run.job.name, run.slot)
+        if after.closed is not None:
+            self._break_circuit(after)
         return after
 
-    def _background(self, run: Run, others: set[str]) -> Background:
+    def _break_circuit(self, run: Run) -> None:
+        """Suspend the job after too many failed runs in a row, if it says so."""
+        after = run.job.suspend_after
+        if not after:
+            return
+        rows = self._desk.journal.rows(job=run.job.name, most=after * 10)
+        ended = [row.outcome for row in rows if row.outcome in {"succeeded", "failed"}][:after]
+        if ended == ["failed"] * after and suspension(self._desk.journal, run.job.name) is None:
+            reason = f"the last {after} runs failed (suspend-after)"
+            suspend(self._desk.journal, run.job.name, reason, self._site.clock.now())
+            self._site.log.error("job-suspended", job=run.job.name, reason=reason)
+
+    def _background(self, run: Run, claimed: set[str]) -> Background:
+        """``claimed`` grows with the run; what a step is waiting for now is its own, all else is somebody's already."""
+        claimed.update(step.activity for step in run.steps if step.activity)
+        current = {step.activity for step in run.steps if step.activity and not step.over}
         known = self._desk.journal.noted(QUOTA)
-        finished = {step.activity for step in run.steps if step.over and step.activity}
-        return Background(frozenset(others | finished), int(known) if known and known.isdigit() else None)
+        return Background(frozenset(claimed - current), int(known) if known and known.isdigit() else None)
 
     def _tell(self, run: str, event: ev.Event, job: str, slot: str | None) -> None:
         """Every recorded event is a log line of the same name; failures are errors, warnings warn."""
@@ -296,21 +326,26 @@ class Tick:
     # --- what the next tick will see -----------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Leave the answer for idle ticks, and remember that this tick was."""
+        """Leave the answer for idle ticks; remember that this tick was, if it made sure that the state is current."""
         site, now = self._site, self._site.clock.now()
         if self._desk.journal.rows(open_only=True, most=1):
             moment = now
         else:
-            moment = min([now + timedelta(seconds=RECHECK), *self._coming(now)])
+            moment = max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now)]))
         text = basis(site.job_file.text, site.container.environment_type)
         self.report.next_due = moment if moment > now else None
         self._desk.journal.set_glance(Glance(site.container.identity, text, int(moment.timestamp())))
-        mark_tick(site.directory, now.timestamp())
+        if self._is_current:
+            mark_tick(site.directory, now.timestamp())
 
     def _coming(self, now: datetime) -> Iterator[datetime]:
+        """When each job is due next, from where its slots are judged: one that was left waiting is due now."""
         for job in self._jobs_here():
             schedule = self._site.schedule(job)
-            slot = schedule.next(now) if schedule is not None else None
+            if schedule is None:
+                continue
+            judged = max(self._cursor(job, now).until, now - timedelta(seconds=LOOK_BACK))
+            slot = schedule.next(min(judged, now))
             if slot is not None:
                 yield slot.due_at
 

@@ -51,6 +51,7 @@ class App:
         text = (REPOSITORY / ".upsun" / "agent.toml").read_text(encoding="utf-8")
         text = text.replace('"/app/var/agent"', json.dumps(str(self.directory / "var" / state)))
         text = text.replace('"H 3 * * *"', f'"{now.minute} {now.hour} * * *"').replace('"Europe/Paris"', '"UTC"')
+        text = text.replace("live = false", "live = false, retries = 0")  # or the failed backup is tried again later
         (self.directory / ".upsun" / "agent.toml").write_text(text, encoding="utf-8")
 
     def build(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.cli.main import build
 from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_schema
-from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Table, Text
+from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number, Table, Text
 from agent.engine.events import EVENTS
 from agent.errors import documented
 from tools import states
@@ -91,6 +91,8 @@ def _kind(shape: Any) -> str:
             return "duration: `90s`, `15m`, `6h`, `1d12h`"
         case ListOf():
             return f"array of {_kind(shape.item)}"
+        case Number():
+            return f"{shape.least} to {shape.most}"
         case Text():
             return shape.what
         case MapOf() | Table():
@@ -120,6 +122,7 @@ def commands() -> str:
 #: Log lines that are no events of a run.
 OTHER_LINES = {
     "job-not-here": "A job of the file does not run on this type of environment.",
+    "job-suspended": "Too many runs in a row failed: the job is held back until `resume`.",
     "journal-set-aside": "The journal was another environment's, rewound by a restore, or damaged: see `reason`.",
     "trouble": "Something stands in the way of a run: `trouble` is its kind, `message` what happened.",
 }

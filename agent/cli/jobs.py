@@ -20,6 +20,7 @@ from agent.journal.sqlite import SqliteJournal
 from agent.places import last_tick
 from agent.report.story import step_words
 from agent.report.views import iso, row_view, run_view
+from agent.suspension import suspension
 
 COUNT_MOST = 1000
 RUNS_SHOWN = 10
@@ -139,6 +140,9 @@ def _status(context: Context) -> int:
             return EXIT_OK
         rows = [_status_row(context, journal, job, now) for job in context.job_file.jobs.values()]
         context.terminal.table(("JOB", "NEXT SLOT", "LAST RUN", "OUTCOME"), rows)
+        for job in context.job_file.jobs.values():
+            if held := suspension(journal, job.name):
+                context.terminal.say(f"{job.name}: {held}", "odd")
         for row in journal.rows(open_only=True):
             run = fold(journal.events(row.run))
             context.terminal.say(f"in flight: {run.id}: {run.wait_message or 'about to go on'}", "odd")
@@ -156,6 +160,8 @@ def _status_row(context: Context, journal: SqliteJournal, job: Job, now: datetim
         coming = f"{slot.name.replace('T', ' ')} ({ago(slot.due_at, now)})"
     else:
         coming = "by hand" if job.schedule is None else f"not here: {', '.join(job.environment_types)}"
+    if suspension(journal, job.name) is not None:
+        coming = "suspended"
     last = next(iter(journal.rows(job=job.name, most=1)), None)
     if last is None:
         return (job.name, coming, "never", "-")
@@ -170,6 +176,7 @@ def _status_document(context: Context, journal: SqliteJournal, ticked: datetime 
         jobs.append(
             {
                 "job": job.name,
+                "suspended": suspension(journal, job.name),
                 "here": _runs_here(context, job),
                 "schedule": job.schedule,
                 "timezone": job.timezone,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from agent import __version__
-from agent.cli import check, jobs, rehearse, runs, simulate, why
+from agent.cli import check, jobs, rehearse, runs, simulate, suspend, why
 from agent.cli.context import Context, from_process
 from agent.cli.terminal import Terminal, complain, prepare_streams
 from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, Bug, UsageError
@@ -44,7 +44,7 @@ def build() -> Parser:
         title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
     )
     shared = _shared()
-    for family in (runs, jobs, why, check, rehearse, simulate):
+    for family in (runs, jobs, why, suspend, check, rehearse, simulate):
         family.add(commands, shared)
     return parser
 

@@ -147,4 +147,5 @@ def _job(name: str, settings: Mapping[str, Any]) -> Job:
         misfire_grace=settings["misfire-grace"],
         overlap=settings["overlap"],
         timeout=settings["timeout"],
+        suspend_after=settings["suspend-after"],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.config.shapes import Boolean, Choice, Duration, Field, ListOf, MapOf, Table, Text
+from agent.config.shapes import Boolean, Choice, Duration, Field, ListOf, MapOf, Number, Table, Text
 from agent.limits import EXPRESSION_MOST
 from agent.schedule import expression_fault, zone_fault
 
@@ -12,10 +12,32 @@ NAME = Text(r"[a-z][a-z0-9-]{0,62}", "a name of lower-case letters, digits and h
 VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "the name of a variable", 128)
 TYPES = ("production", "staging", "development")
 
+RETRIES_MOST = 5
+
+
+def _policy(retries: int) -> dict[str, Field]:
+    """What every step can say of its own failure."""
+    return {
+        "retries": Field(
+            Number(0, RETRIES_MOST),
+            "How often it is asked for again after its activity is known to have failed.",
+            retries,
+        ),
+        "retry-after": Field(Duration(60), "The pause before the first retry; it doubles with each.", 900),
+        "timeout": Field(Duration(60), "The step has failed when it takes longer. Without it the job's limit holds."),
+        "on-failure": Field(
+            Choice(("stop", "continue")),
+            "stop: the run ends. continue: later steps run all the same, and the run fails at its end.",
+            "stop",
+        ),
+    }
+
+
 BACKUP = Table(
     {
         "live": Field(Boolean(), "Back up without holding requests; parts may not fit together.", default=False),
         "reuse-within": Field(Duration(), "Take a proved backup that is younger than this instead.", default=0),
+        **_policy(retries=1),
     }
 )
 
@@ -41,6 +63,7 @@ SOURCE_OPERATION = Table(
             "Whether a backup must be proved in the same run before; not-needed suits throw-away environments.",
             default="required",
         ),
+        **_policy(retries=0),
     }
 )
 
@@ -75,6 +98,11 @@ JOB = Table(
             Choice(("skip", "wait")), "A slot that comes while the previous run is in flight: skip it or wait.", "skip"
         ),
         "timeout": Field(Duration(600), "A run that is not over by then has failed.", 12 * 3600),
+        "suspend-after": Field(
+            Number(0, 100),
+            "Suspend the job after this many failed runs in a row, until `upsun-agent resume`; 0 never does.",
+            0,
+        ),
         "steps": Field(ListOf(STEP, most=20, distinct=False), "What to do, in this order.", None, True),
     }
 )

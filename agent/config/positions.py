@@ -73,7 +73,7 @@ def _keys(text: str) -> Path:
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Each line that begins a header or a key, with its number; continued values are passed over."""
     depth, closing = 0, ""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
         if not closing and depth == 0 and stripped and not stripped.startswith("#"):
             yield number, stripped
@@ -90,10 +90,14 @@ def _after(line: str, depth: int, closing: str) -> tuple[int, str]:
             end = line.find(closing, position)
             if end < 0:
                 return depth, closing if len(closing) == len('"""') else ""
-            if closing.startswith('"') and line[end - 1 : end] == "\\":
+            if closing.startswith('"') and _escaped(line, end):
                 position = end + 1
                 continue
-            position, closing = end + len(closing), ""
+            position = end + len(closing)
+            if len(closing) == len('"""'):  # up to two quotes more belong to the text
+                tail = line[position : position + 2]
+                position += len(tail) - len(tail.lstrip(closing[0]))
+            closing = ""
             continue
         char = line[position]
         if char == "#":
@@ -105,3 +109,11 @@ def _after(line: str, depth: int, closing: str) -> tuple[int, str]:
         depth += (char in _OPENERS) - (char in _CLOSERS)
         position += 1
     return depth, closing if len(closing) == len('"""') else ""
+
+
+def _escaped(line: str, position: int) -> bool:
+    """Whether an odd number of backslashes stands before the position."""
+    count = 0
+    while count < position and line[position - count - 1] == "\\":
+        count += 1
+    return count % 2 == 1

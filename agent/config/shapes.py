@@ -109,6 +109,29 @@ class Boolean:
         return {"type": "boolean"}
 
 
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A whole number within bounds."""
+
+    least: int
+    most: int
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            yield Problem(path, f"must be a whole number, not {_kind(value)}", "write it without quotes")
+        elif not self.least <= value <= self.most:
+            yield Problem(path, f"must be between {self.least} and {self.most}, {value} is not")
+
+    def read(self, value: Any) -> Any:
+        """The number itself."""
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
 _DURATION = r"(?:(\d{1,4})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?"
 
 
@@ -153,6 +176,7 @@ class ListOf:
             return
         if not 1 <= len(value) <= self.most:
             yield Problem(path, f"must have 1 to {self.most} items, not {len(value)}")
+            return
         for index, item in enumerate(value):
             yield from self.item.check(item, (*path, index))
             if self.distinct and item in value[:index]:
@@ -239,6 +263,7 @@ class MapOf:
             return
         if not self.least <= len(value) <= self.most:
             yield Problem(path, f"must have {self.least} to {self.most} entries, not {len(value)}")
+            return
         for name, item in value.items():
             for problem in self.key.check(name, (*path, name)):
                 yield Problem(problem.path, f"the name {problem.message}", problem.remedy)

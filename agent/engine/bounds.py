@@ -19,5 +19,8 @@ DEPLOY_APPEAR = timedelta(seconds=1800)
 #: How late a slot is still on time: what the platform itself causes (20 min offset, a backup in the way, one tick).
 ON_TIME = timedelta(seconds=1800)
 
+#: The longest pause before a step is tried again, however often it failed.
+RETRY_PAUSE_MOST = timedelta(hours=6)
+
 #: A gap between ticks longer than this asks whether the state was rewound by a restore.
 TICK_GAP = timedelta(seconds=1800)

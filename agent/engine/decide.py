@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.engine import events as ev
 from agent.engine.bounds import ATTEMPTS_MOST
+from agent.engine.due import grace
 from agent.engine.facts import (
     Absent,
     Activity,
@@ -21,10 +22,9 @@ from agent.engine.facts import (
     LookAtRetention,
     Observation,
     Question,
-    Retention,
     Trouble,
 )
-from agent.engine.job import Job
+from agent.engine.policy import after_failure, manual_limit, spares_the_newest, time_limit
 from agent.engine.reconcile import reconcile
 from agent.engine.run import Run, Step
 from agent.engine.step import Case, Done, Failed, Need, Pending, StepKind, Verdict
@@ -110,13 +110,13 @@ def decide(
         return Rest()
     step = run.current
     failed = next((each for each in run.steps if each.phase == "failed"), None)
-    if failed is not None:
+    if failed is not None and (step is None or not failed.is_passed_over or failed.failure in RUN_ENDING):
         return _close_failed(run, now, failed)
     if step is None:
         return _close(run, now, seen)
-    late = _out_of_time(run, step, now)
+    late = _out_of_time(run, now) or time_limit(step, now)
     if late is not None:
-        return Record(late)
+        return _fail(step, now, late)
     kind = kinds.get(step.plan.kind)
     if kind is None:
         return _fail(step, now, Failed("unknown-step", f"this version knows no step '{step.plan.kind}'"))
@@ -134,26 +134,21 @@ def decide(
             return _accepted(case, kind)
 
 
-def _out_of_time(run: Run, step: Step, now: datetime) -> ev.Event | None:
-    """The event that ends a run which is past its limits, or None."""
-    if now >= run.opened_at + timedelta(seconds=run.job.timeout):
+#: Failures that end the run whatever the step's ``on-failure`` says.
+RUN_ENDING = frozenset({"timeout", "too-late", "token"})
+
+
+def _out_of_time(run: Run, now: datetime) -> Failed | None:
+    """The verdict on a run that is past its limits, or None."""
+    if now - run.opened_at >= timedelta(seconds=run.job.timeout):
         waited = f" while waiting: {run.wait_message}" if run.wait_message else ""
-        return ev.StepFailed(
-            at=now,
-            step=step.index,
-            failure="timeout",
-            message=f"the run's time limit of {run.job.timeout} s passed{waited}",
-            remedy="look at the environment's activities; 'timeout' in the job file sets the limit",
-        )
-    if not run.begun and now > run.due_at + timedelta(seconds=run.job.misfire_grace):
+        text = f"the run's time limit of {run.job.timeout} s passed{waited}"
+        return Failed("timeout", text, "look at the environment's activities; 'timeout' in the job file sets the limit")
+    allowed = max(timedelta(seconds=run.job.misfire_grace), grace(run.job))  # what was opened in time may begin
+    if not run.begun and now - run.due_at > allowed:
         waited = f": {run.wait_message}" if run.wait_message else ""
-        return ev.StepFailed(
-            at=now,
-            step=step.index,
-            failure="too-late",
-            message=f"nothing could be begun within {run.job.misfire_grace} s of the slot{waited}",
-            remedy="'misfire-grace' in the job file says how late a run may begin",
-        )
+        text = f"nothing could be begun within {int(allowed.total_seconds())} s of the slot{waited}"
+        return Failed("too-late", text, "'misfire-grace' in the job file says how late a run may begin")
     return None
 
 
@@ -161,7 +156,7 @@ def _out_of_time(run: Run, step: Step, now: datetime) -> ev.Event | None:
 
 
 def _close_failed(run: Run, now: datetime, failed: Step) -> Decision:
-    """A failed step ends the run: later steps are never begun."""
+    """A failed step makes the run a failed one, at once or, with ``on-failure = "continue"``, at its end."""
     name = failed.plan.kind
     return Record(
         ev.RunClosed(
@@ -187,15 +182,6 @@ def _close(run: Run, now: datetime, seen: Observation) -> Decision:
     return Record(ev.RunClosed(at=now, outcome="succeeded", message="; ".join(step.message for step in run.steps)))
 
 
-def manual_limit(job: Job, answer: Answer | None) -> int | None:
-    """The least number of manual backups kept where the job runs; None where nothing is known."""
-    if not isinstance(answer, Retention):
-        return None
-    return min(
-        (answer.manual_limits[kind] for kind in job.environment_types if kind in answer.manual_limits), default=None
-    )
-
-
 def _too_few(manual_limit: int | None) -> bool:
     return manual_limit is not None and manual_limit <= 1
 
@@ -213,7 +199,7 @@ def _quota_warning(manual_limit: int | None) -> str:
 def _ready(case: Case, kind: StepKind, background: Background) -> Decision:
     step, now = case.step, case.now
     if step.again_at is not None and now < step.again_at:
-        return Wait("platform-busy", step.message)
+        return Wait(step.again_on, f"{step.message}; again at {step.again_at:%H:%M:%S} UTC")
     if step.voids >= ATTEMPTS_MOST:
         text = f"{step.voids} requests left no trace on the platform: {step.message}"
         return _fail(step, now, Failed("attempts", text, "see status.upsun.com and the agent's log"))
@@ -228,13 +214,12 @@ def _ready(case: Case, kind: StepKind, background: Background) -> Decision:
         return blocked
     verdict = kind.shortcut(case, environment)
     if verdict is not None:
-        return _act_on(case, verdict)
-    if environment.is_dirty:
-        blocked = _others_at_work(case, kind, environment)
-        if blocked is not None:
-            return blocked
-    if kind.name == "backup" and _too_few(background.manual_limit) and not case.run.warnings:
-        return Record(ev.Warned(at=now, message=_quota_warning(background.manual_limit)))
+        return _act_on(case, kind, verdict)
+    blocked = _others_at_work(case, kind, environment) if environment.is_dirty else None
+    if kind.name == "backup" and blocked is None:
+        blocked = _quota(case, kind, background)
+    if blocked is not None:
+        return blocked
     intent = ev.IntentRecorded(
         at=now,
         step=step.index,
@@ -243,6 +228,17 @@ def _ready(case: Case, kind: StepKind, background: Background) -> Decision:
         head=environment.head_commit,
     )
     return Send(intent, kind.activity_type, environment.links[kind.link], kind.body(step.plan, case.run.id))
+
+
+def _quota(case: Case, kind: StepKind, background: Background) -> Decision | None:
+    """Warn before a request that would replace the newest good backup; do not try again where it would."""
+    if case.step.retries:
+        spared = spares_the_newest(case)
+        if spared is not None:
+            return _act_on(case, kind, spared)
+    if _too_few(background.manual_limit) and not case.run.warnings:
+        return Record(ev.Warned(at=case.now, message=_quota_warning(background.manual_limit)))
+    return None
 
 
 def _guard(case: Case, kind: StepKind, environment: Environment) -> Decision | None:
@@ -275,9 +271,10 @@ def _others_at_work(case: Case, kind: StepKind, environment: Environment) -> Dec
     if not isinstance(listed, ActivityList):
         return _no_answer(case, question, listed)
     for activity in listed.items:
-        if activity.id in case.claimed or activity.finished:
+        if activity.finished:
             continue
-        if activity.type == kind.activity_type and kind.adopts(case, activity):
+        ours = activity.id in case.claimed  # another step's or run's: not adopted, but waited for
+        if activity.type == kind.activity_type and not ours and kind.adopts(case, activity):
             return Record(
                 ev.ActivityAdopted(
                     at=case.now,
@@ -329,8 +326,8 @@ def _accepted(case: Case, kind: StepKind) -> Decision:
             )
         )
     if not activity.succeeded:
-        return _fail(step, now, _failure(kind, activity))
-    return _act_on(case, kind.judge(case, activity))
+        return Record(after_failure(case, kind, _failure(kind, activity)))
+    return _act_on(case, kind, kind.judge(case, activity))
 
 
 def _failure(kind: StepKind, activity: Activity) -> Failed:
@@ -345,7 +342,7 @@ def _failure(kind: StepKind, activity: Activity) -> Failed:
 # --- shared --------------------------------------------------------------------------------------------------
 
 
-def _act_on(case: Case, verdict: Verdict) -> Decision:
+def _act_on(case: Case, kind: StepKind, verdict: Verdict) -> Decision:
     match verdict:
         case Need():
             return _no_answer(case, verdict.question, case.seen.get(verdict.question))
@@ -362,7 +359,7 @@ def _act_on(case: Case, verdict: Verdict) -> Decision:
                 )
             )
         case Failed():
-            return _fail(case.step, case.now, verdict)
+            return Record(after_failure(case, kind, verdict))
 
 
 def _no_answer(case: Case, question: Question, answer: Answer | None) -> Decision:

@@ -76,11 +76,12 @@ def due(job: Job, slots: Sequence[Slot], cursor: datetime, now: datetime, *, in_
         return Due((), max(cursor, now))
     newest, older = slots[-1], slots[:-1]
     late = now - newest.due_at > grace(job)
-    waiting = in_flight and job.overlap == "wait" and not late
+    held = in_flight and job.overlap == "wait"
+    waiting = held and not late
     missed = tuple(slots) if late else tuple(older)
     verdicts: list[SlotVerdict] = []
     if missed:
-        verdicts.append(MissSlots(missed[-1], missed[0], len(missed), _why_missed(late=late, job=job)))
+        verdicts.append(MissSlots(missed[-1], missed[0], len(missed), _why_missed(job, late=late, held=held)))
     if waiting:
         before = newest.due_at - timedelta(seconds=1)
         return Due(tuple(verdicts), before)
@@ -91,8 +92,11 @@ def due(job: Job, slots: Sequence[Slot], cursor: datetime, now: datetime, *, in_
     return Due(tuple(verdicts), now)
 
 
-def _why_missed(*, late: bool, job: Job) -> str:
+def _why_missed(job: Job, *, late: bool, held: bool) -> str:
     if not late:
-        return "no tick ran in time, and only the latest slot is caught up"
+        reason = "the previous run of the job was still in flight" if held else "no tick ran in time"
+        return f"{reason}, and only the latest slot is caught up"
     minutes = int(grace(job).total_seconds() // 60)
+    if held:
+        return f"the previous run of the job was still in flight {minutes} min after it"
     return f"no tick ran within {minutes} min of it"

@@ -138,6 +138,17 @@ class StepDone(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPlanned(Event):
+    """What a step asked for is known to have failed; from ``again_at`` on it may be asked for once more."""
+
+    kind: ClassVar[str] = "retry-planned"
+    step: int
+    failure: str
+    message: str
+    again_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailed(Event):
     """A step failed; ``failure`` is the stable kind, ``message`` what happened, ``remedy`` what helps."""
 
@@ -158,13 +169,14 @@ class Warned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunClosed(Event):
-    """The run is over, for good."""
+    """The run is over, for good. For slots missed together ``detail`` names the first and how many."""
 
     kind: ClassVar[str] = "run-closed"
     outcome: RunOutcome
     message: str
     failure: str | None = None
     remedy: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 EVENTS: dict[str, type[Event]] = {
@@ -180,6 +192,7 @@ EVENTS: dict[str, type[Event]] = {
         ActivityEnded,
         WaitBegun,
         StepDone,
+        RetryPlanned,
         StepFailed,
         Warned,
         RunClosed,

@@ -9,6 +9,8 @@ from typing import Any, Literal
 CatchUp = Literal["none", "latest"]
 Overlap = Literal["skip", "wait"]
 
+SECONDS_MOST = 366 * 86400  # of a duration in a snapshot; job files allow 30 days
+
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
@@ -31,6 +33,7 @@ class Job:
     misfire_grace: int = 6 * 3600
     overlap: Overlap = "skip"
     timeout: int = 12 * 3600
+    suspend_after: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The snapshot that a run keeps, so that editing the job never changes a run in flight."""
@@ -44,6 +47,7 @@ class Job:
             "misfire_grace": self.misfire_grace,
             "overlap": self.overlap,
             "timeout": self.timeout,
+            "suspend_after": self.suspend_after,
         }
 
     @classmethod
@@ -56,7 +60,17 @@ class Job:
             timezone=str(data["timezone"]),
             environment_types=tuple(str(item) for item in data["environment_types"]),
             catch_up=data["catch_up"],
-            misfire_grace=int(data["misfire_grace"]),
+            misfire_grace=_seconds(data["misfire_grace"]),
             overlap=data["overlap"],
-            timeout=int(data["timeout"]),
+            timeout=_seconds(data["timeout"]),
+            suspend_after=_seconds(data["suspend_after"]),
         )
+
+
+def _seconds(value: Any) -> int:
+    """A duration of a snapshot; raises TypeError or ValueError where it is none that a job file can hold."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is no number of seconds")
+    if not 0 <= value <= SECONDS_MOST:
+        raise ValueError(f"{value} is not between 0 and {SECONDS_MOST} seconds")
+    return value

@@ -32,12 +32,13 @@ def reconcile(case: Case, kind: StepKind) -> Found:
         if not isinstance(owner, Owner):
             return Need(LookAtOwner())
         maybe = [each for each in maybe if not (each.user and owner.id and each.user != owner.id)]
+    dated = [each for each in maybe if each.created_at is not None]
     if sure:
         return _adopt(case, sure[0], "it carries this run's mark")
-    if maybe:
-        others = f", the first of {len(maybe)}" if len(maybe) > 1 else ""
-        return _adopt(case, maybe[0], f"type, parameters, user and time fit the request{others}")
-    if listed.complete and listed.server_at >= intent.server_at + SETTLE:
+    if dated:
+        others = f", the first of {len(dated)}" if len(dated) > 1 else ""
+        return _adopt(case, dated[0], f"type, parameters, user and time fit the request{others}")
+    if listed.complete and not maybe and listed.server_at >= intent.server_at + SETTLE:
         return ev.IntentVoid(
             at=case.now,
             step=case.step.index,
@@ -49,13 +50,15 @@ def reconcile(case: Case, kind: StepKind) -> Found:
 def _candidates(
     case: Case, kind: StepKind, listed: ActivityList, intent: ev.IntentRecorded
 ) -> tuple[list[Activity], list[Activity]]:
-    """Activities that are surely and that may be this request's, oldest first."""
+    """Activities that are surely and that may be this request's, oldest first.
+
+    One without a creation date is among them: it is not adopted for its looks, but it forbids asking again.
+    """
     sure: list[Activity] = []
     maybe: list[Activity] = []
     earliest = intent.server_at - timedelta(seconds=1)  # a Date header knows whole seconds only
-    dated = [each for each in listed.items if each.created_at is not None]
-    for activity in sorted(dated, key=lambda each: (each.created_at or earliest, each.id)):
-        too_old = activity.created_at is None or activity.created_at < earliest
+    for activity in sorted(listed.items, key=lambda each: (each.created_at or earliest, each.id)):
+        too_old = activity.created_at is not None and activity.created_at < earliest
         if too_old or activity.type != kind.activity_type or activity.id in case.claimed:
             continue
         recognition = kind.recognises(case.step.plan, case.run.id, activity)

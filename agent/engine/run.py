@@ -30,8 +30,11 @@ class Step:
     phase: Phase = "ready"
     attempts: int = 0
     voids: int = 0
+    retries: int = 0
+    began_at: datetime | None = None
     intent: ev.IntentRecorded | None = None
     again_at: datetime | None = None
+    again_on: str = ""
     activity: str | None = None
     ended: bool = False
     backup: str | None = None
@@ -46,6 +49,11 @@ class Step:
     def over(self) -> bool:
         """Nothing more happens to this step."""
         return self.phase in {"done", "failed"}
+
+    @property
+    def is_passed_over(self) -> bool:
+        """It failed, and the job says that later steps run all the same."""
+        return self.phase == "failed" and self.plan.settings.get("on-failure") == "continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,7 @@ def apply(run: Run, event: ev.Event) -> Run:
             | ev.IntentVoid()
             | ev.ActivityEnded()
             | ev.StepDone()
+            | ev.RetryPlanned()
             | ev.StepFailed()
         ):
             return _apply_to_step(run, event)
@@ -156,6 +165,7 @@ StepEvent = (
     | ev.IntentVoid
     | ev.ActivityEnded
     | ev.StepDone
+    | ev.RetryPlanned
     | ev.StepFailed
 )
 
@@ -169,6 +179,7 @@ ALLOWED: dict[type[ev.Event], frozenset[Phase]] = {
     ev.IntentVoid: frozenset({"intended"}),
     ev.ActivityEnded: frozenset({"accepted"}),
     ev.StepDone: frozenset({"ready", "accepted"}),
+    ev.RetryPlanned: frozenset({"accepted"}),
     ev.StepFailed: frozenset({"ready", "intended", "refused", "accepted"}),
 }
 
@@ -177,6 +188,8 @@ def _apply_to_step(run: Run, event: StepEvent) -> Run:
     if not 0 <= event.step < len(run.steps):
         raise InconsistentEvents(f"{event.kind} names step {event.step} of {len(run.steps)}")
     step = run.steps[event.step]
+    if not all(earlier.phase == "done" or earlier.is_passed_over for earlier in run.steps[: event.step]):
+        raise InconsistentEvents(f"{event.kind} names step {event.step} before the steps ahead of it are done")
     if step.phase not in ALLOWED[type(event)]:
         raise InconsistentEvents(f"{event.kind} while step {event.step} is {step.phase}")
     steps = list(run.steps)
@@ -184,22 +197,45 @@ def _apply_to_step(run: Run, event: StepEvent) -> Run:
     return replace(run, steps=tuple(steps), waits_on=None, wait_message="")
 
 
-def _step_after(step: Step, event: StepEvent) -> Step:
+def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901  one case for each event, nothing else
     match event:
         case ev.IntentRecorded():
-            return replace(step, phase="intended", attempts=event.attempt, intent=event, head=event.head, again_at=None)
+            return replace(
+                step,
+                phase="intended",
+                attempts=event.attempt,
+                began_at=step.began_at or event.at,
+                intent=event,
+                head=event.head,
+                again_at=None,
+            )
         case ev.RequestAccepted():
             return replace(step, phase="accepted", activity=event.activity, backup=event.backup)
         case ev.RequestRefused():
             phase: Phase = "refused" if event.again_at is None else "ready"
-            return replace(step, phase=phase, failure=event.failure, message=event.message, again_at=event.again_at)
+            return replace(
+                step,
+                phase=phase,
+                intent=None,
+                failure=event.failure,
+                message=event.message,
+                again_at=event.again_at,
+                again_on="platform-busy",
+            )
         case ev.RequestUnanswered():
             return replace(step, message=event.message)
         case ev.ActivityAdopted():
             head = event.head if event.head is not None else step.head
-            return replace(step, phase="accepted", activity=event.activity, backup=event.backup, head=head)
+            return replace(
+                step,
+                phase="accepted",
+                activity=event.activity,
+                backup=event.backup,
+                head=head,
+                began_at=step.began_at or event.at,
+            )
         case ev.IntentVoid():
-            return replace(step, phase="ready", voids=step.voids + 1, message=event.message)
+            return replace(step, phase="ready", intent=None, voids=step.voids + 1, message=event.message)
         case ev.ActivityEnded():
             return replace(step, ended=True)
         case ev.StepDone():
@@ -210,6 +246,17 @@ def _step_after(step: Step, event: StepEvent) -> Step:
                 message=event.message,
                 detail=event.detail,
                 failure=None,
+            )
+        case ev.RetryPlanned():
+            return Step(
+                step.index,
+                step.plan,
+                attempts=step.attempts,
+                retries=step.retries + 1,
+                again_at=event.again_at,
+                again_on="retry",
+                failure=event.failure,
+                message=event.message,
             )
         case ev.StepFailed():
             return replace(step, phase="failed", failure=event.failure, message=event.message, remedy=event.remedy)

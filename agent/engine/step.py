@@ -72,6 +72,8 @@ class StepKind(Protocol):
     link: str
     #: incomplete activities of these types must end before the request is made
     waits_for: frozenset[str]
+    #: failures after which it may be asked for again, if the job allows retries
+    retryable: frozenset[str]
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
         """The JSON body of the request, for the run with that id."""

@@ -52,6 +52,9 @@ def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one 
             return Line(f"waiting: {event.message}", "dim")
         case ev.StepDone():
             return Line(event.message, "good")
+        case ev.RetryPlanned():
+            again = f"{event.again_at:%H:%M:%S} UTC"
+            return Line(f"{step_words(job, event.step)}: {event.message}; again after {again}", "odd")
         case ev.StepFailed():
             return Line(f"{step_words(job, event.step)} failed: {event.message}", "bad", event.remedy)
         case ev.Warned():

@@ -21,6 +21,7 @@ class BackupStep:
     activity_type = "environment.backup"
     link = "#backup"
     waits_for: frozenset[str] = frozenset()
+    retryable = frozenset({"activity-failed", "proof-failed"})
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
         """``safe`` holds requests for 15 to 30 s and is consistent; ``live`` does not (docs:environments/backup)."""

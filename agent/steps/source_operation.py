@@ -35,6 +35,7 @@ class SourceOperationStep:
     name = "source-operation"
     activity_type = "environment.source-operation"
     link = "#source-operation"
+    retryable = frozenset({"activity-failed"})  # a deployment that failed is not made good by updating again
     waits_for = frozenset({"environment.push", "environment.redeploy", "environment.merge"})
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
@@ -83,7 +84,8 @@ class SourceOperationStep:
         if running:
             return Pending("deployment", f"{running[0].type} {running[0].id} is {running[0].state}")
         commit = _commit(case.step.head, environment.head_commit)
-        if commit is None and not pushes:
+        # A redeployment alone may be anybody's: without a push and with the head where it was, nothing was committed.
+        if commit is None and not any(each.type == "environment.push" for each in pushes):
             return self._without_commit(activity, environment)
         return _deployed(environment, activity, pushes, since, commit or environment.head_commit or "unknown")
 

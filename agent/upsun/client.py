@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -59,7 +59,8 @@ class Endpoints:
 def _address(value: str, source: str) -> str:
     scheme, _, rest = value.partition("://")
     if scheme not in {"http", "https"} or not rest or not value.isprintable() or " " in value or "@" in rest:
-        raise ConfigInvalid(f"{source} is no address: {value[:80]!r}", remedy="write it like https://api.upsun.com")
+        shown = "it holds a user or password" if "@" in value else repr(value[:80])
+        raise ConfigInvalid(f"{source} is no address: {shown}", remedy="write it like https://api.upsun.com")
     return value.rstrip("/")
 
 
@@ -94,12 +95,20 @@ class Client:
         self._transport = transport
         self._endpoints = endpoints
         self._clock = clock
+        self._hide = hide
+        self._secrets: frozenset[str] = frozenset()
         self.begin(budget)
-        self._auth = Auth(token, endpoints.auth, self._post_form, clock.monotonic, variable, hide)
+        self._auth = Auth(token, endpoints.auth, self._post_form, clock.monotonic, variable, self._learn)
 
     def begin(self, budget: float) -> None:
         """Allow requests for that many seconds from now."""
         self._end = self._clock.monotonic() + budget
+
+    def _learn(self, secret: str) -> None:
+        """Neither logs nor messages made from replies may show this value."""
+        self._hide(secret)
+        if secret:
+            self._secrets |= {secret}
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -259,7 +268,9 @@ class Client:
         left = self._end - self._clock.monotonic()
         if left <= 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
-        return self._transport.send(method, url, headers=headers, content=content, deadline=min(REQUEST_DEADLINE, left))
+        deadline = min(REQUEST_DEADLINE, left)
+        reply = self._transport.send(method, url, headers=headers, content=content, deadline=deadline)
+        return replace(reply, secrets=self._secrets)
 
     def _repeated(self, attempt: Any, what: str) -> Reply:
         """The reply of a request that changes nothing, tried again after passing faults."""

@@ -39,11 +39,11 @@ def read_environment(value: Any, server_at: datetime) -> Environment:
 
 
 def _links(fields: Fields) -> dict[str, str]:
-    """The paths of the HAL links by name; a link that is no path is a BadReply, an absent one means refusal."""
+    """The paths of the operations' links by name; one that is no path is a BadReply, an absent one means refusal."""
     links: dict[str, str] = {}
     for name, value in fields.object("_links").items():
-        if not isinstance(value, dict) or not isinstance(value.get("href"), str):
-            continue  # other links may be arrays or templates: not ours to judge
+        if not name.startswith("#") or not isinstance(value, dict) or not isinstance(value.get("href"), str):
+            continue  # others may be arrays, templates or ssh addresses (pf:ssh:app): not ours to judge
         links[name] = link_path(value["href"])
     return links
 
@@ -64,6 +64,7 @@ def read_activity(value: Any) -> Activity:
     """The activity of a reply; raises BadReply where a field that matters is not what it must be."""
     fields = Fields.of(value, "activity")
     payload = fields.object("payload")
+    Fields.of(payload, "activity.payload").optional_text("backup_name")  # it goes into paths and the journal
     user = payload.get("user")
     return Activity(
         id=fields.text("id"),

@@ -13,6 +13,9 @@ from agent.errors import BadReply
 from agent.limits import ID_MOST, JSON_DEPTH_MOST, TEXT_MOST
 from agent.upsun.transport import Reply
 
+#: Moments outside these years are no moments: zero values of other languages, and dates that arithmetic overflows on.
+YEAR_LEAST, YEAR_MOST = 1970, 9000
+
 
 def document(reply: Reply, what: str) -> Any:
     """The JSON document of a reply; raises BadReply where it is none, too deep, or ambiguous."""
@@ -55,13 +58,21 @@ def _depth(value: Any) -> int:
     return depth
 
 
+def _bounded(moment: datetime) -> datetime:
+    """The moment in UTC; a ValueError where it is so far off that arithmetic with it could overflow."""
+    aware = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    if not YEAR_LEAST <= aware.year <= YEAR_MOST:
+        raise ValueError(f"the year {aware.year}")
+    return aware
+
+
 def server_time(reply: Reply, fallback: datetime) -> datetime:
     """The server's clock when it answered (the Date header), or ``fallback``."""
     try:
-        moment = parsedate_to_datetime(reply.headers.get("date", ""))
+        moment = _bounded(parsedate_to_datetime(reply.headers.get("date", "")))
     except (TypeError, ValueError, OverflowError):
         return fallback
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment
 
 
 def retry_after(reply: Reply, now: datetime) -> float | None:
@@ -70,10 +81,9 @@ def retry_after(reply: Reply, now: datetime) -> float | None:
     if wish.isascii() and wish.isdigit():
         return float(wish[:9])
     try:
-        moment = parsedate_to_datetime(wish)
+        moment = _bounded(parsedate_to_datetime(wish))
     except (TypeError, ValueError, OverflowError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max((moment - now).total_seconds(), 0.0)
 
 
@@ -119,8 +129,7 @@ class Fields:
         if value is None:
             return None
         try:
-            moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            return _bounded(datetime.fromisoformat(value))
         except (TypeError, ValueError, OverflowError):
             raise self._fail(name, "a date and time") from None
 
@@ -157,6 +166,8 @@ def error_words(reply: Reply) -> str:
     for key in ("message", "error_description", "detail", "title", "error"):
         value = data.get(key)
         if isinstance(value, str) and value:
+            for secret in sorted(reply.secrets, key=len, reverse=True):  # a service may repeat what it was sent
+                value = value.replace(secret, "[hidden]")
             return clean(value)
     return ""
 

@@ -34,11 +34,12 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. Header names are lower case."""
+    """A whole answer. Header names are lower case. ``secrets`` are values that its words may not repeat."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 class _OverDeadline(BaseException):
