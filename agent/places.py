@@ -8,6 +8,7 @@ from collections.abc import Mapping
 JOURNAL = "journal.sqlite"
 LOCK = "tick.lock"
 LAST_TICK = "last-tick"
+LAST_MOMENT = 32_503_680_000  # the year 3000: anything later is garbage
 
 
 def job_files(environ: Mapping[str, str], option: str | None = None) -> list[str]:
@@ -39,7 +40,7 @@ def mark_tick(directory: str, now: float) -> None:
     try:
         file = os.open(f"{directory}/{LAST_TICK}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(file, b"%-12d\n" % int(now))
+            os.ftruncate(file, os.write(file, b"%-12d\n" % int(now)))
         finally:
             os.close(file)
     except OSError:
@@ -50,6 +51,7 @@ def last_tick(directory: str) -> int | None:
     """When the last tick was, in seconds since 1970, or None where none is known."""
     try:
         with open(f"{directory}/{LAST_TICK}", "rb") as file:
-            return int(file.read(32))
+            seconds = int(file.read(32))
     except (OSError, ValueError):
         return None
+    return seconds if 0 <= seconds < LAST_MOMENT else None

@@ -14,7 +14,7 @@ from agent.container import Container
 from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
-from agent.journal.directory import open_journal, prepare, set_aside
+from agent.journal.directory import confirm_damage, open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
 from agent.journal.sqlite import JournalDamaged, SqliteJournal
 from agent.schedule import Schedule
@@ -80,6 +80,7 @@ class Desk:
         try:
             self._lease = self._leased(self.journal)
         except JournalDamaged as error:
+            confirm_damage(site.directory, error)
             self.begin_anew("damaged", str(error))
 
     def _leased(self, journal: SqliteJournal) -> Lease:
@@ -124,6 +125,7 @@ def at_work(site: Site) -> Iterator[Desk]:
         try:
             yield desk
         except JournalDamaged as error:
+            confirm_damage(site.directory, error)
             desk.begin_anew("damaged", str(error))  # the next tick can work again; this one says why it could not
             raise
         finally:

@@ -32,6 +32,7 @@ from agent.engine.run import InconsistentEvents, Run, apply, fold
 from agent.errors import CODE_OF_WORD, EXIT_OK, Bug, RunFailed
 from agent.glance import basis
 from agent.journal import Cursor, Glance
+from agent.journal.lock import container_identity
 from agent.journal.sqlite import SqliteJournal
 from agent.limits import LOOK_BACK, PASS_MOST, RECHECK, TICK_BUDGET
 from agent.performer import Performer
@@ -40,7 +41,8 @@ from agent.site import Desk, Site, at_work
 from agent.steps import KINDS
 from agent.suspension import suspend, suspension
 
-#: The note in the journal that keeps the backup quota as it was last seen.
+#: Notes in the journal: the container of the last tick, and the backup quota as it was last seen.
+CONTAINER = "container"
 QUOTA = "manual-backup-limit"
 
 
@@ -110,13 +112,15 @@ class Tick:
     def state_is_current(self) -> bool:
         """Whether the journal may be acted on: not when a restore may have rewound it and that cannot be ruled out.
 
-        A restore puts back the mount as it was, journal and last tick with it. So after an unusual gap between
-        ticks the environment's restores since then are asked for; one of them means a new journal.
+        A restore puts back the mount as it was, journal and last tick with it, and replaces the container. So after
+        an unusual gap between ticks, or in a new container while a run is in flight, the environment's restores since
+        the last tick are asked for; one of them means a new journal.
         """
         seconds = last_tick(self._site.directory)
         now = self._site.clock.now()
         since = now if seconds is None else datetime.fromtimestamp(seconds, UTC)
-        if self._desk.fresh or now - since <= TICK_GAP or not self._something_to_do(now):
+        usual = now - since <= TICK_GAP and not self._has_moved()
+        if self._desk.fresh or usual or not self._something_to_do(now):
             self._is_current = True
             return True
         answer = self._performer.look(LookAtActivities(types=("environment.restore",), since=since))
@@ -131,6 +135,11 @@ class Tick:
             self._desk.begin_anew("rewound", why)
         self._is_current = True
         return True
+
+    def _has_moved(self) -> bool:
+        """Whether this is another container than the last tick's while a run is in flight: a restore replaces it."""
+        known = self.journal.noted(CONTAINER)
+        return known is not None and known != container_identity() and bool(self.journal.rows(open_only=True, most=1))
 
     def _something_to_do(self, now: datetime) -> bool:
         if self._desk.journal.rows(open_only=True, most=1):
@@ -168,6 +177,7 @@ class Tick:
         for name in self.report.elsewhere:
             self._site.log.info("job-not-here", job=name, environment_type=self._site.container.environment_type)
         flying = {row.job for row in journal.rows(open_only=True, most=1000)}
+        journal.forget_cursors(job.name for job in self._jobs_here())
         for job in self._jobs_here():
             if job.schedule is None:
                 continue
@@ -333,6 +343,8 @@ class Tick:
         else:
             moment = max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now)]))
         text = basis(site.job_file.text, site.container.environment_type)
+        if self.journal.noted(CONTAINER) != container_identity():
+            self.journal.note(CONTAINER, container_identity())
         self.report.next_due = moment if moment > now else None
         self._desk.journal.set_glance(Glance(site.container.identity, text, int(moment.timestamp())))
         if self._is_current:

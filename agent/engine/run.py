@@ -85,8 +85,10 @@ class Run:
 
     @property
     def proved_backup(self) -> str | None:
-        """The name of the backup that a step of this run proved, if any."""
-        names = [step.detail.get("backup") for step in self.steps if step.phase == "done"]
+        """The name of the backup that a backup step of this run proved, if any."""
+        names = [
+            step.detail.get("backup") for step in self.steps if step.plan.kind == "backup" and step.phase == "done"
+        ]
         return next((str(name) for name in names if name), None)
 
 

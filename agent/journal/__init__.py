@@ -74,6 +74,9 @@ class Journal(Protocol):
     def set_cursor(self, cursor: Cursor) -> None:
         """Note how far the job's slots have been judged."""
 
+    def forget_cursors(self, but: Iterable[str]) -> None:
+        """Forget how far slots were judged for all jobs but these."""
+
     def note(self, key: str, value: str) -> None:
         """Keep a fact beside the events."""
 

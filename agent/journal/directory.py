@@ -8,6 +8,7 @@ set aside under another name and never acted on.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -38,6 +39,7 @@ def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[Sql
         journal = SqliteJournal(directory, identity)
         found = journal.identity
     except JournalDamaged as error:
+        confirm_damage(directory, error)
         return _afresh(directory, identity, now, "damaged", str(error))
     if found == identity:
         return journal, None
@@ -62,6 +64,34 @@ def _afresh(directory: str, identity: Identity, now: datetime, word: str, why: s
     except OSError as error:
         raise StateNotWritable(f"{path} cannot be set aside: {error.strerror}") from error
     return SqliteJournal(directory, identity), f"{why}; kept as {os.path.basename(aside)}"
+
+
+def confirm_damage(directory: str, error: JournalDamaged) -> None:
+    """Make sure of damage: one read that fails can look like it, and a sound journal must not be given up.
+
+    Raises:
+        StateNotWritable: the journal is sound after all.
+    """
+    path = f"{directory}/{JOURNAL}"
+    if not error.certain and not is_damaged(path):
+        remedy = "the next tick tries again; if it stays, look at the mount"
+        raise StateNotWritable(f"{path} could not be read, though it is sound ({error})", remedy=remedy) from error
+
+
+def is_damaged(path: str) -> bool:
+    """Whether the journal's file is surely no journal of ours: looked at afresh, page by page."""
+    try:
+        db = sqlite3.connect(path, timeout=5.0)
+        try:
+            verdict = db.execute("PRAGMA integrity_check(1)").fetchone()
+            whose = db.execute("SELECT count(*) FROM glance").fetchone()
+        finally:
+            db.close()
+    except sqlite3.OperationalError as error:
+        return "malformed" in str(error) or "no such" in str(error)
+    except sqlite3.DatabaseError:
+        return True
+    return bool(verdict != ("ok",) or whose != (1,))
 
 
 @contextmanager

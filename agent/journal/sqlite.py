@@ -40,7 +40,12 @@ CREATE TABLE glance (
 
 
 class JournalDamaged(StateNotWritable):
-    """The journal's file is no journal, or is damaged."""
+    """The journal's file is no journal, or is damaged.
+
+    ``certain`` where its content is not what was ever written; SQLite's own word may come from one read that failed.
+    """
+
+    certain = False
 
     turn = "nobody: the next tick sets it aside and begins a new one"
 
@@ -93,7 +98,7 @@ class SqliteJournal:
         with _spoken(self.path):
             row = self._db.execute("SELECT project, environment, app FROM glance").fetchone()
         if row is None:
-            raise JournalDamaged(f"{self.path} does not say whose it is")
+            raise _senseless(f"{self.path} does not say whose it is")
         return (str(row[0]), str(row[1]), str(row[2]))
 
     @contextmanager
@@ -185,6 +190,15 @@ class SqliteJournal:
                 (cursor.job, cursor.schedule, cursor.until.timestamp()),
             )
 
+    def forget_cursors(self, but: Iterable[str]) -> None:
+        """Forget how far slots were judged for all jobs but these."""
+        with _spoken(self.path):
+            known = {str(row[0]) for row in self._db.execute("SELECT job FROM cursors").fetchall()}
+            gone = known - set(but)
+            if gone:
+                with self._transaction():
+                    self._db.executemany("DELETE FROM cursors WHERE job = ?", [(job,) for job in sorted(gone)])
+
     def note(self, key: str, value: str) -> None:
         """Keep a fact beside the events."""
         with _spoken(self.path), self._transaction():
@@ -240,7 +254,7 @@ def _utc(seconds: float) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
-        raise JournalDamaged(f"the journal holds a moment that is none: {seconds!r}") from None
+        raise _senseless(f"the journal holds a moment that is none: {seconds!r}") from None
 
 
 def _seconds(text: str) -> float:
@@ -249,6 +263,12 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
+
+
+def _senseless(message: str) -> JournalDamaged:
+    error = JournalDamaged(message)
+    error.certain = True
+    return error
 
 
 @contextmanager

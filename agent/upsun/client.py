@@ -27,7 +27,7 @@ from agent.limits import (
 from agent.upsun.auth import Auth
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list
 from agent.upsun.replies import Fields, document, error_words, retry_after, server_time
-from agent.upsun.transport import NoAnswer, Reply, Transport
+from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
 
 #: Answers that say: not now, ask again.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -278,6 +278,8 @@ class Client:
             wish: float | None = None
             try:
                 reply: Reply = attempt()
+            except TooLong as error:
+                raise BadReply(f"{what}: {error}") from None
             except NoAnswer as error:
                 fault = Unreachable(f"{what}: {error}", remedy="see status.upsun.com; the next tick tries again")
             else:

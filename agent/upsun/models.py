@@ -54,8 +54,8 @@ def link_path(href: str) -> str:
         path = urlsplit(href).path
     except ValueError:
         path = ""
-    odd = not path.startswith("/") or path.startswith("//") or len(path) > LINK_MOST or not path.isprintable()
-    if odd or " " in path or any(part in {".", ".."} for part in path.split("/")):
+    odd = not path.startswith("/") or path.startswith("//") or len(path) > LINK_MOST
+    if odd or not href.isprintable() or " " in path or any(part in {".", ".."} for part in path.split("/")):
         raise BadReply(f"a link is no path: {clean(href, 80)!r}")
     return path
 

@@ -32,6 +32,10 @@ class NoAnswer(Exception):
         self.sent = sent
 
 
+class TooLong(NoAnswer):
+    """The answer is longer than any that makes sense; what came of it was thrown away."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole answer. Header names are lower case. ``secrets`` are values that its words may not repeat."""
@@ -66,10 +70,19 @@ class Transport:
         try:
             with _alarm(deadline):
                 return self._send(method, url, headers, content, deadline)
+        except TooLong:
+            self.close()
+            raise
         except _OverDeadline:
             self.close()
             raise NoAnswer(f"no whole answer within {deadline:.0f} s", sent=True) from None
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
+        except (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.ProxyError,
+            httpx.UnsupportedProtocol,
+            UnicodeError,  # a host name that no resolver takes
+        ) as error:
             raise NoAnswer(f"cannot connect: {_words(error)}", sent=False) from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
             self.close()
@@ -86,7 +99,7 @@ class Transport:
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > BODY_MOST_BYTES:
-                    raise httpx.ReadError(f"the answer is longer than {BODY_MOST_BYTES} bytes")
+                    raise TooLong(f"the answer is longer than {BODY_MOST_BYTES} bytes", sent=True)
             return Reply(response.status_code, dict(response.headers.items()), bytes(body))
         finally:
             response.close()
