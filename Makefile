@@ -25,6 +25,13 @@ test: $(VENV)/.ready ## pass the linters and the tests
 	@$(BIN)/deptry . > .deptry.log 2>&1 || { cat .deptry.log; exit 1; }
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+soak: $(VENV)/.ready ## the long tests: the whole crash matrix, all zones, long seasons (more than an hour)
+	@UPSUN_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/soak tests/fuzz
+	@$(BIN)/python -m tools.crash_matrix --pairs 500 --write
+
+bugs: $(VENV)/.ready ## plant bugs, one at a time, and see the tests catch each (about half an hour)
+	@$(BIN)/python -m tools.planted_bugs
+
 docs: $(VENV)/.ready ## regenerate the reference pages under docs/
 	@$(BIN)/python -m tools.reference
 
@@ -36,4 +43,4 @@ lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirement
 	$(COMPILE) --extra simulator -c requirements/runtime.txt pyproject.toml -o requirements/simulator.txt
 	$(COMPILE) --extra simulator --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
 
-.PHONY: demo docs help lock test
+.PHONY: bugs demo docs help lock soak test

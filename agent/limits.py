@@ -15,6 +15,8 @@ RETRY_AFTER_MOST = 15.0  # a longer wish of the server is left to the next tick
 
 # --- what comes from the API ------------------------------------------------------------------------------
 BODY_MOST_BYTES = 4 * 1024 * 1024  # a list of 100 activities with logs is well below
+PIECE_MOST_BYTES = 64 * 1024  # unpacked at once: a kilobyte of gzip can hold a megabyte
+JSON_MARKS_MOST = 100_000  # brackets and commas of one reply; each can cost 200 bytes of memory, a full page has 5,000
 JSON_DEPTH_MOST = 40  # real replies nest about 10 deep
 LIST_MOST = 1000  # items of one collection that are looked at
 PAGE_SIZE = 50  # activities of one page

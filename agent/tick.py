@@ -343,11 +343,11 @@ class Tick:
         else:
             moment = max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now)]))
         text = basis(site.job_file.text, site.container.environment_type)
-        if self.journal.noted(CONTAINER) != container_identity():
-            self.journal.note(CONTAINER, container_identity())
         self.report.next_due = moment if moment > now else None
         self._desk.journal.set_glance(Glance(site.container.identity, text, int(moment.timestamp())))
-        if self._is_current:
+        if self._is_current:  # or the next tick would not ask for restores any more
+            if self.journal.noted(CONTAINER) != container_identity():
+                self.journal.note(CONTAINER, container_identity())
             mark_tick(site.directory, now.timestamp())
 
     def _coming(self, now: datetime) -> Iterator[datetime]:

@@ -259,6 +259,17 @@ def run_matrix(wanted: list[Point], template: Scene, workers: int, *, noisy: boo
     return results
 
 
+def run_pairs(pairs: list[tuple[Point, ...]], template: Scene, workers: int) -> list[Result]:
+    """All these pairs: the tick killed at the first point, the next tick at the second."""
+    with ProcessPoolExecutor(workers) as pool:
+        firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        results = list(pool.map(strike, [str(template.root)] * len(pairs), firsts, seconds, chunksize=4))
+    for result in results:
+        if result.broken:
+            sys.stdout.write(f"pair: {result.point}: {result.broken}\n")
+    return results
+
+
 def table(results: list[Result]) -> str:
     """The matrix for people: points and how the struck tick ended, by call and way."""
     lines = [
@@ -297,12 +308,19 @@ def main() -> int:
         everything = points(template, options.ways)
         wanted = everything if options.sample is None else dice.sample(everything, min(options.sample, len(everything)))
         results = run_matrix(wanted, template, options.workers)
-        sys.stdout.write(f"{len(everything)} points, {len(results)} of them struck\n")
-        text = table(results)
+        kills = [point for point in everything if point.way == "KILL"]
+        pairs = [tuple(dice.sample(kills, 2)) for _ in range(options.pairs)]
+        twice = run_pairs(pairs, template, options.workers)
+        broken = sum(bool(result.broken) for result in twice)
+        sys.stdout.write(f"{len(everything)} points, {len(results)} of them struck; {len(twice)} pairs of kills\n")
+        text = (
+            table(results)
+            + f"\nPairs (killed, and killed again while recovering): {len(twice)}, broken promises: {broken}.\n"
+        )
     sys.stdout.write(text)
     if options.write:
         DOCUMENT.write_text(PREFACE + text, encoding="utf-8")
-    return 1 if any(result.broken for result in results) else 0
+    return 1 if any(result.broken for result in (*results, *twice)) else 0
 
 
 PREFACE = """\

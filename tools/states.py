@@ -271,8 +271,8 @@ def page() -> str:
     parts = [
         "# State machine",
         "",
-        "What a tick does next, for every phase of a step and everything that it may see. Worked out by the code itself;",
-        "after an event is recorded, the tick decides again.",
+        "What a tick does next, for every phase of a step and everything that it may see. Worked out by the code",
+        "itself; after an event is recorded, the tick decides again.",
         "",
     ]
     for kind in KINDS:

@@ -46,9 +46,11 @@ class Context:
 
     @cached_property
     def directory(self) -> str:
-        """The state directory."""
+        """The state directory. Named by an option, another environment's state never touches the container's own."""
         owner = f"{self.container.project or 'none'}/{self.container.environment_path or 'none'}"
-        return state_directory(self.environ, self.job_file.state, owner)
+        directory = state_directory(self.environ, self.job_file.state, owner)
+        at_home = self.container.identity[:2] == read_container(self.environ).identity[:2]
+        return directory if at_home or directory.endswith(f"/{owner}") else f"{directory}/{owner}"
 
     def schedule(self, job: Job) -> Schedule | None:
         """The job's schedule with an ``H`` of its own; None for a job that runs by hand only."""
@@ -57,8 +59,8 @@ class Context:
         return Schedule(job.schedule, job.timezone, f"{self.container.project}|{self.container.environment}|{job.name}")
 
     def log(self, *, stream: TextIO | None = None, quiet: bool = False) -> Any:
-        """The log on stderr; ``quiet`` keeps it to warnings, for commands that tell the story themselves."""
-        level = self.options.log_level or ("warning" if quiet else "info")
+        """The log on stderr; ``quiet`` for commands that tell the story themselves: only where it is asked for."""
+        level = self.options.log_level or ("critical" if quiet else "info")
         return make_log(self.redaction, stream=stream or cast("TextIO", Steady(sys.stderr)), level=level)
 
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:

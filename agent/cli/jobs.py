@@ -15,7 +15,7 @@ from agent.engine.due import Slot
 from agent.engine.job import Job
 from agent.engine.run import fold
 from agent.errors import EXIT_OK
-from agent.journal.directory import reading
+from agent.journal.directory import reading_if_any
 from agent.journal.sqlite import SqliteJournal
 from agent.places import last_tick
 from agent.report.story import step_words
@@ -134,7 +134,7 @@ def _status(context: Context) -> int:
     now, directory = context.clock.now(), context.directory
     seconds = last_tick(directory)
     ticked = datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
-    with reading(directory, context.container.identity) as journal:
+    with reading_if_any(directory, context.container.identity) as journal:
         if context.terminal.json_wanted:
             _status_document(context, journal, ticked)
             return EXIT_OK

@@ -109,9 +109,10 @@ def decide(
     if run.closed is not None:
         return Rest()
     step = run.current
-    failed = next((each for each in run.steps if each.phase == "failed"), None)
-    if failed is not None and (step is None or not failed.is_passed_over or failed.failure in RUN_ENDING):
-        return _close_failed(run, now, failed)
+    failed = [each for each in run.steps if each.phase == "failed"]
+    ending = [each for each in failed if not each.is_passed_over or each.failure in RUN_ENDING]
+    if ending or (failed and step is None):
+        return _close_failed(run, now, (ending or failed)[0])
     if step is None:
         return _close(run, now, seen)
     late = _out_of_time(run, now) or time_limit(step, now)

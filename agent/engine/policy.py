@@ -50,12 +50,11 @@ def spares_the_newest(case: Case) -> Need | Failed | None:
     A new manual backup replaces the oldest manual one once the limit is reached (docs:environments/backup), so the
     newest good one is safe where another manual one is older, or the limit is known not to be reached.
     """
-    for question in (LookAtRetention(), LookAtBackups()):
-        if case.seen.get(question) is None:
-            return Need(question)
+    if case.seen.get(LookAtRetention()) is None:
+        return Need(LookAtRetention())
     listed = case.seen.get(LookAtBackups())
     if not isinstance(listed, BackupList):
-        return Failed("would-evict", "whether another backup would replace the newest good one cannot be seen")
+        return Need(LookAtBackups())
     manual = [backup for backup in listed.items if not backup.automated and backup.created_at is not None]
     manual.sort(key=lambda backup: (str(backup.created_at), backup.id))
     good = [backup for backup in manual if backup.restorable and backup.status == "CREATED"]

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from tempfile import TemporaryDirectory
 
 from agent.errors import NotFound, StateNotWritable
 from agent.journal import Identity
@@ -92,6 +93,21 @@ def is_damaged(path: str) -> bool:
     except sqlite3.DatabaseError:
         return True
     return bool(verdict != ("ok",) or whose != (1,))
+
+
+@contextmanager
+def reading_if_any(directory: str, identity: Identity) -> Iterator[SqliteJournal]:
+    """The journal for looking only, or an empty one where nothing has run yet."""
+    if os.path.exists(f"{directory}/{JOURNAL}"):
+        with reading(directory, identity) as journal:
+            yield journal
+        return
+    with TemporaryDirectory(prefix="upsun-agent-") as empty:
+        journal = SqliteJournal(empty, identity)
+        try:
+            yield journal
+        finally:
+            journal.close()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from agent.errors import BadReply
-from agent.limits import ID_MOST, JSON_DEPTH_MOST, TEXT_MOST
+from agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
 from agent.upsun.transport import Reply
 
 #: Moments outside these years are no moments: zero values of other languages, and dates that arithmetic overflows on.
@@ -19,6 +19,8 @@ YEAR_LEAST, YEAR_MOST = 1970, 9000
 
 def document(reply: Reply, what: str) -> Any:
     """The JSON document of a reply; raises BadReply where it is none, too deep, or ambiguous."""
+    if sum(map(reply.body.count, (b"{", b"[", b","))) > JSON_MARKS_MOST:  # counted first: parsing is what costs
+        raise BadReply(f"{what}: the answer has more than {JSON_MARKS_MOST} parts")
     try:
         value = json.loads(reply.body, parse_constant=_no_constant, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:

@@ -11,6 +11,7 @@ import os
 import signal
 import ssl
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT
+from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECE_MOST_BYTES
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
@@ -96,8 +97,8 @@ class Transport:
         response = self._client.send(request, stream=True)
         try:
             body = bytearray()
-            for chunk in response.iter_bytes():
-                body += chunk
+            for piece in _unpacked(response):
+                body += piece
                 if len(body) > BODY_MOST_BYTES:
                     raise TooLong(f"the answer is longer than {BODY_MOST_BYTES} bytes", sent=True)
             return Reply(response.status_code, dict(response.headers.items()), bytes(body))
@@ -110,7 +111,7 @@ class Transport:
             transport=inner,
             trust_env=self._inner is None,
             follow_redirects=False,
-            headers={"User-Agent": self._user_agent, "Accept": "application/json"},
+            headers={"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
         )
 
     def close(self) -> None:
@@ -118,6 +119,28 @@ class Transport:
         if self._client is not None:
             client, self._client = self._client, None
             client.close()
+
+
+def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+    """The body in pieces of bounded size: httpx unpacks what it has read whole, however large that becomes."""
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding in {"", "identity"}:
+        yield from response.iter_raw()
+        return
+    if coding != "gzip":
+        raise httpx.DecodingError(f"the answer is packed as {coding[:40]!r}, which was not asked for")
+    unpacking = zlib.decompressobj(wbits=31)  # gzip only
+    try:
+        for chunk in response.iter_raw():
+            packed = chunk
+            while packed:
+                yield unpacking.decompress(packed, PIECE_MOST_BYTES)
+                packed = unpacking.unconsumed_tail
+        yield unpacking.flush()
+    except zlib.error as error:
+        raise httpx.DecodingError(f"the answer does not unpack: {error}") from error
+    if not unpacking.eof:
+        raise httpx.DecodingError("the packed answer ends too soon")
 
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")

@@ -1,0 +1,321 @@
+"""Plant bugs, one at a time, and see the test suite catch each: `make bugs`.
+
+Each bug is the kind of mistake that would break a promise and still look right. It is planted in a copy of the tree;
+the suite must fail on it. A bug that nothing catches means that a test is missing, and the command ends with 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PARTS = (
+    "agent",
+    "tests",
+    "tools",
+    "docs",
+    "hooks",
+    "requirements",
+    ".upsun",
+    "README.md",
+    "CONTRIBUTING.md",
+    "Makefile",
+)
+SUITE = ("tests/engine", "tests/config", "tests/faults", "tests/upsun", "tests/tick", "tests/cli")
+
+
+DEEP = " " * 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """One mistake: what it is, where, and the text that becomes another."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+BUGS = (
+    Bug(
+        "the request goes out before the intent is written",
+        "agent/tick.py",
+        f"{DEEP}run = self._record(run, decision.intent)\n{DEEP}event, activity = self._performer.send(decision)\n",
+        f"{DEEP}event, activity = self._performer.send(decision)\n{DEEP}run = self._record(run, decision.intent)\n",
+    ),
+    Bug(
+        "the proof of the backup is skipped",
+        "agent/steps/backup.py",
+        '        if flaws:\n            return Failed("proof-failed"',
+        '        if flaws and not activity.succeeded:\n            return Failed("proof-failed"',
+    ),
+    Bug(
+        "a backup that is not restorable counts",
+        "agent/steps/backup.py",
+        "    if not backup.restorable:\n",
+        "    if not backup.restorable and backup.automated:\n",
+    ),
+    Bug(
+        "another environment's backup counts",
+        "agent/steps/backup.py",
+        "    if backup.environment != environment:\n",
+        "    if not backup.environment:\n",
+    ),
+    Bug(
+        "a backup from before the request counts",
+        "agent/steps/backup.py",
+        "    elif backup.created_at < newer_than:\n",
+        "    elif backup.created_at > newer_than and backup.automated:\n",
+    ),
+    Bug(
+        "complete is taken for success",
+        "agent/engine/facts.py",
+        '        return self.state == "complete" and self.result == "success"\n',
+        '        return self.state == "complete"\n',
+    ),
+    Bug(
+        "an update needs no proved backup",
+        "agent/engine/decide.py",
+        "    if kind.needs_proof(step.plan) and case.run.proved_backup is None:\n",
+        "    if kind.needs_proof(step.plan) and not case.run.steps:\n",
+    ),
+    Bug(
+        "a request is made again while the list is not settled",
+        "agent/engine/reconcile.py",
+        "listed.server_at >= intent.server_at + SETTLE",
+        "listed.server_at >= intent.server_at",
+    ),
+    Bug(
+        "a lost answer is taken for a refusal",
+        "agent/performer.py",
+        "            if error.sent:\n",
+        "            if not error.sent:\n",
+    ),
+    Bug(
+        "a 5xx is taken for a refusal",
+        "agent/performer.py",
+        "        if 400 <= status < 500 and status not in UNSURE:",
+        "        if 400 <= status and status not in UNSURE:",
+    ),
+    Bug(
+        "a POST is repeated like a read",
+        "agent/upsun/client.py",
+        'reply = self._authorised("POST", path, content)\n        if reply.status == 401:',
+        'reply = self._repeated(lambda: self._authorised("POST", path, content), "")\n        if reply.status == 401:',
+    ),
+    Bug(
+        "an activity from before the intent is adopted",
+        "agent/engine/reconcile.py",
+        "    earliest = intent.server_at - timedelta(seconds=1)",
+        "    earliest = intent.server_at - timedelta(days=1)",
+    ),
+    Bug(
+        "another user's activity is adopted",
+        "agent/engine/reconcile.py",
+        "if not (each.user and owner.id and each.user != owner.id)",
+        "if not (each.user and owner.id and each.user == '')",
+    ),
+    Bug(
+        "another run's mark is overlooked",
+        "agent/steps/source_operation.py",
+        '            return "sure" if mark == run else "no"\n',
+        '            return "sure"\n',
+    ),
+    Bug(
+        "an activity of another run is adopted",
+        "agent/engine/reconcile.py",
+        "activity.type != kind.activity_type or activity.id in case.claimed",
+        "activity.type != kind.activity_type or activity.id in ()",
+    ),
+    Bug(
+        "writes to the journal are not synced",
+        "agent/journal/sqlite.py",
+        'self._db.execute("PRAGMA synchronous = FULL")',
+        'self._db.execute("PRAGMA synchronous = OFF")',
+    ),
+    Bug(
+        "a journal of another environment is acted on",
+        "agent/journal/directory.py",
+        "    if found == identity:\n",
+        "    if found[0] == identity[0]:\n",
+    ),
+    Bug(
+        "a journal that a restore rewound is acted on",
+        "agent/tick.py",
+        '        if restored:\n            why = f"restore',
+        '        if len(restored) > 99:\n            why = f"restore',
+    ),
+    Bug(
+        "the lock is not taken",
+        "agent/journal/lock.py",
+        "fcntl.LOCK_EX | fcntl.LOCK_NB",
+        "fcntl.LOCK_SH | fcntl.LOCK_NB",
+    ),
+    Bug(
+        "a lease of a living tick is broken",
+        "agent/journal/lock.py",
+        "    return process_start(int(pid)) != process\n",
+        "    return True\n",
+    ),
+    Bug(
+        "a journal from a newer version is written to",
+        "agent/journal/sqlite.py",
+        "        elif version > SCHEMA_VERSION:\n",
+        "        elif version > SCHEMA_VERSION + 1000:\n",
+    ),
+    Bug(
+        "autumn's repeated hour runs twice",
+        "agent/schedule.py",
+        '        name = wall.strftime("%Y-%m-%dT%H:%M")\n',
+        "        name = aware.isoformat()\n",
+    ),
+    Bug(
+        "a slot in spring's gap is lost",
+        "agent/schedule.py",
+        "        if not self._fixed_hours:\n            return None\n",
+        "        return None\n",
+    ),
+    Bug(
+        "every missed slot is caught up, not the latest",
+        "agent/engine/due.py",
+        "    missed = tuple(slots) if late else tuple(older)\n",
+        "    missed = tuple(slots) if late else ()\n",
+    ),
+    Bug(
+        "a slot that is hours late runs all the same",
+        "agent/engine/due.py",
+        "    late = now - newest.due_at > grace(job)\n",
+        "    late = now - newest.due_at > grace(job) * 100\n",
+    ),
+    Bug(
+        "nothing to update is taken for a commit that is live",
+        "agent/steps/source_operation.py",
+        "        if commit is None and not any(",
+        "        if commit is None and any(",
+    ),
+    Bug(
+        "a deployment that failed is not looked at",
+        "agent/steps/source_operation.py",
+        "    bad = next((each for each in pushes if not each.succeeded), None)\n",
+        "    bad = next((each for each in pushes if each.state == 'nowhere'), None)\n",
+    ),
+    Bug(
+        "a cancelled or timed-out backup is asked for again",
+        "agent/steps/backup.py",
+        '    retryable = frozenset({"activity-failed", "proof-failed"})\n',
+        '    retryable = frozenset({"activity-failed", "activity-cancelled", "proof-failed"})\n',
+    ),
+    Bug(
+        "a retry may replace the only good backup",
+        "agent/engine/policy.py",
+        "    if not good or has_room or manual[0].id != good[-1].id:\n",
+        "    if not good or has_room or manual:\n",
+    ),
+    Bug(
+        "the whole answer has no deadline",
+        "agent/upsun/transport.py",
+        "    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))\n",
+        "    signal.setitimer(signal.ITIMER_REAL, 0)\n",
+    ),
+    Bug(
+        "an answer may be as long as it likes",
+        "agent/upsun/transport.py",
+        "                if len(body) > BODY_MOST_BYTES:\n",
+        "                if len(body) > BODY_MOST_BYTES * 1000:\n",
+    ),
+    Bug(
+        "a link to another host is followed",
+        "agent/upsun/models.py",
+        "        path = urlsplit(href).path\n",
+        "        path = href\n",
+    ),
+    Bug(
+        "the token is in the log",
+        "agent/logs.py",
+        "                value = value.replace(secret, HIDDEN)\n",
+        "                value = value.replace(secret, secret)\n",
+    ),
+    Bug(
+        "SIGTERM kills without letting go",
+        "agent/site.py",
+        "    before = signal.signal(signal.SIGTERM, end)\n",
+        "    before = signal.getsignal(signal.SIGTERM)\n",
+    ),
+    Bug(
+        "an idle answer outlives a changed job file",
+        "agent/glance.py",
+        '    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):\n',
+        "    if not same:\n",
+    ),
+)
+
+
+def misplaced() -> list[str]:
+    """Bugs whose text does not stand in its file exactly once: the list must follow the code."""
+    found = []
+    for bug in BUGS:
+        count = (REPOSITORY / bug.file).read_text(encoding="utf-8").count(bug.old)
+        if count != 1:
+            found.append(f"{bug.name}: its text stands {count} times in {bug.file}")
+    return found
+
+
+def is_caught(bug: Bug, suite: tuple[str, ...] = SUITE) -> tuple[bool, str]:
+    """Whether the suite fails on the bug, and by which test. The bug must load: a broken import proves nothing."""
+    with tempfile.TemporaryDirectory(prefix="planted-bug-") as directory:
+        copy = Path(directory)
+        for part in PARTS:
+            source = REPOSITORY / part
+            if source.is_dir():
+                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy(source, copy / part)
+        shutil.copy(REPOSITORY / "pyproject.toml", copy)
+        file = copy / bug.file
+        file.write_text(file.read_text(encoding="utf-8").replace(bug.old, bug.new), encoding="utf-8")
+        variables = {**os.environ, "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1"}
+        load = "import agent.cli.main, agent.tick, agent.glance, agent.upsun.client, agent.rehearsal"
+        subprocess.run([sys.executable, "-c", load], cwd=copy, env=variables, check=True)
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *suite]
+        try:
+            done = subprocess.run(
+                command, cwd=copy, env=variables, capture_output=True, text=True, check=False, timeout=600
+            )
+        except subprocess.TimeoutExpired:
+            return True, "the suite hangs"
+        failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        return done.returncode == 1 and bool(failed), (failed or done.stdout.splitlines()[-1:] or ["no output"])[0]
+
+
+def main() -> int:
+    """Plant them all; exit code 1 where one is not caught."""
+    parser = argparse.ArgumentParser(prog="planted_bugs", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", metavar="WORD", help="only bugs with this word in their name")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    wrong = misplaced()
+    if wrong:
+        sys.stdout.write("\n".join(wrong) + "\n")
+        return 1
+    bugs = [bug for bug in BUGS if not options.only or options.only in bug.name]
+    missed = 0
+    with ThreadPoolExecutor(options.workers) as pool:
+        for bug, (caught, by) in zip(bugs, pool.map(is_caught, bugs), strict=True):
+            missed += not caught
+            sys.stdout.write(f"{'caught' if caught else 'MISSED'}  {bug.name}\n        {by[:150]}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{len(bugs) - missed} of {len(bugs)} planted bugs caught\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
