@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.faults.conftest import Night
@@ -114,4 +116,4 @@ def test_an_absurd_retry_after_is_not_waited_for_in_the_tick_nor_for_ever_betwee
     assert played.run.closed is not None
     # Six hours at most; the run has begun nothing that counts, so its grace of six hours may end it first.
     assert played.run.closed.outcome in {"succeeded", "failed"}
-    assert played.run.closed.at - played.run.opened_at < __import__("datetime").timedelta(hours=7)
+    assert played.run.closed.at - played.run.opened_at < timedelta(hours=7)
