@@ -27,6 +27,7 @@ from agent.engine.facts import (
     TroubleKind,
 )
 from agent.errors import AgentError, BadReply, NotFound, NotPermitted, TokenMissing, TokenRefused, Unreachable
+from agent.steps.source_operation import SourceOperationStep
 from agent.upsun.client import Client, OutOfTime
 from agent.upsun.models import read_activity
 from agent.upsun.replies import Fields, document, error_words, retry_after
@@ -129,9 +130,20 @@ class Performer:
             return self._accepted(step, activity_type, reply)
         if 400 <= status < 500 and status not in UNSURE:  # noqa: PLR2004
             word, again = REFUSALS.get(status, ("refused", False))
+            if word == "refused" and activity_type == SourceOperationStep.activity_type:
+                text += self._defined_operations()
             wish = retry_after(reply, self._clock.now()) or 0.0
             return self._refused(step, word, text, min(max(wish, PAUSE_LEAST), PAUSE_MOST) if again else None), None
         return ev.RequestUnanswered(at=self._clock.now(), step=step, message=text), None
+
+    def _defined_operations(self) -> str:
+        """Which source operations there are, for a message; nothing where that cannot be had."""
+        try:
+            defined = self._client.source_operations(self._project, self._environment)
+        except (AgentError, NoAnswer):
+            return ""
+        listed = ", ".join(sorted({name for _, name in defined}))
+        return f"; the environment defines: {listed or 'no source operations'}"
 
     def _accepted(self, step: int, activity_type: str, reply: Reply) -> tuple[ev.Event, Activity | None]:
         """The activity of a 2xx; without one it is as if no answer came."""

@@ -11,7 +11,7 @@ from typing import NoReturn
 from agent import __version__
 from agent.cli import check, jobs, rehearse, runs, simulate, suspend, why
 from agent.cli.context import Context, from_process
-from agent.cli.terminal import Terminal, complain, prepare_streams
+from agent.cli.terminal import Terminal, complain, give_up, prepare_streams
 from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, Bug, UsageError
 from agent.site import Terminated, ended_by_sigterm
 
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         complain("terminated; what was begun is in the journal, the next tick goes on")
         return EXIT_TERMINATED
     except BrokenPipeError:  # the reader has seen enough (| head)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
         return 0
     except Exception as error:  # noqa: BLE001  promise P6: no input ends in a traceback; its text may hold anything
         return _refuse(_bug(error), wants_json=wants_json)

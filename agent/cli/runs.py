@@ -129,6 +129,7 @@ def _end(context: Context, run_id: str, run: Run | None, report: TickReport) -> 
     if context.terminal.json_wanted:
         context.terminal.document({**(run_view(run) if run else {"run": run_id}), "exit_code": code})
     elif run is not None and run.closed is None:
+        context.terminal.say(f"Waiting: {run.wait_message}", "odd" if report.troubles() else "plain")
         context.terminal.say(f"Ticks carry it on. Follow it with: upsun-agent show {run_id}", "dim")
     return code
 

@@ -42,8 +42,14 @@ def _put(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the end of the process fails on it again
+        give_up(sys.stdout)
         raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy="free its disk") from error
+
+
+def give_up(stream: TextIO) -> None:
+    """Let what the stream still holds go nowhere, or the end of the process fails on it once more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def complain(text: str) -> None:
@@ -59,9 +65,11 @@ class Steady(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write the text if that works."""
-        with contextlib.suppress(OSError):
+        try:
             self._stream.write(text)
             self._stream.flush()
+        except OSError:
+            give_up(self._stream)
         return len(text)
 
     def isatty(self) -> bool:

@@ -160,8 +160,8 @@ def _kind(value: Any) -> str:
 def error_words(reply: Reply) -> str:
     """What an error reply says, in one bounded line; foreign text, so printable characters only."""
     try:
-        data = json.loads(reply.body)
-    except (ValueError, RecursionError):
+        data = document(reply, "error")
+    except BadReply:
         return ""
     if not isinstance(data, dict):
         return ""
