@@ -13,10 +13,12 @@ nothing left in flight.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -26,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from agent.simulator import ManualClock, Scenario, Simulator, serve
@@ -37,6 +40,7 @@ STATE_FILES = ("journal.sqlite", "journal.sqlite-journal", "tick.lock", "last-ti
 WAYS = ("KILL", "ENOSPC", "EIO", "EACCES")
 #: Exit codes that a tick may end with when a system call failed under it.
 NAMED = frozenset({0, 1, 65, 69, 73, 75, 77, 78})
+HANGS = -1000
 TICKS_MOST = 14
 STEP_SECONDS = 170.0  # the platform's clock moves on this far between ticks: past the time an answer may be open
 
@@ -70,6 +74,36 @@ class Result:
     code: int
     ticks: int
     broken: tuple[str, ...]
+
+
+class Ticks:
+    """A zygote of this process's: forks a tick when told to, so that a point takes a third of a second."""
+
+    def __init__(self) -> None:
+        variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tools.zygote"],
+            cwd=REPOSITORY,
+            env=variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, variables: dict[str, str], strace: list[str]) -> tuple[int, str]:
+        """One tick with these variables, under strace if arguments are given: exit code and output."""
+        if self._process.stdin is None or self._process.stdout is None:
+            raise OSError("the zygote has no pipes")
+        self._process.stdin.write(json.dumps({"variables": variables, "strace": strace}) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        return answer["code"], answer["output"]
+
+
+@lru_cache(maxsize=1)
+def zygote() -> Ticks:
+    """The one zygote of this process; it ends with the process, whose pipe it reads."""
+    return Ticks()
 
 
 class Scene:
@@ -159,9 +193,8 @@ def points(template: Scene, ways: Iterable[str]) -> list[Point]:
     for area in ("files", "network"):
         with tempfile.TemporaryDirectory() as directory, serve(platform()) as server:
             scene, log = template.copy(Path(directory) / "scene"), Path(directory) / "strace.log"
-            command = [*scene.strace(area, "-o", str(log)), *scene.command()]
-            subprocess.run(command, env=scene.variables(server.url), check=True, capture_output=True)
-            counts = Counter(re.findall(r"^\d+ +([a-z_0-9]+)\(", log.read_text(errors="replace"), re.MULTILINE))
+            zygote().run(scene.variables(server.url), scene.strace(area, "-o", str(log)))
+            counts = Counter(re.findall(r"^(?:\d+ +)?([a-z_0-9]+)\(", log.read_text(errors="replace"), re.MULTILINE))
         for call, count in sorted(counts.items()):
             found += [Point(area, call, number, way) for way in ways for number in range(1, count + 1)]
     return found
@@ -188,27 +221,23 @@ def strike(template: str, first: Point, second: Point | None = None) -> Result:
 
 def tick(scene: Scene, url: str, point: Point | None, broken: list[str]) -> int:
     """One tick, struck or not; notes a traceback, an exit code without a name, or one that hangs."""
-    command = scene.command()
+    strace: list[str] = []
     if point is not None:
         how = "signal=KILL" if point.way == "KILL" else f"error={point.way}"
         inject = f"inject={point.call}:{how}:when={point.number}"
-        command = [*scene.strace(point.area, "-o", os.devnull, "-e", inject), *command]
-    try:
-        done = subprocess.run(
-            command, env=scene.variables(url), capture_output=True, text=True, timeout=90, check=False
-        )
-    except subprocess.TimeoutExpired:
+        strace = scene.strace(point.area, "-o", os.devnull, "-e", inject)
+    code, output = zygote().run(scene.variables(url), strace)
+    if code == HANGS:
         broken.append("P4: a tick took longer than 90 s")
-        return -1
-    output = done.stdout + done.stderr
+        return code
     if "Traceback" in output:
         broken.append(f"P6: a traceback: {output.strip().splitlines()[-1]}")
     if TOKEN in output:
         broken.append("P5: the token is in the output")
-    killed = point is not None and point.way == "KILL" and done.returncode in {-9, 137}
-    if not killed and done.returncode not in NAMED:
-        broken.append(f"P6: exit code {done.returncode}: {output.strip()[-300:]}")
-    return done.returncode
+    killed = point is not None and point.way == "KILL" and code == -signal.SIGKILL
+    if not killed and code not in NAMED:
+        broken.append(f"P6: exit code {code}: {output.strip()[-300:]}")
+    return code
 
 
 def is_over(scene: Scene) -> bool:
@@ -280,8 +309,8 @@ def table(results: list[Result]) -> str:
     for result in results:
         groups.setdefault((result.point.area, result.point.call, result.point.way), []).append(result)
     for (area, call, way), group in sorted(groups.items()):
-        killed = sum(result.code in {-9, 137} for result in group)
-        codes = Counter(result.code for result in group if result.code not in {-9, 137})
+        killed = sum(result.code == -signal.SIGKILL for result in group)
+        codes = Counter(result.code for result in group if result.code != -signal.SIGKILL)
         said = ", ".join(f"{code} x{count}" for code, count in sorted(codes.items())) or "-"
         most, broken = max(result.ticks for result in group), sum(bool(result.broken) for result in group)
         lines.append(f"| {area}: `{call}` | {way} | {len(group)} | {killed} | {said} | {most} | {broken} |")

@@ -63,7 +63,7 @@ def test_no_sampled_crash_breaks_a_promise(template: Scene, everything: list[Poi
     struck = [strike(str(template.root), point) for point in weighted_sample(everything, SAMPLE)]
     broken = [f"{result.point}: {result.broken}" for result in struck if result.broken]
     assert broken == []
-    assert any(result.code in {-9, 137} for result in struck), "nothing was killed: strace did not inject"
+    assert any(result.code == -9 for result in struck), "nothing was killed: strace did not inject"
 
 
 def test_a_second_crash_while_recovering_breaks_no_promise(template: Scene, everything: list[Point]) -> None:
