@@ -75,10 +75,12 @@ def read_container(
         project=_identifier("--project", project) or _identifier("PLATFORM_PROJECT", environ.get("PLATFORM_PROJECT")),
         environment=_identifier("--environment", environment)
         or _identifier("PLATFORM_BRANCH", environ.get("PLATFORM_BRANCH")),
-        machine_name=environ.get("PLATFORM_ENVIRONMENT") or None,
+        machine_name=_identifier("PLATFORM_ENVIRONMENT", environ.get("PLATFORM_ENVIRONMENT")),
         # The type is the container's own: it says nothing about an environment named by an option.
-        environment_type=None if environment else environ.get("PLATFORM_ENVIRONMENT_TYPE") or None,
-        app=environ.get("PLATFORM_APPLICATION_NAME") or None,
+        environment_type=None
+        if environment
+        else _identifier("PLATFORM_ENVIRONMENT_TYPE", environ.get("PLATFORM_ENVIRONMENT_TYPE")),
+        app=_identifier("PLATFORM_APPLICATION_NAME", environ.get("PLATFORM_APPLICATION_NAME")),
         app_dir=environ.get("PLATFORM_APP_DIR") or None,
         relationships=_decoded(environ, "PLATFORM_RELATIONSHIPS"),
         routes=_decoded(environ, "PLATFORM_ROUTES"),

@@ -53,7 +53,7 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
 
 def _job_file(environ: Mapping[str, str]) -> str:
     """The text of the job file; an OSError or ValueError where there is none that reads."""
-    places = [place for place in job_files(environ) if os.path.exists(place)]
+    places = [place for place in job_files(environ) if os.path.isfile(place)]  # a pipe could be waited for forever
     with open(places[0] if places else os.devnull, "rb") as file:
         data = file.read(JOB_FILE_MOST_BYTES + 1)
     return data.decode()

@@ -137,10 +137,12 @@ def _plain_item(item: str, field: _Field, salt: str) -> str:
         high = _value(last, field) if last is not None else (field.high if step else low)
     if low > high:
         raise ExpressionError(f"{field.label}: {item!r} runs backwards")
-    if step is None:
-        return "*" if first == "*" else (str(low) if last is None else f"{low}-{high}")
-    _check_step(int(step), high - low, field, item)
-    return f"*/{int(step)}" if first == "*" else f"{low}-{high}/{int(step)}"
+    if step is not None:
+        _check_step(int(step), high - low, field, item)
+    if low == high:  # croniter takes 5-5 for *
+        return str(low)
+    span = "*" if first == "*" else f"{low}-{high}"
+    return span if step is None else f"{span}/{int(step)}"
 
 
 def _check_step(step: int, span: int, field: _Field, item: str) -> None:

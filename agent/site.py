@@ -18,6 +18,7 @@ from agent.journal.directory import confirm_damage, open_journal, prepare, set_a
 from agent.journal.lock import FileLock, Lease
 from agent.journal.sqlite import JournalDamaged, SqliteJournal
 from agent.schedule import Schedule
+from agent.suspension import held_back, hold_back
 from agent.upsun.client import Client
 
 
@@ -93,13 +94,15 @@ class Desk:
         return lease
 
     def begin_anew(self, word: str, why: str) -> None:
-        """Set the journal aside and begin a new one, in which no past slot is due."""
+        """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
+        held = held_back(self.journal) if word == "rewound" else {}
         self.journal.close()
         site = self._site
         self.journal, kept = set_aside(site.directory, site.container.identity, site.clock.now(), word, why)
         self.fresh = True
         site.log.warning("journal-set-aside", reason=kept)
         self._lease = self._leased(self.journal)
+        hold_back(self.journal, held)
 
     def close(self) -> None:
         """Give back the lease and let go of the journal."""

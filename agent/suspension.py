@@ -23,6 +23,17 @@ def suspend(journal: Journal, job: str, reason: str, now: datetime) -> None:
     journal.note(_KEY + job, text)
 
 
+def held_back(journal: Journal) -> dict[str, str]:
+    """All jobs that are held back, for ``hold_back`` in the journal that takes this one's place."""
+    return journal.notes(_KEY)
+
+
+def hold_back(journal: Journal, held: dict[str, str]) -> None:
+    """Hold the same jobs back in this journal."""
+    for key, text in held.items():
+        journal.note(key, text)
+
+
 def resume(journal: Journal, job: str) -> bool:
     """Let the job run again; False where nothing held it back. Slots that passed meanwhile stay skipped."""
     if suspension(journal, job) is None:

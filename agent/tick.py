@@ -43,6 +43,7 @@ from agent.suspension import suspend, suspension
 
 #: Notes in the journal: the container of the last tick, and the backup quota as it was last seen.
 CONTAINER = "container"
+ONE_TICK = timedelta(seconds=400)  # the shortest cron interval of the platform, and some delay
 QUOTA = "manual-backup-limit"
 
 
@@ -119,7 +120,7 @@ class Tick:
         seconds = last_tick(self._site.directory)
         now = self._site.clock.now()
         since = now if seconds is None else datetime.fromtimestamp(seconds, UTC)
-        usual = now - since <= TICK_GAP and not self._has_moved()
+        usual = now - since <= TICK_GAP and not self._has_moved(now - since)
         if self._desk.fresh or usual or not self._something_to_do(now):
             self._is_current = True
             return True
@@ -136,10 +137,15 @@ class Tick:
         self._is_current = True
         return True
 
-    def _has_moved(self) -> bool:
-        """Whether this is another container than the last tick's while a run is in flight: a restore replaces it."""
+    def _has_moved(self, gap: timedelta) -> bool:
+        """Whether this is another container than the last tick's, as after a restore, and something may be lost.
+
+        Lost may be what a run in flight did, or a whole run since: then at least one tick is missing between.
+        """
         known = self.journal.noted(CONTAINER)
-        return known is not None and known != container_identity() and bool(self.journal.rows(open_only=True, most=1))
+        if known is None or known == container_identity():
+            return False
+        return gap > ONE_TICK or bool(self.journal.rows(open_only=True, most=1))
 
     def _something_to_do(self, now: datetime) -> bool:
         if self._desk.journal.rows(open_only=True, most=1):
@@ -243,16 +249,17 @@ class Tick:
         try:
             run = fold(self._desk.journal.events(run_id))
         except InconsistentEvents as error:
-            text = f"the journal of this run makes no sense: {error}"
-            closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
-            self._desk.journal.append(run_id, closed)
-            self._tell(run_id, closed, run_id.partition("@")[0], None)
-            self.report.senseless.append(run_id)
+            self._close_senseless(run_id, str(error))
             return None
         seen = Observation()
         claimed = set(self._desk.journal.claimed())
         for _ in range(PASS_MOST):
-            decision = decide(run, self._site.clock.now(), seen, KINDS, self._background(run, claimed))
+            try:
+                decision = decide(run, self._site.clock.now(), seen, KINDS, self._background(run, claimed))
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # The snapshot holds settings that no job file can. Raised on, it would stop this tick and every later.
+                self._close_senseless(run_id, f"nothing can be decided on it ({type(error).__name__})")
+                return None
             match decision:
                 case Look():
                     seen = seen.plus(decision.question, self._look(run, decision.question))
@@ -270,6 +277,14 @@ class Tick:
                     self.report.runs[run.id] = run
                     return run
         raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
+
+    def _close_senseless(self, run_id: str, why: str) -> None:
+        """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
+        text = f"the journal of this run makes no sense: {why}"
+        closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
+        self._desk.journal.append(run_id, closed)
+        self._tell(run_id, closed, run_id.partition("@")[0], None)
+        self.report.senseless.append(run_id)
 
     def _look(self, run: Run, question: Question) -> Answer:
         answer = self._performer.look(question)

@@ -115,8 +115,8 @@ BUGS = (
     Bug(
         "an activity from before the intent is adopted",
         "agent/engine/reconcile.py",
-        "    earliest = intent.server_at - timedelta(seconds=1)",
-        "    earliest = intent.server_at - timedelta(days=1)",
+        "    earliest = intent.server_at - CLOCKS_APART",
+        "    earliest = intent.server_at - CLOCKS_APART * 9999",
     ),
     Bug(
         "another user's activity is adopted",

@@ -12,7 +12,9 @@ from agent import __version__
 from agent.cli import check, jobs, rehearse, runs, simulate, suspend, why
 from agent.cli.context import Context, from_process
 from agent.cli.terminal import Terminal, complain, give_up, prepare_streams
+from agent.engine.run import InconsistentEvents
 from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, Bug, UsageError
+from agent.journal.codec import EventUnreadable
 from agent.site import Terminated, ended_by_sigterm
 
 Command = Callable[[Context], int]
@@ -76,6 +78,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except AgentError as error:
         return _refuse(error, wants_json=wants_json)
+    except InconsistentEvents as error:  # a command that looks met what a tick closes as failed
+        return _refuse(EventUnreadable(f"the journal of a run makes no sense: {error}"), wants_json=wants_json)
     except KeyboardInterrupt:
         complain("interrupted; what was begun is in the journal, the next tick goes on")
         return EXIT_INTERRUPTED

@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -20,6 +21,8 @@ from agent.errors import StateNotWritable
 from agent.report.story import Line, Tone
 
 _COLOURS: dict[Tone, str] = {"good": "32", "bad": "31", "odd": "33", "dim": "2"}
+_COLOUR = re.compile(r"(\x1b\[\d*m)")
+_ODD = "\N{REPLACEMENT CHARACTER}"  # stands for a character that is not shown
 _SIGNS: dict[Tone, str] = {"good": "✓", "bad": "✗", "odd": "!", "dim": "·", "plain": "→"}
 _ASCII: dict[Tone, str] = {"good": "+", "bad": "x", "odd": "!", "dim": ".", "plain": ">"}
 
@@ -54,7 +57,16 @@ def give_up(stream: TextIO) -> None:
 
 def complain(text: str) -> None:
     """A line on standard error, if it can be written."""
-    Steady(sys.stderr).write(f"{text}\n")
+    Steady(sys.stderr).write(f"{harmless(text)}\n")
+
+
+def harmless(text: str, *, coloured: bool = False) -> str:
+    """Text that may quote files, variables or arguments, without what a terminal obeys (but for our colours)."""
+    parts = _COLOUR.split(text)
+    for place, part in enumerate(parts):
+        if not (coloured and place % 2):
+            parts[place] = "".join(char if char.isprintable() or char == "\n" else _ODD for char in part)
+    return "".join(parts)
 
 
 class Steady(io.TextIOBase):
@@ -96,7 +108,7 @@ class Terminal:
         """A line for people; nothing where JSON is wanted."""
         if not self.json_wanted:
             self.unlive()
-            _put(self.paint(text, tone) + "\n")
+            _put(harmless(self.paint(text, tone), coloured=self.coloured) + "\n")
 
     def paragraph(self, text: str) -> None:
         """Text folded to the terminal's width."""

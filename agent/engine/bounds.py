@@ -10,6 +10,10 @@ ATTEMPTS_MOST = 3  # requests of one step that may vanish without a trace before
 #: 30 s, doubled.
 SETTLE = timedelta(seconds=120)
 
+#: How far two clocks of the platform may be apart: a Date header knows whole seconds only and may come from another
+#: host than the one that dates activities.
+CLOCKS_APART = timedelta(seconds=10)
+
 #: A push that a source operation causes shows by then.
 JUDGE_SETTLE = timedelta(seconds=60)
 

@@ -7,10 +7,8 @@ carries this run's mark is surely ours. None in a list that is settled means the
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from agent.engine import events as ev
-from agent.engine.bounds import SETTLE
+from agent.engine.bounds import CLOCKS_APART, SETTLE
 from agent.engine.facts import Activity, ActivityList, LookAtActivities, LookAtOwner, Owner
 from agent.engine.step import Case, Need, Pending, StepKind
 
@@ -56,7 +54,7 @@ def _candidates(
     """
     sure: list[Activity] = []
     maybe: list[Activity] = []
-    earliest = intent.server_at - timedelta(seconds=1)  # a Date header knows whole seconds only
+    earliest = intent.server_at - CLOCKS_APART
     for activity in sorted(listed.items, key=lambda each: (each.created_at or earliest, each.id)):
         too_old = activity.created_at is not None and activity.created_at < earliest
         if too_old or activity.type != kind.activity_type or activity.id in case.claimed:

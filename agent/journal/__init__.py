@@ -83,6 +83,9 @@ class Journal(Protocol):
     def noted(self, key: str) -> str | None:
         """A fact kept beside the events."""
 
+    def notes(self, prefix: str) -> dict[str, str]:
+        """All facts kept beside the events whose keys begin so."""
+
     def set_glance(self, glance: Glance) -> None:
         """Keep what the next idle tick will read."""
 

@@ -11,6 +11,8 @@ from typing import Any
 from agent.engine.events import EVENTS, Event
 from agent.errors import StateNotWritable
 
+YEAR_LEAST, YEAR_MOST = 1970, 9000  # beyond these, arithmetic with dates overflows
+
 #: Fields of events that hold moments; every other field holds plain JSON.
 MOMENTS = frozenset({"at", "due_at", "server_at", "again_at"})
 
@@ -77,4 +79,6 @@ def _moment(value: Any) -> datetime | None:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("a moment without a zone")
+    if not YEAR_LEAST <= moment.year <= YEAR_MOST:
+        raise ValueError(f"a moment in the year {moment.year}")
     return moment

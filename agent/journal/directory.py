@@ -90,7 +90,7 @@ def is_damaged(path: str) -> bool:
             db.close()
     except sqlite3.OperationalError as error:
         return "malformed" in str(error) or "no such" in str(error)
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         return True
     return bool(verdict != ("ok",) or whose != (1,))
 

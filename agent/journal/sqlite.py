@@ -210,6 +210,14 @@ class SqliteJournal:
             row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
+    def notes(self, prefix: str) -> dict[str, str]:
+        """All facts kept beside the events whose keys begin so."""
+        with _spoken(self.path):
+            rows = self._db.execute(
+                "SELECT key, value FROM notes WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
+            ).fetchall()
+        return {str(key): str(value) for key, value in rows}
+
     def set_glance(self, glance: Glance) -> None:
         """Keep what the next idle tick will read; nothing is written where it stands already."""
         row = (*glance.identity, glance.text, glance.next_due)
@@ -280,7 +288,11 @@ def _spoken(path: str) -> Iterator[None]:
         text = str(error)
         if "malformed" in text or "no such" in text:
             raise JournalDamaged(f"{path}: {text}", remedy="move it away; the agent begins a new one") from error
+        if "decode" in text:
+            raise _senseless(f"{path} holds text that is no UTF-8") from error
         remedy = "give the agent a writable directory with free space: 'state' in the job file, on a mount"
         raise StateNotWritable(f"{path} cannot be used: {text}", remedy=remedy) from error
     except sqlite3.DatabaseError as error:
         raise JournalDamaged(f"{path}: {error}", remedy="move it away; the agent begins a new one") from error
+    except UnicodeDecodeError as error:  # SQLite's complaint quotes the damage
+        raise _senseless(f"{path} holds text that is no UTF-8") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from agent.engine.bounds import CLOCKS_APART
 from agent.engine.facts import Absent, Activity, Backup, BackupList, Environment, LookAtBackup, LookAtBackups
 from agent.engine.job import StepPlan
 from agent.engine.step import Case, Done, Failed, Need, Recognition, Verdict
@@ -87,7 +88,7 @@ class BackupStep:
     def _newer_than(case: Case) -> datetime:
         """The backup must be newer than this: the intent by the server's clock, or the slot where it was adopted."""
         intent = case.step.intent
-        return case.run.due_at if intent is None else intent.server_at - timedelta(seconds=1)
+        return case.run.due_at if intent is None else intent.server_at - CLOCKS_APART
 
 
 def _flaws(backup: Backup, environment: str, newer_than: datetime) -> list[str]:

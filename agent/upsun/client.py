@@ -6,11 +6,12 @@ import json
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from agent.clock import Clock
+from agent.engine.bounds import CLOCKS_APART
 from agent.engine.facts import Activity, ActivityList, Backup, Environment
 from agent.engine.retry import pause
 from agent.errors import BadReply, ConfigInvalid, NotFound, NotPermitted, TokenRefused, Unreachable
@@ -170,7 +171,7 @@ class Client:
             fresh = [each for each in items if each.id not in found]
             found.update({each.id: each for each in fresh})
             oldest = min((each.created_at for each in items if each.created_at), default=None)
-            reached = since is None or oldest is None or oldest < since - timedelta(seconds=1)
+            reached = since is None or oldest is None or oldest < since - CLOCKS_APART
             if len(items) < PAGE_SIZE or not fresh or reached:
                 return ActivityList(tuple(found.values()), server_at)
             before = oldest.isoformat() if oldest else None

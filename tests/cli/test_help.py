@@ -1,0 +1,88 @@
+"""Help that helps, and usage errors that say what was wrong. Every call is a real process."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import pytest
+from cli_app import App
+
+from agent import __version__
+from agent.cli.main import build
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Every command's own parser."""
+    actions = [each for each in build()._actions if isinstance(each, argparse._SubParsersAction)]
+    return dict(actions[0].choices)
+
+
+def words_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Everything that a person can write behind the command."""
+    for action in parser._actions:
+        yield from action.option_strings or [str(action.metavar)]
+        assert action.help, f"{action.dest} is not explained"
+
+
+def test_the_list_of_commands_is_in_the_help(app: App) -> None:
+    shown = app.agent("--help")
+    assert shown.code == 0
+    assert shown.err == ""
+    for name in parsers():
+        assert f"\n    {name} " in shown.out
+    assert "75 busy" in shown.out
+
+
+@pytest.mark.parametrize("command", parsers())
+def test_the_help_of_a_command_mentions_every_option(app: App, command: str) -> None:
+    shown = app.agent(command, "--help")
+    assert shown.code == 0
+    assert shown.err == ""
+    for word in words_of(parsers()[command]):
+        assert word in shown.out
+    assert len(shown.out.splitlines()) > 12
+
+
+def test_the_version_is_said(app: App) -> None:
+    assert app.agent("--version").out == f"upsun-agent {__version__}\n"
+
+
+WRONG = {
+    "an unknown command": ["fly"],
+    "no command": [],
+    "an unknown option": ["tick", "--hurry"],
+    "an argument too many": ["tick", "nightly"],
+    "a missing argument": ["run"],
+    "an option without its value": ["status", "--config"],
+    "a value that is none": ["next", "--count", "many"],
+    "a value out of bounds": ["next", "--count", "0"],
+    "a value beyond all bounds": ["next", "--count", "9" * 5000],
+    "a word that is none of the choices": ["tick", "--log-level", "loud"],
+    "an option before the command": ["--config", "agent.toml", "tick"],
+    "a port that is none": ["simulate", "--port", "http"],
+    "an unknown behaviour": ["simulate", "--set", "colour=red"],
+    "a fault that is none": ["simulate", "--fault", "everything"],
+    "a mishap that is none": ["rehearse", "hand", "--fault", "volcano"],
+    "a job without slots": ["why", "hand"],
+    "a time that is none": ["why", "nightly", "soon"],
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_call_that_does_not_fit_is_a_usage_error_in_words_and_in_json(app: App, what: str) -> None:
+    said = app.call(*WRONG[what])
+    assert said.code == 64
+    assert said.out == ""
+    assert said.err.startswith("upsun-agent: ")
+    assert len(said.err) < 2000
+    document = app.call(*WRONG[what], "--json").document
+    assert document["error"]["exit_code"] == 64
+    assert document["error"]["message"]
+
+
+def test_a_usage_error_of_a_real_process_is_64(app: App) -> None:
+    said = app.agent("tick", "--hurry")
+    assert said.code == 64
+    assert "--hurry" in said.err
+    assert "--help" in said.err

@@ -1,0 +1,120 @@
+"""PLATFORM_* read into one value: phases, ids, and broken variables said clearly without showing them."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from agent.container import phase_of, read_container
+from agent.errors import ConfigInvalid
+from agent.limits import VARIABLE_MOST_BYTES
+
+CANARY = "canary-password-of-the-database"
+
+RUNTIME = {
+    "PLATFORM_PROJECT": "abcdefgh1234z",
+    "PLATFORM_BRANCH": "feature/login",
+    "PLATFORM_ENVIRONMENT": "feature-login-bvxea6i",
+    "PLATFORM_ENVIRONMENT_TYPE": "development",
+    "PLATFORM_APPLICATION_NAME": "app",
+    "PLATFORM_APP_DIR": "/app",
+}
+BUILD = {"PLATFORM_PROJECT": "abcdefgh1234z", "PLATFORM_OUTPUT_DIR": "/app", "CI": "true"}
+
+
+def encoded(value: object) -> str:
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("environ", "phase"),
+    [
+        (RUNTIME, "runtime"),
+        ({"PLATFORM_PROJECT": "p", "PLATFORM_ENVIRONMENT": "main-x"}, "runtime"),
+        (BUILD, "build"),
+        ({"PLATFORM_CACHE_DIR": "/cache"}, "build"),
+        ({"PLATFORM_SOURCE_DIR": "/source"}, "build"),
+        ({"CI": "true"}, "ci"),
+        ({}, "laptop"),
+    ],
+)
+def test_the_phase_follows_from_what_the_platform_sets_in_it(environ: dict[str, str], phase: str) -> None:
+    assert phase_of(environ) == phase
+    assert read_container(environ).phase == phase
+
+
+def test_a_runtime_container_is_read_whole() -> None:
+    relationships = {"database": [{"password": CANARY, "host": "db.internal"}]}
+    environ = {
+        **RUNTIME,
+        "PLATFORM_RELATIONSHIPS": encoded(relationships),
+        "PLATFORM_ROUTES": encoded({"https://example.com/": {}}),
+    }
+    container = read_container(environ)
+    assert container.project == "abcdefgh1234z"
+    assert container.environment == "feature/login"
+    assert container.machine_name == "feature-login-bvxea6i"
+    assert container.environment_type == "development"
+    assert container.app == "app"
+    assert container.app_dir == "/app"
+    assert container.relationships == relationships
+    assert list(container.routes) == ["https://example.com/"]
+    assert container.identity == ("abcdefgh1234z", "feature/login", "app")
+    assert CANARY not in repr(container), "a password must not get into a log by way of repr"
+
+
+def test_the_environment_type_is_not_known_at_build() -> None:
+    assert read_container(BUILD).environment_type is None
+
+
+def test_an_id_with_a_slash_is_percent_encoded_in_paths() -> None:
+    assert read_container(RUNTIME).environment_path == "feature%2Flogin"
+    assert read_container({"PLATFORM_BRANCH": "ünï #1"}).environment_path == "%C3%BCn%C3%AF%20%231"
+
+
+def test_options_win_and_an_environment_named_by_one_has_no_known_type() -> None:
+    container = read_container(RUNTIME, project="other", environment="staging")
+    assert (container.project, container.environment) == ("other", "staging")
+    assert container.environment_type is None
+
+
+@pytest.mark.parametrize("value", [" main", "main ", "ma\nin", "ma\x1b[31min", ".", "..", "x" * 201])
+def test_an_id_that_cannot_be_one_is_refused(value: str) -> None:
+    with pytest.raises(ConfigInvalid, match="PLATFORM_BRANCH is no id") as caught:
+        read_container({**RUNTIME, "PLATFORM_BRANCH": value})
+    assert "\x1b" not in str(caught.value)
+    with pytest.raises(ConfigInvalid, match="--environment is no id"):
+        read_container({}, environment=value)
+
+
+@pytest.mark.parametrize("name", ["PLATFORM_RELATIONSHIPS", "PLATFORM_ROUTES"])
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        (f"%%{CANARY}%%", "is not base64"),
+        (CANARY + "é", "is not base64"),
+        (base64.b64encode(f'{{"password": "{CANARY}",}}'.encode()).decode(), "holds no JSON"),
+        (base64.b64encode(b"\xff\xfe" + CANARY.encode()).decode(), "holds no JSON"),
+        (base64.b64encode(b"[" * 100_000).decode(), "holds no JSON"),
+        (encoded([CANARY]), "holds a JSON list, not an object"),
+        (encoded(CANARY), "holds a JSON str, not an object"),
+        (encoded(None), "holds a JSON NoneType, not an object"),
+        ("A" * (VARIABLE_MOST_BYTES + 1), "is longer than"),
+    ],
+)
+def test_a_broken_variable_is_named_with_its_fault_and_never_shown(name: str, raw: str, what: str) -> None:
+    with pytest.raises(ConfigInvalid, match=what) as caught:
+        read_container({**RUNTIME, name: raw})
+    assert str(caught.value).startswith(name)
+    assert name in caught.value.remedy
+    assert CANARY not in str(caught.value)
+    assert CANARY not in repr(caught.value.__cause__)
+    assert caught.value.exit_code == 78
+
+
+def test_empty_variables_count_as_absent() -> None:
+    container = read_container(dict.fromkeys([*RUNTIME, "PLATFORM_RELATIONSHIPS"], ""))
+    assert container.identity == ("", "", "")
+    assert container.relationships == {}

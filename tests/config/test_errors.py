@@ -1,0 +1,37 @@
+"""Every error says something, whose turn it is, and an exit code that is documented."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.errors import CODE_OF_WORD, AgentError, NotFound, TokenRefused, UsageError, documented
+
+DESIGNED = {1, 64, 65, 69, 70, 73, 75, 77, 78}
+OURS = [error for error in documented() if error.__module__.startswith("agent.")]
+
+
+@pytest.mark.parametrize("error", OURS, ids=lambda error: error.__name__)
+def test_every_error_has_a_sentence_a_turn_and_a_designed_exit_code(error: type[AgentError]) -> None:
+    sentence = (error.__doc__ or "").splitlines()[0]
+    assert sentence.endswith(".")
+    assert error.turn
+    assert error.exit_code in DESIGNED
+
+
+def test_all_designed_exit_codes_are_in_use() -> None:
+    assert {error.exit_code for error in OURS} == DESIGNED
+
+
+def test_the_sentence_is_the_message_where_none_is_given() -> None:
+    assert str(UsageError()) == "The command was called with arguments that do not fit."
+    assert str(UsageError("--count is no number")) == "--count is no number"
+
+
+def test_the_stable_name_is_the_class_name_in_kebab_case() -> None:
+    assert TokenRefused.word() == "token-refused"
+    assert NotFound.word() == "not-found"
+    assert len({error.word() for error in OURS}) == len(OURS)
+
+
+def test_failures_and_troubles_have_designed_codes() -> None:
+    assert set(CODE_OF_WORD.values()) <= DESIGNED | {0}

@@ -1,0 +1,1 @@
+UPDATE cursors SET until = x'00';

@@ -1,0 +1,1 @@
+UPDATE events SET data = CAST(x'fffe' AS TEXT);

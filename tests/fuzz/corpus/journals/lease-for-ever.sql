@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO notes VALUES ('lease', '9e99 me');

@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO notes VALUES ('manual-backup-limit', '٣');

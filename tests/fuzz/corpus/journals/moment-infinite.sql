@@ -1,0 +1,1 @@
+UPDATE runs SET opened_at = 9e999;

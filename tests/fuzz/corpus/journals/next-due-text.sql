@@ -1,0 +1,1 @@
+UPDATE glance SET next_due = 'never';

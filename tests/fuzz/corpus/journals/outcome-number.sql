@@ -1,0 +1,1 @@
+UPDATE runs SET outcome = 3;

@@ -1,0 +1,1 @@
+UPDATE runs SET run = CAST(x'ff' AS TEXT);

@@ -1,0 +1,195 @@
+"""A stage for whole runs in virtual time: the real tick, client and journal against the simulator in process."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from agent.clock import VirtualClock
+from agent.config import parse
+from agent.container import Container
+from agent.engine.events import Event
+from agent.engine.run import Run, fold
+from agent.journal import RunRow
+from agent.journal.directory import reading
+from agent.logs import Redaction, make_log
+from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
+from agent.site import Site
+from agent.tick import TickReport, run_tick, ticking
+from agent.upsun.client import Client, Endpoints
+from agent.upsun.transport import Transport, in_process
+
+SLOT = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+START = SLOT - timedelta(minutes=5)
+JOB = """
+[jobs.nightly]
+schedule = "0 3 * * *"
+
+[[jobs.nightly.steps]]
+backup = {}
+
+[[jobs.nightly.steps]]
+source-operation = { name = "update" }
+"""
+RUN = "nightly@2026-03-02T03:00"
+HOST = "http://simulator.invalid"
+TOKEN = "canary-api-token-1234567890"
+Wsgi = Callable[..., Any]
+
+
+@dataclass
+class Stage:
+    """One app container with its mount, its job file and its clock, and the platform around it."""
+
+    simulator: Simulator
+    hands: ManualClock
+    directory: Path
+    jobs: str = JOB
+    container: Container = field(
+        default_factory=lambda: Container(
+            phase="runtime",
+            project="abcdefgh1234z",
+            environment="main",
+            environment_type="production",
+            app="app",
+        )
+    )
+    token: str | None = TOKEN
+    wrap: Callable[[Wsgi], Wsgi] = field(default=lambda wsgi: wsgi)
+    log: io.StringIO = field(default_factory=io.StringIO)
+    heard: list[tuple[str, Event]] = field(default_factory=list)
+
+    def site(self) -> Site:
+        """What a fresh process of the agent would work with."""
+        redaction = Redaction()
+        clock = VirtualClock(self.hands)
+        transport = Transport("upsun-agent/test", in_process(self.wrap(self.simulator.wsgi), ConnectionCut))
+        client = Client(transport, Endpoints(HOST, HOST), self.token, clock=clock, hide=redaction.hide)
+        log = make_log(redaction, stream=self.log, readable=False)
+        return Site(
+            self.container,
+            parse(self.jobs),
+            str(self.directory),
+            clock,
+            client,
+            log,
+            lambda run, event: self.heard.append((run, event)),
+        )
+
+    # --- time ---------------------------------------------------------------------------------------------
+
+    def at(self, moment: datetime) -> Stage:
+        """Let it be that moment."""
+        self.hands.set(moment)
+        return self
+
+    def later(self, **length: float) -> Stage:
+        """Let that much time pass."""
+        self.hands.advance(timedelta(**length).total_seconds())
+        return self
+
+    # --- the agent ----------------------------------------------------------------------------------------
+
+    def tick(self) -> TickReport:
+        """One tick of a fresh process."""
+        site = self.site()
+        try:
+            return run_tick(site)
+        finally:
+            site.client.close()
+
+    def by_hand(self, job: str) -> str:
+        """What ``upsun-agent run JOB`` does; returns the run's id."""
+        site = self.site()
+        with ticking(site) as tick:
+            tick.state_is_current()
+            run = tick.open_by_hand(site.job_file.job(job))
+            tick.advance(run)
+            tick.finish()
+        site.client.close()
+        return run
+
+    def ticks(self, most: int = 100, *, every: float = 300.0) -> Run:
+        """Tick every five minutes until no run is open; the newest run as it then stands."""
+        self.settle(most, every=every)
+        return self.run(self.rows()[0].run)
+
+    def settle(self, most: int = 100, *, every: float = 300.0) -> None:
+        """Tick every five minutes until no run is open."""
+        for _ in range(most):
+            self.tick()
+            if not self.rows(open_only=True):
+                return
+            self.hands.advance(every)
+        raise AssertionError(f"runs are still open after {most} ticks: {self.rows(open_only=True)}")
+
+    def play(self, most: int = 100) -> Run:
+        """From before the slot to the end of its run."""
+        self.at(START).tick()
+        self.at(SLOT + timedelta(seconds=7))
+        return self.ticks(most)
+
+    # --- the journal --------------------------------------------------------------------------------------
+
+    def rows(self, *, open_only: bool = False, job: str | None = None) -> list[RunRow]:
+        """Runs, newest first."""
+        with reading(str(self.directory), self.container.identity) as journal:
+            return list(journal.rows(open_only=open_only, job=job, most=1000))
+
+    def events(self, run: str = RUN) -> list[Event]:
+        """The run's events."""
+        with reading(str(self.directory), self.container.identity) as journal:
+            return journal.events(run)
+
+    def run(self, run: str = RUN) -> Run:
+        """The run as its events make it."""
+        return fold(self.events(run))
+
+    def kinds(self, run: str = RUN) -> list[str]:
+        """The run's events by their names."""
+        return [event.kind for event in self.events(run)]
+
+    def set_aside(self) -> list[str]:
+        """Journals that were set aside."""
+        return sorted(path.name for path in self.directory.glob("journal.sqlite.*-*"))
+
+    # --- the platform's own books -------------------------------------------------------------------------
+
+    def asked(self, end: str) -> list[dict[str, Any]]:
+        """Requests that change something and whose path ends like that, as the simulator booked them."""
+        found = [each for each in self.simulator.books()["requests"] if each["method"] == "POST"]
+        return [each for each in found if each["path"].endswith(f"/{end}")]
+
+    @property
+    def backups_asked(self) -> int:
+        """How many requests for a backup reached the platform."""
+        return len(self.asked("backup"))
+
+    @property
+    def updates_asked(self) -> int:
+        """How many requests for the source operation reached the platform."""
+        return len(self.asked("source-operation"))
+
+    def activities(self, kind: str) -> list[dict[str, Any]]:
+        """Activities of a type, oldest first."""
+        return [each for each in self.simulator.books()["activities"] if each["type"] == f"environment.{kind}"]
+
+    def logged(self) -> list[dict[str, Any]]:
+        """The log, line by line."""
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+    def with_container(self, **changes: Any) -> Stage:
+        """The same stage seen from another container."""
+        self.container = replace(self.container, **changes)
+        return self
+
+
+def build(directory: Path, start: datetime = START, jobs: str = JOB, **scenario: Any) -> Stage:
+    """A stage at ``start`` with that behaviour of the platform."""
+    hands = ManualClock(start)
+    return Stage(Simulator(Scenario(token=TOKEN, **scenario), hands), hands, directory / "state", jobs)

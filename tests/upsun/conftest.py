@@ -1,0 +1,61 @@
+"""The client against the simulator, a scripted application, or a socket that misbehaves."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).parent.parent
+sys.path[:0] = [str(TESTS), str(TESTS / "tick"), str(Path(__file__).parent)]
+
+from wire import Desk, Misbehaving  # isort: skip  # noqa: E402  found only now
+
+from agent.simulator import ManualClock, Scenario, Simulator  # noqa: E402  same
+
+FOREIGN = ("PLATFORM_", "UPSUN_", "SSL_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith(FOREIGN):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A client of a platform where nothing is odd."""
+    hands = ManualClock(START)
+    return Desk(Simulator(Scenario(), hands), hands)
+
+
+@pytest.fixture
+def make() -> Callable[..., Desk]:
+    """Builds a client of a platform with another behaviour."""
+
+    def build(**scenario: Any) -> Desk:
+        hands = ManualClock(START)
+        return Desk(Simulator(Scenario(**scenario), hands), hands)
+
+    return build
+
+
+@pytest.fixture
+def misbehaving() -> Iterator[Callable[..., Misbehaving]]:
+    """Builds servers on loopback that do with each connection what a function says."""
+    servers: list[Misbehaving] = []
+
+    def build(behave: Callable[..., None], **options: Any) -> Misbehaving:
+        servers.append(Misbehaving(behave, **options))
+        return servers[-1]
+
+    yield build
+    for server in servers:
+        server.close()
