@@ -118,7 +118,8 @@ def zone_fault(name: str) -> str | None:
 
 
 def _plain_field(part: str, field: _Field, salt: str) -> str:
-    return ",".join(_plain_item(item, field, salt) for item in part.split(","))
+    items = [_plain_item(item, field, salt) for item in part.split(",")]
+    return "*" if "*" in items else ",".join(items)  # croniter drops a day field such as 5,*
 
 
 def _plain_item(item: str, field: _Field, salt: str) -> str:

@@ -348,7 +348,11 @@ def main() -> int:
         )
     sys.stdout.write(text)
     if options.write:
-        DOCUMENT.write_text(PREFACE + text, encoding="utf-8")
+        ways = "struck with SIGKILL" + (
+            f", or made to fail with {', '.join(options.ways[1:])}" if options.ways[1:] else ""
+        )
+        some = "" if options.sample is None else f" This is a sample of {len(results)} of {len(everything)} points."
+        DOCUMENT.write_text(PREFACE.format(ways=ways, some=some) + text, encoding="utf-8")
     return 1 if any(result.broken for result in (*results, *twice)) else 0
 
 
@@ -356,10 +360,10 @@ PREFACE = """\
 # Crash matrix
 
 Written by `python -m tools.crash_matrix --write` (`make soak`). One row for each system call that a whole
-backup-then-update run makes on its state files and on the network. At every single one of these calls the process was
-killed (SIGKILL by strace), or the call was made to fail with ENOSPC, EIO or EACCES; then ticks went on until the run
-was over. The invariants are read from the simulator's books: at most one backup and one update, no update without a
-successful backup before it, nothing left in flight, no traceback, only documented exit codes.
+backup-then-update run makes on its state files and on the network. At every single one of these calls the process
+was {ways} by strace; then ticks went on until the run was over.{some}
+The invariants are read from the simulator's books: at most one backup and one update, no update without a successful
+backup before it, nothing left in flight, no traceback, only documented exit codes.
 
 """
 

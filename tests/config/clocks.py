@@ -48,13 +48,14 @@ class Expression:
             return False
         on_day = wall.day in day.numbers
         on_weekday = wall.isoweekday() % 7 in weekday.numbers
-        starred = day.text.startswith("*") or weekday.text.startswith("*")
+        starred = any(part.text.startswith("*") or "*" in part.text.split(",") for part in (day, weekday))
         return (on_day and on_weekday) if starred else (on_day or on_weekday)
 
 
 def walk(expression: Expression, zone: ZoneInfo, after: datetime, until: datetime) -> list[tuple[datetime, str]]:
     """Every slot in (after, until] as its instant and its name."""
-    fixed = not expression.parts[1].text.startswith("*")
+    hours = expression.parts[1].text
+    fixed = not hours.startswith("*") and "*" not in hours.split(",")
     moment = after.replace(second=0, microsecond=0)
     before = moment.astimezone(zone).replace(tzinfo=None)
     found: dict[datetime, str] = {}
@@ -135,8 +136,8 @@ def expressions() -> st.SearchStrategy[Expression]:
 
 def of(text: str) -> Expression:
     """An expression of stars, values and ranges, for tests that name theirs."""
-    parts = [Part(field, frozenset(_numbers(field, *BOUNDS[i]))) for i, field in enumerate(text.split())]
-    return Expression(tuple(parts))
+    *parts, weekday = [Part(field, frozenset(_numbers(field, *BOUNDS[i]))) for i, field in enumerate(text.split())]
+    return Expression((*parts, Part(weekday.text, frozenset(number % 7 for number in weekday.numbers))))
 
 
 def _numbers(field: str, low: int, high: int) -> Iterator[int]:

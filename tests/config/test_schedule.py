@@ -38,6 +38,7 @@ SALTS = [f"project|main|job-{number}" for number in range(2000)]
         ("59/1 * * * *", "59 * * * *"),
         ("5-5 3-3 * * *", "5 3 * * *"),  # croniter takes 5-5 for *
         ("5-5/1 3 * * 7-7", "5 3 * * 7"),
+        ("5,* 3,* 1,*,2 * sun,*", "* * * * *"),  # and drops 5,* where the other day field is fixed
         ("0-30/10,45 * * * *", "0-30/10,45 * * * *"),
         ("0 0 * jan *", "0 0 * 1 *"),
         ("0 0 * JAN-Mar,dec *", "0 0 * 1-3,12 *"),

@@ -334,6 +334,8 @@ def test_a_proved_backup_is_one_that_a_step_names_and_that_is_done() -> None:
     assert run(intended(), accepted(backup="bak1"), ended()).proved_backup is None
     assert run(done(backup=None)).proved_backup is None
     assert run(*PROVED).proved_backup == "bak1"
+    updates = job(UPDATE, UPDATE)
+    assert fold([opened(updates), done(backup="bak1")]).proved_backup is None, "an update proves no backup"
 
 
 def _warned(message: str = "mind the quota") -> ev.Warned:
