@@ -21,6 +21,7 @@ from agent.engine.facts import (
     Answer,
     LookAtActivities,
     LookAtActivity,
+    LookAtEnvironment,
     LookAtRetention,
     Observation,
     Question,
@@ -269,6 +270,7 @@ class Tick:
                     run = self._record(run, decision.intent)
                     event, activity = self._performer.send(decision)
                     run = self._record(run, event)
+                    seen = seen.only(LookAtEnvironment())  # what was listed before a request says nothing about it
                     if activity is not None:
                         seen = seen.plus(LookAtActivity(activity.id), activity)
                 case Wait():

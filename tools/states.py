@@ -188,6 +188,14 @@ def _no_pushes() -> World:
     return {LookAtActivities: ActivityList((), at(200))}
 
 
+def _linkless(running: str) -> World:
+    other = Activity("act-other", running, "in_progress", None, at(100))
+    return {
+        LookAtEnvironment: environment(links={}, is_dirty=True),
+        LookAtActivities: ActivityList((other,), at(200)),
+    }
+
+
 SIGHTS = (
     Sight("all is well", lambda _: {}),
     Sight("environment of another type", lambda _: {LookAtEnvironment: environment(type="staging")}),
@@ -195,7 +203,8 @@ SIGHTS = (
     Sight("environment paused", lambda _: {LookAtEnvironment: environment(status="paused")}),
     Sight("environment dirty", lambda _: {LookAtEnvironment: environment(status="dirty")}),
     Sight("link absent, nothing running", lambda _: {LookAtEnvironment: environment(links={})}),
-    Sight("link absent, something running", lambda _: {LookAtEnvironment: environment(links={}, is_dirty=True)}),
+    Sight("link absent, a push running", lambda _: _linkless("environment.push")),
+    Sight("link absent, only a cron running", lambda _: _linkless("environment.cron")),
     Sight("the same operation runs already", _running),
     Sight("a restore runs", lambda kind: _running(kind, type="environment.restore")),
     Sight("the activity is pending", lambda kind: {LookAtActivity: activity(kind, state="pending", result=None)}),

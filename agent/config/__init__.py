@@ -13,7 +13,7 @@ from agent.config.positions import Positions
 from agent.config.shapes import Problem
 from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
-from agent.limits import JOB_FILE_MOST_BYTES
+from agent.limits import JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from agent.places import job_files
 
 __all__ = ["JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
@@ -37,7 +37,9 @@ class JobFileInvalid(ConfigInvalid):
     """The job file has mistakes."""
 
     def __init__(self, path: str, mistakes: tuple[Mistake, ...]) -> None:
-        listed = "\n".join(f"{path}:{mistake.line}: {str(mistake).partition(': ')[2]}" for mistake in mistakes)
+        lines = [f"{path}:{mistake.line}: {str(mistake).partition(': ')[2]}" for mistake in mistakes[:MISTAKES_MOST]]
+        more = len(mistakes) - MISTAKES_MOST
+        listed = "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])])
         super().__init__(listed, remedy="mend the lines named, then: upsun-agent validate")
         self.path = path
         self.mistakes = mistakes

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Protocol
 
+SHOWN_MOST = 24  # characters of a wrong value that a message repeats; API tokens are longer
+
 Path = tuple[str | int, ...]
 
 
@@ -57,7 +59,8 @@ class Text:
         elif len(value) > self.most:
             yield Problem(path, f"is longer than {self.most} characters")
         elif not re.fullmatch(self.pattern, value):
-            yield Problem(path, f"must be {self.what}, not {value!r}")
+            shown = repr(value) if len(value) <= SHOWN_MOST else "what stands there"  # it might be a pasted token
+            yield Problem(path, f"must be {self.what}, not {shown}")
         elif self.rule is not None and (wrong := self.rule(value)):
             yield Problem(path, wrong)
 

@@ -257,12 +257,25 @@ def _guard(case: Case, kind: StepKind, environment: Environment) -> Decision | N
         remedy = "resume or activate it (upsun environment:resume, environment:activate)"
         return _fail(step, now, Failed("environment-inactive", text, remedy))
     if kind.link not in environment.links:
-        if environment.is_dirty:
-            return Wait("environment-busy", f"{kind.link} is not offered while another activity runs")
+        busy = _busy(case, kind) if environment.is_dirty else None
+        if busy is not None:
+            return busy
         text = f"the platform offers no {kind.link} on {environment.id}: the token's user lacks the role"
         remedy = f"grant the user {environment.type}:admin (upsun user:update -r {environment.type}:admin)"
         return _fail(step, now, Failed("permission", text, remedy))
     return None
+
+
+def _busy(case: Case, kind: StepKind) -> Decision | None:
+    """What may be the reason that a link is absent, or None where only crons run: our own makes us busy always."""
+    question = LookAtActivities(incomplete=True)
+    listed = case.seen.get(question)
+    if not isinstance(listed, ActivityList):
+        return _no_answer(case, question, listed)
+    others = [each for each in listed.items if not each.finished and each.type != "environment.cron"]
+    if not others:
+        return None
+    return Wait("environment-busy", f"{kind.link} is not offered while {others[0].type} {others[0].id} runs")
 
 
 def _others_at_work(case: Case, kind: StepKind, environment: Environment) -> Decision | None:
@@ -338,9 +351,6 @@ def _failure(kind: StepKind, activity: Activity) -> Failed:
     result = activity.result or "no result"
     reason = f" ({activity.failure_reason})" if activity.failure_reason else ""
     return Failed("activity-failed", f"the {kind.name} activity {activity.id} ended with {result}{reason}", remedy)
-
-
-# --- shared --------------------------------------------------------------------------------------------------
 
 
 def _act_on(case: Case, kind: StepKind, verdict: Verdict) -> Decision:

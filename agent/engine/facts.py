@@ -192,6 +192,10 @@ class Observation:
         number = self.looks + 1
         return replace(self, answers={**self.answers, question: (number, answer)}, looks=number)
 
+    def only(self, question: Question) -> Observation:
+        """The same with nothing but the answer to this question."""
+        return replace(self, answers={each: answer for each, answer in self.answers.items() if each == question})
+
     def number(self, question: Question) -> int:
         """When the question was last answered; 0 where it never was."""
         return self.answers[question][0] if question in self.answers else 0

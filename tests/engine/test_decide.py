@@ -109,8 +109,19 @@ def test_a_link_that_is_absent_from_a_quiet_environment_means_no_permission(of: 
 
 @pytest.mark.parametrize(("of", "missing"), [(run(), "#backup"), (BEGUN, "#source-operation")])
 def test_a_link_that_is_absent_from_a_busy_environment_is_waited_for(of: Run, missing: str) -> None:
-    decision = next_for(of, environment(is_dirty=True, links={}))
-    assert decision == Wait("environment-busy", f"{missing} is not offered while another activity runs")
+    linkless = environment(is_dirty=True, links={})
+    assert next_for(of, linkless) == Look(RUNNING)
+    push, cron = running("environment.push", name="push1"), running("environment.cron", name="cron1")
+    decision = next_for(of, linkless, listed(cron, push))
+    assert decision == Wait("environment-busy", f"{missing} is not offered while environment.push push1 runs")
+
+
+@pytest.mark.parametrize(("of", "missing"), [(run(), "#backup"), (BEGUN, "#source-operation")])
+def test_a_link_that_is_absent_while_only_our_own_cron_runs_means_no_permission(of: Run, missing: str) -> None:
+    cron = running("environment.cron", name="cron1")
+    event = failure_of(next_for(of, environment(is_dirty=True, links={}), listed(cron)))
+    assert event.failure == "permission"
+    assert missing in event.message
 
 
 def test_a_link_of_another_operation_does_not_count() -> None:
