@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,9 @@ from cli_app import IDENTITY, App  # isort: skip
 from agent.simulator import ManualClock, Scenario, Simulator, serve
 
 FOREIGN = ("PLATFORM_", "UPSUN_", "SSH_", "XDG_", "COLUMNS", "NO_COLOR", "PYTHONIOENCODING")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: what we start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

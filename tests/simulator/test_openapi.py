@@ -90,7 +90,7 @@ def test_what_the_document_does_not_allow_is_found() -> None:
 
 
 def test_the_document_is_missed_loudly(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setenv("UPSUN_REFERENCE_DIR", str(tmp_path))
+    monkeypatch.setattr(openapi_document, "NAMED", str(tmp_path))
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="NOT VALIDATED"):
         openapi_document.require()
