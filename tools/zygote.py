@@ -9,6 +9,7 @@ which touches neither state nor network, has been done before. Orders come as JS
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -21,6 +22,22 @@ from typing import Any
 from agent.__main__ import main as agent_main
 from agent.schedule import plain
 
+#: What a tick loads, some of it late.
+LOADED = (
+    "agent.cli.main",
+    "agent.tick",
+    "agent.upsun.client",
+    "agent.upsun.transport",
+    "agent.logs",
+    "certifi",
+    "dateutil.tz",
+    "h11",
+    "httpcore",
+    "idna",
+    "structlog.dev",
+    "tomllib",
+    "zoneinfo",
+)
 ATTACH_SECONDS = 10.0
 TICK_SECONDS = 90.0
 
@@ -93,6 +110,8 @@ def wait(pid: int) -> int:
 
 def main() -> None:
     """Serve orders until standard input ends."""
+    for name in LOADED:
+        importlib.import_module(name)
     plain("0 3 * * *")  # loads croniter
     for line in sys.stdin:
         order = json.loads(line)
