@@ -172,7 +172,8 @@ def _is_hashed(directory: str) -> bool:
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Interrupt whatever runs after that many seconds: the only bound that covers name look-up and dripped headers.
+    """Interrupt whatever runs after that many seconds: the only bound that covers dripped headers (a name look-up blocks
+    in C: it ends by the resolver's own limits).
 
     Signals reach the main thread only; elsewhere the per-read timeouts must do.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from tick_stage import JOB, RUN, SLOT, START, Stage
 
 HOURLY = JOB.replace('"0 3 * * *"', '"0 * * * *"')
@@ -198,3 +199,32 @@ def test_a_job_that_was_out_of_the_job_file_over_its_slot_does_not_run_it_afterw
     stage.jobs = JOB
     stage.later(minutes=5).tick()
     assert stage.rows(job="nightly") == []
+
+
+def test_a_schedule_edited_in_the_minute_of_its_slot_does_not_run_the_slot_again(stage: Stage) -> None:
+    stage.at(START).tick()
+    stage.at(SLOT + timedelta(seconds=5)).tick()
+    stage.jobs = JOB.replace("0 3 * * *", "0 3 * * mon")  # that day is a Monday: the same slot by another expression
+    stage.later(seconds=30).tick()
+    assert [row.slot for row in stage.rows()] == ["2026-03-02T03:00"]
+    assert stage.backups_asked == 1
+
+
+def test_a_tick_killed_before_it_kept_its_cursor_opened_the_slot_once_and_for_all(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    stage.at(START).tick()
+    monkeypatch.setattr("agent.journal.sqlite.SqliteJournal.set_cursor", die)
+    stage.at(SLOT)
+    with pytest.raises(Killed):
+        stage.tick()
+    monkeypatch.undo()
+    stage.later(minutes=5).ticks()
+    assert outcomes(stage) == [("2026-03-02T03:00", "succeeded")]
+    assert (stage.backups_asked, stage.updates_asked) == (1, 1)
