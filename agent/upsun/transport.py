@@ -172,9 +172,9 @@ def _is_hashed(directory: str) -> bool:
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Interrupt whatever runs after that many seconds: the only bound that covers dripped headers (a name look-up blocks
-    in C: it ends by the resolver's own limits).
+    """Interrupt whatever runs after that many seconds: the only bound that covers dripped headers.
 
+    A name look-up blocks in C and is interrupted only when it returns, by the resolver's own limits.
     Signals reach the main thread only; elsewhere the per-read timeouts must do.
     """
     if threading.current_thread() is not threading.main_thread():

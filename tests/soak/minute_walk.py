@@ -54,33 +54,42 @@ def _numbers(part: str, low: int, high: int) -> Iterator[int]:
         yield from range(begin, end + 1, int(step or 1))
 
 
-def walls(zone: ZoneInfo, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    """Every UTC minute of [start, end) with what the wall clock shows then."""
-    found = []
+@dataclass(frozen=True)
+class Minute:
+    """A minute of UTC, what the wall clock shows in it, and what it left out just before."""
+
+    moment: datetime
+    wall: datetime
+    left_out: tuple[datetime, ...]
+
+
+def walls(zone: ZoneInfo, start: datetime, end: datetime) -> list[Minute]:
+    """The UTC minutes of [start, end) in which the wall clock shows something for the first time.
+
+    The walk must begin well before any change of the clock.
+    """
+    found: list[Minute] = []
     moment = start
+    latest = start.astimezone(zone).replace(tzinfo=None) - MINUTE  # the latest that a wall clock showed so far
     while moment < end:
-        found.append((moment, moment.astimezone(zone).replace(tzinfo=None)))
+        wall = moment.astimezone(zone).replace(tzinfo=None)
+        if wall > latest:  # else it is a repeated hour
+            number = int((wall - latest) / MINUTE) - 1
+            found.append(Minute(moment, wall, tuple(latest + MINUTE * each for each in range(1, number + 1))))
+            latest = wall
         moment += MINUTE
     return found
 
 
-def slots(of: Fields, walk: list[tuple[datetime, datetime]]) -> list[tuple[datetime, str]]:
-    """The slots in a walk, which must begin well before any change of the clock: moments and names."""
-    found: dict[datetime, str] = {}
-    latest = walk[0][1] - MINUTE  # the latest minute that a wall clock showed so far
-    for moment, wall in walk:
-        if wall <= latest:
-            continue  # a repeated hour
-        left_out = int((wall - latest) / MINUTE) - 1
-        if left_out and of.fixed_hours:
-            missing = [latest + MINUTE * number for number in range(1, left_out + 1)]
-            named = [each for each in missing if of.name(each)]
-            if named:
-                found[moment] = f"{named[-1]:%Y-%m-%dT%H:%M}"
-        if of.name(wall):
-            found[moment] = f"{wall:%Y-%m-%dT%H:%M}"
-        latest = wall
-    return sorted(found.items())
+def slots(of: Fields, walk: list[Minute]) -> list[tuple[datetime, str]]:
+    """The slots in a walk: moments and names."""
+    found: dict[datetime, datetime] = {}
+    for minute in walk:
+        if of.fixed_hours:
+            found.update((minute.moment, each) for each in minute.left_out if of.name(each))
+        if of.name(minute.wall):
+            found[minute.moment] = minute.wall
+    return [(moment, f"{wall:%Y-%m-%dT%H:%M}") for moment, wall in sorted(found.items())]
 
 
 def changes(zone: ZoneInfo, first_year: int, last_year: int) -> list[datetime]:

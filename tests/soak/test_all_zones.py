@@ -1,8 +1,8 @@
 """Slots in every time zone, 2024 to 2038, against a walk minute by minute (``minute_walk``).
 
-Walked are three days around each change of a zone's offset, and some days drawn at random: between
-changes a zone is plain arithmetic. Changes are looked for day by day; one that comes and goes within a day of UTC
-would be missed, there is none in these years. With ``UPSUN_SOAK=1`` all zones and all changes, else eight difficult
+Walked are three days around each change of a zone's offset, and some days drawn at random: between changes a zone is
+plain arithmetic. Changes are looked for day by day; two within one day of UTC that cancel each other would be missed,
+there are none in these years. With ``UPSUN_SOAK=1`` all zones and all changes, else eight difficult
 zones, eight drawn ones, and of each a few changes.
 """
 
