@@ -16,10 +16,15 @@ from itertools import takewhile
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from agent.audit import BACKUP, UPDATE, broken_promises
+from agent.engine.due import Slot
+from agent.engine.run import fold
 from agent.errors import AgentError, ConfigInvalid
 from agent.glance import is_idle
+from agent.journal.directory import reading
 from agent.rehearsal import TICK_SECONDS, Rehearsal
 from agent.simulator import Fault, Simulator
+from agent.simulator.user import MACHINE
 from agent.site import Site
 from agent.tick import run_tick
 
@@ -39,9 +44,15 @@ class Incident:
 
 @dataclass(slots=True)
 class Season:
-    """What came of it. ``broken`` lists promises that the simulator's books show to be broken: none, hopefully."""
+    """What came of it. ``broken`` lists promises that the simulator's books show to be broken: none, hopefully.
+
+    ``slots`` is how many came, ``judged`` how many of them a tick had to judge (one may come after the last tick),
+    ``missed_slots`` how many of those were missed: several of them may be one run's.
+    """
 
     slots: int = 0
+    judged: int = 0
+    missed_slots: int = 0
     ticks: int = 0
     idle_ticks: int = 0
     requests: int = 0
@@ -57,6 +68,8 @@ class Season:
         """The season as a JSON value."""
         return {
             "slots": self.slots,
+            "judged": self.judged,
+            "missed_slots": self.missed_slots,
             "ticks": self.ticks,
             "idle_ticks": self.idle_ticks,
             "requests": self.requests,
@@ -122,10 +135,13 @@ def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], N
             raise ConfigInvalid(f"job '{rehearsal.job.name}' has no schedule", remedy="rehearse it without --days")
         start = site.clock.now()
         end = start + timedelta(days=days)
-        season.slots = sum(1 for _ in takewhile(lambda slot: slot.due_at <= end, schedule.after(start)))
+        slots = list(takewhile(lambda slot: slot.due_at <= end, schedule.after(start)))
+        season.slots = len(slots)
         moments = _ticks(start, end, _incidents(season, start, days, dice), dice)
-        _through(rehearsal, site, season, moments, progress)
-        _account(season, rehearsal.simulator, site, directory)
+        last_tick = _through(rehearsal, directory, log, season, moments, progress)
+        judged = [slot for slot in slots if slot.due_at <= last_tick]
+        season.judged = len(judged)
+        _account(season, rehearsal.simulator, site, judged, last_tick)
     return season
 
 
@@ -140,31 +156,37 @@ def _incidents(season: Season, start: datetime, days: int, dice: random.Random) 
 
 def _through(
     rehearsal: Rehearsal,
-    site: Site,
+    directory: str,
+    log: io.StringIO,
     season: Season,
     moments: Iterator[datetime],
     progress: Callable[[int], None] | None,
-) -> None:
-    """Tick after tick until the end, with the incidents between them."""
-    environ = rehearsal.variables(site.directory)
-    incidents = list(season.incidents)
+) -> datetime:
+    """Tick after tick, each a process of its own, with the incidents between them; returns when the last one was."""
+    environ = rehearsal.variables(directory)
+    incidents, now = list(season.incidents), rehearsal.clock.now()
     for number, moment in enumerate(moments):
         while incidents and incidents[0].at <= moment:
             incident = incidents.pop(0)
-            rehearsal.hands.set(max(incident.at, site.clock.now()))
+            rehearsal.hands.set(max(incident.at, rehearsal.clock.now()))
             if incident.deed is not None:
                 incident.deed(rehearsal.simulator)
-        rehearsal.hands.set(max(moment, site.clock.now()))
+        now = max(moment, rehearsal.clock.now())
+        rehearsal.hands.set(now)
         season.ticks += 1
         if progress is not None and number % TICKS_A_DAY == 0:
             progress(number // TICKS_A_DAY)
-        if is_idle(environ, site.clock.now().timestamp()):
+        if is_idle(environ, now.timestamp()):
             season.idle_ticks += 1
             continue
+        site = rehearsal.site(directory, log, None)
         try:
             season.exit_codes[run_tick(site).exit_code()] += 1
         except AgentError as error:
             season.exit_codes[error.exit_code] += 1
+        finally:
+            site.client.close()
+    return now
 
 
 def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: random.Random) -> Iterator[datetime]:
@@ -178,39 +200,20 @@ def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: rand
             yield moment
 
 
-def _account(season: Season, simulator: Simulator, site: Site, directory: str) -> None:
+def _account(season: Season, simulator: Simulator, site: Site, judged: list[Slot], last_tick: datetime) -> None:
     """Count what the agent says, and hold it against the simulator's books."""
-    from agent.journal.sqlite import SqliteJournal  # noqa: PLC0415  for the account only
-
-    journal = SqliteJournal(directory, site.container.identity)
-    try:
-        for row in journal.rows(most=1_000_000):
-            season.outcomes[row.outcome or "in flight"] += 1
-            closed = [event for event in journal.events(row.run) if event.kind == "run-closed"]
-            failure = getattr(closed[0], "failure", None) if closed and row.outcome == "failed" else None
-            if failure:
-                season.failures[failure] += 1
-    finally:
-        journal.close()
+    with reading(site.directory, site.container.identity) as journal:
+        runs = [fold(journal.events(row.run)) for row in journal.rows(most=1_000_000)]
+    for run in runs:
+        season.outcomes[run.closed.outcome if run.closed else "in flight"] += 1
+        if run.closed is not None and run.closed.outcome == "failed":
+            season.failures[run.closed.failure or "unknown"] += 1
+        if run.closed is not None and run.closed.outcome == "missed":
+            season.missed_slots += int(run.closed.detail.get("count", 1))
     books = simulator.books()
     season.requests = len(books["requests"])
-    backups = [each for each in books["activities"] if each["type"] == "environment.backup"]
-    updates = [each for each in books["activities"] if each["type"] == "environment.source-operation"]
-    season.backups, season.updates = len(backups), len(updates)
-    season.broken = list(_broken(season, backups, updates))
-
-
-def _broken(season: Season, backups: list[dict[str, Any]], updates: list[dict[str, Any]]) -> Iterator[str]:
-    marks = Counter(update["parameters"]["variables"]["env"]["UPSUN_AGENT_RUN"] for update in updates)
-    yield from (f"P1: {count} updates in run {run}" for run, count in marks.items() if count > 1)
-    opened = sum(season.outcomes[word] for word in ("succeeded", "failed", "in flight"))
-    if len(backups) > opened:
-        yield f"P1: {len(backups)} backups in {opened} runs"
-    last = 0
-    for update in updates:
-        between = [each for each in backups if last < each["number"] < update["number"] and each["result"] == "success"]
-        if not between:
-            yield f"P2: update {update['id']} without a backup of its own before it"
-        last = update["number"]
-    if season.outcomes["in flight"] > 1:
-        yield f"P3: {season.outcomes['in flight']} runs in flight at the end"
+    season.backups, season.updates = (
+        sum(each["type"] == kind and each["user"] == MACHINE.id for each in books["activities"])
+        for kind in (BACKUP, UPDATE)
+    )
+    season.broken = list(broken_promises(books, runs, user=MACHINE.id, last_tick=last_tick, slots=judged))
