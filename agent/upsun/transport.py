@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import ssl
 import threading
 import zlib
@@ -69,12 +70,13 @@ class Transport:
     ) -> Reply:
         """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise."""
         try:
-            with _alarm(deadline):
+            with _alarm(deadline), _names_looked_up_aside():
                 return self._send(method, url, headers, content, deadline)
         except TooLong:
             self.close()
             raise
         except _OverDeadline:
+            _silence()  # once more: it may have rung while it was being turned off
             self.close()
             raise NoAnswer(f"no whole answer within {deadline:.0f} s", sent=True) from None
         except (
@@ -174,8 +176,8 @@ def _is_hashed(directory: str) -> bool:
 def _alarm(seconds: float) -> Iterator[None]:
     """Interrupt whatever runs after that many seconds: the only bound that covers dripped headers.
 
-    A name look-up blocks in C and is interrupted only when it returns, by the resolver's own limits.
-    Signals reach the main thread only; elsewhere the per-read timeouts must do.
+    It rings again every second until it is heard: an exception raised in a destructor is lost. Signals reach the main
+    thread only; elsewhere the per-read timeouts must do.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -185,12 +187,50 @@ def _alarm(seconds: float) -> Iterator[None]:
         raise _OverDeadline
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _silence()
         signal.signal(signal.SIGALRM, before)
+
+
+def _silence() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def _names_looked_up_aside() -> Iterator[None]:
+    """Look names up in a thread of their own: ``getaddrinfo`` waits in C, where no signal interrupts it.
+
+    So neither the deadline nor SIGTERM has to wait for a name server that says nothing. httpx offers no place to hang
+    this in that also serves proxies; it is this process's own resolver that is wrapped, for the time of one request.
+    """
+    inner = socket.getaddrinfo
+
+    def look_up(*arguments: Any, **settings: Any) -> Any:
+        answers: list[Any] = []
+
+        def ask() -> None:
+            try:
+                answers.append(inner(*arguments, **settings))
+            except Exception as error:  # noqa: BLE001  raised below, where somebody hears it
+                answers.append(error)
+
+        thread = threading.Thread(target=ask, daemon=True, name="name look-up")
+        thread.start()
+        thread.join(CONNECT_TIMEOUT)
+        if not answers:
+            raise socket.gaierror(socket.EAI_AGAIN, f"no name server answered within {CONNECT_TIMEOUT:.0f} s")
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers[0]
+
+    socket.getaddrinfo = look_up
+    try:
+        yield
+    finally:
+        socket.getaddrinfo = inner
 
 
 def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTransport:

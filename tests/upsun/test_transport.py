@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from wire import Misbehaving, answer
 
@@ -111,6 +112,43 @@ def test_a_deadline_leaves_no_alarm_behind(misbehaving: Build) -> None:
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+class Swallowing:
+    """An object whose destructor is slow: an exception raised in it is lost."""
+
+    def __del__(self) -> None:
+        time.sleep(0.6)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_alarm_that_rings_where_nobody_hears_it_rings_again() -> None:
+    class Slow(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            Swallowing()  # the alarm at 0.3 s is lost in its destructor
+            time.sleep(30)
+            raise AssertionError(request)
+
+    with pytest.raises(NoAnswer, match="no whole answer"):
+        send("http://x/", transport=Transport("upsun-agent/test", Slow()), deadline=0.3)
+
+
+def test_a_name_server_that_says_nothing_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silence(*_: object, **__: object) -> None:
+        time.sleep(20)
+
+    monkeypatch.setattr(socket, "getaddrinfo", silence)
+    monkeypatch.setattr("agent.upsun.transport.CONNECT_TIMEOUT", 0.2)
+    error = unanswered("http://api.example.test/", deadline=PATIENCE)
+    assert "no name server answered" in str(error)
+    assert not error.sent
+    assert socket.getaddrinfo is silence, "what was wrapped for the request is as it was"
+
+
+def test_a_name_that_does_not_exist_is_said_and_was_not_sent() -> None:
+    error = unanswered("http://nowhere.invalid/", deadline=PATIENCE)
+    assert not error.sent
+    assert str(error).startswith("cannot connect: ")
 
 
 def test_outside_the_main_thread_a_silent_server_is_given_up_on_too(misbehaving: Build) -> None:
