@@ -1,4 +1,7 @@
-"""The journal in one SQLite file: rollback journal (mounts are network file systems), synchronous = FULL.
+"""The journal in one SQLite file: rollback journal (mounts are network file systems), synchronous = EXTRA.
+
+EXTRA, for a commit is the removal of the rollback file: with FULL that removal is not synced, and after a power cut
+the rollback file could be back and take an intent with it whose request was made (sqlite:pragma synchronous).
 
 Tables: ``events`` is append-only and the truth; ``runs``, ``activities`` and ``cursors`` are look-ups written in the
 same transaction; ``glance`` is the one row that an idle tick reads.
@@ -77,7 +80,7 @@ class SqliteJournal:
 
     def _prepare(self, identity: Identity) -> None:
         self._db.execute("PRAGMA journal_mode = DELETE")
-        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA synchronous = EXTRA")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             with self._transaction():
