@@ -52,18 +52,23 @@ class Job:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Job:
-        """The job of a snapshot; raises KeyError, TypeError or ValueError where it is none."""
+        """The job of a snapshot; raises KeyError, TypeError or ValueError where it is none.
+
+        A snapshot of an older version lacks what is newer: only name and steps must be there (promise P7).
+        """
+        steps = tuple(StepPlan(str(step["kind"]), dict(step["settings"])) for step in data["steps"])
+        plain = cls(str(data["name"]), steps)
         return cls(
-            name=str(data["name"]),
-            steps=tuple(StepPlan(str(step["kind"]), dict(step["settings"])) for step in data["steps"]),
-            schedule=data["schedule"],
-            timezone=str(data["timezone"]),
-            environment_types=tuple(str(item) for item in data["environment_types"]),
-            catch_up=data["catch_up"],
-            misfire_grace=_seconds(data["misfire_grace"]),
-            overlap=data["overlap"],
-            timeout=_seconds(data["timeout"]),
-            suspend_after=_seconds(data["suspend_after"]),
+            name=plain.name,
+            steps=plain.steps,
+            schedule=data.get("schedule"),
+            timezone=str(data.get("timezone", plain.timezone)),
+            environment_types=tuple(str(item) for item in data.get("environment_types", plain.environment_types)),
+            catch_up=data.get("catch_up", plain.catch_up),
+            misfire_grace=_seconds(data.get("misfire_grace", plain.misfire_grace)),
+            overlap=data.get("overlap", plain.overlap),
+            timeout=_seconds(data.get("timeout", plain.timeout)),
+            suspend_after=_seconds(data.get("suspend_after", plain.suspend_after)),
         )
 
 

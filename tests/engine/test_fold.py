@@ -30,7 +30,7 @@ from worlds import (
 )
 
 from agent.engine import events as ev
-from agent.engine.job import StepPlan
+from agent.engine.job import Job, StepPlan
 from agent.engine.run import ALLOWED, InconsistentEvents, Phase, Step, apply, fold
 
 #: Events that bring the first step into each phase.
@@ -161,6 +161,15 @@ def test_an_event_that_is_none_of_the_known_ones_is_refused() -> None:
 GOOD = job().to_json()
 
 
+@pytest.mark.parametrize("key", sorted(set(GOOD) - {"name", "steps"}))
+def test_a_snapshot_of_a_version_that_did_not_know_a_key_is_read_with_its_default(key: str) -> None:
+    older = {name: value for name, value in job(suspend_after=3, timeout=60).to_json().items() if name != key}
+    read, default = Job.from_json(older), Job("x", ())
+    assert getattr(read, key) == getattr(default, key)
+    kept = {name for name in older if name not in {"name", "steps"}}
+    assert all(read.to_json()[name] == older[name] for name in kept)
+
+
 @pytest.mark.parametrize(
     "snapshot",
     [
@@ -178,7 +187,8 @@ GOOD = job().to_json()
         pytest.param({**GOOD, "timeout": 10**30}, id="the time limit is beyond any calendar"),
         pytest.param({**GOOD, "timeout": True}, id="the time limit is a boolean"),
         pytest.param({**GOOD, "misfire_grace": -1}, id="the grace is negative"),
-        pytest.param({key: GOOD[key] for key in GOOD if key != "overlap"}, id="a key is missing"),
+        pytest.param({key: GOOD[key] for key in GOOD if key != "name"}, id="the name is missing"),
+        pytest.param({key: GOOD[key] for key in GOOD if key != "steps"}, id="the steps are missing"),
     ],
 )
 def test_a_snapshot_that_does_not_read_is_refused(snapshot: object) -> None:
@@ -238,9 +248,9 @@ def test_an_adoption_keeps_the_head_of_the_intent_unless_it_brings_its_own(told:
 
 
 def test_the_end_of_an_activity_is_remembered() -> None:
-    assert not run(intended(), accepted(backup="bak7")).steps[0].ended
+    assert not run(intended(), accepted(backup="bak7")).steps[0].ended_at
     step = run(intended(), accepted(backup="bak7"), ended()).steps[0]
-    assert (step.ended, step.backup, step.activity) == (True, "bak7", "act1")
+    assert (step.ended_at is not None, step.backup, step.activity) == (True, "bak7", "act1")
 
 
 def test_a_planned_retry_begins_the_step_anew_and_remembers_how_often() -> None:
@@ -253,7 +263,7 @@ def test_a_planned_retry_begins_the_step_anew_and_remembers_how_often() -> None:
         "activity-failed",
         "it failed",
     )
-    assert (step.activity, step.backup, step.head, step.intent, step.ended) == (None, None, None, None, False)
+    assert (step.activity, step.backup, step.head, step.intent, step.ended_at) == (None,) * 5
     assert step.began_at is None
     again = run(*first, retry(), intended(attempt=3), adopted(), ended(), retry()).steps[0]
     assert (again.retries, again.attempts) == (2, 3)
