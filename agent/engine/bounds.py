@@ -14,8 +14,12 @@ SETTLE = timedelta(seconds=120)
 #: host than the one that dates activities.
 CLOCKS_APART = timedelta(seconds=10)
 
-#: A push that a source operation causes shows by then.
-JUDGE_SETTLE = timedelta(seconds=60)
+#: A push that a source operation causes shows by then. With a source integration it goes to the external repository
+#: first and comes back as a push of its own (docs:create-apps/source-operations).
+JUDGE_SETTLE = timedelta(seconds=180)
+
+#: A backup whose activity has ended shows by then.
+BACKUP_APPEAR = timedelta(seconds=120)
 
 #: A commit without any sign of a deployment for this long is a failure.
 DEPLOY_APPEAR = timedelta(seconds=1800)

@@ -135,6 +135,12 @@ def decide(
             return _accepted(case, kind)
 
 
+#: What makes an environment active again, by its status; one that is being deleted does not come back.
+REVIVALS = {
+    "inactive": "activate it (upsun environment:activate)",
+    "paused": "resume it (upsun environment:resume)",
+}
+
 #: Failures that end the run whatever the step's ``on-failure`` says.
 RUN_ENDING = frozenset({"timeout", "too-late", "token"})
 
@@ -254,8 +260,7 @@ def _guard(case: Case, kind: StepKind, environment: Environment) -> Decision | N
         return Wait("environment-busy", f"{environment.id} is being changed (status dirty)")
     if environment.status != "active":
         text = f"environment {environment.id} is {environment.status}, the {kind.name} needs an active one"
-        remedy = "resume or activate it (upsun environment:resume, environment:activate)"
-        return _fail(step, now, Failed("environment-inactive", text, remedy))
+        return _fail(step, now, Failed("environment-inactive", text, REVIVALS.get(environment.status, "")))
     if kind.link not in environment.links:
         busy = _busy(case, kind) if environment.is_dirty else None
         if busy is not None:
@@ -331,9 +336,11 @@ def _accepted(case: Case, kind: StepKind) -> Decision:
         return _fail(step, now, Failed("activity-lost", text, "look at the environment's activities"))
     if not isinstance(activity, Activity):
         return _no_answer(case, question, activity)
+    if activity.state == "staged" and kind.ends_staged:
+        return _act_on(case, kind, kind.judge(case, activity))
     if not activity.finished:
         return Wait("activity", f"{kind.name}: activity {activity.id} is {activity.state}")
-    if not step.ended:
+    if step.ended_at is None:
         return Record(
             ev.ActivityEnded(
                 at=now, step=step.index, activity=activity.id, state=activity.state, result=activity.result

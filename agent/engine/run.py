@@ -36,7 +36,7 @@ class Step:
     again_at: datetime | None = None
     again_on: str = ""
     activity: str | None = None
-    ended: bool = False
+    ended_at: datetime | None = None
     backup: str | None = None
     head: str | None = None
     outcome: ev.StepOutcome | None = None
@@ -75,8 +75,11 @@ class Run:
 
     @property
     def begun(self) -> bool:
-        """A request was intended or an activity adopted: the run has, or may have, touched the platform."""
-        return any(step.attempts or step.activity or step.over for step in self.steps)
+        """The run has, or may have, touched the platform.
+
+        It has not by a request that was refused for now, nor by one that is known to have had no effect.
+        """
+        return any(step.phase != "ready" or step.retries for step in self.steps)
 
     @property
     def current(self) -> Step | None:
@@ -239,7 +242,7 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901  one case f
         case ev.IntentVoid():
             return replace(step, phase="ready", intent=None, voids=step.voids + 1, message=event.message)
         case ev.ActivityEnded():
-            return replace(step, ended=True)
+            return replace(step, ended_at=event.at)
         case ev.StepDone():
             return replace(
                 step,

@@ -74,6 +74,8 @@ class StepKind(Protocol):
     waits_for: frozenset[str]
     #: failures after which it may be asked for again, if the job allows retries
     retryable: frozenset[str]
+    #: where the project deploys manually its activity may stay in state "staged": that is its end, to be judged
+    ends_staged: bool
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
         """The JSON body of the request, for the run with that id."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from agent.engine.bounds import CLOCKS_APART
+from agent.engine.bounds import BACKUP_APPEAR, CLOCKS_APART
 from agent.engine.facts import Absent, Activity, Backup, BackupList, Environment, LookAtBackup, LookAtBackups
 from agent.engine.job import StepPlan
-from agent.engine.step import Case, Done, Failed, Need, Recognition, Verdict
+from agent.engine.step import Case, Done, Failed, Need, Pending, Recognition, Verdict
 
 
 class BackupStep:
@@ -21,7 +21,9 @@ class BackupStep:
     name = "backup"
     activity_type = "environment.backup"
     link = "#backup"
+    ends_staged = False
     waits_for: frozenset[str] = frozenset()
+    #: not "backup-unnamed": that backup may be good, and a second one beside it would break promise P1
     retryable = frozenset({"activity-failed", "proof-failed"})
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
@@ -69,12 +71,15 @@ class BackupStep:
 
     def judge(self, case: Case, activity: Activity) -> Verdict:
         """The proof, from the backup itself."""
+        remedy = "look at it in the Console, or: upsun backup:list"
         name = activity.payload.get("backup_name") or case.step.backup
         if not isinstance(name, str) or not name:
-            return Failed("proof-failed", f"activity {activity.id} succeeded but names no backup")
+            text = f"activity {activity.id} succeeded but names no backup, so there is none to prove"
+            return Failed("backup-unnamed", text, remedy)
         backup = case.seen.get(LookAtBackup(name))
-        remedy = "look at it in the Console, or: upsun backup:list"
         if isinstance(backup, Absent):
+            if case.step.ended_at is None or case.now < case.step.ended_at + BACKUP_APPEAR:
+                return Pending("settling", f"backup {name} is not to be seen yet")
             text = f"activity {activity.id} succeeded but backup {name} does not exist"
             return Failed("proof-failed", text, remedy)
         if not isinstance(backup, Backup):

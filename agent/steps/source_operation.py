@@ -35,6 +35,7 @@ class SourceOperationStep:
     name = "source-operation"
     activity_type = "environment.source-operation"
     link = "#source-operation"
+    ends_staged = True
     retryable = frozenset({"activity-failed"})  # a deployment that failed is not made good by updating again
     waits_for = frozenset({"environment.push", "environment.redeploy", "environment.merge"})
 
@@ -69,7 +70,10 @@ class SourceOperationStep:
         return self.recognises(case.step.plan, case.run.id, activity) == "sure"
 
     def judge(self, case: Case, activity: Activity) -> Verdict:
-        """Whether a commit was made, and whether it is live."""
+        """Whether a commit was made, and whether it is live; ``staged`` is the end of it where deployment is manual."""
+        if activity.state == "staged":
+            text = "the operation's result is staged: the project deploys manually (upsun environment:deploy)"
+            return Done("done", text, {"commit": None, "deployment": "staged"})
         seen, looked = case.seen, case.seen.number(LookAtActivity(activity.id))
         environment = seen.get(LookAtEnvironment())
         if not isinstance(environment, Environment) or seen.number(LookAtEnvironment()) < looked:

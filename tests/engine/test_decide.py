@@ -84,13 +84,21 @@ def test_every_type_that_the_job_names_is_right(kind: str) -> None:
     assert isinstance(next_for(of, environment(type=kind)), Send)
 
 
-@pytest.mark.parametrize("status", ["inactive", "paused", "deleting", "something-new"])
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        ("inactive", "activate it (upsun environment:activate)"),
+        ("paused", "resume it (upsun environment:resume)"),
+        ("deleting", ""),
+        ("something-new", ""),
+    ],
+)
 @pytest.mark.parametrize("of", [run(), BEGUN], ids=["not begun", "begun"])
-def test_a_step_fails_on_an_environment_that_is_not_active(of: Run, status: str) -> None:
+def test_a_step_fails_on_an_environment_that_is_not_active(of: Run, status: str, remedy: str) -> None:
     event = failure_of(next_for(of, environment(status=status)))
     assert event.failure == "environment-inactive"
     assert f"environment main is {status}" in event.message
-    assert "environment:resume" in event.remedy
+    assert event.remedy == remedy
 
 
 def test_an_environment_that_is_being_changed_is_waited_for() -> None:

@@ -230,7 +230,13 @@ def test_the_grace_counts_from_the_slot_and_not_from_the_opening() -> None:
     assert failure_of(next_for(late, now=at(61))).failure == "too-late"
 
 
-@pytest.mark.parametrize("phase", [phase for phase in PHASES if phase != "ready"])
+@pytest.mark.parametrize("phase", ["paused", "void"])
+def test_the_grace_ends_a_run_whose_requests_surely_had_no_effect(phase: str) -> None:
+    of = run(*PHASES[phase], of=job(misfire_grace=3600))
+    assert failure_of(next_for(of, now=at(61))).failure == "too-late"
+
+
+@pytest.mark.parametrize("phase", [phase for phase in PHASES if phase not in {"ready", "paused", "void"}])
 def test_the_grace_does_not_end_a_run_that_is_begun(phase: str) -> None:
     of = run(*PHASES[phase], of=job(misfire_grace=60))
     decision = next_for(of, now=at(600))

@@ -158,7 +158,7 @@ def _key(of: Run) -> object:
     """What a later pass can depend on, without the words."""
     steps = tuple(
         (s.phase, bool(s.attempts), bool(s.detail.get("backup")))
-        + (() if s.over else (s.voids, s.ended, s.again_at, s.intent is None, s.retries))
+        + (() if s.over else (s.voids, s.ended_at, s.again_at, s.intent is None, s.retries))
         for s in of.steps
     )
     failures = [s.failure for s in of.steps if s.phase == "failed" and (of.closed or not s.is_passed_over)]

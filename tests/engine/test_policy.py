@@ -78,7 +78,7 @@ def test_a_backup_whose_activity_failed_is_planned_again_after_the_pause() -> No
 @pytest.mark.parametrize("found", [backup(restorable=False), Absent()], ids=["not restorable", "not there"])
 def test_a_backup_that_cannot_be_proved_is_planned_again(found: Any) -> None:
     answers = seen((LookAtActivity("act1"), activity()), (LookAtBackup("bak1"), found))
-    assert recorded(decide(tried(), SLOT, answers, KINDS), RetryPlanned).failure == "proof-failed"
+    assert recorded(decide(tried(), at(2), answers, KINDS), RetryPlanned).failure == "proof-failed"
 
 
 def test_a_cancelled_backup_is_not_tried_again_for_somebody_wanted_that() -> None:

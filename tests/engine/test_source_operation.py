@@ -19,10 +19,13 @@ from worlds import (
     environment,
     intended,
     listed,
+    next_for,
     run,
     seen,
 )
 
+from agent.engine.decide import Record
+from agent.engine.events import StepDone
 from agent.engine.facts import (
     Activity,
     Deployment,
@@ -95,7 +98,7 @@ def test_pushes_count_from_the_operations_beginning(act: Activity, of: Run, sinc
     assert need == Need(LookAtActivities(types=("environment.push", "environment.redeploy"), since=since))
 
 
-@pytest.mark.parametrize(("minutes", "settled"), [(12, False), (12.99, False), (13, True), (60, True)])
+@pytest.mark.parametrize(("minutes", "settled"), [(12, False), (14.99, False), (15, True), (60, True)])
 def test_no_commit_means_nothing_to_update_once_a_push_would_have_shown(minutes: float, *, settled: bool) -> None:
     verdict = judged(minutes=minutes)
     if settled:
@@ -108,8 +111,8 @@ def test_no_commit_means_nothing_to_update_once_a_push_would_have_shown(minutes:
 
 def test_the_settling_time_begins_with_the_operation_where_its_end_is_not_known() -> None:
     undated = activity(UPDATE_TYPE, created_at=SENT, completed_at=None)
-    assert isinstance(judged(minutes=10.9, act=undated), Pending)
-    assert isinstance(judged(minutes=11, act=undated), Done)
+    assert isinstance(judged(minutes=12.9, act=undated), Pending)
+    assert isinstance(judged(minutes=13, act=undated), Done)
 
 
 def test_without_any_date_there_is_nothing_to_wait_for() -> None:
@@ -139,8 +142,17 @@ def test_a_commit_is_staged_under_manual_deployment(how: dict[str, Any]) -> None
     assert "environment:deploy" in verdict.message
 
 
+def test_an_operation_whose_own_activity_is_staged_is_over_and_says_so() -> None:
+    of = run(*PROVED, intended(1, SENT), accepted(1))
+    decision = next_for(of, activity(UPDATE_TYPE, state="staged", result=None), now=at(3))
+    assert isinstance(decision, Record)
+    assert isinstance(decision.event, StepDone)
+    assert decision.event.detail == {"commit": None, "deployment": "staged"}
+    assert "environment:deploy" in decision.event.message
+
+
 def test_something_else_that_is_staged_does_not_make_a_commit() -> None:
-    assert judged(minutes=13, has_staged_activities=True).outcome == "nothing-to-do"
+    assert judged(minutes=15, has_staged_activities=True).outcome == "nothing-to-do"
 
 
 @pytest.mark.parametrize(
@@ -198,12 +210,12 @@ def test_a_push_that_still_runs_is_waited_for_whatever_else_is_known(state: str,
 @pytest.mark.parametrize("created_at", [at(9, 58.9), None])
 def test_a_push_from_before_the_operation_has_no_say(created_at: datetime | None) -> None:
     for other in (push("pending", None, created_at=created_at), push(result="failure", created_at=created_at)):
-        assert judged(other, minutes=13).outcome == "nothing-to-do"
+        assert judged(other, minutes=15).outcome == "nothing-to-do"
 
 
 def test_somebodys_redeployment_is_not_taken_for_a_commit_of_the_operation() -> None:
     for result in ("success", "failure"):
-        verdict = judged(push(result=result, of="environment.redeploy"), minutes=13, **deployed(11))
+        verdict = judged(push(result=result, of="environment.redeploy"), minutes=15, **deployed(11))
         assert verdict.outcome == "nothing-to-do"
 
 
@@ -212,11 +224,11 @@ def test_where_a_head_is_unknown_a_push_is_the_sign_of_a_commit(before: str | No
     verdict = judged(push(), before=before, head=head)
     assert isinstance(verdict, Done)
     assert verdict.detail == {"commit": head or "unknown", "deployment": "live"}
-    assert judged(before=before, head=head, minutes=13).outcome == "nothing-to-do"
+    assert judged(before=before, head=head, minutes=15).outcome == "nothing-to-do"
 
 
 def test_with_a_source_integration_the_push_comes_later_and_is_followed_to_its_end() -> None:
-    assert judged(minutes=12.1).on == "settling"  # the commit went to the other repository
+    assert judged(minutes=14.9).on == "settling"  # the commit went to the other repository
     assert judged(push("pending", None), minutes=12.5).on == "deployment"  # and comes back
     assert judged(push("in_progress", None), minutes=15, head=NEW).on == "deployment"
     assert judged(push(created_at=at(12.4)), minutes=20, head=NEW).detail["deployment"] == "live"

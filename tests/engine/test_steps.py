@@ -13,6 +13,7 @@ from worlds import (
     PROVED,
     REUSING_BACKUP,
     RUN,
+    SLOT,
     UNPROVED_UPDATE,
     UPDATE,
     UPDATE_TYPE,
@@ -47,7 +48,7 @@ from agent.engine.facts import (
 )
 from agent.engine.job import StepPlan
 from agent.engine.run import Run, fold
-from agent.engine.step import Done, Failed, Need, Verdict
+from agent.engine.step import Done, Failed, Need, Pending, Verdict
 from agent.steps import KINDS
 
 BACKUPS, UPDATES = KINDS["backup"], KINDS["source-operation"]
@@ -167,8 +168,8 @@ ASKED = run(intended(0, INTENT_AT), accepted(0), ended(0))
 GOOD: dict[str, Any] = {"created_at": at(10, 20)}
 
 
-def proof(of: Run, *answers: tuple[Question, Answer], act: Activity | None = None) -> Verdict:
-    return BACKUPS.judge(case_of(of, seen(*answers)), act or activity(created_at=INTENT_AT))
+def proof(of: Run, *answers: tuple[Question, Answer], act: Activity | None = None, now: datetime = SLOT) -> Verdict:
+    return BACKUPS.judge(case_of(of, seen(*answers), now), act or activity(created_at=INTENT_AT))
 
 
 def test_a_backup_is_proved_by_its_status_restorability_place_and_age() -> None:
@@ -228,7 +229,10 @@ def test_the_backup_is_looked_at_before_it_is_judged() -> None:
 
 
 def test_a_backup_that_is_not_there_is_no_proof() -> None:
-    verdict = proof(ASKED, (LookAtBackup("bak1"), Absent()))
+    early = proof(ASKED, (LookAtBackup("bak1"), Absent()))
+    assert early == Pending("settling", "backup bak1 is not to be seen yet")
+    assert proof(ASKED, (LookAtBackup("bak1"), Absent()), now=at(1.99)) == early
+    verdict = proof(ASKED, (LookAtBackup("bak1"), Absent()), now=at(2))
     assert isinstance(verdict, Failed)
     assert verdict.message == "activity act1 succeeded but backup bak1 does not exist"
 
@@ -236,7 +240,10 @@ def test_a_backup_that_is_not_there_is_no_proof() -> None:
 @pytest.mark.parametrize("payload", [{}, {"backup_name": None}, {"backup_name": ""}, {"backup_name": 5}])
 def test_an_activity_that_names_no_backup_is_no_proof(payload: dict[str, Any]) -> None:
     verdict = proof(ASKED, act=activity(payload=payload))
-    assert verdict == Failed("proof-failed", "activity act1 succeeded but names no backup")
+    assert isinstance(verdict, Failed)
+    assert verdict.failure == "backup-unnamed"
+    assert verdict.message == "activity act1 succeeded but names no backup, so there is none to prove"
+    assert verdict.failure not in KINDS["backup"].retryable, "that backup may be good: no second one beside it"
 
 
 def test_the_name_from_the_answer_to_the_request_serves_where_the_activity_drops_it() -> None:
