@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from agent import __version__
 from agent.cli import check, jobs, rehearse, runs, simulate, suspend, why
@@ -26,7 +26,10 @@ exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad repl
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that leaves with the documented exit code and a hint."""
+    """argparse that leaves with the documented exit code and a hint, and takes no option for half its name."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **{**settings, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting, so that --json and exit codes hold for usage errors too."""

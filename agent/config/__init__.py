@@ -13,7 +13,7 @@ from agent.config.positions import Positions
 from agent.config.shapes import Problem
 from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
-from agent.limits import JOB_FILE_MOST_BYTES, MISTAKES_MOST
+from agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from agent.places import job_files
 
 __all__ = ["JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
@@ -92,6 +92,10 @@ def load(path: str) -> JobFile:
 
 def parse(text: str, path: str = "agent.toml") -> JobFile:
     """The job file with that text; raises ConfigInvalid that lists every mistake."""
+    dotted = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > DOTS_MOST), None)
+    if dotted is not None:
+        mistake = Mistake(dotted, "", f"more than {DOTS_MOST} dots on one line", "nothing in a job file needs so many")
+        raise JobFileInvalid(path, (mistake,))
     try:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:

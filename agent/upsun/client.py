@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from agent.clock import Clock
 from agent.engine.bounds import CLOCKS_APART
@@ -59,10 +59,18 @@ class Endpoints:
 
 def _address(value: str, source: str) -> str:
     scheme, _, rest = value.partition("://")
-    if scheme not in {"http", "https"} or not rest or not value.isprintable() or " " in value or "@" in rest:
+    odd = not value.isprintable() or " " in value or "@" in rest or not _has_port_or_none(value)
+    if scheme not in {"http", "https"} or not rest or odd:
         shown = "it holds a user or password" if "@" in value else repr(value[:80])
         raise ConfigInvalid(f"{source} is no address: {shown}", remedy="write it like https://api.upsun.com")
     return value.rstrip("/")
+
+
+def _has_port_or_none(value: str) -> bool:
+    try:
+        return urlsplit(value).port != 0
+    except ValueError:  # no number, or none between 0 and 65535
+        return False
 
 
 def _no_log(_: str) -> None:

@@ -255,3 +255,14 @@ def test_a_file_that_is_named_ends_the_search(tmp_path: Path) -> None:
         find(environ, "given.toml")
     (tmp_path / "other.toml").write_text(LEAST)
     assert find(environ) == str(tmp_path / "other.toml")
+
+
+def test_a_line_of_too_many_dots_is_refused_before_it_costs_seconds() -> None:
+    text = "[agent]\n" + ".".join("a" * 20_000) + " = 1\n"
+    with pytest.raises(JobFileInvalid) as caught:
+        parse(text)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.line, mistake.message) == (2, "more than 200 dots on one line")
+    with pytest.raises(JobFileInvalid) as caught:
+        parse("[agent]\n" + ".".join("a" * 201) + " = 1\n")  # 200 dots: read, and refused for what it says
+    assert "dots" not in str(caught.value)

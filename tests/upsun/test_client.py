@@ -250,7 +250,19 @@ def test_addresses_come_from_options_then_variables_then_the_platform(
 
 
 @pytest.mark.parametrize(
-    "address", ["api.upsun.com", "ftp://x", "http://", "https://user:canary@x", "https://x y", "https://x\n", "https:x"]
+    "address",
+    [
+        "api.upsun.com",
+        "ftp://x",
+        "http://",
+        "https://user:canary@x",
+        "https://x y",
+        "https://x\n",
+        "https:x",
+        "http://x:99999",
+        "http://x:seven",
+        "http://x:0",
+    ],
 )
 def test_what_is_no_address_is_refused_without_its_password(address: str) -> None:
     with pytest.raises(ConfigInvalid, match="--api-url or UPSUN_CLI_API_URL") as caught:
