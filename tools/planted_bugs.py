@@ -139,8 +139,14 @@ BUGS = (
     Bug(
         "writes to the journal are not synced",
         "agent/journal/sqlite.py",
-        'self._db.execute("PRAGMA synchronous = FULL")',
+        'self._db.execute("PRAGMA synchronous = EXTRA")',
         'self._db.execute("PRAGMA synchronous = OFF")',
+    ),
+    Bug(
+        "a commit to the journal may be undone by a power cut",
+        "agent/journal/sqlite.py",
+        'self._db.execute("PRAGMA synchronous = EXTRA")',
+        'self._db.execute("PRAGMA synchronous = FULL")',
     ),
     Bug(
         "a journal of another environment is acted on",
@@ -223,7 +229,7 @@ BUGS = (
     Bug(
         "the whole answer has no deadline",
         "agent/upsun/transport.py",
-        "    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))\n",
+        "    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)\n",
         "    signal.setitimer(signal.ITIMER_REAL, 0)\n",
     ),
     Bug(
@@ -269,6 +275,10 @@ def misplaced() -> list[str]:
     return found
 
 
+#: No bug at all: the suite must pass, or what it catches says nothing.
+CONTROL = Bug("no bug", "README.md", "# upsun-agent\n", "# upsun-agent\n")
+
+
 def is_caught(bug: Bug, suite: tuple[str, ...] = SUITE) -> tuple[bool, str]:
     """Whether the suite fails on the bug, and by which test. The bug must load: a broken import proves nothing."""
     with tempfile.TemporaryDirectory(prefix="planted-bug-") as directory:
@@ -307,7 +317,10 @@ def main() -> int:
         sys.stdout.write("\n".join(wrong) + "\n")
         return 1
     bugs = [bug for bug in BUGS if not options.only or options.only in bug.name]
-    missed = 0
+    missed, (broken, by) = 0, is_caught(CONTROL)
+    if broken:
+        sys.stdout.write(f"the suite fails without any bug: {by}\n")
+        return 1
     with ThreadPoolExecutor(options.workers) as pool:
         for bug, (caught, by) in zip(bugs, pool.map(is_caught, bugs), strict=True):
             missed += not caught
