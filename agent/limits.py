@@ -34,4 +34,7 @@ RECHECK = 86400.0  # an idle answer is never trusted longer: time zone data chan
 LOOK_BACK = 31 * 86400.0  # the longest grace and a day: slots further back are history
 SLOTS_MOST = 50_000  # slots listed at once: more than a slot a minute in the time looked back
 CLOCK_BACK = 3600.0  # a clock this far behind the last tick makes an idle answer worthless
+HISTORY_AGE = 400 * 86400.0  # runs older than this are forgotten: a year can be compared with the one before
+HISTORY_RUNS = 10_000  # and the oldest of more: a month of a job that runs every five minutes, some 30 MB
+PRUNED_AT_ONCE = 500  # runs forgotten by one tick: milliseconds
 VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable

@@ -35,7 +35,7 @@ from agent.glance import basis
 from agent.journal import Cursor, Glance
 from agent.journal.lock import container_identity
 from agent.journal.sqlite import SqliteJournal
-from agent.limits import LOOK_BACK, PASS_MOST, RECHECK, TICK_BUDGET
+from agent.limits import HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, PASS_MOST, RECHECK, TICK_BUDGET
 from agent.performer import Performer
 from agent.places import last_tick, mark_tick
 from agent.site import Desk, Site, at_work
@@ -361,6 +361,7 @@ class Tick:
             moment = max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now)]))
         text = basis(site.job_file.text, site.container.environment_type)
         self.report.next_due = moment if moment > now else None
+        self.journal.prune(now - timedelta(seconds=HISTORY_AGE), HISTORY_RUNS)
         self._desk.journal.set_glance(Glance(site.container.identity, text, int(moment.timestamp())))
         if self._is_current:  # or the next tick would not ask for restores any more
             if self.journal.noted(CONTAINER) != container_identity():

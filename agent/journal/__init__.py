@@ -65,6 +65,9 @@ class Journal(Protocol):
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
         """Runs, newest first (open ones oldest first)."""
 
+    def prune(self, before: datetime, most: int) -> int:
+        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many."""
+
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""
 

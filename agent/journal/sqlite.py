@@ -19,6 +19,7 @@ from agent.engine.job import Job
 from agent.errors import StateNotWritable
 from agent.journal import Cursor, Glance, Identity, RunRow
 from agent.journal.codec import decode, encode
+from agent.limits import PRUNED_AT_ONCE
 from agent.places import JOURNAL
 
 #: Raised by one when a version of the agent writes what the previous one cannot read.
@@ -34,6 +35,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_open ON runs (opened_at) WHERE outcome IS NULL;
 CREATE INDEX runs_by_time ON runs (opened_at);
 CREATE TABLE activities (activity TEXT PRIMARY KEY, run TEXT NOT NULL, step INTEGER NOT NULL);
+CREATE INDEX activities_of_run ON activities (run);
 CREATE TABLE cursors (job TEXT PRIMARY KEY, schedule TEXT NOT NULL, until REAL NOT NULL);
 CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE glance (
@@ -171,6 +173,23 @@ class SqliteJournal:
         return [
             RunRow(r[0], r[1], r[2], _utc(r[3]), _utc(r[4]), None if r[5] is None else _utc(r[5]), r[6]) for r in rows
         ]
+
+    def prune(self, before: datetime, most: int) -> int:
+        """Forget runs opened before that moment, and the oldest of more than ``most``; returns how many.
+
+        A run in flight is never forgotten, and so many at once that it takes long neither: the next call goes on.
+        """
+        doomed = (
+            "SELECT run FROM runs WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
+            " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
+        )
+        with _spoken(self.path):
+            runs = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
+            if runs:
+                with self._transaction():
+                    for table in ("events", "activities", "runs"):
+                        self._db.executemany(f"DELETE FROM {table} WHERE run = ?", runs)  # noqa: S608  three of ours
+        return len(runs)
 
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""
