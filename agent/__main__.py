@@ -13,6 +13,9 @@ def main() -> int:
 
         if is_idle(os.environ):
             return 0
+        from agent.cli import cron  # noqa: PLC0415  late, as above: a tick reads no options
+
+        return cron.main()
     from agent.cli.main import run  # noqa: PLC0415  late: argparse alone costs an interpreter start
 
     return run(sys.argv[1:])

@@ -29,7 +29,7 @@ PARTS = (
     "CONTRIBUTING.md",
     "Makefile",
 )
-SUITE = ("tests/engine", "tests/config", "tests/faults", "tests/upsun", "tests/tick", "tests/cli")
+SUITE = ("tests/logs", "tests/engine", "tests/config", "tests/faults", "tests/upsun", "tests/tick", "tests/cli")
 
 
 DEEP = " " * 20

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from agent import __version__
-from agent.cli.terminal import Steady, Terminal
+from agent.cli.streams import Steady
 from agent.clock import Clock, SystemClock
 from agent.config import JobFile, find, load
 from agent.container import Container, read_container
@@ -23,16 +21,32 @@ from agent.places import state_directory
 from agent.schedule import Schedule
 from agent.site import Site
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from types import SimpleNamespace
+
+    from agent.cli.terminal import Terminal
+    from agent.upsun.client import Client
+
+#: What the official CLI reads, too.
+TOKEN_VARIABLE = "UPSUN_CLI_TOKEN"  # noqa: S105  a name
+
 
 @dataclass
 class Context:
     """One command call: its options, the environment, and everything made from them on first use."""
 
-    options: Namespace
+    options: Namespace | SimpleNamespace
     environ: Mapping[str, str]
-    terminal: Terminal
     redaction: Redaction = field(default_factory=Redaction)
     clock: Clock = field(default_factory=SystemClock)
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        """Standard output."""
+        from agent.cli.terminal import Terminal  # noqa: PLC0415  late: a tick of a cron prints nothing
+
+        return Terminal(json_wanted=bool(self.options.json))
 
     @cached_property
     def container(self) -> Container:
@@ -63,29 +77,35 @@ class Context:
         level = self.options.log_level or ("critical" if quiet else "info")
         return make_log(self.redaction, stream=stream or cast("TextIO", Steady(sys.stderr)), level=level)
 
-    def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
-        """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
+    @property
+    def token_variable(self) -> str:
+        """The variable that holds the API token: the job file's word, or the official CLI's where there is none."""
+        try:
+            return self.job_file.token_variable
+        except ConfigInvalid:
+            return TOKEN_VARIABLE
+
+    def client(self, token: str | None = None, source: str | None = None) -> Client:
+        """The API, with the token of the variable, or another one from the ``source`` named in messages."""
         from agent.upsun.client import Client, Endpoints  # noqa: PLC0415  late: httpx costs nine interpreter starts
         from agent.upsun.transport import Transport  # noqa: PLC0415  same
 
-        variable = self.job_file.token_variable
-        token = self.environ.get(variable)
-        self.redaction.hide(token)
-        endpoints = Endpoints.of(self.environ, self.options.api_url, self.options.auth_url)
-        client = Client(
+        variable = self.token_variable
+        used = self.environ.get(variable) if token is None else token
+        self.redaction.hide(used)
+        return Client(
             Transport(f"upsun-agent/{__version__}"),
-            endpoints,
-            token,
-            variable=variable,
+            Endpoints.of(self.environ, self.options.api_url, self.options.auth_url),
+            used,
+            variable=source or variable,
             clock=self.clock,
             hide=self.redaction.hide,
         )
-        site = Site(self.container, self.job_file, self.directory, self.clock, client, self.log(quiet=quiet), on_event)
+
+    def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
+        """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
+        job_file, log = self.job_file, self.log(quiet=quiet)
+        site = Site(self.container, job_file, self.directory, self.clock, self.client(), log, on_event)
         if not site.project or not site.environment:
             raise ConfigInvalid("no project or environment")
         return site
-
-
-def from_process(options: Namespace) -> Context:
-    """The context of this process."""
-    return Context(options, os.environ, Terminal(json_wanted=bool(options.json)))

@@ -5,36 +5,22 @@ Without a terminal there are no colours, no prompts and no progress. ``NO_COLOR`
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
-import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, TextIO
+from typing import Any
 
+from agent.cli.streams import give_up, harmless
 from agent.errors import StateNotWritable
 from agent.report.story import Line, Tone
 
 _COLOURS: dict[Tone, str] = {"good": "32", "bad": "31", "odd": "33", "dim": "2"}
-_COLOUR = re.compile(r"(\x1b\[\d*m)")
-_ODD = "\N{REPLACEMENT CHARACTER}"  # stands for a character that is not shown
 _SIGNS: dict[Tone, str] = {"good": "✓", "bad": "✗", "odd": "!", "dim": "·", "plain": "→"}
 _ASCII: dict[Tone, str] = {"good": "+", "bad": "x", "odd": "!", "dim": ".", "plain": ">"}
-
-
-def prepare_streams() -> None:
-    """Make standard streams that take every text: a closed one becomes the null device, as some crons start us."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  for the process's life
-        elif isinstance(stream, io.TextIOWrapper) and mode == "w":
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _put(text: str) -> None:
@@ -47,46 +33,6 @@ def _put(text: str) -> None:
     except OSError as error:
         give_up(sys.stdout)
         raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy="free its disk") from error
-
-
-def give_up(stream: TextIO) -> None:
-    """Let what the stream still holds go nowhere, or the end of the process fails on it once more."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def complain(text: str) -> None:
-    """A line on standard error, if it can be written."""
-    Steady(sys.stderr).write(f"{harmless(text)}\n")
-
-
-def harmless(text: str, *, coloured: bool = False) -> str:
-    """Text that may quote files, variables or arguments, without what a terminal obeys (but for our colours)."""
-    parts = _COLOUR.split(text)
-    for place, part in enumerate(parts):
-        if not (coloured and place % 2):
-            parts[place] = "".join(char if char.isprintable() or char == "\n" else _ODD for char in part)
-    return "".join(parts)
-
-
-class Steady(io.TextIOBase):
-    """Standard error that never fails: what cannot be told must not stop what is being done."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        """Write the text if that works."""
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError:
-            give_up(self._stream)
-        return len(text)
-
-    def isatty(self) -> bool:
-        """Whether somebody reads it on a terminal."""
-        return self._stream.isatty()
 
 
 class Terminal:

@@ -17,7 +17,6 @@ from agent_process import TOKEN, Agent, ended
 
 from agent.cli.context import Context
 from agent.cli.main import build
-from agent.cli.terminal import Terminal
 from agent.journal import Cursor, RunRow
 from agent.journal.directory import reading
 from agent.journal.sqlite import SqliteJournal
@@ -88,7 +87,7 @@ class Container:
     def tick(self) -> int:
         """A tick in this process, over the same socket: starting an interpreter for each costs a second."""
         options = build().parse_args(["tick"])
-        context = Context(options, self.agent.environment(), Terminal())
+        context = Context(options, self.agent.environment())
         site = replace(context.site(), log=make_log(context.redaction, stream=io.StringIO(), readable=False))
         try:
             return run_tick(site).exit_code()
