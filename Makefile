@@ -32,8 +32,23 @@ soak: $(VENV)/.ready ## the long tests: the whole crash matrix, all zones, long 
 bugs: $(VENV)/.ready ## plant bugs, one at a time, and see the tests catch each (about half an hour)
 	@$(BIN)/python -m tools.planted_bugs
 
+coverage: $(VENV)/.ready ## branch coverage: all of engine, schedule and redaction, 95 % of the rest (half an hour)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov=agent --cov-branch --cov-report=term-missing
+	@$(BIN)/coverage report --fail-under=100 --include='agent/engine/*,agent/schedule.py,agent/logs.py'
+	@$(BIN)/coverage report --fail-under=95
+
+bench: $(VENV)/.ready ## measure the speed: a table of ratios, in under a minute
+	@$(BIN)/python -m bench
+
 docs: $(VENV)/.ready ## regenerate the reference pages under docs/
 	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tools.dist --write README.md
+
+dist: $(VENV)/.ready ## make the files of a release in dist/: byte for byte the same wherever it is built
+	@$(BIN)/python -m tools.dist
+
+wheelhouse: $(VENV)/.ready ## fill dist/wheelhouse: with it an install needs no network and no pip
+	@$(BIN)/python -m tools.dist --wheelhouse
 
 LOCK ?= $(BIN)/uv
 COMPILE = $(LOCK) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -42,5 +57,6 @@ lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirement
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) --extra simulator -c requirements/runtime.txt pyproject.toml -o requirements/simulator.txt
 	$(COMPILE) --extra simulator --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
+	echo 'pip>=26.3' | $(COMPILE) - -o requirements/installer.txt
 
-.PHONY: bugs demo docs help lock soak test
+.PHONY: bench bugs coverage demo dist docs help lock soak test wheelhouse

@@ -249,8 +249,7 @@ class Schedule:
                 continue
             if pending is not None and slot.due_at > pending.due_at:
                 yield pending
-            if pending is None or slot.due_at >= pending.due_at:
-                pending = slot  # of several due at one instant (the end of a gap) the latest name stands
+            pending = slot  # of several due at one instant (the end of a gap) the latest name stands
         if pending is not None:
             yield pending
 

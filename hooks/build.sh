@@ -7,13 +7,21 @@
 #         sh upsun-agent/hooks/build.sh
 #
 # It installs the checkout it lies in and its locked dependencies (hashes checked, wheels only: nothing of theirs
-# runs) into $PLATFORM_APP_DIR/.upsun-agent, checks that the result runs, and says what it sees. A failed install
-# leaves the previous one. It needs python3 3.11 or newer with pip (or uv).
+# runs) into $PLATFORM_APP_DIR/.upsun-agent, checks that the result runs, and says what it sees. A failed or killed
+# install leaves the previous one. It needs python3 3.11 or newer with pip (or uv, or venv, or pip's wheel).
 #
 #   UPSUN_AGENT_TARGET   where to install      (default: $PLATFORM_APP_DIR/.upsun-agent)
 #   UPSUN_AGENT_EXTRA    simulator: also install what `simulate` and `rehearse` need
 #   UPSUN_AGENT_PYTHON   the interpreter       (default: python3)
+#   UPSUN_AGENT_WHEELS   a directory of wheels: they are taken from there, without a network
 set -eu
+umask 022
+
+archive=${1:-none} # the hash of the archive that this lies in; install.sh gives it
+
+# What is started here never needs the token. A stand-in stays, so that the agent's check can still warn of it.
+[ -z "${UPSUN_CLI_TOKEN:+set}" ] || UPSUN_CLI_TOKEN=hidden-by-the-build-hook
+unset PLATFORMSH_CLI_TOKEN
 
 say() { printf 'upsun-agent: %s\n' "$*"; }
 fail() {
@@ -21,90 +29,268 @@ fail() {
     [ -z "${2:-}" ] || printf '  %s\n' "$2" >&2
     exit 1
 }
+same="the previous install is untouched"
 
 source_dir=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 app_dir=${PLATFORM_APP_DIR:-$PWD}
 target=${UPSUN_AGENT_TARGET:-$app_dir/.upsun-agent}
 extra=${UPSUN_AGENT_EXTRA:-}
+given=${UPSUN_AGENT_WHEELS:-}
 case $extra in
     "") requirements=$source_dir/requirements/runtime.txt ;;
     simulator) requirements=$source_dir/requirements/simulator.txt ;;
     *) fail "UPSUN_AGENT_EXTRA is '$extra'" "it can be: simulator" ;;
 esac
 [ -f "$requirements" ] || fail "$requirements is missing" "check the agent out whole: hooks/, agent/ and requirements/"
+[ -z "$given" ] || [ -d "$given" ] || fail "UPSUN_AGENT_WHEELS is no directory: $given"
 
 # --- python ----------------------------------------------------------------------------------------------------
-python=$(command -v "${UPSUN_AGENT_PYTHON:-python3}" 2>/dev/null) ||
+found=$(command -v "${UPSUN_AGENT_PYTHON:-python3}" 2>/dev/null) ||
     fail "there is no python3 in this image" "composable image: list python@3.13 under stack.runtimes"
-python=$("$python" -c 'import sys; print(sys.executable)') || fail "$python does not start"
+python=$("$found" -c 'import sys; print(sys.executable)') || fail "$found does not start"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$("$python" -V) is too old, 3.11 is the least" \
         "type: python:3.13, or on a composable image python@3.13 under stack.runtimes"
+minor=$("$python" -IS -c 'import sys; print(sys.version_info.minor)')
 
 # --- install beside the old one, then swap -------------------------------------------------------------------
-mkdir -p "$(dirname -- "$target")"
-new=$(mktemp -d "$target.new-XXXXXX") || fail "$(dirname -- "$target") is not writable" "run this in the build hook"
-trap 'rm -rf "$new" "${helper:-}"' EXIT
+mkdir -p -- "$(dirname -- "$target")"
+work=$(mktemp -d) || fail "no temporary directory can be made" "TMPDIR has to be writable in the build hook"
+new=
+trap 'rm -rf -- "$work" ${new:+"$new"}' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-mkdir "$new/lib" "$new/bin"
+# What a killed install left: half an install, or (where two names cannot be exchanged) the previous one.
+[ -e "$target" ] || [ ! -d "$target.old" ] || mv -- "$target.old" "$target"
+rm -rf -- "$target".new-* "$target.old" || :
+new=$(mktemp -d "$target.new-XXXXXX") || fail "$(dirname -- "$target") is not writable" "run this in the build hook"
+mkdir "$new/lib" "$new/bin" "$work/wheels"
 chmod 755 "$new"
+export HOME="${HOME:-$work}" # pip wants one
+export PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
-if [ -n "${PLATFORM_CACHE_DIR:-}" ]; then
-    cache=$PLATFORM_CACHE_DIR/upsun-agent
-    mkdir -p "$cache" 2>/dev/null || cache=
+hash_of() {
+    "$python" -IS -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$1"
+}
+# The lines of one package in a file of requirements.
+lines_of() { sed -n "/^$1==/,/[^\\\\]\$/p" "$2"; }
+lines_of cffi "$requirements" >"$work/cffi.txt"
+
+# --- what installs: pip as it is here, pip's own wheel, pip of a venv, or uv ---------------------------------
+pip_program=
+find_pip_wheel() { # pip's own wheel, which can be run as it is, from the given ones
+    lines_of pip "$source_dir/requirements/installer.txt" >"$work/pip.txt"
+    for wheel in "$given/pip-$(sed -n 's/^pip==\([0-9.]*\).*/\1/p' "$work/pip.txt")"-*.whl; do
+        [ -f "$wheel" ] || continue
+        cp -- "$wheel" "$work/${wheel##*/}"
+        grep -q "sha256:$(hash_of "$work/${wheel##*/}")" "$work/pip.txt" ||
+            fail "$wheel is not the pinned one; $same" "put the right one there: this one was not run"
+        pip_program=$work/${wheel##*/}/pip
+    done
+}
+[ -z "$given" ] || find_pip_wheel
+if "$python" -P -m pip --version >/dev/null 2>&1; then
+    installer=module
+elif [ -n "$pip_program" ]; then
+    installer=wheel
+elif "$python" -I -m venv "$work/venv" >/dev/null 2>&1; then
+    installer=venv
+elif command -v uv >/dev/null 2>&1; then
+    installer=uv
 else
-    cache=
+    fail "there is neither pip nor uv nor venv for $python" \
+        "declare one in .upsun/config.yaml: dependencies: { python3: { pip: '*' } }, or stack.packages on a composable image"
 fi
 
-# Nothing that is started to install gets to see the token.
-without_token() { env -u UPSUN_CLI_TOKEN -u PLATFORMSH_CLI_TOKEN PIP_ROOT_USER_ACTION=ignore "$@"; }
-install_with() { # pip, as whatever command it is called here
-    without_token "$@" install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: --no-compile \
-        --no-deps --no-warn-conflicts --target "$new/lib" ${cache:+--cache-dir "$cache/pip"} -r "$requirements"
+run_pip() { # not in the app's directory: a file of it could stand in for a module of pip's
+    case $installer in
+        module) (cd "$work" && "$python" -P -m pip "$@") ;;
+        wheel) (cd "$work" && "$python" -I "$pip_program" "$@") ;;
+        venv) (cd "$work" && "$work/venv/bin/python" -I -m pip "$@") ;;
+    esac
 }
-if "$python" -m pip --version >/dev/null 2>&1; then
-    install_with "$python" -m pip
-elif command -v uv >/dev/null 2>&1; then
-    without_token uv pip install --quiet --python "$python" --require-hashes --only-binary :all: --target "$new/lib" \
-        ${cache:+--cache-dir "$cache/uv"} -r "$requirements"
+download() { # may use the network, so the image's settings for pip hold
+    run_pip download --quiet --no-cache-dir --require-hashes --only-binary :all: --no-deps --dest "$work/wheels" "$@"
+}
+# Without a cache: uv trusts what lies in its own and does not check the hashes again.
+uv_install() {
+    (cd "$work" && uv --quiet --no-config pip install --no-cache --require-hashes --only-binary :all: --no-deps "$@")
+}
+install_wheels() { # from the private copies alone; no setting from outside changes what happens
+    if [ "$installer" = uv ]; then
+        uv_install --no-index --find-links "$work/wheels" --python "$python" --target "$new/lib" -r "$requirements"
+        return
+    fi
+    PIP_CONFIG_FILE=/dev/null run_pip --isolated install --quiet --no-index --find-links "$work/wheels" \
+        --no-cache-dir --require-hashes --only-binary :all: --no-compile --no-deps --no-warn-conflicts \
+        --disable-pip-version-check --no-input --root-user-action ignore \
+        --target "$new/lib" -r "$requirements"
+}
+
+# cffi is the one dependency that is compiled for a single version of Python. The other versions' file of it is laid
+# beside this one's, so that the install serves them all.
+add_backends() { # the wheels that are not the pinned ones are named and removed
+    "$python" -IS - "$work/wheels" "$work/cffi.txt" "$new/lib" <<'PYTHON'
+import glob, hashlib, importlib.machinery, io, os, re, sys, zipfile
+wheels, requirements, library = sys.argv[1:]
+pinned = set(re.findall("sha256:([0-9a-f]{64})", open(requirements).read()))
+tail = re.escape(re.sub(r"^\.cpython-\d+", "", importlib.machinery.EXTENSION_SUFFIXES[0]))
+for wheel in sorted(glob.glob(os.path.join(glob.escape(wheels), "cffi-*.whl"))):
+    content = open(wheel, "rb").read()
+    if hashlib.sha256(content).hexdigest() not in pinned:
+        print(os.path.basename(wheel))
+        os.remove(wheel)
+        continue
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        for name in files.namelist():
+            if re.fullmatch(r"_cffi_backend\.cpython-\d+" + tail, name) and not os.path.exists(f"{library}/{name}"):
+                files.extract(name, library)
+                os.chmod(f"{library}/{name}", 0o644)
+PYTHON
+}
+serves() { [ -e "$(echo "$new/lib/_cffi_backend.cpython-3$1-"*)" ]; }
+
+copy_wheels() { # from a directory
+    for wheel in "$1"/*.whl; do
+        [ ! -f "$wheel" ] || [ -L "$wheel" ] || cp -- "$wheel" "$work/wheels/" || return 1
+    done
+}
+
+cached=
+if [ -z "$given" ] && [ "$installer" != uv ] && [ -n "${PLATFORM_CACHE_DIR:-}" ] &&
+    mkdir -p "$PLATFORM_CACHE_DIR/upsun-agent" 2>/dev/null; then
+    key=$(hash_of "$requirements" | cut -c 1-12)
+    cached=$PLATFORM_CACHE_DIR/upsun-agent/wheels-$key-3.$minor-$(uname -m)
+fi
+
+untouched_or() { fail "the dependencies could not be installed; $same" "$1"; }
+# What pip says is shown where it failed: when it worked, its warnings are about the image's settings.
+quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2 && return 1; }; }
+fetched=
+if [ -n "$given" ]; then
+    copy_wheels "$given"
+    quietly install_wheels || untouched_or "see the lines above; $given has to hold the very wheels that are pinned"
+elif [ "$installer" = uv ]; then
+    quietly uv_install --python "$python" --target "$new/lib" -r "$requirements" ||
+        untouched_or "see the lines above; a hash that does not match means: do not use what was served"
 else
-    helper=$(mktemp -d)
-    "$python" -m venv "$helper" >/dev/null 2>&1 ||
-        fail "there is neither pip nor uv nor venv for $python" \
-            "declare one in .upsun/config.yaml: dependencies: { python3: { pip: '*' } }, or stack.packages on a composable image"
-    install_with "$helper/bin/python" -m pip
-fi || fail "the dependencies could not be installed; the previous install is untouched" \
-    "see the lines above; a hash that does not match means: do not use what was served"
+    # All branches share the build cache: it is as good as the network, so its wheels are copied and checked again.
+    if [ -n "$cached" ] && [ -f "$cached/complete" ]; then
+        if copy_wheels "$cached" && install_wheels >"$work/log" 2>&1; then
+            say "the dependencies come from the build cache"
+        else
+            say "the dependencies in the build cache are not the pinned ones, or do not fit here: dropped, they are fetched again"
+            rm -rf -- "$cached" "${new:?}/lib" "${work:?}/wheels"
+            mkdir "$new/lib" "$work/wheels"
+        fi
+    fi
+    if [ -z "$(ls -A "$new/lib")" ]; then
+        fetched=yes
+        { quietly download -r "$requirements" && quietly install_wheels; } ||
+            untouched_or "see the lines above; a hash that does not match means: do not use what was served"
+    fi
+fi
+for wheel in $(add_backends); do
+    [ -z "$given" ] || fail "$wheel in $given is not the pinned one; $same" "see what else changed there"
+    say "$wheel in the build cache is not the pinned one: dropped"
+    fetched=yes
+done
+for other in 11 12 13 14; do
+    if serves "$other" || [ -n "$given" ]; then continue; fi
+    if [ "$installer" = uv ]; then
+        uv_install --python-version "3.$other" --target "$work/cffi-$other" -r "$work/cffi.txt" >"$work/log" 2>&1 &&
+            cp -- "$work/cffi-$other"/_cffi_backend.cpython-* "$new/lib/" || :
+    else
+        download --python-version "3.$other" -r "$work/cffi.txt" >"$work/log" 2>&1 && fetched=yes && add_backends || :
+    fi
+done
+unserved=
+for other in 11 12 13 14; do
+    serves "$other" || unserved="$unserved 3.$other"
+done
+[ -z "$unserved" ] || say "there is no cffi for Python$unserved: this install will not run with that"
+
+if [ -n "$fetched" ] && [ -n "$cached" ]; then
+    # Beside, then renamed: a build that is killed here leaves no half cache that looks whole.
+    if rm -rf -- "$cached" && mkdir "$cached.new-$$" && cp -- "$work"/wheels/*.whl "$cached.new-$$/" &&
+        : >"$cached.new-$$/complete" && mv -- "$cached.new-$$" "$cached"; then
+        # The cache is not ours alone: what no build has used for a month goes.
+        find "${cached%/*}" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf -- {} + || :
+    else
+        rm -rf -- "$cached.new-$$"
+    fi 2>/dev/null
+elif [ -n "$cached" ]; then
+    touch -- "$cached" 2>/dev/null || :
+fi
 
 # The agent itself is plain Python: a copy is an install. Tests and caches stay behind.
-(cd "$source_dir" && find agent -name __pycache__ -prune -o -type f -print) | while IFS= read -r file; do
-    mkdir -p "$new/lib/$(dirname -- "$file")"
-    cp -- "$source_dir/$file" "$new/lib/$file"
-done
-rm -rf "$new/lib/bin"
+cp -R -- "$source_dir/agent" "$new/lib/agent"
+cp -- "$source_dir/hooks/environment.sh" "$new/environment.sh"
+find "$new/lib/agent" -name __pycache__ -prune -exec rm -rf -- {} +
+rm -rf -- "$new/lib/bin"
 
-# Isolated (-I) and without site (-S): no variable and no package of the app changes how the agent runs.
-cat >"$new/bin/upsun-agent" <<LAUNCHER
-#!$python -IS
+# Isolated (-I) and without site (-S): no variable and no package of the app changes how the agent runs. The kernel
+# takes no space in the interpreter's name and no long one: then a shell starts it, which costs a little.
+case $python in
+    *[!-A-Za-z0-9_./+]*) first="#!/bin/sh" ;;
+    *) first="#!$python -IS" ;;
+esac
+[ "${#first}" -le 120 ] || first="#!/bin/sh"
+quoted=$(printf '%s\n' "$python" | sed "s/'/'\\\\''/g")
+served=$(cd "$new/lib" && for file in _cffi_backend.cpython-3*; do echo "$file"; done |
+    sed -n 's/^_cffi_backend\.cpython-3\([0-9]*\)-.*/(3, \1),/p' | sort -u | tr '\n' ' ')
+{
+    echo "$first"
+    [ "$first" != "#!/bin/sh" ] || cat <<LAUNCHER
+'''exec' '$quoted' -IS "\$0" "\$@"
+'''
+LAUNCHER
+    cat <<LAUNCHER
 import os, sys
+if sys.version_info[:2] not in ($served):
+    sys.stderr.write("upsun-agent: installed for other versions of Python than %s: build the app again\n" % sys.version)
+    sys.exit(78)
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "lib"))
 from agent.__main__ import main
 sys.exit(main())
 LAUNCHER
+} >"$new/bin/upsun-agent"
 chmod 755 "$new/bin/upsun-agent"
 
 # Byte code that is valid whatever happens to modification times: a stale one costs 150 ms at every run, for ever.
-"$python" -IS -m compileall -q --invalidation-mode unchecked-hash "$new/lib" >/dev/null ||
-    fail "the agent could not be compiled; the previous install is untouched"
+# The recorded file names are those of the final place.
+compile_for() {
+    "$1" -IS -m compileall -q --invalidation-mode unchecked-hash -s "$new/lib" -p "$target/lib" "$new/lib"
+}
+compile_for "$python" || fail "the agent could not be compiled; $same"
+for other in 11 12 13 14; do
+    [ "$other" = "$minor" ] || ! "python3.$other" -IS -c '' 2>/dev/null || compile_for "python3.$other" >/dev/null 2>&1 || :
+done
 
 # --- self-check: the build fails here if the agent could not run, not the cron at night ----------------------
-"$new/bin/upsun-agent" --version >/dev/null || fail "the agent does not start; the previous install is untouched"
+"$new/bin/upsun-agent" --version >/dev/null || fail "the agent does not start; $same"
 "$new/bin/upsun-agent" check --phase build ||
-    fail "the agent could not do its work; the previous install is untouched" "see the line that says 'fail' above"
-[ ! -e "$target" ] || mv -- "$target" "$new.old"
-mv -- "$new" "$target"
-rm -rf -- "$new.old"
+    fail "the agent could not do its work; $same" "see the line that says 'fail' above"
+printf 'archive %s\npython %s %s\nextra %s\n' "$archive" "$python" "$("$python" -V)" "$extra" >"$new/installed"
+
+# In one step where the file system can exchange two names, so that there is no moment without an agent.
+"$python" -IS - "$new" "$target" <<'PYTHON' || fail "$new could not take the place of $target"
+import os, sys
+new, target = sys.argv[1:]
+if not os.path.lexists(target):
+    os.rename(new, target)
+else:
+    try:
+        import ctypes
+        exchange = ctypes.CDLL(None, use_errno=True).renameat2  # not in every C library
+        here, swap = -100, 2
+        if exchange(here, os.fsencode(new), here, os.fsencode(target), swap):
+            raise OSError(ctypes.get_errno(), "renameat2")
+    except (ImportError, AttributeError, OSError):
+        os.rename(target, target + ".old")
+        os.rename(new, target)
+PYTHON
+rm -rf -- "$new" "$target.old"
 
 # On the PATH of crons and SSH sessions, where the image has that directory on it.
 case :$PATH: in

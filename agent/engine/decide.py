@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from agent.engine import events as ev
 from agent.engine.bounds import ATTEMPTS_MOST
@@ -320,8 +320,10 @@ def _intended(case: Case, kind: StepKind) -> Decision:
             return _no_answer(case, found.question, case.seen.get(found.question))
         case Pending():
             return Wait(found.on, found.message)
-        case ev.Event():
+        case ev.ActivityAdopted() | ev.IntentVoid():
             return Record(found)
+        case _:
+            assert_never(found)
 
 
 # --- a step whose activity is known ------------------------------------------------------------------------
@@ -378,6 +380,8 @@ def _act_on(case: Case, kind: StepKind, verdict: Verdict) -> Decision:
             )
         case Failed():
             return Record(after_failure(case, kind, verdict))
+        case _:
+            assert_never(verdict)
 
 
 def _no_answer(case: Case, question: Question, answer: Answer | None) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from agent.engine import events as ev
 from agent.engine.job import Job, StepPlan
@@ -265,3 +265,5 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901  one case f
             )
         case ev.StepFailed():
             return replace(step, phase="failed", failure=event.failure, message=event.message, remedy=event.remedy)
+        case _:
+            assert_never(event)

@@ -25,7 +25,7 @@ STORIES: dict[str, tuple[tuple[str, ...], int]] = {
     "update request lost": (("POST */source-operation cut-before",), 15),
 }
 #: Nights whose backup is no good: whatever else is wrong, no update may follow.
-BAD_BACKUPS = {"backup-unrestorable": 5, "backup-missing": 5, "backup-fails": 4}
+BAD_BACKUPS = {"backup-unrestorable": 5, "backup-missing": 7, "backup-fails": 4}
 
 #: Fields that decisions rest on, by their last key.
 WORDS = """

@@ -103,7 +103,7 @@ def test_a_changed_hash_makes_the_install_fail(app: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("body", "message", "remedy"),
     [
-        ("exit 127", "does not start", ""),
+        ("exit 127", "python-of-yore does not start", ""),
         (
             'case "$*" in *version_info*) exit 1;; *-V*) echo Python 3.9.2;; *) echo "$0";; esac',
             "Python 3.9.2 is too old",
@@ -149,7 +149,7 @@ def test_commands_that_need_the_extra_say_so(built: tuple[Path, str]) -> None:
 
 def test_environment_sh_puts_the_command_on_the_path_once_and_prints_nothing(built: tuple[Path, str]) -> None:
     app, _ = built
-    load = f'. "{REPOSITORY}/hooks/environment.sh"'
+    load = f'. "{app}/.upsun-agent/environment.sh"'
     script = f'{load}; {load}; echo "$PATH"; upsun-agent --version'
     done = subprocess.run(
         ["/bin/sh", "-euc", script],

@@ -1,0 +1,1 @@
+"""How fast the agent is, as ratios from one run: ``python -m bench`` (``make bench``)."""

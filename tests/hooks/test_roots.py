@@ -1,0 +1,243 @@
+"""The agent in containers like the platform's: built without pip or a network, run read-only as another user.
+
+Each root is a Debian with its own Python. What happened is read from the simulator's books, not the agent's.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.hooks.conftest import clean
+from tests.hooks.containers import Container
+from tests.hooks.releases import CANARY, flip, wheelhouse
+from tools import roots
+
+JOB = "nightly-update"
+INSTALL = "sh /source/install.sh"
+FROM_WHEELHOUSE = {"UPSUN_AGENT_SOURCE": "/source", "UPSUN_CLI_TOKEN": CANARY}
+
+
+def give_up(why: str) -> NoReturn:
+    """Loudly: with the reason in pytest's summary, and as a failure in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@functools.cache
+def have(version: str) -> tuple[roots.Root | None, str]:
+    """A root with this Python, or what is nearest to it, and what is wrong with it."""
+    if shutil.which("bwrap") is None:
+        return None, "NO CONTAINER TESTS: bwrap is missing (apt-get install bubblewrap debootstrap)"
+    try:
+        return roots.get(version), ""
+    except roots.Unavailable as error:
+        why = f"NO DEBIAN ROOT for Python {version}: {error}"
+    try:
+        return roots.at_hand(version), f"{why}; this machine's files stand in"
+    except roots.Unavailable as error:
+        return None, f"{why}; {error}"
+
+
+def obtain(version: str) -> roots.Root:
+    root, why = have(version)
+    return root or give_up(why)
+
+
+@pytest.mark.parametrize("version", roots.SUITES)
+def test_the_containers_are_debians(version: str) -> None:
+    root, why = have(version)
+    if why:
+        give_up(why)
+    assert root is not None
+    assert root.prefix is None
+
+
+@dataclasses.dataclass
+class Built:
+    container: Container
+    done: subprocess.CompletedProcess[str]
+
+
+@functools.cache
+def attempt(version: str, place: Path) -> Built:
+    container = Container.create(obtain(version), place)
+    schedule(container, f"0 3 1 {(datetime.now(UTC).month + 5) % 12 + 1} *")  # not while these tests run
+    variables = {**FROM_WHEELHOUSE, "UPSUN_AGENT_PYTHON": container.root.python}
+    return Built(container, container.build(INSTALL, variables, source=wheelhouse()))
+
+
+def build(version: str, place: Path) -> Built:
+    built = attempt(version, place)
+    said = built.done.stdout + built.done.stderr
+    assert built.done.returncode == 0, said
+    assert CANARY not in said
+    return built
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("containers")
+
+
+@pytest.fixture(params=list(roots.SUITES))
+def built(request: pytest.FixtureRequest, place: Path) -> Built:
+    return build(request.param, place / request.param)
+
+
+@contextmanager
+def platform(place: Path) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+    """The simulated API of this machine: the variables that lead to it, and at the end its books."""
+    file = place / f"books-{time.monotonic_ns()}.json"
+    command = [sys.executable, "-m", "agent", "simulate", "--json", "--port", "0", "--books", str(file)]
+    for setting in (f"token={CANARY}", "backup_seconds=1", "source_operation_seconds=1", "deploy_seconds=1"):
+        command += ["--set", setting]
+    books: dict[str, Any] = {}
+    with subprocess.Popen(
+        command, cwd=wheelhouse().parent / "source", stdout=subprocess.PIPE, text=True, env=clean()
+    ) as process:
+        assert process.stdout is not None
+        text = ""
+        while not text.rstrip().endswith("\n}"):
+            line = process.stdout.readline()
+            assert line, "the simulator did not start"
+            text += line
+        url = json.loads(text)["url"]
+        routes = base64.b64encode(b'{"https://www.example.com/": {"type": "upstream"}}').decode()
+        try:
+            yield (
+                {
+                    "UPSUN_CLI_TOKEN": CANARY,
+                    "UPSUN_CLI_API_URL": url,
+                    "UPSUN_CLI_AUTH_URL": url,
+                    "PLATFORM_ROUTES": routes,
+                },
+                books,
+            )
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+    books.update(json.loads(file.read_text()))
+
+
+def tick(container: Container, variables: Mapping[str, str], agent: str = ".upsun-agent") -> tuple[int, str]:
+    done = container.start(f"exec {agent}/bin/upsun-agent tick", variables)
+    told = done.stdout + done.stderr
+    assert "Traceback" not in told, told
+    assert CANARY not in told
+    return done.returncode, told
+
+
+def due_now(container: Container) -> None:
+    """The job's slot is this very minute."""
+    if (second := datetime.now(UTC).second) > 55:
+        time.sleep(61 - second)
+    now = datetime.now(UTC)
+    schedule(container, f"{now.minute} {now.hour} * * *")
+
+
+def schedule(container: Container, expression: str) -> None:
+    file = container.app / ".upsun" / "agent.toml"
+    text = re.sub("^schedule = .*", f'schedule = "{expression}"', file.read_text(), flags=re.MULTILINE)
+    file.write_text(text.replace('"Europe/Paris"', '"UTC"'))
+
+
+@pytest.mark.parametrize("home", [{}, {"HOME": "/app"}], ids=["no home", "read-only home"])
+def test_an_idle_tick_is_silent(built: Built, home: dict[str, str]) -> None:
+    for _ in range(2):
+        assert tick(built.container, {**home, "UPSUN_CLI_TOKEN": CANARY}) == (0, "")
+
+
+def test_a_whole_night_runs_within_64_mib(built: Built, place: Path) -> None:
+    container = built.container
+    due_now(container)
+    with platform(place) as (variables, books):
+        outcome, code = None, 0
+        for _ in range(40):
+            code, _ = tick(container, variables)
+            shown = container.start(f"exec .upsun-agent/bin/upsun-agent show {JOB} --json", variables)
+            assert shown.returncode in {0, 1}, shown.stdout + shown.stderr
+            outcome = json.loads(shown.stdout)["outcome"]
+            if outcome:
+                break
+            time.sleep(0.6)
+        assert (outcome, code) == ("succeeded", 0)
+        assert tick(container, variables)[0] == 0
+    acted = [each["path"] for each in books["requests"] if each["method"] == "POST" and each["acted"]]
+    asked = [path.rsplit("/", 1)[1] for path in acted if path.endswith(("/backup", "/source-operation"))]
+    assert asked == ["backup", "source-operation"]
+
+
+def test_every_root_can_run_what_another_built(built: Built, place: Path) -> None:
+    """Built with one Python and moved elsewhere: each of the others runs it, libraries and all."""
+    mine = built.container.root
+    for other in roots.SUITES:
+        if other == mine.version or mine.prefix or obtain(other).prefix:
+            continue
+        theirs = build(other, place / other).container
+        container = Container.create(mine, place / f"{other}-in-{mine.version}")
+        shutil.copytree(theirs.app / ".upsun-agent", container.app / "moved here")
+        container.hand_over()
+        done = container.start('exec "moved here/bin/upsun-agent" check --phase build', {})
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"python            {mine.version}." in done.stdout
+        assert "cryptography" in done.stdout
+        assert tick(container, {"UPSUN_CLI_TOKEN": CANARY}, '"moved here"') == (0, "")
+
+
+def test_a_python_that_the_install_does_not_serve_is_said(built: Built) -> None:
+    launcher = built.container.app / ".upsun-agent" / "bin" / "upsun-agent"
+    text = launcher.read_text()
+    own = built.container.root.version.replace(".", ", ")
+    try:
+        launcher.write_text(text.replace(f"({own}),", ""))
+        done = built.container.start("exec .upsun-agent/bin/upsun-agent tick", {})
+    finally:
+        launcher.write_text(text)
+    assert done.returncode == 78
+    assert "build the app again" in done.stderr
+
+
+@pytest.mark.parametrize("helper", ["uv", "nothing"])
+def test_an_image_without_pip_and_without_pips_wheel(tmp_path: Path, helper: str) -> None:
+    root = obtain("3.13")
+    if root.prefix:
+        pytest.skip("this machine's own Python has pip")
+    source = tmp_path / "source"
+    shutil.copytree(wheelhouse(), source, ignore=shutil.ignore_patterns("pip-*"))
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    if helper == "uv":
+        shutil.copy(Path(sys.executable).parent / "uv", tools)
+    container = Container.create(root, tmp_path / "here")
+    variables = {**FROM_WHEELHOUSE, "PATH": "/usr/bin:/bin:/tools"}
+    done = container.build(INSTALL, variables, source=source, tools=tools)
+    if helper == "nothing":
+        assert done.returncode == 1
+        assert "there is neither pip nor uv nor venv for /usr/bin/python3" in done.stderr
+        assert "dependencies: { python3: { pip: '*' } }" in done.stderr
+        return
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert tick(container, {"UPSUN_CLI_TOKEN": CANARY}) == (0, "")
+
+    flip(next(source.glob("structlog-*")))
+    spoiled = Container.create(root, tmp_path / "spoiled")
+    done = spoiled.build(INSTALL, variables, source=source, tools=tools)
+    assert done.returncode == 1, done.stdout
+    assert "has to hold the very wheels that are pinned" in done.stderr

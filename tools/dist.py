@@ -1,0 +1,289 @@
+"""``make dist``: the files of a release, the same bytes wherever and whenever they are built.
+
+``python -m tools.dist`` builds into ``dist/``; ``--wheelhouse`` adds what an install without a network needs;
+``--snippet`` prints what a user puts into the build hook, ``--check FILE`` and ``--write FILE`` compare and replace it
+in a document. One hash pins a release: install.sh holds the archive's, the archive those of the dependencies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+#: Every file in a release has this time: nothing of the machine or the day gets in. The first moment that zip can say.
+EPOCH = 315532800
+RELEASES = "https://github.com/upsun-agent/upsun-agent/releases/download"
+BEGIN, END = "<!-- install: begin -->", "<!-- install: end -->"
+#: What the archive holds, each a file or a folder. Not the README: it holds the hash that this archive leads to.
+ARCHIVED = (
+    "LICENSE",
+    "agent",
+    "hooks/build.sh",
+    "hooks/environment.sh",
+    "requirements/installer.txt",
+    "requirements/runtime.txt",
+    "requirements/simulator.txt",
+)
+#: What hatchling reads to build the wheel.
+PACKAGED = ("LICENSE", "README.md", "agent", "pyproject.toml")
+MINORS = ("3.11", "3.12", "3.13", "3.14")
+#: No newer than glibc 2.28: a wheelhouse has to serve images that are older than the machine that fills it.
+PLATFORMS = {
+    machine: [f"manylinux_2_{minor}_{machine}" for minor in (28, 17)] + [f"manylinux2014_{machine}"]
+    for machine in ("x86_64", "aarch64")
+}
+
+
+class DistError(Exception):
+    """A release cannot be made; the message says why."""
+
+
+class Release:
+    """The files of one release, made from a source tree."""
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        text = (source / "agent" / "__init__.py").read_text(encoding="utf-8")
+        found = re.search(r'^__version__ = "([0-9A-Za-z.]+)"$', text, re.MULTILINE)
+        if found is None:
+            raise DistError("agent/__init__.py names no version")
+        self.version = found[1]
+        self.name = f"upsun-agent-{self.version}"
+
+    def archive(self) -> bytes:
+        """The single archive, uncompressed: a compressor's next version would change the bytes."""
+        folders = {self.name}
+        files: dict[str, Path] = {}
+        for file in sorted(path for part in ARCHIVED for path in _files(self.source / part)):
+            name = f"{self.name}/{file.relative_to(self.source).as_posix()}"
+            files[name] = file
+            folders.update(str(parent) for parent in Path(name).parents if str(parent) != ".")
+        output = io.BytesIO()
+        with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for name in sorted(folders | files.keys()):
+                entry = tarfile.TarInfo(name)
+                entry.mtime = EPOCH
+                if name in folders:
+                    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                    archive.addfile(entry)
+                    continue
+                content = files[name].read_bytes()
+                entry.size, entry.mode = len(content), 0o755 if name.endswith(".sh") else 0o644
+                archive.addfile(entry, io.BytesIO(content))
+        return output.getvalue()
+
+    def installer(self) -> bytes:
+        """install.sh with the version and the archive's hash in it."""
+        text = (self.source / "hooks" / "install.sh").read_text(encoding="utf-8")
+        for name, value in (("version", self.version), ("sha256", _sha256(self.archive()))):
+            text, count = re.subn(rf"^{name}=$", f"{name}={value}", text, flags=re.MULTILINE)
+            if count != 1:
+                raise DistError(f"hooks/install.sh has {count} lines '{name}=' to fill in, not one")
+        return text.encode()
+
+    def bill(self) -> bytes:
+        """The bill of materials, CycloneDX 1.6: what an app gets with the agent."""
+        project = tomllib.loads((self.source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        pins = list(requirements(self.source / "requirements" / "runtime.txt"))
+        agent = {
+            "type": "application",
+            "bom-ref": "upsun-agent",
+            "name": "upsun-agent",
+            "version": self.version,
+            "description": project["description"],
+            "licenses": [{"license": {"id": project["license"]}}],
+            "hashes": [{"alg": "SHA-256", "content": _sha256(self.archive())}],
+        }
+        components = [
+            {
+                "type": "library",
+                "bom-ref": f"pkg:pypi/{name}@{version}",
+                "name": name,
+                "version": version,
+                "purl": f"pkg:pypi/{name}@{version}",
+                "hashes": [{"alg": "SHA-256", "content": each} for each in hashes],
+            }
+            for name, version, hashes in pins
+        ]
+        direct = {re.split(r"[^A-Za-z0-9-]", each, maxsplit=1)[0] for each in project["dependencies"]}
+        uses = [f"pkg:pypi/{name}@{version}" for name, version, _ in pins if name in direct]
+        document: dict[str, Any] = {
+            "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "version": 1,
+            "metadata": {"component": agent},
+            "components": components,
+            "dependencies": [{"ref": "upsun-agent", "dependsOn": uses}],
+        }
+        # No time stamp: it would either be made up or change the bytes. The number follows from the content.
+        number = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(document, sort_keys=True))
+        return (json.dumps({**document, "serialNumber": f"urn:uuid:{number}"}, indent=2) + "\n").encode()
+
+    def wheel(self) -> tuple[str, bytes]:
+        """The wheel's name and bytes, built by hatchling from a copy that holds just what belongs in it."""
+        with tempfile.TemporaryDirectory() as scratch:
+            copy = Path(scratch) / "source"
+            for part in PACKAGED:
+                for file in _files(self.source / part):
+                    place = copy / file.relative_to(self.source)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(file.read_bytes())
+                    place.chmod(0o644)
+            command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", scratch]
+            variables = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "PYTHONHASHSEED": "0"}
+            done = subprocess.run(command, cwd=copy, env=variables, capture_output=True, text=True, check=False)
+            wheels = list(Path(scratch).glob("*.whl"))
+            if done.returncode or len(wheels) != 1:
+                raise DistError(f"hatchling made no wheel:\n{done.stdout}{done.stderr}")
+            return wheels[0].name, wheels[0].read_bytes()
+
+    def files(self) -> dict[str, bytes]:
+        """Every file of the release by name; SHA256SUMS covers all the others."""
+        name, wheel = self.wheel()
+        files = {
+            f"{self.name}.tar": self.archive(),
+            "install.sh": self.installer(),
+            name: wheel,
+            "sbom.cdx.json": self.bill(),
+            "verify.sh": (self.source / "hooks" / "verify.sh").read_bytes(),
+        }
+        sums = "".join(f"{_sha256(content)}  {name}\n" for name, content in sorted(files.items()))
+        return {**files, "SHA256SUMS": sums.encode()}
+
+    def snippet(self) -> str:
+        """What a user adds to .upsun/config.yaml, with the one hash that pins everything."""
+        return f"""\
+applications:
+  app:
+    type: "python:3.13"
+    hooks:
+      build: |
+        set -e
+        curl -fsSL --retry 5 --retry-all-errors -o /tmp/install.sh {RELEASES}/v{self.version}/install.sh
+        echo "{_sha256(self.installer())}  /tmp/install.sh" | sha256sum -c -
+        sh /tmp/install.sh
+"""
+
+
+def requirements(file: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """(name, version, hashes) of every pin in a requirements file."""
+    text = file.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in text.splitlines():
+        pin = re.match(r"([A-Za-z0-9._-]+)==([^ ;]+)", line)
+        if pin:
+            yield pin[1], pin[2], re.findall(r"--hash=sha256:([0-9a-f]{64})", line)
+
+
+def wheelhouse(release: Release, output: Path) -> None:
+    """All that an install needs, without a network: the archive, every dependency's wheels and pip's own."""
+    output.mkdir(parents=True, exist_ok=True)
+    pins = release.source / "requirements"
+    options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--no-deps"]
+    options += ["--dest", str(output)]
+    pip = [sys.executable, "-m", "pip", "download", *options]
+    _run([*pip, "-r", str(pins / "installer.txt")])
+    for platforms in PLATFORMS.values():
+        for minor in MINORS:
+            command = [*pip, "-r", str(pins / "runtime.txt"), "--python-version", minor]
+            _run([*command, *(word for each in platforms for word in ("--platform", each))])
+    (output / f"{release.name}.tar").write_bytes(release.archive())
+
+
+def in_document(text: str, snippet: str) -> str:
+    """The document with the snippet between its two markers."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise DistError(f"the document has no {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n```yaml\n{snippet}```\n{END}{after}"
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """The file, or those of the folder without caches and what an editor leaves."""
+    if not path.is_dir():
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if name != "__pycache__" and not name.startswith("."))
+        yield from (Path(folder) / name for name in sorted(names) if not name.startswith(".") and name[-1] != "~")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise DistError(f"{' '.join(command[2:4])} failed:\n{done.stdout}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the options say; 1 where it cannot be done or a document is not up to date."""
+    parser = argparse.ArgumentParser(prog="python -m tools.dist", description="Make the files of a release.")
+    parser.add_argument("--source", type=Path, default=REPOSITORY, metavar="DIR", help="the checkout to release")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where to (default: dist/ in the source)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--wheelhouse", action="store_true", help="fill wheelhouse/ instead: needs the network")
+    what.add_argument("--snippet", action="store_true", help="print the lines for the build hook")
+    what.add_argument("--check", type=Path, metavar="FILE", help="fail unless the document has these lines")
+    what.add_argument("--write", type=Path, metavar="FILE", help="put these lines into the document")
+    options = parser.parse_args(arguments)
+    output = options.output or options.source / "dist"
+    try:
+        release = Release(options.source)
+        if options.snippet:
+            print(release.snippet(), end="")
+        elif options.check or options.write:
+            return _document(options.check or options.write, release, write=bool(options.write))
+        elif options.wheelhouse:
+            wheelhouse(release, output / "wheelhouse")
+            print(f"{output / 'wheelhouse'}: give it as UPSUN_AGENT_SOURCE")
+        else:
+            _build(release, output)
+    except (DistError, OSError) as error:
+        print(f"dist: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _document(file: Path, release: Release, *, write: bool) -> int:
+    text = file.read_text(encoding="utf-8")
+    wanted = in_document(text, release.snippet())
+    if text == wanted:
+        return 0
+    if write:
+        file.write_text(wanted, encoding="utf-8")
+        return 0
+    print(f"{file} does not show how to install this version: python -m tools.dist --write {file}", file=sys.stderr)
+    return 1
+
+
+def _build(release: Release, output: Path) -> None:
+    files = release.files()
+    output.mkdir(parents=True, exist_ok=True)
+    for old in output.iterdir():  # a file of an earlier build would look like one of this release
+        if old.is_file():
+            old.unlink()
+    for name, content in files.items():
+        (output / name).write_bytes(content)
+        print(f"{_sha256(content)}  {output / name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
