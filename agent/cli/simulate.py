@@ -37,6 +37,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     )
     simulate.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a behaviour")
     simulate.add_argument("--fault", action="append", default=[], metavar="FAULT", help="break requests")
+    simulate.add_argument(
+        "--authority", metavar="FILE", help="write the key that signs SSH certificates there, for a TrustedUserCAKeys"
+    )
     simulate.add_argument("--books", metavar="FILE", help="write what happened there at the end, as JSON")
     simulate.set_defaults(run=_simulate)
 
@@ -65,13 +68,14 @@ def _simulate(context: Context) -> int:
     except (OSError, OverflowError) as error:
         raise UsageError(f"port {options.port} cannot be served: {error}", remedy="choose another --port") from error
     with server:
-        _announce(context, server.url, simulator.scenario)
+        _write(options.authority, simulator.ssh_authority)
+        _announce(context, server.url, simulator)
         try:
             threading.Event().wait()
         except (KeyboardInterrupt, Terminated):
             return EXIT_OK
         finally:
-            _write_books(options.books, simulator.books())
+            _write(options.books, json.dumps(simulator.books(), indent=2))
     return EXIT_OK
 
 
@@ -86,8 +90,9 @@ def _setting(text: str) -> tuple[str, Any]:
         return name.replace("-", "_"), value
 
 
-def _announce(context: Context, url: str, scenario: Any) -> None:
+def _announce(context: Context, url: str, simulator: Any) -> None:
     """Say where it is and how to use it; as JSON one line with the address."""
+    scenario, authority = simulator.scenario, simulator.ssh_authority.strip()
     variables = {
         "UPSUN_CLI_API_URL": url,
         "UPSUN_CLI_AUTH_URL": url,
@@ -97,17 +102,22 @@ def _announce(context: Context, url: str, scenario: Any) -> None:
         "PLATFORM_ENVIRONMENT_TYPE": "production",
     }
     if context.terminal.json_wanted:
-        context.terminal.document({"url": url, "variables": variables})
+        found = {"url": url, "variables": variables, "owner_token": scenario.owner_token, "ssh_authority": authority}
+        context.terminal.document(found)
         return
     context.terminal.say(f"Simulated Upsun API on {url} (Ctrl-C ends it). In another shell:")
     context.terminal.say("  export " + " ".join(f"{name}={value}" for name, value in variables.items()))
+    context.terminal.say("To give roles and invite, as the owner of the project:")
+    context.terminal.say(f"  export UPSUN_CLI_TOKEN={scenario.owner_token}")
+    context.terminal.say("SSH certificates are signed by (for an sshd's TrustedUserCAKeys):")
+    context.terminal.say(f"  {authority}")
 
 
-def _write_books(path: str | None, books: dict[str, Any]) -> None:
+def _write(path: str | None, text: str) -> None:
     if path is None:
         return
     try:
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(books, file, indent=2)
+            file.write(text)
     except OSError as error:
         raise StateNotWritable(f"{path} cannot be written: {error.strerror}") from error

@@ -14,6 +14,8 @@ from agent.simulator.backup import Backup
 from agent.simulator.clock import ManualClock
 from agent.simulator.environment import Environment
 from agent.simulator.faults import Fault
+from agent.simulator.tokens import ApiToken
+from agent.simulator.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,13 @@ ACTS = (
     "set-status",
     "pause",
     "set-crons",
+    "add-user",
+    "set-permissions",
+    "accept-invitation",
+    "add-variable",
+    "remove-variable",
+    "rotate-authority",
+    "revoke-certificates",
     "add-token",
     "revoke-token",
     "expire-bearers",
@@ -127,7 +136,7 @@ def _named(result: Any) -> Any:
     """What was made, by its id."""
     if isinstance(result, list):
         return [_named(one) for one in result]
-    return result.id if isinstance(result, Activity | Backup | Environment) else None
+    return result.id if isinstance(result, Activity | Backup | Environment | User | ApiToken) else None
 
 
 def _object(body: Any) -> dict[str, Any]:

@@ -6,7 +6,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from agent.simulator import user
-from agent.simulator.activity import BACKUP, BACKUP_DELETE, PUSH, REDEPLOY, SOURCE_OPERATION, Activity, Plan
+from agent.simulator.activity import (
+    BACKUP,
+    BACKUP_DELETE,
+    PUSH,
+    REDEPLOY,
+    SOURCE_OPERATION,
+    VARIABLE_CHANGES,
+    VARIABLE_CREATE,
+    VARIABLE_DELETE,
+    VARIABLE_UPDATE,
+    Activity,
+    Plan,
+)
 from agent.simulator.backup import Backup
 from agent.simulator.environment import Commit, Deployment
 from agent.simulator.identifier import commit_hash
@@ -23,8 +35,11 @@ DEEDS = {
     SOURCE_OPERATION: "ran a source operation on",
     PUSH: "pushed to",
     REDEPLOY: "redeployed",
+    VARIABLE_CREATE: "created a variable of",
+    VARIABLE_UPDATE: "changed a variable of",
+    VARIABLE_DELETE: "deleted a variable of",
 }
-DEPLOYING = (PUSH, REDEPLOY)
+DEPLOYING = (PUSH, REDEPLOY, *VARIABLE_CHANGES)
 FAILED_COMMAND = 1
 
 
@@ -146,6 +161,8 @@ def _deploy(world: World, activity: Activity, at: datetime) -> None:
     code = 0 if good else FAILED_COMMAND
     activity.commands = [{"app": "app", "type": "deploy", "exit_code": code}]
     environment.record(Deployment(at, environment.head, activity.id, successful=good, commands=activity.commands))
+    if good:
+        environment.live = world.variables.deployed(world.environments, environment.id)
 
 
 def _keep_backup(world: World, activity: Activity, at: datetime) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.simulator.scenario import Status
+    from agent.simulator.variable import Variable
 
 CronStatus = Literal["running", "paused", "sleeping"]
 EnvironmentType = Literal["production", "staging", "development"]
@@ -50,6 +51,9 @@ class Environment:
     commits: list[Commit] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
     last_backup_at: datetime | None = None
+    is_pr: bool = False
+    # The variables that the last deployment that worked has put into the containers.
+    live: list[Variable] = field(default_factory=list)
 
     @property
     def head(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import uuid
 
 IDENTIFIER_LENGTH = 26
 
@@ -17,3 +18,9 @@ def identifier(*parts: object) -> str:
 def commit_hash(*parts: object) -> str:
     """Forty hexadecimal digits, as a Git commit has."""
     return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:40]
+
+
+def account_id(*parts: object) -> str:
+    """A UUID, as users, API tokens and invitations have."""
+    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))

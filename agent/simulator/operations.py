@@ -8,6 +8,7 @@ from agent.simulator import effects
 from agent.simulator.activity import BACKUP, BACKUP_DELETE, REDEPLOY, SOURCE_OPERATION, Activity, Plan
 from agent.simulator.answers import Refusal
 from agent.simulator.identifier import identifier
+from agent.simulator.permissions import check_allowed
 
 if TYPE_CHECKING:
     from agent.simulator.backup import Backup
@@ -15,26 +16,13 @@ if TYPE_CHECKING:
     from agent.simulator.user import User
     from agent.simulator.world import World
 
-FORBIDDEN = 403
-NOT_FOUND = 404
 CONFLICT = 409
+APP = "app"
 
 
-def role_on(world: World, environment: Environment) -> str | None:
-    """The machine user's role on the environment's type."""
-    scenario = world.scenario
-    return scenario.role if environment.type == "production" else scenario.other_role
-
-
-def allowed(world: World, environment: Environment) -> bool:
-    """Whether the machine user may act on the environment: the platform asks for an admin."""
-    return role_on(world, environment) == "admin"
-
-
-def check_possible(world: World, environment: Environment) -> None:
+def check_possible(world: World, environment: Environment, user: User) -> None:
     """Refuse an operation on an environment where it is not allowed or not possible now."""
-    if not allowed(world, environment):
-        raise Refusal(FORBIDDEN, "You do not have permission to perform this operation.")
+    check_allowed(world, environment, user)
     status = world.status_of(environment)
     if status != "active":
         raise Refusal(CONFLICT, f"The environment is not active: it is {status}.")
@@ -73,6 +61,11 @@ def run_source_operation(
         parameters={"operation": operation, "variables": variables},
         payload={"operation": operation, "environment": brief(environment)},
     )
+
+
+def defined(world: World) -> list[tuple[str, str]]:
+    """The source operations that the apps define, each as the app and the name."""
+    return [(app or APP, name) for app, _, name in (one.rpartition(":") for one in world.scenario.source_operations)]
 
 
 def update_plan(world: World) -> Plan:

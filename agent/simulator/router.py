@@ -10,7 +10,17 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter, Map, Rule
 
 from agent.simulator.answers import Refusal
-from agent.simulator.endpoints import accounts, activities, auth, environments, projects
+from agent.simulator.endpoints import (
+    access,
+    accounts,
+    activities,
+    api_tokens,
+    auth,
+    environments,
+    projects,
+    variables,
+)
+from agent.simulator.permissions import check_member, check_mfa
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +29,12 @@ if TYPE_CHECKING:
 
     from agent.simulator.call import Call
 
+TOKENS = "/users/<s:user>/api-tokens"
 PROJECT = "/projects/<s:project>"
+ACCESS = f"{PROJECT}/user-access/<s:user>"
+PROJECT_VARIABLE = f"{PROJECT}/variables/<s:variable>"
 ENVIRONMENT = f"{PROJECT}/environments/<s:environment>"
+VARIABLE = f"{ENVIRONMENT}/variables/<s:variable>"
 ACTIVITY = f"{PROJECT}/activities/<s:activity>"
 ENVIRONMENT_ACTIVITY = f"{ENVIRONMENT}/activities/<s:activity>"
 
@@ -31,6 +45,10 @@ CLOSED = (
     ("GET", "/users/me", accounts.me),
     ("GET", "/users/<s:user>", accounts.user),
     ("GET", "/users/<s:user>/extended-access", accounts.extended_access),
+    ("GET", TOKENS, api_tokens.api_tokens),
+    ("POST", TOKENS, api_tokens.create),
+    ("GET", f"{TOKENS}/<s:token>", api_tokens.one_api_token),
+    ("DELETE", f"{TOKENS}/<s:token>", api_tokens.delete),
     ("GET", "/ref/users", accounts.reference_users),
     ("GET", "/ref/projects", accounts.reference_projects),
     ("GET", "/ref/organizations", accounts.reference_organizations),
@@ -40,8 +58,20 @@ CLOSED = (
     ("GET", f"{PROJECT}/capabilities", projects.capabilities),
     ("GET", f"{PROJECT}/environment-types", projects.environment_types),
     ("GET", f"{PROJECT}/environment-types/<s:kind>", projects.environment_type),
-    ("GET", f"{PROJECT}/user-access", accounts.user_access),
-    ("GET", f"{PROJECT}/user-access/<s:user>", accounts.one_user_access),
+    ("GET", f"{PROJECT}/integrations", projects.integrations),
+    ("GET", f"{PROJECT}/user-access", access.user_access),
+    ("POST", f"{PROJECT}/user-access", access.grant),
+    ("GET", ACCESS, access.one_user_access),
+    ("PATCH", ACCESS, access.update),
+    ("DELETE", ACCESS, access.remove),
+    ("GET", f"{PROJECT}/invitations", access.invitations),
+    ("POST", f"{PROJECT}/invitations", access.invite),
+    ("DELETE", f"{PROJECT}/invitations/<s:invitation>", access.cancel_invitation),
+    ("GET", f"{PROJECT}/variables", variables.of_project),
+    ("POST", f"{PROJECT}/variables", variables.create_in_project),
+    ("GET", PROJECT_VARIABLE, variables.one_of_project),
+    ("PATCH", PROJECT_VARIABLE, variables.update_in_project),
+    ("DELETE", PROJECT_VARIABLE, variables.delete_in_project),
     ("GET", f"{PROJECT}/activities", activities.project_activities),
     ("GET", ACTIVITY, activities.activity),
     ("GET", f"{ACTIVITY}/log", activities.log),
@@ -49,6 +79,11 @@ CLOSED = (
     ("GET", f"{PROJECT}/environments", environments.environments),
     ("GET", ENVIRONMENT, environments.environment),
     ("GET", f"{ENVIRONMENT}/settings", environments.settings),
+    ("GET", f"{ENVIRONMENT}/variables", variables.of_environment),
+    ("POST", f"{ENVIRONMENT}/variables", variables.create_in_environment),
+    ("GET", VARIABLE, variables.one_of_environment),
+    ("PATCH", VARIABLE, variables.update_in_environment),
+    ("DELETE", VARIABLE, variables.delete_in_environment),
     ("GET", f"{ENVIRONMENT}/activities", activities.environment_activities),
     ("GET", ENVIRONMENT_ACTIVITY, activities.activity),
     ("GET", f"{ENVIRONMENT_ACTIVITY}/log", activities.log),
@@ -103,4 +138,7 @@ def _found(call: Call) -> Callable[[Call], Response]:
     call.values.update(values)
     if call.values.get("project", call.world.scenario.project) != call.world.scenario.project:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such project.")
+    if "project" in call.values:
+        check_member(call)
+        check_mfa(call)
     return _ENDPOINTS[name]

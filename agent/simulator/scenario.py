@@ -11,6 +11,8 @@ UpdateOutcome = Literal["commit", "no-commit", "failure", "cancelled"]
 DeployOutcome = Literal["success", "failure"]
 DeployMode = Literal["follows", "inclusive"]
 Role = Literal["admin", "contributor", "viewer"]
+ProjectRole = Literal["admin", "viewer"]
+MfaRefusal = Literal["step-up", "forbidden"]
 Status = Literal["active", "inactive", "paused", "dirty", "deleting"]
 
 CHOICES: dict[str, tuple[Any, ...]] = {
@@ -20,11 +22,15 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "deploy_mode": get_args(DeployMode),
     "role": (*get_args(Role), None),
     "other_role": (*get_args(Role), None),
+    "project_role": get_args(ProjectRole),
+    "mfa_refusal": get_args(MfaRefusal),
     "status": get_args(Status),
 }
+SOURCES = ("storage", "instance", "tmp", "temporary", "service", "local")
+DAY = 86_400
 # Longer than any test, and short enough for the arithmetic of dates.
 MOST = 1_000_000_000
-FIXED = ("project", "environment")
+FIXED = ("project", "environment", "owner_token")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +42,19 @@ class Scenario:
     separate `environment.push`; with `inclusive` the source operation's own activity lasts until the
     deployment is done. `manual_deployment` only stages the commit. With `source_integration` the commit
     goes outside and comes back `integration_seconds` later as a push, and only then does the head move.
-    `role` is the machine user's on production, `other_role` on staging and development.
+    `role` is the machine user's on production, `other_role` on staging and development; with the
+    `project_role` admin it is admin of everything. The roles hold until somebody changes them by the API.
+    `owner_token` is an API token of the project's owner; "" means that there is none.
+    With `mfa_required` a bearer of a token that was made without MFA is refused: by a challenge to log in
+    again (401, RFC 9470), or by 403, as `mfa_refusal` says. `mfa_enabled` is the machine user's account,
+    `token_mfa` its token. `tokens_manage_tokens` lets the bearer of an API token create and delete API tokens.
+    `mounts` are `path=source`, `source_operations` are `name` or `app:name`.
     `absent_links` are missing everywhere, `absent_list_links` from the list of environments only.
     """
 
     token: str = "simulated-token"  # noqa: S105 - an invented token for an invented platform
+    owner_token: str = "simulated-owner-token"  # noqa: S105 - an invented one too
+    token_age_seconds: float = 30 * DAY
     project: str = "abcdefgh1234z"
     environment: str = "main"
     backup_seconds: float = 20
@@ -58,8 +72,19 @@ class Scenario:
     backup_limit: int = 4
     role: Role | None = "admin"
     other_role: Role | None = "admin"
+    project_role: ProjectRole = "viewer"
+    mfa_required: bool = False
+    mfa_refusal: MfaRefusal = "step-up"
+    mfa_enabled: bool = False
+    token_mfa: bool = False
+    tokens_manage_tokens: bool = False
+    ssh_certificate_seconds: int = 3600
+    ssh_principals: tuple[str, ...] = ()
     status: Status = "active"
     source_operations: tuple[str, ...] = ("update",)
+    cron_spec: str = "*/5 * * * *"
+    cron_command: str = ".upsun-agent/bin/upsun-agent tick"
+    mounts: tuple[str, ...] = ("var/agent=storage",)
     bearer_seconds: int = 900
     list_lag_seconds: float = 0
     page_size: int = 10
@@ -77,6 +102,9 @@ class Scenario:
                     raise ValueError(f"{field.name} is {value!r}, not one of {CHOICES[field.name]}")
             else:
                 _check_like(field, value)
+        for mount in self.mounts:
+            if mount.partition("=")[2] not in SOURCES:
+                raise ValueError(f"the mount {mount!r} is not PATH=SOURCE with one of {', '.join(SOURCES)}")
 
     def changed(self, **changes: Any) -> Scenario:
         """The same scenario with some fields changed, as a test or a control request names them."""

@@ -20,6 +20,7 @@ from agent.simulator.platform import Platform
 from agent.simulator.scenario import Scenario
 from agent.simulator.stage import Stage
 from agent.simulator.tokens import Tokens
+from agent.simulator.variable_changes import without_values
 from agent.simulator.world import World
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ class Simulator(Stage):
         self.platform = Platform(
             clock=self.clock,
             world=World(scenario, self.clock.now()),
-            tokens=Tokens(scenario.token),
+            tokens=Tokens(),
             authority=Authority(),
         )
+        self._add_first_tokens(scenario)
         self.requests: list[RecordedRequest] = []
         self.faults: list[Fault] = []
 
@@ -63,14 +65,25 @@ class Simulator(Stage):
 
     def books(self) -> dict[str, Any]:
         """The truth, as JSON: every request, and what the world is like now."""
-        with self._settled() as world:
-            found: dict[str, Any] = self._censor().clean(books(world, self.requests))
+        with self._settled():
+            found: dict[str, Any] = self._censor().clean(books(self.platform, self.requests))
             return found
 
     @property
-    def authority_line(self) -> str:
+    def ssh_authority(self) -> str:
         """The public key that signs SSH certificates, for an sshd's `TrustedUserCAKeys`."""
         return self.platform.authority.public_line
+
+    @property
+    def ssh_revocations(self) -> str:
+        """The serials of revoked certificates, for `ssh-keygen -k` to make an sshd's `RevokedKeys` of."""
+        with self.platform.lock:
+            return self.platform.authority.revocations
+
+    @property
+    def authority_line(self) -> str:
+        """Another name for `ssh_authority`."""
+        return self.ssh_authority
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; ConnectionCut when a fault allows no whole answer."""
@@ -115,15 +128,15 @@ class Simulator(Stage):
             path=censor.clean(call.target.decoded),
             raw_path=censor.clean(call.target.raw),
             query=censor.clean(call.target.query),
-            body=censor.clean(call.body),
+            body=censor.clean(without_values(call)),
         )
         self.requests.append(record)
         return record
 
     def _censor(self) -> Censor:
         censor = Censor()
-        for token in self.platform.tokens.known():
-            censor.learn(token)
+        for secret in (*self.platform.tokens.known(), *self.world.variables.secrets):
+            censor.learn(secret)
         return censor
 
     def _answer(self, call: Call, record: RecordedRequest, fault: Fault | None) -> Response:

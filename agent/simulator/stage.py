@@ -11,7 +11,9 @@ from agent.simulator import effects, operations, user
 from agent.simulator.activity import BACKUP, SOURCE_OPERATION, Activity, Plan, Result
 from agent.simulator.backup import Backup
 from agent.simulator.environment import Commit, CronStatus, Environment, EnvironmentType
+from agent.simulator.household import Household
 from agent.simulator.identifier import commit_hash, identifier
+from agent.simulator.members import permissions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from agent.simulator.world import World
 
 
-class Stage:
+class Stage(Household):
     """Changes to the state that do not come through the API; each settles the world before and after.
 
     `environment` is always an id, and production when it is left out.
@@ -41,14 +43,40 @@ class Stage:
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
-        self.change(**{field.name: getattr(scenario, field.name) for field in dataclasses.fields(scenario)})
+        names = [field.name for field in dataclasses.fields(scenario)]
+        wanted = {name: getattr(scenario, name) for name in names}
+        self.change(**{name: value for name, value in wanted.items() if value != getattr(self.scenario, name)})
 
     def change(self, **changes: Any) -> None:
         """Change some behaviours; what was asked for earlier keeps the old ones."""
         with self._settled() as world:
             old, world.scenario = world.scenario, world.scenario.changed(**changes)
             if old.token != world.scenario.token:
-                self.platform.tokens.replace(old.token, world.scenario.token)
+                self.platform.tokens.revoke(old.token)
+                self._add_machine_token(world.scenario, age=0)
+            self._age_machine_token(world, changes)
+            if changes.keys() & {"role", "other_role", "project_role"}:
+                world.members.grant(user.MACHINE, permissions_of(world.scenario), world.now)
+
+    def _add_first_tokens(self, scenario: Scenario) -> None:
+        self._add_machine_token(scenario, age=scenario.token_age_seconds)
+        if scenario.owner_token:
+            self.platform.tokens.add(
+                scenario.owner_token, self.platform.clock.now(), user=user.OWNER, name="Owner", mfa=True
+            )
+
+    def _add_machine_token(self, scenario: Scenario, *, age: float) -> None:
+        made_at = self.platform.clock.now() - timedelta(seconds=age)
+        self.platform.tokens.add(scenario.token, made_at, name="Agent", mfa=scenario.token_mfa)
+
+    def _age_machine_token(self, world: World, changes: dict[str, Any]) -> None:
+        token = self.platform.tokens.named(world.scenario.token)
+        if token is None:
+            return
+        if "token_age_seconds" in changes:
+            token.created_at = world.now - timedelta(seconds=world.scenario.token_age_seconds)
+        if "token_mfa" in changes:
+            token.mfa = world.scenario.token_mfa
 
     @contextmanager
     def _settled(self) -> Iterator[World]:
@@ -72,14 +100,19 @@ class Stage:
         return one
 
     def add_environment(
-        self, name: str, kind: EnvironmentType = "development", *, parent: str | None = None
+        self,
+        name: str,
+        kind: EnvironmentType = "development",
+        *,
+        parent: str | None = None,
+        is_pr: bool = False,
     ) -> Environment:
-        """Branch off an environment."""
+        """Branch off an environment, as somebody's pull request if `is_pr`."""
         _check(kind, get_args(EnvironmentType))
         with self._settled() as world:
             if name in world.environments:
                 raise ValueError(f"there is an environment {name!r} already")
-            return world.add_environment(name, kind, parent=parent or self.scenario.environment)
+            return world.add_environment(name, kind, parent=parent or self.scenario.environment, is_pr=is_pr)
 
     def add_backup(
         self,
@@ -216,15 +249,20 @@ class Stage:
         with self._settled():
             self._place(environment).crons = status
 
-    def add_token(self, token: str) -> None:
-        """Give the machine user another API token."""
-        with self.platform.lock:
-            self.platform.tokens.add(token)
-
     def revoke_token(self, token: str | None = None) -> None:
         """Revoke an API token, the scenario's if none is named; its bearers live on until they expire."""
         with self.platform.lock:
             self.platform.tokens.revoke(self.scenario.token if token is None else token)
+
+    def rotate_authority(self) -> None:
+        """Sign SSH certificates with another key from now on."""
+        with self.platform.lock:
+            self.platform.authority.rotate()
+
+    def revoke_certificates(self) -> None:
+        """Revoke every SSH certificate issued so far."""
+        with self.platform.lock:
+            self.platform.authority.revoke()
 
     def expire_bearers(self) -> None:
         """Make every bearer issued so far invalid."""

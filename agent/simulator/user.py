@@ -14,11 +14,12 @@ class User:
     username: str
     first_name: str
     last_name: str
+    address: str = ""
 
     @property
     def email(self) -> str:
-        """An address under a domain that can never receive mail."""
-        return f"{self.username}@example.invalid"
+        """The user's address; made up under a domain that can never receive mail where none is known."""
+        return self.address or f"{self.username}@example.invalid"
 
     def brief(self) -> dict[str, Any]:
         """The few fields that an activity's payload carries."""

@@ -13,6 +13,9 @@ from agent.simulator.activity import Activity, Plan
 from agent.simulator.backup import Backup
 from agent.simulator.environment import Commit, Deployment, Environment
 from agent.simulator.identifier import commit_hash, identifier
+from agent.simulator.invitation import Invitations
+from agent.simulator.members import Members
+from agent.simulator.variable import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +59,12 @@ class World:
         self.evicted: list[Backup] = []
         self.arrivals: list[Arrival] = []
         self.environments: dict[str, Environment] = {}
+        self.variables = Variables()
+        self.invitations = Invitations()
         self._count = 0
         self._creation_times: set[datetime] = set()
         self.born = now - AGE_OF_THE_PROJECT
+        self.members = Members(scenario, self.born)
         self.add_environment(scenario.environment, "production", title="Main")
         if scenario.environment not in OTHERS:
             self.add_environment(OTHERS[0], "staging", title="Staging", parent=scenario.environment)
@@ -70,7 +76,13 @@ class World:
         return self._count
 
     def add_environment(
-        self, name: str, kind: EnvironmentType, *, title: str | None = None, parent: str | None = None
+        self,
+        name: str,
+        kind: EnvironmentType,
+        *,
+        title: str | None = None,
+        parent: str | None = None,
+        is_pr: bool = False,
     ) -> Environment:
         """Create an active, deployed environment."""
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower())
@@ -82,11 +94,13 @@ class World:
             parent=parent,
             created_at=self.born,
             updated_at=self.born,
+            is_pr=is_pr,
         )
         first = commit_hash(self.scenario.project, name, "first")
         environment.move_head(Commit(first, self.born, "initial"))
         environment.record(Deployment(self.born, first, "initial", successful=True))
         self.environments[name] = environment
+        environment.live = self.variables.deployed(self.environments, name)
         return environment
 
     def status_of(self, environment: Environment) -> Status:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.simulator import ManualClock, Scenario, Simulator
+from agent.simulator import ManualClock, Scenario, Simulator, serve
 
+from official_cli import OWNER_TOKEN, Cli, binary  # isort: skip
 from simulator_talker import START, Talker  # isort: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # Where openapi_document.py lies, which other tests use too.
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -39,3 +40,24 @@ def ask(make: Callable[..., Talker]) -> Talker:
 @pytest.fixture
 def sim(ask: Talker) -> Simulator:
     return ask.simulator
+
+
+@pytest.fixture
+def boss(sim: Simulator) -> Talker:
+    """The owner of the project."""
+    talker = Talker(sim)
+    talker.bearer = talker.exchange(OWNER_TOKEN).content["access_token"]
+    return talker
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli-runtime")
+
+
+@pytest.fixture
+def cli(tmp_path: Path, unpacked: Path) -> Iterator[Cli]:
+    found = binary()
+    scenario = Scenario(backup_seconds=1, source_operation_seconds=1, deploy_seconds=1)
+    with serve(Simulator(scenario)) as server:
+        yield Cli(found, server, tmp_path, unpacked)

@@ -17,6 +17,7 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PROJECT = "/projects/abcdefgh1234z"
 MAIN = f"{PROJECT}/environments/main"
 TOKEN = "simulated-token"
+OWNER_TOKEN = "simulated-owner-token"
 FORM = "application/x-www-form-urlencoded"
 
 

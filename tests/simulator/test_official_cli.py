@@ -2,104 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from agent.simulator import RecordedRequest, Scenario, Server, Simulator, serve
-
+from official_cli import VERSION, Cli  # isort: skip
 import openapi_document  # isort: skip
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = pytest.mark.official_cli
-
-VERSION = "5.11.1"
-PATIENCE = 60
-TOKEN = "simulated-token"
-ROOT = Path(__file__).parent.parent.parent
-PLACES = (ROOT / "node_modules/@upsun/cli-linux-x64/bin/upsun",)
-
-
-def _binary() -> str:
-    """Where the CLI is; without it the test is skipped, and on a CI machine fails."""
-    named = os.environ.get("UPSUN_OFFICIAL_CLI")
-    found = [named] if named else [str(place) for place in PLACES if place.is_file()]
-    binary = shutil.which(found[0]) if found else shutil.which("upsun")
-    if binary is None:
-        reason = f"THE OFFICIAL CLI WAS NOT TRIED: set UPSUN_OFFICIAL_CLI to version {VERSION} of it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return binary
-
-
-@dataclass
-class Outcome:
-    """What a run of the CLI left: on its terminal, and in the simulator's books."""
-
-    code: int
-    out: str
-    err: str
-    requests: list[RecordedRequest]
-
-    @property
-    def posts(self) -> list[str]:
-        found = [one.path for one in self.requests if one.method == "POST"]
-        return [path for path in found if path != "/oauth2/token"]
-
-
-class Cli:
-    def __init__(self, binary: str, server: Server, home: Path, unpacked: Path) -> None:
-        self.binary = binary
-        self.server = server
-        self.simulator = server.simulator
-        self.environment: dict[str, str] = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            # Unpacking the CLI's own PHP takes longer than most commands, so it is shared.
-            "UPSUN_CLI_TMP": str(unpacked),
-            "UPSUN_CLI_API_URL": server.url,
-            "UPSUN_CLI_AUTH_URL": server.url,
-            "UPSUN_CLI_TOKEN": TOKEN,
-            "UPSUN_CLI_DISABLE_CACHE": "1",
-            "PLATFORM_PROJECT": "abcdefgh1234z",
-            "PLATFORM_BRANCH": "main",
-        }
-
-    def __call__(self, *words: str, stdin: str = "", **environment: str | None) -> Outcome:
-        before = len(self.simulator.requests)
-        whole = {**self.environment, **environment}
-        done = subprocess.run(
-            [self.binary, *words],
-            env={name: value for name, value in whole.items() if value is not None},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr, self.simulator.requests[before:])
-
-
-@pytest.fixture(scope="session")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cli-runtime")
-
-
-@pytest.fixture
-def cli(tmp_path: Path, unpacked: Path) -> Iterator[Cli]:
-    binary = _binary()
-    scenario = Scenario(backup_seconds=1, source_operation_seconds=1, deploy_seconds=1)
-    with serve(Simulator(scenario)) as server:
-        yield Cli(binary, server, tmp_path, unpacked)
 
 
 def _latest(cli: Cli, kind: str) -> Any:
@@ -115,32 +25,6 @@ def _bearer_requests_validate(cli: Cli) -> None:
 
 def test_it_is_the_version_that_the_contract_page_describes(cli: Cli) -> None:
     assert VERSION in cli("--version").out
-
-
-def test_auth_info_shows_the_machine_user(cli: Cli) -> None:
-    done = cli("auth:info", "--refresh", "--format=plain")
-    assert done.code == 0, done.err
-    assert "update-bot@example.invalid" in done.out
-    assert [one.path for one in done.requests] == ["/oauth2/token", "/users/me"]
-
-
-def test_a_login_with_a_token_that_is_piped_in(cli: Cli, tmp_path: Path) -> None:
-    stdin = f"{TOKEN}\n{TOKEN}\n"
-    done = cli("auth:api-token-login", stdin=stdin, UPSUN_CLI_TOKEN=None, SHELL_INTERACTIVE="1")
-    assert done.code == 0, done.err
-    paths = [one.path for one in done.requests]
-    assert {"/oauth2/token", "/ssh", "/users/me"} <= set(paths)
-    certificate = tmp_path / ".upsun-cli/.session/sess-cli-default/ssh/id_ed25519-cert.pub"
-    assert certificate.read_text().startswith("ssh-ed25519-cert-v01@openssh.com ")
-
-
-def test_a_login_with_an_invalid_token_never_succeeds(cli: Cli) -> None:
-    done = cli("auth:api-token-login", stdin="wrong-one\n" * 5, UPSUN_CLI_TOKEN=None, SHELL_INTERACTIVE="1")
-    assert done.code != 0
-    assert "Invalid API token" in done.err
-    assert {one.path for one in done.requests} == {"/oauth2/token"}
-    assert {one.status for one in done.requests} == {400}
-    assert "wrong-one" not in json.dumps(cli.simulator.books())
 
 
 def test_environment_info_reads_what_the_simulator_keeps(cli: Cli) -> None:
@@ -255,14 +139,6 @@ def test_the_log_of_a_running_activity_is_followed_to_its_end(cli: Cli) -> None:
 def test_a_redeployment(cli: Cli) -> None:
     assert cli("environment:redeploy", "--yes", "--no-wait").code == 0
     assert _latest(cli, "environment.redeploy")
-
-
-def test_a_certificate_is_issued_and_kept(cli: Cli, tmp_path: Path) -> None:
-    first = cli("ssh-cert:load", "--yes")
-    assert (first.code, first.posts) == (0, ["/ssh"]), first.err
-    second = cli("ssh-cert:load", "--yes")
-    assert (second.code, second.posts) == (0, []), "the certificate agrees with the token and is kept"
-    assert "access-id@platform.sh" in cli("ssh-cert:info").out
 
 
 def test_a_project_that_is_not_there(cli: Cli) -> None:

@@ -9,8 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from agent.simulator import router
+from agent.simulator.user import COLLEAGUE, OWNER
 
-from simulator_talker import Talker  # isort: skip
+from simulator_talker import OWNER_TOKEN, TOKEN, Talker  # isort: skip
 import openapi_document  # isort: skip
 
 if TYPE_CHECKING:
@@ -21,7 +22,23 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.reference
 
 ROUTES = [(method, template) for method, template, _ in router.CLOSED]
-BODIES = {"backup": {"safe": True}, "source-operation": {"operation": "update", "variables": {}}}
+NEWCOMER = "newcomer@example.invalid"
+VARIABLE = {"name": "env:NEW", "value": "x", "is_sensitive": True}
+BODIES: dict[str, Any] = {
+    f"POST {router.ENVIRONMENT}/backup": {"safe": True},
+    f"POST {router.ENVIRONMENT}/source-operation": {"operation": "update", "variables": {}},
+    f"POST {router.TOKENS}": {"name": "another"},
+    f"POST {router.PROJECT}/invitations": {
+        "email": "guest@example.invalid",
+        "role": "viewer",
+        "permissions": [{"type": "production", "role": "admin"}],
+    },
+    f"PATCH {router.ACCESS}": {"permissions": ["viewer", "staging:admin"]},
+    f"POST {router.PROJECT}/variables": VARIABLE,
+    f"PATCH {router.PROJECT_VARIABLE}": {"value": "y"},
+    f"POST {router.ENVIRONMENT}/variables": {**VARIABLE, "is_inheritable": False, "application_scope": ["app"]},
+    f"PATCH {router.VARIABLE}": {"value": "y"},
+}
 QUERIES = {
     "/ref/users": "in={user}&sig=x",
     "/ref/projects": "in=abcdefgh1234z&sig=x",
@@ -31,6 +48,7 @@ QUERIES = {
 UNDOCUMENTED = {
     "/ssh",
     f"{router.ENVIRONMENT}/settings",
+    f"{router.PROJECT}/integrations",
     f"{router.ACTIVITY}/log",
     f"{router.ENVIRONMENT_ACTIVITY}/log",
 }
@@ -52,30 +70,64 @@ def _fill(ask: Talker, template: str, **names: str) -> str:
     return f"{path}?{query}" if query else path
 
 
+def _things(ask: Talker, clock: ManualClock, moment: float, suffix: str) -> dict[str, str]:
+    """One of everything that a path can name."""
+    simulator = ask.simulator
+    for name in ("env:OLD", "env:OTHER"):
+        simulator.add_variable(name, "one", is_sensitive=name == "env:OLD")
+        simulator.add_variable(name, "two", project=True)
+    simulator.set_permissions(["viewer", "production:admin"], COLLEAGUE.id)
+    token = simulator.add_token(f"spare-token-{suffix}", user=ask.get("/users/me")["id"])
+    newcomer = simulator.add_user(f"{suffix}-{NEWCOMER}").id
+    for kind in ("environment.backup", "environment.source-operation", "environment.redeploy"):
+        activity = simulator.start_activity("staging", kind, seconds=2).id
+        simulator.start_activity("main", kind, seconds=2)
+    clock.advance(moment)
+    return {"variable": "env:OLD", "token": token.id, "newcomer": newcomer, "activity": activity}
+
+
+def _ask_everything(ask: Talker, names: dict[str, str]) -> list[str]:
+    me = ask.get("/users/me")["id"]
+    found = []
+    for method, template in ROUTES:
+        place = "staging" if template.startswith(router.ENVIRONMENT_ACTIVITY) else "main"
+        user = COLLEAGUE.id if template == router.ACCESS else me
+        path = _fill(ask, template, **{**names, "environment": place, "user": user})
+        body = BODIES.get(f"{method} {template}")
+        if (method, template) == ("POST", f"{router.PROJECT}/user-access"):
+            body = [{"user_id": names["newcomer"], "permissions": ["viewer", "development:viewer"]}]
+        if not openapi_document.is_documented(method, path):
+            assert template in UNDOCUMENTED, f"{method} {template} is in no document"
+            continue
+        answer = ask(method, path, body)
+        if answer.status == 204:
+            assert answer.text == ""
+            continue
+        assert answer.status in (200, 201, 202, 403, 409), f"{method} {path}: {answer.text}"
+        assert me != OWNER.id or answer.status != 403, f"{method} {path}: {answer.text}"
+        found.append(openapi_document.problem_of_answer(method, path, answer.status, answer.text) or "")
+    return [one for one in found if one]
+
+
 @pytest.mark.parametrize("moment", [0, 1, 3600])
 @pytest.mark.parametrize("world", WORLDS)
 def test_every_answer_validates(make: Callable[..., Talker], clock: ManualClock, world: str, moment: float) -> None:
     openapi_document.require()
-    ask = make()
-    user = ask.get("/users/me")["id"]
-    backup = ask.simulator.add_backup(age=60).id
+    ask = make(tokens_manage_tokens=True)
     ask.simulator.change(**WORLDS[world])
-    for kind in ("environment.backup", "environment.source-operation", "environment.redeploy"):
-        activity = ask.simulator.start_activity("staging", kind, seconds=2).id
-        ask.simulator.start_activity("main", kind, seconds=2)
-    clock.advance(moment)
+    fixed = {"project": "abcdefgh1234z", "kind": "production", "deployment": "current"}
     problems = []
-    for method, template in ROUTES:
-        place = "staging" if template.startswith(router.ENVIRONMENT_ACTIVITY) else "main"
-        names = {"project": "abcdefgh1234z", "environment": place, "activity": activity, "backup": backup}
-        path = _fill(ask, template, **names, user=user, kind="production", deployment="current")
-        if not openapi_document.is_documented(method, path):
-            assert template in UNDOCUMENTED, f"{method} {template} is in no document"
-            continue
-        answer = ask(method, path, BODIES.get(path.rpartition("/")[2]) if method == "POST" else None)
-        problems.append(openapi_document.problem_of_answer(method, path, answer.status, answer.text))
-        assert answer.status in (200, 202, 403, 409), answer.text
-    assert "\n".join(one for one in problems if one) == ""
+    boss = Talker(ask.simulator)
+    boss.bearer = boss.exchange(OWNER_TOKEN).content["access_token"]
+    for secret in (TOKEN, OWNER_TOKEN):
+        ask.bearer = ask.exchange(secret).content["access_token"]
+        things = _things(ask, clock, moment, secret)
+        backup = ask.simulator.add_backup(age=60).id
+        # Each of these ends with the first who deletes it.
+        asked = {"email": f"asked-{secret}@example.invalid", "role": "viewer", "permissions": []}
+        invitation = boss("POST", f"{boss.project}/invitations", asked).content["id"]
+        problems += _ask_everything(ask, {**fixed, **things, "backup": backup, "invitation": invitation})
+    assert "\n".join(problems) == ""
     assert openapi_document.problems_of_requests(ask.simulator.requests) == []
 
 

@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from agent.simulator.documents import links
 from agent.simulator.documents.moment import written
-from agent.simulator.operations import allowed
+from agent.simulator.permissions import allowed
 
 if TYPE_CHECKING:
     from agent.simulator.backup import Backup
+    from agent.simulator.user import User
     from agent.simulator.world import World
 
 SIZE = 1_234_567
 
 
-def backup(world: World, one: Backup) -> dict[str, Any]:
+def backup(world: World, one: Backup, asking: User) -> dict[str, Any]:
     """The backup as the API gives it."""
     scenario = world.scenario
     path = f"{links.environment_path(scenario, one.environment)}/backups/{links.segment(one.id)}"
     found = {"self": links.resource(scenario, path)}
-    if allowed(world, world.environments[one.environment]):
+    if allowed(world, world.environments[one.environment], asking):
         found["#delete"] = links.action(scenario, path)
     return {
         "id": one.id,

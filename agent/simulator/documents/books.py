@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulator.books import SECRET
+from agent.simulator.documents.access import invitation, mail
 from agent.simulator.documents.activity import activity as activity_document
 from agent.simulator.documents.backup import backup as backup_document
 from agent.simulator.documents.moment import written
+from agent.simulator.user import OWNER
 
 if TYPE_CHECKING:
+    from agent.simulator.authority import Certificate
     from agent.simulator.books import RecordedRequest
     from agent.simulator.environment import Environment
+    from agent.simulator.platform import Platform
+    from agent.simulator.variable import Variable
     from agent.simulator.world import World
 
 
-def books(world: World, requests: list[RecordedRequest]) -> dict[str, Any]:
-    """Requests in the order of arrival, activities and backups in the order of creation."""
+def books(platform: Platform, requests: list[RecordedRequest]) -> dict[str, Any]:
+    """Requests in the order of arrival, activities, backups and e-mails in the order of creation."""
+    world = platform.world
     return {
         "now": written(world.now),
         "requests": [request.entry() for request in requests],
@@ -23,10 +30,18 @@ def books(world: World, requests: list[RecordedRequest]) -> dict[str, Any]:
             {**activity_document(world, one), "number": one.number, "user": one.user.id, "commit": one.commit}
             for one in world.activities
         ],
-        "backups": [backup_document(world, one) for one in world.backups],
+        "backups": [backup_document(world, one, OWNER) for one in world.backups],
         "evicted_backups": [
-            {**backup_document(world, one), "evicted_at": written(one.evicted_at)} for one in world.evicted
+            {**backup_document(world, one, OWNER), "evicted_at": written(one.evicted_at)} for one in world.evicted
         ],
+        "members": [
+            {"user": one.user.id, "email": one.user.email, "permissions": list(one.permissions)}
+            for one in world.members.all()
+        ],
+        "invitations": [invitation(world, one) for one in world.invitations.all],
+        "mails": [mail(one) for one in world.invitations.mails],
+        "variables": [_variable(one) for one in world.variables],
+        "certificates": [_certificate(one) for one in platform.authority.issued],
         "environments": {name: _environment(world, one) for name, one in world.environments.items()},
     }
 
@@ -50,3 +65,12 @@ def _environment(world: World, one: Environment) -> dict[str, Any]:
             for each in one.deployments
         ],
     }
+
+
+def _variable(one: Variable) -> dict[str, Any]:
+    found = {**vars(one), "created_at": written(one.created_at), "updated_at": written(one.updated_at)}
+    return found | ({"value": SECRET} if one.is_sensitive else {})
+
+
+def _certificate(one: Certificate) -> dict[str, Any]:
+    return {**vars(one), "valid_after": written(one.valid_after), "valid_before": written(one.valid_before)}

@@ -8,6 +8,8 @@ from agent.simulator.documents import links
 from agent.simulator.documents.account import ORGANIZATION, TITLE
 from agent.simulator.documents.moment import written
 from agent.simulator.documents.project import subscription
+from agent.simulator.documents.variable import deployed_variable
+from agent.simulator.documents.webapp import webapps
 
 if TYPE_CHECKING:
     from agent.simulator.environment import Environment
@@ -32,12 +34,12 @@ def deployment(world: World, one: Environment) -> dict[str, Any]:
         "http_access": {"is_enabled": True, "addresses": [], "basic_auth": {}},
         "enable_smtp": one.type == "production",
         "restrict_robots": one.type != "production",
-        "variables": [],
+        "variables": [deployed_variable(each) for each in one.live],
         "access": [],
         "subscription": subscription(),
         "services": {},
         "routes": {},
-        "webapps": {},
+        "webapps": webapps(world, one),
         "workers": {},
         "container_profiles": {},
         "tasks": {},

@@ -1,4 +1,4 @@
-"""An environment, with links for what the machine user may do."""
+"""An environment, with links for what the one who asks may do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from agent.simulator.documents import links
 from agent.simulator.documents.moment import written
-from agent.simulator.operations import allowed
+from agent.simulator.permissions import allowed
 
 if TYPE_CHECKING:
     from agent.simulator.environment import Environment
+    from agent.simulator.user import User
     from agent.simulator.world import World
 
 # Operations that only an admin of an active environment sees, and the path that each is done at.
@@ -22,11 +23,12 @@ OPERATIONS = {
 READINGS = {
     "#activities": "activities",
     "#source-operations": "source-operations",
+    "#variables": "variables",
     "backups": "backups",
 }
 
 
-def environment(world: World, one: Environment, *, in_list: bool = False) -> dict[str, Any]:
+def environment(world: World, one: Environment, asking: User, *, in_list: bool = False) -> dict[str, Any]:
     """The environment as the API gives it, in a list or alone."""
     scenario = world.scenario
     return {
@@ -50,7 +52,7 @@ def environment(world: World, one: Environment, *, in_list: bool = False) -> dic
         "deployment_state": _deployment_state(world, one),
         "merge_info": {"commits_ahead": 0, "commits_behind": 0, "parent_ref": one.parent},
         **_constant(one),
-        "_links": _links(world, one, in_list=in_list),
+        "_links": _links(world, one, asking, in_list=in_list),
     }
 
 
@@ -72,7 +74,7 @@ def _deployment_state(world: World, one: Environment) -> dict[str, Any]:
     }
 
 
-def _links(world: World, one: Environment, *, in_list: bool) -> links.Links:
+def _links(world: World, one: Environment, asking: User, *, in_list: bool) -> links.Links:
     scenario = world.scenario
     path = links.environment_path(scenario, one.id)
     found = {
@@ -82,9 +84,15 @@ def _links(world: World, one: Environment, *, in_list: bool) -> links.Links:
     for name, end in READINGS.items():
         found[name] = links.action(scenario, f"{path}/{end}")
     busy = scenario.links_vanish_when_busy and bool(world.unfinished(one.id))
-    if allowed(world, one) and world.status_of(one) == "active" and not busy:
-        for name, end in OPERATIONS.items():
-            found[name] = links.action(scenario, f"{path}/{end}")
+    if allowed(world, one, asking):
+        # Variables are settings: nothing has to run for them to change.
+        found["#manage-variables"] = links.action(scenario, f"{path}/variables")
+        if world.status_of(one) == "active" and not busy:
+            for name, end in OPERATIONS.items():
+                found[name] = links.action(scenario, f"{path}/{end}")
+    if one.is_pr:
+        # Source operations are refused on pull-request environments (docs:create-apps/source-operations).
+        found.pop("#source-operation", None)
     absent = {*scenario.absent_links, *(scenario.absent_list_links if in_list else ())}
     return {name: link for name, link in found.items() if name not in absent}
 
@@ -97,8 +105,8 @@ def _constant(one: Environment) -> dict[str, Any]:
         "has_domains": production,
         "clone_parent_on_create": True,
         "deployment_target": "local",
-        "is_pr": False,
-        "has_remote": False,
+        "is_pr": one.is_pr,
+        "has_remote": one.is_pr,
         "http_access": {"is_enabled": True, "addresses": [], "basic_auth": {}},
         "enable_smtp": production,
         "restrict_robots": not production,

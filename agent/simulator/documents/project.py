@@ -7,20 +7,32 @@ from typing import TYPE_CHECKING, Any
 from agent.simulator.documents import links
 from agent.simulator.documents.account import ORGANIZATION, TITLE
 from agent.simulator.documents.moment import written
+from agent.simulator.members import TYPES
+from agent.simulator.permissions import is_admin
 from agent.simulator.user import OWNER
 
 if TYPE_CHECKING:
+    from agent.simulator.user import User
     from agent.simulator.world import World
 
-ENVIRONMENT_TYPES = ("production", "staging", "development")
+ENVIRONMENT_TYPES = TYPES
+INTEGRATION = "simulatedintegration"
 LICENCE = "https://api.simulator.invalid/v1/licenses/1234567"
 
 
-def project(world: World) -> dict[str, Any]:
+def project(world: World, asking: User) -> dict[str, Any]:
     """The project as the API gives it."""
     scenario = world.scenario
     path = links.project_path(scenario)
-    ends = ("environments", "environment-types", "capabilities", "settings", "user-access")
+    ends = (
+        "environments",
+        "environment-types",
+        "capabilities",
+        "settings",
+        "user-access",
+        "integrations",
+        "invitations",
+    )
     found = {end: links.resource(scenario, f"{path}/{end}") for end in ends}
     return {
         "id": scenario.project,
@@ -44,6 +56,8 @@ def project(world: World) -> dict[str, Any]:
             "self": links.resource(scenario, path),
             **found,
             "#activities": links.action(scenario, f"{path}/activities"),
+            "#variables": links.action(scenario, f"{path}/variables"),
+            **({"#manage-variables": links.action(scenario, f"{path}/variables")} if is_admin(world, asking) else {}),
         },
     }
 
@@ -107,3 +121,28 @@ def capabilities(world: World) -> dict[str, Any]:
         "autoscaling": {**off, "supports_horizontal_scaling_services": False},
         "integrations": {"enabled": world.scenario.source_integration},
     }
+
+
+def integrations(world: World) -> list[dict[str, Any]]:
+    """The project's integrations: one with a source code host, if the scenario has it.
+
+    The trimmed official document leaves integrations out; the fields are those that the docs name
+    (docs:integrations/source).
+    """
+    if not world.scenario.source_integration:
+        return []
+    path = f"{links.project_path(world.scenario)}/integrations/{INTEGRATION}"
+    return [
+        {
+            "id": INTEGRATION,
+            "created_at": written(world.born),
+            "updated_at": written(world.born),
+            "type": "github",
+            "role": "source",
+            "repository": "simulated/project",
+            "fetch_branches": True,
+            "prune_branches": True,
+            "build_pull_requests": True,
+            "_links": {"self": links.resource(world.scenario, path)},
+        }
+    ]

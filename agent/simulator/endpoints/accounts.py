@@ -1,4 +1,4 @@
-"""Users, their access, and references to resources."""
+"""Users, and references to resources."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents import account
+from agent.simulator.documents.access import extended_access as extended_access_document
 from agent.simulator.identifier import identifier
-from agent.simulator.user import EVERYBODY, MACHINE, OWNER
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -35,17 +35,18 @@ def extended_access(call: Call) -> Response:
     if call.values["user"] != asking.id:
         raise Refusal(HTTPStatus.FORBIDDEN, "You may only read your own access.")
     kind = call.first("filter[resource_type]")
-    items = [account.extended_access(call.world, asking)] if kind in (None, "project") else []
+    member = call.world.members.member(asking.id)
+    items = [extended_access_document(call.world, member)] if member and kind in (None, "project") else []
     links = {
         "self": {"href": call.target.encoded},
-        "ref:projects:0": _reference("projects", call.world.scenario.project),
-        "ref:organizations:0": _reference("organizations", account.ORGANIZATION),
-        "ref:users:0": _reference("users", asking.id),
+        "ref:projects:0": reference("projects", call.world.scenario.project),
+        "ref:organizations:0": reference("organizations", account.ORGANIZATION),
+        "ref:users:0": reference("users", asking.id),
     }
     return document({"items": items, "_links": links})
 
 
-def _reference(kind: str, *ids: str) -> dict[str, str]:
+def reference(kind: str, *ids: str) -> dict[str, str]:
     """A link to short forms of resources; the platform signs the list of ids."""
     return {"href": f"/ref/{kind}?in={','.join(ids)}&sig={identifier('reference', *ids)}"}
 
@@ -61,8 +62,8 @@ def reference_users(call: Call) -> Response:
     """Short forms of users, by id; unknown ones are null."""
     found: dict[str, Any] = {}
     for name in _wanted(call):
-        one = EVERYBODY.get(name)
-        found[name] = None if one is None else account.reference(one)
+        one = call.world.members.accounts.get(name)
+        found[name] = None if one is None else account.reference(call.world, one)
     return document(found)
 
 
@@ -77,21 +78,3 @@ def reference_organizations(call: Call) -> Response:
     """Short forms of organizations, by id."""
     content = account.organization_reference(call.world)
     return document({name: content if name == account.ORGANIZATION else None for name in _wanted(call)})
-
-
-def user_access(call: Call) -> Response:
-    """Who may do what in the project."""
-    people = (OWNER, MACHINE)
-    links = {
-        "self": {"href": call.target.encoded},
-        "ref:users:0": _reference("users", *(one.id for one in people)),
-    }
-    return document({"items": [account.project_access(call.world, one) for one in people], "_links": links})
-
-
-def one_user_access(call: Call) -> Response:
-    """What one user may do in the project."""
-    for one in (OWNER, MACHINE):
-        if one.id == call.values["user"]:
-            return document(account.project_access(call.world, one))
-    raise Refusal(HTTPStatus.NOT_FOUND, "The user has no access to this project.")

@@ -16,6 +16,7 @@ from agent.simulator.answers import Refusal, document
 from agent.simulator.documents.activity import activity as activity_document
 from agent.simulator.documents.activity import log_items
 from agent.simulator.endpoints.environments import accepted, named_environment
+from agent.simulator.permissions import allowed
 
 if TYPE_CHECKING:
     import threading
@@ -94,7 +95,7 @@ def activity(call: Call) -> Response:
 def cancel(call: Call) -> Response:
     """Cancel a pending or running activity."""
     one = _named_activity(call)
-    if not operations.allowed(call.world, call.world.environments[one.environment]):
+    if not allowed(call.world, call.world.environments[one.environment], call.bearer().user):
         raise Refusal(HTTPStatus.FORBIDDEN, "You do not have permission to cancel this activity.")
     operations.cancel(call.world, one)
     return accepted(call, one)

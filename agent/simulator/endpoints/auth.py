@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.simulator.answers import Refusal, document
 from agent.simulator.call import FORM
+from agent.simulator.permissions import check_mfa
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -78,11 +79,15 @@ def revoke(call: Call) -> Response:
 def ssh(call: Call) -> Response:
     """Certify a public key."""
     bearer = call.bearer()
+    check_mfa(call)
+    scenario = call.world.scenario
     key = call.json_body().get("key")
     if not isinstance(key, str):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The field key is missing.")
     try:
-        certificate = call.platform.authority.certify(key, bearer, call.now)
+        certificate = call.platform.authority.certify(
+            key, bearer, call.now, seconds=scenario.ssh_certificate_seconds, principals=scenario.ssh_principals
+        )
     except ValueError as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"The key cannot be certified: {error}") from None
     return document({"certificate": certificate})

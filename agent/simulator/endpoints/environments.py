@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from agent.simulator.call import Call
     from agent.simulator.environment import Environment
 
-APP = "app"
-
 
 def named_environment(call: Call) -> Environment:
     """The environment that the path names."""
@@ -43,13 +41,13 @@ def accepted(call: Call, *activities: Activity, entity: dict[str, Any] | None = 
 
 def environments(call: Call) -> Response:
     """All environments of the project."""
-    world = call.world
-    return document([environment_document(world, one, in_list=True) for one in world.environments.values()])
+    world, asking = call.world, call.bearer().user
+    return document([environment_document(world, one, asking, in_list=True) for one in world.environments.values()])
 
 
 def environment(call: Call) -> Response:
     """One environment."""
-    return document(environment_document(call.world, named_environment(call)))
+    return document(environment_document(call.world, named_environment(call), call.bearer().user))
 
 
 def settings(call: Call) -> Response:
@@ -65,7 +63,7 @@ def back_up(call: Call) -> Response:
     safe = body.get("safe", True)
     if not isinstance(safe, bool) or set(body) - {"safe"}:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body may only hold safe, true or false.")
-    operations.check_possible(call.world, one)
+    operations.check_possible(call.world, one, call.bearer().user)
     return accepted(call, operations.back_up(call.world, one, call.bearer().user, safe=safe))
 
 
@@ -74,7 +72,7 @@ def backups(call: Call) -> Response:
     one = named_environment(call)
     found = [backup for backup in call.world.backups if backup.environment == one.id]
     found.sort(key=lambda backup: (backup.created_at, backup.number), reverse=True)
-    return document([backup_document(call.world, backup) for backup in found])
+    return document([backup_document(call.world, backup, call.bearer().user) for backup in found])
 
 
 def _named_backup(call: Call) -> Backup:
@@ -87,13 +85,13 @@ def _named_backup(call: Call) -> Backup:
 
 def backup(call: Call) -> Response:
     """One backup."""
-    return document(backup_document(call.world, _named_backup(call)))
+    return document(backup_document(call.world, _named_backup(call), call.bearer().user))
 
 
 def delete_backup(call: Call) -> Response:
     """Ask for a backup's removal."""
     one = _named_backup(call)
-    operations.check_possible(call.world, call.world.environments[one.environment])
+    operations.check_possible(call.world, call.world.environments[one.environment], call.bearer().user)
     if one.status == "DELETING":
         raise Refusal(HTTPStatus.CONFLICT, "The backup is being deleted already.")
     return accepted(call, operations.delete_backup(call.world, one, call.bearer().user))
@@ -102,9 +100,11 @@ def delete_backup(call: Call) -> Response:
 def source_operations(call: Call) -> Response:
     """The source operations that the app defines."""
     named_environment(call)
-    names = call.world.scenario.source_operations
     return document(
-        [{"id": f"{APP}:{name}", "app": APP, "operation": name, "command": f"./update.sh {name}"} for name in names]
+        [
+            {"id": f"{app}:{name}", "app": app, "operation": name, "command": f"./update.sh {name}"}
+            for app, name in operations.defined(call.world)
+        ]
     )
 
 
@@ -119,8 +119,10 @@ def run_source_operation(call: Call) -> Response:
     variables = {} if variables == [] else variables
     if not isinstance(variables, dict) or not all(isinstance(group, dict) for group in variables.values()):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The variables must be a map of maps.")
-    operations.check_possible(call.world, one)
-    if name not in call.world.scenario.source_operations:
+    operations.check_possible(call.world, one, call.bearer().user)
+    if one.is_pr:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "Source operations are not possible on pull-request environments.")
+    if name not in [each for _, each in operations.defined(call.world)]:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"The source operation {name!r} is not defined.")
     user = call.bearer().user
     activity = operations.run_source_operation(call.world, one, user, operation=name, variables=variables)
@@ -130,7 +132,7 @@ def run_source_operation(call: Call) -> Response:
 def redeploy(call: Call) -> Response:
     """Ask for a deployment of what is there."""
     one = named_environment(call)
-    operations.check_possible(call.world, one)
+    operations.check_possible(call.world, one, call.bearer().user)
     return accepted(call, operations.redeploy(call.world, one, call.bearer().user))
 
 

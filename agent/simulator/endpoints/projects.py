@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents import project as shapes
 from agent.simulator.documents.settings import settings as settings_document
+from agent.simulator.permissions import check_admin
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def project(call: Call) -> Response:
     """The project itself."""
-    return document(shapes.project(call.world))
+    return document(shapes.project(call.world, call.bearer().user))
 
 
 def settings(call: Call) -> Response:
@@ -33,6 +34,12 @@ def system(call: Call) -> Response:
 def capabilities(call: Call) -> Response:
     """What the project's plan allows."""
     return document(shapes.capabilities(call.world))
+
+
+def integrations(call: Call) -> Response:
+    """The project's integrations, for its admins (docs:administration/users)."""
+    check_admin(call)
+    return document(shapes.integrations(call.world))
 
 
 def environment_types(call: Call) -> Response:

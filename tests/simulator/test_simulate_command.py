@@ -1,0 +1,104 @@
+"""`upsun-agent simulate` as another process, with its tokens, its authority and its control requests."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PATIENCE = 30
+
+
+@contextmanager
+def simulate(home: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agent", "simulate", "--port", "0", *words],
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+
+
+def _document(stream: IO[str]) -> Any:
+    """The first JSON document of a stream that stays open."""
+    text = ""
+    for line in stream:
+        text += line
+        if line == "}\n":
+            break
+    return json.loads(text)
+
+
+def _post(url: str, path: str, body: str, **headers: str) -> Any:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
+    with closing(connection):
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+    assert answer.status < 300, text
+    return json.loads(text)
+
+
+def _bearer(url: str, token: str) -> str:
+    form = urlencode({"client_id": "upsun-cli", "grant_type": "api_token", "api_token": token})
+    answer = _post(url, "/oauth2/token", form, **{"Content-Type": "application/x-www-form-urlencoded"})
+    return str(answer["access_token"])
+
+
+def _act(url: str, do: str, **wishes: Any) -> Any:
+    return _post(url, "/_simulator/act", json.dumps({"do": do, **wishes}))["result"]
+
+
+def test_it_tells_the_owners_token_and_its_authority(tmp_path: Path) -> None:
+    file = tmp_path / "authority.pub"
+    with simulate(tmp_path, "--json", "--authority", str(file)) as process:
+        assert process.stdout
+        told = _document(process.stdout)
+        url = told["url"]
+        assert told["ssh_authority"].startswith("ssh-ed25519 ")
+        assert file.read_text().strip() == told["ssh_authority"]
+        body = {"email": "bot@example.com", "role": "viewer", "permissions": [{"type": "staging", "role": "admin"}]}
+        path = f"/projects/{told['variables']['PLATFORM_PROJECT']}/invitations"
+        bearer = _bearer(url, told["owner_token"])
+        assert _post(url, path, json.dumps(body), Authorization=f"Bearer {bearer}")["state"] == "pending"
+        # What a test in another process does with it.
+        bot = _act(url, "accept-invitation", email="bot@example.com")
+        assert _act(url, "set-permissions", permissions=["admin"], user=bot) is None
+        assert _act(url, "add-token", token="token-of-the-bot", user=bot, mfa=True)
+        assert _bearer(url, "token-of-the-bot")
+        assert _act(url, "add-user", email="x@example.com") != bot
+        assert _act(url, "add-variable", name="A", value="1") is None
+        assert _act(url, "remove-variable", name="A") is None
+        assert _act(url, "rotate-authority") is None
+        assert _act(url, "revoke-certificates") is None
+
+
+def test_it_says_the_same_in_plain_words(tmp_path: Path) -> None:
+    with simulate(tmp_path, "--set", "owner_token=the-boss") as process:
+        assert process.stdout
+        lines = [process.stdout.readline() for _ in range(6)]
+    assert "UPSUN_CLI_TOKEN=the-boss" in lines[3]
+    assert "ssh-ed25519 " in lines[5]
+
+
+def test_an_authority_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
+    with simulate(tmp_path, "--authority", str(tmp_path / "no" / "such" / "place")) as process:
+        assert process.wait(PATIENCE) == 73
+        assert process.stderr
+        assert "cannot be written" in process.stderr.read()
