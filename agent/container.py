@@ -10,12 +10,12 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
 from agent.errors import ConfigInvalid
 from agent.limits import ID_MOST, VARIABLE_MOST_BYTES
+from agent.records import dataclass, field
 
 Phase = Literal["build", "runtime", "ci", "laptop"]
 

@@ -55,6 +55,12 @@ class Unreachable(AgentError):
     turn = "nobody at first: the next tick tries again"
 
 
+class Uncertain(Unreachable):
+    """A request that changes something has no usable answer: it may or may not have been acted on."""
+
+    turn = "you: give the command again, it looks before it changes anything"
+
+
 class Bug(AgentError):
     """The agent met a state that its design rules out."""
 
@@ -67,6 +73,13 @@ class StateNotWritable(AgentError):
 
     exit_code = 73
     turn = "you: give the agent a writable mount"
+
+
+class Conflict(AgentError):
+    """Somebody else changed the same thing at the same time, or it is there already."""
+
+    exit_code = 75
+    turn = "nobody: try again"
 
 
 class Busy(AgentError):

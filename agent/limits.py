@@ -23,6 +23,7 @@ PAGE_SIZE = 50  # activities of one page
 PAGES_MOST = 4  # pages of one look: 200 activities since an intent
 TEXT_MOST = 500  # characters of foreign text kept in messages, journal and logs
 ID_MOST = 200  # characters of an id or name from outside
+CERTIFICATE_MOST = 64 * 1024  # characters of an SSH certificate
 TOKEN_MOST = 16 * 1024  # characters of an access token
 
 # --- job file, state --------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +20,7 @@ from agent.engine.job import Job
 from agent.engine.run import Run
 from agent.errors import EXIT_OK, ConfigInvalid, UsageError
 from agent.logs import Redaction, make_log
+from agent.records import dataclass, field, replace
 from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
 from agent.site import Site
 from agent.tick import run_tick, ticking

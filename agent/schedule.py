@@ -12,7 +12,6 @@ import hashlib
 import platform
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -20,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.engine.due import Slot
 from agent.limits import EXPRESSION_MOST, SLOTS_MOST
+from agent.records import dataclass
 
 ALIASES = {
     "@hourly": "0 * * * *",

@@ -10,7 +10,6 @@ import io
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from agent.engine.run import fold
 from agent.errors import AgentError, ConfigInvalid
 from agent.glance import is_idle
 from agent.journal.directory import reading
+from agent.records import dataclass, field
 from agent.rehearsal import TICK_SECONDS, Rehearsal
 from agent.simulator import Fault, Simulator
 from agent.simulator.user import MACHINE

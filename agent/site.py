@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from agent.clock import Clock
@@ -17,6 +16,7 @@ from agent.errors import ConfigInvalid
 from agent.journal.directory import confirm_damage, open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
 from agent.journal.sqlite import JournalDamaged, SqliteJournal
+from agent.records import dataclass
 from agent.schedule import Schedule
 from agent.suspension import held_back, hold_back
 from agent.upsun.client import Client

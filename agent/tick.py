@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from agent.engine import events as ev
@@ -38,6 +37,7 @@ from agent.journal.sqlite import SqliteJournal
 from agent.limits import HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, PASS_MOST, RECHECK, TICK_BUDGET
 from agent.performer import Performer
 from agent.places import last_tick, mark_tick
+from agent.records import dataclass, field
 from agent.site import Desk, Site, at_work
 from agent.steps import KINDS
 from agent.suspension import suspend, suspension

@@ -33,6 +33,7 @@ FIRST_ERROR = 400
 # Used by the official CLI and by us, and not in the document (contract page, section 12).
 UNDOCUMENTED = re.compile(
     r"/oauth2/.*|/ssh|/projects/.*/activities/[^/]+/log|/projects/[^/]+/environments/[^/]+/settings"
+    r"|/projects/[^/]+/integrations"
 )
 
 

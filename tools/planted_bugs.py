@@ -109,8 +109,8 @@ BUGS = (
     Bug(
         "a POST is repeated like a read",
         "agent/upsun/client.py",
-        'reply = self._authorised("POST", path, content)\n        if reply.status == 401:',
-        'reply = self._repeated(lambda: self._authorised("POST", path, content), "")\n        if reply.status == 401:',
+        'return self._once("POST", path, body)',
+        'return self._repeated(lambda: self._once("POST", path, body), "")',
     ),
     Bug(
         "an activity from before the intent is adopted",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli.main import build
+from agent.cli.main import commands as every_command
 from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_schema
 from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number, Table, Text
 from agent.engine.events import EVENTS
@@ -105,8 +106,7 @@ def commands() -> str:
     os.environ["COLUMNS"] = "100"
     parser = build()
     parts = ["# Commands", "", "```console", "$ upsun-agent --help", parser.format_help().rstrip(), "```", ""]
-    actions = [action for action in parser._subparsers._group_actions if hasattr(action, "choices")]  # type: ignore[union-attr]  # noqa: SLF001  argparse has no public way to its commands
-    for name, command in actions[0].choices.items():  # type: ignore[union-attr]  # same
+    for name, command in every_command().items():
         parts += [
             f"## {name}",
             "",

@@ -6,13 +6,13 @@ import importlib
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from agent.cli.context import Context
 from agent.errors import EXIT_OK, AgentError, ConfigInvalid
 from agent.journal.directory import prepare
 from agent.journal.lock import FileLock
+from agent.records import dataclass
 
 Level = Literal["ok", "warn", "fail"]
 TONES = {"ok": "good", "warn": "odd", "fail": "bad"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -18,6 +17,7 @@ from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.logs import Redaction, make_log
 from agent.places import state_directory
+from agent.records import dataclass, field
 from agent.schedule import Schedule
 from agent.site import Site
 

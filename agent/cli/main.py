@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from agent import __version__
-from agent.cli import check, jobs, rehearse, runs, simulate, suspend, why
+from agent.cli import check, jobs, rehearse, runs, simulate, ssh, suspend, why
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
 from agent.errors import UsageError
@@ -43,7 +43,7 @@ def build() -> Parser:
         title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
     )
     shared = _shared()
-    for family in (runs, jobs, why, suspend, check, rehearse, simulate):
+    for family in (runs, jobs, why, suspend, check, ssh, rehearse, simulate):
         family.add(commands, shared)
     return parser
 
@@ -60,6 +60,16 @@ def _shared() -> argparse.ArgumentParser:
     group.add_argument("--auth-url", metavar="URL", help="the authentication service (default: UPSUN_CLI_AUTH_URL)")
     group.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="how much to log on stderr")
     return shared
+
+
+def commands(parser: argparse.ArgumentParser | None = None, before: str = "") -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command by its words, such as ``tick`` or ``ssh load``."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in (parser or build())._actions:  # noqa: SLF001  argparse has no public way to its commands
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  same
+            for name, each in action.choices.items():
+                found |= commands(each, f"{before}{name} ") or {f"{before}{name}": each}
+    return found
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from agent.config.definitions import AGENT, JOB_FILE, json_schema
@@ -15,6 +14,7 @@ from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
 from agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from agent.places import job_files
+from agent.records import dataclass
 
 __all__ = ["JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
 
@@ -47,12 +47,13 @@ class JobFileInvalid(ConfigInvalid):
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A job file that is valid: its path, its exact text, the agent's settings and the jobs by name."""
+    """A job file that is valid: its path, its exact text, the agent's settings (seconds) and the jobs."""
 
     path: str
     text: str
     state: str | None
     token_variable: str
+    max_token_age: int
     jobs: Mapping[str, Job]
 
     def job(self, name: str) -> Job:
@@ -110,7 +111,7 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
     read = JOB_FILE.read(data)
     agent = {**AGENT.read({}), **read["agent"]}
     jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
-    return JobFile(path, text, agent["state"], agent["token-variable"], jobs)
+    return JobFile(path, text, agent["state"], agent["token-variable"], agent["max-token-age"], jobs)
 
 
 def _syntax_mistake(error: Exception, text: str) -> Mistake:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Protocol
+
+from agent.records import dataclass, field
 
 SHOWN_MOST = 24  # characters of a wrong value that a message repeats; API tokens are longer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -28,6 +27,7 @@ from agent.engine.policy import after_failure, manual_limit, spares_the_newest, 
 from agent.engine.reconcile import reconcile
 from agent.engine.run import Run, Step
 from agent.engine.step import Case, Done, Failed, Need, Pending, StepKind, Verdict
+from agent.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

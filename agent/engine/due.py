@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.engine.bounds import ON_TIME
 from agent.engine.job import Job
+from agent.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,9 +7,10 @@ the logs and ``show --json``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
+
+from agent.records import dataclass, field
 
 Trigger = Literal["schedule", "manual"]
 RunOutcome = Literal["succeeded", "failed", "missed", "skipped", "cancelled"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
+
+from agent.records import dataclass, field, replace
 
 TroubleKind = Literal["unreachable", "bad-reply", "token", "permission", "not-found", "budget"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from agent.records import dataclass, field
 
 CatchUp = Literal["none", "latest"]
 Overlap = Literal["skip", "wait"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from agent.engine import events as ev
 from agent.engine.job import Job, StepPlan
+from agent.records import dataclass, field, replace
 
 Phase = Literal["ready", "intended", "refused", "accepted", "done", "failed"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -11,6 +10,7 @@ from agent.engine.events import StepOutcome
 from agent.engine.facts import Activity, Environment, Observation, Question
 from agent.engine.job import StepPlan
 from agent.engine.run import Run, Step
+from agent.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

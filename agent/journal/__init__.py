@@ -7,11 +7,11 @@ not the lock but that an intent is synced before its request and reconciled afte
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from agent.engine.events import Event, RunOpened
+from agent.records import dataclass
 
 Identity = tuple[str, str, str]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from agent.engine.events import EVENTS, Event
 from agent.errors import StateNotWritable
+from agent.records import fields
 
 YEAR_LEAST, YEAR_MOST = 1970, 9000  # beyond these, arithmetic with dates overflows
 

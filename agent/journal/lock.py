@@ -5,6 +5,7 @@ The lock keeps ticks out of each other's way; that no request is made twice does
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -53,8 +54,9 @@ class FileLock:
     def release(self) -> None:
         """Let go of the lock."""
         if self._file is not None:
-            os.close(self._file)
-            self._file = None
+            file, self._file = self._file, None
+            with contextlib.suppress(OSError):  # the descriptor is gone whatever close says, and the lock with it
+                os.close(file)
 
 
 class Lease:

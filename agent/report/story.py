@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from agent.engine import events as ev
 from agent.engine.job import Job
+from agent.records import dataclass
 from agent.steps import KINDS
 
 Tone = Literal["plain", "good", "bad", "odd", "dim"]

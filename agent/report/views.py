@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from agent.engine.events import Event, RunOpened
 from agent.engine.run import Run
 from agent.journal import RunRow
+from agent.records import fields
 
 
 def iso(moment: datetime | None) -> str | None:

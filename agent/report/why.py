@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from agent.engine import events as ev
 from agent.engine.due import Slot, grace
 from agent.engine.job import Job
 from agent.engine.run import Run
+from agent.records import dataclass
 from agent.report.story import step_words
 
 

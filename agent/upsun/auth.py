@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from agent.errors import BadReply, TokenMissing, TokenRefused
 from agent.limits import TOKEN_MOST
+from agent.records import dataclass, field
 from agent.upsun.replies import Fields, document, error_words
 from agent.upsun.transport import Reply
 
@@ -19,11 +19,12 @@ LIFETIME_MOST = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """An access token and when, on our monotonic clock, it should be renewed."""
+    """An access token, when on our monotonic clock it should be renewed, and how many seconds it lives."""
 
     value: str = field(repr=False)
     until: float
     user: str | None
+    lifetime: int
 
 
 class Auth:
@@ -94,7 +95,7 @@ class Auth:
             raise BadReply("token exchange: access_token is no token")
         self._hide(value)
         lifetime = fields.number("expires_in", 1, LIFETIME_MOST)
-        return Bearer(value, self._monotonic() + max(lifetime - EARLY, lifetime / 2), subject(value))
+        return Bearer(value, self._monotonic() + max(lifetime - EARLY, lifetime / 2), subject(value), lifetime)
 
 
 def subject(token: str) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -14,10 +13,20 @@ from agent.clock import Clock
 from agent.engine.bounds import CLOCKS_APART
 from agent.engine.facts import Activity, ActivityList, Backup, Environment
 from agent.engine.retry import pause
-from agent.errors import BadReply, ConfigInvalid, NotFound, NotPermitted, TokenRefused, Unreachable
+from agent.errors import (
+    BadReply,
+    ConfigInvalid,
+    Conflict,
+    NotFound,
+    NotPermitted,
+    TokenRefused,
+    Uncertain,
+    Unreachable,
+)
 from agent.limits import (
     BACKOFF_FIRST,
     BACKOFF_MOST,
+    CERTIFICATE_MOST,
     PAGE_SIZE,
     PAGES_MOST,
     READ_ATTEMPTS,
@@ -25,6 +34,7 @@ from agent.limits import (
     RETRY_AFTER_MOST,
     TICK_BUDGET,
 )
+from agent.records import dataclass, replace
 from agent.upsun.auth import Auth
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list
 from agent.upsun.replies import Fields, document, error_words, retry_after, server_time
@@ -226,6 +236,20 @@ class Client:
         user = value.get("id") if isinstance(value, dict) else None
         return user if isinstance(user, str) else None
 
+    # --- a certificate ----------------------------------------------------------------------------------------
+
+    def certificate(self, public_key: str) -> str:
+        """An SSH certificate for the public key line; it changes nothing to ask again.
+
+        Raises:
+            NotPermitted: the platform gives none to this user, such as one who must use a second factor.
+        """
+        url, content = f"{self._endpoints.auth}/ssh", json.dumps({"key": public_key}).encode()
+        reply = self._asked(lambda: self._authorised("POST", url, content), "certificate")
+        if 200 <= reply.status < 300:  # noqa: PLR2004
+            return Fields.of(document(reply, "certificate"), "certificate").long_text("certificate", CERTIFICATE_MOST)
+        raise _refusal(reply, "certificate")
+
     # --- the two requests that change something ---------------------------------------------------------------
 
     def post(self, path: str, body: Mapping[str, Any]) -> Reply:
@@ -237,12 +261,46 @@ class Client:
             NoAnswer: it may or may not have been acted on.
             TokenMissing, TokenRefused, Unreachable: no bearer was to be had; nothing was sent.
         """
-        content = json.dumps(body).encode()
-        reply = self._authorised("POST", path, content)
+        return self._once("POST", path, body)
+
+    def _once(self, method: str, path: str, body: Mapping[str, Any]) -> Reply:
+        url, content = f"{self._endpoints.api}{path}", json.dumps(body).encode()
+        reply = self._authorised(method, url, content)
         if reply.status == 401:  # noqa: PLR2004
             self._auth.forget()
-            reply = self._authorised("POST", path, content)
+            reply = self._authorised(method, url, content)
         return reply
+
+    def read(self, path: str, what: str) -> Any:
+        """The JSON document at a path of the API; ``what`` names it in errors."""
+        return document(self._get(path, what), what)
+
+    def write(self, method: str, path: str, body: Mapping[str, Any], what: str) -> Any:
+        """Make one request that changes something, exactly once; its JSON document, None where it has none.
+
+        Raises:
+            Uncertain: no usable answer came; it may or may not have been acted on.
+            Conflict: the API says that it is there already.
+            NotPermitted, NotFound, BadReply: it was refused.
+        """
+        try:
+            reply = self._once(method, path, body)
+        except NoAnswer as error:
+            if error.sent:
+                raise Uncertain(f"{what}: {error}; it may have been changed or not") from error
+            raise Unreachable(f"{what}: {error}", remedy="see status.upsun.com") from error
+        if 200 <= reply.status < 300:  # noqa: PLR2004
+            return document(reply, what) if reply.body.strip() else None
+        if reply.status == 409:  # noqa: PLR2004
+            raise Conflict(f"{what}: it exists already: {error_words(reply)}")
+        if reply.status >= 500:  # noqa: PLR2004
+            raise Uncertain(f"{what}: the API answers {reply.status}; it may have been changed or not")
+        raise _refusal(reply, what)
+
+    def exchange(self) -> int:
+        """Exchange the API token now, whatever bearer is at hand; how many seconds the new one lives."""
+        self._auth.forget()
+        return self._auth.bearer().lifetime
 
     def prepare(self) -> None:
         """Have a bearer at hand, so that a request that follows is the only thing that can go wrong."""
@@ -252,13 +310,18 @@ class Client:
 
     def _get(self, path: str, what: str) -> Reply:
         """The reply of a read that succeeded; anything else is an error of ours."""
-        reply = self._repeated(lambda: self._authorised("GET", path, None), what)
-        if reply.status == 401:  # noqa: PLR2004
-            self._auth.forget()
-            reply = self._repeated(lambda: self._authorised("GET", path, None), what)
+        reply = self._asked(lambda: self._authorised("GET", f"{self._endpoints.api}{path}", None), what)
         if reply.status == 200:  # noqa: PLR2004
             return reply
         raise _refusal(reply, what)
+
+    def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
+        """The reply of a request that changes nothing, with a new bearer where the first was refused."""
+        reply = self._repeated(attempt, what)
+        if reply.status == 401:  # noqa: PLR2004
+            self._auth.forget()
+            reply = self._repeated(attempt, what)
+        return reply
 
     def _post_form(self, url: str, content: bytes) -> Reply:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -267,11 +330,11 @@ class Client:
             raise Unreachable(f"token exchange: the service answers {reply.status}")
         return reply
 
-    def _authorised(self, method: str, path: str, content: bytes | None) -> Reply:
+    def _authorised(self, method: str, url: str, content: bytes | None) -> Reply:
         headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
         if content is not None:
             headers["Content-Type"] = "application/json"
-        return self._send(method, f"{self._endpoints.api}{path}", headers, content)
+        return self._send(method, url, headers, content)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
         left = self._end - self._clock.monotonic()
@@ -281,12 +344,12 @@ class Client:
         reply = self._transport.send(method, url, headers=headers, content=content, deadline=deadline)
         return replace(reply, secrets=self._secrets)
 
-    def _repeated(self, attempt: Any, what: str) -> Reply:
+    def _repeated(self, attempt: Callable[[], Reply], what: str) -> Reply:
         """The reply of a request that changes nothing, tried again after passing faults."""
         for number in range(1, READ_ATTEMPTS + 1):
             wish: float | None = None
             try:
-                reply: Reply = attempt()
+                reply = attempt()
             except TooLong as error:
                 raise BadReply(f"{what}: {error}") from None
             except NoAnswer as error:
@@ -316,6 +379,9 @@ def _refusal(reply: Reply, what: str) -> Exception:
     tail = f": {said}" if said else ""
     if reply.status == 401:  # noqa: PLR2004
         return TokenRefused(f"{what}: the API refuses the bearer{tail}", remedy="check the token's user")
+    if reply.status == 403 and "amr" in said:  # noqa: PLR2004  (docs:administration/security/mfa)
+        remedy = "enable two-factor authentication for the token's user, then make a new API token"
+        return NotPermitted(f"{what}: a second factor is required{tail}", remedy=remedy)
     if reply.status == 403:  # noqa: PLR2004
         return NotPermitted(f"{what}: not permitted{tail}", remedy="grant the token's user a role on the project")
     if reply.status == 404:  # noqa: PLR2004

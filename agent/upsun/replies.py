@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from agent.errors import BadReply
 from agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
+from agent.records import dataclass
 from agent.upsun.transport import Reply
 
 #: Moments outside these years are no moments: zero values of other languages, and dates that arithmetic overflows on.
@@ -111,6 +111,13 @@ class Fields:
         """A text that must be there, printable, neither empty nor longer than ``most``."""
         value = self.data.get(name)
         if not isinstance(value, str) or not value or len(value) > most or not value.isprintable():
+            raise self._fail(name, f"a text of 1 to {most} characters")
+        return value
+
+    def long_text(self, name: str, most: int) -> str:
+        """A text that must be there, of any characters."""
+        value = self.data.get(name)
+        if not isinstance(value, str) or not value or len(value) > most:
             raise self._fail(name, f"a text of 1 to {most} characters")
         return value
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agent.cli.main import EPILOG, build
+from agent.cli.main import EPILOG, build, commands
 from agent.config import parse
 from agent.errors import UsageError, documented
 
@@ -91,7 +91,7 @@ def test_shared_options_named_in_the_readme_exist_on_every_command() -> None:
     assert sentence
     options = re.findall(r"`(--[a-z-]+)`", sentence[1])
     assert len(options) == 7
-    for command in build()._subparsers._group_actions[0].choices.values():
+    for command in commands().values():
         assert set(options) <= set(command._option_string_actions)
 
 

@@ -56,6 +56,24 @@ def test_a_tick_at_work_keeps_another_out_and_leaves_no_lock_behind(due: Stage) 
     assert due.backups_asked == 1
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_a_lock_file_that_does_not_close_cleanly_is_let_go_of_all_the_same(
+    due: Stage, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    lock, close = FileLock(str(due.directory)), os.close
+
+    def failing(file: int) -> None:
+        close(file)
+        raise OSError(number, os.strerror(number))
+
+    lock.acquire()
+    monkeypatch.setattr(os, "close", failing)
+    lock.release()
+    monkeypatch.undo()
+    lock.release()
+    FileLock(str(due.directory)).acquire()
+
+
 def test_a_lease_of_a_live_process_of_this_container_keeps_ticks_out(due: Stage) -> None:
     lease(due, f"{container_identity()} {os.getppid()} {process_start(os.getppid())}")
     with pytest.raises(Busy, match="holds the lease") as refused:
