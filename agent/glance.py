@@ -27,7 +27,7 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
         text = _job_file(environ)
         directory = state_directory(environ, state_setting(text), "")
         path = f"{directory}/{JOURNAL}"
-        if not os.path.exists(path) or os.path.exists(f"{path}-journal"):
+        if not os.path.exists(path) or (os.path.exists(f"{path}-journal") and os.path.getsize(f"{path}-journal")):
             return False
         plain = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         db = sqlite3.connect(f"file:{plain}?mode=ro", uri=True, timeout=2.0)

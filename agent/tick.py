@@ -102,6 +102,7 @@ class Tick:
         self._desk = desk
         self._performer = Performer(site.client, site.project, site.environment, site.clock)
         self._is_current = False
+        self._unwritten: list[tuple[Run, ev.Event]] = []
         site.client.begin(TICK_BUDGET)
 
     @property
@@ -263,25 +264,32 @@ class Tick:
                 return None
             match decision:
                 case Look():
+                    self._flush()
                     seen = seen.plus(decision.question, self._look(run, decision.question))
                 case Record():
                     run = self._record(run, decision.event)
                 case Send():
                     run = self._record(run, decision.intent)
+                    self._flush()
                     event, activity = self._performer.send(decision)
                     run = self._record(run, event)
                     seen = seen.only(LookAtEnvironment())  # what was listed before a request says nothing about it
                     if activity is not None:
                         seen = seen.plus(LookAtActivity(activity.id), activity)
                 case Wait():
-                    return self._waiting(run, decision)
+                    run = self._waiting(run, decision)
+                    self._flush()
+                    return run
                 case Rest():
+                    self._flush()
                     self.report.runs[run.id] = run
                     return run
+        self._flush()
         raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
 
     def _close_senseless(self, run_id: str, why: str) -> None:
         """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
+        self._flush()
         text = f"the journal of this run makes no sense: {why}"
         closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
         self._desk.journal.append(run_id, closed)
@@ -307,12 +315,24 @@ class Tick:
         return run
 
     def _record(self, run: Run, event: ev.Event) -> Run:
+        """The run after the event, which is on the disk before the next request leaves (see ``_flush``)."""
         after = apply(run, event)
-        self._desk.journal.append(run.id, event)
-        self._tell(run.id, event, run.job.name, run.slot)
-        if after.closed is not None:
-            self._break_circuit(after)
+        self._unwritten.append((after, event))
         return after
+
+    def _flush(self) -> None:
+        """Write the events recorded since the last request, in one synced transaction, and tell of them.
+
+        What is lost with a process in between is only what was concluded from answers, and is concluded again.
+        """
+        if not self._unwritten:
+            return
+        written, self._unwritten = self._unwritten, []
+        self._desk.journal.append(written[0][0].id, *(event for _, event in written))
+        for run, event in written:
+            self._tell(run.id, event, run.job.name, run.slot)
+            if run.closed is not None:
+                self._break_circuit(run)
 
     def _break_circuit(self, run: Run) -> None:
         """Suspend the job after too many failed runs in a row, if it says so."""

@@ -49,8 +49,8 @@ BUGS = (
     Bug(
         "the request goes out before the intent is written",
         "agent/tick.py",
-        f"{DEEP}run = self._record(run, decision.intent)\n{DEEP}event, activity = self._performer.send(decision)\n",
-        f"{DEEP}event, activity = self._performer.send(decision)\n{DEEP}run = self._record(run, decision.intent)\n",
+        f"{DEEP}self._flush()\n{DEEP}event, activity = self._performer.send(decision)\n",
+        f"{DEEP}event, activity = self._performer.send(decision)\n{DEEP}self._flush()\n",
     ),
     Bug(
         "the proof of the backup is skipped",
@@ -139,14 +139,14 @@ BUGS = (
     Bug(
         "writes to the journal are not synced",
         "agent/journal/sqlite.py",
-        'self._db.execute("PRAGMA synchronous = EXTRA")',
+        'self._db.execute("PRAGMA synchronous = FULL")',
         'self._db.execute("PRAGMA synchronous = OFF")',
     ),
     Bug(
         "a commit to the journal may be undone by a power cut",
         "agent/journal/sqlite.py",
-        'self._db.execute("PRAGMA synchronous = EXTRA")',
-        'self._db.execute("PRAGMA synchronous = FULL")',
+        'self._db.execute("PRAGMA journal_mode = TRUNCATE")',
+        'self._db.execute("PRAGMA journal_mode = DELETE")',
     ),
     Bug(
         "a journal of another environment is acted on",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from agent.records import dataclass, field
@@ -290,5 +289,7 @@ class MapOf:
 
 def did_you_mean(word: str, known: tuple[str, ...]) -> str:
     """The hint for a misspelt word, or an empty string."""
+    from difflib import get_close_matches  # noqa: PLC0415  late: only mistakes need it
+
     close = get_close_matches(word.replace("_", "-").lower(), known, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else ""

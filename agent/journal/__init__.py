@@ -56,8 +56,8 @@ class Journal(Protocol):
     def open_run(self, event: RunOpened, later: Iterable[Event] = ()) -> bool:
         """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
 
-    def append(self, run: str, event: Event) -> None:
-        """Add an event to a run that is open."""
+    def append(self, run: str, *events: Event) -> None:
+        """Add events to a run that is open, all or none."""
 
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first."""

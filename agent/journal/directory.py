@@ -59,9 +59,14 @@ def _afresh(directory: str, identity: Identity, now: datetime, word: str, why: s
     aside = f"{path}.{word}-{now:%Y%m%dT%H%M%SZ}"
     try:
         # The rollback file of a crash belongs to the old journal: next to a new one it would destroy it.
-        for suffix in ("-journal", ""):
-            if os.path.exists(path + suffix):
-                os.rename(path + suffix, aside + suffix)
+        rollback = f"{path}-journal"
+        if os.path.exists(rollback):
+            if os.path.getsize(rollback):
+                os.rename(rollback, f"{aside}-journal")
+            else:
+                os.unlink(rollback)
+        if os.path.exists(path):
+            os.rename(path, aside)
     except OSError as error:
         raise StateNotWritable(f"{path} cannot be set aside: {error.strerror}") from error
     return SqliteJournal(directory, identity), f"{why}; kept as {os.path.basename(aside)}"

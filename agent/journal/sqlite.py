@@ -1,7 +1,8 @@
-"""The journal in one SQLite file: rollback journal (mounts are network file systems), synchronous = EXTRA.
+"""The journal in one SQLite file, with a rollback journal (mounts are network file systems) that is truncated.
 
-EXTRA, for a commit is the removal of the rollback file: with FULL that removal is not synced, and after a power cut
-the rollback file could be back and take an intent with it whose request was made (sqlite:pragma synchronous).
+Truncated, not removed, at each commit: the end of a commit has to be on the disk before a request leaves, or a power
+cut could bring the rollback file back and take an intent with it whose request was made. SQLite syncs a truncation
+with synchronous = FULL, a removal only with EXTRA and at the price of one more sync.
 
 Tables: ``events`` is append-only and the truth; ``runs``, ``activities`` and ``cursors`` are look-ups written in the
 same transaction; ``glance`` is the one row that an idle tick reads.
@@ -81,8 +82,8 @@ class SqliteJournal:
                 raise
 
     def _prepare(self, identity: Identity) -> None:
-        self._db.execute("PRAGMA journal_mode = DELETE")
-        self._db.execute("PRAGMA synchronous = EXTRA")
+        self._db.execute("PRAGMA journal_mode = TRUNCATE")
+        self._db.execute("PRAGMA synchronous = FULL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             with self._transaction():
@@ -137,10 +138,11 @@ class SqliteJournal:
                 self._write(event.run, each)
         return True
 
-    def append(self, run: str, event: Event) -> None:
-        """Add an event to a run that is open."""
+    def append(self, run: str, *events: Event) -> None:
+        """Add events to a run that is open, all or none."""
         with _spoken(self.path), self._transaction():
-            self._write(run, event)
+            for event in events:
+                self._write(run, event)
 
     def _write(self, run: str, event: Event) -> None:
         self._db.execute("INSERT INTO events (run, kind, data) VALUES (?, ?, ?)", (run, event.kind, encode(event)))

@@ -57,7 +57,7 @@ def traced(tmp_path: Path) -> list[tuple[str, str]]:
                 "UPSUN_CLI_TOKEN": TOKEN,
             },
         )
-        calls = "trace=fsync,fdatasync,pwrite64,write,sendto,sendmsg,unlink"
+        calls = "trace=fsync,fdatasync,pwrite64,write,sendto,sendmsg,unlink,ftruncate"
         command = [strace, "-f", "-y", "-s", "80", "-e", calls, "-o", str(trace), *COMMAND, "tick"]
         done = subprocess.run(
             command, cwd=tmp_path, env=agent.environment(), capture_output=True, text=True, check=False, timeout=60
@@ -69,17 +69,20 @@ def traced(tmp_path: Path) -> list[tuple[str, str]]:
 
 
 def test_every_intent_is_synced_before_its_request_leaves(traced: list[tuple[str, str]]) -> None:
-    """The file, and then the directory: a commit is the removal of the rollback file."""
+    """The file, and then the rollback file: a commit is the removal of what is in it."""
     unsynced: set[str] = set()
     posts = commits = 0
     for name, rest in traced:
+        rollback = "/state/journal.sqlite-journal" in rest
         if name == "pwrite64" and "/state/journal.sqlite>" in rest:
             unsynced.add("file")
-        elif name == "unlink" and "/state/journal.sqlite-journal" in rest:
-            unsynced.add("directory")
+        elif rollback and name in {"unlink", "ftruncate"}:
+            unsynced.add("directory" if name == "unlink" else "rollback file")
             commits += 1
         elif name in {"fsync", "fdatasync"}:
-            unsynced.discard("file" if "/state/journal.sqlite>" in rest else "directory" if "/state>" in rest else "")
+            unsynced.discard(
+                "file" if "/state/journal.sqlite>" in rest else "rollback file" if rollback else "directory"
+            )
         elif name == "sendto" and "POST /" in rest and "oauth2" not in rest:
             posts += 1
             assert not unsynced, f"not synced before {rest[:60]}"

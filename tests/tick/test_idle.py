@@ -168,8 +168,13 @@ def test_a_damaged_journal_is_looked_at(cron: Cron, data: bytes) -> None:
 
 def test_a_journal_that_a_crash_left_to_be_rolled_back_is_looked_at(cron: Cron) -> None:
     cron.stage.tick()
-    (cron.stage.directory / "journal.sqlite-journal").write_bytes(b"")
+    rollback = cron.stage.directory / "journal.sqlite-journal"
+    assert rollback.read_bytes() == b"", "a commit empties it"
+    assert cron.idle() is True
+    rollback.write_bytes(b"x")
     assert cron.idle() is False
+    rollback.unlink()
+    assert cron.idle() is True
 
 
 @pytest.mark.parametrize(
