@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "cli"))  # where agent_process.py lies
 
+from container_stage import Container, due_container  # isort: skip
 from tick_stage import JOB, START, Stage, build  # isort: skip
 
 FOREIGN = ("PLATFORM_", "UPSUN_", "SSH_", "XDG_")
@@ -55,3 +56,9 @@ def make(mounts: Path) -> Callable[..., Stage]:
 def stage(make: Callable[..., Stage]) -> Stage:
     """A container and a platform five minutes before the slot, nothing odd about them."""
     return make()
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Iterator[Container]:
+    with due_container(tmp_path) as found:
+        yield found

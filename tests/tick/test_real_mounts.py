@@ -1,0 +1,117 @@
+"""State on mounts as they really are: full, read-only, without locks, shared by two instances. Real processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from agent_process import COMMAND, ended
+from container_stage import Container
+
+
+def tool(name: str) -> str:
+    """The program; without it these tests say loudly that nothing was checked."""
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{name} is missing: state on real mounts cannot be checked")
+        pytest.skip(f"NOT CHECKED: {name} is missing")
+    return found
+
+
+def inside(container: Container, *options: str) -> list[str]:
+    """The start of a command in a mount name space of its own."""
+    return [tool("bwrap"), "--dev-bind", "/", "/", *options, "--chdir", str(container.state.parent), "--"]
+
+
+def run(container: Container, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        env=container.agent.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_on_a_read_only_mount_a_tick_says_so_and_asks_for_nothing(container: Container) -> None:
+    done = run(container, *inside(container, "--ro-bind", str(container.state), str(container.state)), *COMMAND, "tick")
+    assert done.returncode == 73
+    assert "is not writable" in done.stderr or "cannot be" in done.stderr
+    assert container.asked("backup") == 0
+    container.tick_until_done()
+    assert (container.happened("backup"), container.happened("source-operation")) == (1, 1)
+
+
+@pytest.mark.parametrize("left", [0, 4, 8, 16, 24, 40], ids=lambda left: f"{left} kB free")
+def test_on_a_full_disk_nothing_is_asked_for_twice_and_nothing_is_lost(container: Container, left: int) -> None:
+    """A tmpfs of our own, filled up to its last kilobytes, emptied again, and ticks that go on."""
+    state, filler = container.state, container.state / "filler"
+    ticking = " ".join(f"'{part}'" for part in (*COMMAND, "tick"))
+    script = f"""
+        cp -a '{state.parent}/before/.' '{state}/'
+        head -c 10000000 /dev/zero >'{filler}' 2>/dev/null
+        truncate -s -{left}K '{filler}'
+        {ticking}; echo "code $?"
+        rm '{filler}'
+        {ticking}; echo "code $?"
+        cp -a '{state}/.' '{state.parent}/after/'
+    """
+    shutil.copytree(state, state.parent / "before")
+    (state.parent / "after").mkdir()
+    done = run(container, *inside(container, "--size", "300000", "--tmpfs", str(state)), "sh", "-c", script)
+    full, free = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("code ")]
+    assert full == 73 or (full == 0 and left), done.stderr
+    assert free == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    if full == 73:
+        assert "free" in done.stderr, "the remedy"
+    shutil.rmtree(state)
+    (state.parent / "after").rename(state)
+    container.clock.advance(121)
+    container.tick_until_done()
+    assert (container.happened("backup"), container.happened("source-operation")) == (1, 1)
+    assert [row.outcome for row in container.rows()] == ["succeeded"]
+
+
+def test_where_files_cannot_be_locked_the_lease_keeps_a_second_instance_out(container: Container) -> None:
+    """Two process id name spaces, so that neither sees the other's processes, and a flock that never works."""
+    strace = [tool("strace"), "-f", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"]
+    if run(container, *inside(container, "--unshare-pid", "--proc", "/proc"), *strace, "true").returncode:
+        if os.environ.get("CI") == "true":
+            pytest.fail("strace does not work in a name space here: the lease cannot be checked")
+        pytest.skip("NOT CHECKED: strace does not work in a name space here")
+    container.simulator.hold("/backup")
+    instance = [*inside(container, "--unshare-pid", "--proc", "/proc"), *strace, *COMMAND, "tick"]
+    first = subprocess.Popen(
+        instance,
+        env=container.agent.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    container.started.append(first)
+    container.simulator.wait_for_held()
+    second = run(container, *instance)
+    assert second.returncode == 75
+    assert "another tick holds the lease" in second.stderr
+    container.simulator.let_go()
+    assert ended(first).code == 0
+    assert container.lease() is None
+    container.clock.advance(121)
+    assert run(container, *instance).returncode == 0, "the lease was given back"
+    container.tick_until_done()
+    assert (container.happened("backup"), container.happened("source-operation")) == (1, 1)
+
+
+def test_a_mount_that_is_not_there_is_made_in_a_writable_directory(container: Container, tmp_path: Path) -> None:
+    shutil.rmtree(container.state)
+    done = run(container, *COMMAND, "tick")
+    assert done.returncode == 0
+    assert (tmp_path / "state" / "journal.sqlite").exists()
