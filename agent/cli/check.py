@@ -1,4 +1,4 @@
-"""The command ``check``: what stands in the agent's way here, without changing anything and without the network."""
+"""The command ``check``, the doctor: what stands in the agent's way here, without changing anything."""
 
 from __future__ import annotations
 
@@ -6,28 +6,18 @@ import importlib
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any
 
 from agent.cli.context import Context
-from agent.errors import EXIT_OK, AgentError, ConfigInvalid
-from agent.journal.directory import prepare
-from agent.journal.lock import FileLock
-from agent.records import dataclass
+from agent.cli.token import jobs_of, standing_of
+from agent.doctor import Finding, code_of, place, worst
+from agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
+from agent.report.story import Tone
+from agent.standing import Standing, token_of
 
-Level = Literal["ok", "warn", "fail"]
-TONES = {"ok": "good", "warn": "odd", "fail": "bad"}
+TONES: dict[str, Tone] = {"ok": "good", "warn": "odd", "fail": "bad"}
 LIBRARIES = ("httpx", "croniter", "structlog", "cryptography", "sqlite3", "zoneinfo")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: its name, how it is, what was seen, what helps, and the exit code if it fails."""
-
-    name: str
-    level: Level
-    message: str
-    remedy: str = ""
-    exit_code: int = ConfigInvalid.exit_code
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -36,8 +26,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "check",
         parents=[shared],
         help="say what stands in the agent's way here",
-        description="Look at what the agent needs in this phase and say what is missing. Changes nothing. The exit "
-        "code is that of the worst finding; warnings are 0.",
+        description="Look at what the agent needs in this phase and say what is missing: in the build without the "
+        "network, at runtime at the API too. Changes nothing. The exit code is that of the worst finding; warnings "
+        "are 0.",
     )
     check.add_argument(
         "--phase", choices=("build", "runtime"), help="what to check for (default: as the variables say)"
@@ -47,23 +38,21 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 
 def _check(context: Context) -> int:
     phase = context.options.phase or ("build" if context.container.phase == "build" else "runtime")
-    looks = (_python, _libraries, _job_file, _build_token) if phase == "build" else (_python, _job_file, _runtime_token)
+    looks = BUILD if phase == "build" else RUNTIME
     findings = [finding for look in looks for finding in look(context)]
-    findings += _build_type() if phase == "build" else [*_runtime_type(context), *_state(context)]
-    failed = [finding.exit_code for finding in findings if finding.level == "fail"]
-    code = max(failed, default=EXIT_OK)
+    code = code_of(findings)
     if context.terminal.json_wanted:
         listed = [
             {"name": each.name, "level": each.level, "message": each.message, "remedy": each.remedy}
             for each in findings
         ]
-        context.terminal.document({"phase": phase, "findings": listed, "exit_code": code})
+        context.terminal.document({"phase": phase, "worst": worst(findings), "findings": listed, "exit_code": code})
         return code
     for finding in findings:
-        word = context.terminal.paint(f"{finding.level:<4}", TONES[finding.level])  # type: ignore[arg-type]  # a closed table
-        context.terminal.say(f"{word}  {finding.name:<16}  {finding.message}")
+        word = context.terminal.paint(f"{finding.level:<4}", TONES[finding.level])
+        context.terminal.say(f"{word}  {finding.name:<18}  {finding.message}")
         if finding.remedy:
-            context.terminal.say(f"{'':<24}{finding.remedy}", "dim")
+            context.terminal.say(f"{'':<26}{finding.remedy}", "dim")
     return code
 
 
@@ -95,33 +84,27 @@ def _job_file(context: Context) -> Iterator[Finding]:
     yield Finding("job file", "ok", f"{job_file.path}: {', '.join(job_file.jobs)}")
 
 
-def _variable(context: Context) -> str:
-    try:
-        return context.job_file.token_variable
-    except ConfigInvalid:
-        return "UPSUN_CLI_TOKEN"
-
-
 def _build_token(context: Context) -> Iterator[Finding]:
-    variable = _variable(context)
+    variable = context.token_variable
     if context.environ.get(variable):
-        remedy = f"the agent needs it at runtime only: upsun variable:update env:{variable} --visible-build false"
+        update = f"upsun variable:update env:{variable} --visible-build false"
+        remedy = f"the agent needs it at runtime only: upsun-agent setup token, or {update}"
         text = f"{variable} is visible to the build: every install script can read it, and changing it forces a rebuild"
         yield Finding("token", "warn", text, remedy)
     else:
         yield Finding("token", "ok", f"{variable} is not visible to the build, as it should be")
 
 
-def _build_type() -> list[Finding]:
+def _build_type(_: Context) -> Iterator[Finding]:
     text = "not known at build (this build may serve other environments too): every tick looks at it"
-    return [Finding("environment type", "ok", text)]
+    yield Finding("environment type", "ok", text)
 
 
 def _runtime_type(context: Context) -> Iterator[Finding]:
     kind = context.container.environment_type
     if kind is None:
         text = "PLATFORM_ENVIRONMENT_TYPE is not set: the API alone will say which type this is"
-        yield Finding("environment type", "warn", text)
+        yield Finding("environment type", "warn", text, "outside a container that is so; in one, redeploy")
         return
     try:
         jobs = context.job_file.jobs.values()
@@ -131,26 +114,72 @@ def _runtime_type(context: Context) -> Iterator[Finding]:
     yield Finding("environment type", "ok", f"{kind}; jobs that run here: {', '.join(here) or 'none'}")
 
 
-def _runtime_token(context: Context) -> Iterator[Finding]:
-    variable = _variable(context)
-    if context.environ.get(variable):
-        yield Finding("token", "ok", f"{variable} is set (whether it is accepted, the next run will tell)")
-    else:
-        remedy = f"store it as env:{variable}, visible at runtime, and redeploy"
-        yield Finding("token", "fail", f"{variable} is not set", remedy, exit_code=77)
+def _api(context: Context) -> Iterator[Finding]:
+    """What only the API knows; without a good token, or without the API, one finding says so."""
+    variable = context.token_variable
+    context.redaction.hide(context.environ.get(variable))
+    token = (context.environ.get(variable) or "").strip()
+    try:
+        token_of(context.environ, variable)
+    except TokenRefused as error:  # the agent's jobs drop what stands around it
+        yield Finding("token", "warn", str(error), error.remedy)
+    except AgentError as error:
+        yield Finding("token", "fail", str(error), error.remedy, error.exit_code)
+        return
+    try:
+        standing = standing_of(context, token, variable)
+    except AgentError as error:
+        name = "token" if isinstance(error, NotPermitted) else "reachability"
+        remedy = error.remedy or "see status.upsun.com; the app's firewall has to let api.upsun.com through"
+        yield Finding(name, "fail", str(error), remedy, error.exit_code)
+        return
+    yield Finding("reachability", "ok", "the API and the authentication service answer")
+    yield Finding("token", "ok", f"{variable} is good: {standing.user.email or standing.user.id}")
+    yield from _platform(context, token, standing)
+
+
+def _platform(context: Context, token: str, standing: Standing) -> Iterator[Finding]:
+    from agent.doctor.platform import Platform  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+    container = context.container
+    if container.project is None or container.environment is None:
+        yield Finding("environment", "fail", "no project or environment is known", "give --project and --environment")
+        return
+    jobs, max_age = jobs_of(context)
+    try:
+        directory: str | None = context.directory
+    except ConfigInvalid:
+        directory = None
+    client = context.client(token)
+    try:
+        platform = Platform(
+            client=client,
+            project=container.project,
+            environment=container.environment,
+            app=container.app,
+            app_dir=container.app_dir if container.phase == "runtime" else None,
+            kind=container.environment_type,
+            jobs=jobs,
+            directory=directory,
+            variable=context.token_variable,
+            clock=context.clock,
+        )
+        yield from platform.findings(standing, timedelta(seconds=max_age))
+    finally:
+        client.close()
 
 
 def _state(context: Context) -> Iterator[Finding]:
     try:
         directory = context.directory
-        prepare(directory)
-        lock = FileLock(directory)
-        lock.acquire()
-        lock.release()
-    except AgentError as error:
-        if isinstance(error, ConfigInvalid):
-            return  # the job file's own finding says it
-        yield Finding("state", "fail", str(error), error.remedy, exit_code=error.exit_code)
-        return
-    locks = "locks work" if lock.works else "the file system has no locks: the lease row stands in"
-    yield Finding("state", "ok", f"{directory} is writable, {locks}")
+    except ConfigInvalid:
+        return  # the job file's own finding says it
+    yield from place.state(directory, context.container.identity)
+
+
+def _places(context: Context) -> Iterator[Finding]:
+    yield from place.build_places(context.environ)
+
+
+BUILD = (_python, _libraries, _places, _job_file, _build_token, _build_type)
+RUNTIME = (_python, _job_file, _runtime_type, _state, _api)

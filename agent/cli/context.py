@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from agent.cli.terminal import Terminal
+    from agent.upsun.bearer_cache import BearerCache
     from agent.upsun.client import Client
 
 #: What the official CLI reads, too.
@@ -60,9 +61,13 @@ class Context:
 
     @cached_property
     def directory(self) -> str:
-        """The state directory. Named by an option, another environment's state never touches the container's own."""
+        """The state directory. Named by an option, another environment's state never touches the container's own.
+
+        On CI the job file's ``state`` is passed over: it names a mount of the app container.
+        """
         owner = f"{self.container.project or 'none'}/{self.container.environment_path or 'none'}"
-        directory = state_directory(self.environ, self.job_file.state, owner)
+        setting = None if self.container.phase == "ci" else self.job_file.state
+        directory = state_directory(self.environ, setting, owner)
         at_home = self.container.identity[:2] == read_container(self.environ).identity[:2]
         return directory if at_home or directory.endswith(f"/{owner}") else f"{directory}/{owner}"
 
@@ -93,14 +98,28 @@ class Context:
         variable = self.token_variable
         used = self.environ.get(variable) if token is None else token
         self.redaction.hide(used)
+        endpoints = Endpoints.of(self.environ, self.options.api_url, self.options.auth_url)
         return Client(
             Transport(f"upsun-agent/{__version__}"),
-            Endpoints.of(self.environ, self.options.api_url, self.options.auth_url),
+            endpoints,
             used,
             variable=source or variable,
             clock=self.clock,
             hide=self.redaction.hide,
+            cache=self._bearers((used or "").strip(), endpoints.auth),
         )
+
+    def _bearers(self, token: str, service: str) -> BearerCache | None:
+        """Where bearers are kept, if the job file wants that."""
+        try:
+            wanted = bool(token) and self.job_file.keep_bearers
+        except ConfigInvalid:
+            return None
+        if not wanted:
+            return None
+        from agent.upsun.bearer_cache import cache_of  # noqa: PLC0415  late: cryptography costs five starts
+
+        return cache_of(self.environ, token, service)
 
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
         """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""

@@ -64,13 +64,15 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 
 
 def _held(context: Context, *, anew: bool = False) -> tuple[Keyring, Held]:
-    from agent.ssh.keyring import Keyring, places  # noqa: PLC0415  late: cryptography costs five interpreter starts
+    from agent.private import PrivateDirectory, places  # noqa: PLC0415  late, as below
+    from agent.ssh.keyring import VARIABLE, Keyring  # noqa: PLC0415  late: cryptography costs five interpreter starts
 
     token = (context.environ.get(context.token_variable) or "").strip()
     if not token:
         remedy = f"store it as the variable env:{context.token_variable}, visible at runtime, and redeploy"
         raise TokenMissing(f"no API token: {context.token_variable} is not set", remedy=remedy)
-    keyring, client = Keyring(places(context.environ)), context.client()
+    keyring = Keyring(PrivateDirectory(places(context.environ, "ssh", VARIABLE), VARIABLE))
+    client = context.client()
     # A name for the token, not the token: other credentials must not be taken for its own.
     owner = hashlib.sha256(f"upsun-agent ssh {token}".encode()).hexdigest()[:32]
     try:

@@ -54,6 +54,7 @@ class JobFile:
     state: str | None
     token_variable: str
     max_token_age: int
+    keep_bearers: bool
     jobs: Mapping[str, Job]
 
     def job(self, name: str) -> Job:
@@ -111,7 +112,9 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
     read = JOB_FILE.read(data)
     agent = {**AGENT.read({}), **read["agent"]}
     jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
-    return JobFile(path, text, agent["state"], agent["token-variable"], agent["max-token-age"], jobs)
+    return JobFile(
+        path, text, agent["state"], agent["token-variable"], agent["max-token-age"], agent["keep-bearers"], jobs
+    )
 
 
 def _syntax_mistake(error: Exception, text: str) -> Mistake:

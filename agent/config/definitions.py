@@ -113,6 +113,9 @@ AGENT = Table(
             Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000), "A writable directory on a persistent mount."
         ),
         "token-variable": Field(VARIABLE, "The variable that holds the API token.", "UPSUN_CLI_TOKEN"),
+        "keep-bearers": Field(
+            Boolean(), "Keep the bearer between ticks, encrypted with a key derived from the API token.", False
+        ),
         "max-token-age": Field(
             Duration(86400, 3650 * 86400), "`token check` and `check` warn about an older API token.", 180 * 86400
         ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from agent.errors import BadReply, TokenMissing, TokenRefused
@@ -12,6 +14,9 @@ from agent.limits import TOKEN_MOST
 from agent.records import dataclass, field
 from agent.upsun.replies import Fields, document, error_words
 from agent.upsun.transport import Reply
+
+if TYPE_CHECKING:
+    from agent.upsun.bearer_cache import BearerCache
 
 EARLY = 60.0  # a bearer is renewed this many seconds before it ends
 LIFETIME_MOST = 86_400
@@ -37,6 +42,8 @@ class Auth:
         monotonic: the clock.
         variable: where the token comes from, for messages.
         hide: told of every secret value before it is used, so that no log shows it.
+        cache: where bearers are kept between processes, if they are.
+        wall: the time of day, for the cache.
     """
 
     def __init__(
@@ -47,7 +54,12 @@ class Auth:
         monotonic: Callable[[], float],
         variable: str,
         hide: Callable[[str], None],
+        *,
+        cache: BearerCache | None = None,
+        wall: Callable[[], datetime] | None = None,
     ) -> None:
+        self._cache = cache if wall is not None else None
+        self._wall = wall or (lambda: datetime.now(UTC))
         self._token = (token or "").strip()
         self._url = f"{url.rstrip('/')}/oauth2/token"
         self._post = post
@@ -66,12 +78,22 @@ class Auth:
             BadReply: its answer makes no sense.
         """
         if self._bearer is None or self._monotonic() >= self._bearer.until:
-            self._bearer = self._exchange()
+            self._bearer = self._kept() or self._exchange()
         return self._bearer
+
+    def _kept(self) -> Bearer | None:
+        """The bearer of another process, if bearers are kept and one lives."""
+        kept = self._cache.get(self._wall()) if self._cache is not None and self._token else None
+        if kept is None:
+            return None
+        self._hide(kept.value)
+        return Bearer(kept.value, self._monotonic() + kept.until - self._wall().timestamp(), kept.user, kept.lifetime)
 
     def forget(self) -> None:
         """Exchange anew at the next use: the API refused the bearer."""
         self._bearer = None
+        if self._cache is not None:
+            self._cache.drop()
 
     def _exchange(self) -> Bearer:
         if not self._token:
@@ -95,7 +117,12 @@ class Auth:
             raise BadReply("token exchange: access_token is no token")
         self._hide(value)
         lifetime = fields.number("expires_in", 1, LIFETIME_MOST)
-        return Bearer(value, self._monotonic() + max(lifetime - EARLY, lifetime / 2), subject(value), lifetime)
+        lasts, user = max(lifetime - EARLY, lifetime / 2), subject(value)
+        if self._cache is not None:
+            from agent.upsun.bearer_cache import Kept  # noqa: PLC0415  late: cryptography costs five starts
+
+            self._cache.put(Kept(value, self._wall().timestamp() + lasts, user, lifetime))
+        return Bearer(value, self._monotonic() + lasts, user, lifetime)
 
 
 def subject(token: str) -> str | None:

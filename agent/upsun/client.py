@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from agent.clock import Clock
@@ -39,6 +39,9 @@ from agent.upsun.auth import Auth
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list
 from agent.upsun.replies import Fields, document, error_words, retry_after, server_time
 from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
+
+if TYPE_CHECKING:
+    from agent.upsun.bearer_cache import BearerCache
 
 #: Answers that say: not now, ask again.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -98,6 +101,7 @@ class Client:
         clock: time.
         budget: seconds from now after which no request is begun.
         hide: told of every secret value before it is used.
+        cache: where bearers are kept between processes, if they are.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class Client:
         clock: Clock,
         budget: float = TICK_BUDGET,
         hide: Callable[[str], None] = _no_log,
+        cache: BearerCache | None = None,
     ) -> None:
         self._transport = transport
         self._endpoints = endpoints
@@ -117,7 +122,9 @@ class Client:
         self._hide = hide
         self._secrets: frozenset[str] = frozenset()
         self.begin(budget)
-        self._auth = Auth(token, endpoints.auth, self._post_form, clock.monotonic, variable, self._learn)
+        self._auth = Auth(
+            token, endpoints.auth, self._post_form, clock.monotonic, variable, self._learn, cache=cache, wall=clock.now
+        )
 
     def begin(self, budget: float) -> None:
         """Allow requests for that many seconds from now."""

@@ -23,6 +23,8 @@ CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "why": (("why", "nightly"), {"job", "slot", "run", "explanation"}),
     "pause": (("pause", "nightly", "--reason", "deep freeze"), {"job", "suspended"}),
     "resume": (("resume", "nightly"), {"job", "suspended"}),
+    "token check": (("token", "check"), {"valid", "source", "user", "roles", "token", "warnings"}),
+    "token list": (("token", "list"), {"tokens"}),
     "ssh load": (("ssh", "load"), {"certificate", "renewed", "directory", "configuration", "included_in"}),
     "ssh env": (("ssh", "env"), {"GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "RSYNC_RSH"}),
     "check": (("check",), {"phase", "findings", "exit_code"}),
@@ -31,7 +33,7 @@ CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
 
 
 def test_every_command_has_a_call_in_this_file() -> None:
-    assert set(CALLS) | {"simulate", "ssh exec"} == set(commands())
+    assert set(CALLS) | {"simulate", "ssh exec", "setup machine-user", "setup token"} == set(commands())
 
 
 @pytest.fixture

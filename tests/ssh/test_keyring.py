@@ -1,4 +1,4 @@
-"""The private directory: nobody else's, whole or not at all, renewed in time, never shared between tokens."""
+"""Key and certificate: whole or not at all, renewed in time, never shared between tokens."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 from authority import NOW, Authority, public_line
 
-from agent.errors import BadReply, StateNotWritable, Unreachable
-from agent.ssh.keyring import Held, Keyring, places
+from agent.errors import BadReply, Unreachable
+from agent.private import PrivateDirectory
+from agent.ssh.keyring import Held, Keyring
+
+
+def private(directory: Path) -> PrivateDirectory:
+    return PrivateDirectory([str(directory / "ssh")], "UPSUN_AGENT_SSH")
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def authority() -> Authority:
 
 @pytest.fixture
 def keyring(tmp_path: Path) -> Keyring:
-    return Keyring([str(tmp_path / "ssh")])
+    return Keyring(private(tmp_path))
 
 
 def hold(keyring: Keyring, authority: Authority, *, after: float = 0, owner: str = "me", anew: bool = False) -> Held:
@@ -118,7 +123,7 @@ def test_twenty_at_once_ask_once(tmp_path: Path) -> None:
     found: list[Held] = []
 
     def work() -> None:
-        found.append(Keyring([str(tmp_path / "ssh")]).hold(authority.certify, "me", NOW))
+        found.append(Keyring(private(tmp_path)).hold(authority.certify, "me", NOW))
 
     threads = [threading.Thread(target=work) for _ in range(20)]
     for thread in threads:
@@ -128,40 +133,3 @@ def test_twenty_at_once_ask_once(tmp_path: Path) -> None:
     assert len(found) == 20
     assert len(authority.asked) == 1
     assert sum(held.renewed for held in found) == 1
-
-
-def test_the_first_place_that_can_be_private_is_taken(tmp_path: Path) -> None:
-    open_to_all = tmp_path / "open"
-    open_to_all.mkdir()
-    open_to_all.chmod(0o755)
-    file = tmp_path / "file"
-    file.write_text("")
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path)
-    bad = [str(open_to_all), str(file), str(link), str(file / "below")]
-    assert Keyring([*bad, str(tmp_path / "good")]).directory == str(tmp_path / "good")
-    with pytest.raises(StateNotWritable) as caught:
-        Keyring(bad)
-    said = str(caught.value)
-    for words in ("can be entered by others (mode 755)", "is no directory", "cannot be made"):
-        assert words in said
-    assert "UPSUN_AGENT_SSH" in caught.value.remedy
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="NOT CHECKED: only root can lay a directory of somebody else's")
-def test_a_directory_that_somebody_else_has_laid_is_not_used(tmp_path: Path) -> None:
-    laid = tmp_path / "laid"
-    laid.mkdir(mode=0o700)
-    os.chown(laid, 12345, 12345)
-    with pytest.raises(StateNotWritable, match="belongs to somebody else"):
-        Keyring([str(laid)])
-
-
-def test_the_places_go_from_the_named_one_to_the_temporary_directory(tmp_path: Path) -> None:
-    assert places({"UPSUN_AGENT_SSH": "/named", "HOME": str(tmp_path)}) == ["/named"]
-    session = tmp_path / "session"
-    session.mkdir()
-    found = places({"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(session)})
-    assert found[:2] == [f"{session}/upsun-agent/ssh", f"{tmp_path}/.local/state/upsun-agent/ssh"]
-    assert found[2].endswith(f"/upsun-agent-ssh-{os.geteuid()}")
-    assert len(places({})) == len(places({"HOME": "/nowhere/at/all", "XDG_RUNTIME_DIR": "/nowhere"})) == 1

@@ -265,9 +265,10 @@ def test_a_clock_that_is_hours_off_is_said(tmp_path: Path) -> None:
     from authority import Authority
 
     from agent.errors import BadReply
+    from agent.private import PrivateDirectory
     from agent.ssh.keyring import Keyring
 
     past = Authority(now=datetime.now(UTC) - timedelta(hours=3))
     with pytest.raises(BadReply, match="which is not now") as caught:
-        Keyring([str(tmp_path / "ssh")]).hold(past.certify, "me", datetime.now(UTC))
+        Keyring(PrivateDirectory([str(tmp_path / "ssh")], "X")).hold(past.certify, "me", datetime.now(UTC))
     assert "clock" in caught.value.remedy

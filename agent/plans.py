@@ -1,0 +1,173 @@
+"""What a set-up command would change: decided from what is there, before anything is changed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from agent.errors import UsageError
+from agent.records import dataclass, field
+from agent.roles import Roles
+from agent.standing import Standing
+
+if TYPE_CHECKING:  # httpx, which these need, costs nine interpreter starts
+    from agent.upsun.people import ApiToken, Invitation, Member
+    from agent.upsun.variables import Variable
+
+
+@dataclass(frozen=True, slots=True)
+class UserPlan:
+    """What is to be done for a machine user: invite, grant, or nothing; ``user`` is the member's id where it is one.
+
+    ``before`` are the roles it has, or those of an invitation that is open.
+    """
+
+    deed: Literal["invite", "grant", "none"]
+    message: str
+    user: str | None = None
+    before: Roles | None = None
+    warning: str = ""
+
+
+def named(email: str, members: Sequence[Member]) -> Member | None:
+    """The member with that address, however it is written."""
+    wanted = email.casefold()
+    return next((each for each in members if each.user.email.casefold() == wanted), None)
+
+
+def plan_user(
+    email: str,
+    roles: Roles,
+    members: Sequence[Member],
+    invitations: Sequence[Invitation],
+    owner: str | None = None,
+) -> UserPlan:
+    """What makes the address a member with exactly these roles, without a second e-mail.
+
+    Raises:
+        UsageError: the address is that of the project's owner (``owner`` is a user's id), whose roles stay.
+    """
+    member = named(email, members)
+    if member is not None:
+        user = member.user.id
+        if member.roles.permissions() == roles.permissions():
+            return UserPlan("none", f"{email} has these roles already", user, member.roles)
+        if user == owner:
+            remedy = "give the address of an account that is the machine user's alone"
+            raise UsageError(f"{email} owns the project: nobody can change its roles", remedy=remedy)
+        return UserPlan("grant", f"{email} is a member: the roles are changed", user, member.roles)
+    invitation = next((each for each in invitations if each.email.casefold() == email.casefold()), None)
+    if invitation is None:
+        return UserPlan("invite", f"{email} is invited: one e-mail is sent")
+    text, warning = f"{email} is invited already and has not answered: no second e-mail is sent", ""
+    if invitation.roles.permissions() != roles.permissions():
+        warning = f"the open invitation gives other roles ({invitation.roles}): once it is accepted, give this again"
+    return UserPlan("none", text, before=invitation.roles, warning=warning)
+
+
+@dataclass(frozen=True, slots=True)
+class VariablePlan:
+    """What is to be done with a variable: create or change it; ``changed`` are the flags that become others."""
+
+    deed: Literal["create", "change"]
+    changed: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether the build sees the variable before or after: then a change of it rebuilds the app."""
+        return any(self.changed.get("visible_build", (False, False)))
+
+
+def plan_variable(existing: Variable | None, flags: Mapping[str, bool]) -> VariablePlan:
+    """What makes the environment's own variable one with these flags; one that is inherited stays the parent's.
+
+    Raises:
+        UsageError: it is sensitive and must not be any more: the platform does not allow that.
+    """
+    if existing is None or existing.inherited:
+        return VariablePlan("create", {"visible_build": (False, True)} if flags["visible_build"] else {})
+    if existing.flags["is_sensitive"] and not flags["is_sensitive"]:
+        remedy = f"delete it first: upsun variable:delete {existing.name} (docs:development/variables/set-variables)"
+        raise UsageError("a variable that is sensitive stays so", remedy=remedy)
+    changed = {name: (existing.flags[name], value) for name, value in flags.items() if existing.flags[name] != value}
+    if flags["visible_build"]:
+        changed.setdefault("visible_build", (True, True))
+    return VariablePlan("change", changed)
+
+
+def unlike(stored: Variable | None, flags: Mapping[str, bool], scope: Sequence[str] | None = None) -> list[str]:
+    """In what the variable as stored differs from what was wanted, in words; ``scope`` None: whatever apps."""
+    if stored is None:
+        return ["it is not there"]
+    if stored.inherited:
+        return ["it is still the parent environment's"]
+    words = {True: "true", False: "false"}
+    found = [
+        f"{name} is {words[stored.flags[name]]}, not {words[value]}"
+        for name, value in flags.items()
+        if stored.flags[name] != value
+    ]
+    if scope is not None and sorted(stored.scope) != sorted(scope):
+        found.append(f"it is for {', '.join(stored.scope) or 'all apps'}, not {', '.join(scope) or 'all apps'}")
+    return found
+
+
+#: What a token's variable should be like, and what follows where it is not.
+WANTED = (
+    ("is_sensitive", True, "is not sensitive: the API and the Console show it"),
+    ("is_inheritable", False, "is inheritable: child environments get it"),
+    ("visible_build", False, "is visible to the build: install scripts see it, a new token rebuilds the app"),
+    ("visible_runtime", True, "is not visible at runtime: crons do not see it"),
+    ("is_enabled", True, "is disabled: nothing sees it"),
+)
+
+
+def flaws(flags: Mapping[str, bool]) -> list[str]:
+    """In what a token's variable with these flags is not as narrow as can be, in words; flags left out are fine."""
+    return [text for flag, good, text in WANTED if flags.get(flag, good) is not good]
+
+
+#: The flags of the variable, as options and as the API names them, with their defaults: the cron needs no more.
+FLAGS = {
+    "sensitive": ("is_sensitive", True, "nobody can read the value back from the API or the Console"),
+    "inheritable": ("is_inheritable", False, "child environments get it too"),
+    "visible-build": ("visible_build", False, "build hooks and install scripts see it; changing it rebuilds the app"),
+    "visible-runtime": ("visible_runtime", True, "crons and SSH sessions see it"),
+    "enabled": ("is_enabled", True, "it is set at all"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """What ``setup token`` is about to store, where, and what it found there."""
+
+    name: str
+    plan: VariablePlan
+    flags: Mapping[str, bool]
+    scope: tuple[str, ...] | None
+    inherited: bool
+    shadowed: bool
+    new: Standing
+    old: Standing | None
+
+    @property
+    def revocable(self) -> list[ApiToken]:
+        """The tokens that may be the old one: the one that was seen at work, or all others of the same user."""
+        if self.old is not None and self.old.likely is not None:
+            return [self.old.likely]
+        likely = self.new.likely
+        return [each for each in self.new.tokens or () if likely is None or each.id != likely.id]
+
+    @property
+    def remarks(self) -> list[tuple[str, str]]:
+        """What is to be said of how it is stored."""
+        options = {flag: f"--{option} {'true' if default else 'false'}" for option, (flag, default, _) in FLAGS.items()}
+        narrow = [
+            (f"{self.name} {text}", f"unless you want that: {options[flag]}")
+            for flag, value in self.flags.items()
+            for text in flaws({flag: value})
+        ]
+        if self.shadowed:
+            text = f"the project has a variable {self.name} too, which every other environment sees"
+            narrow.append((text, f"upsun variable:delete {self.name} --level project"))
+        return narrow

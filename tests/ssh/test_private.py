@@ -1,0 +1,88 @@
+"""The private directory: the first place that nobody else can enter, files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from agent.errors import Busy, StateNotWritable
+from agent.private import PrivateDirectory, places
+
+
+def test_the_first_place_that_can_be_private_is_taken(tmp_path: Path) -> None:
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o755)
+    file = tmp_path / "file"
+    file.write_text("")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    bad = [str(open_to_all), str(file), str(link), str(file / "below")]
+    assert PrivateDirectory([*bad, str(tmp_path / "good")], "SOME_VARIABLE").path == str(tmp_path / "good")
+    with pytest.raises(StateNotWritable) as caught:
+        PrivateDirectory(bad, "SOME_VARIABLE")
+    said = str(caught.value)
+    for words in ("can be entered by others (mode 755)", "is no directory", "cannot be made"):
+        assert words in said
+    assert "SOME_VARIABLE" in caught.value.remedy
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT CHECKED: only root can lay a directory of somebody else's")
+def test_a_directory_that_somebody_else_has_laid_is_not_used(tmp_path: Path) -> None:
+    laid = tmp_path / "laid"
+    laid.mkdir(mode=0o700)
+    os.chown(laid, 12345, 12345)
+    with pytest.raises(StateNotWritable, match="belongs to somebody else"):
+        PrivateDirectory([str(laid)], "SOME_VARIABLE")
+
+
+def test_the_places_go_from_the_named_one_to_the_temporary_directory(tmp_path: Path) -> None:
+    assert places({"NAMED": "/named", "HOME": str(tmp_path)}, "ssh", "NAMED") == ["/named"]
+    session = tmp_path / "session"
+    session.mkdir()
+    found = places({"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(session)}, "ssh", "NAMED")
+    assert found[:2] == [f"{session}/upsun-agent/ssh", f"{tmp_path}/.local/state/upsun-agent/ssh"]
+    assert found[2].endswith(f"/upsun-agent-ssh-{os.geteuid()}")
+    assert len(places({}, "ssh", "NAMED")) == 1
+    assert len(places({"HOME": "/nowhere/at/all", "XDG_RUNTIME_DIR": "/nowhere"}, "ssh", "NAMED")) == 1
+
+
+def test_files_are_whole_for_our_eyes_only_and_can_be_taken_away(tmp_path: Path) -> None:
+    directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
+    directory.write("note", "first")
+    directory.write("note", "second")
+    assert directory.read("note", 3) == "sec"
+    assert os.listdir(directory.path) == ["note"], "no half file stays"
+    assert stat.S_IMODE(os.stat(f"{directory.path}/note").st_mode) == 0o600
+    directory.remove("note")
+    directory.remove("note")
+    with pytest.raises(FileNotFoundError):
+        directory.read("note", 3)
+    os.rmdir(directory.path)
+    with pytest.raises(StateNotWritable, match="cannot be written"):
+        directory.write("note", "third")
+
+
+def test_one_process_at_a_time_and_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.private.LOCK_PATIENCE", 0.2)
+    directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with directory.locked():
+            held.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(20)
+    with pytest.raises(Busy), directory.locked():
+        raise AssertionError("never here")
+    done.set()
+    thread.join()
+    with directory.locked():
+        pass
