@@ -76,14 +76,15 @@ def _make(  # the names and defaults of its parameters are those of the real one
 
 def _describe(cls: Any, *, frozen: bool, kw_only: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for base in [base for base in cls.__mro__[-1:0:-1] if hasattr(base, "__dataclass_fields__")]:
+    bases = [base for base in cls.__mro__[-1:0:-1] if hasattr(base, "__dataclass_fields__")]
+    for base in bases:
         found |= base.__dataclass_fields__
-        if base.__dataclass_params__.frozen is not frozen:
-            raise TypeError(f"{cls.__qualname__} and its base {base.__qualname__}: both frozen, or neither")
     # From 3.11 to 3.14 a class's `__annotations__` are those of its own body, never a base's.
     found |= {name: _field(cls, name, annotation, kw_only) for name, annotation in cls.__annotations__.items()}
     if stray := [name for name, value in vars(cls).items() if isinstance(value, Field)]:
         raise TypeError(f"{cls.__qualname__}.{stray[0]} is a field but has no type annotation")
+    if odd := [base for base in bases if base.__dataclass_params__.frozen is not frozen]:
+        raise TypeError(f"{cls.__qualname__} and its base {odd[0].__qualname__}: both frozen, or neither")
     return found
 
 

@@ -196,7 +196,7 @@ def test_every_root_can_run_what_another_built(built: Built, place: Path) -> Non
         container.hand_over()
         done = container.start('exec "moved here/bin/upsun-agent" check --phase build', {})
         assert done.returncode == 0, done.stdout + done.stderr
-        assert f"python            {mine.version}." in done.stdout
+        assert re.search(rf"python +{re.escape(mine.version)}\.", done.stdout)
         assert "cryptography" in done.stdout
         assert tick(container, {"UPSUN_CLI_TOKEN": CANARY}, '"moved here"') == (0, "")
 

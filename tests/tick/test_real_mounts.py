@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -46,6 +47,15 @@ def test_on_a_read_only_mount_a_tick_says_so_and_asks_for_nothing(container: Con
     assert container.asked("backup") == 0
     container.tick_until_done()
     assert (container.happened("backup"), container.happened("source-operation")) == (1, 1)
+
+
+def test_the_doctor_sees_that_a_mount_is_read_only(container: Container) -> None:
+    options = ("--ro-bind", str(container.state), str(container.state))
+    done = run(container, *inside(container, *options), *COMMAND, "check", "--json")
+    (state,) = [each for each in json.loads(done.stdout)["findings"] if each["name"] == "state"]
+    assert state["level"] == "fail"
+    assert "not writable" in state["message"]
+    assert state["remedy"]
 
 
 @pytest.mark.parametrize("left", [0, 4, 8, 16, 24, 40], ids=lambda left: f"{left} kB free")
