@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent import logs
 from agent.logs import HIDDEN, SECRET_LEAST, Redaction, make_log
 
 TOKEN = "canary-token-1234567890"
@@ -103,3 +104,9 @@ def test_an_asyncio_that_is_there_already_stays() -> None:
     code = "import asyncio, agent.logs, sys; assert sys.modules['asyncio'] is asyncio; print('kept')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("kept\n", "")
+
+
+def test_the_stand_in_for_asyncio_is_taken_away_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "asyncio", raising=False)
+    assert logs._structlog().processors
+    assert "asyncio" not in sys.modules
