@@ -108,9 +108,10 @@ def _days(context: Context, rehearsal: Any) -> int:
         return code
     for incident in season.incidents:
         terminal.say(f"  {incident.at:%Y-%m-%d %H:%M}  {incident.text}", "dim")
-    told = ", ".join(f"{count} {word}" for word, count in season.outcomes.most_common())
+    counts = {**season.outcomes, **({"missed": season.missed_slots} if season.missed_slots else {})}
+    told = ", ".join(f"{count} {word}" for word, count in sorted(counts.items(), key=lambda each: -each[1]))
     causes = "".join(f"; failed for {word}: {count}" for word, count in season.failures.most_common())
-    terminal.say(f"{season.slots} slots came; runs: {told}{causes}.")
+    terminal.say(f"{season.slots} slots came: {told}{causes}.")
     terminal.say(f"{season.ticks} ticks, {season.idle_ticks} of them with nothing to do; {season.requests} requests.")
     terminal.say(f"On the platform: {season.backups} backups, {season.updates} updates.")
     for text in season.broken:
