@@ -109,6 +109,8 @@ def _days(context: Context, rehearsal: Any) -> int:
     for incident in season.incidents:
         terminal.say(f"  {incident.at:%Y-%m-%d %H:%M}  {incident.text}", "dim")
     counts = {**season.outcomes, **({"missed": season.missed_slots} if season.missed_slots else {})}
+    if season.slots > season.judged:
+        counts["after the last tick"] = season.slots - season.judged
     told = ", ".join(f"{count} {word}" for word, count in sorted(counts.items(), key=lambda each: -each[1]))
     causes = "".join(f"; failed for {word}: {count}" for word, count in season.failures.most_common())
     terminal.say(f"{season.slots} slots came: {told}{causes}.")
