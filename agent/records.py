@@ -47,9 +47,9 @@ else:
 def _make(  # the names and defaults of its parameters are those of the real one
     cls: Any, *, eq: bool = True, order: bool = False, frozen: bool = False, kw_only: bool = False, slots: bool = False
 ) -> Any:
+    described = _describe(cls, frozen=frozen, kw_only=kw_only)
     if order and not eq:
         raise ValueError("eq must be true if order is true")
-    described = _describe(cls, frozen=frozen, kw_only=kw_only)
     every = [each for each in described.values() if each._field_type is FIELD]  # noqa: SLF001  it has no other name
     key = _values([each.name for each in every if each.compare])
     hashed = _values([each.name for each in every if (each.compare if each.hash is None else each.hash)])
