@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 from agent.clock import Clock
 from agent.doctor import Finding
@@ -21,6 +20,7 @@ from agent.standing import AGAIN, Standing
 from agent.steps import KINDS
 from agent.upsun.client import Client
 from agent.upsun.models import read_list
+from agent.upsun.paths import environment_path, project_path
 from agent.upsun.replies import Fields, clean
 from agent.upsun.variables import Variable, Variables
 
@@ -67,7 +67,7 @@ class Platform:
         return found.object("webapps")
 
     def _path(self, end: str = "") -> str:
-        return f"/projects/{quote(self.project, safe='')}/environments/{quote(self.environment, safe='')}{end}"
+        return environment_path(self.project, self.environment, end)
 
     @property
     def _here(self) -> list[Job]:
@@ -306,7 +306,7 @@ class Platform:
 
     def _integrations(self) -> Iterator[Finding]:
         try:
-            found = self.client.read(f"/projects/{quote(self.project, safe='')}/integrations", "integrations")
+            found = self.client.read(project_path(self.project, "/integrations"), "integrations")
         except NotPermitted:
             text = "not known: only project admins see integrations (docs:administration/users)"
             yield Finding("source integration", "ok", text)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from agent.clock import Clock
 from agent.engine.bounds import CLOCKS_APART
@@ -37,6 +37,7 @@ from agent.limits import (
 from agent.records import dataclass, replace
 from agent.upsun.auth import Auth
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list
+from agent.upsun.paths import environment_path, project_path, segment
 from agent.upsun.replies import Fields, document, error_words, retry_after, server_time
 from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
 
@@ -144,7 +145,7 @@ class Client:
 
     def environment(self, project: str, environment: str) -> Environment:
         """The environment with its links; raises NotFound that says whether project or environment is missing."""
-        path = _environment_path(project, environment)
+        path = environment_path(project, environment)
         try:
             reply = self._get(path, "environment")
         except NotFound:
@@ -156,7 +157,7 @@ class Client:
     def project(self, project: str) -> Mapping[str, Any]:
         """The project; raises NotFound where the token's user cannot see it."""
         try:
-            reply = self._get(f"/projects/{quote(project, safe='')}", "project")
+            reply = self._get(project_path(project), "project")
         except NotFound:
             remedy = "check --project or PLATFORM_PROJECT, and that the token's user may see it"
             raise NotFound(f"there is no project '{project}' for this token", remedy=remedy) from None
@@ -168,7 +169,7 @@ class Client:
     def activity(self, project: str, activity: str) -> Activity | None:
         """The activity, or None where it does not exist."""
         try:
-            reply = self._get(f"/projects/{quote(project, safe='')}/activities/{quote(activity, safe='')}", "activity")
+            reply = self._get(project_path(project, f"/activities/{segment(activity)}"), "activity")
         except NotFound:
             return None
         return read_activity(document(reply, "activity"))
@@ -183,7 +184,7 @@ class Client:
         incomplete: bool = False,
     ) -> ActivityList:
         """Activities, newest first, back to ``since`` (or one page); bounded in pages."""
-        path = f"{_environment_path(project, environment)}/activities"
+        path = environment_path(project, environment, "/activities")
         query = [*(("type", each) for each in types), *(("state", each) for each in INCOMPLETE if incomplete)]
         found: dict[str, Activity] = {}
         server_at, before = self._clock.now(), None
@@ -205,25 +206,25 @@ class Client:
     def backup(self, project: str, environment: str, backup: str) -> Backup | None:
         """The backup of that name, or None where it does not exist."""
         try:
-            reply = self._get(f"{_environment_path(project, environment)}/backups/{quote(backup, safe='')}", "backup")
+            reply = self._get(environment_path(project, environment, f"/backups/{segment(backup)}"), "backup")
         except NotFound:
             return None
         return read_backup(document(reply, "backup"))
 
     def backups(self, project: str, environment: str) -> list[Backup]:
         """The environment's backups."""
-        reply = self._get(f"{_environment_path(project, environment)}/backups", "backups")
+        reply = self._get(environment_path(project, environment, "/backups"), "backups")
         return [read_backup(each) for each in read_list(document(reply, "backups"), "backups")]
 
     def source_operations(self, project: str, environment: str) -> list[tuple[str, str]]:
         """The source operations that the environment's apps define, as (app, name)."""
-        reply = self._get(f"{_environment_path(project, environment)}/source-operations", "source operations")
+        reply = self._get(environment_path(project, environment, "/source-operations"), "source operations")
         items = [Fields.of(each, "operation") for each in read_list(document(reply, "operations"), "operations")]
         return [(each.text("app"), each.text("operation")) for each in items]
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
         """How many manual backups the project keeps, by environment type, as far as the settings say."""
-        reply = self._get(f"/projects/{quote(project, safe='')}/settings", "settings")
+        reply = self._get(project_path(project, "/settings"), "settings")
         value: Any = document(reply, "settings")
         retention = value.get("data_retention") if isinstance(value, dict) else None
         limits: dict[str, int] = {}
@@ -394,8 +395,3 @@ def _refusal(reply: Reply, what: str) -> Exception:
     if reply.status == 404:  # noqa: PLR2004
         return NotFound(f"{what}: not found{tail}")
     return BadReply(f"{what}: unexpected status {reply.status}{tail}")
-
-
-def _environment_path(project: str, environment: str) -> str:
-    """API paths take the environment's id, percent-encoded: ids may hold slashes."""
-    return f"/projects/{quote(project, safe='')}/environments/{quote(environment, safe='')}"

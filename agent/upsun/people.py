@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from agent.errors import AgentError, BadReply, Conflict, NotFound, RunFailed, Uncertain
 from agent.records import dataclass, field
 from agent.roles import Roles
 from agent.upsun.client import Client
 from agent.upsun.models import link_path, read_list
+from agent.upsun.paths import project_path, segment
 from agent.upsun.replies import Fields
 
 LINK_MOST = 16 * 1024  # characters: a link to the 200 users of a page names each by 37
@@ -69,20 +70,20 @@ class People:
 
     def tokens(self, user: str) -> list[ApiToken]:
         """The user's API tokens."""
-        found = read_list(self._client.read(f"/users/{quote(user, safe='')}/api-tokens", "API tokens"), "API tokens")
+        found = read_list(self._client.read(f"/users/{segment(user)}/api-tokens", "API tokens"), "API tokens")
         return [_token(each) for each in found]
 
     def access(self, project: str, user: str) -> Roles | None:
         """What the user may do on the project, or None where that is nothing."""
         try:
-            found = self._client.read(f"{_project(project)}/user-access/{quote(user, safe='')}", "user access")
+            found = self._client.read(project_path(project, f"/user-access/{segment(user)}"), "user access")
         except NotFound:
             return None
         return _roles(found)
 
     def members(self, project: str) -> list[Member]:
         """Everybody with access to the project; needs the project's admin role (docs:administration/users)."""
-        path, found = f"{_project(project)}/user-access?page[size]=200", []
+        path, found = project_path(project, "/user-access?page[size]=200"), []
         for _ in range(MEMBER_PAGES_MOST):
             page = Fields.of(self._client.read(path, "user access"), "user access")
             links = page.object("_links")
@@ -111,7 +112,7 @@ class People:
 
     def invitations(self, project: str) -> list[Invitation]:
         """Invitations to the project that nobody has answered."""
-        found = read_list(self._client.read(f"{_project(project)}/invitations", "invitations"), "invitations")
+        found = read_list(self._client.read(project_path(project, "/invitations"), "invitations"), "invitations")
         items = [Fields.of(each, "invitation") for each in found]
         return [
             Invitation(each.text("id"), each.text("email"), _invited_roles(each))
@@ -133,7 +134,7 @@ class People:
         permissions = [{"type": kind, "role": role} for kind, role in roles.on_types().items()]
         body = {"email": email, "role": roles.project, "permissions": permissions}
         try:
-            self._client.write("POST", f"{_project(project)}/invitations", body, "invitation")
+            self._client.write("POST", project_path(project, "/invitations"), body, "invitation")
         except Conflict:
             return False
         except Uncertain as error:
@@ -151,7 +152,7 @@ class People:
             Uncertain: no usable answer came, and the roles are not these.
             RunFailed: the API agreed, but the roles are others.
         """
-        path, doubt = f"{_project(project)}/user-access/{quote(user, safe='')}", None
+        path, doubt = project_path(project, f"/user-access/{segment(user)}"), None
         try:
             self._client.write("PATCH", path, {"permissions": roles.permissions()}, "user access")
         except Uncertain as error:
@@ -165,10 +166,6 @@ class People:
         if now is None or now.permissions() != roles.permissions():
             text = f"the roles are not as wanted, but {now or 'none'}"
             raise Uncertain(f"{text}: {doubt}", remedy=remedy) if doubt else RunFailed(text, remedy=remedy)
-
-
-def _project(project: str) -> str:
-    return f"/projects/{quote(project, safe='')}"
 
 
 def _path(link: Mapping[str, Any]) -> str:

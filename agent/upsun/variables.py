@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import quote
 
 from agent.errors import AgentError, Conflict, NotFound, Uncertain
 from agent.records import dataclass
 from agent.upsun.client import Client
+from agent.upsun.paths import environment_path, project_path, segment
 from agent.upsun.replies import Fields
 
 #: The flags that decide who sees a variable, as the API names them.
@@ -35,8 +35,8 @@ class Variables:
 
     def __init__(self, client: Client, project: str, environment: str) -> None:
         self._client = client
-        self._project = f"/projects/{quote(project, safe='')}/variables"
-        self._environment = f"/projects/{quote(project, safe='')}/environments/{quote(environment, safe='')}/variables"
+        self._project = project_path(project, "/variables")
+        self._environment = environment_path(project, environment, "/variables")
 
     def on_environment(self, name: str) -> Variable | None:
         """The variable as the environment has it, its own or inherited, or None."""
@@ -48,7 +48,7 @@ class Variables:
 
     def _one(self, path: str, name: str, level: str) -> Variable | None:
         try:
-            found = self._client.read(f"{path}/{quote(name, safe='')}", "variable")
+            found = self._client.read(f"{path}/{segment(name)}", "variable")
         except NotFound:
             return None
         return _variable(found, level)
@@ -102,7 +102,7 @@ class Variables:
 
     def _change(self, name: str, value: str, flags: Mapping[str, bool], scope: tuple[str, ...] | None) -> Follows:
         apps = {} if scope is None else {"application_scope": list(scope)}
-        path = f"{self._environment}/{quote(name, safe='')}"
+        path = f"{self._environment}/{segment(name)}"
         return _follows(self._client.write("PATCH", path, {"value": value, **apps, **flags}, "variable"))
 
 
