@@ -6,15 +6,20 @@ import importlib
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.cli.context import Context
-from agent.cli.token import jobs_of, standing_of
+from agent.cli.token import jobs_of, stands
 from agent.doctor import Finding, code_of, place, worst
 from agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
+from agent.limits import TICK_BUDGET
 from agent.report.story import Tone
 from agent.standing import Standing, token_of
+
+if TYPE_CHECKING:
+    from agent.upsun.client import Client
 
 TONES: dict[str, Tone] = {"ok": "good", "warn": "odd", "fail": "bad"}
 LIBRARIES = ("httpx", "croniter", "structlog", "cryptography", "sqlite3", "zoneinfo")
@@ -126,19 +131,21 @@ def _api(context: Context) -> Iterator[Finding]:
     except AgentError as error:
         yield Finding("token", "fail", str(error), error.remedy, error.exit_code)
         return
-    try:
-        standing = standing_of(context, token, variable)
-    except AgentError as error:
-        name = "token" if isinstance(error, NotPermitted) else "reachability"
-        remedy = error.remedy or "see status.upsun.com; the app's firewall has to let api.upsun.com through"
-        yield Finding(name, "fail", str(error), remedy, error.exit_code)
-        return
-    yield Finding("reachability", "ok", "the API and the authentication service answer")
-    yield Finding("token", "ok", f"{variable} is good: {standing.user.email or standing.user.id}")
-    yield from _platform(context, token, standing)
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(closing(context.client(token)))
+            standing = stands(context, client)
+        except AgentError as error:
+            name = "token" if isinstance(error, NotPermitted) else "reachability"
+            remedy = error.remedy or "see status.upsun.com; the app's firewall has to let api.upsun.com through"
+            yield Finding(name, "fail", str(error), remedy, error.exit_code)
+            return
+        yield Finding("reachability", "ok", "the API and the authentication service answer")
+        yield Finding("token", "ok", f"{variable} is good: {standing.user.email or standing.user.id}")
+        yield from _platform(context, client, standing)
 
 
-def _platform(context: Context, token: str, standing: Standing) -> Iterator[Finding]:
+def _platform(context: Context, client: Client, standing: Standing) -> Iterator[Finding]:
     from agent.doctor.platform import Platform  # noqa: PLC0415  late: httpx costs nine interpreter starts
 
     container = context.container
@@ -150,23 +157,20 @@ def _platform(context: Context, token: str, standing: Standing) -> Iterator[Find
         directory: str | None = context.directory
     except ConfigInvalid:
         directory = None
-    client = context.client(token)
-    try:
-        platform = Platform(
-            client=client,
-            project=container.project,
-            environment=container.environment,
-            app=container.app,
-            app_dir=container.app_dir if container.phase == "runtime" else None,
-            kind=container.environment_type,
-            jobs=jobs,
-            directory=directory,
-            variable=context.token_variable,
-            clock=context.clock,
-        )
-        yield from platform.findings(standing, timedelta(seconds=max_age))
-    finally:
-        client.close()
+    client.begin(TICK_BUDGET)  # what the token took is not taken from the time for what follows
+    platform = Platform(
+        client=client,
+        project=container.project,
+        environment=container.environment,
+        app=container.app,
+        app_dir=container.app_dir if container.phase == "runtime" else None,
+        kind=container.environment_type,
+        jobs=jobs,
+        directory=directory,
+        variable=context.token_variable,
+        clock=context.clock,
+    )
+    yield from platform.findings(standing, timedelta(seconds=max_age))
 
 
 def _state(context: Context) -> Iterator[Finding]:

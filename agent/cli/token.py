@@ -17,6 +17,7 @@ from agent.limits import TOKEN_MOST
 from agent.standing import Standing, token_of
 
 if TYPE_CHECKING:
+    from agent.upsun.client import Client
     from agent.upsun.people import ApiToken
 
 Found = TypeVar("Found")
@@ -106,22 +107,27 @@ def jobs_of(context: Context) -> tuple[Sequence[Job], int]:
 
 
 def standing_of(context: Context, token: str, source: str) -> Standing:
-    """Exchange the token, never from a cache, and read what is known of it.
+    """Where the token stands, found out with a client of its own; raises as ``stands`` does."""
+    client = context.client(token, source)
+    try:
+        return stands(context, client)
+    finally:
+        client.close()
+
+
+def stands(context: Context, client: Client) -> Standing:
+    """Exchange the client's token, never from a cache, and read what is known of it.
 
     What only the user's roles and tokens say may be missing: the reason is kept.
     """
     from agent.upsun.people import People  # noqa: PLC0415  late: httpx costs nine interpreter starts
 
-    client = context.client(token, source)
-    try:
-        lifetime = _exchanged(client.exchange)
-        people = People(client)
-        user, project = people.me(), context.container.project
-        roles, no_roles = _attempt(lambda: people.access(project, user.id) if project else None)
-        tokens, no_tokens = _attempt(lambda: people.tokens(user.id))
-        return Standing(user, lifetime, roles, tokens, context.clock.now(), project, no_roles, no_tokens)
-    finally:
-        client.close()
+    lifetime = _exchanged(client.exchange)
+    people = People(client)
+    user, project = people.me(), context.container.project
+    roles, no_roles = _attempt(lambda: people.access(project, user.id) if project else None)
+    tokens, no_tokens = _attempt(lambda: people.tokens(user.id))
+    return Standing(user, lifetime, roles, tokens, context.clock.now(), project, no_roles, no_tokens)
 
 
 def _exchanged(exchange: Callable[[], int]) -> int:

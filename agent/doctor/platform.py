@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from agent.roles import lacking
 from agent.standing import AGAIN, Standing
 from agent.steps import KINDS
 from agent.upsun.client import Client
-from agent.upsun.models import read_list
+from agent.upsun.models import read_environment, read_list
 from agent.upsun.paths import environment_path, project_path
 from agent.upsun.replies import Fields, clean
 from agent.upsun.variables import Variable, Variables
@@ -54,19 +54,23 @@ class Platform:
     clock: Clock
 
     @cached_property
-    def _seen(self) -> Environment:
-        return self.client.environment(self.project, self.environment)
+    def _read(self) -> tuple[Any, datetime]:
+        return self.client.environment_document(self.project, self.environment)
 
     @cached_property
+    def _seen(self) -> Environment:
+        return read_environment(*self._read)
+
+    @property
     def _raw(self) -> Fields:
-        return Fields.of(self.client.read(self._path(), "environment"), "environment")
+        return Fields.of(self._read[0], "environment")
 
     @cached_property
     def _apps(self) -> Mapping[str, Any]:
         found = Fields.of(self.client.read(self._path("/deployments/current"), "deployment"), "deployment")
         return found.object("webapps")
 
-    def _path(self, end: str = "") -> str:
+    def _path(self, end: str) -> str:
         return environment_path(self.project, self.environment, end)
 
     @property

@@ -145,14 +145,18 @@ class Client:
 
     def environment(self, project: str, environment: str) -> Environment:
         """The environment with its links; raises NotFound that says whether project or environment is missing."""
-        path = environment_path(project, environment)
+        value, at = self.environment_document(project, environment)
+        return read_environment(value, at)
+
+    def environment_document(self, project: str, environment: str) -> tuple[Any, datetime]:
+        """The environment as the API gives it, and the server's clock; raises NotFound as ``environment`` does."""
         try:
-            reply = self._get(path, "environment")
+            reply = self._get(environment_path(project, environment), "environment")
         except NotFound:
             self.project(project)  # raises, naming the project, where that is what is missing
             remedy = "check --environment or PLATFORM_BRANCH: the id, such as 'main', not the machine name"
             raise NotFound(f"project {project} has no environment '{environment}'", remedy=remedy) from None
-        return read_environment(document(reply, "environment"), server_time(reply, self._clock.now()))
+        return document(reply, "environment"), server_time(reply, self._clock.now())
 
     def project(self, project: str) -> Mapping[str, Any]:
         """The project; raises NotFound where the token's user cannot see it."""
