@@ -37,6 +37,20 @@ def places(environ: Mapping[str, str], name: str, variable: str) -> list[str]:
     return [*found, f"{tempfile.gettempdir()}/upsun-agent-{name}-{os.geteuid()}"]
 
 
+def write_whole(path: str, text: str) -> None:
+    """Put a file there, whole or not at all, for our eyes only; raises OSError."""
+    directory, name = os.path.split(path)
+    handle, new = tempfile.mkstemp(prefix=f".{name}-", dir=directory)  # 0600 from the first moment
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise
+
+
 class PrivateDirectory:
     """The first of some places that can be made private.
 
@@ -63,15 +77,7 @@ class PrivateDirectory:
         """Put a file there, whole or not at all, for our eyes only; raises StateNotWritable."""
         path = f"{self.path}/{name}"
         try:
-            handle, new = tempfile.mkstemp(prefix=f".{name}-", dir=self.path)  # 0600 from the first moment
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                os.replace(new, path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(new)
-                raise
+            write_whole(path, text)
         except OSError as error:
             raise StateNotWritable(f"{path} cannot be written: {error.strerror}", remedy="free its disk") from error
 

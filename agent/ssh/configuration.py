@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import re
@@ -10,6 +9,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from agent.private import write_whole
 from agent.ssh.keyring import KEY, Keyring
 
 HOSTS = ("*.platform.sh", "*.upsun.com")
@@ -91,17 +91,7 @@ def include(keyring: Keyring, environ: Mapping[str, str]) -> tuple[str, bool] | 
         after = block + _BLOCK.sub("", before)
         if after == before:
             return str(path), False
-        real = path.resolve()  # a link stays a link
-        new = real.with_name(f".{real.name}.upsun-agent-{os.getpid()}")
-        try:
-            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(after)
-            new.replace(real)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                new.unlink()
-            raise
+        write_whole(str(path.resolve()), after)  # a link stays a link
     except (OSError, UnicodeDecodeError):
         return None
     return str(path), True
