@@ -56,10 +56,10 @@ class Auth:
         hide: Callable[[str], None],
         *,
         cache: BearerCache | None = None,
-        wall: Callable[[], datetime] | None = None,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._cache = cache if wall is not None else None
-        self._wall = wall or (lambda: datetime.now(UTC))
+        self._cache = cache
+        self._wall = wall
         self._token = (token or "").strip()
         self._url = f"{url.rstrip('/')}/oauth2/token"
         self._post = post
