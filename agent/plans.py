@@ -112,21 +112,6 @@ def unlike(stored: Variable | None, flags: Mapping[str, bool], scope: Sequence[s
     return found
 
 
-#: What a token's variable should be like, and what follows where it is not.
-WANTED = (
-    ("is_sensitive", True, "is not sensitive: the API and the Console show it"),
-    ("is_inheritable", False, "is inheritable: child environments get it"),
-    ("visible_build", False, "is visible to the build: install scripts see it, a new token rebuilds the app"),
-    ("visible_runtime", True, "is not visible at runtime: crons do not see it"),
-    ("is_enabled", True, "is disabled: nothing sees it"),
-)
-
-
-def flaws(flags: Mapping[str, bool]) -> list[str]:
-    """In what a token's variable with these flags is not as narrow as can be, in words; flags left out are fine."""
-    return [text for flag, good, text in WANTED if flags.get(flag, good) is not good]
-
-
 #: The flags of the variable, as options and as the API names them, with their defaults: the cron needs no more.
 FLAGS = {
     "sensitive": ("is_sensitive", True, "nobody can read the value back from the API or the Console"),
@@ -135,6 +120,23 @@ FLAGS = {
     "visible-runtime": ("visible_runtime", True, "crons and SSH sessions see it"),
     "enabled": ("is_enabled", True, "it is set at all"),
 }
+
+#: What follows where a flag is not as it should be.
+FLAWS = {
+    "is_sensitive": "is not sensitive: the API and the Console show it",
+    "is_inheritable": "is inheritable: child environments get it",
+    "visible_build": "is visible to the build: install scripts see it, a new token rebuilds the app",
+    "visible_runtime": "is not visible at runtime: crons do not see it",
+    "is_enabled": "is disabled: nothing sees it",
+}
+
+#: What a token's variable should be like: as it is stored by default.
+WANTED = tuple((flag, default, FLAWS[flag]) for flag, default, _ in FLAGS.values())
+
+
+def flaws(flags: Mapping[str, bool]) -> list[str]:
+    """In what a token's variable with these flags is not as narrow as can be, in words; flags left out are fine."""
+    return [text for flag, good, text in WANTED if flags.get(flag, good) is not good]
 
 
 @dataclass(frozen=True, slots=True)
