@@ -11,6 +11,10 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
+#: The remedy wherever the platform asks for one (docs:administration/security/mfa).
+SECOND_FACTOR = "enable two-factor authentication for the token's user, then make a new API token"
+
+
 class AgentError(Exception):
     """The agent could not do what was asked."""
 

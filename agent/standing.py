@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent.engine.job import Job
-from agent.errors import AgentError, NotPermitted, TokenMissing, TokenRefused
+from agent.errors import SECOND_FACTOR, AgentError, NotPermitted, TokenMissing, TokenRefused
 from agent.limits import VARIABLE_MOST_BYTES
 from agent.records import dataclass
 from agent.roles import Roles, beyond, lacking
@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # httpx, which people.py needs, costs nine interpreter starts
 #: Variables that people store tokens in (official tools read the first two only).
 NAMES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN", "UPSUN_API_TOKEN", "UPSUN_TOKEN", "PLATFORM_TOKEN")
 AGAIN = "try again; see status.upsun.com"
-SECOND_FACTOR = "enable two-factor authentication for the token's user, then make a new API token"
 
 
 def token_of(environ: Mapping[str, str], variable: str) -> str:
@@ -30,9 +29,19 @@ def token_of(environ: Mapping[str, str], variable: str) -> str:
         TokenMissing: the variable is not set; the message names another one that is.
         TokenRefused: it holds something around the token.
     """
+    token_in(environ, variable)
+    return checked(environ[variable], variable)
+
+
+def token_in(environ: Mapping[str, str], variable: str) -> str:
+    """The token in the variable without what stands around it, as jobs of the agent take it.
+
+    Raises:
+        TokenMissing: the variable is not set; the message names another one that is.
+    """
     value = environ.get(variable)
     if value is not None and value.strip():
-        return checked(value, variable)
+        return value.strip()
     state = "is not set" if value is None else "is empty"
     remedy = f"store it as the variable env:{variable}, visible at runtime, and redeploy"
     others = [name for name in NAMES if name != variable and environ.get(name)]

@@ -16,7 +16,7 @@ from agent.doctor import Finding, code_of, place, worst
 from agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
 from agent.limits import TICK_BUDGET
 from agent.report.story import Tone
-from agent.standing import Standing, token_of
+from agent.standing import Standing, token_in, token_of
 
 if TYPE_CHECKING:
     from agent.upsun.client import Client
@@ -123,8 +123,8 @@ def _api(context: Context) -> Iterator[Finding]:
     """What only the API knows; without a good token, or without the API, one finding says so."""
     variable = context.token_variable
     context.redaction.hide(context.environ.get(variable))
-    token = (context.environ.get(variable) or "").strip()
     try:
+        token = token_in(context.environ, variable)
         token_of(context.environ, variable)
     except TokenRefused as error:  # the agent's jobs drop what stands around it
         yield Finding("token", "warn", str(error), error.remedy)

@@ -15,6 +15,7 @@ from agent.cli.token import jobs_of, prompted, read_token, standing_of
 from agent.engine.job import Job
 from agent.errors import (
     EXIT_OK,
+    SECOND_FACTOR,
     AgentError,
     ConfigInvalid,
     NotFound,
@@ -26,7 +27,7 @@ from agent.errors import (
 )
 from agent.plans import FLAGS, Storing, UserPlan, named, plan_user, plan_variable, unlike
 from agent.roles import TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles
-from agent.standing import SECOND_FACTOR, Standing, needs_second_factor
+from agent.standing import Standing, needs_second_factor
 
 if TYPE_CHECKING:
     from agent.upsun.people import People

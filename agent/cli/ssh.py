@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.context import Context
 from agent.cli.terminal import span
-from agent.errors import EXIT_OK, ConfigInvalid, TokenMissing, UsageError
+from agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from agent.standing import token_in
 
 if TYPE_CHECKING:
     from agent.ssh.keyring import Held, Keyring
@@ -67,10 +68,7 @@ def _held(context: Context, *, anew: bool = False) -> tuple[Keyring, Held]:
     from agent.private import PrivateDirectory, places  # noqa: PLC0415  late, as below
     from agent.ssh.keyring import VARIABLE, Keyring  # noqa: PLC0415  late: cryptography costs five interpreter starts
 
-    token = (context.environ.get(context.token_variable) or "").strip()
-    if not token:
-        remedy = f"store it as the variable env:{context.token_variable}, visible at runtime, and redeploy"
-        raise TokenMissing(f"no API token: {context.token_variable} is not set", remedy=remedy)
+    token = token_in(context.environ, context.token_variable)
     keyring = Keyring(PrivateDirectory(places(context.environ, "ssh", VARIABLE), VARIABLE))
     client = context.client()
     # A name for the token, not the token: other credentials must not be taken for its own.

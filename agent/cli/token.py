@@ -14,7 +14,7 @@ from agent.cli.terminal import ago
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from agent.limits import TOKEN_MOST
-from agent.standing import Standing, token_of
+from agent.standing import Standing, token_in, token_of
 
 if TYPE_CHECKING:
     from agent.upsun.client import Client
@@ -66,9 +66,7 @@ def read_token(context: Context, *, stdin: bool, exact: bool = False) -> tuple[s
     if not present and sys.stdin.isatty() and not context.terminal.json_wanted:
         return prompted(context, f"API token ({variable} is not set; what you type is not shown): "), "the prompt"
     context.redaction.hide(present)
-    if present and present.strip() and not exact:
-        return present.strip(), variable
-    return token_of(context.environ, variable), variable
+    return (token_of if exact else token_in)(context.environ, variable), variable
 
 
 def _from_stdin(context: Context) -> str:

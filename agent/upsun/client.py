@@ -14,6 +14,7 @@ from agent.engine.bounds import CLOCKS_APART
 from agent.engine.facts import Activity, ActivityList, Backup, Environment
 from agent.engine.retry import pause
 from agent.errors import (
+    SECOND_FACTOR,
     BadReply,
     ConfigInvalid,
     Conflict,
@@ -392,8 +393,7 @@ def _refusal(reply: Reply, what: str) -> Exception:
     if reply.status == 401:  # noqa: PLR2004
         return TokenRefused(f"{what}: the API refuses the bearer{tail}", remedy="check the token's user")
     if reply.status == 403 and "amr" in said:  # noqa: PLR2004  (docs:administration/security/mfa)
-        remedy = "enable two-factor authentication for the token's user, then make a new API token"
-        return NotPermitted(f"{what}: a second factor is required{tail}", remedy=remedy)
+        return NotPermitted(f"{what}: a second factor is required{tail}", remedy=SECOND_FACTOR)
     if reply.status == 403:  # noqa: PLR2004
         return NotPermitted(f"{what}: not permitted{tail}", remedy="grant the token's user a role on the project")
     if reply.status == 404:  # noqa: PLR2004
