@@ -26,6 +26,7 @@ from agent.errors import (
     UsageError,
 )
 from agent.plans import FLAGS, Storing, UserPlan, named, plan_user, plan_variable, unlike
+from agent.report.views import remarks_view
 from agent.roles import TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles
 from agent.standing import Standing, needs_second_factor
 
@@ -213,7 +214,7 @@ def _tell_user(
             "deed": plan.deed,
             "changed": changed,
             "message": plan.message,
-            "warnings": [{"message": text, "remedy": remedy} for text, remedy in remarks],
+            "warnings": remarks_view(remarks),
         }
         context.terminal.document(body)
         return
@@ -224,7 +225,7 @@ def _tell_user(
     say(f"  roles   {roles}")
     for kind, names in needed_by(jobs).items():
         say(f"  needed  {kind}:admin, for {', '.join(names)}")
-    _warn(context, remarks)
+    context.terminal.remarks(remarks)
     if dry and plan.deed != "none":
         say("Nothing was changed. To change it: --yes")
     elif plan.deed == "invite":
@@ -232,12 +233,6 @@ def _tell_user(
         say("  upsun-agent setup token")
     elif plan.deed == "grant":
         say("SSH access follows with the next redeploy (docs:administration/users).", "dim")
-
-
-def _warn(context: Context, remarks: Sequence[tuple[str, str]]) -> None:
-    for text, remedy in remarks:
-        context.terminal.say(f"! {text}", "odd")
-        context.terminal.say(f"  {remedy}", "dim")
 
 
 # --- token -----------------------------------------------------------------------------------------------------
@@ -351,7 +346,7 @@ def _tell_token(context: Context, storing: Storing, follows: Follows | None) -> 
         say(f"  only for {', '.join(storing.scope)}")
     if storing.inherited:
         say("  The parent environment's variable, inherited so far, stays as it is there.", "dim")
-    _warn(context, remarks)
+    context.terminal.remarks(remarks)
     if follows is None:
         say("Nothing was changed. To change it: --yes")
         return
@@ -375,7 +370,7 @@ def _as_json(
         "follows": follows,
         "rebuilds": plan.rebuilds,
         "revocable_tokens": [{"id": each.id, "name": each.name} for each in revocable],
-        "warnings": [{"message": text, "remedy": remedy} for text, remedy in remarks],
+        "warnings": remarks_view(remarks),
     }
 
 

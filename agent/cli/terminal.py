@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,6 +60,12 @@ class Terminal:
         """Text folded to the terminal's width."""
         width = min(shutil.get_terminal_size((80, 24)).columns, 100)
         self.say("\n".join(textwrap.wrap(text, width)))
+
+    def remarks(self, found: Iterable[tuple[str, str]]) -> None:
+        """What should be put right, each with what helps below it."""
+        for text, remedy in found:
+            self.say(f"! {text}", "odd")
+            self.say(f"  {remedy}", "dim")
 
     def story(self, line: Line, moment: datetime | None = None) -> None:
         """A sentence of a story with its sign, the time before it, and the remedy below."""

@@ -14,6 +14,7 @@ from agent.cli.terminal import ago
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from agent.limits import TOKEN_MOST
+from agent.report.views import remarks_view
 from agent.standing import Standing, token_in, token_of
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _as_json(standing: Standing, source: str, warnings: Sequence[tuple[str, str]
         "project": standing.project,
         "roles": None if roles is None else {"project": roles.project, "types": roles.on_types()},
         "token": None if likely is None else token_view(likely),
-        "warnings": [{"message": text, "remedy": remedy} for text, remedy in warnings],
+        "warnings": remarks_view(warnings),
     }
 
 
@@ -195,9 +196,7 @@ def _tell(context: Context, standing: Standing, source: str, warnings: Sequence[
     if likely is not None:
         used = f"made {ago(likely.created_at, now)}, used {ago(likely.last_used_at, now)}"
         say(f"  token   '{likely.name or likely.id}', {used} (the one used last)")
-    for text, remedy in warnings:
-        say(f"! {text}", "odd")
-        say(f"  {remedy}", "dim")
+    context.terminal.remarks(warnings)
 
 
 def _list(context: Context) -> int:

@@ -17,6 +17,11 @@ def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="seconds")
 
 
+def remarks_view(found: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """What should be put right, each with what helps."""
+    return [{"message": text, "remedy": remedy} for text, remedy in found]
+
+
 def run_view(run: Run) -> dict[str, Any]:
     """A run as it stands."""
     closed = run.closed

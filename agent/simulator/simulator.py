@@ -80,11 +80,6 @@ class Simulator(Stage):
         with self.platform.lock:
             return self.platform.authority.revocations
 
-    @property
-    def authority_line(self) -> str:
-        """Another name for `ssh_authority`."""
-        return self.ssh_authority
-
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; ConnectionCut when a fault allows no whole answer."""
         request = Request(environ)

@@ -163,7 +163,7 @@ def test_a_certificate_is_signed_for_the_key_by_the_simulators_own_authority(ask
     assert certificate.valid_before == START.timestamp() + 3600
     assert b"access-id@platform.sh" in certificate.extensions
     authority = certificate.signature_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    assert ask.simulator.authority_line.startswith(authority)
+    assert ask.simulator.ssh_authority.startswith(authority)
 
 
 @pytest.mark.parametrize("key", [None, 1, "", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3M= x", "\x00"])
