@@ -9,7 +9,8 @@ import pytest
 from cli_app import App
 
 from agent import __version__
-from agent.cli.main import commands
+from agent.cli.cron import OPTIONS
+from agent.cli.main import build, commands
 
 
 def words_of(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -80,3 +81,10 @@ def test_a_usage_error_of_a_real_process_is_64(app: App) -> None:
     assert said.code == 64
     assert "--hurry" in said.err
     assert "--help" in said.err
+
+
+def test_a_tick_of_a_cron_knows_every_common_option() -> None:
+    """It reads no command line, so what the options are without one stands there by hand."""
+    options = build().parse_args(["tick"])
+    common = {name: value for name, value in vars(options).items() if name not in {"command", "run"}}
+    assert vars(OPTIONS) == common

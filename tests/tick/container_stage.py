@@ -120,10 +120,10 @@ class Container:
 
 
 @contextmanager
-def due_container(tmp_path: Path) -> Iterator[Container]:
+def due_container(tmp_path: Path, **scenario: Any) -> Iterator[Container]:
     """A container whose job fell due ten minutes ago; what was started in it ends with the block."""
     clock = ManualClock(datetime.now(UTC))
-    simulator = Held(Scenario(token=TOKEN), clock)
+    simulator = Held(Scenario(token=TOKEN, **scenario), clock)
     due = datetime.now(UTC) - timedelta(minutes=10)
     expression = f"{due.minute} {due.hour} {due.day} {due.month} *"
     (tmp_path / "agent.toml").write_text(

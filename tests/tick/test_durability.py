@@ -7,17 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from agent_process import COMMAND, TOKEN, Agent
+from agent_process import COMMAND
+from container_stage import due_container
 
-from agent.journal import Cursor
-from agent.journal.sqlite import SqliteJournal
-from agent.simulator import ManualClock, Scenario, Simulator, serve
-
-IDENTITY = ("abcdefgh1234z", "main", "app")
 CALL = re.compile(r"^(?:\d+\s+)?(?P<name>\w+)\((?P<rest>.*)$")
 
 
@@ -29,38 +24,13 @@ def traced(tmp_path: Path) -> list[tuple[str, str]]:
         if os.environ.get("CI") == "true":
             pytest.fail("strace does not work here: whether intents are synced cannot be checked")
         pytest.skip("NOT CHECKED: strace is missing or ptrace is refused")
-    due = datetime.now(UTC) - timedelta(minutes=10)
-    expression = f"{due.minute} {due.hour} {due.day} {due.month} *"
-    (tmp_path / "agent.toml").write_text(
-        f'[jobs.nightly]\nschedule = "{expression}"\n[[jobs.nightly.steps]]\nbackup = {{}}\n'
-        '[[jobs.nightly.steps]]\nsource-operation = { name = "update" }\n'
-    )
-    state = tmp_path / "state"
-    state.mkdir()
-    journal = SqliteJournal(str(state), IDENTITY)
-    journal.set_cursor(Cursor("nightly", f"{expression}|UTC", due - timedelta(minutes=10)))
-    journal.close()
     trace = tmp_path / "trace"
-    simulator = Simulator(Scenario(token=TOKEN, backup_seconds=0), ManualClock(datetime.now(UTC)))
-    with serve(simulator) as server:
-        agent = Agent(
-            tmp_path,
-            {
-                "PLATFORM_PROJECT": IDENTITY[0],
-                "PLATFORM_BRANCH": IDENTITY[1],
-                "PLATFORM_APPLICATION_NAME": IDENTITY[2],
-                "PLATFORM_ENVIRONMENT_TYPE": "production",
-                "UPSUN_AGENT_CONFIG": str(tmp_path / "agent.toml"),
-                "UPSUN_AGENT_STATE": str(state),
-                "UPSUN_CLI_API_URL": server.url,
-                "UPSUN_CLI_AUTH_URL": server.url,
-                "UPSUN_CLI_TOKEN": TOKEN,
-            },
-        )
-        calls = "trace=fsync,fdatasync,pwrite64,write,sendto,sendmsg,unlink,ftruncate"
-        command = [strace, "-f", "-y", "-s", "80", "-e", calls, "-o", str(trace), *COMMAND, "tick"]
+    calls = "trace=fsync,fdatasync,pwrite64,write,sendto,sendmsg,unlink,ftruncate"
+    command = [strace, "-f", "-y", "-s", "80", "-e", calls, "-o", str(trace), *COMMAND, "tick"]
+    with due_container(tmp_path, backup_seconds=0) as container:
+        variables = container.agent.environment()
         done = subprocess.run(
-            command, cwd=tmp_path, env=agent.environment(), capture_output=True, text=True, check=False, timeout=60
+            command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=60
         )
     assert done.returncode == 0, done.stderr
     assert sys.executable in COMMAND
