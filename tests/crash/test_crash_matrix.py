@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.needs import strace
 from tools import crash_matrix
 from tools.crash_matrix import Point, Scene, points, strike
 
@@ -17,23 +15,9 @@ SEED = 20261123
 SAMPLE, PAIRS = 64, 10
 
 
-def strace_works() -> bool:
-    if shutil.which("strace") is None:
-        return False
-    return (
-        subprocess.run(
-            [shutil.which("strace") or "", "-o", os.devnull, "true"], capture_output=True, check=False
-        ).returncode
-        == 0
-    )
-
-
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    if not strace_works():
-        if os.environ.get("CI") == "true":
-            pytest.fail("strace does not work here: the crash matrix cannot be checked")
-        pytest.skip("NOT CHECKED: strace is missing or ptrace is refused")
+    strace("the crash matrix")
     root = tmp_path_factory.mktemp("template")
     return Scene.build(root)
 

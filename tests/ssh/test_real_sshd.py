@@ -17,6 +17,7 @@ import pytest
 from server import Server
 
 from agent.simulator import Scenario, Simulator, SystemClock, serve
+from tests.needs import program
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = "canary-api-token-1234567890"
@@ -24,12 +25,7 @@ TOOLS = ("sshd", "ssh", "scp", "sftp", "rsync", "git", "ssh-keygen")
 
 
 def tool(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is missing: SSH certificates cannot be tried")
-        pytest.skip(f"NOT CHECKED: {name} is missing")
-    return found
+    return program(name, "SSH certificates")
 
 
 @dataclass

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,20 +11,29 @@ import pytest
 from agent_process import COMMAND
 from container_stage import due_container
 
+from tests.needs import strace
+
 CALL = re.compile(r"^(?:\d+\s+)?(?P<name>\w+)\((?P<rest>.*)$")
 
 
 @pytest.fixture
 def traced(tmp_path: Path) -> list[tuple[str, str]]:
     """The calls of one tick that takes the backup, proves it and asks for the update."""
-    strace = shutil.which("strace")
-    if strace is None or subprocess.run([strace, "-o", os.devnull, "true"], check=False).returncode:
-        if os.environ.get("CI") == "true":
-            pytest.fail("strace does not work here: whether intents are synced cannot be checked")
-        pytest.skip("NOT CHECKED: strace is missing or ptrace is refused")
     trace = tmp_path / "trace"
     calls = "trace=fsync,fdatasync,pwrite64,write,sendto,sendmsg,unlink,ftruncate"
-    command = [strace, "-f", "-y", "-s", "80", "-e", calls, "-o", str(trace), *COMMAND, "tick"]
+    command = [
+        strace("whether intents are synced"),
+        "-f",
+        "-y",
+        "-s",
+        "80",
+        "-e",
+        calls,
+        "-o",
+        str(trace),
+        *COMMAND,
+        "tick",
+    ]
     with due_container(tmp_path, backup_seconds=0) as container:
         variables = container.agent.environment()
         done = subprocess.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,20 +11,21 @@ import pytest
 from agent_process import COMMAND, ended
 from container_stage import Container
 
-
-def tool(name: str) -> str:
-    """The program; without it these tests say loudly that nothing was checked."""
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is missing: state on real mounts cannot be checked")
-        pytest.skip(f"NOT CHECKED: {name} is missing")
-    return found
+from tests.needs import missing, program
 
 
 def inside(container: Container, *options: str) -> list[str]:
     """The start of a command in a mount name space of its own."""
-    return [tool("bwrap"), "--dev-bind", "/", "/", *options, "--chdir", str(container.state.parent), "--"]
+    return [
+        program("bwrap", "state on real mounts"),
+        "--dev-bind",
+        "/",
+        "/",
+        *options,
+        "--chdir",
+        str(container.state.parent),
+        "--",
+    ]
 
 
 def run(container: Container, *command: str) -> subprocess.CompletedProcess[str]:
@@ -91,11 +91,18 @@ def test_on_a_full_disk_nothing_is_asked_for_twice_and_nothing_is_lost(container
 
 def test_where_files_cannot_be_locked_the_lease_keeps_a_second_instance_out(container: Container) -> None:
     """Two process id name spaces, so that neither sees the other's processes, and a flock that never works."""
-    strace = [tool("strace"), "-f", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"]
+    strace = [
+        program("strace", "the lease"),
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=flock",
+        "-e",
+        "inject=flock:error=ENOLCK",
+    ]
     if run(container, *inside(container, "--unshare-pid", "--proc", "/proc"), *strace, "true").returncode:
-        if os.environ.get("CI") == "true":
-            pytest.fail("strace does not work in a name space here: the lease cannot be checked")
-        pytest.skip("NOT CHECKED: strace does not work in a name space here")
+        missing("strace does not work in a name space here", "the lease")
     container.simulator.hold("/backup")
     instance = [*inside(container, "--unshare-pid", "--proc", "/proc"), *strace, *COMMAND, "tick"]
     first = subprocess.Popen(

@@ -1,0 +1,30 @@
+"""What tests need of the machine. Without it they are skipped loudly, and fail where CI runs them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import NoReturn
+
+import pytest
+
+
+def missing(what: str, unchecked: str) -> NoReturn:
+    """End the test: ``what`` is missing, so ``unchecked`` is not checked."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what}: {unchecked} cannot be checked")
+    pytest.skip(f"NOT CHECKED: {what}")
+
+
+def program(name: str, unchecked: str) -> str:
+    """The program's path, also from where only root looks."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin") or missing(f"{name} is missing", unchecked)
+
+
+def strace(unchecked: str) -> str:
+    """The path of a strace that works: ptrace may be refused."""
+    path = program("strace", unchecked)
+    if subprocess.run([path, "-o", os.devnull, "true"], capture_output=True, check=False).returncode:
+        missing("ptrace is refused", unchecked)
+    return path
