@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from agent import __version__
 from agent.cli.streams import Steady
 from agent.clock import Clock, SystemClock
-from agent.config import JobFile, find, load
+from agent.config import DEFAULTS, JobFile, find, load
 from agent.container import Container, read_container
 from agent.engine.events import Event
 from agent.engine.job import Job
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from agent.cli.terminal import Terminal
     from agent.upsun.bearer_cache import BearerCache
     from agent.upsun.client import Client
-
-#: What the official CLI reads, too.
-TOKEN_VARIABLE = "UPSUN_CLI_TOKEN"  # noqa: S105  a name
 
 
 @dataclass
@@ -88,7 +85,7 @@ class Context:
         try:
             return self.job_file.token_variable
         except ConfigInvalid:
-            return TOKEN_VARIABLE
+            return str(DEFAULTS["token-variable"])
 
     def client(self, token: str | None = None, source: str | None = None) -> Client:
         """The API, with the token of the variable, or another one from the ``source`` named in messages."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.cli.context import Context
 from agent.cli.terminal import ago
+from agent.config import DEFAULTS
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from agent.limits import TOKEN_MOST
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from agent.upsun.people import ApiToken
 
 Found = TypeVar("Found")
-MAX_AGE = 180 * 86400  # where there is no job file to say it
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def jobs_of(context: Context) -> tuple[Sequence[Job], int]:
     try:
         return list(context.job_file.jobs.values()), context.job_file.max_token_age
     except ConfigInvalid:
-        return [], MAX_AGE
+        return [], int(DEFAULTS["max-token-age"])
 
 
 def standing_of(context: Context, token: str, source: str) -> Standing:

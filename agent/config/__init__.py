@@ -16,7 +16,10 @@ from agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from agent.places import job_files
 from agent.records import dataclass
 
-__all__ = ["JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
+__all__ = ["DEFAULTS", "JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
+
+#: The agent's settings where the job file does not say them, or there is none.
+DEFAULTS: Mapping[str, Any] = AGENT.read({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
         mistakes = sorted((_located(problem, positions) for problem in problems), key=lambda each: each.line)
         raise JobFileInvalid(path, tuple(mistakes))
     read = JOB_FILE.read(data)
-    agent = {**AGENT.read({}), **read["agent"]}
+    agent = {**DEFAULTS, **read["agent"]}
     jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
     return JobFile(
         path, text, agent["state"], agent["token-variable"], agent["max-token-age"], agent["keep-bearers"], jobs
