@@ -11,7 +11,7 @@ help: ## list the targets
 
 $(VENV)/.ready: requirements/development.txt
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/development.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/development.txt
 	@touch $@
 
 demo: ## install through the build hook and run the nightly job against the simulator
