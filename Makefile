@@ -55,8 +55,9 @@ COMPILE = $(LOCK) pip compile --quiet --upgrade --universal --python-version 3.1
 	--no-emit-index-url --no-header --no-annotate
 lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirements/*.txt from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) --extra simulator -c requirements/runtime.txt pyproject.toml -o requirements/simulator.txt
-	$(COMPILE) --extra simulator --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
+	for extra in simulator shared otel; do \
+		$(COMPILE) --extra $$extra -c requirements/runtime.txt pyproject.toml -o requirements/$$extra.txt; done
+	$(COMPILE) --all-extras --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
 	echo 'pip>=26.3' | $(COMPILE) - -o requirements/installer.txt
 
 .PHONY: bench bugs coverage demo dist docs help lock soak test wheelhouse
