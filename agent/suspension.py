@@ -38,5 +38,5 @@ def resume(journal: Journal, job: str) -> bool:
     """Let the job run again; False where nothing held it back. Slots that passed meanwhile stay skipped."""
     if suspension(journal, job) is None:
         return False
-    journal.note(_KEY + job, "")
+    journal.note(_KEY + job, None)
     return True

@@ -6,7 +6,7 @@ not the lock but that an intent is synced before its request and reconciled afte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,9 @@ from agent.engine.events import Event, RunOpened
 from agent.records import dataclass
 
 Identity = tuple[str, str, str]
+
+#: Facts to keep beside the events, by key; None takes one away.
+Notes = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,11 @@ class Glance:
 class Journal(Protocol):
     """What the tick asks of a journal. Every call that changes something is synced when it returns."""
 
-    def open_run(self, event: RunOpened, later: Iterable[Event] = ()) -> bool:
+    def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
         """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
 
-    def append(self, run: str, *events: Event) -> None:
-        """Add events to a run that is open, all or none."""
+    def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
+        """Add events to a run that is open, and change facts beside them: all or nothing."""
 
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first."""
@@ -80,8 +83,8 @@ class Journal(Protocol):
     def forget_cursors(self, but: Iterable[str]) -> None:
         """Forget how far slots were judged for all jobs but these."""
 
-    def note(self, key: str, value: str) -> None:
-        """Keep a fact beside the events."""
+    def note(self, key: str, value: str | None) -> None:
+        """Keep a fact beside the events; None takes it away."""
 
     def noted(self, key: str) -> str | None:
         """A fact kept beside the events."""

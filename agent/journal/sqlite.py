@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from agent.engine.job import Job
 from agent.errors import StateNotWritable
-from agent.journal import Cursor, Glance, Identity, RunRow
+from agent.journal import Cursor, Glance, Identity, Notes, RunRow
 from agent.journal.codec import decode, encode
 from agent.limits import PRUNED_AT_ONCE
 from agent.places import JOURNAL
@@ -120,7 +120,7 @@ class SqliteJournal:
 
     # --- runs and events -----------------------------------------------------------------------------------
 
-    def open_run(self, event: RunOpened, later: Iterable[Event] = ()) -> bool:
+    def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
         """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
         job = Job.from_json(event.job).name
         with _spoken(self.path), self._transaction():
@@ -136,13 +136,22 @@ class SqliteJournal:
             )
             for each in (event, *later):
                 self._write(event.run, each)
+            self._keep(notes)
         return True
 
-    def append(self, run: str, *events: Event) -> None:
-        """Add events to a run that is open, all or none."""
+    def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
+        """Add events to a run that is open, and change facts beside them: all or nothing."""
         with _spoken(self.path), self._transaction():
             for event in events:
                 self._write(run, event)
+            self._keep(notes)
+
+    def _keep(self, notes: Notes | None) -> None:
+        for key, value in (notes or {}).items():
+            if value is None:
+                self._db.execute("DELETE FROM notes WHERE key = ?", (key,))
+            else:
+                self._db.execute("INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)", (key, value))
 
     def _write(self, run: str, event: Event) -> None:
         self._db.execute("INSERT INTO events (run, kind, data) VALUES (?, ?, ?)", (run, event.kind, encode(event)))
@@ -223,10 +232,10 @@ class SqliteJournal:
                 with self._transaction():
                     self._db.executemany("DELETE FROM cursors WHERE job = ?", [(job,) for job in sorted(gone)])
 
-    def note(self, key: str, value: str) -> None:
-        """Keep a fact beside the events."""
+    def note(self, key: str, value: str | None) -> None:
+        """Keep a fact beside the events; None takes it away."""
         with _spoken(self.path), self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)", (key, value))
+            self._keep({key: value})
 
     def noted(self, key: str) -> str | None:
         """A fact kept beside the events."""
