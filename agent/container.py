@@ -6,15 +6,13 @@ reused by other environments (docs:development/variables/use-variables).
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
+from agent.encoded import decoded
 from agent.errors import ConfigInvalid
-from agent.limits import ID_MOST, VARIABLE_MOST_BYTES
+from agent.limits import ID_MOST
 from agent.records import dataclass, field
 
 Phase = Literal["build", "runtime", "ci", "laptop"]
@@ -82,8 +80,8 @@ def read_container(
         else _identifier("PLATFORM_ENVIRONMENT_TYPE", environ.get("PLATFORM_ENVIRONMENT_TYPE")),
         app=_identifier("PLATFORM_APPLICATION_NAME", environ.get("PLATFORM_APPLICATION_NAME")),
         app_dir=environ.get("PLATFORM_APP_DIR") or None,
-        relationships=_decoded(environ, "PLATFORM_RELATIONSHIPS"),
-        routes=_decoded(environ, "PLATFORM_ROUTES"),
+        relationships=decoded(environ, "PLATFORM_RELATIONSHIPS"),
+        routes=decoded(environ, "PLATFORM_ROUTES"),
     )
 
 
@@ -94,26 +92,4 @@ def _identifier(source: str, value: str | None) -> str | None:
         raise ConfigInvalid(
             f"{source} is no id: {value[:40]!r}", remedy="it must be printable, without spaces around it"
         )
-    return value
-
-
-def _decoded(environ: Mapping[str, str], name: str) -> Mapping[str, Any]:
-    """A base64-encoded JSON object, as the platform gives relationships and routes; values are never shown."""
-    raw = environ.get(name)
-    if not raw:
-        return {}
-    remedy = f"unset {name}, or set it as the platform does: a JSON object, base64-encoded"
-    if len(raw) > VARIABLE_MOST_BYTES:
-        raise ConfigInvalid(f"{name} is longer than {VARIABLE_MOST_BYTES} bytes", remedy=remedy)
-    try:
-        text = base64.b64decode(raw, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ConfigInvalid(f"{name} is not base64: {error}", remedy=remedy) from error
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "broken"
-        raise ConfigInvalid(f"{name} holds no JSON once decoded ({where})", remedy=remedy) from None
-    if not isinstance(value, dict):
-        raise ConfigInvalid(f"{name} holds a JSON {type(value).__name__}, not an object", remedy=remedy)
     return value

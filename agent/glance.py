@@ -7,13 +7,12 @@ next. Anything unexpected, and the answer is: look closer.
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Mapping
 
 from agent import __version__
 from agent.limits import CLOCK_BACK, JOB_FILE_MOST_BYTES
-from agent.places import JOURNAL, job_files, last_tick, mark_tick, state_directory
+from agent.places import JOURNAL, job_files, last_tick, mark_tick, on_server, state_directory
 
 
 def basis(text: str, environment_type: str | None) -> str:
@@ -26,22 +25,16 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
     try:
         text = _job_file(environ)
         directory = state_directory(environ, state_setting(text), "")
-        path = f"{directory}/{JOURNAL}"
-        if not os.path.exists(path) or (os.path.exists(f"{path}-journal") and os.path.getsize(f"{path}-journal")):
-            return False
-        plain = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-        db = sqlite3.connect(f"file:{plain}?mode=ro", uri=True, timeout=2.0)
-        try:
-            row = db.execute("SELECT project, environment, app, text, next_due FROM glance").fetchone()
-        finally:
-            db.close()
-    except (OSError, ValueError, sqlite3.Error):
+        if on_server(directory):
+            return _is_idle_on_server(directory, environ, text, now)
+        row = _row(f"{directory}/{JOURNAL}")
+    except (OSError, ValueError):
         return False
     now = time.time() if now is None else now
     last = last_tick(directory)
     names = ("PLATFORM_PROJECT", "PLATFORM_BRANCH", "PLATFORM_APPLICATION_NAME")
     same = row is not None and row[:3] == tuple(environ.get(name) or "" for name in names)
-    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):
+    if row is None or not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):
         return False
     if not isinstance(row[4], int) or now >= row[4]:
         return False
@@ -49,6 +42,33 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
         return False
     mark_tick(directory, now)
     return True
+
+
+def _row(path: str) -> tuple[object, ...] | None:
+    """What the journal in the file says of idle ticks; None where that cannot be told from looking."""
+    if not os.path.exists(path) or (os.path.exists(f"{path}-journal") and os.path.getsize(f"{path}-journal")):
+        return None
+    import sqlite3  # noqa: PLC0415  late: a state in a database needs none
+
+    plain = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    try:
+        db = sqlite3.connect(f"file:{plain}?mode=ro", uri=True, timeout=2.0)
+        try:
+            row: tuple[object, ...] | None = db.execute(
+                "SELECT project, environment, app, text, next_due FROM glance"
+            ).fetchone()
+        finally:
+            db.close()
+    except sqlite3.Error:
+        return None
+    return row
+
+
+def _is_idle_on_server(place: str, environ: Mapping[str, str], text: str, now: float | None) -> bool:
+    from agent.database.glance import is_idle as found  # noqa: PLC0415  late: most states are on a mount
+
+    now = time.time() if now is None else now
+    return found(place, environ, basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")), now)
 
 
 def _job_file(environ: Mapping[str, str]) -> str:

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 JOURNAL = "journal.sqlite"
 LOCK = "tick.lock"
 LAST_TICK = "last-tick"
+#: How the job file names a state that is kept in a database: see agent/database/place.py.
+RELATIONSHIP = "relationship:"
+URL_VARIABLE = "url-variable:"
 LAST_MOMENT = 32_503_680_000  # the year 3000: anything later is garbage
 
 
@@ -24,7 +27,7 @@ def state_directory(environ: Mapping[str, str], setting: str | None, owner: str)
     """Where the state is.
 
     ``UPSUN_AGENT_STATE``, else the job file's ``state``, else ``var/agent`` in the app's directory, else the user's
-    state directory with ``owner`` (project and environment) below it.
+    state directory with ``owner`` (project and environment) below it. Either may name a database instead.
     """
     named = environ.get("UPSUN_AGENT_STATE") or setting
     if named:
@@ -33,6 +36,11 @@ def state_directory(environ: Mapping[str, str], setting: str | None, owner: str)
         return f"{environ['PLATFORM_APP_DIR']}/var/agent"
     base = environ.get("XDG_STATE_HOME") or f"{environ.get('HOME') or '/tmp'}/.local/state"  # noqa: S108  last resort
     return f"{base}/upsun-agent/{owner}"
+
+
+def on_server(place: str) -> bool:
+    """Whether the state is kept in a database and not in a directory."""
+    return place.startswith((RELATIONSHIP, URL_VARIABLE))
 
 
 def mark_tick(directory: str, now: float) -> None:

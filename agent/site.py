@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.clock import Clock
 from agent.config import JobFile
@@ -13,13 +14,19 @@ from agent.container import Container
 from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
+from agent.journal import Journal
 from agent.journal.directory import confirm_damage, open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
+from agent.journal.marks import refuse_moved
 from agent.journal.sqlite import JournalDamaged, SqliteJournal
+from agent.places import on_server
 from agent.records import dataclass
 from agent.schedule import Schedule
 from agent.suspension import held_back, hold_back
 from agent.upsun.client import Client
+
+if TYPE_CHECKING:
+    from agent.database.place import ServerPlace
 
 
 class Terminated(BaseException):
@@ -30,6 +37,7 @@ class Terminated(BaseException):
 class Site:
     """Everything a tick works with: where it is, what it may use, whom it tells.
 
+    ``directory`` is where the state is: a directory, or (a ``ServerPlace``) a database.
     ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal.
     """
 
@@ -68,10 +76,29 @@ class Site:
         return Schedule(job.schedule, job.timezone, salt)
 
 
-class Desk:
-    """The journal in use, its lease held; it may be exchanged for a new one when it turns out not to be ours."""
+class Desk(Protocol):
+    """The journal in use, its lease held; it may be exchanged for a new one when it turns out not to be ours.
 
-    def __init__(self, site: Site) -> None:
+    ``fresh`` where it replaces another, which may have known more; ``waited``: seconds that it took to get.
+    """
+
+    fresh: bool
+    waited: float
+
+    @property
+    def journal(self) -> Journal:
+        """The journal in use."""
+
+    def begin_anew(self, word: str, why: str) -> None:
+        """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
+
+
+class MountDesk:
+    """The journal of a state directory, in use."""
+
+    waited = 0.0
+
+    def __init__(self, site: Site, *, moving: bool = False) -> None:
         self._site = site
         now = site.clock.now()
         self.journal, why = open_journal(site.directory, site.container.identity, now)
@@ -80,9 +107,18 @@ class Desk:
             site.log.warning("journal-set-aside", reason=why)
         try:
             self._lease = self._leased(self.journal)
+            if not moving:
+                self._refuse_moved()
         except JournalDamaged as error:
             confirm_damage(site.directory, error)
             self.begin_anew("damaged", str(error))
+
+    def _refuse_moved(self) -> None:
+        try:
+            refuse_moved(self.journal, self._site.directory)
+        except BaseException:
+            self.close()
+            raise
 
     def _leased(self, journal: SqliteJournal) -> Lease:
         lease = Lease(journal)
@@ -112,19 +148,67 @@ class Desk:
             self.journal.close()
 
 
+class ServerDesk:
+    """The journal of a database, in use."""
+
+    def __init__(self, site: Site, place: ServerPlace, *, moving: bool = False) -> None:
+        from agent.journal.server.opening import hold  # noqa: PLC0415  late: most states are on a mount
+
+        self._site = site
+        began = monotonic()
+        self._held = hold(place, site.container.identity)
+        self.waited = monotonic() - began
+        self.fresh = self._held.is_copy
+        try:
+            if not moving:
+                refuse_moved(self.journal, place)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def journal(self) -> Journal:
+        """The journal in use."""
+        return self._held.journal
+
+    def begin_anew(self, word: str, why: str) -> None:
+        """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
+        held = held_back(self.journal) if word == "rewound" else {}
+        kept = self._held.begin_anew(f"{word}: {why}")
+        self.fresh = True
+        self._site.log.warning("journal-set-aside", reason=kept)
+        hold_back(self.journal, held)
+
+    def close(self) -> None:
+        """Give back the lease and let go of the connection."""
+        self._held.release()
+
+    def abandon(self) -> None:
+        """Let go at once; the server sees the connection end."""
+        self._held.abandon()
+
+
 @contextmanager
-def at_work(site: Site) -> Iterator[Desk]:
-    """The state directory locked and its journal open, for as long as the block lasts.
+def at_work(site: Site, *, moving: bool = False) -> Iterator[Desk]:
+    """The state locked and its journal open, for as long as the block lasts. ``moving``: though it bears a mark.
 
     Raises:
-        Busy: another process is at work there.
-        StateNotWritable: the directory cannot be used.
+        Busy: another process is at work there, or the database is not to be had now.
+        StateNotWritable: the state cannot be used.
+        StateMoved, MoveUnfinished: nothing may act on it.
     """
+    working = _in_database if on_server(site.directory) else _on_mount
+    with working(site, moving=moving) as desk:
+        yield desk
+
+
+@contextmanager
+def _on_mount(site: Site, *, moving: bool) -> Iterator[Desk]:
     prepare(site.directory)
     lock = FileLock(site.directory)
     lock.acquire()
     try:
-        desk = Desk(site)
+        desk = MountDesk(site, moving=moving)
         try:
             yield desk
         except JournalDamaged as error:
@@ -135,6 +219,22 @@ def at_work(site: Site) -> Iterator[Desk]:
             desk.close()
     finally:
         lock.release()
+
+
+@contextmanager
+def _in_database(site: Site, *, moving: bool) -> Iterator[Desk]:
+    from agent.database.place import placed  # noqa: PLC0415  late: most states are on a mount
+
+    desk = ServerDesk(site, placed(site.directory), moving=moving)
+    try:
+        yield desk
+    except Exception:
+        desk.close()
+        raise
+    except BaseException:  # the process is to end now: a slow server is not waited for
+        desk.abandon()
+        raise
+    desk.close()
 
 
 @contextmanager

@@ -31,12 +31,10 @@ from agent.engine.policy import manual_limit
 from agent.engine.run import InconsistentEvents, Run, apply, fold
 from agent.errors import CODE_OF_WORD, EXIT_OK, Bug, RunFailed
 from agent.glance import basis
-from agent.journal import Cursor, Glance
+from agent.journal import Cursor, Glance, Journal
 from agent.journal.lock import container_identity
-from agent.journal.sqlite import SqliteJournal
 from agent.limits import HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, PASS_MOST, RECHECK, TICK_BUDGET
 from agent.performer import Performer
-from agent.places import last_tick, mark_tick
 from agent.records import dataclass, field
 from agent.site import Desk, Site, at_work
 from agent.steps import KINDS
@@ -103,10 +101,10 @@ class Tick:
         self._performer = Performer(site.client, site.project, site.environment, site.clock)
         self._is_current = False
         self._unwritten: list[tuple[Run, ev.Event]] = []
-        site.client.begin(TICK_BUDGET)
+        site.client.begin(TICK_BUDGET - desk.waited)
 
     @property
-    def journal(self) -> SqliteJournal:
+    def journal(self) -> Journal:
         """The journal in use."""
         return self._desk.journal
 
@@ -119,7 +117,7 @@ class Tick:
         an unusual gap between ticks, or in a new container while a run is in flight, the environment's restores since
         the last tick are asked for; one of them means a new journal.
         """
-        seconds = last_tick(self._site.directory)
+        seconds = self.journal.last_tick()
         now = self._site.clock.now()
         since = now if seconds is None else datetime.fromtimestamp(seconds, UTC)
         usual = now - since <= TICK_GAP and not self._has_moved(now - since)
@@ -386,7 +384,7 @@ class Tick:
         if self._is_current:  # or the next tick would not ask for restores any more
             if self.journal.noted(CONTAINER) != container_identity():
                 self.journal.note(CONTAINER, container_identity())
-            mark_tick(site.directory, now.timestamp())
+            self.journal.mark_tick(now.timestamp())
 
     def _coming(self, now: datetime) -> Iterator[datetime]:
         """When each job is due next, from where its slots are judged: one that was left waiting is due now."""

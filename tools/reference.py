@@ -13,11 +13,15 @@ from agent.cli.main import build
 from agent.cli.main import commands as every_command
 from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_schema
 from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number, Table, Text
+from agent.database import troubles
 from agent.engine.events import EVENTS
 from agent.errors import documented
+from agent.journal.server import migrate
 from tools import states
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+#: Modules whose errors are documented though no command imports them before it needs them.
+LATE = (troubles, migrate)
 NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
 
 

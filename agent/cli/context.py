@@ -16,7 +16,7 @@ from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.logs import Redaction, make_log
-from agent.places import state_directory
+from agent.places import URL_VARIABLE, on_server, state_directory
 from agent.records import dataclass, field
 from agent.schedule import Schedule
 from agent.site import Site
@@ -58,15 +58,33 @@ class Context:
 
     @cached_property
     def directory(self) -> str:
-        """The state directory. Named by an option, another environment's state never touches the container's own.
+        """Where the state is: a directory, or (a ``ServerPlace``) a database, whose journals know whose they are.
 
-        On CI the job file's ``state`` is passed over: it names a mount of the app container.
+        Named by an option, another environment's state never touches the container's own directory. On CI the job
+        file's ``state`` is passed over where it names what only the app container has: a mount or a relationship.
         """
         owner = f"{self.container.project or 'none'}/{self.container.environment_path or 'none'}"
-        setting = None if self.container.phase == "ci" else self.job_file.state
+        setting = self.job_file.state
+        if self.container.phase == "ci" and not (setting or "").startswith(URL_VARIABLE):
+            setting = None
         directory = state_directory(self.environ, setting, owner)
+        if "://" in directory:
+            remedy = "put the URL into a variable, such as STATE_URL, and set UPSUN_AGENT_STATE=url-variable:STATE_URL"
+            raise ConfigInvalid("UPSUN_AGENT_STATE holds a URL", remedy=remedy)
+        if on_server(directory):
+            return self.place(directory)
         at_home = self.container.identity[:2] == read_container(self.environ).identity[:2]
         return directory if at_home or directory.endswith(f"/{owner}") else f"{directory}/{owner}"
+
+    def place(self, name: str) -> str:
+        """A place of state by its name: a directory, or a database with its endpoint, whose password is hidden."""
+        if not on_server(name):
+            return name
+        from agent.database.place import ServerPlace  # noqa: PLC0415  late: most states are on a mount
+
+        place = ServerPlace.of(name, self.environ)
+        self.redaction.hide(place.endpoint.password)
+        return place
 
     def schedule(self, job: Job) -> Schedule | None:
         """The job's schedule with an ``H`` of its own; None for a job that runs by hand only."""

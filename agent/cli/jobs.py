@@ -15,9 +15,8 @@ from agent.engine.due import Slot
 from agent.engine.job import Job
 from agent.engine.run import fold
 from agent.errors import EXIT_OK
+from agent.journal import Journal
 from agent.journal.directory import reading_if_any
-from agent.journal.sqlite import SqliteJournal
-from agent.places import last_tick
 from agent.report.story import step_words
 from agent.report.views import iso, row_view, run_view
 from agent.suspension import suspension
@@ -132,9 +131,9 @@ def _validate(context: Context) -> int:
 
 def _status(context: Context) -> int:
     now, directory = context.clock.now(), context.directory
-    seconds = last_tick(directory)
-    ticked = datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
     with reading_if_any(directory, context.container.identity) as journal:
+        seconds = journal.last_tick()
+        ticked = datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
         if context.terminal.json_wanted:
             _status_document(context, journal, ticked)
             return EXIT_OK
@@ -153,7 +152,7 @@ def _status(context: Context) -> int:
     return EXIT_OK
 
 
-def _status_row(context: Context, journal: SqliteJournal, job: Job, now: datetime) -> tuple[str, str, str, str]:
+def _status_row(context: Context, journal: Journal, job: Job, now: datetime) -> tuple[str, str, str, str]:
     schedule = context.schedule(job) if _runs_here(context, job) else None
     slot = schedule.next(now) if schedule else None
     if slot is not None:
@@ -168,7 +167,7 @@ def _status_row(context: Context, journal: SqliteJournal, job: Job, now: datetim
     return (job.name, coming, ago(last.opened_at, now), last.outcome or "in flight")
 
 
-def _status_document(context: Context, journal: SqliteJournal, ticked: datetime | None) -> None:
+def _status_document(context: Context, journal: Journal, ticked: datetime | None) -> None:
     now, jobs = context.clock.now(), []
     for job in context.job_file.jobs.values():
         schedule = context.schedule(job)

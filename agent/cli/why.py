@@ -17,7 +17,6 @@ from agent.errors import EXIT_OK, NotFound, UsageError
 from agent.journal import Journal
 from agent.journal.directory import reading
 from agent.limits import LOOK_BACK
-from agent.places import last_tick
 from agent.report.views import iso, run_view
 from agent.report.why import Evidence, explain
 from agent.schedule import Schedule
@@ -96,7 +95,7 @@ def _slot(schedule: Schedule, moment: datetime) -> Slot | None:
 
 
 def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence:
-    kind, seconds = context.container.environment_type, last_tick(context.directory)
+    kind, seconds = context.container.environment_type, None
     run: Run | None = None
     events: list[ev.Event] = []
     cursor, flying = None, None
@@ -105,9 +104,10 @@ def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence
             run, events = _run_of(journal, job, slot)
             found = journal.cursor(job.name)
             cursor = found.until if found else None
+            seconds = journal.last_tick()
             flying = next((row.run for row in journal.rows(open_only=True, job=job.name, most=1)), None)
     except NotFound:
-        seconds = None  # no journal of this environment: nothing has run here
+        pass  # no journal of this environment: nothing has run here
     return Evidence(
         job=job,
         slot=slot,

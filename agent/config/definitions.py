@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.config.shapes import Boolean, Choice, Duration, Field, ListOf, MapOf, Number, Table, Text
+from agent.config.where import STATE
 from agent.limits import EXPRESSION_MOST
 from agent.schedule import expression_fault, zone_fault
 
@@ -110,7 +111,8 @@ JOB = Table(
 AGENT = Table(
     {
         "state": Field(
-            Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000), "A writable directory on a persistent mount."
+            STATE,
+            "A writable directory on a persistent mount; or relationship:NAME, the project's PostgreSQL or MariaDB.",
         ),
         "token-variable": Field(VARIABLE, "The variable that holds the API token.", "UPSUN_CLI_TOKEN"),
         "keep-bearers": Field(

@@ -1,7 +1,8 @@
-"""The journal: all events of all runs, append-only, on the agent's mount.
+"""The journal: all events of all runs, append-only, on the agent's mount or in the project's database.
 
-``Journal`` is the protocol; ``agent.journal.sqlite`` its form in a file. It holds no secret. What P1 rests on is
-not the lock but that an intent is synced before its request and reconciled after.
+``Journal`` is the protocol; ``agent.journal.sqlite`` its form in a file, ``agent.journal.server`` the one in a
+database that several instances share. It holds no secret. What P1 rests on is not the lock but that an intent is
+synced before its request and reconciled after.
 """
 
 from __future__ import annotations
@@ -53,6 +54,15 @@ class Glance:
     next_due: int
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """All of a run as a journal holds it: its row, its events as (kind, JSON), its activities as (id, step)."""
+
+    row: RunRow
+    events: tuple[tuple[str, str], ...]
+    activities: tuple[tuple[str, int], ...]
+
+
 class Journal(Protocol):
     """What the tick asks of a journal. Every call that changes something is synced when it returns."""
 
@@ -94,6 +104,24 @@ class Journal(Protocol):
 
     def set_glance(self, glance: Glance) -> None:
         """Keep what the next idle tick will read."""
+
+    def last_tick(self) -> int | None:
+        """When the last tick was, in seconds since 1970, or None where none is known."""
+
+    def mark_tick(self, now: float) -> None:
+        """Remember when the last tick was: a hint, that a restore rewinds with the rest."""
+
+    def copied(self, run: RunRow) -> Copied:
+        """All of a run, as it is written."""
+
+    def take_in(self, copies: Iterable[Copied]) -> None:
+        """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
+
+    def drop(self, runs: Sequence[str]) -> None:
+        """Take these runs away, with all that belongs to them."""
+
+    def cursors(self) -> list[Cursor]:
+        """How far slots have been judged, for every job."""
 
     def close(self) -> None:
         """Let go of the journal."""

@@ -15,9 +15,9 @@ from datetime import datetime
 from tempfile import TemporaryDirectory
 
 from agent.errors import NotFound, StateNotWritable
-from agent.journal import Identity
+from agent.journal import Identity, Journal
 from agent.journal.sqlite import JournalDamaged, SqliteJournal
-from agent.places import JOURNAL
+from agent.places import JOURNAL, on_server
 
 
 def prepare(directory: str) -> None:
@@ -101,30 +101,46 @@ def is_damaged(path: str) -> bool:
 
 
 @contextmanager
-def reading_if_any(directory: str, identity: Identity) -> Iterator[SqliteJournal]:
+def reading_if_any(directory: str, identity: Identity) -> Iterator[Journal]:
     """The journal for looking only, or an empty one where nothing has run yet."""
-    if os.path.exists(f"{directory}/{JOURNAL}"):
+    if on_server(directory):
+        from agent.journal.server.opening import looking  # noqa: PLC0415  late: most states are on a mount
+
+        with looking(directory, identity) as found:
+            if found is not None:
+                yield found
+                return
+    elif os.path.exists(f"{directory}/{JOURNAL}"):
         with reading(directory, identity) as journal:
             yield journal
         return
     with TemporaryDirectory(prefix="upsun-agent-") as empty:
-        journal = SqliteJournal(empty, identity)
+        nothing = SqliteJournal(empty, identity)
         try:
-            yield journal
+            yield nothing
         finally:
-            journal.close()
+            nothing.close()
 
 
 @contextmanager
-def reading(directory: str, identity: Identity) -> Iterator[SqliteJournal]:
-    """The journal for looking only: nothing is created, set aside or locked.
+def reading(directory: str, identity: Identity) -> Iterator[Journal]:
+    """The journal for looking only, of a directory or of a database: nothing is created, set aside or locked.
 
     Raises:
         NotFound: there is no journal yet, or it is another environment's.
     """
+    nothing = NotFound(f"there is no journal in {directory}: nothing has run yet", remedy="run: upsun-agent tick")
+    if on_server(directory):
+        from agent.journal.server.opening import looking  # noqa: PLC0415  late: most states are on a mount
+
+        with looking(directory, identity) as found:
+            if found is None:
+                raise nothing
+            yield found
+        return
     path = f"{directory}/{JOURNAL}"
     if not os.path.exists(path):
-        raise NotFound(f"there is no journal in {directory}: nothing has run yet", remedy="run: upsun-agent tick")
+        raise nothing
     journal = SqliteJournal(directory, identity)
     try:
         if journal.identity != identity:

@@ -67,7 +67,7 @@ class Lease:
 
     def __init__(self, journal: SqliteJournal, *, holder: str | None = None) -> None:
         self._journal = journal
-        self._holder = holder or f"{container_identity()} {os.getpid()} {process_start(os.getpid())}"
+        self._holder = holder or holder_here()
 
     def acquire(self, now: datetime) -> None:
         """Take the lease; raises Busy while another's runs."""
@@ -82,6 +82,11 @@ class Lease:
     def release(self) -> None:
         """Give the lease back."""
         self._journal.drop_lease(self._holder)
+
+
+def holder_here() -> str:
+    """This process, as a lease names it."""
+    return f"{container_identity()} {os.getpid()} {process_start(os.getpid())}"
 
 
 def container_identity() -> str:

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from agent.engine.job import Job
 from agent.errors import StateNotWritable
-from agent.journal import Cursor, Glance, Identity, Notes, RunRow
+from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow
 from agent.journal.codec import decode, encode
 from agent.limits import PRUNED_AT_ONCE
-from agent.places import JOURNAL
+from agent.places import JOURNAL, last_tick, mark_tick
 
 #: Raised by one when a version of the agent writes what the previous one cannot read.
 SCHEMA_VERSION = 1
@@ -73,6 +73,7 @@ class SqliteJournal:
 
     def __init__(self, directory: str, identity: Identity) -> None:
         self.path = f"{directory}/{JOURNAL}"
+        self._directory = directory
         with _spoken(self.path):
             self._db = sqlite3.connect(self.path, timeout=5.0, isolation_level=None)
             try:
@@ -167,9 +168,11 @@ class SqliteJournal:
 
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first; empty where there is no such run."""
+        return [decode(kind, data) for kind, data in self._raw_events(run)]
+
+    def _raw_events(self, run: str) -> list[tuple[str, str]]:
         with _spoken(self.path):
-            rows = self._db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
-        return [decode(kind, data) for kind, data in rows]
+            return self._db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
         """Runs, newest first (open ones oldest first)."""
@@ -198,9 +201,12 @@ class SqliteJournal:
             runs = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
             if runs:
                 with self._transaction():
-                    for table in ("events", "activities", "runs"):
-                        self._db.executemany(f"DELETE FROM {table} WHERE run = ?", runs)  # noqa: S608  three of ours
+                    self._forget([run for (run,) in runs])
         return len(runs)
+
+    def _forget(self, runs: Sequence[str]) -> None:
+        for table in ("events", "activities", "runs"):
+            self._db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608  three of ours
 
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""
@@ -265,6 +271,64 @@ class SqliteJournal:
             "INSERT OR REPLACE INTO glance (one, project, environment, app, text, next_due) VALUES (1, ?, ?, ?, ?, ?)",
             (*glance.identity, glance.text, glance.next_due),
         )
+
+    def last_tick(self) -> int | None:
+        """When the last tick was, in seconds since 1970, or None where none is known."""
+        return last_tick(self._directory)
+
+    def mark_tick(self, now: float) -> None:
+        """Remember when the last tick was."""
+        mark_tick(self._directory, now)
+
+    # --- as a whole -------------------------------------------------------------------------------------------
+
+    def copied(self, run: RunRow) -> Copied:
+        """All of a run, as it is written."""
+        with _spoken(self.path):
+            owned = self._db.execute("SELECT activity, step FROM activities WHERE run = ?", (run.run,)).fetchall()
+        return Copied(run, tuple(self._raw_events(run.run)), tuple(sorted(owned)))
+
+    def take_in(self, copies: Iterable[Copied]) -> None:
+        """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
+        with _spoken(self.path), self._transaction():
+            for each in copies:
+                found = tuple(self._raw_events(each.row.run))
+                if found != each.events[: len(found)]:
+                    self._forget([each.row.run])  # an earlier copy of a run that was another by then
+                    found = ()
+                rest = [(each.row.run, kind, data) for kind, data in each.events[len(found) :]]
+                self._db.executemany("INSERT INTO events (run, kind, data) VALUES (?, ?, ?)", rest)
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO activities (activity, run, step) VALUES (?, ?, ?)",
+                    [(activity, each.row.run, step) for activity, step in each.activities],
+                )
+                self._put_row(each.row)
+
+    def _put_row(self, row: RunRow) -> None:
+        closed = None if row.closed_at is None else row.closed_at.timestamp()
+        known = self._db.execute("SELECT 1 FROM runs WHERE run = ?", (row.run,)).fetchone()
+        if known:  # in place: a row that is replaced would be the newest of all
+            self._db.execute("UPDATE runs SET closed_at = ?, outcome = ? WHERE run = ?", (closed, row.outcome, row.run))
+            return
+        moments = (row.due_at.timestamp(), row.opened_at.timestamp(), closed)
+        self._db.execute(
+            "INSERT INTO runs (run, job, slot, due_at, opened_at, closed_at, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (row.run, row.job, row.slot, *moments, row.outcome),
+        )
+
+    def drop(self, runs: Sequence[str]) -> None:
+        """Take these runs away, with all that belongs to them."""
+        if runs:
+            with _spoken(self.path), self._transaction():
+                self._forget(runs)
+
+    def cursors(self) -> list[Cursor]:
+        """How far slots have been judged, for every job."""
+        with _spoken(self.path):
+            rows = self._db.execute("SELECT job, schedule, until FROM cursors").fetchall()
+        return sorted((Cursor(job, schedule, _utc(until)) for job, schedule, until in rows), key=lambda each: each.job)
+
+    # --- the lease --------------------------------------------------------------------------------------------
 
     def take_lease(self, holder: str, now: datetime, until: datetime) -> str | None:
         """Write the lease row for ``holder``; where another's still runs, leave it and return its holder."""

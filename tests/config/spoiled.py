@@ -285,7 +285,7 @@ CASES: tuple[tuple[str, str, int, str, str], ...] = (
         '"var/agent"',
         3,
         "agent.state",
-        "must be an absolute path, not 'var/agent'",
+        "must be an absolute path, relationship:NAME or url-variable:NAME, not 'var/agent'",
     ),
     (
         '"UPSUN_CLI_TOKEN"',

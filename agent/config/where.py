@@ -1,0 +1,33 @@
+"""Where the state may be, as the job file says it: a directory, or a database by the name of what leads to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from agent.config.shapes import Path, Problem, Text
+
+
+class StatePlace(Text):
+    """An absolute path, ``relationship:NAME`` or ``url-variable:NAME``; never a URL, which holds a password."""
+
+    __slots__ = ()
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if isinstance(value, str) and "://" in value:
+            remedy = 'put the URL into a variable, such as env:STATE_URL, and write state = "url-variable:STATE_URL"'
+            yield Problem(path, "must not be a URL: a password does not belong in the job file", remedy)
+        else:
+            yield from Text.check(self, value, path)
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        return {**Text.schema(self), "not": {"pattern": "://"}}
+
+
+STATE = StatePlace(
+    r"(?:/[^\x00-\x1f\x7f]*|relationship:[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}|url-variable:[A-Za-z_][A-Za-z0-9_]{0,127})",
+    "an absolute path, relationship:NAME or url-variable:NAME",
+    1000,
+)

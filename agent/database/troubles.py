@@ -1,0 +1,178 @@
+"""What goes wrong with a database, said as ours: no driver's words, which quote addresses, statements and values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from agent.errors import Busy, ConfigInvalid, StateNotWritable
+
+
+class DatabaseUnreachable(Busy):
+    """The database that holds the journal cannot be reached, is starting or is overloaded."""
+
+    turn = "nobody at first: the next tick tries again"
+
+
+class LeaseLost(Busy):
+    """Another process took the journal over meanwhile: nothing was written."""
+
+    turn = "nobody: the other process goes on"
+
+
+class DatabaseRefused(StateNotWritable):
+    """The database does not let the agent keep its journal: credentials, grants or space."""
+
+    turn = "you: what the message names"
+
+
+class DriverMissing(ConfigInvalid):
+    """The extra 'shared' is not installed."""
+
+
+#: What may pass by itself: SQLSTATE classes and codes of PostgreSQL, error numbers of MariaDB.
+PASSING: dict[str | int, str] = {
+    "08": "the connection failed or was lost",
+    "40": "it gave up a transaction for another's",
+    "57014": "a statement took too long",
+    "57P": "it is going down or coming up",
+    "55P03": "a lock was held for too long",
+    "53300": "it has no connection to spare",
+    "25P": "a transaction stood idle for too long",
+    1040: "it has no connection to spare",
+    1203: "it has no connection to spare",
+    1226: "it has no connection to spare",
+    1205: "a lock was held for too long",
+    1213: "it gave up a transaction for another's",
+    1053: "it is going down",
+    1317: "a statement was ended",
+    1969: "a statement took too long",
+    1927: "the connection was ended",
+    2002: "it cannot be reached",
+    2003: "it cannot be reached",
+    2006: "the connection was lost",
+    2013: "the connection was lost",
+    2055: "the connection was lost",
+    0: "the connection was lost",
+}
+_GRANTS = "see docs/shared-journal.md for the grants that the user needs"
+#: What stays until somebody acts: the message's words and the remedy.
+LASTING: dict[str | int, tuple[str, str]] = {
+    "28": ("it does not accept the user or password", "check the relationship, or the URL in the variable"),
+    "3D000": ("there is no such database", "check the relationship, or the URL in the variable"),
+    "42501": ("the user lacks a right", _GRANTS),
+    "25006": ("it is read-only: a replica, or being failed over", "relate the app to the primary"),
+    "53100": ("its disk is full", "give the service more disk"),
+    1044: ("the user has no right to the database", _GRANTS),
+    1045: ("it does not accept the user or password", "check the relationship, or the URL in the variable"),
+    1049: ("there is no such database", "check the relationship, or the URL in the variable"),
+    1142: ("the user lacks a right", _GRANTS),
+    1227: ("the user lacks a right", _GRANTS),
+    1290: ("it is read-only: a replica, or being failed over", "relate the app to the primary"),
+    1792: ("it is read-only: a replica, or being failed over", "relate the app to the primary"),
+    1021: ("its disk is full", "give the service more disk"),
+    1114: ("its disk is full", "give the service more disk"),
+    2026: ("TLS could not be set up", "check sslmode and sslrootcert in the URL"),
+}
+
+
+#: What libpq says of a connection that failed comes without a code: its words, and the code that fits.
+WORDS = {
+    "authentication failed": "28P01",
+    "no pg_hba.conf entry": "28000",
+    "no password supplied": "28000",
+    "does not exist": "3D000",
+    "permission denied for database": "42501",
+    "too many clients": "53300",
+    "remaining connection slots": "53300",
+    "too many connections": "53300",
+    "starting up": "57P03",
+    "shutting down": "57P03",
+    "recovery mode": "57P03",
+}
+
+
+TLS_WORDS = (
+    "[ssl",
+    "ssl error",
+    "certificate",
+    "does not support ssl",
+    "ssl is required",
+    "sslv3 alert",
+    "tlsv1 alert",
+)
+
+
+def code_of(error: BaseException) -> str | int | None:
+    """SQLSTATE of PostgreSQL, error number of MariaDB; None where the connection itself failed without one."""
+    inner = getattr(error, "orig", None) or error
+    if isinstance(inner, OSError):
+        return None
+    first = inner.args[0] if inner.args else None
+    if isinstance(first, int):
+        return first
+    state = getattr(inner, "sqlstate", None)
+    return state if isinstance(state, str) else None
+
+
+def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy | StateNotWritable:
+    """The error of ours that says it."""
+    code = code_of(error)
+    if connecting and code in {None, 2003}:
+        text = str(error).lower()
+        code = next((fits for words, fits in WORDS.items() if words in text), code)
+        code = 2026 if any(words in text for words in TLS_WORDS) else code
+    for key in _keys(code):
+        if key in PASSING:
+            text = f"the database of {place} is not to be had now: {PASSING[key]}{_shown(code)}"
+            return DatabaseUnreachable(text, remedy="the next tick tries again; see whether the service runs")
+        if key in LASTING:
+            words, remedy = LASTING[key]
+            return DatabaseRefused(f"the database of {place} cannot be used: {words}{_shown(code)}", remedy=remedy)
+    if code is None and (connecting or _is_connection(error)):
+        words = "it cannot be reached" if connecting else "the connection was lost"
+        remedy = "the next tick tries again; see whether the service runs"
+        return DatabaseUnreachable(f"the database of {place} is not to be had now: {words}", remedy=remedy)
+    kind = type(getattr(error, "orig", None) or error).__name__
+    text = f"the database of {place} refused a statement ({kind}{_shown(code)})"
+    return DatabaseRefused(text, remedy="see: upsun-agent check; report it if the tables are as the agent made them")
+
+
+def _keys(code: str | int | None) -> list[str | int]:
+    return [code, code[:3], code[:2]] if isinstance(code, str) else [] if code is None else [code]
+
+
+def _shown(code: str | int | None) -> str:
+    return f" ({code})" if code else ""
+
+
+def _is_connection(error: BaseException) -> bool:
+    inner = getattr(error, "orig", None) or error
+    return isinstance(inner, OSError) or type(inner).__name__ in {"OperationalError", "InterfaceError"}
+
+
+@contextmanager
+def spoken(place: str, *, connecting: bool = False) -> Iterator[None]:
+    """Errors of drivers, of SQLAlchemy and of sockets said as ours, without their own words."""
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        raise said(place, error, connecting=connecting) from None
+    except Exception as error:
+        if _is_foreign(error):
+            raise said(place, error, connecting=connecting) from None
+        raise
+
+
+def _is_foreign(error: BaseException) -> bool:
+    """Whether a database's driver or SQLAlchemy raised it; they may not even be installed."""
+    return type(error).__module__.partition(".")[0] in {"psycopg", "pymysql", "sqlalchemy"}
+
+
+def missing(place: str, error: ModuleNotFoundError) -> Any:
+    """The error for a missing extra ``shared``; any other missing module is passed on as it is."""
+    if (error.name or "").partition(".")[0] not in {"psycopg", "pymysql", "sqlalchemy", "psycopg_binary"}:
+        return error
+    remedy = "UPSUN_AGENT_EXTRA=shared in the build hook, or: pip install 'upsun-agent[shared]'"
+    return DriverMissing(f"the state is in {place}, which needs the extra 'shared'; it is not installed", remedy=remedy)

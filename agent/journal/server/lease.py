@@ -1,0 +1,137 @@
+"""Who is at work on a journal of a server: an advisory lock, and the lease in the journal's row with its fence.
+
+The lock is the connection's: it ends with the process, however that ends. The lease says who has it and, by the
+database's clock, until when; it keeps processes apart where the lock cannot (a pooler that shares connections), and
+is broken only on proof of death (the server knows no such session any more) or on expiry. Each lease has a greater
+fencing number than the one before; every write checks it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from agent.database.troubles import LeaseLost
+from agent.errors import Busy
+from agent.journal import Identity
+from agent.journal.lock import holder_here
+from agent.journal.server.journal import ServerJournal
+from agent.journal.server.lock import name_of, try_lock
+from agent.journal.server.session import Session
+from agent.limits import LEASE
+
+#: This connection as the server knows it.
+ME = {
+    "pgsql": "SELECT pid || '@' || extract(epoch from backend_start) FROM pg_stat_activity"
+    " WHERE pid = pg_backend_pid()",
+    "mysql": "SELECT connection_id()",
+}
+#: Whether the server still knows a session. MariaDB may give a number again: then the lease's expiry decides.
+LIVES = {
+    "pgsql": "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+    " AND coalesce(pid || '@' || extract(epoch from backend_start) = %s, true)",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE id = %s",
+}
+SET_ASIDE_MOST = 500  # characters of why a journal was set aside
+
+
+class Held:
+    """The journal of an identity, in hand: locked, leased, with ``journal`` to read and write.
+
+    ``is_new`` where it was begun just now; ``is_copy`` where the database holds others of the same app besides, as a
+    clone's does: what such a journal would know may be lost.
+
+    Raises:
+        Busy: another process is at work on it.
+    """
+
+    def __init__(self, session: Session, identity: Identity, holder: str | None = None) -> None:
+        self._session = session
+        self._identity = identity
+        self._holder = (holder or holder_here())[:SET_ASIDE_MOST]
+        self.is_new = self.is_copy = False
+        if not try_lock(session, name_of(identity)):
+            text = f"another tick is at work on the journal in {session.place}"
+            raise Busy(text, remedy="try again in a minute")
+        self.journal = self._leased()
+
+    def _own(self) -> Any:
+        mine = self._session.tables.journals
+        project, environment, app = self._identity
+        return (mine.c.project == project) & (mine.c.environment == environment) & (mine.c.app == app)
+
+    def _leased(self) -> ServerJournal:
+        """Take the lease, with a new fence."""
+        from sqlalchemy import literal_column, select, update  # noqa: PLC0415  late: see Session
+
+        run, mine = self._session.run, self._session.tables.journals
+        now: Any = literal_column(self._session.now)
+        query = select(mine.c.id, mine.c.fence, mine.c.holder, mine.c.session, mine.c.lease_until > now)
+        query = query.where(self._own(), mine.c.present == 1).with_for_update()
+        me = str(self._session.say(ME[self._session.scheme]).scalar())
+        with self._session.transaction():
+            row = run(query).first()
+            if row is None:
+                self._begin(0)
+                self.is_new, self.is_copy = True, self._has_siblings()
+                row = run(query).one()
+            number, fence, other, session, runs = row
+            if runs and other and session != me and self._lives(session):
+                remedy = f"it expires within {int(LEASE)} s"
+                raise Busy(f"another tick holds the lease ({str(other)[:80]})", remedy=remedy)
+            lease = {"fence": fence + 1, "holder": self._holder, "session": me, "lease_until": now + LEASE}
+            run(update(mine).where(mine.c.id == number).values(**lease))
+        return ServerJournal(self._session, number, self._identity, fence + 1)
+
+    def _lives(self, session: str | None) -> bool:
+        number = (session or "").partition("@")[0]
+        if not number.isdigit():
+            return True  # not known: until it expires
+        values = (int(number), session) if self._session.scheme == "pgsql" else (int(number),)
+        return bool(self._session.say(LIVES[self._session.scheme], values).scalar())
+
+    def _begin(self, fence: int) -> None:
+        from sqlalchemy import insert, select  # noqa: PLC0415  late: see Session
+
+        run, tables = self._session.run, self._session.tables
+        project, environment, app = self._identity
+        row = {"project": project, "environment": environment, "app": app, "present": 1, "fence": fence}
+        run(insert(tables.journals).values(**row, begun_at=self._session.time()))
+        number = run(select(tables.journals.c.id).where(self._own(), tables.journals.c.present == 1)).scalar()
+        run(insert(tables.glances).values(journal=number, digest="", next_due=0))
+
+    def _has_siblings(self) -> bool:
+        from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
+
+        mine, (project, environment, app) = self._session.tables.journals, self._identity
+        others = (mine.c.project == project) & (mine.c.app == app) & (mine.c.environment != environment)
+        return bool(self._session.run(select(func.count()).select_from(mine).where(others)).scalar())
+
+    def begin_anew(self, why: str) -> str:
+        """Set the journal aside, readable but never acted on, and begin a new one; says what it is kept as."""
+        from sqlalchemy import null, update  # noqa: PLC0415  late: see Session
+
+        old, mine = self.journal, self._session.tables.journals
+        with self._session.transaction():
+            ended = {"present": null(), "ended_at": self._session.time(), "why": why[:SET_ASIDE_MOST]}
+            still = (mine.c.id == old.number) & (mine.c.present == 1) & (mine.c.fence == old.fence)
+            if not self._session.run(update(mine).where(still).values(**ended)).rowcount:
+                raise LeaseLost(f"another process took over the journal in {self._session.place}")
+            self._begin(old.fence or 0)
+        self.journal = self._leased()
+        return f"{why}; kept as journal {old.number}"
+
+    def release(self) -> None:
+        """Give back the lease and the lock: the connection ends. A server that is gone is not waited for."""
+        from sqlalchemy import null, update  # noqa: PLC0415  late: see Session
+
+        mine, journal = self._session.tables.journals, self.journal
+        mark = (mine.c.id == journal.number) & (mine.c.fence == journal.fence)
+        with contextlib.suppress(Exception):  # it expires, and the server knows that this session ended
+            self._session.run(update(mine).where(mark).values(holder=null(), session=null(), lease_until=null()))
+        self._session.close()
+
+    def abandon(self) -> None:
+        """End at once, without a word to the server; it sees the connection end."""
+        self._session.cut()
+        self._session.close()

@@ -1,0 +1,86 @@
+"""The tables on a server, wherever they are.
+
+PostgreSQL has them in a schema of their own, ``upsun_agent``; where that may not be made, and in MariaDB, which knows
+no such thing, their names begin with ``upsun_agent_``. Every row carries the number of its journal, every journal the
+identity it belongs to: what lies in the same database for another environment is never seen.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from agent.database.place import PREFIX, SCHEMA
+
+_COLUMNS = {
+    "schema_version": "version least agent at",
+    "journals": "id project environment app present begun_at ended_at why fence holder session lease_until"
+    " proved_backup proved_at",
+    "glances": "journal digest next_due last_tick",
+    "events": "seq journal run kind data fence",
+    "runs": "number journal run job slot due_at opened_at closed_at outcome",
+    "activities": "journal activity run step",
+    "cursors": "journal job schedule until",
+    "notes": "journal name value",
+}
+#: What holds the rows of one journal, but for the journal's own row.
+PARTS = ("glances", "events", "runs", "activities", "cursors", "notes")
+
+
+class Tables:
+    """The tables for SQLAlchemy's statements, wherever they are: in a schema of their own, or under a prefix."""
+
+    def __init__(self, *, own_schema: bool) -> None:
+        self.own_schema = own_schema
+        self.prefix = f"{SCHEMA}." if own_schema else PREFIX
+
+    def ddl(self, statement: str) -> str:
+        """A statement of a migration for these tables; indexes lie in their table's schema by themselves."""
+        return statement.format(p=self.prefix, i="" if self.own_schema else PREFIX)
+
+    def named(self, name: str) -> Any:
+        """The table of that plain name."""
+        from sqlalchemy import column, table  # noqa: PLC0415  late: the package costs five interpreter starts
+
+        columns: list[Any] = [column(each) for each in _COLUMNS[name].split()]
+        return table(name, *columns, schema=SCHEMA) if self.own_schema else table(PREFIX + name, *columns)
+
+    @cached_property
+    def journals(self) -> Any:
+        """Whose journals there are, with the lease of each."""
+        return self.named("journals")
+
+    @cached_property
+    def glances(self) -> Any:
+        """What idle ticks read and write."""
+        return self.named("glances")
+
+    @cached_property
+    def events(self) -> Any:
+        """The truth, append-only."""
+        return self.named("events")
+
+    @cached_property
+    def runs(self) -> Any:
+        """Runs, for look-ups."""
+        return self.named("runs")
+
+    @cached_property
+    def activities(self) -> Any:
+        """Which activity belongs to which run."""
+        return self.named("activities")
+
+    @cached_property
+    def cursors(self) -> Any:
+        """How far slots are judged."""
+        return self.named("cursors")
+
+    @cached_property
+    def notes(self) -> Any:
+        """Facts beside the events."""
+        return self.named("notes")
+
+    @cached_property
+    def versions(self) -> Any:
+        """The migrations that were made."""
+        return self.named("schema_version")
