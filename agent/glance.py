@@ -30,11 +30,13 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
         row = _row(f"{directory}/{JOURNAL}")
     except (OSError, ValueError):
         return False
+    if row is None:
+        return False
     now = time.time() if now is None else now
     last = last_tick(directory)
     names = ("PLATFORM_PROJECT", "PLATFORM_BRANCH", "PLATFORM_APPLICATION_NAME")
-    same = row is not None and row[:3] == tuple(environ.get(name) or "" for name in names)
-    if row is None or not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):
+    same = row[:3] == tuple(environ.get(name) or "" for name in names)
+    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):
         return False
     if not isinstance(row[4], int) or now >= row[4]:
         return False

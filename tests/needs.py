@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import pytest
 
+from tools.databases import Server
+
 
 def missing(what: str, unchecked: str) -> NoReturn:
     """End the test: ``what`` is missing, so ``unchecked`` is not checked."""
@@ -20,6 +22,14 @@ def missing(what: str, unchecked: str) -> NoReturn:
 def program(name: str, unchecked: str) -> str:
     """The program's path, also from where only root looks."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin") or missing(f"{name} is missing", unchecked)
+
+
+def database(kind: type[Server], unchecked: str) -> type[Server]:
+    """The kind of database server, whose programs are there."""
+    lacking = kind.missing()
+    if lacking:
+        missing(f"{', '.join(lacking)} of {kind.__name__} missing", unchecked)
+    return kind
 
 
 def strace(unchecked: str) -> str:

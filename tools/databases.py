@@ -16,9 +16,10 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 OWNER = "upsun_agent_owner"
 DATABASE = "main"
@@ -93,12 +94,23 @@ class Server(ABC):
             )
         end = time.monotonic() + START_MOST
         while True:
-            with suppress(subprocess.CalledProcessError):
-                self.execute("SELECT 1")
+            if self._answers():
                 return
             if self._process.poll() is not None or time.monotonic() > end:
                 raise ServerFailed(self.log.read_text(errors="replace")[-4000:])
             time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with closing(socket.socket()) as probe:
+            if probe.connect_ex(("127.0.0.1", self.port)):
+                return False
+        try:
+            self.execute("SELECT 1")
+        except Exception as error:
+            if type(error).__name__ == "OperationalError":
+                return False
+            raise
+        return True
 
     def kill(self) -> None:
         """End it as a power cut would: with all its processes, at once."""
@@ -138,13 +150,26 @@ class Server(ABC):
         where = f"127.0.0.1:{port or self.port}/{database}"
         return f"{self.scheme}://{user}:{quote(self.password, safe='')}@{where}{'?' + query if query else ''}"
 
-    @abstractmethod
     def execute(self, *statements: str, database: str = "") -> str:
-        """Carry out statements as the administrator; what they print, a row a line."""
+        """Carry out statements as the administrator; the rows that they give, one a line."""
+        lines: list[str] = []
+        with closing(self._administrator(database)) as connection, closing(connection.cursor()) as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+                rows = cursor.fetchall() if cursor.description else ()
+                lines += ["|".join(_shown(value) for value in row) for row in rows]
+        return "\n".join(lines)
+
+    @abstractmethod
+    def _administrator(self, database: str) -> Any: ...
 
     @abstractmethod
     def fresh_database(self, name: str) -> None:
         """Make an empty database that the owner may do everything in."""
+
+    @abstractmethod
+    def copy_database(self, source: str, target: str) -> None:
+        """Let the target be what the source is now, as a backup or its restore does. Nobody may be connected."""
 
     @abstractmethod
     def _make(self) -> None: ...
@@ -207,11 +232,15 @@ class Server(ABC):
         )
 
 
+def _shown(value: object) -> str:
+    return "" if value is None else str(int(value)) if isinstance(value, bool) else str(value)
+
+
 class Postgres(Server):
     """PostgreSQL, as the platform's service of that name."""
 
     scheme = "postgresql"
-    needs = ("postgres", "initdb", "psql")
+    needs = ("postgres", "initdb")
     connections = 200
 
     def _make(self) -> None:
@@ -244,23 +273,28 @@ class Postgres(Server):
             f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
         ]
 
-    def execute(self, *statements: str, database: str = "") -> str:
-        """Carry out statements as the administrator; what they print, a row a line."""
-        psql = programs("psql") or "psql"
-        words = [word for each in statements for word in ("-c", each)]
-        base = [psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.directory), "-p", str(self.port)]
-        return self._run([*base, "-U", "postgres", "-d", database or "postgres", *words]).strip()
+    def _administrator(self, database: str) -> Any:
+        import psycopg  # noqa: PLC0415  here only
+
+        inside = {"host": str(self.directory), "port": self.port, "user": "postgres"}
+        return psycopg.connect(**inside, dbname=database or "postgres", autocommit=True, connect_timeout=5)
 
     def fresh_database(self, name: str) -> None:
         """Make an empty database that the owner may do everything in."""
         self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name} OWNER {OWNER}")
+
+    def copy_database(self, source: str, target: str) -> None:
+        """Let the target be what the source is now, as a backup or its restore does."""
+        end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{source}'"  # noqa: S608  ours
+        drop = f"DROP DATABASE IF EXISTS {target} WITH (FORCE)"
+        self.execute(end, drop, f"CREATE DATABASE {target} TEMPLATE {source} OWNER {OWNER}")
 
 
 class MariaDb(Server):
     """MariaDB, as the platform's service of that name."""
 
     scheme = "mysql"
-    needs = ("mariadbd", "mariadb-install-db", "mariadb")
+    needs = ("mariadbd", "mariadb-install-db")
 
     def _make(self) -> None:
         install = programs("mariadb-install-db") or "mariadb-install-db"
@@ -291,11 +325,11 @@ class MariaDb(Server):
             f"GRANT ALL ON {DATABASE}.* TO {OWNER}@'127.0.0.1'",
         ]
 
-    def execute(self, *statements: str, database: str = "") -> str:
-        """Carry out statements as the administrator; what they print, a row a line."""
-        client = [programs("mariadb") or "mariadb", "--no-defaults", f"--socket={self.directory / 'socket'}"]
-        chosen = [database] if database else []
-        return self._run([*client, "-u", "root", "-N", "-B", *chosen, "-e", ";\n".join(statements)]).strip()
+    def _administrator(self, database: str) -> Any:
+        import pymysql  # noqa: PLC0415  here only
+
+        inside = str(self.directory / "socket")
+        return pymysql.connect(unix_socket=inside, user="root", database=database or None, autocommit=True)
 
     def fresh_database(self, name: str) -> None:
         """Make an empty database that the owner may do everything in."""
@@ -304,6 +338,14 @@ class MariaDb(Server):
             f"CREATE DATABASE {name}",
             f"GRANT ALL ON {name}.* TO {OWNER}@'127.0.0.1'",
         )
+
+    def copy_database(self, source: str, target: str) -> None:
+        """Let the target be what the source is now, as a backup or its restore does."""
+        self.fresh_database(target)
+        tables = self.execute("SHOW TABLES", database=source).splitlines()
+        for table in tables:
+            copy = f"INSERT INTO {target}.{table} SELECT * FROM {source}.{table}"  # noqa: S608  names of ours
+            self.execute(f"CREATE TABLE {target}.{table} LIKE {source}.{table}", copy)
 
 
 @contextmanager

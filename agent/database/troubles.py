@@ -147,9 +147,13 @@ def _shown(code: str | int | None) -> str:
     return f" ({code})" if code else ""
 
 
+#: The driver's and SQLAlchemy's words for a connection that is no more, where there is no code.
+LOST = ("OperationalError", "InterfaceError", "PendingRollbackError", "ResourceClosedError")
+
+
 def _is_connection(error: BaseException) -> bool:
     inner = getattr(error, "orig", None) or error
-    return isinstance(inner, OSError) or type(inner).__name__ in {"OperationalError", "InterfaceError"}
+    return isinstance(inner, OSError) or type(inner).__name__ in LOST
 
 
 @contextmanager

@@ -5,7 +5,8 @@ it works on beside one that does. ``least`` is the oldest schema number a versio
 only by a migration that old versions cannot live with, and then two versions do not run side by side.
 
 A migration that was released is never changed. In its text ``{p}`` stands before names of tables, ``{i}`` before those
-of indexes; statements end with a semicolon, and can be repeated: MariaDB takes none of them back.
+of indexes, ``{t}`` for how MariaDB keeps a table; statements end with a semicolon, and can be repeated: MariaDB takes
+none of them back.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ CREATE TABLE IF NOT EXISTS {p}schema_version (
     "mysql": """
 CREATE TABLE IF NOT EXISTS {p}schema_version (
     version integer NOT NULL PRIMARY KEY, least integer NOT NULL, agent varchar(64) NOT NULL, at double NOT NULL
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin
+) {t}
 """,
 }
 
@@ -87,34 +88,34 @@ CREATE TABLE IF NOT EXISTS {p}journals (
     fence bigint NOT NULL DEFAULT 0, holder text, session varchar(100), lease_until double,
     proved_backup varchar(200), proved_at double,
     UNIQUE KEY whose (project, environment, app, present)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) {t};
 CREATE TABLE IF NOT EXISTS {p}glances (
     journal bigint NOT NULL PRIMARY KEY, digest varchar(64) NOT NULL DEFAULT '', next_due bigint NOT NULL DEFAULT 0,
     last_tick bigint
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) {t};
 CREATE TABLE IF NOT EXISTS {p}events (
     seq bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
     journal bigint NOT NULL, run varchar(255) NOT NULL, kind varchar(64) NOT NULL, data mediumtext NOT NULL,
     fence bigint NOT NULL, KEY events_of_run (journal, run, seq)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) {t};
 CREATE TABLE IF NOT EXISTS {p}runs (
     number bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
     journal bigint NOT NULL, run varchar(255) NOT NULL, job varchar(100) NOT NULL, slot varchar(100),
     due_at double NOT NULL, opened_at double NOT NULL, closed_at double, outcome varchar(40),
     UNIQUE KEY run (journal, run), UNIQUE KEY slot (journal, job, slot),
     KEY runs_by_time (journal, opened_at), KEY runs_open (journal, outcome, opened_at)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) {t};
 CREATE TABLE IF NOT EXISTS {p}activities (
     journal bigint NOT NULL, activity varchar(255) NOT NULL, run varchar(255) NOT NULL, step integer NOT NULL,
     PRIMARY KEY (journal, activity), KEY activities_of_run (journal, run)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) {t};
 CREATE TABLE IF NOT EXISTS {p}cursors (
     journal bigint NOT NULL, job varchar(100) NOT NULL, schedule text NOT NULL, until double NOT NULL,
     PRIMARY KEY (journal, job)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) {t};
 CREATE TABLE IF NOT EXISTS {p}notes (
     journal bigint NOT NULL, name varchar(255) NOT NULL, value mediumtext NOT NULL, PRIMARY KEY (journal, name)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin
+) {t}
 """
 
 MIGRATIONS: tuple[Migration, ...] = (Migration(1, 1, {"pgsql": _POSTGRES_1, "mysql": _MYSQL_1}),)

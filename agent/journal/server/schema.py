@@ -12,6 +12,11 @@ from typing import Any
 
 from agent.database.place import PREFIX, SCHEMA
 
+#: Names are what they are: neither case nor accents nor spaces at their ends are passed over. Each kind of server reads
+#: its own comment.
+TABLE = (
+    "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 /*M! COLLATE=utf8mb4_nopad_bin */ /*!80017 COLLATE=utf8mb4_0900_bin */"
+)
 _COLUMNS = {
     "schema_version": "version least agent at",
     "journals": "id project environment app present begun_at ended_at why fence holder session lease_until"
@@ -36,7 +41,7 @@ class Tables:
 
     def ddl(self, statement: str) -> str:
         """A statement of a migration for these tables; indexes lie in their table's schema by themselves."""
-        return statement.format(p=self.prefix, i="" if self.own_schema else PREFIX)
+        return statement.format(p=self.prefix, i="" if self.own_schema else PREFIX, t=TABLE)
 
     def named(self, name: str) -> Any:
         """The table of that plain name."""

@@ -1,0 +1,98 @@
+"""Journals in every form, on real servers; the stages of tests/tick with their state in a database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from tests.needs import database
+from tools.databases import MariaDb, Postgres, Server, running
+
+for folder in ("tick", "cli"):
+    sys.path.insert(0, str(Path(__file__).parent.parent / folder))
+
+from forms import DatabaseForm, FileForm, Form  # isort: skip  # noqa: E402  it lies in a folder named above
+from shared_stage import SharedStage, build  # isort: skip  # noqa: E402  same
+
+KINDS: dict[str, type[Server]] = {"postgres": Postgres, "mariadb": MariaDb}
+FOREIGN = ("PLATFORM_", "UPSUN_", "SSH_", "XDG_")
+_numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(FOREIGN):
+            monkeypatch.delenv(name)
+
+
+def started(name: str) -> Iterator[Server]:
+    with running(database(KINDS[name], "journals on a server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    yield from started("postgres")
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Server]:
+    yield from started("mariadb")
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each kind of server, running for all tests of a session."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def fresh(server: Server) -> Iterator[str]:
+    """The name of an empty database of its own."""
+    name = f"fresh_{next(_numbers)}"
+    server.fresh_database(name)
+    yield name
+    server.execute(f"DROP DATABASE IF EXISTS {name}" + (" WITH (FORCE)" if isinstance(server, Postgres) else ""))
+
+
+@pytest.fixture
+def shared(server: Server) -> DatabaseForm:
+    """A place for journals on each kind of server, with a project of its own."""
+    return DatabaseForm(server, (f"project{next(_numbers)}", "main", "app"))
+
+
+@pytest.fixture(params=("file", *KINDS))
+def form(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Form]:
+    """Each form of the journal, empty, under an identity that no other test has."""
+    identity = (f"project{next(_numbers)}", "main", "app")
+    if request.param == "file":
+        memory = "/dev/shm"  # noqa: S108  a fresh directory is made in it
+        with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as directory:
+            yield FileForm(directory, identity)
+        return
+    yield DatabaseForm(request.getfixturevalue(request.param), identity)
+
+
+@pytest.fixture
+def make(server: Server) -> Callable[..., SharedStage]:
+    """Builds a stage whose state is in the database, with an environment of its own."""
+
+    def build_here(**settings: Any) -> SharedStage:
+        return build(server, f"env{next(_numbers)}", **settings)
+
+    return build_here
+
+
+@pytest.fixture
+def stage(make: Callable[..., SharedStage]) -> SharedStage:
+    """A container and a platform five minutes before the slot, and a database between its instances."""
+    return make()
