@@ -80,8 +80,8 @@ def test_thirty_two_agents_at_once_do_the_work_once(stage: SharedStage) -> None:
 def test_an_instance_whose_clock_is_an_hour_off_asks_for_nothing_twice(stage: SharedStage, off: timedelta) -> None:
     stage.at(START).tick()
     right, wrong = stage.instance(), stage.instance(off=off)
-    stage.at(SLOT - timedelta(minutes=10))
-    for number in range(30):
+    stage.at(SLOT - timedelta(minutes=5))
+    for number in range(16):
         ticked((right, wrong)[number % 2])
         ticked((wrong, right)[number % 2])
         stage.later(minutes=5)
