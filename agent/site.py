@@ -19,6 +19,7 @@ from agent.journal.directory import confirm_damage, open_journal, prepare, set_a
 from agent.journal.lock import FileLock, Lease
 from agent.journal.marks import refuse_moved
 from agent.journal.sqlite import JournalDamaged, SqliteJournal
+from agent.limits import MOVE_BUDGET
 from agent.places import on_server
 from agent.records import dataclass
 from agent.schedule import Schedule
@@ -156,7 +157,7 @@ class ServerDesk:
 
         self._site = site
         began = monotonic()
-        self._held = hold(place, site.container.identity)
+        self._held = hold(place, site.container.identity, seconds=MOVE_BUDGET if moving else None)
         self.waited = monotonic() - began
         self.fresh = self._held.is_copy
         try:

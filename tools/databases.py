@@ -276,8 +276,14 @@ class Postgres(Server):
     def _administrator(self, database: str) -> Any:
         import psycopg  # noqa: PLC0415  here only
 
-        inside = {"host": str(self.directory), "port": self.port, "user": "postgres"}
-        return psycopg.connect(**inside, dbname=database or "postgres", autocommit=True, connect_timeout=5)
+        return psycopg.connect(
+            host=str(self.directory),
+            port=self.port,
+            user="postgres",
+            dbname=database or "postgres",
+            autocommit=True,
+            connect_timeout=5,
+        )
 
     def fresh_database(self, name: str) -> None:
         """Make an empty database that the owner may do everything in."""

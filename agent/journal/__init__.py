@@ -111,8 +111,8 @@ class Journal(Protocol):
     def mark_tick(self, now: float) -> None:
         """Remember when the last tick was: a hint, that a restore rewinds with the rest."""
 
-    def copied(self, run: RunRow) -> Copied:
-        """All of a run, as it is written."""
+    def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
+        """All of these runs, as they are written, in the same order."""
 
     def take_in(self, copies: Iterable[Copied]) -> None:
         """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""

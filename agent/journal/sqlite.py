@@ -282,11 +282,13 @@ class SqliteJournal:
 
     # --- as a whole -------------------------------------------------------------------------------------------
 
-    def copied(self, run: RunRow) -> Copied:
-        """All of a run, as it is written."""
+    def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
+        """All of these runs, as they are written, in the same order."""
+        return [Copied(run, tuple(self._raw_events(run.run)), tuple(sorted(self._owned(run.run)))) for run in runs]
+
+    def _owned(self, run: str) -> list[tuple[str, int]]:
         with _spoken(self.path):
-            owned = self._db.execute("SELECT activity, step FROM activities WHERE run = ?", (run.run,)).fetchall()
-        return Copied(run, tuple(self._raw_events(run.run)), tuple(sorted(owned)))
+            return self._db.execute("SELECT activity, step FROM activities WHERE run = ?", (run,)).fetchall()
 
     def take_in(self, copies: Iterable[Copied]) -> None:
         """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""

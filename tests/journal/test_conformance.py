@@ -249,9 +249,9 @@ def test_so_many_at_once_that_it_takes_no_time(form: Form, monkeypatch: pytest.M
 def test_a_run_taken_in_twice_and_longer_the_second_time_is_there_once(form: Form) -> None:
     with form.work() as source:
         source.open_run(opened("a", slot="s"), [warned(ODD.replace("\0", "")), accepted("x")])
-        early = source.copied(source.rows()[0])
+        early = source.copied(source.rows())[0]
         source.append("a", closed(outcome="failed"))
-        late = source.copied(source.rows()[0])
+        late = source.copied(source.rows())[0]
     other = (form.identity[0], "copy", "app") if not isinstance(form, FileForm) else None
     if other is None:
         form.place += "-copy"
@@ -259,7 +259,7 @@ def test_a_run_taken_in_twice_and_longer_the_second_time_is_there_once(form: For
     with form.work(other) as target:
         for copy in (early, early, late, late):
             target.take_in([copy])
-        assert target.copied(target.rows()[0]) == late
+        assert target.copied(target.rows())[0] == late
         assert target.claimed() == {"x": "a"}
         assert [event.kind for event in target.events("a")] == [kind for kind, _ in late.events]
 
@@ -268,10 +268,10 @@ def test_a_run_that_became_another_meanwhile_is_taken_in_anew(form: Form) -> Non
     with form.work() as journal:
         journal.open_run(opened("a"), [warned("one"), warned("two")])
         row = journal.rows()[0]
-        found = journal.copied(row)
+        found = journal.copied([row])[0]
         other = Copied(row, (found.events[0], found.events[2]), (("z", 1),))
         journal.take_in([other])
-        assert journal.copied(journal.rows()[0]) == other
+        assert journal.copied(journal.rows())[0] == other
         journal.drop(["a", "none"])
         journal.drop([])
         assert (list(journal.rows()), journal.events("a"), journal.claimed()) == ([], [], {})

@@ -96,7 +96,7 @@ def writes() -> list[tuple[str, Callable[[Any], object]]]:
         ("forget_cursors", lambda journal: journal.forget_cursors([])),
         ("set_glance", lambda journal: journal.set_glance(Glance(journal.identity, "late", 9))),
         ("mark_tick", lambda journal: journal.mark_tick(9)),
-        ("take_in", lambda journal: journal.take_in([journal.copied(journal.rows()[0])])),
+        ("take_in", lambda journal: journal.take_in(journal.copied(journal.rows()))),
         ("drop", lambda journal: journal.drop(["late"])),
         ("prune", lambda journal: journal.prune(NOW + timedelta(days=1), 100)),
     ]

@@ -229,32 +229,74 @@ class ServerJournal:
 
     # --- as a whole -----------------------------------------------------------------------------------------------
 
-    def copied(self, run: RunRow) -> Copied:
-        """All of a run, as it is written."""
-        activities = self._tables.activities
-        query = self._select(activities, "activity", "step").where(activities.c.run == run.run)
-        owned = sorted((str(name), int(step)) for name, step in self._session.run(query).all())
-        return Copied(run, tuple(self._raw_events(run.run)), tuple(owned))
+    def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
+        """All of these runs, as they are written, in the same order."""
+        names = [each.run for each in runs]
+        events, activities = self._grouped(self._tables.events, names), self._grouped(self._tables.activities, names)
+        return [Copied(each, tuple(events[each.run]), tuple(sorted(activities[each.run]))) for each in runs]
+
+    def _grouped(self, table: Any, runs: Sequence[str]) -> dict[str, list[tuple[Any, Any]]]:
+        """By run: (kind, JSON) of its events in order, or (id, step) of its activities."""
+        found: dict[str, list[tuple[Any, Any]]] = {run: [] for run in runs}
+        columns = ("kind", "data") if table is self._tables.events else ("activity", "step")
+        query = self._select(table, "run", *columns).where(table.c.run.in_(runs))
+        ordered = query.order_by(table.c.seq) if table is self._tables.events else query
+        for run, first, second in self._session.run(ordered).all() if runs else []:
+            found[run].append((first, second))
+        return found
 
     def take_in(self, copies: Iterable[Copied]) -> None:
         """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
+        wanted = {each.row.run: each for each in copies}
+        with self._writing():
+            there = self._grouped(self._tables.events, list(wanted))
+            changed = [run for run, each in wanted.items() if tuple(there[run]) != each.events[: len(there[run])]]
+            self._forget(changed)  # earlier copies of runs that were others by then
+            for run in changed:
+                there[run] = []
+            self._add_events(wanted.values(), there)
+            self._add_activities(wanted.values())
+            self._add_rows(wanted)
+
+    def _add_events(self, copies: Iterable[Copied], there: dict[str, list[tuple[Any, Any]]]) -> None:
         from sqlalchemy import insert  # noqa: PLC0415  late: see Session
 
-        with self._writing():
-            for each in copies:
-                found = self._raw_events(each.row.run)
-                if tuple(found) != each.events[: len(found)]:
-                    self._forget([each.row.run])  # an earlier copy of a run that was another by then
-                    found = []
-                own = {"journal": self.number, "run": each.row.run}
-                rest = [
-                    {**own, "fence": self.fence, "kind": kind, "data": data} for kind, data in each.events[len(found) :]
-                ]
-                if rest:
-                    self._session.run(insert(self._tables.events), rest)
-                for activity, step in each.activities:
-                    self._put(self._tables.activities, {"activity": activity}, {"run": each.row.run, "step": step})
-                self._put(self._tables.runs, {"run": each.row.run}, _columns(each.row))
+        own = {"journal": self.number, "fence": self.fence}
+        rows = [
+            {**own, "run": each.row.run, "kind": kind, "data": data}
+            for each in copies
+            for kind, data in each.events[len(there[each.row.run]) :]
+        ]
+        if rows:
+            self._session.run(insert(self._tables.events), rows)
+
+    def _add_activities(self, copies: Iterable[Copied]) -> None:
+        from sqlalchemy import insert  # noqa: PLC0415  late: see Session
+
+        table = self._tables.activities
+        rows = [
+            {"journal": self.number, "activity": activity, "run": each.row.run, "step": step}
+            for each in copies
+            for activity, step in each.activities
+        ]
+        if rows:
+            self._session.run(self._delete(table).where(table.c.activity.in_([row["activity"] for row in rows])))
+            self._session.run(insert(table), rows)
+
+    def _add_rows(self, wanted: dict[str, Copied]) -> None:
+        from sqlalchemy import insert  # noqa: PLC0415  late: see Session
+
+        runs = self._tables.runs
+        known = set(self._session.run(self._select(runs, "run").where(runs.c.run.in_(list(wanted)))).scalars())
+        new = [
+            {"journal": self.number, "run": run, **_columns(each.row)}
+            for run, each in wanted.items()
+            if run not in known
+        ]
+        if new:
+            self._session.run(insert(runs), new)
+        for run in known:
+            self._put(runs, {"run": run}, _columns(wanted[run].row))
 
     def drop(self, runs: Sequence[str]) -> None:
         """Take these runs away, with all that belongs to them."""

@@ -14,14 +14,14 @@ from agent.journal.server.session import Session
 from agent.limits import DATABASE_BUDGET
 
 
-def hold(place: str, identity: Identity, *, holder: str | None = None) -> Held:
-    """The journal of that identity, begun where there is none, to work on for ``DATABASE_BUDGET`` at most.
+def hold(place: str, identity: Identity, *, holder: str | None = None, seconds: float | None = None) -> Held:
+    """The journal of that identity, begun where there is none, to work on for so long (``DATABASE_BUDGET``) at most.
 
     Raises:
         Busy: another process is at work on it, or the database is not to be had now.
         StateNotWritable: the database does not let us, or a newer version made its tables.
     """
-    session = Session(placed(place), DATABASE_BUDGET)
+    session = Session(placed(place), seconds or DATABASE_BUDGET)
     try:
         migrate(session)
         return Held(session, identity, holder)

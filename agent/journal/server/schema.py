@@ -14,9 +14,7 @@ from agent.database.place import PREFIX, SCHEMA
 
 #: Names are what they are: neither case nor accents nor spaces at their ends are passed over. Each kind of server reads
 #: its own comment.
-TABLE = (
-    "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 /*M! COLLATE=utf8mb4_nopad_bin */ /*!80017 COLLATE=utf8mb4_0900_bin */"
-)
+TABLE = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 /*M! COLLATE=utf8mb4_nopad_bin */ /*!80017 COLLATE=utf8mb4_0900_bin */"
 _COLUMNS = {
     "schema_version": "version least agent at",
     "journals": "id project environment app present begun_at ended_at why fence holder session lease_until"
