@@ -12,8 +12,8 @@ from agent.config.where import STATE
 from agent.errors import EXIT_OK, UsageError
 from agent.journal import Journal
 from agent.journal.directory import reading
-from agent.journal.marks import MARKS, MOVED_TO
-from agent.journal.move import Tally, copy, hand_over, is_old_place, refuse_taken, tally, verify
+from agent.journal.marks import MARKS, MOVED_TO, MOVING_FROM
+from agent.journal.move import Tally, copy, hand_over, refuse_taken, tally, verify
 from agent.places import on_server
 from agent.records import replace
 from agent.site import Site, at_work
@@ -74,11 +74,12 @@ def _moved(context: Context, site: Site, old: Journal, target: str) -> Tally:
     with ExitStack() as stack:
         other = replace(site, directory=target)
         new = stack.enter_context(at_work(other, moving=True))
-        if is_old_place(new.journal, site.directory):
-            new.begin_anew("moved", f"the state had been moved to {site.directory}, and comes back")
-        refuse_taken(new.journal, site.directory, target)
-        if old.notes(MARKS).get(MOVED_TO) not in {None, str(target)}:
+        moved = old.notes(MARKS).get(MOVED_TO)
+        if moved not in {None, str(target)}:
             raise UsageError(f"the state in {site.directory} was moved elsewhere", remedy="name that place with --from")
+        if moved is not None and MOVING_FROM not in new.journal.notes(MARKS):
+            return tally(new.journal)  # the command that did it was killed before it could say so
+        refuse_taken(new.journal, site.directory, target)
         copy(old, new.journal, str(site.directory), lambda done, of: context.terminal.live(f"  {done} of {of} runs"))
         context.terminal.unlive()
         found = verify(old, new.journal)

@@ -75,9 +75,13 @@ def _batches(journal: Journal, rows: Sequence[RunRow]) -> Iterator[list[Copied]]
 
 
 def refuse_taken(target: Journal, source_name: str, place: str) -> None:
-    """Raise PlaceTaken where the target is in use: only an empty one, or this very move's, may be filled."""
+    """Raise PlaceTaken where the target is in use.
+
+    It may be filled where it is empty, where this very move began to, or where it had been moved to where the source is
+    now: on the way back it is out of date.
+    """
     marks = target.notes(MARKS)
-    if marks.get(MOVING_FROM) == source_name:
+    if marks.get(MOVING_FROM, marks.get(MOVED_TO)) == source_name:
         return
     if MOVING_FROM in marks:
         remedy = f"finish that: upsun-agent state move --from {marks[MOVING_FROM]} --to {place}"
@@ -85,11 +89,6 @@ def refuse_taken(target: Journal, source_name: str, place: str) -> None:
     if list(target.rows(most=1)) or target.cursors():
         remedy = "move it elsewhere first, or choose another place"
         raise PlaceTaken(f"{place} has a journal of its own, with runs of this environment", remedy=remedy)
-
-
-def is_old_place(target: Journal, source_name: str) -> bool:
-    """Whether the target's journal was moved to where the source is now: on the way back it is out of date."""
-    return target.notes(MARKS).get(MOVED_TO) == source_name
 
 
 def copy(source: Journal, target: Journal, source_name: str, progress: Callable[[int, int], None]) -> None:
@@ -130,4 +129,5 @@ def hand_over(source: Journal, target: Journal, place: str, identity: Identity) 
     """Give the old journal up, for good, and then let the new one be used. In this order: never are both in use."""
     source.set_glance(Glance(identity, "", 0))  # or an idle tick would go on believing it
     source.note(MOVED_TO, place)
+    target.note(MOVED_TO, None)
     target.note(MOVING_FROM, None)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from agent_process import Agent, Result
+from agent_process import TOKEN, Agent, Result
 
 from agent.cli.main import run
 from agent.journal import Cursor
 from agent.journal.sqlite import SqliteJournal
-from agent.simulator import ManualClock, Simulator
+from agent.simulator import ManualClock, Scenario, Simulator, serve
 
 IDENTITY = ("abcdefgh1234z", "main", "app")
 STEPS = """
@@ -86,3 +89,40 @@ class App:
         """How many requests that change something reached the platform."""
         found = self.simulator.books()["requests"]
         return len([each for each in found if each["method"] == "POST" and each["path"].endswith(f"/{end}")])
+
+
+@contextmanager
+def apps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., App]]:
+    """Builds a container on a platform that behaves as it is told; the platforms end with the block."""
+    servers = []
+
+    def build(**scenario: Any) -> App:
+        clock = ManualClock(datetime.now(UTC))
+        settings = {"backup_seconds": 0, "source_operation_seconds": 0, "deploy_seconds": 0, **scenario}
+        simulator = Simulator(Scenario(token=TOKEN, **settings), clock)
+        server = serve(simulator)
+        servers.append(server)
+        directory = tmp_path / "app"
+        directory.mkdir()
+        variables = {
+            "PLATFORM_PROJECT": IDENTITY[0],
+            "PLATFORM_BRANCH": IDENTITY[1],
+            "PLATFORM_APPLICATION_NAME": IDENTITY[2],
+            "PLATFORM_ENVIRONMENT_TYPE": "production",
+            "PLATFORM_APP_DIR": str(directory),
+            "UPSUN_CLI_API_URL": server.url,
+            "UPSUN_CLI_AUTH_URL": server.url,
+            "UPSUN_CLI_TOKEN": TOKEN,
+        }
+        due = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+        app = App(directory, Agent(directory, variables), simulator, clock, due, monkeypatch, capsys)
+        app.write_jobs()
+        return app
+
+    try:
+        yield build
+    finally:
+        for server in servers:
+            server.close()

@@ -6,18 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from agent_process import TOKEN, Agent  # isort: skip
-from cli_app import IDENTITY, App  # isort: skip
-
-from agent.simulator import ManualClock, Scenario, Simulator, serve
+from cli_app import App, apps  # isort: skip
 
 FOREIGN = ("PLATFORM_", "UPSUN_", "SSH_", "XDG_", "COLUMNS", "NO_COLOR", "PYTHONIOENCODING")
 
@@ -37,34 +32,8 @@ def make_app(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., App]]:
     """Builds a container on a platform with another behaviour."""
-    servers = []
-
-    def build(**scenario: Any) -> App:
-        clock = ManualClock(datetime.now(UTC))
-        settings = {"backup_seconds": 0, "source_operation_seconds": 0, "deploy_seconds": 0, **scenario}
-        simulator = Simulator(Scenario(token=TOKEN, **settings), clock)
-        server = serve(simulator)
-        servers.append(server)
-        directory = tmp_path / "app"
-        directory.mkdir()
-        variables = {
-            "PLATFORM_PROJECT": IDENTITY[0],
-            "PLATFORM_BRANCH": IDENTITY[1],
-            "PLATFORM_APPLICATION_NAME": IDENTITY[2],
-            "PLATFORM_ENVIRONMENT_TYPE": "production",
-            "PLATFORM_APP_DIR": str(directory),
-            "UPSUN_CLI_API_URL": server.url,
-            "UPSUN_CLI_AUTH_URL": server.url,
-            "UPSUN_CLI_TOKEN": TOKEN,
-        }
-        due = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
-        app = App(directory, Agent(directory, variables), simulator, clock, due, monkeypatch, capsys)
-        app.write_jobs()
-        return app
-
-    yield build
-    for server in servers:
-        server.close()
+    with apps(tmp_path, monkeypatch, capsys) as build:
+        yield build
 
 
 @pytest.fixture
