@@ -137,12 +137,12 @@ def _texts(texts: Iterable[str]) -> ctypes.Array[ctypes.c_char_p]:
 
 
 def _library() -> ctypes.CDLL:
+    found = "libpq.so.5"
     for folder in [f"{path}/psycopg_binary.libs" for path in sys.path]:
         if os.path.isdir(folder):
-            for name in os.listdir(folder):
-                if name.startswith("libpq-"):
-                    return ctypes.CDLL(f"{folder}/{name}")
+            found = next((f"{folder}/{name}" for name in os.listdir(folder) if name.startswith("libpq-")), found)
+            break
     try:
-        return ctypes.CDLL("libpq.so.5")
+        return ctypes.CDLL(found)
     except OSError:
         raise NotToBeHad from None

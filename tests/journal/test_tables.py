@@ -1,0 +1,193 @@
+"""The tables: made by whoever comes first, taken forward beside older versions, with no more rights than needed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from forms import DatabaseForm, place_of
+from test_conformance import opened, warned
+
+from agent.database.troubles import DatabaseRefused
+from agent.errors import AgentError, Busy
+from agent.journal.server import migrate as migrating
+from agent.journal.server.lock import advisory_lock
+from agent.journal.server.migrate import Standing, TablesTooNew, find, migrate
+from agent.journal.server.migrations import MIGRATIONS, Migration
+from agent.journal.server.opening import hold
+from agent.journal.server.session import Session
+from tools.databases import Postgres, Server
+
+IDENTITY = ("project", "main", "app")
+RUNNER = "upsun_agent_runner"
+#: What the next versions might bring.
+MORE = "ALTER TABLE {p}runs ADD COLUMN IF NOT EXISTS note text; CREATE TABLE IF NOT EXISTS {p}more (x integer)"
+SECOND = Migration(2, 1, {"pgsql": MORE, "mysql": MORE})
+THIRD = Migration(3, 3, {"pgsql": "SELECT 1", "mysql": "SELECT 1"})
+
+
+@pytest.fixture
+def form(server: Server, fresh: str) -> DatabaseForm:
+    """A place in an empty database."""
+    return DatabaseForm(server, IDENTITY, database=fresh)
+
+
+def session(form: DatabaseForm) -> Session:
+    return Session(form.place, 30)
+
+
+def test_the_first_tick_makes_the_tables_and_looking_makes_none(form: DatabaseForm) -> None:
+    with form.look() as journal:
+        assert list(journal.rows()) == []
+    opened_session = session(form)
+    assert find(opened_session) == Standing(0, 0)
+    opened_session.close()
+    with form.work():
+        pass
+    opened_session = session(form)
+    assert find(opened_session) == Standing(1, 1)
+    assert opened_session.tables.own_schema is isinstance(form.server, Postgres)
+    opened_session.close()
+
+
+def test_many_that_come_first_at_once_make_them_once(form: DatabaseForm) -> None:
+    def one(number: int) -> str:
+        try:
+            hold(form.place, ("project", f"env{number}", "app")).release()
+        except Busy:
+            return "busy"
+        return "done"
+
+    with ThreadPoolExecutor(12) as crowd:
+        ends = list(crowd.map(one, range(12)))
+    assert "done" in ends
+    assert form.say("SELECT count(*) FROM {p}schema_version") == "1"
+    assert int(form.say("SELECT count(*) FROM {p}journals")) == ends.count("done")
+
+
+def test_a_process_that_makes_tables_keeps_others_from_it(form: DatabaseForm) -> None:
+    first, second = session(form), session(form)
+    with advisory_lock(first, migrating.LOCK) as held:
+        assert held
+        with pytest.raises(Busy, match="making the tables"):
+            migrate(second)
+    migrate(second)
+    first.close()
+    second.close()
+
+
+def test_a_newer_version_takes_the_tables_forward_and_the_older_one_works_on_beside_it(form: DatabaseForm) -> None:
+    old = hold(form.place, IDENTITY)
+    old.journal.open_run(opened("r"))
+    newer = session(form)
+    migrate(newer, (*MIGRATIONS, SECOND))
+    assert find(newer) == Standing(2, 1)
+    old.journal.append("r", warned("beside"))
+    old.release()
+    with form.work() as journal:
+        journal.open_run(opened("s"))
+        assert len(journal.rows()) == 2
+    assert form.say("SELECT max(version) FROM {p}schema_version") == "2", "an older version takes nothing back"
+    newer.close()
+
+
+def test_tables_that_this_version_cannot_work_with_are_refused(form: DatabaseForm) -> None:
+    with form.work():
+        pass
+    newer = session(form)
+    migrate(newer, (*MIGRATIONS, SECOND, THIRD))
+    newer.close()
+    with pytest.raises(TablesTooNew) as refused:
+        hold(form.place, IDENTITY)
+    assert refused.value.exit_code == 73
+    with pytest.raises(TablesTooNew), form.look():
+        pass
+
+
+def test_a_migration_that_was_killed_in_the_middle_is_made_again(form: DatabaseForm) -> None:
+    with form.work():
+        pass
+    half = session(form)
+    broken = Migration(2, 1, {kind: f"{text}; SELECT no_such_thing" for kind, text in SECOND.text.items()})
+    with pytest.raises(AgentError):
+        migrate(half, (*MIGRATIONS, broken))
+    assert find(half) == Standing(1, 1)
+    migrate(half, (*MIGRATIONS, SECOND))
+    assert find(half) == Standing(2, 1)
+    half.close()
+
+
+def test_tables_that_are_not_as_they_were_made_are_said_and_no_traceback(form: DatabaseForm) -> None:
+    with form.work():
+        pass
+    form.say("DROP TABLE {p}notes")
+    with form.work() as journal, pytest.raises(DatabaseRefused) as refused:
+        journal.noted("x")
+    assert refused.value.exit_code == 73
+    assert "notes" not in str(refused.value), "no words of the driver's"
+
+
+# --- rights -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runner(form: DatabaseForm) -> DatabaseForm:
+    """The same place with a user that has the rights to run, and none to make anything: as the docs say."""
+    server, name = form.server, form.place.endpoint.database
+    if isinstance(server, Postgres):
+        server.execute(f"DROP ROLE IF EXISTS {RUNNER}", f"CREATE ROLE {RUNNER} LOGIN PASSWORD '{server.password}'")
+    else:
+        server.execute(f"CREATE OR REPLACE USER {RUNNER}@'127.0.0.1' IDENTIFIED BY '{server.password}'")
+        server.execute(f"GRANT USAGE ON *.* TO {RUNNER}@'127.0.0.1'")
+    return DatabaseForm(server, IDENTITY, database=name, user=RUNNER)
+
+
+def grant(form: DatabaseForm) -> None:
+    """What docs/shared-journal.md tells to grant."""
+    name = form.place.endpoint.database
+    if isinstance(form.server, Postgres):
+        form.say(
+            f"GRANT USAGE ON SCHEMA upsun_agent TO {RUNNER}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA upsun_agent TO {RUNNER}",
+        )
+    else:
+        form.say(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO {RUNNER}@'127.0.0.1'")
+
+
+def test_to_run_takes_four_rights_on_the_tables_and_none_to_make_any(form: DatabaseForm, runner: DatabaseForm) -> None:
+    with form.work():
+        pass
+    grant(form)
+    with runner.work() as journal:
+        assert journal.open_run(opened("r"), [warned("x")], notes={"k": "v"})
+        journal.append("r", warned("y"), notes={"k": None})
+        journal.mark_tick(5)
+        journal.take_in(journal.copied(journal.rows()))
+        journal.drop(["r"])
+    if isinstance(form.server, Postgres):
+        form.say(f"REASSIGN OWNED BY {RUNNER} TO postgres", f"DROP OWNED BY {RUNNER}")
+
+
+def test_without_the_right_to_make_tables_the_first_tick_says_what_is_missing(runner: DatabaseForm) -> None:
+    if not isinstance(runner.server, Postgres):
+        runner.server.execute(f"GRANT SELECT ON {runner.place.endpoint.database}.* TO {RUNNER}@'127.0.0.1'")
+    with pytest.raises(DatabaseRefused, match="lacks a right") as refused:
+        hold(runner.place, IDENTITY)
+    assert "docs/shared-journal.md" in refused.value.remedy
+
+
+def test_where_no_schema_may_be_made_the_tables_have_a_prefix(postgres: Server) -> None:
+    postgres.fresh_database("plain")
+    postgres.execute(f"DROP ROLE IF EXISTS {RUNNER}", f"CREATE ROLE {RUNNER} LOGIN PASSWORD '{postgres.password}'")
+    postgres.execute(f"GRANT CREATE ON SCHEMA public TO {RUNNER}", database="plain")
+    form = DatabaseForm(postgres, IDENTITY, database="plain", user=RUNNER)
+    for number in (1, 2):
+        with form.work() as journal:
+            journal.open_run(opened(f"r{number}"))
+            assert len(journal.rows()) == number
+    assert postgres.execute("SELECT count(*) FROM public.upsun_agent_runs", database="plain") == "2"
+    assert postgres.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'upsun_agent'", database="plain") == "0"
+    owner = place_of(postgres.url(database="plain"))
+    with pytest.raises(DatabaseRefused):
+        hold(owner, IDENTITY)  # it may make a schema, but finds the tables that are there already
+    postgres.execute(f"DROP OWNED BY {RUNNER}", database="plain")
