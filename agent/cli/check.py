@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.context import Context
 from agent.cli.token import jobs_of, stands
+from agent.database.place import placed
 from agent.doctor import Finding, code_of, place, worst
 from agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
 from agent.limits import TICK_BUDGET
+from agent.places import on_server
 from agent.report.story import Tone
 from agent.standing import Standing, token_in, token_of
 
@@ -175,15 +177,40 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
 
 def _state(context: Context) -> Iterator[Finding]:
     try:
-        directory = context.directory
+        setting = context.job_file.state
     except ConfigInvalid:
         return  # the job file's own finding says it
-    yield from place.state(directory, context.container.identity)
+    try:
+        directory = context.directory
+    except ConfigInvalid as error:  # the place that it names is not there
+        yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
+        return
+    if not on_server(directory):
+        yield from place.state(directory, context.container.identity)
+        return
+    from agent.doctor import database  # noqa: PLC0415  late: most states are on a mount
+
+    found = list(database.drivers(setting or directory))
+    if found[0].level == "fail":
+        yield from found
+    else:
+        yield from database.state(placed(directory), context.container.identity)
+
+
+def _build_state(context: Context) -> Iterator[Finding]:
+    try:
+        setting = context.job_file.state or ""
+    except ConfigInvalid:
+        return  # the job file's own finding says it
+    if on_server(setting):
+        from agent.doctor import database  # noqa: PLC0415  late: most states are on a mount
+
+        yield from database.drivers(setting)
 
 
 def _places(context: Context) -> Iterator[Finding]:
     yield from place.build_places(context.environ)
 
 
-BUILD = (_python, _libraries, _places, _job_file, _build_token, _build_type)
+BUILD = (_python, _libraries, _places, _job_file, _build_state, _build_token, _build_type)
 RUNTIME = (_python, _job_file, _runtime_type, _state, _api)

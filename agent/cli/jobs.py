@@ -33,6 +33,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         help="what runs, ran and comes next",
         description="Show every job with its last run and its next slot, the runs in flight, and the last tick.",
     )
+    status.add_argument(
+        "--all", action="store_true", help="every environment, app and project whose state is in the same place"
+    )
     status.set_defaults(run=_status)
     coming = commands.add_parser(
         "next",
@@ -130,6 +133,10 @@ def _validate(context: Context) -> int:
 
 
 def _status(context: Context) -> int:
+    if context.options.all:
+        from agent.cli.fleet import show  # noqa: PLC0415  late: it is asked for rarely
+
+        return show(context)
     now, directory = context.clock.now(), context.directory
     with reading_if_any(directory, context.container.identity) as journal:
         seconds = journal.last_tick()
