@@ -79,8 +79,10 @@ def _try_rights(session: Session) -> None:
 
     for name in ("journals", *PARTS):
         table = session.tables.named(name)
-        column = list(table.c)[-1]  # the first may be one that the server alone fills
-        session.run(insert(table).from_select([column.name], select(column).where(false())))
+        columns = [each for each in table.c if each.name not in {"id", "seq", "number"}]  # those the server alone fills
+        column = columns[-1]
+        names = [each.name for each in columns]
+        session.run(insert(table).from_select(names, select(*columns).where(false())))
         session.run(update(table).where(false()).values(**{column.name: column}))
         session.run(delete(table).where(false()))
 
