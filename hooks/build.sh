@@ -11,7 +11,8 @@
 # install leaves the previous one. It needs python3 3.11 or newer with pip (or uv, or venv, or pip's wheel).
 #
 #   UPSUN_AGENT_TARGET   where to install      (default: $PLATFORM_APP_DIR/.upsun-agent)
-#   UPSUN_AGENT_EXTRA    simulator: also install what `simulate` and `rehearse` need
+#   UPSUN_AGENT_EXTRA    also install what these need, several with commas between: simulator (`simulate`, `rehearse`),
+#                        shared (the state in the project's database), otel (`report --otlp`)
 #   UPSUN_AGENT_PYTHON   the interpreter       (default: python3)
 #   UPSUN_AGENT_WHEELS   a directory of wheels: they are taken from there, without a network
 set -eu
@@ -36,12 +37,16 @@ app_dir=${PLATFORM_APP_DIR:-$PWD}
 target=${UPSUN_AGENT_TARGET:-$app_dir/.upsun-agent}
 extra=${UPSUN_AGENT_EXTRA:-}
 given=${UPSUN_AGENT_WHEELS:-}
-case $extra in
-    "") requirements=$source_dir/requirements/runtime.txt ;;
-    simulator) requirements=$source_dir/requirements/simulator.txt ;;
-    *) fail "UPSUN_AGENT_EXTRA is '$extra'" "it can be: simulator" ;;
-esac
-[ -f "$requirements" ] || fail "$requirements is missing" "check the agent out whole: hooks/, agent/ and requirements/"
+set -- "$source_dir/requirements/runtime.txt"
+for each in $(printf '%s' "$extra" | tr , ' '); do
+    case $each in
+        simulator | shared | otel) set -- "$@" "$source_dir/requirements/$each.txt" ;;
+        *) fail "UPSUN_AGENT_EXTRA is '$extra'" "it can be: simulator, shared, otel, or several with commas between" ;;
+    esac
+done
+for each; do
+    [ -f "$each" ] || fail "$each is missing" "check the agent out whole: hooks/, agent/ and requirements/"
+done
 [ -z "$given" ] || [ -d "$given" ] || fail "UPSUN_AGENT_WHEELS is no directory: $given"
 
 # --- python ----------------------------------------------------------------------------------------------------
@@ -72,6 +77,9 @@ export PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=
 hash_of() {
     "$python" -IS -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$1"
 }
+# What is to be installed, each package once: every extra's file repeats what the agent itself needs.
+requirements=$work/requirements.txt
+awk '/^[A-Za-z0-9]/ { split($1, pin, "=="); keep = !(pin[1] in seen); seen[pin[1]] = 1 } keep' "$@" >"$requirements"
 # The lines of one package in a file of requirements.
 lines_of() { sed -n "/^$1==/,/[^\\\\]\$/p" "$2"; }
 lines_of cffi "$requirements" >"$work/cffi.txt"

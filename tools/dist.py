@@ -35,9 +35,10 @@ ARCHIVED = (
     "hooks/build.sh",
     "hooks/environment.sh",
     "requirements/installer.txt",
-    "requirements/runtime.txt",
-    "requirements/simulator.txt",
+    *(f"requirements/{name}.txt" for name in ("otel", "runtime", "shared", "simulator")),
 )
+#: What UPSUN_AGENT_EXTRA can be, each with its requirements beside those of the agent itself.
+EXTRAS = ("otel", "shared", "simulator")
 #: What hatchling reads to build the wheel.
 PACKAGED = ("LICENSE", "README.md", "agent", "pyproject.toml")
 MINORS = ("3.11", "3.12", "3.13", "3.14")
@@ -189,8 +190,11 @@ def requirements(file: Path) -> Iterator[tuple[str, str, list[str]]]:
             yield pin[1], pin[2], re.findall(r"--hash=sha256:([0-9a-f]{64})", line)
 
 
-def wheelhouse(release: Release, output: Path) -> None:
+def wheelhouse(release: Release, output: Path, extras: tuple[str, ...] = ()) -> None:
     """All that an install needs, without a network: the archive, every dependency's wheels and pip's own."""
+    unknown = [name for name in extras if name not in EXTRAS]
+    if unknown:
+        raise DistError(f"there is no extra {unknown[0]!r}: {', '.join(EXTRAS)}")
     output.mkdir(parents=True, exist_ok=True)
     pins = release.source / "requirements"
     options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--no-deps"]
@@ -199,8 +203,9 @@ def wheelhouse(release: Release, output: Path) -> None:
     _run([*pip, "-r", str(pins / "installer.txt")])
     for platforms in PLATFORMS.values():
         for minor in MINORS:
-            command = [*pip, "-r", str(pins / "runtime.txt"), "--python-version", minor]
-            _run([*command, *(word for each in platforms for word in ("--platform", each))])
+            for name in ("runtime", *extras):
+                command = [*pip, "-r", str(pins / f"{name}.txt"), "--python-version", minor]
+                _run([*command, *(word for each in platforms for word in ("--platform", each))])
     (output / f"{release.name}.tar").write_bytes(release.archive())
 
 
@@ -238,6 +243,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.dist", description="Make the files of a release.")
     parser.add_argument("--source", type=Path, default=REPOSITORY, metavar="DIR", help="the checkout to release")
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to (default: dist/ in the source)")
+    parser.add_argument(
+        "--extra", default="", metavar="NAME", help="with --wheelhouse: these extras too, commas between them"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--wheelhouse", action="store_true", help="fill wheelhouse/ instead: needs the network")
     what.add_argument("--snippet", action="store_true", help="print the lines for the build hook")
@@ -252,7 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.check or options.write:
             return _document(options.check or options.write, release, write=bool(options.write))
         elif options.wheelhouse:
-            wheelhouse(release, output / "wheelhouse")
+            wheelhouse(release, output / "wheelhouse", tuple(filter(None, options.extra.split(","))))
             print(f"{output / 'wheelhouse'}: give it as UPSUN_AGENT_SOURCE")
         else:
             _build(release, output)

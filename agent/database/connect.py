@@ -74,7 +74,7 @@ class Link:
                 self.raw, self._fuse = (
                     _postgres(endpoint, durable=not hint) if endpoint.scheme == "pgsql" else _mysql(endpoint)
                 )
-        except ModuleNotFoundError as error:
+        except ImportError as error:
             raise missing(place, error) from None
         self._fuse.relight(seconds)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from agent.errors import Busy, ConfigInvalid, StateNotWritable
 
@@ -174,9 +173,10 @@ def _is_foreign(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in {"psycopg", "pymysql", "sqlalchemy"}
 
 
-def missing(place: str, error: ModuleNotFoundError) -> Any:
-    """The error for a missing extra ``shared``; any other missing module is passed on as it is."""
-    if (error.name or "").partition(".")[0] not in {"psycopg", "pymysql", "sqlalchemy", "psycopg_binary"}:
+def missing(place: str, error: ImportError) -> Exception:
+    """The error for an extra ``shared`` that is missing or does not load; any other import's error as it is."""
+    if (error.name or "psycopg").partition(".")[0] not in {"psycopg", "pymysql", "sqlalchemy", "psycopg_binary"}:
         return error
     remedy = "UPSUN_AGENT_EXTRA=shared in the build hook, or: pip install 'upsun-agent[shared]'"
-    return DriverMissing(f"the state is in {place}, which needs the extra 'shared'; it is not installed", remedy=remedy)
+    text = f"the state is in {place}, which needs the extra 'shared'; it is not installed for this Python"
+    return DriverMissing(text, remedy=remedy)

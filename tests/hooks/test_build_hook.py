@@ -129,10 +129,32 @@ def test_no_python_at_all_names_the_line_to_add(app: Path) -> None:
     assert "stack.runtimes" in done.stderr
 
 
-def test_an_unknown_extra_is_refused(app: Path) -> None:
-    done = run_hook(app, {"UPSUN_AGENT_EXTRA": "everything"})
+@pytest.mark.parametrize("extra", ["everything", "shared,everything", "shared simulator2", "../shared"])
+def test_an_unknown_extra_is_refused(app: Path, extra: str) -> None:
+    done = run_hook(app, {"UPSUN_AGENT_EXTRA": extra})
     assert done.returncode == 1
-    assert "it can be: simulator" in done.stderr
+    assert "it can be: simulator, shared, otel" in done.stderr
+
+
+def test_several_extras_are_installed_together_and_each_package_once(app: Path) -> None:
+    done = run_hook(app, {"UPSUN_AGENT_EXTRA": "shared,simulator"})
+    assert done.returncode == 0, done.stderr
+    library = app / ".upsun-agent" / "lib"
+    for name in ("psycopg", "psycopg_binary", "pymysql", "sqlalchemy", "werkzeug", "httpx"):
+        assert (library / name).is_dir(), name
+    assert (app / ".upsun-agent" / "installed").read_text().endswith("extra shared,simulator\n")
+    (app / "agent.toml").write_text('[agent]\nstate = "relationship:database"\n[jobs.x]\nsteps = [{ backup = {} }]\n')
+    command = app / ".upsun-agent" / "bin" / "upsun-agent"
+    checked = subprocess.run(
+        [command, "check", "--phase", "build", "--config", "agent.toml"],
+        cwd=app,
+        env=clean(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+    assert "the extra 'shared' is installed" in checked.stdout
 
 
 def test_commands_that_need_the_extra_say_so(built: tuple[Path, str]) -> None:

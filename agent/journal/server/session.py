@@ -36,7 +36,7 @@ class Session:
         try:
             with spoken(place):
                 self._connection = self._wrapped(self._link)
-        except ModuleNotFoundError as error:
+        except ImportError as error:
             self.close()
             raise missing(place, error) from None
         except BaseException:
