@@ -27,6 +27,7 @@ from bench.picture import picture
 from bench.processes import Cost, Failed, Spawner
 from bench.result import Result
 from bench.scene import REPOSITORY, Scene
+from bench.shared import SharedIdle, shared_cases
 
 PAGE = REPOSITORY / "docs" / "speed.md"
 #: How often the dear cases are run: in every so many-th round.
@@ -46,12 +47,13 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def play(scene: Scene, official: Official | None, rounds: int) -> list[Round]:
+def play(scene: Scene, official: Official | None, shared: dict[str, SharedIdle], rounds: int) -> list[Round]:
     """All rounds, each in an order of its own, after one that does not count."""
     often: dict[str, Callable[[], Cost]] = {
         "unit": scene.unit,
         "idle": lambda: scene.tick(scene.idle),
         "loaded": lambda: scene.tick(scene.loaded),
+        **{name: case.tick for name, case in shared.items()},
     }
     found: list[Round] = []
     for number in range(-1, rounds):
@@ -77,7 +79,8 @@ def measure(root: Path, rounds: int, python: str) -> Result:
         scene.tick(scene.idle)
         scene.tick(scene.loaded)
         official = Official(binary, root, spawner) if binary else None
-        found = play(scene, official, rounds)
+        with shared_cases(scene, spawner, root) as shared:
+            found = play(scene, official, shared, rounds)
         aside = Aside(
             scene.size(),
             official.size() if official else None,

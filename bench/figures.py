@@ -106,6 +106,8 @@ def figures(rounds: Sequence[Round], aside: Aside) -> list[Figure]:
         Figure("idle.wall", "idle tick", ratio(rounds, "idle", "unit"), "x", 2.2, 2.0),
         Figure("idle.memory", "idle tick, memory", typical(rounds, "idle", "memory"), "MiB", 12),
         Figure("loaded.wall", "idle tick, 1,000 jobs and 100,000 events", ratio(rounds, "loaded", "idle"), "x", 1.3),
+        Figure("postgres.wall", "idle tick, journal on PostgreSQL", ratio(rounds, "postgres", "unit"), "x", 7, 5),
+        Figure("mariadb.wall", "idle tick, journal on MariaDB", ratio(rounds, "mariadb", "unit"), "x", 14, 10),
         Figure("run.wall", "backup and update in one process", ratio(rounds, "run", "unit"), "x", 18, 14),
         Figure("run.cpu", "backup and update, CPU", ratio(rounds, "run", "unit", "cpu"), "x"),
         Figure("run.memory", "backup and update, memory", typical(rounds, "run", "memory"), "MiB", 40),

@@ -23,6 +23,8 @@ HOW = """\
 - In each round every command is run once, in a random order; a ratio is the median of the rounds' own ratios.
 - A small process starts them all (`posix_spawn`, `wait4`): a child's peak memory never reads lower than its parent's.
 - *Idle tick*: there is a journal, and nothing is due. It ends after one row; most ticks of a day are such.
+- *Journal on PostgreSQL*, *on MariaDB*: the same with the journal on a real server on this machine, over TLS and with
+  a password, as the extra `shared` makes it possible. One connection, one statement.
 - *1,000 jobs and 100,000 events*: the same with that many in the job file and in the journal, against the plain one.
 - *Backup and update in one process*: one tick that gets a bearer, looks at the environment, asks for a backup, proves
   it, and asks for the update. The simulated platform finishes backups at once, so that nothing waits.

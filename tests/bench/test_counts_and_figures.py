@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 
+from tests.needs import database
+from tools.databases import MariaDb, Postgres
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEYS = {
-    "idle.wall", "idle.memory", "loaded.wall", "run.wall", "run.cpu", "run.memory",
+    "idle.wall", "idle.memory", "loaded.wall", "postgres.wall", "mariadb.wall", "run.wall", "run.cpu", "run.memory",
     "daily.wall", "daily.cpu", "daily.memory", "daily.requests",
     "warm.wall", "warm.cpu", "warm.memory", "warm.requests",
     "official.memory", "official.size", "official.one-cron",
 }  # fmt: skip
+SERVERS = {"postgres.wall": Postgres, "mariadb.wall": MariaDb}
 TOLD = {"official.one-cron", "run.cpu"}
 OURS = {key for key in KEYS if key.startswith(("idle.", "loaded.", "run."))}
 #: Bounds of what is counted: today's number, and a little for other versions of Python and of the libraries.
@@ -79,9 +83,19 @@ def test_every_figure_is_given_with_its_target(found: dict[str, Any]) -> None:
 
 
 def test_without_the_official_cli_it_says_so_and_gives_the_rest(found: dict[str, Any]) -> None:
-    measured = all(each["value"] is not None for each in found["figures"] if each["key"] not in OURS)
+    others = [each for each in found["figures"] if each["key"] not in OURS | SERVERS.keys()]
+    measured = all(each["value"] is not None for each in others)
     said = any("NOT MEASURED" in note for note in found["notes"])
     assert measured is not said
+
+
+@pytest.mark.parametrize("key", SERVERS)
+def test_an_idle_tick_with_its_journal_on_a_server_is_measured_where_there_is_one(
+    found: dict[str, Any], key: str
+) -> None:
+    database(SERVERS[key], "the speed of an idle tick on it")
+    (figure,) = [each for each in found["figures"] if each["key"] == key]
+    assert figure["value"] > 0
 
 
 def test_backup_and_update_make_five_requests_and_a_whole_run_eight(found: dict[str, Any]) -> None:

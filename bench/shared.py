@@ -1,0 +1,68 @@
+"""An idle tick whose journal is on a real server, PostgreSQL or MariaDB, started for the measurement."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from agent.database.place import ServerPlace
+from agent.glance import basis
+from agent.journal import Glance
+from agent.journal.server.opening import hold
+from bench.processes import Cost, Spawner
+from bench.scene import IDENTITY, TYPE, Place, Scene
+from tools.databases import MariaDb, Postgres, Server
+
+KINDS: dict[str, type[Server]] = {"postgres": Postgres, "mariadb": MariaDb}
+VARIABLE = "STATE_URL"
+
+
+class SharedIdle:
+    """A container with nothing due and its journal on that server."""
+
+    def __init__(self, scene: Scene, spawner: Spawner, server: Server, root: Path) -> None:
+        self._spawner = spawner
+        self._launcher = launcher(scene.launcher, root / "upsun-agent-shared")
+        self._place = Place(root / server.scheme, scene.idle.schedule)
+        text = self._place.text.replace(f'"{self._place.state}"', f'"url-variable:{VARIABLE}"')
+        (self._place.directory / ".upsun" / "agent.toml").write_text(text, encoding="utf-8")
+        self._variables = {**self._place.variables(), VARIABLE: server.url()}
+        held = hold(ServerPlace.of(f"url-variable:{VARIABLE}", self._variables), IDENTITY)
+        held.journal.set_glance(Glance(IDENTITY, basis(text, TYPE), int(time.time()) + 43_200))
+        held.journal.mark_tick(time.time())
+        held.release()
+
+    def tick(self) -> Cost:
+        """One tick, as a cron starts it."""
+        return self._spawner.run([str(self._launcher), "tick"], self._variables, self._place.directory)
+
+
+def launcher(installed: Path, path: Path) -> Path:
+    """The installed launcher with what the extra ``shared`` brings at its end: the drivers of this interpreter."""
+    spec = importlib.util.find_spec("pymysql")
+    drivers = str(Path(spec.origin).parent.parent) if spec and spec.origin else ""
+    library = installed.parent.parent / "lib"
+    text = installed.read_text(encoding="utf-8")
+    real = 'os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "lib")'
+    text = text.replace(real, repr(str(library))).replace(
+        "from agent.__main__", f"sys.path.append({drivers!r})\nfrom agent.__main__"
+    )
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@contextmanager
+def shared_cases(scene: Scene, spawner: Spawner, root: Path) -> Iterator[dict[str, SharedIdle]]:
+    """One for each kind of server that this machine has; none where it has none."""
+    with ExitStack() as stack:
+        found = {}
+        for name, kind in KINDS.items():
+            if not kind.missing():
+                server = kind(durable=True)
+                stack.callback(server.remove)
+                found[name] = SharedIdle(scene, spawner, server, root)
+        yield found
