@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from forms import DatabaseForm, place_of
@@ -19,7 +22,7 @@ from agent.journal.server.session import Session
 from tools.databases import Postgres, Server
 
 IDENTITY = ("project", "main", "app")
-RUNNER = "upsun_agent_runner"
+MAKER, RUNNER = "upsun_agent_maker", "upsun_agent_runner"
 #: What the next versions might bring.
 MORE = "ALTER TABLE {p}runs ADD COLUMN IF NOT EXISTS note text; CREATE TABLE IF NOT EXISTS {p}more (x integer)"
 SECOND = Migration(2, 1, {"pgsql": MORE, "mysql": MORE})
@@ -127,50 +130,85 @@ def test_tables_that_are_not_as_they_were_made_are_said_and_no_traceback(form: D
     assert "notes" not in str(refused.value), "no words of the driver's"
 
 
-# --- rights -----------------------------------------------------------------------------------------------------------
+# --- rights: the very statements of docs/shared-journal.md --------------------------------------------------------
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "shared-journal.md"
+
+
+def granted(form: DatabaseForm, block: int, user: str) -> None:
+    """Carry out the page's statements of that block for the user."""
+    text = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[block]
+    _, postgres, mariadb = re.split(r"-- \w+\n", text)
+    chosen = postgres if isinstance(form.server, Postgres) else mariadb
+    database = form.place.endpoint.database
+    named = re.sub(r"\bTO \w+", f"TO {login(form, user)}", re.sub(r"\bmain\b", database, chosen))
+    form.server.execute(*[each for each in named.split(";") if each.strip()], database=database)
+
+
+def login(form: DatabaseForm, user: str) -> str:
+    return user if isinstance(form.server, Postgres) else f"{user}@'127.0.0.1'"
+
+
+def user_of(form: DatabaseForm, user: str) -> DatabaseForm:
+    """The same place for a new user, who has no rights."""
+    server, password = form.server, form.server.password
+    if isinstance(server, Postgres):
+        server.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+        server.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC", database=form.place.endpoint.database)
+    else:
+        server.execute(f"CREATE USER {login(form, user)} IDENTIFIED BY '{password}'")
+    return DatabaseForm(server, IDENTITY, database=form.place.endpoint.database, user=user)
 
 
 @pytest.fixture
-def runner(form: DatabaseForm) -> DatabaseForm:
-    """The same place with a user that has the rights to run, and none to make anything: as the docs say."""
-    server, name = form.server, form.place.endpoint.database
-    if isinstance(server, Postgres):
-        server.execute(f"DROP ROLE IF EXISTS {RUNNER}", f"CREATE ROLE {RUNNER} LOGIN PASSWORD '{server.password}'")
-    else:
-        server.execute(f"CREATE OR REPLACE USER {RUNNER}@'127.0.0.1' IDENTIFIED BY '{server.password}'")
-        server.execute(f"GRANT USAGE ON *.* TO {RUNNER}@'127.0.0.1'")
-    return DatabaseForm(server, IDENTITY, database=name, user=RUNNER)
+def users(form: DatabaseForm) -> Iterator[tuple[DatabaseForm, DatabaseForm]]:
+    """The same place for one user who is to make the tables, and one who is to run."""
+    yield user_of(form, MAKER), user_of(form, RUNNER)
+    for user in (MAKER, RUNNER):
+        if isinstance(form.server, Postgres):
+            form.server.execute(f"DROP OWNED BY {user} CASCADE", database=form.place.endpoint.database)
+        form.server.execute(f"DROP USER {login(form, user)}")
 
 
-def grant(form: DatabaseForm) -> None:
-    """What docs/shared-journal.md tells to grant."""
-    name = form.place.endpoint.database
-    if isinstance(form.server, Postgres):
-        form.say(
-            f"GRANT USAGE ON SCHEMA upsun_agent TO {RUNNER}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA upsun_agent TO {RUNNER}",
-        )
-    else:
-        form.say(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO {RUNNER}@'127.0.0.1'")
-
-
-def test_to_run_takes_four_rights_on_the_tables_and_none_to_make_any(form: DatabaseForm, runner: DatabaseForm) -> None:
-    with form.work():
-        pass
-    grant(form)
-    with runner.work() as journal:
+def everything(form: DatabaseForm) -> None:
+    """Every kind of write."""
+    with form.work() as journal:
         assert journal.open_run(opened("r"), [warned("x")], notes={"k": "v"})
         journal.append("r", warned("y"), notes={"k": None})
         journal.mark_tick(5)
         journal.take_in(journal.copied(journal.rows()))
         journal.drop(["r"])
-    if isinstance(form.server, Postgres):
-        form.say(f"REASSIGN OWNED BY {RUNNER} TO postgres", f"DROP OWNED BY {RUNNER}")
 
 
-def test_without_the_right_to_make_tables_the_first_tick_says_what_is_missing(runner: DatabaseForm) -> None:
-    if not isinstance(runner.server, Postgres):
-        runner.server.execute(f"GRANT SELECT ON {runner.place.endpoint.database}.* TO {RUNNER}@'127.0.0.1'")
+def test_the_rights_that_the_page_names_are_enough_and_none_is_more(
+    form: DatabaseForm, users: tuple[DatabaseForm, DatabaseForm]
+) -> None:
+    maker, runner = users
+    with pytest.raises(DatabaseRefused):
+        hold(maker.place, IDENTITY)
+    granted(form, 0, MAKER)
+    with pytest.raises(DatabaseRefused):
+        hold(runner.place, IDENTITY)
+    everything(maker)
+    granted(form, 1, RUNNER)
+    everything(runner)
+    newer = session(runner)
+    with pytest.raises(DatabaseRefused, match="lacks a right"):
+        migrate(newer, (*MIGRATIONS, SECOND))
+    newer.close()
+    newer = session(maker)
+    migrate(newer, (*MIGRATIONS, SECOND))
+    newer.close()
+    with runner.work() as journal:
+        journal.note("after", "a change of the tables")
+
+
+def test_without_the_right_to_make_tables_the_first_tick_says_what_is_missing(
+    form: DatabaseForm, users: tuple[DatabaseForm, DatabaseForm]
+) -> None:
+    runner = users[1]
+    if not isinstance(form.server, Postgres):
+        form.server.execute(f"GRANT SELECT ON {form.place.endpoint.database}.* TO {login(form, RUNNER)}")
     with pytest.raises(DatabaseRefused, match="lacks a right") as refused:
         hold(runner.place, IDENTITY)
     assert "docs/shared-journal.md" in refused.value.remedy
@@ -178,7 +216,7 @@ def test_without_the_right_to_make_tables_the_first_tick_says_what_is_missing(ru
 
 def test_where_no_schema_may_be_made_the_tables_have_a_prefix(postgres: Server) -> None:
     postgres.fresh_database("plain")
-    postgres.execute(f"DROP ROLE IF EXISTS {RUNNER}", f"CREATE ROLE {RUNNER} LOGIN PASSWORD '{postgres.password}'")
+    postgres.execute(f"CREATE ROLE {RUNNER} LOGIN PASSWORD '{postgres.password}'")
     postgres.execute(f"GRANT CREATE ON SCHEMA public TO {RUNNER}", database="plain")
     form = DatabaseForm(postgres, IDENTITY, database="plain", user=RUNNER)
     for number in (1, 2):
@@ -190,4 +228,4 @@ def test_where_no_schema_may_be_made_the_tables_have_a_prefix(postgres: Server) 
     owner = place_of(postgres.url(database="plain"))
     with pytest.raises(DatabaseRefused):
         hold(owner, IDENTITY)  # it may make a schema, but finds the tables that are there already
-    postgres.execute(f"DROP OWNED BY {RUNNER}", database="plain")
+    postgres.execute(f"DROP OWNED BY {RUNNER} CASCADE", f"DROP ROLE {RUNNER}", database="plain")
