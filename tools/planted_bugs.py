@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.server_bugs import SERVER_BUGS, SERVER_SUITE
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 PARTS = (
     "agent",
@@ -43,6 +45,7 @@ class Bug:
     file: str
     old: str
     new: str
+    suite: tuple[str, ...] = SUITE
 
 
 BUGS = (
@@ -262,6 +265,7 @@ BUGS = (
         '    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):\n',
         "    if not same:\n",
     ),
+    *(Bug(*each, suite=SERVER_SUITE) for each in SERVER_BUGS),
 )
 
 
@@ -279,7 +283,7 @@ def misplaced() -> list[str]:
 CONTROL = Bug("no bug", "README.md", "# upsun-agent\n", "# upsun-agent\n")
 
 
-def is_caught(bug: Bug, suite: tuple[str, ...] = SUITE) -> tuple[bool, str]:
+def is_caught(bug: Bug, suite: tuple[str, ...] = ()) -> tuple[bool, str]:
     """Whether the suite fails on the bug, and by which test. The bug must load: a broken import proves nothing."""
     with tempfile.TemporaryDirectory(prefix="planted-bug-") as directory:
         copy = Path(directory)
@@ -295,7 +299,17 @@ def is_caught(bug: Bug, suite: tuple[str, ...] = SUITE) -> tuple[bool, str]:
         variables = {**os.environ, "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1"}
         load = "import agent.cli.main, agent.tick, agent.glance, agent.upsun.client, agent.rehearsal"
         subprocess.run([sys.executable, "-c", load], cwd=copy, env=variables, check=True)
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *suite]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "--no-header",
+            "-p",
+            "no:cacheprovider",
+            *(suite or bug.suite),
+        ]
         try:
             done = subprocess.run(
                 command, cwd=copy, env=variables, capture_output=True, text=True, check=False, timeout=600
@@ -317,10 +331,12 @@ def main() -> int:
         sys.stdout.write("\n".join(wrong) + "\n")
         return 1
     bugs = [bug for bug in BUGS if not options.only or options.only in bug.name]
-    missed, (broken, by) = 0, is_caught(CONTROL)
-    if broken:
-        sys.stdout.write(f"the suite fails without any bug: {by}\n")
-        return 1
+    missed = 0
+    for suite in {bug.suite for bug in bugs}:
+        broken, by = is_caught(CONTROL, suite)
+        if broken:
+            sys.stdout.write(f"the suite fails without any bug: {by}\n")
+            return 1
     with ThreadPoolExecutor(options.workers) as pool:
         for bug, (caught, by) in zip(bugs, pool.map(is_caught, bugs), strict=True):
             missed += not caught

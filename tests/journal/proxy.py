@@ -20,6 +20,7 @@ class Proxy:
         self.port: int = self._listening.getsockname()[1]
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._epoch = 0
         self.messages = 0
         self.cut_at: int | None = None
         self.how: How = "before"
@@ -28,8 +29,12 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def arm(self, number: int | None = None, how: How = "before") -> None:
-        """Cut at the message of that number, before the server sees it or before its answer is passed on."""
+        """Cut at the message of that number, before the server sees it or before its answer is passed on.
+
+        Only connections made from now on count: an older one may still be saying goodbye.
+        """
         with self._lock:
+            self._epoch += 1
             self.messages, self.cut_at, self.how = 0, number, how
 
     def slow(self, seconds: float, after: int = 0) -> None:
@@ -37,13 +42,17 @@ class Proxy:
         with self._lock:
             self.messages, self.delay, self.delay_after = 0, seconds, after
 
+    def drop(self) -> None:
+        """End every connection."""
+        for pair in list(self._pairs):
+            self._end(pair)
+
     def close(self) -> None:
         """End everything."""
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        for pair in list(self._pairs):
-            self._end(pair)
+        self.drop()
 
     def _accept(self) -> None:
         while True:
@@ -58,8 +67,9 @@ class Proxy:
                 continue
             pair = (client, server)
             self._pairs.append(pair)
+            epoch = self._epoch
             for number in (0, 1):
-                threading.Thread(target=self._pass, args=(pair, number), daemon=True).start()
+                threading.Thread(target=self._pass, args=(pair, number, epoch), daemon=True).start()
 
     def _end(self, pair: tuple[socket.socket, socket.socket]) -> None:
         for each in pair:
@@ -68,18 +78,20 @@ class Proxy:
         if pair in self._pairs:
             self._pairs.remove(pair)
 
-    def _counted(self) -> tuple[bool, float]:
+    def _counted(self, epoch: int) -> tuple[bool, float]:
         """Whether to cut here, and how long to wait before."""
         with self._lock:
+            if epoch < self._epoch:
+                return False, self.delay
             self.messages += 1
             wait = self.delay if self.messages > self.delay_after else 0.0
             return self.messages == self.cut_at, wait
 
-    def _pass(self, pair: tuple[socket.socket, socket.socket], number: int) -> None:
+    def _pass(self, pair: tuple[socket.socket, socket.socket], number: int, epoch: int) -> None:
         source, sink = pair[number], pair[1 - number]
         try:
             while data := source.recv(65536):
-                cut, wait = self._counted() if number == 0 else (False, 0.0)
+                cut, wait = self._counted(epoch) if number == 0 else (False, 0.0)
                 if wait:
                     time.sleep(wait)
                 if cut and self.how == "before":

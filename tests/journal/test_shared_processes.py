@@ -60,6 +60,13 @@ def container(server: Server, tmp_path: Path) -> Iterator[SharedContainer]:
         found.started += shared.started
 
 
+#: How many connections of the agent's there are.
+SESSIONS = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'upsun-agent'",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE user LIKE 'upsun%'",
+}
+
+
 def settled(container: SharedContainer) -> None:
     for _ in range(12):
         container.clock.advance(FIVE_MINUTES)
@@ -135,6 +142,29 @@ def test_sigterm_is_obeyed_within_two_seconds_though_the_database_does_not_answe
         result = ended(process, signal.SIGTERM)
         assert time.monotonic() - began < 2
         assert result.code == 143
+    finally:
+        door.close()
+
+
+def test_sigterm_is_obeyed_within_two_seconds_wherever_in_its_statements_the_tick_waits(
+    container: SharedContainer, server: Server
+) -> None:
+    door = Proxy(server.port)
+    try:
+        container.agent.variables[VARIABLE] = server.url(port=door.port)
+        for after in (14, 23, 24, 25, 26):
+            door.arm()
+            door.slow(30, after)
+            process = container.start()
+            container.wait_until(lambda at=after: door.messages > at)
+            time.sleep(0.2)
+            began = time.monotonic()
+            result = ended(process, signal.SIGTERM)
+            assert time.monotonic() - began < 2, f"after message {after}"
+            assert result.code == 143
+            door.slow(0)
+            door.drop()
+            container.wait_until(lambda: server.execute(SESSIONS[server.scheme]) == "0")
     finally:
         door.close()
 
