@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, assert_never
 
 from agent.clock import Clock
 from agent.engine import events as ev
-from agent.engine.decide import Send
+from agent.engine.decision import Execute, Send
 from agent.engine.facts import (
+    PROJECT,
     Absent,
     Activity,
     Answer,
@@ -19,14 +21,19 @@ from agent.engine.facts import (
     LookAtBackups,
     LookAtEnvironment,
     LookAtOwner,
+    LookAtPage,
     LookAtRetention,
+    LookAtRoutes,
     Owner,
+    Page,
     Question,
     Retention,
+    Routes,
     Trouble,
     TroubleKind,
 )
 from agent.errors import AgentError, BadReply, NotFound, NotPermitted, TokenMissing, TokenRefused, Unreachable
+from agent.records import dataclass
 from agent.steps.source_operation import SourceOperationStep
 from agent.upsun.client import Client, OutOfTime
 from agent.upsun.models import read_activity
@@ -34,6 +41,7 @@ from agent.upsun.replies import Fields, document, error_words, retry_after
 from agent.upsun.transport import NoAnswer, Reply
 
 PAUSE_LEAST = 60.0  # a platform that says «busy» is not asked again sooner
+LET_GO = 5.0  # seconds: to kill a command and to write down how it ended
 PAUSE_MOST = 6 * 3600.0  # nor is an absurd Retry-After obeyed
 
 #: Refusals by status: the stable word, and whether it may be asked again later.
@@ -67,11 +75,22 @@ def trouble_of(error: AgentError) -> Trouble:
     raise error
 
 
-class Performer:
-    """Looks and sends for one environment of one project."""
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """How commands are run: variables that none of them gets, and what hides secrets in what they print."""
 
-    def __init__(self, client: Client, project: str, environment: str, clock: Clock) -> None:
+    hidden: tuple[str, ...] = ()
+    clean: Callable[[str], str] = str
+
+
+class Performer:
+    """Looks, sends and executes for one environment of one project, and for others that a step names."""
+
+    def __init__(
+        self, client: Client, project: str, environment: str, clock: Clock, commands: Commands | None = None
+    ) -> None:
         self._client = client
+        self._commands = commands or Commands()
         self._project = project
         self._environment = environment
         self._clock = clock
@@ -87,23 +106,56 @@ class Performer:
         client, project, environment = self._client, self._project, self._environment
         match question:
             case LookAtEnvironment():
-                return client.environment(project, environment)
+                return client.environment(project, question.environment or environment)
             case LookAtActivity():
                 return client.activity(project, question.id) or Absent()
             case LookAtActivities():
+                where = "" if question.environment == PROJECT else question.environment or environment
                 return client.activities(
-                    project, environment, types=question.types, since=question.since, incomplete=question.incomplete
+                    project, where, types=question.types, since=question.since, incomplete=question.incomplete
                 )
             case LookAtBackup():
-                return client.backup(project, environment, question.id) or Absent()
+                return client.backup(project, question.environment or environment, question.id) or Absent()
             case LookAtBackups():
-                return BackupList(tuple(client.backups(project, environment)))
+                return BackupList(tuple(client.backups(project, question.environment or environment)))
+            case LookAtRoutes():
+                return Routes(client.routes(project, question.environment or environment))
+            case LookAtPage():
+                return self._page(question)
             case LookAtOwner():
                 return Owner(client.owner())
             case LookAtRetention():
                 return Retention(client.manual_backup_limits(project))
             case _:
                 assert_never(question)
+
+    def _page(self, question: LookAtPage) -> Page:
+        """What a site answers; no answer is an answer too, for whoever judges it."""
+        began = self._clock.monotonic()
+        try:
+            reply = self._client.page(question.url, float(question.within))
+        except NoAnswer as error:
+            return Page(None, self._clock.monotonic() - began, fault=str(error))
+        found = not question.contains or question.contains.encode() in reply.body
+        return Page(reply.status, self._clock.monotonic() - began, found)
+
+    def has_time_for(self, command: Execute) -> bool:
+        """Whether the tick has the time that the command may take."""
+        return self._client.time_left > command.within + LET_GO
+
+    def execute(self, command: Execute) -> ev.CommandEnded:
+        """Run the one command of an intent that is already synced, and say how it ended."""
+        from agent.process import run  # noqa: PLC0415  late: few jobs run commands
+
+        commands = self._commands
+        ended = run(command.command, command.directory or None, command.within, command.variables, commands.hidden)
+        return ev.CommandEnded(
+            at=self._clock.now(),
+            step=command.intent.step,
+            exit_code=ended.exit_code,
+            seconds=int(ended.seconds),
+            output=commands.clean(ended.output),
+        )
 
     def send(self, decision: Send) -> tuple[ev.Event, Activity | None]:
         """Make the one request of an intent that is already synced, and say what came of it.

@@ -30,7 +30,8 @@ class Terminated(BaseException):
 class Site:
     """Everything a tick works with: where it is, what it may use, whom it tells.
 
-    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal.
+    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal. ``clean`` hides
+    secrets in texts from elsewhere that are kept.
     """
 
     container: Container
@@ -40,6 +41,7 @@ class Site:
     client: Client
     log: Any
     on_event: Callable[[str, Event], None] | None = None
+    clean: Callable[[str], str] = str
 
     @property
     def project(self) -> str:

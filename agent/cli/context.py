@@ -121,7 +121,9 @@ class Context:
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
         """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
         job_file, log = self.job_file, self.log(quiet=quiet)
-        site = Site(self.container, job_file, self.directory, self.clock, self.client(), log, on_event)
+        site = Site(
+            self.container, job_file, self.directory, self.clock, self.client(), log, on_event, self.redaction.clean
+        )
         if not site.project or not site.environment:
             raise ConfigInvalid("no project or environment")
         return site
