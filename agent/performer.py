@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, assert_never
 
 from agent.clock import Clock
+from agent.commands import Commands
 from agent.engine import events as ev
 from agent.engine.decision import Execute, Send
 from agent.engine.facts import (
@@ -33,7 +33,6 @@ from agent.engine.facts import (
     TroubleKind,
 )
 from agent.errors import AgentError, BadReply, NotFound, NotPermitted, TokenMissing, TokenRefused, Unreachable
-from agent.records import dataclass
 from agent.steps.source_operation import SourceOperationStep
 from agent.upsun.client import Client, OutOfTime
 from agent.upsun.models import read_activity
@@ -73,14 +72,6 @@ def trouble_of(error: AgentError) -> Trouble:
         if isinstance(error, kind):
             return Trouble(word, str(error), error.remedy)
     raise error
-
-
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """How commands are run: variables that none of them gets, and what hides secrets in what they print."""
-
-    hidden: tuple[str, ...] = ()
-    clean: Callable[[str], str] = str
 
 
 class Performer:
@@ -145,10 +136,8 @@ class Performer:
 
     def execute(self, command: Execute) -> ev.CommandEnded:
         """Run the one command of an intent that is already synced, and say how it ended."""
-        from agent.process import run  # noqa: PLC0415  late: few jobs run commands
-
-        commands = self._commands
-        ended = run(command.command, command.directory or None, command.within, command.variables, commands.hidden)
+        commands, directory = self._commands, command.directory or None
+        ended = commands.runner(command.command, directory, command.within, command.variables, commands.hidden)
         return ev.CommandEnded(
             at=self._clock.now(),
             step=command.intent.step,

@@ -13,21 +13,12 @@ import time
 from collections.abc import Mapping
 from typing import IO
 
+from agent.commands import Ended
 from agent.limits import COMMAND_OUTPUT_MOST
-from agent.records import dataclass
 
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 PIECE = 64 * 1024
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells say it
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended, and its last words. Its exit code is None where its time was up, negative for a signal."""
-
-    exit_code: int | None
-    seconds: float
-    output: str
 
 
 def run(

@@ -36,7 +36,7 @@ from agent.journal import Cursor, Glance
 from agent.journal.lock import container_identity
 from agent.journal.sqlite import SqliteJournal
 from agent.limits import HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, PASS_MOST, RECHECK, TICK_BUDGET
-from agent.performer import Commands, Performer
+from agent.performer import Performer
 from agent.places import last_tick, mark_tick
 from agent.records import dataclass, field
 from agent.site import Desk, Site, at_work
@@ -102,8 +102,7 @@ class Tick:
         self.report = TickReport()
         self._site = site
         self._desk = desk
-        commands = Commands((site.job_file.token_variable,), site.clean)
-        self._performer = Performer(site.client, site.project, site.environment, site.clock, commands)
+        self._performer = Performer(site.client, site.project, site.environment, site.clock, site.commands)
         self._is_current = False
         self._unwritten: list[tuple[Run, ev.Event]] = []
         site.client.begin(TICK_BUDGET)
