@@ -121,9 +121,7 @@ def test_the_script_is_printed_as_it_lies_in_the_package_and_needs_no_library(ap
     assert app.call("completion", shell, "--json").document == {"shell": shell, "script": text}
     for name in commands():
         assert name.split()[-1] in text
-    probe = (
-        "import sys; from agent.cli.main import run; run(['completion', sys.argv[1]]); sys.exit('shtab' in sys.modules)"
-    )
+    probe = "import sys; from agent.cli.main import run; run(['completion', 'zsh']); sys.exit('shtab' in sys.modules)"
     call = [sys.executable, "-c", probe]
     assert subprocess.run(call, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode == 0
 
