@@ -88,8 +88,13 @@ class PrivateDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time; raises Busy where another does not finish."""
-        with open(f"{self.path}/lock", "a", encoding="ascii") as file:
+        """One process at a time; raises Busy where another does not finish, StateNotWritable without a lock file."""
+        try:
+            file = open(f"{self.path}/lock", "a", encoding="ascii", opener=_for_our_eyes)  # noqa: SIM115  closed below
+        except OSError as error:
+            text = f"{self.path}/lock cannot be opened: {error.strerror}"
+            raise StateNotWritable(text, remedy="free its disk, or take the file away") from error
+        with file:
             until = time.monotonic() + LOCK_PATIENCE
             while True:
                 try:
@@ -100,6 +105,10 @@ class PrivateDirectory:
                         raise Busy(f"another process holds {self.path}/lock", remedy="try again") from None
                     time.sleep(0.05)
             yield
+
+
+def _for_our_eyes(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _made_private(directory: str) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -53,12 +54,20 @@ def _check(context: Context) -> int:
         ]
         context.terminal.document({"phase": phase, "worst": worst(findings), "findings": listed, "exit_code": code})
         return code
+    _tell(context, findings)
+    return code
+
+
+def _tell(context: Context, findings: Sequence[Finding]) -> None:
+    """The table, and how many there are of each kind. Remedies are not folded: they hold commands to copy."""
     for finding in findings:
         word = context.terminal.paint(f"{finding.level:<4}", TONES[finding.level])
-        context.terminal.say(f"{word}  {finding.name:<18}  {finding.message}")
+        context.terminal.beside(f"{word}  {finding.name:<18}  ", finding.message, indent=26)
         if finding.remedy:
-            context.terminal.say(f"{'':<26}{finding.remedy}", "dim")
-    return code
+            context.terminal.say(f"      {finding.remedy}", "dim")
+    levels = Counter(finding.level for finding in findings)
+    counts = f"{levels['ok']} ok, {levels['warn']} to look at, {levels['fail']} failed"
+    context.terminal.say(f"{counts}.", TONES[worst(findings)])
 
 
 def _python(_: Context) -> Iterator[Finding]:

@@ -79,4 +79,4 @@ def run(arguments: Sequence[str]) -> int:
         options = build().parse_args(arguments)
         return int(options.run(Context(options, os.environ)))
 
-    return guarded(command, wants_json="--json" in arguments)
+    return guarded(command, wants_json="--json" in arguments, keeps_journal=list(arguments[:1]) in (["tick"], ["run"]))

@@ -67,6 +67,16 @@ def test_files_are_whole_for_our_eyes_only_and_can_be_taken_away(tmp_path: Path)
         directory.write("note", "third")
 
 
+def test_a_lock_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
+    with directory.locked():
+        assert stat.S_IMODE(os.stat(f"{directory.path}/lock").st_mode) == 0o600
+    os.unlink(f"{directory.path}/lock")
+    os.mkdir(f"{directory.path}/lock")
+    with pytest.raises(StateNotWritable, match="lock cannot be opened: Is a directory"), directory.locked():
+        raise AssertionError("never here")
+
+
 def test_one_process_at_a_time_and_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.private.LOCK_PATIENCE", 0.2)
     directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")

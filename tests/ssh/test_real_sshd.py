@@ -231,7 +231,7 @@ def test_the_token_and_the_key_stay_where_they_belong(desk: Desk) -> None:
         if path.is_file() and path.name != "id_ed25519":
             assert key not in path.read_text(errors="replace"), path
             assert TOKEN not in path.read_text(errors="replace"), path
-    assert {oct(path.stat().st_mode & 0o777) for path in desk.directory.iterdir() if path.name != "lock"} == {"0o600"}
+    assert {oct(path.stat().st_mode & 0o777) for path in desk.directory.iterdir()} == {"0o600"}
 
 
 @pytest.mark.parametrize(
