@@ -33,8 +33,19 @@ def places(environ: Mapping[str, str], name: str, variable: str) -> list[str]:
         return [named]
     runtime, home = environ.get("XDG_RUNTIME_DIR"), environ.get("HOME")
     found = [f"{runtime}/upsun-agent/{name}"] if runtime and os.path.isdir(runtime) else []
-    found += [f"{home}/.local/state/upsun-agent/{name}"] if home and os.path.isdir(home) else []
+    at_home = f"{home}/.local/state/upsun-agent/{name}"
+    found += [at_home] if home and _is_part_of(home, at_home) else []
     return [*found, f"{tempfile.gettempdir()}/upsun-agent-{name}-{os.geteuid()}"]
+
+
+def _is_part_of(home: str, path: str) -> bool:
+    """Whether the path lies, or would be made, on the home's own file system and not on a mount below it."""
+    while not os.path.exists(path) and len(path) > len(home):
+        path = os.path.dirname(path)
+    try:
+        return os.path.isdir(home) and os.stat(path).st_dev == os.stat(home).st_dev
+    except OSError:
+        return False
 
 
 def write_whole(path: str, text: str) -> None:

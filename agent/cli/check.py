@@ -116,9 +116,12 @@ def _build_type(_: Context) -> Iterator[Finding]:
 
 def _runtime_type(context: Context) -> Iterator[Finding]:
     kind = context.container.environment_type
+    if kind is None and (context.container.phase != "runtime" or context.options.environment):
+        yield Finding("environment type", "ok", "no container of that environment says it: the API will")
+        return
     if kind is None:
         text = "PLATFORM_ENVIRONMENT_TYPE is not set: the API alone will say which type this is"
-        yield Finding("environment type", "warn", text, "outside a container that is so; in one, redeploy")
+        yield Finding("environment type", "warn", text, "redeploy, so that the container hears of it")
         return
     try:
         jobs = context.job_file.jobs.values()

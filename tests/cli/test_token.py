@@ -29,13 +29,15 @@ def piped(app: App, text: str | bytes, *arguments: str, **changes: str | None) -
     return app.call(*arguments, **changes)
 
 
-def typed(app: App, words: str, keys: str, *arguments: str, **changes: str | None) -> tuple[int, str]:
+def typed(
+    app: App, words: str, keys: str, *arguments: str, columns: int = 200, **changes: str | None
+) -> tuple[int, str]:
     """The command on a terminal of its own, where ``keys`` are typed once ``words`` are shown; its code, all shown."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", ON_TERMINAL, *COMMAND, *arguments],
         cwd=app.directory,
-        env=app.agent.environment(TERM="xterm", COLUMNS="200", **changes),
+        env=app.agent.environment(TERM="xterm", COLUMNS=str(columns), **changes),
         stdin=follower,
         stdout=follower,
         stderr=follower,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def test_the_places_go_from_the_named_one_to_the_temporary_directory(tmp_path: P
     assert found[2].endswith(f"/upsun-agent-ssh-{os.geteuid()}")
     assert len(places({}, "ssh", "NAMED")) == 1
     assert len(places({"HOME": "/nowhere/at/all", "XDG_RUNTIME_DIR": "/nowhere"}, "ssh", "NAMED")) == 1
+
+
+MEMORY = "/dev/shm"  # noqa: S108  another file system than the temporary directory's
+
+
+@pytest.mark.skipif(not os.path.isdir(MEMORY), reason="NOT CHECKED: no second file system to lay a home on")
+def test_a_home_whose_state_lies_on_a_mount_is_passed_over(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as mount:
+        (tmp_path / ".local").symlink_to(mount)
+        assert os.stat(mount).st_dev != os.stat(tmp_path).st_dev
+        assert len(places({"HOME": str(tmp_path)}, "ssh", "NAMED")) == 1, "mounts are cloned and kept in backups"
+        assert places({"HOME": mount}, "ssh", "NAMED")[0] == f"{mount}/.local/state/upsun-agent/ssh"
 
 
 def test_files_are_whole_for_our_eyes_only_and_can_be_taken_away(tmp_path: Path) -> None:
