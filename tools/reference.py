@@ -1,4 +1,4 @@
-"""The reference pages under docs/, generated from the code: ``make docs`` writes them, a test keeps them equal."""
+"""The reference pages under docs/ and the completion scripts, generated: ``make docs`` writes, a test compares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number
 from agent.engine.events import EVENTS
 from agent.errors import documented
 from agent.steps import KINDS
-from tools import states, step_pages
+from tools import completions, states, step_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
@@ -168,6 +168,8 @@ def main() -> None:
         (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"docs/{name}\n")
+    for name in completions.write():
+        sys.stdout.write(f"{name}\n")
 
 
 if __name__ == "__main__":

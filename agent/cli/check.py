@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -53,12 +54,20 @@ def _check(context: Context) -> int:
         ]
         context.terminal.document({"phase": phase, "worst": worst(findings), "findings": listed, "exit_code": code})
         return code
+    _tell(context, findings)
+    return code
+
+
+def _tell(context: Context, findings: Sequence[Finding]) -> None:
+    """The table, and how many there are of each kind. Remedies are not folded: they hold commands to copy."""
     for finding in findings:
         word = context.terminal.paint(f"{finding.level:<4}", TONES[finding.level])
-        context.terminal.say(f"{word}  {finding.name:<18}  {finding.message}")
+        context.terminal.beside(f"{word}  {finding.name:<18}  ", finding.message, indent=26)
         if finding.remedy:
-            context.terminal.say(f"{'':<26}{finding.remedy}", "dim")
-    return code
+            context.terminal.say(f"      {finding.remedy}", "dim")
+    levels = Counter(finding.level for finding in findings)
+    counts = f"{levels['ok']} ok, {levels['warn']} to look at, {levels['fail']} failed"
+    context.terminal.say(f"{counts}.", TONES[worst(findings)])
 
 
 def _python(_: Context) -> Iterator[Finding]:
@@ -107,9 +116,12 @@ def _build_type(_: Context) -> Iterator[Finding]:
 
 def _runtime_type(context: Context) -> Iterator[Finding]:
     kind = context.container.environment_type
+    if kind is None and (context.container.phase != "runtime" or context.options.environment):
+        yield Finding("environment type", "ok", "no container of that environment says it: the API will")
+        return
     if kind is None:
         text = "PLATFORM_ENVIRONMENT_TYPE is not set: the API alone will say which type this is"
-        yield Finding("environment type", "warn", text, "outside a container that is so; in one, redeploy")
+        yield Finding("environment type", "warn", text, "redeploy, so that the container hears of it")
         return
     try:
         jobs = context.job_file.jobs.values()

@@ -19,7 +19,7 @@ OPTIONS = SimpleNamespace(
 def main() -> int:
     """A whole tick; returns the exit code."""
     gc.disable()  # a tick ends within a minute: what it leaves lying about goes with the process
-    return guarded(_tick, wants_json=False)
+    return guarded(_tick, wants_json=False, keeps_journal=True)
 
 
 def _tick() -> int:

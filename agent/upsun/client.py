@@ -344,8 +344,7 @@ class Client:
 
     def exchange(self) -> int:
         """Exchange the API token now, whatever bearer is at hand; how many seconds the new one lives."""
-        self._auth.forget()
-        return self._auth.bearer().lifetime
+        return self._auth.renew().lifetime
 
     def prepare(self) -> None:
         """Have a bearer at hand, so that a request that follows is the only thing that can go wrong."""
