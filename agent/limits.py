@@ -39,3 +39,10 @@ HISTORY_AGE = 400 * 86400.0  # runs older than this are forgotten: a year can be
 HISTORY_RUNS = 10_000  # and the oldest of more: a month of a job that runs every five minutes, some 30 MB
 PRUNED_AT_ONCE = 500  # runs forgotten by one tick: milliseconds
 VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable
+
+# --- files of a checkout that `init` reads and changes ------------------------------------------------------
+CONFIG_MOST_BYTES = 512 * 1024  # of one file: the largest configurations are a tenth of it; reading takes a second
+CONFIG_FILES_MOST = 100  # *.yaml files in .upsun/
+YAML_DEPTH_MOST = 60  # a configuration nests about ten deep
+YAML_NODES_MOST = 60_000  # keys and values of one file: a large configuration has a thousand
+GIT_PATIENCE = 10.0  # seconds for a question to git
