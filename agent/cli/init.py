@@ -163,11 +163,10 @@ def _next(plan: Plan) -> list[str]:
         access = "the token of the old cron is used as it is; upsun-agent check says what should change about it"
     return [
         f"look at {plan.jobs}: when, where, in which time zone",
-        f"validate it: upsun-agent validate {plan.jobs}",
+        f"try it: upsun-agent validate {plan.jobs}; upsun-agent rehearse {plan.job} --config {plan.jobs}",
         f"give the environment its API token: {access}",
         f"push: git add {paths} && git commit -m 'Add upsun-agent' && git push",
-        "look, in an SSH session (upsun ssh): upsun-agent check; upsun-agent next",
-        "try it: upsun-agent run JOB --wait, or upsun-agent rehearse JOB before you push",
+        f"look, in an SSH session (upsun ssh): upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait",
     ]
 
 

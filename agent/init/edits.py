@@ -153,12 +153,14 @@ class Editor:
 
     def _below(self, node: Node, indent: int) -> int:
         """Where lines go that are added to a block: behind its last line and the comments that belong to it."""
-        at = self.document.next_line(self.document.content_end(node))
-        while at < len(self.document.text):
-            line = self.document.text[at : self.document.line_end(at)]
-            if not line.lstrip(" ").startswith("#") or len(line) - len(line.lstrip(" ")) < max(indent, 1):
+        at = below = self.document.next_line(self.document.content_end(node))
+        while below < len(self.document.text):
+            line = self.document.text[below : self.document.line_end(below)]
+            below = self.document.next_line(below)
+            if line.lstrip(" ").startswith("#") and len(line) - len(line.lstrip(" ")) >= max(indent, 1):
+                at = below
+            elif line.strip(" "):
                 break
-            at = self.document.next_line(at)
         return at
 
     def _insert_lines(self, at: int, lines: list[str]) -> None:

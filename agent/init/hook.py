@@ -13,7 +13,7 @@ from agent.records import dataclass
 
 #: A hook that installs the agent in one of the ways of docs/install.md.
 INSTALLS = re.compile(r"upsun-agent\S*/(install|build)\.sh|hooks/build\.sh|install-upsun-agent\.sh")
-_STRICT = re.compile(r"set\s+(-[a-z]*e[a-z]*|-o\s+errexit)\b")
+_STRICT = re.compile(r"set(?:\s+[-+]?\w+)*?\s+(?:-[a-zA-Z]*e[a-zA-Z]*|errexit)(?:\s+[-+]?\w+)*")
 COMMENT = "# upsun-agent: backups and updates by the jobs of {jobs}"
 
 
@@ -24,12 +24,11 @@ class HookEdit:
     dropped: list[int]
     at: int
     lines: list[str]
-    strict: bool  # whether the hook stops at a command that fails
 
 
 def is_strict(text: str) -> bool:
-    """Whether a hook stops at the first command that fails."""
-    return _first_strict(text.split("\n")) is not None
+    """Whether a hook stops at a command that fails, in some part of it at least."""
+    return any(_STRICT.fullmatch(line.strip().rstrip("; ")) for line in text.split("\n"))
 
 
 def hook_edit(text: str, install: list[str], jobs: str, *, drop_cli: bool) -> HookEdit:
@@ -47,10 +46,10 @@ def hook_edit(text: str, install: list[str], jobs: str, *, drop_cli: bool) -> Ho
     comment = COMMENT.format(jobs=jobs)
     left = any(line.strip() and number not in dropped for number, line in enumerate(old))
     if strict is not None:
-        return HookEdit(dropped, strict + 1, [comment, *install], strict=True)
+        return HookEdit(dropped, strict + 1, [comment, *install])
     at = 1 if old[0].startswith("#!") else 0
     after = ["set +e"] if left else []  # what follows ran without it before
-    return HookEdit(dropped, at, ["set -e", comment, *install, *after], strict=not left)
+    return HookEdit(dropped, at, ["set -e", comment, *install, *after])
 
 
 def _first_strict(lines: list[str]) -> int | None:

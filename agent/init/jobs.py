@@ -37,7 +37,7 @@ class ProposedJob:
             f"timezone = {_quoted(self.timezone)}   # such as Europe/Paris",
             f"environment-types = {json.dumps(list(self.types))}   # elsewhere the job does nothing",
             "",
-            f"[[jobs.{self.name}.steps]]   # first a backup, proved before anything else happens",
+            f"[[jobs.{self.name}.steps]]   # a backup, and the proof that it can be restored",
             f"backup = {{ live = {'true' if self.live else 'false'} }}",
         ]
         for update in self.updates:

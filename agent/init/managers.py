@@ -18,12 +18,12 @@ PINNED = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*==", re.MULTILI
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """A package manager of an app: its name, what updates, what to commit, and the runtime that it needs."""
+    """A package manager of an app: its name, what updates, what to commit, and the runtimes that have it."""
 
     name: str
     commands: tuple[str, ...]
     commit: tuple[str, ...]
-    runtime: str
+    runtimes: tuple[str, ...]  # of which one has to be there
 
 
 def _tool(tool: str, package: str = "") -> tuple[str, str]:
@@ -36,44 +36,44 @@ def managers(read: Callable[[str], str | None]) -> list[Manager]:
     found: list[Manager] = []
     if "composer.lock" in has:
         found.append(
-            Manager("composer", ("composer update --no-interaction --no-progress",), ("composer.lock",), "php")
+            Manager("composer", ("composer update --no-interaction --no-progress",), ("composer.lock",), ("php",))
         )
     found += _node(has, read)
     found += _python(has, read)
     if "Gemfile.lock" in has:
-        found.append(Manager("bundler", ("bundle lock --update",), ("Gemfile.lock",), "ruby"))
+        found.append(Manager("bundler", ("bundle lock --update",), ("Gemfile.lock",), ("ruby",)))
     if "go.mod" in has:
         commit = ("go.mod", *(["go.sum"] if "go.sum" in has else []))
-        found.append(Manager("go modules", ("go get -u ./...", "go mod tidy"), commit, "golang"))
+        found.append(Manager("go modules", ("go get -u ./...", "go mod tidy"), commit, ("golang",)))
     if "Cargo.lock" in has:
-        found.append(Manager("cargo", ("cargo update",), ("Cargo.lock",), "rust"))
+        found.append(Manager("cargo", ("cargo update",), ("Cargo.lock",), ("rust",)))
     if "mix.lock" in has:
-        found.append(Manager("mix", ("mix local.hex --force", "mix deps.update --all"), ("mix.lock",), "elixir"))
+        found.append(Manager("mix", ("mix local.hex --force", "mix deps.update --all"), ("mix.lock",), ("elixir",)))
     if "packages.lock.json" in has:
-        found.append(Manager("dotnet", ("dotnet restore --force-evaluate",), ("packages.lock.json",), "dotnet"))
+        found.append(Manager("dotnet", ("dotnet restore --force-evaluate",), ("packages.lock.json",), ("dotnet",)))
     if "gradle.lockfile" in has:
-        found.append(Manager("gradle", ("./gradlew dependencies --write-locks",), ("gradle.lockfile",), "java"))
+        found.append(Manager("gradle", ("./gradlew dependencies --write-locks",), ("gradle.lockfile",), ("java",)))
     if "pom.xml" in has:
         update = "mvn -B -q versions:use-latest-releases -DallowMajorUpdates=false -DgenerateBackupPoms=false"
-        found.append(Manager("maven", (update,), ("pom.xml",), "java"))
+        found.append(Manager("maven", (update,), ("pom.xml",), ("java",)))
     return found
 
 
 def _node(has: set[str], read: Callable[[str], str | None]) -> list[Manager]:
     if "pnpm-lock.yaml" in has:
         commit = ("package.json", "pnpm-lock.yaml")
-        return [Manager("pnpm", ("pnpm update --lockfile-only --ignore-scripts",), commit, "nodejs")]
+        return [Manager("pnpm", ("pnpm update --lockfile-only --ignore-scripts",), commit, ("nodejs",))]
     if "yarn.lock" in has:
         if ".yarnrc.yml" in has or "__metadata:" in (read("yarn.lock") or ""):
             offline = tuple(name for name in (".pnp.cjs", ".yarn/cache") if name in has)
-            return [Manager("yarn (berry)", ("yarn up -R '**'",), ("yarn.lock", *offline), "nodejs")]
-        return [Manager("yarn", ("yarn upgrade --ignore-scripts --no-progress",), ("yarn.lock",), "nodejs")]
+            return [Manager("yarn (berry)", ("yarn up -R '**'",), ("yarn.lock", *offline), ("nodejs",))]
+        return [Manager("yarn", ("yarn upgrade --ignore-scripts --no-progress",), ("yarn.lock",), ("nodejs",))]
     for lock in ("bun.lock", "bun.lockb"):
         if lock in has:
-            return [Manager("bun", ("bun update --ignore-scripts",), ("package.json", lock), "nodejs")]
+            return [Manager("bun", ("bun update --ignore-scripts",), ("package.json", lock), ("bun", "nodejs"))]
     for lock in ("package-lock.json", "npm-shrinkwrap.json"):
         if lock in has:
-            return [Manager("npm", ("npm update --package-lock-only --ignore-scripts",), (lock,), "nodejs")]
+            return [Manager("npm", ("npm update --package-lock-only --ignore-scripts",), (lock,), ("nodejs",))]
     return []
 
 
@@ -85,13 +85,13 @@ def _python(has: set[str], read: Callable[[str], str | None]) -> list[Manager]:
         ("Pipfile.lock", "pipenv", "pipenv lock"),
     ):
         if lock in has:
-            return [Manager(name, (*_tool(name), command), (lock,), "python")]
+            return [Manager(name, (*_tool(name), command), (lock,), ("python",))]
     if "requirements.in" in has and "requirements.txt" in has:
         hashes = " --generate-hashes" if "--hash=sha256:" in (read("requirements.txt") or "") else ""
         command = f"pip-compile --quiet --upgrade{hashes} --output-file requirements.txt requirements.in"
-        return [Manager("pip-tools", (*_tool("pip-compile", "pip-tools"), command), ("requirements.txt",), "python")]
+        return [Manager("pip-tools", (*_tool("pip-compile", "pip-tools"), command), ("requirements.txt",), ("python",))]
     if "requirements.txt" in has and PINNED.search(read("requirements.txt") or ""):
-        return [Manager("pip", (*_tool("pur"), "pur -r requirements.txt"), ("requirements.txt",), "python")]
+        return [Manager("pip", (*_tool("pur"), "pur -r requirements.txt"), ("requirements.txt",), ("python",))]
     return []
 
 

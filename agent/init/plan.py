@@ -12,7 +12,7 @@ from agent.init.guide import Night, Update, calls_cli, installer_lines
 from agent.init.hook import INSTALLS, hook_edit, is_strict
 from agent.init.image import PYTHON, Image, image_of, list_python, served_at
 from agent.init.jobs import DEFAULT_SCHEDULE, ProposedJob, job_file, job_name, usable_schedule, usable_zone
-from agent.init.managers import LOCKS, Manager, managers, operation
+from agent.init.managers import Manager, managers, operation
 from agent.init.nights import Nights, types_of
 from agent.init.project import FOLDER, App, Files, Project
 from agent.records import dataclass, field
@@ -51,6 +51,7 @@ class Plan:
     done: list[str] = field(default_factory=list)
     remarks: list[tuple[str, str]] = field(default_factory=list)
     jobs: str = f"{FOLDER}/agent.toml"
+    job: str = "JOB"  # one of the jobs, for examples
     takes_over: bool = False
 
 
@@ -81,13 +82,13 @@ class Planner:
         state = self._mount(existing)
         self._cron()
         jobs = self._jobs(existing)
+        self.plan.job = next(iter([*(job.name for job in jobs), *(existing.jobs if existing else ())]))
         self._operations(existing, jobs)
         self._job_file(existing, state, jobs)
         self._environment()
-        for name, editor in self._project.editors.items():
-            self._write(name, editor.document.text, editor.text())
-        changed = [(path, old, new) for path, (old, new) in self._texts.items() if old != new]
-        self.plan.changes = [Change(path, old, new) for path, old, new in changed]
+        written = {name: (editor.document.text, editor.text()) for name, editor in self._project.editors.items()}
+        texts = {**written, **self._texts}
+        self.plan.changes = [Change(path, old, new) for path, (old, new) in texts.items() if old != new]
         return self.plan
 
     # --- the image and its hook ------------------------------------------------------------------------------
@@ -111,8 +112,8 @@ class Planner:
         hooks = project.child(spot, "hooks")
         build = project.child(hooks, "build") if hooks is not None and hooks.node.kind == "mapping" else None
         if build is None or build.node.is_null or hooks is None:
-            text = "\n".join(["set -e", *self._install]) + "\n"
-            project.put(spot, ("hooks", "build"), text)
+            edit = hook_edit("", self._install, self.plan.jobs, drop_cli=False)
+            project.put(spot, ("hooks", "build"), "\n".join(edit.lines) + "\n")
             self.plan.done.append("hooks.build installs the agent, pinned by one hash")
             return
         if build.node.tag == "!include":
@@ -146,14 +147,14 @@ class Planner:
         self.plan.done.append(f"{name} installs the agent, pinned by one hash")
         if text.strip() and not is_strict(text):
             remedy = "begin it with set -e; init left what a failing command in it does as it was"
-            self._say(
-                f"{name} does not begin with 'set -e': a command that fails there does not stop the build", remedy
-            )
+            self._say(f"{name} has no 'set -e': a command that fails there does not stop the build", remedy)
         if dropped:
             self.plan.done.append(f"{name} no longer installs the official CLI: nothing in the configuration calls it")
             self._say("scripts of yours may call the official CLI in the container", "then put its installer back")
         elif installer_lines(text) and self._nights.known:
-            self._say("the official CLI is still installed: something else in the configuration calls it", "")
+            self._say(
+                "the official CLI is still installed: something else in the configuration calls it", "leave it so"
+            )
 
     def _is_installed(self, hook: str) -> bool:
         if not INSTALLS.search(hook):
@@ -289,7 +290,7 @@ class Planner:
         found = managers(read)
         if not self._image.composable or self._image.unknown:
             return found
-        return [each for each in found if each.runtime in self._image.runtimes]
+        return [each for each in found if set(each.runtimes) & set(self._image.runtimes)]
 
     def _operations(self, existing: JobFile | None, jobs: list[ProposedJob]) -> None:
         """Define the operations that the jobs name, where no app has them, and look at those that are there."""
@@ -317,9 +318,8 @@ class Planner:
             self.plan.done.append(f"the source operation {name} updates with {used}, and ends well without news")
         if not named:
             where = self._app.root or "the checkout"
-            self._say(
-                f"nothing to update was found in {where}: the job only backs up", f"lock files: {', '.join(LOCKS)}"
-            )
+            text = f"nothing to update was found in {where}: the job only backs up"
+            self._say(text, "docs/init.md lists the files that are looked for")
 
     def _look_at(self, app: App, name: str) -> None:
         command = self._project.text(app.spot, "source", "operations", name, "command") or ""
