@@ -23,6 +23,7 @@ class Editor:
 
     document: Document
     style: Style = field(default_factory=Style)
+    bare: bool = False  # the file's last line has no break; the document's has one
     _edits: list[tuple[int, int, int, str]] = field(default_factory=list)  # start, end, indentation, what to put there
     _wanted: dict[Path, Any] = field(default_factory=dict)
 
@@ -108,13 +109,22 @@ class Editor:
     def text(self) -> str:
         """The new text; raises ConfigInvalid where it would say anything else than what was wanted."""
         text = self.document.text
+        if not self._edits:
+            return self.original
         # At one place what is indented more belongs to the block above and comes first; else first come, first served.
         order = sorted(enumerate(self._edits), key=lambda each: (each[1][0], -each[1][2], each[0]))
         for _, (start, end, _, new) in reversed(order):
             text = text[:start] + new + text[end:]
-        if self._edits:
-            self._check(text)
+        self._check(text)
+        end = len(self.document.text)
+        if self.bare and all(each[1] < end for each in self._edits):  # what was at the end is so still
+            return text.removesuffix(self.style.newline)
         return text
+
+    @property
+    def original(self) -> str:
+        """The file's text as it was read."""
+        return self.document.text.removesuffix(self.style.newline) if self.bare else self.document.text
 
     def _check(self, text: str) -> None:
         name = self.document.name
@@ -166,8 +176,6 @@ class Editor:
     def _insert_lines(self, at: int, lines: list[str]) -> None:
         newline = self.style.newline
         text = newline.join(lines) + newline
-        if at and self.document.text[at - 1] not in "\r\n":  # the last line of the file ends without a break
-            text = newline + text.removesuffix(newline)
         self._edit(at, at, text, len(lines[0]) - len(lines[0].lstrip(" ")))
 
     def _add_in_flow(self, node: Node, text: str) -> None:
@@ -210,6 +218,14 @@ class Editor:
         gap = "" if node.start != node.end else " "
         new = self.style.newline.join([f"{gap}{header}{rest.rstrip()}", *lines])
         self._edit(start, document.line_end(end), new)
+
+
+def editor_of(text: str, name: str) -> Editor:
+    """An editor for a file's text; raises ConfigInvalid where it is no YAML."""
+    document = read_yaml(text, name)
+    if text and text[-1] not in "\r\n":
+        return Editor(read_yaml(text + document.newline, name), style_of(document), bare=True)
+    return Editor(document, style_of(document))
 
 
 def edited(text: str, dropped: list[int], at: int, lines: list[str]) -> str:

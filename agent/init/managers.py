@@ -7,6 +7,7 @@ counts a failing commit as a failed operation.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 
 from agent.records import dataclass
@@ -133,7 +134,7 @@ def operation(found: list[Manager], root: str) -> str:
     """
     lines = ["set -e"]
     if root:
-        lines.append(f'cd "$PLATFORM_SOURCE_DIR/{root}"')
+        lines.append(f'cd "$PLATFORM_SOURCE_DIR"/{shlex.quote(root)}')
     for manager in found:
         lines += manager.commands
     files = " ".join(dict.fromkeys(name for manager in found for name in manager.commit))

@@ -76,6 +76,7 @@ class Planner:
         Raises:
             ConfigInvalid: something in the configuration cannot be changed, or the job file has mistakes.
         """
+        self._project.child(self._app.parent, self._app.name)  # raises where another app shares what it says
         existing = self._existing_jobs()
         self._python()
         self._hook()
@@ -86,7 +87,7 @@ class Planner:
         self._operations(existing, jobs)
         self._job_file(existing, state, jobs)
         self._environment()
-        written = {name: (editor.document.text, editor.text()) for name, editor in self._project.editors.items()}
+        written = {name: (editor.original, editor.text()) for name, editor in self._project.editors.items()}
         texts = {**written, **self._texts}
         self.plan.changes = [Change(path, old, new) for path, (old, new) in texts.items() if old != new]
         return self.plan

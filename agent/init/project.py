@@ -6,8 +6,8 @@ import posixpath
 from typing import Any, Protocol
 
 from agent.errors import ConfigInvalid, UsageError
-from agent.init.edits import BY_HAND, Editor, Path, style_of
-from agent.init.yaml_tree import Document, Node, read_yaml
+from agent.init.edits import BY_HAND, Editor, Path, editor_of
+from agent.init.yaml_tree import Document, Node
 from agent.records import dataclass, field
 
 FOLDER = ".upsun"
@@ -51,6 +51,7 @@ class App:
 
     name: str
     spot: Spot
+    parent: Spot
     root: str = ""
 
     def file(self, name: str) -> str:
@@ -89,8 +90,7 @@ class Project:
             text = self.files.read(name)
             if text is None:
                 raise ConfigInvalid(f"{name} is included, and is not there", remedy="mend its path")
-            document = read_yaml(text, name)
-            self.editors[name] = Editor(document, style_of(document))
+            self.editors[name] = editor_of(text, name)
         return self.editors[name]
 
     def _take(self, editor: Editor) -> None:
@@ -117,7 +117,7 @@ class Project:
             spot = self.child(apps, key.text, reading=True)
             if spot is None or spot.node.kind != "mapping":
                 raise ConfigInvalid(f"{apps.where(key)}: the app '{key.text}' is no mapping", remedy="give it a type")
-            self.apps[key.text] = App(key.text, spot, self._root(spot))
+            self.apps[key.text] = App(key.text, spot, apps, self._root(spot))
 
     def _root(self, app: Spot) -> str:
         root = self.text(app, "source", "root") or ""
