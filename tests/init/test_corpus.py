@@ -9,14 +9,14 @@ import pytest
 from agent.config import parse
 from agent.init.guide import Night, read_cron
 from agent.init.hook import INSTALLS, is_strict
-from tests.init import reference
+from tests import config_schema
 from tests.init.corpus import CASES, HERE, INSTALL, Case
 
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
 def app_of(case: Case, files: dict[str, str]) -> dict[str, Any]:
-    apps = reference.merged(files)["applications"]
+    apps = config_schema.merged(files)["applications"]
     found: dict[str, Any] = apps[case.app or next(iter(apps))]
     return found
 
@@ -39,7 +39,7 @@ def test_a_second_run_has_nothing_to_do(case: Case) -> None:
 @every
 @pytest.mark.reference
 def test_the_result_is_valid_for_the_platform(case: Case) -> None:
-    reference.check(case.after())
+    config_schema.check(case.after())
 
 
 @every
@@ -64,7 +64,7 @@ def test_every_operation_that_a_job_names_is_defined(case: Case) -> None:
     files = case.after()
     job_file = parse(files[case.plan().jobs])
     named = {step.settings["name"] for job in job_file.jobs.values() for step in job.steps if "name" in step.settings}
-    apps = reference.merged(files)["applications"].values()
+    apps = config_schema.merged(files)["applications"].values()
     defined = {name for app in apps for name in (app.get("source") or {}).get("operations", {})}
     assert named <= defined
 
@@ -78,7 +78,7 @@ def test_no_cron_of_the_guide_is_left_beside_the_agent(case: Case) -> None:
 @every
 def test_what_was_there_still_says_the_same(case: Case) -> None:
     """By another reader of YAML: apart from what init adds and takes over, nothing has another meaning."""
-    old, new = reference.merged(case.files), reference.merged(case.after())
+    old, new = config_schema.merged(case.files), config_schema.merged(case.after())
     name = case.app or next(iter(old["applications"]))
     before, after = old["applications"].pop(name), new["applications"].pop(name)
     assert old == new
@@ -113,7 +113,7 @@ def test_variants_of_a_file_change_alike(case: Case, variant: str) -> None:
     files = {**case.files, **{name: vary(case.files[name]) for name in config}}
     plan = case.plan(files)
     after = {**files, **{change.path: change.new for change in plan.changes}}
-    assert not plan.changes or reference.merged(after) == reference.merged(case.after())
+    assert not plan.changes or config_schema.merged(after) == config_schema.merged(case.after())
     assert case.plan(after).changes == []
     for name in config:
         if variant == "crlf":
