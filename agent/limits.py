@@ -44,5 +44,5 @@ VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable
 CONFIG_MOST_BYTES = 512 * 1024  # of one file: the largest configurations are a tenth of it; reading takes a second
 CONFIG_FILES_MOST = 100  # *.yaml files in .upsun/
 YAML_DEPTH_MOST = 60  # a configuration nests about ten deep
-YAML_NODES_MOST = 60_000  # keys and values of one file: a large configuration has a thousand
+YAML_NODES_MOST = 20_000  # keys and values of one file: a large configuration has a thousand
 GIT_PATIENCE = 10.0  # seconds for a question to git

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from argparse import ArgumentParser
@@ -130,6 +129,8 @@ def _wanted(context: Context, checkout: Checkout, plan: Plan) -> bool:
 
 def _diff(change: Change) -> list[str]:
     """The change as a unified diff."""
+    import difflib  # noqa: PLC0415  late: every other command starts without it
+
     old = (change.old or "").splitlines(keepends=True)
     before = f"a/{change.path}" if change.old is not None else os.devnull
     lines = difflib.unified_diff(old, change.new.splitlines(keepends=True), before, f"b/{change.path}")

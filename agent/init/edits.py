@@ -47,6 +47,9 @@ class Editor:
         if parent.flow:
             self._edit(start, end, f" {flow(value)}")
             return
+        if isinstance(value, str):
+            self._as_literal(parent, key, node, value)
+            return
         indent = self.document.column(parent.pairs[0][0].start)
         _, *lines = pair(path[-1], value, indent, self.style)
         self._edit(len(self.document.text[:start].rstrip(" ")), end, "")
