@@ -45,6 +45,10 @@ docs: $(VENV)/.ready ## regenerate the reference pages under docs/
 	@$(BIN)/python -m tools.reference
 	@$(BIN)/python -m tools.dist --write README.md
 
+site: $(VENV)/.ready ## build the documentation's site into build/site/; a warning is an error
+	@PYTHONPATH=. $(BIN)/sphinx-build -q -W --keep-going docs build/site
+	@echo build/site/index.html
+
 dist: $(VENV)/.ready ## make the files of a release in dist/: byte for byte the same wherever it is built
 	@$(BIN)/python -m tools.dist
 
@@ -61,4 +65,4 @@ lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirement
 	$(COMPILE) --all-extras --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
 	echo 'pip>=26.3' | $(COMPILE) - -o requirements/installer.txt
 
-.PHONY: bench bugs coverage demo dist docs help lock soak test wheelhouse
+.PHONY: bench bugs coverage demo dist docs help lock site soak test wheelhouse

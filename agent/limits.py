@@ -42,3 +42,10 @@ COMMAND_MOST = 45  # seconds of a command: a tick has 60, and the requests befor
 PAGE_MOST = 30  # seconds of one look at a page, for the same reason
 COMMAND_OUTPUT_MOST = 4000  # bytes of what a command printed last that are kept: the journal holds it
 VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable
+
+# --- files of a checkout that `init` reads and changes ------------------------------------------------------
+CONFIG_MOST_BYTES = 512 * 1024  # of one file: the largest configurations are a tenth of it; reading takes a second
+CONFIG_FILES_MOST = 100  # *.yaml files in .upsun/
+YAML_DEPTH_MOST = 60  # a configuration nests about ten deep
+YAML_NODES_MOST = 20_000  # keys and values of one file: a large configuration has a thousand
+GIT_PATIENCE = 10.0  # seconds for a question to git

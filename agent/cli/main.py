@@ -11,6 +11,7 @@ from agent import __version__
 from agent.cli import (
     check,
     completion,
+    init,
     intervene,
     jobs,
     rehearse,
@@ -38,6 +39,7 @@ FAMILIES = (
     jobs,
     why,
     suspend,
+    init,
     check,
     setup,
     token,

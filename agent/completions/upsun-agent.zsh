@@ -14,6 +14,7 @@ _shtab_upsun_agent_commands() {
     cancel:'End a run in flight: no further request is made for it, and its on-failure steps do not run. What the platform is doing for it goes on, unless --activity cancels that too. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight.'
     check:'Look at what the agent needs in this phase and say what is missing: in the build without the network, at runtime at the API too. Changes nothing. The exit code is that of the worst finding; warnings are 0.'
     completion:'Print the script that makes a shell complete commands, options, choices, files and the job file'"'"'s jobs:'
+    init:'Add what the agent needs to the configuration of an Upsun project: the lines of the build hook, a mount, the cron, a source operation for the package managers that are found, a job file, and a line in .environment. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff, and asks on a terminal; elsewhere nothing is written without --yes. Everything else in the files stays, byte for byte. Needs the extra '"'"'init'"'"'.'
     next:'List the coming slots of JOB, or of all jobs, in the job'"'"'s own zone.'
     pause:'Hold JOB back on this environment: its slots are skipped until it is resumed. A run in flight goes on, and `run JOB` still works.'
     rehearse:'Play a run of JOB through, tick by tick, against a simulated platform in virtual time. Nothing leaves this process. Needs the extra '"'"'simulator'"'"'.'
@@ -128,6 +129,24 @@ _shtab_upsun_agent_completion_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_upsun_agent_completion_defaults_added=0
+
+_shtab_upsun_agent_init_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print one JSON document instead of text]"
+  "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
+  "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
+  "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
+  "--dir[the checkout (default\: the Git repository around this directory)]:DIR:"
+  "--app[the app that runs the agent (default\: the only one)]:NAME:"
+  "--yes[write without asking]"
+  "--dry-run[show what would be written, write nothing]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_upsun_agent_init_defaults_added=0
 
 _shtab_upsun_agent_next_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -465,6 +484,7 @@ _shtab_upsun_agent() {
         cancel) _arguments -C -s $_shtab_upsun_agent_cancel_options ;;
         check) _arguments -C -s $_shtab_upsun_agent_check_options ;;
         completion) _arguments -C -s $_shtab_upsun_agent_completion_options ;;
+        init) _arguments -C -s $_shtab_upsun_agent_init_options ;;
         next) _arguments -C -s $_shtab_upsun_agent_next_options ;;
         pause) _arguments -C -s $_shtab_upsun_agent_pause_options ;;
         rehearse) _arguments -C -s $_shtab_upsun_agent_rehearse_options ;;

@@ -33,7 +33,7 @@ CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
 
 
 def test_every_command_has_a_call_in_this_file() -> None:
-    assert set(CALLS) | {"simulate", "ssh exec", "setup machine-user", "setup token"} == set(commands())
+    assert set(CALLS) | {"init", "simulate", "ssh exec", "setup machine-user", "setup token"} == set(commands())
 
 
 @pytest.fixture
