@@ -92,6 +92,18 @@ class PrivateDirectory:
         except OSError as error:
             raise StateNotWritable(f"{path} cannot be written: {error.strerror}", remedy="free its disk") from error
 
+    def provide(self, name: str) -> None:
+        """Have a file there that another program adds to, for our eyes only; raises StateNotWritable."""
+        path = f"{self.path}/{name}"
+        try:
+            handle = _for_our_eyes(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
+            try:
+                os.fchmod(handle, 0o600)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise StateNotWritable(f"{path} cannot be made: {error.strerror}", remedy="free its disk") from error
+
     def remove(self, name: str) -> None:
         """Take a file away, if it is there and that works."""
         with contextlib.suppress(OSError):

@@ -301,6 +301,13 @@ BUGS = (
         '    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):\n',
         "    if not same:\n",
     ),
+    Bug(
+        "a check of the token believes a kept bearer",
+        "agent/upsun/auth.py",
+        "        self.forget()  # a bearer of a token that is refused now must not serve the next process either\n"
+        "        self._bearer = self._exchange()\n",
+        "        self._bearer = self._kept() or self._exchange()\n",
+    ),
 )
 
 

@@ -27,6 +27,7 @@ CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "token list": (("token", "list"), {"tokens"}),
     "ssh load": (("ssh", "load"), {"certificate", "renewed", "directory", "configuration", "included_in"}),
     "ssh env": (("ssh", "env"), {"GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "RSYNC_RSH"}),
+    "completion": (("completion", "bash"), {"shell", "script"}),
     "check": (("check",), {"phase", "findings", "exit_code"}),
     "rehearse": (("rehearse", "nightly"), {"run", "ticks", "requests", "exit_code"}),
 }

@@ -80,6 +80,19 @@ def test_files_are_whole_for_our_eyes_only_and_can_be_taken_away(tmp_path: Path)
         directory.write("note", "third")
 
 
+def test_a_file_that_others_add_to_keeps_what_it_holds_and_is_for_our_eyes_only(tmp_path: Path) -> None:
+    directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
+    directory.provide("known_hosts")
+    path = Path(f"{directory.path}/known_hosts")
+    path.write_text("a host")
+    path.chmod(0o644)
+    directory.provide("known_hosts")
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("a host", 0o600)
+    (tmp_path / "mine" / "link").symlink_to(path)
+    with pytest.raises(StateNotWritable, match="link cannot be made"):
+        directory.provide("link")
+
+
 def test_a_lock_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
     with directory.locked():

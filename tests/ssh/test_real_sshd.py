@@ -227,6 +227,8 @@ def test_the_token_and_the_key_stay_where_they_belong(desk: Desk) -> None:
     assert done.returncode == 0
     assert "CLI_TOKEN" not in done.stdout, "the token goes on under no name"
     assert "GIT_SSH_COMMAND=ssh -F " in done.stdout
+    assert desk.go("ssh", desk.server.login, "true").returncode == 0
+    assert (desk.directory / "known_hosts").exists()
     key = (desk.directory / "id_ed25519").read_text().split("\n")[2]
     for path in desk.home.rglob("*"):
         if path.is_file() and path.name != "id_ed25519":
