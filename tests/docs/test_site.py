@@ -81,8 +81,11 @@ def html(site: Path) -> dict[Path, Page]:
 
 def test_every_page_is_in_a_section_of_the_index() -> None:
     listed = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): \S", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    steps = re.findall(
+        r"^\| \[[^\]]+\]\(([^)]+)\) \| \S", (DOCS / "steps.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     there = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"index.md"}
-    assert sorted(listed) == sorted(there), "docs/index.md lists every page once, each with what it is about"
+    assert sorted([*listed, *steps]) == sorted(there), "each page is listed once, with what it is about"
 
 
 def test_every_page_is_in_the_navigation(site: Path, html: dict[Path, Page]) -> None:
