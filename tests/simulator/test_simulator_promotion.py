@@ -136,6 +136,7 @@ def test_a_merge_belongs_to_the_parent_which_it_deploys_and_is_listed_for_both(a
     assert (activity["type"], activity["environments"]) == ("environment.merge", ["main"])
     assert activity["parameters"] == {"environment": "staging", "into": "main"}
     assert (activity["payload"]["environment"]["id"], activity["payload"]["into"]["id"]) == ("staging", "main")
+    assert activity["text"] == "Update Bot merged environment Staging into environment Main"
     assert (ask.get(ask.main)["is_dirty"], ask.get(ask.staging)["is_dirty"]) == (True, False)
     clock.advance(10)
     assert ask.place("main")["head_commit"] == _head(ask, "staging") != ask.place("main")["deployed_commit"]
