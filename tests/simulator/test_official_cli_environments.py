@@ -70,6 +70,14 @@ def test_a_rebase_and_resources_are_asked_for_as_the_document_has_it(cli: Cli) -
     _requests_validate(cli)
 
 
+def test_a_refused_synchronization_ends_with_1_and_says_why(cli: Cli) -> None:
+    cli.simulator.push("staging")
+    cli.simulator.change(unmerged_sync="refuse")
+    done = cli(*SYNC, "--no-wait", **STAGING)
+    assert (done.code, len(done.posts)) == (1, 1), done.err
+    assert "1 unmerged commit" in done.err
+
+
 @pytest.mark.parametrize("words", [SYNC, MERGE])
 def test_production_has_no_parent_to_merge_into_or_synchronize_from(cli: Cli, words: tuple[str, ...]) -> None:
     done = cli(*words, "--no-wait")
