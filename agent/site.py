@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.clock import Clock
 from agent.config import JobFile
@@ -21,6 +21,9 @@ from agent.schedule import Schedule
 from agent.suspension import held_back, hold_back
 from agent.upsun.client import Client
 
+if TYPE_CHECKING:
+    from agent.notify.herald import Herald
+
 
 class Terminated(BaseException):
     """SIGTERM arrived: let go of everything and end. The journal is consistent at every moment."""
@@ -30,7 +33,8 @@ class Terminated(BaseException):
 class Site:
     """Everything a tick works with: where it is, what it may use, whom it tells.
 
-    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal.
+    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal. ``herald``
+    tells people of events that the job file names; None where it names none.
     """
 
     container: Container
@@ -40,6 +44,7 @@ class Site:
     client: Client
     log: Any
     on_event: Callable[[str, Event], None] | None = None
+    herald: Herald | None = None
 
     @property
     def project(self) -> str:

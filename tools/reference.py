@@ -11,10 +11,23 @@ from typing import Any
 
 from agent.cli.main import build
 from agent.cli.main import commands as every_command
-from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_schema
-from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number, Table, Text
+from agent.config.definitions import (
+    AGENT,
+    BACKUP,
+    EMAIL,
+    HEALTHCHECKS,
+    HEARTBEAT,
+    JOB,
+    NOTICES,
+    SLACK,
+    SOURCE_OPERATION,
+    WEBHOOK,
+    json_schema,
+)
+from agent.config.shapes import Boolean, Choice, Duration, Either, ListOf, MapOf, Number, Table, Text
 from agent.engine.events import EVENTS
 from agent.errors import documented
+from agent.logs import KEYS
 from tools import states
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -63,6 +76,12 @@ def job_file() -> str:
         ("[jobs.NAME]", JOB),
         ("A step `backup = { … }`", BACKUP),
         ("A step `source-operation = { … }`", SOURCE_OPERATION),
+        ("[jobs.NAME.notify] and `notify` in [agent]", NOTICES),
+        ("`heartbeat` in [agent]", HEARTBEAT),
+        ("A channel [notify.NAME]: `healthchecks = { … }`", HEALTHCHECKS),
+        ("A channel [notify.NAME]: `webhook = { … }`", WEBHOOK),
+        ("A channel [notify.NAME]: `slack = { … }`", SLACK),
+        ("A channel [notify.NAME]: `email = { … }`", EMAIL),
     ]
     for title, table in tables:
         parts += [f"## {title}", "", "| key | value | default | |", "| --- | --- | --- | --- |"]
@@ -96,6 +115,8 @@ def _kind(shape: Any) -> str:
             return f"{shape.least} to {shape.most}"
         case Text():
             return shape.what
+        case Either():
+            return shape.second.what if isinstance(shape.second, Text) else _kind(shape.second)
         case MapOf() | Table():
             return "table"
     raise TypeError(f"no words for {type(shape).__name__}")
@@ -122,8 +143,13 @@ def commands() -> str:
 #: Log lines that are no events of a run.
 OTHER_LINES = {
     "job-not-here": "A job of the file does not run on this type of environment.",
+    "heartbeat-failed": "The dead-man's switch could not be pinged: `message` says why. The next tick tries again.",
     "job-suspended": "Too many runs in a row failed: the job is held back until `resume`.",
     "journal-set-aside": "The journal was another environment's, rewound by a restore, or damaged: see `reason`.",
+    "notice-delayed": "A message could not be delivered: `message` says why, `again_at` when it is tried again.",
+    "notice-dropped": "A message is for nobody: `reason` says why (mail is off, the channel is gone).",
+    "notice-lost": "A message was given up: `message` says why. The next one on its `channel` tells how many were.",
+    "notice-told": "A message was delivered: `channel`, `moment`, `attempt`, `duration_s`.",
     "trouble": "Something stands in the way of a run: `trouble` is its kind, `message` what happened.",
 }
 
@@ -134,7 +160,7 @@ def events() -> str:
         "# Events",
         "",
         "The facts that the journal keeps about a run, in order. `show RUN --json` lists them; every one of them is a",
-        "log line of the same name, with `time`, `level`, `job`, `run`, `slot`, and `step` counted from 1.",
+        "[log](logs.md) line of the same name.",
         "",
         "| event | meaning | keys |",
         "| --- | --- | --- |",
@@ -142,6 +168,8 @@ def events() -> str:
     for kind, event in EVENTS.items():
         keys = ", ".join(f"`{each.name}`" for each in fields(event) if each.name not in {"at", "job"})
         lines.append(f"| `{kind}` | {(event.__doc__ or '').strip().splitlines()[0]} | {keys} |")
+    lines += ["", "## Keys of the log lines", "", "Beside `event`, `level` and `time` (UTC), as far as they apply:", ""]
+    lines += ["| key | meaning |", "| --- | --- |", *(f"| `{key}` | {meaning} |" for key, meaning in KEYS.items())]
     lines += ["", "Log lines that are no events of a run:", "", "| line | meaning |", "| --- | --- |"]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in OTHER_LINES.items()]
     return NOTE + "\n".join(lines) + "\n"

@@ -132,6 +132,11 @@ class Client:
         """Allow requests for that many seconds from now."""
         self._end = self._clock.monotonic() + budget
 
+    @property
+    def left(self) -> float:
+        """Seconds in which requests may still be made."""
+        return self._end - self._clock.monotonic()
+
     def _learn(self, secret: str) -> None:
         """Neither logs nor messages made from replies may show this value."""
         self._hide(secret)
@@ -350,7 +355,7 @@ class Client:
         return self._send(method, url, headers, content)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
-        left = self._end - self._clock.monotonic()
+        left = self.left
         if left <= 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
         deadline = min(REQUEST_DEADLINE, left)
@@ -380,7 +385,7 @@ class Client:
                 most=BACKOFF_MOST,
                 wish_most=RETRY_AFTER_MOST,
             )
-            left = self._end - self._clock.monotonic()
+            left = self.left
             if number == READ_ATTEMPTS or rest is None or rest >= left - 1:
                 raise fault
             self._clock.sleep(rest)

@@ -70,15 +70,11 @@ class Transport:
     ) -> Reply:
         """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise."""
         try:
-            with _alarm(deadline), _names_looked_up_aside():
+            with bounded(deadline):
                 return self._send(method, url, headers, content, deadline)
-        except TooLong:
+        except NoAnswer:
             self.close()
             raise
-        except _OverDeadline:
-            _silence()  # once more: it may have rung while it was being turned off
-            self.close()
-            raise NoAnswer(f"no whole answer within {deadline:.0f} s", sent=True) from None
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
@@ -193,6 +189,17 @@ def _alarm(seconds: float) -> Iterator[None]:
     finally:
         _silence()
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Whatever talks to the network within the block ends after that many seconds; raises NoAnswer then."""
+    try:
+        with _alarm(seconds), _names_looked_up_aside():
+            yield
+    except _OverDeadline:
+        _silence()  # once more: it may have rung while it was being turned off
+        raise NoAnswer(f"no whole answer within {seconds:.0f} s", sent=True) from None
 
 
 def _silence() -> None:
