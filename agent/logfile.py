@@ -14,7 +14,6 @@ import os
 
 from agent.limits import LOG_FILE_MOST_BYTES, LOG_FILES_KEPT, LOG_LINE_MOST, TEXT_MOST
 
-NAME = "agent.log"
 KEYS_MOST = 20  # of a line that is too long: more than any has
 
 

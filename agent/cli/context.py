@@ -16,7 +16,7 @@ from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.logs import Redaction, make_log
-from agent.places import state_directory
+from agent.places import LOG_FILE, state_directory
 from agent.records import dataclass, field
 from agent.redaction import surroundings
 from agent.schedule import Schedule
@@ -82,21 +82,26 @@ class Context:
         level = self.options.log_level or ("critical" if quiet else "info")
         self.hide_surroundings()
         out = stream or cast("TextIO", Steady(sys.stderr))
-        return make_log(self.redaction, stream=out, level=level, file=self._log_file())
+        return make_log(self.redaction, stream=out, level=level, file=self._file())
 
     def hide_surroundings(self) -> None:
         """Let nothing show what is secret in the container's variables."""
         for secret in surroundings(self.environ, self.container.relationships):
             self.redaction.hide(secret)
 
-    def _log_file(self) -> LogFile | None:
-        """The file that the log is written to as well, if the job file wants one."""
+    @property
+    def log_file(self) -> str | None:
+        """The path of the file that the log is written to as well, if the job file wants one."""
         wanted = self.job_file.log_file
-        if not wanted:
-            return None
-        from agent.logfile import NAME, LogFile  # noqa: PLC0415  late: only who wants a file needs it
+        return wanted if isinstance(wanted, str) else f"{self.directory}/{LOG_FILE}" if wanted else None
 
-        return LogFile(wanted if isinstance(wanted, str) else f"{self.directory}/{NAME}")
+    def _file(self) -> LogFile | None:
+        path = self.log_file
+        if path is None:
+            return None
+        from agent.logfile import LogFile  # noqa: PLC0415  late: only who wants a file needs it
+
+        return LogFile(path)
 
     def herald(self, log: Any) -> Herald | None:
         """Who tells people what the job file says; None where it says nothing."""

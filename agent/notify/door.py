@@ -8,36 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.limits import URL_MOST
+from agent.notify.outcome import NotTold, Outcome, Told
 from agent.records import dataclass, field
 from agent.upsun.transport import NoAnswer, Transport
 
 #: Answers that say: not this message, however often it is sent. Whatever else is wrong, a redeployment may mend.
 UNWANTED = frozenset({400, 413, 414, 415, 422})
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The receiver took the message."""
-
-    remark: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NotTold:
-    """It did not, or nobody knows. ``for_good``: it never will."""
-
-    reason: str
-    for_good: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """The channel is off here, which is no failure."""
-
-    reason: str
-
-
-Outcome = Told | NotTold | Silent
 
 
 class Unusable(Exception):

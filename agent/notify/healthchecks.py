@@ -5,8 +5,9 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from agent.config.notices import Channel
-from agent.notify.door import Door, Outcome
+from agent.notify.door import Door
 from agent.notify.messages import Moment, run_uuid
+from agent.notify.outcome import Outcome
 from agent.notify.words import Letter, text
 
 #: What is put behind the check's URL (healthchecks.io/docs/http_api). `/log` changes nothing about the check.

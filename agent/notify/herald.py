@@ -21,8 +21,9 @@ from agent.errors import StateNotWritable
 from agent.journal import Journal
 from agent.limits import NOTICE_DEADLINE, NOTICES_BUDGET, NOTICES_RESERVE, RECHECK
 from agent.notify import outbox
-from agent.notify.door import Door, NotTold, Outcome, Silent, Told, Unusable
+from agent.notify.door import Door, Unusable
 from agent.notify.messages import TELLING, Message, messages, suspended
+from agent.notify.outcome import NotTold, Outcome, Silent, Told
 from agent.notify.words import Letter
 from agent.records import dataclass
 
@@ -84,6 +85,12 @@ class Herald:
             self._deliver_all(journal, end)
         except StateNotWritable as error:  # what comes next in the tick meets it too, and says so
             self._log.warning("notice-delayed", message=str(error))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._door.transport.close()
 
     def next_at(self, journal: Journal) -> datetime:
         """When a tick has something to tell, or to try again; far ahead where nothing waits."""

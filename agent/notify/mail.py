@@ -11,7 +11,8 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from agent.config.notices import Channel
-from agent.notify.door import Door, NotTold, Outcome, Silent, Told, Unusable
+from agent.notify.door import Door, Unusable
+from agent.notify.outcome import NotTold, Outcome, Silent, Told
 from agent.notify.words import BAD, Letter, subject, text
 from agent.upsun.transport import NoAnswer, bounded
 

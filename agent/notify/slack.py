@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from agent.config.notices import Channel
-from agent.notify.door import Door, Outcome
+from agent.notify.door import Door
+from agent.notify.outcome import Outcome
 from agent.notify.words import BAD, Letter, story, subject
 
 SIGNS = {True: ":red_circle:", False: ":large_green_circle:"}

@@ -13,7 +13,8 @@ import hmac
 import json
 
 from agent.config.notices import Channel
-from agent.notify.door import Door, Outcome, Unusable
+from agent.notify.door import Door, Unusable
+from agent.notify.outcome import Outcome
 from agent.notify.words import Letter, document
 
 PREFIX = "whsec_"  # of a secret that is base64, as Standard Webhooks writes it

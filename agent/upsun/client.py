@@ -333,6 +333,21 @@ class Client:
             return reply
         raise _refusal(reply, what)
 
+    def some(self, path: str, what: str, most: int, deadline: float) -> Reply:
+        """What of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it."""
+
+        def attempt() -> Reply:
+            headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
+            url, seconds = f"{self._endpoints.api}{path}", max(min(deadline, self.left), 1.0)
+            return replace(
+                self._transport.some(url, headers=headers, most=most, deadline=seconds), secrets=self._secrets
+            )
+
+        reply = self._asked(attempt, what)
+        if reply.status == 200:  # noqa: PLR2004
+            return reply
+        raise _refusal(reply, what)
+
     def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
         """The reply of a request that changes nothing, with a new bearer where the first was refused."""
         reply = self._repeated(attempt, what)
