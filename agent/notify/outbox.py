@@ -121,9 +121,9 @@ def lost(facts: Mapping[str, str]) -> dict[str, Loss]:
 
 
 def next_beat(facts: Mapping[str, str], every: int, now: datetime) -> datetime:
-    """When the dead-man's switch is to be pinged next; now where no ping is known."""
+    """When the dead-man's switch is to be pinged next; now where no ping is known, or it is from the future."""
     try:
         last = datetime.fromisoformat(facts.get(BEAT, ""))
-        return min(last, now) + timedelta(seconds=every)
+        return last + timedelta(seconds=every) if last <= now else now
     except (ValueError, TypeError, OverflowError):
         return now
