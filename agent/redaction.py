@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -31,9 +31,9 @@ _SLASHES = r":(?:\\{0,3}/){2}"  # as JSON may escape them
 
 #: Literals that a text must hold, and the pattern that is then looked for; the group named ``s`` is the secret.
 _SHAPES: tuple[tuple[tuple[str, ...], str], ...] = (
-    (  # a JWT, such as every bearer: header and payload are JSON objects
-        ("eyJ",),
-        rf"(?P<s>(?<!{_WORD})eyJ{_WORD}{{6,4000}}+\.eyJ{_WORD}{{2,8000}}+(?:\.{_WORD}{{0,4000}}+)?)",
+    (  # a JWT, such as every bearer: its payload is a JSON object, as its header is
+        (".eyJ",),
+        rf"(?P<s>(?<!{_WORD}){_WORD}{{9,4000}}+\.eyJ{_WORD}{{4,8000}}+(?:\.{_WORD}{{0,8000}}+){{0,100}}+)",
     ),
     (
         ("earer", "EARER", "uthorization", "UTHORIZATION"),
@@ -71,9 +71,10 @@ _SHAPES: tuple[tuple[tuple[str, ...], str], ...] = (
         ),
     ),
 )
-_KEY_BEGIN, _KEY_END, _KEY_MOST = "-----BEGIN ", "PRIVATE KEY-----", 20_000
-_KEY_HEAD = r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY-----"
-_KEY_BODY = r"(?:[A-Za-z0-9+/=:,.\s-]|\\{1,4}[nrt]){0,20000}+"
+_KEY_BEGIN, _KEY_END, _KEY_MOST = "-----BEGIN ", "-----END ", 20_000
+_KEY_NAME = r"(?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY-----"
+_KEY_GAP = r"(?:\s|\\{1,4}[nrt]){0,8}+"
+_KEY_BODY = rf"(?:{_KEY_GAP}[A-Za-z0-9+/=]{{20,20000}}+){{0,400}}+(?:{_KEY_GAP}[A-Za-z0-9+/=]{{1,20000}}+)?"
 _KEY_IN_BASE64 = "LS0tLS1CRUdJTi"  # of "-----BEGIN "
 
 
@@ -114,7 +115,12 @@ class Redaction:
 
     def spans(self, text: str) -> list[Span]:
         """Where secrets stand in the text, in order, none overlapping another."""
+        return _merged([span for span, _ in self.found(text)])
+
+    def found(self, text: str) -> list[tuple[Span, Span]]:
+        """Each secret's place in the text, and the place of all by which it is known as one."""
         found: list[Span] = []
+        around: list[tuple[Span, Span]] = []
         for form in self._forms:
             place = text.find(form)
             while place >= 0:
@@ -122,16 +128,16 @@ class Redaction:
                 place = text.find(form, place + len(form))
         for needles, pattern in _SHAPES:
             if any(needle in text for needle in needles):
-                found += [match.span("s") for match in _compiled(pattern).finditer(text)]
+                around += [(match.span("s"), match.span()) for match in _compiled(pattern).finditer(text)]
         if _KEY_BEGIN in text:
             found += _private_keys(text)
         if _KEY_IN_BASE64 in text:
             found += _encoded_keys(text)
-        return _merged(found)
+        return [*((span, span) for span in found), *around]
 
     def stream(self) -> Stream:
         """A redactor for a text that comes in pieces."""
-        return Stream(self.spans)
+        return Stream(self)
 
     def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """The choke point of the log: a structlog processor."""
@@ -144,8 +150,8 @@ class Stream:
     It holds back as much as the longest secret; ``end`` gives the rest.
     """
 
-    def __init__(self, spans: Callable[[str], list[Span]], hold: int = SECRET_FORM_MOST) -> None:
-        self._spans = spans
+    def __init__(self, redaction: Redaction, hold: int = SECRET_FORM_MOST) -> None:
+        self._redaction = redaction
         self._hold = hold
         self._kept = ""
 
@@ -154,15 +160,16 @@ class Stream:
         self._kept += piece
         if len(self._kept) <= 2 * self._hold:  # so that each character is looked at twice, not once a piece
             return ""
-        spans, cut = self._spans(self._kept), len(self._kept) - self._hold
-        cut = next((start for start, end in spans if start < cut <= end), cut)
+        found, cut = self._redaction.found(self._kept), len(self._kept) - self._hold
+        for begin, end in reversed(_merged([around for _, around in found])):
+            cut = begin if begin < cut < end else cut  # a secret goes with what tells that it is one
         shown, self._kept = self._kept[:cut], self._kept[cut:]
-        return replaced(shown, [span for span in spans if span[1] <= cut])
+        return replaced(shown, _merged([span for span, _ in found if span[1] <= cut]))
 
     def end(self) -> str:
         """The rest of the text."""
         rest, self._kept = self._kept, ""
-        return replaced(rest, self._spans(rest))
+        return replaced(rest, self._redaction.spans(rest))
 
 
 def replaced(text: str, spans: Iterable[Span]) -> str:
@@ -203,22 +210,21 @@ def _merged(found: list[Span]) -> list[Span]:
 
 
 def _private_keys(text: str) -> Iterator[Span]:
-    """Blocks of private keys, to their end, or as far as they look like one."""
-    head, body, place, end = _compiled(_KEY_HEAD), _compiled(_KEY_BODY), 0, 0
+    """Blocks of private keys, to their end, or as far as they look like one where they are cut."""
+    name, body, place, end = _compiled(_KEY_NAME), _compiled(_KEY_BODY), 0, -1
     while (begin := text.find(_KEY_BEGIN, place)) >= 0:
-        match = head.match(text, begin)
         place = begin + len(_KEY_BEGIN)
-        if match is None:
+        head = name.match(text, place)
+        if head is None:
             continue
-        place = match.end()
-        if 0 <= end < place:
-            end = text.find(_KEY_END, place)
-        rest = body.match(text, place)
-        stop = rest.end() if rest else place
-        if place <= end <= begin + _KEY_MOST:
-            stop = max(stop, end + len(_KEY_END))
-        place = stop
-        yield begin, stop
+        if end < head.end():  # looked for once, not once a key
+            end = text.find(_KEY_END, head.end())
+            end = len(text) if end < 0 else end
+        foot = name.match(text, end + len(_KEY_END)) if end - begin <= _KEY_MOST else None
+        following = text.find(_KEY_BEGIN, head.end(), end) if foot else -1
+        rest = body.match(text, head.end())
+        place = foot.end() if foot and following < 0 else rest.end() if rest else head.end()
+        yield begin, place
 
 
 def _encoded_keys(text: str) -> Iterator[Span]:

@@ -253,8 +253,8 @@ BUGS = (
     Bug(
         "a secret that two pieces share is shown",
         "agent/redaction.py",
-        "        cut = next((start for start, end in spans if start < cut <= end), cut)\n",
-        "",
+        "            cut = begin if begin < cut < end else cut",
+        "            cut = cut",
     ),
     Bug(
         "a message leaves the outbox before it was delivered",
