@@ -142,6 +142,9 @@ def commands() -> str:
 
 #: Log lines that are no events of a run.
 OTHER_LINES = {
+    "activity-log": "One line of the platform's own log of `activity`, printed by `logs RUN --platform`.",
+    "activity-log-unread": "That log could not be read: `message` says why.",
+    "activity-log-unsealed": "There may be more of that log: the activity still runs, or it is longer than is read.",
     "job-not-here": "A job of the file does not run on this type of environment.",
     "heartbeat-failed": "The dead-man's switch could not be pinged: `message` says why. The next tick tries again.",
     "job-suspended": "Too many runs in a row failed: the job is held back until `resume`.",

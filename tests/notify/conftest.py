@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "cli"))
 from receivers import Mailbox, Receiver, mailbox, receiver  # isort: skip
 from telling_stage import TellingStage, build  # isort: skip
 
+from tests import canaries
+
 FOREIGN = ("PLATFORM_", "UPSUN_", "SSH_", "XDG_")
 
 
@@ -32,12 +34,18 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def ear() -> Iterator[Receiver]:
     with receiver() as found:
         yield found
+    for request in found.requests:
+        canaries.search(request.body, "a ping's body")
+        signed = {name: value for name, value in request.headers.items() if name != "host"}
+        canaries.search(str(signed), "a ping's headers")
 
 
 @pytest.fixture
 def box() -> Iterator[Mailbox]:
     with mailbox() as found:
         yield found
+    for mail in found.mails:
+        canaries.search(mail.as_bytes(), "a mail")
 
 
 @pytest.fixture
