@@ -15,6 +15,7 @@ from agent.cli.context import Context
 from agent.cli.token import jobs_of, stands
 from agent.doctor import Finding, code_of, place, worst
 from agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
+from agent.journal.directory import reading_if_any
 from agent.limits import TICK_BUDGET
 from agent.report.story import Tone
 from agent.standing import Standing, token_in, token_of
@@ -193,9 +194,34 @@ def _state(context: Context) -> Iterator[Finding]:
     yield from place.state(directory, context.container.identity)
 
 
+def _telling(context: Context) -> Iterator[Finding]:
+    """Whether anybody is told, where a job runs; and the log file, if there is to be one."""
+    try:
+        notify, directory, kind = context.job_file.notify, context.directory, context.container.environment_type
+        log_file = context.log_file
+    except ConfigInvalid:
+        return  # the job file's own finding says it
+    from agent.doctor import telling  # noqa: PLC0415  late: only who tells needs it
+
+    if log_file is not None:
+        yield telling.log_file(log_file)
+    if notify is None:
+        return
+    if not any(kind is None or kind in job.environment_types for job in context.job_file.jobs.values()):
+        yield Finding("notify", "ok", f"no job runs on {kind}: nobody is told of anything from here")
+        return
+    yield from telling.channels(notify, context.environ)
+    try:
+        with reading_if_any(directory, context.container.identity) as journal:
+            facts = journal.notes("outbox")
+    except AgentError:
+        return  # the journal's own finding says it
+    yield from telling.waiting(facts)
+
+
 def _places(context: Context) -> Iterator[Finding]:
     yield from place.build_places(context.environ)
 
 
 BUILD = (_python, _libraries, _places, _job_file, _build_token, _build_type)
-RUNTIME = (_python, _job_file, _runtime_type, _state, _api)
+RUNTIME = (_python, _job_file, _runtime_type, _state, _telling, _api)

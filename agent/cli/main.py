@@ -14,6 +14,8 @@ from agent.cli import (
     init,
     intervene,
     jobs,
+    logs,
+    notify,
     rehearse,
     runs,
     setup,
@@ -32,13 +34,16 @@ exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad repl
 70 bug; 73 state not writable; 75 busy, try later; 77 no permission or token refused; 78 configuration.
 """
 
+
 #: In the order in which the help lists their commands.
 FAMILIES = (
     runs,
     intervene,
+    logs,
     jobs,
     why,
     suspend,
+    notify,
     init,
     check,
     setup,

@@ -18,7 +18,7 @@ complete upsun-agent \
         'c/--enabled=/(true false)/' \
         'c/--authority=/f/' \
         'c/--books=/f/' \
-        'c/--/(activity api-url app auth-url authority books by config count days deny dir dry-run enabled environment fault help inheritable json log-level new no-include phase port project quiet reason role rotate schema seed sensitive set stdin version visible-build visible-runtime wait yes)/' \
+        'c/--/(activity api-url app auth-url authority books by config count days deny dir dry-run enabled environment fault help inheritable json log-level new no-include phase platform port project quiet reason role rotate schema seed sensitive set stdin version visible-build visible-runtime wait yes)/' \
         'c/-/(- h)/' \
         'n/--config/f/' \
         'n/--log-level/(debug info warning error)/' \
@@ -30,8 +30,9 @@ complete upsun-agent \
         'n/--enabled/(true false)/' \
         'n/--authority/f/' \
         'n/--books/f/' \
-        'p/1/(tick run show approve cancel status next validate why pause resume init check setup token ssh rehearse simulate completion)/' \
+        'p/1/(tick run show approve cancel logs status next validate why pause resume notify init check setup token ssh rehearse simulate completion)/' \
         'n/validate/f/' \
+        'n/notify/(test list)/' \
         'n/setup/(machine-user token)/' \
         'n/token/(check list)/' \
         'n/ssh/(load env exec)/' \

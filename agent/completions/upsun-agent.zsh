@@ -15,7 +15,9 @@ _shtab_upsun_agent_commands() {
     check:'Look at what the agent needs in this phase and say what is missing: in the build without the network, at runtime at the API too. Changes nothing. The exit code is that of the worst finding; warnings are 0.'
     completion:'Print the script that makes a shell complete commands, options, choices, files and the job file'"'"'s jobs:'
     init:'Add what the agent needs to the configuration of an Upsun project: the lines of the build hook, a mount, the cron, a source operation for the package managers that are found, a job file, and a line in .environment. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff, and asks on a terminal; elsewhere nothing is written without --yes. Everything else in the files stays, byte for byte. Needs the extra '"'"'init'"'"'.'
+    logs:'Print the lines that ticks logged about RUN, as they were: from the journal, so that no log file is needed. One JSON object a line, readable on a terminal. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
     next:'List the coming slots of JOB, or of all jobs, in the job'"'"'s own zone.'
+    notify:'The channels on which the agent tells of its runs: [notify.NAME] in the job file.'
     pause:'Hold JOB back on this environment: its slots are skipped until it is resumed. A run in flight goes on, and `run JOB` still works.'
     rehearse:'Play a run of JOB through, tick by tick, against a simulated platform in virtual time. Nothing leaves this process. Needs the extra '"'"'simulator'"'"'.'
     resume:'Let JOB run again after `pause`, or after it was suspended because runs failed (suspend-after).'
@@ -31,6 +33,14 @@ _shtab_upsun_agent_commands() {
     why:'Say in one paragraph, from the journal, why a slot of JOB ran, waits, was skipped or missed. TIME is in the job'"'"'s own zone: 03:12 (the latest such time), 2026-11-24, or 2026-11-24T03:12. The slot is the last one due at or before it; without TIME, the latest.'
   )
   _describe 'upsun-agent commands' _commands
+}
+
+_shtab_upsun_agent_notify_commands() {
+  local _commands=(
+    list:'Show the channels, the messages that wait in the outbox with what stood in their way, and how many were given up since one was last delivered.'
+    test:'Send a test message now on CHANNEL, or on every channel and the heartbeat, and say what came of it. Exit code 1 where one was not delivered; a channel that is off here is none.'
+  )
+  _describe 'upsun-agent notify commands' _commands
 }
 
 _shtab_upsun_agent_setup_commands() {
@@ -148,6 +158,22 @@ _shtab_upsun_agent_init_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_upsun_agent_init_defaults_added=0
 
+_shtab_upsun_agent_logs_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print one JSON document instead of text]"
+  "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
+  "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
+  "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
+  "--platform[also the platform\'s own log of the run\'s activities (asks the API)]"
+  ":a run\'s id, or a job\'s name:_upsun_agent_jobs"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_upsun_agent_logs_defaults_added=0
+
 _shtab_upsun_agent_next_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[print one JSON document instead of text]"
@@ -163,6 +189,42 @@ _shtab_upsun_agent_next_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_upsun_agent_next_defaults_added=0
+
+_shtab_upsun_agent_notify_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_upsun_agent_notify_defaults_added=0
+
+_shtab_upsun_agent_notify_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print one JSON document instead of text]"
+  "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
+  "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
+  "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_upsun_agent_notify_list_defaults_added=0
+
+_shtab_upsun_agent_notify_test_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print one JSON document instead of text]"
+  "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
+  "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
+  "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
+  ":one channel only, or heartbeat:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_upsun_agent_notify_test_defaults_added=0
 
 _shtab_upsun_agent_pause_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -485,7 +547,9 @@ _shtab_upsun_agent() {
         check) _arguments -C -s $_shtab_upsun_agent_check_options ;;
         completion) _arguments -C -s $_shtab_upsun_agent_completion_options ;;
         init) _arguments -C -s $_shtab_upsun_agent_init_options ;;
+        logs) _arguments -C -s $_shtab_upsun_agent_logs_options ;;
         next) _arguments -C -s $_shtab_upsun_agent_next_options ;;
+        notify) _shtab_upsun_agent_notify ;;
         pause) _arguments -C -s $_shtab_upsun_agent_pause_options ;;
         rehearse) _arguments -C -s $_shtab_upsun_agent_rehearse_options ;;
         resume) _arguments -C -s $_shtab_upsun_agent_resume_options ;;
@@ -499,6 +563,30 @@ _shtab_upsun_agent() {
         token) _shtab_upsun_agent_token ;;
         validate) _arguments -C -s $_shtab_upsun_agent_validate_options ;;
         why) _arguments -C -s $_shtab_upsun_agent_why_options ;;
+      esac
+  esac
+}
+
+_shtab_upsun_agent_notify() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->notify'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_upsun_agent_notify_defaults_added )); then
+    if (( ${_shtab_upsun_agent_notify_options[(I)${(q)one_or_more}*]} +          ${_shtab_upsun_agent_notify_options[(I)${(q)remainder}*]} +          ${_shtab_upsun_agent_notify_options[(I)${(q)default}]} == 0 )); then
+      _shtab_upsun_agent_notify_options+=(': :_shtab_upsun_agent_notify_commands' '*::: :->notify')
+    fi
+    _shtab_upsun_agent_notify_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_upsun_agent_notify_options
+
+  case $state in
+    notify)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_upsun_agent_notify-$line[1]:"
+      case $line[1] in
+        list) _arguments -C -s $_shtab_upsun_agent_notify_list_options ;;
+        test) _arguments -C -s $_shtab_upsun_agent_notify_test_options ;;
       esac
   esac
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.config import order
 from agent.config.definitions import AGENT, JOB_FILE, json_schema
@@ -16,6 +16,9 @@ from agent.errors import ConfigInvalid
 from agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from agent.places import job_files
 from agent.records import dataclass
+
+if TYPE_CHECKING:
+    from agent.config.notices import Notify
 
 __all__ = ["DEFAULTS", "JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
 
@@ -60,6 +63,8 @@ class JobFile:
     max_token_age: int
     keep_bearers: bool
     jobs: Mapping[str, Job]
+    log_file: bool | str = False
+    notify: Notify | None = None
 
     def job(self, name: str) -> Job:
         """The job of that name; raises ConfigInvalid where there is none."""
@@ -106,9 +111,17 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise JobFileInvalid(path, (_syntax_mistake(error, text),)) from None
-    problems = list(JOB_FILE.check(data, ()))
-    if not problems:
-        problems = list(order.problems(data))
+    problems = list(JOB_FILE.check(data, ())) or list(order.problems(data))
+    if "://" in text and "@" in text:
+        from agent.config.notices import credential_problems  # noqa: PLC0415  late: a job file seldom holds URLs
+
+        problems += credential_problems(data)
+    notify = None
+    if not problems and _tells(data):
+        from agent.config.notices import notice_problems, read_notify  # noqa: PLC0415  late: only who tells needs it
+
+        problems = notice_problems(data)
+        notify = read_notify(JOB_FILE.read(data)) if not problems else None
     if problems:
         positions = Positions(text)
         mistakes = sorted((_located(problem, positions) for problem in problems), key=lambda each: each.line)
@@ -117,8 +130,22 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
     agent = {**DEFAULTS, **read["agent"]}
     jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
     return JobFile(
-        path, text, agent["state"], agent["token-variable"], agent["max-token-age"], agent["keep-bearers"], jobs
+        path,
+        text,
+        agent["state"],
+        agent["token-variable"],
+        agent["max-token-age"],
+        agent["keep-bearers"],
+        jobs,
+        log_file=agent["log-file"],
+        notify=notify,
     )
+
+
+def _tells(data: Mapping[str, Any]) -> bool:
+    """Whether the job file says anything about telling."""
+    asked = {"notify", "heartbeat"}
+    return not asked.isdisjoint({*data, *data.get("agent", {}), *(key for job in data["jobs"].values() for key in job)})
 
 
 def _syntax_mistake(error: Exception, text: str) -> Mistake:

@@ -132,6 +132,11 @@ class Client:
         """Allow requests for that many seconds from now."""
         self._end = self._clock.monotonic() + budget
 
+    @property
+    def left(self) -> float:
+        """Seconds in which requests may still be made."""
+        return self._end - self._clock.monotonic()
+
     def _learn(self, secret: str) -> None:
         """Neither logs nor messages made from replies may show this value."""
         self._hide(secret)
@@ -246,14 +251,9 @@ class Client:
             NoAnswer: none came within so many seconds.
             OutOfTime: the tick's time leaves less than that.
         """
-        if self.time_left < within + 1:
+        if self.left < within + 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
         return self._transport.send("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
-
-    @property
-    def time_left(self) -> float:
-        """Seconds until no further request may be begun."""
-        return self._end - self._clock.monotonic()
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
         """How many manual backups the project keeps, by environment type, as far as the settings say."""
@@ -359,6 +359,21 @@ class Client:
             return reply
         raise _refusal(reply, what)
 
+    def some(self, path: str, what: str, most: int, deadline: float) -> Reply:
+        """What of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it."""
+
+        def attempt() -> Reply:
+            headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
+            url, seconds = f"{self._endpoints.api}{path}", max(min(deadline, self.left), 1.0)
+            return replace(
+                self._transport.some(url, headers=headers, most=most, deadline=seconds), secrets=self._secrets
+            )
+
+        reply = self._asked(attempt, what)
+        if reply.status == 200:  # noqa: PLR2004
+            return reply
+        raise _refusal(reply, what)
+
     def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
         """The reply of a request that changes nothing, with a new bearer where the first was refused."""
         reply = self._repeated(attempt, what)
@@ -381,7 +396,7 @@ class Client:
         return self._send(method, url, headers, content)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
-        left = self._end - self._clock.monotonic()
+        left = self.left
         if left <= 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
         deadline = min(REQUEST_DEADLINE, left)
@@ -411,7 +426,7 @@ class Client:
                 most=BACKOFF_MOST,
                 wish_most=RETRY_AFTER_MOST,
             )
-            left = self._end - self._clock.monotonic()
+            left = self.left
             if number == READ_ATTEMPTS or rest is None or rest >= left - 1:
                 raise fault
             self._clock.sleep(rest)

@@ -337,6 +337,7 @@ def test_without_project_or_environment_it_is_not_known_where(ready: App) -> Non
     assert store(ready, PLATFORM_BRANCH=None).code == 78
 
 
+@pytest.mark.holds_secret("file */value", reason="the new token is piped in from this file")
 def test_the_value_is_in_no_argument_list_and_no_log_of_a_real_process(ready: App, tmp_path: Path) -> None:
     (tmp_path / "value").write_text(NEW)
     ready.simulator.add_fault("POST */variables delay seconds=2")
