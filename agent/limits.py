@@ -39,3 +39,15 @@ HISTORY_AGE = 400 * 86400.0  # runs older than this are forgotten: a year can be
 HISTORY_RUNS = 10_000  # and the oldest of more: a month of a job that runs every five minutes, some 30 MB
 PRUNED_AT_ONCE = 500  # runs forgotten by one tick: milliseconds
 VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable
+
+# --- reports ----------------------------------------------------------------------------------------------
+REPORT_DAYS = 30  # a page shows, unless told otherwise: a month fits on a screen
+REPORT_DAYS_MOST = 400  # history is not kept longer
+REPORT_JOBS = 40  # jobs with a calendar on a page: more is not read on one page
+REPORT_RUNS = 20  # runs told event by event on a page, some 10 kB each
+REPORT_EVENTS = 200  # of one run on a page; a whole run has about 20
+REPORT_BARS = 90  # runs in one chart: three months of nights, and bars that can be told apart on a phone
+REPORT_MISSED = 200  # batches of missed slots that are looked into: more in the days shown is a broken cron
+REPORT_COMING = 12  # coming slots on a page
+PUBLISH_BUDGET = 5.0  # of a tick, for the published page and metrics: they take 0.3 s, the rest is a slow mount
+OTLP_TIMEOUT_MOST = 60.0  # whatever OTEL_EXPORTER_OTLP_TIMEOUT says: a command must end

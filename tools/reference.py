@@ -15,7 +15,7 @@ from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_
 from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number, Table, Text
 from agent.engine.events import EVENTS
 from agent.errors import documented
-from tools import states
+from tools import documents, states
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
@@ -155,6 +155,8 @@ def pages() -> dict[str, str]:
         "exit-codes.md": exit_codes(),
         "job-file.md": job_file(),
         "commands.md": commands(),
+        "json.md": NOTE + documents.page(),
+        "output.schema.json": json.dumps(documents.schema(), indent=2) + "\n",
         "agent.schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
 

@@ -7,14 +7,14 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from agent.config.definitions import AGENT, JOB_FILE, json_schema
+from agent.config.definitions import AGENT, JOB_FILE, REPORT, json_schema
 from agent.config.positions import Positions
 from agent.config.shapes import Problem
 from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
 from agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from agent.places import job_files
-from agent.records import dataclass
+from agent.records import dataclass, field
 
 __all__ = ["DEFAULTS", "JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
 
@@ -59,6 +59,8 @@ class JobFile:
     max_token_age: int
     keep_bearers: bool
     jobs: Mapping[str, Job]
+    #: What is published, where, and how much of it.
+    report: Mapping[str, Any] = field(default_factory=lambda: REPORT.read({}))
 
     def job(self, name: str) -> Job:
         """The job of that name; raises ConfigInvalid where there is none."""
@@ -116,7 +118,14 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
     agent = {**DEFAULTS, **read["agent"]}
     jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
     return JobFile(
-        path, text, agent["state"], agent["token-variable"], agent["max-token-age"], agent["keep-bearers"], jobs
+        path,
+        text,
+        agent["state"],
+        agent["token-variable"],
+        agent["max-token-age"],
+        agent["keep-bearers"],
+        jobs,
+        REPORT.read({}) | read["report"],
     )
 
 
