@@ -29,7 +29,17 @@ PARTS = (
     "CONTRIBUTING.md",
     "Makefile",
 )
-SUITE = ("tests/logs", "tests/engine", "tests/config", "tests/faults", "tests/upsun", "tests/tick", "tests/cli")
+SUITE = (
+    "tests/logs",
+    "tests/engine",
+    "tests/config",
+    "tests/faults",
+    "tests/upsun",
+    "tests/tick",
+    "tests/cli",
+    "tests/report",
+    "tests/journal",
+)
 
 
 DEEP = " " * 20
@@ -261,6 +271,18 @@ BUGS = (
         "agent/glance.py",
         '    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):\n',
         "    if not same:\n",
+    ),
+    Bug(
+        "a text on the page is not escaped",
+        "agent/report/markup.py",
+        "            yield escape(shown(child))\n",
+        "            yield shown(child)\n",
+    ),
+    Bug(
+        "counters fall when history is forgotten",
+        "agent/journal/sqlite.py",
+        "                    self._remember(gone)\n",
+        "                    pass\n",
     ),
 )
 

@@ -36,6 +36,7 @@ class Screen:
         self._keys = sys.stdin.fileno() if sys.stdin.isatty() else None
         self._before: list[Any] | None = None
         self._stop: Any = signal.SIG_DFL
+        self._blank = True
         self.columns, self.lines = 80, 24
         self._measure()
 
@@ -54,6 +55,7 @@ class Screen:
         if self._keys is not None:
             self._before = termios.tcgetattr(self._keys)
             tty.setcbreak(self._keys)
+        self._blank = True
         self._terminal.raw(ENTER)
 
     def _give_back(self) -> None:
@@ -82,10 +84,11 @@ class Screen:
     def draw(self, found: Sequence[Line]) -> None:
         """Put these lines on the screen, over what was there: no flicker, nothing scrolls."""
         shown = [self._terminal.shown(cut(line.text, self.columns), line.tone) for line in found[: self.lines]]
-        self._terminal.raw(HOME + "\r\n".join(f"{line}{CLEAR_LINE}" for line in shown) + CLEAR_REST)
+        self._blank = False
+        self._terminal.raw(HOME + "\n".join(f"{line}{CLEAR_LINE}" for line in shown) + CLEAR_REST)
 
     def wait(self, seconds: float) -> str:
-        """The key that was pressed, or nothing after so many seconds, or as soon as the terminal has another size."""
+        """The key that was pressed; nothing after so many seconds, or once the screen is blank or has another size."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self._keys is None:
@@ -96,6 +99,6 @@ class Screen:
                     return "q"
                 if b"q" in data.lower():
                     return "q"
-            if self._measure():
+            if self._measure() or self._blank:
                 break
         return ""

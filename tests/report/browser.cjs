@@ -1,14 +1,14 @@
-// Looks at one page in a real Chromium and prints what it saw as one JSON document.
+// Looks at pages in a real Chromium and prints what it saw as one JSON document.
 //
-// browser.cjs CHROMIUM PAGE [DIRECTORY]: the browser, the page's file, where screenshots go if anywhere. The packages
-// playwright-core and axe-core come from NODE_PATH.
+// browser.cjs CHROMIUM DIRECTORY PAGE [PAGE ...]: the browser, where screenshots go (empty: nowhere), the page to look at
+// from all sides, and pages of which only the content is counted. playwright-core and axe-core come from NODE_PATH.
 'use strict';
 
 const { readFileSync } = require('node:fs');
 const { pathToFileURL } = require('node:url');
 const { chromium } = require('playwright-core');
 
-const [, , executablePath, file, shots] = process.argv;
+const [, , executablePath, shots, ...files] = process.argv;
 const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
 const FLAGS = [
@@ -56,7 +56,7 @@ async function tabbed(page) {
   return { expected, reached: order.length, inOrder: order.every((place, n) => place === n), withoutOutline: unseen };
 }
 
-async function look(browser, size, colorScheme, javaScriptEnabled) {
+async function look(browser, file, size, colorScheme, { javaScriptEnabled = true, whole = true } = {}) {
   const context = await browser.newContext({
     viewport: SIZES[size], colorScheme, javaScriptEnabled, offline: true, deviceScaleFactor: 1,
   });
@@ -72,28 +72,30 @@ async function look(browser, size, colorScheme, javaScriptEnabled) {
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('dialog', (dialog) => { complaints.push(`dialog ${dialog.message()}`); dialog.dismiss(); });
   await page.goto(address, { waitUntil: 'load' });
-  const seen = { size, colorScheme, javaScriptEnabled, title: await page.title() };
+  const seen = { file, size, colorScheme, javaScriptEnabled, title: await page.title() };
   if (javaScriptEnabled) {
     seen.census = await page.evaluate(census);
     seen.overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    seen.keys = await tabbed(page);
+    if (whole) seen.keys = await tabbed(page);
     await page.evaluate(() => document.querySelectorAll('details').forEach((each) => { each.open = true; }));
     seen.overflowOpened = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    await page.evaluate(AXE); // through the debugger: the page's own policy lets no script in
-    const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations', 'incomplete'] }));
-    const brief = (each) => ({ id: each.id, nodes: each.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)) });
-    seen.violations = result.violations.map(brief);
-    seen.passes = result.passes.length;
-    await page.reload();
+    if (whole) {
+      await page.evaluate(AXE); // through the debugger: the page's own policy lets no script in
+      const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations', 'incomplete'] }));
+      const brief = (each) => ({ id: each.id, nodes: each.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)) });
+      seen.violations = result.violations.map(brief);
+      seen.undecided = result.incomplete.map(brief);
+      seen.passes = result.passes.length;
+    }
   } else {
     const box = page.locator('details').last();
     const inside = box.locator('xpath=./*[not(self::summary)]').first();
     seen.closed = await inside.isVisible();
     await box.locator('summary').first().click();
     seen.opened = await inside.isVisible();
-    await page.reload();
   }
-  if (shots) {
+  if (shots && whole) {
+    await page.reload();
     const name = `${size}-${colorScheme}${javaScriptEnabled ? '' : '-no-script'}`;
     await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
   }
@@ -107,9 +109,10 @@ async function look(browser, size, colorScheme, javaScriptEnabled) {
   try {
     const looks = [];
     for (const size of Object.keys(SIZES)) {
-      for (const scheme of ['light', 'dark']) looks.push(await look(browser, size, scheme, true));
+      for (const scheme of ['light', 'dark']) looks.push(await look(browser, files[0], size, scheme));
     }
-    looks.push(await look(browser, 'phone', 'light', false));
+    looks.push(await look(browser, files[0], 'phone', 'light', { javaScriptEnabled: false }));
+    for (const other of files.slice(1)) looks.push(await look(browser, other, 'phone', 'light', { whole: false }));
     process.stdout.write(JSON.stringify(looks));
   } finally {
     await browser.close();

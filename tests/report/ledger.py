@@ -70,6 +70,8 @@ class Ledger:
         Path(self.directory).mkdir(parents=True, exist_ok=True)
         self.job_file: JobFile = parse(self.text)
         self.journal = SqliteJournal(self.directory, self.container.identity)
+        self.journal._db.execute("PRAGMA synchronous = OFF")  # nothing is at stake here, and a past has many commits
+        self.journal._db.execute("PRAGMA journal_mode = MEMORY")
         mark_tick(self.directory, (self.clock.now() - timedelta(minutes=3)).timestamp())
 
     def schedule(self, job: Job) -> Schedule | None:
@@ -102,13 +104,12 @@ class Ledger:
             job=plan.to_json(),
         )
         end = opened + timedelta(minutes=minutes)
-        assert self.journal.open_run(first, list(_later(plan, run, opened, end, outcome, text, detail))), run
+        assert self.journal.open_run(first, list(_later(plan, opened, end, outcome, text, detail))), run
         return run
 
 
 def _later(
     job: Job,
-    run: str,
     opened: datetime,
     end: datetime,
     outcome: str | None,
