@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.cli.main import build
 from agent.cli.main import commands as every_command
-from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_schema
+from agent.config.definitions import AGENT, BACKUP, JOB, REPORT, SOURCE_OPERATION, json_schema
 from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number, Table, Text
 from agent.engine.events import EVENTS
 from agent.errors import documented
@@ -60,6 +60,7 @@ def job_file() -> str:
     ]
     tables: list[tuple[str, Table]] = [
         ("[agent]", AGENT),
+        ("[report]", REPORT),
         ("[jobs.NAME]", JOB),
         ("A step `backup = { … }`", BACKUP),
         ("A step `source-operation = { … }`", SOURCE_OPERATION),
@@ -124,6 +125,8 @@ OTHER_LINES = {
     "job-not-here": "A job of the file does not run on this type of environment.",
     "job-suspended": "Too many runs in a row failed: the job is held back until `resume`.",
     "journal-set-aside": "The journal was another environment's, rewound by a restore, or damaged: see `reason`.",
+    "report-published": "The page that the job file asks for was written to `directory`.",
+    "report-not-published": "It could not be written: `message` says why. The tick is none the worse.",
     "trouble": "Something stands in the way of a run: `trouble` is its kind, `message` what happened.",
 }
 

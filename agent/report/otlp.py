@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from urllib.parse import urlsplit
 
+import requests
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -50,9 +51,10 @@ def push(measures: Measures, endpoint: str | None) -> str:
         Unreachable: the collector did not take them.
         ConfigInvalid: the variables make no sense.
     """
+    whole = _whole(endpoint) if endpoint else None
     with _listening() as heard:
         try:
-            exporter = OTLPMetricExporter(endpoint=_whole(endpoint) if endpoint else None, timeout=_timeout())
+            exporter = OTLPMetricExporter(endpoint=whole, timeout=_timeout(), session=_session())
             place = _host(str(getattr(exporter, "_endpoint", "")))
             try:
                 result = exporter.export(metrics_data(measures))
@@ -65,6 +67,23 @@ def push(measures: Measures, endpoint: str | None) -> str:
         why = f": {heard[-1]}" if heard else ""
         raise Unreachable(f"{place} did not take the metrics{why}", remedy="is a collector with OTLP over HTTP there?")
     return place
+
+
+class Redirected(requests.RequestException):
+    """The collector is elsewhere now: the exporter would take that for success."""
+
+
+def _session() -> requests.Session:
+    """A session that goes nowhere else: headers may hold a key."""
+
+    def look(response: requests.Response, *_: object, **__: object) -> None:
+        if response.is_redirect:
+            response.close()
+            raise Redirected(response=response)
+
+    session = requests.Session()
+    session.hooks["response"].append(look)
+    return session
 
 
 def _whole(endpoint: str) -> str:
