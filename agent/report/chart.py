@@ -18,7 +18,7 @@ LEAST = 20  # bars that there is room for: fewer are not wider
 
 
 def chart(rows: Sequence[RunRow], number: int) -> Html:
-    """The chart of a job's runs (newest first), or a sentence where none took any time.
+    """The chart of a job's runs (newest first), or a sentence where none ran to its end.
 
     Args:
         rows: the runs.
@@ -27,7 +27,7 @@ def chart(rows: Sequence[RunRow], number: int) -> Html:
     timed = [(row, length) for row in rows if (length := took(row)) is not None]
     shown = list(reversed(timed[:REPORT_BARS]))
     if not shown:
-        return el("p", "No run of these days took any time.", class_="dim")
+        return el("p", "There is no duration to show.", class_="dim")
     lengths = [length for _, length in shown]
     longest, usual = max(lengths), timedelta(seconds=median(length.total_seconds() for length in lengths))
     said = f"{len(shown)} runs, half of them shorter than {span(usual)}, the longest {span(longest)}"

@@ -193,7 +193,7 @@ def _job(past: Past, standing: JobStanding) -> Html:
     when = "never" if last is None else f"{brief(seen.now - (last.closed_at or last.opened_at))} ago"
     facts: list[tuple[str, Child]] = [
         ("Last run", [badge(last.outcome), " ", when] if last else when),
-        ("Took", span(length) if length is not None else "none"),
+        ("Took", span(length) if length is not None else "not over" if last else "never ran"),
         ("Proved backup", f"{brief(proof.age(seen.now))} ago" if proof else "none"),
         ("Next slot", next_words(seen, standing)),
         (

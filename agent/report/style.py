@@ -7,7 +7,7 @@ SHEET = """\
 --bg:#f6f7f9;--card:#fff;--ink:#1d2630;--dim:#55606d;--rule:#dde2e8;--accent:#1f56b0;
 --good:#17693c;--good-bg:#dff3e7;--bad:#a8201a;--bad-bg:#fbe0de;--odd:#7a4f00;--odd-bg:#fcefcc;
 --live:#1f56b0;--live-bg:#dfe9fb;--dim-bg:#e9ecf0;--bar:#5b87cf;--bar-bad:#c7443d}
-@media (prefers-color-scheme:dark){:root{
+@media screen and (prefers-color-scheme:dark){:root{
 --bg:#12161b;--card:#1a2027;--ink:#e4e8ee;--dim:#a3aebb;--rule:#303944;--accent:#8fb7ff;
 --good:#83d6a5;--good-bg:#17382a;--bad:#ff9d95;--bad-bg:#47211f;--odd:#f3c766;--odd-bg:#40331a;
 --live:#8fb7ff;--live-bg:#1d3050;--dim-bg:#262e37;--bar:#6f9be6;--bar-bad:#f07f77}}
@@ -114,7 +114,7 @@ footer{margin-top:3rem;font-size:.85rem;border-top:1px solid var(--rule);padding
 .card dd{font-variant-numeric:tabular-nums}
 @media (max-width:30rem){body{padding:1rem .75rem 2rem}.pair{padding:.75rem}.calendar{border-spacing:2px}
 .calendar tr>:first-child{width:2.9rem}.calendar td{padding:.1rem}}
-@media print{:root{--bg:#fff;--card:#fff}html{font-size:12px}nav,.skip,.chart details{display:none}
+@media print{:root{color-scheme:light;--bg:#fff;--card:#fff}html{font-size:12px}nav,.skip,.chart details{display:none}
 details::details-content{content-visibility:visible}
 .tile,.card,details.run,.calendar,.chart{break-inside:avoid}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}

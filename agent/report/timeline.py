@@ -47,11 +47,11 @@ def _box(story: Story, number: int, now: datetime) -> Html:
         el("span", row.slot.replace("T", " ") if row.slot else "by hand", class_="slot"),
         el("span", f" {span(length)}" if length is not None else "", class_="took"),
     )
-    inside = el("p", foreign(story.wrong)) if story.run is None else _told(story.run, story.events)
+    inside = el("p", foreign(story.wrong)) if story.run is None else _told(story.run, story.events, now)
     return el("details", head, inside, id=f"run-{number}", class_="run", open=number == 0)
 
 
-def _told(run: Run, events: Sequence[ev.Event]) -> list[Html]:
+def _told(run: Run, events: Sequence[ev.Event], now: datetime) -> list[Html]:
     parts = [
         el(
             "p",
@@ -68,13 +68,14 @@ def _told(run: Run, events: Sequence[ev.Event]) -> list[Html]:
     elif run.closed.remedy:
         parts.append(el("p", "What helps: ", foreign(run.closed.remedy), class_="remedy"))
     if spans := step_spans(events):
-        parts.append(_steps(run, spans))
+        parts.append(_steps(run, spans, now))
     parts.append(_events(run, events))
     return parts
 
 
-def _steps(run: Run, spans: dict[int, StepSpan]) -> Html:
-    end = max(each.ended_at or each.began_at for each in spans.values())
+def _steps(run: Run, spans: dict[int, StepSpan], now: datetime) -> Html:
+    """The steps below each other, each where it stands in the time of the run; one that is not over lasts until now."""
+    end = max(now if run.closed is None else each.ended_at or each.began_at for each in spans.values())
     whole = max((end - run.opened_at).total_seconds(), 1.0)
     rows = []
     for index, each in sorted(spans.items()):

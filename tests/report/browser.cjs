@@ -56,6 +56,24 @@ async function tabbed(page) {
   return { expected, reached: order.length, inOrder: order.every((place, n) => place === n), withoutOutline: unseen };
 }
 
+// What is on paper: the ink, the background, whether closed boxes show their inside.
+async function printed(page) {
+  await page.reload();
+  await page.emulateMedia({ media: 'print' });
+  const found = await page.evaluate(() => {
+    const closed = [...document.querySelectorAll('details.run:not([open])')];
+    return {
+      ink: getComputedStyle(document.body).color,
+      paper: getComputedStyle(document.documentElement).backgroundColor,
+      closed: closed.length,
+      told: closed.filter((each) => each.querySelector('.events').getBoundingClientRect().height > 0).length,
+      links: [...document.querySelectorAll('nav')].filter((each) => each.checkVisibility()).length,
+    };
+  });
+  await page.emulateMedia({ media: null });
+  return found;
+}
+
 async function look(browser, file, size, colorScheme, { javaScriptEnabled = true, whole = true } = {}) {
   const context = await browser.newContext({
     viewport: SIZES[size], colorScheme, javaScriptEnabled, offline: true, deviceScaleFactor: 1,
@@ -86,6 +104,7 @@ async function look(browser, file, size, colorScheme, { javaScriptEnabled = true
       seen.violations = result.violations.map(brief);
       seen.undecided = result.incomplete.map(brief);
       seen.passes = result.passes.length;
+      seen.printed = await printed(page);
     }
   } else {
     const box = page.locator('details').last();

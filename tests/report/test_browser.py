@@ -99,6 +99,20 @@ def test_boxes_open_without_scripts(looks: list[dict[str, Any]]) -> None:
     assert (seen["closed"], seen["opened"]) == (False, True)
 
 
+def test_on_paper_it_is_dark_on_white_with_every_run_told(looks: list[dict[str, Any]]) -> None:
+    for seen in looks[: WHOLE - 1]:
+        closed = seen["printed"]["closed"]
+        assert closed > 10
+        expected = {
+            "ink": "rgb(29, 38, 48)",
+            "paper": "rgb(255, 255, 255)",
+            "closed": closed,
+            "told": closed,
+            "links": 0,
+        }
+        assert seen["printed"] == expected, "in dark mode too"
+
+
 def test_attacks_become_no_element_no_attribute_and_run_nothing(looks: list[dict[str, Any]]) -> None:
     plain = looks[-1]["census"]
     assert plain["elements"]["details"] > 20
