@@ -70,3 +70,14 @@ ACTIVITY_LOG_MOST_BYTES = 1024 * 1024  # of one activity's log: thousands of lin
 ACTIVITY_LOG_DEADLINE = 15.0  # of one activity's log; one that still runs keeps the answer open
 ACTIVITY_LOG_DELAY = 2  # seconds that the platform is asked to wait for more lines
 SECRET_FORM_MOST = 24 * 1024  # characters that a stream holds back: a private key of 16,384 bits, escaped
+# --- reports ----------------------------------------------------------------------------------------------
+REPORT_DAYS = 30  # a page shows, unless told otherwise: a month fits on a screen
+REPORT_DAYS_MOST = 400  # history is not kept longer
+REPORT_JOBS = 40  # jobs with a calendar on a page: more is not read on one page
+REPORT_RUNS = 20  # runs told event by event on a page, some 10 kB each
+REPORT_EVENTS = 200  # of one run on a page; a whole run has about 20
+REPORT_BARS = 90  # runs in one chart: three months of nights, and bars that can be told apart on a phone
+REPORT_MISSED = 200  # batches of missed slots that are looked into: more in the days shown is a broken cron
+REPORT_COMING = 12  # coming slots on a page
+PUBLISH_BUDGET = 5.0  # of a tick, for the published page and metrics: they take 0.3 s, the rest is a slow mount
+OTLP_TIMEOUT_MOST = 60.0  # whatever OTEL_EXPORTER_OTLP_TIMEOUT says: a command must end

@@ -48,13 +48,14 @@ def _is_part_of(home: str, path: str) -> bool:
         return False
 
 
-def write_whole(path: str, text: str) -> None:
-    """Put a file there, whole or not at all, for our eyes only; raises OSError."""
+def write_whole(path: str, text: str, mode: int = 0o600) -> None:
+    """Put a file there, whole or not at all, for our eyes only unless ``mode`` says otherwise; raises OSError."""
     directory, name = os.path.split(path)
-    handle, new = tempfile.mkstemp(prefix=f".{name}-", dir=directory)  # 0600 from the first moment
+    handle, new = tempfile.mkstemp(prefix=f".{name}-", dir=directory or os.curdir)  # 0600 from the first moment
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
+            os.fchmod(file.fileno(), mode)
         os.replace(new, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -443,6 +443,10 @@ class Tick:
             if self.journal.noted(CONTAINER) != container_identity():
                 self.journal.note(CONTAINER, container_identity())
             mark_tick(site.directory, now.timestamp())
+        if site.job_file.report["publish"] is not None and self.report.runs:
+            from agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
+
+            publish(site, self.journal, self.report.runs)
 
     def _coming(self, now: datetime) -> Iterator[datetime]:
         """When each job is due next, from where its slots are judged: one that was left waiting is due now."""

@@ -29,7 +29,17 @@ PARTS = (
     "CONTRIBUTING.md",
     "Makefile",
 )
-SUITE = ("tests/logs", "tests/engine", "tests/config", "tests/faults", "tests/upsun", "tests/tick", "tests/cli")
+SUITE = (
+    "tests/logs",
+    "tests/engine",
+    "tests/config",
+    "tests/faults",
+    "tests/upsun",
+    "tests/tick",
+    "tests/cli",
+    "tests/report",
+    "tests/journal",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +342,18 @@ BUGS = (
         "        self.forget()  # a bearer of a token that is refused now must not serve the next process either\n"
         "        self._bearer = self._exchange()\n",
         "        self._bearer = self._kept() or self._exchange()\n",
+    ),
+    Bug(
+        "a text on the page is not escaped",
+        "agent/report/markup.py",
+        "            yield escape(shown(child))\n",
+        "            yield shown(child)\n",
+    ),
+    Bug(
+        "counters fall when history is forgotten",
+        "agent/journal/sqlite.py",
+        "                    self._remember(gone)\n",
+        "                    pass\n",
     ),
 )
 

@@ -18,6 +18,7 @@ from agent.config.definitions import (
     HEARTBEAT,
     JOB,
     NOTICES,
+    REPORT,
     SLACK,
     WEBHOOK,
     WHEN,
@@ -28,7 +29,7 @@ from agent.engine.events import EVENTS
 from agent.errors import documented
 from agent.logs import KEYS
 from agent.steps import KINDS
-from tools import completions, states, step_pages
+from tools import completions, documents, states, step_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
@@ -73,6 +74,7 @@ def job_file() -> str:
     ]
     tables: list[tuple[str, Table]] = [
         ("[agent]", AGENT),
+        ("[report]", REPORT),
         ("[jobs.NAME]", JOB),
         ("[jobs.NAME.when]", WHEN),
         ("[jobs.NAME.notify] and `notify` in [agent]", NOTICES),
@@ -158,6 +160,8 @@ OTHER_LINES = {
     "notice-dropped": "A message is for nobody: `reason` says why (mail is off, the channel is gone).",
     "notice-lost": "A message was given up: `message` says why. The next one on its `channel` tells how many were.",
     "notice-told": "A message was delivered: `channel`, `moment`, `attempt`, `duration_s`.",
+    "report-published": "The page that the job file asks for was written to `directory`.",
+    "report-not-published": "It could not be written: `message` says why. The tick is none the worse.",
     "trouble": "Something stands in the way of a run: `trouble` is its kind, `message` what happened.",
 }
 
@@ -193,6 +197,8 @@ def pages() -> dict[str, str]:
         "commands.md": commands(),
         "steps.md": NOTE + step_pages.index(),
         **{f"steps/{kind}.md": NOTE + step_pages.page(kind, _keys(step_pages.table_of(kind))) for kind in KINDS},
+        "json.md": NOTE + documents.page(),
+        "output.schema.json": json.dumps(documents.schema(), indent=2) + "\n",
         "agent.schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from agent.cli.context import Context
-from agent.cli.terminal import ago
 from agent.config.notices import HEARTBEAT, Notify
 from agent.errors import EXIT_OK, ConfigInvalid, RunFailed
 from agent.journal.directory import reading_if_any
@@ -18,6 +17,7 @@ from agent.notify import outbox
 from agent.notify.messages import Message
 from agent.notify.outcome import NotTold, Outcome, Silent, Told
 from agent.records import dataclass
+from agent.report.times import ago
 from agent.report.views import iso
 
 if TYPE_CHECKING:

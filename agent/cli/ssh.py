@@ -10,8 +10,8 @@ from argparse import REMAINDER, ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.context import Context
-from agent.cli.terminal import span
 from agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from agent.report.times import span
 from agent.standing import token_in
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.cli.context import Context
 from agent.cli.streams import complain
-from agent.cli.terminal import ago
 from agent.config import DEFAULTS
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from agent.limits import TOKEN_MOST
+from agent.report.times import ago
 from agent.report.views import remarks_view
 from agent.standing import Standing, token_in, token_of
 

@@ -10,6 +10,9 @@
 complete upsun-agent \
         'c/--config=/f/' \
         'c/--log-level=/(debug info warning error)/' \
+        'c/--outcome=/(succeeded failed missed skipped cancelled in-flight)/' \
+        'c/--html=/f/' \
+        'c/--prometheus=/f/' \
         'c/--phase=/(build runtime)/' \
         'c/--sensitive=/(true false)/' \
         'c/--inheritable=/(true false)/' \
@@ -18,10 +21,13 @@ complete upsun-agent \
         'c/--enabled=/(true false)/' \
         'c/--authority=/f/' \
         'c/--books=/f/' \
-        'c/--/(activity api-url app auth-url authority books by config count days deny dir dry-run enabled environment fault help inheritable json log-level new no-include phase platform port project quiet reason role rotate schema seed sensitive set stdin version visible-build visible-runtime wait yes)/' \
+        'c/--/(activity api-url app auth-url authority books by config count days deny dir dry-run enabled environment fault help html inheritable job json limit log-level new no-include otlp outcome phase platform port project prometheus quiet reason role rotate schema seed sensitive set since stdin version visible-build visible-runtime wait watch yes)/' \
         'c/-/(- h)/' \
         'n/--config/f/' \
         'n/--log-level/(debug info warning error)/' \
+        'n/--outcome/(succeeded failed missed skipped cancelled in-flight)/' \
+        'n/--html/f/' \
+        'n/--prometheus/f/' \
         'n/--phase/(build runtime)/' \
         'n/--sensitive/(true false)/' \
         'n/--inheritable/(true false)/' \
@@ -30,7 +36,7 @@ complete upsun-agent \
         'n/--enabled/(true false)/' \
         'n/--authority/f/' \
         'n/--books/f/' \
-        'p/1/(tick run show approve cancel logs status next validate why pause resume notify init check setup token ssh rehearse simulate completion)/' \
+        'p/1/(tick run show approve cancel status history logs next validate why report pause resume notify init check setup token ssh rehearse simulate completion)/' \
         'n/validate/f/' \
         'n/notify/(test list)/' \
         'n/setup/(machine-user token)/' \

@@ -14,19 +14,21 @@ _shtab_upsun_agent_commands() {
     cancel:'End a run in flight: no further request is made for it, and its on-failure steps do not run. What the platform is doing for it goes on, unless --activity cancels that too. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight.'
     check:'Look at what the agent needs in this phase and say what is missing: in the build without the network, at runtime at the API too. Changes nothing. The exit code is that of the worst finding; warnings are 0.'
     completion:'Print the script that makes a shell complete commands, options, choices, files and the job file'"'"'s jobs:'
+    history:'List the runs of JOB, or of all jobs, newest first: when they were opened (UTC), how long they took and what came of them. A job that is no longer in the job file has its history all the same.'
     init:'Add what the agent needs to the configuration of an Upsun project: the lines of the build hook, a mount, the cron, a source operation for the package managers that are found, a job file, and a line in .environment. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff, and asks on a terminal; elsewhere nothing is written without --yes. Everything else in the files stays, byte for byte. Needs the extra '"'"'init'"'"'.'
     logs:'Print the lines that ticks logged about RUN, as they were: from the journal, so that no log file is needed. One JSON object a line, readable on a terminal. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
     next:'List the coming slots of JOB, or of all jobs, in the job'"'"'s own zone.'
     notify:'The channels on which the agent tells of its runs: [notify.NAME] in the job file.'
     pause:'Hold JOB back on this environment: its slots are skipped until it is resumed. A run in flight goes on, and `run JOB` still works.'
     rehearse:'Play a run of JOB through, tick by tick, against a simulated platform in virtual time. Nothing leaves this process. Needs the extra '"'"'simulator'"'"'.'
+    report:'Write what the journal knows as a page (one file that fetches nothing and needs no scripts), as metrics in the text format of Prometheus, or send these metrics to an OpenTelemetry collector. Files are written whole or not at all; - is standard output.'
     resume:'Let JOB run again after `pause`, or after it was suspended because runs failed (suspend-after).'
     run:'Open a run of JOB now, whatever its schedule, and begin it. Ticks carry it on; with --wait this command does, and shows what happens.'
     setup:'Set up what jobs need on the platform. The API token of the variable must be allowed to: that of a project admin.'
     show:'Tell a run event by event. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
     simulate:'Serve a simulated Upsun API on 127.0.0.1 until interrupted, for trying the agent or the official CLI without a'
     ssh:'Get an SSH certificate with the API token. The key stays in one private directory.'
-    status:'Show every job with its last run and its next slot, the runs in flight, and the last tick.'
+    status:'Show every job with its last run, how long that took, the age of the last backup it proved and its next slot (in the job'"'"'s zone); then what is held back, what is in flight and what it waits for, and when the last tick was.'
     tick:'Open the runs that are due and take every open run as far as it goes now, then exit. A cron calls this every five minutes. It never waits for the platform.'
     token:'The API token: whether it is good, whose it is, how old.'
     validate:'Check the job file: every mistake with its line and remedy. Exit code 78 where there is one.'
@@ -139,6 +141,24 @@ _shtab_upsun_agent_completion_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_upsun_agent_completion_defaults_added=0
+
+_shtab_upsun_agent_history_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print one JSON document instead of text]"
+  "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
+  "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
+  "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
+  "--since[runs opened since then\: 7d, 36h, or 2026-11-24 or 2026-11-24T03\:12 in the job\'s zone (UTC without JOB)]:TIME:"
+  "*--outcome[runs that ended so\; may be given more than once]:outcome:(succeeded failed missed skipped cancelled in-flight)"
+  "--limit[how many at most (default\: 20)]:N:"
+  ":one job only:_upsun_agent_jobs"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_upsun_agent_history_defaults_added=0
 
 _shtab_upsun_agent_init_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -259,6 +279,25 @@ _shtab_upsun_agent_rehearse_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_upsun_agent_rehearse_defaults_added=0
+
+_shtab_upsun_agent_report_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print one JSON document instead of text]"
+  "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
+  "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
+  "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
+  "--html[write the page there]:FILE:_files"
+  "--days[how many days the page shows (default\: 30)]:N:"
+  "--job[show one job only on the page]:JOB:_upsun_agent_jobs"
+  "--prometheus[write metrics there, for a textfile collector or a scrape]:FILE:_files"
+  "--otlp[send metrics by OTLP over HTTP, to ENDPOINT or where the OTEL_EXPORTER_OTLP_\* variables say\; needs the extra otel]:ENDPOINT:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_upsun_agent_report_defaults_added=0
 
 _shtab_upsun_agent_resume_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -436,6 +475,7 @@ _shtab_upsun_agent_status_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
+  "--watch[stay, and look again every SECONDS (default\: 5), until q or Ctrl-C\; on a terminal only]:SECONDS:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -546,12 +586,14 @@ _shtab_upsun_agent() {
         cancel) _arguments -C -s $_shtab_upsun_agent_cancel_options ;;
         check) _arguments -C -s $_shtab_upsun_agent_check_options ;;
         completion) _arguments -C -s $_shtab_upsun_agent_completion_options ;;
+        history) _arguments -C -s $_shtab_upsun_agent_history_options ;;
         init) _arguments -C -s $_shtab_upsun_agent_init_options ;;
         logs) _arguments -C -s $_shtab_upsun_agent_logs_options ;;
         next) _arguments -C -s $_shtab_upsun_agent_next_options ;;
         notify) _shtab_upsun_agent_notify ;;
         pause) _arguments -C -s $_shtab_upsun_agent_pause_options ;;
         rehearse) _arguments -C -s $_shtab_upsun_agent_rehearse_options ;;
+        report) _arguments -C -s $_shtab_upsun_agent_report_options ;;
         resume) _arguments -C -s $_shtab_upsun_agent_resume_options ;;
         run) _arguments -C -s $_shtab_upsun_agent_run_options ;;
         setup) _shtab_upsun_agent_setup ;;

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent.config import order
-from agent.config.definitions import AGENT, JOB_FILE, json_schema
+from agent.config.definitions import AGENT, JOB_FILE, REPORT, json_schema
 from agent.config.positions import Positions
 from agent.config.shapes import Problem
 from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
 from agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from agent.places import job_files
-from agent.records import dataclass
+from agent.records import dataclass, field
 
 if TYPE_CHECKING:
     from agent.config.notices import Notify
@@ -65,6 +65,8 @@ class JobFile:
     jobs: Mapping[str, Job]
     log_file: bool | str = False
     notify: Notify | None = None
+    #: What is published, where, and how much of it.
+    report: Mapping[str, Any] = field(default_factory=lambda: REPORT.read({}))
 
     def job(self, name: str) -> Job:
         """The job of that name; raises ConfigInvalid where there is none."""
@@ -139,6 +141,7 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
         jobs,
         log_file=agent["log-file"],
         notify=notify,
+        report=REPORT.read({}) | read["report"],
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.config.shapes import Boolean, Choice, Duration, Either, Field, ListOf, MapOf, Number, Table, Text
 from agent.engine.windows import DAYS, dates_fault
-from agent.limits import COMMAND_MOST, EXPRESSION_MOST, ID_MOST, PAGE_MOST
+from agent.limits import COMMAND_MOST, EXPRESSION_MOST, ID_MOST, PAGE_MOST, REPORT_DAYS, REPORT_DAYS_MOST
 from agent.schedule import expression_fault, zone_fault
 
 NAME = Text(r"[a-z][a-z0-9-]{0,62}", "a name of lower-case letters, digits and hyphens that begins with a letter", 63)
@@ -363,10 +363,24 @@ AGENT = Table(
     }
 )
 
+REPORT = Table(
+    {
+        "publish": Field(
+            Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000),
+            "A directory on a mount: a tick that opened or closed a run writes a page there (index.html).",
+        ),
+        "days": Field(Number(1, REPORT_DAYS_MOST), "How many days that page shows.", REPORT_DAYS),
+        "metrics": Field(
+            Boolean(), "Write metrics in the format of Prometheus there too (metrics.txt).", default=False
+        ),
+    }
+)
+
 JOB_FILE = Table(
     {
         "agent": Field(AGENT, "Settings of the agent itself.", {}),
         "notify": Field(MapOf(CHANNEL, NAME, most=20), "The channels on which the agent tells, by name.", {}),
+        "report": Field(REPORT, "A page about the jobs, for a web location to serve.", {}),
         "jobs": Field(MapOf(JOB, NAME, least=1), "The jobs, by name.", None, True),
     }
 )

@@ -53,6 +53,20 @@ class Glance:
     next_due: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many runs of a job ended so, how long they took together, and when the first was opened.
+
+    Runs that ``prune`` forgot are counted in: the numbers never go down as long as the journal lasts.
+    """
+
+    job: str
+    outcome: str
+    runs: int
+    seconds: float
+    since: datetime
+
+
 class Journal(Protocol):
     """What the tick asks of a journal. Every call that changes something is synced when it returns."""
 
@@ -68,8 +82,17 @@ class Journal(Protocol):
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
         """Runs, newest first (open ones oldest first)."""
 
+    def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
+        """The events of that kind recorded last, newest first, each with its run."""
+
+    def tallies(self) -> Sequence[Tally]:
+        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+
     def prune(self, before: datetime, most: int) -> int:
-        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many."""
+        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many.
+
+        How many ended how stays known (see ``tallies``).
+        """
 
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""

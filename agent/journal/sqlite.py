@@ -14,14 +14,18 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from math import isfinite
 
 from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from agent.engine.job import Job
 from agent.errors import StateNotWritable
-from agent.journal import Cursor, Glance, Identity, Notes, RunRow
+from agent.journal import Cursor, Glance, Identity, Notes, RunRow, Tally
 from agent.journal.codec import decode, encode
 from agent.limits import PRUNED_AT_ONCE
 from agent.places import JOURNAL
+
+#: Notes with the numbers of runs that were forgotten, by job and outcome: runs, seconds, when the first was opened.
+_FORGOTTEN = "forgotten:"
 
 #: Raised by one when a version of the agent writes what the previous one cannot read.
 SCHEMA_VERSION = 1
@@ -185,22 +189,60 @@ class SqliteJournal:
             RunRow(r[0], r[1], r[2], _utc(r[3]), _utc(r[4]), None if r[5] is None else _utc(r[5]), r[6]) for r in rows
         ]
 
+    def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
+        """The events of that kind recorded last, newest first, each with its run."""
+        query = (
+            "SELECT events.run, events.data FROM events JOIN runs ON runs.run = events.run"
+            " WHERE events.kind = ?1 AND (?2 IS NULL OR runs.job = ?2) ORDER BY events.seq DESC LIMIT ?3"
+        )
+        with _spoken(self.path):
+            rows = self._db.execute(query, (kind, job, most)).fetchall()
+        return [(run, decode(kind, data)) for run, data in rows]
+
     def prune(self, before: datetime, most: int) -> int:
         """Forget runs opened before that moment, and the oldest of more than ``most``; returns how many.
 
         A run in flight is never forgotten, and so many at once that it takes long neither: the next call goes on.
         """
         doomed = (
-            "SELECT run FROM runs WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
+            "SELECT run, job, outcome, CAST(coalesce(closed_at, opened_at) AS REAL) - opened_at,"
+            " CAST(opened_at AS REAL) FROM runs WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
             " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
         )
         with _spoken(self.path):
-            runs = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
-            if runs:
+            gone = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
+            if gone:
+                runs = [(row[0],) for row in gone]
                 with self._transaction():
                     for table in ("events", "activities", "runs"):
                         self._db.executemany(f"DELETE FROM {table} WHERE run = ?", runs)  # noqa: S608  three of ours
-        return len(runs)
+                    self._remember(gone)
+        return len(gone)
+
+    def _remember(self, gone: Sequence[tuple[str, str, str, float, float]]) -> None:
+        """Add these runs to the numbers of those that were forgotten."""
+        known = dict(self._db.execute("SELECT key, value FROM notes WHERE key LIKE ?", (f"{_FORGOTTEN}%",)).fetchall())
+        for _, job, outcome, seconds, opened_at in gone:
+            key = f"{_FORGOTTEN}{job}:{outcome}"
+            runs, before, since = _numbers(known.get(key, ""))
+            first = min(since, opened_at) if runs else opened_at
+            known[key] = f"{runs + 1:.0f} {before + seconds} {first}"
+        self._keep(known)
+
+    def tallies(self) -> Sequence[Tally]:
+        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+        query = (
+            "SELECT job, CAST(outcome AS TEXT), count(*), total(closed_at - opened_at), CAST(min(opened_at) AS REAL)"
+            " FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
+        )
+        with _spoken(self.path):
+            rows = {(r[0], r[1]): (r[2], r[3], r[4]) for r in self._db.execute(query).fetchall()}
+        for key, text in self.notes(_FORGOTTEN).items():
+            job, _, outcome = key.removeprefix(_FORGOTTEN).rpartition(":")
+            runs, seconds, since = _numbers(text)
+            kept = rows.get((job, outcome), (0, 0.0, since))
+            rows[job, outcome] = (kept[0] + int(runs), kept[1] + seconds, min(kept[2], since))
+        return [Tally(*key, runs, seconds, _utc(since)) for key, (runs, seconds, since) in sorted(rows.items()) if runs]
 
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""
@@ -296,6 +338,15 @@ def _utc(seconds: float) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         raise _senseless(f"the journal holds a moment that is none: {seconds!r}") from None
+
+
+def _numbers(text: str) -> tuple[float, float, float]:
+    """The three numbers that the text says; nothing where it says none, so that damage costs a count and no more."""
+    try:
+        runs, seconds, since = (float(word) for word in text.split())
+    except ValueError:
+        return (0.0, 0.0, 0.0)
+    return (runs, seconds, since) if all(map(isfinite, (runs, seconds, since))) else (0.0, 0.0, 0.0)
 
 
 def _seconds(text: str) -> float:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from agent.engine import events as ev
 from agent.engine.job import Job
+from agent.engine.run import Run
 from agent.records import dataclass
+from agent.report.durations import step_spans
+from agent.report.times import span
 from agent.steps import KINDS
 
 Tone = Literal["plain", "good", "bad", "odd", "dim"]
@@ -90,3 +94,16 @@ def step_words(job: Job, index: int) -> str:
     plan = (*job.steps, *job.on_failure)[index]
     kind = KINDS.get(plan.kind)
     return kind.describe(plan) if kind is not None else plan.kind
+
+
+def lengths_told(run: Run, events: Iterable[ev.Event]) -> str:
+    """How long the steps and the run took, in a line; empty where nothing is over."""
+    spans = step_spans(events)
+    told = [
+        f"{step_words(run.job, index)} {span(each.length)}"
+        for index, each in sorted(spans.items())
+        if each.length is not None and index < len(run.steps)
+    ]
+    if run.closed is not None and told:
+        told.append(f"the run {span(run.closed.at - run.opened_at)}")
+    return f"took: {', '.join(told)}" if told else ""
