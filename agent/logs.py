@@ -165,6 +165,18 @@ def _stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     return event
 
 
+def _to_file(file: LogFile, render: Any, least: int) -> Any:
+    """A processor that writes what is info at least to the file, and lets on what is ``least``."""
+
+    def write(log: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        file.append(render(log, name, dict(event)))
+        if LEVELS[event["level"]] < least:
+            raise structlog.DropEvent
+        return event
+
+    return write
+
+
 def make_log(
     redaction: Redaction,
     *,
@@ -186,18 +198,11 @@ def make_log(
     )
     least = LEVELS[level]
 
-    def also_to_file(log: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if file is not None and LEVELS[event["level"]] >= min(least, logging.INFO):
-            file.append(as_json(log, name, dict(event)))
-        if LEVELS[event["level"]] < least:
-            raise structlog.DropEvent
-        return event
-
     processors = [
         structlog.processors.add_log_level,
         _stamp,
         redaction,
-        *([also_to_file] if file is not None else []),
+        *([_to_file(file, as_json, least)] if file is not None else []),
         render,
     ]
     return structlog.wrap_logger(

@@ -8,7 +8,6 @@ begin with something literal and every repetition is bounded.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
@@ -75,6 +74,7 @@ _KEY_BEGIN, _KEY_END, _KEY_MOST = "-----BEGIN ", "-----END ", 20_000
 _KEY_NAME = r"(?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY-----"
 _KEY_GAP = r"(?:\s|\\{1,4}[nrt]){0,8}+"
 _KEY_BODY = rf"(?:{_KEY_GAP}[A-Za-z0-9+/=]{{20,20000}}+){{0,400}}+(?:{_KEY_GAP}[A-Za-z0-9+/=]{{1,20000}}+)?"
+_TO_URLSAFE = str.maketrans("+/", "-_")
 _KEY_IN_BASE64 = "LS0tLS1CRUdJTi"  # of "-----BEGIN "
 
 
@@ -230,11 +230,8 @@ def _private_keys(text: str) -> Iterator[Span]:
 def _encoded_keys(text: str) -> Iterator[Span]:
     """Private keys in base64; certificates and public keys begin the same way and stay."""
     for match in _compiled(rf"{_KEY_IN_BASE64}[A-Za-z0-9+/_=-]{{20,{_KEY_MOST}}}+").finditer(text):
-        try:
-            begins = base64.b64decode(match[0][:64], altchars=b"+/")
-        except (binascii.Error, ValueError):
-            continue
-        if b"PRIVATE KEY" in begins:
+        begin = match[0][:64].replace("=", "")
+        if b"PRIVATE KEY" in base64.urlsafe_b64decode(begin.translate(_TO_URLSAFE)[: len(begin) // 4 * 4]):
             yield match.span()
 
 

@@ -11,7 +11,8 @@ from tests import canaries
 _module: list[object] = [None]
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart() -> None:
     canaries.listen()
 
 

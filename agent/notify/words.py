@@ -83,9 +83,7 @@ def text(letter: Letter) -> str:
     if closed is not None and closed.remedy:
         lines.append(f"what helps: {clean(closed.remedy)}")
     if letter.lost:
-        lines.append(
-            f"{letter.lost} earlier messages could not be delivered on this channel: see upsun-agent notify list"
-        )
+        lines.append(f"{letter.lost} earlier messages on this channel were given up: see upsun-agent notify list")
     told = story(letter)
     lines += ["", *told] if told else []
     if message.run:

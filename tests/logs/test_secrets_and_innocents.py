@@ -92,6 +92,7 @@ SHAPES = {
     "an RSA key": KEY.replace("OPENSSH", "RSA"),
     "a plain key": KEY.replace("OPENSSH ", ""),
     "a private key in base64": base64.b64encode(KEY.encode()).decode(),
+    "a private key in base64 that is cut": base64.b64encode(KEY.encode()).decode()[:67],
     "a URL with a password": "postgresql://main:canarySecret9@postgresql.internal:5432/main",
     "a URL with a password in JSON": r"mysql:\/\/user:canarySecret9@db.internal\/main",
     "a URL with a token": "https://canarySecret0123456789@github.com/acme/shop.git",
