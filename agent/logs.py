@@ -9,20 +9,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, MutableMapping
-from types import ModuleType
 from typing import Any, TextIO
+
+from agent.late import held_back
+from agent.records import LEAN
 
 
 def _structlog() -> Any:
     """structlog, without the asyncio that it imports for its asynchronous loggers: a sixth of a tick's start."""
-    missing = "asyncio" not in sys.modules
-    if missing:
-        sys.modules["asyncio"] = ModuleType("asyncio")
-    try:
+    with held_back("asyncio", LEAN):
         import structlog  # noqa: PLC0415  only here, where asyncio is held back
-    finally:
-        if missing:
-            del sys.modules["asyncio"]
     return structlog
 
 

@@ -6,9 +6,7 @@ import gc
 import os
 from types import SimpleNamespace
 
-from agent.cli.boundary import guarded
-from agent.cli.context import Context
-from agent.tick import run_tick
+from agent.late import held_back
 
 #: What the options are where none are given.
 OPTIONS = SimpleNamespace(
@@ -16,13 +14,27 @@ OPTIONS = SimpleNamespace(
 )
 
 
+#: What libraries import for what a tick does not do: tracebacks, mail, forms, Windows, certificates of their own.
+HELD_BACK = (
+    *("ast", "asyncio", "certifi", "ctypes", "email.message", "importlib.resources", "inspect", "ipaddress"),
+    *("linecache", "locale", "mimetypes", "textwrap", "tokenize", "uuid"),
+)
+ABSENT = ("anyio", "click", "h2", "rich", "socksio", "trio", "twisted")
+
+
 def main() -> int:
     """A whole tick; returns the exit code."""
     gc.disable()  # a tick ends within a minute: what it leaves lying about goes with the process
-    return guarded(_tick, wants_json=False)
+    with held_back(*HELD_BACK, absent=ABSENT):
+        from agent.cli.boundary import guarded  # noqa: PLC0415  only here, where modules are held back
+
+        return guarded(_tick, wants_json=False)
 
 
 def _tick() -> int:
+    from agent.cli.context import Context  # noqa: PLC0415  only here, as above
+    from agent.tick import run_tick  # noqa: PLC0415  same
+
     site = Context(OPTIONS, os.environ).site()
     try:
         return run_tick(site).exit_code()
