@@ -38,4 +38,7 @@ CLOCK_BACK = 3600.0  # a clock this far behind the last tick makes an idle answe
 HISTORY_AGE = 400 * 86400.0  # runs older than this are forgotten: a year can be compared with the one before
 HISTORY_RUNS = 10_000  # and the oldest of more: a month of a job that runs every five minutes, some 30 MB
 PRUNED_AT_ONCE = 500  # runs forgotten by one tick: milliseconds
+COMMAND_MOST = 45  # seconds of a command: a tick has 60, and the requests before it take some
+PAGE_MOST = 30  # seconds of one look at a page, for the same reason
+COMMAND_OUTPUT_MOST = 4000  # bytes of what a command printed last that are kept: the journal holds it
 VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from agent.clock import Clock
+from agent.commands import Commands
 from agent.config import JobFile
 from agent.container import Container
 from agent.engine.events import Event
@@ -16,7 +17,7 @@ from agent.errors import ConfigInvalid
 from agent.journal.directory import confirm_damage, open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
 from agent.journal.sqlite import JournalDamaged, SqliteJournal
-from agent.records import dataclass
+from agent.records import dataclass, field
 from agent.schedule import Schedule
 from agent.suspension import held_back, hold_back
 from agent.upsun.client import Client
@@ -30,7 +31,8 @@ class Terminated(BaseException):
 class Site:
     """Everything a tick works with: where it is, what it may use, whom it tells.
 
-    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal.
+    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal. ``commands``
+    says how commands of jobs are run.
     """
 
     container: Container
@@ -40,6 +42,7 @@ class Site:
     client: Client
     log: Any
     on_event: Callable[[str, Event], None] | None = None
+    commands: Commands = field(default_factory=Commands)
 
     @property
     def project(self) -> str:

@@ -5,13 +5,15 @@ It never waits for the platform. What it cannot finish now, the next tick goes o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import assert_never
 
 from agent.engine import events as ev
 from agent.engine.bounds import TICK_GAP
-from agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide
+from agent.engine.decide import Background, Execute, Look, Record, Rest, Send, Wait, decide
 from agent.engine.due import MissSlots, OpenSlot, Slot, SlotVerdict, due
 from agent.engine.facts import (
     Activity,
@@ -19,7 +21,6 @@ from agent.engine.facts import (
     Answer,
     LookAtActivities,
     LookAtActivity,
-    LookAtEnvironment,
     LookAtRetention,
     Observation,
     Question,
@@ -45,6 +46,7 @@ from agent.suspension import suspend, suspension
 CONTAINER = "container"
 ONE_TICK = timedelta(seconds=400)  # the shortest cron interval of the platform, and some delay
 QUOTA = "manual-backup-limit"
+ROWS_OF_A_DAY = 300  # runs looked through for one that succeeded today: a run every five minutes makes 288
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ class Tick:
         self.report = TickReport()
         self._site = site
         self._desk = desk
-        self._performer = Performer(site.client, site.project, site.environment, site.clock)
+        self._performer = Performer(site.client, site.project, site.environment, site.clock, site.commands)
         self._is_current = False
         self._unwritten: list[tuple[Run, ev.Event]] = []
         site.client.begin(TICK_BUDGET)
@@ -131,12 +133,32 @@ class Tick:
                 self.report.trouble = answer
                 return False
             return True  # nothing can be asked for with this token; the run itself will say so
-        restored = [each for each in _items(answer) if each.created_at and each.created_at >= since]
+        claimed = self.journal.claimed()  # one that this journal knows of has not rewound it
+        restored = [
+            each for each in _items(answer) if each.created_at and each.created_at >= since and each.id not in claimed
+        ]
         if restored:
-            why = f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC"
-            self._desk.begin_anew("rewound", why)
+            self._begin_rewound(f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC")
         self._is_current = True
         return True
+
+    def _begin_rewound(self, why: str) -> None:
+        """Begin a new journal, and close in it what the old one shows in flight: nobody else will tell how it ended."""
+        flying = []
+        for row in self.journal.rows(open_only=True, most=1000):
+            with contextlib.suppress(InconsistentEvents):
+                events = self.journal.events(row.run)
+                flying.append((fold(events), events[0]))
+        self._desk.begin_anew("rewound", why)
+        for run, opened in flying:
+            text = f"{why} while this run was in flight: what it had done since is not known"
+            remedy = "look at the environment's activities; the backup steps of the run are in the journal set aside"
+            closed = ev.RunClosed(
+                at=self._site.clock.now(), outcome="failed", failure="rewound", message=text, remedy=remedy
+            )
+            if isinstance(opened, ev.RunOpened) and self.journal.open_run(opened, [closed]):
+                self._tell(run.id, closed, run.job.name, run.slot)
+                self.report.runs[run.id] = fold([opened, closed])
 
     def _has_moved(self, gap: timedelta) -> bool:
         """Whether this is another container than the last tick's, as after a restore, and something may be lost.
@@ -212,10 +234,25 @@ class Tick:
             later = [ev.RunClosed(at=now, outcome="skipped", message=held, failure="suspended")]
         elif not isinstance(verdict, OpenSlot):
             later = [ev.RunClosed(at=now, outcome="skipped", message=verdict.reason, failure="overlap")]
+        elif (against := self._hindrance(job, now)) is not None:
+            later = [ev.RunClosed(at=now, outcome="skipped", message=against, failure="condition")]
         if self._desk.journal.open_run(opened, later):
             for event in (opened, *later):
                 self._tell(opened.run, event, job.name, slot.name)
             self.report.runs[opened.run] = fold([opened, *later])
+
+    def _hindrance(self, job: Job, now: datetime) -> str | None:
+        """Why the job's conditions leave this slot out, or None."""
+        if not any(job.when.values()):
+            return None
+        from agent.engine.conditions import hindrance  # noqa: PLC0415  late: most jobs have none
+
+        zone, last = _zone(job), None
+        if job.when.get("once-a-day"):
+            rows = self._desk.journal.rows(job=job.name, most=ROWS_OF_A_DAY)
+            ended = [row.opened_at for row in rows if row.outcome == "succeeded"]
+            last = max(ended).astimezone(zone).date() if ended else None
+        return hindrance(job.when, now.astimezone(zone), self._site.environment, last)
 
     def open_by_hand(self, job: Job) -> str:
         """Open a run of the job now, whatever its schedule; returns the run's id."""
@@ -263,30 +300,41 @@ class Tick:
                 # The snapshot holds settings that no job file can. Raised on, it would stop this tick and every later.
                 self._close_senseless(run_id, f"nothing can be decided on it ({type(error).__name__})")
                 return None
-            match decision:
-                case Look():
-                    self._flush()
-                    seen = seen.plus(decision.question, self._look(run, decision.question))
-                case Record():
-                    run = self._record(run, decision.event)
-                case Send():
-                    run = self._record(run, decision.intent)
-                    self._flush()
-                    event, activity = self._performer.send(decision)
-                    run = self._record(run, event)
-                    seen = seen.only(LookAtEnvironment())  # what was listed before a request says nothing about it
-                    if activity is not None:
-                        seen = seen.plus(LookAtActivity(activity.id), activity)
-                case Wait():
-                    run = self._waiting(run, decision)
-                    self._flush()
-                    return run
-                case Rest():
-                    self._flush()
-                    self.report.runs[run.id] = run
-                    return run
+            if isinstance(decision, Execute) and not self._performer.has_time_for(decision):
+                decision = Wait("budget", "this tick has no time left for the command")
+            if isinstance(decision, Wait | Rest):
+                run = self._waiting(run, decision) if isinstance(decision, Wait) else run
+                self._flush()
+                self.report.runs[run.id] = run
+                return run
+            run, seen = self._carry_out(run, decision, seen)
         self._flush()
         raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
+
+    def _carry_out(
+        self, run: Run, decision: Look | Record | Send | Execute, seen: Observation
+    ) -> tuple[Run, Observation]:
+        """The run and what was seen, after one decision."""
+        match decision:
+            case Look():
+                self._flush()
+                return run, seen.plus(decision.question, self._look(run, decision.question))
+            case Record():
+                return self._record(run, decision.event), seen
+            case Send():
+                run = self._record(run, decision.intent)
+                self._flush()
+                event, activity = self._performer.send(decision)
+                seen = seen.environments()  # what was listed before a request says nothing about it
+                if activity is not None:
+                    seen = seen.plus(LookAtActivity(activity.id), activity)
+                return self._record(run, event), seen
+            case Execute():
+                run = self._record(run, decision.intent)
+                self._flush()
+                return self._record(run, self._performer.execute(decision)), Observation()  # all may be different now
+            case _:
+                assert_never(decision)
 
     def _close_senseless(self, run_id: str, why: str) -> None:
         """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
@@ -311,7 +359,6 @@ class Tick:
             run = self._record(run, event)
         if wait.trouble is not None:
             self._site.log.warning("trouble", job=run.job.name, run=run.id, trouble=wait.on, message=wait.message)
-        self.report.runs[run.id] = run
         self.report.waits[run.id] = wait
         return run
 
@@ -352,7 +399,8 @@ class Tick:
         claimed.update(step.activity for step in run.steps if step.activity)
         current = {step.activity for step in run.steps if step.activity and not step.over}
         known = self._desk.journal.noted(QUOTA)
-        return Background(frozenset(claimed - current), int(known) if known and known.isdigit() else None)
+        limit = int(known) if known and known.isdigit() else None
+        return Background(frozenset(claimed - current), limit, _zone(run.job))
 
     def _tell(self, run: str, event: ev.Event, job: str, slot: str | None) -> None:
         """Every recorded event is a log line of the same name; failures are errors, warnings warn."""
@@ -399,6 +447,18 @@ class Tick:
             slot = schedule.next(min(judged, now))
             if slot is not None:
                 yield slot.due_at
+
+
+def _zone(job: Job) -> tzinfo:
+    """The job's zone; UTC where this machine does not know it, which the job file's check has said."""
+    if job.timezone == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  late: it costs a fifth of an idle tick
+
+    try:
+        return ZoneInfo(job.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
 
 
 def _items(answer: Answer) -> tuple[Activity, ...]:

@@ -32,9 +32,6 @@ PARTS = (
 SUITE = ("tests/logs", "tests/engine", "tests/config", "tests/faults", "tests/upsun", "tests/tick", "tests/cli")
 
 
-DEEP = " " * 20
-
-
 @dataclass(frozen=True, slots=True)
 class Bug:
     """One mistake: what it is, where, and the text that becomes another."""
@@ -49,8 +46,8 @@ BUGS = (
     Bug(
         "the request goes out before the intent is written",
         "agent/tick.py",
-        f"{DEEP}self._flush()\n{DEEP}event, activity = self._performer.send(decision)\n",
-        f"{DEEP}event, activity = self._performer.send(decision)\n{DEEP}self._flush()\n",
+        "                self._flush()\n                event, activity = self._performer.send(decision)\n",
+        "                event, activity = self._performer.send(decision)\n                self._flush()\n",
     ),
     Bug(
         "the proof of the backup is skipped",
@@ -85,7 +82,7 @@ BUGS = (
     Bug(
         "an update needs no proved backup",
         "agent/engine/decide.py",
-        "    if kind.needs_proof(step.plan) and case.run.proved_backup is None:\n",
+        "    if kind.needs_proof(step.plan) and case.run.backup_of(subject) is None:\n",
         "    if kind.needs_proof(step.plan) and not case.run.steps:\n",
     ),
     Bug(
@@ -157,8 +154,8 @@ BUGS = (
     Bug(
         "a journal that a restore rewound is acted on",
         "agent/tick.py",
-        '        if restored:\n            why = f"restore',
-        '        if len(restored) > 99:\n            why = f"restore',
+        "        if restored:\n            self._begin_rewound",
+        "        if len(restored) > 99:\n            self._begin_rewound",
     ),
     Bug(
         "the lock is not taken",
@@ -204,15 +201,57 @@ BUGS = (
     ),
     Bug(
         "nothing to update is taken for a commit that is live",
-        "agent/steps/source_operation.py",
-        "        if commit is None and not any(",
-        "        if commit is None and any(",
+        "agent/steps/commits.py",
+        "    if commit is None and not any(",
+        "    if commit is None and any(",
     ),
     Bug(
         "a deployment that failed is not looked at",
-        "agent/steps/source_operation.py",
+        "agent/steps/commits.py",
         "    bad = next((each for each in pushes if not each.succeeded), None)\n",
         "    bad = next((each for each in pushes if each.state == 'nowhere'), None)\n",
+    ),
+    Bug(
+        "a step that names another environment works on the agent's own",
+        "agent/engine/job.py",
+        '        return named if isinstance(named, str) and named not in {"", HERE} else home\n',
+        "        return named if isinstance(named, str) and not named else home\n",
+    ),
+    Bug(
+        "a backup of one environment proves another",
+        "agent/engine/run.py",
+        "            and step.plan.environment(self.environment) == environment\n",
+        "            and step.plan.environment(self.environment)\n",
+    ),
+    Bug(
+        "taking back begins though nothing was changed",
+        "agent/engine/taking_back.py",
+        "    if not any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps):\n",
+        "    if touched and not any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps):\n",
+    ),
+    Bug(
+        "taking back is taken back",
+        "agent/engine/taking_back.py",
+        "    if run.taking_back is not None or not run.take_back_steps:\n",
+        "    if not run.take_back_steps:\n",
+    ),
+    Bug(
+        "an interrupted command is run again",
+        "agent/engine/decide.py",
+        "    if kind.may_repeat(case.step.plan):\n",
+        "    if case.step.attempts:\n",
+    ),
+    Bug(
+        "the command gets the API token",
+        "agent/process.py",
+        "for key, value in os.environ.items() if key not in hidden}",
+        "for key, value in os.environ.items() if key or key not in hidden}",
+    ),
+    Bug(
+        "a merge goes into whichever parent there is",
+        "agent/steps/merge.py",
+        "        if environment.parent != into:\n",
+        "        if environment.parent is None:\n",
     ),
     Bug(
         "a cancelled or timed-out backup is asked for again",

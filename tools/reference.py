@@ -11,11 +11,12 @@ from typing import Any
 
 from agent.cli.main import build
 from agent.cli.main import commands as every_command
-from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_schema
+from agent.config.definitions import AGENT, JOB, WHEN, json_schema
 from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number, Table, Text
 from agent.engine.events import EVENTS
 from agent.errors import documented
-from tools import states
+from agent.steps import KINDS
+from tools import states, step_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
@@ -58,19 +59,19 @@ def job_file() -> str:
         "[the JSON Schema](agent.schema.json). An unknown key is an error.",
         "",
     ]
-    tables: list[tuple[str, Table]] = [
-        ("[agent]", AGENT),
-        ("[jobs.NAME]", JOB),
-        ("A step `backup = { … }`", BACKUP),
-        ("A step `source-operation = { … }`", SOURCE_OPERATION),
-    ]
-    for title, table in tables:
-        parts += [f"## {title}", "", "| key | value | default | |", "| --- | --- | --- | --- |"]
-        for key, field in table.fields.items():
-            default = "required" if field.required else _default(field.default, field.shape)
-            parts.append(f"| `{key}` | {_kind(field.shape)} | {default} | {field.doc} |")
-        parts.append("")
+    for title, table in (("[agent]", AGENT), ("[jobs.NAME]", JOB), ("[jobs.NAME.when]", WHEN)):
+        parts += [f"## {title}", "", _keys(table)]
+    parts += ["## Steps", "", "The keys of each kind of step are on its own page: [Steps](steps.md).", ""]
     return NOTE + "\n".join(parts)
+
+
+def _keys(table: Table) -> str:
+    """The keys of a table as a table."""
+    rows = ["| key | value | default | |", "| --- | --- | --- | --- |"]
+    for key, field in table.fields.items():
+        default = "required" if field.required else _default(field.default, field.shape)
+        rows.append(f"| `{key}` | {_kind(field.shape)} | {default} | {field.doc} |")
+    return "\n".join([*rows, ""])
 
 
 def _default(value: Any, shape: Any) -> str:
@@ -155,6 +156,8 @@ def pages() -> dict[str, str]:
         "exit-codes.md": exit_codes(),
         "job-file.md": job_file(),
         "commands.md": commands(),
+        "steps.md": NOTE + step_pages.index(),
+        **{f"steps/{kind}.md": NOTE + step_pages.page(kind, _keys(step_pages.table_of(kind))) for kind in KINDS},
         "agent.schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
 
@@ -162,6 +165,7 @@ def pages() -> dict[str, str]:
 def main() -> None:
     """Write the pages."""
     for name, text in pages().items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"docs/{name}\n")
 

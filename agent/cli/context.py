@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from agent import __version__
 from agent.cli.streams import Steady
 from agent.clock import Clock, SystemClock
+from agent.commands import Commands
 from agent.config import DEFAULTS, JobFile, find, load
 from agent.container import Container, read_container
 from agent.engine.events import Event
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from agent.cli.terminal import Terminal
     from agent.upsun.bearer_cache import BearerCache
     from agent.upsun.client import Client
+
+#: Where the official CLIs look for an API token (docs:administration/cli/api-tokens).
+TOKEN_VARIABLES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
 
 
 @dataclass
@@ -121,7 +125,8 @@ class Context:
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
         """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
         job_file, log = self.job_file, self.log(quiet=quiet)
-        site = Site(self.container, job_file, self.directory, self.clock, self.client(), log, on_event)
+        commands = Commands((*TOKEN_VARIABLES, job_file.token_variable), self.redaction.clean)
+        site = Site(self.container, job_file, self.directory, self.clock, self.client(), log, on_event, commands)
         if not site.project or not site.environment:
             raise ConfigInvalid("no project or environment")
         return site

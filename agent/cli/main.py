@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from agent import __version__
-from agent.cli import check, jobs, rehearse, runs, setup, simulate, ssh, suspend, token, why
+from agent.cli import check, intervene, jobs, rehearse, runs, setup, simulate, ssh, suspend, token, why
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
 from agent.errors import UsageError
@@ -43,7 +43,7 @@ def build() -> Parser:
         title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
     )
     shared = _shared()
-    for family in (runs, jobs, why, suspend, check, setup, token, ssh, rehearse, simulate):
+    for family in (runs, intervene, jobs, why, suspend, check, setup, token, ssh, rehearse, simulate):
         family.add(commands, shared)
     return parser
 

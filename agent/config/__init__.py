@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from agent.config import order
 from agent.config.definitions import AGENT, JOB_FILE, json_schema
 from agent.config.positions import Positions
 from agent.config.shapes import Problem
@@ -107,7 +108,7 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
         raise JobFileInvalid(path, (_syntax_mistake(error, text),)) from None
     problems = list(JOB_FILE.check(data, ()))
     if not problems:
-        problems = list(_order_problems(data))
+        problems = list(order.problems(data))
     if problems:
         positions = Positions(text)
         mistakes = sorted((_located(problem, positions) for problem in problems), key=lambda each: each.line)
@@ -135,24 +136,10 @@ def _located(problem: Problem, positions: Positions) -> Mistake:
     return Mistake(positions.line(problem.path), key, problem.message, problem.remedy)
 
 
-def _order_problems(data: Mapping[str, Any]) -> list[Problem]:
-    """Steps that can never run as written: an update that needs a proof which no earlier step gives."""
-    problems = []
-    for name, job in data["jobs"].items():
-        for index, step in enumerate(job["steps"]):
-            operation = step.get("source-operation")
-            needs = operation is not None and operation.get("backup", "required") == "required"
-            if needs and not any("backup" in earlier for earlier in job["steps"][:index]):
-                path = ("jobs", name, "steps", index, "source-operation")
-                remedy = 'put a backup step before it, or set backup = "not-needed" on it'
-                problems.append(Problem(path, "needs a backup step before it", remedy))
-    return problems
-
-
 def _job(name: str, settings: Mapping[str, Any]) -> Job:
     return Job(
         name=name,
-        steps=tuple(StepPlan(kind, values) for step in settings["steps"] for kind, values in step.items()),
+        steps=_plans(settings["steps"]),
         schedule=settings["schedule"],
         timezone=settings["timezone"],
         environment_types=tuple(settings["environment-types"]),
@@ -161,4 +148,15 @@ def _job(name: str, settings: Mapping[str, Any]) -> Job:
         overlap=settings["overlap"],
         timeout=settings["timeout"],
         suspend_after=settings["suspend-after"],
+        on_failure=_plans(settings["on-failure"]),
+        when=settings["when"],
+    )
+
+
+def _plans(steps: Iterable[Mapping[str, Any]]) -> tuple[StepPlan, ...]:
+    """The steps, each with what it says and what it leaves at its default, but for what is nothing at all."""
+    return tuple(
+        StepPlan(kind, {key: value for key, value in values.items() if value is not None})
+        for step in steps
+        for kind, values in step.items()
     )

@@ -177,7 +177,7 @@ class Platform:
 
     def _links(self) -> Iterator[Finding]:
         for kind in KINDS.values():
-            if not self._uses(kind.name):
+            if kind.way != "request" or not kind.permission_link or not self._uses(kind.name):
                 continue
             if self._seen.status not in RUNNING or (kind.name == "source-operation" and self._is_pull_request):
                 continue  # said already: there the link is absent whatever the role
@@ -192,14 +192,16 @@ class Platform:
                 yield Finding(kind.name, "fail", text, remedy, NotPermitted.exit_code)
 
     def _uses(self, kind: str) -> bool:
-        """Whether a job that runs here has a step of the kind."""
-        return any(step.kind == kind for job in self._here for step in job.steps)
+        """Whether a job that runs here has a step of the kind that works on this environment."""
+        steps = [step for job in self._here for step in (*job.steps, *job.on_failure)]
+        return any(step.kind == kind and step.environment(self.environment) == self.environment for step in steps)
 
     # --- what the project defines -----------------------------------------------------------------------------
 
     def _operations(self) -> Iterator[Finding]:
-        steps = [step for job in self._here for step in job.steps]
-        wanted = sorted({step.settings["name"] for step in steps if step.kind == "source-operation"})
+        steps = [step for job in self._here for step in (*job.steps, *job.on_failure)]
+        here = [step for step in steps if step.environment(self.environment) == self.environment]
+        wanted = sorted({step.settings["name"] for step in here if step.kind == "source-operation"})
         if not wanted:
             return
         defined = self.client.source_operations(self.project, self.environment)

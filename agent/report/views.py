@@ -41,10 +41,13 @@ def run_view(run: Run) -> dict[str, Any]:
         "remedy": closed.remedy if closed else "",
         "waits_on": run.waits_on,
         "warnings": list(run.warnings),
+        "taking_back": run.taking_back is not None,
         "steps": [
             {
                 "step": step.index + 1,
                 "kind": step.plan.kind,
+                "environment": step.plan.environment(run.environment),
+                "on_failure": step.index >= len(run.job.steps),
                 "phase": step.phase,
                 "outcome": step.outcome,
                 "failure": step.failure,

@@ -37,7 +37,7 @@ from agent.limits import (
 )
 from agent.records import dataclass, replace
 from agent.upsun.auth import Auth
-from agent.upsun.models import read_activity, read_backup, read_environment, read_list
+from agent.upsun.models import read_activity, read_backup, read_environment, read_list, read_routes
 from agent.upsun.paths import environment_path, project_path, segment
 from agent.upsun.replies import Fields, document, error_words, retry_after, server_time
 from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
@@ -147,7 +147,7 @@ class Client:
     def environment(self, project: str, environment: str) -> Environment:
         """The environment with its links; raises NotFound that says whether project or environment is missing."""
         value, at = self.environment_document(project, environment)
-        return read_environment(value, at)
+        return read_environment(value, at, environment_path(project, environment))
 
     def environment_document(self, project: str, environment: str) -> tuple[Any, datetime]:
         """The environment as the API gives it, and the server's clock; raises NotFound as ``environment`` does."""
@@ -188,8 +188,15 @@ class Client:
         since: datetime | None = None,
         incomplete: bool = False,
     ) -> ActivityList:
-        """Activities, newest first, back to ``since`` (or one page); bounded in pages."""
-        path = environment_path(project, environment, "/activities")
+        """Activities of an environment, or with ``environment`` empty of the project, newest first.
+
+        Back to ``since``, or one page; bounded in pages.
+        """
+        path = (
+            environment_path(project, environment, "/activities")
+            if environment
+            else project_path(project, "/activities")
+        )
         query = [*(("type", each) for each in types), *(("state", each) for each in INCOMPLETE if incomplete)]
         found: dict[str, Activity] = {}
         server_at, before = self._clock.now(), None
@@ -226,6 +233,27 @@ class Client:
         reply = self._get(environment_path(project, environment, "/source-operations"), "source operations")
         items = [Fields.of(each, "operation") for each in read_list(document(reply, "operations"), "operations")]
         return [(each.text("app"), each.text("operation")) for each in items]
+
+    def routes(self, project: str, environment: str) -> tuple[str, ...]:
+        """The addresses at which the environment's apps are served, the primary one first."""
+        path = environment_path(project, environment, "/deployments/current")
+        return read_routes(document(self._get(path, "deployment"), "deployment"))
+
+    def page(self, url: str, within: float) -> Reply:
+        """The answer of a site, which is not the API: no bearer is sent, nothing is repeated, no redirect followed.
+
+        Raises:
+            NoAnswer: none came within so many seconds.
+            OutOfTime: the tick's time leaves less than that.
+        """
+        if self.time_left < within + 1:
+            raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
+        return self._transport.send("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until no further request may be begun."""
+        return self._end - self._clock.monotonic()
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
         """How many manual backups the project keeps, by environment type, as far as the settings say."""
@@ -309,6 +337,10 @@ class Client:
         if reply.status >= 500:  # noqa: PLR2004
             raise Uncertain(f"{what}: the API answers {reply.status}; it may have been changed or not")
         raise _refusal(reply, what)
+
+    def cancel_activity(self, project: str, activity: str) -> None:
+        """Ask for the end of a running activity; asking twice does no harm. Raises as ``write`` does."""
+        self.write("POST", project_path(project, f"/activities/{segment(activity)}/cancel"), {}, "cancellation")
 
     def exchange(self) -> int:
         """Exchange the API token now, whatever bearer is at hand; how many seconds the new one lives."""

@@ -34,6 +34,7 @@ from worlds import (
     seen,
 )
 
+from agent.config.definitions import STEP
 from agent.engine.facts import (
     Absent,
     Activity,
@@ -57,10 +58,8 @@ BACKUPS, UPDATES = KINDS["backup"], KINDS["source-operation"]
 
 
 def test_the_kinds_are_known_by_the_names_of_the_job_file() -> None:
-    assert {name: kind.name for name, kind in KINDS.items()} == {
-        "backup": "backup",
-        "source-operation": "source-operation",
-    }
+    assert all(kind.name == name for name, kind in KINDS.items())
+    assert set(KINDS) == set(STEP.fields)
 
 
 @pytest.mark.parametrize(("plan", "safe"), [(BACKUP, True), (StepPlan("backup"), True), (LIVE_BACKUP, False)])
