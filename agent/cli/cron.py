@@ -33,9 +33,12 @@ def main() -> int:
 
 def _tick() -> int:
     from agent.cli.context import Context  # noqa: PLC0415  only here, as above
+    from agent.config import kept  # noqa: PLC0415  same
     from agent.tick import run_tick  # noqa: PLC0415  same
 
-    site = Context(OPTIONS, os.environ).site()
+    context = Context(OPTIONS, os.environ)
+    context.job_file = kept.load(os.environ)
+    site = context.site()
     try:
         return run_tick(site).exit_code()
     finally:

@@ -10,7 +10,7 @@ import pytest
 from cli_app import App
 
 from agent.cli.main import commands
-from agent.config import json_schema
+from agent.config.definitions import json_schema
 
 # one call of every command whose --json is one document; the others have tests of their own
 CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
