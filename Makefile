@@ -28,6 +28,7 @@ test: $(VENV)/.ready ## pass the linters and the tests
 soak: $(VENV)/.ready ## the long tests: the whole crash matrix, all zones, long seasons (more than an hour)
 	@UPSUN_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/soak tests/fuzz
 	@$(BIN)/python -m tools.crash_matrix --pairs 500 --write
+	@$(BIN)/python -m tools.crash_matrix --play flagship --pairs 500 --write
 
 bugs: $(VENV)/.ready ## plant bugs, one at a time, and see the tests catch each (about half an hour)
 	@$(BIN)/python -m tools.planted_bugs

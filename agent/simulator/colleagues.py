@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from agent.simulator.environment import Environment, EnvironmentType
     from agent.simulator.world import World
 
+# What a branch can be; there is one production.
+BRANCHES = ("development", "staging")
+
 
 class Colleagues(ABC):
     """Operations by a `user`, an id or a user name; nobody's roles are looked at."""
@@ -73,6 +76,8 @@ class Colleagues(ABC):
         with self._settled() as world:
             if name in world.environments:
                 raise ValueError(f"there is an environment {name!r} already")
+            if kind not in BRANCHES:
+                raise ValueError(f"{kind!r} is not one of {BRANCHES}")
             return lifecycle.branch(world, self._place(parent), _named(user), name=name, title=name, kind=kind)
 
     def activate(self, environment: str, *, user: str = user.COLLEAGUE.id) -> Activity:

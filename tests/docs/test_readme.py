@@ -59,7 +59,12 @@ def test_the_example_app_uses_hook_mount_cron_and_source_operation() -> None:
     assert "hooks/build.sh" in app["hooks"]["build"]
     assert job_file.state == "/app/" + next(iter(app["mounts"]))
     assert app["crons"]["agent"]["commands"]["start"].endswith("upsun-agent tick")
-    named = {step.settings["name"] for job in job_file.jobs.values() for step in job.steps if "name" in step.settings}
+    named = {
+        step.settings["name"]
+        for job in job_file.jobs.values()
+        for step in (*job.steps, *job.on_failure)
+        if "name" in step.settings
+    }
     assert named == set(app["source"]["operations"])
 
 

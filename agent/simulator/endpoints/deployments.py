@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def redeploy(call: Call) -> Response:
     """Ask for a deployment of what is there."""
     one, user = named_environment(call), call.bearer().user
+    body.fields(call, {})
     guard.check(call.world, one, user, "redeploy")
     return accepted(call, requests.redeploy(call.world, one, user))
 
