@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.upsun.dates import header_date
 
-MOMENTS = st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)).map(  # noqa: DTZ001  drawn naive
+MOMENTS = st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9999, 12, 31)).map(  # noqa: DTZ001  drawn naive
     lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
 #: The parts of the usual form, and what could stand in their place.
