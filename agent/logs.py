@@ -11,14 +11,19 @@ import sys
 from collections.abc import Iterable, MutableMapping
 from typing import Any, TextIO
 
-from agent.late import held_back
+from agent.late import Late, held_back, late_function
 from agent.records import LEAN
+
+#: What structlog needs at its import of the modules that it uses for asynchronous loggers and for pickling. From 3.12
+#: on, ``logging`` asks an asyncio that is there for its task whenever it makes a record, as structlog makes one.
+_ASYNCIO = Late("asyncio", current_task=lambda: None)
+_PICKLE = Late("pickle", PicklingError=late_function("pickle", "PicklingError"))
 
 
 def _structlog() -> Any:
     """structlog, without the asyncio that it imports for its asynchronous loggers: a sixth of a tick's start."""
-    with held_back("asyncio", LEAN):
-        import structlog  # noqa: PLC0415  only here, where asyncio is held back
+    with held_back(_ASYNCIO, LEAN, _PICKLE):
+        import structlog  # noqa: PLC0415  only here, where modules are held back
     return structlog
 
 

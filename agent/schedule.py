@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.engine.due import Slot
-from agent.late import Late, held_back
+from agent.late import Late, held_back, late_function
 from agent.limits import EXPRESSION_MOST, SLOTS_MOST
 from agent.records import dataclass
 
@@ -201,11 +201,17 @@ def _values(plain_field: str, field: _Field) -> Iterator[int]:
         yield from range(low, high + 1, int(step or 1))
 
 
+#: What croniter needs of two modules that it would otherwise import: the one runs ``file`` from PATH to learn the
+#: architecture, the other reads zones, of which croniter sees none here but UTC.
+_PLATFORM = Late("platform", architecture=lambda *_, **__: ("64bit", "ELF"))
+_ZONES = Late("dateutil.tz", tzutc=lambda: UTC, datetime_exists=late_function("dateutil.tz", "datetime_exists"))
+
+
 @lru_cache(maxsize=1)
 def _croniter() -> Any:
-    """The croniter class. Its import runs ``file`` from PATH to learn the architecture; keep it from doing so."""
-    with held_back(Late("platform", architecture=lambda *_, **__: ("64bit", "ELF"))):
-        from croniter import croniter  # noqa: PLC0415  late: it costs seven interpreter starts
+    """The croniter class."""
+    with held_back(_PLATFORM, _ZONES):
+        from croniter import croniter  # noqa: PLC0415  late: it costs as much as three ticks
     return croniter
 
 

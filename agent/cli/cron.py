@@ -16,8 +16,8 @@ OPTIONS = SimpleNamespace(
 
 #: What libraries import for what a tick does not do: tracebacks, mail, forms, Windows, certificates of their own.
 HELD_BACK = (
-    *("ast", "asyncio", "certifi", "ctypes", "email.message", "importlib.resources", "inspect", "ipaddress"),
-    *("linecache", "locale", "mimetypes", "textwrap", "tokenize", "uuid"),
+    *("_colorize", "ast", "certifi", "ctypes", "email.message", "idna", "importlib.resources", "inspect"),
+    *("ipaddress", "linecache", "locale", "mimetypes", "random", "textwrap", "tokenize", "uuid"),
 )
 ABSENT = ("anyio", "click", "h2", "rich", "socksio", "trio", "twisted")
 

@@ -34,3 +34,5 @@ REQUEST = Late(
     getproxies=late_function("urllib.request", "getproxies"),
     parse_http_list=late_function("urllib.request", "parse_http_list"),
 )
+#: For files that are sent, which the agent does not.
+PATHS = Late("pathlib", Path=late_function("pathlib", "Path"))

@@ -20,9 +20,9 @@ from typing import Any, cast
 from agent.late import held_back
 from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECE_MOST_BYTES
 from agent.records import LEAN, dataclass, field
-from agent.upsun.cookieless import COOKIEJAR, REQUEST, NoCookies
+from agent.upsun.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
 
-with held_back(COOKIEJAR, REQUEST):
+with held_back(COOKIEJAR, REQUEST, PATHS):
     import httpx
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
