@@ -43,3 +43,31 @@ COMMAND_MOST = 45  # seconds of a command: a tick has 60, and the requests befor
 PAGE_MOST = 30  # seconds of one look at a page, for the same reason
 COMMAND_OUTPUT_MOST = 4000  # bytes of what a command printed last that are kept: the journal holds it
 VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable
+
+# --- files of a checkout that `init` reads and changes ------------------------------------------------------
+CONFIG_MOST_BYTES = 512 * 1024  # of one file: the largest configurations are a tenth of it; reading takes a second
+CONFIG_FILES_MOST = 100  # *.yaml files in .upsun/
+YAML_DEPTH_MOST = 60  # a configuration nests about ten deep
+YAML_NODES_MOST = 20_000  # keys and values of one file: a large configuration has a thousand
+GIT_PATIENCE = 10.0  # seconds for a question to git
+# --- telling -----------------------------------------------------------------------------------------------
+NOTICE_DEADLINE = 5.0  # of one message: a receiver that takes longer gets it at a later tick
+NOTICES_BUDGET = 15.0  # of all messages of one tick: a quarter of it, so that telling never starves what is told of
+NOTICES_RESERVE = 5.0  # left of the tick's budget for its end: nothing is told in the last seconds
+OUTBOX_MOST = 200  # messages that wait: four jobs that fail hourly for two days; older ones are given up
+NOTICE_ATTEMPTS = 12  # with the pauses below: about two days
+NOTICE_AGE = 3 * 86400.0  # older news helps nobody
+NOTICE_PAUSE_FIRST = 240.0  # less than a tick's interval: the next tick tries again
+NOTICE_PAUSE_MOST = 6 * 3600.0
+NOTICE_BODY_MOST = 10_000  # characters: what healthchecks keeps of a ping's body
+TAIL_LINES = 30  # lines of a run's story in a message
+URL_MOST = 2000  # characters of a URL from a variable
+
+# --- logs --------------------------------------------------------------------------------------------------
+LOG_FILE_MOST_BYTES = 5 * 1024 * 1024  # then it is renamed: a month of a job that runs every five minutes
+LOG_FILES_KEPT = 3  # renamed ones: 20 MB in all, of a mount that often has 512
+LOG_LINE_MOST = 16 * 1024  # bytes of a line: two processes append whole lines, and none fills the disk alone
+ACTIVITY_LOG_MOST_BYTES = 1024 * 1024  # of one activity's log: thousands of lines
+ACTIVITY_LOG_DEADLINE = 15.0  # of one activity's log; one that still runs keeps the answer open
+ACTIVITY_LOG_DELAY = 2  # seconds that the platform is asked to wait for more lines
+SECRET_FORM_MOST = 24 * 1024  # characters that a stream holds back: a private key of 16,384 bits, escaped

@@ -132,7 +132,7 @@ class Performer:
 
     def has_time_for(self, command: Execute) -> bool:
         """Whether the tick has the time that the command may take."""
-        return self._client.time_left > command.within + LET_GO
+        return self._client.left > command.within + LET_GO
 
     def execute(self, command: Execute) -> ev.CommandEnded:
         """Run the one command of an intent that is already synced, and say how it ended."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 JOURNAL = "journal.sqlite"
 LOCK = "tick.lock"
 LAST_TICK = "last-tick"
+LOG_FILE = "agent.log"
 LAST_MOMENT = 32_503_680_000  # the year 3000: anything later is garbage
 
 

@@ -237,7 +237,7 @@ class Rehearsal:
         )
         logger = make_log(redaction, stream=log, readable=False)
         commands = Commands(runner=self._no_command)
-        return Site(self._container, self.job_file, directory, self.clock, client, logger, on_event, commands)
+        return Site(self._container, self.job_file, directory, self.clock, client, logger, on_event, None, commands)
 
     def _answer(self, environ: Any, start_response: Any) -> Any:
         """The simulated platform and its sites; a page elsewhere answers as the site of the agent's environment."""

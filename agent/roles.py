@@ -48,11 +48,10 @@ class Roles:
         return self.project == "admin" or self.types.get(environment_type) == "admin"
 
     def __str__(self) -> str:
+        """As ``--role`` takes them."""
         if self.project == "admin":
             return "admin of the whole project"
-        return (
-            ", ".join(f"{kind}: {role}" for kind, role in self.on_types().items()) or "viewer, on no environment type"
-        )
+        return ", ".join(self.permissions()) if self.on_types() else "viewer, on no environment type"
 
 
 def parse_roles(words: Iterable[str]) -> Roles:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.clock import Clock
 from agent.commands import Commands
@@ -22,6 +22,9 @@ from agent.schedule import Schedule
 from agent.suspension import held_back, hold_back
 from agent.upsun.client import Client
 
+if TYPE_CHECKING:
+    from agent.notify.herald import Herald
+
 
 class Terminated(BaseException):
     """SIGTERM arrived: let go of everything and end. The journal is consistent at every moment."""
@@ -31,8 +34,9 @@ class Terminated(BaseException):
 class Site:
     """Everything a tick works with: where it is, what it may use, whom it tells.
 
-    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal. ``commands``
-    says how commands of jobs are run.
+    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal. ``herald``
+    tells people of events that the job file names; None where it names none. ``commands`` says how commands of jobs
+    are run.
     """
 
     container: Container
@@ -42,6 +46,7 @@ class Site:
     client: Client
     log: Any
     on_event: Callable[[str, Event], None] | None = None
+    herald: Herald | None = None
     commands: Commands = field(default_factory=Commands)
 
     @property

@@ -69,7 +69,7 @@ def checked(value: str, source: str) -> str:
     if value != value.strip():
         what = "ends with a line break" if value.endswith(("\n", "\r")) else "has white space around it"
         text = f"the token in {source} {what}: jobs of the agent drop it, the official CLI sends it and is refused"
-        raise TokenRefused(text, remedy="store it again without: printf %s TOKEN | upsun-agent setup token --stdin")
+        raise TokenRefused(text, remedy="store it again: upsun-agent setup token asks for it, and stores it alone")
     return value
 
 

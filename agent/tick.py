@@ -6,7 +6,7 @@ It never waits for the platform. What it cannot finish now, the next tick goes o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import assert_never
@@ -31,16 +31,17 @@ from agent.engine.policy import manual_limit
 from agent.engine.run import InconsistentEvents, Run, apply, fold
 from agent.errors import CODE_OF_WORD, EXIT_OK, Bug, RunFailed
 from agent.glance import basis
-from agent.journal import Cursor, Glance
+from agent.journal import Cursor, Glance, Notes
 from agent.journal.lock import container_identity
 from agent.journal.sqlite import SqliteJournal
 from agent.limits import HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, PASS_MOST, RECHECK, TICK_BUDGET
+from agent.logs import LogLine, line_of, lines_of
 from agent.performer import Performer
 from agent.places import last_tick, mark_tick
 from agent.records import dataclass, field
 from agent.site import Desk, Site, at_work
 from agent.steps import KINDS
-from agent.suspension import suspend, suspension
+from agent.suspension import suspending, suspension
 
 #: Notes in the journal: the container of the last tick, and the backup quota as it was last seen.
 CONTAINER = "container"
@@ -147,8 +148,8 @@ class Tick:
         flying = []
         for row in self.journal.rows(open_only=True, most=1000):
             with contextlib.suppress(InconsistentEvents):
-                events = self.journal.events(row.run)
-                flying.append((fold(events), events[0]))
+                past = self.journal.events(row.run)
+                flying.append((fold(past), past[0]))
         self._desk.begin_anew("rewound", why)
         for run, opened in flying:
             text = f"{why} while this run was in flight: what it had done since is not known"
@@ -156,9 +157,12 @@ class Tick:
             closed = ev.RunClosed(
                 at=self._site.clock.now(), outcome="failed", failure="rewound", message=text, remedy=remedy
             )
-            if isinstance(opened, ev.RunOpened) and self.journal.open_run(opened, [closed]):
-                self._tell(run.id, closed, run.job.name, run.slot)
-                self.report.runs[run.id] = fold([opened, closed])
+            if not isinstance(opened, ev.RunOpened):
+                continue
+            events: tuple[ev.Event, ...] = (opened, closed)
+            if self.journal.open_run(opened, [closed], notes=self._news(run.id, run.job.name, events)):
+                self._tell(line_of(closed, run.id, run.job.name, run.slot), closed)
+                self.report.runs[run.id] = fold(events)
 
     def _has_moved(self, gap: timedelta) -> bool:
         """Whether this is another container than the last tick's, as after a restore, and something may be lost.
@@ -236,9 +240,10 @@ class Tick:
             later = [ev.RunClosed(at=now, outcome="skipped", message=verdict.reason, failure="overlap")]
         elif (against := self._hindrance(job, now)) is not None:
             later = [ev.RunClosed(at=now, outcome="skipped", message=against, failure="condition")]
-        if self._desk.journal.open_run(opened, later):
-            for event in (opened, *later):
-                self._tell(opened.run, event, job.name, slot.name)
+        if self._desk.journal.open_run(opened, later, notes=self._news(opened.run, job.name, (opened, *later))):
+            events = (opened, *later)
+            for line, event in zip(lines_of(events), events, strict=True):
+                self._tell(line, event)
             self.report.runs[opened.run] = fold([opened, *later])
 
     def _hindrance(self, job: Job, now: datetime) -> str | None:
@@ -261,9 +266,9 @@ class Tick:
         now = self._site.clock.now()
         run = f"{job.name}@manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         opened = self._opened(job, run, Slot(now, ""), "manual")
-        if not self._desk.journal.open_run(opened):
+        if not self._desk.journal.open_run(opened, notes=self._news(run, job.name, (opened,))):
             raise Bug(f"run {run} exists already")
-        self._tell(run, opened, job.name, None)
+        self._tell(line_of(opened, run, job.name), opened)
         return run
 
     def _opened(self, job: Job, run: str, slot: Slot, trigger: ev.Trigger) -> ev.RunOpened:
@@ -341,8 +346,9 @@ class Tick:
         self._flush()
         text = f"the journal of this run makes no sense: {why}"
         closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
-        self._desk.journal.append(run_id, closed)
-        self._tell(run_id, closed, run_id.partition("@")[0], None)
+        job = run_id.partition("@")[0]
+        self._desk.journal.append(run_id, closed, notes=self._news(run_id, job, (closed,)))
+        self._tell(line_of(closed, run_id, job), closed)
         self.report.senseless.append(run_id)
 
     def _look(self, run: Run, question: Question) -> Answer:
@@ -376,23 +382,32 @@ class Tick:
         if not self._unwritten:
             return
         written, self._unwritten = self._unwritten, []
-        self._desk.journal.append(written[0][0].id, *(event for _, event in written))
-        for run, event in written:
-            self._tell(run.id, event, run.job.name, run.slot)
-            if run.closed is not None:
-                self._break_circuit(run)
+        run, events = written[-1][0], [event for _, event in written]
+        held = self._broken_circuit(run)
+        notes = self._news(run.id, run.job.name, events, held)
+        if held is not None:
+            notes = {**notes, **suspending(run.job.name, held, self._site.clock.now())}
+        self._desk.journal.append(run.id, *events, notes=notes)
+        for after, event in written:
+            self._tell(line_of(event, run.id, run.job.name, run.slot, after), event)
+        if held is not None:
+            self._site.log.error("job-suspended", job=run.job.name, run=run.id, reason=held)
 
-    def _break_circuit(self, run: Run) -> None:
-        """Suspend the job after too many failed runs in a row, if it says so."""
+    def _news(self, run: str, job: str, events: Iterable[ev.Event], held: str | None = None) -> Notes:
+        """What is to be told of these events, kept with them until it is delivered; nothing where nobody is told."""
+        herald = self._site.herald
+        return {} if herald is None else herald.news(self.journal, run, job, events, held)
+
+    def _broken_circuit(self, run: Run) -> str | None:
+        """Why the job is to be suspended now: too many runs in a row failed, and it says so."""
         after = run.job.suspend_after
-        if not after:
-            return
+        if not after or run.closed is None or run.closed.outcome != "failed":
+            return None
         rows = self._desk.journal.rows(job=run.job.name, most=after * 10)
-        ended = [row.outcome for row in rows if row.outcome in {"succeeded", "failed"}][:after]
-        if ended == ["failed"] * after and suspension(self._desk.journal, run.job.name) is None:
-            reason = f"the last {after} runs failed (suspend-after)"
-            suspend(self._desk.journal, run.job.name, reason, self._site.clock.now())
-            self._site.log.error("job-suspended", job=run.job.name, reason=reason)
+        ended = [row.outcome for row in rows if row.outcome in {"succeeded", "failed"}][: after - 1]
+        if ended != ["failed"] * (after - 1) or suspension(self._desk.journal, run.job.name) is not None:
+            return None
+        return f"the last {after} runs failed (suspend-after)"
 
     def _background(self, run: Run, claimed: set[str]) -> Background:
         """``claimed`` grows with the run; what a step is waiting for now is its own, all else is somebody's already."""
@@ -402,32 +417,25 @@ class Tick:
         limit = int(known) if known and known.isdigit() else None
         return Background(frozenset(claimed - current), limit, _zone(run.job))
 
-    def _tell(self, run: str, event: ev.Event, job: str, slot: str | None) -> None:
-        """Every recorded event is a log line of the same name; failures are errors, warnings warn."""
-        keys = {"message", "failure", "remedy", "activity", "outcome", "attempt", "on", "backup", "how"}
-        data = {key: value for key in keys if (value := getattr(event, key, None)) not in {None, ""}}
-        step = getattr(event, "step", None)
-        if step is not None:
-            data["step"] = step + 1
-        bad = getattr(event, "outcome", None) == "failed" or isinstance(event, ev.StepFailed)
-        odd = isinstance(event, ev.Warned | ev.RequestUnanswered | ev.RequestRefused) or (
-            isinstance(event, ev.RunClosed) and event.outcome in {"missed", "skipped"}
-        )
-        level = "error" if bad else "warning" if odd else "info"
-        where = {"job": job, "run": run, **({"slot": slot} if slot else {})}
-        getattr(self._site.log, level)(event.kind, **where, **dict(sorted(data.items())))
+    def _tell(self, line: LogLine, event: ev.Event) -> None:
+        """Every recorded event is a log line of the same name."""
+        line.write(self._site.log)
         if self._site.on_event is not None:
-            self._site.on_event(run, event)
+            self._site.on_event(line.keys["run"], event)
 
     # --- what the next tick will see -----------------------------------------------------------------------
 
     def finish(self) -> None:
         """Leave the answer for idle ticks; remember that this tick was, if it made sure that the state is current."""
-        site, now = self._site, self._site.clock.now()
+        site, herald = self._site, self._site.herald
+        if herald is not None:
+            herald.tell(self.journal, site.client.left)
+        now = site.clock.now()
         if self._desk.journal.rows(open_only=True, most=1):
             moment = now
         else:
-            moment = max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now)]))
+            again = [herald.next_at(self.journal)] if herald is not None else []
+            moment = max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now), *again]))
         text = basis(site.job_file.text, site.container.environment_type)
         self.report.next_due = moment if moment > now else None
         self.journal.prune(now - timedelta(seconds=HISTORY_AGE), HISTORY_RUNS)

@@ -285,9 +285,34 @@ BUGS = (
     ),
     Bug(
         "the token is in the log",
-        "agent/logs.py",
-        "                value = value.replace(secret, HIDDEN)\n",
-        "                value = value.replace(secret, secret)\n",
+        "agent/redaction.py",
+        "        parts += [text[place:start], HIDDEN]\n",
+        "        parts += [text[place:end], HIDDEN]\n",
+    ),
+    Bug(
+        "a secret that two pieces share is shown",
+        "agent/redaction.py",
+        "            cut = begin if begin < cut < end else cut",
+        "            cut = cut",
+    ),
+    Bug(
+        "a message leaves the outbox before it was delivered",
+        "agent/notify/herald.py",
+        "        outcome = self._attempt(journal, channel, message, seconds)\n",
+        "        self._change(journal, message, outbox.dropped(message))\n"
+        "        outcome = self._attempt(journal, channel, message, seconds)\n",
+    ),
+    Bug(
+        "messages are kept apart from their events",
+        "agent/tick.py",
+        "        self._desk.journal.append(run.id, *events, notes=notes)\n",
+        "        self._desk.journal.append(run.id, *events)\n        self._desk.journal.append(run.id, notes=notes)\n",
+    ),
+    Bug(
+        "a webhook's signature does not cover the body",
+        "agent/notify/webhook.py",
+        'b".".join([identity.encode(), moment.encode(), body])',
+        'b".".join([identity.encode(), moment.encode(), b""])',
     ),
     Bug(
         "SIGTERM kills without letting go",
@@ -300,6 +325,13 @@ BUGS = (
         "agent/glance.py",
         '    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):\n',
         "    if not same:\n",
+    ),
+    Bug(
+        "a check of the token believes a kept bearer",
+        "agent/upsun/auth.py",
+        "        self.forget()  # a bearer of a token that is refused now must not serve the next process either\n"
+        "        self._bearer = self._exchange()\n",
+        "        self._bearer = self._kept() or self._exchange()\n",
     ),
 )
 

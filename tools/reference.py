@@ -1,4 +1,4 @@
-"""The reference pages under docs/, generated from the code: ``make docs`` writes them, a test keeps them equal."""
+"""The reference pages under docs/ and the completion scripts, generated: ``make docs`` writes, a test compares."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ from typing import Any
 
 from agent.cli.main import build
 from agent.cli.main import commands as every_command
-from agent.config.definitions import AGENT, JOB, WHEN, json_schema
-from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number, Table, Text
+from agent.config.definitions import (
+    AGENT,
+    EMAIL,
+    HEALTHCHECKS,
+    HEARTBEAT,
+    JOB,
+    NOTICES,
+    SLACK,
+    WEBHOOK,
+    WHEN,
+    json_schema,
+)
+from agent.config.shapes import Boolean, Choice, Duration, Either, ListOf, MapOf, Number, Table, Text
 from agent.engine.events import EVENTS
 from agent.errors import documented
+from agent.logs import KEYS
 from agent.steps import KINDS
-from tools import states, step_pages
+from tools import completions, states, step_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
@@ -59,7 +71,18 @@ def job_file() -> str:
         "[the JSON Schema](agent.schema.json). An unknown key is an error.",
         "",
     ]
-    for title, table in (("[agent]", AGENT), ("[jobs.NAME]", JOB), ("[jobs.NAME.when]", WHEN)):
+    tables: list[tuple[str, Table]] = [
+        ("[agent]", AGENT),
+        ("[jobs.NAME]", JOB),
+        ("[jobs.NAME.when]", WHEN),
+        ("[jobs.NAME.notify] and `notify` in [agent]", NOTICES),
+        ("`heartbeat` in [agent]", HEARTBEAT),
+        ("A channel [notify.NAME]: `healthchecks = { … }`", HEALTHCHECKS),
+        ("A channel [notify.NAME]: `webhook = { … }`", WEBHOOK),
+        ("A channel [notify.NAME]: `slack = { … }`", SLACK),
+        ("A channel [notify.NAME]: `email = { … }`", EMAIL),
+    ]
+    for title, table in tables:
         parts += [f"## {title}", "", _keys(table)]
     parts += ["## Steps", "", "The keys of each kind of step are on its own page: [Steps](steps.md).", ""]
     return NOTE + "\n".join(parts)
@@ -97,6 +120,8 @@ def _kind(shape: Any) -> str:
             return f"{shape.least} to {shape.most}"
         case Text():
             return shape.what
+        case Either():
+            return shape.second.what if isinstance(shape.second, Text) else _kind(shape.second)
         case MapOf() | Table():
             return "table"
     raise TypeError(f"no words for {type(shape).__name__}")
@@ -122,9 +147,17 @@ def commands() -> str:
 
 #: Log lines that are no events of a run.
 OTHER_LINES = {
+    "activity-log": "One line of the platform's own log of `activity`, printed by `logs RUN --platform`.",
+    "activity-log-unread": "That log could not be read: `message` says why.",
+    "activity-log-unsealed": "There may be more of that log: the activity still runs, or it is longer than is read.",
     "job-not-here": "A job of the file does not run on this type of environment.",
+    "heartbeat-failed": "The dead-man's switch could not be pinged: `message` says why. The next tick tries again.",
     "job-suspended": "Too many runs in a row failed: the job is held back until `resume`.",
     "journal-set-aside": "The journal was another environment's, rewound by a restore, or damaged: see `reason`.",
+    "notice-delayed": "A message could not be delivered: `message` says why, `again_at` when it is tried again.",
+    "notice-dropped": "A message is for nobody: `reason` says why (mail is off, the channel is gone).",
+    "notice-lost": "A message was given up: `message` says why. The next one on its `channel` tells how many were.",
+    "notice-told": "A message was delivered: `channel`, `moment`, `attempt`, `duration_s`.",
     "trouble": "Something stands in the way of a run: `trouble` is its kind, `message` what happened.",
 }
 
@@ -135,7 +168,7 @@ def events() -> str:
         "# Events",
         "",
         "The facts that the journal keeps about a run, in order. `show RUN --json` lists them; every one of them is a",
-        "log line of the same name, with `time`, `level`, `job`, `run`, `slot`, and `step` counted from 1.",
+        "[log](logs.md) line of the same name.",
         "",
         "| event | meaning | keys |",
         "| --- | --- | --- |",
@@ -143,6 +176,8 @@ def events() -> str:
     for kind, event in EVENTS.items():
         keys = ", ".join(f"`{each.name}`" for each in fields(event) if each.name not in {"at", "job"})
         lines.append(f"| `{kind}` | {(event.__doc__ or '').strip().splitlines()[0]} | {keys} |")
+    lines += ["", "## Keys of the log lines", "", "Beside `event`, `level` and `time` (UTC), as far as they apply:", ""]
+    lines += ["| key | meaning |", "| --- | --- |", *(f"| `{key}` | {meaning} |" for key, meaning in KEYS.items())]
     lines += ["", "Log lines that are no events of a run:", "", "| line | meaning |", "| --- | --- |"]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in OTHER_LINES.items()]
     return NOTE + "\n".join(lines) + "\n"
@@ -168,6 +203,8 @@ def main() -> None:
         (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"docs/{name}\n")
+    for name in completions.write():
+        sys.stdout.write(f"{name}\n")
 
 
 if __name__ == "__main__":

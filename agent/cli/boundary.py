@@ -12,9 +12,17 @@ from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, Bug
 from agent.journal.codec import EventUnreadable
 from agent.site import Terminated, ended_by_sigterm
 
+IN_JOURNAL = "what was begun is in the journal, the next tick goes on"
 
-def guarded(command: Callable[[], int], *, wants_json: bool) -> int:
-    """Carry out the command; every way it can end is an exit code."""
+
+def guarded(command: Callable[[], int], *, wants_json: bool, keeps_journal: bool) -> int:
+    """Carry out the command; every way it can end is an exit code.
+
+    Args:
+        command: what is to be done; it may say in an interruption of its own what that leaves behind.
+        wants_json: whether errors are told as JSON.
+        keeps_journal: whether what it begins is in the journal.
+    """
     prepare_streams()
     try:
         with ended_by_sigterm():
@@ -24,11 +32,11 @@ def guarded(command: Callable[[], int], *, wants_json: bool) -> int:
         return _refuse(error, wants_json=wants_json)
     except InconsistentEvents as error:  # a command that looks met what a tick closes as failed
         return _refuse(EventUnreadable(f"the journal of a run makes no sense: {error}"), wants_json=wants_json)
-    except KeyboardInterrupt:
-        complain("interrupted; what was begun is in the journal, the next tick goes on")
+    except KeyboardInterrupt as end:
+        complain(_ended("interrupted", str(end) or (IN_JOURNAL if keeps_journal else "")))
         return EXIT_INTERRUPTED
-    except Terminated:
-        complain("terminated; what was begun is in the journal, the next tick goes on")
+    except Terminated as end:
+        complain(_ended("terminated", str(end) or (IN_JOURNAL if keeps_journal else "")))
         return EXIT_TERMINATED
     except BrokenPipeError:  # the reader has seen enough (| head)
         give_up(sys.stdout)
@@ -37,6 +45,10 @@ def guarded(command: Callable[[], int], *, wants_json: bool) -> int:
         return _refuse(_bug(error), wants_json=wants_json)
     else:
         return code
+
+
+def _ended(how: str, left: str) -> str:
+    return f"{how}; {left}" if left else how
 
 
 def _bug(error: Exception) -> AgentError:

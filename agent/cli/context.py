@@ -17,8 +17,9 @@ from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.logs import Redaction, make_log
-from agent.places import state_directory
+from agent.places import LOG_FILE, state_directory
 from agent.records import dataclass, field
+from agent.redaction import surroundings
 from agent.schedule import Schedule
 from agent.site import Site
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from agent.cli.terminal import Terminal
+    from agent.logfile import LogFile
+    from agent.notify.herald import Herald
     from agent.upsun.bearer_cache import BearerCache
     from agent.upsun.client import Client
 
@@ -81,7 +84,45 @@ class Context:
     def log(self, *, stream: TextIO | None = None, quiet: bool = False) -> Any:
         """The log on stderr; ``quiet`` for commands that tell the story themselves: only where it is asked for."""
         level = self.options.log_level or ("critical" if quiet else "info")
-        return make_log(self.redaction, stream=stream or cast("TextIO", Steady(sys.stderr)), level=level)
+        self.hide_surroundings()
+        out = stream or cast("TextIO", Steady(sys.stderr))
+        return make_log(self.redaction, stream=out, level=level, file=self._file())
+
+    def hide_surroundings(self) -> None:
+        """Let nothing show what is secret in the container's variables."""
+        for secret in surroundings(self.environ, self.container.relationships):
+            self.redaction.hide(secret)
+
+    @property
+    def log_file(self) -> str | None:
+        """The path of the file that the log is written to as well, if the job file wants one."""
+        wanted = self.job_file.log_file
+        return wanted if isinstance(wanted, str) else f"{self.directory}/{LOG_FILE}" if wanted else None
+
+    def _file(self) -> LogFile | None:
+        path = self.log_file
+        if path is None:
+            return None
+        from agent.logfile import LogFile  # noqa: PLC0415  late: only who wants a file needs it
+
+        return LogFile(path)
+
+    def herald(self, log: Any) -> Herald | None:
+        """Who tells people what the job file says; None where it says nothing."""
+        notify, container = self.job_file.notify, self.container
+        if notify is None:
+            return None
+        from agent.notify.door import Door  # noqa: PLC0415  late: only who tells needs it
+        from agent.notify.herald import Herald, Whose  # noqa: PLC0415  same
+        from agent.upsun.transport import Transport  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+        kind, (project, environment, app) = container.environment_type, container.identity
+        here = any(kind is None or kind in job.environment_types for job in self.job_file.jobs.values())
+        for variable in notify.variables():
+            self.redaction.hide(self.environ.get(variable))
+        transport = Transport(f"upsun-agent/{__version__}")
+        door = Door(self.environ, transport, self.redaction.hide, self.redaction.clean, self.clock.now)
+        return Herald(notify, Whose(project, environment, kind, app, here), door, self.clock, log)
 
     @property
     def token_variable(self) -> str:
@@ -125,8 +166,9 @@ class Context:
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
         """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
         job_file, log = self.job_file, self.log(quiet=quiet)
+        client, herald = self.client(), self.herald(log)
         commands = Commands((*TOKEN_VARIABLES, job_file.token_variable), self.redaction.clean)
-        site = Site(self.container, job_file, self.directory, self.clock, self.client(), log, on_event, commands)
+        site = Site(self.container, job_file, self.directory, self.clock, client, log, on_event, herald, commands)
         if not site.project or not site.environment:
             raise ConfigInvalid("no project or environment")
         return site

@@ -28,7 +28,7 @@ def main() -> int:
     with held_back(*HELD_BACK, absent=ABSENT):
         from agent.cli.boundary import guarded  # noqa: PLC0415  only here, where modules are held back
 
-        return guarded(_tick, wants_json=False)
+        return guarded(_tick, wants_json=False, keeps_journal=True)
 
 
 def _tick() -> int:

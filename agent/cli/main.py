@@ -8,7 +8,23 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from agent import __version__
-from agent.cli import check, intervene, jobs, rehearse, runs, setup, simulate, ssh, suspend, token, why
+from agent.cli import (
+    check,
+    completion,
+    init,
+    intervene,
+    jobs,
+    logs,
+    notify,
+    rehearse,
+    runs,
+    setup,
+    simulate,
+    ssh,
+    suspend,
+    token,
+    why,
+)
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
 from agent.errors import UsageError
@@ -17,6 +33,26 @@ EPILOG = """\
 exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad reply; 69 API unreachable;
 70 bug; 73 state not writable; 75 busy, try later; 77 no permission or token refused; 78 configuration.
 """
+
+
+#: In the order in which the help lists their commands.
+FAMILIES = (
+    runs,
+    intervene,
+    logs,
+    jobs,
+    why,
+    suspend,
+    notify,
+    init,
+    check,
+    setup,
+    token,
+    ssh,
+    rehearse,
+    simulate,
+    completion,
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,7 +79,7 @@ def build() -> Parser:
         title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
     )
     shared = _shared()
-    for family in (runs, intervene, jobs, why, suspend, check, setup, token, ssh, rehearse, simulate):
+    for family in FAMILIES:
         family.add(commands, shared)
     return parser
 
@@ -79,4 +115,4 @@ def run(arguments: Sequence[str]) -> int:
         options = build().parse_args(arguments)
         return int(options.run(Context(options, os.environ)))
 
-    return guarded(command, wants_json="--json" in arguments)
+    return guarded(command, wants_json="--json" in arguments, keeps_journal=list(arguments[:1]) in (["tick"], ["run"]))

@@ -61,6 +61,12 @@ class Terminal:
         width = min(shutil.get_terminal_size((80, 24)).columns, 100)
         self.say("\n".join(textwrap.wrap(text, width)))
 
+    def beside(self, head: str, text: str, indent: int) -> None:
+        """A text beside its head, which takes ``indent`` columns; on a terminal it is folded to stay beside it."""
+        room = max(shutil.get_terminal_size((80, 24)).columns - indent, 30) if self.interactive else sys.maxsize
+        lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+        self.say("\n".join([f"{head}{lines[0]}", *(f"{' ' * indent}{line}" for line in lines[1:])]))
+
     def remarks(self, found: Iterable[tuple[str, str]]) -> None:
         """What should be put right, each with what helps below it."""
         for text, remedy in found:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.cli.context import Context
+from agent.cli.streams import complain
 from agent.cli.terminal import ago
 from agent.config import defaults
 from agent.engine.job import Job
@@ -60,6 +61,8 @@ def read_token(context: Context, *, stdin: bool, exact: bool = False) -> tuple[s
     Raises:
         TokenMissing, TokenRefused, UsageError: there is none, it is none, or there is too much.
     """
+    if stdin and sys.stdin.isatty():  # typed there, it would be shown
+        return prompted(context, "API token (what you type is not shown): "), "the prompt"
     if stdin:
         return _from_stdin(context), "standard input"
     variable = context.token_variable
@@ -78,7 +81,7 @@ def _from_stdin(context: Context) -> str:
     value = data.decode("ascii", "replace").removesuffix("\n").removesuffix("\r")
     context.redaction.hide(value)
     if not value.strip():
-        raise TokenMissing("standard input holds no token", remedy="printf %s TOKEN | upsun-agent … --stdin")
+        raise TokenMissing("standard input holds no token", remedy="give the token there and nothing else")
     if value != value.strip():
         raise TokenRefused("there is white space around the token on standard input", remedy="give the token alone")
     return value
@@ -90,6 +93,10 @@ def prompted(context: Context, words: str) -> str:
         value = getpass.getpass(words).strip()
     except EOFError:
         value = ""
+        complain("")  # what follows begins a line of its own
+    except KeyboardInterrupt:
+        complain("")
+        raise
     context.redaction.hide(value)
     if not value:
         remedy = f"type or paste it, or set {context.token_variable}, or give it with --stdin"

@@ -13,6 +13,7 @@ from agent.places import job_files
 from agent.records import dataclass
 
 if TYPE_CHECKING:  # what parses and checks is imported late: most ticks find what an earlier one read (kept.py)
+    from agent.config.notices import Notify
     from agent.config.positions import Positions
     from agent.config.shapes import Problem
 
@@ -74,6 +75,8 @@ class JobFile:
     max_token_age: int
     keep_bearers: bool
     jobs: Mapping[str, Job]
+    log_file: bool | str = False
+    notify: Notify | None = None
 
     def job(self, name: str) -> Job:
         """The job of that name; raises ConfigInvalid where there is none."""
@@ -135,24 +138,49 @@ def settings_of(text: str, path: str) -> dict[str, Any]:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise JobFileInvalid(path, (_syntax_mistake(error, text),)) from None
-    problems = list(JOB_FILE.check(data, ()))
-    if not problems:
-        problems = list(order.problems(data))
+    problems = list(JOB_FILE.check(data, ())) or list(order.problems(data))
+    if "://" in text and "@" in text:
+        from agent.config.notices import credential_problems  # noqa: PLC0415  late: a job file seldom holds URLs
+
+        problems += credential_problems(data)
+    tells = not problems and _tells(data)
+    if tells:
+        from agent.config.notices import notice_problems  # noqa: PLC0415  late: only who tells needs it
+
+        problems = notice_problems(data)
     if problems:
         positions = Positions(text)
         mistakes = sorted((_located(problem, positions) for problem in problems), key=lambda each: each.line)
         raise JobFileInvalid(path, tuple(mistakes))
     read = JOB_FILE.read(data)
-    return {**read, "agent": {**defaults(), **read["agent"]}}
+    return {**read, "agent": {**defaults(), **read["agent"]}, "tells": tells}
 
 
 def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
     """The job file of these settings."""
-    agent = read["agent"]
+    agent, notify = read["agent"], None
+    if read["tells"]:
+        from agent.config.notices import read_notify  # noqa: PLC0415  late: only who tells needs it
+
+        notify = read_notify(read)
     jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
     return JobFile(
-        path, text, agent["state"], agent["token-variable"], agent["max-token-age"], agent["keep-bearers"], jobs
+        path,
+        text,
+        agent["state"],
+        agent["token-variable"],
+        agent["max-token-age"],
+        agent["keep-bearers"],
+        jobs,
+        log_file=agent["log-file"],
+        notify=notify,
     )
+
+
+def _tells(data: Mapping[str, Any]) -> bool:
+    """Whether the job file says anything about telling."""
+    asked = {"notify", "heartbeat"}
+    return not asked.isdisjoint({*data, *data.get("agent", {}), *(key for job in data["jobs"].values() for key in job)})
 
 
 def _syntax_mistake(error: Exception, text: str) -> Mistake:

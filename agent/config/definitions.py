@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.config.shapes import Boolean, Choice, Duration, Field, ListOf, MapOf, Number, Table, Text
+from agent.config.shapes import Boolean, Choice, Duration, Either, Field, ListOf, MapOf, Number, Table, Text
 from agent.engine.windows import DAYS, dates_fault
 from agent.limits import COMMAND_MOST, EXPRESSION_MOST, ID_MOST, PAGE_MOST
 from agent.schedule import expression_fault, zone_fault
@@ -239,6 +239,67 @@ WHEN = Table(
     }
 )
 
+#: A variable that holds a URL or a secret: these never stand in the job file itself (promise P5).
+SECRET_VARIABLE = Text(
+    VARIABLE.pattern,
+    VARIABLE.what,
+    VARIABLE.most,
+    remedy="store what is secret as a variable of the environment (upsun variable:create) and name that here",
+)
+ADDRESS = Text(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}", "an e-mail address", 254
+)
+URL_VARIABLE = Field(SECRET_VARIABLE, "The variable that holds the URL, which is a secret.", None, True)
+
+HEALTHCHECKS = Table(
+    {
+        "url-variable": URL_VARIABLE,
+        "per-job": Field(
+            Boolean(), "The URL ends with a ping key: each job pings a check of its own name below it.", default=False
+        ),
+    }
+)
+WEBHOOK = Table(
+    {
+        "url-variable": URL_VARIABLE,
+        "secret-variable": Field(SECRET_VARIABLE, "The variable that holds the secret which signs; none: unsigned."),
+    }
+)
+SLACK = Table({"url-variable": URL_VARIABLE})
+EMAIL = Table(
+    {
+        "to": Field(ListOf(ADDRESS, most=20), "Who gets the mail.", None, True),
+        "from": Field(ADDRESS, "Whose mail it is: an address of a domain that is yours.", None, True),
+    }
+)
+CHANNEL = Table(
+    {
+        "healthchecks": Field(HEALTHCHECKS, "Ping the start and the end of every run, as healthchecks.io takes it."),
+        "webhook": Field(WEBHOOK, "Post JSON, signed as Standard Webhooks."),
+        "slack": Field(SLACK, "Post to an incoming webhook of Slack, or of what is compatible."),
+        "email": Field(EMAIL, "Send mail through PLATFORM_SMTP_HOST."),
+    },
+    one_of=True,
+    noun="channel",
+)
+MOMENTS = ("failed", "missed", "recovered", "succeeded", "suspended")
+NOTICES = Table(
+    {
+        "on": Field(
+            ListOf(Choice(MOMENTS), least=0),
+            "What messages are about; [] for none. Pings of healthchecks tell every start and end.",
+            None,
+        ),
+        "to": Field(ListOf(NAME, least=0), "The channels that are told, by name; without it all of them."),
+    }
+)
+HEARTBEAT = Table(
+    {
+        "url-variable": URL_VARIABLE,
+        "every": Field(Duration(300, 7 * 86400), "How often a tick pings it.", 3600),
+    }
+)
+
 JOB = Table(
     {
         "schedule": Field(
@@ -270,6 +331,7 @@ JOB = Table(
         "when": Field(
             WHEN, "Conditions; a slot that does not fulfil them is skipped. Runs by hand pass them over.", {}
         ),
+        "notify": Field(NOTICES, "Who is told of this job, and of what; see docs/notifications.md."),
         "steps": Field(ListOf(STEP, most=20, distinct=False), "What to do, in this order.", None, True),
         "on-failure": Field(
             ListOf(STEP, most=10, distinct=False),
@@ -291,12 +353,20 @@ AGENT = Table(
         "max-token-age": Field(
             Duration(86400, 3650 * 86400), "`token check` and `check` warn about an older API token.", 180 * 86400
         ),
+        "notify": Field(NOTICES, "Who is told of every job that does not say otherwise, and of what."),
+        "heartbeat": Field(HEARTBEAT, "A dead-man's switch: ticks ping this URL, so that silence is noticed."),
+        "log-file": Field(
+            Either(Boolean(), Text(r"/[^\x00-\x1f\x7f]*", "true, false or an absolute path", 1000)),
+            "Also write the log to a file: true for agent.log in the state directory, or an absolute path.",
+            default=False,
+        ),
     }
 )
 
 JOB_FILE = Table(
     {
         "agent": Field(AGENT, "Settings of the agent itself.", {}),
+        "notify": Field(MapOf(CHANNEL, NAME, most=20), "The channels on which the agent tells, by name.", {}),
         "jobs": Field(MapOf(JOB, NAME, least=1), "The jobs, by name.", None, True),
     }
 )

@@ -156,7 +156,7 @@ class Platform:
         missing = lacking(standing.roles, self.jobs)
         here = f"{self._seen.type}:admin" in missing and bool(self._here)
         if missing:
-            text = f"{standing.roles}: jobs need {' and '.join(missing)}, viewers and contributors take no backups"
+            text = f"{standing.roles}: jobs need {' and '.join(missing)} (viewers and contributors take no backups)"
             remedy = standing.grant_remedy(missing)
             yield Finding("roles", "fail" if here else "warn", text, remedy, NotPermitted.exit_code)
         broad = standing.of_breadth(self.jobs)
@@ -242,7 +242,9 @@ class Platform:
         ]
         if not found:
             remedy = 'add one: crons: agent: { spec: "*/5 * * * *", commands: { start: "upsun-agent tick" } }'
-            needed = any(job.schedule for job in self._here) and not self._ticked_lately
+            # Outside a container it may be this very machine that starts runs: CI, most often.
+            in_container = self.app_dir is not None
+            needed = in_container and any(job.schedule for job in self._here) and not self._ticked_lately
             text = "no app has a cron that starts upsun-agent by its name"
             yield Finding("cron", "fail" if needed else "warn", text, remedy)
             return

@@ -12,6 +12,7 @@ from agent.simulator.history import Breaks
 BackupOutcome = Literal["success", "failure", "cancelled", "unrestorable", "missing"]
 UpdateOutcome = Literal["commit", "no-commit", "failure", "cancelled"]
 DeployOutcome = Literal["success", "failure"]
+UnmergedSync = Literal["merge", "refuse"]
 DeployMode = Literal["follows", "inclusive"]
 Role = Literal["admin", "contributor", "viewer"]
 ProjectRole = Literal["admin", "viewer"]
@@ -32,6 +33,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "update_outcome": get_args(UpdateOutcome),
     "deploy_outcome": get_args(DeployOutcome),
     "deploy_mode": get_args(DeployMode),
+    "unmerged_sync": get_args(UnmergedSync),
     "role": (*get_args(Role), None),
     "other_role": (*get_args(Role), None),
     "project_role": get_args(ProjectRole),
@@ -67,8 +69,10 @@ class Scenario:
     `absent_links` are missing everywhere, `absent_list_links` from the list of environments only.
     `runtime_operations` are `name` or `app:name`, `tasks` are names; without any, the project has no tasks.
     A merge, and a synchronization, last for their own seconds and then for those of the deployment, in one
-    activity. `switch_seconds` is for activating, pausing and resuming. `revert_outcome` is that of the source
-    operation named `revert`; what it commits breaks no site.
+    activity. `unmerged_sync`: code is brought to an environment that has commits of its own by a merge, as the
+    official CLI's help has it, or not at all, as the official document has it. `switch_seconds` is for
+    activating, pausing and resuming. `revert_outcome` is that of the source operation named `revert`; what it
+    commits breaks no site.
     The site answers with `site_status`. What an update commits shows itself broken on the type of environment
     that `update_breaks_site` names, once it is deployed there. `site_down_while_deploying`: else the old
     deployment serves until the new one is ready.
@@ -103,6 +107,7 @@ class Scenario:
     task_outcome: Ending = "success"
     activate_outcome: Ending = "success"
     deploy_mode: DeployMode = "follows"
+    unmerged_sync: UnmergedSync = "merge"
     manual_deployment: bool = False
     rolling_deployments: bool = True
     source_integration: bool = False

@@ -159,12 +159,14 @@ class World:
         parameters: dict[str, Any] | None = None,
         payload: dict[str, Any] | None = None,
         concerns: tuple[str, ...] = (),
+        source: str | None = None,
         at: datetime | None = None,
     ) -> Activity:
-        """Queue an activity behind the others of its environment."""
+        """Queue an activity behind the others of its environment; `source` is the environment that it takes from."""
         at = self.now if at is None else at
         number = self.count()
         title = self.environments[environment].title
+        other = None if source is None else self.environments[source].title
         activity = Activity(
             number=number,
             id=identifier(self.scenario.project, "activity", number),
@@ -179,8 +181,8 @@ class World:
             plan=plan,
             parameters={"environment": environment, **(parameters or {})},
             payload={"user": user.brief(), **(payload or {})},
-            text=sentence(kind, user, title, html=False),
-            description=sentence(kind, user, title, html=True),
+            text=sentence(kind, user, title, other, html=False),
+            description=sentence(kind, user, title, other, html=True),
             updated_at=at,
         )
         insort(self.activities, activity, key=lambda one: one.created_at)

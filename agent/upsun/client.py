@@ -131,6 +131,11 @@ class Client:
         """Allow requests for that many seconds from now."""
         self._end = self._clock.monotonic() + budget
 
+    @property
+    def left(self) -> float:
+        """Seconds in which requests may still be made."""
+        return self._end - self._clock.monotonic()
+
     def _learn(self, secret: str) -> None:
         """Neither logs nor messages made from replies may show this value."""
         self._hide(secret)
@@ -245,14 +250,9 @@ class Client:
             NoAnswer: none came within so many seconds.
             OutOfTime: the tick's time leaves less than that.
         """
-        if self.time_left < within + 1:
+        if self.left < within + 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
         return self._transport.send("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
-
-    @property
-    def time_left(self) -> float:
-        """Seconds until no further request may be begun."""
-        return self._end - self._clock.monotonic()
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
         """How many manual backups the project keeps, by environment type, as far as the settings say."""
@@ -343,8 +343,7 @@ class Client:
 
     def exchange(self) -> int:
         """Exchange the API token now, whatever bearer is at hand; how many seconds the new one lives."""
-        self._auth.forget()
-        return self._auth.bearer().lifetime
+        return self._auth.renew().lifetime
 
     def prepare(self) -> None:
         """Have a bearer at hand, so that a request that follows is the only thing that can go wrong."""
@@ -355,6 +354,21 @@ class Client:
     def _get(self, path: str, what: str) -> Reply:
         """The reply of a read that succeeded; anything else is an error of ours."""
         reply = self._asked(lambda: self._authorised("GET", f"{self._endpoints.api}{path}", None), what)
+        if reply.status == 200:  # noqa: PLR2004
+            return reply
+        raise _refusal(reply, what)
+
+    def some(self, path: str, what: str, most: int, deadline: float) -> Reply:
+        """What of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it."""
+
+        def attempt() -> Reply:
+            headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
+            url, seconds = f"{self._endpoints.api}{path}", max(min(deadline, self.left), 1.0)
+            return replace(
+                self._transport.some(url, headers=headers, most=most, deadline=seconds), secrets=self._secrets
+            )
+
+        reply = self._asked(attempt, what)
         if reply.status == 200:  # noqa: PLR2004
             return reply
         raise _refusal(reply, what)
@@ -381,7 +395,7 @@ class Client:
         return self._send(method, url, headers, content)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
-        left = self._end - self._clock.monotonic()
+        left = self.left
         if left <= 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
         deadline = min(REQUEST_DEADLINE, left)
@@ -413,7 +427,7 @@ class Client:
                 most=BACKOFF_MOST,
                 wish_most=RETRY_AFTER_MOST,
             )
-            left = self._end - self._clock.monotonic()
+            left = self.left
             if number == READ_ATTEMPTS or rest is None or rest >= left - 1:
                 raise fault
             self._clock.sleep(rest)

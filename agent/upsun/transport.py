@@ -43,12 +43,16 @@ class TooLong(NoAnswer):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. Header names are lower case. ``secrets`` are values that its words may not repeat."""
+    """An answer. Header names are lower case. ``secrets`` are values that its words may not repeat.
+
+    ``whole`` is false only where part of an answer was asked for and there may be more of it.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    whole: bool = True
 
 
 class _OverDeadline(BaseException):
@@ -72,16 +76,50 @@ class Transport:
         self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, deadline: float
     ) -> Reply:
         """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise."""
+        with self._spoken(deadline):
+            response = self._open(method, url, headers, content, deadline)
+            try:
+                body = bytearray()
+                for piece in _unpacked(response):
+                    body += piece
+                    if len(body) > BODY_MOST_BYTES:
+                        raise TooLong(f"the answer is longer than {BODY_MOST_BYTES} bytes", sent=True)
+                return Reply(response.status_code, dict(response.headers.items()), bytes(body))
+            finally:
+                response.close()
+
+    def some(self, url: str, *, headers: Mapping[str, str], most: int, deadline: float) -> Reply:
+        """What of an answer that may not end comes in time, and not much more than ``most`` bytes of it.
+
+        Raises NoAnswer where not even its head came.
+        """
+        response: httpx.Response | None = None
+        body, whole = bytearray(), False
         try:
-            with _alarm(deadline), _names_looked_up_aside():
-                return self._send(method, url, headers, content, deadline)
-        except TooLong:
+            with self._spoken(deadline):
+                response = self._open("GET", url, headers, None, deadline)
+                for piece in _unpacked(response):
+                    body += piece
+                    if len(body) >= most:
+                        break
+                else:
+                    whole = True
+        except NoAnswer:
+            if response is None:
+                raise
+        finally:
+            self.close()  # the rest of the answer is not waited for
+        return Reply(response.status_code, dict(response.headers.items()), bytes(body[:most]), whole=whole)
+
+    @contextmanager
+    def _spoken(self, deadline: float) -> Iterator[None]:
+        """Httpx's errors within the block said as ours; it ends in time."""
+        try:
+            with bounded(deadline):
+                yield
+        except NoAnswer:
             self.close()
             raise
-        except _OverDeadline:
-            _silence()  # once more: it may have rung while it was being turned off
-            self.close()
-            raise NoAnswer(f"no whole answer within {deadline:.0f} s", sent=True) from None
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
@@ -94,21 +132,15 @@ class Transport:
             self.close()
             raise NoAnswer(_words(error), sent=True) from error
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float) -> Reply:
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float
+    ) -> httpx.Response:
+        """The answer with its head read and its body to come."""
         if self._client is None:
             self._client = self._new_client()
         timeout = httpx.Timeout(deadline, connect=min(CONNECT_TIMEOUT, deadline))
         request = self._client.build_request(method, url, headers=dict(headers), content=content, timeout=timeout)
-        response = self._client.send(request, stream=True)
-        try:
-            body = bytearray()
-            for piece in _unpacked(response):
-                body += piece
-                if len(body) > BODY_MOST_BYTES:
-                    raise TooLong(f"the answer is longer than {BODY_MOST_BYTES} bytes", sent=True)
-            return Reply(response.status_code, dict(response.headers.items()), bytes(body))
-        finally:
-            response.close()
+        return self._client.send(request, stream=True)
 
     def _new_client(self) -> httpx.Client:
         inner = self._inner or _network()
@@ -198,6 +230,17 @@ def _alarm(seconds: float) -> Iterator[None]:
     finally:
         _silence()
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Whatever talks to the network within the block ends after that many seconds; raises NoAnswer then."""
+    try:
+        with _alarm(seconds), _names_looked_up_aside():
+            yield
+    except _OverDeadline:
+        _silence()  # once more: it may have rung while it was being turned off
+        raise NoAnswer(f"no whole answer within {seconds:.0f} s", sent=True) from None
 
 
 def _silence() -> None:

@@ -20,7 +20,9 @@ FAULTS = {
     "an unauthorised bearer": ("GET */environments/main expired-bearer x*",),
     "a failed exchange": ("POST /oauth2/token 500 x*",),
     "an exchange of nonsense": ('POST /oauth2/token json body={"access_token": 7}',),
-    "a service that repeats the form": (f'POST /oauth2/token json body={{"error_description": "{CANARY}"}}',),
+    "a service that repeats the form": (
+        f'POST /oauth2/token json x* status=400 body={{"error_description": "{CANARY}"}}',
+    ),
     "a broken connection": ("POST */backup reset-after",),
     "a refusal": ("POST */backup 403",),
     "a page": ("* * html x*",),

@@ -136,6 +136,7 @@ def test_a_merge_belongs_to_the_parent_which_it_deploys_and_is_listed_for_both(a
     assert (activity["type"], activity["environments"]) == ("environment.merge", ["main"])
     assert activity["parameters"] == {"environment": "staging", "into": "main"}
     assert (activity["payload"]["environment"]["id"], activity["payload"]["into"]["id"]) == ("staging", "main")
+    assert activity["text"] == "Update Bot merged environment Staging into environment Main"
     assert (ask.get(ask.main)["is_dirty"], ask.get(ask.staging)["is_dirty"]) == (True, False)
     clock.advance(10)
     assert ask.place("main")["head_commit"] == _head(ask, "staging") != ask.place("main")["deployed_commit"]
@@ -247,3 +248,20 @@ def test_a_merge_that_is_cancelled_on_its_way_keeps_what_it_did(ask: Talker, clo
     clock.advance(60)
     main = ask.place("main")
     assert main["head_commit"] == _head(ask, "staging") != main["deployed_commit"]
+
+
+def test_a_project_may_refuse_to_synchronize_code_to_an_environment_with_unmerged_commits(
+    make: Callable[..., Talker], clock: ManualClock
+) -> None:
+    ask = make(unmerged_sync="refuse")
+    ask.update(ask.staging)
+    clock.advance(40)
+    answer = ask("POST", f"{ask.staging}/synchronize", CODE)
+    assert answer.status == 400
+    assert "1 unmerged commit" in answer.content["detail"]["error"]
+    for wishes in (DATA, {**CODE, "rebase": True}):
+        ask.post(f"{ask.staging}/synchronize", wishes)
+        clock.advance(40)
+    ask.post(f"{ask.staging}/merge")
+    clock.advance(30)
+    ask.post(f"{ask.staging}/synchronize", CODE)

@@ -299,10 +299,10 @@ def test_a_journal_that_cannot_take_the_intent_means_no_request(stage: Stage, mo
     stage.at(START).tick()
     real = journals.SqliteJournal.append
 
-    def full(self: journals.SqliteJournal, run: str, event: Any) -> None:
+    def full(self: journals.SqliteJournal, run: str, event: Any, **settings: Any) -> None:
         if event.kind == "intent-recorded":
             raise StateNotWritable("disk full")
-        real(self, run, event)
+        real(self, run, event, **settings)
 
     monkeypatch.setattr(journals.SqliteJournal, "append", full)
     stage.at(SLOT)
@@ -321,10 +321,10 @@ def test_an_answer_that_the_journal_could_not_take_is_found_again(
     stage.at(START).tick()
     real = journals.SqliteJournal.append
 
-    def full(self: journals.SqliteJournal, run: str, *events: Any) -> None:
+    def full(self: journals.SqliteJournal, run: str, *events: Any, **settings: Any) -> None:
         if any(event.kind == "request-accepted" for event in events):
             raise StateNotWritable("disk full")
-        real(self, run, *events)
+        real(self, run, *events, **settings)
 
     monkeypatch.setattr(journals.SqliteJournal, "append", full)
     stage.at(SLOT)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from agent.simulator.call import Call
+    from agent.simulator.environment import Environment
 
 
 def source_operations(call: Call) -> Response:
@@ -55,6 +56,18 @@ def synchronize(call: Call) -> Response:
     guard.check(call.world, one, user, "synchronize")
     if not any(wishes.get(name) for name in things):
         raise Refusal(HTTPStatus.BAD_REQUEST, "There is nothing to synchronize.")
-    if wishes.get("synchronize_code") and call.world.scenario.source_integration:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The project's code is managed by its source integration.")
+    if wishes.get("synchronize_code"):
+        _check_code(call, one, rebase=wishes.get("rebase", False))
     return accepted(call, code.synchronize(call.world, one, user, wishes))
+
+
+def _check_code(call: Call, one: Environment, *, rebase: bool) -> None:
+    """Refuse to bring code where it cannot go; the official CLI reads the reason in `detail.error`."""
+    world = call.world
+    parent = world.parent_of(one)
+    if world.scenario.source_integration:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The project's code is managed by its source integration.")
+    unmerged = parent is not None and world.history.ahead(one.head, parent.head)
+    if unmerged and not rebase and world.scenario.unmerged_sync == "refuse":
+        reason = f"The environment has {unmerged} unmerged commit(s) and cannot be fast-forwarded."
+        raise Refusal(HTTPStatus.BAD_REQUEST, reason, detail={"error": reason})

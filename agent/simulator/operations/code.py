@@ -72,6 +72,7 @@ def merge(world: World, child: Environment, user: User) -> Activity:
         parameters={"environment": child.id, "into": parent.id},
         payload={"environment": brief(child), "into": brief(parent)},
         concerns=(child.id,),
+        source=child.id,
     )
 
 
@@ -86,6 +87,7 @@ def synchronize(world: World, child: Environment, user: User, wishes: dict[str, 
         plan=_carrying_plan(world, world.scenario.sync_outcome, world.scenario.sync_seconds),
         parameters={"from": parent.id, **{name: wishes.get(name, False) for name in names}},
         payload={"environment": brief(child), "from": brief(parent)},
+        source=parent.id,
     )
 
 

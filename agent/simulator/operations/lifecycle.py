@@ -33,6 +33,7 @@ def branch(
         parameters={"parent": parent.id, "name": name, "title": title, "type": kind, "clone_parent": clone_parent},
         payload={"environment": brief(made), "parent": brief(parent)},
         concerns=(parent.id,),
+        source=parent.id,
     )
 
 
