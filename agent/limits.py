@@ -28,6 +28,7 @@ TOKEN_MOST = 16 * 1024  # characters of an access token
 
 # --- job file, state --------------------------------------------------------------------------------------
 JOB_FILE_MOST_BYTES = 1024 * 1024  # 1,000 jobs are about 200 kB
+KEPT_MOST_BYTES = 8 * 1024 * 1024  # of the same with every default filled in: 1,000 jobs are about 1 MB
 DOTS_MOST = 200  # on one line of a job file: tomllib's time grows with the square of a key's parts
 MISTAKES_MOST = 50  # shown of one job file
 EXPRESSION_MOST = 256  # characters of a cron expression

@@ -10,12 +10,12 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
 from datetime import UTC, datetime
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.engine import events as ev
 from agent.engine.run import InconsistentEvents, Run, apply, fold
-from agent.records import dataclass
+from agent.late import Late, held_back, late_function
+from agent.records import LEAN, dataclass
 from agent.redaction import HIDDEN, SECRET_LEAST, Redaction
 
 if TYPE_CHECKING:
@@ -23,17 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["HIDDEN", "KEYS", "SECRET_LEAST", "LogLine", "Redaction", "line_of", "lines_of", "make_log"]
 
+#: What structlog needs at its import of the modules that it uses for asynchronous loggers and for pickling. From 3.12
+#: on, ``logging`` asks an asyncio that is there for its task whenever it makes a record, as structlog makes one.
+_ASYNCIO = Late("asyncio", current_task=lambda: None)
+_PICKLE = Late("pickle", PicklingError=late_function("pickle", "PicklingError"))
+
 
 def _structlog() -> Any:
     """structlog, without the asyncio that it imports for its asynchronous loggers: a sixth of a tick's start."""
-    missing = "asyncio" not in sys.modules
-    if missing:
-        sys.modules["asyncio"] = ModuleType("asyncio")
-    try:
-        import structlog  # noqa: PLC0415  only here, where asyncio is held back
-    finally:
-        if missing:
-            del sys.modules["asyncio"]
+    with held_back(_ASYNCIO, LEAN, _PICKLE):
+        import structlog  # noqa: PLC0415  only here, where modules are held back
     return structlog
 
 

@@ -11,7 +11,7 @@ from agent import __version__
 from agent.cli.streams import Steady
 from agent.clock import Clock, SystemClock
 from agent.commands import Commands
-from agent.config import DEFAULTS, JobFile, find, load
+from agent.config import JobFile, defaults, find, load
 from agent.container import Container, read_container
 from agent.engine.events import Event
 from agent.engine.job import Job
@@ -130,7 +130,7 @@ class Context:
         try:
             return self.job_file.token_variable
         except ConfigInvalid:
-            return str(DEFAULTS["token-variable"])
+            return str(defaults()["token-variable"])
 
     def client(self, token: str | None = None, source: str | None = None) -> Client:
         """The API, with the token of the variable, or another one from the ``source`` named in messages."""

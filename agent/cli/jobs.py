@@ -9,7 +9,8 @@ from typing import Any
 
 from agent.cli.context import Context
 from agent.cli.numbers import whole_number
-from agent.config import JobFileInvalid, find, json_schema, load
+from agent.config import JobFileInvalid, find, load
+from agent.config.definitions import json_schema
 from agent.engine.due import Slot
 from agent.engine.job import Job
 from agent.errors import EXIT_OK

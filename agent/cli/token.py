@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.cli.context import Context
 from agent.cli.streams import complain
-from agent.config import DEFAULTS
+from agent.config import defaults
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from agent.limits import TOKEN_MOST
@@ -109,7 +109,7 @@ def jobs_of(context: Context) -> tuple[Sequence[Job], int]:
     try:
         return list(context.job_file.jobs.values()), context.job_file.max_token_age
     except ConfigInvalid:
-        return [], int(DEFAULTS["max-token-age"])
+        return [], int(defaults()["max-token-age"])
 
 
 def standing_of(context: Context, token: str, source: str) -> Standing:

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from agent.config import order
-from agent.config.definitions import AGENT, JOB_FILE, REPORT, json_schema
-from agent.config.positions import Positions
-from agent.config.shapes import Problem
 from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
 from agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from agent.places import job_files
 from agent.records import dataclass, field
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what parses and checks is imported late: most ticks find what an earlier one read (kept.py)
     from agent.config.notices import Notify
+    from agent.config.positions import Positions
+    from agent.config.shapes import Problem
 
-__all__ = ["DEFAULTS", "JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
+__all__ = [
+    "JobFile",
+    "JobFileInvalid",
+    "Mistake",
+    "built",
+    "defaults",
+    "find",
+    "load",
+    "parse",
+    "settings_of",
+    "text_of",
+]
 
-#: The agent's settings where the job file does not say them, or there is none.
-DEFAULTS: Mapping[str, Any] = AGENT.read({})
+
+def defaults() -> dict[str, Any]:
+    """The agent's settings where the job file does not say them, or there is none."""
+    from agent.config.definitions import AGENT  # noqa: PLC0415  late, see above
+
+    return dict(AGENT.read({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class JobFile:
     log_file: bool | str = False
     notify: Notify | None = None
     #: What is published, where, and how much of it.
-    report: Mapping[str, Any] = field(default_factory=lambda: REPORT.read({}))
+    report: Mapping[str, Any] = field(default_factory=dict)
 
     def job(self, name: str) -> Job:
         """The job of that name; raises ConfigInvalid where there is none."""
@@ -88,6 +100,11 @@ def find(environ: Mapping[str, str], option: str | None = None) -> str:
 
 def load(path: str) -> JobFile:
     """The job file at ``path``; raises ConfigInvalid where it cannot be read or has mistakes."""
+    return parse(text_of(path), path)
+
+
+def text_of(path: str) -> str:
+    """The text of the job file at ``path``; raises ConfigInvalid where it cannot be read or is too large."""
     try:
         with open(path, "rb") as file:
             data = file.read(JOB_FILE_MOST_BYTES + 1)
@@ -96,15 +113,25 @@ def load(path: str) -> JobFile:
     if len(data) > JOB_FILE_MOST_BYTES:
         raise ConfigInvalid(f"{path} is larger than {JOB_FILE_MOST_BYTES} bytes", remedy="split the jobs")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise JobFileInvalid(path, (Mistake(line, "", "not UTF-8", "save the file as UTF-8"),)) from None
-    return parse(text, path)
 
 
 def parse(text: str, path: str = "agent.toml") -> JobFile:
     """The job file with that text; raises ConfigInvalid that lists every mistake."""
+    return built(path, text, settings_of(text, path))
+
+
+def settings_of(text: str, path: str) -> dict[str, Any]:
+    """All settings of a job file, checked, with every default filled in; raises ConfigInvalid as ``parse`` does."""
+    import tomllib  # noqa: PLC0415  late, see above
+
+    from agent.config import order  # noqa: PLC0415  same
+    from agent.config.definitions import JOB_FILE, REPORT  # noqa: PLC0415  same
+    from agent.config.positions import Positions  # noqa: PLC0415  same
+
     dotted = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > DOTS_MOST), None)
     if dotted is not None:
         mistake = Mistake(dotted, "", f"more than {DOTS_MOST} dots on one line", "nothing in a job file needs so many")
@@ -118,18 +145,27 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
         from agent.config.notices import credential_problems  # noqa: PLC0415  late: a job file seldom holds URLs
 
         problems += credential_problems(data)
-    notify = None
-    if not problems and _tells(data):
-        from agent.config.notices import notice_problems, read_notify  # noqa: PLC0415  late: only who tells needs it
+    tells = not problems and _tells(data)
+    if tells:
+        from agent.config.notices import notice_problems  # noqa: PLC0415  late: only who tells needs it
 
         problems = notice_problems(data)
-        notify = read_notify(JOB_FILE.read(data)) if not problems else None
     if problems:
         positions = Positions(text)
         mistakes = sorted((_located(problem, positions) for problem in problems), key=lambda each: each.line)
         raise JobFileInvalid(path, tuple(mistakes))
     read = JOB_FILE.read(data)
-    agent = {**DEFAULTS, **read["agent"]}
+    report = {**REPORT.read({}), **read["report"]}
+    return {**read, "agent": {**defaults(), **read["agent"]}, "report": report, "tells": tells}
+
+
+def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
+    """The job file of these settings."""
+    agent, notify = read["agent"], None
+    if read["tells"]:
+        from agent.config.notices import read_notify  # noqa: PLC0415  late: only who tells needs it
+
+        notify = read_notify(read)
     jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
     return JobFile(
         path,
@@ -141,7 +177,7 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
         jobs,
         log_file=agent["log-file"],
         notify=notify,
-        report=REPORT.read({}) | read["report"],
+        report=read["report"],
     )
 
 

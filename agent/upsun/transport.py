@@ -15,12 +15,15 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
-import httpx
-
+from agent.late import held_back
 from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECE_MOST_BYTES
-from agent.records import dataclass, field
+from agent.records import LEAN, dataclass, field
+from agent.upsun.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
+
+with held_back(COOKIEJAR, REQUEST, PATHS):
+    import httpx
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
@@ -144,6 +147,7 @@ class Transport:
         return httpx.Client(
             transport=inner,
             trust_env=self._inner is None,
+            cookies=cast("Any", NoCookies()),
             follow_redirects=False,
             headers={"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
         )
@@ -192,7 +196,8 @@ def _network() -> httpx.BaseTransport | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(capath=directory)
     context.set_alpn_protocols(["http/1.1"])
-    return httpx.HTTPTransport(verify=context)
+    with held_back(LEAN):  # the layers below httpx are imported only here
+        return httpx.HTTPTransport(verify=context)
 
 
 def _is_hashed(directory: str) -> bool:
@@ -251,12 +256,14 @@ def _names_looked_up_aside() -> Iterator[None]:
     """
     inner = socket.getaddrinfo
 
-    def look_up(*arguments: Any, **settings: Any) -> Any:
+    def look_up(host: Any, *arguments: Any, **settings: Any) -> Any:
         answers: list[Any] = []
+        if isinstance(host, str) and host.isascii():
+            host = host.encode()  # or the interpreter imports a codec for other names
 
         def ask() -> None:
             try:
-                answers.append(inner(*arguments, **settings))
+                answers.append(inner(host, *arguments, **settings))
             except Exception as error:  # noqa: BLE001  raised below, where somebody hears it
                 answers.append(error)
 

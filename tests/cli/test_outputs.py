@@ -12,7 +12,7 @@ from cli_app import App
 from jsonschema import Draft202012Validator, ValidationError
 
 from agent.cli.main import commands
-from agent.config import json_schema
+from agent.config.definitions import json_schema
 from tools.documents import DOCUMENTS, SILENT, schema, schema_of
 
 # one call of every command whose --json is one document; the others have tests of their own

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +62,9 @@ BACKUPS, UPDATES = KINDS["backup"], KINDS["source-operation"]
 def test_the_kinds_are_known_by_the_names_of_the_job_file() -> None:
     assert all(kind.name == name for name, kind in KINDS.items())
     assert set(KINDS) == set(STEP.fields)
+    assert len(KINDS) == len(STEP.fields)
+    assert all(KINDS[name] is KINDS[name] for name in KINDS)
+    assert KINDS.get("no-such-kind") is None
 
 
 @pytest.mark.parametrize(("plan", "safe"), [(BACKUP, True), (StepPlan("backup"), True), (LIVE_BACKUP, False)])
@@ -311,3 +316,12 @@ def test_a_live_backup_of_a_job_by_hand_is_judged_by_the_moment_it_was_asked_for
     by_hand = fold([opened(job(LIVE_BACKUP), due_at=at(5), slot=None, trigger="manual"), adopted(0), ended(0)])
     answers = seen((LookAtBackup("bak1"), backup(created_at=at(4), safe=False)))
     assert isinstance(BACKUPS.judge(case_of(by_hand, answers), activity(BACKUP_TYPE)), Failed)
+
+
+def test_a_kind_is_imported_when_it_is_asked_for() -> None:
+    code = (
+        "import sys, agent.steps as steps; steps.KINDS['merge']; print(sorted(name.partition('agent.steps.')[2] "
+        "for name in sys.modules if name in {'agent.steps.merge', 'agent.steps.sync', 'agent.steps.backup'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['merge']\n"
