@@ -114,5 +114,5 @@ def _flaws(backup: Backup, environment: str, newer_than: datetime) -> list[str]:
 
 def _proved(backup: Backup, message: str, *, reused: bool) -> Done:
     created = backup.created_at.isoformat() if backup.created_at else None
-    detail = {"backup": backup.id, "created_at": created, "safe": backup.safe, "reused": reused}
-    return Done("done", message, detail)
+    detail = {"backup": backup.id, "environment": backup.environment, "created_at": created, "safe": backup.safe}
+    return Done("done", message, {**detail, "reused": reused})

@@ -179,7 +179,7 @@ def proof(of: Run, *answers: tuple[Question, Answer], act: Activity | None = Non
 def test_a_backup_is_proved_by_its_status_restorability_place_and_age() -> None:
     verdict = proof(ASKED, (LookAtBackup("bak1"), backup(**GOOD)))
     created = "2026-03-10T02:10:20+00:00"
-    detail = {"backup": "bak1", "created_at": created, "safe": True, "reused": False}
+    detail = {"backup": "bak1", "environment": "main", "created_at": created, "safe": True, "reused": False}
     assert verdict == Done("done", "backup bak1 proved restorable", detail)
 
 
