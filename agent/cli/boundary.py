@@ -13,17 +13,19 @@ from agent.journal.codec import EventUnreadable
 from agent.site import Terminated, ended_by_sigterm
 
 
-def guarded(command: Callable[[], int], *, wants_json: bool) -> int:
-    """Carry out the command; every way it can end is an exit code."""
+def guarded(command: Callable[[], int], *, wants_json: bool, clean: Callable[[str], str]) -> int:
+    """Carry out the command; every way it can end is an exit code. ``clean`` takes secrets out of what is said."""
     prepare_streams()
     try:
         with ended_by_sigterm():
             code = command()
         sys.stdout.flush()
     except AgentError as error:
-        return _refuse(error, wants_json=wants_json)
+        return _refuse(error, wants_json=wants_json, clean=clean)
     except InconsistentEvents as error:  # a command that looks met what a tick closes as failed
-        return _refuse(EventUnreadable(f"the journal of a run makes no sense: {error}"), wants_json=wants_json)
+        return _refuse(
+            EventUnreadable(f"the journal of a run makes no sense: {error}"), wants_json=wants_json, clean=clean
+        )
     except KeyboardInterrupt:
         complain("interrupted; what was begun is in the journal, the next tick goes on")
         return EXIT_INTERRUPTED
@@ -34,7 +36,7 @@ def guarded(command: Callable[[], int], *, wants_json: bool) -> int:
         give_up(sys.stdout)
         return 0
     except Exception as error:  # noqa: BLE001  promise P6: no input ends in a traceback; its text may hold anything
-        return _refuse(_bug(error), wants_json=wants_json)
+        return _refuse(_bug(error), wants_json=wants_json, clean=clean)
     else:
         return code
 
@@ -48,11 +50,12 @@ def _bug(error: Exception) -> AgentError:
     return Bug(f"unexpected {type(error).__name__}{place}", remedy="please report it with the command that you gave")
 
 
-def _refuse(error: AgentError, *, wants_json: bool) -> int:
+def _refuse(error: AgentError, *, wants_json: bool, clean: Callable[[str], str]) -> int:
     """Say what is wrong, where, and what helps."""
-    complaint = "\n  ".join(filter(None, (f"upsun-agent: {error}", error.remedy)))
+    message, remedy = clean(str(error)), clean(error.remedy)
+    complaint = "\n  ".join(filter(None, (f"upsun-agent: {message}", remedy)))
     if wants_json:
-        body = {"kind": error.word(), "message": str(error), "remedy": error.remedy, "exit_code": error.exit_code}
+        body = {"kind": error.word(), "message": message, "remedy": remedy, "exit_code": error.exit_code}
         from agent.cli.terminal import Terminal  # noqa: PLC0415  late: a tick of a cron prints nothing
 
         try:

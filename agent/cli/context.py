@@ -42,6 +42,10 @@ class Context:
     redaction: Redaction = field(default_factory=Redaction)
     clock: Clock = field(default_factory=SystemClock)
 
+    def __post_init__(self) -> None:
+        """Hide the usual token from the start: a command may fail before it reads the job file that names another."""
+        self.redaction.hide(self.environ.get(str(DEFAULTS["token-variable"])))
+
     @cached_property
     def terminal(self) -> Terminal:
         """Standard output."""

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
+from agent.redaction import Redaction
 from agent.tick import run_tick
 
 #: What the options are where none are given.
@@ -19,11 +20,12 @@ OPTIONS = SimpleNamespace(
 def main() -> int:
     """A whole tick; returns the exit code."""
     gc.disable()  # a tick ends within a minute: what it leaves lying about goes with the process
-    return guarded(_tick, wants_json=False)
+    redaction = Redaction()
+    return guarded(lambda: _tick(redaction), wants_json=False, clean=redaction.clean)
 
 
-def _tick() -> int:
-    site = Context(OPTIONS, os.environ).site()
+def _tick(redaction: Redaction) -> int:
+    site = Context(OPTIONS, os.environ, redaction).site()
     try:
         return run_tick(site).exit_code()
     finally:

@@ -12,6 +12,7 @@ from agent.cli import check, jobs, logs, notify, rehearse, runs, setup, simulate
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
 from agent.errors import UsageError
+from agent.redaction import Redaction
 
 EPILOG = """\
 exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad reply; 69 API unreachable;
@@ -74,9 +75,10 @@ def commands(parser: argparse.ArgumentParser | None = None, before: str = "") ->
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; every way it can end is an exit code, none is a traceback."""
+    redaction = Redaction()
 
     def command() -> int:
         options = build().parse_args(arguments)
-        return int(options.run(Context(options, os.environ)))
+        return int(options.run(Context(options, os.environ, redaction)))
 
-    return guarded(command, wants_json="--json" in arguments)
+    return guarded(command, wants_json="--json" in arguments, clean=redaction.clean)
