@@ -46,6 +46,11 @@ class Context:
     redaction: Redaction = field(default_factory=Redaction)
     clock: Clock = field(default_factory=SystemClock)
 
+    def __post_init__(self) -> None:
+        """Hide the usual tokens from the start: a command may fail before it reads the job file that names another."""
+        for variable in TOKEN_VARIABLES:
+            self.redaction.hide(self.environ.get(variable))
+
     @cached_property
     def terminal(self) -> Terminal:
         """Standard output."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 import gc
 import os
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from agent.late import held_back
+
+if TYPE_CHECKING:
+    from agent.redaction import Redaction
 
 #: What the options are where none are given.
 OPTIONS = SimpleNamespace(
@@ -27,16 +31,18 @@ def main() -> int:
     gc.disable()  # a tick ends within a minute: what it leaves lying about goes with the process
     with held_back(*HELD_BACK, absent=ABSENT):
         from agent.cli.boundary import guarded  # noqa: PLC0415  only here, where modules are held back
+        from agent.redaction import Redaction  # noqa: PLC0415  same
 
-        return guarded(_tick, wants_json=False, keeps_journal=True)
+        redaction = Redaction()
+        return guarded(lambda: _tick(redaction), wants_json=False, keeps_journal=True, clean=redaction.clean)
 
 
-def _tick() -> int:
+def _tick(redaction: Redaction) -> int:
     from agent.cli.context import Context  # noqa: PLC0415  only here, as above
     from agent.config import kept  # noqa: PLC0415  same
     from agent.tick import run_tick  # noqa: PLC0415  same
 
-    context = Context(OPTIONS, os.environ)
+    context = Context(OPTIONS, os.environ, redaction)
     context.job_file = kept.load(os.environ)
     site = context.site()
     try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.change import as_admin, changing, confirmation, is_dry, project_of
 from agent.cli.context import Context
-from agent.cli.token import jobs_of, read_token
+from agent.cli.token import jobs_of, read_token, types_of
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, ConfigInvalid, UsageError
 from agent.plans import UserPlan, named, plan_user
@@ -50,11 +50,13 @@ def _machine_user(context: Context) -> int:
     email, project = context.options.email, project_of(context)
     if not EMAIL.fullmatch(email) or not email.isprintable() or len(email) > EMAIL_MOST:
         raise UsageError(f"'{email[:80]}' is no e-mail address", remedy="give one like deploy-bot@example.com")
-    roles, remarks = _roles(context)
+    _roles(context, {})  # what is wrong with the options is said before anybody is asked for a token
     token, source = read_token(context, stdin=False)
     client = context.client(token, source)
     try:
         people = People(client)
+        types = types_of(client, project, jobs_of(context)[0])
+        roles, remarks = _roles(context, types)
         with as_admin("a project admin", context):
             members = people.members(project)
             member = named(email, members)
@@ -73,25 +75,26 @@ def _machine_user(context: Context) -> int:
         client.close()
     if plan.warning:
         remarks.append((plan.warning, "or cancel it in the Console (project, Access), and give this again"))
-    _tell_user(context, roles, plan, remarks, dry=dry)
+    by_kind = needed_by(jobs_of(context)[0], types)
+    _tell_user(context, roles, plan, remarks, by_kind, dry=dry)
     return EXIT_OK
 
 
-def _roles(context: Context) -> tuple[Roles, list[tuple[str, str]]]:
+def _roles(context: Context, types: Mapping[str, str]) -> tuple[Roles, list[tuple[str, str]]]:
     """The roles wanted, and what is to be said of them: what jobs would lack, and what no job needs."""
     try:
         jobs: Sequence[Job] = list(context.job_file.jobs.values())
         unread = ""
     except ConfigInvalid as error:
         jobs, unread = [], str(error)
-    words = context.options.role or ["viewer", *(f"{kind}:admin" for kind in needed(jobs))]
+    words = context.options.role or ["viewer", *(f"{kind}:admin" for kind in needed(jobs, types))]
     if not context.options.role and not jobs:
         text = f"no --role is given, and no job file says what is needed ({unread})"
         raise UsageError(text, remedy="for example: --role viewer --role production:admin")
     roles, remarks = parse_roles(words), []
     again = "give all roles again, with it: they replace those there are"
-    by_kind = needed_by(jobs)
-    for each in lacking(roles, jobs):
+    by_kind = needed_by(jobs, types)
+    for each in lacking(roles, jobs, types):
         names = ", ".join(by_kind[each.partition(":")[0]])
         text = f"{each} is missing: without it {names} cannot take backups or run updates there"
         remarks.append((text, again))
@@ -100,7 +103,7 @@ def _roles(context: Context) -> tuple[Roles, list[tuple[str, str]]]:
             "with these roles no job can work anywhere: backups and updates need TYPE:admin, such as production:admin"
         )
         remarks.append((text, again))
-    broad = beyond(roles, jobs) if jobs else []
+    broad = beyond(roles, jobs, types) if jobs else []
     if broad:
         remarks.append(
             (f"more than the jobs need: {', '.join(broad)}", "leave it out: a leaked token can do less then")
@@ -118,16 +121,21 @@ def _carry_out(people: People, project: str, email: str, roles: Roles, plan: Use
 
 
 def _tell_user(
-    context: Context, roles: Roles, plan: UserPlan, remarks: Sequence[tuple[str, str]], *, dry: bool
+    context: Context,
+    roles: Roles,
+    plan: UserPlan,
+    remarks: Sequence[tuple[str, str]],
+    by_kind: Mapping[str, list[str]],
+    *,
+    dry: bool,
 ) -> None:
     changed = plan.deed != "none" and not dry
-    jobs, _ = jobs_of(context)
     if context.terminal.json_wanted:
         body = {
             "email": context.options.email,
             "roles": roles.permissions(),
             "before": plan.before.permissions() if plan.before else None,
-            "needed": {f"{kind}:admin": names for kind, names in needed_by(jobs).items()},
+            "needed": {f"{kind}:admin": names for kind, names in by_kind.items()},
             "deed": plan.deed,
             "changed": changed,
             "message": plan.message,
@@ -140,7 +148,7 @@ def _tell_user(
     if plan.before is not None:
         say(f"  before  {plan.before}")
     say(f"  roles   {roles}")
-    for kind, names in needed_by(jobs).items():
+    for kind, names in by_kind.items():
         say(f"  needed  {kind}:admin, for {', '.join(names)}")
     context.terminal.remarks(remarks)
     if dry and plan.deed != "none":

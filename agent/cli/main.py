@@ -31,6 +31,7 @@ from agent.cli import (
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
 from agent.errors import UsageError
+from agent.redaction import Redaction
 
 EPILOG = """\
 exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad reply; 69 API unreachable;
@@ -116,9 +117,11 @@ def commands(parser: argparse.ArgumentParser | None = None, before: str = "") ->
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; every way it can end is an exit code, none is a traceback."""
+    redaction = Redaction()
 
     def command() -> int:
         options = build().parse_args(arguments)
-        return int(options.run(Context(options, os.environ)))
+        return int(options.run(Context(options, os.environ, redaction)))
 
-    return guarded(command, wants_json="--json" in arguments, keeps_journal=list(arguments[:1]) in (["tick"], ["run"]))
+    keeps_journal = list(arguments[:1]) in (["tick"], ["run"])
+    return guarded(command, wants_json="--json" in arguments, keeps_journal=keeps_journal, clean=redaction.clean)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, Token
 from agent.limits import TOKEN_MOST
 from agent.report.times import ago
 from agent.report.views import remarks_view
+from agent.roles import targets
 from agent.standing import Standing, token_in, token_of
 
 if TYPE_CHECKING:
@@ -133,7 +134,18 @@ def stands(context: Context, client: Client) -> Standing:
     user, project = people.me(), context.container.project
     roles, no_roles = _attempt(lambda: people.access(project, user.id) if project else None)
     tokens, no_tokens = _attempt(lambda: people.tokens(user.id))
-    return Standing(user, lifetime, roles, tokens, context.clock.now(), project, no_roles, no_tokens)
+    types = types_of(client, project, jobs_of(context)[0])
+    return Standing(user, lifetime, roles, tokens, context.clock.now(), project, no_roles, no_tokens, types)
+
+
+def types_of(client: Client, project: str | None, jobs: Iterable[Job]) -> dict[str, str]:
+    """The types of the environments that the jobs' steps name, as far as they can be read."""
+    found: dict[str, str] = {}
+    for name in targets(jobs) if project else ():
+        environment, _ = _attempt(lambda name=name: client.environment(project or "", name))  # type: ignore[misc]  # bound
+        if environment is not None:
+            found[name] = environment.type
+    return found
 
 
 def _exchanged(exchange: Callable[[], int]) -> int:

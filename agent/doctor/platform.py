@@ -153,7 +153,7 @@ class Platform:
             yield Finding("roles", "warn", text, remedy)  # what the platform offers says what the user may do
         if standing.roles is None:
             return
-        missing = lacking(standing.roles, self.jobs)
+        missing = lacking(standing.roles, self.jobs, standing.types)
         here = f"{self._seen.type}:admin" in missing and bool(self._here)
         if missing:
             text = f"{standing.roles}: jobs need {' and '.join(missing)} (viewers and contributors take no backups)"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import receivers
-from agent_process import TOKEN
+from agent_process import TOKEN, ended
 from container_stage import Container, due_container
 from receivers import Mailbox, Receiver
 
@@ -220,3 +222,30 @@ def test_a_log_file_gets_every_line_and_a_broken_one_fails_no_tick(place: Contai
     assert place.agent("tick").code == 0
     findings = place.agent("check", "--json").document["findings"]
     assert [each["level"] for each in findings if each["name"] == "log file"] == ["warn"]
+
+
+# --- SIGTERM -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["a receiver that hangs", "a relay that says nothing"])
+def test_a_tick_that_is_told_to_end_ends_while_it_tells(place: Container, ear: Receiver, way: str) -> None:
+    """P4: within two seconds of SIGTERM; the run's events are kept, the message is told by a later tick."""
+    ear.behave = receivers.hang
+    jobs = place.agent.home / "agent.toml"
+    more = '[agent]\nnotify = { on = ["succeeded"] }\n[notify.it]\n'
+    kind = 'webhook = { url-variable = "HOOK" }'
+    if way != "a receiver that hangs":
+        kind = 'email = { to = ["ops@example.com"], from = "agent@example.com" }'
+    jobs.write_text(f"{more}{kind}\n[jobs{jobs.read_text().partition('[jobs')[2]}")
+    with receivers.silent() as relay:
+        place.agent.variables |= {"HOOK": f"{ear.url}/canary-hook-path", "PLATFORM_SMTP_HOST": relay}
+        process = place.start()
+        place.wait_until(lambda: bool(place.rows()) and place.rows()[0].outcome is not None)
+        time.sleep(0.5)
+        began = time.monotonic()
+        said = ended(process, signal.SIGTERM)
+        assert time.monotonic() - began < 2
+    assert said.code == 143
+    (waiting,) = place.agent("notify", "list", "--json").document["waiting"]
+    assert (waiting["event"], waiting["attempts"]) == ("succeeded", 0)
+    assert place.lease() is None
