@@ -20,7 +20,13 @@ class Late(ModuleType):
     def __init__(self, name: str, **given: Any) -> None:
         super().__init__(name)
         vars(self).update(given)
+        self._given = tuple(given)
         self._real: ModuleType | None = None  # known where it was imported before it was replaced
+
+    def let_go(self) -> None:
+        """Stand in for all of the module from now on: what was given was for those who imported it meanwhile."""
+        for name in self._given:
+            vars(self).pop(name, None)
 
     def __getattr__(self, name: str) -> Any:
         """The real module's attribute. The import system's own questions, such as ``__path__``, are no use of it."""
@@ -72,6 +78,8 @@ def held_back(*modules: str | Late, absent: tuple[str, ...] = ()) -> Iterator[No
         for name, stand_in in held.items():
             if sys.modules.get(name, sys) is stand_in:
                 del sys.modules[name]
+        for each in late:
+            each.let_go()  # it stays an attribute of its parent, where `from a import b` would find it
         sys.modules.update(before)
         for name, module in before.items():
             parent, _, child = name.rpartition(".")

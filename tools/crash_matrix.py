@@ -240,7 +240,7 @@ class Scene:
         ]
 
 
-def platform(play: str) -> Simulator:
+def platform(play: str = "nightly") -> Simulator:
     """A platform on which everything happens at once, and whose clock only we move."""
     scenario = Scenario(
         **PLAYS[play].scenario,

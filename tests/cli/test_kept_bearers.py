@@ -36,6 +36,7 @@ def test_the_next_process_exchanges_nothing_and_the_file_says_nothing(keeping: A
         assert not file.is_file() or (TOKEN.encode() not in file.read_bytes() and b"eyJ" not in file.read_bytes())
 
 
+@pytest.mark.holds_secret("file */piped", reason="what is piped into the command")
 @pytest.mark.parametrize("command", ["token check", "token check --json", "token check --stdin", "check"])
 def test_a_check_exchanges_the_token_every_time(keeping: App, tmp_path: Path, command: str) -> None:
     assert keeping.agent("token", "list").code == 0

@@ -358,6 +358,7 @@ def test_the_value_is_in_no_argument_list_and_no_log_of_a_real_process(ready: Ap
     assert value(ready) == NEW
 
 
+@pytest.mark.holds_secret("file */value", reason="what is piped into the command")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_an_end_while_it_is_stored_claims_nothing(ready: App, tmp_path: Path, sent: signal.Signals) -> None:
     (tmp_path / "value").write_text(NEW)

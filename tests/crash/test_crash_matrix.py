@@ -66,7 +66,7 @@ def test_the_check_is_not_blind(template: Scene, tmp_path: Path) -> None:
     simulator.start_activity(type="environment.backup", seconds=0)
     scene = template.copy(tmp_path / "scene")
     found = " ".join(crash_matrix.judge(simulator, scene))
-    assert "P1: 2 backups" in found
+    assert "P1: 2 times backup" in found
     assert "P3" in found
     lonely = crash_matrix.platform()
     lonely.start_activity(type="environment.source-operation", seconds=0, parameters={"operation": "update"})

@@ -24,7 +24,7 @@ from agent.cli.main import build
 from agent.config import JobFileInvalid, parse
 from tests.config_schema import loaded, schema
 from tests.docs.blocks import BLOCKS, PAGES, REPOSITORY, Block, blocks_in
-from tests.docs.exceptions import NOT_RUN, RUN_ELSEWHERE
+from tests.docs.exceptions import AFTER_A_RUN, NOT_RUN, RUN_ELSEWHERE
 from tests.docs.sandbox import SHELL, job_file_for, sandbox
 from tests.simulator.official_cli import binary
 from tools.reference import pages
@@ -161,6 +161,9 @@ WITH_SCRIPTS = sorted({block.page for block in BLOCKS if scripts_of(block.page)}
 @pytest.mark.parametrize("page", WITH_SCRIPTS)
 def test_the_commands_of_a_page_work_from_top_to_bottom(page: str, tmp_path: Path) -> None:
     with sandbox(tmp_path) as container:
+        if page in AFTER_A_RUN:
+            container.use(usual())
+            assert container.run("upsun-agent run nightly-update --wait").returncode == 0
         for block in scripts_of(page):
             container.use(job_file_for(block))
             if block.language == "console":

@@ -127,3 +127,16 @@ print(*sorted(held))
     )
     assert done.stderr == ""
     assert {"inspect", "email.message"} <= set(done.stdout.split())
+
+
+def test_what_was_given_to_httpx_is_not_what_others_get_later() -> None:
+    code = (
+        "import agent.upsun.transport\n"
+        "import requests, http.cookiejar, urllib.request\n"
+        "from http import cookiejar\n"
+        "assert issubclass(type(requests.Session().cookies), http.cookiejar.CookieJar)\n"
+        "assert cookiejar.CookieJar.__module__ == 'http.cookiejar'\n"
+        "assert urllib.request.Request('http://a.invalid/').host == 'a.invalid'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -20,7 +20,10 @@ import pytest
 from official_cli import Cli  # isort: skip
 import openapi_document  # isort: skip
 
-pytestmark = pytest.mark.official_cli
+pytestmark = [
+    pytest.mark.official_cli,
+    pytest.mark.holds_secret("file */.upsun-cli/*", reason="the official CLI keeps its session there"),
+]
 
 STAGING = {"PLATFORM_BRANCH": "staging"}
 SYNC = ("environment:synchronize", "code", "data", "--yes")

@@ -14,7 +14,10 @@ import pytest
 from official_cli import Cli  # isort: skip
 import openapi_document  # isort: skip
 
-pytestmark = pytest.mark.official_cli
+pytestmark = [
+    pytest.mark.official_cli,
+    pytest.mark.holds_secret("file */.upsun-cli/*", reason="the official CLI keeps its session there"),
+]
 
 
 def _requests_validate(cli: Cli) -> None:
