@@ -26,15 +26,16 @@ test: $(VENV)/.ready ## pass the linters and the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: $(VENV)/.ready ## the long tests: the whole crash matrix, all zones, long seasons (more than an hour)
-	@UPSUN_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/soak tests/fuzz
+	@UPSUN_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/soak tests/fuzz tests/crash/test_outbox_crashes.py
 	@$(BIN)/python -m tools.crash_matrix --pairs 500 --write
+	@$(BIN)/python -m tools.crash_matrix --play flagship --pairs 500 --write
 
 bugs: $(VENV)/.ready ## plant bugs, one at a time, and see the tests catch each (about half an hour)
 	@$(BIN)/python -m tools.planted_bugs
 
 coverage: $(VENV)/.ready ## branch coverage: all of engine, schedule and redaction, 95 % of the rest (half an hour)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov=agent --cov-branch --cov-report=term-missing
-	@$(BIN)/coverage report --fail-under=100 --include='agent/engine/*,agent/schedule.py,agent/logs.py'
+	@$(BIN)/coverage report --fail-under=100 --include='agent/engine/*,agent/schedule.py,agent/logs.py,agent/redaction.py'
 	@$(BIN)/coverage report --fail-under=95
 
 bench: $(VENV)/.ready ## measure the speed: a table of ratios, in under a minute
@@ -43,6 +44,10 @@ bench: $(VENV)/.ready ## measure the speed: a table of ratios, in under a minute
 docs: $(VENV)/.ready ## regenerate the reference pages under docs/
 	@$(BIN)/python -m tools.reference
 	@$(BIN)/python -m tools.dist --write README.md
+
+site: $(VENV)/.ready ## build the documentation's site into build/site/; a warning is an error
+	@PYTHONPATH=. $(BIN)/sphinx-build -q -W --keep-going docs build/site
+	@echo build/site/index.html
 
 dist: $(VENV)/.ready ## make the files of a release in dist/: byte for byte the same wherever it is built
 	@$(BIN)/python -m tools.dist
@@ -60,4 +65,4 @@ lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirement
 	$(COMPILE) --all-extras --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
 	echo 'pip>=26.3' | $(COMPILE) - -o requirements/installer.txt
 
-.PHONY: bench bugs coverage demo dist docs help lock soak test wheelhouse
+.PHONY: bench bugs coverage demo dist docs help lock site soak test wheelhouse

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing alone costs a quarter of an idle tick
+    from typing import NoReturn
+
 
 def main() -> int:
     """Run the command of this process's arguments; returns the exit code."""
-    if sys.argv[1:] == ["tick"] and not os.isatty(1):
+    if _is_tick():
         from agent.glance import is_idle  # noqa: PLC0415  late: most ticks need nothing else
 
         if is_idle(os.environ):
@@ -21,5 +25,20 @@ def main() -> int:
     return run(sys.argv[1:])
 
 
+def end(code: int) -> NoReturn:
+    """End the process; a cron's tick at once, since to take apart all that it loaded takes two interpreter starts.
+
+    Nothing is lost: by then a tick has let go of journal, lock and connections, and what it wrote is out.
+    """
+    if _is_tick():
+        os._exit(code)
+    sys.exit(code)
+
+
+def _is_tick() -> bool:
+    """Whether this is a tick as a cron starts it: no options, nobody who reads."""
+    return sys.argv[1:] == ["tick"] and not os.isatty(1)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -18,6 +18,18 @@ from agent.steps.source_operation import MARK
 
 Books = Mapping[str, Any]
 BACKUP, UPDATE = "environment.backup", "environment.source-operation"
+MERGE = "environment.merge"
+#: The other requests of steps that change something, by the type of their activity.
+KIND_OF = {
+    "environment.synchronize": "sync",
+    MERGE: "merge",
+    "environment.branch": "branch",
+    "environment.restore": "restore",
+    "environment.redeploy": "redeploy",
+    "environment.deploy": "deploy",
+    "environment.operation": "runtime-operation",
+    "environment.task": "task",
+}
 
 
 def broken_promises(
@@ -36,6 +48,7 @@ def broken_promises(
     mine = [each for each in books["activities"] if each["user"] == user]
     yield from _backups([each for each in mine if each["type"] == BACKUP], books, ordered)
     yield from _updates([each for each in mine if each["type"] == UPDATE], books, ordered)
+    yield from _others([each for each in mine if each["type"] in KIND_OF], books, ordered)
     yield from _stuck(ordered, last_tick)
     yield from _slots(ordered, slots)
 
@@ -57,6 +70,24 @@ def _backups(backups: list[dict[str, Any]], books: Books, runs: list[Run]) -> It
     for run in runs:
         plans = [step.plan for step in run.steps if step.plan.kind == "backup"]
         yield from _repeats(f"backups in run {run.id}", of_run.get(run.id, []), plans, good)
+
+
+def _others(activities: list[dict[str, Any]], books: Books, runs: list[Run]) -> Iterator[str]:
+    """What carries no mark belongs to the run that was open when it was asked for."""
+    of_run: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in activities:
+        asked = _moment(each["created_at"])
+        owners = [run for run in runs if run.opened_at <= asked and (run.closed is None or asked <= run.closed.at)]
+        if not owners:
+            yield f"P1: {each['type']} {each['id']} was asked for while no run was open"
+            continue
+        of_run.setdefault((owners[-1].id, each["type"]), []).append(each)
+        if each["type"] == MERGE:
+            yield from _unproved(each, owners[-1], books)
+    known = {run.id: run for run in runs}
+    for (run, kind), asked_for in of_run.items():
+        plans = [step.plan for step in known[run].steps if step.plan.kind == KIND_OF[kind]]
+        yield from _repeats(f"{kind} in run {run}", asked_for, plans, None)
 
 
 def _updates(updates: list[dict[str, Any]], books: Books, runs: list[Run]) -> Iterator[str]:
@@ -108,8 +139,9 @@ def _is_fine(activity: dict[str, Any], good: set[str] | None) -> bool:
 
 
 def _unproved(update: dict[str, Any], run: Run, books: Books) -> Iterator[str]:
-    operation = update["parameters"]["operation"]
-    plans = [step.plan for step in run.steps if step.plan.settings.get("name") == operation]
+    merged = update["type"] == MERGE
+    wanted = ("merge", None) if merged else ("source-operation", update["parameters"]["operation"])
+    plans = [step.plan for step in run.steps if (step.plan.kind, step.plan.settings.get("name")) == wanted]
     if plans and all(plan.settings.get("backup") == "not-needed" for plan in plans):
         return
     reuse = max((int(step.plan.settings.get("reuse-within", 0)) for step in run.steps), default=0)
@@ -117,7 +149,7 @@ def _unproved(update: dict[str, Any], run: Run, books: Books) -> Iterator[str]:
     proofs = [
         each
         for each in _restorable(books)
-        if each["environment"] == run.environment and since <= _moment(each["created_at"]) <= until
+        if each["environment"] in update["environments"] and since <= _moment(each["created_at"]) <= until
     ]
     if not proofs:
         yield f"P2: update {update['id']} in run {run.id} without a good backup since {since:%Y-%m-%d %H:%M} UTC"

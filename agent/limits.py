@@ -28,6 +28,7 @@ TOKEN_MOST = 16 * 1024  # characters of an access token
 
 # --- job file, state --------------------------------------------------------------------------------------
 JOB_FILE_MOST_BYTES = 1024 * 1024  # 1,000 jobs are about 200 kB
+KEPT_MOST_BYTES = 8 * 1024 * 1024  # of the same with every default filled in: 1,000 jobs are about 1 MB
 DOTS_MOST = 200  # on one line of a job file: tomllib's time grows with the square of a key's parts
 MISTAKES_MOST = 50  # shown of one job file
 EXPRESSION_MOST = 256  # characters of a cron expression
@@ -38,6 +39,9 @@ CLOCK_BACK = 3600.0  # a clock this far behind the last tick makes an idle answe
 HISTORY_AGE = 400 * 86400.0  # runs older than this are forgotten: a year can be compared with the one before
 HISTORY_RUNS = 10_000  # and the oldest of more: a month of a job that runs every five minutes, some 30 MB
 PRUNED_AT_ONCE = 500  # runs forgotten by one tick: milliseconds
+COMMAND_MOST = 45  # seconds of a command: a tick has 60, and the requests before it take some
+PAGE_MOST = 30  # seconds of one look at a page, for the same reason
+COMMAND_OUTPUT_MOST = 4000  # bytes of what a command printed last that are kept: the journal holds it
 MOVE_BUDGET = 3600.0  # a whole journal from one place to another: 10,000 runs take a minute
 MOVED_AT_ONCE = 200  # runs copied in one transaction: some megabytes
 DATABASE_CONNECT = 5.0  # a service in the same private network answers in milliseconds; and a tick may try twice
@@ -46,3 +50,42 @@ DATABASE_BUDGET = 55.0  # a connection, from its opening: what is left of TICK_B
 DATABASE_GONE = 60.0  # after which the server gives up on a client that vanished without a word
 IDLE_DATABASE = 10.0  # an idle tick's connection and its one statement together
 VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable
+
+# --- files of a checkout that `init` reads and changes ------------------------------------------------------
+CONFIG_MOST_BYTES = 512 * 1024  # of one file: the largest configurations are a tenth of it; reading takes a second
+CONFIG_FILES_MOST = 100  # *.yaml files in .upsun/
+YAML_DEPTH_MOST = 60  # a configuration nests about ten deep
+YAML_NODES_MOST = 20_000  # keys and values of one file: a large configuration has a thousand
+GIT_PATIENCE = 10.0  # seconds for a question to git
+# --- telling -----------------------------------------------------------------------------------------------
+NOTICE_DEADLINE = 5.0  # of one message: a receiver that takes longer gets it at a later tick
+NOTICES_BUDGET = 15.0  # of all messages of one tick: a quarter of it, so that telling never starves what is told of
+NOTICES_RESERVE = 5.0  # left of the tick's budget for its end: nothing is told in the last seconds
+OUTBOX_MOST = 200  # messages that wait: four jobs that fail hourly for two days; older ones are given up
+NOTICE_ATTEMPTS = 12  # with the pauses below: about two days
+NOTICE_AGE = 3 * 86400.0  # older news helps nobody
+NOTICE_PAUSE_FIRST = 240.0  # less than a tick's interval: the next tick tries again
+NOTICE_PAUSE_MOST = 6 * 3600.0
+NOTICE_BODY_MOST = 10_000  # characters: what healthchecks keeps of a ping's body
+TAIL_LINES = 30  # lines of a run's story in a message
+URL_MOST = 2000  # characters of a URL from a variable
+
+# --- logs --------------------------------------------------------------------------------------------------
+LOG_FILE_MOST_BYTES = 5 * 1024 * 1024  # then it is renamed: a month of a job that runs every five minutes
+LOG_FILES_KEPT = 3  # renamed ones: 20 MB in all, of a mount that often has 512
+LOG_LINE_MOST = 16 * 1024  # bytes of a line: two processes append whole lines, and none fills the disk alone
+ACTIVITY_LOG_MOST_BYTES = 1024 * 1024  # of one activity's log: thousands of lines
+ACTIVITY_LOG_DEADLINE = 15.0  # of one activity's log; one that still runs keeps the answer open
+ACTIVITY_LOG_DELAY = 2  # seconds that the platform is asked to wait for more lines
+SECRET_FORM_MOST = 24 * 1024  # characters that a stream holds back: a private key of 16,384 bits, escaped
+# --- reports ----------------------------------------------------------------------------------------------
+REPORT_DAYS = 30  # a page shows, unless told otherwise: a month fits on a screen
+REPORT_DAYS_MOST = 400  # history is not kept longer
+REPORT_JOBS = 40  # jobs with a calendar on a page: more is not read on one page
+REPORT_RUNS = 20  # runs told event by event on a page, some 10 kB each
+REPORT_EVENTS = 200  # of one run on a page; a whole run has about 20
+REPORT_BARS = 90  # runs in one chart: three months of nights, and bars that can be told apart on a phone
+REPORT_MISSED = 200  # batches of missed slots that are looked into: more in the days shown is a broken cron
+REPORT_COMING = 12  # coming slots on a page
+PUBLISH_BUDGET = 5.0  # of a tick, for the published page and metrics: they take 0.3 s, the rest is a slow mount
+OTLP_TIMEOUT_MOST = 60.0  # whatever OTEL_EXPORTER_OTLP_TIMEOUT says: a command must end

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any, assert_never
 
 from agent.clock import Clock
+from agent.commands import Commands
 from agent.engine import events as ev
-from agent.engine.decide import Send
+from agent.engine.decision import Execute, Send
 from agent.engine.facts import (
+    PROJECT,
     Absent,
     Activity,
     Answer,
@@ -19,10 +21,14 @@ from agent.engine.facts import (
     LookAtBackups,
     LookAtEnvironment,
     LookAtOwner,
+    LookAtPage,
     LookAtRetention,
+    LookAtRoutes,
     Owner,
+    Page,
     Question,
     Retention,
+    Routes,
     Trouble,
     TroubleKind,
 )
@@ -34,6 +40,7 @@ from agent.upsun.replies import Fields, document, error_words, retry_after
 from agent.upsun.transport import NoAnswer, Reply
 
 PAUSE_LEAST = 60.0  # a platform that says «busy» is not asked again sooner
+LET_GO = 5.0  # seconds: to kill a command and to write down how it ended
 PAUSE_MOST = 6 * 3600.0  # nor is an absurd Retry-After obeyed
 
 #: Refusals by status: the stable word, and whether it may be asked again later.
@@ -68,10 +75,13 @@ def trouble_of(error: AgentError) -> Trouble:
 
 
 class Performer:
-    """Looks and sends for one environment of one project."""
+    """Looks, sends and executes for one environment of one project, and for others that a step names."""
 
-    def __init__(self, client: Client, project: str, environment: str, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, project: str, environment: str, clock: Clock, commands: Commands | None = None
+    ) -> None:
         self._client = client
+        self._commands = commands or Commands()
         self._project = project
         self._environment = environment
         self._clock = clock
@@ -87,23 +97,54 @@ class Performer:
         client, project, environment = self._client, self._project, self._environment
         match question:
             case LookAtEnvironment():
-                return client.environment(project, environment)
+                return client.environment(project, question.environment or environment)
             case LookAtActivity():
                 return client.activity(project, question.id) or Absent()
             case LookAtActivities():
+                where = "" if question.environment == PROJECT else question.environment or environment
                 return client.activities(
-                    project, environment, types=question.types, since=question.since, incomplete=question.incomplete
+                    project, where, types=question.types, since=question.since, incomplete=question.incomplete
                 )
             case LookAtBackup():
-                return client.backup(project, environment, question.id) or Absent()
+                return client.backup(project, question.environment or environment, question.id) or Absent()
             case LookAtBackups():
-                return BackupList(tuple(client.backups(project, environment)))
+                return BackupList(tuple(client.backups(project, question.environment or environment)))
+            case LookAtRoutes():
+                return Routes(client.routes(project, question.environment or environment))
+            case LookAtPage():
+                return self._page(question)
             case LookAtOwner():
                 return Owner(client.owner())
             case LookAtRetention():
                 return Retention(client.manual_backup_limits(project))
             case _:
                 assert_never(question)
+
+    def _page(self, question: LookAtPage) -> Page:
+        """What a site answers; no answer is an answer too, for whoever judges it."""
+        began = self._clock.monotonic()
+        try:
+            reply = self._client.page(question.url, float(question.within))
+        except NoAnswer as error:
+            return Page(None, self._clock.monotonic() - began, fault=str(error))
+        found = not question.contains or question.contains.encode() in reply.body
+        return Page(reply.status, self._clock.monotonic() - began, found)
+
+    def has_time_for(self, command: Execute) -> bool:
+        """Whether the tick has the time that the command may take."""
+        return self._client.left > command.within + LET_GO
+
+    def execute(self, command: Execute) -> ev.CommandEnded:
+        """Run the one command of an intent that is already synced, and say how it ended."""
+        commands, directory = self._commands, command.directory or None
+        ended = commands.runner(command.command, directory, command.within, command.variables, commands.hidden)
+        return ev.CommandEnded(
+            at=self._clock.now(),
+            step=command.intent.step,
+            exit_code=ended.exit_code,
+            seconds=int(ended.seconds),
+            output=commands.clean(ended.output),
+        )
 
     def send(self, decision: Send) -> tuple[ev.Event, Activity | None]:
         """Make the one request of an intent that is already synced, and say what came of it.

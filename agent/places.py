@@ -11,7 +11,10 @@ LAST_TICK = "last-tick"
 #: How the job file names a state that is kept in a database: see agent/database/place.py.
 RELATIONSHIP = "relationship:"
 URL_VARIABLE = "url-variable:"
+LOG_FILE = "agent.log"
 LAST_MOMENT = 32_503_680_000  # the year 3000: anything later is garbage
+TICKS_COUNTED = 10**12  # more than that many ticks is garbage
+TRACE_MOST = 64  # bytes of the trace of the last tick
 
 
 def job_files(environ: Mapping[str, str], option: str | None = None) -> list[str]:
@@ -43,12 +46,16 @@ def on_server(place: str) -> bool:
     return place.startswith((RELATIONSHIP, URL_VARIABLE))
 
 
-def mark_tick(directory: str, now: float) -> None:
-    """Remember when the last tick was: in a file's content, so that a restore rewinds it with the rest."""
+def mark_tick(directory: str, now: float, count: int | None = None) -> None:
+    """Remember when the last tick was, and count it: in a file's content, so that a restore rewinds it with the rest.
+
+    ``count`` says how many there were, where that is known from elsewhere. Two ticks at once may count as one.
+    """
     try:
-        file = os.open(f"{directory}/{LAST_TICK}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(f"{directory}/{LAST_TICK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(file, os.write(file, b"%-12d\n" % int(now)))
+            ticks = _trace(os.read(file, TRACE_MOST))[1] + 1 if count is None else count
+            os.ftruncate(file, os.pwrite(file, b"%-12d\n%d\n" % (int(now), ticks), 0))
         finally:
             os.close(file)
     except OSError:
@@ -57,9 +64,23 @@ def mark_tick(directory: str, now: float) -> None:
 
 def last_tick(directory: str) -> int | None:
     """When the last tick was, in seconds since 1970, or None where none is known."""
+    return tick_trace(directory)[0]
+
+
+def tick_trace(directory: str) -> tuple[int | None, int]:
+    """When the last tick was (None where none is known), and how many there were in this directory."""
     try:
         with open(f"{directory}/{LAST_TICK}", "rb") as file:
-            seconds = int(file.read(32))
-    except (OSError, ValueError):
-        return None
-    return seconds if 0 <= seconds < LAST_MOMENT else None
+            return _trace(file.read(TRACE_MOST))
+    except OSError:
+        return (None, 0)
+
+
+def _trace(data: bytes) -> tuple[int | None, int]:
+    """What the file says; the count is missing where a version wrote it that did not count."""
+    try:
+        seconds, *more = (int(word) for word in data.split())
+    except ValueError:
+        return (None, 0)
+    count = more[0] if more and 0 <= more[0] < TICKS_COUNTED else 0
+    return (seconds if 0 <= seconds < LAST_MOMENT else None, count)

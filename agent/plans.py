@@ -141,7 +141,11 @@ def flaws(flags: Mapping[str, bool]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Storing:
-    """What ``setup token`` is about to store, where, and what it found there."""
+    """What ``setup token`` is about to store, where, and what it found there.
+
+    ``old`` is where the token of the variable stands, which does the work; ``spent``: that one was refused.
+    ``strangers`` are names given for apps that the environment does not have.
+    """
 
     name: str
     plan: VariablePlan
@@ -151,11 +155,18 @@ class Storing:
     shadowed: bool
     new: Standing
     old: Standing | None
+    spent: bool = False
+    strangers: tuple[str, ...] = ()
 
     @property
     def revocable(self) -> list[ApiToken]:
-        """The tokens that may be the old one: the one that was seen at work, or all others of the same user."""
-        if self.old is not None and self.old.likely is not None:
+        """The tokens that may be the old one: the one that was seen at work, or all others of the same user.
+
+        A token of somebody else that does the work, such as an admin's, is not the one that was stored.
+        """
+        if self.spent:
+            return []
+        if self.old is not None and self.old.user.id == self.new.user.id and self.old.likely is not None:
             return [self.old.likely]
         likely = self.new.likely
         return [each for each in self.new.tokens or () if likely is None or each.id != likely.id]
@@ -169,6 +180,9 @@ class Storing:
             for flag, value in self.flags.items()
             for text in flaws({flag: value})
         ]
+        if self.strangers:
+            text = f"no app that is deployed there is called {' or '.join(self.strangers)}: none of that name sees it"
+            narrow.append((text, "give --app as the app is called in .upsun/config.yaml"))
         if self.shadowed:
             text = f"the project has a variable {self.name} too, which every other environment sees"
             narrow.append((text, f"upsun variable:delete {self.name} --level project"))

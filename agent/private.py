@@ -33,17 +33,29 @@ def places(environ: Mapping[str, str], name: str, variable: str) -> list[str]:
         return [named]
     runtime, home = environ.get("XDG_RUNTIME_DIR"), environ.get("HOME")
     found = [f"{runtime}/upsun-agent/{name}"] if runtime and os.path.isdir(runtime) else []
-    found += [f"{home}/.local/state/upsun-agent/{name}"] if home and os.path.isdir(home) else []
+    at_home = f"{home}/.local/state/upsun-agent/{name}"
+    found += [at_home] if home and _is_part_of(home, at_home) else []
     return [*found, f"{tempfile.gettempdir()}/upsun-agent-{name}-{os.geteuid()}"]
 
 
-def write_whole(path: str, text: str) -> None:
-    """Put a file there, whole or not at all, for our eyes only; raises OSError."""
+def _is_part_of(home: str, path: str) -> bool:
+    """Whether the path lies, or would be made, on the home's own file system and not on a mount below it."""
+    while not os.path.exists(path) and len(path) > len(home):
+        path = os.path.dirname(path)
+    try:
+        return os.path.isdir(home) and os.stat(path).st_dev == os.stat(home).st_dev
+    except OSError:
+        return False
+
+
+def write_whole(path: str, text: str, mode: int = 0o600) -> None:
+    """Put a file there, whole or not at all, for our eyes only unless ``mode`` says otherwise; raises OSError."""
     directory, name = os.path.split(path)
-    handle, new = tempfile.mkstemp(prefix=f".{name}-", dir=directory)  # 0600 from the first moment
+    handle, new = tempfile.mkstemp(prefix=f".{name}-", dir=directory or os.curdir)  # 0600 from the first moment
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
+            os.fchmod(file.fileno(), mode)
         os.replace(new, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -81,6 +93,18 @@ class PrivateDirectory:
         except OSError as error:
             raise StateNotWritable(f"{path} cannot be written: {error.strerror}", remedy="free its disk") from error
 
+    def provide(self, name: str) -> None:
+        """Have a file there that another program adds to, for our eyes only; raises StateNotWritable."""
+        path = f"{self.path}/{name}"
+        try:
+            handle = _for_our_eyes(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
+            try:
+                os.fchmod(handle, 0o600)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise StateNotWritable(f"{path} cannot be made: {error.strerror}", remedy="free its disk") from error
+
     def remove(self, name: str) -> None:
         """Take a file away, if it is there and that works."""
         with contextlib.suppress(OSError):
@@ -88,8 +112,13 @@ class PrivateDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time; raises Busy where another does not finish."""
-        with open(f"{self.path}/lock", "a", encoding="ascii") as file:
+        """One process at a time; raises Busy where another does not finish, StateNotWritable without a lock file."""
+        try:
+            file = open(f"{self.path}/lock", "a", encoding="ascii", opener=_for_our_eyes)  # noqa: SIM115  closed below
+        except OSError as error:
+            text = f"{self.path}/lock cannot be opened: {error.strerror}"
+            raise StateNotWritable(text, remedy="free its disk, or take the file away") from error
+        with file:
             until = time.monotonic() + LOCK_PATIENCE
             while True:
                 try:
@@ -100,6 +129,10 @@ class PrivateDirectory:
                         raise Busy(f"another process holds {self.path}/lock", remedy="try again") from None
                     time.sleep(0.05)
             yield
+
+
+def _for_our_eyes(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _made_private(directory: str) -> str | None:

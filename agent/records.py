@@ -11,6 +11,7 @@ and the rarer parameters of ``dataclass``. A ``ClassVar`` is known by that name:
 from __future__ import annotations
 
 import abc
+import dataclasses
 import operator
 from collections.abc import Callable
 from dataclasses import _FIELD as FIELD  # type: ignore[attr-defined]  # the mark that dataclasses.fields looks for
@@ -21,11 +22,14 @@ from reprlib import recursive_repr
 from types import FunctionType, MemberDescriptorType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["dataclass", "field", "fields", "replace"]
+from agent.late import Late
+
+__all__ = ["LEAN", "dataclass", "field", "fields", "replace"]
 
 ORDER = {"__lt__": operator.lt, "__le__": operator.le, "__gt__": operator.gt, "__ge__": operator.ge}
 FREEZE = {"__setattr__": "assign to", "__delattr__": "delete"}
-REST = {"init": True, "repr": True, "match_args": True, "unsafe_hash": False, "weakref_slot": False}
+REST = {"repr": True, "match_args": True, "unsafe_hash": False, "weakref_slot": False}
+OPTIONS = {"eq", "order", "frozen", "kw_only", "slots", "init"}
 
 
 def _replace(self: Any, /, **changes: Any) -> Any:
@@ -45,7 +49,14 @@ else:
 
 
 def _make(  # the names and defaults of its parameters are those of the real one
-    cls: Any, *, eq: bool = True, order: bool = False, frozen: bool = False, kw_only: bool = False, slots: bool = False
+    cls: Any,
+    *,
+    init: bool = True,
+    eq: bool = True,
+    order: bool = False,
+    frozen: bool = False,
+    kw_only: bool = False,
+    slots: bool = False,
 ) -> Any:
     described = _describe(cls, frozen=frozen, kw_only=kw_only)
     if order and not eq:
@@ -53,7 +64,8 @@ def _make(  # the names and defaults of its parameters are those of the real one
     every = [each for each in described.values() if each._field_type is FIELD]  # noqa: SLF001  it has no other name
     key = _values([each.name for each in every if each.compare])
     hashed = _values([each.name for each in every if (each.compare if each.hash is None else each.hash)])
-    methods: dict[str, Any] = {"__init__": _init(every, frozen=frozen, post_init=hasattr(cls, "__post_init__"))}
+    made_init = _init(every, frozen=frozen, post_init=hasattr(cls, "__post_init__")) if init else None
+    methods: dict[str, Any] = {"__init__": made_init} if init else {}
     methods |= {"__repr__": _repr, "__match_args__": tuple(each.name for each in every if not each.kw_only)}
     methods |= {"__getstate__": _get_state, "__setstate__": _set_state} if frozen and slots else {}
     if eq:
@@ -70,7 +82,8 @@ def _make(  # the names and defaults of its parameters are those of the real one
     for name in methods.keys() - said:
         setattr(made, name, methods[name])
     made.__dataclass_fields__ = described
-    made.__dataclass_params__ = SimpleNamespace(eq=eq, order=order, frozen=frozen, kw_only=kw_only, slots=slots, **REST)
+    params = {"init": init, "eq": eq, "order": order, "frozen": frozen, "kw_only": kw_only, "slots": slots, **REST}
+    made.__dataclass_params__ = SimpleNamespace(**params)
     return abc.update_abstractmethods(made)
 
 
@@ -96,7 +109,7 @@ def _field(cls: Any, name: str, annotation: Any, kw_only: bool) -> Any:  # noqa:
         delattr(cls, name)
     else:
         setattr(cls, name, found.default)
-    word = str(annotation).partition("[")[0].rpartition(".")[2].strip()
+    word = _word(annotation)
     if word in {"InitVar", "KW_ONLY"} or annotation is KW_ONLY or not found.init:
         raise TypeError(f"{cls.__qualname__}.{name}: InitVar, KW_ONLY and init=False are not supported")
     if word != "ClassVar" and type(found.default).__hash__ is None:
@@ -105,6 +118,10 @@ def _field(cls: Any, name: str, annotation: Any, kw_only: bool) -> Any:  # noqa:
     if word != "ClassVar" and found.kw_only is MISSING:
         found.kw_only = kw_only
     return found
+
+
+def _word(annotation: Any) -> str:
+    return str(annotation).partition("[")[0].rpartition(".")[2].strip()
 
 
 def _slotted(cls: Any, names: list[str]) -> Any:
@@ -179,3 +196,16 @@ def _get_state(self: Any) -> list[Any]:
 def _set_state(self: Any, state: list[Any]) -> None:
     for each, value in zip(fields(self), state, strict=True):
         object.__setattr__(self, each.name, value)
+
+
+def _lean(cls: Any = None, /, **options: Any) -> Any:
+    """``dataclass`` for a library's class: ours where it asks for nothing that ours refuses, else the real one."""
+    if cls is None:
+        return partial(_lean, **options)
+    odd = [value for value in vars(cls).values() if isinstance(value, Field) and not value.init]
+    odd += [each for each in cls.__annotations__.values() if each is KW_ONLY or _word(each) in {"InitVar", "KW_ONLY"}]
+    return (dataclasses.dataclass if odd or options.keys() - OPTIONS else _make)(cls, **options)
+
+
+#: Found in place of ``dataclasses`` by a library, its classes are made without generated code.
+LEAN = Late("dataclasses", dataclass=_lean)

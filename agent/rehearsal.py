@@ -13,16 +13,17 @@ from typing import Any
 
 from agent import __version__
 from agent.clock import VirtualClock
+from agent.commands import Commands, Ended
 from agent.config import JobFile
 from agent.container import Container
-from agent.engine.events import Event
-from agent.engine.job import Job
+from agent.engine.events import ApprovalGiven, Event
+from agent.engine.job import HERE, Job
 from agent.engine.run import Run
 from agent.errors import EXIT_OK, ConfigInvalid, UsageError
 from agent.logs import Redaction, make_log
 from agent.records import dataclass, field, replace
 from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
-from agent.site import Site
+from agent.site import Site, at_work
 from agent.tick import run_tick, ticking
 from agent.upsun.client import Client, Endpoints
 from agent.upsun.transport import Transport, in_process
@@ -34,11 +35,16 @@ HOST = "http://simulator.invalid"
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
-    """Something that may go wrong in a rehearsal: in words, changes to the scenario, faults of requests."""
+    """Something that may go wrong in a rehearsal.
+
+    In words, changes to the scenario, faults of requests, how commands end, and whether somebody approves.
+    """
 
     doc: str
     scenario: dict[str, Any] = field(default_factory=dict)
     requests: tuple[str, ...] = ()
+    exit_code: int = 0
+    approves: bool = True
 
 
 MISHAPS: dict[str, Mishap] = {
@@ -50,6 +56,18 @@ MISHAPS: dict[str, Mishap] = {
     "no-update": Mishap("the source operation finds nothing to update", {"update_outcome": "no-commit"}),
     "deploy-fails": Mishap("the update's deployment fails", {"deploy_outcome": "failure"}),
     "manual-deployment": Mishap("the project deploys manually: the commit is staged", {"manual_deployment": True}),
+    "sync-fails": Mishap("the sync's activity fails", {"sync_outcome": "failure"}),
+    "staging-breaks": Mishap("the update breaks the site on staging", {"update_breaks_site": "staging"}),
+    "production-breaks": Mishap("the update breaks the site in production", {"update_breaks_site": "production"}),
+    "merge-fails": Mishap("the merge's activity fails", {"merge_outcome": "failure"}),
+    "merge-answer-lost": Mishap("the answer to the merge request is lost", {}, ("POST */merge cut-after",)),
+    "revert-fails": Mishap("the source operation 'revert' fails", {"revert_outcome": "failure"}),
+    "restore-fails": Mishap("the restore's activity fails", {"restore_outcome": "failure"}),
+    "operation-fails": Mishap("the runtime operation fails", {"operation_outcome": "failure"}),
+    "task-fails": Mishap("the task fails", {"task_outcome": "failure"}),
+    "command-fails": Mishap("every command ends with exit code 1", exit_code=1),
+    "not-approved": Mishap("nobody approves", approves=False),
+    "site-down": Mishap("every page answers 503", {"site_status": 503}),
     "no-permission": Mishap("the token's user is a viewer", {"role": "viewer"}),
     "inactive": Mishap("the environment is inactive", {"status": "inactive"}),
     "one-backup-kept": Mishap("the project keeps one manual backup", {"backup_limit": 1}),
@@ -69,8 +87,7 @@ def arrange(names: Sequence[str], job: Job) -> tuple[Scenario, list[str]]:
 
     A name with a space is a fault of a request as ``simulate --fault`` takes it.
     """
-    operations = tuple(str(step.settings["name"]) for step in job.steps if step.kind == "source-operation")
-    scenario, faults = Scenario(source_operations=operations or ("update",)), []
+    scenario, faults = scene(job), []
     for name in names:
         if " " in name:
             faults.append(name)
@@ -80,6 +97,21 @@ def arrange(names: Sequence[str], job: Job) -> tuple[Scenario, list[str]]:
         else:
             raise UsageError(f"unknown fault '{name}'", remedy=f"known are: {', '.join(MISHAPS)}; or METHOD PATH KIND")
     return scenario, faults
+
+
+def scene(job: Job) -> Scenario:
+    """A platform on which all is defined that the job asks for."""
+    steps = (*job.steps, *job.on_failure)
+    names = {kind: [str(step.settings["name"]) for step in steps if step.kind == kind] for kind in DEFINED}
+    runtime = [f"{step.settings['app']}:{step.settings['name']}" for step in steps if step.kind == "runtime-operation"]
+    return Scenario(
+        source_operations=tuple(dict.fromkeys(names["source-operation"])) or ("update",),
+        tasks=tuple(dict.fromkeys(names["task"])),
+        runtime_operations=tuple(dict.fromkeys(runtime)),
+    )
+
+
+DEFINED = ("source-operation", "task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +153,21 @@ class Rehearsal:
                 self.simulator.add_fault(text)
         except ValueError as error:
             raise UsageError(f"--fault: {error}", remedy="see: upsun-agent simulate --help") from error
+        self._make_environments()
+        planted = [MISHAPS[name] for name in faults if name in MISHAPS]
+        self._exit_code = max((mishap.exit_code for mishap in planted), default=0)
+        self._approves = all(mishap.approves for mishap in planted)
+
+    def _make_environments(self) -> None:
+        """The environments that steps name and that the simulated project lacks: children of the agent's own."""
+        home, made = self._container.environment or "", set(self.simulator.books()["environments"])
+        steps = (*self.job.steps, *self.job.on_failure)
+        fresh = {str(step.settings["name"]) for step in steps if step.kind == "branch"}
+        named = [step.environment(home) for step in steps]
+        named += [str(step.settings["into"]) for step in steps if step.settings.get("into", HERE) != HERE]
+        for name in dict.fromkeys(named):
+            if name not in made | fresh:
+                self.simulator.add_environment(name, "staging", parent=home)
 
     def play(self, on_event: Callable[[str, Event], None] | None = None) -> Played:
         """Tick until the run is closed; raises ConfigInvalid where no slot ever comes."""
@@ -133,8 +180,20 @@ class Rehearsal:
                 report = run_tick(site)
                 ticks += 1
                 run, code = next(iter(report.runs.values()), run), report.exit_code()
+                if run is not None and run.waits_on == "approval" and self._approves:
+                    self._approve(site, run, on_event)
                 self.clock.sleep(TICK_SECONDS)
         return Played(run, ticks, self.simulator.books(), log.getvalue(), code)
+
+    def _approve(self, site: Site, run: Run, on_event: Callable[[str, Event], None] | None) -> None:
+        """Say yes, as somebody would."""
+        if run.current is None:
+            return
+        event = ApprovalGiven(at=self.clock.now(), step=run.current.index, granted="yes", by="the rehearsal")
+        with at_work(site) as desk:
+            desk.journal.append(run.id, event)
+        if on_event is not None:
+            on_event(run.id, event)
 
     def _begin(self, site: Site) -> None:
         """A first tick some time before the slot, then on to it; a job without schedule is opened by hand."""
@@ -170,11 +229,24 @@ class Rehearsal:
         """What a tick of the rehearsal works with; its journal lies in ``directory``."""
         redaction = Redaction()
         client = Client(
-            Transport(f"upsun-agent/{__version__}", in_process(self.simulator.wsgi, ConnectionCut)),
+            Transport(f"upsun-agent/{__version__}", in_process(self._answer, ConnectionCut)),
             Endpoints(HOST, HOST),
             self.simulator.scenario.token,
             clock=self.clock,
             hide=redaction.hide,
         )
         logger = make_log(redaction, stream=log, readable=False)
-        return Site(self._container, self.job_file, directory, self.clock, client, logger, on_event)
+        commands = Commands(runner=self._no_command)
+        return Site(self._container, self.job_file, directory, self.clock, client, logger, on_event, None, commands)
+
+    def _answer(self, environ: Any, start_response: Any) -> Any:
+        """The simulated platform and its sites; a page elsewhere answers as the site of the agent's environment."""
+        host = str(environ.get("HTTP_HOST", ""))
+        if not host.endswith("simulator.invalid"):
+            home = self.simulator.world.environments[self._container.environment or ""]
+            environ = {**environ, "HTTP_HOST": f"{home.machine_name}.simulator.invalid"}
+        return self.simulator.wsgi(environ, start_response)
+
+    def _no_command(self, *_: object) -> Ended:
+        """A rehearsal runs no command: each ends as the mishaps say."""
+        return Ended(self._exit_code, 1.0, "a rehearsal runs no command")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from agent.engine.job import Job
+from agent.engine.job import HERE, Job
 from agent.errors import UsageError
 from agent.records import dataclass, field
 
@@ -48,11 +48,10 @@ class Roles:
         return self.project == "admin" or self.types.get(environment_type) == "admin"
 
     def __str__(self) -> str:
+        """As ``--role`` takes them."""
         if self.project == "admin":
             return "admin of the whole project"
-        return (
-            ", ".join(f"{kind}: {role}" for kind, role in self.on_types().items()) or "viewer, on no environment type"
-        )
+        return ", ".join(self.permissions()) if self.on_types() else "viewer, on no environment type"
 
 
 def parse_roles(words: Iterable[str]) -> Roles:
@@ -85,26 +84,33 @@ def parse_roles(words: Iterable[str]) -> Roles:
     return roles
 
 
-def needed(jobs: Iterable[Job]) -> list[str]:
-    """The environment types on which the jobs need the role admin."""
-    return list(needed_by(jobs))
+def targets(jobs: Iterable[Job]) -> list[str]:
+    """The ids of the environments that steps of the jobs name, beside the agent's own."""
+    steps = [step for job in jobs for step in (*job.steps, *job.on_failure)]
+    named = [str(step.settings.get(key)) for step in steps for key in ("environment", "into") if step.settings.get(key)]
+    return [name for name in dict.fromkeys(named) if name != HERE]
 
 
-def needed_by(jobs: Iterable[Job]) -> dict[str, list[str]]:
+def needed(jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> list[str]:
+    """The environment types on which the jobs need the role admin; ``types`` says those of environments by id."""
+    return list(needed_by(jobs, types))
+
+
+def needed_by(jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> dict[str, list[str]]:
     """The names of the jobs that need the role admin, by environment type, production first."""
-    every = list(jobs)
-    found = {kind: [job.name for job in every if kind in job.environment_types] for kind in TYPES}
+    of_job = [(job, {*job.environment_types, *((types or {}).get(name) for name in targets([job]))}) for job in jobs]
+    found = {kind: [job.name for job, kinds in of_job if kind in kinds] for kind in TYPES}
     return {kind: names for kind, names in found.items() if names}
 
 
-def lacking(roles: Roles, jobs: Iterable[Job]) -> list[str]:
+def lacking(roles: Roles, jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> list[str]:
     """The grants without which the jobs cannot work, such as ``production:admin``."""
-    return [f"{kind}:admin" for kind in needed(jobs) if not roles.may_act(kind)]
+    return [f"{kind}:admin" for kind in needed(jobs, types) if not roles.may_act(kind)]
 
 
-def beyond(roles: Roles, jobs: Iterable[Job]) -> list[str]:
+def beyond(roles: Roles, jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> list[str]:
     """What the roles allow beyond what the jobs need, in words; empty where they are as narrow as can be."""
-    wanted = needed(jobs)
+    wanted = needed(jobs, types)
     if roles.project == "admin":
         return ["admin of the whole project: users, settings, deletion"]
     return [f"{kind}:{role}" for kind, role in roles.on_types().items() if role == "admin" and kind not in wanted]

@@ -8,8 +8,6 @@ invents slots in spring and hashes aliases.
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.engine.due import Slot
+from agent.late import Late, held_back, late_function
 from agent.limits import EXPRESSION_MOST, SLOTS_MOST
 from agent.records import dataclass
 
@@ -168,6 +167,8 @@ def _from_hash(match: re.Match[str], field: _Field, salt: str) -> str:
     low, high = (int(match[1]), int(match[2])) if match[1] else field.hashed
     if not field.low <= low <= high <= field.high:
         raise ExpressionError(f"{field.label}: {match[0]!r} is not within {field.low} to {field.high}")
+    import hashlib  # noqa: PLC0415  late: only an H needs it
+
     digest = hashlib.sha256(f"{salt}|{field.label}".encode()).digest()
     number = int.from_bytes(digest[:8], "big")
     if match[3] is None:
@@ -200,15 +201,17 @@ def _values(plain_field: str, field: _Field) -> Iterator[int]:
         yield from range(low, high + 1, int(step or 1))
 
 
+#: What croniter needs of two modules that it would otherwise import: the one runs ``file`` from PATH to learn the
+#: architecture, the other reads zones, of which croniter sees none here but UTC.
+_PLATFORM = Late("platform", architecture=lambda *_, **__: ("64bit", "ELF"))
+_ZONES = Late("dateutil.tz", tzutc=lambda: UTC, datetime_exists=late_function("dateutil.tz", "datetime_exists"))
+
+
 @lru_cache(maxsize=1)
 def _croniter() -> Any:
-    """The croniter class. Its import runs ``file`` from PATH to learn the architecture; keep it from doing so."""
-    original = platform.architecture
-    platform.architecture = lambda *_, **__: ("64bit", "ELF")
-    try:
-        from croniter import croniter  # noqa: PLC0415  late: it costs seven interpreter starts
-    finally:
-        platform.architecture = original
+    """The croniter class."""
+    with held_back(_PLATFORM, _ZONES):
+        from croniter import croniter  # noqa: PLC0415  late: it costs as much as three ticks
     return croniter
 
 

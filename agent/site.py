@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.clock import Clock
+from agent.commands import Commands
 from agent.config import JobFile
 from agent.container import Container
 from agent.engine.events import Event
@@ -21,13 +22,14 @@ from agent.journal.marks import refuse_moved
 from agent.journal.sqlite import JournalDamaged, SqliteJournal
 from agent.limits import MOVE_BUDGET
 from agent.places import on_server
-from agent.records import dataclass
+from agent.records import dataclass, field
 from agent.schedule import Schedule
 from agent.suspension import held_back, hold_back
 from agent.upsun.client import Client
 
 if TYPE_CHECKING:
     from agent.database.place import ServerPlace
+    from agent.notify.herald import Herald
 
 
 class Terminated(BaseException):
@@ -39,7 +41,9 @@ class Site:
     """Everything a tick works with: where it is, what it may use, whom it tells.
 
     ``directory`` is where the state is: a directory, or (a ``ServerPlace``) a database.
-    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal.
+    ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal. ``herald``
+    tells people of events that the job file names; None where it names none. ``commands`` says how commands of jobs
+    are run.
     """
 
     container: Container
@@ -49,6 +53,8 @@ class Site:
     client: Client
     log: Any
     on_event: Callable[[str, Event], None] | None = None
+    herald: Herald | None = None
+    commands: Commands = field(default_factory=Commands)
 
     @property
     def project(self) -> str:

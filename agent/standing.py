@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from agent.engine.job import Job
 from agent.errors import SECOND_FACTOR, AgentError, NotPermitted, TokenMissing, TokenRefused
 from agent.limits import VARIABLE_MOST_BYTES
-from agent.records import dataclass
+from agent.records import dataclass, field
 from agent.roles import Roles, beyond, lacking
 
 if TYPE_CHECKING:  # httpx, which people.py needs, costs nine interpreter starts
@@ -69,7 +69,7 @@ def checked(value: str, source: str) -> str:
     if value != value.strip():
         what = "ends with a line break" if value.endswith(("\n", "\r")) else "has white space around it"
         text = f"the token in {source} {what}: jobs of the agent drop it, the official CLI sends it and is refused"
-        raise TokenRefused(text, remedy="store it again without: printf %s TOKEN | upsun-agent setup token --stdin")
+        raise TokenRefused(text, remedy="store it again: upsun-agent setup token asks for it, and stores it alone")
     return value
 
 
@@ -78,7 +78,8 @@ class Standing:
     """What is known of a token that was just exchanged.
 
     ``roles`` are those on ``project``: None where the user has no access, or where ``roles_unread`` says why nobody
-    knows. ``tokens`` are the user's; None where ``tokens_unread`` says why.
+    knows. ``tokens`` are the user's; None where ``tokens_unread`` says why. ``types`` are those of the
+    environments that the jobs' steps name, by id.
     """
 
     user: User
@@ -89,6 +90,7 @@ class Standing:
     project: str | None = None
     roles_unread: AgentError | None = None
     tokens_unread: AgentError | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def likely(self) -> ApiToken | None:
@@ -118,7 +120,7 @@ class Standing:
 
     def of_roles(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
         """What the roles do not allow that jobs need."""
-        missing = lacking(self.roles, jobs) if self.roles is not None else []
+        missing = lacking(self.roles, jobs, self.types) if self.roles is not None else []
         if not missing:
             return []
         text = f"the roles do not allow backups and updates where jobs run: {' and '.join(missing)} is missing"
@@ -126,7 +128,7 @@ class Standing:
 
     def of_breadth(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
         """What the roles allow that no job needs; without jobs nobody can say."""
-        broad = beyond(self.roles, jobs) if self.roles is not None and jobs else []
+        broad = beyond(self.roles, jobs, self.types) if self.roles is not None and jobs else []
         text = f"the user may do more than the jobs need: {', '.join(broad)}"
         return [(text, "a machine user with fewer roles limits what a leaked token can do")] if broad else []
 

@@ -19,8 +19,14 @@ def suspension(journal: Journal, job: str) -> str | None:
 
 def suspend(journal: Journal, job: str, reason: str, now: datetime) -> None:
     """Hold the job back from now on: its slots are skipped."""
+    for key, text in suspending(job, reason, now).items():
+        journal.note(key, text)
+
+
+def suspending(job: str, reason: str, now: datetime) -> dict[str, str]:
+    """The fact that holds the job back, to be written with the event that is the reason."""
     text = f"the job is suspended since {now:%Y-%m-%d %H:%M} UTC: {reason}; upsun-agent resume {job} ends it"
-    journal.note(_KEY + job, text)
+    return {_KEY + job: text}
 
 
 def held_back(journal: Journal) -> dict[str, str]:

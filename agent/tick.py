@@ -5,14 +5,15 @@ It never waits for the platform. What it cannot finish now, the next tick goes o
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import assert_never
 
 from agent.engine import events as ev
 from agent.engine.bounds import TICK_GAP
-from agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide
+from agent.engine.decide import Background, Execute, Look, Record, Rest, Send, Wait, decide
 from agent.engine.due import MissSlots, OpenSlot, Slot, SlotVerdict, due
 from agent.engine.facts import (
     Activity,
@@ -20,7 +21,6 @@ from agent.engine.facts import (
     Answer,
     LookAtActivities,
     LookAtActivity,
-    LookAtEnvironment,
     LookAtRetention,
     Observation,
     Question,
@@ -31,19 +31,21 @@ from agent.engine.policy import manual_limit
 from agent.engine.run import InconsistentEvents, Run, apply, fold
 from agent.errors import CODE_OF_WORD, EXIT_OK, Bug, RunFailed
 from agent.glance import basis
-from agent.journal import Cursor, Glance, Journal
+from agent.journal import Cursor, Glance, Journal, Notes
 from agent.journal.lock import container_identity
 from agent.limits import HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, PASS_MOST, RECHECK, TICK_BUDGET
+from agent.logs import LogLine, line_of, lines_of
 from agent.performer import Performer
 from agent.records import dataclass, field
 from agent.site import Desk, Site, at_work
 from agent.steps import KINDS
-from agent.suspension import suspend, suspension
+from agent.suspension import suspending, suspension
 
 #: Notes in the journal: the container of the last tick, and the backup quota as it was last seen.
 CONTAINER = "container"
 ONE_TICK = timedelta(seconds=400)  # the shortest cron interval of the platform, and some delay
 QUOTA = "manual-backup-limit"
+ROWS_OF_A_DAY = 300  # runs looked through for one that succeeded today: a run every five minutes makes 288
 
 
 @dataclass(slots=True)
@@ -98,7 +100,7 @@ class Tick:
         self.report = TickReport()
         self._site = site
         self._desk = desk
-        self._performer = Performer(site.client, site.project, site.environment, site.clock)
+        self._performer = Performer(site.client, site.project, site.environment, site.clock, site.commands)
         self._is_current = False
         self._unwritten: list[tuple[Run, ev.Event]] = []
         site.client.begin(TICK_BUDGET - desk.waited)
@@ -130,12 +132,35 @@ class Tick:
                 self.report.trouble = answer
                 return False
             return True  # nothing can be asked for with this token; the run itself will say so
-        restored = [each for each in _items(answer) if each.created_at and each.created_at >= since]
+        claimed = self.journal.claimed()  # one that this journal knows of has not rewound it
+        restored = [
+            each for each in _items(answer) if each.created_at and each.created_at >= since and each.id not in claimed
+        ]
         if restored:
-            why = f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC"
-            self._desk.begin_anew("rewound", why)
+            self._begin_rewound(f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC")
         self._is_current = True
         return True
+
+    def _begin_rewound(self, why: str) -> None:
+        """Begin a new journal, and close in it what the old one shows in flight: nobody else will tell how it ended."""
+        flying = []
+        for row in self.journal.rows(open_only=True, most=1000):
+            with contextlib.suppress(InconsistentEvents):
+                past = self.journal.events(row.run)
+                flying.append((fold(past), past[0]))
+        self._desk.begin_anew("rewound", why)
+        for run, opened in flying:
+            text = f"{why} while this run was in flight: what it had done since is not known"
+            remedy = "look at the environment's activities; the backup steps of the run are in the journal set aside"
+            closed = ev.RunClosed(
+                at=self._site.clock.now(), outcome="failed", failure="rewound", message=text, remedy=remedy
+            )
+            if not isinstance(opened, ev.RunOpened):
+                continue
+            events: tuple[ev.Event, ...] = (opened, closed)
+            if self.journal.open_run(opened, [closed], notes=self._news(run.id, run.job.name, events)):
+                self._tell(line_of(closed, run.id, run.job.name, run.slot), closed)
+                self.report.runs[run.id] = fold(events)
 
     def _has_moved(self, gap: timedelta) -> bool:
         """Whether this is another container than the last tick's, as after a restore, and something may be lost.
@@ -211,19 +236,37 @@ class Tick:
             later = [ev.RunClosed(at=now, outcome="skipped", message=held, failure="suspended")]
         elif not isinstance(verdict, OpenSlot):
             later = [ev.RunClosed(at=now, outcome="skipped", message=verdict.reason, failure="overlap")]
-        if self._desk.journal.open_run(opened, later):
-            for event in (opened, *later):
-                self._tell(opened.run, event, job.name, slot.name)
+        elif (against := self._hindrance(job, now)) is not None:
+            later = [ev.RunClosed(at=now, outcome="skipped", message=against, failure="condition")]
+        if self._desk.journal.open_run(opened, later, notes=self._news(opened.run, job.name, (opened, *later))):
+            events = (opened, *later)
+            for line, event in zip(lines_of(events), events, strict=True):
+                self._tell(line, event)
             self.report.runs[opened.run] = fold([opened, *later])
+
+    def _hindrance(self, job: Job, now: datetime) -> str | None:
+        """Why the job's conditions leave this slot out, or None."""
+        if not any(job.when.values()):
+            return None
+        from agent.engine.conditions import hindrance  # noqa: PLC0415  late: most jobs have none
+
+        zone, last = _zone(job), None
+        if job.when.get("once-a-day"):
+            rows = self._desk.journal.rows(job=job.name, most=ROWS_OF_A_DAY)
+            ended = [row.opened_at for row in rows if row.outcome == "succeeded"]
+            last = max(ended).astimezone(zone).date() if ended else None
+        return hindrance(job.when, now.astimezone(zone), self._site.environment, last)
 
     def open_by_hand(self, job: Job) -> str:
         """Open a run of the job now, whatever its schedule; returns the run's id."""
+        import secrets  # noqa: PLC0415  late: a cron's tick opens none by hand
+
         now = self._site.clock.now()
         run = f"{job.name}@manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         opened = self._opened(job, run, Slot(now, ""), "manual")
-        if not self._desk.journal.open_run(opened):
+        if not self._desk.journal.open_run(opened, notes=self._news(run, job.name, (opened,))):
             raise Bug(f"run {run} exists already")
-        self._tell(run, opened, job.name, None)
+        self._tell(line_of(opened, run, job.name), opened)
         return run
 
     def _opened(self, job: Job, run: str, slot: Slot, trigger: ev.Trigger) -> ev.RunOpened:
@@ -260,38 +303,50 @@ class Tick:
                 # The snapshot holds settings that no job file can. Raised on, it would stop this tick and every later.
                 self._close_senseless(run_id, f"nothing can be decided on it ({type(error).__name__})")
                 return None
-            match decision:
-                case Look():
-                    self._flush()
-                    seen = seen.plus(decision.question, self._look(run, decision.question))
-                case Record():
-                    run = self._record(run, decision.event)
-                case Send():
-                    run = self._record(run, decision.intent)
-                    self._flush()
-                    event, activity = self._performer.send(decision)
-                    run = self._record(run, event)
-                    seen = seen.only(LookAtEnvironment())  # what was listed before a request says nothing about it
-                    if activity is not None:
-                        seen = seen.plus(LookAtActivity(activity.id), activity)
-                case Wait():
-                    run = self._waiting(run, decision)
-                    self._flush()
-                    return run
-                case Rest():
-                    self._flush()
-                    self.report.runs[run.id] = run
-                    return run
+            if isinstance(decision, Execute) and not self._performer.has_time_for(decision):
+                decision = Wait("budget", "this tick has no time left for the command")
+            if isinstance(decision, Wait | Rest):
+                run = self._waiting(run, decision) if isinstance(decision, Wait) else run
+                self._flush()
+                self.report.runs[run.id] = run
+                return run
+            run, seen = self._carry_out(run, decision, seen)
         self._flush()
         raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
+
+    def _carry_out(
+        self, run: Run, decision: Look | Record | Send | Execute, seen: Observation
+    ) -> tuple[Run, Observation]:
+        """The run and what was seen, after one decision."""
+        match decision:
+            case Look():
+                self._flush()
+                return run, seen.plus(decision.question, self._look(run, decision.question))
+            case Record():
+                return self._record(run, decision.event), seen
+            case Send():
+                run = self._record(run, decision.intent)
+                self._flush()
+                event, activity = self._performer.send(decision)
+                seen = seen.environments()  # what was listed before a request says nothing about it
+                if activity is not None:
+                    seen = seen.plus(LookAtActivity(activity.id), activity)
+                return self._record(run, event), seen
+            case Execute():
+                run = self._record(run, decision.intent)
+                self._flush()
+                return self._record(run, self._performer.execute(decision)), Observation()  # all may be different now
+            case _:
+                assert_never(decision)
 
     def _close_senseless(self, run_id: str, why: str) -> None:
         """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
         self._flush()
         text = f"the journal of this run makes no sense: {why}"
         closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
-        self._desk.journal.append(run_id, closed)
-        self._tell(run_id, closed, run_id.partition("@")[0], None)
+        job = run_id.partition("@")[0]
+        self._desk.journal.append(run_id, closed, notes=self._news(run_id, job, (closed,)))
+        self._tell(line_of(closed, run_id, job), closed)
         self.report.senseless.append(run_id)
 
     def _look(self, run: Run, question: Question) -> Answer:
@@ -308,7 +363,6 @@ class Tick:
             run = self._record(run, event)
         if wait.trouble is not None:
             self._site.log.warning("trouble", job=run.job.name, run=run.id, trouble=wait.on, message=wait.message)
-        self.report.runs[run.id] = run
         self.report.waits[run.id] = wait
         return run
 
@@ -326,57 +380,60 @@ class Tick:
         if not self._unwritten:
             return
         written, self._unwritten = self._unwritten, []
-        self._desk.journal.append(written[0][0].id, *(event for _, event in written))
-        for run, event in written:
-            self._tell(run.id, event, run.job.name, run.slot)
-            if run.closed is not None:
-                self._break_circuit(run)
+        run, events = written[-1][0], [event for _, event in written]
+        held = self._broken_circuit(run)
+        notes = self._news(run.id, run.job.name, events, held)
+        if held is not None:
+            notes = {**notes, **suspending(run.job.name, held, self._site.clock.now())}
+        self._desk.journal.append(run.id, *events, notes=notes)
+        for after, event in written:
+            self._tell(line_of(event, run.id, run.job.name, run.slot, after), event)
+        if held is not None:
+            self._site.log.error("job-suspended", job=run.job.name, run=run.id, reason=held)
 
-    def _break_circuit(self, run: Run) -> None:
-        """Suspend the job after too many failed runs in a row, if it says so."""
+    def _news(self, run: str, job: str, events: Iterable[ev.Event], held: str | None = None) -> Notes:
+        """What is to be told of these events, kept with them until it is delivered; nothing where nobody is told."""
+        herald = self._site.herald
+        return {} if herald is None else herald.news(self.journal, run, job, events, held)
+
+    def _broken_circuit(self, run: Run) -> str | None:
+        """Why the job is to be suspended now: too many runs in a row failed, and it says so."""
         after = run.job.suspend_after
-        if not after:
-            return
+        if not after or run.closed is None or run.closed.outcome != "failed":
+            return None
         rows = self._desk.journal.rows(job=run.job.name, most=after * 10)
-        ended = [row.outcome for row in rows if row.outcome in {"succeeded", "failed"}][:after]
-        if ended == ["failed"] * after and suspension(self._desk.journal, run.job.name) is None:
-            reason = f"the last {after} runs failed (suspend-after)"
-            suspend(self._desk.journal, run.job.name, reason, self._site.clock.now())
-            self._site.log.error("job-suspended", job=run.job.name, reason=reason)
+        ended = [row.outcome for row in rows if row.outcome in {"succeeded", "failed"}][: after - 1]
+        if ended != ["failed"] * (after - 1) or suspension(self._desk.journal, run.job.name) is not None:
+            return None
+        return f"the last {after} runs failed (suspend-after)"
 
     def _background(self, run: Run, claimed: set[str]) -> Background:
         """``claimed`` grows with the run; what a step is waiting for now is its own, all else is somebody's already."""
         claimed.update(step.activity for step in run.steps if step.activity)
         current = {step.activity for step in run.steps if step.activity and not step.over}
         known = self._desk.journal.noted(QUOTA)
-        return Background(frozenset(claimed - current), int(known) if known and known.isdigit() else None)
+        limit = int(known) if known and known.isdigit() else None
+        return Background(frozenset(claimed - current), limit, _zone(run.job))
 
-    def _tell(self, run: str, event: ev.Event, job: str, slot: str | None) -> None:
-        """Every recorded event is a log line of the same name; failures are errors, warnings warn."""
-        keys = {"message", "failure", "remedy", "activity", "outcome", "attempt", "on", "backup", "how"}
-        data = {key: value for key in keys if (value := getattr(event, key, None)) not in {None, ""}}
-        step = getattr(event, "step", None)
-        if step is not None:
-            data["step"] = step + 1
-        bad = getattr(event, "outcome", None) == "failed" or isinstance(event, ev.StepFailed)
-        odd = isinstance(event, ev.Warned | ev.RequestUnanswered | ev.RequestRefused) or (
-            isinstance(event, ev.RunClosed) and event.outcome in {"missed", "skipped"}
-        )
-        level = "error" if bad else "warning" if odd else "info"
-        where = {"job": job, "run": run, **({"slot": slot} if slot else {})}
-        getattr(self._site.log, level)(event.kind, **where, **dict(sorted(data.items())))
+    def _tell(self, line: LogLine, event: ev.Event) -> None:
+        """Every recorded event is a log line of the same name."""
+        line.write(self._site.log)
         if self._site.on_event is not None:
-            self._site.on_event(run, event)
+            self._site.on_event(line.keys["run"], event)
 
     # --- what the next tick will see -----------------------------------------------------------------------
 
     def finish(self) -> None:
         """Leave the answer for idle ticks; remember that this tick was, if it made sure that the state is current."""
-        site, now = self._site, self._site.clock.now()
+        site, herald = self._site, self._site.herald
+        if herald is not None:
+            herald.tell(self.journal, site.client.left)
+        now = site.clock.now()
         if self._desk.journal.rows(open_only=True, most=1):
             moment = now
         else:
-            moment = max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now)]))
+            again = [herald.next_at(self.journal)] if herald is not None else []
+            moment = max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now), *again]))
         text = basis(site.job_file.text, site.container.environment_type)
         self.report.next_due = moment if moment > now else None
         self.journal.prune(now - timedelta(seconds=HISTORY_AGE), HISTORY_RUNS)
@@ -385,6 +442,10 @@ class Tick:
             if self.journal.noted(CONTAINER) != container_identity():
                 self.journal.note(CONTAINER, container_identity())
             self.journal.mark_tick(now.timestamp())
+        if site.job_file.report["publish"] is not None and self.report.runs:
+            from agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
+
+            publish(site, self.journal, self.report.runs)
 
     def _coming(self, now: datetime) -> Iterator[datetime]:
         """When each job is due next, from where its slots are judged: one that was left waiting is due now."""
@@ -396,6 +457,18 @@ class Tick:
             slot = schedule.next(min(judged, now))
             if slot is not None:
                 yield slot.due_at
+
+
+def _zone(job: Job) -> tzinfo:
+    """The job's zone; UTC where this machine does not know it, which the job file's check has said."""
+    if job.timezone == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  late: it costs a fifth of an idle tick
+
+    try:
+        return ZoneInfo(job.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
 
 
 def _items(answer: Answer) -> tuple[Activity, ...]:

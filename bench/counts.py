@@ -14,9 +14,10 @@ from bench.scene import NIGHT, Place, Scene
 
 #: Runs the launcher as the kernel would, then writes down what is loaded.
 PROBE = """\
-import sys
+import os, sys
 launcher, out = sys.argv[1:]
 sys.argv = [launcher, "tick"]
+os._exit = sys.exit
 try:
     with open(launcher, "rb") as file:
         code = compile(file.read(), launcher, "exec")

@@ -128,13 +128,18 @@ class Scene:
     # --- states -----------------------------------------------------------------------------------------------
 
     def _paint_dusk(self) -> None:
-        """The state just before the night's slot: ticks went by, the slot's minute has not been judged."""
-        self._template.mkdir()
-        journal = SqliteJournal(str(self._template), IDENTITY)
-        journal.set_cursor(Cursor("job-0000", f"{self.night.schedule}|UTC", self.slot - timedelta(minutes=5)))
+        """The state just before the night's slot: a tick went by, the slot's minute has not been judged."""
+        schedule, state = f"{self.night.schedule}|UTC", str(self.night.state)
+        journal = SqliteJournal(state, IDENTITY)
+        journal.set_cursor(Cursor("job-0000", schedule, self.slot + timedelta(minutes=5)))
+        journal.close()
+        self.tick(self.night)
+        journal = SqliteJournal(state, IDENTITY)
+        journal.set_cursor(Cursor("job-0000", schedule, self.slot - timedelta(minutes=5)))
         journal.note(CONTAINER, container_identity())
         journal.set_glance(Glance(IDENTITY, basis(self.night.text, TYPE), int(self.slot.timestamp())))
         journal.close()
+        shutil.copytree(self.night.state, self._template)
 
     def dusk(self) -> None:
         """Put the night's state back to before its slot."""

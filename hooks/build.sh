@@ -259,8 +259,8 @@ if sys.version_info[:2] not in ($served):
     sys.stderr.write("upsun-agent: installed for other versions of Python than %s: build the app again\n" % sys.version)
     sys.exit(78)
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "lib"))
-from agent.__main__ import main
-sys.exit(main())
+from agent.__main__ import end, main
+end(main())
 LAUNCHER
 } >"$new/bin/upsun-agent"
 chmod 755 "$new/bin/upsun-agent"

@@ -33,7 +33,7 @@ FIRST_ERROR = 400
 # Used by the official CLI and by us, and not in the document (contract page, section 12).
 UNDOCUMENTED = re.compile(
     r"/oauth2/.*|/ssh|/projects/.*/activities/[^/]+/log|/projects/[^/]+/environments/[^/]+/settings"
-    r"|/projects/[^/]+/integrations"
+    r"|/projects/[^/]+/integrations|/projects/[^/]+/environments/[^/]+/(activate|pause|resume|deploy)"
 )
 
 
@@ -119,12 +119,13 @@ def problem_of_request(method: str, raw_path: str, body: Any = None) -> str | No
 def problems_of_requests(requests: Iterable[RecordedRequest]) -> list[str]:
     """What is wrong, by the document, with requests that a simulator recorded.
 
-    Left out is what the document does not have at all: tokens, certificates, logs, environment settings.
+    Left out is what the document does not have at all: tokens, certificates, logs, environment settings, some
+    operations; and requests to sites, which are not the API's.
     """
     found = []
     for one in requests:
         where = one.raw_path.removeprefix("/api").partition("?")[0]
-        if UNDOCUMENTED.fullmatch(where):
+        if one.site is not None or UNDOCUMENTED.fullmatch(where):
             continue
         problem = problem_of_request(one.method, one.raw_path, one.body)
         if problem is not None:

@@ -1,13 +1,16 @@
-"""Kill, or fail, a whole backup-then-update run at every system call that touches its state or the network.
+"""Kill, or fail, a whole run at every system call that touches its state or the network.
+
+The run is the nightly one, backup then update, or with ``--play flagship`` the pipeline of docs/pipelines.md whose
+update breaks production, so that it is taken back.
 
 Each point is one real process: the tick is started under strace, which at the Nth call of a name kills it or makes
 the call fail; then ticks without strace go on until the run is over. What happened is read from the simulator's
-books, never from the agent: at most one backup and one update, no update without a successful backup before it,
-nothing left in flight.
+books, never from the agent: nothing asked for twice, no update without a successful backup before it, nothing left
+in flight.
 
     python -m tools.crash_matrix                 every point (long; `make soak`)
     python -m tools.crash_matrix --sample 60     a seeded sample
-    python -m tools.crash_matrix --write         also write docs/crash-matrix.md
+    python -m tools.crash_matrix --write         also write docs/crash-matrix.md (docs/crash-matrix-flagship.md)
 """
 
 from __future__ import annotations
@@ -28,13 +31,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from agent.simulator import ManualClock, Scenario, Simulator, serve
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DOCUMENT = REPOSITORY / "docs" / "crash-matrix.md"
 PROJECT, ENVIRONMENT, TOKEN = "abcdefgh1234z", "main", "crash-matrix-token"
 STATE_FILES = ("journal.sqlite", "journal.sqlite-journal", "tick.lock", "last-tick")
 WAYS = ("KILL", "ENOSPC", "EIO", "EACCES")
@@ -46,7 +49,7 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  f
 TICKS_MOST = 14
 STEP_SECONDS = 170.0  # the platform's clock moves on this far between ticks: past the time an answer may be open
 
-JOB_FILE = """\
+NIGHTLY = """\
 [jobs.nightly-update]
 schedule = "{minute} {hour} * * *"
 
@@ -56,6 +59,57 @@ backup = {{}}
 [[jobs.nightly-update.steps]]
 source-operation = {{ name = "update" }}
 """
+FLAGSHIP = """\
+[jobs.flagship]
+schedule = "{minute} {hour} * * *"
+
+[[jobs.flagship.steps]]
+sync = {{ environment = "staging", code = true, data = true, retries = 0 }}
+
+[[jobs.flagship.steps]]
+source-operation = {{ environment = "staging", name = "update", backup = "not-needed" }}
+
+[[jobs.flagship.steps]]
+http-check = {{ url = "{url}/_site/staging/", when = "updated", retries = 0 }}
+
+[[jobs.flagship.steps]]
+backup = {{ environment = ".", when = "updated", retries = 0 }}
+
+[[jobs.flagship.steps]]
+merge = {{ environment = "staging", into = ".", when = "updated" }}
+
+[[jobs.flagship.steps]]
+http-check = {{ url = "{url}/_site/main/", when = "updated", retries = 0 }}
+
+[[jobs.flagship.on-failure]]
+source-operation = {{ environment = ".", name = "revert", backup = "not-needed", on-failure = "continue" }}
+
+[[jobs.flagship.on-failure]]
+restore = {{ environment = ".", allow-restore = true }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """A run to be struck: its job file, how the platform behaves, and what comes of it when nothing is struck."""
+
+    job_file: str
+    scenario: dict[str, Any]
+    wanted: tuple[str, ...]
+    outcome: str
+    document: str
+
+
+PLAYS = {
+    "nightly": Play(NIGHTLY, {}, ("backup", "source-operation update"), "succeeded", "crash-matrix.md"),
+    "flagship": Play(
+        FLAGSHIP,
+        {"update_breaks_site": "production", "source_operations": ("update", "revert")},
+        ("synchronize", "source-operation update", "backup", "merge", "source-operation revert", "restore"),
+        "failed",
+        "crash-matrix-flagship.md",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -115,17 +169,19 @@ def zygote() -> Ticks:
 class Scene:
     """A state directory in which the job's slot has just become due, and the variables of its container."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, play: str = "nightly") -> None:
         self.root = root
+        self.play = play
         self.state = root / "state"
         self.job_file = root / "agent.toml"
 
     @classmethod
-    def build(cls, root: Path) -> Scene:
+    def build(cls, root: Path, play: str = "nightly") -> Scene:
         """Install the agent's state well before the slot: a first tick, with its clock notes put back in time."""
-        scene = cls(root)
+        scene = cls(root, play)
         slot = datetime.now(UTC) - timedelta(minutes=10)
-        scene.job_file.write_text(JOB_FILE.format(minute=slot.minute, hour=slot.hour))
+        text = PLAYS[play].job_file.format(minute=slot.minute, hour=slot.hour, url="http://127.0.0.1:9")
+        scene.job_file.write_text(text)
         subprocess.run(scene.command(), env=scene.variables("http://127.0.0.1:9"), check=True, capture_output=True)
         with sqlite3.connect(scene.state / "journal.sqlite") as db:
             db.execute("UPDATE cursors SET until = until - 3600")
@@ -136,7 +192,12 @@ class Scene:
     def copy(self, root: Path) -> Scene:
         """The same scene in another directory."""
         shutil.copytree(self.root, root, dirs_exist_ok=True)
-        return Scene(root)
+        return Scene(root, self.play)
+
+    def at(self, url: str) -> Scene:
+        """The same scene with the sites of its checks on that server."""
+        self.job_file.write_text(self.job_file.read_text().replace("http://127.0.0.1:9", url))
+        return self
 
     @staticmethod
     def command() -> list[str]:
@@ -179,9 +240,10 @@ class Scene:
         ]
 
 
-def platform() -> Simulator:
+def platform(play: str = "nightly") -> Simulator:
     """A platform on which everything happens at once, and whose clock only we move."""
     scenario = Scenario(
+        **PLAYS[play].scenario,
         token=TOKEN,
         project=PROJECT,
         environment=ENVIRONMENT,
@@ -189,6 +251,9 @@ def platform() -> Simulator:
         source_operation_seconds=0,
         deploy_seconds=0,
         integration_seconds=0,
+        sync_seconds=0,
+        merge_seconds=0,
+        restore_seconds=0,
     )
     return Simulator(scenario, ManualClock(datetime.now(UTC)))
 
@@ -197,8 +262,8 @@ def points(template: Scene, ways: Iterable[str]) -> list[Point]:
     """Every point there is, counted in one whole run under strace."""
     found: list[Point] = []
     for area in ("files", "network"):
-        with tempfile.TemporaryDirectory(dir=MEMORY) as directory, serve(platform()) as server:
-            scene, log = template.copy(Path(directory) / "scene"), Path(directory) / "strace.log"
+        with tempfile.TemporaryDirectory(dir=MEMORY) as directory, serve(platform(template.play)) as server:
+            scene, log = template.copy(Path(directory) / "scene").at(server.url), Path(directory) / "strace.log"
             zygote().run(scene.variables(server.url), scene.strace(area, "-o", str(log)))
             counts = Counter(re.findall(r"^(?:\d+ +)?([a-z_0-9]+)\(", log.read_text(errors="replace"), re.MULTILINE))
         for call, count in sorted(counts.items()):
@@ -206,11 +271,11 @@ def points(template: Scene, ways: Iterable[str]) -> list[Point]:
     return found
 
 
-def strike(template: str, first: Point, second: Point | None = None) -> Result:
+def strike(template: str, first: Point, second: Point | None = None, play: str = "nightly") -> Result:
     """Hit one tick at ``first`` (and the next at ``second``), then tick until the run is over, and judge."""
-    simulator = platform()
+    simulator = platform(play)
     with tempfile.TemporaryDirectory(dir=MEMORY) as directory, serve(simulator) as server:
-        scene = Scene(Path(template)).copy(Path(directory) / "scene")
+        scene = Scene(Path(template), play).copy(Path(directory) / "scene").at(server.url)
         broken: list[str] = []
         code = tick(scene, server.url, first, broken)
         if second is not None:
@@ -262,31 +327,41 @@ def is_over(scene: Scene) -> bool:
 
 def judge(simulator: Simulator, scene: Scene) -> Iterator[str]:
     """Every promise that the simulator's books show to be broken."""
-    activities = simulator.books()["activities"]
+    play = PLAYS[scene.play]
+    activities = [each for each in simulator.books()["activities"] if _word(each) in play.wanted]
+    for word, count in Counter(_word(each) for each in activities).items():
+        if count > 1:
+            yield f"P1: {count} times {word}"
     backups = [each for each in activities if each["type"] == "environment.backup"]
-    updates = [each for each in activities if each["type"] == "environment.source-operation"]
-    if len(backups) > 1:
-        yield f"P1: {len(backups)} backups"
-    if len(updates) > 1:
-        yield f"P1: {len(updates)} updates"
-    for update in updates:
+    protected = "environment.source-operation" if scene.play == "nightly" else "environment.merge"
+    for update in (each for each in activities if each["type"] == protected):
         if not any(each["result"] == "success" and each["number"] < update["number"] for each in backups):
-            yield "P2: an update without a successful backup before it"
+            yield f"P2: {_word(update)} without a successful backup before it"
     if not is_over(scene):
         yield "P3: the run is not over"
-    elif not updates:
-        with sqlite3.connect(scene.state / "journal.sqlite") as db:
-            rows = db.execute("SELECT run, outcome FROM runs").fetchall()
-        db.close()
-        if all(outcome == "succeeded" for _, outcome in rows):
-            yield "P3: the run claims success without an update"
+        return
+    with sqlite3.connect(scene.state / "journal.sqlite") as db:
+        outcomes = {outcome for (outcome,) in db.execute("SELECT outcome FROM runs").fetchall()}
+    db.close()
+    done = tuple(_word(each) for each in sorted(activities, key=lambda one: int(one["number"])))
+    if outcomes == {"succeeded"} and done != play.wanted:
+        yield f"P3: the run claims success, but the platform did {', '.join(done) or 'nothing'}"
+    if "merge" in done and done != play.wanted:
+        yield f"P3: production is broken and was not taken back: {', '.join(done)}"
+
+
+def _word(activity: dict[str, Any]) -> str:
+    """The activity in a word, a source operation with its name."""
+    name = activity["parameters"].get("operation", "")
+    return " ".join(filter(None, (activity["type"].removeprefix("environment."), name)))
 
 
 def run_matrix(wanted: list[Point], template: Scene, workers: int, *, noisy: bool = True) -> list[Result]:
     """All these points, several at a time."""
     results: list[Result] = []
     with ProcessPoolExecutor(workers) as pool:
-        for result in pool.map(strike, [str(template.root)] * len(wanted), wanted, chunksize=4):
+        of = partial(strike, play=template.play)
+        for result in pool.map(of, [str(template.root)] * len(wanted), wanted, chunksize=4):
             results.append(result)
             if noisy and (result.broken or len(results) % 50 == 0):
                 told = f": {result.point}: {result.broken}" if result.broken else ""
@@ -299,7 +374,8 @@ def run_pairs(pairs: list[tuple[Point, ...]], template: Scene, workers: int) -> 
     """All these pairs: the tick killed at the first point, the next tick at the second."""
     with ProcessPoolExecutor(workers) as pool:
         firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        results = list(pool.map(strike, [str(template.root)] * len(pairs), firsts, seconds, chunksize=4))
+        of = partial(strike, play=template.play)
+        results = list(pool.map(of, [str(template.root)] * len(pairs), firsts, seconds, chunksize=4))
     for result in results:
         if result.broken:
             sys.stdout.write(f"pair: {result.point}: {result.broken}\n")
@@ -331,6 +407,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="crash_matrix", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sample", type=int, metavar="N", help="a seeded sample of N points instead of all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--play", choices=PLAYS, default="nightly", help="which run (default: nightly)")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--pairs", type=int, default=0, metavar="N", help="also N sampled pairs of kills")
     parser.add_argument("--workers", type=int, default=2)
@@ -340,7 +417,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="crash-matrix-", dir=MEMORY) as directory:
         root = Path(directory) / "template"
         root.mkdir()
-        template = Scene.build(root)
+        template = Scene.build(root, options.play)
         everything = points(template, options.ways)
         wanted = everything if options.sample is None else dice.sample(everything, min(options.sample, len(everything)))
         results = run_matrix(wanted, template, options.workers)
@@ -359,7 +436,10 @@ def main() -> int:
             f", or made to fail with {', '.join(options.ways[1:])}" if options.ways[1:] else ""
         )
         some = "" if options.sample is None else f" This is a sample of {len(results)} of {len(everything)} points."
-        DOCUMENT.write_text(PREFACE.format(ways=ways, some=some) + text, encoding="utf-8")
+        what = {"nightly": "backup-then-update run", "flagship": "flagship pipeline, taken back at its end,"}
+        preface = PREFACE.format(ways=ways, some=some, what=what[options.play])
+        document = REPOSITORY / "docs" / PLAYS[options.play].document
+        document.write_text(preface + text, encoding="utf-8")
     return 1 if any(result.broken for result in (*results, *twice)) else 0
 
 
@@ -367,10 +447,10 @@ PREFACE = """\
 # Crash matrix
 
 Written by `python -m tools.crash_matrix --write` (`make soak`). One row for each system call that a whole
-backup-then-update run makes on its state files and on the network. At every single one of these calls the process
+{what} makes on its state files and on the network. At every single one of these calls the process
 was {ways} by strace; then ticks went on until the run was over.{some}
-The invariants are read from the simulator's books: at most one backup and one update, no update without a successful
-backup before it, nothing left in flight, no traceback, only documented exit codes.
+The invariants are read from the simulator's books: nothing asked for twice, no update without a successful backup
+before it, nothing left in flight, no traceback, only documented exit codes.
 
 """
 

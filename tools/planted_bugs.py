@@ -31,10 +31,17 @@ PARTS = (
     "CONTRIBUTING.md",
     "Makefile",
 )
-SUITE = ("tests/logs", "tests/engine", "tests/config", "tests/faults", "tests/upsun", "tests/tick", "tests/cli")
-
-
-DEEP = " " * 20
+SUITE = (
+    "tests/logs",
+    "tests/engine",
+    "tests/config",
+    "tests/faults",
+    "tests/upsun",
+    "tests/tick",
+    "tests/cli",
+    "tests/report",
+    "tests/journal",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +59,8 @@ BUGS = (
     Bug(
         "the request goes out before the intent is written",
         "agent/tick.py",
-        f"{DEEP}self._flush()\n{DEEP}event, activity = self._performer.send(decision)\n",
-        f"{DEEP}event, activity = self._performer.send(decision)\n{DEEP}self._flush()\n",
+        "                self._flush()\n                event, activity = self._performer.send(decision)\n",
+        "                event, activity = self._performer.send(decision)\n                self._flush()\n",
     ),
     Bug(
         "the proof of the backup is skipped",
@@ -88,7 +95,7 @@ BUGS = (
     Bug(
         "an update needs no proved backup",
         "agent/engine/decide.py",
-        "    if kind.needs_proof(step.plan) and case.run.proved_backup is None:\n",
+        "    if kind.needs_proof(step.plan) and case.run.backup_of(subject) is None:\n",
         "    if kind.needs_proof(step.plan) and not case.run.steps:\n",
     ),
     Bug(
@@ -160,8 +167,8 @@ BUGS = (
     Bug(
         "a journal that a restore rewound is acted on",
         "agent/tick.py",
-        '        if restored:\n            why = f"restore',
-        '        if len(restored) > 99:\n            why = f"restore',
+        "        if restored:\n            self._begin_rewound",
+        "        if len(restored) > 99:\n            self._begin_rewound",
     ),
     Bug(
         "the lock is not taken",
@@ -207,15 +214,57 @@ BUGS = (
     ),
     Bug(
         "nothing to update is taken for a commit that is live",
-        "agent/steps/source_operation.py",
-        "        if commit is None and not any(",
-        "        if commit is None and any(",
+        "agent/steps/commits.py",
+        "    if commit is None and not any(",
+        "    if commit is None and any(",
     ),
     Bug(
         "a deployment that failed is not looked at",
-        "agent/steps/source_operation.py",
+        "agent/steps/commits.py",
         "    bad = next((each for each in pushes if not each.succeeded), None)\n",
         "    bad = next((each for each in pushes if each.state == 'nowhere'), None)\n",
+    ),
+    Bug(
+        "a step that names another environment works on the agent's own",
+        "agent/engine/job.py",
+        '        return named if isinstance(named, str) and named not in {"", HERE} else home\n',
+        "        return named if isinstance(named, str) and not named else home\n",
+    ),
+    Bug(
+        "a backup of one environment proves another",
+        "agent/engine/run.py",
+        "            and step.plan.environment(self.environment) == environment\n",
+        "            and step.plan.environment(self.environment)\n",
+    ),
+    Bug(
+        "taking back begins though nothing was changed",
+        "agent/engine/taking_back.py",
+        "    if not any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps):\n",
+        "    if touched and not any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps):\n",
+    ),
+    Bug(
+        "taking back is taken back",
+        "agent/engine/taking_back.py",
+        "    if run.taking_back is not None or not run.take_back_steps:\n",
+        "    if not run.take_back_steps:\n",
+    ),
+    Bug(
+        "an interrupted command is run again",
+        "agent/engine/decide.py",
+        "    if kind.may_repeat(case.step.plan):\n",
+        "    if case.step.attempts:\n",
+    ),
+    Bug(
+        "the command gets the API token",
+        "agent/process.py",
+        "for key, value in os.environ.items() if key not in hidden}",
+        "for key, value in os.environ.items() if key or key not in hidden}",
+    ),
+    Bug(
+        "a merge goes into whichever parent there is",
+        "agent/steps/merge.py",
+        "        if environment.parent != into:\n",
+        "        if environment.parent is None:\n",
     ),
     Bug(
         "a cancelled or timed-out backup is asked for again",
@@ -249,9 +298,34 @@ BUGS = (
     ),
     Bug(
         "the token is in the log",
-        "agent/logs.py",
-        "                value = value.replace(secret, HIDDEN)\n",
-        "                value = value.replace(secret, secret)\n",
+        "agent/redaction.py",
+        "        parts += [text[place:start], HIDDEN]\n",
+        "        parts += [text[place:end], HIDDEN]\n",
+    ),
+    Bug(
+        "a secret that two pieces share is shown",
+        "agent/redaction.py",
+        "            cut = begin if begin < cut < end else cut",
+        "            cut = cut",
+    ),
+    Bug(
+        "a message leaves the outbox before it was delivered",
+        "agent/notify/herald.py",
+        "        outcome = self._attempt(journal, channel, message, seconds)\n",
+        "        self._change(journal, message, outbox.dropped(message))\n"
+        "        outcome = self._attempt(journal, channel, message, seconds)\n",
+    ),
+    Bug(
+        "messages are kept apart from their events",
+        "agent/tick.py",
+        "        self._desk.journal.append(run.id, *events, notes=notes)\n",
+        "        self._desk.journal.append(run.id, *events)\n        self._desk.journal.append(run.id, notes=notes)\n",
+    ),
+    Bug(
+        "a webhook's signature does not cover the body",
+        "agent/notify/webhook.py",
+        'b".".join([identity.encode(), moment.encode(), body])',
+        'b".".join([identity.encode(), moment.encode(), b""])',
     ),
     Bug(
         "SIGTERM kills without letting go",
@@ -264,6 +338,25 @@ BUGS = (
         "agent/glance.py",
         '    if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):\n',
         "    if not same:\n",
+    ),
+    Bug(
+        "a check of the token believes a kept bearer",
+        "agent/upsun/auth.py",
+        "        self.forget()  # a bearer of a token that is refused now must not serve the next process either\n"
+        "        self._bearer = self._exchange()\n",
+        "        self._bearer = self._kept() or self._exchange()\n",
+    ),
+    Bug(
+        "a text on the page is not escaped",
+        "agent/report/markup.py",
+        "            yield escape(shown(child))\n",
+        "            yield shown(child)\n",
+    ),
+    Bug(
+        "counters fall when history is forgotten",
+        "agent/journal/sqlite.py",
+        "                    self._remember(gone)\n",
+        "                    pass\n",
     ),
     *(Bug(*each, suite=SERVER_SUITE) for each in SERVER_BUGS),
 )

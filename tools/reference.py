@@ -1,4 +1,4 @@
-"""The reference pages under docs/, generated from the code: ``make docs`` writes them, a test keeps them equal."""
+"""The reference pages under docs/ and the completion scripts, generated: ``make docs`` writes, a test compares."""
 
 from __future__ import annotations
 
@@ -11,13 +11,27 @@ from typing import Any
 
 from agent.cli.main import build
 from agent.cli.main import commands as every_command
-from agent.config.definitions import AGENT, BACKUP, JOB, SOURCE_OPERATION, json_schema
-from agent.config.shapes import Boolean, Choice, Duration, ListOf, MapOf, Number, Table, Text
+from agent.config.definitions import (
+    AGENT,
+    EMAIL,
+    HEALTHCHECKS,
+    HEARTBEAT,
+    JOB,
+    NOTICES,
+    REPORT,
+    SLACK,
+    WEBHOOK,
+    WHEN,
+    json_schema,
+)
+from agent.config.shapes import Boolean, Choice, Duration, Either, ListOf, MapOf, Number, Table, Text
 from agent.database import troubles
 from agent.engine.events import EVENTS
 from agent.errors import documented
 from agent.journal.server import migrate
-from tools import states
+from agent.logs import KEYS
+from agent.steps import KINDS
+from tools import completions, documents, states, step_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 #: Modules whose errors are documented though no command imports them before it needs them.
@@ -64,17 +78,29 @@ def job_file() -> str:
     ]
     tables: list[tuple[str, Table]] = [
         ("[agent]", AGENT),
+        ("[report]", REPORT),
         ("[jobs.NAME]", JOB),
-        ("A step `backup = { … }`", BACKUP),
-        ("A step `source-operation = { … }`", SOURCE_OPERATION),
+        ("[jobs.NAME.when]", WHEN),
+        ("[jobs.NAME.notify] and `notify` in [agent]", NOTICES),
+        ("`heartbeat` in [agent]", HEARTBEAT),
+        ("A channel [notify.NAME]: `healthchecks = { … }`", HEALTHCHECKS),
+        ("A channel [notify.NAME]: `webhook = { … }`", WEBHOOK),
+        ("A channel [notify.NAME]: `slack = { … }`", SLACK),
+        ("A channel [notify.NAME]: `email = { … }`", EMAIL),
     ]
     for title, table in tables:
-        parts += [f"## {title}", "", "| key | value | default | |", "| --- | --- | --- | --- |"]
-        for key, field in table.fields.items():
-            default = "required" if field.required else _default(field.default, field.shape)
-            parts.append(f"| `{key}` | {_kind(field.shape)} | {default} | {field.doc} |")
-        parts.append("")
+        parts += [f"## {title}", "", _keys(table)]
+    parts += ["## Steps", "", "The keys of each kind of step are on its own page: [Steps](steps.md).", ""]
     return NOTE + "\n".join(parts)
+
+
+def _keys(table: Table) -> str:
+    """The keys of a table as a table."""
+    rows = ["| key | value | default | |", "| --- | --- | --- | --- |"]
+    for key, field in table.fields.items():
+        default = "required" if field.required else _default(field.default, field.shape)
+        rows.append(f"| `{key}` | {_kind(field.shape)} | {default} | {field.doc} |")
+    return "\n".join([*rows, ""])
 
 
 def _default(value: Any, shape: Any) -> str:
@@ -100,6 +126,8 @@ def _kind(shape: Any) -> str:
             return f"{shape.least} to {shape.most}"
         case Text():
             return shape.what
+        case Either():
+            return shape.second.what if isinstance(shape.second, Text) else _kind(shape.second)
         case MapOf() | Table():
             return "table"
     raise TypeError(f"no words for {type(shape).__name__}")
@@ -125,9 +153,19 @@ def commands() -> str:
 
 #: Log lines that are no events of a run.
 OTHER_LINES = {
+    "activity-log": "One line of the platform's own log of `activity`, printed by `logs RUN --platform`.",
+    "activity-log-unread": "That log could not be read: `message` says why.",
+    "activity-log-unsealed": "There may be more of that log: the activity still runs, or it is longer than is read.",
     "job-not-here": "A job of the file does not run on this type of environment.",
+    "heartbeat-failed": "The dead-man's switch could not be pinged: `message` says why. The next tick tries again.",
     "job-suspended": "Too many runs in a row failed: the job is held back until `resume`.",
     "journal-set-aside": "The journal was another environment's, rewound by a restore, or damaged: see `reason`.",
+    "notice-delayed": "A message could not be delivered: `message` says why, `again_at` when it is tried again.",
+    "notice-dropped": "A message is for nobody: `reason` says why (mail is off, the channel is gone).",
+    "notice-lost": "A message was given up: `message` says why. The next one on its `channel` tells how many were.",
+    "notice-told": "A message was delivered: `channel`, `moment`, `attempt`, `duration_s`.",
+    "report-published": "The page that the job file asks for was written to `directory`.",
+    "report-not-published": "It could not be written: `message` says why. The tick is none the worse.",
     "trouble": "Something stands in the way of a run: `trouble` is its kind, `message` what happened.",
 }
 
@@ -138,7 +176,7 @@ def events() -> str:
         "# Events",
         "",
         "The facts that the journal keeps about a run, in order. `show RUN --json` lists them; every one of them is a",
-        "log line of the same name, with `time`, `level`, `job`, `run`, `slot`, and `step` counted from 1.",
+        "[log](logs.md) line of the same name.",
         "",
         "| event | meaning | keys |",
         "| --- | --- | --- |",
@@ -146,6 +184,8 @@ def events() -> str:
     for kind, event in EVENTS.items():
         keys = ", ".join(f"`{each.name}`" for each in fields(event) if each.name not in {"at", "job"})
         lines.append(f"| `{kind}` | {(event.__doc__ or '').strip().splitlines()[0]} | {keys} |")
+    lines += ["", "## Keys of the log lines", "", "Beside `event`, `level` and `time` (UTC), as far as they apply:", ""]
+    lines += ["| key | meaning |", "| --- | --- |", *(f"| `{key}` | {meaning} |" for key, meaning in KEYS.items())]
     lines += ["", "Log lines that are no events of a run:", "", "| line | meaning |", "| --- | --- |"]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in OTHER_LINES.items()]
     return NOTE + "\n".join(lines) + "\n"
@@ -159,6 +199,10 @@ def pages() -> dict[str, str]:
         "exit-codes.md": exit_codes(),
         "job-file.md": job_file(),
         "commands.md": commands(),
+        "steps.md": NOTE + step_pages.index(),
+        **{f"steps/{kind}.md": NOTE + step_pages.page(kind, _keys(step_pages.table_of(kind))) for kind in KINDS},
+        "json.md": NOTE + documents.page(),
+        "output.schema.json": json.dumps(documents.schema(), indent=2) + "\n",
         "agent.schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
 
@@ -166,8 +210,11 @@ def pages() -> dict[str, str]:
 def main() -> None:
     """Write the pages."""
     for name, text in pages().items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"docs/{name}\n")
+    for name in completions.write():
+        sys.stdout.write(f"{name}\n")
 
 
 if __name__ == "__main__":

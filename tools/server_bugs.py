@@ -86,7 +86,7 @@ SERVER_BUGS = (
         "a copy is not compared",
         "agent/cli/state.py",
         "        found = verify(old, new.journal)\n",
-        "        found = tally(new.journal)\n",
+        "        found = contents(new.journal)\n",
     ),
     (
         "both places of a move are in use",

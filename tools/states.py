@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from agent.engine import events as ev
-from agent.engine.decide import Background, Decision, Look, Record, Rest, Send, Wait, decide
+from agent.engine.decide import Background, Decision, Execute, Look, Record, Rest, Send, Wait, decide
 from agent.engine.facts import (
     Absent,
     Activity,
@@ -122,7 +122,7 @@ def activity(kind: str, **changes: object) -> Activity:
     name = "act-backup" if kind == "backup" else "act-update"
     usual = Activity(
         id=name,
-        type=KINDS[kind].activity_type,
+        type=f"environment.{kind}",
         state="complete",
         result="success",
         created_at=at(2),
@@ -252,7 +252,7 @@ def outcome(run: Run, kind: str, sight: Sight, now: datetime = NOON + timedelta(
 def words(decision: Decision) -> str:
     """The decision in a few words."""
     match decision:
-        case Send():
+        case Send() | Execute():
             return "**request**"
         case Wait():
             return f"wait: {decision.on}"
@@ -284,7 +284,7 @@ def page() -> str:
         "itself; after an event is recorded, the tick decides again.",
         "",
     ]
-    for kind in KINDS:
+    for kind in ("backup", "source-operation"):
         heads = list(phases(0 if kind == "backup" else 1))
         parts += [f"## {kind}", "", f"| seen | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
         parts += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows(kind)]

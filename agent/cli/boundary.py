@@ -12,31 +12,46 @@ from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, Bug
 from agent.journal.codec import EventUnreadable
 from agent.site import Terminated, ended_by_sigterm
 
+IN_JOURNAL = "what was begun is in the journal, the next tick goes on"
 
-def guarded(command: Callable[[], int], *, wants_json: bool) -> int:
-    """Carry out the command; every way it can end is an exit code."""
+
+def guarded(command: Callable[[], int], *, wants_json: bool, keeps_journal: bool, clean: Callable[[str], str]) -> int:
+    """Carry out the command; every way it can end is an exit code.
+
+    Args:
+        command: what is to be done; it may say in an interruption of its own what that leaves behind.
+        wants_json: whether errors are told as JSON.
+        keeps_journal: whether what it begins is in the journal.
+        clean: takes secrets out of what is said.
+    """
     prepare_streams()
     try:
         with ended_by_sigterm():
             code = command()
         sys.stdout.flush()
     except AgentError as error:
-        return _refuse(error, wants_json=wants_json)
+        return _refuse(error, wants_json=wants_json, clean=clean)
     except InconsistentEvents as error:  # a command that looks met what a tick closes as failed
-        return _refuse(EventUnreadable(f"the journal of a run makes no sense: {error}"), wants_json=wants_json)
-    except KeyboardInterrupt:
-        complain("interrupted; what was begun is in the journal, the next tick goes on")
+        return _refuse(
+            EventUnreadable(f"the journal of a run makes no sense: {error}"), wants_json=wants_json, clean=clean
+        )
+    except KeyboardInterrupt as end:
+        complain(_ended("interrupted", str(end) or (IN_JOURNAL if keeps_journal else "")))
         return EXIT_INTERRUPTED
-    except Terminated:
-        complain("terminated; what was begun is in the journal, the next tick goes on")
+    except Terminated as end:
+        complain(_ended("terminated", str(end) or (IN_JOURNAL if keeps_journal else "")))
         return EXIT_TERMINATED
     except BrokenPipeError:  # the reader has seen enough (| head)
         give_up(sys.stdout)
         return 0
     except Exception as error:  # noqa: BLE001  promise P6: no input ends in a traceback; its text may hold anything
-        return _refuse(_bug(error), wants_json=wants_json)
+        return _refuse(_bug(error), wants_json=wants_json, clean=clean)
     else:
         return code
+
+
+def _ended(how: str, left: str) -> str:
+    return f"{how}; {left}" if left else how
 
 
 def _bug(error: Exception) -> AgentError:
@@ -48,11 +63,12 @@ def _bug(error: Exception) -> AgentError:
     return Bug(f"unexpected {type(error).__name__}{place}", remedy="please report it with the command that you gave")
 
 
-def _refuse(error: AgentError, *, wants_json: bool) -> int:
+def _refuse(error: AgentError, *, wants_json: bool, clean: Callable[[str], str]) -> int:
     """Say what is wrong, where, and what helps."""
-    complaint = "\n  ".join(filter(None, (f"upsun-agent: {error}", error.remedy)))
+    message, remedy = clean(str(error)), clean(error.remedy)
+    complaint = "\n  ".join(filter(None, (f"upsun-agent: {message}", remedy)))
     if wants_json:
-        body = {"kind": error.word(), "message": str(error), "remedy": error.remedy, "exit_code": error.exit_code}
+        body = {"kind": error.word(), "message": message, "remedy": remedy, "exit_code": error.exit_code}
         from agent.cli.terminal import Terminal  # noqa: PLC0415  late: a tick of a cron prints nothing
 
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from agent.cli.token import jobs_of, stands
 from agent.database.place import placed
 from agent.doctor import Finding, code_of, place, worst
 from agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
+from agent.journal.directory import reading_if_any
 from agent.limits import TICK_BUDGET
 from agent.places import on_server
 from agent.report.story import Tone
@@ -55,12 +57,20 @@ def _check(context: Context) -> int:
         ]
         context.terminal.document({"phase": phase, "worst": worst(findings), "findings": listed, "exit_code": code})
         return code
+    _tell(context, findings)
+    return code
+
+
+def _tell(context: Context, findings: Sequence[Finding]) -> None:
+    """The table, and how many there are of each kind. Remedies are not folded: they hold commands to copy."""
     for finding in findings:
         word = context.terminal.paint(f"{finding.level:<4}", TONES[finding.level])
-        context.terminal.say(f"{word}  {finding.name:<18}  {finding.message}")
+        context.terminal.beside(f"{word}  {finding.name:<18}  ", finding.message, indent=26)
         if finding.remedy:
-            context.terminal.say(f"{'':<26}{finding.remedy}", "dim")
-    return code
+            context.terminal.say(f"      {finding.remedy}", "dim")
+    levels = Counter(finding.level for finding in findings)
+    counts = f"{levels['ok']} ok, {levels['warn']} to look at, {levels['fail']} failed"
+    context.terminal.say(f"{counts}.", TONES[worst(findings)])
 
 
 def _python(_: Context) -> Iterator[Finding]:
@@ -109,9 +119,12 @@ def _build_type(_: Context) -> Iterator[Finding]:
 
 def _runtime_type(context: Context) -> Iterator[Finding]:
     kind = context.container.environment_type
+    if kind is None and (context.container.phase != "runtime" or context.options.environment):
+        yield Finding("environment type", "ok", "no container of that environment says it: the API will")
+        return
     if kind is None:
         text = "PLATFORM_ENVIRONMENT_TYPE is not set: the API alone will say which type this is"
-        yield Finding("environment type", "warn", text, "outside a container that is so; in one, redeploy")
+        yield Finding("environment type", "warn", text, "redeploy, so that the container hears of it")
         return
     try:
         jobs = context.job_file.jobs.values()
@@ -169,10 +182,22 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
         kind=container.environment_type,
         jobs=jobs,
         directory=directory,
+        last_tick=_last_tick(context, directory),
         variable=context.token_variable,
         clock=context.clock,
     )
     yield from platform.findings(standing, timedelta(seconds=max_age))
+
+
+def _last_tick(context: Context, directory: str | None) -> int | None:
+    """When the last tick was, in seconds since 1970; None where that cannot be told."""
+    if directory is None:
+        return None
+    try:
+        with reading_if_any(directory, context.container.identity) as journal:
+            return journal.last_tick()
+    except AgentError:
+        return None  # the journal's own finding says it
 
 
 def _state(context: Context) -> Iterator[Finding]:
@@ -208,9 +233,36 @@ def _build_state(context: Context) -> Iterator[Finding]:
         yield from database.drivers(setting)
 
 
+def _telling(context: Context) -> Iterator[Finding]:
+    """Whether anybody is told, where a job runs; and the log file, if there is to be one."""
+    try:
+        notify, directory, kind = context.job_file.notify, context.directory, context.container.environment_type
+    except ConfigInvalid:
+        return  # the job file's own finding says it
+    from agent.doctor import telling  # noqa: PLC0415  late: only who tells needs it
+
+    try:
+        if context.log_file is not None:
+            yield telling.log_file(context.log_file)
+    except ConfigInvalid as error:  # a place that the variables name, and the job file does not
+        yield Finding("log file", "fail", str(error), error.remedy, error.exit_code)
+    if notify is None:
+        return
+    if not any(kind is None or kind in job.environment_types for job in context.job_file.jobs.values()):
+        yield Finding("notify", "ok", f"no job runs on {kind}: nobody is told of anything from here")
+        return
+    yield from telling.channels(notify, context.environ)
+    try:
+        with reading_if_any(directory, context.container.identity) as journal:
+            facts = journal.notes("outbox")
+    except AgentError:
+        return  # the journal's own finding says it
+    yield from telling.waiting(facts)
+
+
 def _places(context: Context) -> Iterator[Finding]:
     yield from place.build_places(context.environ)
 
 
 BUILD = (_python, _libraries, _places, _job_file, _build_state, _build_token, _build_type)
-RUNTIME = (_python, _job_file, _runtime_type, _state, _api)
+RUNTIME = (_python, _job_file, _runtime_type, _state, _telling, _api)

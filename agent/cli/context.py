@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from agent import __version__
 from agent.cli.streams import Steady
 from agent.clock import Clock, SystemClock
-from agent.config import DEFAULTS, JobFile, find, load
+from agent.commands import Commands
+from agent.config import JobFile, defaults, find, load
 from agent.container import Container, read_container
 from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.logs import Redaction, make_log
-from agent.places import URL_VARIABLE, on_server, state_directory
+from agent.places import LOG_FILE, URL_VARIABLE, on_server, state_directory
 from agent.records import dataclass, field
+from agent.redaction import surroundings
 from agent.schedule import Schedule
 from agent.site import Site
 
@@ -26,8 +28,13 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from agent.cli.terminal import Terminal
+    from agent.logfile import LogFile
+    from agent.notify.herald import Herald
     from agent.upsun.bearer_cache import BearerCache
     from agent.upsun.client import Client
+
+#: Where the official CLIs look for an API token (docs:administration/cli/api-tokens).
+TOKEN_VARIABLES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
 
 
 @dataclass
@@ -38,6 +45,11 @@ class Context:
     environ: Mapping[str, str]
     redaction: Redaction = field(default_factory=Redaction)
     clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        """Hide the usual tokens from the start: a command may fail before it reads the job file that names another."""
+        for variable in TOKEN_VARIABLES:
+            self.redaction.hide(self.environ.get(variable))
 
     @cached_property
     def terminal(self) -> Terminal:
@@ -95,7 +107,48 @@ class Context:
     def log(self, *, stream: TextIO | None = None, quiet: bool = False) -> Any:
         """The log on stderr; ``quiet`` for commands that tell the story themselves: only where it is asked for."""
         level = self.options.log_level or ("critical" if quiet else "info")
-        return make_log(self.redaction, stream=stream or cast("TextIO", Steady(sys.stderr)), level=level)
+        self.hide_surroundings()
+        out = stream or cast("TextIO", Steady(sys.stderr))
+        return make_log(self.redaction, stream=out, level=level, file=self._file())
+
+    def hide_surroundings(self) -> None:
+        """Let nothing show what is secret in the container's variables."""
+        for secret in surroundings(self.environ, self.container.relationships):
+            self.redaction.hide(secret)
+
+    @property
+    def log_file(self) -> str | None:
+        """The path of the file that the log is written to as well, if the job file wants one."""
+        wanted = self.job_file.log_file
+        if wanted and not isinstance(wanted, str) and on_server(self.directory):
+            remedy = 'name a file: log-file = "/app/var/agent/agent.log"'
+            raise ConfigInvalid("log-file = true keeps the log beside the state, which is in a database", remedy=remedy)
+        return wanted if isinstance(wanted, str) else f"{self.directory}/{LOG_FILE}" if wanted else None
+
+    def _file(self) -> LogFile | None:
+        path = self.log_file
+        if path is None:
+            return None
+        from agent.logfile import LogFile  # noqa: PLC0415  late: only who wants a file needs it
+
+        return LogFile(path)
+
+    def herald(self, log: Any) -> Herald | None:
+        """Who tells people what the job file says; None where it says nothing."""
+        notify, container = self.job_file.notify, self.container
+        if notify is None:
+            return None
+        from agent.notify.door import Door  # noqa: PLC0415  late: only who tells needs it
+        from agent.notify.herald import Herald, Whose  # noqa: PLC0415  same
+        from agent.upsun.transport import Transport  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+        kind, (project, environment, app) = container.environment_type, container.identity
+        here = any(kind is None or kind in job.environment_types for job in self.job_file.jobs.values())
+        for variable in notify.variables():
+            self.redaction.hide(self.environ.get(variable))
+        transport = Transport(f"upsun-agent/{__version__}")
+        door = Door(self.environ, transport, self.redaction.hide, self.redaction.clean, self.clock.now)
+        return Herald(notify, Whose(project, environment, kind, app, here), door, self.clock, log)
 
     @property
     def token_variable(self) -> str:
@@ -103,7 +156,7 @@ class Context:
         try:
             return self.job_file.token_variable
         except ConfigInvalid:
-            return str(DEFAULTS["token-variable"])
+            return str(defaults()["token-variable"])
 
     def client(self, token: str | None = None, source: str | None = None) -> Client:
         """The API, with the token of the variable, or another one from the ``source`` named in messages."""
@@ -139,7 +192,9 @@ class Context:
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
         """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
         job_file, log = self.job_file, self.log(quiet=quiet)
-        site = Site(self.container, job_file, self.directory, self.clock, self.client(), log, on_event)
+        client, herald = self.client(), self.herald(log)
+        commands = Commands((*TOKEN_VARIABLES, job_file.token_variable), self.redaction.clean)
+        site = Site(self.container, job_file, self.directory, self.clock, client, log, on_event, herald, commands)
         if not site.project or not site.environment:
             raise ConfigInvalid("no project or environment")
         return site

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import os
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
-from agent.cli.boundary import guarded
-from agent.cli.context import Context
-from agent.tick import run_tick
+from agent.late import held_back
+
+if TYPE_CHECKING:
+    from agent.redaction import Redaction
 
 #: What the options are where none are given.
 OPTIONS = SimpleNamespace(
@@ -16,14 +18,33 @@ OPTIONS = SimpleNamespace(
 )
 
 
+#: What libraries import for what a tick does not do: tracebacks, mail, forms, Windows, certificates of their own.
+HELD_BACK = (
+    *("_colorize", "ast", "certifi", "ctypes", "email.message", "idna", "importlib.resources", "inspect"),
+    *("ipaddress", "linecache", "locale", "mimetypes", "random", "textwrap", "tokenize", "uuid"),
+)
+ABSENT = ("anyio", "click", "h2", "rich", "socksio", "trio", "twisted")
+
+
 def main() -> int:
     """A whole tick; returns the exit code."""
     gc.disable()  # a tick ends within a minute: what it leaves lying about goes with the process
-    return guarded(_tick, wants_json=False)
+    with held_back(*HELD_BACK, absent=ABSENT):
+        from agent.cli.boundary import guarded  # noqa: PLC0415  only here, where modules are held back
+        from agent.redaction import Redaction  # noqa: PLC0415  same
+
+        redaction = Redaction()
+        return guarded(lambda: _tick(redaction), wants_json=False, keeps_journal=True, clean=redaction.clean)
 
 
-def _tick() -> int:
-    site = Context(OPTIONS, os.environ).site()
+def _tick(redaction: Redaction) -> int:
+    from agent.cli.context import Context  # noqa: PLC0415  only here, as above
+    from agent.config import kept  # noqa: PLC0415  same
+    from agent.tick import run_tick  # noqa: PLC0415  same
+
+    context = Context(OPTIONS, os.environ, redaction)
+    context.job_file = kept.load(os.environ)
+    site = context.site()
     try:
         return run_tick(site).exit_code()
     finally:

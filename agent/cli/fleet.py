@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from agent.cli.context import Context
-from agent.cli.terminal import ago
 from agent.engine.bounds import TICK_GAP
 from agent.errors import EXIT_OK
 from agent.journal.fleet import Member, fleet
+from agent.report.times import ago
 from agent.report.views import iso
 
 HEADS = ("PROJECT", "ENVIRONMENT", "APP", "LAST TICK", "IN FLIGHT", "LAST RUN", "OUTCOME", "PROVED BACKUP")

@@ -1,42 +1,30 @@
-"""The commands that look at jobs: ``status``, ``next``, ``validate``."""
+"""The commands that look at jobs: ``next``, ``validate``."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
 from agent.cli.context import Context
 from agent.cli.numbers import whole_number
-from agent.cli.terminal import ago
-from agent.config import JobFileInvalid, find, json_schema, load
+from agent.config import JobFileInvalid, find, load
+from agent.config.definitions import json_schema
 from agent.engine.due import Slot
 from agent.engine.job import Job
-from agent.engine.run import fold
 from agent.errors import EXIT_OK
-from agent.journal import Journal
 from agent.journal.directory import reading_if_any
 from agent.report.story import step_words
-from agent.report.views import iso, row_view, run_view
+from agent.report.times import ago
+from agent.report.views import slot_view
 from agent.suspension import suspension
 
 COUNT_MOST = 1000
-RUNS_SHOWN = 10
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
     """Add the family's commands."""
-    status = commands.add_parser(
-        "status",
-        parents=[shared],
-        help="what runs, ran and comes next",
-        description="Show every job with its last run and its next slot, the runs in flight, and the last tick.",
-    )
-    status.add_argument(
-        "--all", action="store_true", help="every environment, app and project whose state is in the same place"
-    )
-    status.set_defaults(run=_status)
     coming = commands.add_parser(
         "next",
         parents=[shared],
@@ -74,11 +62,12 @@ def _next(context: Context) -> int:
     for job in jobs:
         schedule = context.schedule(job)
         coming[job.name] = list(islice(schedule.after(now), context.options.count)) if schedule else []
+    held = _held_back(context, jobs)
     if context.terminal.json_wanted:
-        listed = {
-            name: [{"slot": slot.name, "due_at": iso(slot.due_at)} for slot in slots] for name, slots in coming.items()
-        }
-        context.terminal.document({"timezones": {job.name: job.timezone for job in jobs}, "slots": listed})
+        listed = {name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()}
+        zones = {job.name: job.timezone for job in jobs}
+        here = {job.name: _runs_here(context, job) for job in jobs}
+        context.terminal.document({"timezones": zones, "here": here, "suspended": held, "slots": listed})
         return EXIT_OK
     rows = [
         (job.name, slot.name.replace("T", " "), job.timezone, f"{slot.due_at:%Y-%m-%d %H:%M}", ago(slot.due_at, now))
@@ -86,16 +75,24 @@ def _next(context: Context) -> int:
         for slot in coming[job.name]
     ]
     if rows:
-        context.terminal.table(("JOB", "SLOT", "ZONE", "UTC", "DUE"), rows)
+        context.terminal.table(("JOB", "SLOT", "ZONE", "UTC", "DUE"), rows, flexible=(0, 2))
     for job in jobs:
         if job.schedule is None:
-            context.terminal.say(f"{job.name} has no schedule: it runs by hand only", "dim")
+            context.terminal.note(f"{job.name} has no schedule: it runs by hand only", "dim")
         elif not _runs_here(context, job):
             kinds = ", ".join(job.environment_types)
-            context.terminal.say(
+            context.terminal.note(
                 f"{job.name} runs on {kinds} only: not here ({context.container.environment_type})", "odd"
             )
+        elif (why := held[job.name]) is not None:
+            context.terminal.note(f"{job.name}: {why}", "odd")
     return EXIT_OK
+
+
+def _held_back(context: Context, jobs: Iterable[Job]) -> dict[str, str | None]:
+    """Why each job is held back, if it is: its slots come all the same, but are skipped."""
+    with reading_if_any(context.directory, context.container.identity) as journal:
+        return {job.name: suspension(journal, job.name) for job in jobs}
 
 
 # --- validate --------------------------------------------------------------------------------------------------
@@ -127,79 +124,3 @@ def _validate(context: Context) -> int:
         when = f"{job.schedule} ({job.timezone})" if job.schedule else "by hand"
         terminal.say(f"  {job.name}: {steps}; {when}; on {', '.join(job.environment_types)}")
     return EXIT_OK
-
-
-# --- status ----------------------------------------------------------------------------------------------------
-
-
-def _status(context: Context) -> int:
-    if context.options.all:
-        from agent.cli.fleet import show  # noqa: PLC0415  late: it is asked for rarely
-
-        return show(context)
-    now, directory = context.clock.now(), context.directory
-    with reading_if_any(directory, context.container.identity) as journal:
-        seconds = journal.last_tick()
-        ticked = datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
-        if context.terminal.json_wanted:
-            _status_document(context, journal, ticked)
-            return EXIT_OK
-        rows = [_status_row(context, journal, job, now) for job in context.job_file.jobs.values()]
-        context.terminal.table(("JOB", "NEXT SLOT", "LAST RUN", "OUTCOME"), rows)
-        for job in context.job_file.jobs.values():
-            if held := suspension(journal, job.name):
-                context.terminal.say(f"{job.name}: {held}", "odd")
-        for row in journal.rows(open_only=True):
-            run = fold(journal.events(row.run))
-            context.terminal.say(f"in flight: {run.id}: {run.wait_message or 'about to go on'}", "odd")
-    container = context.container
-    where = f"{container.project or 'no project'}, {container.environment or 'no environment'}"
-    kind = f" ({container.environment_type})" if container.environment_type else ""
-    context.terminal.say(f"{where}{kind}; last tick {ago(ticked, now)}; state in {directory}", "dim")
-    return EXIT_OK
-
-
-def _status_row(context: Context, journal: Journal, job: Job, now: datetime) -> tuple[str, str, str, str]:
-    schedule = context.schedule(job) if _runs_here(context, job) else None
-    slot = schedule.next(now) if schedule else None
-    if slot is not None:
-        coming = f"{slot.name.replace('T', ' ')} ({ago(slot.due_at, now)})"
-    else:
-        coming = "by hand" if job.schedule is None else f"not here: {', '.join(job.environment_types)}"
-    if suspension(journal, job.name) is not None:
-        coming = "suspended"
-    last = next(iter(journal.rows(job=job.name, most=1)), None)
-    if last is None:
-        return (job.name, coming, "never", "-")
-    return (job.name, coming, ago(last.opened_at, now), last.outcome or "in flight")
-
-
-def _status_document(context: Context, journal: Journal, ticked: datetime | None) -> None:
-    now, jobs = context.clock.now(), []
-    for job in context.job_file.jobs.values():
-        schedule = context.schedule(job)
-        slot = schedule.next(now) if schedule else None
-        jobs.append(
-            {
-                "job": job.name,
-                "suspended": suspension(journal, job.name),
-                "here": _runs_here(context, job),
-                "schedule": job.schedule,
-                "timezone": job.timezone,
-                "next": {"slot": slot.name, "due_at": iso(slot.due_at)} if slot else None,
-                "runs": [row_view(row) for row in journal.rows(job=job.name, most=RUNS_SHOWN)],
-            }
-        )
-    flying = [run_view(fold(journal.events(row.run))) for row in journal.rows(open_only=True)]
-    container = context.container
-    context.terminal.document(
-        {
-            "project": container.project,
-            "environment": container.environment,
-            "environment_type": container.environment_type,
-            "state": context.directory,
-            "last_tick": iso(ticked),
-            "jobs": jobs,
-            "in_flight": flying,
-        }
-    )

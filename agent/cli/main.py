@@ -8,15 +8,60 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from agent import __version__
-from agent.cli import check, jobs, rehearse, runs, setup, simulate, ssh, state, suspend, token, why
+from agent.cli import (
+    check,
+    completion,
+    history,
+    init,
+    intervene,
+    jobs,
+    logs,
+    notify,
+    rehearse,
+    report,
+    runs,
+    setup,
+    simulate,
+    ssh,
+    state,
+    status,
+    suspend,
+    token,
+    why,
+)
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
 from agent.errors import UsageError
+from agent.redaction import Redaction
 
 EPILOG = """\
 exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad reply; 69 API unreachable;
 70 bug; 73 state not writable; 75 busy, try later; 77 no permission or token refused; 78 configuration.
 """
+
+
+#: In the order in which the help lists their commands.
+FAMILIES = (
+    runs,
+    intervene,
+    status,
+    history,
+    logs,
+    jobs,
+    why,
+    report,
+    suspend,
+    notify,
+    init,
+    check,
+    setup,
+    token,
+    ssh,
+    state,
+    rehearse,
+    simulate,
+    completion,
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,7 +88,7 @@ def build() -> Parser:
         title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
     )
     shared = _shared()
-    for family in (runs, jobs, why, suspend, state, check, setup, token, ssh, rehearse, simulate):
+    for family in FAMILIES:
         family.add(commands, shared)
     return parser
 
@@ -74,9 +119,11 @@ def commands(parser: argparse.ArgumentParser | None = None, before: str = "") ->
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; every way it can end is an exit code, none is a traceback."""
+    redaction = Redaction()
 
     def command() -> int:
         options = build().parse_args(arguments)
-        return int(options.run(Context(options, os.environ)))
+        return int(options.run(Context(options, os.environ, redaction)))
 
-    return guarded(command, wants_json="--json" in arguments)
+    keeps_journal = list(arguments[:1]) in (["tick"], ["run"])
+    return guarded(command, wants_json="--json" in arguments, keeps_journal=keeps_journal, clean=redaction.clean)

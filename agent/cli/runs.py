@@ -8,12 +8,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 from agent.cli.context import Context
-from agent.cli.terminal import Terminal, span
+from agent.cli.terminal import Terminal
 from agent.engine import events as ev
 from agent.engine.run import Run, fold
 from agent.errors import EXIT_OK, Busy, NotFound, RunFailed, UsageError
 from agent.journal.directory import reading
-from agent.report.story import step_words, tell
+from agent.report.story import lengths_told, step_words, tell
+from agent.report.times import span
 from agent.report.views import event_view, iso, run_view, runs_view
 from agent.tick import TickReport, run_tick, ticking
 
@@ -206,14 +207,16 @@ def _show(context: Context) -> int:
         raise NotFound(f"there is no run or job '{wanted}' in {context.directory}", remedy="see: upsun-agent status")
     run = fold(events)
     if context.terminal.json_wanted:
-        context.terminal.document({**run_view(run), "events": [event_view(event) for event in events]})
+        context.terminal.document({**run_view(run, events), "events": [event_view(event) for event in events]})
         return EXIT_OK
     terminal = context.terminal
-    terminal.say(f"{run.id} on {run.environment}, {events[0].at:%Y-%m-%d} (times are UTC)")
+    terminal.note(f"{run.id} on {run.environment}, {events[0].at:%Y-%m-%d} (times are UTC)")
     for event in events:
         line = tell(event, run.job)
         if line is not None:
             terminal.story(line, event.at)
+    if lengths := lengths_told(run, events):
+        terminal.note(lengths, "dim")
     if run.closed is None and run.current is not None:
-        terminal.say(f"in flight: {step_words(run.job, run.current.index)}", "odd")
+        terminal.note(f"in flight: {step_words(run.job, run.current.index)}", "odd")
     return EXIT_OK

@@ -10,8 +10,8 @@ from argparse import REMAINDER, ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.context import Context
-from agent.cli.terminal import span
 from agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from agent.report.times import span
 from agent.standing import token_in
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ def _exec(context: Context) -> int:
         raise UsageError("no command to run", remedy="for example: upsun-agent ssh exec -- git pull")
     keyring, _ = _held(context)
     whole = _whole(context, keyring)
-    kept = {name: value for name, value in context.environ.items() if name != context.token_variable}
+    token = token_in(context.environ, context.token_variable)
+    kept = {name: value for name, value in context.environ.items() if value.strip() != token}
     command = with_configuration(words, whole)
     path = shutil.which(command[0], path=kept.get("PATH"))
     if path is None:

@@ -13,7 +13,7 @@ from agent.errors import EXIT_OK, UsageError
 from agent.journal import Journal
 from agent.journal.directory import reading
 from agent.journal.marks import MARKS, MOVED_TO, MOVING_FROM
-from agent.journal.move import Tally, copy, hand_over, refuse_taken, tally, verify
+from agent.journal.move import Contents, contents, copy, hand_over, refuse_taken, verify
 from agent.places import on_server
 from agent.records import replace
 from agent.site import Site, at_work
@@ -65,12 +65,12 @@ def _place(context: Context, option: str, name: str) -> str:
 
 def _rehearsed(context: Context, source: str, target: str) -> int:
     with reading(source, context.container.identity) as journal:
-        found = tally(journal)
+        found = contents(journal)
     _say(context, source, target, found, dry=True)
     return EXIT_OK
 
 
-def _moved(context: Context, site: Site, old: Journal, target: str) -> Tally:
+def _moved(context: Context, site: Site, old: Journal, target: str) -> Contents:
     with ExitStack() as stack:
         other = replace(site, directory=target)
         new = stack.enter_context(at_work(other, moving=True))
@@ -78,7 +78,7 @@ def _moved(context: Context, site: Site, old: Journal, target: str) -> Tally:
         if moved not in {None, str(target)}:
             raise UsageError(f"the state in {site.directory} was moved elsewhere", remedy="name that place with --from")
         if moved is not None and MOVING_FROM not in new.journal.notes(MARKS):
-            return tally(new.journal)  # the command that did it was killed before it could say so
+            return contents(new.journal)  # the command that did it was killed before it could say so
         refuse_taken(new.journal, site.directory, target)
         copy(old, new.journal, str(site.directory), lambda done, of: context.terminal.live(f"  {done} of {of} runs"))
         context.terminal.unlive()
@@ -87,7 +87,7 @@ def _moved(context: Context, site: Site, old: Journal, target: str) -> Tally:
     return found
 
 
-def _say(context: Context, source: str, target: str, found: Tally, *, dry: bool) -> None:
+def _say(context: Context, source: str, target: str, found: Contents, *, dry: bool) -> None:
     counts = {"runs": found.runs, "events": found.events, "cursors": found.cursors, "notes": found.notes}
     if context.terminal.json_wanted:
         context.terminal.document({"from": source, "to": target, "dry_run": dry, **counts})

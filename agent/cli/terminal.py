@@ -10,12 +10,13 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from agent.cli.streams import give_up, harmless
 from agent.errors import StateNotWritable
+from agent.report.columns import folded, table
 from agent.report.story import Line, Tone
 
 _COLOURS: dict[Tone, str] = {"good": "32", "bad": "31", "odd": "33", "dim": "2"}
@@ -23,10 +24,16 @@ _SIGNS: dict[Tone, str] = {"good": "✓", "bad": "✗", "odd": "!", "dim": "·",
 _ASCII: dict[Tone, str] = {"good": "+", "bad": "x", "odd": "!", "dim": ".", "plain": ">"}
 
 
-def _put(text: str) -> None:
-    """Write to standard output at once; raises StateNotWritable where it is full (a broken pipe is its own case)."""
+def _put(text: str, *, as_file: bool = False) -> None:
+    """Write to standard output at once; raises StateNotWritable where it is full (a broken pipe is its own case).
+
+    ``as_file`` for what is a file's content: UTF-8 whatever the locale says.
+    """
     try:
-        sys.stdout.write(text)
+        if as_file:
+            sys.stdout.buffer.write(text.encode())
+        else:
+            sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -54,12 +61,30 @@ class Terminal:
         """A line for people; nothing where JSON is wanted."""
         if not self.json_wanted:
             self.unlive()
-            _put(harmless(self.paint(text, tone), coloured=self.coloured) + "\n")
+            _put(self.shown(text, tone) + "\n")
+
+    def raw(self, text: str) -> None:
+        """Text with what a terminal obeys, ours alone: what comes from elsewhere goes through ``shown`` first."""
+        _put(text)
+
+    def file(self, text: str) -> None:
+        """The content of a file, byte for byte, for a pipe or a redirection."""
+        _put(text, as_file=True)
+
+    def shown(self, text: str, tone: Tone) -> str:
+        """A text as a terminal may get it: in its tone's colour, and harmless."""
+        return harmless(self.paint(text, tone), coloured=self.coloured)
 
     def paragraph(self, text: str) -> None:
         """Text folded to the terminal's width."""
         width = min(shutil.get_terminal_size((80, 24)).columns, 100)
         self.say("\n".join(textwrap.wrap(text, width)))
+
+    def beside(self, head: str, text: str, indent: int) -> None:
+        """A text beside its head, which takes ``indent`` columns; on a terminal it is folded to stay beside it."""
+        room = max(shutil.get_terminal_size((80, 24)).columns - indent, 30) if self.interactive else sys.maxsize
+        lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+        self.say("\n".join([f"{head}{lines[0]}", *(f"{' ' * indent}{line}" for line in lines[1:])]))
 
     def remarks(self, found: Iterable[tuple[str, str]]) -> None:
         """What should be put right, each with what helps below it."""
@@ -70,10 +95,13 @@ class Terminal:
     def story(self, line: Line, moment: datetime | None = None) -> None:
         """A sentence of a story with its sign, the time before it, and the remedy below."""
         clock = f"{moment:%H:%M:%S}  " if moment is not None else ""
-        sign = self._signs[line.tone]
-        self.say(f"{clock}{self.paint(sign, line.tone)} {self.paint(line.text, line.tone)}")
+        room, indent = self.width, " " * (len(clock) + 2)
+        first, *rest = folded(line.text, room and room - len(indent))
+        self.say(f"{clock}{self.paint(self._signs[line.tone], line.tone)} {self.paint(first, line.tone)}")
+        for part in rest:
+            self.say(f"{indent}{part}", line.tone)
         if line.remedy:
-            self.say(f"{' ' * len(clock)}  {line.remedy}", "dim")
+            self.note(f"{indent}{line.remedy}", "dim", indent)
 
     def paint(self, text: str, tone: Tone) -> str:
         """The text in the tone's colour, where there are colours."""
@@ -92,30 +120,22 @@ class Terminal:
             _put("\r\x1b[2K")
             self._live = False
 
-    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Columns as wide as they need; the last one takes what is left and is cut at the terminal's edge."""
-        widths = [max(len(str(row[i])) for row in [heads, *rows]) for i in range(len(heads))]
-        room = max(shutil.get_terminal_size((80, 24)).columns, 40) if self.interactive else 10_000
-        for number, row in enumerate([heads, *rows]):
-            cells = [str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
-            line = "  ".join(cells).rstrip()
-            self.say(line if len(line) <= room else f"{line[: room - 1]}…", "dim" if number == 0 else "plain")
+    @property
+    def width(self) -> int | None:
+        """How many cells a line has; None where nobody looks at it on a terminal."""
+        return max(shutil.get_terminal_size((80, 24)).columns, 40) if self.interactive else None
 
+    def note(self, text: str, tone: Tone = "plain", indent: str = "  ") -> None:
+        """A line for people, folded where the terminal is narrower."""
+        for part in folded(text, self.width, indent):
+            self.say(part, tone)
 
-def ago(moment: datetime | None, now: datetime) -> str:
-    """How long ago a moment was, or how far ahead, in one unit."""
-    if moment is None:
-        return "never"
-    seconds = (now - moment).total_seconds()
-    text = span(timedelta(seconds=abs(seconds)))
-    return f"{text} ago" if seconds >= 0 else f"in {text}"
+    def lines(self, found: Iterable[Line]) -> None:
+        """Lines that fit already."""
+        for line in found:
+            self.say(line.text, line.tone)
 
-
-def span(length: timedelta) -> str:
-    """A length of time in its largest one or two units."""
-    seconds = int(length.total_seconds())
-    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if seconds >= size:
-            rest = seconds % size // smaller
-            return f"{seconds // size} {unit} {rest} {name}" if rest and unit != "d" else f"{seconds // size} {unit}"
-    return f"{seconds} s"
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], flexible: Collection[int] = (0,)) -> None:
+        """Columns as wide as they need; on a terminal the flexible ones give way, so that lines fit."""
+        for number, line in enumerate(table(heads, rows, room=self.width, flexible=flexible)):
+            self.say(line, "dim" if number == 0 else "plain")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import getpass
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.cli.context import Context
-from agent.cli.terminal import ago
-from agent.config import DEFAULTS
+from agent.cli.streams import complain
+from agent.config import defaults
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from agent.limits import TOKEN_MOST
+from agent.report.times import ago
 from agent.report.views import remarks_view
+from agent.roles import targets
 from agent.standing import Standing, token_in, token_of
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ def read_token(context: Context, *, stdin: bool, exact: bool = False) -> tuple[s
     Raises:
         TokenMissing, TokenRefused, UsageError: there is none, it is none, or there is too much.
     """
+    if stdin and sys.stdin.isatty():  # typed there, it would be shown
+        return prompted(context, "API token (what you type is not shown): "), "the prompt"
     if stdin:
         return _from_stdin(context), "standard input"
     variable = context.token_variable
@@ -78,7 +82,7 @@ def _from_stdin(context: Context) -> str:
     value = data.decode("ascii", "replace").removesuffix("\n").removesuffix("\r")
     context.redaction.hide(value)
     if not value.strip():
-        raise TokenMissing("standard input holds no token", remedy="printf %s TOKEN | upsun-agent … --stdin")
+        raise TokenMissing("standard input holds no token", remedy="give the token there and nothing else")
     if value != value.strip():
         raise TokenRefused("there is white space around the token on standard input", remedy="give the token alone")
     return value
@@ -90,6 +94,10 @@ def prompted(context: Context, words: str) -> str:
         value = getpass.getpass(words).strip()
     except EOFError:
         value = ""
+        complain("")  # what follows begins a line of its own
+    except KeyboardInterrupt:
+        complain("")
+        raise
     context.redaction.hide(value)
     if not value:
         remedy = f"type or paste it, or set {context.token_variable}, or give it with --stdin"
@@ -102,7 +110,7 @@ def jobs_of(context: Context) -> tuple[Sequence[Job], int]:
     try:
         return list(context.job_file.jobs.values()), context.job_file.max_token_age
     except ConfigInvalid:
-        return [], int(DEFAULTS["max-token-age"])
+        return [], int(defaults()["max-token-age"])
 
 
 def standing_of(context: Context, token: str, source: str) -> Standing:
@@ -126,7 +134,18 @@ def stands(context: Context, client: Client) -> Standing:
     user, project = people.me(), context.container.project
     roles, no_roles = _attempt(lambda: people.access(project, user.id) if project else None)
     tokens, no_tokens = _attempt(lambda: people.tokens(user.id))
-    return Standing(user, lifetime, roles, tokens, context.clock.now(), project, no_roles, no_tokens)
+    types = types_of(client, project, jobs_of(context)[0])
+    return Standing(user, lifetime, roles, tokens, context.clock.now(), project, no_roles, no_tokens, types)
+
+
+def types_of(client: Client, project: str | None, jobs: Iterable[Job]) -> dict[str, str]:
+    """The types of the environments that the jobs' steps name, as far as they can be read."""
+    found: dict[str, str] = {}
+    for name in targets(jobs) if project else ():
+        environment, _ = _attempt(lambda name=name: client.environment(project or "", name))  # type: ignore[misc]  # bound
+        if environment is not None:
+            found[name] = environment.type
+    return found
 
 
 def _exchanged(exchange: Callable[[], int]) -> int:

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from agent.config.definitions import AGENT, JOB_FILE, json_schema
-from agent.config.positions import Positions
-from agent.config.shapes import Problem
 from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
 from agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from agent.places import job_files
-from agent.records import dataclass
+from agent.records import dataclass, field
 
-__all__ = ["DEFAULTS", "JobFile", "JobFileInvalid", "Mistake", "find", "json_schema", "load", "parse"]
+if TYPE_CHECKING:  # what parses and checks is imported late: most ticks find what an earlier one read (kept.py)
+    from agent.config.notices import Notify
+    from agent.config.positions import Positions
+    from agent.config.shapes import Problem
 
-#: The agent's settings where the job file does not say them, or there is none.
-DEFAULTS: Mapping[str, Any] = AGENT.read({})
+__all__ = [
+    "JobFile",
+    "JobFileInvalid",
+    "Mistake",
+    "built",
+    "defaults",
+    "find",
+    "load",
+    "parse",
+    "settings_of",
+    "text_of",
+]
+
+
+def defaults() -> dict[str, Any]:
+    """The agent's settings where the job file does not say them, or there is none."""
+    from agent.config.definitions import AGENT  # noqa: PLC0415  late, see above
+
+    return dict(AGENT.read({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,10 @@ class JobFile:
     max_token_age: int
     keep_bearers: bool
     jobs: Mapping[str, Job]
+    log_file: bool | str = False
+    notify: Notify | None = None
+    #: What is published, where, and how much of it.
+    report: Mapping[str, Any] = field(default_factory=dict)
 
     def job(self, name: str) -> Job:
         """The job of that name; raises ConfigInvalid where there is none."""
@@ -80,6 +100,11 @@ def find(environ: Mapping[str, str], option: str | None = None) -> str:
 
 def load(path: str) -> JobFile:
     """The job file at ``path``; raises ConfigInvalid where it cannot be read or has mistakes."""
+    return parse(text_of(path), path)
+
+
+def text_of(path: str) -> str:
+    """The text of the job file at ``path``; raises ConfigInvalid where it cannot be read or is too large."""
     try:
         with open(path, "rb") as file:
             data = file.read(JOB_FILE_MOST_BYTES + 1)
@@ -88,15 +113,25 @@ def load(path: str) -> JobFile:
     if len(data) > JOB_FILE_MOST_BYTES:
         raise ConfigInvalid(f"{path} is larger than {JOB_FILE_MOST_BYTES} bytes", remedy="split the jobs")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise JobFileInvalid(path, (Mistake(line, "", "not UTF-8", "save the file as UTF-8"),)) from None
-    return parse(text, path)
 
 
 def parse(text: str, path: str = "agent.toml") -> JobFile:
     """The job file with that text; raises ConfigInvalid that lists every mistake."""
+    return built(path, text, settings_of(text, path))
+
+
+def settings_of(text: str, path: str) -> dict[str, Any]:
+    """All settings of a job file, checked, with every default filled in; raises ConfigInvalid as ``parse`` does."""
+    import tomllib  # noqa: PLC0415  late, see above
+
+    from agent.config import order  # noqa: PLC0415  same
+    from agent.config.definitions import JOB_FILE, REPORT  # noqa: PLC0415  same
+    from agent.config.positions import Positions  # noqa: PLC0415  same
+
     dotted = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > DOTS_MOST), None)
     if dotted is not None:
         mistake = Mistake(dotted, "", f"more than {DOTS_MOST} dots on one line", "nothing in a job file needs so many")
@@ -105,19 +140,51 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise JobFileInvalid(path, (_syntax_mistake(error, text),)) from None
-    problems = list(JOB_FILE.check(data, ()))
-    if not problems:
-        problems = list(_order_problems(data))
+    problems = list(JOB_FILE.check(data, ())) or list(order.problems(data))
+    if "://" in text and "@" in text:
+        from agent.config.notices import credential_problems  # noqa: PLC0415  late: a job file seldom holds URLs
+
+        problems += credential_problems(data)
+    tells = not problems and _tells(data)
+    if tells:
+        from agent.config.notices import notice_problems  # noqa: PLC0415  late: only who tells needs it
+
+        problems = notice_problems(data)
     if problems:
         positions = Positions(text)
         mistakes = sorted((_located(problem, positions) for problem in problems), key=lambda each: each.line)
         raise JobFileInvalid(path, tuple(mistakes))
     read = JOB_FILE.read(data)
-    agent = {**DEFAULTS, **read["agent"]}
+    report = {**REPORT.read({}), **read["report"]}
+    return {**read, "agent": {**defaults(), **read["agent"]}, "report": report, "tells": tells}
+
+
+def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
+    """The job file of these settings."""
+    agent, notify = read["agent"], None
+    if read["tells"]:
+        from agent.config.notices import read_notify  # noqa: PLC0415  late: only who tells needs it
+
+        notify = read_notify(read)
     jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
     return JobFile(
-        path, text, agent["state"], agent["token-variable"], agent["max-token-age"], agent["keep-bearers"], jobs
+        path,
+        text,
+        agent["state"],
+        agent["token-variable"],
+        agent["max-token-age"],
+        agent["keep-bearers"],
+        jobs,
+        log_file=agent["log-file"],
+        notify=notify,
+        report=read["report"],
     )
+
+
+def _tells(data: Mapping[str, Any]) -> bool:
+    """Whether the job file says anything about telling."""
+    asked = {"notify", "heartbeat"}
+    return not asked.isdisjoint({*data, *data.get("agent", {}), *(key for job in data["jobs"].values() for key in job)})
 
 
 def _syntax_mistake(error: Exception, text: str) -> Mistake:
@@ -135,24 +202,10 @@ def _located(problem: Problem, positions: Positions) -> Mistake:
     return Mistake(positions.line(problem.path), key, problem.message, problem.remedy)
 
 
-def _order_problems(data: Mapping[str, Any]) -> list[Problem]:
-    """Steps that can never run as written: an update that needs a proof which no earlier step gives."""
-    problems = []
-    for name, job in data["jobs"].items():
-        for index, step in enumerate(job["steps"]):
-            operation = step.get("source-operation")
-            needs = operation is not None and operation.get("backup", "required") == "required"
-            if needs and not any("backup" in earlier for earlier in job["steps"][:index]):
-                path = ("jobs", name, "steps", index, "source-operation")
-                remedy = 'put a backup step before it, or set backup = "not-needed" on it'
-                problems.append(Problem(path, "needs a backup step before it", remedy))
-    return problems
-
-
 def _job(name: str, settings: Mapping[str, Any]) -> Job:
     return Job(
         name=name,
-        steps=tuple(StepPlan(kind, values) for step in settings["steps"] for kind, values in step.items()),
+        steps=_plans(settings["steps"]),
         schedule=settings["schedule"],
         timezone=settings["timezone"],
         environment_types=tuple(settings["environment-types"]),
@@ -161,4 +214,15 @@ def _job(name: str, settings: Mapping[str, Any]) -> Job:
         overlap=settings["overlap"],
         timeout=settings["timeout"],
         suspend_after=settings["suspend-after"],
+        on_failure=_plans(settings["on-failure"]),
+        when=settings["when"],
+    )
+
+
+def _plans(steps: Iterable[Mapping[str, Any]]) -> tuple[StepPlan, ...]:
+    """The steps, each with what it says and what it leaves at its default, but for what is nothing at all."""
+    return tuple(
+        StepPlan(kind, {key: value for key, value in values.items() if value is not None})
+        for step in steps
+        for kind, values in step.items()
     )

@@ -51,6 +51,7 @@ class Text:
     what: str = "text"
     most: int = 500
     rule: Callable[[str], str | None] | None = None
+    remedy: str = ""
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
         """Everything that is wrong with the value."""
@@ -60,7 +61,7 @@ class Text:
             yield Problem(path, f"is longer than {self.most} characters")
         elif not re.fullmatch(self.pattern, value):
             shown = repr(value) if len(value) <= SHOWN_MOST else "what stands there"  # it might be a pasted token
-            yield Problem(path, f"must be {self.what}, not {shown}")
+            yield Problem(path, f"must be {self.what}, not {shown}", self.remedy)
         elif self.rule is not None and (wrong := self.rule(value)):
             yield Problem(path, wrong)
 
@@ -110,6 +111,29 @@ class Boolean:
     def schema(self) -> dict[str, Any]:
         """The shape as JSON Schema."""
         return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One shape or another, told apart by what kind of value stands there."""
+
+    first: Shape
+    second: Shape
+
+    def _shape(self, value: Any) -> Shape:
+        return self.first if not list(self.first.check(value, ())) else self.second
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value, seen as the second shape if it is not the first."""
+        yield from self._shape(value).check(value, path)
+
+    def read(self, value: Any) -> Any:
+        """What the shape that fits reads."""
+        return self._shape(value).read(value)
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        return {"anyOf": [self.first.schema(), self.second.schema()]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +190,20 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """At least one of a shape, all different."""
+    """At least one of a shape (or none, where ``least`` is 0), all different."""
 
     item: Shape
     most: int = 100
     distinct: bool = True
+    least: int = 1
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
         """Everything that is wrong with the value."""
         if not isinstance(value, list):
             yield Problem(path, f"must be an array, not {_kind(value)}", "write it as [ ... ]")
             return
-        if not 1 <= len(value) <= self.most:
-            yield Problem(path, f"must have 1 to {self.most} items, not {len(value)}")
+        if not self.least <= len(value) <= self.most:
+            yield Problem(path, f"must have {self.least} to {self.most} items, not {len(value)}")
             return
         for index, item in enumerate(value):
             yield from self.item.check(item, (*path, index))
@@ -191,7 +216,7 @@ class ListOf:
 
     def schema(self) -> dict[str, Any]:
         """The shape as JSON Schema."""
-        schema = {"type": "array", "items": self.item.schema(), "minItems": 1, "maxItems": self.most}
+        schema = {"type": "array", "items": self.item.schema(), "minItems": self.least, "maxItems": self.most}
         return {**schema, "uniqueItems": True} if self.distinct else schema
 
 
@@ -211,6 +236,7 @@ class Table:
 
     fields: Mapping[str, Field] = field(default_factory=dict)
     one_of: bool = False
+    noun: str = "step"
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
         """Everything that is wrong with the value."""
@@ -228,7 +254,7 @@ class Table:
             if entry.required and key not in value:
                 yield Problem(path, f"'{key}' is missing", entry.doc)
         if self.one_of and len([key for key in value if key in self.fields]) != 1:
-            yield Problem(path, "must name exactly one kind of step", f"one of: {', '.join(self.fields)}")
+            yield Problem(path, f"must name exactly one kind of {self.noun}", f"one of: {', '.join(self.fields)}")
 
     def read(self, value: Any) -> Any:
         """The table with every default filled in (with ``one_of`` only the key that is there)."""

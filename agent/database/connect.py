@@ -16,6 +16,7 @@ from typing import Any
 
 from agent.database.place import Endpoint
 from agent.database.troubles import missing, spoken
+from agent.late import let_in
 from agent.limits import DATABASE_CONNECT, DATABASE_GONE, DATABASE_STATEMENT
 
 APPLICATION = "upsun-agent"
@@ -69,6 +70,7 @@ class Link:
     """
 
     def __init__(self, place: str, endpoint: Endpoint, seconds: float, *, hint: bool = False) -> None:
+        let_in()
         try:
             with spoken(place, connecting=True):
                 self.raw, self._fuse = (

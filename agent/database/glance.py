@@ -13,7 +13,7 @@ from agent.errors import AgentError
 from agent.limits import CLOCK_BACK, IDLE_DATABASE
 
 _MARK = (
-    "UPDATE {p}glances SET last_tick = %s WHERE journal = (SELECT id FROM {p}journals"
+    "UPDATE {p}glances SET ticks = ticks + 1, last_tick = %s WHERE journal = (SELECT id FROM {p}journals"
     " WHERE project = %s AND environment = %s AND app = %s AND present = 1)"
     " AND digest = %s AND next_due > %s AND last_tick <= %s"
 )

@@ -28,7 +28,8 @@ def build_places(environ: Mapping[str, str]) -> Iterator[Finding]:
             text, remedy = f"{path}, {what}, is not writable", "install in the build hook: later the app is read-only"
             bad = True
             yield Finding("places", "warn", text, remedy)
-    if cache and os.path.lexists(cache) and not _writable(cache):
+    cache = cache if cache and os.path.lexists(cache) else None
+    if cache and not _writable(cache):
         text = f"the build cache {cache} is not writable: every build fetches the dependencies again"
         bad = True
         yield Finding("places", "warn", text, "clear the build cache: upsun project:clear-build-cache")

@@ -12,7 +12,6 @@ from agent.doctor import Finding
 from agent.engine.facts import Environment
 from agent.engine.job import Job
 from agent.errors import AgentError, NotPermitted
-from agent.places import last_tick
 from agent.plans import flaws
 from agent.records import dataclass, replace
 from agent.roles import lacking
@@ -39,7 +38,8 @@ class Platform:
     """One environment seen through one token, for the jobs of one job file.
 
     ``directory`` is the state directory where it lies in the app's (``app_dir``), ``app`` the app that the cron belongs
-    to, ``kind`` the environment's type as the container says it, ``variable`` the token's.
+    to, ``last_tick`` when the state's last tick was, in seconds since 1970, where that is known, ``kind`` the
+    environment's type as the container says it, ``variable`` the token's.
     """
 
     client: Client
@@ -50,6 +50,7 @@ class Platform:
     kind: str | None
     jobs: Sequence[Job]
     directory: str | None
+    last_tick: int | None
     variable: str
     clock: Clock
 
@@ -153,10 +154,10 @@ class Platform:
             yield Finding("roles", "warn", text, remedy)  # what the platform offers says what the user may do
         if standing.roles is None:
             return
-        missing = lacking(standing.roles, self.jobs)
+        missing = lacking(standing.roles, self.jobs, standing.types)
         here = f"{self._seen.type}:admin" in missing and bool(self._here)
         if missing:
-            text = f"{standing.roles}: jobs need {' and '.join(missing)}, viewers and contributors take no backups"
+            text = f"{standing.roles}: jobs need {' and '.join(missing)} (viewers and contributors take no backups)"
             remedy = standing.grant_remedy(missing)
             yield Finding("roles", "fail" if here else "warn", text, remedy, NotPermitted.exit_code)
         broad = standing.of_breadth(self.jobs)
@@ -177,7 +178,7 @@ class Platform:
 
     def _links(self) -> Iterator[Finding]:
         for kind in KINDS.values():
-            if not self._uses(kind.name):
+            if kind.way != "request" or not kind.permission_link or not self._uses(kind.name):
                 continue
             if self._seen.status not in RUNNING or (kind.name == "source-operation" and self._is_pull_request):
                 continue  # said already: there the link is absent whatever the role
@@ -192,14 +193,16 @@ class Platform:
                 yield Finding(kind.name, "fail", text, remedy, NotPermitted.exit_code)
 
     def _uses(self, kind: str) -> bool:
-        """Whether a job that runs here has a step of the kind."""
-        return any(step.kind == kind for job in self._here for step in job.steps)
+        """Whether a job that runs here has a step of the kind that works on this environment."""
+        steps = [step for job in self._here for step in (*job.steps, *job.on_failure)]
+        return any(step.kind == kind and step.environment(self.environment) == self.environment for step in steps)
 
     # --- what the project defines -----------------------------------------------------------------------------
 
     def _operations(self) -> Iterator[Finding]:
-        steps = [step for job in self._here for step in job.steps]
-        wanted = sorted({step.settings["name"] for step in steps if step.kind == "source-operation"})
+        steps = [step for job in self._here for step in (*job.steps, *job.on_failure)]
+        here = [step for step in steps if step.environment(self.environment) == self.environment]
+        wanted = sorted({step.settings["name"] for step in here if step.kind == "source-operation"})
         if not wanted:
             return
         defined = self.client.source_operations(self.project, self.environment)
@@ -240,7 +243,9 @@ class Platform:
         ]
         if not found:
             remedy = 'add one: crons: agent: { spec: "*/5 * * * *", commands: { start: "upsun-agent tick" } }'
-            needed = any(job.schedule for job in self._here) and not self._ticked_lately
+            # Outside a container it may be this very machine that starts runs: CI, most often.
+            in_container = self.app_dir is not None
+            needed = in_container and any(job.schedule for job in self._here) and not self._ticked_lately
             text = "no app has a cron that starts upsun-agent by its name"
             yield Finding("cron", "fail" if needed else "warn", text, remedy)
             return
@@ -259,7 +264,7 @@ class Platform:
     @property
     def _ticked_lately(self) -> bool:
         """Whether something starts ticks: a script's cron, or a machine elsewhere."""
-        moment = last_tick(self.directory) if self.directory is not None else None
+        moment = self.last_tick
         return moment is not None and abs(self.clock.now().timestamp() - moment) < LATELY
 
     def _mounts(self) -> Iterator[Finding]:

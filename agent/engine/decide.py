@@ -4,92 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import assert_never
 
 from agent.engine import events as ev
 from agent.engine.bounds import ATTEMPTS_MOST
+from agent.engine.decision import Background, Decision, Execute, Look, Record, Rest, Send, Wait
 from agent.engine.due import grace
-from agent.engine.facts import (
-    Absent,
-    Activity,
-    ActivityList,
-    Answer,
-    Environment,
-    LookAtActivities,
-    LookAtActivity,
-    LookAtEnvironment,
-    LookAtRetention,
-    Observation,
-    Question,
-    Trouble,
-)
-from agent.engine.policy import after_failure, manual_limit, spares_the_newest, time_limit
+from agent.engine.facts import Absent, Activity, Environment, LookAtActivity, LookAtRetention, Observation
+from agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
+from agent.engine.policy import after_failure, manual_limit, time_limit
 from agent.engine.reconcile import reconcile
 from agent.engine.run import Run, Step
-from agent.engine.step import Case, Done, Failed, Need, Pending, StepKind, Verdict
-from agent.records import dataclass
+from agent.engine.step import Case, CommandKind, Failed, Need, Pending, RequestKind, StepKind
+from agent.engine.taking_back import UNCHANGED, begins, closing, first_words, idle_reason
+from agent.engine.verdict import act_on, fail, no_answer
 
+__all__ = [
+    "UPHEAVALS",
+    "Background",
+    "Decision",
+    "Execute",
+    "Look",
+    "Record",
+    "Rest",
+    "Send",
+    "Wait",
+    "decide",
+    "manual_limit",
+]
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Find the answer to a question, then decide again."""
-
-    question: Question
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write and sync the intent, then make this one request, then record what came of it."""
-
-    intent: ev.IntentRecorded
-    activity_type: str
-    path: str
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Append the event, then decide again."""
-
-    event: ev.Event
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing more can be done now; ``trouble`` is set where that is because of a fault."""
-
-    on: str
-    message: str
-    trouble: Trouble | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """The run is closed."""
-
-
-Decision = Look | Send | Record | Wait | Rest
-
-#: An operation in one of these makes the environment's data or existence uncertain: nothing is asked meanwhile.
-UPHEAVALS = frozenset(
-    {
-        "environment.restore",
-        "environment.synchronize",
-        "environment.delete",
-        "environment.deactivate",
-        "environment.activate",
-        "environment.pause",
-        "environment.resume",
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """What the journal knows beyond the run: activities of other steps and runs, and the backup quota last seen."""
-
-    claimed: frozenset[str] = frozenset()
-    manual_limit: int | None = None
+#: Failures that end the run whatever the step's ``on-failure`` says.
+RUN_ENDING = frozenset({"timeout", "too-late", "token"})
 
 
 def decide(
@@ -101,55 +46,56 @@ def decide(
 ) -> Decision:
     """The next thing to do for ``run`` at ``now`` (UTC), given what this pass has ``seen`` so far.
 
-    Promises: a request is returned only for a step in phase ``ready``, with every guard passed on what this pass
-    saw; a step that needs a proved backup gets none without it; an intent without an answer leads to reconciling
-    only; a closed run rests.
+    Promises: a request or command is returned only for a step in phase ``ready``, with every guard passed on what
+    this pass saw; a step that needs a proved backup gets none without it; an intent without an answer leads to
+    reconciling only; a closed run rests.
     """
     background = background or Background()
     if run.closed is not None:
         return Rest()
     step = run.current
-    failed = [each for each in run.steps if each.phase == "failed"]
-    ending = [each for each in failed if not each.is_passed_over or each.failure in RUN_ENDING]
-    if ending or (failed and step is None):
-        return _close_failed(run, now, (ending or failed)[0])
-    if step is None:
-        return _close(run, now, seen)
-    late = _out_of_time(run, now) or time_limit(step, now)
-    if late is not None:
-        return _fail(step, now, late)
+    ended = _ending(run, step, now, kinds) or (_close(run, now, seen) if step is None else None)
+    if ended is not None or step is None:
+        return ended or Rest()
     kind = kinds.get(step.plan.kind)
+    late = _out_of_time(run, now, kinds) or time_limit(step, now)
+    if late is not None:
+        return fail(step, now, late)
     if kind is None:
-        return _fail(step, now, Failed("unknown-step", f"this version knows no step '{step.plan.kind}'"))
-    case = Case(run, step, seen, now, background.claimed)
+        return fail(step, now, Failed("unknown-step", f"this version knows no step '{step.plan.kind}'"))
+    case = Case(run, step, seen, now, background.claimed, background.zone)
+    if step.phase == "ready":
+        return _ready(case, kind, background, kinds)
+    if kind.way == "command":
+        return _interrupted(case, kind) if step.phase == "intended" else act_on(case, kind, kind.judge_command(case))
+    if kind.way == "look":
+        return fail(step, now, Failed("journal", f"the {kind.name} is {step.phase}, which it can never be"))
     match step.phase:
-        case "ready":
-            return _ready(case, kind, background)
         case "intended":
             return _intended(case, kind)
         case "refused":
             remedy = "grant the token's user the role 'admin' on this environment type"
             refused = Failed(step.failure or "refused", step.message, remedy if step.failure == "permission" else "")
-            return _fail(step, now, refused)
+            return fail(step, now, refused)
         case _:
             return _accepted(case, kind)
 
 
-#: What makes an environment active again, by its status; one that is being deleted does not come back.
-REVIVALS = {
-    "inactive": "activate it (upsun environment:activate)",
-    "paused": "resume it (upsun environment:resume)",
-}
+def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Failed | None:
+    """The verdict on a run that is past its limits, or None.
 
-#: Failures that end the run whatever the step's ``on-failure`` says.
-RUN_ENDING = frozenset({"timeout", "too-late", "token"})
-
-
-def _out_of_time(run: Run, now: datetime) -> Failed | None:
-    """The verdict on a run that is past its limits, or None."""
-    if now - run.opened_at >= timedelta(seconds=run.job.timeout):
-        waited = f" while waiting: {run.wait_message}" if run.wait_message else ""
-        text = f"the run's time limit of {run.job.timeout} s passed{waited}"
+    Taking back has the time limit once more, as has what comes after a step that lets time pass on purpose; such a
+    step has a limit of its own.
+    """
+    waited = f" while waiting: {run.wait_message}" if run.wait_message else ""
+    since, what = (run.opened_at, "run") if run.taking_back is None else (run.taking_back.at, "taking back")
+    for each in run.steps:
+        if _passes_time(each, kinds) and each.over_at is not None:
+            since = max(since, each.over_at)
+    if run.current is not None and _passes_time(run.current, kinds):
+        return None
+    if now - since >= timedelta(seconds=run.job.timeout):
+        text = f"the {what}'s time limit of {run.job.timeout} s passed{waited}"
         return Failed("timeout", text, "look at the environment's activities; 'timeout' in the job file sets the limit")
     allowed = max(timedelta(seconds=run.job.misfire_grace), grace(run.job))  # what was opened in time may begin
     if not run.begun and now - run.due_at > allowed:
@@ -159,18 +105,36 @@ def _out_of_time(run: Run, now: datetime) -> Failed | None:
     return None
 
 
+def _passes_time(step: Step, kinds: Mapping[str, StepKind]) -> bool:
+    kind = kinds.get(step.plan.kind)
+    return kind is not None and kind.way == "look" and kind.passes_time
+
+
 # --- closing ---------------------------------------------------------------------------------------------------
+
+
+def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, StepKind]) -> Decision | None:
+    """What a failed step leads to: the end of the run, taking back before it, or (None) the steps that follow."""
+    if run.taking_back is not None:
+        stopped = any(each.phase == "failed" and not each.is_passed_over for each in run.take_back_steps)
+        return Record(closing(run, now)) if stopped or step is None else None
+    failed = [each for each in run.main_steps if each.phase == "failed"]
+    ending = [each for each in failed if not each.is_passed_over or each.failure in RUN_ENDING]
+    if not ending and not (failed and step is None):
+        return None
+    first = (ending or failed)[0]
+    begun = begins(run, first, now, kinds)
+    return Record(begun) if begun is not None else _close_failed(run, now, first)
 
 
 def _close_failed(run: Run, now: datetime, failed: Step) -> Decision:
     """A failed step makes the run a failed one, at once or, with ``on-failure = "continue"``, at its end."""
-    name = failed.plan.kind
     return Record(
         ev.RunClosed(
             at=now,
             outcome="failed",
             failure=failed.failure,
-            message=f"step {failed.index + 1} of {len(run.steps)} ({name}): {failed.message}",
+            message=first_words(run, failed),
             remedy=failed.remedy,
         )
     )
@@ -184,140 +148,89 @@ def _close(run: Run, now: datetime, seen: Observation) -> Decision:
         if answer is None:
             return Look(LookAtRetention())
         limit = manual_limit(run.job, answer)
-        if _too_few(limit):
-            return Record(ev.Warned(at=now, message=_quota_warning(limit)))
-    return Record(ev.RunClosed(at=now, outcome="succeeded", message="; ".join(step.message for step in run.steps)))
-
-
-def _too_few(manual_limit: int | None) -> bool:
-    return manual_limit is not None and manual_limit <= 1
-
-
-def _quota_warning(manual_limit: int | None) -> str:
-    return (
-        f"the project keeps {manual_limit} manual backup(s): a new one replaces the newest proved one. "
-        "Keep at least two (project settings, backup retention)"
-    )
+        if too_few(limit):
+            return Record(ev.Warned(at=now, message=quota_warning(limit)))
+    message = "; ".join(step.message for step in run.main_steps)
+    return Record(ev.RunClosed(at=now, outcome="succeeded", message=message))
 
 
 # --- a step that has nothing under way ---------------------------------------------------------------------
 
 
-def _ready(case: Case, kind: StepKind, background: Background) -> Decision:
+def _ready(case: Case, kind: StepKind, background: Background, kinds: Mapping[str, StepKind]) -> Decision:
     step, now = case.step, case.now
     if step.again_at is not None and now < step.again_at:
         return Wait(step.again_on, f"{step.message}; again at {step.again_at:%H:%M:%S} UTC")
     if step.voids >= ATTEMPTS_MOST:
         text = f"{step.voids} requests left no trace on the platform: {step.message}"
-        return _fail(step, now, Failed("attempts", text, "see status.upsun.com and the agent's log"))
-    if kind.needs_proof(step.plan) and case.run.proved_backup is None:
-        text = "no backup was proved in this run, so the step was not begun"
-        return _fail(step, now, Failed("no-proved-backup", text))
-    environment = case.seen.get(LookAtEnvironment())
-    if not isinstance(environment, Environment):
-        return _no_answer(case, LookAtEnvironment(), environment)
-    blocked = _guard(case, kind, environment)
-    if blocked is not None:
-        return blocked
-    verdict = kind.shortcut(case, environment)
-    if verdict is not None:
-        return _act_on(case, kind, verdict)
-    blocked = _others_at_work(case, kind, environment) if environment.is_dirty else None
-    if kind.name == "backup" and blocked is None:
-        blocked = _quota(case, kind, background)
-    if blocked is not None:
-        return blocked
-    intent = ev.IntentRecorded(
-        at=now,
-        step=step.index,
-        attempt=step.attempts + 1,
-        server_at=environment.server_at,
-        head=environment.head_commit,
-    )
-    return Send(intent, kind.activity_type, environment.links[kind.link], kind.body(step.plan, case.run.id))
+        return fail(step, now, Failed("attempts", text, "see status.upsun.com and the agent's log"))
+    skipped = _skipped(case, kinds)
+    if skipped is not None:
+        return Record(ev.StepDone(at=now, step=step.index, outcome="skipped", message=skipped))
+    subject = kind.changes(step.plan, case.run.environment) or case.environment
+    if kind.needs_proof(step.plan) and case.run.backup_of(subject) is None:
+        about = "" if subject == case.run.environment else f" of {subject}"
+        text = f"no backup{about} was proved in this run, so the step was not begun"
+        return fail(step, now, Failed("no-proved-backup", text))
+    if not case.run.begun:
+        blocked = preflight(case, kinds)
+        if blocked is not None:
+            return blocked
+    if kind.way == "look":
+        return act_on(case, kind, kind.look(case))
+    if kind.way == "command":
+        return kind.execution(case, _intent(case, now, None))
+    return _request(case, kind, background, subject)
 
 
-def _quota(case: Case, kind: StepKind, background: Background) -> Decision | None:
-    """Warn before a request that would replace the newest good backup; do not try again where it would."""
-    if case.step.retries:
-        spared = spares_the_newest(case)
-        if spared is not None:
-            return _act_on(case, kind, spared)
-    if _too_few(background.manual_limit) and not case.run.warnings:
-        return Record(ev.Warned(at=case.now, message=_quota_warning(background.manual_limit)))
-    return None
-
-
-def _guard(case: Case, kind: StepKind, environment: Environment) -> Decision | None:
-    """Why the step may not be begun on this environment, or None."""
-    types, step, now = case.run.job.environment_types, case.step, case.now
-    if environment.type not in types:
-        text = f"{environment.id} is of type {environment.type}, the job runs on {', '.join(types)} only"
-        if case.run.begun:
-            return _fail(step, now, Failed("environment-type", text))
-        return Record(ev.RunClosed(at=now, outcome="skipped", failure="environment-type", message=text))
-    if environment.status == "dirty":
-        return Wait("environment-busy", f"{environment.id} is being changed (status dirty)")
-    if environment.status != "active":
-        text = f"environment {environment.id} is {environment.status}, the {kind.name} needs an active one"
-        return _fail(step, now, Failed("environment-inactive", text, REVIVALS.get(environment.status, "")))
-    if kind.link not in environment.links:
-        busy = _busy(case, kind) if environment.is_dirty else None
-        if busy is not None:
-            return busy
-        text = f"the platform offers no {kind.link} on {environment.id}: the token's user lacks the role"
-        remedy = f"grant the user {environment.type}:admin (upsun user:update -r {environment.type}:admin)"
-        return _fail(step, now, Failed("permission", text, remedy))
-    return None
-
-
-def _busy(case: Case, kind: StepKind) -> Decision | None:
-    """What may be the reason that a link is absent, or None where only crons run: our own makes us busy always."""
-    question = LookAtActivities(incomplete=True)
-    listed = case.seen.get(question)
-    if not isinstance(listed, ActivityList):
-        return _no_answer(case, question, listed)
-    others = [each for each in listed.items if not each.finished and each.type != "environment.cron"]
-    if not others:
+def _skipped(case: Case, kinds: Mapping[str, StepKind]) -> str | None:
+    """Why the step is left out of this run, or None."""
+    if case.run.taking_back is not None:
+        return idle_reason(case.step, case.run, kinds)
+    if case.step.plan.settings.get("when") != "updated":
         return None
-    return Wait("environment-busy", f"{kind.link} is not offered while {others[0].type} {others[0].id} runs")
+    earlier = case.run.main_steps[: case.step.index]
+    updated = any(each.detail.get("commit") and each.outcome not in UNCHANGED for each in earlier)
+    return None if updated else f"{case.step.plan.kind} left out: nothing was updated before it"
 
 
-def _others_at_work(case: Case, kind: StepKind, environment: Environment) -> Decision | None:
-    """Adopt, or wait for, what is running on the environment; None where nothing is in the way."""
-    question = LookAtActivities(incomplete=True)
-    listed = case.seen.get(question)
-    if not isinstance(listed, ActivityList):
-        return _no_answer(case, question, listed)
-    for activity in listed.items:
-        if activity.finished:
-            continue
-        ours = activity.id in case.claimed  # another step's or run's: not adopted, but waited for
-        if activity.type == kind.activity_type and not ours and kind.adopts(case, activity):
-            return Record(
-                ev.ActivityAdopted(
-                    at=case.now,
-                    step=case.step.index,
-                    activity=activity.id,
-                    how="it was already running when the step began",
-                    backup=_backup_name(activity),
-                    head=environment.head_commit,
-                )
-            )
-        if activity.type in UPHEAVALS | kind.waits_for | {kind.activity_type}:
-            return Wait("environment-busy", f"{activity.type} {activity.id} is {activity.state}")
-    return None
+def _request(case: Case, kind: RequestKind, background: Background, subject: str) -> Decision:
+    """The request with all guards passed, or what stands in its way; ``subject`` is the environment that it changes."""
+    environment = case.seen.get(case.look_at_environment())
+    if not isinstance(environment, Environment):
+        return no_answer(case, case.look_at_environment(), environment)
+    blocked = guard(case, kind, environment)
+    if blocked is not None:
+        return blocked
+    verdict = kind.settled(environment) or kind.shortcut(case, environment)
+    if verdict is not None:
+        return act_on(case, kind, verdict)
+    blocked = others_at_work(case, kind, environment) if environment.is_dirty else None
+    if kind.name == "backup" and blocked is None:
+        blocked = quota(case, kind, background)
+    if blocked is not None:
+        return blocked
+    changed = case.seen.get(case.look_at_environment(subject))  # its head tells afterwards whether anything came of it
+    if not isinstance(changed, Environment):
+        return no_answer(case, case.look_at_environment(subject), changed)
+    intent = _intent(case, environment.server_at, changed.head_commit)
+    return Send(intent, kind.activity_type, kind.path(case, environment), kind.body(case.step.plan, case.run.id))
+
+
+def _intent(case: Case, server_at: datetime, head: str | None) -> ev.IntentRecorded:
+    attempt = case.step.attempts + 1
+    return ev.IntentRecorded(at=case.now, step=case.step.index, attempt=attempt, server_at=server_at, head=head)
 
 
 # --- a step whose request may have been made ---------------------------------------------------------------
 
 
-def _intended(case: Case, kind: StepKind) -> Decision:
+def _intended(case: Case, kind: RequestKind) -> Decision:
     """Find out from the activity list what became of the intent; never ask again before that is known."""
     found = reconcile(case, kind)
     match found:
         case Need():
-            return _no_answer(case, found.question, case.seen.get(found.question))
+            return no_answer(case, found.question, case.seen.get(found.question))
         case Pending():
             return Wait(found.on, found.message)
         case ev.ActivityAdopted() | ev.IntentVoid():
@@ -326,20 +239,28 @@ def _intended(case: Case, kind: StepKind) -> Decision:
             assert_never(found)
 
 
+def _interrupted(case: Case, kind: CommandKind) -> Decision:
+    """A command of which nobody knows how far it came is run again only where the job file says that it may be."""
+    text = "the command was interrupted: how far it came is not known"
+    if kind.may_repeat(case.step.plan):
+        return Record(ev.IntentVoid(at=case.now, step=case.step.index, message=f"{text}; it may be run again"))
+    return fail(case.step, case.now, Failed("interrupted", text, "set repeatable = true if it may be run twice"))
+
+
 # --- a step whose activity is known ------------------------------------------------------------------------
 
 
-def _accepted(case: Case, kind: StepKind) -> Decision:
+def _accepted(case: Case, kind: RequestKind) -> Decision:
     step, now = case.step, case.now
     question = LookAtActivity(step.activity or "")
     activity = case.seen.get(question)
     if isinstance(activity, Absent):
         text = f"activity {step.activity} is gone"
-        return _fail(step, now, Failed("activity-lost", text, "look at the environment's activities"))
+        return fail(step, now, Failed("activity-lost", text, "look at the environment's activities"))
     if not isinstance(activity, Activity):
-        return _no_answer(case, question, activity)
+        return no_answer(case, question, activity)
     if activity.state == "staged" and kind.ends_staged:
-        return _act_on(case, kind, kind.judge(case, activity))
+        return act_on(case, kind, kind.judge(case, activity))
     if not activity.finished:
         return Wait("activity", f"{kind.name}: activity {activity.id} is {activity.state}")
     if step.ended_at is None:
@@ -350,61 +271,13 @@ def _accepted(case: Case, kind: StepKind) -> Decision:
         )
     if not activity.succeeded:
         return Record(after_failure(case, kind, _failure(kind, activity)))
-    return _act_on(case, kind, kind.judge(case, activity))
+    return act_on(case, kind, kind.judge(case, activity))
 
 
-def _failure(kind: StepKind, activity: Activity) -> Failed:
+def _failure(kind: RequestKind, activity: Activity) -> Failed:
     remedy = f"see its log: upsun activity:log {activity.id}"
     if activity.state == "cancelled":
         return Failed("activity-cancelled", f"the {kind.name} activity {activity.id} was cancelled", remedy)
     result = activity.result or "no result"
     reason = f" ({activity.failure_reason})" if activity.failure_reason else ""
     return Failed("activity-failed", f"the {kind.name} activity {activity.id} ended with {result}{reason}", remedy)
-
-
-def _act_on(case: Case, kind: StepKind, verdict: Verdict) -> Decision:
-    match verdict:
-        case Need():
-            return _no_answer(case, verdict.question, case.seen.get(verdict.question))
-        case Pending():
-            return Wait(verdict.on, verdict.message)
-        case Done():
-            return Record(
-                ev.StepDone(
-                    at=case.now,
-                    step=case.step.index,
-                    outcome=verdict.outcome,
-                    message=verdict.message,
-                    detail=verdict.detail,
-                )
-            )
-        case Failed():
-            return Record(after_failure(case, kind, verdict))
-        case _:
-            assert_never(verdict)
-
-
-def _no_answer(case: Case, question: Question, answer: Answer | None) -> Decision:
-    """Ask, or deal with the trouble that the question met."""
-    if not isinstance(answer, Trouble):
-        return Look(question)
-    if answer.kind in {"token", "permission", "not-found"} and not case.run.begun:
-        return _fail(case.step, case.now, Failed(answer.kind, answer.message, answer.remedy))
-    return Wait(answer.kind, answer.message, answer)
-
-
-def _fail(step: Step, now: datetime, verdict: Failed) -> Record:
-    return Record(
-        ev.StepFailed(
-            at=now,
-            step=step.index,
-            failure=verdict.failure,
-            message=verdict.message,
-            remedy=verdict.remedy,
-        )
-    )
-
-
-def _backup_name(activity: Activity) -> str | None:
-    name = activity.payload.get("backup_name")
-    return name if isinstance(name, str) else None

@@ -119,6 +119,39 @@ class ActivityEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandEnded(Event):
+    """The command of a step came to its end: its exit code (None: it was killed at its time limit), what it printed.
+
+    ``output`` is the end of it, bounded and redacted; ``seconds`` how long it took.
+    """
+
+    kind: ClassVar[str] = "command-ended"
+    step: int
+    exit_code: int | None
+    seconds: int
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalGiven(Event):
+    """Somebody decided on a step that waits for approval: ``granted`` is ``yes`` or ``no``, ``by`` says who."""
+
+    kind: ClassVar[str] = "approval-given"
+    step: int
+    granted: Literal["yes", "no"]
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBackBegun(Event):
+    """A step failed after something was changed: from here on the job's ``on-failure`` steps run, once."""
+
+    kind: ClassVar[str] = "take-back-begun"
+    failed: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitBegun(Event):
     """The run waits for something; recorded when what it waits for changes, not at every tick."""
 
@@ -191,6 +224,9 @@ EVENTS: dict[str, type[Event]] = {
         ActivityAdopted,
         IntentVoid,
         ActivityEnded,
+        CommandEnded,
+        ApprovalGiven,
+        TakeBackBegun,
         WaitBegun,
         StepDone,
         RetryPlanned,

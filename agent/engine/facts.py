@@ -21,7 +21,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment as the API showed it at ``server_at`` (the server's own clock)."""
+    """An environment as the API showed it at ``server_at`` (the server's own clock); ``path`` is its own in the API."""
 
     id: str
     type: str
@@ -32,6 +32,8 @@ class Environment:
     server_at: datetime
     deployment: Deployment | None = None
     has_staged_activities: bool = False
+    parent: str | None = None
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,16 @@ class Trouble:
 
 # --- questions -------------------------------------------------------------------------------------------------
 
+# ``environment`` is the id of the environment a question is about; empty means the run's own.
+
+PROJECT = "*"  # no environment has this id: the activities of the whole project
+
 
 @dataclass(frozen=True, slots=True)
 class LookAtEnvironment:
-    """Read the environment of the run."""
+    """Read an environment."""
+
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class LookAtActivity:
 
 @dataclass(frozen=True, slots=True)
 class LookAtActivities:
-    """List activities of the environment, newest first.
+    """List activities of an environment, newest first.
 
     ``types`` empty means all; ``since`` ends the listing at older ones; ``incomplete`` asks for running ones only.
     """
@@ -108,6 +116,7 @@ class LookAtActivities:
     types: tuple[str, ...] = ()
     since: datetime | None = None
     incomplete: bool = False
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +124,34 @@ class LookAtBackup:
     """Read one backup by its name."""
 
     id: str
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LookAtBackups:
-    """List the backups of the environment."""
+    """List the backups of an environment."""
+
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtRoutes:
+    """Find out at which addresses an environment is served."""
+
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtPage:
+    """Ask for a page of a site: within so many seconds, and whether its body holds a text.
+
+    ``number`` tells one attempt of a step from the next.
+    """
+
+    url: str
+    within: int
+    contains: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +165,15 @@ class LookAtRetention:
 
 
 Question = (
-    LookAtEnvironment | LookAtActivity | LookAtActivities | LookAtBackup | LookAtBackups | LookAtOwner | LookAtRetention
+    LookAtEnvironment
+    | LookAtActivity
+    | LookAtActivities
+    | LookAtBackup
+    | LookAtBackups
+    | LookAtOwner
+    | LookAtRetention
+    | LookAtRoutes
+    | LookAtPage
 )
 
 # --- answers ---------------------------------------------------------------------------------------------------
@@ -174,7 +214,29 @@ class BackupList:
     items: tuple[Backup, ...]
 
 
-Answer = Environment | Activity | ActivityList | Backup | BackupList | Absent | Owner | Retention | Trouble
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The addresses at which an environment is served, its primary one first."""
+
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What came of asking for a page: its status, and whether the text was there.
+
+    ``status`` is None where no answer came; ``fault`` says why.
+    """
+
+    status: int | None
+    seconds: float
+    found: bool = True
+    fault: str = ""
+
+
+Answer = (
+    Environment | Activity | ActivityList | Backup | BackupList | Absent | Owner | Retention | Routes | Page | Trouble
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +255,12 @@ class Observation:
         number = self.looks + 1
         return replace(self, answers={**self.answers, question: (number, answer)}, looks=number)
 
-    def only(self, question: Question) -> Observation:
-        """The same with nothing but the answer to this question."""
-        return replace(self, answers={each: answer for each, answer in self.answers.items() if each == question})
+    def environments(self) -> Observation:
+        """The same with nothing but what was seen of environments."""
+        kept: dict[Question, tuple[int, Answer]] = {
+            each: answer for each, answer in self.answers.items() if isinstance(each, LookAtEnvironment)
+        }
+        return replace(self, answers=kept)
 
     def number(self, question: Question) -> int:
         """When the question was last answered; 0 where it never was."""

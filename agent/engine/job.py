@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from agent.records import dataclass, field
 
 CatchUp = Literal["none", "latest"]
 Overlap = Literal["skip", "wait"]
+
+HERE = "."  # how a step names the environment that the agent runs on
 
 SECONDS_MOST = 366 * 86400  # of a duration in a snapshot; job files allow 30 days
 
@@ -19,6 +21,11 @@ class StepPlan:
 
     kind: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def environment(self, home: str) -> str:
+        """The id of the environment that the step is about; ``home`` where it names none, or ``.``."""
+        named = self.settings.get("environment")
+        return named if isinstance(named, str) and named not in {"", HERE} else home
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +42,14 @@ class Job:
     overlap: Overlap = "skip"
     timeout: int = 12 * 3600
     suspend_after: int = 0
+    on_failure: tuple[StepPlan, ...] = ()
+    when: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The snapshot that a run keeps, so that editing the job never changes a run in flight."""
         return {
             "name": self.name,
-            "steps": [{"kind": step.kind, "settings": dict(step.settings)} for step in self.steps],
+            "steps": _plain(self.steps),
             "schedule": self.schedule,
             "timezone": self.timezone,
             "environment_types": list(self.environment_types),
@@ -49,6 +58,8 @@ class Job:
             "overlap": self.overlap,
             "timeout": self.timeout,
             "suspend_after": self.suspend_after,
+            "on_failure": _plain(self.on_failure),
+            "when": dict(self.when),
         }
 
     @classmethod
@@ -57,8 +68,7 @@ class Job:
 
         A snapshot of an older version lacks what is newer: only name and steps must be there (promise P7).
         """
-        steps = tuple(StepPlan(str(step["kind"]), dict(step["settings"])) for step in data["steps"])
-        plain = cls(str(data["name"]), steps)
+        plain = cls(str(data["name"]), _plans(data["steps"]))
         return cls(
             name=plain.name,
             steps=plain.steps,
@@ -70,7 +80,17 @@ class Job:
             overlap=data.get("overlap", plain.overlap),
             timeout=_seconds(data.get("timeout", plain.timeout)),
             suspend_after=_seconds(data.get("suspend_after", plain.suspend_after)),
+            on_failure=_plans(data.get("on_failure", ())),
+            when=dict(data.get("when", {})),
         )
+
+
+def _plain(plans: Iterable[StepPlan]) -> list[dict[str, Any]]:
+    return [{"kind": step.kind, "settings": dict(step.settings)} for step in plans]
+
+
+def _plans(data: Iterable[Any]) -> tuple[StepPlan, ...]:
+    return tuple(StepPlan(str(step["kind"]), dict(step["settings"])) for step in data)
 
 
 def _seconds(value: Any) -> int:

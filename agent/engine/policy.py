@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from agent.engine import events as ev
 from agent.engine.bounds import RETRY_PAUSE_MOST
-from agent.engine.facts import BackupList, LookAtBackups, LookAtRetention, Retention
+from agent.engine.facts import BackupList, LookAtRetention, Retention
 from agent.engine.job import Job, StepPlan
 from agent.engine.run import Step
 from agent.engine.step import Case, Failed, Need, StepKind
@@ -21,7 +21,8 @@ def after_failure(case: Case, kind: StepKind, verdict: Failed) -> ev.RetryPlanne
     """The event that a failed verdict leads to."""
     step, now = case.step, case.now
     retries = _whole(step.plan, "retries", 0)
-    if verdict.failure in kind.retryable and step.phase == "accepted" and step.retries < retries:
+    can_be_asked = step.phase == "accepted" or kind.way == "look"
+    if verdict.failure in kind.retryable and can_be_asked and step.retries < retries:
         pause = timedelta(seconds=_whole(step.plan, "retry-after", 0)) * 2**step.retries
         return ev.RetryPlanned(
             at=now,
@@ -52,9 +53,9 @@ def spares_the_newest(case: Case) -> Need | Failed | None:
     """
     if case.seen.get(LookAtRetention()) is None:
         return Need(LookAtRetention())
-    listed = case.seen.get(LookAtBackups())
+    listed = case.seen.get(case.look_at_backups())
     if not isinstance(listed, BackupList):
-        return Need(LookAtBackups())
+        return Need(case.look_at_backups())
     manual = [backup for backup in listed.items if not backup.automated and backup.created_at is not None]
     manual.sort(key=lambda backup: (str(backup.created_at), backup.id))
     good = [backup for backup in manual if backup.restorable and backup.status == "CREATED"]

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from agent.engine import events as ev
 from agent.engine.bounds import CLOCKS_APART, SETTLE
-from agent.engine.facts import Activity, ActivityList, LookAtActivities, LookAtOwner, Owner
-from agent.engine.step import Case, Need, Pending, StepKind
+from agent.engine.facts import PROJECT, Activity, ActivityList, LookAtOwner, Owner
+from agent.engine.step import Case, Need, Pending, RequestKind
 
 Found = Need | Pending | ev.ActivityAdopted | ev.IntentVoid
 
 
-def reconcile(case: Case, kind: StepKind) -> Found:
+def reconcile(case: Case, kind: RequestKind) -> Found:
     """The event that settles an open intent, the question that must be answered first, or what to wait for."""
     intent = case.step.intent
     if intent is None:  # fold lets no step be intended without one
         raise ValueError("a step is intended without an intent")
-    question = LookAtActivities(types=(kind.activity_type,), since=intent.server_at)
+    question = case.look_at_activities(
+        types=(kind.activity_type,),
+        since=intent.server_at,
+        environment=PROJECT if kind.listed_elsewhere else None,
+    )
     listed = case.seen.get(question)
     if not isinstance(listed, ActivityList):
         return Need(question)
@@ -46,7 +50,7 @@ def reconcile(case: Case, kind: StepKind) -> Found:
 
 
 def _candidates(
-    case: Case, kind: StepKind, listed: ActivityList, intent: ev.IntentRecorded
+    case: Case, kind: RequestKind, listed: ActivityList, intent: ev.IntentRecorded
 ) -> tuple[list[Activity], list[Activity]]:
     """Activities that are surely and that may be this request's, oldest first.
 

@@ -44,6 +44,15 @@ class Step:
     message: str = ""
     remedy: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    command: ev.CommandEnded | None = None
+    approval: ev.ApprovalGiven | None = None
+    asked_before: bool = False
+    over_at: datetime | None = None
+
+    @property
+    def is_touched(self) -> bool:
+        """What it asks for was done, or may have been, with whatever result."""
+        return self.asked_before or self.activity is not None or self.intent is not None
 
     @property
     def over(self) -> bool:
@@ -71,7 +80,18 @@ class Run:
     waits_on: str | None = None
     wait_message: str = ""
     warnings: tuple[str, ...] = ()
+    taking_back: ev.TakeBackBegun | None = None
     closed: ev.RunClosed | None = None
+
+    @property
+    def main_steps(self) -> tuple[Step, ...]:
+        """The job's steps proper."""
+        return self.steps[: len(self.job.steps)]
+
+    @property
+    def take_back_steps(self) -> tuple[Step, ...]:
+        """The job's ``on-failure`` steps; they begin only after TakeBackBegun."""
+        return self.steps[len(self.job.steps) :]
 
     @property
     def begun(self) -> bool:
@@ -83,16 +103,37 @@ class Run:
 
     @property
     def current(self) -> Step | None:
-        """The first step that is not over."""
-        return next((step for step in self.steps if not step.over), None)
+        """The first step that is not over: of the job's steps, or of taking back once that has begun."""
+        steps = self.main_steps if self.taking_back is None else self.take_back_steps
+        return next((step for step in steps if not step.over), None)
+
+    @property
+    def current_since(self) -> datetime:
+        """Since when the current step is the current one."""
+        begun = self.opened_at if self.taking_back is None else self.taking_back.at
+        return max([begun, *(step.over_at for step in self.steps if step.over_at is not None)])
 
     @property
     def proved_backup(self) -> str | None:
-        """The name of the backup that a backup step of this run proved, if any."""
-        names = [
-            step.detail.get("backup") for step in self.steps if step.plan.kind == "backup" and step.phase == "done"
+        """The name of the backup of the run's own environment that was proved in this run, if any."""
+        return self.backup_of(self.environment)
+
+    def backup_of(self, environment: str) -> str | None:
+        """The name of the latest backup of an environment that a backup step of this run proved, if any."""
+        step = self.proof_of(environment)
+        return str(step.detail["backup"]) if step is not None else None
+
+    def proof_of(self, environment: str) -> Step | None:
+        """The latest step of this run that proved a backup of the environment, if any."""
+        proofs = [
+            step
+            for step in self.steps
+            if step.plan.kind == "backup"
+            and step.phase == "done"
+            and step.detail.get("backup")
+            and step.plan.environment(self.environment) == environment
         ]
-        return next((str(name) for name in names if name), None)
+        return proofs[-1] if proofs else None
 
 
 def fold(events: Iterable[ev.Event]) -> Run:
@@ -127,7 +168,7 @@ def _opened(event: ev.RunOpened) -> Run:
         due_at=event.due_at,
         trigger=event.trigger,
         opened_at=event.at,
-        steps=tuple(Step(index, plan) for index, plan in enumerate(job.steps)),
+        steps=tuple(Step(index, plan) for index, plan in enumerate((*job.steps, *job.on_failure))),
     )
 
 
@@ -140,6 +181,10 @@ def apply(run: Run, event: ev.Event) -> Run:
             return replace(run, waits_on=event.on, wait_message=event.message)
         case ev.Warned():
             return replace(run, warnings=(*run.warnings, event.message))
+        case ev.TakeBackBegun():
+            if run.taking_back is not None or not run.take_back_steps:
+                raise InconsistentEvents("take-back-begun twice, or in a job without on-failure steps")
+            return replace(run, taking_back=event, waits_on=None, wait_message="")
         case ev.RunClosed():
             return replace(run, closed=event, waits_on=None)
         case ev.RunOpened():
@@ -152,6 +197,8 @@ def apply(run: Run, event: ev.Event) -> Run:
             | ev.ActivityAdopted()
             | ev.IntentVoid()
             | ev.ActivityEnded()
+            | ev.CommandEnded()
+            | ev.ApprovalGiven()
             | ev.StepDone()
             | ev.RetryPlanned()
             | ev.StepFailed()
@@ -169,6 +216,8 @@ StepEvent = (
     | ev.ActivityAdopted
     | ev.IntentVoid
     | ev.ActivityEnded
+    | ev.CommandEnded
+    | ev.ApprovalGiven
     | ev.StepDone
     | ev.RetryPlanned
     | ev.StepFailed
@@ -183,8 +232,10 @@ ALLOWED: dict[type[ev.Event], frozenset[Phase]] = {
     ev.ActivityAdopted: frozenset({"ready", "intended"}),
     ev.IntentVoid: frozenset({"intended"}),
     ev.ActivityEnded: frozenset({"accepted"}),
+    ev.CommandEnded: frozenset({"intended"}),
+    ev.ApprovalGiven: frozenset({"ready"}),
     ev.StepDone: frozenset({"ready", "accepted"}),
-    ev.RetryPlanned: frozenset({"accepted"}),
+    ev.RetryPlanned: frozenset({"ready", "accepted"}),
     ev.StepFailed: frozenset({"ready", "intended", "refused", "accepted"}),
 }
 
@@ -193,7 +244,10 @@ def _apply_to_step(run: Run, event: StepEvent) -> Run:
     if not 0 <= event.step < len(run.steps):
         raise InconsistentEvents(f"{event.kind} names step {event.step} of {len(run.steps)}")
     step = run.steps[event.step]
-    if not all(earlier.phase == "done" or earlier.is_passed_over for earlier in run.steps[: event.step]):
+    first = len(run.job.steps) if run.taking_back is not None else 0
+    if (event.step >= len(run.job.steps)) != (run.taking_back is not None):
+        raise InconsistentEvents(f"{event.kind} names step {event.step}, which is not under way")
+    if not all(earlier.phase == "done" or earlier.is_passed_over for earlier in run.steps[first : event.step]):
         raise InconsistentEvents(f"{event.kind} names step {event.step} before the steps ahead of it are done")
     if step.phase not in ALLOWED[type(event)]:
         raise InconsistentEvents(f"{event.kind} while step {event.step} is {step.phase}")
@@ -202,7 +256,7 @@ def _apply_to_step(run: Run, event: StepEvent) -> Run:
     return replace(run, steps=tuple(steps), waits_on=None, wait_message="")
 
 
-def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901  one case for each event, nothing else
+def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901, PLR0912  one case for each event, nothing else
     match event:
         case ev.IntentRecorded():
             return replace(
@@ -243,6 +297,10 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901  one case f
             return replace(step, phase="ready", intent=None, voids=step.voids + 1, message=event.message)
         case ev.ActivityEnded():
             return replace(step, ended_at=event.at)
+        case ev.CommandEnded():
+            return replace(step, phase="accepted", ended_at=event.at, command=event)
+        case ev.ApprovalGiven():
+            return replace(step, approval=event)
         case ev.StepDone():
             return replace(
                 step,
@@ -251,6 +309,7 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901  one case f
                 message=event.message,
                 detail=event.detail,
                 failure=None,
+                over_at=event.at,
             )
         case ev.RetryPlanned():
             return Step(
@@ -262,8 +321,16 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901  one case f
                 again_on="retry",
                 failure=event.failure,
                 message=event.message,
+                asked_before=step.is_touched,
             )
         case ev.StepFailed():
-            return replace(step, phase="failed", failure=event.failure, message=event.message, remedy=event.remedy)
+            return replace(
+                step,
+                phase="failed",
+                failure=event.failure,
+                message=event.message,
+                remedy=event.remedy,
+                over_at=event.at,
+            )
         case _:
             assert_never(event)

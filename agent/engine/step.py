@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal, Protocol
 
-from agent.engine.events import StepOutcome
-from agent.engine.facts import Activity, Environment, Observation, Question
+from agent.engine.decision import Execute
+from agent.engine.events import IntentRecorded, StepOutcome
+from agent.engine.facts import (
+    Activity,
+    Environment,
+    LookAtActivities,
+    LookAtBackup,
+    LookAtBackups,
+    LookAtEnvironment,
+    LookAtRoutes,
+    Observation,
+    Question,
+)
 from agent.engine.job import StepPlan
 from agent.engine.run import Run, Step
 from agent.records import dataclass, field
@@ -61,30 +72,116 @@ class Case:
     seen: Observation
     now: datetime
     claimed: frozenset[str] = frozenset()
+    zone: tzinfo = UTC
+
+    @property
+    def environment(self) -> str:
+        """The id of the environment that the step is about."""
+        return self.step.plan.environment(self.run.environment)
+
+    def asks(self, environment: str) -> str:
+        """An environment's id as questions name it: empty for the run's own."""
+        return "" if environment == self.run.environment else environment
+
+    def look_at_environment(self, environment: str | None = None) -> LookAtEnvironment:
+        """The question for an environment, without an id the step's."""
+        return LookAtEnvironment(self.asks(environment or self.environment))
+
+    def look_at_activities(
+        self,
+        *,
+        types: tuple[str, ...] = (),
+        since: datetime | None = None,
+        incomplete: bool = False,
+        environment: str | None = None,
+    ) -> LookAtActivities:
+        """The question for activities of an environment, without an id the step's."""
+        return LookAtActivities(types, since, incomplete, self.asks(environment or self.environment))
+
+    def look_at_backup(self, name: str) -> LookAtBackup:
+        """The question for a backup of the step's environment."""
+        return LookAtBackup(name, self.asks(self.environment))
+
+    def look_at_backups(self) -> LookAtBackups:
+        """The question for the backups of the step's environment."""
+        return LookAtBackups(self.asks(self.environment))
+
+    def look_at_routes(self) -> LookAtRoutes:
+        """The question for the addresses of the step's environment."""
+        return LookAtRoutes(self.asks(self.environment))
 
 
-class StepKind(Protocol):
-    """A kind of step. One module each, under ``agent/steps``."""
+class AnyKind(Protocol):
+    """What every kind of step says of itself. One module each, under ``agent/steps``."""
 
-    #: its name in the job file, and the activity type and HAL link of its request
+    #: its name in the job file
     name: str
-    activity_type: str
-    link: str
-    #: incomplete activities of these types must end before the request is made
-    waits_for: frozenset[str]
-    #: failures after which it may be asked for again, if the job allows retries
+    #: after which failures it may be tried again, if the job allows retries
     retryable: frozenset[str]
-    #: where the project deploys manually its activity may stay in state "staged": that is its end, to be judged
-    ends_staged: bool
-
-    def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
-        """The JSON body of the request, for the run with that id."""
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
 
+    def changes(self, plan: StepPlan, home: str) -> str | None:
+        """The id of the environment whose code or data it changes, or None; ``home`` is the run's own."""
+
     def needs_proof(self, plan: StepPlan) -> bool:
-        """Whether the request may be made only after a backup was proved in the same run."""
+        """Whether it may be begun only after a backup of what it changes was proved in the same run (promise P2)."""
+
+
+class LookingKind(AnyKind, Protocol):
+    """A kind that only looks, or waits: it may be done over at any time."""
+
+    way: Literal["look"]
+    #: it lets time pass on purpose, within a limit of its own: the run's limits do not count it
+    passes_time: bool
+
+    def look(self, case: Case) -> Verdict:
+        """The verdict on what was seen so far."""
+
+
+class CommandKind(AnyKind, Protocol):
+    """A kind that runs a command in this container."""
+
+    way: Literal["command"]
+
+    def may_repeat(self, plan: StepPlan) -> bool:
+        """Whether it may be run again after it was interrupted."""
+
+    def execution(self, case: Case, intent: IntentRecorded) -> Execute:
+        """What is to be run, and how long at most."""
+
+    def judge_command(self, case: Case) -> Verdict:
+        """The verdict on how the command ended."""
+
+
+class RequestKind(AnyKind, Protocol):
+    """A kind that makes one request, which becomes an activity of the platform."""
+
+    way: Literal["request"]
+
+    #: the activity's type, and the link whose presence says that the request is allowed and possible now
+    activity_type: str
+    link: str
+    #: the link that an admin of an active environment sees whenever it is idle: "" where none tells the permission
+    permission_link: str
+    #: in which states of the environment the request makes sense
+    statuses: frozenset[str]
+    #: incomplete activities of these types must end before the request is made
+    waits_for: frozenset[str]
+    #: where the project deploys manually its activity may stay in state "staged": that is its end, to be judged
+    ends_staged: bool
+    #: its activity may stand in another environment's list: look in the project's
+    listed_elsewhere: bool
+
+    def path(self, case: Case, environment: Environment) -> str:
+        """Where the request goes."""
+
+    def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
+        """The JSON body of the request, for the run with that id."""
+
+    def settled(self, environment: Environment) -> Verdict | None:
+        """The verdict where the environment is as it should be already, whatever the platform offers; or None."""
 
     def shortcut(self, case: Case, environment: Environment) -> Verdict | None:
         """A verdict without a request (a backup that may be reused), or None."""
@@ -97,3 +194,6 @@ class StepKind(Protocol):
 
     def judge(self, case: Case, activity: Activity) -> Verdict:
         """The verdict on an activity that ended in success. Complete is not enough."""
+
+
+StepKind = RequestKind | LookingKind | CommandKind

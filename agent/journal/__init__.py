@@ -63,6 +63,20 @@ class Copied:
     activities: tuple[tuple[str, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many runs of a job ended so, how long they took together, and when the first was opened.
+
+    Runs that ``prune`` forgot are counted in: the numbers never go down as long as the journal lasts.
+    """
+
+    job: str
+    outcome: str
+    runs: int
+    seconds: float
+    since: datetime
+
+
 class Journal(Protocol):
     """What the tick asks of a journal. Every call that changes something is synced when it returns."""
 
@@ -78,8 +92,17 @@ class Journal(Protocol):
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
         """Runs, newest first (open ones oldest first)."""
 
+    def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
+        """The events of that kind recorded last, newest first, each with its run."""
+
+    def tallies(self) -> Sequence[Tally]:
+        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+
     def prune(self, before: datetime, most: int) -> int:
-        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many."""
+        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many.
+
+        How many ended how stays known (see ``tallies``).
+        """
 
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""
@@ -108,8 +131,14 @@ class Journal(Protocol):
     def last_tick(self) -> int | None:
         """When the last tick was, in seconds since 1970, or None where none is known."""
 
-    def mark_tick(self, now: float) -> None:
-        """Remember when the last tick was: a hint, that a restore rewinds with the rest."""
+    def ticks(self) -> int:
+        """How many ticks there were: a hint too."""
+
+    def mark_tick(self, now: float, count: int | None = None) -> None:
+        """Remember when the last tick was, and how many there were by then: one more than before, or that many.
+
+        A hint, that a restore rewinds with the rest.
+        """
 
     def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
         """All of these runs, as they are written, in the same order."""

@@ -58,6 +58,7 @@ def decode(kind: str, text: str) -> Event:
 #: What the annotations of events allow; every other annotation is a word from a closed list, so a text.
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
+    "int | None": (int, type(None)),
     "datetime": (datetime,),
     "datetime | None": (datetime, type(None)),
     "str | None": (str, type(None)),

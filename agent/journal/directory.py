@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from tempfile import TemporaryDirectory
 
 from agent.errors import NotFound, StateNotWritable
 from agent.journal import Identity, Journal
@@ -114,6 +113,8 @@ def reading_if_any(directory: str, identity: Identity) -> Iterator[Journal]:
         with reading(directory, identity) as journal:
             yield journal
         return
+    from tempfile import TemporaryDirectory  # noqa: PLC0415  late: no tick needs it
+
     with TemporaryDirectory(prefix="upsun-agent-") as empty:
         nothing = SqliteJournal(empty, identity)
         try:

@@ -33,7 +33,7 @@ class CopyDiffers(StateNotWritable):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Contents:
     """How much a journal holds, and a digest of every run's events, by run."""
 
     runs: int
@@ -43,14 +43,14 @@ class Tally:
     digests: dict[str, str]
 
 
-def tally(journal: Journal) -> Tally:
+def contents(journal: Journal) -> Contents:
     """Count and digest the journal."""
     digests, events = {}, 0
     for copies in _batches(journal, _rows(journal)):
         for each in copies:
             digests[each.row.run] = _digest(each)
             events += len(each.events)
-    return Tally(len(digests), events, len(journal.cursors()), len(_notes(journal)), digests)
+    return Contents(len(digests), events, len(journal.cursors()), len(_notes(journal)), digests)
 
 
 def _digest(copy: Copied) -> str:
@@ -112,12 +112,12 @@ def copy(source: Journal, target: Journal, source_name: str, progress: Callable[
             target.note(key, wanted.get(key))
     seconds = source.last_tick()
     if seconds is not None:
-        target.mark_tick(seconds)
+        target.mark_tick(seconds, source.ticks())
 
 
-def verify(source: Journal, target: Journal) -> Tally:
+def verify(source: Journal, target: Journal) -> Contents:
     """What both hold; raises CopyDiffers where they do not hold the same."""
-    old, new = tally(source), tally(target)
+    old, new = contents(source), contents(target)
     if old != new:
         differing = sum(old.digests.get(run) != new.digests.get(run) for run in old.digests.keys() | new.digests.keys())
         counts = f"{new.runs} of {old.runs} runs, {new.events} of {old.events} events, {differing} runs differ"

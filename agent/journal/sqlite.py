@@ -18,10 +18,11 @@ from datetime import UTC, datetime
 from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from agent.engine.job import Job
 from agent.errors import StateNotWritable
-from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow
+from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow, Tally
 from agent.journal.codec import decode, encode
+from agent.journal.tallies import FORGOTTEN, remembered, summed
 from agent.limits import PRUNED_AT_ONCE
-from agent.places import JOURNAL, last_tick, mark_tick
+from agent.places import JOURNAL, mark_tick, tick_trace
 
 #: Raised by one when a version of the agent writes what the previous one cannot read.
 SCHEMA_VERSION = 1
@@ -188,21 +189,44 @@ class SqliteJournal:
             RunRow(r[0], r[1], r[2], _utc(r[3]), _utc(r[4]), None if r[5] is None else _utc(r[5]), r[6]) for r in rows
         ]
 
+    def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
+        """The events of that kind recorded last, newest first, each with its run."""
+        query = (
+            "SELECT events.run, events.data FROM events JOIN runs ON runs.run = events.run"
+            " WHERE events.kind = ?1 AND (?2 IS NULL OR runs.job = ?2) ORDER BY events.seq DESC LIMIT ?3"
+        )
+        with _spoken(self.path):
+            rows = self._db.execute(query, (kind, job, most)).fetchall()
+        return [(run, decode(kind, data)) for run, data in rows]
+
     def prune(self, before: datetime, most: int) -> int:
         """Forget runs opened before that moment, and the oldest of more than ``most``; returns how many.
 
         A run in flight is never forgotten, and so many at once that it takes long neither: the next call goes on.
         """
         doomed = (
-            "SELECT run FROM runs WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
+            "SELECT run, job, outcome, CAST(coalesce(closed_at, opened_at) AS REAL) - opened_at,"
+            " CAST(opened_at AS REAL) FROM runs WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
             " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
         )
         with _spoken(self.path):
-            runs = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
-            if runs:
+            gone = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
+            if gone:
+                known = self.notes(FORGOTTEN)
                 with self._transaction():
-                    self._forget([run for (run,) in runs])
-        return len(runs)
+                    self._forget([row[0] for row in gone])
+                    self._keep(remembered(known, [row[1:] for row in gone]))
+        return len(gone)
+
+    def tallies(self) -> Sequence[Tally]:
+        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+        query = (
+            "SELECT job, CAST(outcome AS TEXT), count(*), total(closed_at - opened_at), CAST(min(opened_at) AS REAL)"
+            " FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
+        )
+        with _spoken(self.path):
+            rows = self._db.execute(query).fetchall()
+        return summed(rows, self.notes(FORGOTTEN), _utc)
 
     def _forget(self, runs: Sequence[str]) -> None:
         for table in ("events", "activities", "runs"):
@@ -274,11 +298,15 @@ class SqliteJournal:
 
     def last_tick(self) -> int | None:
         """When the last tick was, in seconds since 1970, or None where none is known."""
-        return last_tick(self._directory)
+        return tick_trace(self._directory)[0]
 
-    def mark_tick(self, now: float) -> None:
-        """Remember when the last tick was."""
-        mark_tick(self._directory, now)
+    def ticks(self) -> int:
+        """How many ticks there were."""
+        return tick_trace(self._directory)[1]
+
+    def mark_tick(self, now: float, count: int | None = None) -> None:
+        """Remember when the last tick was, and how many there were by then: one more than before, or that many."""
+        mark_tick(self._directory, now, count)
 
     # --- as a whole -------------------------------------------------------------------------------------------
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from agent.engine import events as ev
 from agent.engine.job import Job
+from agent.engine.run import Run
 from agent.records import dataclass
+from agent.report.durations import step_spans
+from agent.report.times import span
 from agent.steps import KINDS
 
 Tone = Literal["plain", "good", "bad", "odd", "dim"]
@@ -48,10 +52,19 @@ def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one 
             good = event.state == "complete" and event.result == "success"
             text = f"activity {event.activity} ended: {event.state}, {event.result or 'no result'}"
             return Line(text, "plain" if good else "bad")
+        case ev.CommandEnded():
+            how = "killed at its time limit" if event.exit_code is None else f"exit code {event.exit_code}"
+            good = event.exit_code == 0
+            return Line(f"{step_words(job, event.step)}: {how} after {event.seconds} s", "plain" if good else "bad")
+        case ev.ApprovalGiven():
+            granted = event.granted == "yes"
+            return Line(f"{'approved' if granted else 'denied'} by {event.by}", "good" if granted else "bad")
+        case ev.TakeBackBegun():
+            return Line(f"taking back, because step {event.failed + 1} failed", "odd")
         case ev.WaitBegun():
             return Line(f"waiting: {event.message}", "dim")
         case ev.StepDone():
-            return Line(event.message, "good")
+            return Line(event.message, "dim" if event.outcome == "skipped" else "good")
         case ev.RetryPlanned():
             again = f"{event.again_at:%H:%M:%S} UTC"
             return Line(f"{step_words(job, event.step)}: {event.message}; again after {again}", "odd")
@@ -68,6 +81,9 @@ def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one 
 def _closing(event: ev.RunClosed) -> Line:
     if event.outcome == "succeeded":
         return Line("run succeeded", "good")
+    if event.outcome == "failed" and "taken-back" in event.detail:
+        how = "and was taken back" if event.detail["taken-back"] else "and could not be taken back"
+        return Line(f"run failed ({event.detail.get('failure')}) {how}", "bad", event.remedy)
     if event.outcome == "failed":  # the failed step has said why
         return Line(f"run failed ({event.failure})" if event.failure != "journal" else event.message, "bad")
     return Line(f"run {event.outcome}: {event.message}", "odd")
@@ -75,6 +91,19 @@ def _closing(event: ev.RunClosed) -> Line:
 
 def step_words(job: Job, index: int) -> str:
     """A step in a few words, such as ``source operation update``."""
-    plan = job.steps[index]
+    plan = (*job.steps, *job.on_failure)[index]
     kind = KINDS.get(plan.kind)
     return kind.describe(plan) if kind is not None else plan.kind
+
+
+def lengths_told(run: Run, events: Iterable[ev.Event]) -> str:
+    """How long the steps and the run took, in a line; empty where nothing is over."""
+    spans = step_spans(events)
+    told = [
+        f"{step_words(run.job, index)} {span(each.length)}"
+        for index, each in sorted(spans.items())
+        if each.length is not None and index < len(run.steps)
+    ]
+    if run.closed is not None and told:
+        told.append(f"the run {span(run.closed.at - run.opened_at)}")
+    return f"took: {', '.join(told)}" if told else ""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from agent.engine.due import Slot
 from agent.engine.events import Event, RunOpened
-from agent.engine.run import Run
+from agent.engine.run import Run, Step
 from agent.journal import RunRow
 from agent.records import fields
+from agent.report.durations import NEVER_RAN, StepSpan, step_spans, took
+from agent.report.survey import JobStanding, Proof, Survey
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -22,9 +25,15 @@ def remarks_view(found: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"message": text, "remedy": remedy} for text, remedy in found]
 
 
-def run_view(run: Run) -> dict[str, Any]:
-    """A run as it stands."""
-    closed = run.closed
+def seconds(length: timedelta | None) -> float | None:
+    """A length of time in seconds, or None."""
+    return None if length is None else round(length.total_seconds(), 3)
+
+
+def run_view(run: Run, events: Iterable[Event] = ()) -> dict[str, Any]:
+    """A run as it stands. With its events, the steps that began say when and how long they took."""
+    closed, spans = run.closed, step_spans(events)
+    lasted = closed.at - run.opened_at if closed and closed.outcome not in NEVER_RAN else None
     return {
         "run": run.id,
         "job": run.job.name,
@@ -34,6 +43,7 @@ def run_view(run: Run) -> dict[str, Any]:
         "due_at": iso(run.due_at),
         "opened_at": iso(run.opened_at),
         "closed_at": iso(closed.at) if closed else None,
+        "duration_s": seconds(lasted),
         "state": "closed" if closed else "open",
         "outcome": closed.outcome if closed else None,
         "failure": closed.failure if closed else None,
@@ -41,21 +51,30 @@ def run_view(run: Run) -> dict[str, Any]:
         "remedy": closed.remedy if closed else "",
         "waits_on": run.waits_on,
         "warnings": list(run.warnings),
-        "steps": [
-            {
-                "step": step.index + 1,
-                "kind": step.plan.kind,
-                "phase": step.phase,
-                "outcome": step.outcome,
-                "failure": step.failure,
-                "message": step.message,
-                "activity": step.activity,
-                "attempts": step.attempts,
-                "detail": dict(step.detail),
-            }
-            for step in run.steps
-        ],
+        "taking_back": run.taking_back is not None,
+        "steps": [step_view(step, run, spans.get(step.index)) for step in run.steps],
     }
+
+
+def step_view(step: Step, run: Run, lasted: StepSpan | None) -> dict[str, Any]:
+    """A step as it stands; when it began and ended only where that is known."""
+    view = {
+        "step": step.index + 1,
+        "kind": step.plan.kind,
+        "environment": step.plan.environment(run.environment),
+        "on_failure": step.index >= len(run.job.steps),
+        "phase": step.phase,
+        "outcome": step.outcome,
+        "failure": step.failure,
+        "message": step.message,
+        "activity": step.activity,
+        "attempts": step.attempts,
+        "detail": dict(step.detail),
+    }
+    if lasted is not None:
+        view |= {"began_at": iso(lasted.began_at), "ended_at": iso(lasted.ended_at)}
+        view["duration_s"] = seconds(lasted.length)
+    return view
 
 
 def row_view(row: RunRow) -> dict[str, Any]:
@@ -64,10 +83,70 @@ def row_view(row: RunRow) -> dict[str, Any]:
         "run": row.run,
         "job": row.job,
         "slot": row.slot,
+        "due_at": iso(row.due_at),
         "opened_at": iso(row.opened_at),
         "closed_at": iso(row.closed_at),
+        "duration_s": seconds(took(row)),
         "outcome": row.outcome,
     }
+
+
+def past_view(row: RunRow, run: Run | None, events: Iterable[Event], wrong: str) -> dict[str, Any]:
+    """A run of the past: its row, and from its events why it ended so; ``wrong`` where they make no sense."""
+    if run is None:
+        return {**row_view(row), "failure": "journal", "message": wrong, "remedy": "", "steps": []}
+    told = run_view(run, events)
+    return {**row_view(row), **{key: told[key] for key in ("failure", "message", "remedy", "steps")}}
+
+
+def proof_view(proof: Proof | None, now: datetime) -> dict[str, Any] | None:
+    """A proved backup and its age."""
+    if proof is None:
+        return None
+    return {
+        "backup": proof.backup,
+        "environment": proof.environment,
+        "run": proof.run,
+        "created_at": iso(proof.created_at),
+        "proved_at": iso(proof.proved_at),
+        "age_s": seconds(proof.age(now)),
+    }
+
+
+def survey_view(seen: Survey) -> dict[str, Any]:
+    """How everything stands: the document of ``status``."""
+    container = seen.container
+    return {
+        "project": container.project,
+        "environment": container.environment,
+        "environment_type": container.environment_type,
+        "state": seen.directory,
+        "at": iso(seen.now),
+        "last_tick": iso(seen.ticked),
+        "ticks": seen.ticks,
+        "jobs": [_standing_view(standing, seen.now) for standing in seen.jobs],
+        "in_flight": [run_view(flight.run, flight.events) for flight in seen.flights],
+        "proved_backups": [proof_view(proof, seen.now) for proof in seen.proofs.values()],
+    }
+
+
+def _standing_view(standing: JobStanding, now: datetime) -> dict[str, Any]:
+    job, slot = standing.job, standing.slot
+    return {
+        "job": job.name,
+        "suspended": standing.held,
+        "here": standing.here,
+        "schedule": job.schedule,
+        "timezone": job.timezone,
+        "next": slot_view(slot, now) if slot else None,
+        "proved_backup": proof_view(standing.proof, now),
+        "runs": [row_view(row) for row in standing.rows],
+    }
+
+
+def slot_view(slot: Slot, now: datetime) -> dict[str, Any]:
+    """A coming slot and how far away it is."""
+    return {"slot": slot.name, "due_at": iso(slot.due_at), "in_s": seconds(slot.due_at - now)}
 
 
 def event_view(event: Event) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from agent.simulator.history import Breaks
     from agent.simulator.scenario import BackupOutcome, DeployMode, DeployOutcome
     from agent.simulator.user import User
 
@@ -20,6 +21,17 @@ BACKUP_DELETE = "environment.backup.delete"
 SOURCE_OPERATION = "environment.source-operation"
 PUSH = "environment.push"
 REDEPLOY = "environment.redeploy"
+DEPLOY = "environment.deploy"
+SYNCHRONIZE = "environment.synchronize"
+MERGE = "environment.merge"
+RESTORE = "environment.restore"
+BRANCH = "environment.branch"
+ACTIVATE = "environment.activate"
+PAUSE = "environment.pause"
+RESUME = "environment.resume"
+OPERATION = "environment.operation"
+TASK = "environment.task"
+CRON = "environment.cron"
 VARIABLE_CREATE = "environment.variable.create"
 VARIABLE_UPDATE = "environment.variable.update"
 VARIABLE_DELETE = "environment.variable.delete"
@@ -33,14 +45,16 @@ DONE = 100
 class Plan:
     """What will become of an activity, fixed when it is asked for.
 
-    `seconds` is None for one that lasts until somebody ends it. A source operation that `commits` does so
-    at its end, or `commits_after` its start when its own activity goes on with the deployment.
+    `seconds` is None for one that lasts until somebody ends it. One that `commits` (a source operation, a merge,
+    a synchronization) does so at its end, or `commits_after` its start when its own activity goes on with the
+    deployment. `breaks` is what the commit of a source operation carries.
     """
 
     seconds: float | None
     ending: Ending = "success"
     commits: bool = False
     commits_after: float | None = None
+    breaks: Breaks = "never"
     backup: BackupOutcome = "success"
     deploy: DeployOutcome = "success"
     deploy_seconds: float = 0
@@ -48,6 +62,16 @@ class Plan:
     staged: bool = False
     outside: bool = False
     outside_seconds: float = 0
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A commit that left through a source integration and is on its way back."""
+
+    at: datetime
+    environment: str
+    commit: str
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -60,13 +84,18 @@ class LogLine:
 
 @dataclass(kw_only=True, eq=False)
 class Activity:
-    """What the platform records of one operation."""
+    """What the platform records of one operation.
+
+    It stands in the queue of its `environment`, and is listed for those that it `concerns` too. `worked` says
+    that what it commits is done, `deploys` that the rest of it is a deployment.
+    """
 
     number: int
     id: str
     type: str
     project: str
     environment: str
+    concerns: tuple[str, ...] = ()
     user: User
     created_at: datetime
     visible_from: datetime
@@ -86,6 +115,8 @@ class Activity:
     completed_at: datetime | None = None
     cancelled_at: datetime | None = None
     commit: str | None = None
+    worked: bool = False
+    deploys: bool = False
     commands: list[dict[str, Any]] = field(default_factory=list)
     log: list[LogLine] = field(default_factory=list)
 
@@ -93,6 +124,10 @@ class Activity:
     def unfinished(self) -> bool:
         """Whether it is waiting or running; a staged activity is neither."""
         return self.state in UNFINISHED
+
+    def listed_for(self, environment: str) -> bool:
+        """Whether the environment's list of activities shows it."""
+        return environment == self.environment or environment in self.concerns
 
     def percent(self, now: datetime) -> int:
         """How far it is, in whole percent; 100 only when it is over."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from agent.simulator.variable import Variable
 
 
 @dataclass(kw_only=True, eq=False)
@@ -24,3 +26,5 @@ class Backup:
     activity: str | None = None
     status: Literal["CREATED", "DELETING"] = "CREATED"
     evicted_at: datetime | None = None
+    # A restore deploys the variables of the backup, too (docs:environments/restore).
+    variables: list[Variable] = field(default_factory=list)

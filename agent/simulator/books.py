@@ -23,7 +23,9 @@ BEARER = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 class RecordedRequest:
     """One request that reached the simulator, in the order of arrival, and what became of it.
 
-    `path` is decoded and without a leading `/api`; `raw_path` is as it stood on the wire. `status` is what
+    `path` is decoded and without a leading `/api`; `raw_path` is as it stood on the wire. `site` is the
+    environment whose site was asked, None where it was the API; its path has `/_site/<environment>` in front,
+    whichever host the client named. `status` is what
     the client was sent, None when it got no whole answer (yet). `acted` says whether the platform carried
     the request out.
     """
@@ -35,6 +37,7 @@ class RecordedRequest:
     raw_path: str
     query: dict[str, list[str]]
     body: Any
+    site: str | None = None
     status: int | None = None
     fault: str | None = None
     acted: bool = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote
 
+from agent.simulator import site
 from agent.simulator.answers import Refusal, unauthorised
 
 if TYPE_CHECKING:
@@ -34,12 +35,19 @@ class Target:
     decoded: str
     query: dict[str, list[str]]
 
+    @property
+    def site(self) -> str | None:
+        """The environment whose site is asked, None for the API."""
+        if not self.encoded.startswith(site.PREFIX):
+            return None
+        return unquote(self.encoded.removeprefix(site.PREFIX).partition("/")[0])
+
 
 def target_of(request: Request, world: World) -> Target:
     """Read the request line without losing what is percent-encoded.
 
     A server passes the raw line on (`RAW_URI`). A client in process may not: then the names of known
-    environments that hold a slash are encoded again.
+    environments that hold a slash are encoded again. A request to the host of a site goes to where all sites are.
     """
     line = request.environ.get("RAW_URI")
     if line is None:
@@ -52,6 +60,9 @@ def target_of(request: Request, world: World) -> Target:
     else:
         raw = re.sub(r"^[a-z]+://[^/]*", "", str(line))
         encoded, _, query = raw.partition("?")
+    place = site.at_host(world, request.host)
+    if place is not None:
+        encoded = f"{site.PREFIX}{quote(place.id, safe='')}{encoded}"
     encoded = PREFIX.sub("", encoded)
     return Target(raw, encoded, unquote(encoded), _query(query))
 

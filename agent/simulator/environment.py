@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 CronStatus = Literal["running", "paused", "sleeping"]
 EnvironmentType = Literal["production", "staging", "development"]
+# The app that every environment has.
+APP = "app"
+FAILED_COMMAND = 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,14 @@ class Deployment:
     commands: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class DataNote:
+    """Where an environment's data came from: the id of an environment or of a backup, and when."""
+
+    source: str
+    at: datetime
+
+
 @dataclass(kw_only=True, eq=False)
 class Environment:
     """A branch and what runs from it."""
@@ -51,6 +62,8 @@ class Environment:
     commits: list[Commit] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
     last_backup_at: datetime | None = None
+    data_from: DataNote | None = None
+    data_restored_from: DataNote | None = None
     is_pr: bool = False
     # The variables that the last deployment that worked has put into the containers.
     live: list[Variable] = field(default_factory=list)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from agent.simulator.user import User
     from agent.simulator.world import World
 
+NOT_ALLOWED = "You do not have permission to perform this operation."
 MFA = "Access to this project requires multi-factor authentication (amr: mfa)."
 
 
@@ -26,7 +27,13 @@ def allowed(world: World, environment: Environment, user: User) -> bool:
 def check_allowed(world: World, environment: Environment, user: User) -> None:
     """Refuse an operation to those who are no admin of the environment's type."""
     if not allowed(world, environment, user):
-        raise Refusal(HTTPStatus.FORBIDDEN, "You do not have permission to perform this operation.")
+        raise Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
+
+
+def may_run(world: World, environment: Environment, user: User) -> bool:
+    """Whether the user may run what a contributor may run."""
+    member = world.members.member(user.id)
+    return member is not None and member.role_on(environment.type) in ("admin", "contributor")
 
 
 def is_admin(world: World, user: User) -> bool:

@@ -16,8 +16,13 @@ from agent.simulator.endpoints import (
     activities,
     api_tokens,
     auth,
+    backups,
+    code,
+    deployments,
     environments,
     projects,
+    site,
+    tasks,
     variables,
 )
 from agent.simulator.permissions import check_member, check_mfa
@@ -38,8 +43,17 @@ VARIABLE = f"{ENVIRONMENT}/variables/<s:variable>"
 ACTIVITY = f"{PROJECT}/activities/<s:activity>"
 ENVIRONMENT_ACTIVITY = f"{ENVIRONMENT}/activities/<s:activity>"
 
-# Answered without a bearer: they are how one gets rid of having none.
-OPEN = (("POST", "/oauth2/token", auth.token), ("POST", "/oauth2/revoke", auth.revoke))
+BACKUP = f"{ENVIRONMENT}/backups/<s:backup>"
+DEPLOYMENT = f"{ENVIRONMENT}/deployments/<s:deployment>"
+TASK = f"{ENVIRONMENT}/tasks/<s:task>"
+
+# Answered without a bearer: how one gets rid of having none, and what everybody may see.
+OPEN = (
+    ("POST", "/oauth2/token", auth.token),
+    ("POST", "/oauth2/revoke", auth.revoke),
+    ("GET", "/_site/<s:environment>/", site.page),
+    ("GET", "/_site/<s:environment>/<path:rest>", site.page),
+)
 CLOSED = (
     ("POST", "/ssh", auth.ssh),
     ("GET", "/users/me", accounts.me),
@@ -88,15 +102,27 @@ CLOSED = (
     ("GET", ENVIRONMENT_ACTIVITY, activities.activity),
     ("GET", f"{ENVIRONMENT_ACTIVITY}/log", activities.log),
     ("POST", f"{ENVIRONMENT_ACTIVITY}/cancel", activities.cancel),
-    ("POST", f"{ENVIRONMENT}/backup", environments.back_up),
-    ("GET", f"{ENVIRONMENT}/backups", environments.backups),
-    ("GET", f"{ENVIRONMENT}/backups/<s:backup>", environments.backup),
-    ("DELETE", f"{ENVIRONMENT}/backups/<s:backup>", environments.delete_backup),
-    ("GET", f"{ENVIRONMENT}/source-operations", environments.source_operations),
-    ("POST", f"{ENVIRONMENT}/source-operation", environments.run_source_operation),
-    ("POST", f"{ENVIRONMENT}/redeploy", environments.redeploy),
-    ("GET", f"{ENVIRONMENT}/deployments", environments.deployments),
-    ("GET", f"{ENVIRONMENT}/deployments/<s:deployment>", environments.deployment),
+    ("POST", f"{ENVIRONMENT}/branch", environments.branch),
+    ("POST", f"{ENVIRONMENT}/activate", environments.activate),
+    ("POST", f"{ENVIRONMENT}/pause", environments.pause),
+    ("POST", f"{ENVIRONMENT}/resume", environments.resume),
+    ("POST", f"{ENVIRONMENT}/backup", backups.back_up),
+    ("GET", f"{ENVIRONMENT}/backups", backups.backups),
+    ("GET", BACKUP, backups.backup),
+    ("DELETE", BACKUP, backups.delete_backup),
+    ("POST", f"{BACKUP}/restore", backups.restore),
+    ("GET", f"{ENVIRONMENT}/source-operations", code.source_operations),
+    ("POST", f"{ENVIRONMENT}/source-operation", code.run_source_operation),
+    ("POST", f"{ENVIRONMENT}/merge", code.merge),
+    ("POST", f"{ENVIRONMENT}/synchronize", code.synchronize),
+    ("POST", f"{ENVIRONMENT}/redeploy", deployments.redeploy),
+    ("POST", f"{ENVIRONMENT}/deploy", deployments.deploy),
+    ("GET", f"{ENVIRONMENT}/deployments", deployments.deployments),
+    ("GET", DEPLOYMENT, deployments.deployment),
+    ("POST", f"{DEPLOYMENT}/operations", deployments.run_operation),
+    ("GET", f"{ENVIRONMENT}/tasks", tasks.tasks),
+    ("GET", TASK, tasks.task),
+    ("POST", f"{TASK}/run", tasks.run),
 )
 
 

@@ -6,30 +6,47 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from agent.simulator.activity import Ending
+from agent.simulator.history import Breaks
+
 BackupOutcome = Literal["success", "failure", "cancelled", "unrestorable", "missing"]
 UpdateOutcome = Literal["commit", "no-commit", "failure", "cancelled"]
 DeployOutcome = Literal["success", "failure"]
+UnmergedSync = Literal["merge", "refuse"]
 DeployMode = Literal["follows", "inclusive"]
 Role = Literal["admin", "contributor", "viewer"]
 ProjectRole = Literal["admin", "viewer"]
 MfaRefusal = Literal["step-up", "forbidden"]
 Status = Literal["active", "inactive", "paused", "dirty", "deleting"]
 
+ENDINGS = (
+    "revert_outcome",
+    "sync_outcome",
+    "merge_outcome",
+    "restore_outcome",
+    "operation_outcome",
+    "task_outcome",
+    "activate_outcome",
+)
 CHOICES: dict[str, tuple[Any, ...]] = {
     "backup_outcome": get_args(BackupOutcome),
     "update_outcome": get_args(UpdateOutcome),
     "deploy_outcome": get_args(DeployOutcome),
     "deploy_mode": get_args(DeployMode),
+    "unmerged_sync": get_args(UnmergedSync),
     "role": (*get_args(Role), None),
     "other_role": (*get_args(Role), None),
     "project_role": get_args(ProjectRole),
     "mfa_refusal": get_args(MfaRefusal),
     "status": get_args(Status),
+    "update_breaks_site": get_args(Breaks),
+    **dict.fromkeys(ENDINGS, get_args(Ending)),
 }
 SOURCES = ("storage", "instance", "tmp", "temporary", "service", "local")
 DAY = 86_400
 # Longer than any test, and short enough for the arithmetic of dates.
 MOST = 1_000_000_000
+FIRST_STATUS, LAST_STATUS = 200, 599
 FIXED = ("project", "environment", "owner_token")
 
 
@@ -50,6 +67,15 @@ class Scenario:
     `token_mfa` its token. `tokens_manage_tokens` lets the bearer of an API token create and delete API tokens.
     `mounts` are `path=source`, `source_operations` are `name` or `app:name`.
     `absent_links` are missing everywhere, `absent_list_links` from the list of environments only.
+    `runtime_operations` are `name` or `app:name`, `tasks` are names; without any, the project has no tasks.
+    A merge, and a synchronization, last for their own seconds and then for those of the deployment, in one
+    activity. `unmerged_sync`: code is brought to an environment that has commits of its own by a merge, as the
+    official CLI's help has it, or not at all, as the official document has it. `switch_seconds` is for
+    activating, pausing and resuming. `revert_outcome` is that of the source operation named `revert`; what it
+    commits breaks no site.
+    The site answers with `site_status`. What an update commits shows itself broken on the type of environment
+    that `update_breaks_site` names, once it is deployed there. `site_down_while_deploying`: else the old
+    deployment serves until the new one is ready.
     """
 
     token: str = "simulated-token"  # noqa: S105 - an invented token for an invented platform
@@ -63,11 +89,27 @@ class Scenario:
     deploy_seconds: float = 20
     integration_seconds: float = 10
     housekeeping_seconds: float = 5
+    sync_seconds: float = 20
+    merge_seconds: float = 10
+    restore_seconds: float = 40
+    operation_seconds: float = 5
+    task_seconds: float = 10
+    branch_seconds: float = 30
+    switch_seconds: float = 10
     backup_outcome: BackupOutcome = "success"
     update_outcome: UpdateOutcome = "commit"
     deploy_outcome: DeployOutcome = "success"
+    revert_outcome: Ending = "success"
+    sync_outcome: Ending = "success"
+    merge_outcome: Ending = "success"
+    restore_outcome: Ending = "success"
+    operation_outcome: Ending = "success"
+    task_outcome: Ending = "success"
+    activate_outcome: Ending = "success"
     deploy_mode: DeployMode = "follows"
+    unmerged_sync: UnmergedSync = "merge"
     manual_deployment: bool = False
+    rolling_deployments: bool = True
     source_integration: bool = False
     backup_limit: int = 4
     role: Role | None = "admin"
@@ -82,6 +124,11 @@ class Scenario:
     ssh_principals: tuple[str, ...] = ()
     status: Status = "active"
     source_operations: tuple[str, ...] = ("update",)
+    runtime_operations: tuple[str, ...] = ("app:clear-cache",)
+    tasks: tuple[str, ...] = ()
+    update_breaks_site: Breaks = "never"
+    site_status: int = 200
+    site_down_while_deploying: bool = False
     cron_spec: str = "*/5 * * * *"
     cron_command: str = ".upsun-agent/bin/upsun-agent tick"
     mounts: tuple[str, ...] = ("var/agent=storage",)
@@ -102,6 +149,8 @@ class Scenario:
                     raise ValueError(f"{field.name} is {value!r}, not one of {CHOICES[field.name]}")
             else:
                 _check_like(field, value)
+        if not FIRST_STATUS <= self.site_status <= LAST_STATUS:
+            raise ValueError(f"site_status is {self.site_status}, no HTTP status that ends a request")
         for mount in self.mounts:
             if mount.partition("=")[2] not in SOURCES:
                 raise ValueError(f"the mount {mount!r} is not PATH=SOURCE with one of {', '.join(SOURCES)}")

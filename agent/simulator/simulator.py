@@ -124,6 +124,7 @@ class Simulator(Stage):
             raw_path=censor.clean(call.target.raw),
             query=censor.clean(call.target.query),
             body=censor.clean(without_values(call)),
+            site=censor.clean(call.target.site),
         )
         self.requests.append(record)
         return record

@@ -7,13 +7,21 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
-from agent.simulator import effects, operations, user
-from agent.simulator.activity import BACKUP, SOURCE_OPERATION, Activity, Plan, Result
+from agent.simulator import activity as kinds
+from agent.simulator import user
+from agent.simulator.activity import Activity, Plan, Result
 from agent.simulator.backup import Backup
-from agent.simulator.environment import Commit, CronStatus, Environment, EnvironmentType
+from agent.simulator.colleagues import Colleagues
+from agent.simulator.effects import course
+from agent.simulator.effects.backups import drop, evict
+from agent.simulator.effects.code import DEPLOYING, push
+from agent.simulator.environment import CronStatus, Environment, EnvironmentType
+from agent.simulator.history import Breaks
 from agent.simulator.household import Household
 from agent.simulator.identifier import commit_hash, identifier
 from agent.simulator.members import permissions_of
+from agent.simulator.operations import backups, code, deployments
+from agent.simulator.operations.brief import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from agent.simulator.world import World
 
 
-class Stage(Household):
+class Stage(Household, Colleagues):
     """Changes to the state that do not come through the API; each settles the world before and after.
 
     `environment` is always an id, and production when it is left out.
@@ -112,7 +120,7 @@ class Stage(Household):
         with self._settled() as world:
             if name in world.environments:
                 raise ValueError(f"there is an environment {name!r} already")
-            return world.add_environment(name, kind, parent=parent or self.scenario.environment, is_pr=is_pr)
+            return world.add_environment(name, kind, parent=self._place(parent).id, is_pr=is_pr)
 
     def add_backup(
         self,
@@ -137,10 +145,11 @@ class Stage(Household):
                 safe=safe,
                 restorable=restorable,
                 automated=automated,
+                variables=list(place.live),
             )
             world.backups.append(backup)
             place.last_backup_at = max(made_at, place.last_backup_at or made_at)
-            effects.evict(world, place.id, world.now)
+            evict(world, place.id, world.now)
             return backup
 
     def drop_backup(self, backup: str) -> None:
@@ -149,7 +158,7 @@ class Stage(Household):
             found = [one for one in world.backups if one.id == backup]
             if not found:
                 raise ValueError(f"there is no backup {backup!r}")
-            effects.drop(world, found[0], world.now)
+            drop(world, found[0], world.now)
 
     def start_activity(
         self,
@@ -163,7 +172,8 @@ class Stage(Household):
     ) -> Activity:
         """Queue somebody else's activity; without `seconds` it lasts until it is finished or cancelled.
 
-        With an `age` it was asked for that long ago, and started at once.
+        With an `age` it was asked for that long ago, and started at once. It has the effects of its kind as far as
+        the kind alone says what they are: `merge`, `synchronize` and `restore` say more.
         """
         if seconds is not None and seconds < 0:
             raise ValueError(f"nothing lasts {seconds} seconds")
@@ -177,13 +187,14 @@ class Stage(Household):
     def _foreign(self, place: Environment, kind: str, who: str, parameters: dict[str, Any]) -> Activity:
         """An activity with the effects of its kind."""
         somebody = user.named(who)
-        if kind == BACKUP:
-            activity = operations.back_up(self.world, place, somebody, safe=True)
-        elif kind == SOURCE_OPERATION:
-            activity = operations.run_source_operation(self.world, place, somebody, operation="update", variables={})
+        if kind == kinds.BACKUP:
+            activity = backups.back_up(self.world, place, somebody, safe=True)
+        elif kind == kinds.SOURCE_OPERATION:
+            operation = parameters.get("operation", "update")
+            activity = code.run_source_operation(self.world, place, somebody, operation=operation, variables={})
         else:
-            payload = {"environment": operations.brief(place)}
-            plan = operations.deploy_plan(self.world) if kind in effects.DEPLOYING else Plan(seconds=None)
+            payload = {"environment": brief(place)}
+            plan = deployments.deploy_plan(self.world) if kind in DEPLOYING else Plan(seconds=None)
             activity = self.world.add_activity(kind, place.id, user=somebody, plan=plan, payload=payload)
         activity.parameters.update(parameters)
         return activity
@@ -191,7 +202,7 @@ class Stage(Household):
     def _backdate(self, activity: Activity, age: float) -> None:
         asked_at = self.world.now - timedelta(seconds=age)
         self.world.move(activity, asked_at)
-        effects.begin(self.world, activity, asked_at)
+        course.begin(self.world, activity, asked_at)
 
     def finish_activity(self, activity: str, result: Result = "success") -> None:
         """End a pending or running activity now, with all that follows from it."""
@@ -199,48 +210,49 @@ class Stage(Household):
         with self._settled() as world:
             one = self._unfinished(activity)
             if one.state == "pending":
-                effects.begin(world, one, world.now)
+                course.begin(world, one, world.now)
             one.commits_at = None
             one.plan = dataclasses.replace(one.plan, ending=result)
-            effects.end(world, one, world.now)
+            course.end(world, one, world.now)
 
     def cancel_activity(self, activity: str) -> None:
         """Cancel a pending or running activity, as somebody does in the console."""
         with self._settled() as world:
-            effects.cancel(world, self._unfinished(activity), world.now)
+            course.cancel(world, self._unfinished(activity), world.now)
 
-    def push(self, environment: str | None = None, *, user: str = user.OWNER.id) -> Activity:
-        """Push a commit from outside: the head moves now, the deployment is queued."""
+    def push(
+        self, environment: str | None = None, *, user: str = user.OWNER.id, breaks: Breaks | None = None
+    ) -> Activity:
+        """Push a commit from outside: the head moves now, the deployment is queued.
+
+        Its site fails where that of the commit before it does, unless `breaks` says otherwise.
+        """
+        if breaks is not None:
+            _check(breaks, get_args(Breaks))
         with self._settled() as world:
             place = self._place(environment)
             sha = commit_hash(place.head, "pushed", world.count())
-            place.move_head(Commit(sha, world.now, "pushed"))
-            plan = operations.update_plan(world)
-            return effects.push(world, place.id, sha, who=_named(user), plan=plan, at=world.now)
+            world.move_head(place, sha, world.now, "pushed", breaks=breaks or world.history.breaks(place.head))
+            return push(world, place.id, sha, who=_named(user), plan=code.update_plan(world), at=world.now)
 
     def redeploy(self, environment: str | None = None, *, user: str = user.OWNER.id) -> Activity:
         """Queue somebody else's redeployment."""
         with self._settled() as world:
-            return operations.redeploy(world, self._place(environment), _named(user))
+            return deployments.redeploy(world, self._place(environment), _named(user))
 
     def deploy_staged(self, environment: str | None = None) -> list[Activity]:
         """Let what is staged go, as somebody does by hand."""
         with self._settled() as world:
-            return operations.deploy_staged(world, self._place(environment))
+            return deployments.deploy_staged(world, self._place(environment))
 
     def set_status(self, status: str, environment: str | None = None) -> None:
         """Make an environment active, inactive, paused, dirty or deleting."""
         with self._settled():
             place = self._place(environment)
-            checked = self.scenario.changed(status=status)
-            if place.id == self.scenario.environment:
-                self.world.scenario = checked
-            else:
-                place.status = checked.status
-            place.updated_at = self.world.now
+            self.world.set_status(place, self.scenario.changed(status=status).status, self.world.now)
 
     def pause(self, environment: str | None = None) -> None:
-        """Pause an environment."""
+        """Let an environment be paused from now on."""
         self.set_status("paused", environment)
 
     def set_crons(self, status: CronStatus, environment: str | None = None) -> None:

@@ -11,9 +11,10 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from agent.simulator import operations
 from agent.simulator.answers import Refusal
 from agent.simulator.books import SECRET
+from agent.simulator.operations.brief import brief
+from agent.simulator.operations.deployments import deploy_plan
 from agent.simulator.variable import Variable
 
 if TYPE_CHECKING:
@@ -66,14 +67,14 @@ def redeploy(
         kind,
         environment.id,
         user=user,
-        plan=operations.deploy_plan(world),
+        plan=deploy_plan(world),
         parameters={"name": variable.name},
-        payload={"variable": {"name": variable.name}, "environment": operations.brief(environment)},
+        payload={"variable": {"name": variable.name}, "environment": brief(environment)},
     )
     if rebuild:
         activity.write(world.now, REBUILD)
     if world.scenario.manual_deployment:
-        activity.state = "staged"
+        world.stage(activity)
     return [activity]
 
 

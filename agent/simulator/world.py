@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from bisect import insort
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from agent.simulator import effects
-from agent.simulator.activity import Activity, Plan
+from agent.simulator.activity import ACTIVATE, CRON, SYNCHRONIZE, Activity, Arrival, Plan
 from agent.simulator.backup import Backup
+from agent.simulator.effects import code, course
+from agent.simulator.effects.story import sentence
 from agent.simulator.environment import Commit, Deployment, Environment
+from agent.simulator.history import Breaks, History
 from agent.simulator.identifier import commit_hash, identifier
 from agent.simulator.invitation import Invitations
 from agent.simulator.members import Members
@@ -32,16 +33,6 @@ AGE_OF_THE_PROJECT = timedelta(days=90)
 SHORTEST = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """A commit that left through a source integration and is on its way back."""
-
-    at: datetime
-    environment: str
-    commit: str
-    plan: Plan
-
-
 class World:
     """Environments, activities and backups of one project; deterministic for a given sequence of calls.
 
@@ -59,8 +50,10 @@ class World:
         self.evicted: list[Backup] = []
         self.arrivals: list[Arrival] = []
         self.environments: dict[str, Environment] = {}
+        self.history = History()
         self.variables = Variables()
         self.invitations = Invitations()
+        self._staged: list[Activity] = []
         self._count = 0
         self._creation_times: set[datetime] = set()
         self.born = now - AGE_OF_THE_PROJECT
@@ -84,24 +77,45 @@ class World:
         parent: str | None = None,
         is_pr: bool = False,
     ) -> Environment:
-        """Create an active, deployed environment."""
+        """Create an active, deployed environment, with the code of its parent."""
+        environment = self._new(name, kind, title or name, parent, self.born, is_pr=is_pr)
+        environment.record(Deployment(self.born, environment.head, "initial", successful=True))
+        environment.live = self.variables.deployed(self.environments, name)
+        return environment
+
+    def branch_off(self, parent: Environment, name: str, kind: EnvironmentType, *, title: str) -> Environment:
+        """Create an environment that has a branch, and nothing that runs yet."""
+        environment = self._new(name, kind, title, parent.id, self.now)
+        environment.status = "dirty"
+        return environment
+
+    def _new(
+        self, name: str, kind: EnvironmentType, title: str, parent: str | None, at: datetime, *, is_pr: bool = False
+    ) -> Environment:
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower())
         environment = Environment(
             id=name,
-            title=title or name,
+            title=title,
             type=kind,
             machine_name=f"{slug}-{identifier(self.scenario.project, name)[:7]}",
             parent=parent,
-            created_at=self.born,
-            updated_at=self.born,
+            created_at=at,
+            updated_at=at,
             is_pr=is_pr,
         )
-        first = commit_hash(self.scenario.project, name, "first")
-        environment.move_head(Commit(first, self.born, "initial"))
-        environment.record(Deployment(self.born, first, "initial", successful=True))
+        if parent is None:
+            first = commit_hash(self.scenario.project, name, "first")
+            self.history.add(first, ())
+        else:
+            first = self.environments[parent].head
+        environment.move_head(Commit(first, at, "initial"))
         self.environments[name] = environment
-        environment.live = self.variables.deployed(self.environments, name)
         return environment
+
+    def move_head(self, environment: Environment, sha: str, at: datetime, by: str, *, breaks: Breaks) -> None:
+        """Put a commit on top of an environment's branch."""
+        self.history.add(sha, (environment.head,), breaks)
+        environment.move_head(Commit(sha, at, by))
 
     def status_of(self, environment: Environment) -> Status:
         """The environment's status; production's is the scenario's."""
@@ -109,13 +123,31 @@ class World:
             return self.scenario.status
         return environment.status
 
+    def set_status(self, environment: Environment, status: Status, at: datetime) -> None:
+        """Change the environment's status."""
+        if environment.id == self.scenario.environment:
+            self.scenario = self.scenario.changed(status=status)
+        else:
+            environment.status = status
+        environment.updated_at = at
+
+    def parent_of(self, environment: Environment) -> Environment | None:
+        """The environment's parent."""
+        return None if environment.parent is None else self.environments[environment.parent]
+
     def unfinished(self, environment: str) -> list[Activity]:
         """Activities of the environment that are pending or in progress."""
         return [one for one in self.open if one.environment == environment and one.unfinished]
 
     def staged(self, environment: str) -> list[Activity]:
         """Activities of the environment that wait for somebody to deploy."""
-        return [one for one in self.activities if one.environment == environment and one.state == "staged"]
+        return [one for one in self._staged if one.environment == environment and one.state == "staged"]
+
+    def stage(self, activity: Activity) -> None:
+        """Let an activity wait until somebody deploys."""
+        activity.state = "staged"
+        self.open.remove(activity)
+        self._staged.append(activity)
 
     def add_activity(
         self,
@@ -126,18 +158,22 @@ class World:
         plan: Plan,
         parameters: dict[str, Any] | None = None,
         payload: dict[str, Any] | None = None,
+        concerns: tuple[str, ...] = (),
+        source: str | None = None,
         at: datetime | None = None,
     ) -> Activity:
-        """Queue an activity behind the others of its environment."""
+        """Queue an activity behind the others of its environment; `source` is the environment that it takes from."""
         at = self.now if at is None else at
         number = self.count()
         title = self.environments[environment].title
+        other = None if source is None else self.environments[source].title
         activity = Activity(
             number=number,
             id=identifier(self.scenario.project, "activity", number),
             type=kind,
             project=self.scenario.project,
             environment=environment,
+            concerns=concerns,
             user=user,
             created_at=self._unused_moment(at),
             visible_from=at + timedelta(seconds=self.scenario.list_lag_seconds),
@@ -145,8 +181,8 @@ class World:
             plan=plan,
             parameters={"environment": environment, **(parameters or {})},
             payload={"user": user.brief(), **(payload or {})},
-            text=effects.sentence(kind, user, title, html=False),
-            description=effects.sentence(kind, user, title, html=True),
+            text=sentence(kind, user, title, other, html=False),
+            description=sentence(kind, user, title, other, html=True),
             updated_at=at,
         )
         insort(self.activities, activity, key=lambda one: one.created_at)
@@ -199,24 +235,28 @@ class World:
     def _play_the_moment(self) -> None:
         for arrival in [one for one in self.arrivals if one.at <= self.now]:
             self.arrivals.remove(arrival)
-            effects.arrive(self, arrival)
+            code.arrive(self, arrival)
         running = [one for one in self.open if one.state == "in_progress"]
         for one in running:
             if one.commits_at is not None and one.commits_at <= self.now:
-                moment, one.commits_at = one.commits_at, None
-                effects.commit(self, one, moment)
+                course.work(self, one, one.commits_at)
             if one.ends_at is not None and one.ends_at <= self.now:
-                effects.end(self, one, one.ends_at)
+                course.end(self, one, one.ends_at)
 
     def _start_what_may_start(self) -> None:
         """One activity at a time per environment, two per project, production first, then by age."""
         running = [one for one in self.open if one.state == "in_progress"]
         busy = {one.environment for one in running}
+        crons = {one.environment for one in running if one.type == CRON}
         heads: dict[str, Activity] = {}
         for one in self.open:
             if one.state == "pending" and one.environment not in busy:
                 heads.setdefault(one.environment, one)
-        ready = [one for one in heads.values() if one.ready_at <= self.now]
+        ready = [one for one in heads.values() if one.ready_at <= self.now and not self._held_by(crons, one)]
         ready.sort(key=lambda one: (self.environments[one.environment].type != "production", one.number))
         for one in ready[: max(0, PARALLEL_ACTIVITIES - len(running))]:
-            effects.begin(self, one, self.now)
+            course.begin(self, one, self.now)
+
+    def _held_by(self, crons: set[str], activity: Activity) -> bool:
+        """A cron of the parent holds up what clones its data into a child (docs:development/troubleshoot)."""
+        return activity.type in (SYNCHRONIZE, ACTIVATE) and self.environments[activity.environment].parent in crons

@@ -44,6 +44,8 @@ def write_configuration(keyring: Keyring, environ: Mapping[str, str]) -> str:
         f"  UserKnownHostsFile {_quoted(pinned or f'{directory}/known_hosts')}",
         f"  StrictHostKeyChecking {'yes' if pinned else 'accept-new'}",
     ]
+    if not pinned:
+        keyring.provide("known_hosts")  # or ssh makes it, for others to read
     keyring.write("config", "\n".join([*block, "Host *", ""]))
     home = environ.get("HOME")
     others = [f"{home}/.ssh/config"] if home and "\n" not in home else []

@@ -101,6 +101,10 @@ class Keyring:
         self.write("owner", f"{owner} {int(now.timestamp())}\n")
         return public
 
+    def provide(self, name: str) -> None:
+        """Have a file beside them that ssh adds to, for our eyes only; raises StateNotWritable."""
+        self._private.provide(name)
+
     def write(self, name: str, text: str) -> None:
         """Put a file beside them, for our eyes only; raises StateNotWritable."""
         self._private.write(name, text)

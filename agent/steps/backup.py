@@ -10,18 +10,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent.engine.bounds import BACKUP_APPEAR, CLOCKS_APART
-from agent.engine.facts import Absent, Activity, Backup, BackupList, Environment, LookAtBackup, LookAtBackups
+from agent.engine.facts import Absent, Activity, Backup, BackupList, Environment
 from agent.engine.job import StepPlan
 from agent.engine.step import Case, Done, Failed, Need, Pending, Recognition, Verdict
+from agent.steps.request import RequestStep, on
 
 
-class BackupStep:
+class BackupStep(RequestStep):
     """Take a backup and prove it."""
 
     name = "backup"
     activity_type = "environment.backup"
-    link = "#backup"
-    ends_staged = False
+    link = permission_link = "#backup"
     waits_for: frozenset[str] = frozenset()
     #: not "backup-unnamed": that backup may be good, and a second one beside it would break promise P1
     retryable = frozenset({"activity-failed", "proof-failed"})
@@ -32,20 +32,20 @@ class BackupStep:
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        return "live backup" if plan.settings.get("live", False) else "backup"
+        return ("live backup" if plan.settings.get("live", False) else "backup") + on(plan)
 
-    def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
-        """A backup is where the proof comes from."""
-        return False
+    def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
+        """A backup changes nothing."""
+        return None
 
     def shortcut(self, case: Case, environment: Environment) -> Verdict | None:
         """Reuse the newest good backup if the job allows it and it is young enough."""
         window = int(case.step.plan.settings.get("reuse-within", 0))
         if window <= 0:
             return None
-        listed = case.seen.get(LookAtBackups())
+        listed = case.seen.get(case.look_at_backups())
         if not isinstance(listed, BackupList):
-            return Need(LookAtBackups())
+            return Need(case.look_at_backups())
         oldest = environment.server_at - timedelta(seconds=window)
         live_will_do = bool(case.step.plan.settings.get("live", False))
         good = [
@@ -76,15 +76,15 @@ class BackupStep:
         if not isinstance(name, str) or not name:
             text = f"activity {activity.id} succeeded but names no backup, so there is none to prove"
             return Failed("backup-unnamed", text, remedy)
-        backup = case.seen.get(LookAtBackup(name))
+        backup = case.seen.get(case.look_at_backup(name))
         if isinstance(backup, Absent):
             if case.step.ended_at is None or case.now < case.step.ended_at + BACKUP_APPEAR:
                 return Pending("settling", f"backup {name} is not to be seen yet")
             text = f"activity {activity.id} succeeded but backup {name} does not exist"
             return Failed("proof-failed", text, remedy)
         if not isinstance(backup, Backup):
-            return Need(LookAtBackup(name))
-        flaws = _flaws(backup, case.run.environment, self._newer_than(case))
+            return Need(case.look_at_backup(name))
+        flaws = _flaws(backup, case.environment, self._newer_than(case))
         if flaws:
             return Failed("proof-failed", f"backup {name} is not proved: {'; '.join(flaws)}", remedy)
         return _proved(backup, f"backup {name} proved restorable", reused=False)
@@ -114,5 +114,5 @@ def _flaws(backup: Backup, environment: str, newer_than: datetime) -> list[str]:
 
 def _proved(backup: Backup, message: str, *, reused: bool) -> Done:
     created = backup.created_at.isoformat() if backup.created_at else None
-    detail = {"backup": backup.id, "created_at": created, "safe": backup.safe, "reused": reused}
-    return Done("done", message, detail)
+    detail = {"backup": backup.id, "environment": backup.environment, "created_at": created, "safe": backup.safe}
+    return Done("done", message, {**detail, "reused": reused})

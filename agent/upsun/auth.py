@@ -89,6 +89,12 @@ class Auth:
         self._hide(kept.value)
         return Bearer(kept.value, self._monotonic() + kept.until - self._wall().timestamp(), kept.user, kept.lifetime)
 
+    def renew(self) -> Bearer:
+        """A bearer that is exchanged now, whatever is at hand or kept; raises as ``bearer`` does."""
+        self.forget()  # a bearer of a token that is refused now must not serve the next process either
+        self._bearer = self._exchange()
+        return self._bearer
+
     def forget(self) -> None:
         """Exchange anew at the next use: the API refused the bearer."""
         self._bearer = None
@@ -107,7 +113,7 @@ class Auth:
             said = error_words(reply)
             remedy = f"create a new token for the machine user and store it as env:{self._variable}"
             raise TokenRefused(
-                f"the API token in {self._variable} is not accepted{f': {said}' if said else ''}", remedy=remedy
+                f"the API token from {self._variable} is not accepted{f': {said}' if said else ''}", remedy=remedy
             )
         if reply.status != 200:  # noqa: PLR2004  the one status a token comes with
             raise BadReply(f"token exchange: unexpected status {reply.status}")

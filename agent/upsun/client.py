@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -37,7 +36,7 @@ from agent.limits import (
 )
 from agent.records import dataclass, replace
 from agent.upsun.auth import Auth
-from agent.upsun.models import read_activity, read_backup, read_environment, read_list
+from agent.upsun.models import read_activity, read_backup, read_environment, read_list, read_routes
 from agent.upsun.paths import environment_path, project_path, segment
 from agent.upsun.replies import Fields, document, error_words, retry_after, server_time
 from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
@@ -132,6 +131,11 @@ class Client:
         """Allow requests for that many seconds from now."""
         self._end = self._clock.monotonic() + budget
 
+    @property
+    def left(self) -> float:
+        """Seconds in which requests may still be made."""
+        return self._end - self._clock.monotonic()
+
     def _learn(self, secret: str) -> None:
         """Neither logs nor messages made from replies may show this value."""
         self._hide(secret)
@@ -147,7 +151,7 @@ class Client:
     def environment(self, project: str, environment: str) -> Environment:
         """The environment with its links; raises NotFound that says whether project or environment is missing."""
         value, at = self.environment_document(project, environment)
-        return read_environment(value, at)
+        return read_environment(value, at, environment_path(project, environment))
 
     def environment_document(self, project: str, environment: str) -> tuple[Any, datetime]:
         """The environment as the API gives it, and the server's clock; raises NotFound as ``environment`` does."""
@@ -188,8 +192,15 @@ class Client:
         since: datetime | None = None,
         incomplete: bool = False,
     ) -> ActivityList:
-        """Activities, newest first, back to ``since`` (or one page); bounded in pages."""
-        path = environment_path(project, environment, "/activities")
+        """Activities of an environment, or with ``environment`` empty of the project, newest first.
+
+        Back to ``since``, or one page; bounded in pages.
+        """
+        path = (
+            environment_path(project, environment, "/activities")
+            if environment
+            else project_path(project, "/activities")
+        )
         query = [*(("type", each) for each in types), *(("state", each) for each in INCOMPLETE if incomplete)]
         found: dict[str, Activity] = {}
         server_at, before = self._clock.now(), None
@@ -226,6 +237,22 @@ class Client:
         reply = self._get(environment_path(project, environment, "/source-operations"), "source operations")
         items = [Fields.of(each, "operation") for each in read_list(document(reply, "operations"), "operations")]
         return [(each.text("app"), each.text("operation")) for each in items]
+
+    def routes(self, project: str, environment: str) -> tuple[str, ...]:
+        """The addresses at which the environment's apps are served, the primary one first."""
+        path = environment_path(project, environment, "/deployments/current")
+        return read_routes(document(self._get(path, "deployment"), "deployment"))
+
+    def page(self, url: str, within: float) -> Reply:
+        """The answer of a site, which is not the API: no bearer is sent, nothing is repeated, no redirect followed.
+
+        Raises:
+            NoAnswer: none came within so many seconds.
+            OutOfTime: the tick's time leaves less than that.
+        """
+        if self.left < within + 1:
+            raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
+        return self._transport.send("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
         """How many manual backups the project keeps, by environment type, as far as the settings say."""
@@ -310,10 +337,13 @@ class Client:
             raise Uncertain(f"{what}: the API answers {reply.status}; it may have been changed or not")
         raise _refusal(reply, what)
 
+    def cancel_activity(self, project: str, activity: str) -> None:
+        """Ask for the end of a running activity; asking twice does no harm. Raises as ``write`` does."""
+        self.write("POST", project_path(project, f"/activities/{segment(activity)}/cancel"), {}, "cancellation")
+
     def exchange(self) -> int:
         """Exchange the API token now, whatever bearer is at hand; how many seconds the new one lives."""
-        self._auth.forget()
-        return self._auth.bearer().lifetime
+        return self._auth.renew().lifetime
 
     def prepare(self) -> None:
         """Have a bearer at hand, so that a request that follows is the only thing that can go wrong."""
@@ -324,6 +354,21 @@ class Client:
     def _get(self, path: str, what: str) -> Reply:
         """The reply of a read that succeeded; anything else is an error of ours."""
         reply = self._asked(lambda: self._authorised("GET", f"{self._endpoints.api}{path}", None), what)
+        if reply.status == 200:  # noqa: PLR2004
+            return reply
+        raise _refusal(reply, what)
+
+    def some(self, path: str, what: str, most: int, deadline: float) -> Reply:
+        """What of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it."""
+
+        def attempt() -> Reply:
+            headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
+            url, seconds = f"{self._endpoints.api}{path}", max(min(deadline, self.left), 1.0)
+            return replace(
+                self._transport.some(url, headers=headers, most=most, deadline=seconds), secrets=self._secrets
+            )
+
+        reply = self._asked(attempt, what)
         if reply.status == 200:  # noqa: PLR2004
             return reply
         raise _refusal(reply, what)
@@ -350,7 +395,7 @@ class Client:
         return self._send(method, url, headers, content)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
-        left = self._end - self._clock.monotonic()
+        left = self.left
         if left <= 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
         deadline = min(REQUEST_DEADLINE, left)
@@ -372,6 +417,8 @@ class Client:
                     return reply
                 fault = Unreachable(f"{what}: the API answers {reply.status}", remedy="the next tick tries again")
                 wish = retry_after(reply, self._clock.now())
+            import random  # noqa: PLC0415  late: most requests succeed
+
             rest = pause(
                 number,
                 wish,
@@ -380,7 +427,7 @@ class Client:
                 most=BACKOFF_MOST,
                 wish_most=RETRY_AFTER_MOST,
             )
-            left = self._end - self._clock.monotonic()
+            left = self.left
             if number == READ_ATTEMPTS or rest is None or rest >= left - 1:
                 raise fault
             self._clock.sleep(rest)

@@ -14,8 +14,11 @@ from agent.upsun.replies import Fields, clean
 LINK_MOST = 2000
 
 
-def read_environment(value: Any, server_at: datetime) -> Environment:
-    """The environment of a reply; raises BadReply where a field that matters is not what it must be."""
+def read_environment(value: Any, server_at: datetime, path: str = "") -> Environment:
+    """The environment of a reply; raises BadReply where a field that matters is not what it must be.
+
+    ``path`` is where it was read.
+    """
     fields = Fields.of(value, "environment")
     state = fields.object("deployment_state")
     deployment = None
@@ -35,6 +38,8 @@ def read_environment(value: Any, server_at: datetime) -> Environment:
         server_at=server_at,
         deployment=deployment,
         has_staged_activities=fields.boolean("has_staged_activities", default=False),
+        parent=fields.optional_text("parent"),
+        path=path,
     )
 
 
@@ -93,6 +98,19 @@ def read_backup(value: Any) -> Backup:
         safe=fields.boolean("safe", default=False),
         automated=fields.boolean("automated", default=False),
     )
+
+
+def read_routes(value: Any) -> tuple[str, ...]:
+    """The addresses of a deployment that lead to an app, the primary one first; others (redirects) are left out."""
+    routes = Fields.of(value, "deployment").object("routes")
+    if len(routes) > LIST_MOST:
+        raise BadReply(f"deployment: more than {LIST_MOST} routes")
+    found: list[tuple[bool, str]] = []
+    for url, route in routes.items():
+        upstream = isinstance(route, dict) and route.get("type") == "upstream"
+        if upstream and url.startswith(("https://", "http://")) and len(url) <= LINK_MOST and url.isprintable():
+            found.append((route.get("primary") is not True, url))
+    return tuple(url for _, url in sorted(found, key=lambda each: (each[0], not each[1].startswith("https:"), each[1])))
 
 
 def read_list(value: Any, what: str) -> list[Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from agent.errors import BadReply
 from agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
 from agent.records import dataclass
+from agent.upsun.dates import header_date
 from agent.upsun.transport import Reply
 
 #: Moments outside these years are no moments: zero values of other languages, and dates that arithmetic overflows on.
@@ -71,7 +71,7 @@ def _bounded(moment: datetime) -> datetime:
 def server_time(reply: Reply, fallback: datetime) -> datetime:
     """The server's clock when it answered (the Date header), or ``fallback``."""
     try:
-        moment = _bounded(parsedate_to_datetime(reply.headers.get("date", "")))
+        moment = _bounded(header_date(reply.headers.get("date", "")))
     except (TypeError, ValueError, OverflowError):
         return fallback
     return moment
@@ -83,7 +83,7 @@ def retry_after(reply: Reply, now: datetime) -> float | None:
     if wish.isascii() and wish.isdigit():
         return float(wish[:9])
     try:
-        moment = _bounded(parsedate_to_datetime(wish))
+        moment = _bounded(header_date(wish))
     except (TypeError, ValueError, OverflowError):
         return None
     return max((moment - now).total_seconds(), 0.0)

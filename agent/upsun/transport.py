@@ -15,12 +15,15 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
-import httpx
-
+from agent.late import held_back
 from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECE_MOST_BYTES
-from agent.records import dataclass, field
+from agent.records import LEAN, dataclass, field
+from agent.upsun.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
+
+with held_back(COOKIEJAR, REQUEST, PATHS):
+    import httpx
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
@@ -40,12 +43,16 @@ class TooLong(NoAnswer):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. Header names are lower case. ``secrets`` are values that its words may not repeat."""
+    """An answer. Header names are lower case. ``secrets`` are values that its words may not repeat.
+
+    ``whole`` is false only where part of an answer was asked for and there may be more of it.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    whole: bool = True
 
 
 class _OverDeadline(BaseException):
@@ -69,16 +76,50 @@ class Transport:
         self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, deadline: float
     ) -> Reply:
         """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise."""
+        with self._spoken(deadline):
+            response = self._open(method, url, headers, content, deadline)
+            try:
+                body = bytearray()
+                for piece in _unpacked(response):
+                    body += piece
+                    if len(body) > BODY_MOST_BYTES:
+                        raise TooLong(f"the answer is longer than {BODY_MOST_BYTES} bytes", sent=True)
+                return Reply(response.status_code, dict(response.headers.items()), bytes(body))
+            finally:
+                response.close()
+
+    def some(self, url: str, *, headers: Mapping[str, str], most: int, deadline: float) -> Reply:
+        """What of an answer that may not end comes in time, and not much more than ``most`` bytes of it.
+
+        Raises NoAnswer where not even its head came.
+        """
+        response: httpx.Response | None = None
+        body, whole = bytearray(), False
         try:
-            with _alarm(deadline), _names_looked_up_aside():
-                return self._send(method, url, headers, content, deadline)
-        except TooLong:
+            with self._spoken(deadline):
+                response = self._open("GET", url, headers, None, deadline)
+                for piece in _unpacked(response):
+                    body += piece
+                    if len(body) >= most:
+                        break
+                else:
+                    whole = True
+        except NoAnswer:
+            if response is None:
+                raise
+        finally:
+            self.close()  # the rest of the answer is not waited for
+        return Reply(response.status_code, dict(response.headers.items()), bytes(body[:most]), whole=whole)
+
+    @contextmanager
+    def _spoken(self, deadline: float) -> Iterator[None]:
+        """Httpx's errors within the block said as ours; it ends in time."""
+        try:
+            with bounded(deadline):
+                yield
+        except NoAnswer:
             self.close()
             raise
-        except _OverDeadline:
-            _silence()  # once more: it may have rung while it was being turned off
-            self.close()
-            raise NoAnswer(f"no whole answer within {deadline:.0f} s", sent=True) from None
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
@@ -91,27 +132,22 @@ class Transport:
             self.close()
             raise NoAnswer(_words(error), sent=True) from error
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float) -> Reply:
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float
+    ) -> httpx.Response:
+        """The answer with its head read and its body to come."""
         if self._client is None:
             self._client = self._new_client()
         timeout = httpx.Timeout(deadline, connect=min(CONNECT_TIMEOUT, deadline))
         request = self._client.build_request(method, url, headers=dict(headers), content=content, timeout=timeout)
-        response = self._client.send(request, stream=True)
-        try:
-            body = bytearray()
-            for piece in _unpacked(response):
-                body += piece
-                if len(body) > BODY_MOST_BYTES:
-                    raise TooLong(f"the answer is longer than {BODY_MOST_BYTES} bytes", sent=True)
-            return Reply(response.status_code, dict(response.headers.items()), bytes(body))
-        finally:
-            response.close()
+        return self._client.send(request, stream=True)
 
     def _new_client(self) -> httpx.Client:
         inner = self._inner or _network()
         return httpx.Client(
             transport=inner,
             trust_env=self._inner is None,
+            cookies=cast("Any", NoCookies()),
             follow_redirects=False,
             headers={"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
         )
@@ -160,7 +196,8 @@ def _network() -> httpx.BaseTransport | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(capath=directory)
     context.set_alpn_protocols(["http/1.1"])
-    return httpx.HTTPTransport(verify=context)
+    with held_back(LEAN):  # the layers below httpx are imported only here
+        return httpx.HTTPTransport(verify=context)
 
 
 def _is_hashed(directory: str) -> bool:
@@ -195,6 +232,17 @@ def _alarm(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Whatever talks to the network within the block ends after that many seconds; raises NoAnswer then."""
+    try:
+        with _alarm(seconds), _names_looked_up_aside():
+            yield
+    except _OverDeadline:
+        _silence()  # once more: it may have rung while it was being turned off
+        raise NoAnswer(f"no whole answer within {seconds:.0f} s", sent=True) from None
+
+
 def _silence() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -208,12 +256,14 @@ def _names_looked_up_aside() -> Iterator[None]:
     """
     inner = socket.getaddrinfo
 
-    def look_up(*arguments: Any, **settings: Any) -> Any:
+    def look_up(host: Any, *arguments: Any, **settings: Any) -> Any:
         answers: list[Any] = []
+        if isinstance(host, str) and host.isascii():
+            host = host.encode()  # or the interpreter imports a codec for other names
 
         def ask() -> None:
             try:
-                answers.append(inner(*arguments, **settings))
+                answers.append(inner(host, *arguments, **settings))
             except Exception as error:  # noqa: BLE001  raised below, where somebody hears it
                 answers.append(error)
 

@@ -37,6 +37,7 @@ class Variables:
         self._client = client
         self._project = project_path(project, "/variables")
         self._environment = environment_path(project, environment, "/variables")
+        self._deployment = environment_path(project, environment, "/deployments/current")
 
     def on_environment(self, name: str) -> Variable | None:
         """The variable as the environment has it, its own or inherited, or None."""
@@ -45,6 +46,11 @@ class Variables:
     def on_project(self, name: str) -> Variable | None:
         """The variable as the project has it, or None."""
         return self._one(self._project, name, "project")
+
+    def apps(self) -> list[str]:
+        """The apps that the environment deploys now, whose names a variable's scope may hold."""
+        found = Fields.of(self._client.read(self._deployment, "deployment"), "deployment")
+        return sorted(found.object("webapps"))
 
     def _one(self, path: str, name: str, level: str) -> Variable | None:
         try:

@@ -43,7 +43,7 @@ def test_people_are_who_the_platform_says(make: Callable[..., Any]) -> None:
     assert people.access(PROJECT, "nobody") is None
     assert people.owner(PROJECT) == "4a3c1d77-93b2-4f0e-8f0b-2f8f6f1b7c02"
     members = {each.user.email: str(each.roles) for each in people.members(PROJECT)}
-    assert members["grace@example.invalid"] == "development: contributor"
+    assert members["grace@example.invalid"] == "viewer, development:contributor"
     assert len(members) == 3
 
 
@@ -196,7 +196,9 @@ def visit(desk: Any) -> Callable[[Client], list[Finding]]:
 
     def look(client: Client) -> list[Finding]:
         directory, variable = "/app/var/agent", "UPSUN_CLI_TOKEN"
-        platform = Platform(client, PROJECT, "main", "app", "/app", "production", jobs, directory, variable, clock)
+        platform = Platform(
+            client, PROJECT, "main", "app", "/app", "production", jobs, directory, None, variable, clock
+        )
         return list(platform.findings(standing, timedelta(days=180)))
 
     return look

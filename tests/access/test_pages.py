@@ -17,11 +17,8 @@ PAGES = ("tokens.md", "security.md")
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_is_one(page: str) -> None:
-    text = (DOCS / page).read_text()
-    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
-    inline = [each for each in re.findall(r"`([^`\n]+)`", text) if each.startswith("upsun-agent ")]
-    lines = [line[line.index("upsun-agent ") :] for line in blocks.splitlines() if "upsun-agent " in line] + inline
-    for line in lines:
+    text = re.sub(r"^```.*?^```", "", (DOCS / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+    for line in re.findall(r"`(upsun-agent [^`\n]+)`", text):  # blocks are tests/docs/test_blocks.py's
         assert build().parse_args(shlex.split(line)[1:]).run
 
 

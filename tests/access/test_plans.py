@@ -43,7 +43,7 @@ def test_one_deed_for_each_state_and_never_a_second_mail(
 def test_an_invitation_with_other_roles_is_a_warning() -> None:
     plan = plan_user(BOT, ADMIN, [], [Invitation("1", BOT, VIEWER)])
     assert (plan.deed, plan.before) == ("none", VIEWER)
-    assert "production: viewer" in plan.warning
+    assert "viewer, production:viewer" in plan.warning
 
 
 def test_the_owner_keeps_what_the_owner_has() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.engine.job import Job
+from agent.engine.job import Job, StepPlan
 from agent.errors import UsageError
-from agent.roles import ON_TYPE, TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles
+from agent.roles import ON_TYPE, TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles, targets
 
 #: Every combination of a role on the project and one on each type, or none given.
 EVERY = [
@@ -95,3 +95,20 @@ def test_jobs_are_named_where_they_need_the_role() -> None:
     assert list(needed_by([one, two])) == ["production", "staging"]
     assert needed_by([]) == {}
     assert needed_by(each for each in [one]) == {"production": ["one"], "staging": ["one"]}
+
+
+def test_jobs_that_work_on_other_environments_need_roles_on_their_types() -> None:
+    sync = StepPlan("sync", {"environment": "stage", "data": True})
+    merge = StepPlan("merge", {"environment": "stage", "into": "."})
+    pipeline = Job("promote", (sync, merge), on_failure=(StepPlan("redeploy", {"environment": "trial"}),))
+    types = {"stage": "staging", "trial": "development"}
+    assert targets([pipeline]) == ["stage", "trial"]
+    assert needed_by([pipeline], types) == {
+        "production": ["promote"],
+        "staging": ["promote"],
+        "development": ["promote"],
+    }
+    narrow = Roles("viewer", {"production": "admin", "staging": "admin"})
+    assert lacking(narrow, [pipeline], types) == ["development:admin"]
+    assert lacking(narrow, [pipeline]) == []
+    assert beyond(narrow, [pipeline], types) == []

@@ -8,13 +8,25 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
+
+from jsonschema import Draft202012Validator
+
+from tools.documents import DOCUMENTS, schema_of
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = "canary-api-token-1234567890"
 COMMAND = [sys.executable, "-m", "agent"]
 PATIENCE = 60.0
+
+
+@cache
+def schemas() -> dict[str, Draft202012Validator]:
+    """What each command may print."""
+    checker = Draft202012Validator.FORMAT_CHECKER
+    return {name: Draft202012Validator(schema_of(name), format_checker=checker) for name in DOCUMENTS}
 
 
 @dataclass
@@ -24,6 +36,7 @@ class Result:
     code: int
     out: str
     err: str
+    arguments: tuple[str, ...] = ()
 
     @property
     def said(self) -> str:
@@ -32,8 +45,12 @@ class Result:
 
     @property
     def document(self) -> Any:
-        """The one JSON document of a ``--json`` call."""
-        return json.loads(self.out)
+        """The one JSON document of a ``--json`` call, as its schema says it is."""
+        found = json.loads(self.out)
+        command = next((name for name in schemas() if self.arguments[: len(name.split())] == tuple(name.split())), None)
+        if command is not None:
+            schemas()[command].validate(found)
+        return found
 
     def __post_init__(self) -> None:
         assert "Traceback" not in self.said, self.said
@@ -86,4 +103,4 @@ def ended(process: Any, signal_sent: signal.Signals | None = None) -> Result:
         process.kill()
         process.communicate()
         raise
-    return Result(process.returncode, out, err)
+    return Result(process.returncode, out, err, tuple(process.args[len(COMMAND) :]))

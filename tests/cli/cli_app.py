@@ -83,7 +83,7 @@ class App:
             except SystemExit as leaving:  # argparse leaves like this after --help
                 code = int(leaving.code or 0)
             out, err = self.capsys.readouterr()
-        return Result(code, out, err)
+        return Result(code, out, err, arguments)
 
     def asked(self, end: str) -> int:
         """How many requests that change something reached the platform."""

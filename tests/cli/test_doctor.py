@@ -18,6 +18,7 @@ from agent.journal.sqlite import SqliteJournal
 from agent.places import mark_tick
 
 from test_exit_codes import AWAY  # isort: skip
+from test_token import typed  # isort: skip
 
 NAME = "env:UPSUN_CLI_TOKEN"
 GOOD = {"is_sensitive": True, "is_inheritable": False, "visible_build": False}
@@ -273,8 +274,8 @@ def test_the_same_as_a_table(arranged: Callable[[Case], App], name: str) -> None
     )
 
 
-def healthy(make_app: Callable[..., App]) -> App:
-    app = make_app(other_role=None)
+def healthy(make_app: Callable[..., App], **scenario: Any) -> App:
+    app = make_app(other_role=None, **scenario)
     app.simulator.add_variable(NAME, TOKEN, **GOOD)
     return app
 
@@ -321,6 +322,48 @@ def test_on_ci_project_and_environment_are_options(make_app: Callable[..., App])
     said = app.call("check", "--project", IDENTITY[0], "--environment", "main", "--json", CI="true", **gone)
     assert said.code == 0
     assert "mount" not in names(said)
+    assert level(said, "environment type") == "ok"
+
+
+def level(said: Result, name: str) -> str:
+    found: str = next(each["level"] for each in said.document["findings"] if each["name"] == name)
+    return found
+
+
+def test_on_ci_nothing_fails_for_want_of_a_cron_in_the_app(make_app: Callable[..., App]) -> None:
+    app = healthy(make_app, cron_spec="")
+    assert app.call("check").code == 78, "in the container nobody else starts runs"
+    gone: dict[str, str | None] = dict.fromkeys(each for each in app.agent.variables if each.startswith("PLATFORM_"))
+    options = ("--project", IDENTITY[0], "--environment", "main", "--config", str(app.jobs))
+    said = app.call("check", "--json", *options, CI="true", **gone)
+    assert (said.code, level(said, "cron")) == (0, "warn")
+
+
+def test_a_build_cache_that_is_not_there_is_not_said_to_be_writable(make_app: Callable[..., App]) -> None:
+    said = healthy(make_app).call("check", "--json", PLATFORM_CACHE_DIR="/not/there", **BUILD)
+    assert (said.code, level(said, "places")) == (0, "ok")
+    assert "/not/there" not in said.out
+
+
+def test_it_ends_with_how_many_there_are_of_each_kind(make_app: Callable[..., App]) -> None:
+    app = healthy(make_app, cron_spec="")
+    said = app.call("check", "--json").document["findings"]
+    count = {name: len([each for each in said if each["level"] == name]) for name in ("ok", "warn", "fail")}
+    last = app.call("check").out.splitlines()[-1]
+    assert last == f"{count['ok']} ok, {count['warn']} to look at, {count['fail']} failed."
+    assert count["fail"] == 1
+
+
+def test_on_a_narrow_terminal_the_table_is_folded_and_commands_to_copy_are_not(make_app: Callable[..., App]) -> None:
+    app = healthy(make_app)
+    app.simulator.set_permissions(["viewer", "development:contributor"])
+    code, shown = typed(app, "python", "", "check", columns=60, NO_COLOR="1")
+    lines = shown.replace("\r", "").splitlines()
+    roles = next(number for number, line in enumerate(lines) if line.startswith("fail  roles "))
+    assert code == 77
+    assert all(len(line) <= 60 for line in lines[roles : roles + 3])
+    assert lines[roles + 1].startswith(" " * 26)
+    assert any("setup machine-user update-bot@example.invalid --role viewer --role dev" in line for line in lines)
 
 
 def test_the_worst_finding_decides_the_code(make_app: Callable[..., App]) -> None:

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable
 
 import pytest
+from agent_process import Result
 from cli_app import App
+from jsonschema import Draft202012Validator, ValidationError
 
 from agent.cli.main import commands
-from agent.config import json_schema
+from agent.config.definitions import json_schema
+from tools.documents import DOCUMENTS, SILENT, schema, schema_of
 
 # one call of every command whose --json is one document; the others have tests of their own
 CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
@@ -18,6 +21,8 @@ CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "run": (("run", "hand"), {"run", "state", "steps", "exit_code"}),
     "show": (("show", "nightly"), {"run", "outcome", "steps", "events"}),
     "status": (("status",), {"project", "environment", "state", "last_tick", "jobs", "in_flight"}),
+    "history": (("history",), {"at", "found", "runs"}),
+    "report": (("report", "--html", "page.html"), {"at", "written"}),
     "next": (("next",), {"timezones", "slots"}),
     "validate": (("validate",), {"file", "valid", "mistakes", "jobs"}),
     "why": (("why", "nightly"), {"job", "slot", "run", "explanation"}),
@@ -31,13 +36,42 @@ CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
         ("state", "move", "--to", "/nowhere/else", "--dry-run"),
         {"from", "to", "dry_run", "runs", "events"},
     ),
+    "completion": (("completion", "bash"), {"shell", "script"}),
     "check": (("check",), {"phase", "findings", "exit_code"}),
+    "logs": (("logs", "nightly"), {"run", "lines", "activities"}),
     "rehearse": (("rehearse", "nightly"), {"run", "ticks", "requests", "exit_code"}),
 }
 
 
 def test_every_command_has_a_call_in_this_file() -> None:
-    assert set(CALLS) | {"simulate", "ssh exec", "setup machine-user", "setup token"} == set(commands())
+    elsewhere = {
+        "init",
+        "approve",
+        "cancel",
+        "simulate",
+        "ssh exec",
+        "setup machine-user",
+        "setup token",
+        "notify test",
+        "notify list",
+    }
+    assert set(CALLS) | elsewhere == set(commands())
+
+
+def test_the_document_of_every_command_has_a_schema() -> None:
+    assert set(DOCUMENTS) | SILENT == set(commands())
+    Draft202012Validator.check_schema(schema())
+
+
+def test_a_key_that_is_not_documented_fails_the_test_that_meets_it(ticked: App) -> None:
+    found = ticked.call("status", "--json")
+    document = found.document
+    for spoiled in ({**document, "surprise": 1}, {key: value for key, value in document.items() if key != "ticks"}):
+        with pytest.raises(ValidationError):
+            _ = Result(0, json.dumps(spoiled), "", found.arguments).document
+    document["jobs"][0]["runs"][0]["surprise"] = None
+    with pytest.raises(ValidationError):
+        _ = Result(0, json.dumps(document), "", found.arguments).document
 
 
 @pytest.fixture
@@ -66,7 +100,7 @@ def test_words_are_words_without_colours_where_nobody_looks(ticked: App, command
     assert "\r" not in said.said
     if command != "tick":  # a cron's mail is for what went wrong
         assert said.out
-        assert not said.out.startswith("{")
+        assert not said.out.startswith("{") or command == "logs", "lines of a log are JSON for whoever pipes them"
         assert said.err == ""
 
 
@@ -122,8 +156,10 @@ def test_a_failed_run_is_told_with_what_helps(make_app: Callable[..., App]) -> N
 
 def test_status_shows_each_job_with_its_last_run_and_its_next_slot(ticked: App) -> None:
     said = ticked.call("status").out
-    assert re.search(r"^nightly +\d{4}-\d\d-\d\d \d\d:\d\d \(in \d+ d\) +\d+ s ago +succeeded$", said, re.MULTILINE)
-    assert re.search(r"^hand +by hand +never +-$", said, re.MULTILINE)
+    when = r"(\d\d [A-Z][a-z]{2} \d\d|[A-Z][a-z]{2} \d{4} \d\d):\d\d \(in \d+ d\)"
+    assert re.search(rf"^nightly +succeeded \d+ s ago +\d+ s +\d+ s +{when}$", said, re.MULTILINE)
+    assert re.search(r"^hand +never +- +- +by hand$", said, re.MULTILINE)
+    assert re.search(rf"^last proved backup of main: \w+, \d+ s ago \(nightly@{ticked.slot}\)$", said, re.MULTILINE)
     assert f"abcdefgh1234z, main (production); last tick 0 s ago; state in {ticked.state}" in said or "s ago" in said
     document = ticked.call("status", "--json").document
     (run,) = document["jobs"][0]["runs"]
@@ -237,5 +273,6 @@ def test_the_simulator_says_where_it_is_and_writes_its_books_at_the_end(app: App
         process.kill()
         process.communicate()
     assert process.returncode == 0
+    Draft202012Validator(schema_of("simulate")).validate(document)
     asked = [each["path"] for each in json.loads(books.read_text())["requests"] if each["method"] == "POST"]
     assert asked[-1].endswith("/environments/main/backup")

@@ -20,7 +20,9 @@ FAULTS = {
     "an unauthorised bearer": ("GET */environments/main expired-bearer x*",),
     "a failed exchange": ("POST /oauth2/token 500 x*",),
     "an exchange of nonsense": ('POST /oauth2/token json body={"access_token": 7}',),
-    "a service that repeats the form": (f'POST /oauth2/token json body={{"error_description": "{CANARY}"}}',),
+    "a service that repeats the form": (
+        f'POST /oauth2/token json x* status=400 body={{"error_description": "{CANARY}"}}',
+    ),
     "a broken connection": ("POST */backup reset-after",),
     "a refusal": ("POST */backup 403",),
     "a page": ("* * html x*",),
@@ -77,3 +79,17 @@ def test_a_token_from_another_variable_is_as_secret(app: App) -> None:
     assert said.code == 0
     clean(app, said)
     assert "MY_TOKEN is not set" in app.call("run", "nightly", UPSUN_CLI_TOKEN=None).out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("show", f"x-{CANARY}"), ("run", "ghp_canary0123456789012345678901234567"), ("logs", "token=canary0123456789")],
+    ids=["the token", "a token of GitHub", "a name that says so"],
+)
+def test_a_secret_in_the_place_of_a_name_is_in_no_message(app: App, arguments: tuple[str, ...]) -> None:
+    app.make_due()
+    said = app.call(*arguments, UPSUN_CLI_TOKEN=CANARY)
+    assert said.code == 78
+    assert "[hidden]" in said.err
+    assert "canary0123456789" not in said.said
+    clean(app, said)

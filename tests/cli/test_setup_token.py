@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_process import TOKEN, Result
+from agent_process import TOKEN, Result, ended
 from cli_app import App
 
 from test_setup import NEW, OWNER, no_secret, writes  # isort: skip
@@ -294,8 +295,33 @@ def test_rotation_needs_something_to_rotate(ready: App) -> None:
 def test_an_old_token_that_is_revoked_already_stands_in_nobodys_way(ready: App) -> None:
     store(ready, value=TOKEN)
     ready.simulator.revoke_token()
-    assert store(ready, "--rotate").code == 0
+    said = store(ready, "--rotate")
+    assert said.code == 0
     assert value(ready) == NEW
+    assert "is not accepted any more: there is nothing to revoke" in said.out
+
+
+def test_an_admin_who_rotates_a_machine_users_token_is_never_told_to_revoke_the_own_one(ready: App) -> None:
+    store(ready, value=TOKEN)
+    both = store(ready, "--rotate", UPSUN_CLI_TOKEN=OWNER).out
+    assert "revoke 'Agent' or 'new', whichever was stored until now, of" in both, "both were used in this very second"
+    ready.clock.advance(60)
+    said = store(ready, "--rotate", UPSUN_CLI_TOKEN=OWNER)
+    assert said.code == 0
+    assert "revoke 'Agent' of update-bot@example.invalid" in said.out
+    assert "revoke 'Owner" not in said.out
+    ready.clock.advance(60)
+    again = store(ready, "--rotate", "--json", value=TOKEN, UPSUN_CLI_TOKEN=OWNER).document
+    assert [each["name"] for each in again["revocable_tokens"]] == ["new"]
+
+
+def test_an_app_that_nobody_knows_is_pointed_out(ready: App) -> None:
+    said = store(ready, "--app", "app", "--app", "aap", "--dry-run")
+    assert said.code == 0
+    assert "no app that is deployed there is called aap" in said.out
+    assert "is called" not in store(ready, "--app", "app", "--dry-run").out
+    ready.simulator.add_fault("GET */deployments/current 404 x*")
+    assert store(ready, "--app", "aap").code == 0, "what is not deployed yet may still come"
 
 
 def test_a_machine_users_token_is_stored_with_the_token_of_somebody_else(ready: App) -> None:
@@ -311,6 +337,7 @@ def test_without_project_or_environment_it_is_not_known_where(ready: App) -> Non
     assert store(ready, PLATFORM_BRANCH=None).code == 78
 
 
+@pytest.mark.holds_secret("file */value", reason="the new token is piped in from this file")
 def test_the_value_is_in_no_argument_list_and_no_log_of_a_real_process(ready: App, tmp_path: Path) -> None:
     (tmp_path / "value").write_text(NEW)
     ready.simulator.add_fault("POST */variables delay seconds=2")
@@ -329,6 +356,37 @@ def test_the_value_is_in_no_argument_list_and_no_log_of_a_real_process(ready: Ap
     assert not any(NEW.encode() in each for each in lists)
     assert NEW not in json.dumps(ready.simulator.books())
     assert value(ready) == NEW
+
+
+@pytest.mark.holds_secret("file */value", reason="what is piped into the command")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_while_it_is_stored_claims_nothing(ready: App, tmp_path: Path, sent: signal.Signals) -> None:
+    (tmp_path / "value").write_text(NEW)
+    ready.simulator.add_fault("POST */variables delay seconds=5")
+    with open(tmp_path / "value") as stdin:
+        process = ready.agent.start("setup", "token", stdin=stdin)
+    until = time.monotonic() + 60
+    while not any(each.path.endswith("/variables") for each in ready.simulator.requests):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    said = ended(process, sent)
+    no_secret(ready, said)
+    assert (said.code, said.out) == (128 + sent, "")
+    assert "env:UPSUN_CLI_TOKEN may be changed or not; give the command again" in said.err
+    assert "journal" not in said.err
+
+
+def test_at_the_prompt_ctrl_c_leaves_everything_as_it_was(ready: App) -> None:
+    code, shown = typed(ready, "is not shown", "\x03", "setup", "token", "--yes")
+    assert (code, shown.splitlines()[-1]) == (130, "interrupted")
+    assert writes(ready) == []
+
+
+def test_on_a_terminal_standard_input_is_a_prompt_that_shows_nothing(ready: App) -> None:
+    code, shown = typed(ready, "is not shown", f"{NEW}\n", "setup", "token", "--stdin", "--yes")
+    assert (code, value(ready)) == (0, NEW)
+    assert NEW not in shown
 
 
 def _read(file: Path) -> bytes:

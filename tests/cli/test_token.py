@@ -29,13 +29,15 @@ def piped(app: App, text: str | bytes, *arguments: str, **changes: str | None) -
     return app.call(*arguments, **changes)
 
 
-def typed(app: App, words: str, keys: str, *arguments: str, **changes: str | None) -> tuple[int, str]:
+def typed(
+    app: App, words: str, keys: str, *arguments: str, columns: int = 200, **changes: str | None
+) -> tuple[int, str]:
     """The command on a terminal of its own, where ``keys`` are typed once ``words`` are shown; its code, all shown."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", ON_TERMINAL, *COMMAND, *arguments],
         cwd=app.directory,
-        env=app.agent.environment(TERM="xterm", COLUMNS="200", **changes),
+        env=app.agent.environment(TERM="xterm", COLUMNS=str(columns), **changes),
         stdin=follower,
         stdout=follower,
         stderr=follower,
@@ -68,7 +70,7 @@ def test_a_good_token_says_whose_it_is_what_it_may_do_and_how_old_it_is(make_app
     assert "The API token is valid." in said.out
     assert "UPSUN_CLI_TOKEN" in said.out
     assert "update-bot@example.invalid, without a second factor" in said.out
-    assert "production: admin" in said.out
+    assert "viewer, production:admin" in said.out
     assert "lives 900 s" in said.out
     assert "'Agent', made 30 d ago, used 0 s ago" in said.out
     assert "!" not in said.out
@@ -114,9 +116,17 @@ BAD: dict[str, tuple[dict[str, str | None], str, str]] = {
         "UPSUN_CLI_TOKEN is not set",
         "store it",
     ),
-    "a line break": ({"UPSUN_CLI_TOKEN": f"{TOKEN}\n"}, "ends with a line break", "printf %s TOKEN"),
-    "a line break of Windows": ({"UPSUN_CLI_TOKEN": f"{TOKEN}\r\n"}, "ends with a line break", "printf %s TOKEN"),
-    "spaces": ({"UPSUN_CLI_TOKEN": f" {TOKEN}"}, "has white space around it", "printf %s TOKEN"),
+    "a line break": (
+        {"UPSUN_CLI_TOKEN": f"{TOKEN}\n"},
+        "ends with a line break",
+        "setup token asks for it",
+    ),
+    "a line break of Windows": (
+        {"UPSUN_CLI_TOKEN": f"{TOKEN}\r\n"},
+        "ends with a line break",
+        "setup token asks for it",
+    ),
+    "spaces": ({"UPSUN_CLI_TOKEN": f" {TOKEN}"}, "has white space around it", "setup token asks for it"),
     "two": ({"UPSUN_CLI_TOKEN": f"{TOKEN} {OTHER}"}, "holds no API token", "copy the token again"),
     "never valid": ({"UPSUN_CLI_TOKEN": OTHER}, "is not accepted: Invalid API token", "make a new one"),
 }

@@ -25,7 +25,7 @@ CASES: tuple[tuple[str, str, int, str, str], ...] = (
         "jobs.nightly-update.colour",
         (
             "unknown key 'colour' (the keys here are: schedule, timezone, environment-types, catch-up, "
-            "misfire-grace, overlap, timeout, suspend-after, steps)"
+            "misfire-grace, overlap, timeout, suspend-after, when, notify, steps, on-failure)"
         ),
     ),
     (

@@ -12,6 +12,7 @@ from agent.config import JobFileInvalid, find, load, parse
 from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
 from agent.limits import JOB_FILE_MOST_BYTES
+from agent.steps import KINDS
 
 # --- a good one --------------------------------------------------------------------------------------------------
 
@@ -20,7 +21,7 @@ def test_a_good_file_becomes_jobs_with_every_default_filled_in() -> None:
     file = read(GOOD)
     assert (file.path, file.text) == ("/app/.upsun/agent.toml", GOOD)
     assert (file.state, file.token_variable) == ("/app/var/agent", "UPSUN_CLI_TOKEN")
-    policy = {"retries": 0, "retry-after": 900, "timeout": None, "on-failure": "stop"}
+    policy = {"when": "always", "retries": 0, "retry-after": 900, "on-failure": "stop"}
     assert file.jobs == {
         "nightly-update": Job(
             name="nightly-update",
@@ -48,6 +49,7 @@ def test_a_good_file_becomes_jobs_with_every_default_filled_in() -> None:
                     {
                         "live": True,
                         "reuse-within": 0,
+                        "when": "always",
                         "retries": 2,
                         "retry-after": 300,
                         "timeout": 3600,
@@ -121,13 +123,13 @@ def test_an_update_that_no_backup_step_precedes_is_named_with_both_remedies() ->
 )
 def test_a_step_names_exactly_one_kind(step: str) -> None:
     found = mistakes(f"[jobs.a]\nsteps = [{step}]\n")
-    assert found == ["2 jobs.a.steps[0]: must name exactly one kind of step (one of: backup, source-operation)"]
+    assert found == [f"2 jobs.a.steps[0]: must name exactly one kind of step (one of: {', '.join(KINDS)})"]
 
 
 def test_an_unknown_kind_of_step_is_named_with_a_hint() -> None:
     assert mistakes("[jobs.a]\nsteps = [{ backups = {} }]\n") == [
         "2 jobs.a.steps[0].backups: unknown key 'backups' (did you mean 'backup'?)",
-        "2 jobs.a.steps[0]: must name exactly one kind of step (one of: backup, source-operation)",
+        f"2 jobs.a.steps[0]: must name exactly one kind of step (one of: {', '.join(KINDS)})",
     ]
 
 

@@ -66,8 +66,25 @@ def test_the_check_is_not_blind(template: Scene, tmp_path: Path) -> None:
     simulator.start_activity(type="environment.backup", seconds=0)
     scene = template.copy(tmp_path / "scene")
     found = " ".join(crash_matrix.judge(simulator, scene))
-    assert "P1: 2 backups" in found
+    assert "P1: 2 times backup" in found
     assert "P3" in found
     lonely = crash_matrix.platform()
     lonely.start_activity(type="environment.source-operation", seconds=0, parameters={"operation": "update"})
     assert "P2" in " ".join(crash_matrix.judge(lonely, scene))
+
+
+FLAGSHIP_SAMPLE = 40
+
+
+def test_no_sampled_crash_breaks_a_promise_of_a_pipeline_that_is_taken_back(tmp_path: Path) -> None:
+    strace("the crash matrix")
+    root = tmp_path / "template"
+    root.mkdir()
+    template = Scene.build(root, "flagship")
+    everything = points(template, ("KILL",))
+    assert len(everything) > 700
+    struck = [
+        strike(str(template.root), point, play="flagship") for point in weighted_sample(everything, FLAGSHIP_SAMPLE)
+    ]
+    assert [f"{result.point}: {result.broken}" for result in struck if result.broken] == []
+    assert any(result.code == -9 for result in struck), "nothing was killed: strace did not inject"

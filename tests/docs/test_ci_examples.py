@@ -39,7 +39,10 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def platform() -> Iterator[tuple[Simulator, str]]:
-    fast = Scenario(token=TOKEN, backup_seconds=1, source_operation_seconds=1, deploy_seconds=1)
+    operations = ("update", "revert")
+    fast = Scenario(
+        token=TOKEN, backup_seconds=1, source_operation_seconds=1, deploy_seconds=1, source_operations=operations
+    )
     simulator = Simulator(fast, SystemClock())
     with serve(simulator) as server:
         yield simulator, server.url

@@ -1,56 +1,27 @@
-"""What README and examples say is true: snippets parse, commands exist, exit codes are the code's."""
+"""What README and examples say is true: commands exist, exit codes are the code's. Their blocks: test_blocks.py."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shlex
 from pathlib import Path
-from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from agent.cli.main import EPILOG, build, commands
 from agent.config import parse
 from agent.errors import UsageError, documented
+from tests.config_schema import schema
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-REFERENCE = Path(os.environ.get("UPSUN_REFERENCE_DIR") or REPOSITORY.parent / "shared" / "reference")
-
-
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", README, re.MULTILINE | re.DOTALL)
-    return [re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, body in found]
-
-
-def schema() -> dict[str, Any]:
-    path = REFERENCE / "config-schema.json"
-    if not path.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{path} is missing: set UPSUN_REFERENCE_DIR")
-        pytest.skip(f"NOT CHECKED: {path} is missing (set UPSUN_REFERENCE_DIR)")
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return loaded
-
-
-def test_every_job_file_in_the_readme_is_valid() -> None:
-    found = blocks("toml")
-    assert found
-    for text in found:
-        assert parse(text).jobs
 
 
 @pytest.mark.reference
-def test_every_configuration_is_valid_for_the_platform() -> None:
-    import jsonschema
-
-    found = [*blocks("yaml"), (REPOSITORY / ".upsun" / "config.yaml").read_text(encoding="utf-8")]
-    assert len(found) >= 2
-    for text in found:
-        jsonschema.validate(yaml.safe_load(text), schema())
+def test_the_example_app_is_valid_for_the_platform() -> None:
+    text = (REPOSITORY / ".upsun" / "config.yaml").read_text(encoding="utf-8")
+    jsonschema.validate(yaml.safe_load(text), schema())
 
 
 def test_the_example_app_uses_hook_mount_cron_and_source_operation() -> None:
@@ -59,16 +30,13 @@ def test_the_example_app_uses_hook_mount_cron_and_source_operation() -> None:
     assert "hooks/build.sh" in app["hooks"]["build"]
     assert job_file.state == "/app/" + next(iter(app["mounts"]))
     assert app["crons"]["agent"]["commands"]["start"].endswith("upsun-agent tick")
-    named = {step.settings["name"] for job in job_file.jobs.values() for step in job.steps if "name" in step.settings}
+    named = {
+        step.settings["name"]
+        for job in job_file.jobs.values()
+        for step in (*job.steps, *job.on_failure)
+        if "name" in step.settings
+    }
     assert named == set(app["source"]["operations"])
-
-
-def test_every_command_line_of_the_readme_parses() -> None:
-    lines = [line.strip() for text in blocks("sh") for line in text.replace("\\\n", " ").splitlines()]
-    ours = [shlex.split(line)[1:] for line in lines if line.startswith("upsun-agent ")]
-    assert len(ours) >= 7
-    for arguments in ours:
-        build().parse_args(arguments)
 
 
 def test_make_targets_of_the_readme_exist() -> None:

@@ -1,4 +1,4 @@
-"""Generated pages equal what the code says now."""
+"""Generated pages and completion scripts equal what the code says now."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from agent.cli.completion import DIRECTORY
+from tools.completions import scripts
 from tools.reference import DOCS, pages
 
 
@@ -14,3 +16,8 @@ def test_the_checked_in_page_equals_what_the_code_says(name: str) -> None:
     if name == "commands.md" and sys.version_info[:2] != (3, 11):
         pytest.skip("argparse lays help out differently in other versions; 3.11 generates the page")
     assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run: make docs"
+
+
+@pytest.mark.parametrize("name", sorted(scripts()))
+def test_the_checked_in_completion_script_equals_what_the_code_says(name: str) -> None:
+    assert (DIRECTORY / name).read_text(encoding="utf-8") == scripts()[name], "run: make docs"

@@ -13,8 +13,10 @@ from worlds import (
     UPDATE,
     accepted,
     adopted,
+    approval,
     at,
     closed,
+    command_ended,
     done,
     ended,
     failed,
@@ -51,24 +53,42 @@ STEP_EVENTS: tuple[ev.Event, ...] = (
     adopted(),
     void(),
     ended(),
+    command_ended(),
+    approval(),
     done(),
     retry(),
     failed(),
 )
 
-EVENTS_OF = (intended, accepted, refused, unanswered, adopted, void, ended, done, retry, failed)
+EVENTS_OF = (
+    intended,
+    accepted,
+    refused,
+    unanswered,
+    adopted,
+    void,
+    ended,
+    command_ended,
+    approval,
+    done,
+    retry,
+    failed,
+)
 
 #: (phase, event) -> phase after; every pair that is not here must be refused.
 AFTER: dict[tuple[str, str], str] = {
     ("ready", "intent-recorded"): "intended",
     ("ready", "activity-adopted"): "accepted",
+    ("ready", "approval-given"): "ready",
     ("ready", "step-done"): "done",
+    ("ready", "retry-planned"): "ready",
     ("ready", "step-failed"): "failed",
     ("intended", "request-accepted"): "accepted",
     ("intended", "request-refused"): "refused",
     ("intended", "request-unanswered"): "intended",
     ("intended", "activity-adopted"): "accepted",
     ("intended", "intent-void"): "ready",
+    ("intended", "command-ended"): "accepted",
     ("intended", "step-failed"): "failed",
     ("refused", "step-failed"): "failed",
     ("accepted", "activity-ended"): "accepted",
@@ -110,7 +130,8 @@ def test_events_of_the_run_itself_fit_any_phase_and_leave_the_steps_alone(phase:
 
 @pytest.mark.parametrize("kind", sorted(set(ev.EVENTS) - {"run-opened"}))
 def test_a_run_begins_with_run_opened_only(kind: str) -> None:
-    first = next(event for event in (*STEP_EVENTS, waiting(), _warned(), closed()) if event.kind == kind)
+    others = (waiting(), _warned(), closed(), ev.TakeBackBegun(at=SLOT, failed=0, message="it failed"))
+    first = next(event for event in (*STEP_EVENTS, *others) if event.kind == kind)
     with pytest.raises(InconsistentEvents, match=f"a run begins with {kind}, not with run-opened"):
         fold([first, opened()])
 

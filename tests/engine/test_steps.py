@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +36,7 @@ from worlds import (
     seen,
 )
 
+from agent.config.definitions import STEP
 from agent.engine.facts import (
     Absent,
     Activity,
@@ -57,10 +60,11 @@ BACKUPS, UPDATES = KINDS["backup"], KINDS["source-operation"]
 
 
 def test_the_kinds_are_known_by_the_names_of_the_job_file() -> None:
-    assert {name: kind.name for name, kind in KINDS.items()} == {
-        "backup": "backup",
-        "source-operation": "source-operation",
-    }
+    assert all(kind.name == name for name, kind in KINDS.items())
+    assert set(KINDS) == set(STEP.fields)
+    assert len(KINDS) == len(STEP.fields)
+    assert all(KINDS[name] is KINDS[name] for name in KINDS)
+    assert KINDS.get("no-such-kind") is None
 
 
 @pytest.mark.parametrize(("plan", "safe"), [(BACKUP, True), (StepPlan("backup"), True), (LIVE_BACKUP, False)])
@@ -175,7 +179,7 @@ def proof(of: Run, *answers: tuple[Question, Answer], act: Activity | None = Non
 def test_a_backup_is_proved_by_its_status_restorability_place_and_age() -> None:
     verdict = proof(ASKED, (LookAtBackup("bak1"), backup(**GOOD)))
     created = "2026-03-10T02:10:20+00:00"
-    detail = {"backup": "bak1", "created_at": created, "safe": True, "reused": False}
+    detail = {"backup": "bak1", "environment": "main", "created_at": created, "safe": True, "reused": False}
     assert verdict == Done("done", "backup bak1 proved restorable", detail)
 
 
@@ -312,3 +316,12 @@ def test_a_live_backup_of_a_job_by_hand_is_judged_by_the_moment_it_was_asked_for
     by_hand = fold([opened(job(LIVE_BACKUP), due_at=at(5), slot=None, trigger="manual"), adopted(0), ended(0)])
     answers = seen((LookAtBackup("bak1"), backup(created_at=at(4), safe=False)))
     assert isinstance(BACKUPS.judge(case_of(by_hand, answers), activity(BACKUP_TYPE)), Failed)
+
+
+def test_a_kind_is_imported_when_it_is_asked_for() -> None:
+    code = (
+        "import sys, agent.steps as steps; steps.KINDS['merge']; print(sorted(name.partition('agent.steps.')[2] "
+        "for name in sys.modules if name in {'agent.steps.merge', 'agent.steps.sync', 'agent.steps.backup'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['merge']\n"

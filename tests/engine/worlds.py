@@ -104,6 +104,14 @@ def ended(step: int = 0, activity: str = "act1", state: str = "complete", result
     return ev.ActivityEnded(at=SLOT, step=step, activity=activity, state=state, result=result)
 
 
+def command_ended(step: int = 0, exit_code: int | None = 0, output: str = "") -> ev.CommandEnded:
+    return ev.CommandEnded(at=SLOT, step=step, exit_code=exit_code, seconds=1, output=output)
+
+
+def approval(step: int = 0, *, granted: bool = True) -> ev.ApprovalGiven:
+    return ev.ApprovalGiven(at=SLOT, step=step, granted="yes" if granted else "no", by="ada")
+
+
 def done(step: int = 0, backup: str | None = "bak1", message: str = "backup bak1 proved restorable") -> ev.StepDone:
     detail = {"backup": backup} if backup else {}
     return ev.StepDone(at=SLOT, step=step, outcome="done", message=message, detail=detail)

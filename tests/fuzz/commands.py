@@ -16,6 +16,17 @@ from agent.glance import is_idle
 BUG = 70
 #: What a command may end with. 70 is documented as well, but as a bug: here it is one.
 CODES = {EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED, *(error.exit_code for error in documented())} - {BUG}
+#: Calls that look at a journal and change nothing.
+LOOKS = (
+    ("status",),
+    ("status", "--json"),
+    ("show", "nightly"),
+    ("why", "nightly", "2026-03-02"),
+    ("history",),
+    ("history", "--json", "--since", "2026-01-01"),
+    ("report", "--html", "-"),
+    ("report", "--prometheus", "-"),
+)
 #: A port of this machine that nothing listens on: what the network is in these tests.
 NOWHERE = "http://127.0.0.1:1"
 

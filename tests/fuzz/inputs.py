@@ -235,6 +235,12 @@ WORDS = (
     "run",
     "show",
     "status",
+    "history",
+    "report",
+    "--since",
+    "--limit",
+    "--outcome",
+    "--watch",
     "next",
     "validate",
     "why",
@@ -301,6 +307,9 @@ WORDS = (
     "../../etc/passwd",
 )
 COMMANDS = st.sampled_from(
-    ("tick", "run", "show", "status", "next", "validate", "why", "pause", "resume", "check", "rehearse", "simulate")
+    (
+        *("tick", "run", "show", "status", "history", "report", "next", "validate", "why", "pause", "resume", "check"),
+        *("rehearse", "simulate"),
+    )
 )
 ARGUMENTS = st.lists(st.one_of(st.sampled_from(WORDS), st.sampled_from(WORDS), TEXTS), max_size=5)

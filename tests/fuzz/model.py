@@ -40,7 +40,7 @@ from agent.engine.facts import (
     Retention,
 )
 from agent.engine.job import Job
-from agent.journal import Cursor, Glance, RunRow
+from agent.journal import Cursor, Glance, Notes, RunRow
 from agent.site import Site
 from agent.tick import Tick, TickReport
 
@@ -83,18 +83,20 @@ class Journal:
         self._cursors: dict[str, Cursor] = {}
         self._notes: dict[str, str] = {}
 
-    def open_run(self, event: ev.RunOpened, later: Iterable[ev.Event] = ()) -> bool:
+    def open_run(self, event: ev.RunOpened, later: Iterable[ev.Event] = (), *, notes: Notes | None = None) -> bool:
         self.knife.point("before open-run")
         if event.run in self._events:
             return False
         self._events[event.run] = [event, *later]
+        self._keep(notes)
         self.knife.point("after open-run")
         return True
 
-    def append(self, run: str, *events: ev.Event) -> None:
+    def append(self, run: str, *events: ev.Event, notes: Notes | None = None) -> None:
         names = " and ".join(event.kind for event in events)
         self.knife.point(f"before {names}")
         self._events[run] += events
+        self._keep(notes)
         self.knife.point(f"after {names}")
 
     def prune(self, before: datetime, most: int) -> int:
@@ -131,8 +133,15 @@ class Journal:
         kept = set(kept)
         self._cursors = {job: cursor for job, cursor in self._cursors.items() if job in kept}
 
-    def note(self, key: str, value: str) -> None:
-        self._notes[key] = value
+    def _keep(self, notes: Notes | None) -> None:
+        for key, value in (notes or {}).items():
+            self.note(key, value)
+
+    def note(self, key: str, value: str | None) -> None:
+        if value is None:
+            self._notes.pop(key, None)
+        else:
+            self._notes[key] = value
 
     def noted(self, key: str) -> str | None:
         return self._notes.get(key)

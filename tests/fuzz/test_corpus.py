@@ -19,7 +19,7 @@ from agent.engine.job import Job
 from agent.errors import AgentError
 from agent.glance import state_setting
 from agent.journal.codec import EventUnreadable, decode, encode
-from tests.fuzz.commands import CODES, command, container
+from tests.fuzz.commands import CODES, LOOKS, command, container
 from tests.soak.scene import Scene
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -121,7 +121,7 @@ def test_an_odd_journal_leads_to_a_named_outcome_and_breaks_no_promise(path: Pat
     with closing(sqlite3.connect(f"{directory}/state/journal.sqlite")) as db:
         db.executescript(path.read_text())
         db.commit()
-    for arguments in (["status"], ["show", "nightly"], ["why", "nightly", "2026-03-02"]):
+    for arguments in LOOKS:
         command(arguments, container(directory))
     for _ in range(3):
         said = scene.tick()

@@ -14,6 +14,7 @@ from datetime import timedelta
 import pytest
 
 from agent.engine.events import Event, IntentRecorded
+from agent.journal import Notes
 from tests.fuzz.model import SLOT, Agent, Journal, Killed, Knife, Operation, Platform
 
 TICKS_MOST = 60
@@ -103,8 +104,8 @@ def test_the_check_notices_an_agent_that_loses_its_intent() -> None:
     """What the pairs prove depends on this: without the synced intent a kill does lead to a second backup."""
 
     class Forgetful(Journal):
-        def append(self, run: str, *events: Event) -> None:
-            super().append(run, *events)
+        def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
+            super().append(run, *events, notes=notes)
             if isinstance(events[-1], IntentRecorded):
                 self._events[run].pop()
 

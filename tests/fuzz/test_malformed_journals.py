@@ -26,7 +26,7 @@ from agent.journal.sqlite import SqliteJournal
 from agent.report.story import tell
 from agent.report.views import event_view, run_view
 from agent.steps import KINDS
-from tests.fuzz.commands import CODES, command, container
+from tests.fuzz.commands import CODES, LOOKS, command, container
 from tests.fuzz.examples import fuzz
 from tests.fuzz.inputs import JSON, KEYS
 from tests.soak.scene import Scene
@@ -82,7 +82,7 @@ def check_state(directory: str, *, commands: bool = True) -> set[int]:
     """Look at it with every command that looks, then tick twice; the exit codes."""
     codes = set()
     if commands:
-        for arguments in (["status"], ["show", "nightly"], ["why", "nightly", "2026-03-02"], ["status", "--json"]):
+        for arguments in LOOKS:
             codes.add(command(arguments, container(directory)).code)
     scene = Scene(START + timedelta(days=1, minutes=40), JOBS, directory)
     scene.mount.directory = f"{directory}/state"

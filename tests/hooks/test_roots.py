@@ -184,6 +184,20 @@ def test_a_whole_night_runs_within_64_mib(built: Built, place: Path) -> None:
     assert asked == ["backup", "source-operation"]
 
 
+@pytest.mark.parametrize("home", [{}, {"HOME": "/app"}], ids=["no home", "read-only home"])
+def test_a_certificate_is_loaded(built: Built, place: Path, home: dict[str, str]) -> None:
+    with platform(place) as (variables, _):
+        command = (
+            '.upsun-agent/bin/upsun-agent ssh load --json && eval "$(.upsun-agent/bin/upsun-agent ssh env)" && env'
+        )
+        done = built.container.start(command, {**variables, **home})
+    assert done.returncode == 0, done.stdout + done.stderr
+    loaded, end = json.JSONDecoder().raw_decode(done.stdout)
+    assert loaded["renewed"]
+    assert loaded["certificate"]["principals"]
+    assert re.search(rf"^GIT_SSH_COMMAND=.*{re.escape(loaded['directory'])}", done.stdout[end:], re.MULTILINE)
+
+
 def test_every_root_can_run_what_another_built(built: Built, place: Path) -> None:
     """Built with one Python and moved elsewhere: each of the others runs it, libraries and all."""
     mine = built.container.root

@@ -14,7 +14,7 @@ from cli_app import IDENTITY, App, apps
 from forms import NAME, VARIABLE, place_of
 
 from agent.journal.directory import reading
-from agent.journal.move import tally
+from agent.journal.move import contents
 from agent.journal.server.journal import ServerJournal
 from agent.journal.sqlite import SqliteJournal
 from tools.databases import Server
@@ -54,7 +54,7 @@ def resolved(app: App, place: str) -> str:
 
 def held(app: App, place: str) -> Any:
     with reading(resolved(app, place), IDENTITY) as journal:
-        return tally(journal)
+        return contents(journal)
 
 
 def work(app: App, place: str) -> None:

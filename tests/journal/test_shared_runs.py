@@ -125,8 +125,9 @@ def test_a_run_that_a_restore_put_back_in_flight_is_set_aside_and_asks_for_nothi
         suspend(desk.journal, "nightly", "held", stage.hands.now())
     stage.simulator.start_activity(type="environment.restore", seconds=60)
     report = stage.later(hours=3).tick()
-    assert report.runs == {}
-    assert stage.rows() == []
+    told = [(run.id, run.closed and run.closed.failure) for run in report.runs.values()]
+    assert told == [(RUN, "rewound")], "nobody else will tell of it"
+    assert [(row.run, row.outcome) for row in stage.rows()] == [(RUN, "failed")]
     (why,) = stage.set_aside()
     assert why.startswith("rewound: restore ")
     stage.settle()

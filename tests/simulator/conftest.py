@@ -58,6 +58,9 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cli(tmp_path: Path, unpacked: Path) -> Iterator[Cli]:
     found = binary()
-    scenario = Scenario(backup_seconds=1, source_operation_seconds=1, deploy_seconds=1)
+    long = ("backup", "source_operation", "deploy")
+    short = ("sync", "merge", "restore", "operation", "task", "branch", "switch")
+    seconds = {f"{name}_seconds": 1 for name in long} | {f"{name}_seconds": 0 for name in short}
+    scenario = Scenario(**seconds, tasks=("migrate",))
     with serve(Simulator(scenario)) as server:
         yield Cli(found, server, tmp_path, unpacked)

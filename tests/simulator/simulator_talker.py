@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from werkzeug.test import Client
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PROJECT = "/projects/abcdefgh1234z"
 MAIN = f"{PROJECT}/environments/main"
+STAGING = f"{PROJECT}/environments/staging"
 TOKEN = "simulated-token"
 OWNER_TOKEN = "simulated-owner-token"
 FORM = "application/x-www-form-urlencoded"
@@ -40,6 +41,7 @@ class Talker:
     """A client in process that has a bearer."""
 
     main = MAIN
+    staging = STAGING
     project = PROJECT
 
     def __init__(self, simulator: Simulator) -> None:
@@ -76,17 +78,31 @@ class Talker:
         assert answer.status == 200, answer.text
         return answer.content
 
+    def post(self, path: str, body: Any = None) -> Any:
+        """The activity that a request became."""
+        answer = self("POST", path, body)
+        assert answer.status == 202, answer.text
+        return answer.activity
+
+    def place(self, environment: str = "main") -> Any:
+        """What the books say of an environment."""
+        return self.simulator.books()["environments"][environment]
+
+    def links(self, path: str = MAIN) -> set[str]:
+        """What may be done there now."""
+        return {name for name in self.get(path)["_links"] if name.startswith("#")}
+
+    def site(self, environment: str = "main", path: str = "/") -> Answer:
+        """What the site of an environment answers to somebody without a bearer."""
+        return self.send("GET", f"/_site/{quote(environment, safe='')}{path}")
+
     def back_up(self, path: str = MAIN) -> Any:
-        answer = self("POST", f"{path}/backup", {"safe": True})
-        assert answer.status == 202, answer.text
-        return answer.activity
+        return self.post(f"{path}/backup", {"safe": True})
 
-    def update(self, path: str = MAIN) -> Any:
-        answer = self("POST", f"{path}/source-operation", {"operation": "update", "variables": {}})
-        assert answer.status == 202, answer.text
-        return answer.activity
+    def update(self, path: str = MAIN, operation: str = "update") -> Any:
+        return self.post(f"{path}/source-operation", {"operation": operation, "variables": {}})
 
-    def states(self) -> list[tuple[str, str]]:
-        """Type and state of production's activities, oldest first."""
-        found = self.get(f"{MAIN}/activities?count=100")
+    def states(self, path: str = MAIN) -> list[tuple[str, str]]:
+        """Type and state of an environment's activities, oldest first."""
+        found = self.get(f"{path}/activities?count=100")
         return [(one["type"].removeprefix("environment."), one["state"]) for one in reversed(found)]

@@ -9,7 +9,10 @@ import pytest
 from official_cli import VERSION, Cli  # isort: skip
 import openapi_document  # isort: skip
 
-pytestmark = pytest.mark.official_cli
+pytestmark = [
+    pytest.mark.official_cli,
+    pytest.mark.holds_secret("file */.upsun-cli/*", reason="the official CLI keeps its session there"),
+]
 
 
 def _latest(cli: Cli, kind: str) -> Any:

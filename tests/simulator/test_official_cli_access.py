@@ -7,7 +7,10 @@ import pytest
 from official_cli import OWNER_TOKEN, Cli, Outcome  # isort: skip
 import openapi_document  # isort: skip
 
-pytestmark = pytest.mark.official_cli
+pytestmark = [
+    pytest.mark.official_cli,
+    pytest.mark.holds_secret("file */.upsun-cli/*", reason="the official CLI keeps its session there"),
+]
 
 BOT = "bot@example.com"
 ROLES = ("-r", "viewer", "-r", "production:admin")

@@ -14,7 +14,10 @@ from official_cli import TOKEN, Cli  # isort: skip
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.official_cli
+pytestmark = [
+    pytest.mark.official_cli,
+    pytest.mark.holds_secret("file */.upsun-cli/*", reason="the official CLI keeps its session there"),
+]
 
 CERTIFICATE = ".upsun-cli/.session/sess-cli-default/ssh/id_ed25519-cert.pub"
 

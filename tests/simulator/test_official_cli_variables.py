@@ -9,7 +9,10 @@ import pytest
 from official_cli import OWNER_TOKEN, Cli  # isort: skip
 import openapi_document  # isort: skip
 
-pytestmark = pytest.mark.official_cli
+pytestmark = [
+    pytest.mark.official_cli,
+    pytest.mark.holds_secret("file */.upsun-cli/*", reason="the official CLI keeps its session there"),
+]
 
 NAME = "env:UPSUN_CLI_TOKEN"
 VALUE = "the-token-of-the-machine-user"

@@ -132,11 +132,15 @@ STEPS = st.lists(
         st.tuples(st.just("update"), st.sampled_from(["main", "staging"])),
         st.tuples(st.just("cron"), st.sampled_from(["main", "staging", "feature/login"])),
         st.tuples(st.just("push"), st.sampled_from(["main", "staging"])),
+        st.tuples(st.just("merge"), st.sampled_from(["staging", "feature/login"])),
+        st.tuples(st.just("synchronize"), st.sampled_from(["staging", "feature/login"])),
+        st.tuples(st.just("branch"), st.sampled_from(["main", "staging"])),
+        st.tuples(st.just("restore"), st.sampled_from(["main", "staging"])),
         st.tuples(st.just("wait"), st.sampled_from([0.5, 7, 20, 33])),
         st.tuples(st.just("change"), st.sampled_from(["commit", "no-commit", "failure", "cancelled"])),
         st.tuples(st.just("mode"), st.sampled_from(["follows", "inclusive"])),
     ),
-    max_size=14,
+    max_size=18,
 )
 
 
@@ -156,6 +160,12 @@ def _play(steps: list[tuple[str, Any]], *, look_every: float | None) -> dict[str
             sim.push(value)
         elif name == "change":
             sim.change(update_outcome=value)
+        elif name in ("merge", "synchronize"):
+            getattr(sim, name)(value)
+        elif name == "branch":
+            sim.branch(f"branch-{len(sim.world.environments)}", value)
+        elif name == "restore":
+            sim.restore(sim.add_backup(value).id)
         elif name == "mode":
             sim.change(deploy_mode=value)
         else:
@@ -170,6 +180,11 @@ def _check(sim: Simulator) -> dict[str, Any]:
     assert len({one["environments"][0] for one in running}) == len(running)
     for name in books["environments"]:
         assert len([one for one in books["backups"] if one["environment"] == name]) <= 2
+    for place in books["environments"].values():
+        assert place["head_commit"] == place["commits"][-1]["sha"]
+        assert (
+            place["deployed_commit"] in {None, *(one["sha"] for one in place["commits"])} or place["data_restored_from"]
+        )
     assert len({one["created_at"] for one in books["activities"]}) == len(books["activities"])
     return books
 

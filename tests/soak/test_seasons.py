@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from tests.soak.scene import Scene
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"
 DAYS, SEEDS = (180, (1, 2, 3, 4, 5)) if SOAK else (60, (1,))
+FLAGSHIP = Path(__file__).parents[2] / ".upsun" / "agent.toml"
 START = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)  # the change to summer time comes in either length
 JOB = """
 [jobs.nightly]
@@ -73,6 +75,17 @@ def test_months_bring_no_broken_promise_and_every_slot_is_accounted_for(seed: in
     assert played.requests < played.judged * 40
     texts = " ".join(incident.text for incident in played.incidents)
     assert all(word in texts for word in ("commit", "503", "is lost", "never arrives", "quota", "expires", "pause"))
+
+
+@pytest.mark.parametrize("fault", [(), ("production-breaks",)], ids=["good", "taken back"])
+def test_months_of_the_flagship_break_no_promise(fault: tuple[str, ...]) -> None:
+    text = FLAGSHIP.read_text().replace("[jobs.flagship]", '[jobs.flagship]\nschedule = "0 22 * * *"')
+    job_file = parse(text)
+    container = Container("runtime", project="abcdefgh1234z", environment="main", app="app")
+    days = DAYS // 3
+    played = play(Rehearsal(job_file, job_file.job("flagship"), container, fault, START), days, 1)
+    check_all_accounted(played)
+    assert played.outcomes["failed" if fault else "succeeded"] > days // 3
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def test_the_places_go_from_the_named_one_to_the_temporary_directory(tmp_path: P
     assert len(places({"HOME": "/nowhere/at/all", "XDG_RUNTIME_DIR": "/nowhere"}, "ssh", "NAMED")) == 1
 
 
+MEMORY = "/dev/shm"  # noqa: S108  another file system than the temporary directory's
+
+
+@pytest.mark.skipif(not os.path.isdir(MEMORY), reason="NOT CHECKED: no second file system to lay a home on")
+def test_a_home_whose_state_lies_on_a_mount_is_passed_over(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as mount:
+        (tmp_path / ".local").symlink_to(mount)
+        assert os.stat(mount).st_dev != os.stat(tmp_path).st_dev
+        assert len(places({"HOME": str(tmp_path)}, "ssh", "NAMED")) == 1, "mounts are cloned and kept in backups"
+        assert places({"HOME": mount}, "ssh", "NAMED")[0] == f"{mount}/.local/state/upsun-agent/ssh"
+
+
 def test_files_are_whole_for_our_eyes_only_and_can_be_taken_away(tmp_path: Path) -> None:
     directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
     directory.write("note", "first")
@@ -65,6 +78,29 @@ def test_files_are_whole_for_our_eyes_only_and_can_be_taken_away(tmp_path: Path)
     os.rmdir(directory.path)
     with pytest.raises(StateNotWritable, match="cannot be written"):
         directory.write("note", "third")
+
+
+def test_a_file_that_others_add_to_keeps_what_it_holds_and_is_for_our_eyes_only(tmp_path: Path) -> None:
+    directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
+    directory.provide("known_hosts")
+    path = Path(f"{directory.path}/known_hosts")
+    path.write_text("a host")
+    path.chmod(0o644)
+    directory.provide("known_hosts")
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("a host", 0o600)
+    (tmp_path / "mine" / "link").symlink_to(path)
+    with pytest.raises(StateNotWritable, match="link cannot be made"):
+        directory.provide("link")
+
+
+def test_a_lock_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
+    with directory.locked():
+        assert stat.S_IMODE(os.stat(f"{directory.path}/lock").st_mode) == 0o600
+    os.unlink(f"{directory.path}/lock")
+    os.mkdir(f"{directory.path}/lock")
+    with pytest.raises(StateNotWritable, match="lock cannot be opened: Is a directory"), directory.locked():
+        raise AssertionError("never here")
 
 
 def test_one_process_at_a_time_and_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

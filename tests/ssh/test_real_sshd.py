@@ -223,15 +223,18 @@ def test_a_server_that_does_not_trust_the_authority_lets_nobody_in(desk: Desk) -
 
 
 def test_the_token_and_the_key_stay_where_they_belong(desk: Desk) -> None:
-    done = desk.go("sh", "-c", "env; cat /proc/$PPID/cmdline")
+    done = desk.go("sh", "-c", "env; cat /proc/$PPID/cmdline", PLATFORMSH_CLI_TOKEN=f"{TOKEN}\n")
     assert done.returncode == 0
+    assert "CLI_TOKEN" not in done.stdout, "the token goes on under no name"
     assert "GIT_SSH_COMMAND=ssh -F " in done.stdout
+    assert desk.go("ssh", desk.server.login, "true").returncode == 0
+    assert (desk.directory / "known_hosts").exists()
     key = (desk.directory / "id_ed25519").read_text().split("\n")[2]
     for path in desk.home.rglob("*"):
         if path.is_file() and path.name != "id_ed25519":
             assert key not in path.read_text(errors="replace"), path
             assert TOKEN not in path.read_text(errors="replace"), path
-    assert {oct(path.stat().st_mode & 0o777) for path in desk.directory.iterdir() if path.name != "lock"} == {"0o600"}
+    assert {oct(path.stat().st_mode & 0o777) for path in desk.directory.iterdir()} == {"0o600"}
 
 
 @pytest.mark.parametrize(

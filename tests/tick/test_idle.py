@@ -13,6 +13,7 @@ from tick_stage import JOB, SLOT, START, Stage
 
 from agent import glance
 from agent.glance import is_idle
+from agent.places import tick_trace
 
 
 @dataclass
@@ -156,7 +157,16 @@ def test_an_idle_tick_leaves_its_own_trace(cron: Cron) -> None:
     cron.stage.tick()
     cron.stage.later(minutes=3)
     assert cron.idle() is True
-    assert int((cron.stage.directory / "last-tick").read_text()) == int(cron.stage.hands.now().timestamp())
+    assert tick_trace(str(cron.stage.directory)) == (int(cron.stage.hands.now().timestamp()), 2)
+
+
+def test_ticks_are_counted_on_from_a_trace_that_has_no_count(cron: Cron) -> None:
+    cron.stage.tick()
+    trace = cron.stage.directory / "last-tick"
+    trace.write_text(f"{trace.read_text().split()[0]:12}\n")
+    for expected in (1, 2, 3):
+        assert cron.idle() is True
+        assert tick_trace(str(cron.stage.directory))[1] == expected
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage" * 1000, b"SQLite format 3\x00" + b"\xff" * 4000], ids=len)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tick_stage import JOB, SLOT, START, TOKEN, Stage
+from tick_stage import JOB, RUN, SLOT, START, TOKEN, Stage
 
 from agent.site import at_work
 from agent.suspension import suspend
@@ -43,8 +43,8 @@ def test_a_run_that_a_restore_put_back_in_flight_is_set_aside_and_asks_for_nothi
     report = stage.later(hours=3).tick()
     (aside,) = stage.set_aside()
     assert aside.startswith("journal.sqlite.rewound-")
-    assert report.runs == {}
-    assert stage.rows() == []
+    assert [run.closed.failure for run in report.runs.values() if run.closed] == ["rewound"]
+    assert [(row.run, row.outcome) for row in stage.rows()] == [(RUN, "failed")]
     stage.settle()
     assert (stage.backups_asked, stage.updates_asked) == (1, 1)
     assert any(line["event"] == "journal-set-aside" and "restore" in line["reason"] for line in stage.logged())
@@ -67,7 +67,8 @@ def test_the_night_after_a_restore_is_a_night_like_any_other(stage: Stage) -> No
     restore(stage)
     stage.later(hours=3).tick()
     stage.at(SLOT + timedelta(days=1)).ticks()
-    assert [(row.slot, row.outcome) for row in stage.rows()] == [("2026-03-03T03:00", "succeeded")]
+    ended = [(row.slot, row.outcome) for row in stage.rows()]
+    assert ended == [("2026-03-03T03:00", "succeeded"), ("2026-03-02T03:00", "failed")]
     assert (stage.backups_asked, stage.updates_asked) == (2, 2)
 
 
@@ -112,7 +113,7 @@ def test_a_run_by_hand_after_a_restore_sets_the_rewound_journal_aside_too(make: 
     restore(stage)
     stage.later(hours=3)
     by_hand = stage.by_hand("other")
-    assert [row.run for row in stage.rows()] == [by_hand]
+    assert [row.run for row in stage.rows() if row.outcome is None] == [by_hand]
     stage.later(minutes=5).ticks()
     assert stage.run(by_hand).closed is not None
     assert stage.updates_asked == 1, "the update of the night that was restored is not asked for again"

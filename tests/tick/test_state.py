@@ -16,6 +16,7 @@ from agent.errors import StateNotWritable
 from agent.journal import sqlite as journals
 from agent.journal.codec import EventUnreadable
 from agent.journal.sqlite import JournalDamaged, JournalTooNew
+from agent.places import tick_trace
 
 
 def write(stage: Stage, statement: str, *values: Any) -> None:
@@ -185,7 +186,7 @@ def test_a_trace_of_the_last_tick_that_is_garbage_is_mended_by_the_next(stage: S
     trace = stage.directory / "last-tick"
     trace.write_text("garbage " * 9)
     stage.later(minutes=5).tick()
-    assert int(trace.read_text()) == int(stage.hands.now().timestamp())
+    assert tick_trace(str(stage.directory)) == (int(stage.hands.now().timestamp()), 1)
 
 
 # --- of another version -------------------------------------------------------------------------------------
@@ -299,10 +300,10 @@ def test_a_journal_that_cannot_take_the_intent_means_no_request(stage: Stage, mo
     stage.at(START).tick()
     real = journals.SqliteJournal.append
 
-    def full(self: journals.SqliteJournal, run: str, event: Any) -> None:
+    def full(self: journals.SqliteJournal, run: str, event: Any, **settings: Any) -> None:
         if event.kind == "intent-recorded":
             raise StateNotWritable("disk full")
-        real(self, run, event)
+        real(self, run, event, **settings)
 
     monkeypatch.setattr(journals.SqliteJournal, "append", full)
     stage.at(SLOT)
@@ -321,10 +322,10 @@ def test_an_answer_that_the_journal_could_not_take_is_found_again(
     stage.at(START).tick()
     real = journals.SqliteJournal.append
 
-    def full(self: journals.SqliteJournal, run: str, *events: Any) -> None:
+    def full(self: journals.SqliteJournal, run: str, *events: Any, **settings: Any) -> None:
         if any(event.kind == "request-accepted" for event in events):
             raise StateNotWritable("disk full")
-        real(self, run, *events)
+        real(self, run, *events, **settings)
 
     monkeypatch.setattr(journals.SqliteJournal, "append", full)
     stage.at(SLOT)

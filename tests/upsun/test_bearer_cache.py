@@ -127,6 +127,15 @@ def test_a_check_of_the_token_never_uses_what_is_kept(desk: Desk, directory: Pri
     assert desk.asked("/oauth2/token") == 2
 
 
+def test_a_check_of_the_token_asks_even_where_a_kept_bearer_cannot_be_taken_away(
+    desk: Desk, directory: PrivateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client(desk, directory).project("abcdefgh1234z")
+    monkeypatch.setattr(PrivateDirectory, "remove", lambda *_: None)  # or another process keeps one at that moment
+    assert client(desk, directory).exchange() == 900
+    assert desk.asked("/oauth2/token") == 2
+
+
 def test_what_is_kept_is_hidden_from_the_log_too(desk: Desk, directory: PrivateDirectory) -> None:
     client(desk, directory).project("abcdefgh1234z")
     bearer = desk.hidden[-1]

@@ -14,6 +14,28 @@ from tick_stage import JOB, SLOT, START, Stage, build
 pytestmark = pytest.mark.reference
 
 REUSE = JOB.replace("backup = {}", 'backup = { reuse-within = "1h" }')
+PIPELINE = """
+[jobs.nightly]
+schedule = "0 3 * * *"
+steps = [
+  { branch = { environment = ".", name = "trial" } },
+  { pause = { environment = "staging" } },
+  { resume = { environment = "staging" } },
+  { sync = { environment = "staging", code = true, data = true } },
+  { source-operation = { environment = "staging", name = "update", backup = "not-needed" } },
+  { runtime-operation = { environment = "staging", app = "app", name = "clear-cache", parameters = ["all"] } },
+  { task = { environment = "staging", name = "migrate" } },
+  { redeploy = { environment = "staging" } },
+  { backup = { environment = "." } },
+  { merge = { environment = "staging", into = "." } },
+  { http-check = { environment = ".", retries = 0 } },
+]
+on-failure = [
+  { source-operation = { environment = ".", name = "revert", backup = "not-needed" } },
+  { restore = { environment = ".", allow-restore = true } },
+]
+"""
+DEFINED = {"source_operations": ("update", "revert"), "runtime_operations": ("app:clear-cache",), "tasks": ("migrate",)}
 FOREIGN = JOB.replace("[jobs.nightly]", '[jobs.nightly]\nenvironment-types = ["development"]')
 
 
@@ -58,6 +80,8 @@ RUNS: dict[str, tuple[str, dict[str, Any], Callable[[Stage], object]]] = {
     "an id with a slash": (FOREIGN, {}, elsewhere),
     "an id of nothing": (JOB, {}, nowhere),
     "downtime": (JOB, {}, downtime),
+    "a pipeline that is taken back": (PIPELINE, {"update_breaks_site": "production", **DEFINED}, lambda _: None),
+    "a lost merge answer": (PIPELINE, DEFINED, lost("merge")),
 }
 
 
@@ -97,6 +121,17 @@ def test_the_runs_of_this_file_make_every_kind_of_request_that_a_tick_can(tmp_pa
         f"GET {main}/backups/*",
         f"POST {main}/backup",
         f"POST {main}/source-operation",
+        f"POST {main}/branch",
+        f"POST {main}/backups/*",
+        "POST /environments/staging/pause",
+        "POST /environments/staging/resume",
+        "POST /environments/staging/synchronize",
+        "POST /environments/staging/merge",
+        "POST /environments/staging/redeploy",
+        "POST /environments/staging/deployments/current/operations",
+        "POST /environments/staging/tasks/migrate/run",
+        f"GET {main}/deployments/current",
+        "GET /activities",
     }
 
 

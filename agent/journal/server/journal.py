@@ -16,9 +16,10 @@ from agent.database.troubles import DatabaseRefused, LeaseLost
 from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened, StepDone
 from agent.engine.job import Job
 from agent.errors import Bug
-from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow
+from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow, Tally
 from agent.journal.codec import decode, encode
 from agent.journal.server.session import Session
+from agent.journal.tallies import FORGOTTEN, remembered, summed
 from agent.limits import PRUNED_AT_ONCE
 from agent.places import LAST_MOMENT
 
@@ -141,6 +142,15 @@ class ServerJournal:
             for r in self._session.run(query.limit(most)).all()
         ]
 
+    def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
+        """The events of that kind recorded last, newest first, each with its run."""
+        events, runs = self._tables.events, self._tables.runs
+        query = self._select(events, "run", "data").where(events.c.kind == kind)
+        if job is not None:
+            query = query.where(events.c.run.in_(self._select(runs, "run").where(runs.c.job == job)))
+        rows = self._session.run(query.order_by(events.c.seq.desc()).limit(most)).all()
+        return [(str(run), decode(kind, str(data))) for run, data in rows]
+
     def prune(self, before: datetime, most: int) -> int:
         """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many."""
         from sqlalchemy import or_  # noqa: PLC0415  late: see Session
@@ -149,12 +159,28 @@ class ServerJournal:
         newest = self._select(runs, "opened_at").order_by(runs.c.opened_at.desc()).offset(max(most - 1, 0)).limit(1)
         oldest = run(newest).scalar()
         old = [runs.c.opened_at < before.timestamp()] + ([runs.c.opened_at < oldest] if oldest is not None else [])
-        query = self._select(runs, "run").where(runs.c.outcome.is_not(None), or_(*old))
-        doomed = [row[0] for row in run(query.order_by(runs.c.opened_at).limit(PRUNED_AT_ONCE)).all()]
-        if doomed:
+        query = self._select(runs, "run", "job", "outcome", "closed_at", "opened_at")
+        query = query.where(runs.c.outcome.is_not(None), or_(*old)).order_by(runs.c.opened_at).limit(PRUNED_AT_ONCE)
+        gone = run(query).all()
+        if gone:
+            known = self.notes(FORGOTTEN)
+            ended = [(str(job), str(outcome), (closed or at) - at, at) for _, job, outcome, closed, at in gone]
             with self._writing():
-                self._forget(doomed)
-        return len(doomed)
+                self._forget([row[0] for row in gone])
+                self._keep(remembered(known, ended))
+        return len(gone)
+
+    def tallies(self) -> Sequence[Tally]:
+        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+        from sqlalchemy import func  # noqa: PLC0415  late: see Session
+
+        runs, add = self._tables.runs, func.sum
+        took = func.coalesce(add(runs.c.closed_at - runs.c.opened_at), 0)
+        columns = (func.count(), took, func.min(runs.c.opened_at))
+        query = self._select(runs, "job", "outcome").add_columns(*columns).where(runs.c.outcome.is_not(None))
+        rows = self._session.run(query.group_by(runs.c.job, runs.c.outcome)).all()
+        found = [(str(job), str(outcome), int(n), float(seconds), float(at)) for job, outcome, n, seconds, at in rows]
+        return summed(found, self.notes(FORGOTTEN), _utc)
 
     def _forget(self, doomed: Sequence[str]) -> None:
         for table in (self._tables.events, self._tables.activities, self._tables.runs):
@@ -222,10 +248,15 @@ class ServerJournal:
         seconds = self._session.run(self._select(self._tables.glances, "last_tick")).scalar()
         return int(seconds) if seconds is not None and 0 <= seconds < LAST_MOMENT else None
 
-    def mark_tick(self, now: float) -> None:
-        """Remember when the last tick was."""
+    def ticks(self) -> int:
+        """How many ticks there were."""
+        return int(self._session.run(self._select(self._tables.glances, "ticks")).scalar() or 0)
+
+    def mark_tick(self, now: float, count: int | None = None) -> None:
+        """Remember when the last tick was, and how many there were by then: one more than before, or that many."""
+        ticks = self.ticks() + 1 if count is None else count
         with self._writing():
-            self._put(self._tables.glances, {}, {"last_tick": int(now)})
+            self._put(self._tables.glances, {}, {"last_tick": int(now), "ticks": ticks})
 
     # --- as a whole -----------------------------------------------------------------------------------------------
 

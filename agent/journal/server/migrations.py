@@ -57,7 +57,8 @@ CREATE TABLE IF NOT EXISTS {p}journals (
     proved_backup text, proved_at double precision,
     UNIQUE (project, environment, app, present));
 CREATE TABLE IF NOT EXISTS {p}glances (
-    journal bigint PRIMARY KEY, digest text NOT NULL DEFAULT '', next_due bigint NOT NULL DEFAULT 0, last_tick bigint
+    journal bigint PRIMARY KEY, digest text NOT NULL DEFAULT '', next_due bigint NOT NULL DEFAULT 0,
+    last_tick bigint, ticks bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 CREATE TABLE IF NOT EXISTS {p}events (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -91,7 +92,7 @@ CREATE TABLE IF NOT EXISTS {p}journals (
 ) {t};
 CREATE TABLE IF NOT EXISTS {p}glances (
     journal bigint NOT NULL PRIMARY KEY, digest varchar(64) NOT NULL DEFAULT '', next_due bigint NOT NULL DEFAULT 0,
-    last_tick bigint
+    last_tick bigint, ticks bigint NOT NULL DEFAULT 0
 ) {t};
 CREATE TABLE IF NOT EXISTS {p}events (
     seq bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,

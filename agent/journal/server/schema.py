@@ -19,7 +19,7 @@ _COLUMNS = {
     "schema_version": "version least agent at",
     "journals": "id project environment app present begun_at ended_at why fence holder session lease_until"
     " proved_backup proved_at",
-    "glances": "journal digest next_due last_tick",
+    "glances": "journal digest next_due last_tick ticks",
     "events": "seq journal run kind data fence",
     "runs": "number journal run job slot due_at opened_at closed_at outcome",
     "activities": "journal activity run step",

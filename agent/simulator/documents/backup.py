@@ -23,6 +23,8 @@ def backup(world: World, one: Backup, asking: User) -> dict[str, Any]:
     found = {"self": links.resource(scenario, path)}
     if allowed(world, world.environments[one.environment], asking):
         found["#delete"] = links.action(scenario, path)
+        if one.restorable and one.status == "CREATED" and "#restore" not in scenario.absent_links:
+            found["#restore"] = links.action(scenario, f"{path}/restore")
     return {
         "id": one.id,
         "created_at": written(one.created_at),

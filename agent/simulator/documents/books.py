@@ -14,7 +14,7 @@ from agent.simulator.user import OWNER
 if TYPE_CHECKING:
     from agent.simulator.authority import Certificate
     from agent.simulator.books import RecordedRequest
-    from agent.simulator.environment import Environment
+    from agent.simulator.environment import DataNote, Environment
     from agent.simulator.platform import Platform
     from agent.simulator.variable import Variable
     from agent.simulator.world import World
@@ -54,7 +54,18 @@ def _environment(world: World, one: Environment) -> dict[str, Any]:
         "head_commit": one.head,
         "deployed_commit": one.deployed,
         "last_backup_at": written(one.last_backup_at),
-        "commits": [{"sha": each.sha, "at": written(each.at), "by": each.by} for each in one.commits],
+        "data_from": _note(one.data_from),
+        "data_restored_from": _note(one.data_restored_from),
+        "commits": [
+            {
+                "sha": each.sha,
+                "at": written(each.at),
+                "by": each.by,
+                "parents": list(world.history.parents(each.sha)),
+                "breaks": world.history.breaks(each.sha),
+            }
+            for each in one.commits
+        ],
         "deployments": [
             {
                 "at": written(each.at),
@@ -65,6 +76,10 @@ def _environment(world: World, one: Environment) -> dict[str, Any]:
             for each in one.deployments
         ],
     }
+
+
+def _note(one: DataNote | None) -> dict[str, Any] | None:
+    return None if one is None else {"source": one.source, "at": written(one.at)}
 
 
 def _variable(one: Variable) -> dict[str, Any]:

@@ -8,15 +8,20 @@ from agent.simulator.documents import links
 from agent.simulator.documents.account import ORGANIZATION, TITLE
 from agent.simulator.documents.moment import written
 from agent.simulator.documents.project import subscription
+from agent.simulator.documents.route import routes
+from agent.simulator.documents.task import sizing
 from agent.simulator.documents.variable import deployed_variable
 from agent.simulator.documents.webapp import webapps
+from agent.simulator.operations import guard
+from agent.simulator.permissions import may_run
 
 if TYPE_CHECKING:
     from agent.simulator.environment import Environment
+    from agent.simulator.user import User
     from agent.simulator.world import World
 
 
-def deployment(world: World, one: Environment) -> dict[str, Any]:
+def deployment(world: World, one: Environment, asking: User) -> dict[str, Any]:
     """What is live on the environment, as far as the official document requires it."""
     scenario = world.scenario
     last = one.deployments[-1]
@@ -38,13 +43,22 @@ def deployment(world: World, one: Environment) -> dict[str, Any]:
         "access": [],
         "subscription": subscription(),
         "services": {},
-        "routes": {},
+        "routes": routes(one),
         "webapps": webapps(world, one),
         "workers": {},
         "container_profiles": {},
-        "tasks": {},
-        "_links": {"self": links.resource(scenario, path)},
+        "tasks": sizing(world),
+        "_links": _links(world, one, asking, path),
     }
+
+
+def _links(world: World, one: Environment, asking: User, path: str) -> links.Links:
+    scenario = world.scenario
+    found = {"self": links.resource(scenario, path)}
+    possible = bool(scenario.runtime_operations) and guard.unready(world, one, asking) is None
+    if possible and may_run(world, one, asking) and "#operations" not in scenario.absent_links:
+        found["#operations"] = links.action(scenario, f"{path}/operations")
+    return found
 
 
 def _project_info(world: World) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.simulator.documents import links
 from agent.simulator.documents.moment import written
+from agent.simulator.operations import guard
 from agent.simulator.permissions import allowed
 
 if TYPE_CHECKING:
@@ -13,12 +14,6 @@ if TYPE_CHECKING:
     from agent.simulator.user import User
     from agent.simulator.world import World
 
-# Operations that only an admin of an active environment sees, and the path that each is done at.
-OPERATIONS = {
-    "#backup": "backup",
-    "#source-operation": "source-operation",
-    "#redeploy": "redeploy",
-}
 # What anybody who may read the environment sees.
 READINGS = {
     "#activities": "activities",
@@ -50,13 +45,29 @@ def environment(world: World, one: Environment, asking: User, *, in_list: bool =
         "last_backup_at": written(one.last_backup_at),
         "last_active_at": written(one.updated_at),
         "deployment_state": _deployment_state(world, one),
-        "merge_info": {"commits_ahead": 0, "commits_behind": 0, "parent_ref": one.parent},
+        "merge_info": _merge_info(world, one),
+        "has_deployment": one.deployed is not None,
+        "can_rolling_deploy": scenario.rolling_deployments,
+        "supports_rolling_deployments": scenario.rolling_deployments,
         **_constant(one),
         "_links": _links(world, one, asking, in_list=in_list),
     }
 
 
-def _deployment_state(world: World, one: Environment) -> dict[str, Any]:
+def _merge_info(world: World, one: Environment) -> dict[str, Any]:
+    parent = world.parent_of(one)
+    if parent is None:
+        return {"commits_ahead": 0, "commits_behind": 0, "parent_ref": None}
+    return {
+        "commits_ahead": world.history.ahead(one.head, parent.head),
+        "commits_behind": world.history.ahead(parent.head, one.head),
+        "parent_ref": parent.id,
+    }
+
+
+def _deployment_state(world: World, one: Environment) -> dict[str, Any] | None:
+    if not one.deployments:
+        return None
     last = one.deployments[-1]
     return {
         "last_state_update_successful": True,
@@ -83,16 +94,12 @@ def _links(world: World, one: Environment, asking: User, *, in_list: bool) -> li
     }
     for name, end in READINGS.items():
         found[name] = links.action(scenario, f"{path}/{end}")
-    busy = scenario.links_vanish_when_busy and bool(world.unfinished(one.id))
     if allowed(world, one, asking):
         # Variables are settings: nothing has to run for them to change.
         found["#manage-variables"] = links.action(scenario, f"{path}/variables")
-        if world.status_of(one) == "active" and not busy:
-            for name, end in OPERATIONS.items():
-                found[name] = links.action(scenario, f"{path}/{end}")
-    if one.is_pr:
-        # Source operations are refused on pull-request environments (docs:create-apps/source-operations).
-        found.pop("#source-operation", None)
+        for name in guard.RULES:
+            if guard.unready(world, one, asking, name) is None:
+                found[f"#{name}"] = links.action(scenario, f"{path}/{name}")
     absent = {*scenario.absent_links, *(scenario.absent_list_links if in_list else ())}
     return {name: link for name, link in found.items() if name not in absent}
 
@@ -114,9 +121,6 @@ def _constant(one: Environment) -> dict[str, Any]:
         "sizing": None,
         "resources_overrides": {},
         "max_instance_count": None,
-        "can_rolling_deploy": False,
-        "supports_rolling_deployments": False,
         "has_code": True,
-        "has_deployment": True,
         "supports_restrict_robots": True,
     }

@@ -99,8 +99,8 @@ def capabilities(world: World) -> dict[str, Any]:
     off: dict[str, Any] = {"enabled": False}
     return {
         "source_operations": {"enabled": bool(world.scenario.source_operations)},
-        "runtime_operations": off,
-        "tasks": off,
+        "runtime_operations": {"enabled": bool(world.scenario.runtime_operations)},
+        "tasks": {"enabled": bool(world.scenario.tasks)},
         "metrics": {"max_range": "1h"},
         "logs_forwarding": {"max_extra_payload_size": 0},
         "guaranteed_resources": {**off, "instance_limit": 0},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.simulator.operations import APP, defined
+from agent.simulator.environment import APP
+from agent.simulator.operations.code import defined
+from agent.simulator.operations.runs import ROLE
 
 if TYPE_CHECKING:
     from agent.simulator.environment import Environment
@@ -14,13 +16,17 @@ CRON_SECONDS = 300
 
 
 def webapps(world: World, one: Environment) -> dict[str, Any]:
-    """Every app: the one that has the cron and the mounts, and those that only define source operations."""
-    operations = defined(world)
-    names = dict.fromkeys((APP, *(app for app, _ in operations)))
-    return {name: _webapp(world, one, name, [each for app, each in operations if app == name]) for name in names}
+    """Every app: the one that has the cron and the mounts, and those that only define operations."""
+    source, runtime = defined(world.scenario.source_operations), defined(world.scenario.runtime_operations)
+    names = dict.fromkeys((APP, *(app for app, _ in (*source, *runtime))))
+    return {name: _webapp(world, one, name, _of(name, source), _of(name, runtime)) for name in names}
 
 
-def _webapp(world: World, one: Environment, name: str, operations: list[str]) -> dict[str, Any]:
+def _of(app: str, operations: list[tuple[str, str]]) -> list[str]:
+    return [name for owner, name in operations if owner == app]
+
+
+def _webapp(world: World, one: Environment, name: str, source: list[str], runtime: list[str]) -> dict[str, Any]:
     main = name == APP
     return {
         **_constant(),
@@ -30,7 +36,11 @@ def _webapp(world: World, one: Environment, name: str, operations: list[str]) ->
         "crons": _crons(world) if main else {},
         "source": {
             "root": None if main else name,
-            "operations": {each: {"command": f"./update.sh {each}"} for each in operations},
+            "operations": {each: {"command": f"./update.sh {each}"} for each in source},
+        },
+        "operations": {
+            each: {"commands": {"start": f"./operate.sh {each}", "stop": None}, "timeout": None, "role": ROLE}
+            for each in runtime
         },
         "config_id": f"config-{name}",
         "slug_id": f"slug-{name}",
@@ -71,7 +81,6 @@ def _constant() -> dict[str, Any]:
         "access": {"ssh": "contributor"},
         "firewall": None,
         "egress": None,
-        "operations": {},
         "preflight": {"enabled": True, "ignored_rules": []},
         "app_dir": "/app",
         "endpoints": None,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
 
-from agent.simulator import operations
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents.activity import activity as activity_document
 from agent.simulator.documents.activity import log_items
 from agent.simulator.endpoints.environments import accepted, named_environment
+from agent.simulator.operations import deployments
 from agent.simulator.permissions import allowed
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _matching(call: Call, environment: str | None) -> Iterator[Activity]:
     before = _starts_at(call)
     wanted = {name: call.target.query.get(name) for name in FILTERS}
     for one in reversed(call.world.activities):
-        if environment is not None and one.environment != environment:
+        if environment is not None and not one.listed_for(environment):
             continue
         if one.visible_from > call.now or (before is not None and one.created_at >= before):
             continue
@@ -82,7 +82,7 @@ def _starts_at(call: Call) -> datetime | None:
 def _named_activity(call: Call) -> Activity:
     environment = named_environment(call).id if "environment" in call.values else None
     one = call.world.by_id.get(call.values["activity"])
-    if one is None or environment not in (None, one.environment):
+    if one is None or (environment is not None and not one.listed_for(environment)):
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such activity.")
     return one
 
@@ -97,7 +97,7 @@ def cancel(call: Call) -> Response:
     one = _named_activity(call)
     if not allowed(call.world, call.world.environments[one.environment], call.bearer().user):
         raise Refusal(HTTPStatus.FORBIDDEN, "You do not have permission to cancel this activity.")
-    operations.cancel(call.world, one)
+    deployments.cancel(call.world, one)
     return accepted(call, one)
 
 

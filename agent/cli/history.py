@@ -1,0 +1,136 @@
+"""The command ``history``: the runs of the past, newest first."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.cli.context import Context
+from agent.cli.numbers import whole_number
+from agent.config.shapes import Duration
+from agent.errors import EXIT_OK, NotFound, UsageError
+from agent.journal import Journal, RunRow
+from agent.journal.directory import reading_if_any
+from agent.limits import HISTORY_AGE, HISTORY_RUNS
+from agent.report.durations import took
+from agent.report.story import step_words
+from agent.report.survey import story_of
+from agent.report.times import brief
+from agent.report.views import iso, past_view
+
+IN_FLIGHT = "in-flight"
+OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled", IN_FLIGHT)
+LIMIT_USUAL, LIMIT_MOST = 20, 1000  # each run shown is read whole: a millisecond or two
+HEADS = ("RUN", "OPENED", "TOOK", "OUTCOME", "WHAT HAPPENED")
+REMEDY = "write 7d, 36h, 2026-11-24 or 2026-11-24T03:12"
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    history = commands.add_parser(
+        "history",
+        parents=[shared],
+        help="list past runs",
+        description="List the runs of JOB, or of all jobs, newest first: when they were opened (UTC), how long they "
+        "took and what came of them. A job that is no longer in the job file has its history all the same.",
+    )
+    history.add_argument("job", metavar="JOB", nargs="?", help="one job only")
+    history.add_argument(
+        "--since",
+        metavar="TIME",
+        help="runs opened since then: 7d, 36h, or 2026-11-24 or 2026-11-24T03:12 in the job's zone (UTC without JOB)",
+    )
+    history.add_argument(
+        "--outcome", choices=OUTCOMES, action="append", help="runs that ended so; may be given more than once"
+    )
+    history.add_argument(
+        "--limit",
+        metavar="N",
+        type=whole_number(1, LIMIT_MOST),
+        default=LIMIT_USUAL,
+        help=f"how many at most (default: {LIMIT_USUAL})",
+    )
+    history.set_defaults(run=_history)
+
+
+def _history(context: Context) -> int:
+    job, now = context.options.job, context.clock.now()
+    since = _since(context, context.options.since, now)
+    with reading_if_any(context.directory, context.container.identity) as journal:
+        rows = journal.rows(job=job, most=HISTORY_RUNS * 2)
+        if job is not None and not rows and job not in context.job_file.jobs:
+            known = ", ".join(context.job_file.jobs)
+            raise NotFound(f"there is no run of a job '{job}'", remedy=f"the jobs of the job file are: {known}")
+        wanted = context.options.outcome or OUTCOMES
+        found = [row for row in rows if row.opened_at >= since and (row.outcome or IN_FLIGHT) in wanted]
+        shown = found[: context.options.limit]
+        if context.terminal.json_wanted:
+            _document(context, journal, shown, len(found))
+        else:
+            _table(context, journal, shown, len(found))
+    return EXIT_OK
+
+
+def _since(context: Context, text: str | None, now: datetime) -> datetime:
+    """The moment that ``--since`` means; raises UsageError where it means none."""
+    if text is None:
+        return datetime.fromtimestamp(0, UTC)
+    length = Duration(most=int(HISTORY_AGE))
+    if re.match(r"\d+[dhms]", text, re.ASCII):
+        for problem in length.check(text, ()):
+            raise UsageError(f"--since {problem.message}", remedy=REMEDY)
+        return now - timedelta(seconds=length.read(text))
+    job = context.job_file.jobs.get(context.options.job or "")
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=moment.tzinfo or ZoneInfo(job.timezone if job else "UTC")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text[:40]!r} is no time", remedy=REMEDY) from None
+
+
+def _document(context: Context, journal: Journal, shown: Sequence[RunRow], found: int) -> None:
+    runs = [past_view(row, *story_of(journal, row.run)) for row in shown]
+    context.terminal.document({"at": iso(context.clock.now()), "found": found, "runs": runs})
+
+
+def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: int) -> None:
+    terminal = context.terminal
+    if not shown:
+        terminal.say("There is no such run.")
+        return
+    rows = []
+    for row in shown:
+        length = took(row)
+        rows.append(
+            (
+                row.run,
+                f"{row.opened_at:%Y-%m-%d %H:%M}",
+                brief(length) if length is not None else "-",
+                row.outcome or "in flight",
+                _happened(journal, row),
+            )
+        )
+    terminal.table(HEADS, rows, flexible=(0, 4))
+    hidden = found - len(shown)
+    if hidden:
+        terminal.note(f"{hidden} more: --limit, --since and --outcome choose which are shown", "dim")
+
+
+def _happened(journal: Journal, row: RunRow) -> str:
+    """What is worth saying of the run in a few words."""
+    run, _, wrong = story_of(journal, row.run)
+    if run is None:
+        return wrong
+    if run.closed is None:
+        return run.wait_message or "about to go on"
+    if row.outcome == "succeeded":
+        told = [step for step in run.steps if step.outcome is not None]
+        return "; ".join(step.message for step in told) or run.closed.message
+    failed = next((step for step in run.steps if step.phase == "failed"), None)
+    if failed is not None:
+        return f"{step_words(run.job, failed.index)}: {failed.message}"
+    return run.closed.message

@@ -1,0 +1,198 @@
+"""The command ``init``: sets the agent up in an app's checkout, and shows what it would change before it does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+from typing import TYPE_CHECKING, Any
+
+from agent.cli.context import Context
+from agent.cli.extras import init_missing
+from agent.cli.terminal import Terminal
+from agent.errors import EXIT_OK, UsageError
+from agent.report.story import Tone
+from agent.report.views import remarks_view
+
+if TYPE_CHECKING:
+    from agent.init.checkout import Checkout
+    from agent.init.plan import Change, Plan
+    from agent.init.project import App, Project
+
+TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "dim"}
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    init = commands.add_parser(
+        "init",
+        parents=[shared],
+        help="set the agent up in an app's checkout",
+        description="Add what the agent needs to the configuration of an Upsun project: the lines of the build hook, a "
+        "mount, the cron, a source operation for the package managers that are found, a job file, and a line in "
+        ".environment. A cron of the platform's guide that calls the CLI is replaced by a job. Shows the changes as a "
+        "diff, and asks on a terminal; elsewhere nothing is written without --yes. Everything else in the files "
+        "stays, byte for byte. Needs the extra 'init'.",
+    )
+    init.add_argument("--dir", metavar="DIR", help="the checkout (default: the Git repository around this directory)")
+    init.add_argument("--app", metavar="NAME", help="the app that runs the agent (default: the only one)")
+    confirmation = init.add_mutually_exclusive_group()
+    confirmation.add_argument("--yes", action="store_true", help="write without asking")
+    confirmation.add_argument("--dry-run", action="store_true", help="show what would be written, write nothing")
+    init.set_defaults(run=_init)
+
+
+def _init(context: Context) -> int:
+    try:
+        from agent.init.checkout import Checkout, top_of  # noqa: PLC0415  needs the extra
+        from agent.init.plan import Planner  # noqa: PLC0415  same
+        from agent.init.project import Project  # noqa: PLC0415  same
+        from agent.init.release import install_lines  # noqa: PLC0415  late: only this command reads the README
+    except ModuleNotFoundError as error:
+        raise init_missing(error) from error
+    terminal = context.terminal
+    checkout = Checkout(top_of(context.options.dir))
+    project = Project(checkout).read()
+    app = _app(context, project)
+    plan = Planner(checkout, project, app, install_lines()).decide()
+    _look_at_git(checkout, plan)
+    write = _wanted(context, checkout, plan)
+    if write:
+        checkout.write(plan.changes)
+    if terminal.json_wanted:
+        terminal.document({**_view(checkout, plan), "written": write, "exit_code": EXIT_OK})
+    elif write:
+        terminal.say(f"Written: {', '.join(change.path for change in plan.changes)}", "good")
+        _tell_next(terminal, plan)
+    return EXIT_OK
+
+
+def _app(context: Context, project: Project) -> App:
+    """The app named, the only one, the one with the agent or the guide's cron; else somebody has to say."""
+    from agent.init.nights import Nights  # noqa: PLC0415  needs the extra
+    from agent.init.plan import TICK  # noqa: PLC0415  same
+    from agent.init.project import chosen  # noqa: PLC0415  same
+
+    nights = {name: Nights(project, app) for name, app in project.apps.items()}
+    crons = {name: project.names(app.spot, "crons") for name, app in project.apps.items()}
+    ticking = [name for name in nights if any(TICK in nights[name].command(cron) for cron in crons[name])]
+    likely = ticking or [name for name, night in nights.items() if night.known]
+    app = chosen(project, context.options.app, likely)
+    if app is not None:
+        return app
+    names = list(project.apps)
+    if not _is_asking(context):
+        raise UsageError("several apps are defined here", remedy=f"name one with --app: {', '.join(names)}")
+    context.terminal.say(f"Which app should run the agent? {', '.join(names)}")
+    answer = _answer("app: ")
+    if answer not in project.apps:
+        raise UsageError(f"there is no app '{answer[:80]}'", remedy=f"name one with --app: {', '.join(names)}")
+    return project.apps[answer]
+
+
+def _is_asking(context: Context) -> bool:
+    return context.terminal.interactive and sys.stdin.isatty() and not context.options.dry_run
+
+
+def _answer(words: str) -> str:
+    try:
+        return input(words).strip()
+    except (EOFError, UnicodeDecodeError):
+        return ""
+
+
+def _wanted(context: Context, checkout: Checkout, plan: Plan) -> bool:
+    """Show the plan; whether it is to be written."""
+    terminal = context.terminal
+    if not plan.changes:
+        terminal.say(f"Nothing to do: the app {plan.app} has everything that the agent needs.", "good")
+        terminal.remarks(plan.remarks)
+        return False
+    for change in plan.changes:
+        for line in _diff(change):
+            terminal.say(line, TONES.get(line[:1], "plain"))
+    terminal.say()
+    terminal.say(f"In {checkout.top}, for the app {plan.app}:")
+    for text in plan.done:
+        terminal.say(f"  {text}")
+    terminal.remarks(plan.remarks)
+    if context.options.dry_run or context.options.yes:
+        return bool(context.options.yes)
+    if not _is_asking(context):
+        terminal.say("Nothing was written: give --yes to write it.", "odd")
+        return False
+    if _answer("Write these changes? [y/N] ").lower() in {"y", "yes"}:
+        return True
+    terminal.say("Nothing was written.", "odd")
+    return False
+
+
+def _diff(change: Change) -> list[str]:
+    """The change as a unified diff."""
+    import difflib  # noqa: PLC0415  late: every other command starts without it
+
+    old = (change.old or "").splitlines(keepends=True)
+    before = f"a/{change.path}" if change.old is not None else os.devnull
+    lines = difflib.unified_diff(old, change.new.splitlines(keepends=True), before, f"b/{change.path}")
+    found = []
+    for line in lines:
+        found.append(line.rstrip("\r\n"))
+        if not line.endswith(("\n", "\r")):
+            found.append("\\ No newline at end of file")
+    return found
+
+
+def _look_at_git(checkout: Checkout, plan: Plan) -> None:
+    paths = [change.path for change in plan.changes]
+    if not paths:
+        return
+    unsaved = checkout.unsaved(paths)
+    if unsaved:
+        text = f"not committed yet: {', '.join(unsaved)}"
+        plan.remarks.append((text, "commit it first if you want to be able to take back just what init writes"))
+    ignored = checkout.ignored(paths)
+    if ignored:
+        text = f"Git ignores {', '.join(ignored)}: a push would leave it out"
+        plan.remarks.append((text, "change .gitignore, or add it with git add --force"))
+
+
+def _next(plan: Plan) -> list[str]:
+    """What is left to do, in order."""
+    paths = " ".join(change.path for change in plan.changes) or plan.jobs
+    access = "upsun-agent setup machine-user EMAIL, then upsun-agent setup token (docs/tokens.md)"
+    if plan.takes_over:
+        access = "the token of the old cron is used as it is; upsun-agent check says what should change about it"
+    return [
+        f"look at {plan.jobs}: when, where, in which time zone",
+        f"try it: upsun-agent validate {plan.jobs}; upsun-agent rehearse {plan.job} --config {plan.jobs}",
+        f"give the environment its API token: {access}",
+        f"push: git add {paths} && git commit -m 'Add upsun-agent' && git push",
+        f"look, in an SSH session (upsun ssh): upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait",
+    ]
+
+
+def _tell_next(terminal: Terminal, plan: Plan) -> None:
+    terminal.say()
+    terminal.say("What is left to do:")
+    for number, text in enumerate(_next(plan), 1):
+        terminal.say(f"  {number}. {text}")
+
+
+def _view(checkout: Checkout, plan: Plan) -> dict[str, Any]:
+    changes = [
+        {
+            "path": change.path,
+            "action": "create" if change.old is None else "change",
+            "content": change.new,
+            "diff": "\n".join(_diff(change)) + "\n",
+        }
+        for change in plan.changes
+    ]
+    return {
+        "directory": checkout.top,
+        "app": plan.app,
+        "changes": changes,
+        "done": plan.done,
+        "remarks": remarks_view(plan.remarks),
+        "next": _next(plan) if plan.changes else [],
+    }

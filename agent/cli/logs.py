@@ -1,0 +1,123 @@
+"""The command ``logs``: a run's own log lines, from the journal, and what the platform says of its activities."""
+
+from __future__ import annotations
+
+import io
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import Any
+
+from agent.cli.context import Context
+from agent.engine import events as ev
+from agent.errors import EXIT_OK, AgentError, NotFound
+from agent.journal.directory import reading
+from agent.logs import lines_of, make_log
+from agent.records import dataclass
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    logs = commands.add_parser(
+        "logs",
+        parents=[shared],
+        help="print the log lines of a run",
+        description="Print the lines that ticks logged about RUN, as they were: from the journal, so that no log file "
+        "is needed. One JSON object a line, readable on a terminal. RUN is a run's id, or a job's name for its latest "
+        "run.",
+    )
+    logs.add_argument("of", metavar="RUN", help="a run's id, or a job's name")
+    logs.add_argument(
+        "--platform", action="store_true", help="also the platform's own log of the run's activities (asks the API)"
+    )
+    logs.set_defaults(run=_logs)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the platform's log of an activity of a step says, or why it could not be read."""
+
+    step: int
+    activity: str
+    lines: tuple[str, ...] = ()
+    sealed: bool = False
+    error: AgentError | None = None
+
+
+def _logs(context: Context) -> int:
+    wanted = context.options.of
+    with reading(context.directory, context.container.identity) as journal:
+        rows = journal.rows(job=wanted, most=1)
+        events = journal.events(rows[0].run if rows else wanted)
+    if not events:
+        raise NotFound(f"there is no run or job '{wanted}' in {context.directory}", remedy="see: upsun-agent status")
+    context.hide_surroundings()
+    lines = _lines(context, events, readable=context.terminal.interactive)
+    told = list(_platform(context, events)) if context.options.platform else []
+    code = max((each.error.exit_code for each in told if each.error is not None), default=EXIT_OK)
+    run = next((each.run for each in events if isinstance(each, ev.RunOpened)), wanted)
+    if context.terminal.json_wanted:
+        own = [json.loads(line) for line in lines]
+        context.terminal.document({"run": run, "lines": own, "activities": [_view(each) for each in told]})
+        return code
+    for line in lines:
+        context.terminal.say(line)
+    for each in told:
+        _say(context, run, each)
+    return code
+
+
+def _lines(context: Context, events: Iterable[ev.Event], *, readable: bool) -> list[str]:
+    """The lines as the log has them."""
+    out = io.StringIO()
+    log = make_log(context.redaction, stream=out, level=context.options.log_level or "info", readable=readable)
+    for line in lines_of(events):
+        line.write(log)
+    return out.getvalue().splitlines()
+
+
+def _platform(context: Context, events: Iterable[ev.Event]) -> Iterator[Told]:
+    """The logs of all activities that the run asked for or adopted, each as far as it can be read."""
+    from agent.upsun.activity_log import read_activity_log  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+    found = {each.activity: each.step for each in events if isinstance(each, ev.RequestAccepted | ev.ActivityAdopted)}
+    with closing(context.client()) as client:
+        for activity, step in found.items():
+            try:
+                log = read_activity_log(client, context.container.project or "", activity, context.redaction)
+            except AgentError as error:
+                yield Told(step + 1, activity, error=error)
+            else:
+                yield Told(step + 1, activity, log.lines, log.sealed)
+
+
+def _view(told: Told) -> dict[str, Any]:
+    return {
+        "step": told.step,
+        "activity": told.activity,
+        "sealed": told.sealed,
+        "lines": list(told.lines),
+        "error": None if told.error is None else {"kind": told.error.word(), "message": str(told.error)},
+    }
+
+
+def _say(context: Context, run: str, told: Told) -> None:
+    """For people a block with a head; else one JSON object a line, as the log itself."""
+    terminal = context.terminal
+    if terminal.interactive:
+        end = "" if told.sealed or told.error else "; there may be more"
+        terminal.say(f"step {told.step}, activity {told.activity}{end}", "dim")
+        if told.error is not None:
+            terminal.say(f"  could not be read: {told.error}", "bad")
+        for line in told.lines:
+            terminal.say(f"  {line}")
+        return
+    where = {"run": run, "step": told.step, "activity": told.activity}
+    for line in told.lines:
+        terminal.say(json.dumps({**where, "message": line, "event": "activity-log", "level": "info"}))
+    if told.error is not None:
+        said = {"message": str(told.error), "event": "activity-log-unread", "level": "error"}
+        terminal.say(json.dumps({**where, **said}))
+    elif not told.sealed:
+        terminal.say(json.dumps({**where, "event": "activity-log-unsealed", "level": "warning"}))

@@ -1,0 +1,84 @@
+"""A job file as an earlier tick read it, kept beside the journal, so that a tick neither parses nor checks it again.
+
+What is kept saves a tenth of a tick's work and is worth nothing else. It holds for one text and one installed agent,
+and is checked as a whole: whatever is odd about it, the job file is parsed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from agent import __version__
+from agent.config import JobFile, built, find, settings_of, text_of
+from agent.glance import state_setting
+from agent.limits import KEPT_MOST_BYTES
+from agent.places import on_server, state_directory
+
+FILE = "job-file.json"
+
+
+def load(environ: Mapping[str, str]) -> JobFile:
+    """The job file of these variables; raises ConfigInvalid as ``agent.config.load`` does."""
+    path = find(environ)
+    text = text_of(path)
+    directory = _directory(environ, text)
+    if directory is None:
+        return built(path, text, settings_of(text, path))
+    place = f"{directory}/{FILE}"
+    settings = _recall(place, text)
+    if settings is None:
+        settings = settings_of(text, path)
+        _keep(place, text, settings)
+    return built(path, text, settings)
+
+
+def _directory(environ: Mapping[str, str], text: str) -> str | None:
+    """The directory that the state is in; None where it is in a database, or takes TOML to know."""
+    try:
+        place = state_directory(environ, state_setting(text), "")
+    except ValueError:
+        return None
+    return None if on_server(place) else place
+
+
+def _recall(place: str, text: str) -> dict[str, Any] | None:
+    if not os.path.isfile(place):  # a pipe could be waited for forever
+        return None
+    try:
+        with open(place, encoding="utf-8") as file:
+            digest, _, kept = file.read(KEPT_MOST_BYTES).partition("\n")
+        if digest != _digest(text, kept):
+            return None
+        settings: dict[str, Any] = _thawed(json.loads(kept))
+    except (OSError, ValueError):
+        return None
+    return settings
+
+
+def _keep(place: str, text: str, settings: dict[str, Any]) -> None:
+    """Keep the settings, if JSON gives them back unchanged. Nothing is synced: the digest tells half of a file."""
+    from agent.private import write_whole  # noqa: PLC0415  late: it is written once for each job file
+
+    with contextlib.suppress(OSError, TypeError, ValueError):
+        kept = json.dumps(settings, ensure_ascii=False, separators=(",", ":"))
+        if _thawed(json.loads(kept)) == settings:
+            write_whole(place, f"{_digest(text, kept)}\n{kept}")
+
+
+def _digest(text: str, kept: str) -> str:
+    """What tells that the settings are those of this text, read by the agent as it is installed now."""
+    code = os.stat(f"{os.path.dirname(__file__)}/definitions.py")
+    stamp = f"{__version__} {code.st_size} {code.st_mtime_ns} {len(text)}"
+    return hashlib.sha256(f"{stamp}\n{text}{kept}".encode()).hexdigest()
+
+
+def _thawed(value: Any) -> Any:
+    """JSON's arrays as the tuples that they were."""
+    if isinstance(value, dict):
+        return {key: _thawed(item) for key, item in value.items()}
+    return tuple(_thawed(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,36 @@
+"""The conditions of a job (``when``): why a slot of it is left out, or None. Judged when the slot is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from agent.engine.windows import DAYS, falls_on, opens
+
+
+def hindrance(when: Mapping[str, Any], local: datetime, environment: str, last_success: date | None) -> str | None:
+    """Why a run is not to begin now.
+
+    Args:
+        when: the job's conditions, as the job file gives them.
+        local: the present, in the job's zone.
+        environment: the id of the environment that the agent runs on; its branch has the same name.
+        last_success: the local date on which the job succeeded last, if it ever did.
+    """
+    branches = tuple(when.get("branches") or ())
+    if branches and not any(fnmatchcase(environment, each) for each in branches):
+        return f"{environment} is none of the branches {', '.join(branches)}"
+    blackout = falls_on(when.get("not-on") or (), local.date())
+    if blackout is not None:
+        return f"{local:%Y-%m-%d} falls on {blackout}, on which the job is not to run"
+    days, window = tuple(when.get("days") or ()), when.get("window")
+    if window and not opens(str(window), days, local):
+        only = f" on {', '.join(days)}" if days else ""
+        return f"{local:%a %H:%M} is outside the window {window}{only}"
+    if days and not window and DAYS[local.weekday()] not in days:
+        return f"{local:%A} is none of the days {', '.join(days)}"
+    if when.get("once-a-day") and last_success == local.date():
+        return f"it succeeded on {local:%Y-%m-%d} already, and runs once a day at most"
+    return None

@@ -1,0 +1,191 @@
+"""What stands in the way of a request on an environment: its status, a missing link, others at work, the quota."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent.engine import events as ev
+from agent.engine.decision import Background, Decision, Record, Wait
+from agent.engine.facts import Activity, ActivityList, Environment
+from agent.engine.policy import spares_the_newest
+from agent.engine.run import Run
+from agent.engine.step import Case, Failed, RequestKind, StepKind
+from agent.engine.verdict import act_on, fail, no_answer
+
+#: An operation in one of these makes the environment's data or existence uncertain: nothing is asked meanwhile.
+UPHEAVALS = frozenset(
+    {
+        "environment.restore",
+        "environment.synchronize",
+        "environment.delete",
+        "environment.deactivate",
+        "environment.activate",
+        "environment.pause",
+        "environment.resume",
+    }
+)
+
+#: What makes an environment active again, by its status; one that is being deleted does not come back.
+REVIVALS = {
+    "inactive": "activate it (upsun environment:activate)",
+    "paused": "resume it (upsun environment:resume)",
+}
+
+
+# --- before anything is begun --------------------------------------------------------------------------------
+
+
+def preflight(case: Case, kinds: Mapping[str, StepKind]) -> Decision | None:
+    """What speaks against beginning the run at all: the type of its environment, a target that is not there, a role.
+
+    Every environment that a step names is looked at before the first step, so that a run does not stop half-way for
+    what could have been known.
+    """
+    run = case.run
+    home = case.seen.get(case.look_at_environment(run.environment))
+    if not isinstance(home, Environment):
+        return no_answer(case, case.look_at_environment(run.environment), home)
+    types = run.job.environment_types
+    if home.type not in types:
+        text = f"{home.id} is of type {home.type}, the job runs on {', '.join(types)} only"
+        return Record(ev.RunClosed(at=case.now, outcome="skipped", failure="environment-type", message=text))
+    for environment in _targets(run, kinds):
+        question = case.look_at_environment(environment)
+        answer = case.seen.get(question)
+        if not isinstance(answer, Environment):
+            return no_answer(case, question, answer)
+        lacking = _lacking(run, kinds, answer)
+        if lacking is not None:
+            return fail(case.step, case.now, lacking)
+    return None
+
+
+def _targets(run: Run, kinds: Mapping[str, StepKind]) -> list[str]:
+    """The environments that steps ask something of, in order, but those that a step of the run makes."""
+    found: list[str] = []
+    made: set[str] = set()
+    for step in run.steps:
+        kind = kinds.get(step.plan.kind)
+        if kind is None or kind.way != "request":
+            continue
+        about = [step.plan.environment(run.environment), kind.changes(step.plan, run.environment)]
+        found += [each for each in about if each is not None and each not in (*found, *made)]
+        if step.plan.kind == "branch":
+            made.add(str(step.plan.settings.get("name", "")))
+    return found
+
+
+def _lacking(run: Run, kinds: Mapping[str, StepKind], environment: Environment) -> Failed | None:
+    """The role that a later step will lack, as far as an idle, active environment's links say so."""
+    if environment.status != "active" or environment.is_dirty:
+        return None  # absent links say nothing then
+    for step in run.steps:
+        kind = kinds.get(step.plan.kind)
+        if kind is None or kind.way != "request" or step.plan.environment(run.environment) != environment.id:
+            continue
+        if kind.permission_link and kind.permission_link not in environment.links:
+            if step is run.current:
+                return None  # its own guard says so in a moment
+            return _no_permission(environment, kind, f"step {step.index + 1} ({kind.name}) will need it: ")
+    return None
+
+
+# --- before one request ---------------------------------------------------------------------------------------
+
+
+def guard(case: Case, kind: RequestKind, environment: Environment) -> Decision | None:
+    """Why the step may not be begun on this environment, or None."""
+    run, step, now = case.run, case.step, case.now
+    types = run.job.environment_types
+    if environment.id == run.environment and environment.type not in types:
+        text = f"{environment.id} is of type {environment.type}, the job runs on {', '.join(types)} only"
+        return fail(step, now, Failed("environment-type", text))
+    if environment.status == "dirty":
+        return Wait("environment-busy", f"{environment.id} is being changed (status dirty)")
+    if environment.status not in kind.statuses:
+        wanted = " or ".join(sorted(kind.statuses))
+        text = f"environment {environment.id} is {environment.status}, the {kind.name} needs an {wanted} one"
+        if wanted != "active":
+            text = f"environment {environment.id} is {environment.status}, the {kind.name} needs one that is {wanted}"
+        return fail(step, now, Failed("environment-inactive", text, REVIVALS.get(environment.status, "")))
+    if kind.link and kind.link not in environment.links and kind.settled(environment) is None:
+        busy = _busy(case, kind) if environment.is_dirty else None
+        return busy if busy is not None else fail(step, now, _no_permission(environment, kind))
+    return None
+
+
+def _no_permission(environment: Environment, kind: RequestKind, before: str = "") -> Failed:
+    link = kind.permission_link or kind.link
+    text = f"{before}the platform offers no {link} on {environment.id}: the token's user lacks the role"
+    role = f"{environment.type}:admin"
+    return Failed("permission", text, f"grant the user {role} (upsun user:update -r {role})")
+
+
+def _busy(case: Case, kind: RequestKind) -> Decision | None:
+    """What may be the reason that a link is absent, or None where only crons run: our own makes us busy always."""
+    question = case.look_at_activities(incomplete=True)
+    listed = case.seen.get(question)
+    if not isinstance(listed, ActivityList):
+        return no_answer(case, question, listed)
+    others = [each for each in listed.items if not each.finished and each.type != "environment.cron"]
+    if not others:
+        return None
+    return Wait("environment-busy", f"{kind.link} is not offered while {others[0].type} {others[0].id} runs")
+
+
+def others_at_work(case: Case, kind: RequestKind, environment: Environment) -> Decision | None:
+    """Adopt, or wait for, what is running on the environment; None where nothing is in the way."""
+    question = case.look_at_activities(incomplete=True)
+    listed = case.seen.get(question)
+    if not isinstance(listed, ActivityList):
+        return no_answer(case, question, listed)
+    for activity in listed.items:
+        if activity.finished:
+            continue
+        ours = activity.id in case.claimed  # another step's or run's: not adopted, but waited for
+        if activity.type == kind.activity_type and not ours and kind.adopts(case, activity):
+            return Record(
+                ev.ActivityAdopted(
+                    at=case.now,
+                    step=case.step.index,
+                    activity=activity.id,
+                    how="it was already running when the step began",
+                    backup=_backup_name(activity),
+                    head=environment.head_commit,
+                )
+            )
+        if activity.type in UPHEAVALS | kind.waits_for | {kind.activity_type}:
+            return Wait("environment-busy", f"{activity.type} {activity.id} is {activity.state}")
+    return None
+
+
+def _backup_name(activity: Activity) -> str | None:
+    name = activity.payload.get("backup_name")
+    return name if isinstance(name, str) else None
+
+
+# --- the quota of manual backups ------------------------------------------------------------------------------
+
+
+def quota(case: Case, kind: RequestKind, background: Background) -> Decision | None:
+    """Warn before a request that would replace the newest good backup; do not try again where it would."""
+    if case.step.retries:
+        spared = spares_the_newest(case)
+        if spared is not None:
+            return act_on(case, kind, spared)
+    if too_few(background.manual_limit) and not case.run.warnings:
+        return Record(ev.Warned(at=case.now, message=quota_warning(background.manual_limit)))
+    return None
+
+
+def too_few(manual_limit: int | None) -> bool:
+    """Whether a new manual backup takes the place of the only one."""
+    return manual_limit is not None and manual_limit <= 1
+
+
+def quota_warning(manual_limit: int | None) -> str:
+    """What to say of such a quota."""
+    return (
+        f"the project keeps {manual_limit} manual backup(s): a new one replaces the newest proved one. "
+        "Keep at least two (project settings, backup retention)"
+    )

@@ -1,0 +1,50 @@
+"""Pings as healthchecks.io takes them: the start of a run, its success, its failure with what happened."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from agent.config.notices import Channel
+from agent.notify.door import Door
+from agent.notify.messages import Moment, run_uuid
+from agent.notify.outcome import Outcome
+from agent.notify.words import Letter, text
+
+#: What is put behind the check's URL (healthchecks.io/docs/http_api). `/log` changes nothing about the check.
+ENDS: dict[Moment, str] = {
+    "started": "/start",
+    "succeeded": "",
+    "recovered": "",
+    "failed": "/fail",
+    "missed": "/fail",
+    "suspended": "/fail",
+    "skipped": "/log",
+    "cancelled": "/log",
+    "test": "/log",
+}
+
+
+def deliver(letter: Letter, channel: Channel, door: Door, seconds: float) -> Outcome:
+    """Ping the check; raises Unusable where its URL is not there."""
+    message = letter.message
+    url = door.url(channel.url_variable or "")
+    query: dict[str, str] = {}
+    if channel.per_job and message.job:
+        url, query = below(url, f"/{message.job}"), {"create": "1"}
+    if message.run and message.moment != "missed":
+        query["rid"] = run_uuid((letter.project, letter.environment, letter.app), message.run)
+    body = "" if message.moment == "started" else door.clean(text(letter))
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Upsun-Agent-Id": message.id}
+    return door.post(below(url, ENDS[message.moment], query), body.encode(), headers, seconds)
+
+
+def beat(variable: str, said: str, door: Door, seconds: float) -> Outcome:
+    """Ping the dead-man's switch; raises Unusable where its URL is not there."""
+    return door.post(door.url(variable), said.encode(), {"Content-Type": "text/plain; charset=utf-8"}, seconds)
+
+
+def below(url: str, end: str, query: dict[str, str] | None = None) -> str:
+    """The URL with something behind its path, and more parameters behind those that it has."""
+    parts = urlsplit(url)
+    asked = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *(query or {}).items()])
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + end, asked, ""))

@@ -1,0 +1,30 @@
+"""What can come of telling somebody."""
+
+from __future__ import annotations
+
+from agent.records import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The receiver took the message."""
+
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotTold:
+    """It did not, or nobody knows. ``for_good``: it never will."""
+
+    reason: str
+    for_good: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The channel is off here, which is no failure."""
+
+    reason: str
+
+
+Outcome = Told | NotTold | Silent

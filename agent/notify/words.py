@@ -1,0 +1,140 @@
+"""A message in words and as a document: what leaves the container. Foreign text is one clean, bounded line each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from agent.engine.events import Event
+from agent.engine.run import Run
+from agent.limits import NOTICE_BODY_MOST, TAIL_LINES, TEXT_MOST
+from agent.notify.messages import Message, Moment
+from agent.records import dataclass
+from agent.report.story import step_words, tell
+from agent.report.views import iso
+from agent.upsun.replies import clean
+
+SUBJECT_MOST = 180  # characters: what a phone shows of a mail, and more
+VERSION = 1  # of the document; raised when a field changes its meaning
+
+_PHRASES: dict[Moment, str] = {
+    "started": "{job} started on {place}",
+    "succeeded": "{job} succeeded on {place}",
+    "recovered": "{job} works again on {place}",
+    "failed": "{job} FAILED on {place}",
+    "missed": "{job} did NOT run on {place}",
+    "suspended": "{job} is SUSPENDED on {place}",
+    "skipped": "{job} was skipped on {place}",
+    "cancelled": "{job} was cancelled on {place}",
+    "test": "test message of upsun-agent on {place}",
+}
+BAD: frozenset[Moment] = frozenset({"failed", "missed", "suspended"})
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message with what the journal says of its run. ``lost`` earlier messages of the channel were given up."""
+
+    message: Message
+    project: str
+    environment: str
+    environment_type: str | None
+    app: str
+    run: Run | None = None
+    events: tuple[Event, ...] = ()
+    lost: int = 0
+
+    @property
+    def place(self) -> str:
+        """Where it happened, in words."""
+        return clean(f"{self.environment} ({self.project})")
+
+
+def subject(letter: Letter) -> str:
+    """The message in one line."""
+    message = letter.message
+    said = clean(message.text)
+    tail = f": {said}" if said and message.moment in BAD else ""
+    phrase = _PHRASES[message.moment].format(job=clean(message.job), place=letter.place)
+    return _cut(f"{phrase}{tail}", SUBJECT_MOST)
+
+
+def story(letter: Letter) -> list[str]:
+    """The run's story, line by line, its end if it is long; empty where nothing is known of it."""
+    if letter.run is None:
+        return []
+    lines = []
+    for event in letter.events:
+        line = tell(event, letter.run.job)
+        if line is not None:
+            lines.append(f"{event.at:%H:%M:%S}  {_cut(clean(line.text), TEXT_MOST)}")
+            lines += [f"          {clean(line.remedy)}"] if line.remedy else []
+    return lines if len(lines) <= TAIL_LINES else ["…", *lines[-TAIL_LINES:]]
+
+
+def text(letter: Letter) -> str:
+    """The message in a few lines for people."""
+    message, closed = letter.message, letter.run.closed if letter.run else None
+    lines = [subject(letter), ""]
+    if message.run:
+        lines.append(f"run {clean(message.run)} at {message.at:%Y-%m-%d %H:%M:%S} UTC")
+    if message.text and message.moment not in BAD:
+        lines.append(clean(message.text))
+    if closed is not None and closed.remedy:
+        lines.append(f"what helps: {clean(closed.remedy)}")
+    if letter.lost:
+        lines.append(f"{letter.lost} earlier messages on this channel were given up: see upsun-agent notify list")
+    told = story(letter)
+    lines += ["", *told] if told else []
+    if message.run:
+        lines += ["", f"more: upsun-agent show {clean(message.run)}"]
+    return _cut("\n".join(lines), NOTICE_BODY_MOST)
+
+
+def document(letter: Letter) -> dict[str, Any]:
+    """The message for programs."""
+    message, run = letter.message, letter.run
+    closed = run.closed if run is not None else None
+    return {
+        "version": VERSION,
+        "id": message.id,
+        "event": message.moment,
+        "at": iso(message.at),
+        "project": letter.project,
+        "environment": letter.environment,
+        "environment_type": letter.environment_type,
+        "app": letter.app or None,
+        "job": message.job,
+        "run": message.run or None,
+        "slot": run.slot if run else None,
+        "trigger": run.trigger if run else None,
+        "outcome": closed.outcome if closed else None,
+        "failure": closed.failure if closed else None,
+        "message": clean(message.text),
+        "remedy": clean(closed.remedy) if closed else "",
+        "duration_s": _seconds(closed.at - run.opened_at) if closed and run else None,
+        "steps": [_step(run, index) for index in range(len(run.steps))] if run else [],
+        "subject": subject(letter),
+        "lost": letter.lost,
+    }
+
+
+def _step(run: Run, index: int) -> dict[str, Any]:
+    step = run.steps[index]
+    return {
+        "step": index + 1,
+        "what": clean(step_words(run.job, index)),
+        "phase": step.phase,
+        "outcome": step.outcome,
+        "failure": step.failure,
+        "message": clean(step.message),
+        "activity": step.activity,
+    }
+
+
+def _seconds(length: timedelta) -> float:
+    return round(length.total_seconds(), 3)
+
+
+def _cut(said: str, most: int) -> str:
+    return said if len(said) <= most else f"{said[: most - 1]}…"

@@ -1,0 +1,261 @@
+"""Secrets taken out of texts, by value and by shape. ``agent.logs`` and the channels let nothing pass without it.
+
+By value: what was named as secret, in the forms in which it may be quoted (base64 at any offset, URL-encoded, escaped
+as JSON, line by line). By shape: what is a secret whoever it belongs to. Every search is linear in the text: patterns
+begin with something literal and every repetition is bounded.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from agent.limits import SECRET_FORM_MOST
+
+HIDDEN = "[hidden]"
+SECRET_LEAST = 6  # shorter values would hide innocent words
+CORE_LEAST = 8  # characters of base64 that a secret alone decides
+LINE_LEAST = 20  # characters of one line of a secret of several
+BLOB_LEAST = 2048  # characters from which a value is hidden as it is only: its forms would cost more than they help
+
+Span = tuple[int, int]
+
+_WORD = r"[A-Za-z0-9_-]"
+_SLASHES = r":(?:\\{0,3}/){2}"  # as JSON may escape them
+
+#: Literals that a text must hold, and the pattern that is then looked for; the group named ``s`` is the secret.
+_SHAPES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (  # a JWT, such as every bearer: its payload is a JSON object, as its header is
+        (".eyJ",),
+        rf"(?P<s>(?<!{_WORD}){_WORD}{{9,4000}}+\.eyJ{_WORD}{{4,8000}}+(?:\.{_WORD}{{0,8000}}+){{0,100}}+)",
+    ),
+    (
+        ("earer", "EARER", "uthorization", "UTHORIZATION"),
+        (
+            r"(?:[Bb]earer|BEARER|[Aa]uthorization\\{0,3}[\"']?\s{0,2}[:=]\s{0,2}\\{0,3}[\"']?(?:[Bb]asic|[Tt]oken))"
+            r"\s{1,3}(?=[A-Za-z._~+/=-]{0,80}[0-9])(?P<s>[A-Za-z0-9._~+/=-]{16,8000})"
+        ),
+    ),
+    (  # user:password@ in a URL
+        ("@",),
+        rf"{_SLASHES}[^\s/?#:@'\"<>\\]{{0,200}}:(?P<s>[^\s/?#@'\"<>\\]{{1,300}})@",
+    ),
+    (("@",), rf"https?{_SLASHES}(?P<s>[^\s/?#:@'\"<>\\]{{16,300}})@"),
+    (
+        ("hooks.slack.com",),
+        r"hooks\.slack\.com\\{0,3}/(?:services|workflows|triggers)\\{0,3}/(?P<s>[A-Za-z0-9/_\\-]{10,300})",
+    ),
+    (("hc-ping.com",), r"hc-ping\.com\\{0,3}/(?P<s>[0-9a-f-]{36}|[A-Za-z0-9_-]{22})"),
+    (("/webhooks",), r"/api\\{0,3}/webhooks\\{0,3}/(?P<s>[0-9]{15,22}\\{0,3}/[A-Za-z0-9_-]{30,100})"),
+    (  # a name that says so, and a value with letters and digits
+        ("oken", "OKEN", "assw", "ASSW", "ecret", "ECRET", "ey", "EY"),
+        (
+            r"(?:[Tt]oken|TOKEN|[Pp]assw(?:or)?d|PASSW(?:OR)?D|[Ss]ecret|SECRET|[Aa]pi_?[Kk]ey|API_?KEY)"
+            r"\\{0,3}[\"']?\s{0,2}[:=]\s{0,2}\\{0,3}[\"']?"
+            r"(?=[^\s\"'\\&,;<>(){}\[\]0-9]{0,80}[0-9])(?=[^\s\"'\\&,;<>(){}\[\]A-Za-z]{0,80}[A-Za-z])"
+            r"(?P<s>[^\s\"'\\&,;<>(){}\[\]]{8,4000})"
+        ),
+    ),
+    (
+        ("gh", "glpat-", "xox", "sk_live_", "AKIA", "whsec_"),
+        (
+            r"(?P<s>(?<![A-Za-z0-9])(?:gh[opsur]_[A-Za-z0-9]{30,255}|github_pat_\w{30,255}|glpat-[\w-]{20,100}"
+            r"|xox[abeprs]-[A-Za-z0-9-]{10,250}|sk_live_[A-Za-z0-9]{16,100}|AKIA[0-9A-Z]{16}"
+            r"|whsec_[A-Za-z0-9+/=]{16,200}))"
+        ),
+    ),
+)
+_KEY_BEGIN, _KEY_END, _KEY_MOST = "-----BEGIN ", "-----END ", 20_000
+_KEY_NAME = r"(?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY-----"
+_KEY_GAP = r"(?:\s|\\{1,4}[nrt]){0,8}+"
+_KEY_BODY = rf"(?:{_KEY_GAP}[A-Za-z0-9+/=]{{20,20000}}+){{0,400}}+(?:{_KEY_GAP}[A-Za-z0-9+/=]{{1,20000}}+)?"
+_TO_URLSAFE = str.maketrans("+/", "-_")
+_KEY_IN_BASE64 = "LS0tLS1CRUdJTi"  # of "-----BEGIN "
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled when first needed: most lines hold nothing that looks like a secret."""
+    return re.compile(pattern)
+
+
+class Redaction:
+    """Replaces secrets wherever they stand in a text: those that were named, and whatever has a secret's shape."""
+
+    def __init__(self, secrets: Iterable[str | None] = ()) -> None:
+        self._secrets: set[str] = set()
+        self._forms: list[str] = []
+        for secret in secrets:
+            self.hide(secret)
+
+    def hide(self, secret: str | None) -> None:
+        """Hide this value from now on, in all its forms."""
+        stripped = (secret or "").strip()
+        if len(stripped) < SECRET_LEAST or stripped in self._secrets:
+            return
+        self._secrets.add(stripped)
+        self._forms = sorted({*self._forms, *forms_of(stripped)}, key=len, reverse=True)
+
+    def clean(self, value: Any) -> Any:
+        """The value with every secret in its texts replaced, in containers too."""
+        if isinstance(value, str):
+            return replaced(value, self.spans(value))
+        if isinstance(value, dict):
+            return {self.clean(key): self.clean(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.clean(item) for item in value]
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        return self.clean(str(value))
+
+    def spans(self, text: str) -> list[Span]:
+        """Where secrets stand in the text, in order, none overlapping another."""
+        return _merged([span for span, _ in self.found(text)])
+
+    def found(self, text: str) -> list[tuple[Span, Span]]:
+        """Each secret's place in the text, and the place of all by which it is known as one."""
+        found: list[Span] = []
+        around: list[tuple[Span, Span]] = []
+        for form in self._forms:
+            place = text.find(form)
+            while place >= 0:
+                found.append((place, place + len(form)))
+                place = text.find(form, place + len(form))
+        for needles, pattern in _SHAPES:
+            if any(needle in text for needle in needles):
+                around += [(match.span("s"), match.span()) for match in _compiled(pattern).finditer(text)]
+        if _KEY_BEGIN in text:
+            found += _private_keys(text)
+        if _KEY_IN_BASE64 in text:
+            found += _encoded_keys(text)
+        return [*((span, span) for span in found), *around]
+
+    def stream(self) -> Stream:
+        """A redactor for a text that comes in pieces."""
+        return Stream(self)
+
+    def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """The choke point of the log: a structlog processor."""
+        return {key: self.clean(value) for key, value in event.items()}
+
+
+class Stream:
+    """Takes a text in pieces and gives it back without secrets, also without those that two pieces share.
+
+    It holds back as much as the longest secret; ``end`` gives the rest.
+    """
+
+    def __init__(self, redaction: Redaction, hold: int = SECRET_FORM_MOST) -> None:
+        self._redaction = redaction
+        self._hold = hold
+        self._kept = ""
+
+    def feed(self, piece: str) -> str:
+        """One more piece; what of the text can be shown already."""
+        self._kept += piece
+        if len(self._kept) <= 2 * self._hold:  # so that each character is looked at twice, not once a piece
+            return ""
+        found, cut = self._redaction.found(self._kept), len(self._kept) - self._hold
+        for begin, end in reversed(_merged([around for _, around in found])):
+            cut = begin if begin < cut < end else cut  # a secret goes with what tells that it is one
+        shown, self._kept = self._kept[:cut], self._kept[cut:]
+        return replaced(shown, _merged([span for span, _ in found if span[1] <= cut]))
+
+    def end(self) -> str:
+        """The rest of the text."""
+        rest, self._kept = self._kept, ""
+        return replaced(rest, self._redaction.spans(rest))
+
+
+def replaced(text: str, spans: Iterable[Span]) -> str:
+    """The text with something else at these places."""
+    parts, place = [], 0
+    for start, end in spans:
+        parts += [text[place:start], HIDDEN]
+        place = end
+    return "".join([*parts, text[place:]]) if parts else text
+
+
+def forms_of(secret: str) -> set[str]:
+    """How a secret may stand in a text: as it is, encoded, escaped, or one line of it alone."""
+    if len(secret) > BLOB_LEAST and "\n" not in secret:
+        return {secret}
+    raw = secret.encode("utf-8", "replace")
+    escaped = [json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
+    urls = [encode(raw) for encode in (lambda data: quote(data, safe=""), quote, quote_plus)]
+    found = {secret, *escaped, *urls, *(re.sub("%[0-9A-F]{2}", lambda hit: hit[0].lower(), url) for url in urls)}
+    found |= {each.replace("/", "\\/") for each in escaped} | {json.dumps(each)[1:-1] for each in escaped}
+    found |= {secret.replace("\n", "\r\n")} | {line.strip() for line in secret.split("\n") if len(line) >= LINE_LEAST}
+    for offset in range(3):  # base64 of something that holds the secret: what the secret alone decides of it
+        core = base64.b64encode(b"\0" * offset + raw).rstrip(b"=").decode()
+        core = core[-(-8 * offset // 6) : 8 * (offset + len(raw)) // 6]
+        if len(core) >= CORE_LEAST:
+            found |= {core, core.replace("+", "-").replace("/", "_"), core.replace("/", "\\/")}
+    return {form for form in found if len(form) >= SECRET_LEAST}
+
+
+def _merged(found: list[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for start, end in sorted(found):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _private_keys(text: str) -> Iterator[Span]:
+    """Blocks of private keys, to their end, or as far as they look like one where they are cut."""
+    name, body, place, end = _compiled(_KEY_NAME), _compiled(_KEY_BODY), 0, -1
+    while (begin := text.find(_KEY_BEGIN, place)) >= 0:
+        place = begin + len(_KEY_BEGIN)
+        head = name.match(text, place)
+        if head is None:
+            continue
+        if end < head.end():  # looked for once, not once a key
+            end = text.find(_KEY_END, head.end())
+            end = len(text) if end < 0 else end
+        foot = name.match(text, end + len(_KEY_END)) if end - begin <= _KEY_MOST else None
+        following = text.find(_KEY_BEGIN, head.end(), end) if foot else -1
+        rest = body.match(text, head.end())
+        place = foot.end() if foot and following < 0 else rest.end() if rest else head.end()
+        yield begin, place
+
+
+def _encoded_keys(text: str) -> Iterator[Span]:
+    """Private keys in base64; certificates and public keys begin the same way and stay."""
+    for match in _compiled(rf"{_KEY_IN_BASE64}[A-Za-z0-9+/_=-]{{20,{_KEY_MOST}}}+").finditer(text):
+        begin = match[0][:64].replace("=", "")
+        if b"PRIVATE KEY" in base64.urlsafe_b64decode(begin.translate(_TO_URLSAFE)[: len(begin) // 4 * 4]):
+            yield match.span()
+
+
+def surroundings(environ: Mapping[str, str], relationships: Mapping[str, Any]) -> Iterator[str]:
+    """What is secret in the variables of a container: entropy, credentials of services, and the variables whole.
+
+    A password that is the account's own name (the platform's PostgreSQL says main, its RabbitMQ guest) is none.
+    """
+    for name in ("PLATFORM_PROJECT_ENTROPY", "PLATFORM_RELATIONSHIPS", "PLATFORM_VARIABLES"):
+        if environ.get(name):
+            yield environ[name]
+    for entries in relationships.values():
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if isinstance(entry, dict):
+                yield from _credentials(entry)
+
+
+def _credentials(entry: Mapping[str, Any]) -> Iterator[str]:
+    public = {str(entry.get(key)) for key in ("username", "path", "host", "service", "rel", "scheme", "cluster")}
+    for key, value in entry.items():
+        if not isinstance(value, str):
+            continue
+        if any(word in key.lower() for word in ("password", "secret", "token")) and value not in public:
+            yield value
+        for match in _compiled(rf"{_SLASHES}[^\s/:@]{{0,200}}:([^\s/@]{{1,300}})@").finditer(value):
+            if match[1] not in public:
+                yield match[1]

@@ -1,0 +1,72 @@
+"""Text in columns and within a width: pure layout, for terminals of any size."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Collection, Sequence
+
+LEAST = 8  # characters that are left of a column however narrow the terminal is
+GAP = "  "
+
+
+def breadth(text: str) -> int:
+    """How many cells of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
+
+
+def cut(text: str, room: int) -> str:
+    """The text within so many cells, its end replaced by an ellipsis where it is longer."""
+    if breadth(text) <= room:
+        return text
+    kept = text[: max(room - 1, 0)]
+    while kept and breadth(kept) > room - 1:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
+def shortened(text: str, room: int) -> str:
+    """The text within so many cells; names differ at both ends, so the middle is left out."""
+    if breadth(text) <= room or not text.isascii():
+        return cut(text, room)
+    tail = (room - 1) // 2
+    return f"{text[: room - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, room: int | None = None, flexible: Collection[int] = (0,)
+) -> list[str]:
+    """Lines of a table, its heads first.
+
+    Columns are as wide as they need. Where that is more than ``room`` cells, the widest of the ``flexible`` columns
+    give way, their texts shortened in the middle (the last column's at the end); what is still too long is cut.
+    """
+    every = [heads, *rows]
+    widths = [max(breadth(row[i]) for row in every) for i in range(len(heads))]
+    while room is not None and sum(widths) + len(GAP) * (len(widths) - 1) > room:
+        widest = max(flexible, key=lambda i: widths[i])
+        if widths[widest] <= LEAST:
+            break
+        widths[widest] -= 1
+    last = len(heads) - 1
+    lines = []
+    for row in every:
+        cells = [(cut if i == last else shortened)(cell, widths[i]) for i, cell in enumerate(row)]
+        padded = [cell + " " * (widths[i] - breadth(cell)) for i, cell in enumerate(cells)]
+        line = GAP.join(padded).rstrip()
+        lines.append(line if room is None else cut(line, room))
+    return lines
+
+
+def folded(text: str, room: int | None, indent: str = "") -> list[str]:
+    """The text as lines of at most ``room`` cells, all but the first indented; one line where there is no bound."""
+    if room is None or breadth(text) <= room:
+        return [text]
+    if breadth(text) > len(text):  # textwrap counts characters: with wide ones a line may hold half as many
+        room //= 2
+    width = max(room, LEAST + len(indent))
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False) or [""]

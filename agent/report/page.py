@@ -1,0 +1,266 @@
+"""The page of ``report --html``: everything at a glance, then by job, then run by run. One file, nothing fetched.
+
+It works without scripts: there is none, and its Content-Security-Policy would not let one run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from agent import __version__
+from agent.limits import REPORT_JOBS
+from agent.report.calendar import OUTCOMES, calendar, legend, outcome_word
+from agent.report.chart import chart
+from agent.report.durations import took
+from agent.report.markup import Child, Html, document, el, foreign, style, style_hash
+from agent.report.overview import flight_words, next_words
+from agent.report.past import Past
+from agent.report.style import SHEET
+from agent.report.survey import JobStanding
+from agent.report.timeline import badge, moment, timelines
+from agent.report.times import ago, brief, span
+
+OPENED_JOBS = 6  # calendars that are open at once; the rest are boxes to open
+POLICY = f"default-src 'none'; style-src '{style_hash(SHEET)}'; img-src data:; base-uri 'none'; form-action 'none'"
+SECTIONS = (("now", "Now"), ("jobs", "Jobs"), ("calendars", "Calendars"), ("runs", "Runs"))
+
+
+def page(past: Past) -> str:
+    """The whole page."""
+    seen = past.seen
+    title = f"Jobs of {seen.environment}"
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("meta", name="referrer", content="no-referrer"),
+        el("meta", name="robots", content="noindex, nofollow, noarchive"),
+        el("title", f"{title} - upsun-agent"),
+        el("link", rel="icon", href="data:,"),
+        style(SHEET),
+    )
+    body = el(
+        "body",
+        el("a", "Skip to what is now", href="#now", class_="skip"),
+        _header(past, title),
+        el("main", _now(past), _jobs(past), _calendars(past), _runs(past)),
+        _footer(past),
+    )
+    return document(head, body)
+
+
+def _header(past: Past, title: str) -> Html:
+    seen, container = past.seen, past.seen.container
+    kind = f", {container.environment_type}" if container.environment_type else ""
+    links = [el("li", el("a", word, href=f"#{name}")) for name, word in SECTIONS]
+    return el(
+        "header",
+        el("h1", foreign(title)),
+        el("p", f"Project {container.project or 'unknown'}{kind}. As of ", moment(seen.now), " UTC."),
+        el("nav", el("ul", links), aria_label="Sections"),
+    )
+
+
+# --- now -------------------------------------------------------------------------------------------------------
+
+
+def _now(past: Past) -> Html:
+    seen = past.seen
+    counts = Counter(outcome_word(row.outcome) for row in past.rows)
+    told = ", ".join(f"{counts[word]} {word}" for word in reversed(OUTCOMES) if counts[word]) or "none"
+    proof = seen.proofs.get(seen.environment)
+    job, slot = past.coming[0] if past.coming else (None, None)
+    tiles = [
+        _tile(
+            "Last proved backup",
+            ago(proof.created_at, seen.now) if proof else "never",
+            el("span", el("code", proof.backup), f", made {proof.created_at:%Y-%m-%d %H:%M} UTC") if proof else "",
+            "good" if proof else "odd",
+        ),
+        _tile(
+            "Next slot",
+            ago(slot.due_at, seen.now) if slot else "none",
+            f"{job.name}, {slot.name.replace('T', ' ')}" if job and slot else "no job has a slot to come",
+            "plain" if slot else "odd",
+        ),
+        _tile(f"Runs of {past.days} days", str(len(past.rows)), told, "bad" if counts["failed"] else "plain"),
+        _tile(
+            "Last tick",
+            ago(seen.ticked, seen.now),
+            f"{seen.ticks} ticks so far" if seen.ticks else "is the cron set up?",
+            "plain" if seen.ticked else "odd",
+        ),
+    ]
+    return el(
+        "section",
+        el("h2", "Now", id="now-title"),
+        el("ul", tiles, class_="tiles"),
+        _waiting(past),
+        _others(past),
+        _coming(past),
+        id="now",
+        aria_labelledby="now-title",
+    )
+
+
+def _tile(name: str, value: str, more: Html | str, tone: str) -> Html:
+    return el(
+        "li",
+        el("p", name, class_="name"),
+        el("p", value, class_="value"),
+        el("p", more, class_="dim"),
+        class_=f"tile {tone}",
+    )
+
+
+def _waiting(past: Past) -> Html:
+    seen = past.seen
+    flying = [
+        el("li", badge(None), " ", el("strong", each.run.job.name), ": ", foreign(flight_words(each, seen)))
+        for each in seen.flights
+    ]
+    held = [
+        el(
+            "li",
+            el("span", "held back", class_="badge odd"),
+            " ",
+            el("strong", each.job.name),
+            ": ",
+            foreign(each.held),
+        )
+        for each in seen.jobs
+        if each.held
+    ]
+    heading = el("h3", "What waits")
+    if not flying and not held:
+        return el("div", heading, el("p", "Nothing is in flight, and no job is held back.", class_="dim"))
+    return el("div", heading, el("ul", flying, held, class_="waits"))
+
+
+def _others(past: Past) -> Html | None:
+    """Proved backups of other environments than this."""
+    seen = past.seen
+    found = [
+        el("li", el("strong", foreign(name)), f": {ago(proof.created_at, seen.now)}, ", el("code", proof.backup))
+        for name, proof in seen.proofs.items()
+        if name != seen.environment
+    ]
+    return el("div", el("h3", "Proved backups elsewhere"), el("ul", found)) if found else None
+
+
+def _coming(past: Past) -> Html:
+    heading = el("h3", "Coming slots")
+    if not past.coming:
+        return el("div", heading, el("p", "No slot is to come.", class_="dim"))
+    rows = [
+        el(
+            "li",
+            el("span", f"in {brief(slot.due_at - past.seen.now)}", class_="when"),
+            el(
+                "span",
+                el("strong", job.name),
+                f" {slot.name.replace('T', ' ')} ",
+                el("span", job.timezone, class_="dim"),
+            ),
+        )
+        for job, slot in past.coming
+    ]
+    return el("div", heading, el("ol", rows, class_="coming"))
+
+
+# --- jobs ------------------------------------------------------------------------------------------------------
+
+
+def _jobs(past: Past) -> Html:
+    shown = past.seen.jobs[:REPORT_JOBS]
+    hidden = len(past.seen.jobs) - len(shown)
+    note = el("p", f"{hidden} more jobs are left out: --job shows one of them.", class_="dim") if hidden else None
+    return el(
+        "section",
+        el("h2", "Jobs", id="jobs-title"),
+        el("ul", [_job(past, standing) for standing in shown], class_="cards"),
+        note,
+        id="jobs",
+        aria_labelledby="jobs-title",
+    )
+
+
+def _job(past: Past, standing: JobStanding) -> Html:
+    seen, last, proof = past.seen, standing.last, standing.proof
+    length = took(last) if last else None
+    when = "never" if last is None else f"{brief(seen.now - (last.closed_at or last.opened_at))} ago"
+    facts: list[tuple[str, Child]] = [
+        ("Last run", [badge(last.outcome), " ", when] if last else when),
+        ("Took", span(length) if length is not None else "not over" if last else "never ran"),
+        ("Proved backup", f"{brief(proof.age(seen.now))} ago" if proof else "none"),
+        ("Next slot", next_words(seen, standing)),
+        (
+            "Schedule",
+            [el("code", standing.job.schedule), f" {standing.job.timezone}"] if standing.job.schedule else "none",
+        ),
+    ]
+    rows = [el("div", el("dt", name), el("dd", value)) for name, value in facts]
+    return el("li", el("h3", standing.job.name), el("dl", rows), class_="card")
+
+
+# --- calendars and runs ----------------------------------------------------------------------------------------
+
+
+def _calendars(past: Past) -> Html:
+    names = past.jobs
+    boxes = [
+        el(
+            "details",
+            el("summary", el("strong", name), " ", el("span", _tally(past, name), class_="dim")),
+            el("div", calendar(past, name), chart(past.of(name), number), class_="pair"),
+            class_="job",
+            open=number < OPENED_JOBS,
+        )
+        for number, name in enumerate(names[:REPORT_JOBS])
+    ]
+    hidden = len(names) - len(boxes)
+    note = el("p", f"{hidden} more jobs are left out: --job shows one of them.", class_="dim") if hidden else None
+    return el(
+        "section",
+        el("h2", "Calendars and durations", id="calendars-title"),
+        legend(),
+        boxes,
+        note,
+        id="calendars",
+        aria_labelledby="calendars-title",
+    )
+
+
+def _tally(past: Past, job: str) -> str:
+    counts = Counter(outcome_word(row.outcome) for row in past.of(job))
+    return ", ".join(f"{counts[word]} {word}" for word in reversed(OUTCOMES) if counts[word]) or "no runs"
+
+
+def _runs(past: Past) -> Html:
+    told = timelines(past)
+    hidden = len(past.rows) - len(told)
+    parts = [f"The newest {len(told)} of {len(past.rows)} runs. " if hidden else ""]
+    parts.append("Times are UTC." if told else f"No run was opened in the last {past.days} days.")
+    return el(
+        "section",
+        el("h2", "Runs", id="runs-title"),
+        el("p", *parts, class_="dim"),
+        told,
+        id="runs",
+        aria_labelledby="runs-title",
+    )
+
+
+def _footer(past: Past) -> Html:
+    bounds = [f"The page shows {past.days} days and {len(past.rows)} runs"]
+    bounds.append(f"; {past.older} older runs are in the journal: upsun-agent history." if past.older else ".")
+    return el(
+        "footer",
+        el("p", *bounds),
+        el(
+            "p",
+            f"Written by upsun-agent {__version__}. Ages are those of the moment it was written.",
+        ),
+    )

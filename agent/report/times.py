@@ -1,0 +1,44 @@
+"""Moments and lengths of time in words: how long ago, how long it took, when it is due."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+DAY = timedelta(days=1)
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """How long ago a moment was, or how far ahead, in one unit."""
+    if moment is None:
+        return "never"
+    seconds = (now - moment).total_seconds()
+    text = span(timedelta(seconds=abs(seconds)))
+    return f"{text} ago" if seconds >= 0 else f"in {text}"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its largest one or two units."""
+    seconds = int(length.total_seconds())
+    for size, unit, smaller, name in UNITS:
+        if seconds >= size:
+            rest = seconds % size // smaller
+            return f"{seconds // size} {unit} {rest} {name}" if rest and unit != "d" else f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def brief(length: timedelta) -> str:
+    """A length of time in one unit and at most two digits, where it is below three months: for columns."""
+    seconds = max(0, int(length.total_seconds()))
+    for most, size, unit in ((100, 1, "s"), (6000, 60, "min"), (172_800, 3600, "h")):
+        if seconds < most:
+            return f"{seconds // size} {unit}"
+    return f"{seconds // 86400} d"
+
+
+def coming(name: str, due_at: datetime, now: datetime) -> str:
+    """When a slot of that local name comes, short enough for a column: its date only where it is a day away."""
+    local = datetime.fromisoformat(name)
+    far = due_at - now
+    day = "" if far < DAY else f"{local:%d %b} " if far < 300 * DAY else f"{local:%b %Y} "
+    return f"{day}{local:%H:%M} (in {brief(far)})"

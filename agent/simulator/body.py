@@ -1,0 +1,69 @@
+"""The fields of a request's body, held to what the operation takes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from agent.simulator.answers import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.simulator.call import Call
+
+    Kind = Callable[[Any], bool]
+
+
+def flag(value: Any) -> bool:
+    """True or false."""
+    return isinstance(value, bool)
+
+
+def text(value: Any) -> bool:
+    """Text that is not empty."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def optional_text(value: Any) -> bool:
+    """Text, or null."""
+    return value is None or text(value)
+
+
+def texts(value: Any) -> bool:
+    """A list of texts."""
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def groups(value: Any) -> bool:
+    """A map of maps; an empty map is written as a list by some clients of PHP."""
+    return value == [] or (isinstance(value, dict) and all(isinstance(one, dict) for one in value.values()))
+
+
+def one_of(*choices: str) -> Kind:
+    """One of these words."""
+    return lambda value: value in choices
+
+
+def resources(*choices: str) -> Kind:
+    """How resources are initialized, which may be left to the platform."""
+
+    def right(value: Any) -> bool:
+        if value is None:
+            return True
+        return isinstance(value, dict) and not set(value) - {"init"} and value.get("init") in (*choices, None)
+
+    return right
+
+
+def fields(call: Call, required: dict[str, Kind], allowed: dict[str, Kind] | None = None) -> dict[str, Any]:
+    """The body, with all of the required and some of the allowed fields and no other; else 400."""
+    body = call.json_body()
+    kinds = {**required, **(allowed or {})}
+    for name in required:
+        if name not in body:
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"The field {name} is required.")
+    for name, value in body.items():
+        if name not in kinds or not kinds[name](value):
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"The field {name} is unknown here or of the wrong type.")
+    return body

@@ -1,0 +1,98 @@
+"""The course of an activity: its beginning, what it commits on the way, its end."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from agent.simulator import activity as kinds
+from agent.simulator.effects import backups, code, lifecycle, runs
+from agent.simulator.environment import FAILED_COMMAND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from agent.simulator.activity import Activity
+    from agent.simulator.world import World
+
+    Effect = Callable[[World, Activity, datetime], None]
+
+# What an activity commits, before its own deployment if it has one.
+WORK: dict[str, Effect] = {
+    kinds.SOURCE_OPERATION: code.commit,
+    kinds.SYNCHRONIZE: code.synchronize,
+    kinds.MERGE: code.merge,
+}
+# What is done at the end of an activity that succeeds.
+DONE: dict[str, Effect] = {
+    kinds.BACKUP: backups.keep,
+    kinds.BACKUP_DELETE: backups.delete,
+    kinds.RESTORE: backups.restore,
+    kinds.BRANCH: lifecycle.bring_up,
+    kinds.ACTIVATE: lifecycle.bring_up,
+    kinds.RESUME: lifecycle.bring_up,
+    kinds.PAUSE: lifecycle.pause,
+    kinds.OPERATION: runs.succeed,
+    kinds.TASK: runs.succeed,
+}
+
+
+def begin(world: World, activity: Activity, at: datetime) -> None:
+    """Start a pending activity; a push that came back from outside moves the head only now."""
+    activity.state = "in_progress"
+    if activity.type == kinds.PUSH:
+        code.receive(world, activity, at)
+    activity.started_at = at
+    plan = activity.plan
+    if plan.seconds is not None:
+        activity.ends_at = at + timedelta(seconds=plan.seconds)
+    if plan.commits_after is not None:
+        activity.commits_at = at + timedelta(seconds=plan.commits_after)
+    activity.write(at, f"Starting {activity.type}\n")
+
+
+def work(world: World, activity: Activity, at: datetime) -> None:
+    """Let an activity commit what it is for; where that leaves nothing to deploy, it is over."""
+    activity.worked = True
+    activity.commits_at = None
+    WORK[activity.type](world, activity, at)
+    if not activity.deploys and activity.plan.commits_after is not None:
+        activity.ends_at = at
+        activity.plan = dataclasses.replace(activity.plan, ending="success")
+
+
+def end(world: World, activity: Activity, at: datetime) -> None:
+    """Finish a running activity the way its plan says, with all that follows from it."""
+    activity.ends_at = at
+    if activity.plan.ending == "cancelled":
+        cancel(world, activity, at)
+        return
+    if activity.plan.commits and not activity.worked and activity.plan.ending == "success":
+        work(world, activity, at)
+    activity.state = "complete"
+    activity.completed_at = at
+    activity.result = activity.plan.ending
+    if activity.type in code.DEPLOYING or activity.deploys:
+        code.deploy(world, activity, at)
+    elif activity.result == "failure":
+        activity.commands = [{"app": runs.container(activity), "type": activity.type, "exit_code": FAILED_COMMAND}]
+    elif activity.type in DONE:
+        DONE[activity.type](world, activity, at)
+    if activity.result == "failure":
+        activity.failure_reason = "shell" if activity.commands else "error"
+        lifecycle.give_up(world, activity)
+    activity.write(at, f"Finished: {activity.result}\n")
+
+
+def cancel(world: World, activity: Activity, at: datetime) -> None:
+    """Stop an activity; what it had not done yet will not happen."""
+    activity.state = "cancelled"
+    activity.cancelled_at = activity.completed_at = at
+    activity.result = None
+    activity.commits_at = activity.ends_at = None
+    if activity.type == kinds.BACKUP_DELETE:
+        backups.keep_after_all(world, activity)
+    lifecycle.give_up(world, activity)
+    activity.write(at, "Cancelled\n")

@@ -1,0 +1,41 @@
+"""The life of an environment: how it comes up, pauses, and what becomes of one that did not come up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.simulator import activity as kinds
+from agent.simulator.environment import DataNote, Deployment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from agent.simulator.activity import Activity
+    from agent.simulator.world import World
+
+
+def bring_up(world: World, activity: Activity, at: datetime) -> None:
+    """Deploy the head of an environment that did not run.
+
+    A new one, or one that was inactive, has a copy of its parent's data (docs:glossary); a paused one has its own.
+    """
+    environment = world.environments[activity.environment]
+    environment.record(Deployment(at, environment.head, activity.id, successful=True))
+    environment.live = world.variables.deployed(world.environments, environment.id)
+    cloned = activity.type == kinds.ACTIVATE or activity.parameters.get("clone_parent", False)
+    if cloned and environment.parent is not None:
+        environment.data_from = DataNote(environment.parent, at)
+    world.set_status(environment, "active", at)
+
+
+def pause(world: World, activity: Activity, at: datetime) -> None:
+    """Stop what runs on the environment, and keep its data."""
+    world.set_status(world.environments[activity.environment], "paused", at)
+
+
+def give_up(world: World, activity: Activity) -> None:
+    """Leave a new environment that did not come up as a branch without anything that runs."""
+    environment = world.environments[activity.environment]
+    new = activity.type in (kinds.BRANCH, kinds.RESTORE) and not environment.deployments
+    if new and environment.status == "dirty":
+        environment.status = "inactive"

@@ -1,0 +1,74 @@
+"""What most steps that make a request have in common, to be overridden where a kind is different."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from agent.engine.facts import Activity, Environment
+from agent.engine.job import StepPlan
+from agent.engine.step import Case, Done, Recognition, Verdict
+
+ACTIVE = frozenset({"active"})
+ENGAGED = frozenset({"environment.push", "environment.redeploy", "environment.merge", "environment.source-operation"})
+
+
+class RequestStep:
+    """One request at a link of an active environment, whose activity's success is success."""
+
+    way: Literal["request"] = "request"
+    name = ""
+    activity_type = ""
+    link = ""
+    permission_link = ""
+    statuses = ACTIVE
+    waits_for: frozenset[str] = ENGAGED
+    retryable: frozenset[str] = frozenset({"activity-failed"})
+    ends_staged = False
+    listed_elsewhere = False
+
+    def describe(self, plan: StepPlan) -> str:
+        """The step in a few words for people."""
+        return f"{self.name}{on(plan)}"
+
+    def changes(self, plan: StepPlan, home: str) -> str | None:
+        """The environment that the step is about."""
+        return plan.environment(home)
+
+    def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
+        """Whether it may be begun only after a backup was proved in the same run."""
+        return False
+
+    def path(self, case: Case, environment: Environment) -> str:  # noqa: ARG002  the protocol's signature
+        """Where the link points."""
+        return environment.links[self.link]
+
+    def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the protocol's signature
+        """An empty object."""
+        return {}
+
+    def settled(self, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's signature
+        """Whatever the environment is like, it is asked for."""
+        return None
+
+    def shortcut(self, case: Case, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's
+        """There is no way round asking."""
+        return None
+
+    def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  the protocol's
+        """The platform takes no mark here: type, user and time must do."""
+        return "maybe"
+
+    def adopts(self, case: Case, activity: Activity) -> bool:  # noqa: ARG002  the protocol's signature
+        """What somebody else began is waited for, not taken over."""
+        return False
+
+    def judge(self, case: Case, activity: Activity) -> Verdict:
+        """The activity's success is all there is to know."""
+        text = f"{self.describe(case.step.plan)} done (activity {activity.id})"
+        return Done("done", text, {"activity": activity.id})
+
+
+def on(plan: StepPlan) -> str:
+    """Where the step works, where it names another environment than the agent's own."""
+    named = plan.environment("")
+    return f" on {named}" if named else ""

@@ -1,0 +1,37 @@
+"""For every test: nothing that it writes, prints or starts holds a secret; see ``tests/canaries.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import canaries
+
+_module: list[object] = [None]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart() -> None:
+    canaries.listen()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    module = item.path
+    canaries.begin(new_module=module != _module[0])
+    _module[0] = module
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Files are searched before fixtures take them away; what is found fails the test."""
+    canaries.search_files(canaries.places(item))
+    try:
+        yield
+    finally:
+        for _, where, text in item._report_sections:
+            canaries.search(text, {"stdout": "output", "stderr": "error output"}.get(where, where))
+        found = canaries.leaks(item)
+        if found:
+            pytest.fail("a secret got out: " + "; ".join(found), pytrace=False)

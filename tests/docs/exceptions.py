@@ -1,0 +1,32 @@
+"""The few blocks that do not run in the sandbox, each with its reason. Their command lines are parsed all the same."""
+
+from __future__ import annotations
+
+#: Shell, by page and first line.
+NOT_RUN = {
+    "README.md: make demo": "runs for minutes; it is tried whole before a release, and the target is looked for here",
+    "README.md: make test": "would run this very test",
+    "README.md: upsun user:add robot@example.com --role viewer --role production:admin": (
+        "the official CLI asks for the value on a terminal; tests/simulator tries both commands with it given"
+    ),
+    "docs/init.md: pip install '.[init]'": "needs the package index; the extra is looked for here",
+    'docs/ci.md: eval "$(upsun-agent ssh env)"': "bash of a CI system; tests/ssh runs the very line against sshd",
+    'docs/monitoring.md: upsun ssh -p "$PROJECT" -e main \\': (
+        "needs the official CLI and a project; tests/report runs the agent's part of it"
+    ),
+    "docs/report.md: upsun ssh -e main '. .upsun-agent/environment.sh; upsun-agent report --html -' > report.html": (
+        "needs the official CLI and a project; tests/report runs the agent's part of it"
+    ),
+    "docs/notifications.md: upsun variable:create -e main --level environment --prefix env --name SLACK_URL \\": (
+        "needs the official CLI and a project; tests/simulator tries the command"
+    ),
+    "docs/notifications.md: upsun-agent notify test": "sends messages; tests/notify runs these against real receivers",
+}
+#: Pages that speak of a run that was.
+AFTER_A_RUN = {"docs/logs.md", "docs/monitoring.md", "docs/report.md"}
+#: YAML that is no configuration of the platform: the test that runs it.
+RUN_ELSEWHERE = {
+    "docs/ci.md: name: Nightly update": "tests/docs/test_ci_examples.py",
+    "docs/ci.md: nightly-update:": "tests/docs/test_ci_examples.py",
+    "docs/monitoring.md: groups:": "tests/docs/test_monitoring_pages.py",
+}

@@ -1,0 +1,19 @@
+"""Every kind of step has a page, and the example on it is a valid job that shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.config import parse
+from agent.steps import KINDS
+from tools.step_pages import PROSE, example
+
+
+def test_every_kind_has_a_page() -> None:
+    assert set(PROSE) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_example_is_a_valid_job_with_the_step(kind: str) -> None:
+    job = parse(example(kind)).job("example")
+    assert kind in {step.kind for step in (*job.steps, *job.on_failure)}
