@@ -18,7 +18,7 @@ from agent.doctor import Finding, code_of, place, worst
 from agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
 from agent.journal.directory import reading_if_any
 from agent.limits import TICK_BUDGET
-from agent.places import on_server
+from agent.places import last_tick, on_server
 from agent.report.story import Tone
 from agent.standing import Standing, token_in, token_of
 
@@ -191,8 +191,8 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
 
 def _last_tick(context: Context, directory: str | None) -> int | None:
     """When the last tick was, in seconds since 1970; None where that cannot be told."""
-    if directory is None:
-        return None
+    if directory is None or not on_server(directory):
+        return None if directory is None else last_tick(directory)
     try:
         with reading_if_any(directory, context.container.identity) as journal:
             return journal.last_tick()

@@ -20,13 +20,19 @@ NOT_RUN = {
     "docs/notifications.md: upsun variable:create -e main --level environment --prefix env --name SLACK_URL \\": (
         "needs the official CLI and a project; tests/simulator tries the command"
     ),
+    "docs/scale.md: python -m bench.fleet --environments 10000": (
+        "takes minutes; tests/bench/test_fleet.py runs it with 1,000"
+    ),
     "docs/notifications.md: upsun-agent notify test": "sends messages; tests/notify runs these against real receivers",
 }
 #: Pages that speak of a run that was.
-AFTER_A_RUN = {"docs/logs.md", "docs/monitoring.md", "docs/report.md"}
-#: YAML that is no configuration of the platform: the test that runs it.
+AFTER_A_RUN = {"docs/logs.md", "docs/monitoring.md", "docs/report.md", "docs/shared-journal.md"}
+#: Pages whose app is related to a database.
+WITH_DATABASE = {"docs/shared-journal.md"}
+#: YAML that is no configuration of the platform, and SQL: the test that runs it.
 RUN_ELSEWHERE = {
     "docs/ci.md: name: Nightly update": "tests/docs/test_ci_examples.py",
     "docs/ci.md: nightly-update:": "tests/docs/test_ci_examples.py",
+    "docs/shared-journal.md: -- PostgreSQL": "tests/journal/test_tables.py",
     "docs/monitoring.md: groups:": "tests/docs/test_monitoring_pages.py",
 }

@@ -7,12 +7,15 @@ our reader, YAML is held to the platform's schema. What cannot run is in ``excep
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +27,11 @@ from agent.cli.main import build
 from agent.config import JobFileInvalid, parse
 from tests.config_schema import loaded, schema
 from tests.docs.blocks import BLOCKS, PAGES, REPOSITORY, Block, blocks_in
-from tests.docs.exceptions import AFTER_A_RUN, NOT_RUN, RUN_ELSEWHERE
-from tests.docs.sandbox import SHELL, job_file_for, sandbox
+from tests.docs.exceptions import AFTER_A_RUN, NOT_RUN, RUN_ELSEWHERE, WITH_DATABASE
+from tests.docs.sandbox import SHELL, Sandbox, job_file_for, sandbox
+from tests.needs import database
 from tests.simulator.official_cli import binary
+from tools.databases import DATABASE, OWNER, Postgres, Server, running
 from tools.reference import pages
 
 SHELLS = {"sh", "shell", "bash", "console"}
@@ -85,6 +90,11 @@ def documents(block: Block) -> None:
             json.loads(line)
 
 
+def statements(block: Block) -> None:
+    """SQL that a test says to real servers."""
+    assert block.key in RUN_ELSEWHERE, f"{block.place}: name the test that says this to a server in RUN_ELSEWHERE"
+
+
 def a_program(block: Block) -> None:
     """Python that parses; what it uses is the reader's."""
     ast.parse(block.text)
@@ -119,6 +129,7 @@ HANDLERS: dict[str, Callable[[Block], None]] = {
     "json": documents,
     "jsonl": documents,
     "python": a_program,
+    "sql": statements,
     "dockerfile": an_image,
     "": no_code,
     "text": no_code,
@@ -160,7 +171,10 @@ WITH_SCRIPTS = sorted({block.page for block in BLOCKS if scripts_of(block.page)}
 
 @pytest.mark.parametrize("page", WITH_SCRIPTS)
 def test_the_commands_of_a_page_work_from_top_to_bottom(page: str, tmp_path: Path) -> None:
-    with sandbox(tmp_path) as container:
+    with ExitStack() as stack:
+        container = stack.enter_context(sandbox(tmp_path))
+        if page in WITH_DATABASE:
+            relate(container, stack.enter_context(running(database(Postgres, page))))
         if page in AFTER_A_RUN:
             container.use(usual())
             assert container.run("upsun-agent run nightly-update --wait").returncode == 0
@@ -171,6 +185,13 @@ def test_the_commands_of_a_page_work_from_top_to_bottom(page: str, tmp_path: Pat
                 continue
             done = container.run(block.text)
             assert done.returncode == 0, f"{block.place}\n{done.stdout}\n{done.stderr}"
+
+
+def relate(container: Sandbox, server: Server) -> None:
+    """Give the app a relationship named database."""
+    login = {"host": "127.0.0.1", "port": server.port, "username": OWNER, "password": server.password}
+    found = {"database": [{"scheme": "pgsql", "path": DATABASE, "query": {"is_master": True}, **login}]}
+    container.variables["PLATFORM_RELATIONSHIPS"] = base64.b64encode(json.dumps(found).encode()).decode()
 
 
 def shown(run: Callable[[str], subprocess.CompletedProcess[str]], block: Block) -> None:
@@ -207,6 +228,11 @@ def parse_line(program: str, words: list[str], place: str) -> None:
         extra = re.search(r"\[(\w+)\]", " ".join(words))
         project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
         assert extra is None or extra[1] in project["optional-dependencies"]
+    elif program == "python":
+        said = subprocess.run(
+            [sys.executable, *words[:2], "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        )
+        assert all(word in said.stdout for word in words if word.startswith("--")), place
     elif program == "eval":
         inner = re.fullmatch(r"\$\((.*)\)", words[0])
         assert inner is not None, place
