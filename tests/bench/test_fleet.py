@@ -1,0 +1,32 @@
+"""The simulated fleet runs, and no tick of it fails: with a tenth of the environments that docs/scale.md speaks of."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import fleet
+from tests.needs import database
+from tools.databases import Postgres
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMMAND = ("-m", "bench.fleet", "--environments", "1000", "--seconds", "4", "--json")
+
+
+def test_a_small_fleet_ticks_on_a_real_server_and_the_table_tells_of_it() -> None:
+    database(Postgres, "a fleet on one server")
+    done = subprocess.run([sys.executable, *COMMAND], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["environments"] == 1000
+    for pace in ("paced", "full"):
+        assert found[pace]["ticks"] > 0
+        assert found[pace]["failed"] == 0
+    assert found["full"]["ticks"] > found["paced"]["ticks"], "as fast as it goes is faster"
+    assert found["at_once"]["refused"] == 0
+    assert found["megabytes"]["events"][0] > 0
+    told = fleet.table(found)
+    assert "1,000 environments" in told
+    assert "| ticks that could not be had | 0 | 0 |" in told
