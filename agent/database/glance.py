@@ -43,12 +43,16 @@ def is_idle(place: str, environ: Mapping[str, str], basis: str, now: float) -> b
 
 
 def _on_postgres(endpoint: Endpoint, values: Sequence[str]) -> bool:
-    from agent.database.libpq import change_one  # noqa: PLC0415  late: for this kind of server only
+    from agent.database.libpq import NotToBeHad, change_one  # noqa: PLC0415  late: for this kind of server only
 
     text = _MARK
     for number in range(1, len(values) + 1):
         text = text.replace("%s", f"${number}", 1)
-    return change_one(endpoint, [text.format(p=prefix) for prefix in (f"{SCHEMA}.", PREFIX)], values, IDLE_DATABASE)
+    texts = [text.format(p=prefix) for prefix in (f"{SCHEMA}.", PREFIX)]
+    try:
+        return change_one(endpoint, texts, values, IDLE_DATABASE)
+    except NotToBeHad:
+        return False
 
 
 def _on_mysql(place: str, endpoint: Endpoint, values: Sequence[str]) -> bool:

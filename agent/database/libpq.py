@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Sequence
 
 from agent.database.place import Endpoint
-from agent.errors import Busy
 
 POLLING_FAILED, POLLING_READING, POLLING_OK = 0, 1, 3
 COMMAND_OK = 1
@@ -23,7 +22,7 @@ POINTERS = ("PQconnectStartParams", "PQgetResult", "PQcmdTuples", "PQresultError
 SQLSTATE = ord("C")
 
 
-class NotToBeHad(Busy):
+class NotToBeHad(Exception):
     """The server cannot be had, did not answer in time, or there is no libpq here."""
 
 

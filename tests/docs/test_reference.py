@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -21,3 +22,17 @@ def test_the_checked_in_page_equals_what_the_code_says(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(scripts()))
 def test_the_checked_in_completion_script_equals_what_the_code_says(name: str) -> None:
     assert (DIRECTORY / name).read_text(encoding="utf-8") == scripts()[name], "run: make docs"
+
+
+def test_every_error_of_every_module_is_in_the_page() -> None:
+    code = (
+        "import importlib, pkgutil, agent\n"
+        "from tools.reference import exit_codes\n"
+        "page = exit_codes()\n"
+        "for module in pkgutil.walk_packages(agent.__path__, 'agent.'):\n"
+        "    if not module.name.endswith('__main__'):\n"
+        "        importlib.import_module(module.name)\n"
+        "assert exit_codes() == page, 'a module of errors is missing in tools.reference.LATE'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=DOCS.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
