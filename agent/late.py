@@ -19,9 +19,12 @@ class Late(ModuleType):
 
     def __init__(self, name: str, **given: Any) -> None:
         super().__init__(name)
-        vars(self).update(given)
-        self._given = tuple(given)
+        self._given = given
         self._real: ModuleType | None = None  # known where it was imported before it was replaced
+
+    def take_hold(self) -> None:
+        """Stand in, with what is given."""
+        vars(self).update(self._given)
 
     def let_go(self) -> None:
         """Stand in for all of the module from now on: what was given was for those who imported it meanwhile."""
@@ -78,6 +81,7 @@ def held_back(*modules: str | Late, absent: tuple[str, ...] = ()) -> Iterator[No
     held |= {name: None for name in absent if name not in sys.modules}  # None is the import system's: not there
     before = {name: sys.modules[name] for name in held if name in sys.modules}
     for each in late:
+        each.take_hold()
         each._real = before.get(each.__name__)  # noqa: SLF001  as above
         parent, _, child = each.__name__.rpartition(".")
         if parent:  # after `import a.b` one asks `a` for its `b`, and not only while the block lasts

@@ -58,9 +58,9 @@ class Bug:
 BUGS = (
     Bug(
         "the request goes out before the intent is written",
-        "agent/tick.py",
-        "                self._flush()\n                event, activity = self._performer.send(decision)\n",
-        "                event, activity = self._performer.send(decision)\n                self._flush()\n",
+        "agent/runner.py",
+        "                flush()\n                event, activity = self._performer.send(decision)\n",
+        "                event, activity = self._performer.send(decision)\n                flush()\n",
     ),
     Bug(
         "the proof of the backup is skipped",
@@ -317,9 +317,9 @@ BUGS = (
     ),
     Bug(
         "messages are kept apart from their events",
-        "agent/tick.py",
-        "        self._desk.journal.append(run.id, *events, notes=notes)\n",
-        "        self._desk.journal.append(run.id, *events)\n        self._desk.journal.append(run.id, notes=notes)\n",
+        "agent/chronicle.py",
+        "        self.journal.append(run.id, *events, notes=notes)\n",
+        "        self.journal.append(run.id, *events)\n        self.journal.append(run.id, notes=notes)\n",
     ),
     Bug(
         "a webhook's signature does not cover the body",

@@ -16,7 +16,8 @@ from agent.journal.directory import reading
 from agent.report.story import lengths_told, step_words, tell
 from agent.report.times import span
 from agent.report.views import event_view, iso, run_view, runs_view
-from agent.tick import TickReport, run_tick, ticking
+from agent.tick import run_tick, ticking
+from agent.tick_report import TickReport
 
 POLL_FIRST, POLL_MOST = 3.0, 15.0  # seconds between passes of run --wait
 

@@ -42,7 +42,8 @@ from agent.engine.facts import (
 from agent.engine.job import Job
 from agent.journal import Cursor, Glance, Notes, RunRow
 from agent.site import Site
-from agent.tick import Tick, TickReport
+from agent.tick import Tick
+from agent.tick_report import TickReport
 
 SLOT = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 JOBS = """
@@ -298,9 +299,8 @@ class Agent:
 
     def tick(self, knife: Knife | None = None) -> TickReport:
         self.journal.knife = self.platform.knife = knife or Knife()
-        desk = SimpleNamespace(journal=self.journal, fresh=False)
-        tick = Tick(self._site, desk)  # type: ignore[arg-type]
-        tick._performer = self.platform  # type: ignore[assignment]
+        desk = SimpleNamespace(journal=self.journal, fresh=False, waited=0.0)
+        tick = Tick(self._site, desk, self.platform)  # type: ignore[arg-type]
         tick.open_due()
         tick.advance_all()
         tick.finish()

@@ -156,3 +156,17 @@ def test_what_is_let_in_is_imported_for_real_from_then_on() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_stand_in_can_be_held_back_twice() -> None:
+    code = (
+        "from agent.late import Late, held_back\n"
+        "lean = Late('colorsys', rgb_to_hsv='given')\n"
+        "for _ in range(2):\n"
+        "    with held_back(lean):\n"
+        "        import colorsys\n"
+        "        assert colorsys.rgb_to_hsv == 'given'\n"
+        "    assert lean.rgb_to_hsv != 'given'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

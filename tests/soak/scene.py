@@ -29,7 +29,8 @@ from agent.logs import Redaction, make_log
 from agent.performer import Performer
 from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
 from agent.site import Site
-from agent.tick import TickReport, run_tick
+from agent.tick import run_tick
+from agent.tick_report import TickReport
 from agent.upsun.client import Client, Endpoints
 from agent.upsun.transport import Transport, in_process
 

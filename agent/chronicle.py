@@ -1,0 +1,96 @@
+"""Events on their way into the journal: with what people are to be told of them, and onto the log once they are there.
+
+This is the one door to the journal's events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from agent.engine import events as ev
+from agent.engine.run import Run, apply
+from agent.journal import Journal, Notes
+from agent.logs import LogLine, line_of, lines_of
+from agent.site import Desk, Site
+from agent.suspension import suspending, suspension
+
+
+class Chronicle:
+    """Writes what happens to runs, and tells of it."""
+
+    def __init__(self, site: Site, desk: Desk) -> None:
+        self._site = site
+        self._desk = desk
+        self._unwritten: list[tuple[Run, ev.Event]] = []
+
+    @property
+    def journal(self) -> Journal:
+        """The journal in use."""
+        return self._desk.journal
+
+    def open_run(self, opened: ev.RunOpened, later: Sequence[ev.Event] = (), *, told: bool = False) -> bool:
+        """Open a run, with the events that follow at once; ``told``: of its opening people have heard before.
+
+        False where the job already has a run for the slot.
+        """
+        events = (opened, *later)
+        notes = self._news(opened.run, str(opened.job["name"]), events)
+        if not self.journal.open_run(opened, later, notes=notes):
+            return False
+        for number, (line, event) in enumerate(zip(lines_of(events), events, strict=True)):
+            if number or not told:
+                self._tell(line, event)
+        return True
+
+    def record(self, run: Run, event: ev.Event) -> Run:
+        """The run after the event, which is on the disk before the next request leaves (see ``flush``)."""
+        after = apply(run, event)
+        self._unwritten.append((after, event))
+        return after
+
+    def flush(self) -> None:
+        """Write the events recorded since the last request, in one synced transaction, and tell of them.
+
+        What is lost with a process in between is only what was concluded from answers, and is concluded again.
+        """
+        if not self._unwritten:
+            return
+        written, self._unwritten = self._unwritten, []
+        run, events = written[-1][0], [event for _, event in written]
+        held = self._broken_circuit(run)
+        notes = self._news(run.id, run.job.name, events, held)
+        if held is not None:
+            notes = {**notes, **suspending(run.job.name, held, self._site.clock.now())}
+        self.journal.append(run.id, *events, notes=notes)
+        for after, event in written:
+            self._tell(line_of(event, run.id, run.job.name, run.slot, after), event)
+        if held is not None:
+            self._site.log.error("job-suspended", job=run.job.name, run=run.id, reason=held)
+
+    def close_unread(self, run: str, job: str, closed: ev.RunClosed) -> None:
+        """Close a run that cannot be folded."""
+        self.flush()
+        self.journal.append(run, closed, notes=self._news(run, job, (closed,)))
+        self._tell(line_of(closed, run, job), closed)
+
+    def _news(self, run: str, job: str, events: Iterable[ev.Event], held: str | None = None) -> Notes:
+        """What is to be told of these events, kept with them until it is delivered; nothing where nobody is told."""
+        herald = self._site.herald
+        return {} if herald is None else herald.news(self.journal, run, job, events, held)
+
+    def _broken_circuit(self, run: Run) -> str | None:
+        """Why the job is to be suspended now: too many runs in a row failed, and it says so."""
+        after = run.job.suspend_after
+        if not after or run.closed is None or run.closed.outcome != "failed":
+            return None
+        rows = self.journal.rows(job=run.job.name, most=after * 10)
+        ended = [row.outcome for row in rows if row.outcome in {"succeeded", "failed"}][: after - 1]
+        if ended != ["failed"] * (after - 1) or suspension(self.journal, run.job.name) is not None:
+            return None
+        return f"the last {after} runs failed (suspend-after)"
+
+    def _tell(self, line: LogLine, event: ev.Event) -> None:
+        """Every recorded event is a log line of the same name."""
+        line.write(self._site.log)
+        if self._site.on_event is not None:
+            self._site.on_event(line.keys["run"], event)

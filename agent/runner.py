@@ -1,0 +1,130 @@
+"""Taking an open run on: decide, perform, record, until it waits or is over."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+from typing import assert_never
+
+from agent.chronicle import Chronicle
+from agent.engine import events as ev
+from agent.engine.decide import Background, Execute, Look, Record, Rest, Send, Wait, decide
+from agent.engine.facts import Answer, LookAtActivity, LookAtRetention, Observation, Question
+from agent.engine.job import Job
+from agent.engine.policy import manual_limit
+from agent.engine.run import InconsistentEvents, Run, fold
+from agent.errors import Bug
+from agent.limits import PASS_MOST
+from agent.performer import Performer
+from agent.site import Site
+from agent.steps import KINDS
+from agent.tick_report import TickReport
+
+#: The note in the journal of the backup quota as it was last seen.
+QUOTA = "manual-backup-limit"
+
+
+class Runner:
+    """Takes runs on and notes in the report where they then stand."""
+
+    def __init__(self, site: Site, chronicle: Chronicle, performer: Performer, report: TickReport) -> None:
+        self._site = site
+        self._chronicle = chronicle
+        self._performer = performer
+        self._report = report
+
+    def advance(self, run_id: str) -> Run | None:
+        """Take one run as far as it goes now; returns it as it then stands, None where its events do not fold."""
+        try:
+            run = fold(self._chronicle.journal.events(run_id))
+        except InconsistentEvents as error:
+            self._close_senseless(run_id, str(error))
+            return None
+        seen = Observation()
+        claimed = set(self._chronicle.journal.claimed())
+        for _ in range(PASS_MOST):
+            try:
+                decision = decide(run, self._site.clock.now(), seen, KINDS, self._background(run, claimed))
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # The snapshot holds settings that no job file can. Raised on, it would stop this tick and every later.
+                self._close_senseless(run_id, f"nothing can be decided on it ({type(error).__name__})")
+                return None
+            if isinstance(decision, Execute) and not self._performer.has_time_for(decision):
+                decision = Wait("budget", "this tick has no time left for the command")
+            if isinstance(decision, Wait | Rest):
+                run = self._waiting(run, decision) if isinstance(decision, Wait) else run
+                self._chronicle.flush()
+                self._report.runs[run.id] = run
+                return run
+            run, seen = self._carry_out(run, decision, seen)
+        self._chronicle.flush()
+        raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
+
+    def _carry_out(
+        self, run: Run, decision: Look | Record | Send | Execute, seen: Observation
+    ) -> tuple[Run, Observation]:
+        """The run and what was seen, after one decision."""
+        record, flush = self._chronicle.record, self._chronicle.flush
+        match decision:
+            case Look():
+                flush()
+                return run, seen.plus(decision.question, self._look(run, decision.question))
+            case Record():
+                return record(run, decision.event), seen
+            case Send():
+                run = record(run, decision.intent)
+                flush()
+                event, activity = self._performer.send(decision)
+                seen = seen.environments()  # what was listed before a request says nothing about it
+                if activity is not None:
+                    seen = seen.plus(LookAtActivity(activity.id), activity)
+                return record(run, event), seen
+            case Execute():
+                run = record(run, decision.intent)
+                flush()
+                return record(run, self._performer.execute(decision)), Observation()  # all may be different now
+            case _:
+                assert_never(decision)
+
+    def _close_senseless(self, run_id: str, why: str) -> None:
+        """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
+        text = f"the journal of this run makes no sense: {why}"
+        closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
+        self._chronicle.close_unread(run_id, run_id.partition("@")[0], closed)
+        self._report.senseless.append(run_id)
+
+    def _look(self, run: Run, question: Question) -> Answer:
+        answer = self._performer.look(question)
+        if isinstance(question, LookAtRetention):
+            limit = manual_limit(run.job, answer)
+            if limit is not None:
+                self._chronicle.journal.note(QUOTA, str(limit))
+        return answer
+
+    def _waiting(self, run: Run, wait: Wait) -> Run:
+        if (run.waits_on, run.wait_message) != (wait.on, wait.message):
+            event = ev.WaitBegun(at=self._site.clock.now(), on=wait.on, message=wait.message)
+            run = self._chronicle.record(run, event)
+        if wait.trouble is not None:
+            self._site.log.warning("trouble", job=run.job.name, run=run.id, trouble=wait.on, message=wait.message)
+        self._report.waits[run.id] = wait
+        return run
+
+    def _background(self, run: Run, claimed: set[str]) -> Background:
+        """``claimed`` grows with the run; what a step is waiting for now is its own, all else is somebody's already."""
+        claimed.update(step.activity for step in run.steps if step.activity)
+        current = {step.activity for step in run.steps if step.activity and not step.over}
+        known = self._chronicle.journal.noted(QUOTA)
+        limit = int(known) if known and known.isdigit() else None
+        return Background(frozenset(claimed - current), limit, zone_of(run.job))
+
+
+def zone_of(job: Job) -> tzinfo:
+    """The job's zone; UTC where this machine does not know it, which the job file's check has said."""
+    if job.timezone == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  late: it costs a fifth of an idle tick
+
+    try:
+        return ZoneInfo(job.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
