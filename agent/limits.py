@@ -81,6 +81,7 @@ SECRET_FORM_MOST = 24 * 1024  # characters that a stream holds back: a private k
 # --- reports ----------------------------------------------------------------------------------------------
 REPORT_DAYS = 30  # a page shows, unless told otherwise: a month fits on a screen
 REPORT_DAYS_MOST = 400  # history is not kept longer
+REPORT_FLEET = 1000  # environments on the page of a fleet: a megabyte; what is in trouble comes first
 REPORT_JOBS = 40  # jobs with a calendar on a page: more is not read on one page
 REPORT_RUNS = 20  # runs told event by event on a page, some 10 kB each
 REPORT_EVENTS = 200  # of one run on a page; a whole run has about 20

@@ -220,7 +220,7 @@ DOCUMENTS: dict[str, Schema] = {
                 kind={"enum": ["html", "prometheus", "otlp"]},
                 to=told(TEXT, "The file, or the host of the collector."),
                 bytes=told(maybe(INTEGER), "The size of the file."),
-                items=told(INTEGER, "Runs on the page, or samples of metrics."),
+                items=told(INTEGER, "Runs (with --all: environments) on the page, or samples of metrics."),
             )
         ),
     ),

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from agent.cli.context import Context
-from agent.engine.bounds import TICK_GAP
 from agent.errors import EXIT_OK
 from agent.journal.fleet import Member, fleet
+from agent.report.fleet import is_overdue
 from agent.report.times import ago
 from agent.report.views import iso
 
@@ -32,11 +32,6 @@ def show(context: Context) -> int:
         context.terminal.say(f"overdue: {name}: no tick since {ago(member.last_tick, now)}", "odd")
     context.terminal.say(f"{len(members)} journals, {len(late)} overdue; state in {context.directory}", "dim")
     return EXIT_OK
-
-
-def is_overdue(member: Member, now: datetime) -> bool:
-    """Whether its ticks have stopped: crons tick every five minutes, at most twenty late."""
-    return member.last_tick is None or now - member.last_tick > TICK_GAP
 
 
 def _row(member: Member, now: datetime) -> tuple[str, ...]:

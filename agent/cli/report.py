@@ -34,6 +34,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     )
     report.add_argument("--html", metavar="FILE", help="write the page there")
     report.add_argument(
+        "--all", action="store_true", help="of every environment, app and project whose state is in the same place"
+    )
+    report.add_argument(
         "--days",
         metavar="N",
         type=whole_number(1, REPORT_DAYS_MOST),
@@ -58,17 +61,42 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 def _report(context: Context) -> int:
     options = context.options
     _check(context)
-    written = []
+    written: list[dict[str, Any]] = []
+    if options.all:
+        written += _of_all(context)
+        return _told(context, written)
     with reading_if_any(context.directory, context.container.identity) as journal:
         if options.html is not None:
             written.append(_html(context, journal))
         if options.prometheus is not None or options.otlp is not None:
             written += _metrics(context, measure(context, journal))
+    return _told(context, written)
+
+
+def _of_all(context: Context) -> list[dict[str, Any]]:
+    """The same of every journal in the place."""
+    from agent.journal.fleet import fleet  # noqa: PLC0415  late: it is asked for rarely
+    from agent.report.fleet import fleet_measures, fleet_page  # noqa: PLC0415  same
+
+    options, now, written = context.options, context.clock.now(), []
+    with fleet(context.directory) as found:
+        members = found.members()
+    if options.html is not None:
+        text = fleet_page(members, context.directory, now)
+        _write(context, options.html, text)
+        written.append({"kind": "html", "to": options.html, "bytes": len(text.encode()), "items": len(members)})
+    if options.prometheus is not None or options.otlp is not None:
+        written += _metrics(context, fleet_measures(members, now))
+    return written
+
+
+def _told(context: Context, written: list[dict[str, Any]]) -> int:
+    options = context.options
     if context.terminal.json_wanted:
         context.terminal.document({"at": iso(context.clock.now()), "written": written})
     elif STDOUT not in {options.html, options.prometheus}:
         for each in written:
-            what = "metrics" if each["kind"] != "html" else "runs"
+            what = "metrics" if each["kind"] != "html" else "environments" if options.all else "runs"
             context.terminal.note(f"{each['kind']}: {each['items']} {what} to {each['to']}", "good")
     return EXIT_OK
 
@@ -78,6 +106,8 @@ def _check(context: Context) -> None:
     options = context.options
     if options.html is None and options.prometheus is None and options.otlp is None:
         raise UsageError("nothing to write", remedy="give --html FILE, --prometheus FILE or --otlp")
+    if options.all and options.job is not None:
+        raise UsageError("--job is about one environment, --all about every one", remedy="give one of them")
     if [options.html, options.prometheus, STDOUT if options.json else None].count(STDOUT) > 1:
         raise UsageError("two things cannot go to standard output", remedy="give one of them a file")
     if options.otlp:

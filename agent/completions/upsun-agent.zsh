@@ -298,6 +298,7 @@ _shtab_upsun_agent_report_options=(
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--html[write the page there]:FILE:_files"
+  "--all[of every environment, app and project whose state is in the same place]"
   "--days[how many days the page shows (default\: 30)]:N:"
   "--job[show one job only on the page]:JOB:_upsun_agent_jobs"
   "--prometheus[write metrics there, for a textfile collector or a scrape]:FILE:_files"

@@ -49,7 +49,7 @@ ELEMENTS = (
 ATTRIBUTES = frozenset(
     {
         *("lang", "charset", "name", "content", "http-equiv", "rel", "href", "class", "id", "scope", "colspan", "open"),
-        *("role", "aria-label", "aria-labelledby", "aria-hidden", "datetime"),
+        *("role", "tabindex", "aria-label", "aria-labelledby", "aria-hidden", "datetime"),
         *("viewBox", "preserveAspectRatio", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "focusable"),
     }
 )

@@ -12,16 +12,15 @@ from agent.limits import REPORT_JOBS
 from agent.report.calendar import OUTCOMES, calendar, legend, outcome_word
 from agent.report.chart import chart
 from agent.report.durations import took
-from agent.report.markup import Child, Html, document, el, foreign, style, style_hash
+from agent.report.frame import head_of, tile
+from agent.report.markup import Child, Html, document, el, foreign
 from agent.report.overview import flight_words, next_words
 from agent.report.past import Past
-from agent.report.style import SHEET
 from agent.report.survey import JobStanding
 from agent.report.timeline import badge, moment, timelines
 from agent.report.times import ago, brief, span
 
 OPENED_JOBS = 6  # calendars that are open at once; the rest are boxes to open
-POLICY = f"default-src 'none'; style-src '{style_hash(SHEET)}'; img-src data:; base-uri 'none'; form-action 'none'"
 SECTIONS = (("now", "Now"), ("jobs", "Jobs"), ("calendars", "Calendars"), ("runs", "Runs"))
 
 
@@ -29,18 +28,6 @@ def page(past: Past) -> str:
     """The whole page."""
     seen = past.seen
     title = f"Jobs of {seen.environment}"
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("meta", name="referrer", content="no-referrer"),
-        el("meta", name="robots", content="noindex, nofollow, noarchive"),
-        el("title", f"{title} - upsun-agent"),
-        el("link", rel="icon", href="data:,"),
-        style(SHEET),
-    )
     body = el(
         "body",
         el("a", "Skip to what is now", href="#now", class_="skip"),
@@ -48,7 +35,7 @@ def page(past: Past) -> str:
         el("main", _now(past), _jobs(past), _calendars(past), _runs(past)),
         _footer(past),
     )
-    return document(head, body)
+    return document(head_of(title), body)
 
 
 def _header(past: Past, title: str) -> Html:
@@ -73,20 +60,20 @@ def _now(past: Past) -> Html:
     proof = seen.proofs.get(seen.environment)
     job, slot = past.coming[0] if past.coming else (None, None)
     tiles = [
-        _tile(
+        tile(
             "Last proved backup",
             ago(proof.created_at, seen.now) if proof else "never",
             el("span", el("code", proof.backup), f", made {proof.created_at:%Y-%m-%d %H:%M} UTC") if proof else "",
             "good" if proof else "odd",
         ),
-        _tile(
+        tile(
             "Next slot",
             ago(slot.due_at, seen.now) if slot else "none",
             f"{job.name}, {slot.name.replace('T', ' ')}" if job and slot else "no job has a slot to come",
             "plain" if slot else "odd",
         ),
-        _tile(f"Runs of {past.days} days", str(len(past.rows)), told, "bad" if counts["failed"] else "plain"),
-        _tile(
+        tile(f"Runs of {past.days} days", str(len(past.rows)), told, "bad" if counts["failed"] else "plain"),
+        tile(
             "Last tick",
             ago(seen.ticked, seen.now),
             f"{seen.ticks} ticks so far" if seen.ticks else "is the cron set up?",
@@ -102,16 +89,6 @@ def _now(past: Past) -> Html:
         _coming(past),
         id="now",
         aria_labelledby="now-title",
-    )
-
-
-def _tile(name: str, value: str, more: Html | str, tone: str) -> Html:
-    return el(
-        "li",
-        el("p", name, class_="name"),
-        el("p", value, class_="value"),
-        el("p", more, class_="dim"),
-        class_=f"tile {tone}",
     )
 
 

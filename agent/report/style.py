@@ -94,6 +94,10 @@ vertical-align:top;text-align:center;line-height:1.15}
 .chart details summary{padding:.25rem 0;color:var(--accent);font-size:.9rem}
 .plain th,.plain td{text-align:left;padding:.2rem .5rem .2rem 0;border-bottom:1px solid var(--rule);font-size:.9rem;
 font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto}
+.fleet{min-width:46rem}
+.fleet th,.fleet td{padding-right:1rem;vertical-align:top}
+.fleet tbody th{font-weight:600}
 .steps{display:grid;gap:.6rem;margin:.75rem 1rem}
 .steps svg{display:block;width:100%;height:.6rem;border-radius:3px}
 .steps p{margin:0}

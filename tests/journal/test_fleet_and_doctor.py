@@ -103,6 +103,41 @@ def test_status_all_shows_every_environment_and_says_which_is_overdue(app: App, 
     assert form.server.password not in told.said
 
 
+def test_report_all_writes_a_page_and_metrics_of_every_environment(
+    app: App, form: DatabaseForm, tmp_path: Path
+) -> None:
+    fill(form, datetime.now(UTC))
+    page, metrics = tmp_path / "fleet.html", tmp_path / "fleet.prom"
+    told = app.call("report", "--all", "--html", str(page), "--prometheus", str(metrics))
+    assert told.code == 0
+    assert "html: 3 environments to" in told.out
+    assert page.read_text().count('<th scope="row">') == 3
+    assert 'upsun_agent_fleet_overdue{project="b",environment="main",app="web"} 1' in metrics.read_text()
+    document = app.call("report", "--all", "--prometheus", str(metrics), "--json").document
+    assert [each["kind"] for each in document["written"]] == ["prometheus"]
+    refused = app.call("report", "--all", "--job", "nightly", "--html", "-")
+    assert refused.code == 64
+    assert form.server.password not in page.read_text() + metrics.read_text() + told.said
+
+
+def test_every_view_of_one_environment_is_had_from_a_server_too(app: App, form: DatabaseForm) -> None:
+    assert app.call("run", "hand").code == 0
+    assert app.call("tick").code == 0
+    for words in (
+        ("status",),
+        ("history",),
+        ("show", "hand"),
+        ("logs", "hand"),
+        ("report", "--html", "-"),
+        ("report", "--prometheus", "-"),
+    ):
+        said = app.call(*words)
+        assert said.code == 0, said.said
+        assert "hand" in said.out
+    assert "upsun_agent_ticks_total{project=" in said.out
+    assert app.call("status", "--json").document["ticks"] >= 1
+
+
 def findings(app: App, *more: str) -> dict[str, tuple[str, str]]:
     document = app.call("check", "--json", *more).document
     return {each["name"]: (each["level"], each["message"]) for each in document["findings"]}

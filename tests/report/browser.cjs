@@ -108,10 +108,12 @@ async function look(browser, file, size, colorScheme, { javaScriptEnabled = true
     }
   } else {
     const box = page.locator('details').last();
-    const inside = box.locator('xpath=./*[not(self::summary)]').first();
-    seen.closed = await inside.isVisible();
-    await box.locator('summary').first().click();
-    seen.opened = await inside.isVisible();
+    if (await box.count() > 0) {
+      const inside = box.locator('xpath=./*[not(self::summary)]').first();
+      seen.closed = await inside.isVisible();
+      await box.locator('summary').first().click();
+      seen.opened = await inside.isVisible();
+    }
   }
   if (shots && whole) {
     await page.reload();
