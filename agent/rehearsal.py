@@ -25,7 +25,8 @@ from agent.records import dataclass, field, replace
 from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
 from agent.site import Site, at_work
 from agent.tick import run_tick, ticking
-from agent.upsun.client import Client, Endpoints
+from agent.upsun.client import Client
+from agent.upsun.endpoints import Endpoints
 from agent.upsun.transport import Transport, in_process
 
 TICK_SECONDS = 300.0  # the platform's shortest cron interval

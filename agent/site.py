@@ -16,10 +16,11 @@ from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.journal import Journal
+from agent.journal.damage import JournalDamaged
 from agent.journal.directory import confirm_damage, open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
 from agent.journal.marks import refuse_moved
-from agent.journal.sqlite import JournalDamaged, SqliteJournal
+from agent.journal.sqlite import SqliteJournal
 from agent.limits import MOVE_BUDGET
 from agent.places import on_server
 from agent.records import dataclass, field

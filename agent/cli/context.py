@@ -160,7 +160,8 @@ class Context:
 
     def client(self, token: str | None = None, source: str | None = None) -> Client:
         """The API, with the token of the variable, or another one from the ``source`` named in messages."""
-        from agent.upsun.client import Client, Endpoints  # noqa: PLC0415  late: httpx costs nine interpreter starts
+        from agent.upsun.client import Client  # noqa: PLC0415  late: httpx costs nine interpreter starts
+        from agent.upsun.endpoints import Endpoints  # noqa: PLC0415  same
         from agent.upsun.transport import Transport  # noqa: PLC0415  same
 
         variable = self.token_variable

@@ -15,7 +15,8 @@ from datetime import datetime
 
 from agent.errors import NotFound, StateNotWritable
 from agent.journal import Identity, Journal
-from agent.journal.sqlite import JournalDamaged, SqliteJournal
+from agent.journal.damage import JournalDamaged
+from agent.journal.sqlite import SqliteJournal
 from agent.places import JOURNAL, on_server
 
 

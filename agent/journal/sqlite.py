@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 
 from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from agent.engine.job import Job
-from agent.errors import StateNotWritable
 from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow, Tally
 from agent.journal.codec import decode, encode
+from agent.journal.damage import JournalTooNew, senseless, spoken
 from agent.journal.tallies import FORGOTTEN, remembered, summed
 from agent.limits import PRUNED_AT_ONCE
 from agent.places import JOURNAL, mark_tick, tick_trace
@@ -46,23 +46,6 @@ CREATE TABLE glance (
 """
 
 
-class JournalDamaged(StateNotWritable):
-    """The journal's file is no journal, or is damaged.
-
-    ``certain`` where its content is not what was ever written; SQLite's own word may come from one read that failed.
-    """
-
-    certain = False
-
-    turn = "nobody: the next tick sets it aside and begins a new one"
-
-
-class JournalTooNew(StateNotWritable):
-    """The journal was written by a newer version of the agent."""
-
-    turn = "you: install that version, or move the state away"
-
-
 class SqliteJournal:
     """The journal in ``<directory>/journal.sqlite``, created where there is none.
 
@@ -75,7 +58,7 @@ class SqliteJournal:
     def __init__(self, directory: str, identity: Identity) -> None:
         self.path = f"{directory}/{JOURNAL}"
         self._directory = directory
-        with _spoken(self.path):
+        with spoken(self.path):
             self._db = sqlite3.connect(self.path, timeout=5.0, isolation_level=None)
             try:
                 self._prepare(identity)
@@ -103,10 +86,10 @@ class SqliteJournal:
     @property
     def identity(self) -> Identity:
         """Whose journal this is: project, environment, app."""
-        with _spoken(self.path):
+        with spoken(self.path):
             row = self._db.execute("SELECT project, environment, app FROM glance").fetchone()
         if row is None:
-            raise _senseless(f"{self.path} does not say whose it is")
+            raise senseless(f"{self.path} does not say whose it is")
         return (str(row[0]), str(row[1]), str(row[2]))
 
     @contextmanager
@@ -125,7 +108,7 @@ class SqliteJournal:
     def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
         """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
         job = Job.from_json(event.job).name
-        with _spoken(self.path), self._transaction():
+        with spoken(self.path), self._transaction():
             taken = self._db.execute(
                 "SELECT 1 FROM runs WHERE run = ? OR (job = ? AND slot IS NOT NULL AND slot = ?)",
                 (event.run, job, event.slot),
@@ -143,7 +126,7 @@ class SqliteJournal:
 
     def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
         """Add events to a run that is open, and change facts beside them: all or nothing."""
-        with _spoken(self.path), self._transaction():
+        with spoken(self.path), self._transaction():
             for event in events:
                 self._write(run, event)
             self._keep(notes)
@@ -172,7 +155,7 @@ class SqliteJournal:
         return [decode(kind, data) for kind, data in self._raw_events(run)]
 
     def _raw_events(self, run: str) -> list[tuple[str, str]]:
-        with _spoken(self.path):
+        with spoken(self.path):
             return self._db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
@@ -183,7 +166,7 @@ class SqliteJournal:
             " WHERE (?1 = 0 OR outcome IS NULL) AND (?2 IS NULL OR job = ?2)"
             f" ORDER BY opened_at {ordered}, rowid {ordered} LIMIT ?3"
         )
-        with _spoken(self.path):
+        with spoken(self.path):
             rows = self._db.execute(query, (int(open_only), job, most)).fetchall()
         return [
             RunRow(r[0], r[1], r[2], _utc(r[3]), _utc(r[4]), None if r[5] is None else _utc(r[5]), r[6]) for r in rows
@@ -195,7 +178,7 @@ class SqliteJournal:
             "SELECT events.run, events.data FROM events JOIN runs ON runs.run = events.run"
             " WHERE events.kind = ?1 AND (?2 IS NULL OR runs.job = ?2) ORDER BY events.seq DESC LIMIT ?3"
         )
-        with _spoken(self.path):
+        with spoken(self.path):
             rows = self._db.execute(query, (kind, job, most)).fetchall()
         return [(run, decode(kind, data)) for run, data in rows]
 
@@ -209,7 +192,7 @@ class SqliteJournal:
             " CAST(opened_at AS REAL) FROM runs WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
             " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
         )
-        with _spoken(self.path):
+        with spoken(self.path):
             gone = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
             if gone:
                 known = self.notes(FORGOTTEN)
@@ -224,7 +207,7 @@ class SqliteJournal:
             "SELECT job, CAST(outcome AS TEXT), count(*), total(closed_at - opened_at), CAST(min(opened_at) AS REAL)"
             " FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
         )
-        with _spoken(self.path):
+        with spoken(self.path):
             rows = self._db.execute(query).fetchall()
         return summed(rows, self.notes(FORGOTTEN), _utc)
 
@@ -234,20 +217,20 @@ class SqliteJournal:
 
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""
-        with _spoken(self.path):
+        with spoken(self.path):
             return dict(self._db.execute("SELECT activity, run FROM activities").fetchall())
 
     # --- what stands beside the events -----------------------------------------------------------------------
 
     def cursor(self, job: str) -> Cursor | None:
         """How far the job's slots have been judged."""
-        with _spoken(self.path):
+        with spoken(self.path):
             row = self._db.execute("SELECT schedule, until FROM cursors WHERE job = ?", (job,)).fetchone()
         return None if row is None else Cursor(job, row[0], _utc(row[1]))
 
     def set_cursor(self, cursor: Cursor) -> None:
         """Note how far the job's slots have been judged."""
-        with _spoken(self.path), self._transaction():
+        with spoken(self.path), self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO cursors (job, schedule, until) VALUES (?, ?, ?)",
                 (cursor.job, cursor.schedule, cursor.until.timestamp()),
@@ -255,7 +238,7 @@ class SqliteJournal:
 
     def forget_cursors(self, but: Iterable[str]) -> None:
         """Forget how far slots were judged for all jobs but these."""
-        with _spoken(self.path):
+        with spoken(self.path):
             known = {str(row[0]) for row in self._db.execute("SELECT job FROM cursors").fetchall()}
             gone = known - set(but)
             if gone:
@@ -264,18 +247,18 @@ class SqliteJournal:
 
     def note(self, key: str, value: str | None) -> None:
         """Keep a fact beside the events; None takes it away."""
-        with _spoken(self.path), self._transaction():
+        with spoken(self.path), self._transaction():
             self._keep({key: value})
 
     def noted(self, key: str) -> str | None:
         """A fact kept beside the events."""
-        with _spoken(self.path):
+        with spoken(self.path):
             row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def notes(self, prefix: str) -> dict[str, str]:
         """All facts kept beside the events whose keys begin so."""
-        with _spoken(self.path):
+        with spoken(self.path):
             rows = self._db.execute(
                 "SELECT key, value FROM notes WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
             ).fetchall()
@@ -284,7 +267,7 @@ class SqliteJournal:
     def set_glance(self, glance: Glance) -> None:
         """Keep what the next idle tick will read; nothing is written where it stands already."""
         row = (*glance.identity, glance.text, glance.next_due)
-        with _spoken(self.path):
+        with spoken(self.path):
             if self._db.execute("SELECT project, environment, app, text, next_due FROM glance").fetchone() == row:
                 return
             with self._transaction():
@@ -315,12 +298,12 @@ class SqliteJournal:
         return [Copied(run, tuple(self._raw_events(run.run)), tuple(sorted(self._owned(run.run)))) for run in runs]
 
     def _owned(self, run: str) -> list[tuple[str, int]]:
-        with _spoken(self.path):
+        with spoken(self.path):
             return self._db.execute("SELECT activity, step FROM activities WHERE run = ?", (run,)).fetchall()
 
     def take_in(self, copies: Iterable[Copied]) -> None:
         """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
-        with _spoken(self.path), self._transaction():
+        with spoken(self.path), self._transaction():
             for each in copies:
                 found = tuple(self._raw_events(each.row.run))
                 if found != each.events[: len(found)]:
@@ -349,12 +332,12 @@ class SqliteJournal:
     def drop(self, runs: Sequence[str]) -> None:
         """Take these runs away, with all that belongs to them."""
         if runs:
-            with _spoken(self.path), self._transaction():
+            with spoken(self.path), self._transaction():
                 self._forget(runs)
 
     def cursors(self) -> list[Cursor]:
         """How far slots have been judged, for every job."""
-        with _spoken(self.path):
+        with spoken(self.path):
             rows = self._db.execute("SELECT job, schedule, until FROM cursors").fetchall()
         return sorted((Cursor(job, schedule, _utc(until)) for job, schedule, until in rows), key=lambda each: each.job)
 
@@ -362,7 +345,7 @@ class SqliteJournal:
 
     def take_lease(self, holder: str, now: datetime, until: datetime) -> str | None:
         """Write the lease row for ``holder``; where another's still runs, leave it and return its holder."""
-        with _spoken(self.path), self._transaction():
+        with spoken(self.path), self._transaction():
             row = self._db.execute("SELECT value FROM notes WHERE key = 'lease'").fetchone()
             if row is not None:
                 expires, _, other = str(row[0]).partition(" ")
@@ -375,7 +358,7 @@ class SqliteJournal:
 
     def drop_lease(self, holder: str) -> None:
         """Take the lease row away if it is the holder's."""
-        with _spoken(self.path), self._transaction():
+        with spoken(self.path), self._transaction():
             self._db.execute(
                 "DELETE FROM notes WHERE key = 'lease' AND substr(value, instr(value, ' ') + 1) = ?", (holder,)
             )
@@ -389,7 +372,7 @@ def _utc(seconds: float) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
-        raise _senseless(f"the journal holds a moment that is none: {seconds!r}") from None
+        raise senseless(f"the journal holds a moment that is none: {seconds!r}") from None
 
 
 def _seconds(text: str) -> float:
@@ -398,28 +381,3 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-def _senseless(message: str) -> JournalDamaged:
-    error = JournalDamaged(message)
-    error.certain = True
-    return error
-
-
-@contextmanager
-def _spoken(path: str) -> Iterator[None]:
-    """SQLite's errors said as ours: damaged is for the journal to be set aside, the rest for a human."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        text = str(error)
-        if "malformed" in text or "no such" in text:
-            raise JournalDamaged(f"{path}: {text}", remedy="move it away; the agent begins a new one") from error
-        if "decode" in text:
-            raise _senseless(f"{path} holds text that is no UTF-8") from error
-        remedy = "give the agent a writable directory with free space: 'state' in the job file, on a mount"
-        raise StateNotWritable(f"{path} cannot be used: {text}", remedy=remedy) from error
-    except sqlite3.DatabaseError as error:
-        raise JournalDamaged(f"{path}: {error}", remedy="move it away; the agent begins a new one") from error
-    except UnicodeDecodeError as error:  # SQLite's complaint quotes the damage
-        raise _senseless(f"{path} holds text that is no UTF-8") from error

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from agent.clock import Clock
 from agent.engine.bounds import CLOCKS_APART
@@ -15,7 +15,6 @@ from agent.engine.retry import pause
 from agent.errors import (
     SECOND_FACTOR,
     BadReply,
-    ConfigInvalid,
     Conflict,
     NotFound,
     NotPermitted,
@@ -34,8 +33,9 @@ from agent.limits import (
     RETRY_AFTER_MOST,
     TICK_BUDGET,
 )
-from agent.records import dataclass, replace
+from agent.records import replace
 from agent.upsun.auth import Auth
+from agent.upsun.endpoints import Endpoints
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list, read_routes
 from agent.upsun.paths import environment_path, project_path, segment
 from agent.upsun.replies import Fields, document, error_words, retry_after, server_time
@@ -46,45 +46,11 @@ if TYPE_CHECKING:
 
 #: Answers that say: not now, ask again.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-API = "https://api.upsun.com"
-AUTH = "https://auth.upsun.com"
 INCOMPLETE = ("pending", "in_progress", "scheduled")
 
 
 class OutOfTime(Unreachable):
     """The tick's budget leaves no time for another request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """Where the API and the authentication service are; the overrides are the official CLI's."""
-
-    api: str = API
-    auth: str = AUTH
-
-    @classmethod
-    def of(cls, environ: Mapping[str, str], api: str | None = None, auth: str | None = None) -> Endpoints:
-        """The endpoints these options and variables name; raises ConfigInvalid where one is no http(s) address."""
-        return cls(
-            _address(api or environ.get("UPSUN_CLI_API_URL") or API, "--api-url or UPSUN_CLI_API_URL"),
-            _address(auth or environ.get("UPSUN_CLI_AUTH_URL") or AUTH, "--auth-url or UPSUN_CLI_AUTH_URL"),
-        )
-
-
-def _address(value: str, source: str) -> str:
-    scheme, _, rest = value.partition("://")
-    odd = not value.isprintable() or " " in value or "@" in rest or not _has_port_or_none(value)
-    if scheme not in {"http", "https"} or not rest or odd:
-        shown = "it holds a user or password" if "@" in value else repr(value[:80])
-        raise ConfigInvalid(f"{source} is no address: {shown}", remedy="write it like https://api.upsun.com")
-    return value.rstrip("/")
-
-
-def _has_port_or_none(value: str) -> bool:
-    try:
-        return urlsplit(value).port != 0
-    except ValueError:  # no number, or none between 0 and 65535
-        return False
 
 
 def _no_log(_: str) -> None:

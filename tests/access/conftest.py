@@ -16,7 +16,8 @@ sys.path[:0] = [str(TESTS), str(Path(__file__).parent)]
 
 from agent.clock import VirtualClock  # noqa: E402  found only now
 from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator  # noqa: E402  same
-from agent.upsun.client import Client, Endpoints  # noqa: E402  same
+from agent.upsun.client import Client  # noqa: E402  same
+from agent.upsun.endpoints import Endpoints  # noqa: E402  same
 from agent.upsun.transport import Transport, in_process  # noqa: E402  same
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)

@@ -12,7 +12,8 @@ import sys
 
 from agent.clock import SystemClock
 from agent.errors import AgentError
-from agent.upsun.client import Client, Endpoints
+from agent.upsun.client import Client
+from agent.upsun.endpoints import Endpoints
 from agent.upsun.transport import Transport
 
 

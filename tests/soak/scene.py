@@ -31,7 +31,8 @@ from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
 from agent.site import Site
 from agent.tick import run_tick
 from agent.tick_report import TickReport
-from agent.upsun.client import Client, Endpoints
+from agent.upsun.client import Client
+from agent.upsun.endpoints import Endpoints
 from agent.upsun.transport import Transport, in_process
 
 TOKEN = "canary-api-token-1234567890"

@@ -15,7 +15,7 @@ from tick_stage import JOB, RUN, SLOT, START, Stage
 from agent.errors import StateNotWritable
 from agent.journal import sqlite as journals
 from agent.journal.codec import EventUnreadable
-from agent.journal.sqlite import JournalDamaged, JournalTooNew
+from agent.journal.damage import JournalDamaged, JournalTooNew
 from agent.places import tick_trace
 
 

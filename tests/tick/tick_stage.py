@@ -22,7 +22,8 @@ from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
 from agent.site import Site
 from agent.tick import run_tick, ticking
 from agent.tick_report import TickReport
-from agent.upsun.client import Client, Endpoints
+from agent.upsun.client import Client
+from agent.upsun.endpoints import Endpoints
 from agent.upsun.transport import Transport, in_process
 
 SLOT = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)

@@ -16,7 +16,8 @@ from agent.private import PrivateDirectory
 from agent.simulator import ConnectionCut
 from agent.upsun import bearer_cache
 from agent.upsun.bearer_cache import BearerCache, Kept, cache_of
-from agent.upsun.client import Client, Endpoints
+from agent.upsun.client import Client
+from agent.upsun.endpoints import Endpoints
 from agent.upsun.transport import Transport, in_process
 
 NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)

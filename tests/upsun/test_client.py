@@ -11,7 +11,8 @@ from wire import MAIN, PROJECT, Desk
 
 from agent.errors import BadReply, ConfigInvalid, NotFound, NotPermitted, TokenRefused, Unreachable
 from agent.simulator import serve
-from agent.upsun.client import API, AUTH, Client, Endpoints, OutOfTime
+from agent.upsun.client import Client, OutOfTime
+from agent.upsun.endpoints import API, AUTH, Endpoints
 from agent.upsun.transport import NoAnswer, Transport
 
 Make = Callable[..., Desk]

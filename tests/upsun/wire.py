@@ -11,7 +11,8 @@ from typing import Any
 
 from agent.clock import VirtualClock
 from agent.simulator import ConnectionCut, ManualClock, Simulator
-from agent.upsun.client import Client, Endpoints
+from agent.upsun.client import Client
+from agent.upsun.endpoints import Endpoints
 from agent.upsun.transport import Transport, in_process
 
 HOST = "http://simulator.invalid"
