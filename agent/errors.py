@@ -20,6 +20,8 @@ class AgentError(Exception):
 
     exit_code = 70
     turn = "the agent's authors"
+    #: Whether a tick that ends with it can do nothing until something outside changes: the dead-man's switch is told.
+    alarming = False
 
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
         super().__init__(message or (self.__doc__ or "").splitlines()[0])
@@ -76,6 +78,7 @@ class StateNotWritable(AgentError):
     """The state directory cannot be used: missing, read-only, full, or from a newer version."""
 
     exit_code = 73
+    alarming = True
     turn = "you: give the agent a writable mount"
 
 

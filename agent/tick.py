@@ -23,7 +23,7 @@ from agent.engine.facts import (
 )
 from agent.engine.job import Job
 from agent.engine.run import InconsistentEvents, Run, fold
-from agent.errors import Bug
+from agent.errors import AgentError, Bug
 from agent.glance import basis
 from agent.journal import Cursor, Glance, Journal
 from agent.journal.lock import container_identity
@@ -49,12 +49,17 @@ def ticking(site: Site) -> Iterator[Tick]:
 
 def run_tick(site: Site) -> TickReport:
     """One whole tick; raises Busy where another is at work, StateNotWritable where the state cannot be used."""
-    with ticking(site) as tick:
-        if tick.state_is_current():
-            tick.open_due()
-            tick.advance_all()
-            tick.finish()
-        return tick.report
+    try:
+        with ticking(site) as tick:
+            if tick.state_is_current():
+                tick.open_due()
+                tick.advance_all()
+                tick.finish()
+            return tick.report
+    except AgentError as error:
+        if error.alarming and site.herald is not None:
+            site.herald.alarm(str(error))
+        raise
 
 
 class Tick:

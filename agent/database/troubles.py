@@ -11,6 +11,7 @@ from agent.errors import Busy, ConfigInvalid, StateNotWritable
 class DatabaseUnreachable(Busy):
     """The database that holds the journal cannot be reached, is starting or is overloaded."""
 
+    alarming = True
     turn = "nobody at first: the next tick tries again"
 
 

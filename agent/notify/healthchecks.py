@@ -38,9 +38,11 @@ def deliver(letter: Letter, channel: Channel, door: Door, seconds: float) -> Out
     return door.post(below(url, ENDS[message.moment], query), body.encode(), headers, seconds)
 
 
-def beat(variable: str, said: str, door: Door, seconds: float) -> Outcome:
-    """Ping the dead-man's switch; raises Unusable where its URL is not there."""
-    return door.post(door.url(variable), said.encode(), {"Content-Type": "text/plain; charset=utf-8"}, seconds)
+def beat(variable: str, said: str, door: Door, seconds: float, *, failed: bool = False) -> Outcome:
+    """Ping the dead-man's switch, or say that a tick could not work; raises Unusable where its URL is not there."""
+    url = door.url(variable)
+    headers = {"Content-Type": "text/plain; charset=utf-8"}
+    return door.post(below(url, ENDS["failed"]) if failed else url, door.clean(said).encode(), headers, seconds)
 
 
 def below(url: str, end: str, query: dict[str, str] | None = None) -> str:

@@ -128,6 +128,25 @@ class Herald:
         said = f"a tick on {self._whose.environment} ({self._whose.project})"
         return _guarded(lambda: healthchecks.beat(heartbeat.url_variable, said, self._door, seconds))
 
+    def alarm(self, reason: str) -> None:
+        """Tell the dead-man's switch that a tick could not work; never fails.
+
+        The journal, where messages wait and the last ping is known, is what such a tick cannot have.
+        """
+        heartbeat = self._notify.heartbeat
+        if heartbeat is None or not self._whose.jobs_here:
+            return
+        from agent.notify import healthchecks  # noqa: PLC0415  as above
+
+        said = f"a tick on {self._whose.environment} ({self._whose.project}) could not work: {reason}"
+        variable, door = heartbeat.url_variable, self._door
+        try:
+            outcome = _guarded(lambda: healthchecks.beat(variable, said, door, NOTICE_DEADLINE, failed=True))
+        finally:
+            self.close()
+        if isinstance(outcome, NotTold):
+            self._log.warning("heartbeat-failed", message=outcome.reason)
+
     def _deliver_all(self, journal: Journal, end: float) -> None:
         facts, now = journal.notes("outbox"), self._clock.now()
         for key in outbox.unreadable(facts):

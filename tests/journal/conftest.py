@@ -15,7 +15,7 @@ import pytest
 from tests.needs import database
 from tools.databases import MariaDb, Postgres, Server, running
 
-for folder in ("tick", "cli"):
+for folder in ("tick", "cli", "notify"):
     sys.path.insert(0, str(Path(__file__).parent.parent / folder))
 
 from forms import DatabaseForm, FileForm, Form  # isort: skip  # noqa: E402  it lies in a folder named above

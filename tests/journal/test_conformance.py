@@ -205,6 +205,29 @@ def test_a_new_journal_is_empty(form: Form) -> None:
             assert (journal.noted("x"), journal.cursor("x"), journal.last_tick()) == (None, None, None)
 
 
+def test_ticks_are_counted_and_the_count_can_be_carried_on(form: Form) -> None:
+    with form.work() as journal:
+        assert journal.ticks() == 0
+        for _ in range(3):
+            journal.mark_tick(NOW.timestamp())
+        assert journal.ticks() == 3
+        journal.mark_tick(NOW.timestamp(), 40)
+        journal.mark_tick(NOW.timestamp())
+    with form.look() as journal:
+        assert journal.ticks() == 41
+
+
+def test_the_latest_events_of_a_kind_are_found_newest_first_by_job(form: Form) -> None:
+    with form.work() as journal:
+        for number, job in enumerate(("a", "b", "a", "b", "a")):
+            assert journal.open_run(opened(f"{job}{number}", job=job), [warned(f"{number}"), closed()])
+        found = journal.latest("warned", job="a", most=2)
+        assert [(run, getattr(event, "message", None)) for run, event in found] == [("a4", "4"), ("a2", "2")]
+        assert [run for run, _ in journal.latest("warned", most=3)] == ["a4", "b3", "a2"]
+        assert [run for run, _ in journal.latest("warned")] == ["a4", "b3", "a2", "b1", "a0"]
+        assert list(journal.latest("step-failed")) == list(journal.latest("warned", job="c")) == []
+
+
 # --- forgetting -------------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +254,32 @@ def test_the_oldest_of_too_many_are_forgotten(form: Form) -> None:
         assert journal.prune(NOW - timedelta(days=400), 4) == 2
         assert names(journal) == ["0", "1", "2", "3"]
         assert journal.prune(NOW - timedelta(days=400), 0) == 3, "the newest stays: nothing is older than itself"
+
+
+def test_how_many_ended_how_is_known_though_they_are_forgotten(form: Form) -> None:
+    took = timedelta(minutes=4)
+    outcomes: tuple[ev.RunOutcome, ...] = ("succeeded", "failed", "succeeded", "missed", "succeeded")
+
+    def known(journal: Journal) -> list[tuple[str, str, int, float, datetime]]:
+        return [(each.job, each.outcome, each.runs, round(each.seconds, 3), each.since) for each in journal.tallies()]
+
+    with form.work() as journal:
+        assert known(journal) == []
+        for age, outcome in enumerate(outcomes):
+            at = NOW - timedelta(days=age)
+            assert journal.open_run(opened(f"r{age}", job="a:b", at=at), [closed(at + took, outcome)])
+        assert journal.open_run(opened("flies", job="a:b"))
+        before = known(journal)
+        assert before == [
+            ("a:b", "failed", 1, 240.0, NOW - timedelta(days=1)),
+            ("a:b", "missed", 1, 240.0, NOW - timedelta(days=3)),
+            ("a:b", "succeeded", 3, 720.0, NOW - timedelta(days=4)),
+        ]
+        for most in (5, 4, 2):
+            assert journal.prune(NOW - timedelta(days=400), most) >= 1
+            assert known(journal) == before
+        journal.note("forgotten:a:b:failed", "no numbers")
+        assert [each.outcome for each in journal.tallies()] == ["missed", "succeeded"]
 
 
 def test_so_many_at_once_that_it_takes_no_time(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from agent_process import ended
 from container_stage import FIVE_MINUTES, IDENTITY, Container, due_container
 from forms import NAME, VARIABLE, place_of
 from proxy import Proxy
+from receivers import receiver
 
 from agent.journal import Cursor, RunRow
 from agent.journal.directory import reading
@@ -214,3 +215,16 @@ def test_a_database_that_is_down_ends_a_tick_with_75_and_the_password_is_nowhere
     assert refused.code == 73
     assert "password" in refused.err
     assert "wrong" not in refused.err
+
+
+def test_a_database_that_is_down_is_a_failure_of_the_heartbeat(container: SharedContainer, server: Server) -> None:
+    jobs = Path(container.agent.variables["UPSUN_AGENT_CONFIG"])
+    jobs.write_text('[agent]\nheartbeat = { url-variable = "BEAT", every = "1h" }\n' + jobs.read_text())
+    with receiver() as ear:
+        result = container.agent("tick", BEAT=f"{ear.url}/canary-beat", **{VARIABLE: server.url(port=1)})
+        assert result.code == 75
+        assert ear.paths == ["/canary-beat/fail"]
+        assert "database" in ear.requests[0].text
+        assert server.password not in ear.requests[0].text
+        assert container.agent("tick", BEAT=f"{ear.url}/canary-beat").code == 0
+        assert ear.paths == ["/canary-beat/fail", "/canary-beat"]

@@ -7,11 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import receivers
 from container_stage import due_container
 from receivers import Receiver
 from telling_stage import TellingStage
 from tick_stage import START
+
+from agent.errors import Busy, StateNotWritable
+from agent.tick import ticking
 
 Make = Callable[..., TellingStage]
 BEAT = '[agent]\nheartbeat = { url-variable = "BEAT", every = "1h" }'
@@ -97,3 +101,42 @@ def test_a_real_tick_pings_and_the_next_one_is_idle(tmp_path: Path, ear: Receive
             assert "canary-beat" not in said.said
         assert ear.paths == ["/canary-beat"]
         assert b"canary-beat" not in (container.state / "journal.sqlite").read_bytes()
+
+
+def test_a_tick_that_cannot_have_its_state_says_so_at_once(make: Make, ear: Receiver) -> None:
+    stage = make(BEAT, environ={"BEAT": f"{ear.url}/canary-beat"})
+    stage.directory.parent.mkdir(parents=True, exist_ok=True)
+    stage.directory.write_text("a file in the place of a directory")
+    for number in (1, 2):
+        with pytest.raises(StateNotWritable):
+            stage.tick()
+        assert ear.paths == ["/canary-beat/fail"] * number, "every tick says so: the service knows what is new"
+    assert "main" in ear.requests[0].text
+    assert "could not work" in ear.requests[0].text
+    assert "canary" not in ear.requests[0].text
+
+
+def test_a_service_that_does_not_take_a_failure_changes_nothing(make: Make, ear: Receiver) -> None:
+    ear.behave = receivers.status(404)
+    stage = make(BEAT, environ={"BEAT": f"{ear.url}/canary-beat"})
+    stage.directory.parent.mkdir(parents=True, exist_ok=True)
+    stage.directory.write_text("a file in the place of a directory")
+    with pytest.raises(StateNotWritable):
+        stage.tick()
+    assert [line["message"] for line in stage.said("heartbeat-failed")] == ["the receiver answered 404"]
+
+
+def test_another_tick_at_work_alarms_nobody(make: Make, ear: Receiver) -> None:
+    stage = make(BEAT, environ={"BEAT": f"{ear.url}/canary-beat"})
+    with ticking(stage.site()), pytest.raises(Busy):
+        stage.tick()
+    assert ear.requests == []
+
+
+def test_where_no_job_runs_a_missing_state_alarms_nobody(make: Make, ear: Receiver) -> None:
+    stage = make(BEAT, environ={"BEAT": f"{ear.url}/canary-beat"}).with_container(environment_type="development")
+    stage.directory.parent.mkdir(parents=True, exist_ok=True)
+    stage.directory.write_text("a file in the place of a directory")
+    with pytest.raises(StateNotWritable):
+        stage.tick()
+    assert ear.requests == []
