@@ -158,7 +158,7 @@ def play(app: App, name: str, *settings: str) -> tuple[int, str]:
             code = app.tick(platform.url)
             print(f"{DIM}$ upsun-agent tick{PLAIN}   -> exit code {code}", flush=True)
             story = app.ask(platform.url, "show", "nightly-update").splitlines()
-            story = [line for line in story if not line.startswith("in flight")]
+            story = [line for line in story if not line.startswith(("in flight", "took:"))]  # these stand at its end
             print("\n".join(f"    {line}" for line in story[told:]), flush=True)
             told = len(story)
             view = json.loads(app.ask(platform.url, "show", "nightly-update", "--json"))
@@ -178,7 +178,12 @@ def report_books(books: dict[str, list[dict[str, object]]]) -> None:
     posts = [str(each["path"]) for each in books["requests"] if each["method"] == "POST" and each["acted"]]
     backups = sum(path.endswith("/backup") for path in posts)
     updates = sum(path.endswith("/source-operation") for path in posts)
-    print(f"the platform's own books: {len(books['requests'])} requests, {backups} backup, {updates} update")
+    asked = f"{_many(backups, 'backup')}, {_many(updates, 'update')}"
+    print(f"the platform's own books: {_many(len(books['requests']), 'request')}, {asked}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def main() -> None:
