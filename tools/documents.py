@@ -55,6 +55,7 @@ DOCUMENTS: dict[str, Schema] = {
                 environment=maybe(TEXT),
                 environment_type=maybe(TEXT),
                 state=told(TEXT, "Where the state is: a directory, or the name of a database."),
+                unused=told(maybe(TEXT), "Why nothing acts on it, where it was moved."),
                 at=told(MOMENT, "When this was seen."),
                 last_tick=maybe(MOMENT),
                 ticks=told(INTEGER, "How many ticks there were on this state."),

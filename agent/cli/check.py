@@ -17,6 +17,7 @@ from agent.database.place import placed
 from agent.doctor import Finding, code_of, place, worst
 from agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
 from agent.journal.directory import reading_if_any
+from agent.journal.marks import marked
 from agent.limits import TICK_BUDGET
 from agent.places import last_tick, on_server
 from agent.report.story import Tone
@@ -222,6 +223,18 @@ def _state(context: Context) -> Iterator[Finding]:
         yield from database.state(placed(directory), context.container.identity)
 
 
+def _moved(context: Context) -> Iterator[Finding]:
+    """Whether the state was moved elsewhere, or is being moved."""
+    try:
+        directory = context.directory
+        with reading_if_any(directory, context.container.identity) as journal:
+            error = marked(journal, directory)
+    except AgentError:
+        return  # the state's own finding says it
+    if error is not None:
+        yield Finding("state moved", "fail", str(error), error.remedy, error.exit_code)
+
+
 def _build_state(context: Context) -> Iterator[Finding]:
     try:
         setting = context.job_file.state or ""
@@ -265,4 +278,4 @@ def _places(context: Context) -> Iterator[Finding]:
 
 
 BUILD = (_python, _libraries, _places, _job_file, _build_state, _build_token, _build_type)
-RUNTIME = (_python, _job_file, _runtime_type, _state, _telling, _api)
+RUNTIME = (_python, _job_file, _runtime_type, _state, _moved, _telling, _api)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.cli.context import Context
+from agent.cli.numbers import counted
 from agent.errors import EXIT_OK
 from agent.journal.fleet import Member, fleet
 from agent.report.fleet import is_overdue
@@ -30,7 +31,9 @@ def show(context: Context) -> int:
     for member in late:
         name = "/".join(part or "?" for part in member.identity)
         context.terminal.say(f"overdue: {name}: no tick since {ago(member.last_tick, now)}", "odd")
-    context.terminal.say(f"{len(members)} journals, {len(late)} overdue; state in {context.directory}", "dim")
+    context.terminal.say(
+        f"{counted(len(members), 'journal')}, {len(late)} overdue; state in {context.directory}", "dim"
+    )
     return EXIT_OK
 
 

@@ -1,4 +1,4 @@
-"""Numbers as arguments: bounded, with a message that says the bounds."""
+"""Numbers: as arguments, bounded, with a message that says the bounds; and in sentences."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def counted(number: int, word: str) -> str:
+    """So many of something: 1 run, 2 runs."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

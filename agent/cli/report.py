@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from agent.cli.context import Context
 from agent.cli.extras import otel_missing
-from agent.cli.numbers import whole_number
+from agent.cli.numbers import counted, whole_number
 from agent.errors import EXIT_OK, StateNotWritable, UsageError
 from agent.journal import Journal
 from agent.journal.directory import reading_if_any
@@ -96,8 +96,8 @@ def _told(context: Context, written: list[dict[str, Any]]) -> int:
         context.terminal.document({"at": iso(context.clock.now()), "written": written})
     elif STDOUT not in {options.html, options.prometheus}:
         for each in written:
-            what = "metrics" if each["kind"] != "html" else "environments" if options.all else "runs"
-            context.terminal.note(f"{each['kind']}: {each['items']} {what} to {each['to']}", "good")
+            what = "metric" if each["kind"] != "html" else "environment" if options.all else "run"
+            context.terminal.note(f"{each['kind']}: {counted(each['items'], what)} to {each['to']}", "good")
     return EXIT_OK
 
 

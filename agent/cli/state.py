@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from agent.cli.context import Context
+from agent.cli.numbers import counted
 from agent.config.where import STATE
 from agent.errors import EXIT_OK, UsageError
 from agent.journal import Journal
@@ -92,7 +93,7 @@ def _say(context: Context, source: str, target: str, found: Contents, *, dry: bo
     if context.terminal.json_wanted:
         context.terminal.document({"from": source, "to": target, "dry_run": dry, **counts})
         return
-    what = ", ".join(f"{number} {name}" for name, number in counts.items())
+    what = ", ".join(counted(number, name.removesuffix("s")) for name, number in counts.items())
     if dry:
         context.terminal.say(f"Would move from {source} to {target}: {what}.")
         return

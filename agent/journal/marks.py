@@ -20,12 +20,20 @@ class MoveUnfinished(ConfigInvalid):
 
 def refuse_moved(journal: Journal, place: str) -> None:
     """Raise StateMoved or MoveUnfinished where the journal bears such a mark."""
+    error = marked(journal, place)
+    if error is not None:
+        raise error
+
+
+def marked(journal: Journal, place: str) -> ConfigInvalid | None:
+    """What a mark on the journal means, if it bears one."""
     marks = journal.notes(MARKS)
     if MOVED_TO in marks:
         where = marks[MOVED_TO]
         remedy = f'say state = "{where}" under [agent] in the job file, or move it back: upsun-agent state move'
-        raise StateMoved(f"the state in {place} was moved to {where}: nothing acts on it any more", remedy=remedy)
+        return StateMoved(f"the state in {place} was moved to {where}: nothing acts on it any more", remedy=remedy)
     if MOVING_FROM in marks:
         source = marks[MOVING_FROM]
         remedy = f"finish it: upsun-agent state move --from {source} --to {place}"
-        raise MoveUnfinished(f"the state in {place} is half moved from {source}", remedy=remedy)
+        return MoveUnfinished(f"the state in {place} is half moved from {source}", remedy=remedy)
+    return None

@@ -83,7 +83,8 @@ def _tone(standing: JobStanding) -> Tone:
 
 def notes(seen: Survey) -> list[Line]:
     """What needs words: jobs held back, runs in flight and what they wait for, the last proved backups."""
-    lines = [Line(f"{each.job.name}: {each.held}", "odd") for each in seen.jobs if each.held]
+    lines = [Line(seen.unused, "bad")] if seen.unused else []
+    lines += [Line(f"{each.job.name}: {each.held}", "odd") for each in seen.jobs if each.held]
     lines += [Line(f"in flight: {each.run.id}: {flight_words(each, seen)}", "odd") for each in seen.flights]
     for environment, proof in seen.proofs.items():
         age = ago(proof.created_at, seen.now)

@@ -15,6 +15,7 @@ from agent.engine.job import Job
 from agent.engine.run import InconsistentEvents, Run, fold
 from agent.journal import Journal, RunRow
 from agent.journal.codec import EventUnreadable
+from agent.journal.marks import marked
 from agent.limits import HISTORY_RUNS
 from agent.records import dataclass
 from agent.schedule import Schedule
@@ -95,7 +96,10 @@ class JobStanding:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """How everything stands at ``now``. ``proofs`` are the last proved backups by environment."""
+    """How everything stands at ``now``. ``proofs`` are the last proved backups by environment.
+
+    ``unused`` says why nothing acts on this state, where it was moved.
+    """
 
     now: datetime
     container: Container
@@ -105,6 +109,7 @@ class Survey:
     jobs: tuple[JobStanding, ...]
     flights: tuple[Flight, ...]
     proofs: Mapping[str, Proof]
+    unused: str = ""
 
     @property
     def environment(self) -> str:
@@ -134,6 +139,7 @@ def survey(place: Place, journal: Journal) -> Survey:
         jobs=jobs,
         flights=tuple(flights),
         proofs=proofs,
+        unused=str(marked(journal, place.directory) or ""),
     )
 
 

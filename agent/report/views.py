@@ -121,6 +121,7 @@ def survey_view(seen: Survey) -> dict[str, Any]:
         "environment": container.environment,
         "environment_type": container.environment_type,
         "state": seen.directory,
+        "unused": seen.unused or None,
         "at": iso(seen.now),
         "last_tick": iso(seen.ticked),
         "ticks": seen.ticks,

@@ -30,7 +30,7 @@ def test_it_writes_a_page_and_metrics_and_says_what(ticked: App) -> None:
     assert written["html"]["items"] == 1
     assert "<!DOCTYPE html>" in (ticked.directory / "page.html").read_text()
     said = ticked.call("report", "--html", "page.html", "--days", "7", "--job", "nightly")
-    assert said.out == "html: 1 runs to page.html\n"
+    assert said.out == "html: 1 run to page.html\n"
     assert "The page shows 7 days" in (ticked.directory / "page.html").read_text()
 
 

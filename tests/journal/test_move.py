@@ -119,6 +119,23 @@ def test_a_state_that_comes_back_takes_the_place_of_what_it_left_there(app: App,
     assert app.call("tick").code == 78
 
 
+def test_whoever_looks_at_a_state_that_was_moved_is_told(app: App, places: dict[str, str]) -> None:
+    source, target = places["file"], places["postgres"]
+    use(app, source)
+    assert app.call("run", "hand").code == 0
+    assert move(app, source, target).code == 0
+    told = f"was moved to {target}"
+    status = app.call("status")
+    assert told in " ".join(status.out.split())
+    assert told in app.call("status", "--json").document["unused"]
+    found = {each["name"]: each for each in app.call("check", "--json").document["findings"]}
+    assert found["state moved"]["level"] == "fail"
+    assert told in found["state moved"]["message"]
+    use(app, target)
+    assert app.call("status", "--json").document["unused"] is None
+    assert "state moved" not in {each["name"] for each in app.call("check", "--json").document["findings"]}
+
+
 def test_a_place_with_a_journal_of_its_own_is_left_alone(app: App, places: dict[str, str]) -> None:
     work(app, places["file"])
     work(app, places["postgres"])
