@@ -16,7 +16,6 @@ in flight.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import re
@@ -31,11 +30,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agent.simulator import ManualClock, Scenario, Simulator, serve
+from tools.ticks import zygote
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT, ENVIRONMENT, TOKEN = "abcdefgh1234z", "main", "crash-matrix-token"
@@ -130,40 +130,6 @@ class Result:
     code: int
     ticks: int
     broken: tuple[str, ...]
-
-
-class Ticks:
-    """A zygote of this process's: forks a tick when told to, so that a point takes a third of a second."""
-
-    def __init__(self) -> None:
-        variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tools.zygote"],
-            cwd=REPOSITORY,
-            env=variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, variables: dict[str, str], strace: list[str]) -> tuple[int, str]:
-        """One tick with these variables, under strace if arguments are given: exit code and output."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise OSError("the zygote has no pipes")
-        self._process.stdin.write(json.dumps({"variables": variables, "strace": strace}) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        return answer["code"], answer["output"]
-
-
-@lru_cache(maxsize=4)
-def _zygote_of(_: int) -> Ticks:
-    return Ticks()
-
-
-def zygote() -> Ticks:
-    """The zygote of this process: a worker must not talk through its parent's pipe."""
-    return _zygote_of(os.getpid())
 
 
 class Scene:
