@@ -13,12 +13,9 @@ from agent.engine.bounds import CLOCKS_APART
 from agent.engine.facts import Activity, ActivityList, Backup, Environment
 from agent.engine.retry import pause
 from agent.errors import (
-    SECOND_FACTOR,
     BadReply,
     Conflict,
     NotFound,
-    NotPermitted,
-    TokenRefused,
     Uncertain,
     Unreachable,
 )
@@ -38,7 +35,7 @@ from agent.upsun.auth import Auth
 from agent.upsun.endpoints import Endpoints
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list, read_routes
 from agent.upsun.paths import environment_path, project_path, segment
-from agent.upsun.replies import Fields, document, error_words, retry_after, server_time
+from agent.upsun.replies import Fields, document, error_words, refusal, retry_after, server_time
 from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
 
 if TYPE_CHECKING:
@@ -254,7 +251,7 @@ class Client:
         reply = self._asked(lambda: self._authorised("POST", url, content), "certificate")
         if 200 <= reply.status < 300:  # noqa: PLR2004
             return Fields.of(document(reply, "certificate"), "certificate").long_text("certificate", CERTIFICATE_MOST)
-        raise _refusal(reply, "certificate")
+        raise refusal(reply, "certificate")
 
     # --- the two requests that change something ---------------------------------------------------------------
 
@@ -301,7 +298,7 @@ class Client:
             raise Conflict(f"{what}: it exists already: {error_words(reply)}")
         if reply.status >= 500:  # noqa: PLR2004
             raise Uncertain(f"{what}: the API answers {reply.status}; it may have been changed or not")
-        raise _refusal(reply, what)
+        raise refusal(reply, what)
 
     def cancel_activity(self, project: str, activity: str) -> None:
         """Ask for the end of a running activity; asking twice does no harm. Raises as ``write`` does."""
@@ -322,7 +319,7 @@ class Client:
         reply = self._asked(lambda: self._authorised("GET", f"{self._endpoints.api}{path}", None), what)
         if reply.status == 200:  # noqa: PLR2004
             return reply
-        raise _refusal(reply, what)
+        raise refusal(reply, what)
 
     def some(self, path: str, what: str, most: int, deadline: float) -> Reply:
         """What of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it."""
@@ -337,7 +334,7 @@ class Client:
         reply = self._asked(attempt, what)
         if reply.status == 200:  # noqa: PLR2004
             return reply
-        raise _refusal(reply, what)
+        raise refusal(reply, what)
 
     def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
         """The reply of a request that changes nothing, with a new bearer where the first was refused."""
@@ -398,17 +395,3 @@ class Client:
                 raise fault
             self._clock.sleep(rest)
         raise Unreachable(what)  # pragma: no cover  the loop above returns or raises
-
-
-def _refusal(reply: Reply, what: str) -> Exception:
-    said = error_words(reply)
-    tail = f": {said}" if said else ""
-    if reply.status == 401:  # noqa: PLR2004
-        return TokenRefused(f"{what}: the API refuses the bearer{tail}", remedy="check the token's user")
-    if reply.status == 403 and "amr" in said:  # noqa: PLR2004  (docs:administration/security/mfa)
-        return NotPermitted(f"{what}: a second factor is required{tail}", remedy=SECOND_FACTOR)
-    if reply.status == 403:  # noqa: PLR2004
-        return NotPermitted(f"{what}: not permitted{tail}", remedy="grant the token's user a role on the project")
-    if reply.status == 404:  # noqa: PLR2004
-        return NotFound(f"{what}: not found{tail}")
-    return BadReply(f"{what}: unexpected status {reply.status}{tail}")
