@@ -336,7 +336,7 @@ def page() -> str:
         lines += [f"## {name}", ""]
         for variant in found.get("anyOf", [found]):
             lines += keys_of(variant)
-    lines += ["# Parts", ""]
+    lines += ["## Parts", ""]
     for name, found in PARTS.items():
-        lines += [f"## {name}", "", *keys_of(found)]
+        lines += [f"### {name}", "", *keys_of(found)]
     return "\n".join(lines).rstrip() + "\n"
