@@ -76,7 +76,7 @@ def _now(past: Past) -> Html:
         tile(
             "Last tick",
             ago(seen.ticked, seen.now),
-            f"{seen.ticks} ticks so far" if seen.ticks else "is the cron set up?",
+            _ticks(seen.ticks),
             "plain" if seen.ticked else "odd",
         ),
     ]
@@ -90,6 +90,12 @@ def _now(past: Past) -> Html:
         id="now",
         aria_labelledby="now-title",
     )
+
+
+def _ticks(count: int) -> str:
+    if not count:
+        return "is the cron set up?"
+    return "1 tick so far" if count == 1 else f"{count} ticks so far"
 
 
 def _waiting(past: Past) -> Html:
