@@ -160,6 +160,14 @@ class Server(ABC):
                 lines += ["|".join(_shown(value) for value in row) for row in rows]
         return "\n".join(lines)
 
+    def rows(self, database: str = DATABASE) -> str:
+        """All rows of all tables of the database, one a line."""
+        tables = self.execute(self.tables, database=database).splitlines()
+        return self.execute(*(f"SELECT * FROM {name}" for name in tables), database=database)  # noqa: S608  its own names
+
+    #: The statement that gives the names of all tables.
+    tables = "SHOW TABLES"
+
     @abstractmethod
     def _administrator(self, database: str) -> Any: ...
 
@@ -240,6 +248,7 @@ class Postgres(Server):
     """PostgreSQL, as the platform's service of that name."""
 
     scheme = "postgresql"
+    tables = "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('public', 'upsun_agent')"
     needs = ("postgres", "initdb")
     connections = 200
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import canaries
 from tests.needs import database
 from tools.databases import MariaDb, Postgres, Server, running
 
@@ -33,9 +34,22 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+_running: dict[str, Server] = {}
+
+
 def started(name: str) -> Iterator[Server]:
     with running(database(KINDS[name], "journals on a server")) as server:
+        _running[name] = server
         yield server
+        del _running[name]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_secret_in_any_row() -> Iterator[None]:
+    """What the tests of a module left in the tables is searched as files are (see tests/canaries.py)."""
+    yield
+    for name, server in _running.items():
+        canaries.search(server.rows(), f"rows on {name}")
 
 
 @pytest.fixture(scope="session")
