@@ -43,9 +43,12 @@ def test_no_tick_is_idle_before_a_whole_one_has_looked(shared: DatabaseForm) -> 
 
 
 def test_an_idle_tick_leaves_its_own_trace(ticked: DatabaseForm) -> None:
+    with ticked.look() as journal:
+        before = journal.ticks()
     assert idle(ticked) is True
     with ticked.look() as journal:
         assert journal.last_tick() == NOW + 300
+        assert journal.ticks() == before + 1, "idle ticks are counted too"
 
 
 def test_whatever_changed_is_looked_at(ticked: DatabaseForm) -> None:
