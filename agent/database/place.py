@@ -85,7 +85,7 @@ def endpoint_of(place: str, environ: Mapping[str, str]) -> Endpoint:
     variable = place.removeprefix(URL_VARIABLE)
     url = environ.get(variable, "").strip()
     if not url:
-        remedy = f"set {variable} to a URL such as postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+        remedy = f"set {variable} to a URL such as postgresql://<user>:<password>@<host>:5432/<database>"
         raise ConfigInvalid(f"the state is in the database that {variable} names, and that is not set", remedy=remedy)
     return _from_url(variable, url)
 
@@ -134,7 +134,7 @@ def _is_primary(instance: Mapping[str, Any]) -> bool:
 def _from_url(variable: str, url: str) -> Endpoint:
     from urllib.parse import parse_qs, unquote, urlsplit  # noqa: PLC0415  late: relationships need none of it
 
-    remedy = "it should read like postgresql://USER:PASSWORD@HOST:5432/DATABASE, each part percent-encoded"
+    remedy = "it should read like postgresql://<user>:<password>@<host>:5432/<database>, each part percent-encoded"
     try:
         parts = urlsplit(url)
         port, query = parts.port, parse_qs(parts.query)
