@@ -252,6 +252,9 @@ def test_a_directory_may_hold_wheels_beside_the_archive(app: Path, tmp_path: Pat
     (source / NAME).write_bytes(stub())
     assert install(SCRIPT, app, variables(app, str(source))).returncode == 0
     assert "UPSUN_AGENT_WHEELS=\n" in (app / "variables").read_text()
+    (source / "upsun_agent-1.2.3-py3-none-any.whl").touch()
+    assert install(SCRIPT, app, variables(app, str(source))).returncode == 0
+    assert "UPSUN_AGENT_WHEELS=\n" in (app / "variables").read_text(), "a release's own wheel is no dependency"
     (source / "x-1-py3-none-any.whl").touch()
     assert install(SCRIPT, app, variables(app, str(source))).returncode == 0
     assert f"UPSUN_AGENT_WHEELS={source}\n" in (app / "variables").read_text()
