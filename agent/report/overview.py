@@ -90,7 +90,7 @@ def notes(seen: Survey) -> list[Line]:
         age = ago(proof.created_at, seen.now)
         lines.append(Line(f"last proved backup of {environment}: {proof.backup}, {age} ({proof.run})"))
     wanted = any(step.kind == "backup" for each in seen.jobs if each.here for step in each.job.steps)
-    if wanted and seen.environment not in seen.proofs:
+    if wanted and seen.container.environment and seen.environment not in seen.proofs:
         lines.append(Line(f"no backup of {seen.environment} was ever proved", "odd"))
     return lines
 
