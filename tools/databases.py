@@ -192,7 +192,13 @@ class Server(ABC):
         done = subprocess.run(
             [*_unprivileged(), *command],
             cwd=self.directory,
-            env={**os.environ, "HOME": str(self.directory), "LC_ALL": "C.UTF-8", **variables},
+            env={
+                **os.environ,
+                "HOME": str(self.directory),
+                "TMPDIR": str(self.directory),
+                "LC_ALL": "C.UTF-8",
+                **variables,
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -321,6 +327,7 @@ class MariaDb(Server):
             programs("mariadbd") or "mariadbd",
             "--no-defaults",
             f"--datadir={self.directory / 'data'}",
+            f"--tmpdir={self.directory}",  # servers that share one take away what the others keep there
             f"--socket={self.directory / 'socket'}",
             f"--pid-file={self.directory / 'pid'}",
             "--bind-address=127.0.0.1",

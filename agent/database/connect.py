@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from threading import Lock, Timer
+from threading import Lock, Timer, stack_size
 from typing import Any
 
 from agent.database.place import Endpoint
@@ -20,6 +20,7 @@ from agent.late import let_in
 from agent.limits import DATABASE_CONNECT, DATABASE_GONE, DATABASE_STATEMENT
 
 APPLICATION = "upsun-agent"
+STACK = 256 * 1024  # bytes for a thread that makes one call: the usual eight megabytes count where memory is short
 
 
 class Fuse:
@@ -34,7 +35,11 @@ class Fuse:
     def _lit(self, seconds: float) -> Timer:
         timer = Timer(seconds, self.cut)
         timer.daemon = True
-        timer.start()
+        usual = stack_size(STACK)
+        try:
+            timer.start()
+        finally:
+            stack_size(usual)
         return timer
 
     def relight(self, seconds: float) -> None:

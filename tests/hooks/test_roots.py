@@ -26,7 +26,10 @@ import pytest
 from tests.hooks.conftest import clean
 from tests.hooks.containers import Container
 from tests.hooks.releases import CANARY, flip, wheelhouse
+from tests.needs import database
 from tools import roots
+from tools.databases import DATABASE, OWNER, MariaDb, Postgres, Server, running
+from tools.dist import PLATFORMS
 
 JOB = "nightly-update"
 INSTALL = "sh /source/install.sh"
@@ -255,3 +258,52 @@ def test_an_image_without_pip_and_without_pips_wheel(tmp_path: Path, helper: str
     done = spoiled.build(INSTALL, variables, source=source, tools=tools)
     assert done.returncode == 1, done.stdout
     assert "has to hold the very wheels that are pinned" in done.stderr
+
+
+# --- the state in a database -------------------------------------------------------------------------------------
+
+
+def shared_source(place: Path, minor: str) -> Path:
+    """The release with the wheels of the extra ``shared`` for that Python beside it."""
+    source = place / f"shared-{minor}"
+    shutil.copytree(wheelhouse(), source)
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    pip += ["--require-hashes", "--only-binary", ":all:", "--python-version", minor, "--dest", str(source)]
+    for each in PLATFORMS[os.uname().machine]:
+        pip += ["--platform", each]
+    subprocess.run([*pip, "-r", str(wheelhouse().parent / "source/requirements/shared.txt")], check=True)
+    for file in source.iterdir():
+        file.chmod(0o644)
+    source.chmod(0o755)
+    return source
+
+
+@pytest.mark.parametrize(("minor", "kind"), [("3.13", Postgres), ("3.14", MariaDb)])
+def test_a_state_in_a_database_is_worked_with_within_64_mib(place: Path, minor: str, kind: type[Server]) -> None:
+    container = Container.create(obtain(minor), place / f"with-database-{minor}")
+    variables = {**FROM_WHEELHOUSE, "UPSUN_AGENT_PYTHON": container.root.python, "UPSUN_AGENT_EXTRA": "shared"}
+    done = container.build(INSTALL, variables, source=shared_source(place, minor))
+    assert done.returncode == 0, done.stdout + done.stderr
+    agent = "exec .upsun-agent/bin/upsun-agent"
+    with running(database(kind, "a state in a database")) as server, platform(place) as (surroundings, books):
+        login = {"host": "127.0.0.1", "port": server.port, "username": OWNER, "password": server.password}
+        scheme = {"postgresql": "pgsql", "mysql": "mysql"}[server.scheme]
+        found = {"db": [{"scheme": scheme, "path": DATABASE, "query": {"is_master": True}, **login}]}
+        surroundings["PLATFORM_RELATIONSHIPS"] = base64.b64encode(json.dumps(found).encode()).decode()
+        surroundings["UPSUN_AGENT_STATE"] = "relationship:db"
+        due_now(container)
+        outcome = None
+        for _ in range(40):
+            assert tick(container, surroundings)[0] == 0
+            outcome = json.loads(container.start(f"{agent} show {JOB} --json", surroundings).stdout)["outcome"]
+            if outcome:
+                break
+            time.sleep(0.6)
+        assert outcome == "succeeded"
+        checked = json.loads(container.start(f"{agent} check --json", surroundings).stdout)
+        assert {"state", "tables", "locks"} <= {each["name"] for each in checked["findings"] if each["level"] == "ok"}
+        schedule(container, f"0 3 1 {(datetime.now(UTC).month + 5) % 12 + 1} *")
+        assert tick(container, surroundings) == (0, "")
+        assert tick(container, surroundings) == (0, ""), "and an idle one"
+    acted = [each["path"] for each in books["requests"] if each["method"] == "POST" and each["acted"]]
+    assert sum(path.endswith("/backup") for path in acted) == 1
