@@ -244,7 +244,7 @@ def test_a_tick_that_is_told_to_end_ends_while_it_tells(place: Container, ear: R
         time.sleep(0.5)
         began = time.monotonic()
         said = ended(process, signal.SIGTERM)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4, "the receiver would be waited for for five seconds"
     assert said.code == 143
     (waiting,) = place.agent("notify", "list", "--json").document["waiting"]
     assert (waiting["event"], waiting["attempts"]) == ("succeeded", 0)
