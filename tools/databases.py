@@ -82,7 +82,18 @@ class Server(ABC):
 
     def start(self) -> None:
         """Start it, on the same port as before if there was one, and wait until it answers."""
-        self.port = self.port or free_port()
+        fresh = not self.port
+        for again in (fresh, fresh, False):
+            self.port = free_port() if fresh else self.port
+            try:
+                self._begin()
+            except ServerFailed:  # somebody else may have taken the port meanwhile
+                if not again:
+                    raise
+            else:
+                return
+
+    def _begin(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*_unprivileged(), *self._command()],

@@ -157,7 +157,7 @@ def mailbox() -> Iterator[Mailbox]:
 
     def serve() -> None:
         asyncio.set_event_loop(loop)
-        made = loop.create_server(lambda: SMTP(box, loop=loop), "127.0.0.1", 0)
+        made = loop.create_server(lambda: SMTP(box, loop=loop, hostname="relay.invalid"), "127.0.0.1", 0)
         server = loop.run_until_complete(made)
         box.host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ready.set()
