@@ -110,7 +110,7 @@ class Performer:
             case LookAtBackups():
                 return BackupList(tuple(client.backups(project, question.environment or environment)))
             case LookAtRoutes():
-                return Routes(client.routes(project, question.environment or environment))
+                return self._routes(question.environment or environment)
             case LookAtPage():
                 return self._page(question)
             case LookAtOwner():
@@ -119,6 +119,14 @@ class Performer:
                 return Retention(client.manual_backup_limits(project))
             case _:
                 assert_never(question)
+
+    def _routes(self, environment: str) -> Answer:
+        """Return where the environment is served; Absent where it has no current deployment."""
+        try:
+            return Routes(self._client.routes(self._project, environment))
+        except NotFound:
+            self._client.environment(self._project, environment)  # raises where that is what is missing
+            return Absent()
 
     def _page(self, question: LookAtPage) -> Page:
         """What a site answers; no answer is an answer too, for whoever judges it."""

@@ -69,7 +69,9 @@ class Runner:
                 flush()
                 return run, seen.plus(decision.question, self._look(run, decision.question))
             case Record():
-                return record(run, decision.event), seen
+                # A rollback rests on what is read after it began, not on what led to it.
+                fresh = Observation() if isinstance(decision.event, ev.TakeBackBegun) else seen
+                return record(run, decision.event), fresh
             case Send():
                 run = record(run, decision.intent)
                 flush()

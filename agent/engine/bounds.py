@@ -14,6 +14,14 @@ SETTLE = timedelta(seconds=120)
 #: host than the one that dates activities.
 CLOCKS_APART = timedelta(seconds=10)
 
+#: An answer that may be a passing one (an activity that is not found, ends without a result, or is missing in the
+#: list) is believed only if it is still the same after this long: the platform's reads can lag by minutes, and three
+#: ticks come in between.
+DOUBT_SETTLE = timedelta(seconds=900)
+
+#: A clear failure is read once more before a rollback or another request follows: at the next tick, at the earliest.
+RECHECK_PAUSE = timedelta(seconds=60)
+
 #: A push that a source operation causes shows by then. With a source integration it goes to the external repository
 #: first and comes back as a push of its own (docs:create-apps/source-operations).
 JUDGE_SETTLE = timedelta(seconds=180)

@@ -10,13 +10,15 @@ from agent.engine import events as ev
 from agent.engine.bounds import ATTEMPTS_MOST
 from agent.engine.decision import Background, Decision, Execute, Look, Record, Rest, Send, Wait
 from agent.engine.due import grace
-from agent.engine.facts import Absent, Activity, Environment, LookAtActivity, LookAtRetention, Observation
+from agent.engine.evidence import commands_verdict, confirmed, failure_now, unusable, with_commands, words_of
+from agent.engine.facts import Absent, Activity, Backup, Environment, LookAtBackup, LookAtRetention, Observation
 from agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
 from agent.engine.policy import after_failure, manual_limit, time_limit
+from agent.engine.recheck import rechecked
 from agent.engine.reconcile import reconcile
 from agent.engine.run import Run, Step
-from agent.engine.step import Case, CommandKind, Failed, Need, Pending, RequestKind, StepKind
-from agent.engine.taking_back import UNCHANGED, begins, closing, first_words, idle_reason
+from agent.engine.step import Case, CommandKind, Done, Failed, Need, Pending, RequestKind, StepKind
+from agent.engine.taking_back import UNCHANGED, begins, closing, first_words, idle_reason, uncertain
 from agent.engine.verdict import act_on, fail, no_answer
 
 __all__ = [
@@ -34,7 +36,7 @@ __all__ = [
 ]
 
 #: Failures that end the run whatever the step's ``on-failure`` says.
-RUN_ENDING = frozenset({"timeout", "too-late", "token"})
+RUN_ENDING = frozenset({"timeout", "too-late", "token", "unknown"})
 
 
 def decide(
@@ -57,6 +59,13 @@ def decide(
     ended = _ending(run, step, now, kinds) or (_close(run, now, seen) if step is None else None)
     if ended is not None or step is None:
         return ended or Rest()
+    return rechecked(run, step, _on_step(run, step, now, seen, kinds, background), now, kinds)
+
+
+def _on_step(
+    run: Run, step: Step, now: datetime, seen: Observation, kinds: Mapping[str, StepKind], background: Background
+) -> Decision:
+    """Return what one look leads to for the step that is current."""
     kind = kinds.get(step.plan.kind)
     late = _out_of_time(run, now, kinds) or time_limit(step, now)
     if late is not None:
@@ -124,20 +133,17 @@ def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, Step
         return None
     first = (ending or failed)[0]
     begun = begins(run, first, now, kinds)
-    return Record(begun) if begun is not None else _close_failed(run, now, first)
+    return Record(begun) if begun is not None else _close_failed(run, now, first, kinds)
 
 
-def _close_failed(run: Run, now: datetime, failed: Step) -> Decision:
+def _close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, StepKind]) -> Decision:
     """A failed step makes the run a failed one, at once or, with ``on-failure = "continue"``, at its end."""
-    return Record(
-        ev.RunClosed(
-            at=now,
-            outcome="failed",
-            failure=failed.failure,
-            message=first_words(run, failed),
-            remedy=failed.remedy,
-        )
-    )
+    message, remedy = first_words(run, failed), failed.remedy
+    unsure = uncertain(run, kinds) if run.take_back_steps else None
+    if unsure is not None:
+        message += f"; nothing was rolled back, because it is not known what became of step {unsure.index + 1}"
+        remedy = remedy or f"look at environment {unsure.plan.environment(run.environment)}, then roll back by hand"
+    return Record(ev.RunClosed(at=now, outcome="failed", failure=failed.failure, message=message, remedy=remedy))
 
 
 def _close(run: Run, now: datetime, seen: Observation) -> Decision:
@@ -169,8 +175,7 @@ def _ready(case: Case, kind: StepKind, background: Background, kinds: Mapping[st
         return Record(ev.StepDone(at=now, step=step.index, outcome="skipped", message=skipped))
     subject = kind.changes(step.plan, case.run.environment) or case.environment
     if kind.needs_proof(step.plan) and case.run.backup_of(subject) is None:
-        about = "" if subject == case.run.environment else f" of {subject}"
-        text = f"no backup{about} was proved in this run, so the step was not begun"
+        text = f"no backup{_about(case, subject)} was proved in this run, so the step was not begun"
         return fail(step, now, Failed("no-proved-backup", text))
     if not case.run.begun:
         blocked = preflight(case, kinds)
@@ -180,7 +185,7 @@ def _ready(case: Case, kind: StepKind, background: Background, kinds: Mapping[st
         return act_on(case, kind, kind.look(case))
     if kind.way == "command":
         return kind.execution(case, _intent(case, now, None))
-    return _request(case, kind, background, subject)
+    return _request(case, kind, background, subject, kinds)
 
 
 def _skipped(case: Case, kinds: Mapping[str, StepKind]) -> str | None:
@@ -190,16 +195,71 @@ def _skipped(case: Case, kinds: Mapping[str, StepKind]) -> str | None:
     if case.step.plan.settings.get("when") != "updated":
         return None
     earlier = case.run.main_steps[: case.step.index]
-    updated = any(each.detail.get("commit") and each.outcome not in UNCHANGED for each in earlier)
+    updated = any(
+        (each.detail.get("commit") or each.detail.get("deployment") == "staged") and each.outcome not in UNCHANGED
+        for each in earlier
+    )
     return None if updated else f"{case.step.plan.kind} left out: nothing was updated before it"
 
 
-def _request(case: Case, kind: RequestKind, background: Background, subject: str) -> Decision:
+def _lost_proof(case: Case, subject: str) -> Decision | None:
+    """Return what stands in the way of a step whose proved backup is gone or unusable now, or None.
+
+    The backup that was proved earlier in the run is read again: in the meantime somebody may have deleted it, or newer
+    ones may have pushed it out (promise P2).
+    """
+    name = case.run.backup_of(subject) or ""
+    question = LookAtBackup(name, case.asks(subject))
+    backup = case.seen.get(question)
+    if isinstance(backup, Backup):
+        flaws = unusable(backup, subject)
+        if not flaws:
+            return None
+        what = f"can no longer be restored: {'; '.join(flaws)}"
+    elif isinstance(backup, Absent):
+        what = "is not there any more"
+    else:
+        return no_answer(case, question, backup)
+    text = f"backup {name}{_about(case, subject)} was proved earlier in this run and {what}: the step was not begun"
+    remedy = "see which backups there are: upsun backup:list; keep more manual backups, or run the job again"
+    return fail(case.step, case.now, Failed("no-proved-backup", text, remedy, doubtful=isinstance(backup, Absent)))
+
+
+def _about(case: Case, subject: str) -> str:
+    return "" if subject == case.run.environment else f" of {subject}"
+
+
+def _contradicted(case: Case, kinds: Mapping[str, StepKind]) -> Decision | None:
+    """Return what stands in the way of replacing data in a rollback: the failure that led to it is not there now."""
+    if case.run.taking_back is None:
+        return None
+    failed = case.run.steps[case.run.taking_back.failed]
+    verdict = failure_now(case, failed, kinds)
+    match verdict:
+        case None:
+            return None
+        case Need():
+            return no_answer(case, verdict.question, case.seen.get(verdict.question))
+        case Pending():
+            return Wait(verdict.on, verdict.message)
+        case Failed():
+            return fail(case.step, case.now, verdict)
+        case Done():
+            text = f"step {failed.index + 1} ({failed.plan.kind}) failed before and is well now ({verdict.message})"
+            remedy = f"look at environment {case.environment}, and restore by hand if it is needed"
+            return fail(case.step, case.now, Failed("unknown", f"{text}: nothing is restored", remedy, doubtful=True))
+        case _:
+            assert_never(verdict)
+
+
+def _request(
+    case: Case, kind: RequestKind, background: Background, subject: str, kinds: Mapping[str, StepKind]
+) -> Decision:
     """The request with all guards passed, or what stands in its way; ``subject`` is the environment that it changes."""
     environment = case.seen.get(case.look_at_environment())
     if not isinstance(environment, Environment):
         return no_answer(case, case.look_at_environment(), environment)
-    blocked = guard(case, kind, environment)
+    blocked = guard(case, kind, environment) or (_contradicted(case, kinds) if kind.destroys else None)
     if blocked is not None:
         return blocked
     verdict = kind.settled(environment) or kind.shortcut(case, environment)
@@ -208,6 +268,8 @@ def _request(case: Case, kind: RequestKind, background: Background, subject: str
     blocked = others_at_work(case, kind, environment) if environment.is_dirty else None
     if kind.name == "backup" and blocked is None:
         blocked = quota(case, kind, background)
+    if blocked is None and kind.needs_proof(case.step.plan):
+        blocked = _lost_proof(case, subject)
     if blocked is not None:
         return blocked
     changed = case.seen.get(case.look_at_environment(subject))  # its head tells afterwards whether anything came of it
@@ -233,8 +295,12 @@ def _intended(case: Case, kind: RequestKind) -> Decision:
             return no_answer(case, found.question, case.seen.get(found.question))
         case Pending():
             return Wait(found.on, found.message)
-        case ev.ActivityAdopted() | ev.IntentVoid():
+        case Failed():
+            return fail(case.step, case.now, found)
+        case ev.ActivityAdopted():
             return Record(found)
+        case ev.IntentVoid():
+            return Record(found, doubtful=True)
         case _:
             assert_never(found)
 
@@ -252,16 +318,14 @@ def _interrupted(case: Case, kind: CommandKind) -> Decision:
 
 def _accepted(case: Case, kind: RequestKind) -> Decision:
     step, now = case.step, case.now
-    question = LookAtActivity(step.activity or "")
-    activity = case.seen.get(question)
-    if isinstance(activity, Absent):
-        text = f"activity {step.activity} is gone"
-        return fail(step, now, Failed("activity-lost", text, "look at the environment's activities"))
-    if not isinstance(activity, Activity):
-        return no_answer(case, question, activity)
-    if activity.state == "staged" and kind.ends_staged:
+    activity = confirmed(case, kind)
+    if isinstance(activity, Need):
+        return no_answer(case, activity.question, case.seen.get(activity.question))
+    if isinstance(activity, Failed):
+        return fail(step, now, activity)
+    if activity.fate == "staged" and kind.ends_staged:
         return act_on(case, kind, kind.judge(case, activity))
-    if not activity.finished:
+    if activity.fate in {"running", "staged"}:
         return Wait("activity", f"{kind.name}: activity {activity.id} is {activity.state}")
     if step.ended_at is None:
         return Record(
@@ -271,7 +335,8 @@ def _accepted(case: Case, kind: RequestKind) -> Decision:
         )
     if not activity.succeeded:
         return Record(after_failure(case, kind, _failure(kind, activity)))
-    return act_on(case, kind, kind.judge(case, activity))
+    verdict = commands_verdict(kind, activity) or kind.judge(case, activity)
+    return act_on(case, kind, with_commands(verdict, activity.failing_commands))
 
 
 def _failure(kind: RequestKind, activity: Activity) -> Failed:
@@ -280,4 +345,6 @@ def _failure(kind: RequestKind, activity: Activity) -> Failed:
         return Failed("activity-cancelled", f"the {kind.name} activity {activity.id} was cancelled", remedy)
     result = activity.result or "no result"
     reason = f" ({activity.failure_reason})" if activity.failure_reason else ""
-    return Failed("activity-failed", f"the {kind.name} activity {activity.id} ended with {result}{reason}", remedy)
+    failing = f": {words_of(activity.failing_commands)}" if activity.failing_commands else ""
+    text = f"the {kind.name} activity {activity.id} ended with {result}{reason}{failing}"
+    return Failed("activity-failed", text, remedy)

@@ -44,9 +44,13 @@ class Execute:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Append the event, then decide again."""
+    """Append the event, then decide again.
+
+    ``doubtful``: it rests on an answer that may be a passing one, so it is recorded only if the answer stays.
+    """
 
     event: ev.Event
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,21 @@ class RetryPlanned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecheckPlanned(Event):
+    """An answer of the platform would end the step, or repeat its request; it is believed only if it stays.
+
+    ``failure`` is the stable kind of what was read (``no-activity``: the list lacks the request's activity),
+    ``message`` says what was read. The same answer counts from ``again_at`` on; any other answer is followed at once.
+    """
+
+    kind: ClassVar[str] = "recheck-planned"
+    step: int
+    failure: str
+    message: str
+    again_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailed(Event):
     """A step failed; ``failure`` is the stable kind, ``message`` what happened, ``remedy`` what helps."""
 
@@ -230,6 +245,7 @@ EVENTS: dict[str, type[Event]] = {
         WaitBegun,
         StepDone,
         RetryPlanned,
+        RecheckPlanned,
         StepFailed,
         Warned,
         RunClosed,

@@ -12,11 +12,29 @@ TroubleKind = Literal["unreachable", "bad-reply", "token", "permission", "not-fo
 
 
 @dataclass(frozen=True, slots=True)
+class CommandResult:
+    """One command that the platform ran in an activity or a deployment: a hook, an operation.
+
+    ``app`` and ``type`` are the platform's names (``deploy``, ``post_deploy``, ...), ``exit_code`` is 0 for success.
+    """
+
+    app: str
+    type: str
+    exit_code: int
+
+    @property
+    def words(self) -> str:
+        """Return the command as a message names it."""
+        return f"{self.type} of app {self.app} (exit code {self.exit_code})"
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
-    """The environment's word on its last deployment."""
+    """The environment's word on its last deployment; ``commands`` are the hooks that ran in it."""
 
     successful: bool
     at: datetime | None
+    commands: tuple[CommandResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +52,22 @@ class Environment:
     has_staged_activities: bool = False
     parent: str | None = None
     path: str = ""
+    last_backup_at: datetime | None = None
+
+
+#: What an activity says of its operation. ``odd``: it is over, and does not say how it ended.
+Fate = Literal["running", "staged", "succeeded", "failed", "odd"]
+
+#: The states of an activity that has not ended (https://developer.upsun.com/api/rest/activities).
+RUNNING = frozenset({"pending", "in_progress", "scheduled"})
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The platform's record of an operation. ``complete`` is not success: read ``succeeded``."""
+    """The platform's record of an operation. ``complete`` is not success: read ``fate``.
+
+    ``completion_percent`` is None where the platform does not say it.
+    """
 
     id: str
     type: str
@@ -51,16 +80,41 @@ class Activity:
     payload: Mapping[str, Any] = field(default_factory=dict)
     failure_reason: str | None = None
     text: str = ""
+    completion_percent: int | None = None
+    commands: tuple[CommandResult, ...] = ()
+
+    @property
+    def fate(self) -> Fate:
+        """Return what became of the operation, read as the official client reads it.
+
+        An activity is over when it is cancelled, complete, at 100 percent or has a completion date, whatever the name
+        of its state. A state that nobody knows, without any of these, is one that has not ended.
+        """
+        if self.state == "staged":
+            return "staged"
+        if self.state == "cancelled":
+            return "failed"
+        ended = self.completed_at is not None or (self.completion_percent or 0) >= 100  # noqa: PLR2004  percent
+        if self.state != "complete" and not ended:
+            return "running"
+        if self.result in {"success", "failure"}:
+            return "succeeded" if self.result == "success" else "failed"
+        return "running" if self.state in RUNNING else "odd"
 
     @property
     def finished(self) -> bool:
-        """No further change is to come. Unknown states count as unfinished: the run's time limit ends them."""
-        return self.state in {"complete", "cancelled"}
+        """Return whether no further change is to come. One that is staged waits for a deployment."""
+        return self.fate in {"succeeded", "failed", "odd"}
 
     @property
     def succeeded(self) -> bool:
-        """Complete with the result ``success``; a missing result is none."""
-        return self.state == "complete" and self.result == "success"
+        """Return whether the operation ended with the result ``success``; a missing result is none."""
+        return self.fate == "succeeded"
+
+    @property
+    def failing_commands(self) -> tuple[CommandResult, ...]:
+        """Return the commands of the activity that ended with another exit code than 0."""
+        return tuple(each for each in self.commands if each.exit_code)
 
 
 @dataclass(frozen=True, slots=True)

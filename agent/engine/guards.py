@@ -127,7 +127,7 @@ def _busy(case: Case, kind: RequestKind) -> Decision | None:
     listed = case.seen.get(question)
     if not isinstance(listed, ActivityList):
         return no_answer(case, question, listed)
-    others = [each for each in listed.items if not each.finished and each.type != "environment.cron"]
+    others = [each for each in listed.items if each.fate == "running" and each.type != "environment.cron"]
     if not others:
         return None
     return Wait("environment-busy", f"{kind.link} is not offered while {others[0].type} {others[0].id} runs")
@@ -140,7 +140,7 @@ def others_at_work(case: Case, kind: RequestKind, environment: Environment) -> D
     if not isinstance(listed, ActivityList):
         return no_answer(case, question, listed)
     for activity in listed.items:
-        if activity.finished:
+        if activity.fate != "running":
             continue
         ours = activity.id in case.claimed  # another step's or run's: not adopted, but waited for
         if activity.type == kind.activity_type and not ours and kind.adopts(case, activity):

@@ -2,17 +2,19 @@
 
 The rules: an activity counts only if it is of the right type, was created at or after the intent *by the server's
 clock*, fits the request's parameters, belongs to the token's user, and is not another step's already. One that
-carries this run's mark is surely ours. None in a list that is settled means the request did not take effect.
+carries this run's mark is surely ours. None in a list that is settled, and no trace of an effect on the environment,
+means that the request did not take effect; with such a trace it is unknown, and nobody asks again.
 """
 
 from __future__ import annotations
 
 from agent.engine import events as ev
 from agent.engine.bounds import CLOCKS_APART, SETTLE
+from agent.engine.evidence import unknown
 from agent.engine.facts import PROJECT, Activity, ActivityList, LookAtOwner, Owner
-from agent.engine.step import Case, Need, Pending, RequestKind
+from agent.engine.step import Case, Failed, Need, Pending, RequestKind
 
-Found = Need | Pending | ev.ActivityAdopted | ev.IntentVoid
+Found = Need | Pending | Failed | ev.ActivityAdopted | ev.IntentVoid
 
 
 def reconcile(case: Case, kind: RequestKind) -> Found:
@@ -41,6 +43,13 @@ def reconcile(case: Case, kind: RequestKind) -> Found:
         others = f", the first of {len(dated)}" if len(dated) > 1 else ""
         return _adopt(case, dated[0], f"type, parameters, user and time fit the request{others}")
     if listed.complete and not maybe and listed.server_at >= intent.server_at + SETTLE:
+        effect = kind.trace(case, intent, listed, case.seen.number(question))
+        if isinstance(effect, Need):
+            return effect
+        if effect is not None:
+            return unknown(
+                case, f"no {kind.activity_type} since {intent.server_at:%H:%M:%S} UTC is listed, but {effect}"
+            )
         return ev.IntentVoid(
             at=case.now,
             step=case.step.index,

@@ -48,6 +48,8 @@ class Step:
     approval: ev.ApprovalGiven | None = None
     asked_before: bool = False
     over_at: datetime | None = None
+    #: an answer about this step that is not believed yet; None where the last answer was followed
+    recheck: ev.RecheckPlanned | None = None
 
     @property
     def is_touched(self) -> bool:
@@ -58,6 +60,12 @@ class Step:
     def over(self) -> bool:
         """Nothing more happens to this step."""
         return self.phase in {"done", "failed"}
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Return whether the step failed while nobody knows whether its request took effect, or how it ended."""
+        asked = self.intent is not None or self.activity is not None
+        return self.phase == "failed" and (self.failure == "unknown" or (asked and self.ended_at is None))
 
     @property
     def is_passed_over(self) -> bool:
@@ -178,7 +186,8 @@ def apply(run: Run, event: ev.Event) -> Run:
         raise InconsistentEvents(f"{event.kind} after run-closed")
     match event:
         case ev.WaitBegun():
-            return replace(run, waits_on=event.on, wait_message=event.message)
+            steps = _steps_after_wait(run, event)
+            return replace(run, steps=steps, waits_on=event.on, wait_message=event.message)
         case ev.Warned():
             return replace(run, warnings=(*run.warnings, event.message))
         case ev.TakeBackBegun():
@@ -201,6 +210,7 @@ def apply(run: Run, event: ev.Event) -> Run:
             | ev.ApprovalGiven()
             | ev.StepDone()
             | ev.RetryPlanned()
+            | ev.RecheckPlanned()
             | ev.StepFailed()
         ):
             return _apply_to_step(run, event)
@@ -220,6 +230,7 @@ StepEvent = (
     | ev.ApprovalGiven
     | ev.StepDone
     | ev.RetryPlanned
+    | ev.RecheckPlanned
     | ev.StepFailed
 )
 
@@ -236,6 +247,7 @@ ALLOWED: dict[type[ev.Event], frozenset[Phase]] = {
     ev.ApprovalGiven: frozenset({"ready"}),
     ev.StepDone: frozenset({"ready", "accepted"}),
     ev.RetryPlanned: frozenset({"ready", "accepted"}),
+    ev.RecheckPlanned: frozenset({"ready", "intended", "accepted"}),
     ev.StepFailed: frozenset({"ready", "intended", "refused", "accepted"}),
 }
 
@@ -252,8 +264,19 @@ def _apply_to_step(run: Run, event: StepEvent) -> Run:
     if step.phase not in ALLOWED[type(event)]:
         raise InconsistentEvents(f"{event.kind} while step {event.step} is {step.phase}")
     steps = list(run.steps)
-    steps[event.step] = _step_after(step, event)
+    steps[event.step] = _step_after(replace(step, recheck=None), event)
     return replace(run, steps=tuple(steps), waits_on=None, wait_message="")
+
+
+#: What a run waits on while an answer is being checked again, or while the platform cannot be asked at all.
+KEEPS_RECHECK = frozenset({"recheck", "unreachable", "bad-reply", "token", "permission", "not-found", "budget"})
+
+
+def _steps_after_wait(run: Run, event: ev.WaitBegun) -> tuple[Step, ...]:
+    """Return the run's steps; a wait for anything else than the second look says that the odd answer has passed."""
+    if event.on in KEEPS_RECHECK:
+        return run.steps
+    return tuple(replace(step, recheck=None) if step.recheck is not None else step for step in run.steps)
 
 
 def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901, PLR0912  one case for each event, nothing else
@@ -323,6 +346,8 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901, PLR0912  o
                 message=event.message,
                 asked_before=step.is_touched,
             )
+        case ev.RecheckPlanned():
+            return replace(step, recheck=event)
         case ev.StepFailed():
             return replace(
                 step,

@@ -10,6 +10,7 @@ from agent.engine.decision import Execute
 from agent.engine.events import IntentRecorded, StepOutcome
 from agent.engine.facts import (
     Activity,
+    ActivityList,
     Environment,
     LookAtActivities,
     LookAtBackup,
@@ -50,11 +51,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The step failed."""
+    """The step failed.
+
+    ``doubtful``: the verdict rests on an answer that may be a passing one; it is believed only if the answer stays.
+    """
 
     failure: str
     message: str
     remedy: str = ""
+    doubtful: bool = False
 
 
 Verdict = Need | Pending | Done | Failed
@@ -173,6 +178,10 @@ class RequestKind(AnyKind, Protocol):
     ends_staged: bool
     #: its activity may stand in another environment's list: look in the project's
     listed_elsewhere: bool
+    #: it replaces data that no other request brings back: what led to it is read once more before
+    destroys: bool
+    #: the step fails where the platform says success but a command of the activity failed
+    commands_decide: bool
 
     def path(self, case: Case, environment: Environment) -> str:
         """Where the request goes."""
@@ -185,6 +194,16 @@ class RequestKind(AnyKind, Protocol):
 
     def shortcut(self, case: Case, environment: Environment) -> Verdict | None:
         """A verdict without a request (a backup that may be reused), or None."""
+
+    def trace(self, case: Case, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
+        """Return in words what the platform shows of an effect of the request although the list lacks its activity.
+
+        Args:
+            case: the step.
+            intent: its request.
+            listed: the list without the activity.
+            looked: the number of the look at that list; what is compared with it must be seen later.
+        """
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
         """Whether the activity may come from this step's request."""

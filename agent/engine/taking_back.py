@@ -31,12 +31,24 @@ def changed(run: Run, kinds: Mapping[str, StepKind]) -> frozenset[str]:
 
 def begins(run: Run, failed: Step, now: datetime, kinds: Mapping[str, StepKind]) -> ev.TakeBackBegun | None:
     """The event that begins taking back after a step failed; None where there is nothing to take back."""
-    if run.taking_back is not None or not run.take_back_steps:
+    if run.taking_back is not None or not run.take_back_steps or uncertain(run, kinds) is not None:
         return None
     touched = changed(run, kinds)
     if not any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps):
         return None
     return ev.TakeBackBegun(at=now, failed=failed.index, message=failed.message)
+
+
+def uncertain(run: Run, kinds: Mapping[str, StepKind]) -> Step | None:
+    """Return the step that may have changed something and whose fate nobody knows, or None.
+
+    Nothing is rolled back then: the change may be good, or still be under way.
+    """
+    for step in run.main_steps:
+        kind = kinds.get(step.plan.kind)
+        if kind is not None and step.is_uncertain and kind.changes(step.plan, run.environment) is not None:
+            return step
+    return None
 
 
 def idle_reason(step: Step, run: Run, kinds: Mapping[str, StepKind]) -> str | None:
@@ -59,10 +71,13 @@ def closing(run: Run, now: datetime) -> ev.RunClosed:
     good = [step.message for step in steps if step.phase == "done" and step.outcome != "skipped"]
     told = [*good, *(f"step {step.index + 1} ({step.plan.kind}) failed: {step.message}" for step in bad)]
     word = "taking back failed" if bad else "taken back"
+    failure = "take-back-failed" if bad else failed.failure
+    if any(step.failure == "unknown" for step in bad):
+        failure = "unknown"
     return ev.RunClosed(
         at=now,
         outcome="failed",
-        failure="take-back-failed" if bad else failed.failure,
+        failure=failure,
         message=f"{first_words(run, failed)}; {word}: {'; '.join(told) or 'nothing was to be done'}",
         remedy="look at the environment now: it may be half changed" if bad else failed.remedy,
         detail={"taken-back": not bad, "failure": failed.failure},

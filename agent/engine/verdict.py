@@ -34,7 +34,7 @@ def act_on(case: Case, kind: StepKind, verdict: Verdict) -> Decision:
                 )
             )
         case Failed():
-            return Record(after_failure(case, kind, verdict))
+            return Record(after_failure(case, kind, verdict), verdict.doubtful)
         case _:
             assert_never(verdict)
 
@@ -57,5 +57,6 @@ def fail(step: Step, now: datetime, verdict: Failed) -> Record:
             failure=verdict.failure,
             message=verdict.message,
             remedy=verdict.remedy,
-        )
+        ),
+        verdict.doubtful,
     )

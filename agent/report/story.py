@@ -68,6 +68,9 @@ def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one 
         case ev.RetryPlanned():
             again = f"{event.again_at:%H:%M:%S} UTC"
             return Line(f"{step_words(job, event.step)}: {event.message}; again after {again}", "odd")
+        case ev.RecheckPlanned():
+            text = f"{event.message}; checking again until {event.again_at:%H:%M:%S} UTC"
+            return Line(f"{step_words(job, event.step)}: {text}", "odd")
         case ev.StepFailed():
             return Line(f"{step_words(job, event.step)} failed: {event.message}", "bad", event.remedy)
         case ev.Warned():

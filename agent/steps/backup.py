@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent.engine.bounds import BACKUP_APPEAR, CLOCKS_APART
-from agent.engine.facts import Absent, Activity, Backup, BackupList, Environment
+from agent.engine.events import IntentRecorded
+from agent.engine.evidence import unusable
+from agent.engine.facts import Absent, Activity, ActivityList, Backup, BackupList, Environment
 from agent.engine.job import StepPlan
 from agent.engine.step import Case, Done, Failed, Need, Pending, Recognition, Verdict
 from agent.steps.request import RequestStep, on
@@ -25,6 +27,7 @@ class BackupStep(RequestStep):
     waits_for: frozenset[str] = frozenset()
     #: not "backup-unnamed": that backup may be good, and a second one beside it would break promise P1
     retryable = frozenset({"activity-failed", "proof-failed"})
+    commands_decide = False  # the proof does
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
         """``safe`` holds requests for 15 to 30 s and is consistent; ``live`` does not (docs:environments/backup)."""
@@ -63,6 +66,25 @@ class BackupStep(RequestStep):
         safe = activity.parameters.get("safe")
         return "no" if isinstance(safe, bool) and safe != self.body(plan, run)["safe"] else "maybe"
 
+    def trace(self, case: Case, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
+        """A manual backup newer than the request that no listed activity explains, or the environment's word on one."""
+        earliest = intent.server_at - CLOCKS_APART
+        question, place = case.look_at_backups(), case.look_at_environment()
+        backups, environment = case.seen.get(question), case.seen.get(place)
+        if not isinstance(backups, BackupList) or case.seen.number(question) < looked:
+            return Need(question)
+        if not isinstance(environment, Environment) or case.seen.number(place) < looked:
+            return Need(place)
+        newer = [each for each in backups.items if each.created_at is not None and each.created_at >= earliest]
+        explained = {each.payload.get("backup_name") for each in listed.items}
+        strange = [each.id for each in newer if not each.automated and each.id not in explained]
+        if strange:
+            return f"backup {strange[0]} was made since"
+        at = environment.last_backup_at
+        if at is not None and at >= earliest and not newer:
+            return f"the environment says that it was backed up at {at:%H:%M:%S} UTC"
+        return None
+
     def adopts(self, case: Case, activity: Activity) -> bool:
         """A running backup serves if it began after the slot and is as safe as the job wants it."""
         young = activity.created_at is not None and activity.created_at >= case.run.due_at
@@ -98,13 +120,7 @@ class BackupStep(RequestStep):
 
 def _flaws(backup: Backup, environment: str, newer_than: datetime) -> list[str]:
     """What speaks against the backup; empty means proved."""
-    flaws: list[str] = []
-    if backup.status != "CREATED":
-        flaws.append(f"its status is {backup.status}, not CREATED")
-    if not backup.restorable:
-        flaws.append("it is not restorable")
-    if backup.environment != environment:
-        flaws.append(f"it belongs to {backup.environment}, not to {environment}")
+    flaws = unusable(backup, environment)
     if backup.created_at is None:
         flaws.append("it has no creation date")
     elif backup.created_at < newer_than:

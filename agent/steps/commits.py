@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from agent.engine.bounds import DEPLOY_APPEAR, JUDGE_SETTLE
+from agent.engine.evidence import grave, unknown, with_commands, words_for, words_of
 from agent.engine.facts import Activity, ActivityList, Environment, LookAtActivity
 from agent.engine.step import Case, Done, Failed, Need, Pending, Verdict
+from agent.steps.request import DEPLOY
 
 PUSH_TYPES = ("environment.push", "environment.redeploy")
-DEPLOY = "upsun environment:deploy, or a step 'deploy'"
 
 
 def judge_commit(case: Case, activity: Activity, subject: str, what: str, nothing: Done) -> Verdict:
@@ -37,14 +38,38 @@ def judge_commit(case: Case, activity: Activity, subject: str, what: str, nothin
     if not isinstance(listed, ActivityList) or seen.number(question) < looked:
         return Need(question)
     pushes = [each for each in listed.items if each.created_at is not None and each.created_at >= since]
-    running = [each for each in pushes if each.state in {"pending", "in_progress", "scheduled"}]
+    running = [each for each in pushes if each.fate == "running"]
     if running:
         return Pending("deployment", f"{running[0].type} {running[0].id} is {running[0].state}")
+    odd = next((each for each in pushes if each.fate == "odd"), None)
+    if odd is not None:
+        return unknown(case, f"{odd.type}: {words_for(odd.id, odd)}")
     commit = _commit(case.step.head, environment.head_commit)
     # A redeployment alone may be anybody's: without a push and with the head where it was, nothing was committed.
     if commit is None and not any(each.type == "environment.push" for each in pushes):
         return _without_commit(activity, environment, what, nothing)
     return _deployed(environment, activity, pushes, since, commit or environment.head_commit or "unknown")
+
+
+def judge_staged(case: Case, activity: Activity, subject: str, what: str) -> Verdict:
+    """Return the verdict on an activity that ended staged: an update that a deployment will bring live.
+
+    Args:
+        case: the step.
+        activity: its activity.
+        subject: the id of the environment whose head may have moved.
+        what: the activity in words.
+    """
+    place = case.look_at_environment(subject)
+    environment = case.seen.get(place)
+    if not isinstance(environment, Environment) or case.seen.number(place) < case.seen.number(
+        LookAtActivity(activity.id)
+    ):
+        return Need(place)
+    commit = _commit(case.step.head, environment.head_commit)
+    named = f"commit {commit[:8]}" if commit else f"the result of {what}"
+    text = f"{named} is staged: the project deploys manually ({DEPLOY})"
+    return Done("done", text, {"commit": commit, "deployment": "staged"})
 
 
 def _without_commit(activity: Activity, environment: Environment, what: str, nothing: Done) -> Verdict:
@@ -65,12 +90,20 @@ def _deployed(
     bad = next((each for each in pushes if not each.succeeded), None)
     deployment = environment.deployment
     fresh = deployment is not None and deployment.at is not None and deployment.at >= since
+    failing = tuple(command for each in pushes for command in each.failing_commands)
+    if fresh and deployment is not None:
+        failing += tuple(each for each in deployment.commands if each.exit_code and each not in failing)
+    hooks = f": {words_of(failing)}" if failing else ""
+    remedy = "see the deployment's log; the proved backup can be restored (upsun backup:restore)"
     if bad is not None or (fresh and deployment is not None and not deployment.successful):
         named = f" ({bad.type} {bad.id} ended with {bad.result or bad.state})" if bad else ""
-        remedy = "see the deployment's log; the proved backup can be restored (upsun backup:restore)"
-        return Failed("deployment-failed", f"commit {short} was made but its deployment failed{named}", remedy)
+        return Failed("deployment-failed", f"commit {short} was made but its deployment failed{named}{hooks}", remedy)
+    if grave(failing):
+        text = f"commit {short} was deployed with failing commands{hooks}"
+        return Failed("commands-failed", text, remedy)
     if fresh or pushes:
-        return Done("done", f"commit {short} is live", {**detail, "deployment": "live"})
+        done = Done("done", f"commit {short} is live", {**detail, "deployment": "live"})
+        return with_commands(done, failing)
     ended = activity.completed_at or activity.created_at or since
     if environment.server_at < ended + DEPLOY_APPEAR:
         return Pending("deployment", f"commit {short} was made, its deployment is not to be seen yet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.engine.evidence import grave, with_commands, words_of
 from agent.engine.facts import Activity, Environment, LookAtActivity
 from agent.engine.job import StepPlan
 from agent.engine.step import Case, Done, Failed, Need, Verdict
@@ -16,18 +17,27 @@ class RedeployStep(RequestStep):
     name = "redeploy"
     activity_type = "environment.redeploy"
     link = permission_link = "#redeploy"
+    ends_staged = True
 
     def judge(self, case: Case, activity: Activity) -> Verdict:
-        """The environment's own word on its last deployment."""
+        """The environment's own word on its last deployment, and on the hooks that ran in it."""
+        if activity.fate == "staged":
+            return super().judge(case, activity)
         question = case.look_at_environment()
         found = case.seen.get(question)
         looked = case.seen.number(LookAtActivity(activity.id))
         if not isinstance(found, Environment) or case.seen.number(question) < looked:
             return Need(question)
+        log = f"see its log: upsun activity:log {activity.id}"
         if found.deployment is not None and not found.deployment.successful:
             text = f"the {self.name} of {found.id} ended, but its deployment failed"
-            return Failed("deployment-failed", text, f"see its log: upsun activity:log {activity.id}")
-        return self.verdict(found, activity)
+            return Failed("deployment-failed", text, log)
+        commands = found.deployment.commands if found.deployment is not None else ()
+        failing = tuple(each for each in commands if each.exit_code)
+        if grave(failing):
+            text = f"the {self.name} of {found.id} succeeded with failing commands: {words_of(failing)}"
+            return Failed("commands-failed", text, log)
+        return with_commands(self.verdict(found, activity), failing)
 
     def verdict(self, environment: Environment, activity: Activity) -> Verdict:
         """The deployment did not fail."""
@@ -40,6 +50,7 @@ class DeployStep(RedeployStep):
     name = "deploy"
     activity_type = "environment.deploy"
     link = "#deploy"
+    ends_staged = False
     permission_link = ""  # it is there only where something is staged
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here

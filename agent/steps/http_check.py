@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 from urllib.parse import urljoin
 
-from agent.engine.facts import LookAtPage, Page, Routes
+from agent.engine.facts import Absent, LookAtPage, Page, Routes
 from agent.engine.job import StepPlan
 from agent.engine.step import Case, Done, Failed, Need, Verdict
 from agent.steps.request import on
@@ -39,6 +39,11 @@ class HttpCheckStep:
         url = settings.get("url")
         if not url:
             routes = case.seen.get(case.look_at_routes())
+            if isinstance(routes, Absent):
+                text = f"{case.environment} is not deployed now, so there is no page to look at"
+                return Failed(
+                    "no-deployment", text, "deploy the environment, or name the page with 'url'", doubtful=True
+                )
             if not isinstance(routes, Routes):
                 return Need(case.look_at_routes())
             if not routes.urls:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from agent.engine.facts import Activity, Environment
 from agent.engine.job import HERE, StepPlan
 from agent.engine.step import Case, Done, Failed, Recognition, Verdict
-from agent.steps.commits import DEPLOY, judge_commit
+from agent.steps.commits import judge_commit, judge_staged
 from agent.steps.request import RequestStep
 
 
@@ -52,10 +52,9 @@ class MergeStep(RequestStep):
 
     def judge(self, case: Case, activity: Activity) -> Verdict:
         """Whether there was anything to merge, and whether it is live on the parent."""
-        if activity.state == "staged":
-            text = f"the merge is staged: the project deploys manually ({DEPLOY})"
-            return Done("done", text, {"commit": None, "deployment": "staged"})
         into = _into(case.step.plan, case.run.environment)
+        if activity.fate == "staged":
+            return judge_staged(case, activity, into, "the merge")
         nothing = Done("nothing-to-do", f"nothing to merge: {into} had it all", {"commit": None})
         return judge_commit(case, activity, into, "the merge", nothing)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from agent.engine.facts import Activity, Environment
+from agent.engine.events import IntentRecorded
+from agent.engine.facts import Activity, ActivityList, Environment
 from agent.engine.job import StepPlan
-from agent.engine.step import Case, Done, Recognition, Verdict
+from agent.engine.step import Case, Done, Need, Recognition, Verdict
+
+#: How a person deploys what is staged.
+DEPLOY = "upsun environment:deploy, or a step 'deploy'"
 
 ACTIVE = frozenset({"active"})
 ENGAGED = frozenset({"environment.push", "environment.redeploy", "environment.merge", "environment.source-operation"})
@@ -25,6 +29,8 @@ class RequestStep:
     retryable: frozenset[str] = frozenset({"activity-failed"})
     ends_staged = False
     listed_elsewhere = False
+    destroys = False
+    commands_decide = True
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
@@ -54,6 +60,18 @@ class RequestStep:
         """There is no way round asking."""
         return None
 
+    def trace(self, case: Case, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:  # noqa: ARG002  the protocol's signature
+        """A head commit that moved since the request: the list may be the one that is wrong."""
+        subject = self.changes(case.step.plan, case.run.environment)
+        if subject is None or intent.head is None:
+            return None
+        place = case.look_at_environment(subject)
+        environment = case.seen.get(place)
+        if not isinstance(environment, Environment) or case.seen.number(place) < looked:
+            return Need(place)
+        head = environment.head_commit
+        return f"the head of {subject} moved to {head[:8]}" if head is not None and head != intent.head else None
+
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  the protocol's
         """The platform takes no mark here: type, user and time must do."""
         return "maybe"
@@ -63,7 +81,10 @@ class RequestStep:
         return False
 
     def judge(self, case: Case, activity: Activity) -> Verdict:
-        """The activity's success is all there is to know."""
+        """The activity's success is all there is to know; where the project deploys manually it may be staged."""
+        if activity.fate == "staged":
+            text = f"{self.describe(case.step.plan)} is staged: the project deploys manually ({DEPLOY})"
+            return Done("done", text, {"activity": activity.id, "deployment": "staged"})
         text = f"{self.describe(case.step.plan)} done (activity {activity.id})"
         return Done("done", text, {"activity": activity.id})
 

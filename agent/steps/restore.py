@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from agent.engine.facts import Activity, Backup, Environment
+from agent.engine.evidence import unusable
+from agent.engine.facts import Absent, Activity, Backup, Environment
 from agent.engine.job import StepPlan
 from agent.engine.step import Case, Done, Failed, Need, Recognition, Verdict
 from agent.steps.request import RequestStep, on
@@ -24,6 +25,7 @@ class RestoreStep(RequestStep):
     link = "#backup"  # who may back up may restore (docs:environments/restore); the link itself is the backup's
     permission_link = "#backup"
     retryable: frozenset[str] = frozenset()
+    destroys = True
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
@@ -49,17 +51,15 @@ class RestoreStep(RequestStep):
             text = f"no backup of {environment.id} was proved in this run, so there is none to restore"
             return Failed("no-proved-backup", text)
         found = case.seen.get(case.look_at_backup(name))
-        if found is None:
-            return Need(case.look_at_backup(name))
+        remedy = "upsun backup:list shows those there are"
+        if isinstance(found, Absent):
+            return Failed("backup-gone", f"backup {name} is not there any more", remedy, doubtful=True)
         if not isinstance(found, Backup):
-            return Failed(
-                "backup-gone", f"backup {name} is not there any more", "upsun backup:list shows those there are"
-            )
-        if found.environment != environment.id or not found.restorable or found.status != "CREATED":
-            text = (
-                f"backup {name} cannot be restored to {environment.id} (status {found.status}, of {found.environment})"
-            )
-            return Failed("backup-unfit", text, "upsun backup:list shows those there are")
+            return Need(case.look_at_backup(name))
+        flaws = unusable(found, environment.id)
+        if flaws:
+            text = f"backup {name} cannot be restored to {environment.id}: {'; '.join(flaws)}"
+            return Failed("backup-unfit", text, remedy)
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here

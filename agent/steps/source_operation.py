@@ -12,7 +12,7 @@ from typing import Any
 from agent.engine.facts import Activity
 from agent.engine.job import StepPlan
 from agent.engine.step import Case, Done, Recognition, Verdict
-from agent.steps.commits import DEPLOY, judge_commit
+from agent.steps.commits import judge_commit, judge_staged
 from agent.steps.request import RequestStep, on
 
 #: The variable that carries the run's id into the operation, and so into its activity's parameters.
@@ -58,9 +58,8 @@ class SourceOperationStep(RequestStep):
 
     def judge(self, case: Case, activity: Activity) -> Verdict:
         """Whether a commit was made, and whether it is live; ``staged`` is the end of it where deployment is manual."""
-        if activity.state == "staged":
-            text = f"the operation's result is staged: the project deploys manually ({DEPLOY})"
-            return Done("done", text, {"commit": None, "deployment": "staged"})
+        if activity.fate == "staged":
+            return judge_staged(case, activity, case.environment, "the operation")
         nothing = Done("nothing-to-do", "nothing to update: the operation made no commit", {"commit": None})
         return judge_commit(case, activity, case.environment, "the operation", nothing)
 

@@ -22,6 +22,7 @@ class SyncStep(RequestStep):
     name = "sync"
     activity_type = "environment.synchronize"
     link = permission_link = "#synchronize"
+    ends_staged = True
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
@@ -47,7 +48,9 @@ class SyncStep(RequestStep):
         return "maybe"
 
     def judge(self, case: Case, activity: Activity) -> Verdict:
-        """The activity's success: it includes the deployment that it causes."""
+        """The activity's success: it includes the deployment that it causes, unless that is staged."""
+        if activity.fate == "staged":
+            return super().judge(case, activity)
         parts = " and ".join(_wanted(case.step.plan))
         text = f"{parts} of {case.environment} synchronized from its parent"
         return Done("done", text, {"activity": activity.id, "parts": list(_wanted(case.step.plan))})

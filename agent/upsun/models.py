@@ -6,12 +6,17 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.engine.facts import Activity, Backup, Deployment, Environment
+from agent.engine.facts import Activity, Backup, CommandResult, Deployment, Environment
 from agent.errors import BadReply
-from agent.limits import LIST_MOST, TEXT_MOST
+from agent.limits import ID_MOST, LIST_MOST, TEXT_MOST
 from agent.upsun.replies import Fields, clean
 
 LINK_MOST = 2000
+COMMANDS_MOST = 100  # of one activity or deployment: an app has about four hooks
+PERCENT = 100
+
+#: What decisions read of an activity's payload. The rest (whole projects and deployments) is not kept.
+PAYLOAD = ("backup_name", "operation", "service", "task")
 
 
 def read_environment(value: Any, server_at: datetime, path: str = "") -> Environment:
@@ -20,27 +25,61 @@ def read_environment(value: Any, server_at: datetime, path: str = "") -> Environ
     ``path`` is where it was read.
     """
     fields = Fields.of(value, "environment")
-    state = fields.object("deployment_state")
-    deployment = None
-    if state:
-        inner = Fields.of(state, "environment.deployment_state")
-        deployment = Deployment(
-            successful=inner.boolean("last_deployment_successful", default=True),
-            at=inner.moment("last_deployment_at"),
-        )
     return Environment(
         id=fields.text("id"),
         type=fields.text("type"),
         status=fields.text("status"),
-        is_dirty=fields.boolean("is_dirty", default=False),
+        is_dirty=_flag(fields, "is_dirty", when_unknown=True),
         head_commit=fields.optional_text("head_commit"),
         links=_links(fields),
         server_at=server_at,
-        deployment=deployment,
-        has_staged_activities=fields.boolean("has_staged_activities", default=False),
+        deployment=_deployment(fields),
+        has_staged_activities=_flag(fields, "has_staged_activities", when_unknown=False),
         parent=fields.optional_text("parent"),
         path=path,
+        last_backup_at=fields.moment("last_backup_at"),
     )
+
+
+def _flag(fields: Fields, name: str, *, when_unknown: bool) -> bool:
+    """Return a boolean of an environment: ``when_unknown`` where it is null, false where it is left out."""
+    return when_unknown if name in fields.data and fields.data[name] is None else fields.boolean(name, default=False)
+
+
+def _deployment(fields: Fields) -> Deployment | None:
+    """Return the environment's last deployment; None where the platform does not say whether it was successful."""
+    state = Fields.of(fields.object("deployment_state"), "environment.deployment_state")
+    if state.data.get("last_deployment_successful", None if not state.data else True) is None:
+        return None
+    return Deployment(
+        successful=state.boolean("last_deployment_successful", default=True),
+        at=state.moment("last_deployment_at"),
+        commands=_commands(state, "last_deployment_commands"),
+    )
+
+
+def _commands(fields: Fields, name: str) -> tuple[CommandResult, ...]:
+    """Return the commands of an activity or a deployment.
+
+    Raises:
+        BadReply: the list is not a list of commands with an exit code. Whether one failed decides about a step.
+    """
+    listed = fields.data.get(name)
+    if listed is None:
+        return ()
+    if not isinstance(listed, list):
+        raise BadReply(f"{fields.what}.{name} is not a list")
+    found = []
+    for each in listed[:COMMANDS_MOST]:
+        command = Fields.of(each, f"{fields.what}.{name}")
+        code = each.get("exit_code")
+        if code is None:
+            continue  # it has not ended
+        if isinstance(code, bool) or not isinstance(code, int):
+            raise BadReply(f"{fields.what}.{name}.exit_code is not a whole number")
+        app, kind = (clean(str(command.data.get(key) or "unknown"), ID_MOST) for key in ("app", "type"))
+        found.append(CommandResult(app, kind, code))
+    return tuple(found)
 
 
 def _links(fields: Fields) -> dict[str, str]:
@@ -66,11 +105,18 @@ def link_path(href: str) -> str:
 
 
 def read_activity(value: Any) -> Activity:
-    """The activity of a reply; raises BadReply where a field that matters is not what it must be."""
+    """Return the activity of a reply.
+
+    What only informs (reason, text, parameters of an odd shape, a percentage) is read as well as it can be; it never
+    makes an activity unreadable.
+
+    Raises:
+        BadReply: a field that decides is not what it must be.
+    """
     fields = Fields.of(value, "activity")
-    payload = fields.object("payload")
+    payload = _mapping(fields.data.get("payload"))
     Fields.of(payload, "activity.payload").optional_text("backup_name")  # it goes into paths and the journal
-    user = payload.get("user")
+    user, reason = payload.get("user"), fields.data.get("failure_reason")
     return Activity(
         id=fields.text("id"),
         type=fields.text("type"),
@@ -79,11 +125,22 @@ def read_activity(value: Any) -> Activity:
         created_at=fields.moment("created_at"),
         completed_at=fields.moment("completed_at"),
         user=user["id"] if isinstance(user, dict) and isinstance(user.get("id"), str) else None,
-        parameters=fields.object("parameters"),
-        payload=payload,
-        failure_reason=fields.optional_text("failure_reason"),
+        parameters=_mapping(fields.data.get("parameters")),
+        payload={key: payload[key] for key in PAYLOAD if key in payload},
+        failure_reason=clean(reason, TEXT_MOST) or None if isinstance(reason, str) else None,
         text=clean(str(fields.data.get("text") or ""), TEXT_MOST),
+        completion_percent=_percent(fields.data.get("completion_percent")),
+        commands=_commands(fields, "commands"),
     )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _percent(value: Any) -> int | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= PERCENT
+    return int(value) if known else None
 
 
 def read_backup(value: Any) -> Backup:

@@ -88,7 +88,8 @@ def answers(question: Question, phase: str) -> tuple[Answer, ...]:
             fits = [running(types[0], name, created_at=since, **more) for name, more in _CANDIDATES]
             moments = (since, at(30))
             lists = [listed(*items, when=when) for items in ((), *((each,) for each in fits)) for when in moments]
-            return (*FAULTS, *lists, listed(*fits), listed(when=at(30), complete=False))
+            ended = [listed(activity(types[0], result=result)) for result in ("success", "failure", None)]
+            return (*FAULTS, *lists, *ended, listed(*fits), listed(when=at(30), complete=False))
         case LookAtBackup():
             flawed = [backup(restorable=False), backup(status="DELETING"), backup(environment="x")]
             return (*FAULTS, Absent(), backup(question.id, created_at=at(4)), *flawed)

@@ -24,23 +24,27 @@ from worlds import (
     adopted,
     at,
     backup,
+    concluded,
     done,
     environment,
     intended,
     job,
     listed,
     next_for,
+    opened,
     refused,
     run,
     running,
     seen,
+    settle,
     void,
 )
 
 from agent.engine.decide import UPHEAVALS, Look, Record, Send, Wait, decide
 from agent.engine.events import ActivityAdopted, IntentRecorded, RunClosed, StepDone, StepFailed, Warned
 from agent.engine.facts import Activity, BackupList, LookAtActivities, LookAtBackups, LookAtEnvironment, Trouble
-from agent.engine.run import Run
+from agent.engine.run import Run, apply, fold
+from agent.records import replace
 from agent.steps import KINDS
 
 BEGUN = run(done(0))  # a backup was reused: the run is begun, its update is not
@@ -109,7 +113,7 @@ def test_an_environment_that_is_being_changed_is_waited_for() -> None:
 @pytest.mark.parametrize(("of", "missing"), [(run(), "#backup"), (BEGUN, "#source-operation")])
 def test_a_link_that_is_absent_from_a_quiet_environment_means_no_permission(of: Run, missing: str) -> None:
     links = {name: path for name, path in LINKS.items() if name != missing}
-    event = failure_of(next_for(of, environment(links=links)))
+    event = failure_of(concluded(of, environment(links=links)))
     assert event.failure == "permission"
     assert event.message == f"the platform offers no {missing} on main: the token's user lacks the role"
     assert "production:admin" in event.remedy
@@ -127,13 +131,13 @@ def test_a_link_that_is_absent_from_a_busy_environment_is_waited_for(of: Run, mi
 @pytest.mark.parametrize(("of", "missing"), [(run(), "#backup"), (BEGUN, "#source-operation")])
 def test_a_link_that_is_absent_while_only_our_own_cron_runs_means_no_permission(of: Run, missing: str) -> None:
     cron = running("environment.cron", name="cron1")
-    event = failure_of(next_for(of, environment(is_dirty=True, links={}), listed(cron)))
+    event = failure_of(concluded(of, environment(is_dirty=True, links={}), listed(cron)))
     assert event.failure == "permission"
     assert missing in event.message
 
 
 def test_a_link_of_another_operation_does_not_count() -> None:
-    assert failure_of(next_for(run(), environment(links={"#restore": "/x"}))).failure == "permission"
+    assert failure_of(concluded(run(), environment(links={"#restore": "/x"}))).failure == "permission"
 
 
 # --- the request -----------------------------------------------------------------------------------------------
@@ -146,7 +150,7 @@ def test_a_backup_is_asked_for_when_every_guard_has_passed() -> None:
 
 
 def test_an_update_is_asked_for_after_the_proof_with_the_runs_mark() -> None:
-    decision = next_for(run(*PROVED), environment(at(7), head_commit=None), now=at(8))
+    decision = next_for(run(*PROVED), environment(at(7), head_commit=None), backup(), now=at(8))
     intent = IntentRecorded(at=at(8), step=1, attempt=1, server_at=at(7), head=None)
     body = {"operation": "update", "variables": {"env": {"CHANNEL": "stable", "UPSUN_AGENT_RUN": RUN}}}
     assert decision == Send(intent, UPDATE_TYPE, UPDATE_LINK, body)
@@ -260,7 +264,7 @@ def test_an_update_waits_for_deployments_and_a_backup_does_not(kind: str) -> Non
 @pytest.mark.parametrize("kind", ["environment.cron", "environment.operation", "environment.backup.delete"])
 @pytest.mark.parametrize("of", [run(), run(*PROVED)], ids=["a backup", "an update"])
 def test_the_agents_own_cron_and_other_harmless_activities_are_not_waited_for(of: Run, kind: str) -> None:
-    assert isinstance(next_for(of, DIRTY, listed(running(kind))), Send)
+    assert isinstance(next_for(of, DIRTY, listed(running(kind)), backup()), Send)
 
 
 @pytest.mark.parametrize("state", ["complete", "cancelled"])
@@ -352,10 +356,19 @@ def test_trouble_before_anything_is_begun_fails_where_it_lasts_and_waits_where_i
 ) -> None:
     trouble = Trouble(kind, "something said", "something helps")
     answers = seen((LookAtEnvironment(), DIRTY), (question, trouble))
-    decision = decide(run(), SLOT, answers, KINDS)
+    decision, when = settle(run(), answers)
     if kind in FINAL:
         event = failure_of(decision)
         assert (event.failure, event.message, event.remedy) == (kind, "something said", "something helps")
+        assert when == at(15)  # a scheduled run looks again before it gives up; somebody waits for one by hand
+        assert failure_of(decide(fold([opened(trigger="manual", slot=None)]), SLOT, answers, KINDS)) == replace(
+            event, at=SLOT
+        )
+        first = decide(run(), SLOT, answers, KINDS)
+        assert isinstance(first, Record)
+        waits = decide(apply(run(), first.event), at(1), answers, KINDS)
+        assert isinstance(waits, Wait)
+        assert (waits.on, waits.trouble) == ("recheck", Trouble(kind, "something said"))
     else:
         assert decision == Wait(kind, "something said", trouble)
 
@@ -394,7 +407,7 @@ def test_a_quota_that_is_unknown_or_enough_is_not_warned_of(limit: int | None) -
 
 
 def test_the_quota_does_not_concern_updates_or_backups_that_are_adopted() -> None:
-    assert isinstance(next_for(run(*PROVED), environment(), manual_limit=1), Send)
+    assert isinstance(next_for(run(*PROVED), environment(), backup(), manual_limit=1), Send)
     decision = next_for(run(), DIRTY, listed(running()), manual_limit=1)
     assert isinstance(decision, Record)
     assert isinstance(decision.event, ActivityAdopted)

@@ -20,6 +20,7 @@ from worlds import (
     at,
     backup,
     closed,
+    concluded,
     done,
     ended,
     environment,
@@ -33,6 +34,7 @@ from worlds import (
     run,
     running,
     seen,
+    settle,
     unanswered,
     void,
     waiting,
@@ -43,6 +45,7 @@ from agent.engine.events import (
     ActivityAdopted,
     ActivityEnded,
     IntentVoid,
+    RecheckPlanned,
     RunClosed,
     StepDone,
     StepFailed,
@@ -51,9 +54,11 @@ from agent.engine.events import (
 from agent.engine.facts import (
     Absent,
     Activity,
+    BackupList,
     LookAtActivities,
     LookAtActivity,
     LookAtBackup,
+    LookAtBackups,
     LookAtEnvironment,
     LookAtOwner,
     LookAtRetention,
@@ -61,7 +66,7 @@ from agent.engine.facts import (
     Trouble,
 )
 from agent.engine.job import StepPlan
-from agent.engine.run import Run, fold
+from agent.engine.run import Run, apply, fold
 from agent.steps import KINDS
 
 ACCEPTED = run(intended(0), accepted(0))
@@ -78,6 +83,7 @@ def failure_of(decision: object) -> StepFailed:
 
 OPEN = run(intended(0, at(10)))
 SINCE = LookAtActivities(types=(BACKUP_TYPE,), since=at(10))
+VOID_WORDS = "no environment.backup since 02:10:00 UTC: the request had no effect"
 
 
 @pytest.mark.parametrize(
@@ -89,9 +95,20 @@ def test_an_open_intent_leads_to_reconciling_and_to_nothing_else(of: Run) -> Non
     found = decide(of, at(13), seen((SINCE, listed(running(created_at=at(10, 5)), when=at(12)))), KINDS)
     assert isinstance(found, Record)
     assert isinstance(found.event, ActivityAdopted)
-    gone = decide(of, at(13), seen((SINCE, listed(when=at(12)))), KINDS)
-    assert isinstance(gone, Record)
-    assert isinstance(gone.event, IntentVoid)
+    nothing = seen(
+        (SINCE, listed(when=at(12))), (LookAtBackups(), BackupList(())), (LookAtEnvironment(), environment())
+    )
+    first = decide(of, at(13), nothing, KINDS)
+    assert isinstance(first, Record)
+    assert first.event == RecheckPlanned(
+        at=at(13), step=0, failure="no-activity", message=VOID_WORDS, again_at=at(13 + 15)
+    )
+    waits = decide(apply(of, first.event), at(27.9), nothing, KINDS)
+    assert isinstance(waits, Wait)
+    assert waits.on == "recheck"
+    gone, when = settle(of, nothing, at(13))
+    assert gone == Record(IntentVoid(at=at(28), step=0, message=VOID_WORDS), doubtful=True)
+    assert when == at(28)
     unsettled = decide(of, at(13), seen((SINCE, listed(when=at(11.9)))), KINDS)
     assert unsettled == Wait("answer", "the backup request has no answer; its activity may still appear")
 
@@ -121,7 +138,7 @@ def test_an_activity_that_has_not_ended_is_waited_for(state: str) -> None:
 
 @pytest.mark.parametrize(("state", "result"), [("complete", "success"), ("complete", "failure"), ("cancelled", None)])
 def test_the_end_of_an_activity_is_recorded_before_it_is_judged(state: str, result: str | None) -> None:
-    decision = next_for(ACCEPTED, activity(state=state, result=result), now=at(9))
+    decision = concluded(ACCEPTED, activity(state=state, result=result), now=at(9))
     assert decision == Record(ActivityEnded(at=at(9), step=0, activity="act1", state=state, result=result))
 
 
@@ -129,8 +146,6 @@ def test_the_end_of_an_activity_is_recorded_before_it_is_judged(state: str, resu
     ("found", "failure", "message"),
     [
         (activity(result="failure"), "activity-failed", "the backup activity act1 ended with failure"),
-        (activity(result=None), "activity-failed", "the backup activity act1 ended with no result"),
-        (activity(result="odd"), "activity-failed", "the backup activity act1 ended with odd"),
         (
             activity(result="failure", failure_reason="shell"),
             "activity-failed",
@@ -143,7 +158,7 @@ def test_the_end_of_an_activity_is_recorded_before_it_is_judged(state: str, resu
 def test_an_activity_that_ended_otherwise_than_in_success_fails_the_step(
     found: Activity, failure: str, message: str
 ) -> None:
-    event = failure_of(next_for(ENDED, found))
+    event = failure_of(concluded(ENDED, found))
     assert (event.failure, event.message) == (failure, message)
     assert event.remedy == "see its log: upsun activity:log act1"
 
@@ -168,9 +183,79 @@ def test_a_verdict_that_is_still_out_is_waited_for() -> None:
     assert decision == Wait("settling", "the operation made no commit so far; a push may still appear")
 
 
-def test_an_activity_that_is_gone_fails_the_step() -> None:
-    decision = decide(ACCEPTED, SLOT, seen((LookAtActivity("act1"), Absent())), KINDS)
-    assert failure_of(decision).failure == "activity-lost"
+ODD: dict[str, Activity | Absent] = {
+    "not found": Absent(),
+    "complete without a result": activity(result=None),
+    "complete with an unknown result": activity(result="perhaps"),
+    "an unknown state at 100 percent": running(state="expired", completion_percent=100),
+    "an unknown state with an end": activity(state="archived", result=None),
+}
+
+
+@pytest.mark.parametrize("answer", ODD)
+@pytest.mark.parametrize("of", [ACCEPTED, ENDED], ids=["accepted", "ended"])
+def test_an_odd_answer_about_an_activity_is_looked_at_again_and_in_the_list_before_it_is_believed(
+    of: Run, answer: str
+) -> None:
+    odd = seen((LookAtActivity("act1"), ODD[answer]))
+    first = decide(of, at(2), odd, KINDS)
+    assert isinstance(first, Look)
+    assert isinstance(first.question, LookAtActivities)
+    assert first.question.types == (BACKUP_TYPE,)
+    second = decide(of, at(2), odd.plus(first.question, listed()), KINDS)
+    assert isinstance(second, Record)
+    assert isinstance(second.event, RecheckPlanned)
+    decision, when = settle(of, odd, at(2))
+    event = failure_of(decision)
+    assert (event.failure, when) == ("unknown", at(2 + 15))
+    assert "what became of the backup is not known" in event.message
+    assert "act1" in event.remedy
+
+
+@pytest.mark.parametrize("answer", ODD)
+def test_what_the_list_says_clearly_counts_where_one_look_is_odd(answer: str) -> None:
+    odd = seen((LookAtActivity("act1"), ODD[answer]))
+    listing = decide(ACCEPTED, at(2), odd, KINDS)
+    assert isinstance(listing, Look)
+    runs = odd.plus(listing.question, listed(running()))
+    assert decide(ACCEPTED, at(2), runs, KINDS) == Wait("activity", "backup: activity act1 is in_progress")
+    over = decide(ACCEPTED, at(2), odd.plus(listing.question, listed(activity())), KINDS)
+    assert over == Record(ActivityEnded(at=at(2), step=0, activity="act1", state="complete", result="success"))
+
+
+@pytest.mark.parametrize("other", [activity(), running(), activity(result=None)], ids=["success", "running", "odd"])
+def test_two_places_that_contradict_each_other_about_a_failure_are_unknown(other: Activity) -> None:
+    bad = seen((LookAtActivity("act1"), activity(result="failure")))
+    listing = decide(ENDED, at(2), bad, KINDS)
+    assert isinstance(listing, Look)
+    decision, _ = settle(ENDED, bad.plus(listing.question, listed(other)), at(2))
+    assert failure_of(decision).failure == "unknown"
+
+
+def test_a_good_answer_after_an_odd_one_is_followed_and_the_odd_one_forgotten() -> None:
+    odd, message = RecheckPlanned(at=at(2), step=0, failure="unknown", message="odd", again_at=at(17)), "odd; again"
+    of = run(intended(0), accepted(0), odd, waiting("recheck", message))
+    assert of.steps[0].recheck == odd
+    assert apply(of, waiting("unreachable", "no route")).steps[0].recheck == odd
+    assert apply(of, waiting("activity", "it runs")).steps[0].recheck is None
+    assert apply(of, ended(0)).steps[0].recheck is None
+
+
+@pytest.mark.parametrize(
+    ("state", "changes"),
+    [
+        ("finished", {"completion_percent": 100}),
+        ("expired", {"completed_at": at(3)}),
+        ("in_progress", {"completion_percent": 100}),
+        ("complete", {"completion_percent": 100}),
+    ],
+)
+def test_an_activity_is_over_as_the_official_client_reads_it_whatever_its_state_is_called(
+    state: str, changes: dict[str, Any]
+) -> None:
+    decision = next_for(ACCEPTED, running(state=state, result="success", **changes), now=at(9))
+    assert isinstance(decision, Record)
+    assert isinstance(decision.event, ActivityEnded)
 
 
 @pytest.mark.parametrize("kind", TROUBLES)

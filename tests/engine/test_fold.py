@@ -23,6 +23,7 @@ from worlds import (
     intended,
     job,
     opened,
+    recheck,
     refused,
     retry,
     run,
@@ -57,6 +58,7 @@ STEP_EVENTS: tuple[ev.Event, ...] = (
     approval(),
     done(),
     retry(),
+    recheck(),
     failed(),
 )
 
@@ -72,6 +74,7 @@ EVENTS_OF = (
     approval,
     done,
     retry,
+    recheck,
     failed,
 )
 
@@ -82,6 +85,7 @@ AFTER: dict[tuple[str, str], str] = {
     ("ready", "approval-given"): "ready",
     ("ready", "step-done"): "done",
     ("ready", "retry-planned"): "ready",
+    ("ready", "recheck-planned"): "ready",
     ("ready", "step-failed"): "failed",
     ("intended", "request-accepted"): "accepted",
     ("intended", "request-refused"): "refused",
@@ -89,11 +93,13 @@ AFTER: dict[tuple[str, str], str] = {
     ("intended", "activity-adopted"): "accepted",
     ("intended", "intent-void"): "ready",
     ("intended", "command-ended"): "accepted",
+    ("intended", "recheck-planned"): "intended",
     ("intended", "step-failed"): "failed",
     ("refused", "step-failed"): "failed",
     ("accepted", "activity-ended"): "accepted",
     ("accepted", "step-done"): "done",
     ("accepted", "retry-planned"): "ready",
+    ("accepted", "recheck-planned"): "accepted",
     ("accepted", "step-failed"): "failed",
 }
 

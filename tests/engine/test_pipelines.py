@@ -21,12 +21,14 @@ from worlds import (
     opened,
     running,
     seen,
+    settle,
 )
 
 from agent.engine import events as ev
 from agent.engine.decide import Background, Decision, Execute, Look, Record, Send, Wait, decide
 from agent.engine.facts import (
     PROJECT,
+    Absent,
     Answer,
     Deployment,
     Environment,
@@ -130,12 +132,17 @@ def test_before_anything_is_begun_every_environment_that_a_step_names_is_looked_
 
 def test_an_environment_that_is_not_there_ends_the_run_before_it_begins() -> None:
     missing = Trouble("not-found", "project p has no environment 'staging'", "check the name")
-    assert failure_of(next_for(run(), (HOME, place("main")), (STAGING, missing))) == ("not-found", missing.message)
+    answers = seen((HOME, place("main")), (STAGING, missing))
+    decision, when = settle(run(), answers)
+    assert failure_of(decision) == ("not-found", missing.message)
+    assert when == at(15)  # a scheduled run has the time to see whether it stays so
+    by_hand = fold([opened(FLAGSHIP, trigger="manual", slot=None)])
+    assert failure_of(decide(by_hand, SLOT, answers, KINDS)) == ("not-found", missing.message)
 
 
 def test_a_role_that_a_later_step_needs_ends_the_run_before_it_begins() -> None:
     without = {name: href for name, href in links("staging").items() if name != "#merge"}
-    decision = next_for(run(), (HOME, place("main")), (STAGING, place(links=without)))
+    decision, _ = settle(run(), seen((HOME, place("main")), (STAGING, place(links=without))))
     failure, message = failure_of(decision)
     assert failure == "permission"
     assert message.startswith("step 5 (merge) will need it: the platform offers no #merge on staging")
@@ -181,7 +188,10 @@ def test_a_backup_of_one_environment_proves_nothing_about_another() -> None:
     of = run(*through(0, backup="bak1"), of=job)
     assert failure_of(next_for(of, (HOME, place("main"))))[0] == "no-proved-backup"
     same = alone(step("backup", environment="staging"), step("source-operation", environment="staging", name="update"))
-    assert isinstance(next_for(run(*through(0, backup="bak1"), of=same), (STAGING, place())), Send)
+    proof = LookAtBackup("bak1", "staging")
+    assert next_for(run(*through(0, backup="bak1"), of=same), (STAGING, place())) == Look(proof)
+    mine = backup(environment="staging")
+    assert isinstance(next_for(run(*through(0, backup="bak1"), of=same), (STAGING, place()), (proof, mine)), Send)
 
 
 def test_the_backup_of_a_target_is_proved_against_the_target() -> None:
@@ -203,16 +213,40 @@ def test_the_backup_of_a_target_is_proved_against_the_target() -> None:
 
 def test_a_merge_needs_the_proof_of_what_it_changes_and_remembers_its_head() -> None:
     before = run(*MERGED[:-4])
-    assert next_for(before, (STAGING, place())) == Look(HOME)
-    sent = next_for(before, (STAGING, place()), (HOME, place("main", head_commit="old")))
+    proof = (LookAtBackup("bak1"), backup())
+    assert next_for(before, (STAGING, place())) == Look(LookAtBackup("bak1"))
+    assert next_for(before, (STAGING, place()), proof) == Look(HOME)
+    sent = next_for(before, (STAGING, place()), proof, (HOME, place("main", head_commit="old")))
     assert isinstance(sent, Send)
     assert (sent.path, sent.intent.head) == ("/api/staging/merge", "old")
     unproved = run(*MERGED[:6], *MERGED[6:9], over(3, outcome="skipped"))
     assert failure_of(next_for(unproved, (STAGING, place()), (HOME, place("main"))))[0] == "no-proved-backup"
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Absent(), "is not there any more"),
+        (backup(status="DELETING"), "its status is DELETING, not CREATED"),
+        (backup(restorable=False), "it is not restorable"),
+        (backup(environment="other"), "it belongs to other, not to main"),
+    ],
+)
+def test_a_proof_that_is_gone_when_it_is_needed_stops_the_step(found: Any, words: str) -> None:
+    answers = seen((STAGING, place()), (LookAtBackup("bak1"), found), (HOME, place("main")))
+    failure, message = failure_of(settle(run(*MERGED[:-4]), answers)[0])
+    assert failure == "no-proved-backup"
+    assert words in message
+
+
+def test_a_proof_that_cannot_be_read_is_waited_for() -> None:
+    trouble = Trouble("unreachable", "no route")
+    decision = next_for(run(*MERGED[:-4]), (STAGING, place()), (LookAtBackup("bak1"), trouble))
+    assert decision == Wait("unreachable", "no route", trouble)
+
+
 def test_a_merge_into_another_parent_than_the_one_that_is_meant_is_refused() -> None:
-    decision = next_for(run(*MERGED[:-4]), (STAGING, place(parent="develop")), (HOME, place("main")))
+    decision, _ = settle(run(*MERGED[:-4]), seen((STAGING, place(parent="develop")), (HOME, place("main"))))
     assert failure_of(decision) == ("wrong-parent", "the parent of staging is develop, not main: nothing is merged")
 
 
@@ -281,10 +315,100 @@ def test_a_merge_that_was_refused_left_nothing_to_take_back() -> None:
     assert isinstance(decision.event, ev.RunClosed)
 
 
-def test_a_merge_of_which_nobody_knows_what_became_is_taken_back() -> None:
-    decision = next_for(run(*MERGED[:-4], intended(4), failed(4, "timeout")))
+MERGE_ASKED = ev.RequestAccepted(at=SLOT, step=4, activity="m")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (intended(4), failed(4, "timeout")),
+        (intended(4), MERGE_ASKED, failed(4, "timeout")),
+        (intended(4), MERGE_ASKED, failed(4, "step-timeout")),
+        (intended(4), MERGE_ASKED, failed(4, "unknown")),
+        (intended(4), MERGE_ASKED, ended(4, "m"), failed(4, "unknown")),
+    ],
+    ids=["no answer", "still running", "too slow", "lost", "contradicted"],
+)
+def test_a_merge_of_which_nobody_knows_what_became_is_not_taken_back_and_that_is_said(events: Any) -> None:
+    decision = next_for(run(*MERGED[:-4], *events))
+    assert isinstance(decision, Record)
+    assert isinstance(decision.event, ev.RunClosed)
+    assert decision.event.outcome == "failed"
+    assert "nothing was rolled back, because it is not known what became of step 5" in decision.event.message
+    assert decision.event.remedy
+
+
+def test_a_merge_that_is_known_to_have_failed_is_taken_back() -> None:
+    decision = next_for(run(*MERGED[:-4], intended(4), MERGE_ASKED, ended(4, "m", result="failure"), failed(4)))
     assert isinstance(decision, Record)
     assert isinstance(decision.event, ev.TakeBackBegun)
+
+
+BROKEN_CHECK = (LookAtPage("https://main.example/", 10, "", 0), Page(503, 0.1))
+SERVED = (LookAtRoutes(), Routes(("https://main.example/",)))
+
+
+def test_a_failure_that_would_be_taken_back_is_looked_at_once_more_before() -> None:
+    of = run(*MERGED)
+    first = next_for(of, SERVED, BROKEN_CHECK)
+    assert isinstance(first, Record)
+    assert isinstance(first.event, ev.RecheckPlanned)
+    assert (first.event.failure, first.event.again_at) == ("check-failed", at(1))
+    again = apply(of, first.event)
+    assert isinstance(next_for(again, SERVED, BROKEN_CHECK, now=at(0.9)), Wait)
+    assert failure_of(next_for(again, SERVED, BROKEN_CHECK, now=at(1)))[0] == "check-failed"
+    well = next_for(again, SERVED, (BROKEN_CHECK[0], Page(200, 0.1)), now=at(1))
+    assert isinstance(well, Record)
+    assert isinstance(well.event, ev.StepDone)
+
+
+def failed_restore(*answers: tuple[Question, Answer], events: tuple[ev.Event, ...] = ()) -> Decision:
+    """What is decided about a restore, the only step of a rollback, after the check of the site failed."""
+    job = Job("flagship", FLAGSHIP.steps, schedule="0 3 * * *", on_failure=(RESTORE,))
+    begun = ev.TakeBackBegun(at=SLOT, failed=5, message="it failed")
+    of = fold([opened(job), *MERGED, failed(5, "check-failed"), begun, *events])
+    return settle(of, seen((HOME, place("main")), (LookAtBackup("bak1"), backup()), *answers))[0]
+
+
+def test_before_a_restore_what_led_to_it_is_read_once_more() -> None:
+    assert failed_restore() == Look(LookAtRoutes())
+    assert isinstance(failed_restore(SERVED, BROKEN_CHECK), Send)
+    failure, message = failure_of(failed_restore(SERVED, (BROKEN_CHECK[0], Page(200, 0.1))))
+    assert failure == "unknown"
+    assert "nothing is restored" in message
+    trouble = Trouble("unreachable", "no route")
+    assert failed_restore(SERVED, (BROKEN_CHECK[0], trouble)) == Wait("unreachable", "no route", trouble)
+
+
+UPDATE_HOME = step("source-operation", environment=".", name="update")
+PLAIN = Job("plain", (step("backup"), UPDATE_HOME), schedule="0 3 * * *", on_failure=(RESTORE,))
+
+
+@pytest.mark.parametrize("now", ["succeeded", "running", "gone", "without a result"])
+def test_a_restore_is_not_asked_for_where_the_failed_update_is_said_to_be_something_else_now(now: str) -> None:
+    bad = ended(1, "u", result="failure")
+    accepted = ev.RequestAccepted(at=SLOT, step=1, activity="u")
+    begun = ev.TakeBackBegun(at=SLOT, failed=1, message="it failed")
+    of = fold([opened(PLAIN), *through(0, backup="bak1"), intended(1), accepted, bad, failed(1), begun])
+    kind = "environment.source-operation"
+    says: dict[str, Any] = {
+        "succeeded": activity(kind, "u"),
+        "running": running(kind, "u"),
+        "gone": Absent(),
+        "without a result": activity(kind, "u", result=None),
+    }
+    pushes = LookAtActivities(("environment.push", "environment.redeploy"), at(0, -1))
+    answers = seen(
+        (LookAtBackup("bak1"), backup()), (LookAtActivity("u"), says[now]), (HOME, place("main")), (pushes, listed())
+    )
+    decision, _ = settle(of, answers, at(30))
+    assert not isinstance(decision, Send)
+    still = seen(
+        (LookAtBackup("bak1"), backup()),
+        (HOME, place("main")),
+        (LookAtActivity("u"), activity(kind, "u", result="failure")),
+    )
+    assert isinstance(settle(of, still, at(30))[0], Send)
 
 
 def test_the_restore_uses_the_backup_that_this_run_proved_and_tells_what_is_lost() -> None:

@@ -11,7 +11,9 @@ from worlds import (
     UPDATE_TYPE,
     activity,
     at,
+    backup,
     case_of,
+    environment,
     intended,
     listed,
     run,
@@ -21,10 +23,22 @@ from worlds import (
 )
 
 from agent.engine.events import ActivityAdopted, IntentVoid
-from agent.engine.facts import Activity, Answer, LookAtActivities, LookAtOwner, Owner, Question, Trouble
+from agent.engine.facts import (
+    Activity,
+    Answer,
+    Backup,
+    BackupList,
+    LookAtActivities,
+    LookAtBackups,
+    LookAtEnvironment,
+    LookAtOwner,
+    Owner,
+    Question,
+    Trouble,
+)
 from agent.engine.reconcile import Found, reconcile
 from agent.engine.run import Run
-from agent.engine.step import Need, Pending
+from agent.engine.step import Failed, Need, Pending
 from agent.steps import KINDS
 
 INTENT_AT = at(10)
@@ -35,10 +49,18 @@ BACKING_UP = run(intended(0, INTENT_AT), unanswered(0))
 UPDATING = run(*PROVED, intended(1, INTENT_AT), unanswered(1))
 
 
+#: The environment shows no effect of the request.
+NO_EFFECT = ((LookAtBackups(), BackupList(())), (LookAtEnvironment(), environment()))
+
+
 def found(
-    of: Run, *answers: tuple[Question, Answer], minutes: float = 11, claimed: tuple[str, ...] = ("act0",)
+    of: Run,
+    *answers: tuple[Question, Answer],
+    minutes: float = 11,
+    claimed: tuple[str, ...] = ("act0",),
+    effects: tuple[tuple[Question, Answer], ...] = NO_EFFECT,
 ) -> Found:
-    case = case_of(of, seen(*answers), at(minutes), claimed)
+    case = case_of(of, seen(*answers, *effects), at(minutes), claimed)
     return reconcile(case, KINDS[case.step.plan.kind])
 
 
@@ -131,6 +153,65 @@ def test_a_list_is_settled_two_minutes_after_the_intent_by_the_servers_clock(sec
     if not settled:
         assert isinstance(result, Pending)
         assert result.on == "answer"
+
+
+@pytest.mark.parametrize("of", [BACKING_UP, UPDATING], ids=["backup", "update"])
+def test_before_a_request_counts_as_lost_the_environment_is_read_after_the_list(of: Run) -> None:
+    empty = backups(minutes=12) if of is BACKING_UP else updates(minutes=12)
+    question = LookAtBackups() if of is BACKING_UP else LookAtEnvironment()
+    assert found(of, empty, effects=()) == Need(question)
+    early = case_of(of, seen(*NO_EFFECT, empty), at(12), ("act0",))
+    assert reconcile(early, KINDS[early.step.plan.kind]) == Need(question)
+
+
+@pytest.mark.parametrize(
+    ("held", "changes", "words"),
+    [
+        ([backup("bak7", created_at=at(10, 30))], {}, "backup bak7 was made since"),
+        ([backup("bak7", created_at=at(9, 55))], {}, "backup bak7 was made since"),  # two clocks of the platform
+        ([], {"last_backup_at": at(10, 30)}, "the environment says that it was backed up at 02:10:30 UTC"),
+        ([backup(created_at=at(3))], {"last_backup_at": at(10, 30)}, "backed up at 02:10:30 UTC"),
+    ],
+)
+def test_a_backup_that_appeared_although_no_activity_is_listed_is_never_asked_for_again(
+    held: list[Backup], changes: dict[str, object], words: str
+) -> None:
+    effects = ((LookAtBackups(), BackupList(tuple(held))), (LookAtEnvironment(), environment(**changes)))
+    verdict = found(BACKING_UP, backups(minutes=30), effects=effects)
+    assert isinstance(verdict, Failed)
+    assert (verdict.failure, verdict.doubtful) == ("unknown", True)
+    assert words in verdict.message
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        [backup("bak1", created_at=at(10, 30), automated=True)],
+        [backup("bak1", created_at=at(9))],
+        [backup("bak1", created_at=None)],
+        [backup("theirs", created_at=at(10, 30))],
+    ],
+    ids=["automated", "older", "without a date", "of a listed activity"],
+)
+def test_a_backup_that_explains_itself_is_no_trace_of_the_request(held: list[Backup]) -> None:
+    theirs = candidate("other", user="somebody", payload={"backup_name": "theirs"})
+    last = max((each.created_at for each in held if each.created_at), default=None)
+    effects = (
+        (LookAtOwner(), OURS),
+        (LookAtBackups(), BackupList(tuple(held))),
+        (LookAtEnvironment(), environment(last_backup_at=last)),
+    )
+    assert isinstance(found(BACKING_UP, backups(theirs, minutes=30), effects=effects), IntentVoid)
+
+
+def test_a_head_that_moved_although_no_activity_is_listed_is_a_trace_of_the_update() -> None:
+    effects = ((LookAtEnvironment(), environment(head_commit="bbbbbbbb2")),)
+    verdict = found(UPDATING, updates(minutes=30), effects=effects)
+    assert isinstance(verdict, Failed)
+    assert "the head of main moved to bbbbbbbb" in verdict.message
+    for unmoved in ("aaaaaaaa1", None):
+        same = ((LookAtEnvironment(), environment(head_commit=unmoved)),)
+        assert isinstance(found(UPDATING, updates(minutes=30), effects=same), IntentVoid)
 
 
 def test_a_list_that_was_cut_at_its_bound_never_proves_that_there_was_no_effect() -> None:

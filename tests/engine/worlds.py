@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agent.engine import events as ev
-from agent.engine.decide import Background, Decision, decide
+from agent.engine.decide import Background, Decision, Look, Record, decide
 from agent.engine.facts import (
+    Absent,
     Activity,
     ActivityList,
     Answer,
@@ -25,7 +26,7 @@ from agent.engine.facts import (
     Retention,
 )
 from agent.engine.job import Job, StepPlan
-from agent.engine.run import Run, fold
+from agent.engine.run import Run, apply, fold
 from agent.engine.step import Case
 from agent.steps import KINDS
 
@@ -123,6 +124,10 @@ def failed(step: int = 0, failure: str = "activity-failed", message: str = "it f
 
 def retry(step: int = 0, again_at: datetime | None = None, failure: str = "activity-failed") -> ev.RetryPlanned:
     return ev.RetryPlanned(at=SLOT, step=step, failure=failure, message="it failed", again_at=again_at or at(15))
+
+
+def recheck(step: int = 0, failure: str = "unknown", again_at: datetime | None = None) -> ev.RecheckPlanned:
+    return ev.RecheckPlanned(at=SLOT, step=step, failure=failure, message="odd", again_at=again_at or at(15))
 
 
 def closed() -> ev.RunClosed:
@@ -223,6 +228,33 @@ def next_for(
 ) -> Decision:
     """What the agent does next for the run where it saw these things."""
     return decide(of, now, sees(*things), KINDS, Background(frozenset(claimed), manual_limit))
+
+
+def settle(
+    of: Run, observation: Observation, now: datetime = SLOT, background: Background | None = None
+) -> tuple[Decision, datetime]:
+    """The decision, and its moment, once every answer was read again and stayed as it was.
+
+    An activity that was looked at stands in the activity list with the same words.
+    """
+    for _ in range(9):
+        decision = decide(of, now, observation, KINDS, background)
+        if isinstance(decision, Record) and isinstance(decision.event, ev.RecheckPlanned):
+            of, now = apply(of, decision.event), decision.event.again_at
+        elif isinstance(decision, Look) and isinstance(decision.question, LookAtActivities) and decision.question.types:
+            items = [each for _, each in observation.answers.values() if isinstance(each, Activity)]
+            fitting = [each for each in items if each.type in decision.question.types]
+            if not fitting and not any(isinstance(each, Absent) for _, each in observation.answers.values()):
+                return decision, now
+            observation = observation.plus(decision.question, listed(*fitting, when=now))
+        else:
+            return decision, now
+    raise AssertionError("it never settles")
+
+
+def concluded(of: Run, *things: Answer, now: datetime = SLOT, **background: Any) -> Decision:
+    """What the agent does in the end for the run where it sees these things, however often it looks."""
+    return settle(of, sees(*things), now, Background(**background))[0]
 
 
 def case_of(of: Run, observation: Observation, now: datetime = SLOT, claimed: tuple[str, ...] = ()) -> Case:

@@ -1,0 +1,79 @@
+"""Nothing irreversible on one look: which answers are read again before they are recorded, and after how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from agent.engine import events as ev
+from agent.engine.bounds import DOUBT_SETTLE, RECHECK_PAUSE
+from agent.engine.decision import Decision, Record, Wait
+from agent.engine.evidence import SETTLED
+from agent.engine.facts import Trouble
+from agent.engine.run import Run, Step
+from agent.engine.step import StepKind
+from agent.engine.taking_back import begins
+from agent.engine.verdict import LASTING
+from agent.records import replace
+
+#: Failures of a run that has begun nothing: it costs nothing to look again, and a scheduled run has the time.
+PASSING = LASTING | {"not-offered"}
+
+
+def rechecked(run: Run, step: Step, decision: Decision, now: datetime, kinds: Mapping[str, StepKind]) -> Decision:
+    """Return the decision, or the second look that has to come before it.
+
+    Args:
+        run: the run.
+        step: its current step.
+        decision: what one look leads to.
+        now: the present, in UTC.
+        kinds: the kinds of step by name.
+    """
+    if not isinstance(decision, Record):
+        return decision
+    event = decision.event
+    if not isinstance(event, ev.StepFailed | ev.RetryPlanned | ev.IntentVoid):
+        return decision
+    failure = "no-activity" if isinstance(event, ev.IntentVoid) else event.failure
+    pause = _pause(run, step, decision, kinds)
+    if pause is None:
+        return decision
+    known = step.recheck
+    if known is None or known.failure != failure:
+        return Record(
+            ev.RecheckPlanned(at=now, step=step.index, failure=failure, message=event.message, again_at=now + pause)
+        )
+    if known.at <= now < known.again_at:
+        text = f"{known.message}; read again until {known.again_at:%H:%M:%S} UTC before it is believed"
+        trouble = Trouble(failure, known.message) if failure in {"token", "permission", "not-found"} else None  # type: ignore[arg-type]  # the words of a Trouble
+        return Wait("recheck", text, trouble)
+    return decision
+
+
+def _pause(run: Run, step: Step, decision: Record, kinds: Mapping[str, StepKind]) -> timedelta | None:
+    """Return how long the answer must stay the same before it counts; None where one look is enough."""
+    if decision.doubtful:
+        return DOUBT_SETTLE
+    kind, event = kinds.get(step.plan.kind), decision.event
+    if isinstance(event, ev.RetryPlanned):
+        return RECHECK_PAUSE if kind is not None and kind.way == "request" else None
+    if not isinstance(event, ev.StepFailed):
+        return None
+    certain = event.failure in SETTLED or step.phase == "refused" or kind is None or kind.way == "command"
+    if certain:
+        return None
+    if event.failure in PASSING and not run.begun and run.trigger == "schedule":
+        return DOUBT_SETTLE
+    if kind is not None and kind.way == "look" and step.retries:
+        return None  # it was looked at more than once already
+    return RECHECK_PAUSE if _rolls_back(run, step, event, kinds) else None
+
+
+def _rolls_back(run: Run, step: Step, event: ev.StepFailed, kinds: Mapping[str, StepKind]) -> bool:
+    """Return whether the failure would begin the rollback."""
+    if step.plan.settings.get("on-failure") == "continue":
+        return False
+    failed = replace(step, phase="failed", failure=event.failure)
+    steps = tuple(failed if each.index == step.index else each for each in run.steps)
+    return begins(replace(run, steps=steps), failed, event.at, kinds) is not None
