@@ -20,7 +20,18 @@ project. Needs the extra 'simulator'. Point a client at it with UPSUN_CLI_API_UR
 
 --set changes a behaviour, for example: --set backup_seconds=2 --set update_outcome=no-commit --set role=viewer
 --fault breaks a request: METHOD PATH KIND [xTIMES] [#NTH], for example: --fault 'POST */backup cut-after'
+The kinds:
+<kinds>
 """
+KINDS = "<kinds>"  # where the help lists the kinds of faults
+
+
+class Formatter(RawDescriptionHelpFormatter):
+    """Puts the kinds in when the help is shown: importing the simulator would cost every other command 0.3 s."""
+
+    def add_text(self, text: str | None) -> None:
+        """A text of the help."""
+        super().add_text(text.replace(KINDS, _kinds()) if text and KINDS in text else text)
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -30,7 +41,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         parents=[shared],
         help="serve a simulated Upsun API",
         description=DESCRIPTION,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
     )
     simulate.add_argument(
         "--port", type=whole_number(0, 65535), default=8080, metavar="N", help="the port (default: 8080; 0: any)"
@@ -42,6 +53,15 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     )
     simulate.add_argument("--books", metavar="FILE", help="write what happened there at the end, as JSON")
     simulate.set_defaults(run=_simulate)
+
+
+def _kinds() -> str:
+    """The kinds of faults with their explanations; without the extra the command itself will say what is missing."""
+    try:
+        from agent.simulator.faults import DOCS  # noqa: PLC0415  needs the extra
+    except ModuleNotFoundError:
+        return "  (install the extra to see them)"
+    return "\n".join(f"  {name:<22}{explained}" for name, explained in DOCS.items())
 
 
 def _simulate(context: Context) -> int:

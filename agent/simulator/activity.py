@@ -36,7 +36,9 @@ VARIABLE_CREATE = "environment.variable.create"
 VARIABLE_UPDATE = "environment.variable.update"
 VARIABLE_DELETE = "environment.variable.delete"
 VARIABLE_CHANGES = (VARIABLE_CREATE, VARIABLE_UPDATE, VARIABLE_DELETE)
-UNFINISHED: tuple[State, ...] = ("pending", "in_progress")
+UNFINISHED: tuple[State, ...] = ("pending", "in_progress", "scheduled")
+# What only stages its change where the project deploys manually and `staging` is own.
+STAGING = (PUSH, SOURCE_OPERATION, MERGE, SYNCHRONIZE, *VARIABLE_CHANGES)
 ALMOST_DONE = 99
 DONE = 100
 
@@ -47,7 +49,9 @@ class Plan:
 
     `seconds` is None for one that lasts until somebody ends it. One that `commits` (a source operation, a merge,
     a synchronization) does so at its end, or `commits_after` its start when its own activity goes on with the
-    deployment. `breaks` is what the commit of a source operation carries.
+    deployment. `breaks` is what the commit of a source operation carries. What is `staged` waits for somebody to
+    deploy it: the activity itself where it `stages_itself`, else a push behind it. `reschedule` are the seconds for
+    which it is put off when its turn comes, `exit_code` is that of its command if it succeeds.
     """
 
     seconds: float | None
@@ -60,6 +64,9 @@ class Plan:
     deploy_seconds: float = 0
     deploy_mode: DeployMode = "follows"
     staged: bool = False
+    stages_itself: bool = False
+    reschedule: float = 0
+    exit_code: int = 0
     outside: bool = False
     outside_seconds: float = 0
 
@@ -99,6 +106,7 @@ class Activity:
     user: User
     created_at: datetime
     visible_from: datetime
+    readable_from: datetime
     ready_at: datetime
     plan: Plan
     parameters: dict[str, Any]
@@ -122,7 +130,7 @@ class Activity:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it is waiting or running; a staged activity is neither."""
+        """Whether it is waiting, put off or running; a staged activity is none of these."""
         return self.state in UNFINISHED
 
     def listed_for(self, environment: str) -> bool:
@@ -130,10 +138,18 @@ class Activity:
         return environment == self.environment or environment in self.concerns
 
     def percent(self, now: datetime) -> int:
-        """How far it is, in whole percent; 100 only when it is over."""
-        if self.state in ("complete", "cancelled"):
+        """How far it is, in whole percent; 100 only when it is complete.
+
+        A cancelled or a staged activity stays below that: the official client asks for these states beside the
+        percentage (ActivityMonitor).
+        """
+        if self.state == "complete":
             return DONE
-        if self.started_at is None or self.ends_at is None or self.state != "in_progress":
+        if self.state == "staged":
+            return ALMOST_DONE
+        if self.cancelled_at is not None:
+            now = self.cancelled_at
+        if self.started_at is None or self.ends_at is None or self.state in ("pending", "scheduled"):
             return 0
         whole = (self.ends_at - self.started_at).total_seconds()
         gone = (now - self.started_at).total_seconds()

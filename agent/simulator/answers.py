@@ -48,3 +48,30 @@ def unauthorised(description: str) -> Refusal:
     refusal = Refusal(HTTPStatus.UNAUTHORIZED, description, error="invalid_token", error_description=description)
     refusal.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return refusal
+
+
+class OAuthError(Refusal):
+    """A refusal of the token endpoint, in the form of RFC 6749, with the hint that the vendor's server may add."""
+
+    def response(self) -> Response:
+        """The answer, which has only the fields of the standard."""
+        answer = document(self.body, self.status)
+        answer.headers.update({"Cache-Control": "no-store", **self.headers})
+        return answer
+
+
+def oauth_error(status: int, code: str, description: str, hint: str | None = None) -> OAuthError:
+    """A refusal of the token endpoint."""
+    body = {"error": code, "error_description": description, **({"error_hint": hint} if hint else {})}
+    return OAuthError(status, description, **body)
+
+
+def challenge(description: str) -> Refusal:
+    """The demand for another login, with a second factor (RFC 9470).
+
+    The official CLI sees the word in the header, and reads `amr` and `max_age` of the body.
+    """
+    code = "insufficient_user_authentication"
+    refusal = Refusal(HTTPStatus.UNAUTHORIZED, description, error=code, error_description=description, amr=["mfa"])
+    refusal.headers["WWW-Authenticate"] = f'Bearer realm="api", error="{code}", error_description="{description}"'
+    return refusal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
@@ -22,12 +23,73 @@ Kind = Literal[
     "delay",
     "expired-bearer",
     "json",
+    "gateway",
+    "refused-empty",
+    "captive",
+    "step-up",
+    "invalid-grant",
+    "invalid-client",
+    "request-unauthorized",
+    "absent",
+    "not-listed",
+    "complete-null",
+    "unknown-result",
+    "unknown-state",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
+# What the help of `simulate` says of each.
+DOCS: dict[str, str] = {
+    "STATUS": "a JSON error with this HTTP status, such as 503; the request is not carried out",
+    "status-after": "the same once the request is carried out (status=STATUS)",
+    "cut-before": "the connection ends; the request is not carried out",
+    "cut-after": "the request is carried out, then the connection ends",
+    "half-headers": "the connection ends in the middle of the head of the answer",
+    "half-body": "the connection ends in the middle of the body of the answer",
+    "drip": "the answer comes byte by byte (seconds=N for each)",
+    "reset": "the connection is reset; the request is not carried out",
+    "reset-after": "the request is carried out, then the connection is reset",
+    "redirect": "a redirection to another host (status=STATUS)",
+    "empty": "the request is carried out; the answer has no body (status=STATUS)",
+    "html": "an HTML page with status 200 (status=STATUS)",
+    "delay": "the answer comes later (seconds=N)",
+    "expired-bearer": "401: the access token has expired",
+    "json": "the request is carried out; the answer has the body that body=TEXT gives",
+    "gateway-STATUS": "the HTML page of a gateway with this status, such as gateway-403",
+    "empty-STATUS": "an answer with this status and no body, such as empty-401; the request is not carried out",
+    "captive": "the login page of a captive portal: HTML with status 200",
+    "step-up": "401 that asks for a login with a second factor",
+    "invalid-grant": "400 as the token endpoint refuses an API token",
+    "invalid-client": "401 as the token endpoint refuses a client",
+    "request-unauthorized": "401 as the token endpoint refuses an API token in its other form",
+    "absent": "404 as the API says that something does not exist",
+    "not-listed": "a list without its newest item",
+    "complete-null": "activities have the state complete and no result",
+    "unknown-result": "activities have the state complete and a result that is in no document",
+    "unknown-state": "activities have a final state that is in no document, and the result success",
+}
 # Not carried out: the platform never saw the request, or turned it away.
-UNACTED = frozenset({"status", "cut-before", "reset", "redirect", "html", "expired-bearer"})
+UNACTED = frozenset(
+    {
+        "status",
+        "cut-before",
+        "reset",
+        "redirect",
+        "html",
+        "expired-bearer",
+        "gateway",
+        "refused-empty",
+        "captive",
+        "step-up",
+        "invalid-grant",
+        "invalid-client",
+        "request-unauthorized",
+        "absent",
+    }
+)
 # No whole answer reaches the client.
 CUTS = frozenset({"cut-before", "cut-after", "half-headers", "half-body", "drip", "reset", "reset-after"})
+# Kinds that carry their status in their name.
+WITH_STATUS = re.compile(r"(gateway|empty)-(\d{3})")
 DEFAULT_SECONDS = 1.0
 FIRST_STATUS, LAST_STATUS = 200, 599
 FOREVER = 1_000_000_000
@@ -72,10 +134,10 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"{self.kind!r} is no kind of fault: {', '.join(KINDS)}")
+            raise ValueError(f"{self.kind!r} is no kind of fault: {', '.join(DOCS)}")
         if self.nth < 1 or self.times < 1:
             raise ValueError(f"nth and times count from 1, not {min(self.nth, self.times)}")
-        if self.kind in ("status", "status-after") and self.status is None:
+        if self.kind in ("status", "status-after", "refused-empty") and self.status is None:
             raise ValueError(f"the fault {self.kind!r} needs a status")
         if self.status is not None and not FIRST_STATUS <= self.status <= LAST_STATUS:
             raise ValueError(f"{self.status} is not an HTTP status that ends a request")
@@ -104,7 +166,7 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """Read `METHOD PATH KIND [xTIMES] [#NTH] [option=value ...]`; a bare status is a KIND too.
+        """Read `METHOD PATH KIND [xTIMES] [#NTH] [option=value ...]`; `DOCS` names the kinds.
 
         Options: `status`, `retry-after`, `seconds`, `nth`, `times`, and `body`, which takes the rest of
         the line. `x*` means from then on.
@@ -117,6 +179,8 @@ class Fault:
         fields: dict[str, object] = {"body": body} if found else {}
         if kind.isdigit():
             kind, fields["status"] = "status", int(kind)
+        elif (named := WITH_STATUS.fullmatch(kind)) is not None:
+            kind, fields["status"] = ("refused-empty" if named[1] == "empty" else named[1]), int(named[2])
         for word in options:
             name, value = _option(text, word)
             if name in fields:

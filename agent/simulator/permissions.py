@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from agent.simulator.answers import Refusal
+from agent.simulator.answers import Refusal, challenge
 
 if TYPE_CHECKING:
     from agent.simulator.call import Call
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent.simulator.world import World
 
 NOT_ALLOWED = "You do not have permission to perform this operation."
-MFA = "Access to this project requires multi-factor authentication (amr: mfa)."
+MFA = "Multi-factor authentication is required"
 
 
 def allowed(world: World, environment: Environment, user: User) -> bool:
@@ -69,7 +69,4 @@ def check_mfa(call: Call) -> None:
         return
     if scenario.mfa_refusal == "forbidden":
         raise Refusal(HTTPStatus.FORBIDDEN, MFA, amr=["mfa"])
-    error = "insufficient_user_authentication"
-    refusal = Refusal(HTTPStatus.UNAUTHORIZED, MFA, error=error, error_description=MFA, amr=["mfa"])
-    refusal.headers["WWW-Authenticate"] = f'Bearer error="{error}", amr_values="mfa"'
-    raise refusal
+    raise challenge(MFA)

@@ -18,6 +18,7 @@ Role = Literal["admin", "contributor", "viewer"]
 ProjectRole = Literal["admin", "viewer"]
 MfaRefusal = Literal["step-up", "forbidden"]
 Status = Literal["active", "inactive", "paused", "dirty", "deleting"]
+Staging = Literal["own", "push"]
 
 ENDINGS = (
     "revert_outcome",
@@ -39,6 +40,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "project_role": get_args(ProjectRole),
     "mfa_refusal": get_args(MfaRefusal),
     "status": get_args(Status),
+    "staging": get_args(Staging),
     "update_breaks_site": get_args(Breaks),
     **dict.fromkeys(ENDINGS, get_args(Ending)),
 }
@@ -57,7 +59,10 @@ class Scenario:
     `backup_outcome`: `unrestorable` and `missing` succeed as activities, and leave a backup that cannot
     be restored or none at all. `deploy_mode`: with `follows` the commit of a source operation causes a
     separate `environment.push`; with `inclusive` the source operation's own activity lasts until the
-    deployment is done. `manual_deployment` only stages the commit. With `source_integration` the commit
+    deployment is done. With `manual_deployment` what changes an environment only stages the change: with the
+    `staging` own the activity that makes it (a push, a source operation, a merge, a synchronization, a change of a
+    variable) ends in the state `staged`; with push a source operation, a merge and a synchronization complete, and
+    an `environment.push` is staged behind them. With `source_integration` the commit
     goes outside and comes back `integration_seconds` later as a push, and only then does the head move.
     `role` is the machine user's on production, `other_role` on staging and development; with the
     `project_role` admin it is admin of everything. The roles hold until somebody changes them by the API.
@@ -73,6 +78,13 @@ class Scenario:
     official CLI's help has it, or not at all, as the official document has it. `switch_seconds` is for
     activating, pausing and resuming. `revert_outcome` is that of the source operation named `revert`; what it
     commits breaks no site.
+    `failing_commands` are types of activities, without `environment.`, whose command ends with exit code 1 (or
+    `TYPE=CODE`) although the result is success. `reschedule_seconds`: an activity is put off once, in the state
+    `scheduled`, when its turn comes. `final_state` is the state of an activity that ended, for a later API's word.
+    What is new is read late: `list_lag_seconds` for lists of activities, `activity_lag_seconds` for single
+    activities and their logs (404 until then), `backup_lag_seconds` for backups, `variable_lag_seconds` for changes
+    of variables, `environment_lag_seconds` for an environment's commits, backups and deployments,
+    `deployment_lag_seconds` for the current deployment (404 so long after each deployment).
     The site answers with `site_status`. What an update commits shows itself broken on the type of environment
     that `update_breaks_site` names, once it is deployed there. `site_down_while_deploying`: else the old
     deployment serves until the new one is ready.
@@ -109,6 +121,10 @@ class Scenario:
     deploy_mode: DeployMode = "follows"
     unmerged_sync: UnmergedSync = "merge"
     manual_deployment: bool = False
+    staging: Staging = "own"
+    failing_commands: tuple[str, ...] = ()
+    reschedule_seconds: float = 0
+    final_state: str = "complete"
     rolling_deployments: bool = True
     source_integration: bool = False
     backup_limit: int = 4
@@ -134,6 +150,11 @@ class Scenario:
     mounts: tuple[str, ...] = ("var/agent=storage",)
     bearer_seconds: int = 900
     list_lag_seconds: float = 0
+    activity_lag_seconds: float = 0
+    backup_lag_seconds: float = 0
+    variable_lag_seconds: float = 0
+    environment_lag_seconds: float = 0
+    deployment_lag_seconds: float = 0
     page_size: int = 10
     regional_links: bool = True
     links_vanish_when_busy: bool = False
@@ -144,6 +165,9 @@ class Scenario:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, list):  # from JSON
+                value = tuple(value)
+                object.__setattr__(self, field.name, value)
             if field.name in CHOICES:
                 if value not in CHOICES[field.name]:
                     raise ValueError(f"{field.name} is {value!r}, not one of {CHOICES[field.name]}")
@@ -155,6 +179,10 @@ class Scenario:
             if mount.partition("=")[2] not in SOURCES:
                 raise ValueError(f"the mount {mount!r} is not PATH=SOURCE with one of {', '.join(SOURCES)}")
 
+        for text in self.failing_commands:
+            if text.partition("=")[2].strip("0123456789"):
+                raise ValueError(f"the failing command {text!r} is not TYPE or TYPE=CODE")
+
     def changed(self, **changes: Any) -> Scenario:
         """The same scenario with some fields changed, as a test or a control request names them."""
         known = {field.name for field in dataclasses.fields(self)}
@@ -163,10 +191,7 @@ class Scenario:
                 raise ValueError(f"a scenario has no field {name!r}")
             if name in FIXED and value != getattr(self, name):
                 raise ValueError(f"{name!r} cannot change while the simulator runs")
-        plain: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()
-        }
-        return dataclasses.replace(self, **plain)
+        return dataclasses.replace(self, **changes)
 
 
 def _check_like(field: dataclasses.Field[Any], value: object) -> None:

@@ -6,18 +6,18 @@ import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.wrappers import Request, Response
+from werkzeug.wrappers import Request
 
 from agent.simulator import control, router
-from agent.simulator.answers import error, unauthorised
 from agent.simulator.authority import Authority
 from agent.simulator.books import Censor, RecordedRequest
 from agent.simulator.call import Call, body_of, target_of
 from agent.simulator.clock import ManualClock, SystemClock
 from agent.simulator.documents.books import books
-from agent.simulator.faults import CUTS, ConnectionCut, Fault
+from agent.simulator.faults import Fault
 from agent.simulator.platform import Platform
 from agent.simulator.scenario import Scenario
+from agent.simulator.spoil import spoiled
 from agent.simulator.stage import Stage
 from agent.simulator.tokens import Tokens
 from agent.simulator.variable_changes import without_values
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from werkzeug.wrappers import Response
 
     from agent.simulator.clock import Clock
 
 # Set by the simulator's own server: an event that tells that it closes.
 CLOSING = "simulator.closing"
-ELSEWHERE = "https://elsewhere.invalid"
-PAGE = "<!doctype html><title>Sorry</title><p>We are down for maintenance.</p>"
 
 
 class Simulator(Stage):
@@ -143,7 +142,7 @@ class Simulator(Stage):
             record.acted = answer.status_code < HTTPStatus.BAD_REQUEST
         if fault is not None:
             record.fault = fault.kind
-            answer = _spoiled(fault, answer, call)
+            answer = spoiled(fault, answer, call)
         if answer is None:
             raise AssertionError("a fault that does not act gives its own answer")
         record.status = answer.status_code
@@ -156,29 +155,3 @@ class Simulator(Stage):
             self.clock.advance(seconds)
         else:
             (closing or threading.Event()).wait(seconds)
-
-
-def _spoiled(fault: Fault, answer: Response | None, call: Call) -> Response | None:
-    """The answer as the fault leaves it; ConnectionCut when it leaves none."""
-    if fault.kind in CUTS:
-        cut = ConnectionCut(fault.kind, seconds=fault.pause)
-        if answer is not None:
-            cut.body = answer.get_data()
-            answer.date = call.now
-            cut.status, cut.headers = answer.status, list(answer.headers)
-        raise cut
-    if fault.kind == "expired-bearer":
-        return unauthorised("The access token has expired.").response()
-    if fault.kind in ("status", "status-after"):
-        answer = error(fault.status or HTTPStatus.INTERNAL_SERVER_ERROR, "A simulated fault.")
-    elif fault.kind == "html":
-        answer = Response(PAGE, status=fault.status, content_type="text/html; charset=utf-8")
-    elif fault.kind == "redirect":
-        answer = Response(status=fault.status or HTTPStatus.FOUND)
-        answer.headers["Location"] = ELSEWHERE + call.target.raw
-    elif answer is not None and fault.kind in ("empty", "json"):
-        answer.set_data(fault.body or "")
-        answer.status_code = fault.status or answer.status_code
-    if answer is not None and fault.retry_after is not None:
-        answer.headers["Retry-After"] = fault.retry_after
-    return answer

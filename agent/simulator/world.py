@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from bisect import insort
 from datetime import timedelta
@@ -11,7 +12,7 @@ from agent.simulator.activity import ACTIVATE, CRON, SYNCHRONIZE, Activity, Arri
 from agent.simulator.backup import Backup
 from agent.simulator.effects import code, course
 from agent.simulator.effects.story import sentence
-from agent.simulator.environment import Commit, Deployment, Environment
+from agent.simulator.environment import FAILED_COMMAND, Commit, Deployment, Environment
 from agent.simulator.history import Breaks, History
 from agent.simulator.identifier import commit_hash, identifier
 from agent.simulator.invitation import Invitations
@@ -144,9 +145,9 @@ class World:
         return [one for one in self._staged if one.environment == environment and one.state == "staged"]
 
     def stage(self, activity: Activity) -> None:
-        """Let an activity wait until somebody deploys."""
-        activity.state = "staged"
-        self.open.remove(activity)
+        """Let an activity wait until somebody deploys; what it did until then is a success."""
+        activity.state, activity.result = "staged", "success"
+        self.open = [one for one in self.open if one is not activity]
         self._staged.append(activity)
 
     def add_activity(
@@ -177,8 +178,9 @@ class World:
             user=user,
             created_at=self._unused_moment(at),
             visible_from=at + timedelta(seconds=self.scenario.list_lag_seconds),
+            readable_from=at + timedelta(seconds=self.scenario.activity_lag_seconds),
             ready_at=at + timedelta(seconds=self.scenario.queue_seconds),
-            plan=plan,
+            plan=self._with_oddities(kind, plan),
             parameters={"environment": environment, **(parameters or {})},
             payload={"user": user.brief(), **(payload or {})},
             text=sentence(kind, user, title, other, html=False),
@@ -189,6 +191,15 @@ class World:
         self.open.append(activity)
         self.by_id[activity.id] = activity
         return activity
+
+    def _with_oddities(self, kind: str, plan: Plan) -> Plan:
+        """The plan with what the scenario does to activities of any kind."""
+        code = 0
+        for text in self.scenario.failing_commands:
+            name, _, wanted = text.partition("=")
+            if kind.removeprefix("environment.") == name:
+                code = int(wanted or FAILED_COMMAND)
+        return dataclasses.replace(plan, exit_code=code, reschedule=self.scenario.reschedule_seconds)
 
     def _unused_moment(self, at: datetime) -> datetime:
         """A creation time that no other activity has, so that paging by creation time loses none."""
@@ -202,12 +213,12 @@ class World:
         self.activities.remove(activity)
         self._creation_times.discard(activity.created_at)
         activity.created_at = self._unused_moment(at)
-        activity.visible_from = activity.ready_at = at
+        activity.visible_from = activity.readable_from = activity.ready_at = at
         insort(self.activities, activity, key=lambda one: one.created_at)
 
     def release(self, activity: Activity) -> None:
         """Let a staged activity take its place in the queue."""
-        activity.state = "pending"
+        activity.state, activity.result, activity.completed_at = "pending", None, None
         activity.ready_at = activity.updated_at = self.now
         self.open.append(activity)
 
@@ -227,7 +238,7 @@ class World:
         for arrival in self.arrivals:
             yield arrival.at
         for one in self.open:
-            if one.state == "pending" and one.ready_at > self.now:
+            if one.state in ("pending", "scheduled") and one.ready_at > self.now:
                 yield one.ready_at
             if one.state == "in_progress":
                 yield from (moment for moment in (one.commits_at, one.ends_at) if moment is not None)
@@ -245,6 +256,24 @@ class World:
 
     def _start_what_may_start(self) -> None:
         """One activity at a time per environment, two per project, production first, then by age."""
+        for one in self.open:
+            if one.state == "scheduled" and one.ready_at <= self.now:
+                one.state = "pending"
+        while any(self._put_off(one) for one in self._next()):
+            pass
+        for one in self._next():
+            course.begin(self, one, self.now)
+
+    def _put_off(self, one: Activity) -> bool:
+        """Reschedule an activity whose turn has come, once, if its plan says so; say whether it was."""
+        if not one.plan.reschedule:
+            return False
+        one.state, one.ready_at = "scheduled", self.now + timedelta(seconds=one.plan.reschedule)
+        one.plan = dataclasses.replace(one.plan, reschedule=0)
+        return True
+
+    def _next(self) -> list[Activity]:
+        """The activities whose turn has come."""
         running = [one for one in self.open if one.state == "in_progress"]
         busy = {one.environment for one in running}
         crons = {one.environment for one in running if one.type == CRON}
@@ -254,8 +283,7 @@ class World:
                 heads.setdefault(one.environment, one)
         ready = [one for one in heads.values() if one.ready_at <= self.now and not self._held_by(crons, one)]
         ready.sort(key=lambda one: (self.environments[one.environment].type != "production", one.number))
-        for one in ready[: max(0, PARALLEL_ACTIVITIES - len(running))]:
-            course.begin(self, one, self.now)
+        return ready[: max(0, PARALLEL_ACTIVITIES - len(running))]
 
     def _held_by(self, crons: set[str], activity: Activity) -> bool:
         """A cron of the parent holds up what clones its data into a child (docs:development/troubleshoot)."""

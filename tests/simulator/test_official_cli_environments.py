@@ -142,7 +142,7 @@ def test_what_is_staged_is_shown_and_deployed(cli: Cli) -> None:
     done = cli("environment:deploy", "--yes", "--wait")
     assert done.code == 0, done.err
     assert done.writes == [("POST", "/environments/main/deploy", {"strategy": "stopstart"})]
-    assert "environment.push" in done.out
+    assert "environment.source-operation" in done.out
     assert _place(cli, "main")["staged"] == []
     assert _place(cli, "main")["deployed_commit"] == _place(cli, "main")["head_commit"]
     cli("source-operation:run", "update", "--no-wait")

@@ -156,8 +156,8 @@ def test_what_is_staged_is_deployed_all_at_once(make: Callable[..., Talker], clo
     assert (place["staged"], place["deployed_commit"]) == ([], place["head_commit"])
     assert place["deployments"][-1]["activity"] == activity["id"]
     assert len(place["deployments"]) == 2, "the first one, and one for all that was staged"
-    pushes = ask.get(f"{ask.main}/activities?type=environment.push")
-    assert [(one["state"], one["result"]) for one in pushes] == [("complete", "success")] * 2
+    updates = ask.get(f"{ask.main}/activities?type=environment.source-operation")
+    assert [(one["state"], one["result"]) for one in updates] == [("complete", "success")] * 2
     assert "#deploy" not in ask.links()
 
 
@@ -174,8 +174,8 @@ def test_a_deployment_of_what_is_staged_may_fail_or_be_cancelled(
     ask.post(f"{ask.main}/deploy", {"strategy": "stopstart"})
     clock.advance(20)
     assert (ask.place()["staged"], ask.place()["deployed_commit"]) == ([], before)
-    push = ask.get(f"{ask.main}/activities?type=environment.push")[0]
-    assert (push["state"], push["result"], push["failure_reason"]) == ("complete", "failure", "shell")
+    update = ask.get(f"{ask.main}/activities?type=environment.source-operation")[0]
+    assert (update["state"], update["result"], update["failure_reason"]) == ("complete", "failure", "shell")
 
 
 def test_a_strategy_has_to_be_known_and_available(make: Callable[..., Talker], clock: ManualClock) -> None:

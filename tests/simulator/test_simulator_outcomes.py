@@ -25,7 +25,7 @@ def _backups(ask: Talker) -> list[str]:
     [
         ("success", "complete", "success", 1),
         ("failure", "complete", "failure", 0),
-        ("cancelled", "cancelled", None, 0),
+        ("cancelled", "cancelled", "failure", 0),
         ("unrestorable", "complete", "success", 1),
         ("missing", "complete", "success", 0),
     ],
@@ -38,13 +38,13 @@ def test_a_backup_ends_as_the_scenario_says(
     clock.advance(20)
     activity = _last(ask)
     assert (activity["state"], activity["result"]) == (state, result)
-    assert activity["completion_percent"] == 100
+    assert (activity["completion_percent"] == 100) is (state == "complete")
     found = ask.get(f"{ask.main}/backups")
     assert len(found) == backups
     assert all(one["restorable"] is (outcome == "success") for one in found)
     assert (ask.get(ask.main)["last_backup_at"] is not None) is bool(backups)
-    assert (activity["failure_reason"] == "shell") is (result == "failure")
-    assert bool(activity["commands"]) is (result == "failure")
+    assert (activity["failure_reason"] == "shell") is (outcome == "failure")
+    assert bool(activity["commands"]) is (outcome == "failure")
     assert (activity["cancelled_at"] is not None) is (state == "cancelled")
 
 
@@ -94,7 +94,7 @@ def test_a_cancelled_deletion_leaves_the_backup(ask: Talker) -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "state", "result"),
-    [("no-commit", "complete", "success"), ("failure", "complete", "failure"), ("cancelled", "cancelled", None)],
+    [("no-commit", "complete", "success"), ("failure", "complete", "failure"), ("cancelled", "cancelled", "failure")],
 )
 def test_an_update_without_a_commit_moves_nothing_and_deploys_nothing(
     make: Callable[..., Talker], clock: ManualClock, outcome: str, state: str, result: str | None
@@ -155,21 +155,31 @@ def test_a_failed_deployment_leaves_the_head_moved_and_the_old_commit_live(
     assert books["deployed_commit"] == before != books["head_commit"]
 
 
-def test_manual_deployment_stages_the_push_until_somebody_deploys(
-    make: Callable[..., Talker], clock: ManualClock
+@pytest.mark.parametrize(
+    ("staging", "staged_by"),
+    [
+        ("own", [("source-operation", "staged")]),
+        ("push", [("source-operation", "complete"), ("push", "staged")]),
+    ],
+)
+def test_manual_deployment_stages_what_changes_until_somebody_deploys(
+    make: Callable[..., Talker], clock: ManualClock, staging: str, staged_by: list[tuple[str, str]]
 ) -> None:
-    ask = make(manual_deployment=True)
+    ask = make(manual_deployment=True, staging=staging)
     before = ask.get(ask.main)
     ask.update()
     clock.advance(100)
-    assert ask.states() == [("source-operation", "complete"), ("push", "staged")]
+    assert ask.states() == staged_by
+    activity = ask.get(f"{ask.main}/activities?state=staged")[0]
+    assert (activity["result"], activity["completion_percent"]) == ("success", 99)
     staged = ask.get(ask.main)
     assert (staged["has_staged_activities"], staged["is_dirty"]) == (True, False)
     assert staged["head_commit"] != before["head_commit"]
     assert staged["deployment_state"] == before["deployment_state"]
     ask.simulator.deploy_staged()
     clock.advance(20)
-    assert ask.states()[-1] == ("push", "complete")
+    assert ask.states()[-1] == (staged_by[-1][0], "complete")
+    assert ask.place()["deployed_commit"] == staged["head_commit"]
     assert not ask.get(ask.main)["has_staged_activities"]
 
 
@@ -212,7 +222,7 @@ def test_a_cancelled_activity_has_none_of_its_effects(ask: Talker, clock: Manual
     backup, update = ask.back_up(), ask.update()
     for one in (backup, update):
         answer = ask("POST", f"{ask.main}/activities/{one['id']}/cancel")
-        assert (answer.status, answer.activity["state"], answer.activity["result"]) == (202, "cancelled", None)
+        assert (answer.status, answer.activity["state"], answer.activity["result"]) == (202, "cancelled", "failure")
     clock.advance(100)
     assert _backups(ask) == []
     assert ask.states() == [("backup", "cancelled"), ("source-operation", "cancelled")]

@@ -86,7 +86,7 @@ def test_a_restore_with_code_brings_back_the_variables_of_the_backup(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "state", "result"), [("failure", "complete", "failure"), ("cancelled", "cancelled", None)]
+    ("outcome", "state", "result"), [("failure", "complete", "failure"), ("cancelled", "cancelled", "failure")]
 )
 def test_a_restore_that_does_not_succeed_changes_nothing(
     make: Callable[..., Talker], clock: ManualClock, outcome: str, state: str, result: str | None

@@ -40,7 +40,7 @@ def test_a_runtime_operation_may_be_cancelled(make: Callable[..., Talker], clock
     ask.post(f"{CURRENT}/operations", CLEAR)
     clock.advance(5)
     seen = ask.get(f"{ask.main}/activities")[0]
-    assert (seen["state"], seen["result"], seen["commands"]) == ("cancelled", None, [])
+    assert (seen["state"], seen["result"], seen["commands"]) == ("cancelled", "failure", [])
 
 
 def test_the_deployment_says_which_runtime_operations_there_are(make: Callable[..., Talker]) -> None:

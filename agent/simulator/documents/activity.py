@@ -23,7 +23,7 @@ def activity(world: World, one: Activity) -> dict[str, Any]:
         "parameters": one.parameters,
         "project": one.project,
         "environments": [one.environment],
-        "state": one.state,
+        "state": shown_state(world, one),
         "result": one.result,
         "failure_reason": one.failure_reason,
         "started_at": written(one.started_at),
@@ -39,6 +39,11 @@ def activity(world: World, one: Activity) -> dict[str, Any]:
         "commands": one.commands,
         "_links": _links(one, scenario_path=links.project_path(scenario), world=world),
     }
+
+
+def shown_state(world: World, one: Activity) -> str:
+    """The state as the API names it: that of an activity that ended is the scenario's word."""
+    return world.scenario.final_state if one.state == "complete" else one.state
 
 
 def _timings(one: Activity) -> dict[str, float]:

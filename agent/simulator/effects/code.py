@@ -24,16 +24,16 @@ DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES)
 def commit(world: World, activity: Activity, at: datetime) -> None:
     """Let a source operation leave its commit, and what the commit causes."""
     environment = world.environments[activity.environment]
+    plan = activity.plan
     activity.commit = commit_hash(environment.head, activity.id)
     activity.write(at, f"Committed {activity.commit}\n")
-    plan = activity.plan
     if plan.outside:
         delay = timedelta(seconds=plan.outside_seconds)
         world.arrivals.append(Arrival(at + delay, environment.id, activity.commit, plan))
         return
     world.move_head(environment, activity.commit, at, activity.id, breaks=plan.breaks)
     activity.deploys = not plan.staged and plan.deploy_mode != "follows"
-    if not activity.deploys:
+    if not activity.deploys and not plan.stages_itself:
         push(world, environment.id, activity.commit, who=activity.user, plan=plan, at=at)
 
 
@@ -64,7 +64,7 @@ def _take(world: World, activity: Activity, into: Environment, sha: str, at: dat
     activity.commit = head
     into.move_head(Commit(head, at, activity.id))
     activity.write(at, f"Updated {into.id} to {head}\n")
-    if activity.plan.staged:
+    if activity.plan.staged and not activity.plan.stages_itself:
         push(world, into.id, head, who=activity.user, plan=activity.plan, at=at)
     return True
 

@@ -71,9 +71,12 @@ def end(world: World, activity: Activity, at: datetime) -> None:
         return
     if activity.plan.commits and not activity.worked and activity.plan.ending == "success":
         work(world, activity, at)
-    activity.state = "complete"
     activity.completed_at = at
     activity.result = activity.plan.ending
+    if activity.plan.stages_itself and activity.commit is not None and activity.result == "success":
+        _stage(world, activity, at)
+        return
+    activity.state = "complete"
     if activity.type in code.DEPLOYING or activity.deploys:
         code.deploy(world, activity, at)
     elif activity.result == "failure":
@@ -83,15 +86,39 @@ def end(world: World, activity: Activity, at: datetime) -> None:
     if activity.result == "failure":
         activity.failure_reason = "shell" if activity.commands else "error"
         lifecycle.give_up(world, activity)
+    elif activity.plan.exit_code:
+        fail_command(activity)
     activity.write(at, f"Finished: {activity.result}\n")
 
 
+def fail_command(activity: Activity) -> None:
+    """Let the last command have ended badly, which changes nothing of the result (docs:integrations/activity)."""
+    code = activity.plan.exit_code
+    if not activity.commands:
+        activity.commands = [{"app": runs.container(activity), "type": activity.type, "exit_code": code}]
+    activity.commands[-1]["exit_code"] = code
+
+
+def _stage(world: World, activity: Activity, at: datetime) -> None:
+    """Let what an activity changed wait for somebody to deploy it: the rest of the activity is that deployment."""
+    plan = activity.plan
+    activity.deploys = True
+    activity.plan = dataclasses.replace(
+        plan, seconds=plan.deploy_seconds, ending=plan.deploy, commits=False, staged=False, stages_itself=False
+    )
+    world.stage(activity)
+    activity.write(at, f"Staged {activity.commit}\n")
+
+
 def cancel(world: World, activity: Activity, at: datetime) -> None:
-    """Stop an activity; what it had not done yet will not happen."""
+    """Stop an activity; what it had not done yet will not happen.
+
+    Its result is failure: the official client tells a cancelled activity from a failed one by the state.
+    """
     activity.state = "cancelled"
     activity.cancelled_at = activity.completed_at = at
-    activity.result = None
-    activity.commits_at = activity.ends_at = None
+    activity.result = "failure"
+    activity.commits_at = None
     if activity.type == kinds.BACKUP_DELETE:
         backups.keep_after_all(world, activity)
     lifecycle.give_up(world, activity)

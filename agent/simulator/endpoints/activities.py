@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents.activity import activity as activity_document
-from agent.simulator.documents.activity import log_items
+from agent.simulator.documents.activity import log_items, shown_state
 from agent.simulator.endpoints.environments import accepted, named_environment
 from agent.simulator.operations import deployments
 from agent.simulator.permissions import allowed
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST = 100
 LOG_POLL_SECONDS = 0.05
 LINES = "application/x-ndjson"
-FILTERS = {"type": "type", "state": "state", "result": "result"}
+FILTERS = ("type", "state", "result")
 
 
 def project_activities(call: Call) -> Response:
@@ -54,7 +54,8 @@ def _matching(call: Call, environment: str | None) -> Iterator[Activity]:
             continue
         if one.visible_from > call.now or (before is not None and one.created_at >= before):
             continue
-        if all(values is None or getattr(one, name) in values for name, values in wanted.items()):
+        seen = {"type": one.type, "state": shown_state(call.world, one), "result": one.result}
+        if all(values is None or seen[name] in values for name, values in wanted.items()):
             yield one
 
 
@@ -82,7 +83,7 @@ def _starts_at(call: Call) -> datetime | None:
 def _named_activity(call: Call) -> Activity:
     environment = named_environment(call).id if "environment" in call.values else None
     one = call.world.by_id.get(call.values["activity"])
-    if one is None or (environment is not None and not one.listed_for(environment)):
+    if one is None or one.readable_from > call.now or (environment is not None and not one.listed_for(environment)):
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such activity.")
     return one
 

@@ -7,7 +7,7 @@ import binascii
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from agent.simulator.answers import Refusal, document
+from agent.simulator.answers import OAuthError, Refusal, document, oauth_error
 from agent.simulator.call import FORM
 from agent.simulator.permissions import check_mfa
 
@@ -20,8 +20,8 @@ CLIENTS = ("upsun-cli", "platform-api-user")
 BASIC_CLIENT = "platform-api-user"
 
 
-def _refuse(error: str, description: str, status: int = HTTPStatus.BAD_REQUEST) -> Refusal:
-    return Refusal(status, description, error=error, error_description=description)
+def _refuse(error: str, description: str, status: int = HTTPStatus.BAD_REQUEST) -> OAuthError:
+    return oauth_error(status, error, description)
 
 
 def _form(call: Call) -> dict[str, str]:

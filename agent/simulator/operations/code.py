@@ -56,6 +56,7 @@ def update_plan(world: World, operation: str = "update") -> Plan:
         deploy_seconds=scenario.deploy_seconds,
         deploy_mode=scenario.deploy_mode,
         staged=scenario.manual_deployment,
+        stages_itself=scenario.manual_deployment and scenario.staging == "own" and not scenario.source_integration,
         outside=scenario.source_integration,
         outside_seconds=scenario.integration_seconds,
     )
@@ -105,4 +106,5 @@ def _carrying_plan(world: World, outcome: Ending, seconds: float) -> Plan:
         deploy_seconds=scenario.deploy_seconds,
         deploy_mode="inclusive",
         staged=scenario.manual_deployment,
+        stages_itself=scenario.manual_deployment and scenario.staging == "own",
     )
