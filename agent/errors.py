@@ -115,6 +115,12 @@ class TokenRefused(NotPermitted):
     turn = "you: check or replace the token"
 
 
+class SecondFactorNeeded(NotPermitted):
+    """The API asks for a second factor, which the token's user did not have when the token was made."""
+
+    turn = "you: enable two-factor authentication for the token's user, then make a new token"
+
+
 class ConfigInvalid(AgentError):
     """The job file, the container's variables or the options do not make sense."""
 
@@ -130,6 +136,7 @@ class NotFound(ConfigInvalid):
 CODE_OF_WORD = {
     "token": NotPermitted.exit_code,
     "permission": NotPermitted.exit_code,
+    "second-factor": NotPermitted.exit_code,
     "not-found": ConfigInvalid.exit_code,
     "unreachable": Unreachable.exit_code,
     "bad-reply": BadReply.exit_code,

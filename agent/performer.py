@@ -32,29 +32,29 @@ from agent.engine.facts import (
     Trouble,
     TroubleKind,
 )
-from agent.errors import AgentError, BadReply, NotFound, NotPermitted, TokenMissing, TokenRefused, Unreachable
+from agent.errors import (
+    AgentError,
+    BadReply,
+    NotFound,
+    NotPermitted,
+    SecondFactorNeeded,
+    TokenMissing,
+    TokenRefused,
+    Unreachable,
+)
 from agent.steps.source_operation import SourceOperationStep
+from agent.upsun.answers import UNSURE, Meaning, classify, error_words, not_the_apis
 from agent.upsun.client import Client, OutOfTime
 from agent.upsun.models import read_activity
-from agent.upsun.replies import Fields, document, error_words, retry_after
+from agent.upsun.replies import Fields, document, retry_after
 from agent.upsun.transport import NoAnswer, Reply
 
 PAUSE_LEAST = 60.0  # a platform that says «busy» is not asked again sooner
 LET_GO = 5.0  # seconds: to kill a command and to write down how it ended
 PAUSE_MOST = 6 * 3600.0  # nor is an absurd Retry-After obeyed
 
-#: Refusals by status: the stable word, and whether it may be asked again later.
-REFUSALS: dict[int, tuple[str, bool]] = {
-    401: ("token", False),
-    403: ("permission", False),
-    404: ("not-found", False),
-    409: ("platform-busy", True),
-    423: ("platform-busy", True),
-    429: ("platform-busy", True),
-}
-
-#: Client errors after which it is not sure that the server did nothing.
-UNSURE = frozenset({408, 425})
+#: Refusals that have a word of their own in the journal, and after which the same request may be made again.
+LATER: dict[Meaning, str] = {"busy": "platform-busy", "limited": "platform-busy"}
 
 
 def trouble_of(error: AgentError) -> Trouble:
@@ -64,6 +64,7 @@ def trouble_of(error: AgentError) -> Trouble:
         (Unreachable, "unreachable"),
         (TokenMissing, "token"),
         (TokenRefused, "token"),
+        (SecondFactorNeeded, "second-factor"),
         (NotPermitted, "permission"),
         (NotFound, "not-found"),
         (BadReply, "bad-reply"),
@@ -173,17 +174,18 @@ class Performer:
         return self._answer(step, decision.activity_type, reply)
 
     def _answer(self, step: int, activity_type: str, reply: Reply) -> tuple[ev.Event, Activity | None]:
-        status, said = reply.status, error_words(reply)
-        text = f"the platform answered {status}{f': {said}' if said else ''}"
-        if 200 <= status < 300:  # noqa: PLR2004
+        meaning, said = classify(reply), error_words(reply)
+        if meaning == "done":
             return self._accepted(step, activity_type, reply)
-        if 400 <= status < 500 and status not in UNSURE:  # noqa: PLR2004
-            word, again = REFUSALS.get(status, ("refused", False))
-            if word == "refused" and activity_type == SourceOperationStep.activity_type:
-                text += self._defined_operations()
-            wish = retry_after(reply, self._clock.now()) or 0.0
-            return self._refused(step, word, text, min(max(wish, PAUSE_LEAST), PAUSE_MOST) if again else None), None
-        return ev.RequestUnanswered(at=self._clock.now(), step=step, message=text), None
+        text = f"the platform answered {reply.status}{f': {said}' if said else ''}"
+        if meaning in UNSURE:
+            text = not_the_apis(reply) if meaning == "unusable" else text
+            return ev.RequestUnanswered(at=self._clock.now(), step=step, message=text), None
+        if meaning == "refused" and activity_type == SourceOperationStep.activity_type:
+            text += self._defined_operations()
+        wish = retry_after(reply, self._clock.now()) or 0.0
+        later = min(max(wish, PAUSE_LEAST), PAUSE_MOST) if meaning in LATER else None
+        return self._refused(step, LATER.get(meaning, meaning), text, later), None
 
     def _defined_operations(self) -> str:
         """Which source operations there are, for a message; nothing where that cannot be had."""

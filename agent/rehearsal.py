@@ -72,7 +72,9 @@ MISHAPS: dict[str, Mishap] = {
     "no-permission": Mishap("the token's user is a viewer", {"role": "viewer"}),
     "inactive": Mishap("the environment is inactive", {"status": "inactive"}),
     "one-backup-kept": Mishap("the project keeps one manual backup", {"backup_limit": 1}),
-    "token-refused": Mishap("the API token was revoked", {}, ("POST /oauth2/token 401 x*",)),
+    "token-refused": Mishap(
+        "the API token was revoked", {}, ('POST /oauth2/token json x* status=400 body={"error": "invalid_grant"}',)
+    ),
     "api-down": Mishap("the API answers 503 for the first six requests", {}, ("GET /projects/* 503 x6",)),
     "backup-answer-lost": Mishap("the answer to the backup request is lost", {}, ("POST */backup cut-after",)),
     "backup-request-lost": Mishap("the backup request never arrives", {}, ("POST */backup cut-before",)),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent.engine.job import Job
-from agent.errors import SECOND_FACTOR, AgentError, NotPermitted, TokenMissing, TokenRefused
+from agent.errors import SECOND_FACTOR, AgentError, NotPermitted, SecondFactorNeeded, TokenMissing, TokenRefused
 from agent.limits import VARIABLE_MOST_BYTES
 from agent.records import dataclass, field
 from agent.roles import Roles, beyond, lacking
@@ -111,7 +111,7 @@ class Standing:
         if self.project is None or self.roles is not None:
             return []
         error = self.roles_unread
-        if error is not None and needs_second_factor(error):
+        if isinstance(error, SecondFactorNeeded):
             return [(f"the project {self.project} asks for a second factor: {error}", SECOND_FACTOR)]
         if error is None or (isinstance(error, NotPermitted) and not isinstance(error, TokenRefused)):
             text = f"the user has no access to the project {self.project}"
@@ -157,9 +157,3 @@ class Standing:
         words = [each for each in there if each.partition(":")[0] not in kinds]
         roles = " ".join(f"--role {each}" for each in [*words, *missing])
         return f"grant it as a project admin: upsun-agent setup machine-user {self.user.email or 'EMAIL'} {roles}"
-
-
-def needs_second_factor(error: AgentError) -> bool:
-    """Whether the API refused for want of a second factor (docs:administration/security/mfa)."""
-    said = str(error)
-    return "amr" in said or "multi-factor" in said or "second factor" in said

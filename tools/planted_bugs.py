@@ -112,9 +112,9 @@ BUGS = (
     ),
     Bug(
         "a 5xx is taken for a refusal",
-        "agent/performer.py",
-        "        if 400 <= status < 500 and status not in UNSURE:",
-        "        if 400 <= status and status not in UNSURE:",
+        "agent/upsun/answers.py",
+        '    **dict.fromkeys((408, 425, 500, 502, 503, 504), "passing"),',
+        '    **dict.fromkeys((408, 425, 500, 502, 503, 504), "refused"),',
     ),
     Bug(
         "a POST is repeated like a read",
@@ -359,6 +359,20 @@ BUGS = (
         "                    pass\n",
     ),
     *(Bug(*each, suite=SERVER_SUITE) for each in SERVER_BUGS),
+    Bug(
+        "a gateway's page is taken for the API's word",
+        "agent/upsun/answers.py",
+        '        return "token" if of_api else "unusable"',
+        '        return OF_THE_API.get(status, "refused")',
+        suite=("tests/upsun/test_answers.py",),
+    ),
+    Bug(
+        "any refusal of the token endpoint is a refused token",
+        "agent/upsun/auth.py",
+        "code in TOKEN_ERRORS:",
+        "code:",
+        suite=("tests/upsun/test_answers.py",),
+    ),
 )
 
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agent.cli.context import Context
-from agent.errors import SECOND_FACTOR, ConfigInvalid, NotPermitted, TokenRefused
+from agent.errors import ConfigInvalid, NotPermitted, SecondFactorNeeded, TokenRefused
 from agent.site import Terminated
-from agent.standing import needs_second_factor
 
 
 def confirmation(parser: ArgumentParser) -> None:
@@ -37,11 +36,9 @@ def as_admin(role: str, context: Context) -> Iterator[None]:
     """Says whose token is needed where the API refuses."""
     try:
         yield
-    except TokenRefused:
+    except (TokenRefused, SecondFactorNeeded):
         raise
     except NotPermitted as error:
-        if needs_second_factor(error):
-            raise NotPermitted(str(error), remedy=SECOND_FACTOR) from error
         remedy = f"have the API token of {role} in {context.token_variable} for this one command"
         raise NotPermitted(str(error), remedy=remedy) from error
 

@@ -36,7 +36,12 @@ __all__ = [
 ]
 
 #: Failures that end the run whatever the step's ``on-failure`` says.
-RUN_ENDING = frozenset({"timeout", "too-late", "token", "unknown"})
+RUN_ENDING = frozenset({"timeout", "too-late", "token", "second-factor", "unknown"})
+#: What helps after a refused request, by its failure word.
+REMEDIES = {
+    "permission": "grant the token's user the role 'admin' on this environment type",
+    "second-factor": "enable two-factor authentication for the token's user, then make a new API token",
+}
 
 
 def decide(
@@ -83,8 +88,7 @@ def _on_step(
         case "intended":
             return _intended(case, kind)
         case "refused":
-            remedy = "grant the token's user the role 'admin' on this environment type"
-            refused = Failed(step.failure or "refused", step.message, remedy if step.failure == "permission" else "")
+            refused = Failed(step.failure or "refused", step.message, REMEDIES.get(step.failure or "", ""))
             return fail(step, now, refused)
         case _:
             return _accepted(case, kind)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from agent.records import dataclass, field, replace
 
-TroubleKind = Literal["unreachable", "bad-reply", "token", "permission", "not-found", "budget"]
+TroubleKind = Literal["unreachable", "bad-reply", "token", "second-factor", "permission", "not-found", "budget"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def rechecked(run: Run, step: Step, decision: Decision, now: datetime, kinds: Ma
         )
     if known.at <= now < known.again_at:
         text = f"{known.message}; read again until {known.again_at:%H:%M:%S} UTC before it is believed"
-        trouble = Trouble(failure, known.message) if failure in {"token", "permission", "not-found"} else None  # type: ignore[arg-type]  # the words of a Trouble
+        trouble = Trouble(failure, known.message) if failure in LASTING else None  # type: ignore[arg-type]  # a kind of Trouble
         return Wait("recheck", text, trouble)
     return decision
 

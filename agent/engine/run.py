@@ -269,7 +269,9 @@ def _apply_to_step(run: Run, event: StepEvent) -> Run:
 
 
 #: What a run waits on while an answer is being checked again, or while the platform cannot be asked at all.
-KEEPS_RECHECK = frozenset({"recheck", "unreachable", "bad-reply", "token", "permission", "not-found", "budget"})
+KEEPS_RECHECK = frozenset(
+    {"recheck", "unreachable", "bad-reply", "token", "second-factor", "permission", "not-found", "budget"}
+)
 
 
 def _steps_after_wait(run: Run, event: ev.WaitBegun) -> tuple[Step, ...]:

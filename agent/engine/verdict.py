@@ -13,7 +13,7 @@ from agent.engine.run import Step
 from agent.engine.step import Case, Done, Failed, Need, Pending, StepKind, Verdict
 
 #: Troubles that no later tick cures: a run that has not begun ends with them.
-LASTING = frozenset({"token", "permission", "not-found"})
+LASTING = frozenset({"token", "second-factor", "permission", "not-found"})
 
 
 def act_on(case: Case, kind: StepKind, verdict: Verdict) -> Decision:

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from agent.errors import BadReply, TokenMissing, TokenRefused
+from agent.errors import AgentError, BadReply, TokenMissing, TokenRefused
 from agent.limits import TOKEN_MOST
 from agent.records import dataclass, field
-from agent.upsun.replies import Fields, document, error_words
+from agent.upsun.answers import TOKEN_ERRORS, classify, error_words, refusal, token_error
+from agent.upsun.replies import Fields, document
 from agent.upsun.transport import Reply
 
 if TYPE_CHECKING:
@@ -109,14 +110,8 @@ class Auth:
             raise TokenRefused(f"{self._variable} holds no API token", remedy="copy the token again, alone")
         form = {"client_id": "upsun-cli", "client_secret": "", "grant_type": "api_token", "api_token": self._token}
         reply = self._post(self._url, urlencode(form).encode())
-        if reply.status in {400, 401, 403}:
-            said = error_words(reply)
-            remedy = f"create a new token for the machine user and store it as env:{self._variable}"
-            raise TokenRefused(
-                f"the API token from {self._variable} is not accepted{f': {said}' if said else ''}", remedy=remedy
-            )
         if reply.status != 200:  # noqa: PLR2004  the one status a token comes with
-            raise BadReply(f"token exchange: unexpected status {reply.status}")
+            raise self._refusal(reply)
         fields = Fields.of(document(reply, "token exchange"), "token exchange")
         value = fields.text("access_token", TOKEN_MOST)
         if not value.isascii() or " " in value:
@@ -129,6 +124,21 @@ class Auth:
 
             self._cache.put(Kept(value, self._wall().timestamp() + lasts, user, lifetime))
         return Bearer(value, self._monotonic() + lasts, user, lifetime)
+
+    def _refusal(self, reply: Reply) -> AgentError:
+        """Return why no bearer came: only the service's own mark says that the token is refused.
+
+        A gateway's 403, or an OAuth error about anything else than the token, is no verdict on the token.
+        """
+        said, code = error_words(reply), token_error(reply)
+        if 400 <= reply.status < 500 and code in TOKEN_ERRORS:  # noqa: PLR2004
+            remedy = f"create a new token for the machine user and store it as env:{self._variable}"
+            text = f"the API token from {self._variable} is not accepted{f': {said}' if said else ''}"
+            return TokenRefused(text, remedy=remedy)
+        if classify(reply) in {"second-factor", "limited", "passing", "unusable"}:
+            return refusal(reply, "token exchange")
+        named = f" ({code})" if code and code not in said else ""
+        return BadReply(f"token exchange: the service answers {reply.status}{named}{f': {said}' if said else ''}")
 
 
 def subject(token: str) -> str | None:

@@ -31,18 +31,17 @@ from agent.limits import (
     TICK_BUDGET,
 )
 from agent.records import replace
+from agent.upsun.answers import AGAIN, UNSURE, classify, error_words, not_the_apis, refusal
 from agent.upsun.auth import Auth
 from agent.upsun.endpoints import Endpoints
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list, read_routes
 from agent.upsun.paths import environment_path, project_path, segment
-from agent.upsun.replies import Fields, document, error_words, refusal, retry_after, server_time
+from agent.upsun.replies import Fields, document, retry_after, server_time
 from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
 
 if TYPE_CHECKING:
     from agent.upsun.bearer_cache import BearerCache
 
-#: Answers that say: not now, ask again.
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 INCOMPLETE = ("pending", "in_progress", "scheduled")
 
 
@@ -256,9 +255,9 @@ class Client:
     # --- the two requests that change something ---------------------------------------------------------------
 
     def post(self, path: str, body: Mapping[str, Any]) -> Reply:
-        """Make one request at a link's path, exactly once (twice only where the first was refused as 401).
+        """Make one request at a link's path, exactly once (twice only where the API refused the first one's bearer).
 
-        A 401 says that the server did not act, so the same request goes out once more with a new bearer.
+        A 401 of the API says that it did not act, so the same request goes out once more with a new bearer.
 
         Raises:
             NoAnswer: it may or may not have been acted on.
@@ -269,10 +268,16 @@ class Client:
     def _once(self, method: str, path: str, body: Mapping[str, Any]) -> Reply:
         url, content = f"{self._endpoints.api}{path}", json.dumps(body).encode()
         reply = self._authorised(method, url, content)
-        if reply.status == 401:  # noqa: PLR2004
-            self._auth.forget()
+        if self._is_bearer_spent(reply) and classify(reply) == "token":
             reply = self._authorised(method, url, content)
         return reply
+
+    def _is_bearer_spent(self, reply: Reply) -> bool:
+        """Return whether a new bearer may help; the old one is forgotten then. One without a second factor stays."""
+        spent = reply.status == 401 and classify(reply) != "second-factor"  # noqa: PLR2004
+        if spent:
+            self._auth.forget()
+        return spent
 
     def read(self, path: str, what: str) -> Any:
         """The JSON document at a path of the API; ``what`` names it in errors."""
@@ -292,12 +297,17 @@ class Client:
             if error.sent:
                 raise Uncertain(f"{what}: {error}; it may have been changed or not") from error
             raise Unreachable(f"{what}: {error}", remedy="see status.upsun.com") from error
-        if 200 <= reply.status < 300:  # noqa: PLR2004
-            return document(reply, what) if reply.body.strip() else None
+        meaning = classify(reply)
+        if meaning == "done":
+            try:
+                return document(reply, what) if reply.body.strip() else None
+            except BadReply as error:  # a sign-in page answers 200 too
+                raise Uncertain(f"{error}; it may have been changed or not") from error
+        if meaning in UNSURE:
+            said = not_the_apis(reply) if meaning == "unusable" else f"the API answers {reply.status}"
+            raise Uncertain(f"{what}: {said}; it may have been changed or not")
         if reply.status == 409:  # noqa: PLR2004
             raise Conflict(f"{what}: it exists already: {error_words(reply)}")
-        if reply.status >= 500:  # noqa: PLR2004
-            raise Uncertain(f"{what}: the API answers {reply.status}; it may have been changed or not")
         raise refusal(reply, what)
 
     def cancel_activity(self, project: str, activity: str) -> None:
@@ -339,17 +349,11 @@ class Client:
     def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
         """The reply of a request that changes nothing, with a new bearer where the first was refused."""
         reply = self._repeated(attempt, what)
-        if reply.status == 401:  # noqa: PLR2004
-            self._auth.forget()
-            reply = self._repeated(attempt, what)
-        return reply
+        return self._repeated(attempt, what) if self._is_bearer_spent(reply) else reply
 
     def _post_form(self, url: str, content: bytes) -> Reply:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        reply = self._repeated(lambda: self._send("POST", url, headers, content), "token exchange")
-        if reply.status in PASSING:
-            raise Unreachable(f"token exchange: the service answers {reply.status}")
-        return reply
+        return self._repeated(lambda: self._send("POST", url, headers, content), "token exchange")
 
     def _authorised(self, method: str, url: str, content: bytes | None) -> Reply:
         headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
@@ -376,7 +380,7 @@ class Client:
             except NoAnswer as error:
                 fault = Unreachable(f"{what}: {error}", remedy="see status.upsun.com; the next tick tries again")
             else:
-                if reply.status not in PASSING:
+                if classify(reply) not in AGAIN:
                     return reply
                 fault = Unreachable(f"{what}: the API answers {reply.status}", remedy="the next tick tries again")
                 wish = retry_after(reply, self._clock.now())

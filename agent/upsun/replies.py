@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from agent.errors import SECOND_FACTOR, AgentError, BadReply, NotFound, NotPermitted, TokenRefused
+from agent.errors import BadReply
 from agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
 from agent.records import dataclass
 from agent.upsun.dates import header_date
@@ -164,38 +164,6 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def error_words(reply: Reply) -> str:
-    """What an error reply says, in one bounded line; foreign text, so printable characters only."""
-    try:
-        data = document(reply, "error")
-    except BadReply:
-        return ""
-    if not isinstance(data, dict):
-        return ""
-    for key in ("message", "error_description", "detail", "title", "error"):
-        value = data.get(key)
-        if isinstance(value, str) and value:
-            for secret in sorted(reply.secrets, key=len, reverse=True):  # a service may repeat what it was sent
-                value = value.replace(secret, "[hidden]")
-            return clean(value)
-    return ""
-
-
 def clean(text: str, most: int = TEXT_MOST) -> str:
     """Foreign text made safe for one line of a terminal or log."""
     return " ".join("".join(char if char.isprintable() else " " for char in text[: most * 2]).split())[:most]
-
-
-def refusal(reply: Reply, what: str) -> AgentError:
-    """What a status that is no success means: whose turn it is, with the service's own words."""
-    said = error_words(reply)
-    tail = f": {said}" if said else ""
-    if reply.status == 401:  # noqa: PLR2004
-        return TokenRefused(f"{what}: the API refuses the bearer{tail}", remedy="check the token's user")
-    if reply.status == 403 and "amr" in said:  # noqa: PLR2004  (docs:administration/security/mfa)
-        return NotPermitted(f"{what}: a second factor is required{tail}", remedy=SECOND_FACTOR)
-    if reply.status == 403:  # noqa: PLR2004
-        return NotPermitted(f"{what}: not permitted{tail}", remedy="grant the token's user a role on the project")
-    if reply.status == 404:  # noqa: PLR2004
-        return NotFound(f"{what}: not found{tail}")
-    return BadReply(f"{what}: unexpected status {reply.status}{tail}")

@@ -216,15 +216,23 @@ def test_an_activity_of_nobody_known_is_nobodys(desk: Desk, user: object) -> Non
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b'{"message": "No\\nway \\u001b[31m"}', ": No way [31m"),
-        (b'{"message": "", "error_description": "bad"}', ": bad"),
-        (b'{"message": {"a": 1}, "detail": "worse"}', ": worse"),
-        (b'{"title": "' + b"x" * 5000 + b'"}', ": " + "x" * 500),
-        (b"<html>", ""),
-        (b"[" * 100_000, ""),
-        (b"null", ""),
-        (b'{"message": 7}', ""),
-        (b"\xff\xfe", ""),
+        (b'{"message": "No\\nway \\u001b[31m"}', "No way [31m"),
+        (b'{"message": "", "error": "bad", "error_description": "worse"}', "worse"),
+        (b'{"error": "bad"}', "bad"),
+        (b'{"message": "Bad request", "detail": "worse"}', "Bad request: worse"),
+        (
+            b'{"message": "Bad request", "detail": {"error": "no code to synchronize"}}',
+            "Bad request: no code to synchronize",
+        ),
+        (
+            b'{"message": "Bad request", "detail": {"name": ["too\\nlong", "odd"]}}',
+            "Bad request: name: too long: name: odd",
+        ),
+        (b'{"message": "Bad request", "detail": [{"loc": ["body"], "msg": "wrong"}]}', "Bad request: loc: body: wrong"),
+        (b'{"message": "Twice", "detail": "Twice"}', "Twice"),
+        (b'{"message": {"a": 1}, "error": "bad", "detail": 7}', "bad"),
+        (b'{"title": "' + b"x" * 5000 + b'"}', "x" * 500),
+        (b'{"message": "long", "detail": "' + b"y " * 200_000 + b'"}', "long: " + "y " * 247),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -232,7 +240,27 @@ def test_the_words_of_an_error_are_quoted_safely(desk: Desk, body: bytes, words:
     client = desk.client_with("a-token", Scripted({MAIN: ("400 Bad Request", body)}))
     with pytest.raises(BadReply) as caught:
         client.environment(PROJECT, "main")
-    assert str(caught.value) == f"environment: unexpected status 400{words}"
+    assert str(caught.value) == f"environment: unexpected status 400: {words}"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>", ": '<html>'"),
+        (b"<!doctype html><TITLE>\n Access <b>denied \x1b[31m</TITLE>", ": 'Access <b>denied [31m'"),
+        (b"", ": it is empty"),
+        (b"[" * 100_000, ": '" + "[" * 80 + "'"),
+        (b'{"message": 7}', ": '{\"message\": 7}'"),
+        (b"Bearer opaque-access-token is blocked", ": 'Bearer [hidden] is blocked'"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_answer_that_is_not_the_apis_is_shown_safely(desk: Desk, body: bytes, words: str) -> None:
+    client = desk.client_with("a-token", Scripted({MAIN: ("400 Bad Request", body)}))
+    with pytest.raises(BadReply) as caught:
+        client.environment(PROJECT, "main")
+    assert str(caught.value) == f"environment: the answer 400 is not the API's{words}"
+    assert "proxy" in caught.value.remedy
 
 
 def test_no_reply_of_this_file_went_anywhere_else(desk: Desk) -> None:

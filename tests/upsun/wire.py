@@ -72,7 +72,7 @@ class Scripted:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         """Answer one request."""
         self.seen.append(environ)
-        answer = self.answers.get(environ["PATH_INFO"], ("404 Not Found", b"{}"))
+        answer = self.answers.get(environ["PATH_INFO"], ("404 Not Found", b'{"error": "not found"}'))
         status, body = answer if isinstance(answer, tuple) else ("200 OK", answer)
         start_response(status, [("Content-Type", "application/json"), *self.headers])
         return [body]
