@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from agent.engine.events import IntentRecorded
-from agent.engine.facts import Activity, ActivityList, Environment
+from agent.engine.facts import Activity, ActivityList, Environment, LookAtOwner, Owner
 from agent.engine.job import StepPlan
 from agent.engine.step import Case, Done, Need, Recognition, Verdict
 
@@ -13,6 +13,8 @@ from agent.engine.step import Case, Done, Need, Recognition, Verdict
 DEPLOY = "upsun environment:deploy, or a step 'deploy'"
 
 ACTIVE = frozenset({"active"})
+#: Activities that can move the head of an environment.
+MOVING = ("environment.push", "environment.merge", "environment.synchronize", "environment.source-operation")
 ENGAGED = frozenset({"environment.push", "environment.redeploy", "environment.merge", "environment.source-operation"})
 
 
@@ -60,8 +62,8 @@ class RequestStep:
         """There is no way round asking."""
         return None
 
-    def trace(self, case: Case, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:  # noqa: ARG002  the protocol's signature
-        """A head commit that moved since the request: the list may be the one that is wrong."""
+    def trace(self, case: Case, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
+        """A head commit that moved since the request, by nothing that others did: the list may be what is wrong."""
         subject = self.changes(case.step.plan, case.run.environment)
         if subject is None or intent.head is None:
             return None
@@ -70,7 +72,18 @@ class RequestStep:
         if not isinstance(environment, Environment) or case.seen.number(place) < looked:
             return Need(place)
         head = environment.head_commit
-        return f"the head of {subject} moved to {head[:8]}" if head is not None and head != intent.head else None
+        if head is None or head == intent.head or any(each.created_at for each in listed.items):
+            return None  # what is listed is not this run's, and may have moved the head
+        question = case.look_at_activities(types=MOVING, since=intent.server_at, environment=subject)
+        moving, owner = case.seen.get(question), case.seen.get(LookAtOwner())
+        if not isinstance(moving, ActivityList):
+            return Need(question)
+        if moving.items and not isinstance(owner, Owner):
+            return Need(LookAtOwner())
+        mine = owner.id if isinstance(owner, Owner) else None
+        if any(each.user and mine and each.user != mine for each in moving.items):
+            return None  # somebody else pushed or merged
+        return f"the head of {subject} moved to {head[:8]}"
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  the protocol's
         """The platform takes no mark here: type, user and time must do."""

@@ -40,6 +40,7 @@ from agent.engine.reconcile import Found, reconcile
 from agent.engine.run import Run
 from agent.engine.step import Failed, Need, Pending
 from agent.steps import KINDS
+from agent.steps.request import MOVING
 
 INTENT_AT = at(10)
 BACKUPS = LookAtActivities(types=(BACKUP_TYPE,), since=INTENT_AT)
@@ -205,10 +206,20 @@ def test_a_backup_that_explains_itself_is_no_trace_of_the_request(held: list[Bac
 
 
 def test_a_head_that_moved_although_no_activity_is_listed_is_a_trace_of_the_update() -> None:
-    effects = ((LookAtEnvironment(), environment(head_commit="bbbbbbbb2")),)
-    verdict = found(UPDATING, updates(minutes=30), effects=effects)
-    assert isinstance(verdict, Failed)
-    assert "the head of main moved to bbbbbbbb" in verdict.message
+    moved = (LookAtEnvironment(), environment(head_commit="bbbbbbbb2"))
+    moving = LookAtActivities(types=MOVING, since=INTENT_AT)
+    assert found(UPDATING, updates(minutes=30), effects=(moved,)) == Need(moving)
+    push = running("environment.push", "p", user="user-1", created_at=at(11))
+    hers = running("environment.push", "p", user="user-2", created_at=at(11))
+    for items in ((), (push,)):
+        effects = (moved, (moving, listed(*items)), (LookAtOwner(), OURS))
+        verdict = found(UPDATING, updates(minutes=30), effects=effects)
+        assert isinstance(verdict, Failed)
+        assert "the head of main moved to bbbbbbbb" in verdict.message
+    theirs = (moved, (moving, listed(hers)), (LookAtOwner(), OURS))
+    assert isinstance(found(UPDATING, updates(minutes=30), effects=theirs), IntentVoid)
+    other = update(mark="another")
+    assert isinstance(found(UPDATING, updates(other, minutes=30), effects=(moved,)), IntentVoid)
     for unmoved in ("aaaaaaaa1", None):
         same = ((LookAtEnvironment(), environment(head_commit=unmoved)),)
         assert isinstance(found(UPDATING, updates(minutes=30), effects=same), IntentVoid)
