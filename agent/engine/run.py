@@ -65,7 +65,8 @@ class Step:
     def is_uncertain(self) -> bool:
         """Return whether the step failed while nobody knows whether its request took effect, or how it ended."""
         asked = self.intent is not None or self.activity is not None
-        return self.phase == "failed" and (self.failure == "unknown" or (asked and self.ended_at is None))
+        unjudged = self.ended_at is None or self.failure in {"unknown", "timeout", "step-timeout"}
+        return self.phase == "failed" and asked and unjudged
 
     @property
     def is_passed_over(self) -> bool:

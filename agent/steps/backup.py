@@ -103,7 +103,7 @@ class BackupStep(RequestStep):
             if case.step.ended_at is None or case.now < case.step.ended_at + BACKUP_APPEAR:
                 return Pending("settling", f"backup {name} is not to be seen yet")
             text = f"activity {activity.id} succeeded but backup {name} does not exist"
-            return Failed("proof-failed", text, remedy)
+            return Failed("proof-failed", text, remedy, doubtful=True)
         if not isinstance(backup, Backup):
             return Need(case.look_at_backup(name))
         flaws = _flaws(backup, case.environment, self._newer_than(case))

@@ -11,7 +11,7 @@ import pytest
 
 from agent.config import parse
 from agent.container import Container
-from agent.engine.events import Event
+from agent.engine.events import Event, RunClosed
 from agent.rehearsal import Played, Rehearsal
 from agent.simulator.user import MACHINE
 
@@ -24,16 +24,18 @@ schedule = "0 3 * * *"
 [[jobs.nightly-update.steps]]
 backup = {{ retries = 0 }}
 
+{between}
 [[jobs.nightly-update.steps]]
 source-operation = {{ name = "update" }}
+{after}
 """
 
 
 class Night:
     """One night: the job with these faults, played to its end."""
 
-    def __init__(self, *faults: str, more: str = "") -> None:
-        job_file = parse(JOB_FILE.format(more=more))
+    def __init__(self, *faults: str, more: str = "", between: str = "", after: str = "") -> None:
+        job_file = parse(JOB_FILE.format(more=more, between=between, after=after))
         container = Container("runtime", project="abcdefgh1234z", environment="main", app="app")
         self.rehearsal = Rehearsal(job_file, job_file.job("nightly-update"), container, faults, START)
         self.simulator = self.rehearsal.simulator
@@ -49,6 +51,14 @@ class Night:
         assert "simulated-token" not in self.played.log
         assert "Traceback" not in self.played.log
         return self.played
+
+    @property
+    def closed(self) -> RunClosed:
+        """How the run ended."""
+        run = self.played.run
+        assert run is not None
+        assert run.closed is not None, f"the run is stuck: {run.wait_message}"
+        return run.closed
 
     def mine(self, kind: str) -> list[dict[str, Any]]:
         """The platform's activities of a type that the agent's user began."""
