@@ -70,13 +70,13 @@ BUGS = (
     ),
     Bug(
         "a backup that is not restorable counts",
-        "agent/steps/backup.py",
+        "agent/engine/evidence.py",
         "    if not backup.restorable:\n",
         "    if not backup.restorable and backup.automated:\n",
     ),
     Bug(
         "another environment's backup counts",
-        "agent/steps/backup.py",
+        "agent/engine/evidence.py",
         "    if backup.environment != environment:\n",
         "    if not backup.environment:\n",
     ),
@@ -89,8 +89,8 @@ BUGS = (
     Bug(
         "complete is taken for success",
         "agent/engine/facts.py",
-        '        return self.state == "complete" and self.result == "success"\n',
-        '        return self.state == "complete"\n',
+        '        return self.fate == "succeeded"\n',
+        '        return self.fate in {"succeeded", "failed"}\n',
     ),
     Bug(
         "an update needs no proved backup",
@@ -245,8 +245,8 @@ BUGS = (
     Bug(
         "taking back is taken back",
         "agent/engine/taking_back.py",
-        "    if run.taking_back is not None or not run.take_back_steps:\n",
-        "    if not run.take_back_steps:\n",
+        "    if run.taking_back is not None or not run.take_back_steps or uncertain(run, kinds) is not None:\n",
+        "    if not run.take_back_steps or uncertain(run, kinds) is not None:\n",
     ),
     Bug(
         "an interrupted command is run again",
@@ -372,6 +372,69 @@ BUGS = (
         "code in TOKEN_ERRORS:",
         "code:",
         suite=("tests/upsun/test_answers.py",),
+    ),
+    Bug(
+        "an activity that is not found once has failed for good",
+        "agent/engine/evidence.py",
+        '    return Failed("unknown", f"{what}: what became',
+        '    return Failed("activity-failed", f"{what}: what became',
+        ("tests/engine/test_decide_endings.py", "tests/faults/test_one_look.py"),
+    ),
+    Bug(
+        "a failure that was seen once begins the rollback",
+        "agent/engine/recheck.py",
+        "    return RECHECK_PAUSE if _rolls_back(run, step, event, kinds) else None",
+        "    return RECHECK_PAUSE if _rolls_back(run, step, event, kinds) and decision.doubtful else None",
+        ("tests/engine/test_pipelines.py",),
+    ),
+    Bug(
+        "a restore follows although the failure is not there any more",
+        "agent/engine/decide.py",
+        "(_contradicted(case, kinds) if kind.destroys else None)",
+        "(_contradicted(case, kinds) if not kind.destroys else None)",
+        ("tests/engine/test_pipelines.py",),
+    ),
+    Bug(
+        "a request under way at the time limit is rolled back",
+        "agent/engine/run.py",
+        'unjudged = self.ended_at is None or self.failure in {"unknown", "timeout", "step-timeout"}',
+        'unjudged = self.failure == "unknown"',
+        ("tests/engine/test_pipelines.py", "tests/faults/test_one_look.py"),
+    ),
+    Bug(
+        "a request counts as lost although its effect is there",
+        "agent/engine/reconcile.py",
+        "        if effect is not None:\n",
+        "        if effect is not None and not listed.complete:\n",
+        ("tests/engine/test_reconcile.py",),
+    ),
+    Bug(
+        "the proof is not read again before the update",
+        "agent/engine/decide.py",
+        "    if blocked is None and kind.needs_proof(case.step.plan):\n",
+        "    if blocked is None and kind.needs_proof(case.step.plan) and case.step.attempts:\n",
+        ("tests/engine/test_pipelines.py", "tests/engine/test_decide_exhaustive.py"),
+    ),
+    Bug(
+        "a failing command of a successful activity is not read",
+        "agent/engine/evidence.py",
+        "    if not bad or not kind.commands_decide:\n",
+        "    if not bad or kind.commands_decide:\n",
+        ("tests/engine/test_commands_of_activities.py",),
+    ),
+    Bug(
+        "an update that is staged is no update",
+        "agent/engine/decide.py",
+        '(each.detail.get("commit") or each.detail.get("deployment") == "staged")',
+        'each.detail.get("commit")',
+        ("tests/engine/test_commands_of_activities.py",),
+    ),
+    Bug(
+        "an activity of a later API is never over",
+        "agent/engine/facts.py",
+        '        if self.state != "complete" and not ended:\n',
+        '        if self.state != "complete":\n',
+        ("tests/engine/test_decide_endings.py",),
     ),
 )
 
