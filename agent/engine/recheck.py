@@ -16,8 +16,9 @@ from agent.engine.taking_back import begins
 from agent.engine.verdict import LASTING
 from agent.records import replace
 
-#: Failures of a run that has begun nothing: it costs nothing to look again, and a scheduled run has the time.
-PASSING = LASTING | {"not-offered"}
+#: Failures of a run that has begun nothing: it costs nothing to look again, and a scheduled run has the time. A token
+#: that is missing or refused is not among them: the authentication service says that in words of its own.
+PASSING = frozenset({"permission", "not-found", "not-offered"})
 
 
 def rechecked(run: Run, step: Step, decision: Decision, now: datetime, kinds: Mapping[str, StepKind]) -> Decision:

@@ -114,7 +114,7 @@ def read_activity(value: Any) -> Activity:
         BadReply: a field that decides is not what it must be.
     """
     fields = Fields.of(value, "activity")
-    payload = _mapping(fields.data.get("payload"))
+    payload = {} if fields.data.get("payload") == [] else fields.object("payload")  # PHP writes an empty object as []
     Fields.of(payload, "activity.payload").optional_text("backup_name")  # it goes into paths and the journal
     user, reason = payload.get("user"), fields.data.get("failure_reason")
     return Activity(

@@ -360,10 +360,13 @@ def test_trouble_before_anything_is_begun_fails_where_it_lasts_and_waits_where_i
     if kind in FINAL:
         event = failure_of(decision)
         assert (event.failure, event.message, event.remedy) == (kind, "something said", "something helps")
-        assert when == at(15)  # a scheduled run looks again before it gives up; somebody waits for one by hand
+        # A scheduled run looks again before it gives up; somebody waits for one by hand, and a token stays refused.
+        assert when == (SLOT if kind in {"token", "second-factor"} else at(15))
         assert failure_of(decide(fold([opened(trigger="manual", slot=None)]), SLOT, answers, KINDS)) == replace(
             event, at=SLOT
         )
+        if when == SLOT:
+            return
         first = decide(run(), SLOT, answers, KINDS)
         assert isinstance(first, Record)
         waits = decide(apply(run(), first.event), at(1), answers, KINDS)

@@ -78,15 +78,15 @@ def with_journal(data: bytes | None = None, rollback: bytes | None = None) -> te
     return directory
 
 
-def check_state(directory: str, *, commands: bool = True) -> set[int]:
-    """Look at it with every command that looks, then tick twice; the exit codes."""
+def check_state(directory: str, *, commands: bool = True, ticks: int = 2) -> set[int]:
+    """Look at it with every command that looks, then tick; the exit codes."""
     codes = set()
     if commands:
         for arguments in LOOKS:
             codes.add(command(arguments, container(directory)).code)
     scene = Scene(START + timedelta(days=1, minutes=40), JOBS, directory)
     scene.mount.directory = f"{directory}/state"
-    for _ in range(2):
+    for _ in range(ticks):
         said = scene.tick()
         codes.add(said.exit_code if isinstance(said, AgentError) else said.exit_code())
         scene.hands.advance(300)
@@ -97,7 +97,7 @@ def check_state(directory: str, *, commands: bool = True) -> set[int]:
 
 def test_the_real_journal_is_read_and_its_run_goes_on() -> None:
     with with_journal() as directory:
-        assert check_state(directory) == {0, 1}, "its activity does not exist in this world, so the run fails"
+        assert check_state(directory, ticks=5) == {0, 1}, "its activity does not exist in this world: the run fails"
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ SAMPLE = 8  # nights for each reply outside the soak
 STORIES: dict[str, tuple[tuple[str, ...], int]] = {
     "all well": ((), 11),
     "backup answer lost": (("POST */backup cut-after",), 12),
-    "update request lost": (("POST */source-operation cut-before",), 15),
+    "update request lost": (("POST */source-operation cut-before",), 23),
 }
 #: Nights whose backup is no good: whatever else is wrong, no update may follow.
-BAD_BACKUPS = {"backup-unrestorable": 5, "backup-missing": 7, "backup-fails": 4}
+BAD_BACKUPS = {"backup-unrestorable": 5, "backup-missing": 14, "backup-fails": 5}
 
 #: Fields that decisions rest on, by their last key.
 WORDS = """

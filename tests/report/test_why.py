@@ -91,7 +91,7 @@ def test_a_run_in_flight_says_what_it_waits_for(tmp_path: Path) -> None:
 
 def test_obstacles_on_the_way_are_told_once(tmp_path: Path) -> None:
     night = Played(tmp_path, ["POST */backup cut-before"])
-    for minutes in range(0, 20, 5):
+    for minutes in range(0, 30, 5):
         night.tick_at(DUE + timedelta(minutes=minutes))
     text = night.explain()
     assert text.count("no usable answer") == 1

@@ -93,8 +93,8 @@ class Container:
         finally:
             site.client.close()
 
-    def tick_until_done(self, most: int = 10) -> None:
-        """Tick until the run is closed."""
+    def tick_until_done(self, most: int = 20) -> None:
+        """Tick until the run is closed; a lost request takes a quarter of an hour more."""
         for _ in range(most):
             assert self.tick() in {0, 1}
             if not self.rows(open_only=True):

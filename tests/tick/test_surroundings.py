@@ -190,6 +190,8 @@ def test_a_project_or_environment_that_does_not_exist_is_named(
     stage = make().with_container(project=project, environment=environment)
     stage.at(START).tick()
     assert stage.at(SLOT).tick().exit_code() == 78
+    assert stage.run().closed is None  # a scheduled run looks again for a quarter of an hour
+    assert stage.later(minutes=15).tick().exit_code() == 78
     closed = stage.run().closed
     assert closed is not None
     assert closed.failure == "not-found"

@@ -22,7 +22,12 @@ ENVIRONMENT_REPLY = {
     "is_dirty": False,
     "head_commit": "abc",
     "has_staged_activities": False,
-    "deployment_state": {"last_deployment_successful": True, "last_deployment_at": "2026-03-02T03:00:00+00:00"},
+    "deployment_state": {
+        "last_deployment_successful": True,
+        "last_deployment_at": "2026-03-02T03:00:00+00:00",
+        "last_deployment_commands": [{"app": "app", "type": "deploy", "exit_code": 0}],
+    },
+    "last_backup_at": "2026-03-02T03:00:00+00:00",
     "_links": {"#backup": {"href": "/b"}},
 }
 ACTIVITY_REPLY = {
@@ -34,6 +39,8 @@ ACTIVITY_REPLY = {
     "completed_at": "2026-03-02T03:01:00.123456+00:00",
     "parameters": {},
     "payload": {"backup_name": "b1", "user": {"id": "u1"}},
+    "commands": [{"app": "app", "type": "deploy", "exit_code": 0}],
+    "completion_percent": 100,
     "failure_reason": None,
     "text": "A text",
 }
@@ -139,11 +146,18 @@ FIELDS: list[tuple[str, str, list[Any], bool]] = [
     ("environment", "id", NOT_TEXT, False),
     ("environment", "type", NOT_TEXT, False),
     ("environment", "status", NOT_TEXT, False),
-    ("environment", "is_dirty", NOT_BOOLEAN, True),
-    ("environment", "has_staged_activities", NOT_BOOLEAN, True),
+    ("environment", "is_dirty", NOT_BOOLEAN[1:], True),
+    ("environment", "has_staged_activities", NOT_BOOLEAN[1:], True),
     ("environment", "head_commit", NOT_TEXT[1:], True),
     ("environment", "deployment_state", NOT_OBJECT, True),
-    ("environment", "deployment_state.last_deployment_successful", NOT_BOOLEAN, True),
+    ("environment", "deployment_state.last_deployment_successful", NOT_BOOLEAN[1:], True),
+    (
+        "environment",
+        "deployment_state.last_deployment_commands",
+        [7, True, "text", {}, [7], [{"exit_code": "1"}]],
+        True,
+    ),
+    ("environment", "last_backup_at", NOT_MOMENT, True),
     ("environment", "deployment_state.last_deployment_at", NOT_MOMENT, True),
     ("environment", "_links", NOT_OBJECT, True),
     ("activity", "id", NOT_TEXT, False),
@@ -152,8 +166,8 @@ FIELDS: list[tuple[str, str, list[Any], bool]] = [
     ("activity", "result", NOT_TEXT[1:], True),
     ("activity", "created_at", NOT_MOMENT, True),
     ("activity", "completed_at", NOT_MOMENT, True),
-    ("activity", "parameters", NOT_OBJECT, True),
-    ("activity", "payload", NOT_OBJECT, True),
+    ("activity", "payload", NOT_OBJECT[:-1], True),
+    ("activity", "commands", [7, True, "text", {}, [7], [{"exit_code": "1"}], [{"exit_code": True}]], True),
     ("activity", "payload.backup_name", NOT_TEXT[1:], True),
     ("backup", "id", NOT_TEXT, False),
     ("backup", "status", NOT_TEXT, False),
@@ -197,6 +211,38 @@ def test_a_field_of_another_kind_is_a_bad_reply(
     else:
         with pytest.raises(BadReply, match=f"{field} is missing"):
             reading(desk, what, left_out)
+
+
+INFORMS: list[tuple[str, list[Any]]] = [
+    ("failure_reason", [None, 7, [], {}, "", "x" * 5000, "two\nlines", "\x1b[31mred"]),
+    ("parameters", [None, 7, True, "text", [], [1]]),
+    ("completion_percent", [None, "100", True, -1, 101, 99.5, [], {}]),
+    ("payload", [None, []]),
+    ("commands", [None, [], [{"app": "app", "type": "deploy"}], [{"app": 7, "type": None, "exit_code": 0}]]),
+]
+
+
+@pytest.mark.parametrize(("field", "values"), INFORMS, ids=lambda value: str(value)[:20])
+def test_a_field_that_only_informs_never_makes_an_activity_unreadable(
+    desk: Desk, field: str, values: list[Any]
+) -> None:
+    for value in values:
+        body = spoiled("activity", field, lambda inside, name, value=value: inside.__setitem__(name, value))
+        activity = reading(desk, "activity", body)
+        assert (activity.failure_reason or "").isprintable()
+        assert len(activity.failure_reason or "") <= 500
+        assert activity.completion_percent in {None, 99, 100}
+
+
+def test_a_null_flag_of_an_environment_is_the_careful_one(desk: Desk) -> None:
+    def null(field: str) -> Any:
+        return reading(
+            desk, "environment", spoiled("environment", field, lambda inside, name: inside.update({name: None}))
+        )
+
+    assert null("is_dirty").is_dirty
+    assert not null("has_staged_activities").has_staged_activities
+    assert null("deployment_state.last_deployment_successful").deployment is None
 
 
 @pytest.mark.parametrize("text", [None, 7, [], {"a": 1}, "line\nbreak \x1b[31m red", "x" * 10_000, "\ud800"])
