@@ -16,6 +16,7 @@ from agent_process import TOKEN, Agent
 
 from agent.cli.context import Context
 from agent.cli.main import build
+from agent.clock import SystemClock
 from agent.journal import Cursor, RunRow
 from agent.journal.directory import reading
 from agent.journal.sqlite import SqliteJournal
@@ -25,6 +26,17 @@ from agent.tick import run_tick
 
 IDENTITY = ("abcdefgh1234z", "main", "app")
 FIVE_MINUTES = 300
+
+
+class ShownBy(SystemClock):
+    """The machine's own time, but for the date, which the platform's clock shows."""
+
+    def __init__(self, shown: ManualClock) -> None:
+        self._shown = shown
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        return self._shown.now()
 
 
 class Held(Simulator):
@@ -87,7 +99,8 @@ class Container:
         """A tick in this process, over the same socket: starting an interpreter for each costs a second."""
         options = build().parse_args(["tick"])
         context = Context(options, self.agent.environment())
-        site = replace(context.site(), log=make_log(context.redaction, stream=io.StringIO(), readable=False))
+        log = make_log(context.redaction, stream=io.StringIO(), readable=False)
+        site = replace(context.site(), log=log, clock=ShownBy(self.clock))
         try:
             return run_tick(site).exit_code()
         finally:
