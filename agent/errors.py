@@ -128,6 +128,12 @@ class ConfigInvalid(AgentError):
     turn = "you: mend what the message names"
 
 
+class SettingsInvalid(ConfigInvalid):
+    """A variable of the machine about its network cannot be used: a proxy, certificate authorities, an address."""
+
+    turn = "you: correct the variable that the message names"
+
+
 class NotFound(ConfigInvalid):
     """The project or environment does not exist, or the token's user cannot see it."""
 
@@ -138,6 +144,7 @@ CODE_OF_WORD = {
     "permission": NotPermitted.exit_code,
     "second-factor": NotPermitted.exit_code,
     "not-found": ConfigInvalid.exit_code,
+    "settings": ConfigInvalid.exit_code,
     "unreachable": Unreachable.exit_code,
     "bad-reply": BadReply.exit_code,
     "budget": EXIT_OK,

@@ -38,6 +38,7 @@ from agent.errors import (
     NotFound,
     NotPermitted,
     SecondFactorNeeded,
+    SettingsInvalid,
     TokenMissing,
     TokenRefused,
     Unreachable,
@@ -67,6 +68,7 @@ def trouble_of(error: AgentError) -> Trouble:
         (SecondFactorNeeded, "second-factor"),
         (NotPermitted, "permission"),
         (NotFound, "not-found"),
+        (SettingsInvalid, "settings"),
         (BadReply, "bad-reply"),
     )
     for kind, word in kinds:
@@ -169,7 +171,7 @@ class Performer:
             return self._refused(step, "unreachable", str(error), PAUSE_LEAST), None
         except AgentError as error:  # no bearer, no time: nothing was sent
             trouble = trouble_of(error)
-            later = PAUSE_LEAST if trouble.kind in {"unreachable", "bad-reply", "budget"} else None
+            later = PAUSE_LEAST if trouble.kind in {"unreachable", "bad-reply", "settings", "budget"} else None
             return self._refused(step, trouble.kind, trouble.message, later), None
         return self._answer(step, decision.activity_type, reply)
 

@@ -99,7 +99,7 @@ class Tick:
             return True
         answer = self._performer.look(LookAtActivities(types=("environment.restore",), since=since))
         if isinstance(answer, Trouble):
-            if answer.kind in {"unreachable", "bad-reply", "budget"}:
+            if answer.kind in {"unreachable", "bad-reply", "settings", "budget"}:
                 self.report.trouble = answer
                 return False
             return True  # nothing can be asked for with this token; the run itself will say so

@@ -436,6 +436,20 @@ BUGS = (
         '        if self.state != "complete":\n',
         ("tests/engine/test_decide_endings.py",),
     ),
+    Bug(
+        "an unusable proxy variable reaches httpx",
+        "agent/upsun/network.py",
+        "    if scheme not in HTTP | SOCKS:",
+        "    if not scheme:",
+        suite=("tests/upsun/test_network.py",),
+    ),
+    Bug(
+        "a link gets the address's path twice",
+        "agent/upsun/endpoints.py",
+        "return base + path.removeprefix(shared)",
+        "return base + path",
+        suite=("tests/upsun/test_client.py",),
+    ),
 )
 
 

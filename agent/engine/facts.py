@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from agent.records import dataclass, field, replace
 
-TroubleKind = Literal["unreachable", "bad-reply", "token", "second-factor", "permission", "not-found", "budget"]
+TroubleKind = Literal[
+    "unreachable", "bad-reply", "token", "second-factor", "permission", "not-found", "settings", "budget"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from agent.errors import (
     BadReply,
     Conflict,
     NotFound,
+    SettingsInvalid,
     Uncertain,
     Unreachable,
 )
@@ -37,7 +39,7 @@ from agent.upsun.endpoints import Endpoints
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list, read_routes
 from agent.upsun.paths import environment_path, project_path, segment
 from agent.upsun.replies import Fields, document, retry_after, server_time
-from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
+from agent.upsun.transport import NoAnswer, Reply, SettingsUnusable, TooLong, Transport
 
 if TYPE_CHECKING:
     from agent.upsun.bearer_cache import BearerCache
@@ -47,6 +49,15 @@ INCOMPLETE = ("pending", "in_progress", "scheduled")
 
 class OutOfTime(Unreachable):
     """The tick's budget leaves no time for another request."""
+
+
+@contextmanager
+def _settings_named() -> Iterator[None]:
+    """Raise SettingsInvalid where a variable of this machine is why nothing can be sent."""
+    try:
+        yield
+    except SettingsUnusable as error:
+        raise SettingsInvalid(str(error), remedy=error.remedy) from error
 
 
 def _no_log(_: str) -> None:
@@ -214,7 +225,8 @@ class Client:
         """
         if self.left < within + 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
-        return self._transport.send("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
+        with _settings_named():
+            return self._transport.send("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
         """How many manual backups the project keeps, by environment type, as far as the settings say."""
@@ -261,12 +273,12 @@ class Client:
 
         Raises:
             NoAnswer: it may or may not have been acted on.
-            TokenMissing, TokenRefused, Unreachable: no bearer was to be had; nothing was sent.
+            TokenMissing, TokenRefused, Unreachable, SettingsInvalid: nothing was sent.
         """
         return self._once("POST", path, body)
 
     def _once(self, method: str, path: str, body: Mapping[str, Any]) -> Reply:
-        url, content = f"{self._endpoints.api}{path}", json.dumps(body).encode()
+        url, content = self._endpoints.at(path), json.dumps(body).encode()
         reply = self._authorised(method, url, content)
         if self._is_bearer_spent(reply) and classify(reply) == "token":
             reply = self._authorised(method, url, content)
@@ -296,7 +308,7 @@ class Client:
         except NoAnswer as error:
             if error.sent:
                 raise Uncertain(f"{what}: {error}; it may have been changed or not") from error
-            raise Unreachable(f"{what}: {error}", remedy="see status.upsun.com") from error
+            raise Unreachable(f"{what}: {error}", remedy=self._endpoints.remedy(error.remedy)) from error
         meaning = classify(reply)
         if meaning == "done":
             try:
@@ -326,7 +338,7 @@ class Client:
 
     def _get(self, path: str, what: str) -> Reply:
         """The reply of a read that succeeded; anything else is an error of ours."""
-        reply = self._asked(lambda: self._authorised("GET", f"{self._endpoints.api}{path}", None), what)
+        reply = self._asked(lambda: self._authorised("GET", self._endpoints.at(path), None), what)
         if reply.status == 200:  # noqa: PLR2004
             return reply
         raise refusal(reply, what)
@@ -336,10 +348,10 @@ class Client:
 
         def attempt() -> Reply:
             headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
-            url, seconds = f"{self._endpoints.api}{path}", max(min(deadline, self.left), 1.0)
-            return replace(
-                self._transport.some(url, headers=headers, most=most, deadline=seconds), secrets=self._secrets
-            )
+            url, seconds = self._endpoints.at(path), max(min(deadline, self.left), 1.0)
+            with _settings_named():
+                some = self._transport.some(url, headers=headers, most=most, deadline=seconds)
+            return replace(some, secrets=self._secrets)
 
         reply = self._asked(attempt, what)
         if reply.status == 200:  # noqa: PLR2004
@@ -366,7 +378,8 @@ class Client:
         if left <= 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
         deadline = min(REQUEST_DEADLINE, left)
-        reply = self._transport.send(method, url, headers=headers, content=content, deadline=deadline)
+        with _settings_named():
+            reply = self._transport.send(method, url, headers=headers, content=content, deadline=deadline)
         return replace(reply, secrets=self._secrets)
 
     def _repeated(self, attempt: Callable[[], Reply], what: str) -> Reply:
@@ -378,7 +391,7 @@ class Client:
             except TooLong as error:
                 raise BadReply(f"{what}: {error}") from None
             except NoAnswer as error:
-                fault = Unreachable(f"{what}: {error}", remedy="see status.upsun.com; the next tick tries again")
+                fault = Unreachable(f"{what}: {error}", remedy=self._endpoints.remedy(error.remedy))
             else:
                 if classify(reply) not in AGAIN:
                     return reply

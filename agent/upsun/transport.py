@@ -15,12 +15,14 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, cast
 
 from agent.late import held_back
 from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECE_MOST_BYTES
 from agent.records import LEAN, dataclass, field
 from agent.upsun.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
+from agent.upsun.network import Proxy, Settings, SettingsError
 
 with held_back(COOKIEJAR, REQUEST, PATHS):
     import httpx
@@ -30,11 +32,19 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
 class NoAnswer(Exception):
-    """No whole answer came. ``sent`` is false only where the request surely never left this machine."""
+    """No whole answer came. ``sent`` is false only where the request surely never left this machine.
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    ``remedy`` says what helps where the reason is on this side of the API.
+    """
+
+    def __init__(self, message: str, *, sent: bool, remedy: str = "") -> None:
         super().__init__(message)
         self.sent = sent
+        self.remedy = remedy
+
+
+class SettingsUnusable(NoAnswer):
+    """A variable of this machine about its network cannot be used; the message names it, and nothing was sent."""
 
 
 class TooLong(NoAnswer):
@@ -71,12 +81,13 @@ class Transport:
         self._user_agent = user_agent
         self._inner = inner
         self._client: httpx.Client | None = None
+        self._network: Network | None = None
 
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, deadline: float
     ) -> Reply:
         """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise."""
-        with self._spoken(deadline):
+        with self._spoken(url, deadline):
             response = self._open(method, url, headers, content, deadline)
             try:
                 body = bytearray()
@@ -96,7 +107,7 @@ class Transport:
         response: httpx.Response | None = None
         body, whole = bytearray(), False
         try:
-            with self._spoken(deadline):
+            with self._spoken(url, deadline):
                 response = self._open("GET", url, headers, None, deadline)
                 for piece in _unpacked(response):
                     body += piece
@@ -112,14 +123,16 @@ class Transport:
         return Reply(response.status_code, dict(response.headers.items()), bytes(body[:most]), whole=whole)
 
     @contextmanager
-    def _spoken(self, deadline: float) -> Iterator[None]:
-        """Httpx's errors within the block said as ours; it ends in time."""
+    def _spoken(self, url: str, deadline: float) -> Iterator[None]:
+        """Raise httpx's errors within the block as ours; end it in time."""
         try:
             with bounded(deadline):
                 yield
         except NoAnswer:
             self.close()
             raise
+        except SettingsError as error:
+            raise SettingsUnusable(str(error), sent=False, remedy=error.remedy) from error
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
@@ -127,10 +140,25 @@ class Transport:
             httpx.UnsupportedProtocol,
             UnicodeError,  # a host name that no resolver takes
         ) as error:
-            raise NoAnswer(f"cannot connect: {_words(error)}", sent=False) from error
+            raise self._unconnected(url, error) from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
             self.close()
             raise NoAnswer(_words(error), sent=True) from error
+
+    def _unconnected(self, url: str, error: Exception) -> NoAnswer:
+        """Return the error for a connection that could not be made: to what, why, and what helps."""
+        said, proxy = _words(error), self._network.proxy_of(url) if self._network is not None else None
+        if isinstance(error, httpx.ProxyError) and proxy is not None:
+            if said.startswith("407"):
+                return _login_wanted(proxy)
+            text = f"the proxy of {proxy.variable} ({proxy.address}) refuses the connection: {said}"
+            return NoAnswer(text, sent=False, remedy=f"check {proxy.variable}, and ask who runs the proxy")
+        if "CERTIFICATE_VERIFY_FAILED" in said:
+            return NoAnswer(f"cannot connect to {_place(url)}: {said}", sent=False, remedy=_trust(said))
+        if proxy is not None:
+            text = f"cannot connect to the proxy of {proxy.variable} ({proxy.address}): {said}"
+            return NoAnswer(text, sent=False, remedy=f"check {proxy.variable} and NO_PROXY")
+        return NoAnswer(f"cannot connect to {_place(url)}: {said}", sent=False)
 
     def _open(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float
@@ -143,10 +171,11 @@ class Transport:
         return self._client.send(request, stream=True)
 
     def _new_client(self) -> httpx.Client:
-        inner = self._inner or _network()
+        if self._inner is None:
+            self._network = Network(Settings(os.environ))
         return httpx.Client(
-            transport=inner,
-            trust_env=self._inner is None,
+            transport=self._inner or self._network,
+            trust_env=False,  # the variables are read by Settings: httpx fails on some of their values
             cookies=cast("Any", NoCookies()),
             follow_redirects=False,
             headers={"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
@@ -181,32 +210,84 @@ def _unpacked(response: httpx.Response) -> Iterator[bytes]:
         raise httpx.DecodingError("the packed answer ends too soon")
 
 
-_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+class Network(httpx.BaseTransport):
+    """The network as the machine's settings have it: each request goes straight or through its proxy."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._doors: dict[tuple[bool, Proxy | None], httpx.BaseTransport] = {}
+        self._trusted: ssl.SSLContext | None = None
+
+    def proxy_of(self, url: str) -> Proxy | None:
+        """Return the proxy that a request to the URL takes, if any."""
+        try:
+            return self._proxy(httpx.URL(url))
+        except httpx.InvalidURL:
+            return None
+
+    def _proxy(self, url: httpx.URL) -> Proxy | None:
+        return self._settings.proxy_for(url.scheme, url.host, url.port)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Make one request; raise SettingsError where a variable that it needs cannot be used."""
+        proxy = self._proxy(request.url)
+        response = self._door(request.url.scheme == "https", proxy).handle_request(request)
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
+            response.close()
+            raise _login_wanted(proxy)
+        return response
+
+    def _door(self, secure: bool, proxy: Proxy | None) -> httpx.BaseTransport:  # noqa: FBT001  one of two
+        if (secure, proxy) not in self._doors:
+            # Certificate authorities that cannot be read are no trouble where no certificate is looked at.
+            secured = secure or (proxy is not None and proxy.url.startswith("https:"))
+            context = self._authorities() if secured else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            with held_back(LEAN):  # the layers below httpx are imported only here
+                through = None
+                if proxy is not None:
+                    own = context if proxy.url.startswith("https:") else None
+                    through = httpx.Proxy(proxy.url, ssl_context=own)
+                self._doors[secure, proxy] = httpx.HTTPTransport(verify=context, trust_env=False, proxy=through)
+        return self._doors[secure, proxy]
+
+    def _authorities(self) -> ssl.SSLContext:
+        """Return the context with what is trusted here; without any word of the machine, httpx's own choice."""
+        if self._trusted is None:
+            self._trusted = self._settings.certificates() or httpx.create_ssl_context(trust_env=False)
+        return self._trusted
+
+    def close(self) -> None:
+        """Close every connection."""
+        for door in self._doors.values():
+            door.close()
 
 
-def _network() -> httpx.BaseTransport | None:
-    """A light TLS context: hashed certificate directories are read lazily, bundles are parsed at every start.
-
-    None (httpx's own choice) where a proxy is set, so that its mounts apply, or there is no such directory.
-    """
-    proxied = any(os.environ.get(name) for name in _PROXIES)
-    directory = os.environ.get("SSL_CERT_DIR") or "/etc/ssl/certs"
-    if proxied or os.environ.get("SSL_CERT_FILE") or not _is_hashed(directory):
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(capath=directory)
-    context.set_alpn_protocols(["http/1.1"])
-    with held_back(LEAN):  # the layers below httpx are imported only here
-        return httpx.HTTPTransport(verify=context)
+def _login_wanted(proxy: Proxy) -> SettingsUnusable:
+    text = f"the proxy of {proxy.variable} ({proxy.address}) asks for a user and a password (407)"
+    remedy = f"put them into {proxy.variable}: http://USER:PASSWORD@HOST:PORT, percent-encoded"
+    return SettingsUnusable(text, sent=False, remedy=remedy)
 
 
-def _is_hashed(directory: str) -> bool:
-    """Whether OpenSSL can look certificates up in the directory: names like ``0a1b2c3d.0``."""
+def _trust(said: str) -> str:
+    """Return what helps where a certificate is not trusted, from OpenSSL's reason."""
+    lowered = said.lower()
+    if "mismatch" in lowered:
+        return "the certificate is another host's: check the address, and the proxy if there is one"
+    if "expired" in lowered or "not yet valid" in lowered:
+        return "check this machine's clock; else the host's certificate has to be renewed"
+    return (
+        "where a proxy or a server of your own answers there, set SSL_CERT_FILE to a PEM file with the "
+        "certificate authority that signed its certificate"
+    )
+
+
+def _place(url: str) -> str:
+    """Return host and port of a URL for a message."""
     try:
-        with os.scandir(directory) as entries:
-            return any(len(entry.name) == len("0a1b2c3d.0") and entry.name.endswith(".0") for entry in entries)
-    except OSError:
-        return False
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return "an address that is not valid"
+    return (parsed.netloc.decode("ascii", "replace").rpartition("@")[2] or "an address without a host")[:200]
 
 
 @contextmanager

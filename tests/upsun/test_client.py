@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
-from wire import MAIN, PROJECT, Desk
+from wire import MAIN, PROJECT, Desk, Misbehaving, answer
 
-from agent.errors import BadReply, ConfigInvalid, NotFound, NotPermitted, TokenRefused, Unreachable
+from agent.clock import SystemClock
+from agent.errors import (
+    BadReply,
+    ConfigInvalid,
+    NotFound,
+    NotPermitted,
+    SettingsInvalid,
+    TokenRefused,
+    Unreachable,
+)
 from agent.simulator import serve
 from agent.upsun.client import Client, OutOfTime
 from agent.upsun.endpoints import API, AUTH, Endpoints
@@ -229,18 +240,64 @@ def test_ids_are_percent_encoded_on_the_wire(desk: Desk) -> None:
     ]
 
 
-def test_paths_go_below_an_address_that_has_a_path_itself() -> None:
-    assert Endpoints.of({}, api="http://127.0.0.1:1/api/").api == "http://127.0.0.1:1/api"
+ENVIRONMENT = "/projects/p/environments/main"
+
+
+@pytest.mark.parametrize(
+    ("address", "path", "url"),
+    [
+        ("https://h", ENVIRONMENT, f"https://h{ENVIRONMENT}"),
+        ("https://h", f"/api{ENVIRONMENT}/backup", f"https://h/api{ENVIRONMENT}/backup"),
+        ("https://h/api", ENVIRONMENT, f"https://h/api{ENVIRONMENT}"),
+        ("https://h/api/", f"/api{ENVIRONMENT}/backup", f"https://h/api{ENVIRONMENT}/backup"),
+        ("https://h:81/gateway/api", f"/api{ENVIRONMENT}", f"https://h:81/gateway/api{ENVIRONMENT}"),
+        ("https://h/gateway/api", f"/gateway/api{ENVIRONMENT}", f"https://h/gateway/api{ENVIRONMENT}"),
+        ("https://h/gateway", f"/api{ENVIRONMENT}", f"https://h/gateway/api{ENVIRONMENT}"),
+        ("https://h/xapi", f"/api{ENVIRONMENT}", f"https://h/xapi/api{ENVIRONMENT}"),
+        ("https://h/api", f"/apis{ENVIRONMENT}", f"https://h/api/apis{ENVIRONMENT}"),
+    ],
+)
+def test_a_path_or_link_goes_below_the_address_and_never_with_its_prefix_twice(
+    address: str, path: str, url: str
+) -> None:
+    assert Endpoints.of({}, api=address).at(path) == url
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+@pytest.mark.parametrize("href", ["/api{}", "{}", "https://eu-2.platform.sh/api{}", "https://eu-2.platform.sh{}"])
+def test_links_of_every_form_are_followed_at_an_address_with_a_path(
+    misbehaving: Callable[..., Misbehaving], prefix: str, href: str
+) -> None:
+    body = {"id": "main", "type": "production", "status": "active"}
+    links = {"#backup": {"href": href.format(f"{MAIN}/backup")}}
+
+    def behave(connection: Any, server: Misbehaving) -> None:
+        line = server.heard[-1].split(b"\r\n", 1)[0].decode()
+        served = line.split()[1].removeprefix("/api")
+        if "/oauth2/token" in line:
+            connection.sendall(answer(body=b'{"access_token": "opaque-access-token", "expires_in": 900}'))
+        elif served == MAIN:
+            connection.sendall(answer(body=json.dumps({**body, "_links": links}).encode()))
+        else:
+            connection.sendall(answer("202 Accepted" if served == f"{MAIN}/backup" else "404 Not Found"))
+
+    server = misbehaving(behave)
+    client = Client(Transport("test"), Endpoints.of({}, f"{server.url}{prefix}", server.url), "t", clock=SystemClock())
+    path = client.environment(PROJECT, "main").links["#backup"]
+    assert client.post(path, {"safe": True}).status == 202
+    client.close()
 
 
 @pytest.mark.parametrize(
     ("environ", "options", "found"),
     [
         ({}, (None, None), (API, AUTH)),
-        ({"UPSUN_CLI_API_URL": "http://a"}, (None, None), ("http://a", AUTH)),
-        ({"UPSUN_CLI_AUTH_URL": "http://b/"}, (None, None), (API, "http://b")),
-        ({"UPSUN_CLI_API_URL": "http://a"}, ("https://c", "https://d"), ("https://c", "https://d")),
+        ({"UPSUN_CLI_API_URL": "https://a"}, (None, None), ("https://a", AUTH)),
+        ({"UPSUN_CLI_AUTH_URL": "https://b/"}, (None, None), (API, "https://b")),
+        ({"UPSUN_CLI_API_URL": "https://a"}, ("https://c", "https://d"), ("https://c", "https://d")),
         ({"UPSUN_CLI_API_URL": ""}, (None, None), (API, AUTH)),
+        ({"UPSUN_CLI_API_URL": "HTTPS://a/api/"}, (None, None), ("https://a/api", AUTH)),
+        ({"UPSUN_CLI_API_URL": "HTTP://127.0.0.1:1"}, (None, None), ("http://127.0.0.1:1", AUTH)),
     ],
 )
 def test_addresses_come_from_options_then_variables_then_the_platform(
@@ -263,9 +320,46 @@ def test_addresses_come_from_options_then_variables_then_the_platform(
         "http://x:99999",
         "http://x:seven",
         "http://x:0",
+        "https:///path",
+        "https://x/a/../b",
+        "https://x\\y",
+        "https://x?key=value",
+        "https://x/api?",
+        "https://x/#part",
     ],
 )
 def test_what_is_no_address_is_refused_without_its_password(address: str) -> None:
     with pytest.raises(ConfigInvalid, match="--api-url or UPSUN_CLI_API_URL") as caught:
         Endpoints.of({"UPSUN_CLI_API_URL": address})
     assert "canary" not in str(caught.value)
+    assert caught.value.exit_code == 78
+
+
+LOCAL = ["http://localhost:1", "http://a.localhost", "http://127.8.9.1", "http://[::1]:1", "http://[::ffff:127.0.0.1]"]
+
+
+@pytest.mark.parametrize("address", LOCAL)
+def test_a_token_goes_to_this_machine_without_tls(address: str) -> None:
+    assert Endpoints.of({}, address, address).api == address
+
+
+@pytest.mark.parametrize(
+    "address", ["http://api.upsun.com", "http://10.0.0.1:8080", "http://[fd00::1]", "HTTP://a/api"]
+)
+def test_a_token_goes_to_another_machine_without_tls_only_where_that_is_asked_for(address: str) -> None:
+    for environ, variable in (
+        ({"UPSUN_CLI_API_URL": address}, "UPSUN_CLI_API_URL"),
+        ({"UPSUN_CLI_AUTH_URL": address}, "UPSUN_CLI_AUTH_URL"),
+    ):
+        with pytest.raises(SettingsInvalid, match=variable) as caught:
+            Endpoints.of(environ)
+        assert "UPSUN_AGENT_ALLOW_HTTP=1" in caught.value.remedy
+        assert caught.value.exit_code == 78
+        assert Endpoints.of({**environ, "UPSUN_AGENT_ALLOW_HTTP": "1"})
+
+
+@pytest.mark.parametrize(
+    ("address", "words"), [(API, "status.upsun.com"), ("https://elsewhere.invalid", "UPSUN_CLI_API_URL")]
+)
+def test_what_helps_where_the_api_is_not_reached_depends_on_whose_address_it_is(address: str, words: str) -> None:
+    assert words in Endpoints(address, address if address != API else AUTH).remedy()
