@@ -14,13 +14,19 @@ BACKOFF_MOST = 8.0
 RETRY_AFTER_MOST = 15.0  # a longer wish of the server is left to the next tick
 
 # --- what comes from the API ------------------------------------------------------------------------------
-BODY_MOST_BYTES = 4 * 1024 * 1024  # a list of 100 activities with logs is well below
+BODY_MOST_BYTES = 4 * 1024 * 1024  # of an answer without its longest texts: ten large pushes are below 1 MiB
+RAW_MOST_BYTES = 64 * 1024 * 1024  # of an answer with them: logs of ten activities; they are emptied as they arrive
+STRING_MOST_BYTES = 128 * 1024  # of one text of an answer: a certificate has 64 KiB; only logs are longer
 PIECE_MOST_BYTES = 64 * 1024  # unpacked at once: a kilobyte of gzip can hold a megabyte
-JSON_MARKS_MOST = 100_000  # brackets and commas of one reply; each can cost 200 bytes of memory, a full page has 5,000
+JSON_MARKS_MOST = (
+    100_000  # brackets and commas of one reply, 200 bytes of memory each: a large push has 2,500 to 10,000
+)
 JSON_DEPTH_MOST = 40  # real replies nest about 10 deep
 LIST_MOST = 1000  # items of one collection that are looked at
-PAGE_SIZE = 50  # activities of one page
-PAGES_MOST = 4  # pages of one look: 200 activities since an intent
+PAGE_SIZE = 10  # activities of one page: each can carry a whole deployment and a log
+PAGES_MOST = 30  # requests of one look, those that ask again for fewer among them
+ACTIVITIES_MOST = 200  # activities of one look: far more than there are since an intent
+LISTED_MOST = 100  # commits or commands kept of one listed activity
 TEXT_MOST = 500  # characters of foreign text kept in messages, journal and logs
 ID_MOST = 200  # characters of an id or name from outside
 CERTIFICATE_MOST = 64 * 1024  # characters of an SSH certificate

@@ -107,6 +107,9 @@ class Tick:
         restored = [
             each for each in _items(answer) if each.created_at and each.created_at >= since and each.id not in claimed
         ]
+        if not restored and isinstance(answer, ActivityList) and not answer.complete:
+            self.report.trouble = Trouble("bad-reply", "the list of restores since the last tick cannot be read whole")
+            return False
         if restored:
             self._begin_rewound(f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC")
         self._is_current = True

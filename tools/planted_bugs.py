@@ -450,6 +450,20 @@ BUGS = (
         "return base + path",
         suite=("tests/upsun/test_client.py",),
     ),
+    Bug(
+        "a page that is too large makes the list unusable",
+        "agent/upsun/listing.py",
+        "            count = max(count // FEWER, 1)\n",
+        "            raise\n",
+        suite=("tests/upsun/test_listing.py",),
+    ),
+    Bug(
+        "a list with an item that was not read counts as complete",
+        "agent/upsun/listing.py",
+        "        whole = whole and not unread\n",
+        "        whole = True\n",
+        suite=("tests/upsun/test_listing.py",),
+    ),
 )
 
 

@@ -47,6 +47,8 @@ def judge_commit(case: Case, activity: Activity, subject: str, what: str, nothin
     commit = _commit(case.step.head, environment.head_commit)
     # A redeployment alone may be anybody's: without a push and with the head where it was, nothing was committed.
     if commit is None and not any(each.type == "environment.push" for each in pushes):
+        if not listed.complete:  # a push may be among those that were not read
+            return Pending("deployment", f"the list of pushes since {what} cannot be read whole")
         return _without_commit(activity, environment, what, nothing)
     return _deployed(environment, activity, pushes, since, commit or environment.head_commit or "unknown")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -20,12 +21,13 @@ from agent.errors import (
     NotFound,
     NotPermitted,
     SecondFactorNeeded,
+    SettingsInvalid,
     TokenRefused,
     Unreachable,
 )
 from agent.limits import TEXT_MOST
 from agent.upsun.replies import clean, document
-from agent.upsun.transport import Reply
+from agent.upsun.transport import Reply, SettingsUnusable
 
 #: ``done``: 2xx. ``token``: the API refuses the bearer. ``second-factor``: the API asks for one. ``permission``,
 #: ``not-found``, ``busy`` (409, 423) and ``refused`` (any other 4xx): the API did not act. ``limited`` (429): whoever
@@ -118,6 +120,15 @@ def refusal(reply: Reply, what: str) -> AgentError:
             return BadReply(f"{what}: {not_the_apis(reply)}", remedy=GATEWAY)
         case "busy" | "refused" | "done":
             return BadReply(f"{what}: unexpected status {reply.status}{said}")
+
+
+@contextmanager
+def settings_named() -> Iterator[None]:
+    """Raise SettingsInvalid where a variable of this machine is why nothing can be sent."""
+    try:
+        yield
+    except SettingsUnusable as error:
+        raise SettingsInvalid(str(error), remedy=error.remedy) from error
 
 
 def not_the_apis(reply: Reply) -> str:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from agent.clock import Clock
-from agent.engine.bounds import CLOCKS_APART
 from agent.engine.facts import Activity, ActivityList, Backup, Environment
 from agent.engine.retry import pause
 from agent.errors import (
     BadReply,
     Conflict,
     NotFound,
-    SettingsInvalid,
     Uncertain,
     Unreachable,
 )
@@ -25,21 +22,21 @@ from agent.limits import (
     BACKOFF_FIRST,
     BACKOFF_MOST,
     CERTIFICATE_MOST,
-    PAGE_SIZE,
-    PAGES_MOST,
     READ_ATTEMPTS,
     REQUEST_DEADLINE,
     RETRY_AFTER_MOST,
+    STRING_MOST_BYTES,
     TICK_BUDGET,
 )
 from agent.records import replace
-from agent.upsun.answers import AGAIN, UNSURE, classify, error_words, not_the_apis, refusal
+from agent.upsun.answers import AGAIN, UNSURE, classify, error_words, not_the_apis, refusal, settings_named
 from agent.upsun.auth import Auth
 from agent.upsun.endpoints import Endpoints
+from agent.upsun.listing import activities
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list, read_routes
 from agent.upsun.paths import environment_path, project_path, segment
-from agent.upsun.replies import Fields, document, retry_after, server_time
-from agent.upsun.transport import NoAnswer, Reply, SettingsUnusable, TooLong, Transport
+from agent.upsun.replies import Fields, TooLarge, document, retry_after, server_time
+from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
 
 if TYPE_CHECKING:
     from agent.upsun.bearer_cache import BearerCache
@@ -49,15 +46,6 @@ INCOMPLETE = ("pending", "in_progress", "scheduled")
 
 class OutOfTime(Unreachable):
     """The tick's budget leaves no time for another request."""
-
-
-@contextmanager
-def _settings_named() -> Iterator[None]:
-    """Raise SettingsInvalid where a variable of this machine is why nothing can be sent."""
-    try:
-        yield
-    except SettingsUnusable as error:
-        raise SettingsInvalid(str(error), remedy=error.remedy) from error
 
 
 def _no_log(_: str) -> None:
@@ -167,30 +155,17 @@ class Client:
     ) -> ActivityList:
         """Activities of an environment, or with ``environment`` empty of the project, newest first.
 
-        Back to ``since``, or one page; bounded in pages.
+        Back to ``since``, all that are ``incomplete``, or one page; ``ActivityList.complete`` says whether that is all.
         """
-        path = (
-            environment_path(project, environment, "/activities")
-            if environment
-            else project_path(project, "/activities")
-        )
-        query = [*(("type", each) for each in types), *(("state", each) for each in INCOMPLETE if incomplete)]
-        found: dict[str, Activity] = {}
-        server_at, before = self._clock.now(), None
-        for page in range(PAGES_MOST):
-            paging = [("count", str(PAGE_SIZE)), *([("starts_at", before)] if before else [])]
-            reply = self._get(f"{path}?{urlencode([*query, *paging])}", "activities")
-            if page == 0:
-                server_at = server_time(reply, server_at)
-            items = [read_activity(each) for each in read_list(document(reply, "activities"), "activities")]
-            fresh = [each for each in items if each.id not in found]
-            found.update({each.id: each for each in fresh})
-            oldest = min((each.created_at for each in items if each.created_at), default=None)
-            reached = since is None or oldest is None or oldest < since - CLOCKS_APART
-            if len(items) < PAGE_SIZE or not fresh or reached:
-                return ActivityList(tuple(found.values()), server_at)
-            before = oldest.isoformat() if oldest else None
-        return ActivityList(tuple(found.values()), server_at, complete=False)
+        where = environment_path(project, environment) if environment else project_path(project)
+        wanted = list(types)
+        query = [*(("type", each) for each in wanted), *(("state", each) for each in INCOMPLETE if incomplete)]
+
+        def page(count: int, before: str | None) -> Reply:
+            paging = [("count", str(count)), *([("starts_at", before)] if before else [])]
+            return self._get(f"{where}/activities?{urlencode([*query, *paging])}", "activities")
+
+        return activities(page, self._clock.now(), types=wanted, since=since, incomplete=incomplete)
 
     def backup(self, project: str, environment: str, backup: str) -> Backup | None:
         """The backup of that name, or None where it does not exist."""
@@ -225,7 +200,7 @@ class Client:
         """
         if self.left < within + 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
-        with _settings_named():
+        with settings_named():
             return self._transport.send("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
@@ -349,7 +324,7 @@ class Client:
         def attempt() -> Reply:
             headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
             url, seconds = self._endpoints.at(path), max(min(deadline, self.left), 1.0)
-            with _settings_named():
+            with settings_named():
                 some = self._transport.some(url, headers=headers, most=most, deadline=seconds)
             return replace(some, secrets=self._secrets)
 
@@ -378,8 +353,10 @@ class Client:
         if left <= 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
         deadline = min(REQUEST_DEADLINE, left)
-        with _settings_named():
-            reply = self._transport.send(method, url, headers=headers, content=content, deadline=deadline)
+        with settings_named():
+            reply = self._transport.send(
+                method, url, headers=headers, content=content, deadline=deadline, shorten=STRING_MOST_BYTES
+            )
         return replace(reply, secrets=self._secrets)
 
     def _repeated(self, attempt: Callable[[], Reply], what: str) -> Reply:
@@ -389,7 +366,7 @@ class Client:
             try:
                 reply = attempt()
             except TooLong as error:
-                raise BadReply(f"{what}: {error}") from None
+                raise TooLarge(f"{what}: {error}") from None
             except NoAnswer as error:
                 fault = Unreachable(f"{what}: {error}", remedy=self._endpoints.remedy(error.remedy))
             else:

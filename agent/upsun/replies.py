@@ -17,10 +17,14 @@ from agent.upsun.transport import Reply
 YEAR_LEAST, YEAR_MOST = 1970, 9000
 
 
+class TooLarge(BadReply):
+    """The answer is larger than any that is read: of a list fewer items may be asked for."""
+
+
 def document(reply: Reply, what: str) -> Any:
     """The JSON document of a reply; raises BadReply where it is none, too deep, or ambiguous."""
     if sum(map(reply.body.count, (b"{", b"[", b","))) > JSON_MARKS_MOST:  # counted first: parsing is what costs
-        raise BadReply(f"{what}: the answer has more than {JSON_MARKS_MOST} parts")
+        raise TooLarge(f"{what}: the answer has more than {JSON_MARKS_MOST} parts")
     try:
         value = json.loads(reply.body, parse_constant=_no_constant, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import socket
 import ssl
-import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +16,12 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from agent.late import held_back
-from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECE_MOST_BYTES
+from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECE_MOST_BYTES, RAW_MOST_BYTES
 from agent.records import LEAN, dataclass, field
+from agent.upsun.alarm import OverDeadline, alarm, names_looked_up_aside, silence
 from agent.upsun.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
 from agent.upsun.network import Proxy, Settings, SettingsError
+from agent.upsun.shorten import Shortener
 
 with held_back(COOKIEJAR, REQUEST, PATHS):
     import httpx
@@ -65,10 +64,6 @@ class Reply:
     whole: bool = True
 
 
-class _OverDeadline(BaseException):
-    """The alarm went off. No Exception, so that no handler inside httpx swallows it."""
-
-
 class Transport:
     """Requests over one kept-alive connection per host.
 
@@ -84,14 +79,25 @@ class Transport:
         self._network: Network | None = None
 
     def send(
-        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, deadline: float
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        deadline: float,
+        shorten: int = 0,
     ) -> Reply:
-        """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise."""
+        """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise.
+
+        With ``shorten`` texts of the JSON document that are longer are emptied as they arrive, so that a long log does
+        not make an answer too large.
+        """
         with self._spoken(url, deadline):
             response = self._open(method, url, headers, content, deadline)
             try:
                 body = bytearray()
-                for piece in _unpacked(response):
+                for piece in _shortened(_unpacked(response), shorten):
                     body += piece
                     if len(body) > BODY_MOST_BYTES:
                         raise TooLong(f"the answer is longer than {BODY_MOST_BYTES} bytes", sent=True)
@@ -210,6 +216,20 @@ def _unpacked(response: httpx.Response) -> Iterator[bytes]:
         raise httpx.DecodingError("the packed answer ends too soon")
 
 
+def _shortened(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """Yield the pieces with texts of more than ``most`` bytes emptied; 0 leaves them as they are."""
+    if most == 0:
+        yield from pieces
+        return
+    shortener, length = Shortener(most), 0
+    for piece in pieces:
+        length += len(piece)
+        if length > RAW_MOST_BYTES:
+            raise TooLong(f"the answer is longer than {RAW_MOST_BYTES} bytes", sent=True)
+        yield shortener.feed(piece)
+    yield shortener.rest()
+
+
 class Network(httpx.BaseTransport):
     """The network as the machine's settings have it: each request goes straight or through its proxy."""
 
@@ -291,77 +311,14 @@ def _place(url: str) -> str:
 
 
 @contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """Interrupt whatever runs after that many seconds: the only bound that covers dripped headers.
-
-    It rings again every second until it is heard: an exception raised in a destructor is lost. Signals reach the main
-    thread only; elsewhere the per-read timeouts must do.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ring(*_: object) -> None:
-        raise _OverDeadline
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
-    try:
-        yield
-    finally:
-        _silence()
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
 def bounded(seconds: float) -> Iterator[None]:
     """Whatever talks to the network within the block ends after that many seconds; raises NoAnswer then."""
     try:
-        with _alarm(seconds), _names_looked_up_aside():
+        with alarm(seconds), names_looked_up_aside():
             yield
-    except _OverDeadline:
-        _silence()  # once more: it may have rung while it was being turned off
+    except OverDeadline:
+        silence()  # once more: it may have rung while it was being turned off
         raise NoAnswer(f"no whole answer within {seconds:.0f} s", sent=True) from None
-
-
-def _silence() -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-@contextmanager
-def _names_looked_up_aside() -> Iterator[None]:
-    """Look names up in a thread of their own: ``getaddrinfo`` waits in C, where no signal interrupts it.
-
-    So neither the deadline nor SIGTERM has to wait for a name server that says nothing. httpx offers no place to hang
-    this in that also serves proxies; it is this process's own resolver that is wrapped, for the time of one request.
-    """
-    inner = socket.getaddrinfo
-
-    def look_up(host: Any, *arguments: Any, **settings: Any) -> Any:
-        answers: list[Any] = []
-        if isinstance(host, str) and host.isascii():
-            host = host.encode()  # or the interpreter imports a codec for other names
-
-        def ask() -> None:
-            try:
-                answers.append(inner(host, *arguments, **settings))
-            except Exception as error:  # noqa: BLE001  raised below, where somebody hears it
-                answers.append(error)
-
-        thread = threading.Thread(target=ask, daemon=True, name="name look-up")
-        thread.start()
-        thread.join(CONNECT_TIMEOUT)
-        if not answers:
-            raise socket.gaierror(socket.EAI_AGAIN, f"no name server answered within {CONNECT_TIMEOUT:.0f} s")
-        if isinstance(answers[0], Exception):
-            raise answers[0]
-        return answers[0]
-
-    socket.getaddrinfo = look_up
-    try:
-        yield
-    finally:
-        socket.getaddrinfo = inner
 
 
 def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTransport:

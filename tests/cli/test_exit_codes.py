@@ -78,10 +78,15 @@ PATHS: dict[str, Path] = {
     "no project": Path(78, "no project is known", variables={"PLATFORM_PROJECT": None}, kind="config-invalid"),
     "no environment": Path(78, "no environment is known", variables={"PLATFORM_BRANCH": None}, kind="config-invalid"),
     "an id that is none": Path(78, "is no id", variables={"PLATFORM_BRANCH": ".."}, kind="config-invalid"),
-    "no address": Path(78, "is not a valid address", variables={"UPSUN_CLI_API_URL": "api.upsun.com"}, kind="config-invalid"),
+    "no address": Path(
+        78, "is not a valid address", variables={"UPSUN_CLI_API_URL": "api.upsun.com"}, kind="config-invalid"
+    ),
     "half an option": Path(64, "unrecognized arguments: --js", ("status", "--js"), kind="usage-error"),
     "a port that is none": Path(
-        78, "is not a valid address", variables={"UPSUN_CLI_API_URL": "http://api.upsun.com:99999"}, kind="config-invalid"
+        78,
+        "is not a valid address",
+        variables={"UPSUN_CLI_API_URL": "http://api.upsun.com:99999"},
+        kind="config-invalid",
     ),
     "waiting in a cron": Path(64, "refused in a cron", ("run", "hand", "--wait"), kind="usage-error"),
     "nothing has run yet": Path(78, "there is no journal", ("show", "hand"), kind="not-found"),

@@ -138,7 +138,7 @@ def test_a_name_server_that_says_nothing_is_given_up_on(monkeypatch: pytest.Monk
         time.sleep(20)
 
     monkeypatch.setattr(socket, "getaddrinfo", silence)
-    monkeypatch.setattr("agent.upsun.transport.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("agent.upsun.alarm.CONNECT_TIMEOUT", 0.2)
     error = unanswered("http://api.example.test/", deadline=PATIENCE)
     assert "no name server answered" in str(error)
     assert not error.sent

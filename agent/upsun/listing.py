@@ -1,0 +1,116 @@
+"""The activities of an environment or project, page by page: few at a time, and fewer where they are large.
+
+A push carries its log and its whole deployment, so ten of them can be a megabyte. A list that cannot be had whole is
+returned as far as it goes, marked as not complete: what was found in it can still be judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from agent.engine.bounds import CLOCKS_APART
+from agent.engine.facts import Activity, ActivityList
+from agent.errors import BadReply
+from agent.limits import ACTIVITIES_MOST, ID_MOST, LISTED_MOST, PAGE_SIZE, PAGES_MOST
+from agent.records import replace
+from agent.upsun.models import read_activity, read_list
+from agent.upsun.replies import TooLarge, document, server_time
+from agent.upsun.transport import Reply
+
+#: Objects and lists of an activity's payload that are kept, and of each what is no object or list itself.
+KEPT = frozenset({"user", "commits", "commands"})
+FEWER = 3  # a page that is too large is asked for again with a third of its items
+
+
+def activities(
+    page: Callable[[int, str | None], Reply],
+    now: datetime,
+    *,
+    types: Collection[str] = (),
+    since: datetime | None = None,
+    incomplete: bool = False,
+) -> ActivityList:
+    """Return activities, newest first: back to ``since``, all that are incomplete, or one page.
+
+    Raises:
+        TooLarge: not even the newest one can be read.
+        BadReply: the answer is not a list of activities.
+
+    Args:
+        page: asks for so many activities that were created before a moment; raises TooLarge.
+        now: the time where the server does not say its own.
+        types: what ``page`` asks for; an unreadable activity of another type does not matter.
+        since: the moment up to which the list has to reach.
+        incomplete: whether ``page`` asks for running ones only. Then one that cannot be read is a BadReply: nobody
+            may act beside it.
+    """
+    found: dict[str, Activity] = {}
+    server_at, before, count, whole = now, None, PAGE_SIZE, True
+    for _ in range(PAGES_MOST):
+        try:
+            reply = page(count, before)
+            items = read_list(document(reply, "activities"), "activities")
+        except TooLarge:
+            if count == 1 and not found:
+                raise
+            if count == 1:
+                return ActivityList(tuple(found.values()), server_at, complete=False)
+            count = max(count // FEWER, 1)
+            continue
+        if before is None:
+            server_at = server_time(reply, server_at)
+        read, unread = _readable(items, types, strict=incomplete)
+        whole = whole and not unread
+        fresh = [each for each in read if each.id not in found]
+        found.update({each.id: each for each in fresh})
+        oldest = min((each.created_at for each in read if each.created_at), default=None)
+        if len(items) < count or (not incomplete and (since is None or _reaches(oldest, since))):
+            return ActivityList(tuple(found.values()), server_at, complete=whole)
+        if not fresh or oldest is None:
+            # The same page again, or none to go on from: all of it only where the API counts by itself.
+            return ActivityList(tuple(found.values()), server_at, complete=whole and len(items) > count)
+        if len(found) >= ACTIVITIES_MOST:
+            break
+        before = oldest.isoformat()
+    return ActivityList(tuple(found.values()), server_at, complete=False)
+
+
+def _reaches(oldest: datetime | None, since: datetime) -> bool:
+    return oldest is not None and oldest < since - CLOCKS_APART
+
+
+def _readable(items: list[Any], types: Collection[str], *, strict: bool) -> tuple[list[Activity], int]:
+    """Return the activities that can be read, and how many of those asked for cannot."""
+    found, unread = [], 0
+    for item in items:
+        if not isinstance(item, dict):
+            raise BadReply("activities: an item of the list is not an object")
+        try:
+            found.append(_slim(read_activity(item)))
+        except BadReply:
+            if strict:
+                raise
+            unread += not types or not isinstance(item.get("type"), str) or item["type"] in types
+    return found, unread
+
+
+def _slim(activity: Activity) -> Activity:
+    """Return the activity without what is only informational in its payload: deployments, projects, logs."""
+    payload = {name: value for name, value in activity.payload.items() if _is_short(value)}
+    for name in KEPT.intersection(activity.payload):
+        payload[name] = _short(activity.payload[name])
+    return replace(activity, payload=payload)
+
+
+def _is_short(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= ID_MOST)
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_short(each) for each in value[:LISTED_MOST]]
+    if isinstance(value, Mapping):
+        return {name: each for name, each in value.items() if _is_short(each)}
+    return value if _is_short(value) else None
