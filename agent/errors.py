@@ -144,6 +144,7 @@ CODE_OF_WORD = {
     "permission": NotPermitted.exit_code,
     "second-factor": NotPermitted.exit_code,
     "not-found": ConfigInvalid.exit_code,
+    "not-offered": ConfigInvalid.exit_code,
     "settings": ConfigInvalid.exit_code,
     "unreachable": Unreachable.exit_code,
     "bad-reply": BadReply.exit_code,

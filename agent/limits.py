@@ -26,7 +26,6 @@ LIST_MOST = 1000  # items of one collection that are looked at
 PAGE_SIZE = 10  # activities of one page: each can carry a whole deployment and a log
 PAGES_MOST = 30  # requests of one look, those that ask again for fewer among them
 ACTIVITIES_MOST = 200  # activities of one look: far more than there are since an intent
-LISTED_MOST = 100  # commits or commands kept of one listed activity
 TEXT_MOST = 500  # characters of foreign text kept in messages, journal and logs
 ID_MOST = 200  # characters of an id or name from outside
 CERTIFICATE_MOST = 64 * 1024  # characters of an SSH certificate

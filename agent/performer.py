@@ -15,6 +15,7 @@ from agent.engine.facts import (
     Activity,
     Answer,
     BackupList,
+    Environment,
     LookAtActivities,
     LookAtActivity,
     LookAtBackup,
@@ -28,6 +29,7 @@ from agent.engine.facts import (
     Page,
     Question,
     Retention,
+    Rights,
     Routes,
     Trouble,
     TroubleKind,
@@ -43,6 +45,7 @@ from agent.errors import (
     TokenRefused,
     Unreachable,
 )
+from agent.records import replace
 from agent.steps.source_operation import SourceOperationStep
 from agent.upsun.answers import UNSURE, Meaning, classify, error_words, not_the_apis
 from agent.upsun.client import Client, OutOfTime
@@ -54,6 +57,12 @@ PAUSE_LEAST = 60.0  # a platform that says «busy» is not asked again sooner
 LET_GO = 5.0  # seconds: to kill a command and to write down how it ended
 PAUSE_MOST = 6 * 3600.0  # nor is an absurd Retry-After obeyed
 
+#: Links that an admin sees on an idle environment, by its status: where one is missing, the reason is looked for.
+EXPECTED = {
+    "active": frozenset({"#backup", "#source-operation"}),
+    "paused": frozenset({"#resume"}),
+    "inactive": frozenset({"#activate"}),
+}
 #: Refusals that have a word of their own in the journal, and after which the same request may be made again.
 LATER: dict[Meaning, str] = {"busy": "platform-busy", "limited": "platform-busy"}
 
@@ -88,6 +97,7 @@ class Performer:
         self._project = project
         self._environment = environment
         self._clock = clock
+        self._rights: dict[str, Rights] = {}
 
     def look(self, question: Question) -> Answer:
         """The answer to a question; a Trouble where it could not be had."""
@@ -100,7 +110,7 @@ class Performer:
         client, project, environment = self._client, self._project, self._environment
         match question:
             case LookAtEnvironment():
-                return client.environment(project, question.environment or environment)
+                return self._with_rights(client.environment(project, question.environment or environment))
             case LookAtActivity():
                 return client.activity(project, question.id) or Absent()
             case LookAtActivities():
@@ -130,6 +140,17 @@ class Performer:
         except NotFound:
             self._client.environment(self._project, environment)  # raises where that is what is missing
             return Absent()
+
+    def _with_rights(self, environment: Environment) -> Environment:
+        """Return the environment; where it offers less than an admin sees, with what the API says of the reasons."""
+        expected = EXPECTED.get(environment.status, frozenset())
+        if environment.is_dirty or expected <= environment.links.keys():
+            return environment
+        if environment.type not in self._rights:
+            from agent.upsun.people import People  # noqa: PLC0415  late: most environments offer everything
+
+            self._rights[environment.type] = People(self._client).rights(self._project, environment.type)
+        return replace(environment, rights=self._rights[environment.type])
 
     def _page(self, question: LookAtPage) -> Page:
         """What a site answers; no answer is an answer too, for whoever judges it."""

@@ -43,6 +43,14 @@ class Roles:
         """The roles on types that are any, production first."""
         return {kind: self.types[kind] for kind in TYPES if self.types.get(kind, "none") != "none"}
 
+    def with_those_of(self, other: Roles) -> Roles:
+        """Return the roles of somebody who has these and others, such as those of a team: the higher one counts."""
+        kinds = {*self.types, *other.types}
+        best = {
+            kind: min(self.types.get(kind, "none"), other.types.get(kind, "none"), key=ON_TYPE.index) for kind in kinds
+        }
+        return Roles("admin" if "admin" in {self.project, other.project} else "viewer", best)
+
     def may_act(self, environment_type: str) -> bool:
         """Whether jobs can take backups and run source operations on environments of the type."""
         return self.project == "admin" or self.types.get(environment_type) == "admin"

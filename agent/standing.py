@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent.engine.job import Job
-from agent.errors import SECOND_FACTOR, AgentError, NotPermitted, SecondFactorNeeded, TokenMissing, TokenRefused
+from agent.errors import SECOND_FACTOR, AgentError, SecondFactorNeeded, TokenMissing, TokenRefused
 from agent.limits import VARIABLE_MOST_BYTES
 from agent.records import dataclass, field
 from agent.roles import Roles, beyond, lacking
@@ -77,9 +77,10 @@ def checked(value: str, source: str) -> str:
 class Standing:
     """What is known of a token that was just exchanged.
 
-    ``roles`` are those on ``project``: None where the user has no access, or where ``roles_unread`` says why nobody
-    knows. ``tokens`` are the user's; None where ``tokens_unread`` says why. ``types`` are those of the
-    environments that the jobs' steps name, by id.
+    ``roles`` are those on ``project``, by teams and the organization too: None where the user has no access, or where
+    ``roles_unread`` says why nobody knows. ``tokens`` are the user's; None where ``tokens_unread`` says why. ``types``
+    are those of the environments that the jobs' steps name, by id. ``acts_on`` are the environment types on which the
+    platform was seen to offer backups, whatever roles it lists.
     """
 
     user: User
@@ -91,6 +92,14 @@ class Standing:
     roles_unread: AgentError | None = None
     tokens_unread: AgentError | None = None
     types: Mapping[str, str] = field(default_factory=dict)
+    acts_on: frozenset[str] = frozenset()
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether the platform says that the user may do nothing on the project, or not without a second factor."""
+        error = self.roles_unread
+        nothing = self.roles is None and error is None
+        return self.project is not None and (nothing or isinstance(error, SecondFactorNeeded))
 
     @property
     def likely(self) -> ApiToken | None:
@@ -113,18 +122,23 @@ class Standing:
         error = self.roles_unread
         if isinstance(error, SecondFactorNeeded):
             return [(f"the project {self.project} asks for a second factor: {error}", SECOND_FACTOR)]
-        if error is None or (isinstance(error, NotPermitted) and not isinstance(error, TokenRefused)):
+        if error is None:
             text = f"the user has no access to the project {self.project}"
             return [(text, f"upsun-agent setup machine-user {self.user.email or 'EMAIL'}")]
         return [(f"what the user may do on the project cannot be read: {error}", error.remedy or AGAIN)]
 
     def of_roles(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
         """What the roles do not allow that jobs need."""
-        missing = lacking(self.roles, jobs, self.types) if self.roles is not None else []
+        missing = self.lacking(jobs)
         if not missing:
             return []
         text = f"the roles do not allow backups and updates where jobs run: {' and '.join(missing)} is missing"
         return [(text, self.grant_remedy(missing))]
+
+    def lacking(self, jobs: Sequence[Job]) -> list[str]:
+        """Return the grants that jobs lack, such as ``production:admin``: neither listed nor seen at work."""
+        missing = lacking(self.roles, jobs, self.types) if self.roles is not None else []
+        return [each for each in missing if each.partition(":")[0] not in self.acts_on]
 
     def of_breadth(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
         """What the roles allow that no job needs; without jobs nobody can say."""

@@ -280,7 +280,7 @@ BUGS = (
     ),
     Bug(
         "the whole answer has no deadline",
-        "agent/upsun/transport.py",
+        "agent/upsun/alarm.py",
         "    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)\n",
         "    signal.setitimer(signal.ITIMER_REAL, 0)\n",
     ),
@@ -463,6 +463,20 @@ BUGS = (
         "        whole = whole and not unread\n",
         "        whole = True\n",
         suite=("tests/upsun/test_listing.py",),
+    ),
+    Bug(
+        "access through a team is no access",
+        "agent/upsun/people.py",
+        "        given, later = self._tried(lambda: self._extended_access(project, user))\n",
+        "        given, later = None, None\n",
+        suite=("tests/access/test_teams.py",),
+    ),
+    Bug(
+        "a missing link is always the role's",
+        "agent/engine/guards.py",
+        "    if other is not None:\n",
+        "    if other is not None and not text:\n",
+        suite=("tests/engine/test_unoffered.py",),
     ),
 )
 

@@ -135,7 +135,16 @@ def stands(context: Context, client: Client) -> Standing:
     roles, no_roles = _attempt(lambda: people.access(project, user.id) if project else None)
     tokens, no_tokens = _attempt(lambda: people.tokens(user.id))
     types = types_of(client, project, jobs_of(context)[0])
-    return Standing(user, lifetime, roles, tokens, context.clock.now(), project, no_roles, no_tokens, types)
+    acts_on = _acted_on(client, project, context.container.environment)
+    return Standing(user, lifetime, roles, tokens, context.clock.now(), project, no_roles, no_tokens, types, acts_on)
+
+
+def _acted_on(client: Client, project: str | None, environment: str | None) -> frozenset[str]:
+    """The type of the environment, where the platform offers backups there: that says more than listed roles."""
+    if project is None or environment is None:
+        return frozenset()
+    seen, _ = _attempt(lambda: client.environment(project, environment))
+    return frozenset({seen.type} if seen is not None and "#backup" in seen.links else ())
 
 
 def types_of(client: Client, project: str | None, jobs: Iterable[Job]) -> dict[str, str]:

@@ -65,8 +65,10 @@ def _token(context: Context) -> int:
         text = f"the new token is the one that {context.token_variable} holds already"
         raise UsageError(text, remedy="make a new one first: Console, My profile, API tokens")
     new = standing_of(context, value, source)  # a token that is not good is never stored
-    for text, remedy in new.without_access():
+    for text, remedy in new.without_access() if new.is_shut_out else ():
         raise NotPermitted(f"nothing was stored: {text}", remedy=remedy)
+    if new.roles_unread is not None and not isinstance(new.roles_unread, NotFound):  # the API did not answer
+        raise new.roles_unread
     old = _old(context, present) if present and present != value else None
     client = context.client(present if old else value, context.token_variable if old else source)
     try:

@@ -9,17 +9,18 @@ from typing import Any
 
 from agent.clock import Clock
 from agent.doctor import Finding
-from agent.engine.facts import Environment
+from agent.engine.facts import Environment, Rights
+from agent.engine.guards import unoffered
 from agent.engine.job import Job
-from agent.errors import AgentError, NotPermitted
+from agent.errors import CODE_OF_WORD, AgentError, NotPermitted, RunFailed
 from agent.plans import flaws
 from agent.records import dataclass, replace
-from agent.roles import lacking
 from agent.standing import AGAIN, Standing
 from agent.steps import KINDS
 from agent.upsun.client import Client
 from agent.upsun.models import read_environment, read_list
 from agent.upsun.paths import environment_path, project_path
+from agent.upsun.people import People
 from agent.upsun.replies import Fields, clean
 from agent.upsun.variables import Variable, Variables
 
@@ -60,7 +61,7 @@ class Platform:
 
     @cached_property
     def _seen(self) -> Environment:
-        return read_environment(*self._read)
+        return replace(read_environment(*self._read), is_pr=self._is_pull_request)
 
     @property
     def _raw(self) -> Fields:
@@ -154,7 +155,7 @@ class Platform:
             yield Finding("roles", "warn", text, remedy)  # what the platform offers says what the user may do
         if standing.roles is None:
             return
-        missing = lacking(standing.roles, self.jobs, standing.types)
+        missing = standing.lacking(self.jobs)
         here = f"{self._seen.type}:admin" in missing and bool(self._here)
         if missing:
             text = f"{standing.roles}: jobs need {' and '.join(missing)} (viewers and contributors take no backups)"
@@ -188,9 +189,14 @@ class Platform:
                 text = f"{kind.link} is not offered while an activity runs: look again later"
                 yield Finding(kind.name, "warn", text)
             else:
-                text = f"the platform does not offer {kind.link}: the role is missing"
-                remedy = f"grant {self._seen.type}:admin to the token's user"
-                yield Finding(kind.name, "fail", text, remedy, NotPermitted.exit_code)
+                reason = unoffered(replace(self._seen, rights=self._rights), kind)
+                code = CODE_OF_WORD.get(reason.failure, RunFailed.exit_code)
+                yield Finding(kind.name, "fail", reason.message, reason.remedy, code)
+
+    @cached_property
+    def _rights(self) -> Rights:
+        """What the API says of why a link is missing."""
+        return People(self.client).rights(self.project, self._seen.type)
 
     def _uses(self, kind: str) -> bool:
         """Whether a job that runs here has a step of the kind that works on this environment."""

@@ -40,8 +40,22 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """Why an environment may not offer an operation, as far as the API says it; None where it does not.
+
+    ``admin``: the token's user may act on environments of the type. ``source_operations``: the project has them.
+    """
+
+    admin: bool | None = None
+    source_operations: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment as the API showed it at ``server_at`` (the server's own clock); ``path`` is its own in the API."""
+    """An environment as the API showed it at ``server_at`` (the server's own clock); ``path`` is its own in the API.
+
+    ``is_pr``: it belongs to a pull request. ``rights`` are read where a link is missing that an admin would see.
+    """
 
     id: str
     type: str
@@ -55,6 +69,8 @@ class Environment:
     parent: str | None = None
     path: str = ""
     last_backup_at: datetime | None = None
+    is_pr: bool = False
+    rights: Rights | None = None
 
 
 #: What an activity says of its operation. ``odd``: it is over, and does not say how it ended.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from agent.engine import events as ev
 from agent.engine.decision import Background, Decision, Record, Wait
-from agent.engine.facts import Activity, ActivityList, Environment
+from agent.engine.facts import Activity, ActivityList, Environment, Rights
 from agent.engine.policy import spares_the_newest
 from agent.engine.run import Run
 from agent.engine.step import Case, Failed, RequestKind, StepKind
@@ -23,6 +23,17 @@ UPHEAVALS = frozenset(
         "environment.pause",
         "environment.resume",
     }
+)
+
+#: Links that only an admin of the environment's type sees: one of them shows that a missing one is not for the role.
+ADMIN_LINKS = frozenset(
+    {"#backup", "#source-operation", "#redeploy", "#synchronize", "#merge", "#deactivate", "#pause"}
+)
+#: What helps where there are no source operations
+#: (https://developer.upsun.com/docs/configure-apps/source-operations).
+PLAN = (
+    "source operations are part of some plans only (on Fixed: Enterprise and Elite); "
+    "without them, leave the step out of the job"
 )
 
 #: What makes an environment active again, by its status; one that is being deleted does not come back.
@@ -86,7 +97,7 @@ def _lacking(run: Run, kinds: Mapping[str, StepKind], environment: Environment) 
         if kind.permission_link and kind.permission_link not in environment.links:
             if step is run.current:
                 return None  # its own guard says so in a moment
-            return _no_permission(environment, kind, f"step {step.index + 1} ({kind.name}) will need it: ")
+            return unoffered(environment, kind, f"step {step.index + 1} ({kind.name}) will need it: ")
     return None
 
 
@@ -110,15 +121,42 @@ def guard(case: Case, kind: RequestKind, environment: Environment) -> Decision |
         return fail(step, now, Failed("environment-inactive", text, REVIVALS.get(environment.status, "")))
     if kind.link and kind.link not in environment.links and kind.settled(environment) is None:
         busy = _busy(case, kind) if environment.is_dirty else None
-        return busy if busy is not None else fail(step, now, _no_permission(environment, kind))
+        return busy if busy is not None else fail(step, now, unoffered(environment, kind))
     return None
 
 
-def _no_permission(environment: Environment, kind: RequestKind, before: str = "") -> Failed:
-    link = kind.permission_link or kind.link
-    text = f"{before}the platform offers no {link} on {environment.id}: the token's user lacks the role"
+def unoffered(environment: Environment, kind: RequestKind, before: str = "") -> Failed:
+    """Return why the platform does not offer the operation: the role only where nothing else explains it."""
+    text = f"{before}the platform offers no {kind.permission_link or kind.link} on {environment.id}"
+    other = _other_reason(environment, kind)
+    if other is not None:
+        return Failed("not-offered", f"{text}: {other[0]}", other[1])
     role = f"{environment.type}:admin"
-    return Failed("permission", text, f"grant the user {role} (upsun user:update -r {role})")
+    remedy = f"grant the user {role} (upsun user:update -r {role})"
+    return Failed("permission", f"{text}: the token's user lacks the role", remedy)
+
+
+def _other_reason(environment: Environment, kind: RequestKind) -> tuple[str, str] | None:
+    """Return what else than the role explains a missing link, with what helps; None where the role does."""
+    source, rights = kind.name == "source-operation", environment.rights or Rights()
+    if source and environment.is_pr:
+        text = "it is a pull request's environment, where the platform runs no source operations"
+        return text, "run the job on other environments ('environment-types', 'environment')"
+    if source and rights.source_operations is False:
+        return "the project has no source operations", PLAN
+    if kind.name in {"sync", "merge"} and environment.parent is None:
+        return "it has no parent environment", "name an environment that has a parent"
+    # Merging is the parent's admins' too, so what is offered on this environment says nothing about it.
+    if kind.name != "merge" and (rights.admin or ADMIN_LINKS & environment.links.keys()):
+        text = "the token's user is an admin there, so the role is not the reason"
+        helps = (
+            "look at what the Console offers there: the plan, a suspended project or an integration may be the reason"
+        )
+        return text, PLAN if source else helps
+    if environment.status != "active" and rights.admin is None:
+        text = f"it is {environment.status}, and what the token's user may do there is not known"
+        return text, "look at the environment in the Console: its state, its plan, and the user's role"
+    return None
 
 
 def _busy(case: Case, kind: RequestKind) -> Decision | None:

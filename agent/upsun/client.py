@@ -112,7 +112,8 @@ class Client:
     def environment(self, project: str, environment: str) -> Environment:
         """The environment with its links; raises NotFound that says whether project or environment is missing."""
         value, at = self.environment_document(project, environment)
-        return read_environment(value, at, environment_path(project, environment))
+        found = read_environment(value, at, environment_path(project, environment))
+        return replace(found, is_pr=value.get("is_pr") is True)
 
     def environment_document(self, project: str, environment: str) -> tuple[Any, datetime]:
         """The environment as the API gives it, and the server's clock; raises NotFound as ``environment`` does."""
@@ -122,7 +123,10 @@ class Client:
             self.project(project)  # raises, naming the project, where that is what is missing
             remedy = "check --environment or PLATFORM_BRANCH: the id, such as 'main', not the machine name"
             raise NotFound(f"project {project} has no environment '{environment}'", remedy=remedy) from None
-        return document(reply, "environment"), server_time(reply, self._clock.now())
+        value = document(reply, "environment")
+        if isinstance(value, dict) and not value.get("_links"):
+            raise BadReply("environment: the answer has no _links, without which nobody knows what may be done")
+        return value, server_time(reply, self._clock.now())
 
     def project(self, project: str) -> Mapping[str, Any]:
         """The project; raises NotFound where the token's user cannot see it."""

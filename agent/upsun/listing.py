@@ -6,21 +6,18 @@ returned as far as it goes, marked as not complete: what was found in it can sti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
 from agent.engine.bounds import CLOCKS_APART
 from agent.engine.facts import Activity, ActivityList
 from agent.errors import BadReply
-from agent.limits import ACTIVITIES_MOST, ID_MOST, LISTED_MOST, PAGE_SIZE, PAGES_MOST
-from agent.records import replace
+from agent.limits import ACTIVITIES_MOST, PAGE_SIZE, PAGES_MOST
 from agent.upsun.models import read_activity, read_list
 from agent.upsun.replies import TooLarge, document, server_time
 from agent.upsun.transport import Reply
 
-#: Objects and lists of an activity's payload that are kept, and of each what is no object or list itself.
-KEPT = frozenset({"user", "commits", "commands"})
 FEWER = 3  # a page that is too large is asked for again with a third of its items
 
 
@@ -88,29 +85,9 @@ def _readable(items: list[Any], types: Collection[str], *, strict: bool) -> tupl
         if not isinstance(item, dict):
             raise BadReply("activities: an item of the list is not an object")
         try:
-            found.append(_slim(read_activity(item)))
+            found.append(read_activity(item))
         except BadReply:
             if strict:
                 raise
             unread += not types or not isinstance(item.get("type"), str) or item["type"] in types
     return found, unread
-
-
-def _slim(activity: Activity) -> Activity:
-    """Return the activity without what is only informational in its payload: deployments, projects, logs."""
-    payload = {name: value for name, value in activity.payload.items() if _is_short(value)}
-    for name in KEPT.intersection(activity.payload):
-        payload[name] = _short(activity.payload[name])
-    return replace(activity, payload=payload)
-
-
-def _is_short(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= ID_MOST)
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_short(each) for each in value[:LISTED_MOST]]
-    if isinstance(value, Mapping):
-        return {name: each for name, each in value.items() if _is_short(each)}
-    return value if _is_short(value) else None

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from agent.errors import AgentError, BadReply, Conflict, NotFound, RunFailed, Uncertain
+from agent.engine.facts import Rights
+from agent.errors import (
+    AgentError,
+    BadReply,
+    Conflict,
+    NotFound,
+    NotPermitted,
+    RunFailed,
+    SecondFactorNeeded,
+    SettingsInvalid,
+    TokenRefused,
+    Uncertain,
+)
 from agent.records import dataclass, field
 from agent.roles import Roles
-from agent.upsun.client import Client
+from agent.upsun.client import Client, OutOfTime
 from agent.upsun.models import link_path, read_list
 from agent.upsun.paths import project_path, segment
 from agent.upsun.replies import Fields
+
+Found = TypeVar("Found")
 
 LINK_MOST = 16 * 1024  # characters: a link to the 200 users of a page names each by 37
 MEMBER_PAGES_MOST = 25  # 5,000 users
@@ -74,12 +88,90 @@ class People:
         return [_token(each) for each in found]
 
     def access(self, project: str, user: str) -> Roles | None:
-        """What the user may do on the project, or None where that is nothing."""
+        """Return what the user may do on the project, by roles of its own, of teams and of the organization.
+
+        None means no access: the API lists no roles of the user, and does not show it the project either.
+
+        Raises:
+            NotFound: the user can read the project, but no roles are listed.
+        """
+        own, unread = self._tried(lambda: self._own_access(project, user))
+        if own is not None and own.project == "admin":
+            return own
+        given, later = self._tried(lambda: self._extended_access(project, user))
+        if own is not None and given is not None:
+            return own.with_those_of(given)
+        if own is not None or given is not None:
+            return own or given
+        for error in (unread, later):
+            if error is not None and not isinstance(error, NotPermitted | NotFound):
+                raise error
+        readable, shut_out = self._tried(lambda: self._client.project(project))
+        if readable is None:
+            if shut_out is not None and not isinstance(shut_out, NotPermitted | NotFound):
+                raise shut_out
+            return None
+        remedy = "see the Console: project, Access; and organization, Users and Teams"
+        raise NotFound(f"no roles of the user are listed on {project}, which it can read", remedy=remedy)
+
+    @staticmethod
+    def _tried(read: Callable[[], Found | None]) -> tuple[Found | None, AgentError | None]:
+        """Return what was read, or why it was not; raise where nothing else would be read either."""
+        try:
+            return read(), None
+        except (SecondFactorNeeded, TokenRefused, SettingsInvalid, OutOfTime):
+            raise
+        except AgentError as error:
+            return None, error
+
+    def _own_access(self, project: str, user: str) -> Roles | None:
+        """Return the roles that the user itself has on the project, or None where it has none."""
         try:
             found = self._client.read(project_path(project, f"/user-access/{segment(user)}"), "user access")
         except NotFound:
             return None
         return _roles(found)
+
+    def _extended_access(self, project: str, user: str) -> Roles | None:
+        """Return the roles from the user's access of every kind: individual, by teams, by the organization."""
+        path, found = f"/users/{segment(user)}/extended-access", None
+        organization: str | None = None
+        for _ in range(MEMBER_PAGES_MOST):
+            page = Fields.of(self._client.read(path, "extended access"), "extended access")
+            for each in read_list(page.data.get("items"), "extended access"):
+                item = Fields.of(each, "extended access")
+                kind, resource = item.data.get("resource_type"), item.data.get("resource_id")
+                if kind == "organization" and _roles(each).project == "admin":
+                    organization = self._organization(project) if organization is None else organization
+                if resource and resource == {"project": project, "organization": organization}.get(str(kind)):
+                    roles = _roles(each)
+                    found = roles if found is None else found.with_those_of(roles)
+            following = page.object("_links").get("next")
+            if not isinstance(following, Mapping):
+                return found
+            path = _path(following)
+        return found
+
+    def _organization(self, project: str) -> str:
+        """Return the id of the organization that the project belongs to; empty where the API does not say."""
+        try:
+            found = self._client.project(project).get("organization")
+        except (NotFound, NotPermitted):
+            return ""
+        return found if isinstance(found, str) else ""
+
+    def rights(self, project: str, environment_type: str) -> Rights:
+        """Return what the API says of why an environment of the type may not offer an operation."""
+        admin: bool | None = None
+        enabled: object = None
+        with contextlib.suppress(BadReply, NotFound, NotPermitted):
+            user = self._client.owner()
+            roles = self.access(project, user) if user else None
+            admin = roles.may_act(environment_type) if roles is not None else None
+        with contextlib.suppress(BadReply, NotFound, NotPermitted):
+            found = Fields.of(self._client.read(project_path(project, "/capabilities"), "capabilities"), "capabilities")
+            enabled = found.object("source_operations").get("enabled")
+        return Rights(admin, enabled if isinstance(enabled, bool) else None)
 
     def members(self, project: str) -> list[Member]:
         """Everybody with access to the project; needs the project's admin role (docs:administration/users)."""
@@ -159,7 +251,7 @@ class People:
             doubt = error
         remedy = "give the command again: it looks before it changes anything"
         try:
-            now = self.access(project, user)
+            now = self._own_access(project, user)
         except AgentError as error:
             text = f"the roles may have been changed or not: {doubt or error}"
             raise Uncertain(text, remedy=remedy) from error

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.doctor import Finding, code_of, worst
 from agent.engine.job import Job
-from agent.errors import AgentError, BadReply, NotPermitted, SecondFactorNeeded, TokenMissing, TokenRefused
+from agent.errors import AgentError, BadReply, NotFound, NotPermitted, SecondFactorNeeded, TokenMissing, TokenRefused
 from agent.roles import Roles, lacking, parse_roles
 from agent.standing import NAMES, Standing, token_of
 from agent.upsun.people import ApiToken, User
@@ -76,7 +76,8 @@ def test_a_second_factor_that_came_later_is_named(*, user: bool | None, with_mfa
     ("error", "words"),
     [
         (None, "has no access to the project"),
-        (NotPermitted("user access: not permitted"), "has no access to the project"),
+        (NotPermitted("user access: not permitted"), "cannot be read"),
+        (NotFound("no roles of the user are listed"), "cannot be read"),
         (SecondFactorNeeded("user access: a second factor is required"), "asks for a second factor"),
         (TokenRefused("the API refuses the bearer"), "cannot be read"),
         (BadReply("no JSON"), "cannot be read"),

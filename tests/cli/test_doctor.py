@@ -136,10 +136,28 @@ CASES: dict[str, Case] = {
         "roles", "fail", "jobs need production:admin", 77, roles("viewer", "development:contributor")
     ),
     "the project's admin": Case("roles", "warn", "admin of the whole project", arrange=roles("admin")),
-    "roles that nobody can read": Case("roles", "warn", "cannot be read", arrange=fault("GET */user-access/* html x*")),
+    "roles that nobody can read": Case("roles", "warn", "cannot be read", arrange=fault("GET *-access* html x*")),
     "an inactive environment": Case("environment", "fail", "is inactive", 78, scenario={"status": "inactive"}),
     "a paused environment": Case("environment", "fail", "is paused", 78, scenario={"status": "paused"}),
-    "no backup link": Case("backup", "fail", "does not offer #backup", 77, scenario={"absent_links": ("#backup",)}),
+    "no backup link": Case("backup", "fail", "the role is not the reason", 78, scenario={"absent_links": ("#backup",)}),
+    "no backup link for a viewer": Case("backup", "fail", "lacks the role", 77, roles("viewer", "production:viewer")),
+    "no source operations on the plan": Case(
+        "source-operation",
+        "fail",
+        "the project has no source operations",
+        78,
+        fault('GET */capabilities json x* body={"source_operations": {"enabled": false}}'),
+        scenario={"absent_links": ("#source-operation",)},
+    ),
+    "access through a team": Case(
+        "roles", "ok", "production:admin", arrange=fault("GET */user-access/* 404 x*"), scenario={}
+    ),
+    "access that no list names": Case(
+        "roles",
+        "warn",
+        "no roles of the user are listed",
+        arrange=lambda app: [fault("GET */user-access/* 404 x*")(app), fault("GET */extended-access 403 x*")(app)],
+    ),
     "no link while busy": Case(
         "backup",
         "warn",

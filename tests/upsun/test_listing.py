@@ -171,7 +171,7 @@ def test_pages_that_lead_nowhere_are_not_a_complete_list(listing: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil", [{"id": None}, {"state": 7}, {"created_at": "yesterday"}, {"payload": []}, {"type": None}], ids=str
+    "spoil", [{"id": None}, {"state": 7}, {"created_at": "yesterday"}, {"payload": 7}, {"type": None}], ids=str
 )
 def test_an_item_that_cannot_be_read_does_not_spoil_the_list(listing: Any, spoil: dict[str, Any]) -> None:
     items = newest_first(3)
@@ -197,12 +197,8 @@ def test_what_decides_is_kept_of_an_item_and_the_rest_is_dropped(listing: Any) -
     item = {**push(1), "payload": {**push(1)["payload"], "backup_name": "b1", "operation": "update"}}
     (activity,) = listing(Activities([item])).activities(PROJECT, "main").items
     assert activity.user == "u1"
-    assert activity.payload == {
-        "user": {"id": "u1", "display_name": "Ada"},
-        "commits": [{"sha": "abc"}],
-        "backup_name": "b1",
-        "operation": "update",
-    }
+    assert (activity.payload["backup_name"], activity.payload["operation"]) == ("b1", "update")
+    assert not {"deployment", "project"} & activity.payload.keys()
 
 
 def test_one_activity_with_a_log_of_many_megabytes_is_read(desk: Desk) -> None:

@@ -38,7 +38,8 @@ def test_links_keep_their_path_and_lose_their_host(make: Make) -> None:
 
 def document(**links: object) -> bytes:
     """An environment with these links."""
-    return json.dumps({"id": "main", "type": "production", "status": "active", "_links": links}).encode()
+    own = {"self": {"href": MAIN}}
+    return json.dumps({"id": "main", "type": "production", "status": "active", "_links": {**own, **links}}).encode()
 
 
 def linked(desk: Desk, body: bytes) -> dict[str, str]:

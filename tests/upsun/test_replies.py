@@ -159,7 +159,6 @@ FIELDS: list[tuple[str, str, list[Any], bool]] = [
     ),
     ("environment", "last_backup_at", NOT_MOMENT, True),
     ("environment", "deployment_state.last_deployment_at", NOT_MOMENT, True),
-    ("environment", "_links", NOT_OBJECT, True),
     ("activity", "id", NOT_TEXT, False),
     ("activity", "type", NOT_TEXT, False),
     ("activity", "state", NOT_TEXT, False),
@@ -243,6 +242,17 @@ def test_a_null_flag_of_an_environment_is_the_careful_one(desk: Desk) -> None:
     assert null("is_dirty").is_dirty
     assert not null("has_staged_activities").has_staged_activities
     assert null("deployment_state.last_deployment_successful").deployment is None
+
+
+@pytest.mark.parametrize("links", [None, {}, *NOT_OBJECT, "left out"], ids=str)
+def test_an_environment_without_links_is_a_bad_reply(desk: Desk, links: object) -> None:
+    def change(inside: dict[str, Any], name: str) -> None:
+        inside[name] = links
+        if links == "left out":
+            del inside[name]
+
+    with pytest.raises(BadReply, match="_links"):
+        reading(desk, "environment", spoiled("environment", "_links", change))
 
 
 @pytest.mark.parametrize("text", [None, 7, [], {"a": 1}, "line\nbreak \x1b[31m red", "x" * 10_000, "\ud800"])
