@@ -94,7 +94,8 @@ class Activity:
     """What the platform records of one operation.
 
     It stands in the queue of its `environment`, and is listed for those that it `concerns` too. `worked` says
-    that what it commits is done, `deploys` that the rest of it is a deployment.
+    that what it commits is done, `deploys` that the rest of it is a deployment, `deployed` that this came to its end.
+    `payload` is what only this activity knows; `documents.payload` adds who, where and what.
     """
 
     number: int
@@ -116,7 +117,6 @@ class Activity:
     state: State = "pending"
     result: Result | None = None
     failure_reason: str | None = None
-    updated_at: datetime | None = None
     started_at: datetime | None = None
     commits_at: datetime | None = None
     ends_at: datetime | None = None
@@ -125,6 +125,7 @@ class Activity:
     commit: str | None = None
     worked: bool = False
     deploys: bool = False
+    deployed: bool = False
     commands: list[dict[str, Any]] = field(default_factory=list)
     log: list[LogLine] = field(default_factory=list)
 
@@ -158,4 +159,3 @@ class Activity:
     def write(self, at: datetime, message: str) -> None:
         """Add a line to the activity's log."""
         self.log.append(LogLine(at, message))
-        self.updated_at = at

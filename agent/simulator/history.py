@@ -37,6 +37,24 @@ class History:
         """The commits that this one is made from."""
         return self._versions[sha].parents
 
+    def knows(self, sha: str) -> bool:
+        """Whether a commit is in the repository."""
+        return sha in self._versions
+
+    def between(self, old: str, new: str) -> list[str]:
+        """What `new` has that `old` has not, newest first; nothing where either is unknown."""
+        if not (self.knows(old) and self.knows(new)):
+            return []
+        found: list[str] = []
+        known, ahead = self._reached(old), [new]
+        while ahead:
+            sha = ahead.pop(0)
+            if sha not in known:
+                known.add(sha)
+                found.append(sha)
+                ahead.extend(self._versions[sha].parents)
+        return found
+
     def ahead(self, head: str, of: str) -> int:
         """How many commits `head` has that `of` has not."""
         return len(self._reached(head) - self._reached(of))

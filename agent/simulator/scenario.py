@@ -81,6 +81,8 @@ class Scenario:
     `failing_commands` are types of activities, without `environment.`, whose command ends with exit code 1 (or
     `TYPE=CODE`) although the result is success. `reschedule_seconds`: an activity is put off once, in the state
     `scheduled`, when its turn comes. `final_state` is the state of an activity that ended, for a later API's word.
+    The deployment in an activity's payload has at least so many `apps`, `services`, `workers` and `routes`, and the log
+    of a deployment at least `log_bytes`. With 3, 4, 2 and 20 a page of 50 pushes has more than 2 MB.
     What is new is read late: `list_lag_seconds` for lists of activities, `activity_lag_seconds` for single
     activities and their logs (404 until then), `backup_lag_seconds` for backups, `variable_lag_seconds` for changes
     of variables, `environment_lag_seconds` for an environment's commits, backups and deployments,
@@ -161,6 +163,11 @@ class Scenario:
     absent_links: tuple[str, ...] = ()
     absent_list_links: tuple[str, ...] = ()
     latency_seconds: float = 0
+    apps: int = 1
+    services: int = 0
+    workers: int = 0
+    routes: int = 0
+    log_bytes: int = 0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -31,7 +31,6 @@ PARALLEL_ACTIVITIES = 2
 # A staging environment, and one whose id has to be percent-encoded.
 OTHERS = ("staging", "feature/login")
 AGE_OF_THE_PROJECT = timedelta(days=90)
-SHORTEST = timedelta(microseconds=1)
 
 
 class World:
@@ -56,7 +55,6 @@ class World:
         self.invitations = Invitations()
         self._staged: list[Activity] = []
         self._count = 0
-        self._creation_times: set[datetime] = set()
         self.born = now - AGE_OF_THE_PROJECT
         self.members = Members(scenario, self.born)
         self.add_environment(scenario.environment, "production", title="Main")
@@ -166,8 +164,9 @@ class World:
         """Queue an activity behind the others of its environment; `source` is the environment that it takes from."""
         at = self.now if at is None else at
         number = self.count()
-        title = self.environments[environment].title
-        other = None if source is None else self.environments[source].title
+        here = self.environments[environment]
+        other = None if source is None else self.environments[source]
+        what = (parameters or {}).get("cron")
         activity = Activity(
             number=number,
             id=identifier(self.scenario.project, "activity", number),
@@ -176,16 +175,15 @@ class World:
             environment=environment,
             concerns=concerns,
             user=user,
-            created_at=self._unused_moment(at),
+            created_at=at,
             visible_from=at + timedelta(seconds=self.scenario.list_lag_seconds),
             readable_from=at + timedelta(seconds=self.scenario.activity_lag_seconds),
             ready_at=at + timedelta(seconds=self.scenario.queue_seconds),
             plan=self._with_oddities(kind, plan),
-            parameters={"environment": environment, **(parameters or {})},
+            parameters={"user": user.id, "environment": environment, **(parameters or {})},
             payload={"user": user.brief(), **(payload or {})},
-            text=sentence(kind, user, title, other, html=False),
-            description=sentence(kind, user, title, other, html=True),
-            updated_at=at,
+            text=sentence(kind, user, here, other, what, html=False),
+            description=sentence(kind, user, here, other, what, html=True),
         )
         insort(self.activities, activity, key=lambda one: one.created_at)
         self.open.append(activity)
@@ -201,25 +199,16 @@ class World:
                 code = int(wanted or FAILED_COMMAND)
         return dataclasses.replace(plan, exit_code=code, reschedule=self.scenario.reschedule_seconds)
 
-    def _unused_moment(self, at: datetime) -> datetime:
-        """A creation time that no other activity has, so that paging by creation time loses none."""
-        while at in self._creation_times:
-            at += SHORTEST
-        self._creation_times.add(at)
-        return at
-
     def move(self, activity: Activity, at: datetime) -> None:
         """Let an activity have been asked for at another moment."""
         self.activities.remove(activity)
-        self._creation_times.discard(activity.created_at)
-        activity.created_at = self._unused_moment(at)
-        activity.visible_from = activity.readable_from = activity.ready_at = at
+        activity.created_at = activity.visible_from = activity.readable_from = activity.ready_at = at
         insort(self.activities, activity, key=lambda one: one.created_at)
 
     def release(self, activity: Activity) -> None:
         """Let a staged activity take its place in the queue."""
         activity.state, activity.result, activity.completed_at = "pending", None, None
-        activity.ready_at = activity.updated_at = self.now
+        activity.ready_at = self.now
         self.open.append(activity)
 
     def settle(self, now: datetime) -> None:

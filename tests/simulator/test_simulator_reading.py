@@ -34,12 +34,34 @@ def test_activities_are_listed_newest_first_ten_at_a_time_or_as_many_as_asked(as
     assert _numbers(ask) == newest_first[:4]
 
 
-def test_paging_by_creation_time_loses_nothing_even_of_the_same_moment(ask: Talker) -> None:
-    made = [ask.simulator.start_activity(seconds=0).id for _ in range(25)]
-    found: list[Any] = []
-    while page := ask.get(f"{ask.main}/activities?starts_at={found[-1]['created_at'] if found else '2999-01-01'}"):
-        found += page
-    assert [one["id"] for one in found] == made[::-1]
+def _all_pages(ask: Talker, start: str = "2999-01-01") -> list[str]:
+    """What the official client's loop finds: it drops by its id what a page repeats, and ends when nothing is new."""
+    found: dict[str, Any] = {}
+    while True:
+        page = ask.get(f"{ask.main}/activities?starts_at={start}")
+        fresh = [one for one in page if one["id"] not in found]
+        if not fresh:
+            return list(found)
+        found.update((one["id"], one) for one in fresh)
+        start = fresh[-1]["created_at"]
+
+
+def test_paging_by_creation_time_loses_nothing_of_the_same_moment(ask: Talker, clock: ManualClock) -> None:
+    made = []
+    for _ in range(5):
+        made += [ask.simulator.start_activity(seconds=0).id for _ in range(7)]
+        clock.advance(0.25)
+    assert len({one["created_at"] for one in ask.get(f"{ask.main}/activities?count=100")}) == 5
+    assert _all_pages(ask) == made[::-1]
+
+
+def test_starts_at_is_the_latest_moment_that_is_wanted(ask: Talker, clock: ManualClock) -> None:
+    first = ask.simulator.start_activity(seconds=0).id
+    clock.advance(1)
+    second = ask.simulator.start_activity(seconds=0).id
+    at = {one["id"]: one["created_at"] for one in ask.get(f"{ask.main}/activities")}
+    assert _numbers(ask, f"?starts_at={at[second]}") == [second, first]
+    assert _numbers(ask, f"?starts_at={at[first]}") == [first]
 
 
 def test_starts_at_may_carry_a_plus_plainly_or_encoded(ask: Talker, clock: ManualClock) -> None:

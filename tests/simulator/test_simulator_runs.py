@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.simulator.user import MACHINE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,7 +29,7 @@ def test_a_runtime_operation_ends_as_the_scenario_says_with_its_exit_code(
     before = ask.place()
     activity = ask.post(f"{CURRENT}/operations", {**CLEAR, "parameters": ["--all"]})
     assert (activity["type"], activity["environments"]) == ("environment.operation", ["main"])
-    assert activity["parameters"] == {"environment": "main", **CLEAR, "parameters": ["--all"]}
+    assert activity["parameters"] == {"user": MACHINE.id, "environment": "main", **CLEAR, "parameters": ["--all"]}
     clock.advance(5)
     seen = ask.get(f"{ask.main}/activities")[0]
     assert (seen["state"], seen["result"]) == (state, result)
@@ -98,7 +100,8 @@ def test_a_task_ends_as_the_scenario_says(
     variables = {"env": {"CHANNEL": "stable"}}
     activity = ask.post(f"{TASKS}/migrate/run", {"variables": variables})
     assert activity["type"] == "environment.task"
-    assert activity["parameters"] == {"environment": "main", "task": "migrate", "variables": variables}
+    expected = {"user": MACHINE.id, "environment": "main", "task": "migrate", "variables": variables}
+    assert activity["parameters"] == expected
     clock.advance(10)
     seen = ask.get(f"{ask.main}/activities")[0]
     assert (seen["state"], seen["result"]) == (state, result)
