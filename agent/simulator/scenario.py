@@ -19,6 +19,7 @@ ProjectRole = Literal["admin", "viewer"]
 MfaRefusal = Literal["step-up", "forbidden"]
 Status = Literal["active", "inactive", "paused", "dirty", "deleting"]
 Staging = Literal["own", "push"]
+RefusedToken = Literal["invalid_grant", "request_unauthorized"]
 
 ENDINGS = (
     "revert_outcome",
@@ -41,6 +42,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "mfa_refusal": get_args(MfaRefusal),
     "status": get_args(Status),
     "staging": get_args(Staging),
+    "refused_token": get_args(RefusedToken),
     "update_breaks_site": get_args(Breaks),
     **dict.fromkeys(ENDINGS, get_args(Ending)),
 }
@@ -69,7 +71,9 @@ class Scenario:
     `owner_token` is an API token of the project's owner; "" means that there is none.
     With `mfa_required` a bearer of a token that was made without MFA is refused: by a challenge to log in
     again (401, RFC 9470), or by 403, as `mfa_refusal` says. `mfa_enabled` is the machine user's account,
-    `token_mfa` its token. `tokens_manage_tokens` lets the bearer of an API token create and delete API tokens.
+    `token_mfa` its token. An API token that is unknown or revoked is refused in one of two forms, as `refused_token`
+    says: by 400, or by 401 with a hint. `tokens_manage_tokens` lets the bearer of an API token create and delete
+    API tokens.
     `mounts` are `path=source`, `source_operations` are `name` or `app:name`.
     `absent_links` are missing everywhere, `absent_list_links` from the list of environments only.
     `runtime_operations` are `name` or `app:name`, `tasks` are names; without any, the project has no tasks.
@@ -150,6 +154,7 @@ class Scenario:
     cron_spec: str = "*/5 * * * *"
     cron_command: str = ".upsun-agent/bin/upsun-agent tick"
     mounts: tuple[str, ...] = ("var/agent=storage",)
+    refused_token: RefusedToken = "invalid_grant"  # noqa: S105 - the name of a form, not a secret
     bearer_seconds: int = 900
     list_lag_seconds: float = 0
     activity_lag_seconds: float = 0

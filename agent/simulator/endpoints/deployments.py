@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from agent.simulator import body
+from agent.simulator import body, late
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents.deployment import deployment as deployment_document
 from agent.simulator.endpoints.environments import accepted, named_environment
@@ -56,7 +56,9 @@ def _deployed_environment(call: Call) -> Environment:
 
 def deployment(call: Call) -> Response:
     """The current deployment."""
-    return document(deployment_document(call.world, _deployed_environment(call), call.bearer().user))
+    one = _deployed_environment(call)
+    late.check_deployment(call.world, one)
+    return document(deployment_document(call.world, one, call.bearer().user))
 
 
 def run_operation(call: Call) -> Response:

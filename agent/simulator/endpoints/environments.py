@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from agent.simulator import body
+from agent.simulator import body, late
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents.activity import activity as activity_document
 from agent.simulator.documents.environment import environment as environment_document
@@ -27,25 +27,31 @@ def named_environment(call: Call) -> Environment:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such environment.") from None
 
 
-def accepted(call: Call, *activities: Activity, entity: dict[str, Any] | None = None) -> Response:
+def accepted(
+    call: Call,
+    *activities: Activity,
+    entity: dict[str, Any] | None = None,
+    status: HTTPStatus = HTTPStatus.ACCEPTED,
+) -> Response:
     """The answer to an operation that became activities, shown as they are by now."""
     call.world.settle(call.now)
     embedded: dict[str, Any] = {"activities": [activity_document(call.world, one) for one in activities]}
     if entity is not None:
         embedded["entity"] = entity
-    status = HTTPStatus.ACCEPTED
     return document({"status": status.phrase, "code": int(status), "_embedded": embedded}, status)
 
 
 def environments(call: Call) -> Response:
     """All environments of the project."""
     world, asking = call.world, call.bearer().user
-    return document([environment_document(world, one, asking, in_list=True) for one in world.environments.values()])
+    found = [late.environment(world, one) for one in world.environments.values()]
+    return document([environment_document(world, one, asking, in_list=True) for one in found])
 
 
 def environment(call: Call) -> Response:
     """One environment."""
-    return document(environment_document(call.world, named_environment(call), call.bearer().user))
+    one = late.environment(call.world, named_environment(call))
+    return document(environment_document(call.world, one, call.bearer().user))
 
 
 def settings(call: Call) -> Response:

@@ -40,7 +40,8 @@ def _staged(world: World, environment: Environment, user: User) -> Refusal | Non
 def _own_branches(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
     """Where a source integration manages branches, the platform does not (docs:create-apps/source-operations)."""
     if world.scenario.source_integration:
-        return Refusal(HTTPStatus.BAD_REQUEST, "The project's branches are managed by its source integration.")
+        reason = "The project's branches are managed by its source integration."
+        return Refusal(HTTPStatus.BAD_REQUEST, reason, detail={"error": reason})
     return None
 
 
