@@ -436,6 +436,55 @@ BUGS = (
         '        if self.state != "complete":\n',
         ("tests/engine/test_decide_endings.py",),
     ),
+    Bug(
+        "an activity that stages its change completes",
+        "agent/simulator/effects/course.py",
+        "    if activity.plan.stages_itself and activity.commit is not None",
+        "    if activity.plan.stages_itself and activity.commit is None",
+        ("tests/simulator/test_simulator_outcomes.py",),
+    ),
+    Bug(
+        "a cancelled activity has no result",
+        "agent/simulator/effects/course.py",
+        '    activity.result = "failure"\n    activity.commits_at = None\n',
+        "    activity.result = None\n    activity.commits_at = None\n",
+        ("tests/simulator/test_simulator_odd_activities.py",),
+    ),
+    Bug(
+        "a payload is without its deployment",
+        "agent/simulator/documents/payload.py",
+        "        found |= _deployment(world, one, one.completed_at)\n",
+        "        _deployment(world, one, one.completed_at)\n",
+        ("tests/simulator/test_simulator_payloads.py",),
+    ),
+    Bug(
+        "starts_at leaves out its own moment",
+        "agent/simulator/endpoints/activities.py",
+        "one.created_at > before",
+        "one.created_at >= before",
+        ("tests/simulator/test_simulator_reading.py",),
+    ),
+    Bug(
+        "a backup that reads do not show yet is listed",
+        "agent/simulator/late.py",
+        "one.created_at <= shown",
+        "one.created_at <= world.now",
+        ("tests/simulator/test_simulator_late.py",),
+    ),
+    Bug(
+        "a step-up challenge is an ordinary 401",
+        "agent/simulator/answers.py",
+        'realm="api", error="{code}',
+        'realm="api", error="invalid_token',
+        ("tests/simulator/test_simulator_odd_activities.py",),
+    ),
+    Bug(
+        "answers are never packed",
+        "agent/simulator/packing.py",
+        'quality("gzip") > 0',
+        'quality("gzip") > 1',
+        ("tests/simulator/test_simulator_refusals.py",),
+    ),
 )
 
 
