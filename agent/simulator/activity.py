@@ -37,8 +37,6 @@ VARIABLE_UPDATE = "environment.variable.update"
 VARIABLE_DELETE = "environment.variable.delete"
 VARIABLE_CHANGES = (VARIABLE_CREATE, VARIABLE_UPDATE, VARIABLE_DELETE)
 UNFINISHED: tuple[State, ...] = ("pending", "in_progress", "scheduled")
-# What only stages its change where the project deploys manually and `staging` is own.
-STAGING = (PUSH, SOURCE_OPERATION, MERGE, SYNCHRONIZE, *VARIABLE_CHANGES)
 ALMOST_DONE = 99
 DONE = 100
 

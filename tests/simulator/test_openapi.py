@@ -71,6 +71,9 @@ WORLDS: dict[str, dict[str, Any]] = {
     "that fails": {"backup_outcome": "failure", "update_outcome": "failure", "deploy_outcome": "failure"},
     "that cancels": {"backup_outcome": "cancelled", "update_outcome": "cancelled"},
     "that stages": {"manual_deployment": True},
+    "that stages pushes": {"manual_deployment": True, "staging": "push"},
+    "that is large": {"apps": 3, "services": 4, "workers": 2, "routes": 20, "log_bytes": 80_000},
+    "that puts off": {"reschedule_seconds": 10, "failing_commands": ("backup=3", "redeploy")},
     "that goes through an integration": {"source_integration": True, "source_operations": ("update", "other")},
     "that is paused": {"status": "paused"},
 }
