@@ -195,6 +195,11 @@ class Scenario:
             if text.partition("=")[2].strip("0123456789"):
                 raise ValueError(f"the failing command {text!r} is not TYPE or TYPE=CODE")
 
+    @property
+    def larger(self) -> bool:
+        """Whether deployments in payloads are those of a larger project."""
+        return self.apps > 1 or any((self.services, self.workers, self.routes))
+
     def changed(self, **changes: Any) -> Scenario:
         """The same scenario with some fields changed, as a test or a control request names them."""
         known = {field.name for field in dataclasses.fields(self)}

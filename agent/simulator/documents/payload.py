@@ -89,6 +89,11 @@ def _deployment(world: World, one: Activity, at: datetime) -> dict[str, Any]:
     if place is None:
         return {}
     found = _bare(deployment(world, place.seen_at(at), OWNER))
-    info = {"settings": settings(world), "capabilities": capabilities(world)}
-    found["project_info"] = {**found["project_info"], **info}
+    info = {**found["project_info"], "settings": settings(world)}
+    if world.scenario.larger:
+        info["capabilities"] = capabilities(world)
+    else:
+        # The documented example, of one app, has neither.
+        found["container_profiles"] = {}
+    found["project_info"] = info
     return {"deployment": crowded(found, world.scenario)}
