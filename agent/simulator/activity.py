@@ -29,6 +29,25 @@ BRANCH = "environment.branch"
 ACTIVATE = "environment.activate"
 PAUSE = "environment.pause"
 RESUME = "environment.resume"
+DEACTIVATE = "environment.deactivate"
+DELETE = "environment.delete"
+UPDATE_HTTP_ACCESS = "environment.update.http_access"
+UPDATE_SMTP = "environment.update.smtp"
+UPDATE_ROBOTS = "environment.update.restrict_robots"
+UPDATE_RESOURCES = "environment.resources.update"
+DOMAIN_CREATE = "environment.domain.create"
+DOMAIN_UPDATE = "environment.domain.update"
+DOMAIN_DELETE = "environment.domain.delete"
+# Changes of settings that a deployment brings live.
+SETTING_CHANGES = (
+    UPDATE_HTTP_ACCESS,
+    UPDATE_SMTP,
+    UPDATE_ROBOTS,
+    UPDATE_RESOURCES,
+    DOMAIN_CREATE,
+    DOMAIN_UPDATE,
+    DOMAIN_DELETE,
+)
 OPERATION = "environment.operation"
 TASK = "environment.task"
 CRON = "environment.cron"

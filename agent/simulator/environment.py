@@ -46,6 +46,15 @@ class DataNote:
     at: datetime
 
 
+@dataclass(frozen=True)
+class HttpAccess:
+    """Who may open the site: `addresses` are rules of `permission` and `address`, `basic_auth` passwords by name."""
+
+    is_enabled: bool = True
+    addresses: list[dict[str, str]] = field(default_factory=list)
+    basic_auth: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(kw_only=True, eq=False)
 class Environment:
     """A branch and what runs from it."""
@@ -65,6 +74,18 @@ class Environment:
     data_from: DataNote | None = None
     data_restored_from: DataNote | None = None
     is_pr: bool = False
+    # Settings that somebody changed; None is what the platform decides by the type of environment or the project.
+    enable_smtp: bool | None = None
+    restrict_robots: bool | None = None
+    manual_deployment: bool | None = None
+    http_access: HttpAccess = field(default_factory=HttpAccess)
+    # The access that the last deployment that worked has put in front of the site.
+    guarded: HttpAccess = field(default_factory=HttpAccess)
+    attributes: dict[str, str] = field(default_factory=dict)
+    clone_parent_on_create: bool = True
+    # What was set for a container, by its name: `profile_size`, `instance_count`, `disk`; and what of it is live.
+    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sized: dict[str, dict[str, Any]] = field(default_factory=dict)
     # The variables that the last deployment that worked has put into the containers.
     live: list[Variable] = field(default_factory=list)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agent.simulator.identifier import commit_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Breaks = Literal["never", "staging", "production", "everywhere"]
 
@@ -24,6 +27,12 @@ class History:
 
     def __init__(self) -> None:
         self._versions: dict[str, Version] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._versions)
+
+    def __contains__(self, sha: object) -> bool:
+        return sha in self._versions
 
     def add(self, sha: str, parents: tuple[str, ...], breaks: Breaks = "never") -> None:
         """Keep a commit, unless it is known."""

@@ -76,7 +76,8 @@ class Scenario:
     API tokens.
     `mounts` are `path=source`, `source_operations` are `name` or `app:name`.
     `absent_links` are missing everywhere, `absent_list_links` from the list of environments only.
-    `runtime_operations` are `name` or `app:name`, `tasks` are names; without any, the project has no tasks.
+    `runtime_operations` are `name` or `app:name`, with `=role` behind where it takes another role than contributor;
+    `tasks` are names.
     A merge, and a synchronization, last for their own seconds and then for those of the deployment, in one
     activity. `unmerged_sync`: code is brought to an environment that has commits of its own by a merge, as the
     official CLI's help has it, or not at all, as the official document has it. `switch_seconds` is for
@@ -187,6 +188,10 @@ class Scenario:
                 _check_like(field, value)
         if not FIRST_STATUS <= self.site_status <= LAST_STATUS:
             raise ValueError(f"site_status is {self.site_status}, no HTTP status that ends a request")
+        for operation in self.runtime_operations:
+            role = operation.partition("=")[2]
+            if role and role not in get_args(Role):
+                raise ValueError(f"the runtime operation {operation!r} names no role: {', '.join(get_args(Role))}")
         for mount in self.mounts:
             if mount.partition("=")[2] not in SOURCES:
                 raise ValueError(f"the mount {mount!r} is not PATH=SOURCE with one of {', '.join(SOURCES)}")

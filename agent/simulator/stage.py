@@ -67,6 +67,10 @@ class Stage(Household, Colleagues):
                 self.platform.tokens.revoke(old.token)
                 self._add_machine_token(world.scenario, age=0)
             self._age_machine_token(world, changes)
+            world.integrations.follow(world.scenario)
+            if "manual_deployment" in changes:
+                for place in world.environments.values():
+                    place.manual_deployment = None
             if changes.keys() & {"role", "other_role", "project_role"}:
                 world.members.grant(user.MACHINE, permissions_of(world.scenario), world.now)
 
@@ -255,7 +259,7 @@ class Stage(Household, Colleagues):
             place = self._place(environment)
             sha = commit_hash(place.head, "pushed", world.count())
             world.move_head(place, sha, world.now, "pushed", breaks=breaks or world.history.breaks(place.head))
-            return push(world, place.id, sha, who=_named(user), plan=code.update_plan(world), at=world.now)
+            return push(world, place.id, sha, who=_named(user), plan=code.update_plan(world, place), at=world.now)
 
     def redeploy(self, environment: str | None = None, *, user: str = user.OWNER.id) -> Activity:
         """Queue somebody else's redeployment."""

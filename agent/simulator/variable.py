@@ -85,6 +85,11 @@ class Variables:
                 found._all[key] = variable
         return found
 
+    def forget(self, environment: str) -> None:
+        """Take away every variable of an environment."""
+        for one in [one for one in self if one.environment == environment]:
+            self.remove(one)
+
     def seen(self, environments: Mapping[str, Environment], environment: str) -> list[Variable]:
         """What an environment has itself, and what it inherits from the nearest of its ancestors, by name."""
         found: dict[str, Variable] = {}

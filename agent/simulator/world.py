@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from agent.simulator.activity import ACTIVATE, CRON, SYNCHRONIZE, Activity, Arrival, Plan
 from agent.simulator.backup import Backup
-from agent.simulator.effects import code, course
+from agent.simulator.domain import Domains
+from agent.simulator.effects import backups, code, course
 from agent.simulator.effects.story import sentence
 from agent.simulator.environment import FAILED_COMMAND, Commit, Deployment, Environment
 from agent.simulator.history import Breaks, History
 from agent.simulator.identifier import commit_hash, identifier
+from agent.simulator.integration import Integrations
 from agent.simulator.invitation import Invitations
 from agent.simulator.members import Members
 from agent.simulator.variable import Variables
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 
     from agent.simulator.environment import EnvironmentType
     from agent.simulator.scenario import Scenario, Status
+    from agent.simulator.ssh_key import SshKey
     from agent.simulator.user import User
 
 PARALLEL_ACTIVITIES = 2
 # A staging environment, and one whose id has to be percent-encoded.
 OTHERS = ("staging", "feature/login")
 AGE_OF_THE_PROJECT = timedelta(days=90)
+TITLE = "Simulated project"
 
 
 class World:
@@ -53,8 +57,12 @@ class World:
         self.history = History()
         self.variables = Variables()
         self.invitations = Invitations()
+        self.domains = Domains()
+        self.ssh_keys: list[SshKey] = []
+        self.integrations = Integrations(scenario, now - AGE_OF_THE_PROJECT)
         self._staged: list[Activity] = []
         self._count = 0
+        self.title, self.description, self.timezone = TITLE, "", "UTC"
         self.born = now - AGE_OF_THE_PROJECT
         self.members = Members(scenario, self.born)
         self.add_environment(scenario.environment, "production", title="Main")
@@ -129,6 +137,25 @@ class World:
         else:
             environment.status = status
         environment.updated_at = at
+
+    def deploys_manually(self, environment: Environment) -> bool:
+        """Return whether changes wait to be deployed by hand: by the environment's setting, else the scenario's."""
+        if environment.manual_deployment is None:
+            return self.scenario.manual_deployment
+        return environment.manual_deployment
+
+    def remove_environment(self, name: str, at: datetime) -> None:
+        """Remove an environment with all that belongs to it; its children become those of its parent."""
+        gone = self.environments.pop(name)
+        for one in self.environments.values():
+            if one.parent == name:
+                one.parent = gone.parent
+        for backup in [one for one in self.backups if one.environment == name]:
+            backups.drop(self, backup, at)
+        self.variables.forget(name)
+        self.domains.forget(name)
+        self.open = [one for one in self.open if one.environment != name]
+        self._staged = [one for one in self._staged if one.environment != name]
 
     def parent_of(self, environment: Environment) -> Environment | None:
         """The environment's parent."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from agent.simulator import ManualClock, Simulator, SystemClock
+from agent.simulator.documents.reference import reference
 
 from simulator_talker import START, Talker  # isort: skip
 
@@ -201,7 +202,11 @@ def test_a_client_in_process_that_lost_the_encoding_still_reaches_an_id_with_a_s
         ("POST", "/projects/abcdefgh1234z/invitations", 403),
         ("GET", "/projects/abcdefgh1234z/integrations", 403),
         ("POST", "/projects/abcdefgh1234z", 405),
-        ("PATCH", "/projects/abcdefgh1234z/environments/main", 405),
+        ("PUT", "/projects/abcdefgh1234z/environments/main", 405),
+        ("GET", "/ref/users?in=x&sig=x", 403),
+        ("GET", "/projects/abcdefgh1234z/user-access", 403),
+        ("GET", "/organizations/none", 404),
+        ("GET", "/projects/abcdefgh1234z/git/commits/none", 404),
         ("GET", "/users/0b5f2c9e-0000-0000-0000-000000000000", 403),
         ("GET", "/users/0b5f2c9e-0000-0000-0000-000000000000/extended-access", 403),
         ("GET", "/ref/users?sig=x", 400),
@@ -228,12 +233,12 @@ def test_a_body_that_is_not_json_is_refused(ask: Talker) -> None:
 
 def test_references_name_what_is_known_and_say_null_for_the_rest(ask: Talker) -> None:
     me = ask.get("/users/me")["id"]
-    assert ask.get(f"/ref/users?in={me},nobody&sig=x")["nobody"] is None
-    assert ask.get("/ref/projects?in=abcdefgh1234z,other&sig=x")["other"] is None
+    assert ask.get(reference("users", me, "nobody")["href"])["nobody"] is None
+    assert ask.get(reference("projects", "abcdefgh1234z", "other")["href"])["other"] is None
     access = ask.get(f"/users/{me}/extended-access?filter[resource_type]=project")["items"]
     assert [row["resource_id"] for row in access] == ["abcdefgh1234z"]
     organization = access[0]["organization_id"]
-    assert ask.get(f"/ref/organizations?in={organization}&sig=x")[organization]["id"] == organization
+    assert ask.get(reference("organizations", organization)["href"])[organization]["id"] == organization
     assert ask.get(f"/users/{me}/extended-access?filter[resource_type]=organization")["items"] == []
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.simulator.user import User
     from agent.simulator.world import World
 
-DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES)
+DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES, *kinds.SETTING_CHANGES)
 
 
 def commit(world: World, activity: Activity, at: datetime) -> None:
@@ -120,6 +120,8 @@ def deploy(world: World, activity: Activity, at: datetime) -> None:
     environment.record(Deployment(at, environment.head, activity.id, successful=good, commands=activity.commands))
     if good:
         environment.live = world.variables.deployed(world.environments, environment.id)
+        environment.guarded = environment.http_access
+        environment.sized = dict(environment.sizes)
     if activity.type == kinds.DEPLOY:
         for one in world.staged(environment.id):
             _release(one, activity, at)

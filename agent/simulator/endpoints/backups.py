@@ -90,6 +90,8 @@ def _target(call: Call, backup: Backup, wishes: dict[str, Any]) -> Environment:
         return world.environments[name]
     if origin not in world.environments:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"There is no environment {name}, and none to branch it off.")
+    # Everybody may branch, but a backup's data goes only where its reader is an admin.
+    check_allowed(world, world.environments[origin], user)
     guard.check(world, world.environments[origin], user, "branch")
     check_new(call, name)
     return world.branch_off(world.environments[origin], name, "development", title=name)
