@@ -485,6 +485,41 @@ BUGS = (
         'quality("gzip") > 1',
         ("tests/simulator/test_simulator_refusals.py",),
     ),
+    Bug(
+        "the simulator lets any signature open a list of references",
+        "agent/simulator/documents/reference.py",
+        "    return hmac.compare_digest(signature(kind, *ids).encode(), given.encode())",
+        "    return hmac.compare_digest(signature(kind, *ids).encode(), signature(kind, *ids).encode()) or bool(given)",
+        suite=("tests/simulator/test_simulator_links.py",),
+    ),
+    Bug(
+        "the simulator runs any runtime operation for a contributor",
+        "agent/simulator/endpoints/deployments.py",
+        "    if not has_role(call.world, one, user, found[0].role):",
+        '    if not has_role(call.world, one, user, "contributor"):',
+        suite=("tests/simulator/test_simulator_surroundings.py",),
+    ),
+    Bug(
+        "the simulator shows everybody who has access to the project",
+        "agent/simulator/endpoints/access.py",
+        "    check_admin(call)\n    size, start =",
+        "    size, start =",
+        suite=("tests/simulator/test_simulator_reading.py", "tests/simulator/test_simulator_access.py"),
+    ),
+    Bug(
+        "a deleted environment of the simulator leaves its backups behind",
+        "agent/simulator/world.py",
+        "            backups.drop(self, backup, at)\n",
+        "            pass\n",
+        suite=("tests/simulator/test_simulator_settings.py",),
+    ),
+    Bug(
+        "HTTP access of the simulator shows in the settings and not at the site",
+        "agent/simulator/effects/code.py",
+        "        environment.guarded = environment.http_access\n",
+        "",
+        suite=("tests/simulator/test_simulator_settings.py",),
+    ),
 )
 
 
