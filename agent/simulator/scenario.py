@@ -75,6 +75,7 @@ class Scenario:
     says: by 400, or by 401 with a hint. `tokens_manage_tokens` lets the bearer of an API token create and delete
     API tokens.
     `mounts` are `path=source`, `source_operations` are `name` or `app:name`.
+    `region_url` is the regional host that links name: another listener of the same simulator can be it.
     `absent_links` are missing everywhere, `absent_list_links` from the list of environments only.
     `runtime_operations` are `name` or `app:name`, with `=role` behind where it takes another role than contributor;
     `tasks` are names.
@@ -165,6 +166,7 @@ class Scenario:
     deployment_lag_seconds: float = 0
     page_size: int = 10
     regional_links: bool = True
+    region_url: str = "https://eu-5.platform.sh"
     links_vanish_when_busy: bool = False
     absent_links: tuple[str, ...] = ()
     absent_list_links: tuple[str, ...] = ()

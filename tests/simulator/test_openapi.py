@@ -185,6 +185,25 @@ def test_every_answer_validates(make: Callable[..., Talker], clock: ManualClock,
     assert openapi_document.problems_of_requests(ask.simulator.requests) == []
 
 
+def test_what_is_changed_validates_too(ask: Talker, boss: Talker, clock: ManualClock) -> None:
+    boss("PATCH", boss.main, {"http_access": {"addresses": [{"permission": "allow", "address": "192.0.2.1"}]}})
+    boss("PATCH", f"{boss.main}/deployments/next", {"webapps": {"app": {"instance_count": 2}}})
+    boss("POST", f"{boss.main}/domains", {"name": "example.com"})
+    boss("POST", f"{boss.staging}/domains", {"name": "staging.example.com", "replacement_for": "example.com"})
+    ask.update()
+    paths = ["main", "main/deployments/next", "main/routes", "main/domains", "staging/domains", "main/activities"]
+    found = [f"{ask.project}/environments/{path}" for path in paths]
+    for moment in (0, 1, 3600):
+        clock.advance(moment)
+        for path in (*found, ask.project, f"{ask.project}/environments", f"{ask.project}/activities"):
+            answer = ask("GET", path)
+            assert openapi_document.problem_of_answer("GET", path, answer.status, answer.text) is None
+    base = ask.simulator.world.environments["staging"].head
+    path = f"{ask.project}/git/diffs/{base}/{ask.place()['head_commit']}"
+    answer = ask("GET", path)
+    assert (len(answer.content), openapi_document.problem_of_answer("GET", path, 200, answer.text)) == (1, None)
+
+
 def test_what_the_document_does_not_allow_is_found() -> None:
     document = openapi_document
     backup = "/api/projects/p/environments/feature%2Flogin/backup"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+
+from agent.simulator import serve
 
 from simulator_talker import Talker  # isort: skip
 
@@ -40,6 +43,17 @@ def test_a_running_environment_says_where_its_site_and_its_containers_are(ask: T
         "pf:ssh:app": {"href": f"{user}@ssh.eu-5.platform.sh"},
         "pf:ssh:app--queue": {"href": f"{user}--queue@ssh.eu-5.platform.sh"},
     }
+
+
+def test_another_listener_can_be_the_regional_host_that_links_name(ask: Talker) -> None:
+    with serve(ask.simulator) as central, serve(ask.simulator) as regional:
+        ask.simulator.change(region_url=regional.url)
+        token = ask.exchange().content["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        found = httpx.get(f"{central.url}{ask.main}", headers=headers).json()
+        href = found["_links"]["self"]["href"]
+        assert href == f"{regional.url}/api{ask.main}"
+        assert httpx.get(href, headers=headers).json() == found
 
 
 def test_one_that_does_not_run_has_no_addresses(ask: Talker, clock: ManualClock) -> None:

@@ -36,7 +36,7 @@ def resource(scenario: Scenario, path: str, schema: str = "") -> dict[str, Any]:
 
     A `self` link says in its `meta` of which schema the resource is (the OpenAPI document, "HAL Links").
     """
-    found: dict[str, Any] = {"href": f"https://{REGION}/api{path}" if scenario.regional_links else path}
+    found: dict[str, Any] = {"href": f"{scenario.region_url}/api{path}" if scenario.regional_links else path}
     return {**found, "meta": {"type": "object", "title": schema}} if schema else found
 
 

@@ -42,9 +42,10 @@ def deploy(call: Call) -> Response:
 
 
 def deployments(call: Call) -> Response:
-    """The deployments that can be read: the current one, once there is one."""
+    """The deployments that can be read: the current one, once there is one, while the environment is not inactive."""
     one = named_environment(call)
-    found = [deployment_document(call.world, one, call.bearer().user)] if one.deployments else []
+    live = one.deployments and call.world.status_of(one) != "inactive"
+    found = [deployment_document(call.world, one, call.bearer().user)] if live else []
     return document(found)
 
 
