@@ -86,6 +86,7 @@ CLOSED = (
     ("GET", "/users/<s:user>/teams", organizations.teams_of_user),
     ("GET", "/organizations", organizations.organizations),
     ("GET", ORGANIZATION, organizations.organization),
+    ("PATCH", ORGANIZATION, organizations.update),
     ("GET", f"{ORGANIZATION}/members", organizations.members),
     ("GET", f"{ORGANIZATION}/members/<s:user>", organizations.member),
     ("GET", f"{ORGANIZATION}/address", organizations.address),

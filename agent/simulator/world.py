@@ -62,6 +62,7 @@ class World:
         self.integrations = Integrations(scenario, now - AGE_OF_THE_PROJECT)
         self._staged: list[Activity] = []
         self._count = 0
+        self.organization = {"name": "simulated", "label": "Simulated organization", "country": "FR"}
         self.title, self.description, self.timezone = TITLE, "", "UTC"
         self.born = now - AGE_OF_THE_PROJECT
         self.members = Members(scenario, self.born)

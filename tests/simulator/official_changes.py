@@ -6,6 +6,7 @@ from official_rows import (
     DOMAIN,
     GRACE,
     ON_STAGING,
+    ORG,
     Row,
     backup,
     books,
@@ -163,6 +164,12 @@ CHANGING = {
         "operation:run clear-cache --yes --wait",
         ("succeeded",),
         left=lambda cli, _: books(cli, "activities")[-1]["type"] == "environment.operation",
+    ),
+    "organization:info a label": Row(
+        f"organization:info {ORG} label Shops",
+        ("set to: Shops",),
+        left=lambda cli, _: cli.simulator.world.organization["label"] == "Shops",
+        owner=True,
     ),
     "project:info a title": Row(
         "project:info title Shop",

@@ -55,6 +55,7 @@ READING = {
     "environment:url": Row("environment:url --primary --pipe", ("https://www.example.com/",), domain),
     "environment:http-access": Row("environment:http-access", ("is_enabled: true",)),
     "environment:deploy:type": Row("environment:deploy:type --pipe", ("automatic",)),
+    "environment:ssh to all containers": Row("environment:ssh --all", ("--app@ssh.", "--app--queue@ssh.")),
     "environment:ssh": Row(
         "environment:ssh --pipe --app app", (f"{PROJECT}-{{machine}}--app@ssh.eu-5.platform.sh",), machine
     ),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from agent.simulator import serve
+from agent.simulator import router, serve
+from agent.simulator.user import OWNER
 
 from simulator_talker import Talker  # isort: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from agent.simulator import ManualClock
 
@@ -99,6 +101,42 @@ def test_a_project_shows_its_parts_to_all_and_changes_to_its_admins(ask: Talker,
     assert ask("PATCH", ask.project, {"title": "Shop"}).status == 403
     assert boss("PATCH", boss.project, {"title": "Shop"}).status == 202
     assert ask.get(ask.project)["title"] == "Shop"
+
+
+def test_every_link_leads_to_what_answers_its_method(boss: Talker) -> None:
+    simulator = boss.simulator
+    simulator.change(source_integration=True)
+    simulator.add_backup()
+    simulator.add_domain("example.com")
+    simulator.add_variable("env:NEW", "x")
+    simulator.start_activity(seconds=None)
+    team = simulator.add_team("Operators", ["viewer"], ["grace"])
+    (organization,) = boss.get(f"/users/{OWNER.id}/organizations")["items"]
+    ends = ("backups", "variables", "activities", "domains", "deployments", "settings", "deployments/next")
+    paths = [f"{boss.staging}", *(f"{boss.main}/{end}" for end in ends), boss.main, boss.project]
+    paths += [f"{boss.project}/{end}" for end in ("integrations", "environment-types", "domains", "certificates")]
+    paths += [f"/organizations/{organization['id']}", f"/teams/{team.id}", f"{boss.project}/user-access"]
+    routes, tried = router._MAP.bind("simulator.invalid"), set()
+    for path in paths:
+        for one in _resources(boss.get(path)):
+            for name, link in one["_links"].items():
+                if name.startswith(("ssh", "pf:", "public-url")):
+                    continue
+                where = urlsplit(link["href"]).path.removeprefix("/api")
+                methods = [name for name in link.get("meta", {}) if name in ("get", "post", "patch", "delete")]
+                for method in methods or [link.get("method", "GET")]:
+                    routes.match(path_info=where, method=method.upper())
+                    tried.add(name)
+    assert len(tried) > 40, sorted(tried)
+
+
+def _resources(content: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(content, list):
+        for one in content:
+            yield from _resources(one)
+    elif "_links" in content:
+        yield content
+        yield from _resources(content.get("items", []))
 
 
 def test_a_signature_holds_for_its_list_and_its_kind_only(ask: Talker) -> None:

@@ -29,6 +29,5 @@ def integration(world: World, one: Integration) -> dict[str, Any]:
             "#delete": links.action(scenario, path, "delete"),
             "#validate": links.action(scenario, f"{path}/validate"),
             "#activities": links.action(scenario, f"{path}/activities", "get"),
-            **({"#hook": links.action(scenario, f"{path}/hook")} if one.role == "source" else {}),
         },
     }

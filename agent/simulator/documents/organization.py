@@ -28,16 +28,14 @@ def organization(world: World, asking: User) -> dict[str, Any]:
         found |= {
             "update": {"href": PATH, "method": "PATCH"},
             "members": {"href": f"{PATH}/members"},
-            "create-member": {"href": f"{PATH}/members", "method": "POST"},
             "address": {"href": f"{PATH}/address"},
             "profile": {"href": f"{PATH}/profile"},
             "subscriptions": {"href": f"{PATH}/subscriptions"},
-            "create-subscription": {"href": f"{PATH}/subscriptions", "method": "POST"},
         }
     return {
         **organization_reference(world),
         "namespace": "simulated",
-        "country": "FR",
+        "country": world.organization["country"],
         "capabilities": list(CAPABILITIES),
         "status": "active",
         "_links": found,

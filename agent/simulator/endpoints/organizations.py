@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from agent.simulator import body
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents import organization as shapes
 from agent.simulator.documents.account import ORGANIZATION
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from agent.simulator.call import Call
     from agent.simulator.team import Team
 
-NAMES = (ORGANIZATION, "name=simulated")
-
 
 def _items(call: Call, items: list[dict[str, Any]], **references: Iterable[str]) -> Response:
     """Answer with a collection of an account API, and links to short forms of what it names."""
@@ -33,7 +32,7 @@ def _items(call: Call, items: list[dict[str, Any]], **references: Iterable[str])
 
 def _check_organization(call: Call, *, owner: bool = False) -> None:
     """Refuse who does not belong to the organization; with `owner` everybody but its owner."""
-    if call.values["organization"] not in NAMES:
+    if call.values["organization"] not in (ORGANIZATION, f"name={call.world.organization['name']}"):
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such organization.")
     asking = call.bearer().user
     if call.world.members.member(asking.id) is None or (owner and asking.id != OWNER.id):
@@ -64,6 +63,14 @@ def _organizations(call: Call) -> Response:
 def organization(call: Call) -> Response:
     """Answer with the organization."""
     _check_organization(call)
+    return document(shapes.organization(call.world, call.bearer().user))
+
+
+def update(call: Call) -> Response:
+    """Change what the organization is called, and where it is."""
+    _check_organization(call, owner=True)
+    wishes = body.fields(call, {}, {"name": body.text, "label": body.text, "country": body.text})
+    call.world.organization |= wishes
     return document(shapes.organization(call.world, call.bearer().user))
 
 
