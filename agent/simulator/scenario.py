@@ -190,10 +190,7 @@ class Scenario:
                 _check_like(field, value)
         if not FIRST_STATUS <= self.site_status <= LAST_STATUS:
             raise ValueError(f"site_status is {self.site_status}, no HTTP status that ends a request")
-        for operation in self.runtime_operations:
-            role = operation.partition("=")[2]
-            if role and role not in get_args(Role):
-                raise ValueError(f"the runtime operation {operation!r} names no role: {', '.join(get_args(Role))}")
+        _check_roles(self.runtime_operations)
         for mount in self.mounts:
             if mount.partition("=")[2] not in SOURCES:
                 raise ValueError(f"the mount {mount!r} is not PATH=SOURCE with one of {', '.join(SOURCES)}")
@@ -216,6 +213,14 @@ class Scenario:
             if name in FIXED and value != getattr(self, name):
                 raise ValueError(f"{name!r} cannot change while the simulator runs")
         return dataclasses.replace(self, **changes)
+
+
+def _check_roles(operations: tuple[str, ...]) -> None:
+    """Refuse a runtime operation that asks for a role that there is not."""
+    for operation in operations:
+        role = operation.partition("=")[2]
+        if role and role not in get_args(Role):
+            raise ValueError(f"the runtime operation {operation!r} names no role: {', '.join(get_args(Role))}")
 
 
 def _check_like(field: dataclasses.Field[Any], value: object) -> None:
