@@ -60,6 +60,14 @@ def test_a_commit_is_by_who_asked_for_it_and_on_top_of_the_one_before(ask: Talke
     assert (before["author"]["name"], before["message"], before["parents"]) == ("Ada Owner", "Initial commit\n", [])
 
 
+def test_a_pushed_commit_is_by_who_pushed_it_and_the_activity_says_the_same(ask: Talker) -> None:
+    ask.simulator.push(user="grace")
+    (told,) = ask.get(f"{ask.main}/activities?type=environment.push")[0]["payload"]["commits"]
+    seen = ask.get(f"{GIT}/commits/{told['sha']}")
+    assert (seen["author"]["name"], seen["message"].strip()) == ("Grace Colleague", told["message"])
+    assert seen["parents"] == told["parents"]
+
+
 def test_what_an_update_changed_can_be_read(ask: Talker, clock: ManualClock) -> None:
     old = ask.place()["head_commit"]
     ask.update()

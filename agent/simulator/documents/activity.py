@@ -67,7 +67,7 @@ def _links(one: Activity, *, scenario_path: str, world: World) -> links.Links:
     scenario = world.scenario
     path = f"{scenario_path}/activities/{links.segment(one.id)}"
     found = {
-        "self": links.resource(scenario, path),
+        "self": links.resource(scenario, path, "Activity"),
         "log": links.resource(scenario, f"{path}/log"),
     }
     if one.unfinished:

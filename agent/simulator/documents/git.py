@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent.simulator import activity as kinds
 from agent.simulator.documents import links
 from agent.simulator.documents.moment import written
+from agent.simulator.environment import Commit
 from agent.simulator.identifier import commit_hash
 from agent.simulator.user import OWNER
 
@@ -40,7 +41,7 @@ def ref(world: World, environment: str) -> dict[str, Any]:
 
 def commit(world: World, objects: Objects, sha: str) -> dict[str, Any]:
     """Return a commit; its author and committer are who asked for what made it (observed for source operations)."""
-    at, who, message = _origin(world, sha)
+    at, who, message = origin(world, sha)
     signature = {"date": written(at), "name": f"{who.first_name} {who.last_name}", "email": who.email}
     return {
         "id": sha,
@@ -54,16 +55,17 @@ def commit(world: World, objects: Objects, sha: str) -> dict[str, Any]:
     }
 
 
-def _origin(world: World, sha: str) -> tuple[datetime, User, str]:
+def origin(world: World, sha: str) -> tuple[datetime, User, str]:
     """Return when, by whom and why a commit was made: by the environment that had it first, and its activity."""
     seen = [one for place in world.environments.values() for one in place.commits if one.sha == sha]
-    if not seen:
-        return world.born, OWNER, "Work\n"
-    first = min(seen, key=lambda one: one.at)
-    made = world.by_id.get(first.by)
-    if made is None:
-        return first.at, OWNER, "Initial commit\n" if first.by == "initial" else "Work\n"
-    message = MESSAGES.get(made.type, "Work").format(source=made.parameters.get("environment", "main"))
+    first = min(seen, key=lambda one: one.at, default=Commit(sha, world.born, ""))
+    if first.by == "initial":
+        return first.at, OWNER, "Initial commit\n"
+    pushed = next((one for one in world.activities if one.type == kinds.PUSH and one.commit == sha), None)
+    made = world.by_id.get(first.by, pushed)
+    if made is None or made.type not in MESSAGES:
+        return first.at, OWNER if made is None else made.user, f"Simulated commit {sha[:7]}\n"
+    message = MESSAGES[made.type].format(source=made.parameters.get("environment", "main"))
     return first.at, made.user, f"{message}\n"
 
 

@@ -13,6 +13,7 @@ from agent.simulator import activity as kinds
 from agent.simulator.documents.crowd import crowded
 from agent.simulator.documents.deployment import deployment
 from agent.simulator.documents.environment import environment
+from agent.simulator.documents.git import origin
 from agent.simulator.documents.moment import written
 from agent.simulator.documents.project import capabilities, project
 from agent.simulator.documents.settings import settings
@@ -78,7 +79,7 @@ def _commits(world: World, one: Activity) -> list[dict[str, Any]]:
                 "sha": sha,
                 "author": {**author, "date": int(one.created_at.timestamp())},
                 "parents": list(parents),
-                "message": f"Simulated commit {sha[:7]}",
+                "message": origin(world, sha)[2].strip(),
             }
         )
     return found
