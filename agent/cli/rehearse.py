@@ -34,7 +34,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         help="play a job through without touching the platform",
         description="Play a run of JOB through, tick by tick, against a simulated platform in virtual time. Nothing "
         "leaves this process. Needs the extra 'simulator'.\n\n--fault takes a name or a fault of a request "
-        f"(METHOD PATH KIND); the names:\n{NAMES}",
+        f"(METHOD PATH KIND, see simulate --help); the names:\n{NAMES}",
         formatter_class=Formatter,
     )
     rehearse.add_argument("job", metavar="JOB", help="the job's name in the job file")

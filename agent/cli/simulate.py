@@ -19,6 +19,8 @@ Serve a simulated Upsun API on 127.0.0.1 until interrupted, for trying the agent
 project. Needs the extra 'simulator'. Point a client at it with UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL.
 
 --set changes a behaviour, for example: --set backup_seconds=2 --set update_outcome=no-commit --set role=viewer
+Activities may come late (--set activity_lag_seconds=5), as large as those of a larger project (--set apps=3
+--set services=4 --set routes=20), or with a command that fails (--set 'failing_commands=["push"]').
 --fault breaks a request: METHOD PATH KIND [xTIMES] [#NTH], for example: --fault 'POST */backup cut-after'
 The kinds:
 <kinds>

@@ -29,6 +29,25 @@ BRANCH = "environment.branch"
 ACTIVATE = "environment.activate"
 PAUSE = "environment.pause"
 RESUME = "environment.resume"
+DEACTIVATE = "environment.deactivate"
+DELETE = "environment.delete"
+UPDATE_HTTP_ACCESS = "environment.update.http_access"
+UPDATE_SMTP = "environment.update.smtp"
+UPDATE_ROBOTS = "environment.update.restrict_robots"
+UPDATE_RESOURCES = "environment.resources.update"
+DOMAIN_CREATE = "environment.domain.create"
+DOMAIN_UPDATE = "environment.domain.update"
+DOMAIN_DELETE = "environment.domain.delete"
+# Changes of settings that a deployment brings live.
+SETTING_CHANGES = (
+    UPDATE_HTTP_ACCESS,
+    UPDATE_SMTP,
+    UPDATE_ROBOTS,
+    UPDATE_RESOURCES,
+    DOMAIN_CREATE,
+    DOMAIN_UPDATE,
+    DOMAIN_DELETE,
+)
 OPERATION = "environment.operation"
 TASK = "environment.task"
 CRON = "environment.cron"
@@ -37,8 +56,6 @@ VARIABLE_UPDATE = "environment.variable.update"
 VARIABLE_DELETE = "environment.variable.delete"
 VARIABLE_CHANGES = (VARIABLE_CREATE, VARIABLE_UPDATE, VARIABLE_DELETE)
 UNFINISHED: tuple[State, ...] = ("pending", "in_progress", "scheduled")
-# What only stages its change where the project deploys manually and `staging` is own.
-STAGING = (PUSH, SOURCE_OPERATION, MERGE, SYNCHRONIZE, *VARIABLE_CHANGES)
 ALMOST_DONE = 99
 DONE = 100
 
@@ -94,7 +111,8 @@ class Activity:
     """What the platform records of one operation.
 
     It stands in the queue of its `environment`, and is listed for those that it `concerns` too. `worked` says
-    that what it commits is done, `deploys` that the rest of it is a deployment.
+    that what it commits is done, `deploys` that the rest of it is a deployment, `deployed` that this came to its end.
+    `payload` is what only this activity knows; `documents.payload` adds who, where and what.
     """
 
     number: int
@@ -116,7 +134,6 @@ class Activity:
     state: State = "pending"
     result: Result | None = None
     failure_reason: str | None = None
-    updated_at: datetime | None = None
     started_at: datetime | None = None
     commits_at: datetime | None = None
     ends_at: datetime | None = None
@@ -125,6 +142,7 @@ class Activity:
     commit: str | None = None
     worked: bool = False
     deploys: bool = False
+    deployed: bool = False
     commands: list[dict[str, Any]] = field(default_factory=list)
     log: list[LogLine] = field(default_factory=list)
 
@@ -158,4 +176,3 @@ class Activity:
     def write(self, at: datetime, message: str) -> None:
         """Add a line to the activity's log."""
         self.log.append(LogLine(at, message))
-        self.updated_at = at

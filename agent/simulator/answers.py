@@ -75,3 +75,17 @@ def challenge(description: str) -> Refusal:
     refusal = Refusal(HTTPStatus.UNAUTHORIZED, description, error=code, error_description=description, amr=["mfa"])
     refusal.headers["WWW-Authenticate"] = f'Bearer realm="api", error="{code}", error_description="{description}"'
     return refusal
+
+
+def unknown_token(code: str) -> OAuthError:
+    """The refusal of an API token, in one of the two forms that the official CLI takes for one."""
+    if code == "invalid_grant":
+        return oauth_error(HTTPStatus.BAD_REQUEST, code, "Invalid API token")
+    return oauth_error(
+        HTTPStatus.UNAUTHORIZED, code, "The request could not be authorized.", "The API token is invalid."
+    )
+
+
+def unknown_client() -> OAuthError:
+    """The refusal of a client that the token endpoint does not know."""
+    return oauth_error(HTTPStatus.UNAUTHORIZED, "invalid_client", "Client authentication failed.")

@@ -25,6 +25,11 @@ def text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
+def words(value: Any) -> bool:
+    """Text, which may be empty."""
+    return isinstance(value, str)
+
+
 def optional_text(value: Any) -> bool:
     """Text, or null."""
     return value is None or text(value)
@@ -33,6 +38,16 @@ def optional_text(value: Any) -> bool:
 def texts(value: Any) -> bool:
     """A list of texts."""
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def mapping(value: Any) -> bool:
+    """A map; an empty one is written as a list by some clients of PHP."""
+    return value == [] or isinstance(value, dict)
+
+
+def number(value: Any) -> bool:
+    """A whole number that is not negative."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def groups(value: Any) -> bool:

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 SECRET = "<secret>"  # noqa: S105 - what stands in for a secret
+# Fields that hold nothing but secrets, whatever their names: passwords by users, a certificate with its key.
+SECRET_GROUPS = ("basic_auth", "ssl")
 SECRET_FIELDS = frozenset(
-    {"api_token", "refresh_token", "access_token", "token", "client_secret", "password", "assertion"}
+    {"api_token", "refresh_token", "access_token", "token", "client_secret", "password", "assertion", "shared_key"}
 )
 # A shorter secret would also be found where it is none.
 SHORTEST_SEARCHED = 8
@@ -61,7 +63,8 @@ class Censor:
     def clean(self, content: Any, field: str = "") -> Any:
         """The same content without secrets."""
         if isinstance(content, dict):
-            return {self._without(str(name)): self.clean(value, str(name)) for name, value in content.items()}
+            names = {name: "password" if field in SECRET_GROUPS else str(name) for name in content}
+            return {self._without(str(name)): self.clean(value, names[name]) for name, value in content.items()}
         if isinstance(content, list | tuple):
             return [self.clean(value, field) for value in content]
         if isinstance(content, str):

@@ -48,6 +48,8 @@ ACTS = (
     "pause",
     "set-crons",
     "add-user",
+    "add-team",
+    "add-domain",
     "set-permissions",
     "accept-invitation",
     "add-variable",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ class DataNote:
     at: datetime
 
 
+@dataclass(frozen=True)
+class HttpAccess:
+    """Who may open the site: `addresses` are rules of `permission` and `address`, `basic_auth` passwords by name."""
+
+    is_enabled: bool = True
+    addresses: list[dict[str, str]] = field(default_factory=list)
+    basic_auth: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(kw_only=True, eq=False)
 class Environment:
     """A branch and what runs from it."""
@@ -61,12 +70,29 @@ class Environment:
     crons: CronStatus = "running"
     commits: list[Commit] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
-    last_backup_at: datetime | None = None
+    backup_moments: list[datetime] = field(default_factory=list)
     data_from: DataNote | None = None
     data_restored_from: DataNote | None = None
     is_pr: bool = False
+    # Settings that somebody changed; None is what the platform decides by the type of environment or the project.
+    enable_smtp: bool | None = None
+    restrict_robots: bool | None = None
+    manual_deployment: bool | None = None
+    http_access: HttpAccess = field(default_factory=HttpAccess)
+    # The access that the last deployment that worked has put in front of the site.
+    guarded: HttpAccess = field(default_factory=HttpAccess)
+    attributes: dict[str, str] = field(default_factory=dict)
+    clone_parent_on_create: bool = True
+    # What was set for a container, by its name: `profile_size`, `instance_count`, `disk`; and what of it is live.
+    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sized: dict[str, dict[str, Any]] = field(default_factory=dict)
     # The variables that the last deployment that worked has put into the containers.
     live: list[Variable] = field(default_factory=list)
+
+    @property
+    def last_backup_at(self) -> datetime | None:
+        """When the newest backup was made."""
+        return max(self.backup_moments, default=None)
 
     @property
     def head(self) -> str:
@@ -77,6 +103,20 @@ class Environment:
     def deployed(self) -> str | None:
         """The commit that is live: the one of the last deployment that worked."""
         return next((one.commit for one in reversed(self.deployments) if one.successful), None)
+
+    def seen_at(self, at: datetime) -> Environment:
+        """Return the environment as it was at a moment: its commits, its deployments and its last backup."""
+        commits = [one for one in self.commits if one.at <= at] or self.commits[:1]
+        deployments = [one for one in self.deployments if one.at <= at] or self.deployments[:1]
+        updated_at = max([one.at for one in commits] + [one.at for one in deployments], default=self.created_at)
+        backup_at = max((moment for moment in self.backup_moments if moment <= at), default=None)
+        return replace(
+            self,
+            commits=commits,
+            deployments=deployments,
+            updated_at=min(self.updated_at, updated_at),
+            backup_moments=[backup_at] if backup_at is not None else [],
+        )
 
     def move_head(self, commit: Commit) -> None:
         """Make `commit` the head."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agent.simulator.identifier import commit_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Breaks = Literal["never", "staging", "production", "everywhere"]
 
@@ -25,6 +28,12 @@ class History:
     def __init__(self) -> None:
         self._versions: dict[str, Version] = {}
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._versions)
+
+    def __contains__(self, sha: object) -> bool:
+        return sha in self._versions
+
     def add(self, sha: str, parents: tuple[str, ...], breaks: Breaks = "never") -> None:
         """Keep a commit, unless it is known."""
         self._versions.setdefault(sha, Version(sha, parents, breaks))
@@ -36,6 +45,24 @@ class History:
     def parents(self, sha: str) -> tuple[str, ...]:
         """The commits that this one is made from."""
         return self._versions[sha].parents
+
+    def knows(self, sha: str) -> bool:
+        """Whether a commit is in the repository."""
+        return sha in self._versions
+
+    def between(self, old: str, new: str) -> list[str]:
+        """What `new` has that `old` has not, newest first; nothing where either is unknown."""
+        if not (self.knows(old) and self.knows(new)):
+            return []
+        found: list[str] = []
+        known, ahead = self._reached(old), [new]
+        while ahead:
+            sha = ahead.pop(0)
+            if sha not in known:
+                known.add(sha)
+                found.append(sha)
+                ahead.extend(self._versions[sha].parents)
+        return found
 
     def ahead(self, head: str, of: str) -> int:
         """How many commits `head` has that `of` has not."""

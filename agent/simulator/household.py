@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from agent.simulator.domain import Domain
 from agent.simulator.identifier import account_id
 from agent.simulator.members import check_permissions
+from agent.simulator.team import Team
 from agent.simulator.user import MACHINE, User
 from agent.simulator.variable import Variable
 
@@ -60,6 +62,32 @@ class Household(ABC):
                 world.members.grant(account, check_permissions(permissions), world.now)
             else:
                 world.members.remove(account.id)
+
+    def add_team(self, label: str, permissions: list[str], users: list[str], *, has_project: bool = True) -> Team:
+        """Let the organization have a team whose users get these permissions on the project, if it is the team's."""
+        with self._settled() as world:
+            made = Team(
+                id=account_id("team", label, world.count()),
+                label=label,
+                permissions=check_permissions(permissions),
+                created_at=world.now,
+                updated_at=world.now,
+                users=[self._account(user).id for user in users],
+                has_project=has_project,
+            )
+            world.members.teams[made.id] = made
+            return made
+
+    def add_domain(self, name: str, environment: str | None = None, *, default: bool = False) -> Domain:
+        """Let an environment's site answer at a domain too; no deployment follows."""
+        with self._settled() as world:
+            if world.domains.named(name) is not None:
+                raise ValueError(f"there is a domain {name!r} already")
+            place = self._place(environment).id
+            now = world.now
+            made = Domain(name=name.lower(), environment=place, created_at=now, updated_at=now, is_default=default)
+            world.domains.put(made)
+            return made
 
     def accept_invitation(self, email: str) -> User:
         """Let the one who was invited join, with an account of their own or a new one."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.simulator.scenario import Scenario
+    from agent.simulator.team import Team
 
 TYPES = ("production", "staging", "development")
 ROLES = ("admin", "contributor", "viewer")
@@ -46,17 +47,33 @@ class Members:
     def __init__(self, scenario: Scenario, since: datetime) -> None:
         self.accounts: dict[str, User] = dict(EVERYBODY)
         self._members: dict[str, Member] = {}
+        self.teams: dict[str, Team] = {}
         self.grant(OWNER, ("admin",), since)
         self.grant(MACHINE, permissions_of(scenario), since)
         self.grant(COLLEAGUE, ("viewer", "development:contributor"), since)
 
     def all(self) -> list[Member]:
-        """The members, in the order in which they came."""
+        """The members with access of their own, in the order in which they came."""
         return list(self._members.values())
 
-    def member(self, user_id: str) -> Member | None:
-        """The member with this id."""
+    def direct(self, user_id: str) -> Member | None:
+        """Return the access that a user has without any team."""
         return self._members.get(user_id)
+
+    def member(self, user_id: str) -> Member | None:
+        """Return all that a user may do, by access of their own and through teams."""
+        own = self._members.get(user_id)
+        teams = [one for one in self.teams.values() if one.has_project and user_id in one.users]
+        if not teams:
+            return own
+        permissions = [*(own.permissions if own else ()), *(each for one in teams for each in one.permissions)]
+        first, last = min(one.created_at for one in teams), max(one.updated_at for one in teams)
+        return Member(
+            user=self.accounts[user_id],
+            permissions=tuple(dict.fromkeys(permissions)),
+            granted_at=own.granted_at if own else first,
+            updated_at=max(own.updated_at, last) if own else last,
+        )
 
     def with_address(self, email: str) -> User | None:
         """The account with this address."""

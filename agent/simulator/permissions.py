@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from agent.simulator.answers import Refusal, challenge
+from agent.simulator.members import ROLES
 
 if TYPE_CHECKING:
     from agent.simulator.call import Call
@@ -30,10 +31,21 @@ def check_allowed(world: World, environment: Environment, user: User) -> None:
         raise Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
 
 
-def may_run(world: World, environment: Environment, user: User) -> bool:
-    """Whether the user may run what a contributor may run."""
+def is_member_of(world: World, environment: Environment, user: User) -> bool:
+    """Return whether the user has any role on the environment's type."""
+    return has_role(world, environment, user, "viewer")
+
+
+def has_role(world: World, environment: Environment, user: User, least: str) -> bool:
+    """Return whether the user has at least this role on the environment's type."""
     member = world.members.member(user.id)
-    return member is not None and member.role_on(environment.type) in ("admin", "contributor")
+    role = None if member is None else member.role_on(environment.type)
+    return role is not None and ROLES.index(role) <= ROLES.index(least)
+
+
+def may_run(world: World, environment: Environment, user: User) -> bool:
+    """Return whether the user may do what a contributor may do: log in, run commands."""
+    return has_role(world, environment, user, "contributor")
 
 
 def is_admin(world: World, user: User) -> bool:

@@ -19,6 +19,7 @@ ProjectRole = Literal["admin", "viewer"]
 MfaRefusal = Literal["step-up", "forbidden"]
 Status = Literal["active", "inactive", "paused", "dirty", "deleting"]
 Staging = Literal["own", "push"]
+RefusedToken = Literal["invalid_grant", "request_unauthorized"]
 
 ENDINGS = (
     "revert_outcome",
@@ -41,6 +42,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "mfa_refusal": get_args(MfaRefusal),
     "status": get_args(Status),
     "staging": get_args(Staging),
+    "refused_token": get_args(RefusedToken),
     "update_breaks_site": get_args(Breaks),
     **dict.fromkeys(ENDINGS, get_args(Ending)),
 }
@@ -69,10 +71,14 @@ class Scenario:
     `owner_token` is an API token of the project's owner; "" means that there is none.
     With `mfa_required` a bearer of a token that was made without MFA is refused: by a challenge to log in
     again (401, RFC 9470), or by 403, as `mfa_refusal` says. `mfa_enabled` is the machine user's account,
-    `token_mfa` its token. `tokens_manage_tokens` lets the bearer of an API token create and delete API tokens.
+    `token_mfa` its token. An API token that is unknown or revoked is refused in one of two forms, as `refused_token`
+    says: by 400, or by 401 with a hint. `tokens_manage_tokens` lets the bearer of an API token create and delete
+    API tokens.
     `mounts` are `path=source`, `source_operations` are `name` or `app:name`.
+    `region_url` is the regional host that links name: another listener of the same simulator can be it.
     `absent_links` are missing everywhere, `absent_list_links` from the list of environments only.
-    `runtime_operations` are `name` or `app:name`, `tasks` are names; without any, the project has no tasks.
+    `runtime_operations` are `name` or `app:name`, with `=role` behind where it takes another role than contributor;
+    `tasks` are names.
     A merge, and a synchronization, last for their own seconds and then for those of the deployment, in one
     activity. `unmerged_sync`: code is brought to an environment that has commits of its own by a merge, as the
     official CLI's help has it, or not at all, as the official document has it. `switch_seconds` is for
@@ -81,6 +87,8 @@ class Scenario:
     `failing_commands` are types of activities, without `environment.`, whose command ends with exit code 1 (or
     `TYPE=CODE`) although the result is success. `reschedule_seconds`: an activity is put off once, in the state
     `scheduled`, when its turn comes. `final_state` is the state of an activity that ended, for a later API's word.
+    The deployment in an activity's payload has at least so many `apps`, `services`, `workers` and `routes`, and the log
+    of a deployment at least `log_bytes`. With 3, 4, 2 and 20 a page of 50 pushes has more than 2 MB.
     What is new is read late: `list_lag_seconds` for lists of activities, `activity_lag_seconds` for single
     activities and their logs (404 until then), `backup_lag_seconds` for backups, `variable_lag_seconds` for changes
     of variables, `environment_lag_seconds` for an environment's commits, backups and deployments,
@@ -148,6 +156,7 @@ class Scenario:
     cron_spec: str = "*/5 * * * *"
     cron_command: str = ".upsun-agent/bin/upsun-agent tick"
     mounts: tuple[str, ...] = ("var/agent=storage",)
+    refused_token: RefusedToken = "invalid_grant"  # noqa: S105 - the name of a form, not a secret
     bearer_seconds: int = 900
     list_lag_seconds: float = 0
     activity_lag_seconds: float = 0
@@ -157,10 +166,16 @@ class Scenario:
     deployment_lag_seconds: float = 0
     page_size: int = 10
     regional_links: bool = True
+    region_url: str = "https://eu-5.platform.sh"
     links_vanish_when_busy: bool = False
     absent_links: tuple[str, ...] = ()
     absent_list_links: tuple[str, ...] = ()
     latency_seconds: float = 0
+    apps: int = 1
+    services: int = 0
+    workers: int = 0
+    routes: int = 0
+    log_bytes: int = 0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -175,6 +190,7 @@ class Scenario:
                 _check_like(field, value)
         if not FIRST_STATUS <= self.site_status <= LAST_STATUS:
             raise ValueError(f"site_status is {self.site_status}, no HTTP status that ends a request")
+        _check_roles(self.runtime_operations)
         for mount in self.mounts:
             if mount.partition("=")[2] not in SOURCES:
                 raise ValueError(f"the mount {mount!r} is not PATH=SOURCE with one of {', '.join(SOURCES)}")
@@ -182,6 +198,11 @@ class Scenario:
         for text in self.failing_commands:
             if text.partition("=")[2].strip("0123456789"):
                 raise ValueError(f"the failing command {text!r} is not TYPE or TYPE=CODE")
+
+    @property
+    def larger(self) -> bool:
+        """Whether deployments in payloads are those of a larger project."""
+        return self.apps > 1 or any((self.services, self.workers, self.routes))
 
     def changed(self, **changes: Any) -> Scenario:
         """The same scenario with some fields changed, as a test or a control request names them."""
@@ -192,6 +213,14 @@ class Scenario:
             if name in FIXED and value != getattr(self, name):
                 raise ValueError(f"{name!r} cannot change while the simulator runs")
         return dataclasses.replace(self, **changes)
+
+
+def _check_roles(operations: tuple[str, ...]) -> None:
+    """Refuse a runtime operation that asks for a role that there is not."""
+    for operation in operations:
+        role = operation.partition("=")[2]
+        if role and role not in get_args(Role):
+            raise ValueError(f"the runtime operation {operation!r} names no role: {', '.join(get_args(Role))}")
 
 
 def _check_like(field: dataclasses.Field[Any], value: object) -> None:

@@ -15,6 +15,7 @@ from agent.simulator.call import Call, body_of, target_of
 from agent.simulator.clock import ManualClock, SystemClock
 from agent.simulator.documents.books import books
 from agent.simulator.faults import Fault
+from agent.simulator.packing import packed
 from agent.simulator.platform import Platform
 from agent.simulator.scenario import Scenario
 from agent.simulator.spoil import spoiled
@@ -82,7 +83,7 @@ class Simulator(Stage):
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; ConnectionCut when a fault allows no whole answer."""
         request = Request(environ)
-        answer = control.answer(self, request) if control.wanted(request) else self._serve(request)
+        answer = packed(request, control.answer(self, request) if control.wanted(request) else self._serve(request))
         answer.date = self.clock.now()
         return answer(environ, start_response)
 

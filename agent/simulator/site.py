@@ -23,9 +23,21 @@ def host(environment: Environment) -> str:
     return f"{environment.machine_name}.{DOMAIN}"
 
 
+def hosts(world: World, environment: Environment) -> list[str]:
+    """Return every host name that the site answers at: its domains, the default one first, else its own."""
+    default = world.domains.default(environment.id)
+    if default is None:
+        return [host(environment)]
+    others = [one.name for one in world.domains.of(environment.id) if one is not default]
+    return [default.name, *others]
+
+
 def at_host(world: World, name: str) -> Environment | None:
-    """The environment whose site has this host name, with a port or without."""
+    """Return the environment whose site has this host name, with a port or without."""
     wanted = name.partition(":")[0].lower()
+    domain = world.domains.named(wanted)
+    if domain is not None:
+        return world.environments[domain.environment]
     if not wanted.endswith(f".{DOMAIN}"):
         return None
     return next((one for one in world.environments.values() if host(one) == wanted), None)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Response
 
-from agent.simulator.answers import challenge, error, oauth_error, unauthorised
+from agent.simulator.answers import challenge, error, unauthorised, unknown_client, unknown_token
 from agent.simulator.faults import CUTS, ConnectionCut
+from agent.simulator.packing import packed
 from agent.simulator.permissions import MFA
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def spoiled(fault: Fault, answer: Response | None, call: Call) -> Response | Non
     if fault.kind in CUTS:
         cut = ConnectionCut(fault.kind, seconds=fault.pause)
         if answer is not None:
-            cut.body = answer.get_data()
+            cut.body = packed(call.request, answer).get_data()
             answer.date = call.now
             cut.status, cut.headers = answer.status, list(answer.headers)
         raise cut
@@ -76,16 +77,6 @@ def _gateway(fault: Fault) -> Response:
     return Response(GATEWAY.format(status=int(status), phrase=phrase), status=int(status), content_type="text/html")
 
 
-def _refused(fault: Fault) -> Response:
-    """The token endpoint's refusals, in the forms that the official CLI tells apart."""
-    if fault.kind == "invalid-grant":
-        return oauth_error(HTTPStatus.BAD_REQUEST, "invalid_grant", "Invalid API token").response()
-    if fault.kind == "invalid-client":
-        return oauth_error(HTTPStatus.UNAUTHORIZED, "invalid_client", "Client authentication failed").response()
-    description, hint = "The request could not be authorized.", "The API token is invalid."
-    return oauth_error(HTTPStatus.UNAUTHORIZED, "request_unauthorized", description, hint).response()
-
-
 # What is answered instead of what the platform would say.
 INSTEAD: dict[str, Callable[[Fault], Response]] = {
     "status": _status,
@@ -97,7 +88,9 @@ INSTEAD: dict[str, Callable[[Fault], Response]] = {
     "captive": lambda _: Response(CAPTIVE, status=HTTPStatus.OK, content_type=HTML),
     "step-up": lambda _: challenge(MFA).response(),
     "absent": lambda _: error(HTTPStatus.NOT_FOUND, "The requested resource does not exist."),
-    **dict.fromkeys(("invalid-grant", "invalid-client", "request-unauthorized"), _refused),
+    "invalid-grant": lambda _: unknown_token("invalid_grant").response(),
+    "request-unauthorized": lambda _: unknown_token("request_unauthorized").response(),
+    "invalid-client": lambda _: unknown_client().response(),
 }
 
 

@@ -15,7 +15,7 @@ from agent.simulator.colleagues import Colleagues
 from agent.simulator.effects import course
 from agent.simulator.effects.backups import drop, evict
 from agent.simulator.effects.code import DEPLOYING, push
-from agent.simulator.environment import CronStatus, Environment, EnvironmentType
+from agent.simulator.environment import APP, CronStatus, Environment, EnvironmentType
 from agent.simulator.history import Breaks
 from agent.simulator.household import Household
 from agent.simulator.identifier import commit_hash, identifier
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from agent.simulator.platform import Platform
     from agent.simulator.scenario import Scenario
     from agent.simulator.world import World
+
+
+CRON_NAME = "agent"
+DAY = 86_400
 
 
 class Stage(Household, Colleagues):
@@ -63,6 +67,10 @@ class Stage(Household, Colleagues):
                 self.platform.tokens.revoke(old.token)
                 self._add_machine_token(world.scenario, age=0)
             self._age_machine_token(world, changes)
+            world.integrations.follow(world.scenario)
+            if "manual_deployment" in changes:
+                for place in world.environments.values():
+                    place.manual_deployment = None
             if changes.keys() & {"role", "other_role", "project_role"}:
                 world.members.grant(user.MACHINE, permissions_of(world.scenario), world.now)
 
@@ -148,7 +156,7 @@ class Stage(Household, Colleagues):
                 variables=list(place.live),
             )
             world.backups.append(backup)
-            place.last_backup_at = max(made_at, place.last_backup_at or made_at)
+            place.backup_moments.append(made_at)
             evict(world, place.id, world.now)
             return backup
 
@@ -165,13 +173,14 @@ class Stage(Household, Colleagues):
         environment: str | None = None,
         type: str = "environment.cron",  # noqa: A002 - the platform's word for it
         *,
-        user: str = user.COLLEAGUE.id,
+        user: str | None = None,
         seconds: float | None = 60,
         parameters: dict[str, Any] | None = None,
         age: float = 0,
     ) -> Activity:
         """Queue somebody else's activity; without `seconds` it lasts until it is finished or cancelled.
 
+        Without a `user` a cron is the platform's own robot's, anything else a colleague's.
         With an `age` it was asked for that long ago, and started at once. It has the effects of its kind as far as
         the kind alone says what they are: `merge`, `synchronize` and `restore` say more.
         """
@@ -184,20 +193,37 @@ class Stage(Household, Colleagues):
                 self._backdate(activity, age)
             return world.by_id[activity.id]
 
-    def _foreign(self, place: Environment, kind: str, who: str, parameters: dict[str, Any]) -> Activity:
+    def _foreign(self, place: Environment, kind: str, who: str | None, parameters: dict[str, Any]) -> Activity:
         """An activity with the effects of its kind."""
-        somebody = user.named(who)
+        cron = kind == kinds.CRON
+        somebody = user.named(who or (user.BOT.id if cron else user.COLLEAGUE.id))
         if kind == kinds.BACKUP:
             activity = backups.back_up(self.world, place, somebody, safe=True)
         elif kind == kinds.SOURCE_OPERATION:
             operation = parameters.get("operation", "update")
             activity = code.run_source_operation(self.world, place, somebody, operation=operation, variables={})
         else:
-            payload = {"environment": brief(place)}
+            payload = {"environment": brief(place), **({"cron": CRON_NAME} if cron else {})}
             plan = deployments.deploy_plan(self.world) if kind in DEPLOYING else Plan(seconds=None)
-            activity = self.world.add_activity(kind, place.id, user=somebody, plan=plan, payload=payload)
+            known = self._cron(place) if cron else {}
+            if kind == kinds.PUSH:
+                known = {"old_commit": place.head, "new_commit": place.head}
+            activity = self.world.add_activity(
+                kind, place.id, user=somebody, plan=plan, parameters=known, payload=payload
+            )
         activity.parameters.update(parameters)
         return activity
+
+    def _cron(self, place: Environment) -> dict[str, Any]:
+        """What the parameters of a cron's activity say (docs:integrations/activity/reference)."""
+        commands = {"start": self.scenario.cron_command, "stop": None}
+        timing = {"shutdown_timeout": None, "timeout": DAY}
+        return {
+            "cluster": f"{self.scenario.project}-{place.machine_name}",
+            "application": APP,
+            "cron": CRON_NAME,
+            "spec": {"spec": self.scenario.cron_spec, "commands": commands, **timing},
+        }
 
     def _backdate(self, activity: Activity, age: float) -> None:
         asked_at = self.world.now - timedelta(seconds=age)
@@ -233,7 +259,7 @@ class Stage(Household, Colleagues):
             place = self._place(environment)
             sha = commit_hash(place.head, "pushed", world.count())
             world.move_head(place, sha, world.now, "pushed", breaks=breaks or world.history.breaks(place.head))
-            return push(world, place.id, sha, who=_named(user), plan=code.update_plan(world), at=world.now)
+            return push(world, place.id, sha, who=_named(user), plan=code.update_plan(world, place), at=world.now)
 
     def redeploy(self, environment: str | None = None, *, user: str = user.OWNER.id) -> Activity:
         """Queue somebody else's redeployment."""

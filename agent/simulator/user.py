@@ -34,9 +34,11 @@ class User:
 MACHINE = User("0b5f2c9e-6f0f-4a57-9d3c-5d0c9a7e1a01", "update-bot", "Update", "Bot")
 OWNER = User("4a3c1d77-93b2-4f0e-8f0b-2f8f6f1b7c02", "ada", "Ada", "Owner")
 COLLEAGUE = User("9d1e8b30-51c6-4c8e-b7aa-0c4b2e6d9f03", "grace", "Grace", "Colleague")
+# The platform's own robot, which runs crons (docs:integrations/activity/reference).
+BOT = User("admin", "admin", "Upsun", "Bot")
 PLATFORM = User("00000000-0000-4000-8000-000000000004", "platform", "Upsun", "Platform")
 
-EVERYBODY = {user.id: user for user in (MACHINE, OWNER, COLLEAGUE, PLATFORM)}
+EVERYBODY = {user.id: user for user in (MACHINE, OWNER, COLLEAGUE, PLATFORM, BOT)}
 
 
 def named(name: str) -> User:

@@ -41,6 +41,8 @@ class Variables:
 
     def __init__(self) -> None:
         self._all: dict[tuple[str | None, str], Variable] = {}
+        # What became of each, with the moments: None where it was removed.
+        self._changes: list[tuple[datetime, tuple[str | None, str], Variable | None]] = []
         # Values that were sensitive once, so that none of them ever reaches the books.
         self.secrets: set[str] = set()
 
@@ -58,12 +60,35 @@ class Variables:
     def put(self, variable: Variable) -> None:
         """Add a variable, or take its change into account."""
         self._all[variable.environment, variable.name] = variable
+        self._changes.append((variable.updated_at, (variable.environment, variable.name), variable))
         if variable.is_sensitive:
             self.secrets.add(variable.value)
 
-    def remove(self, variable: Variable) -> None:
-        """Take a variable away."""
-        del self._all[variable.environment, variable.name]
+    def remove(self, variable: Variable, at: datetime | None = None) -> None:
+        """Take a variable away; without a moment it is as if it had never been."""
+        key = (variable.environment, variable.name)
+        del self._all[key]
+        if at is None:
+            self._changes = [one for one in self._changes if one[1] != key]
+        else:
+            self._changes.append((at, key, None))
+
+    def seen_at(self, at: datetime) -> Variables:
+        """Return the variables that there were at a moment."""
+        found = Variables()
+        for moment, key, variable in self._changes:
+            if moment > at:
+                continue
+            if variable is None:
+                found._all.pop(key, None)
+            else:
+                found._all[key] = variable
+        return found
+
+    def forget(self, environment: str) -> None:
+        """Take away every variable of an environment."""
+        for one in [one for one in self if one.environment == environment]:
+            self.remove(one)
 
     def seen(self, environments: Mapping[str, Environment], environment: str) -> list[Variable]:
         """What an environment has itself, and what it inherits from the nearest of its ancestors, by name."""

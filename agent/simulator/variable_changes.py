@@ -73,7 +73,7 @@ def redeploy(
     )
     if rebuild:
         activity.write(world.now, REBUILD)
-    if world.scenario.manual_deployment:
+    if world.deploys_manually(environment):
         world.stage(activity)
     return [activity]
 

@@ -28,7 +28,7 @@ def break_off(connection: socket.socket, cut: ConnectionCut, closing: threading.
     whole_head = head(cut.status, cut.headers)
     with contextlib.suppress(OSError):
         if cut.phase == "half-headers":
-            connection.sendall(whole_head[: len(whole_head) // 2])
+            connection.sendall(_half(whole_head))
         elif cut.phase == "half-body":
             connection.sendall(whole_head + cut.body[: len(cut.body) // 2])
         elif cut.phase == "drip":
@@ -38,6 +38,13 @@ def break_off(connection: socket.socket, cut: ConnectionCut, closing: threading.
             os.close(connection.detach())
             return
     shut(connection)
+
+
+def _half(whole_head: bytes) -> bytes:
+    """The first half of a head, without the length of the body: a client that knows it takes the head for whole."""
+    length = whole_head.lower().find(b"content-length")
+    half = len(whole_head) // 2
+    return whole_head[: half if length < 0 else min(half, length)]
 
 
 def _drip(connection: socket.socket, data: bytes, seconds: float, closing: threading.Event) -> None:

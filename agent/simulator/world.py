@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from agent.simulator.activity import ACTIVATE, CRON, SYNCHRONIZE, Activity, Arrival, Plan
 from agent.simulator.backup import Backup
-from agent.simulator.effects import code, course
+from agent.simulator.domain import Domains
+from agent.simulator.effects import backups, code, course
 from agent.simulator.effects.story import sentence
 from agent.simulator.environment import FAILED_COMMAND, Commit, Deployment, Environment
 from agent.simulator.history import Breaks, History
 from agent.simulator.identifier import commit_hash, identifier
+from agent.simulator.integration import Integrations
 from agent.simulator.invitation import Invitations
 from agent.simulator.members import Members
 from agent.simulator.variable import Variables
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
 
     from agent.simulator.environment import EnvironmentType
     from agent.simulator.scenario import Scenario, Status
+    from agent.simulator.ssh_key import SshKey
     from agent.simulator.user import User
 
 PARALLEL_ACTIVITIES = 2
 # A staging environment, and one whose id has to be percent-encoded.
 OTHERS = ("staging", "feature/login")
 AGE_OF_THE_PROJECT = timedelta(days=90)
-SHORTEST = timedelta(microseconds=1)
+TITLE = "Simulated project"
 
 
 class World:
@@ -54,9 +57,13 @@ class World:
         self.history = History()
         self.variables = Variables()
         self.invitations = Invitations()
+        self.domains = Domains()
+        self.ssh_keys: list[SshKey] = []
+        self.integrations = Integrations(scenario, now - AGE_OF_THE_PROJECT)
         self._staged: list[Activity] = []
         self._count = 0
-        self._creation_times: set[datetime] = set()
+        self.organization = {"name": "simulated", "label": "Simulated organization", "country": "FR"}
+        self.title, self.description, self.timezone = TITLE, "", "UTC"
         self.born = now - AGE_OF_THE_PROJECT
         self.members = Members(scenario, self.born)
         self.add_environment(scenario.environment, "production", title="Main")
@@ -132,6 +139,25 @@ class World:
             environment.status = status
         environment.updated_at = at
 
+    def deploys_manually(self, environment: Environment) -> bool:
+        """Return whether changes wait to be deployed by hand: by the environment's setting, else the scenario's."""
+        if environment.manual_deployment is None:
+            return self.scenario.manual_deployment
+        return environment.manual_deployment
+
+    def remove_environment(self, name: str, at: datetime) -> None:
+        """Remove an environment with all that belongs to it; its children become those of its parent."""
+        gone = self.environments.pop(name)
+        for one in self.environments.values():
+            if one.parent == name:
+                one.parent = gone.parent
+        for backup in [one for one in self.backups if one.environment == name]:
+            backups.drop(self, backup, at)
+        self.variables.forget(name)
+        self.domains.forget(name)
+        self.open = [one for one in self.open if one.environment != name]
+        self._staged = [one for one in self._staged if one.environment != name]
+
     def parent_of(self, environment: Environment) -> Environment | None:
         """The environment's parent."""
         return None if environment.parent is None else self.environments[environment.parent]
@@ -166,8 +192,9 @@ class World:
         """Queue an activity behind the others of its environment; `source` is the environment that it takes from."""
         at = self.now if at is None else at
         number = self.count()
-        title = self.environments[environment].title
-        other = None if source is None else self.environments[source].title
+        here = self.environments[environment]
+        other = None if source is None else self.environments[source]
+        what = (parameters or {}).get("cron")
         activity = Activity(
             number=number,
             id=identifier(self.scenario.project, "activity", number),
@@ -176,16 +203,15 @@ class World:
             environment=environment,
             concerns=concerns,
             user=user,
-            created_at=self._unused_moment(at),
+            created_at=at,
             visible_from=at + timedelta(seconds=self.scenario.list_lag_seconds),
             readable_from=at + timedelta(seconds=self.scenario.activity_lag_seconds),
             ready_at=at + timedelta(seconds=self.scenario.queue_seconds),
             plan=self._with_oddities(kind, plan),
-            parameters={"environment": environment, **(parameters or {})},
+            parameters={"user": user.id, "environment": environment, **(parameters or {})},
             payload={"user": user.brief(), **(payload or {})},
-            text=sentence(kind, user, title, other, html=False),
-            description=sentence(kind, user, title, other, html=True),
-            updated_at=at,
+            text=sentence(kind, user, here, other, what, html=False),
+            description=sentence(kind, user, here, other, what, html=True),
         )
         insort(self.activities, activity, key=lambda one: one.created_at)
         self.open.append(activity)
@@ -201,25 +227,16 @@ class World:
                 code = int(wanted or FAILED_COMMAND)
         return dataclasses.replace(plan, exit_code=code, reschedule=self.scenario.reschedule_seconds)
 
-    def _unused_moment(self, at: datetime) -> datetime:
-        """A creation time that no other activity has, so that paging by creation time loses none."""
-        while at in self._creation_times:
-            at += SHORTEST
-        self._creation_times.add(at)
-        return at
-
     def move(self, activity: Activity, at: datetime) -> None:
         """Let an activity have been asked for at another moment."""
         self.activities.remove(activity)
-        self._creation_times.discard(activity.created_at)
-        activity.created_at = self._unused_moment(at)
-        activity.visible_from = activity.readable_from = activity.ready_at = at
+        activity.created_at = activity.visible_from = activity.readable_from = activity.ready_at = at
         insort(self.activities, activity, key=lambda one: one.created_at)
 
     def release(self, activity: Activity) -> None:
         """Let a staged activity take its place in the queue."""
         activity.state, activity.result, activity.completed_at = "pending", None, None
-        activity.ready_at = activity.updated_at = self.now
+        activity.ready_at = self.now
         self.open.append(activity)
 
     def settle(self, now: datetime) -> None:

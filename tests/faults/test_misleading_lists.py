@@ -83,6 +83,7 @@ def test_our_activity_is_found_among_many_of_others_over_several_pages(crowd: in
                     seconds=0,
                     parameters={"operation": "update", "variables": {}},
                 )
+                night.rehearsal.hands.advance(0.001)
 
     played = night.play(crowded)
     night.assert_promises()

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from agent.simulator import router
+from agent.simulator.documents.reference import reference
 from agent.simulator.user import COLLEAGUE, OWNER
 
 from simulator_talker import OWNER_TOKEN, TOKEN, Talker  # isort: skip
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.reference
 
 ROUTES = [(method, template) for method, template, _ in router.CLOSED]
 NEWCOMER = "newcomer@example.invalid"
+STAFF = {"type": "production", "role": "admin"}
 VARIABLE = {"name": "env:NEW", "value": "x", "is_sensitive": True}
 BODIES: dict[str, Any] = {
     f"POST {router.ENVIRONMENT}/backup": {"safe": True},
@@ -44,25 +46,27 @@ BODIES: dict[str, Any] = {
     f"PATCH {router.PROJECT_VARIABLE}": {"value": "y"},
     f"POST {router.ENVIRONMENT}/variables": {**VARIABLE, "is_inheritable": False, "application_scope": ["app"]},
     f"PATCH {router.VARIABLE}": {"value": "y"},
-}
-QUERIES = {
-    "/ref/users": "in={user}&sig=x",
-    "/ref/projects": "in=abcdefgh1234z&sig=x",
-    "/ref/organizations": "in=x&sig=x",
+    f"POST {router.ENVIRONMENT}/activate": {"resources": {"init": "parent"}},
+    f"POST {router.ENVIRONMENT}/deploy": {"strategy": "stopstart"},
+    f"PATCH {router.DOMAIN}": {"is_default": True},
+    f"POST {router.PROJECT}/integrations": {"type": "webhook", "url": "https://example.invalid/hook", "events": ["*"]},
+    f"PATCH {router.INTEGRATION}": {"type": "webhook", "url": "https://example.invalid/other", "events": ["*"]},
+    "POST /ssh_keys": {"value": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "title": "laptop"},
 }
 # What can only be asked of an environment that has a parent.
 OF_CHILDREN = (router.ENVIRONMENT_ACTIVITY, f"{router.ENVIRONMENT}/synchronize", f"{router.ENVIRONMENT}/merge")
 # What the platform has and its document, as it is trimmed, has not.
-UNDOCUMENTED = {
-    "/ssh",
-    f"{router.ENVIRONMENT}/activate",
-    f"{router.ENVIRONMENT}/pause",
-    f"{router.ENVIRONMENT}/resume",
-    f"{router.ENVIRONMENT}/deploy",
-    f"{router.ENVIRONMENT}/settings",
-    f"{router.PROJECT}/integrations",
-    f"{router.ACTIVITY}/log",
-    f"{router.ENVIRONMENT_ACTIVITY}/log",
+UNDOCUMENTED = re.compile(
+    r"/ssh|/me|/ref/teams|/(organizations|teams)(/.*)?|/users/<s:user>/(organizations|teams)"
+    rf"|{router.PROJECT}/(certificates|domains|team-access|clear_build_cache)(/.*)?|{router.TYPE}/access(/.*)?"
+    rf"|{router.INTEGRATION}/(validate|activities)(/.*)?|{router.ENVIRONMENT}/settings"
+    rf"|{router.ACTIVITY}/log|{router.ENVIRONMENT_ACTIVITY}/log"
+)
+UNDOCUMENTED_CHANGES = {
+    f"PATCH {router.PROJECT}",
+    f"PATCH {router.ENVIRONMENT}",
+    f"DELETE {router.ENVIRONMENT}",
+    f"PATCH {router.DEPLOYMENT}",
 }
 
 WORLDS: dict[str, dict[str, Any]] = {
@@ -71,15 +75,18 @@ WORLDS: dict[str, dict[str, Any]] = {
     "that fails": {"backup_outcome": "failure", "update_outcome": "failure", "deploy_outcome": "failure"},
     "that cancels": {"backup_outcome": "cancelled", "update_outcome": "cancelled"},
     "that stages": {"manual_deployment": True},
+    "that stages pushes": {"manual_deployment": True, "staging": "push"},
+    "that is large": {"apps": 3, "services": 4, "workers": 2, "routes": 20, "log_bytes": 80_000},
+    "that puts off": {"reschedule_seconds": 10, "failing_commands": ("backup=3", "redeploy")},
     "that goes through an integration": {"source_integration": True, "source_operations": ("update", "other")},
     "that is paused": {"status": "paused"},
 }
 
 
-def _fill(ask: Talker, template: str, **names: str) -> str:
+def _fill(template: str, **names: str) -> str:
     path = re.sub(r"<s:(\w+)>", lambda found: quote(names[found[1]], safe=""), template)
-    query = QUERIES.get(template, "").format(user=names["user"])
-    return f"{path}?{query}" if query else path
+    kind = template.rpartition("/")[2]
+    return reference(kind, names["user"])["href"] if template.startswith("/ref/") else path
 
 
 def _things(ask: Talker, clock: ManualClock, moment: float, suffix: str) -> dict[str, str]:
@@ -98,27 +105,59 @@ def _things(ask: Talker, clock: ManualClock, moment: float, suffix: str) -> dict
     return {"variable": "env:OLD", "token": token.id, "newcomer": newcomer, "activity": activity}
 
 
+def _of_the_project(boss: Talker, suffix: str) -> dict[str, str]:
+    """One of everything that belongs to the project as a whole."""
+    domain = boss.simulator.add_domain(f"{suffix}.example.com").name
+    hook = {"type": "webhook", "url": "https://example.invalid/hook", "events": ["*"]}
+    integration = boss("POST", f"{boss.project}/integrations", hook).content["_embedded"]["entity"]["id"]
+    key = {"value": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"}
+    keys = [one("POST", "/ssh_keys", key).content["key_id"] for one in (boss, Talker(boss.simulator))]
+    head = boss.get(boss.main)["head_commit"]
+    tree = boss.get(f"{boss.project}/git/commits/{head}")["tree"]
+    # Each of these ends with the first who deletes it.
+    asked = {"email": f"asked-{suffix}@example.invalid", "role": "viewer", "permissions": [STAFF]}
+    return {
+        "invitation": boss("POST", f"{boss.project}/invitations", asked).content["id"],
+        "domain": domain,
+        "integration": integration,
+        "key": str(keys[0] if suffix == OWNER_TOKEN else keys[1]),
+        "ref": "heads/staging",
+        "sha": head,
+        "base": boss.get(boss.staging)["head_commit"],
+        "target": head,
+        "tree": tree,
+        "blob": next(
+            one["sha"] for one in boss.get(f"{boss.project}/git/trees/{tree}")["tree"] if one["type"] == "blob"
+        ),
+        "route": "https://{default}/",
+    }
+
+
 def _ask_everything(ask: Talker, names: dict[str, str]) -> list[str]:
     me = ask.get("/users/me")["id"]
     found = []
     for method, template in ROUTES:
         place = "staging" if template.startswith(OF_CHILDREN) else "main"
         user = COLLEAGUE.id if template == router.ACCESS else me
-        path = _fill(ask, template, **{**names, "environment": place, "user": user})
+        path = _fill(template, **{**names, "environment": place, "user": user})
         body = BODIES.get(f"{method} {template}")
         if template == f"{router.ENVIRONMENT}/branch":
             body = {**body, "name": names["newcomer"]}
+        if (method, template) == ("POST", f"{router.ENVIRONMENT}/domains"):
+            body = {"name": f"{names['newcomer']}.example.com"}
         if (method, template) == ("POST", f"{router.PROJECT}/user-access"):
             body = [{"user_id": names["newcomer"], "permissions": ["viewer", "development:viewer"]}]
         if not openapi_document.is_documented(method, path):
-            assert template in UNDOCUMENTED, f"{method} {template} is in no document"
+            known = UNDOCUMENTED.fullmatch(template) or f"{method} {template}" in UNDOCUMENTED_CHANGES
+            assert known, f"{method} {template} is in no document"
             continue
         answer = ask(method, path, body)
         if answer.status == 204:
             assert answer.text == ""
             continue
-        # Where an integration manages the branches, some of this is never possible.
-        impossible = (400,) if ask.simulator.scenario.source_integration else ()
+        # Production is never paused; where an integration manages the branches, more of this is never possible.
+        unending = template.endswith(("/pause", "/deactivate"))
+        impossible = (400,) if unending or ask.simulator.scenario.source_integration else ()
         assert answer.status in (200, 201, 202, 403, 409, *impossible), f"{method} {path}: {answer.text}"
         assert me != OWNER.id or answer.status != 403, f"{method} {path}: {answer.text}"
         found.append(openapi_document.problem_of_answer(method, path, answer.status, answer.text) or "")
@@ -132,6 +171,7 @@ def test_every_answer_validates(make: Callable[..., Talker], clock: ManualClock,
     ask = make(tokens_manage_tokens=True, tasks=("migrate",))
     ask.simulator.change(**WORLDS[world])
     fixed = {"project": "abcdefgh1234z", "kind": "production", "deployment": "current", "task": "migrate"}
+    fixed |= {"organization": "01H2X80DMRDZWR6CX753YQHTND", "subscription": "1234567", "team": "x", "certificate": "x"}
     problems = []
     boss = Talker(ask.simulator)
     boss.bearer = boss.exchange(OWNER_TOKEN).content["access_token"]
@@ -139,12 +179,29 @@ def test_every_answer_validates(make: Callable[..., Talker], clock: ManualClock,
         ask.bearer = ask.exchange(secret).content["access_token"]
         things = _things(ask, clock, moment, secret)
         backup = ask.simulator.add_backup(age=60).id
-        # Each of these ends with the first who deletes it.
-        asked = {"email": f"asked-{secret}@example.invalid", "role": "viewer", "permissions": []}
-        invitation = boss("POST", f"{boss.project}/invitations", asked).content["id"]
-        problems += _ask_everything(ask, {**fixed, **things, "backup": backup, "invitation": invitation})
+        things |= _of_the_project(boss, secret)
+        problems += _ask_everything(ask, {**fixed, **things, "backup": backup})
     assert "\n".join(problems) == ""
     assert openapi_document.problems_of_requests(ask.simulator.requests) == []
+
+
+def test_what_is_changed_validates_too(ask: Talker, boss: Talker, clock: ManualClock) -> None:
+    boss("PATCH", boss.main, {"http_access": {"addresses": [{"permission": "allow", "address": "192.0.2.1"}]}})
+    boss("PATCH", f"{boss.main}/deployments/next", {"webapps": {"app": {"instance_count": 2}}})
+    boss("POST", f"{boss.main}/domains", {"name": "example.com"})
+    boss("POST", f"{boss.staging}/domains", {"name": "staging.example.com", "replacement_for": "example.com"})
+    ask.update()
+    paths = ["main", "main/deployments/next", "main/routes", "main/domains", "staging/domains", "main/activities"]
+    found = [f"{ask.project}/environments/{path}" for path in paths]
+    for moment in (0, 1, 3600):
+        clock.advance(moment)
+        for path in (*found, ask.project, f"{ask.project}/environments", f"{ask.project}/activities"):
+            answer = ask("GET", path)
+            assert openapi_document.problem_of_answer("GET", path, answer.status, answer.text) is None
+    base = ask.simulator.world.environments["staging"].head
+    path = f"{ask.project}/git/diffs/{base}/{ask.place()['head_commit']}"
+    answer = ask("GET", path)
+    assert (len(answer.content), openapi_document.problem_of_answer("GET", path, 200, answer.text)) == (1, None)
 
 
 def test_what_the_document_does_not_allow_is_found() -> None:

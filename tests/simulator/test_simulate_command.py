@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+from agent.simulator.faults import DOCS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -102,3 +104,21 @@ def test_an_authority_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
         assert process.wait(PATIENCE) == 73
         assert process.stderr
         assert "cannot be written" in process.stderr.read()
+
+
+def test_the_help_explains_every_kind_of_fault(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "agent", "simulate", "--help"]
+    variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "120"}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True, timeout=PATIENCE)
+    for name, explained in DOCS.items():
+        assert f"{name:<22}{explained}" in done.stdout
+
+
+def test_behaviours_that_are_lists_are_taken_as_json(tmp_path: Path) -> None:
+    words = ("--set", 'failing_commands=["push=3"]', "--set", "activity_lag_seconds=5", "--json")
+    with simulate(tmp_path, *words) as process:
+        assert process.stdout is not None
+        url = _document(process.stdout)["url"]
+        assert _post(url, "/_simulator/scenario", json.dumps({"failing_commands": []})) == {
+            "changed": ["failing_commands"]
+        }

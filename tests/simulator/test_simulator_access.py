@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from agent.simulator import Scenario, Simulator
+from agent.simulator.user import OWNER
 
-from simulator_talker import FORM, START, Talker  # isort: skip
+from simulator_talker import FORM, OWNER_TOKEN, START, Talker  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,11 +205,18 @@ def test_user_access_tells_the_machine_users_roles(make: Callable[..., Talker]) 
     ask = make(role="viewer", other_role=None)
     me = ask.get("/users/me")["id"]
     assert ask.get(f"{ask.project}/user-access/{me}")["permissions"] == ["viewer", "production:viewer"]
-    rows = ask.get(f"{ask.project}/user-access")
+    boss = Talker(ask.simulator)
+    boss.bearer = boss.exchange(OWNER_TOKEN).content["access_token"]
+    rows = boss.get(f"{ask.project}/user-access")
     assert me in [row["user_id"] for row in rows["items"]]
-    users = ask.get(rows["_links"]["ref:users:0"]["href"])
+    users = boss.get(rows["_links"]["ref:users:0"]["href"])
     assert users[me]["username"] == "update-bot"
-    assert ask("GET", f"{ask.project}/user-access/nobody").status == 404
+    assert boss("GET", f"{ask.project}/user-access/nobody").status == 404
+
+
+def test_only_an_admin_of_the_project_sees_what_others_may_do(ask: Talker) -> None:
+    for path in ("user-access", f"user-access/{OWNER.id}", "environment-types/staging/access"):
+        assert ask("GET", f"{ask.project}/{path}").status == 403
 
 
 @pytest.mark.parametrize("status", ["inactive", "paused", "dirty", "deleting"])

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.simulator.user import named
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 def _by(ask: Talker, path: str) -> tuple[str, str]:
     found = ask.get(f"{path}/activities")[0]
-    return found["type"], found["payload"]["user"]["username"]
+    return found["type"], named(found["payload"]["user"]["id"]).username
 
 
 def test_somebody_elses_merge_and_synchronization_are_real_ones(ask: Talker, clock: ManualClock) -> None:
@@ -103,7 +105,8 @@ def test_an_activity_of_any_kind_can_stand_in_a_queue(ask: Talker, clock: Manual
     clock.advance(5)
     found = ask.get(f"{ask.staging}/activities")[0]
     assert (found["type"], found["result"]) == (kind, "success")
-    assert ask.get(ask.staging)["status"] == ("paused" if kind == "environment.pause" else "active")
+    left = {"environment.pause": "paused", "environment.deactivate": "inactive"}
+    assert ask.get(ask.staging)["status"] == left.get(kind, "active")
 
 
 @pytest.mark.parametrize(

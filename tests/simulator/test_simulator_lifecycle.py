@@ -25,7 +25,8 @@ def test_a_branch_is_there_at_once_and_active_at_the_end(ask: Talker, clock: Man
     assert (seen["status"], seen["title"], seen["type"]) == ("dirty", "Spring sale", "staging")
     assert (seen["parent"], seen["has_deployment"], seen["deployment_state"]) == ("main", False, None)
     assert seen["head_commit"] == ask.get(ask.main)["head_commit"]
-    assert ask.links(SALE) == {"#activities", "#source-operations", "#variables", "#manage-variables"}
+    readings = {"#activities", "#domains", "#routes", "#settings", "#source-operations", "#variables"}
+    assert ask.links(SALE) == readings | {"#edit", "#manage-domains", "#manage-variables"}
     assert ask("GET", f"{SALE}/deployments/current").status == 404
     assert ask.get(f"{SALE}/deployments") == []
     assert [one["id"] for one in ask.get(f"{ask.project}/environments")][-1] == "feature/sale"

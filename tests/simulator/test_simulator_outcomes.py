@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.simulator.user import COLLEAGUE, MACHINE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -258,7 +260,8 @@ def test_variables_of_a_source_operation_are_recorded_with_the_activity(ask: Tal
     variables = {"env": {"CHANNEL": "stable"}}
     body = {"operation": "update", "variables": variables}
     activity = ask("POST", f"{ask.main}/source-operation", body).activity
-    assert activity["parameters"] == {"operation": "update", "variables": variables, "environment": "main"}
+    expected = {"user": MACHINE.id, "operation": "update", "variables": variables, "environment": "main"}
+    assert activity["parameters"] == expected
     assert activity["payload"]["operation"] == "update"
     assert activity["payload"]["environment"]["id"] == "main"
     assert activity["payload"]["user"]["id"]
@@ -268,7 +271,7 @@ def test_somebody_elses_backup_is_a_real_one(ask: Talker, clock: ManualClock) ->
     foreign = ask.simulator.start_activity(type="environment.backup", user="grace", seconds=3)
     clock.advance(3)
     assert _backups(ask) == [foreign.payload["backup_name"]]
-    assert _last(ask)["payload"]["user"]["username"] == "grace"
+    assert _last(ask)["payload"]["user"]["id"] == COLLEAGUE.id
 
 
 def test_an_activity_can_be_ended_by_hand(ask: Talker, clock: ManualClock) -> None:

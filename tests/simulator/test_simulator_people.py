@@ -71,7 +71,7 @@ def test_user_access_is_listed_page_by_page_and_changeable_only_by_an_admin(ask:
     assert "next" not in second["_links"]
     assert [sorted(row["_links"]) for row in rows] == [["self"], *[["delete", "self", "update"]] * 2]
     assert sorted(ask.get(ROW)["_links"]) == ["self"]
-    assert ask("GET", f"{ask.project}/user-access?page[size]=x").status == 400
+    assert boss("GET", f"{ask.project}/user-access?page[size]=x").status == 400
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.simulator.user import MACHINE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -134,9 +136,9 @@ def test_a_merge_belongs_to_the_parent_which_it_deploys_and_is_listed_for_both(a
     clock.advance(40)
     activity = ask.post(f"{ask.staging}/merge")
     assert (activity["type"], activity["environments"]) == ("environment.merge", ["main"])
-    assert activity["parameters"] == {"environment": "staging", "into": "main"}
+    assert activity["parameters"] == {"user": MACHINE.id, "environment": "staging", "into": "main"}
     assert (activity["payload"]["environment"]["id"], activity["payload"]["into"]["id"]) == ("staging", "main")
-    assert activity["text"] == "Update Bot merged environment Staging into environment Main"
+    assert activity["text"] == "Update Bot merged Staging into Main"
     assert (ask.get(ask.main)["is_dirty"], ask.get(ask.staging)["is_dirty"]) == (True, False)
     clock.advance(10)
     assert ask.place("main")["head_commit"] == _head(ask, "staging") != ask.place("main")["deployed_commit"]

@@ -185,7 +185,8 @@ def _check(sim: Simulator) -> dict[str, Any]:
         assert (
             place["deployed_commit"] in {None, *(one["sha"] for one in place["commits"])} or place["data_restored_from"]
         )
-    assert len({one["created_at"] for one in books["activities"]}) == len(books["activities"])
+    moments = [one["created_at"] for one in books["activities"]]
+    assert moments == sorted(moments)
     return books
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from agent.simulator import ManualClock, Simulator, SystemClock
+from agent.simulator.documents.reference import reference
 
 from simulator_talker import START, Talker  # isort: skip
 
@@ -34,12 +35,34 @@ def test_activities_are_listed_newest_first_ten_at_a_time_or_as_many_as_asked(as
     assert _numbers(ask) == newest_first[:4]
 
 
-def test_paging_by_creation_time_loses_nothing_even_of_the_same_moment(ask: Talker) -> None:
-    made = [ask.simulator.start_activity(seconds=0).id for _ in range(25)]
-    found: list[Any] = []
-    while page := ask.get(f"{ask.main}/activities?starts_at={found[-1]['created_at'] if found else '2999-01-01'}"):
-        found += page
-    assert [one["id"] for one in found] == made[::-1]
+def _all_pages(ask: Talker, start: str = "2999-01-01") -> list[str]:
+    """What the official client's loop finds: it drops by its id what a page repeats, and ends when nothing is new."""
+    found: dict[str, Any] = {}
+    while True:
+        page = ask.get(f"{ask.main}/activities?starts_at={start}")
+        fresh = [one for one in page if one["id"] not in found]
+        if not fresh:
+            return list(found)
+        found.update((one["id"], one) for one in fresh)
+        start = fresh[-1]["created_at"]
+
+
+def test_paging_by_creation_time_loses_nothing_of_the_same_moment(ask: Talker, clock: ManualClock) -> None:
+    made = []
+    for _ in range(5):
+        made += [ask.simulator.start_activity(seconds=0).id for _ in range(7)]
+        clock.advance(0.25)
+    assert len({one["created_at"] for one in ask.get(f"{ask.main}/activities?count=100")}) == 5
+    assert _all_pages(ask) == made[::-1]
+
+
+def test_starts_at_is_the_latest_moment_that_is_wanted(ask: Talker, clock: ManualClock) -> None:
+    first = ask.simulator.start_activity(seconds=0).id
+    clock.advance(1)
+    second = ask.simulator.start_activity(seconds=0).id
+    at = {one["id"]: one["created_at"] for one in ask.get(f"{ask.main}/activities")}
+    assert _numbers(ask, f"?starts_at={at[second]}") == [second, first]
+    assert _numbers(ask, f"?starts_at={at[first]}") == [first]
 
 
 def test_starts_at_may_carry_a_plus_plainly_or_encoded(ask: Talker, clock: ManualClock) -> None:
@@ -179,7 +202,11 @@ def test_a_client_in_process_that_lost_the_encoding_still_reaches_an_id_with_a_s
         ("POST", "/projects/abcdefgh1234z/invitations", 403),
         ("GET", "/projects/abcdefgh1234z/integrations", 403),
         ("POST", "/projects/abcdefgh1234z", 405),
-        ("PATCH", "/projects/abcdefgh1234z/environments/main", 405),
+        ("PUT", "/projects/abcdefgh1234z/environments/main", 405),
+        ("GET", "/ref/users?in=x&sig=x", 403),
+        ("GET", "/projects/abcdefgh1234z/user-access", 403),
+        ("GET", "/organizations/none", 404),
+        ("GET", "/projects/abcdefgh1234z/git/commits/none", 404),
         ("GET", "/users/0b5f2c9e-0000-0000-0000-000000000000", 403),
         ("GET", "/users/0b5f2c9e-0000-0000-0000-000000000000/extended-access", 403),
         ("GET", "/ref/users?sig=x", 400),
@@ -206,12 +233,12 @@ def test_a_body_that_is_not_json_is_refused(ask: Talker) -> None:
 
 def test_references_name_what_is_known_and_say_null_for_the_rest(ask: Talker) -> None:
     me = ask.get("/users/me")["id"]
-    assert ask.get(f"/ref/users?in={me},nobody&sig=x")["nobody"] is None
-    assert ask.get("/ref/projects?in=abcdefgh1234z,other&sig=x")["other"] is None
+    assert ask.get(reference("users", me, "nobody")["href"])["nobody"] is None
+    assert ask.get(reference("projects", "abcdefgh1234z", "other")["href"])["other"] is None
     access = ask.get(f"/users/{me}/extended-access?filter[resource_type]=project")["items"]
     assert [row["resource_id"] for row in access] == ["abcdefgh1234z"]
     organization = access[0]["organization_id"]
-    assert ask.get(f"/ref/organizations?in={organization}&sig=x")[organization]["id"] == organization
+    assert ask.get(reference("organizations", organization)["href"])[organization]["id"] == organization
     assert ask.get(f"/users/{me}/extended-access?filter[resource_type]=organization")["items"] == []
 
 

@@ -51,7 +51,12 @@ def test_in_process_a_site_answers_at_the_host_of_its_primary_route(ask: Talker)
     for name in ("main", "feature/login"):
         quoted = name.replace("/", "%2F")
         routes = ask.get(f"{ask.project}/environments/{quoted}/deployments/current")["routes"]
-        (url,) = routes
+        url, plain = routes
+        assert (routes[url]["original_url"], routes[plain]["original_url"]) == (
+            "https://{default}/",
+            "http://{default}/",
+        )
+        assert (routes[plain]["type"], routes[plain]["to"], routes[plain]["primary"]) == ("redirect", url, False)
         assert routes[url]["primary"] is True
         assert (routes[url]["type"], routes[url]["upstream"]) == ("upstream", "app:http")
         assert url == f"https://{ask.get(f'{ask.project}/environments/{quoted}')['machine_name']}.simulator.invalid/"

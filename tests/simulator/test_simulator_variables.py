@@ -23,7 +23,7 @@ def _live(ask: Talker, environment: str = "main") -> dict[str, Any]:
 
 def test_a_variable_is_stored_at_once_and_live_after_its_deployment(ask: Talker, clock: ManualClock) -> None:
     answer = ask("POST", VARIABLES, TOKEN)
-    assert (answer.status, answer.activity["type"]) == (202, "environment.variable.create")
+    assert (answer.status, answer.activity["type"]) == (201, "environment.variable.create")
     entity = answer.content["_embedded"]["entity"]
     flags = ("is_sensitive", "is_inheritable", "is_enabled", "visible_build", "visible_runtime", "inherited")
     assert [entity[name] for name in flags] == [True, False, True, False, True, False]
@@ -112,7 +112,7 @@ def test_a_variable_of_the_project_waits_for_the_next_deployment(ask: Talker, bo
     body = {"name": "P", "value": "1"}
     assert ask("POST", f"{PROJECT}/variables", body).status == 403
     answer = boss("POST", f"{PROJECT}/variables", body)
-    assert (answer.status, answer.content["_embedded"]["activities"]) == (202, [])
+    assert (answer.status, answer.content["_embedded"]["activities"]) == (201, [])
     assert answer.content["_embedded"]["entity"]["visible_build"] is True
     assert boss("POST", f"{PROJECT}/variables", body).status == 409
     assert boss("POST", f"{PROJECT}/variables", {**body, "name": "Q", "is_enabled": True}).status == 400

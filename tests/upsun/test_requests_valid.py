@@ -35,6 +35,15 @@ on-failure = [
   { restore = { environment = ".", allow-restore = true } },
 ]
 """
+WAKING = """
+[jobs.nightly]
+schedule = "0 3 * * *"
+steps = [
+  { activate = { environment = "staging" } },
+  { sync = { environment = "staging", code = true } },
+  { deploy = { environment = "staging", backup = "not-needed" } },
+]
+"""
 DEFINED = {"source_operations": ("update", "revert"), "runtime_operations": ("app:clear-cache",), "tasks": ("migrate",)}
 FOREIGN = JOB.replace("[jobs.nightly]", '[jobs.nightly]\nenvironment-types = ["development"]')
 
@@ -63,6 +72,12 @@ def nowhere(stage: Stage) -> None:
     stage.with_container(environment="gone")
 
 
+def asleep(stage: Stage) -> None:
+    """Staging is inactive, and has less code than production."""
+    stage.simulator.push()
+    stage.simulator.set_status("inactive", "staging")
+
+
 def downtime(stage: Stage) -> None:
     """No tick ran for an hour, so that the next asks for restores."""
     stage.at(START).tick()
@@ -81,6 +96,7 @@ RUNS: dict[str, tuple[str, dict[str, Any], Callable[[Stage], object]]] = {
     "an id of nothing": (JOB, {}, nowhere),
     "downtime": (JOB, {}, downtime),
     "a pipeline that is taken back": (PIPELINE, {"update_breaks_site": "production", **DEFINED}, lambda _: None),
+    "an environment that is woken and deployed by hand": (WAKING, {"manual_deployment": True}, asleep),
     "a lost merge answer": (PIPELINE, DEFINED, lost("merge")),
 }
 
@@ -123,6 +139,8 @@ def test_the_runs_of_this_file_make_every_kind_of_request_that_a_tick_can(tmp_pa
         f"POST {main}/source-operation",
         f"POST {main}/branch",
         f"POST {main}/backups/*",
+        "POST /environments/staging/activate",
+        "POST /environments/staging/deploy",
         "POST /environments/staging/pause",
         "POST /environments/staging/resume",
         "POST /environments/staging/synchronize",

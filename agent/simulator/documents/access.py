@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.simulator.documents.account import ORGANIZATION, TITLE
+from agent.simulator.documents.account import ORGANIZATION
 from agent.simulator.documents.moment import written
 from agent.simulator.permissions import is_admin
 from agent.simulator.user import OWNER
@@ -28,7 +28,7 @@ def project_access(world: World, one: Member, asking: User) -> dict[str, Any]:
         "user_id": one.user.id,
         "organization_id": ORGANIZATION,
         "project_id": project,
-        "project_title": TITLE,
+        "project_title": world.title,
         "permissions": list(one.permissions),
         "granted_at": written(one.granted_at),
         "updated_at": written(one.updated_at),
@@ -61,7 +61,13 @@ def invitation(world: World, one: Invitation) -> dict[str, Any]:
         "created_at": written(one.created_at),
         "updated_at": written(one.updated_at),
         "finished_at": written(one.finished_at),
-        "environments": [{"type": kind, "role": role} for kind, role in one.roles.items()],
+        # The official CLI reads permissions; the document has environments, from before there were types.
+        "permissions": [{"type": kind, "role": role} for kind, role in one.roles.items()],
+        "environments": [
+            {"id": place.id, "type": place.type, "role": one.roles[place.type], "title": place.title}
+            for place in world.environments.values()
+            if place.type in one.roles
+        ],
     }
 
 

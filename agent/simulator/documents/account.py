@@ -9,10 +9,10 @@ from agent.simulator.documents.moment import written
 from agent.simulator.user import MACHINE, OWNER
 
 if TYPE_CHECKING:
+    from agent.simulator.ssh_key import SshKey
     from agent.simulator.user import User
     from agent.simulator.world import World
 
-TITLE = "Simulated project"
 ORGANIZATION = "01H2X80DMRDZWR6CX753YQHTND"
 PICTURE = "https://accounts.simulator.invalid/picture.png"
 
@@ -65,7 +65,7 @@ def project_reference(world: World) -> dict[str, Any]:
         "organization_id": ORGANIZATION,
         "subscription_id": "1234567",
         "region": REGION,
-        "title": TITLE,
+        "title": world.title,
         "type": "grid",
         "plan": "upsun/flexible",
         "status": "active",
@@ -80,9 +80,21 @@ def organization_reference(world: World) -> dict[str, Any]:
         "id": ORGANIZATION,
         "type": "flexible",
         "owner_id": OWNER.id,
-        "name": "simulated",
-        "label": "Simulated organization",
+        "name": world.organization["name"],
+        "label": world.organization["label"],
         "vendor": "upsun",
         "created_at": written(world.born),
         "updated_at": written(world.born),
+    }
+
+
+def ssh_key(one: SshKey) -> dict[str, Any]:
+    """Return a public key of an account."""
+    return {
+        "key_id": one.id,
+        "uid": 1,
+        "fingerprint": one.fingerprint,
+        "title": one.title,
+        "value": one.value,
+        "changed": written(one.changed),
     }

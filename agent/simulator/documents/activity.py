@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.simulator.documents import links
 from agent.simulator.documents.moment import written
+from agent.simulator.documents.payload import payload as whole_payload
 
 if TYPE_CHECKING:
     from agent.simulator.activity import Activity
     from agent.simulator.world import World
 
 
-def activity(world: World, one: Activity) -> dict[str, Any]:
-    """The activity as the API gives it at this moment."""
+KEPT = timedelta(days=30)
+
+
+def activity(world: World, one: Activity, *, payload: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The activity as the API gives it at this moment; with the `payload` that is given, where one is."""
     scenario = world.scenario
     return {
         "id": one.id,
         "created_at": written(one.created_at),
-        "updated_at": written(one.updated_at),
+        # Null in every documented example, also of activities that are over (docs:integrations/activity/reference).
+        "updated_at": None,
         "type": one.type,
         "parameters": one.parameters,
         "project": one.project,
@@ -32,10 +38,10 @@ def activity(world: World, one: Activity) -> dict[str, Any]:
         "cancelled_at": written(one.cancelled_at),
         "timings": _timings(one),
         "log": "".join(line.message for line in one.log),
-        "payload": one.payload,
+        "payload": whole_payload(world, one) if payload is None else payload,
         "description": one.description,
         "text": one.text,
-        "expires_at": None,
+        "expires_at": written(one.created_at + KEPT),
         "commands": one.commands,
         "_links": _links(one, scenario_path=links.project_path(scenario), world=world),
     }
@@ -52,6 +58,8 @@ def _timings(one: Activity) -> dict[str, float]:
         found["wait"] = (one.started_at - one.created_at).total_seconds()
         if one.completed_at is not None:
             found["execute"] = (one.completed_at - one.started_at).total_seconds()
+            if one.deployed:
+                found["deploy"] = found["execute"]
     return {name: max(0.0, seconds) for name, seconds in found.items()}
 
 
@@ -59,7 +67,7 @@ def _links(one: Activity, *, scenario_path: str, world: World) -> links.Links:
     scenario = world.scenario
     path = f"{scenario_path}/activities/{links.segment(one.id)}"
     found = {
-        "self": links.resource(scenario, path),
+        "self": links.resource(scenario, path, "Activity"),
         "log": links.resource(scenario, f"{path}/log"),
     }
     if one.unfinished:

@@ -20,9 +20,11 @@ def backup(world: World, one: Backup, asking: User) -> dict[str, Any]:
     """The backup as the API gives it."""
     scenario = world.scenario
     path = f"{links.environment_path(scenario, one.environment)}/backups/{links.segment(one.id)}"
-    found = {"self": links.resource(scenario, path)}
-    if allowed(world, world.environments[one.environment], asking):
-        found["#delete"] = links.action(scenario, path)
+    found = {"self": links.resource(scenario, path, "Backup")}
+    # Its environment may be gone, of which the books still tell.
+    place = world.environments.get(one.environment)
+    if place is not None and allowed(world, place, asking):
+        found["#delete"] = links.action(scenario, path, "delete")
         if one.restorable and one.status == "CREATED" and "#restore" not in scenario.absent_links:
             found["#restore"] = links.action(scenario, f"{path}/restore")
     return {

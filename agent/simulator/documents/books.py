@@ -27,7 +27,12 @@ def books(platform: Platform, requests: list[RecordedRequest]) -> dict[str, Any]
         "now": written(world.now),
         "requests": [request.entry() for request in requests],
         "activities": [
-            {**activity_document(world, one), "number": one.number, "user": one.user.id, "commit": one.commit}
+            {
+                **activity_document(world, one, payload=one.payload),
+                "number": one.number,
+                "user": one.user.id,
+                "commit": one.commit,
+            }
             for one in world.activities
         ],
         "backups": [backup_document(world, one, OWNER) for one in world.backups],

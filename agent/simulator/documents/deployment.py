@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.simulator.documents import links
-from agent.simulator.documents.account import ORGANIZATION, TITLE
+from agent.simulator.documents.account import ORGANIZATION
+from agent.simulator.documents.container import profiles, services, workers
+from agent.simulator.documents.environment import http_access, settings_of
 from agent.simulator.documents.moment import written
 from agent.simulator.documents.project import subscription
 from agent.simulator.documents.route import routes
@@ -13,7 +15,7 @@ from agent.simulator.documents.task import sizing
 from agent.simulator.documents.variable import deployed_variable
 from agent.simulator.documents.webapp import webapps
 from agent.simulator.operations import guard
-from agent.simulator.permissions import may_run
+from agent.simulator.operations.runs import runnable
 
 if TYPE_CHECKING:
     from agent.simulator.environment import Environment
@@ -21,49 +23,54 @@ if TYPE_CHECKING:
     from agent.simulator.world import World
 
 
-def deployment(world: World, one: Environment, asking: User) -> dict[str, Any]:
-    """What is live on the environment, as far as the official document requires it."""
-    scenario = world.scenario
+def deployment(world: World, one: Environment, asking: User, name: str = "current") -> dict[str, Any]:
+    """Return what is live on the environment, or with `next` what the next deployment brings."""
     last = one.deployments[-1]
-    path = f"{links.environment_path(scenario, one.id)}/deployments/current"
+    path = f"{links.environment_path(world.scenario, one.id)}/deployments/{name}"
+    current = name == "current"
+    variables = one.live if current else world.variables.deployed(world.environments, one.id)
+    sizes = one.sized if current else one.sizes
+    settings = settings_of(world, one)
     return {
-        "id": "current",
+        "id": name,
         "created_at": written(last.at),
         "updated_at": written(last.at),
-        "fingerprint": one.deployed or "",
+        "fingerprint": (one.deployed if current else one.head) or "",
         "cluster_name": one.machine_name,
         "project_info": _project_info(world),
         "environment_info": _environment_info(world, one),
         "deployment_target": "local",
         "vpn": None,
-        "http_access": {"is_enabled": True, "addresses": [], "basic_auth": {}},
-        "enable_smtp": one.type == "production",
-        "restrict_robots": one.type != "production",
-        "variables": [deployed_variable(each) for each in one.live],
+        "http_access": http_access(one.guarded if current else one.http_access),
+        "enable_smtp": settings["enable_smtp"],
+        "restrict_robots": settings["restrict_robots"],
+        "variables": [deployed_variable(each) for each in variables],
         "access": [],
         "subscription": subscription(),
-        "services": {},
-        "routes": routes(one),
-        "webapps": webapps(world, one),
-        "workers": {},
-        "container_profiles": {},
-        "tasks": sizing(world),
-        "_links": _links(world, one, asking, path),
+        "services": services(sizes),
+        "routes": routes(world, one),
+        "webapps": webapps(world, one, sizes),
+        "workers": workers(one, sizes),
+        "container_profiles": profiles(),
+        "tasks": sizing(world, sizes),
+        "_links": _links(world, one, asking, path, name),
     }
 
 
-def _links(world: World, one: Environment, asking: User, path: str) -> links.Links:
+def _links(world: World, one: Environment, asking: User, path: str, name: str) -> links.Links:
     scenario = world.scenario
-    found = {"self": links.resource(scenario, path)}
-    possible = bool(scenario.runtime_operations) and guard.unready(world, one, asking) is None
-    if possible and may_run(world, one, asking) and "#operations" not in scenario.absent_links:
-        found["#operations"] = links.action(scenario, f"{path}/operations")
-    return found
+    found: links.Links = {"self": links.resource(scenario, path, "Deployment")}
+    if name == "current":
+        possible = guard.unready(world, one, asking) is None and bool(runnable(world, one, asking))
+        found |= {"#operations": links.action(scenario, f"{path}/operations")} if possible else {}
+    elif guard.obstacle(world, one, asking) is None:
+        found["#edit"] = links.action(scenario, path, "patch")
+    return {rel: link for rel, link in found.items() if rel not in scenario.absent_links}
 
 
 def _project_info(world: World) -> dict[str, Any]:
     return {
-        "title": TITLE,
+        "title": world.title,
         "name": world.scenario.project,
         "namespace": None,
         "organization": ORGANIZATION,

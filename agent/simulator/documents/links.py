@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
     from agent.simulator.scenario import Scenario
 
 REGION = "eu-5.platform.sh"
+# What an operation's link says of its answer, whichever operation it is.
+ANSWERED = {"responses": {"default": {"description": ""}}, "parameters": []}
 
-Links = dict[str, dict[str, str]]
+# A link is an object; `pf:routes` is a list of them.
+Links = dict[str, Any]
 
 
 def segment(name: str) -> str:
-    """An id as one segment of a path."""
+    """Return an id as one segment of a path."""
     return quote(name, safe="")
 
 
 def project_path(scenario: Scenario) -> str:
-    """The project's path, without a prefix."""
+    """Return the project's path, without a prefix."""
     return f"/projects/{segment(scenario.project)}"
 
 
 def environment_path(scenario: Scenario, environment: str) -> str:
-    """The environment's path, without a prefix."""
+    """Return the environment's path, without a prefix."""
     return f"{project_path(scenario)}/environments/{segment(environment)}"
 
 
-def resource(scenario: Scenario, path: str) -> dict[str, str]:
-    """A link to a resource; on the live platform these may name a regional host."""
-    return {"href": f"https://{REGION}/api{path}" if scenario.regional_links else path}
+def resource(scenario: Scenario, path: str, schema: str = "") -> dict[str, Any]:
+    """Return a link to a resource; on the live platform these may name a regional host.
+
+    A `self` link says in its `meta` of which schema the resource is (the OpenAPI document, "HAL Links").
+    """
+    found: dict[str, Any] = {"href": f"{scenario.region_url}/api{path}" if scenario.regional_links else path}
+    return {**found, "meta": {"type": "object", "title": schema}} if schema else found
 
 
-def action(scenario: Scenario, path: str) -> dict[str, str]:
-    """A link to an operation, which is a path only."""
-    return {"href": f"/api{path}" if scenario.regional_links else path}
+def action(scenario: Scenario, path: str, method: str = "post") -> dict[str, Any]:
+    """Return a link to an operation: a path only, with the operation's HTTP method in its `meta`."""
+    return {"href": f"/api{path}" if scenario.regional_links else path, "meta": {method: ANSWERED}}

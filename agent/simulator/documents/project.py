@@ -3,63 +3,95 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from agent.simulator.documents import links
-from agent.simulator.documents.account import ORGANIZATION, TITLE
+from agent.simulator.documents.account import ORGANIZATION
+from agent.simulator.documents.images import images
 from agent.simulator.documents.moment import written
+from agent.simulator.integration import KINDS
 from agent.simulator.members import TYPES
 from agent.simulator.permissions import is_admin
 from agent.simulator.user import OWNER
 
 if TYPE_CHECKING:
+    from agent.simulator.integration import Integration
+    from agent.simulator.members import Member
     from agent.simulator.user import User
     from agent.simulator.world import World
 
 ENVIRONMENT_TYPES = TYPES
-INTEGRATION = "simulatedintegration"
+# What a project consists of, as its links name it.
+PARTS = (
+    "environments",
+    "environment-types",
+    "capabilities",
+    "certificates",
+    "domains",
+    "settings",
+    "user-access",
+    "integrations",
+    "invitations",
+)
+READINGS = ("activities", "system", "variables")
+MANAGED = ("variables", "domains", "integrations")
+# The key by which the platform reads a repository elsewhere.
+CLIENT_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDsimulatedsimulatedsimulatedsimulatedsimula simulated-project"
 LICENCE = "https://api.simulator.invalid/v1/licenses/1234567"
 
 
 def project(world: World, asking: User) -> dict[str, Any]:
-    """The project as the API gives it."""
+    """Return the project as the API gives it."""
     scenario = world.scenario
     path = links.project_path(scenario)
-    ends = (
-        "environments",
-        "environment-types",
-        "capabilities",
-        "settings",
-        "user-access",
-        "integrations",
-        "invitations",
-    )
-    found = {end: links.resource(scenario, f"{path}/{end}") for end in ends}
+    source = world.integrations.source
+    internal = f"{scenario.project}@git.{links.REGION}:{scenario.project}.git"
     return {
         "id": scenario.project,
         "created_at": written(world.born),
         "updated_at": written(world.born),
         "attributes": {},
-        "title": TITLE,
-        "description": "",
+        "title": world.title,
+        "description": world.description,
         "owner": OWNER.id,
         "namespace": ORGANIZATION,
         "organization": ORGANIZATION,
         "default_branch": scenario.environment,
         "status": {"code": "provisioned", "message": "ok"},
-        "timezone": "UTC",
+        "timezone": world.timezone,
         "region": links.REGION,
-        "repository": {"url": f"{scenario.project}@git.{links.REGION}:{scenario.project}.git", "client_ssh_key": None},
-        "default_domain": None,
+        "repository": {
+            "url": internal if source is None else repository_url(source),
+            "client_ssh_key": None if source is None else CLIENT_KEY,
+        },
+        "default_domain": _default_domain(world),
         "maintenance": None,
         "subscription": subscription(),
-        "_links": {
-            "self": links.resource(scenario, path),
-            **found,
-            "#activities": links.action(scenario, f"{path}/activities"),
-            "#variables": links.action(scenario, f"{path}/variables"),
-            **({"#manage-variables": links.action(scenario, f"{path}/variables")} if is_admin(world, asking) else {}),
-        },
+        "_links": _links(world, asking, path),
     }
+
+
+def _links(world: World, asking: User, path: str) -> links.Links:
+    scenario = world.scenario
+    found: links.Links = {"self": links.resource(scenario, path, "Project")}
+    found |= {end: links.resource(scenario, f"{path}/{end}") for end in PARTS}
+    found |= {f"#{end}": links.action(scenario, f"{path}/{end}", "get") for end in READINGS}
+    if is_admin(world, asking):
+        found["#edit"] = links.action(scenario, path, "patch")
+        found["#clear-build-cache"] = links.action(scenario, f"{path}/clear_build_cache")
+        found |= {f"#manage-{end}": links.action(scenario, f"{path}/{end}") for end in MANAGED}
+    return {name: link for name, link in found.items() if name not in scenario.absent_links}
+
+
+def repository_url(source: Integration) -> str:
+    """Return where the code is that a source integration brings."""
+    host = urlsplit(source.fields["base_url"] or "https://github.com").netloc
+    return f"git@{host}:{source.fields['repository']}.git"
+
+
+def _default_domain(world: World) -> str | None:
+    domain = world.domains.default(world.scenario.environment)
+    return None if domain is None else domain.name
 
 
 def subscription() -> dict[str, Any]:
@@ -83,9 +115,26 @@ def environment_type(world: World, kind: str) -> dict[str, Any]:
         "id": kind,
         "attributes": {},
         "_links": {
-            "self": links.resource(scenario, path),
-            "#access": links.action(scenario, f"{path}/access"),
+            "self": links.resource(scenario, path, "EnvironmentType"),
+            "#access": links.action(scenario, f"{path}/access", "get"),
         },
+    }
+
+
+def type_access(world: World, kind: str, one: Member, role: str) -> dict[str, Any]:
+    """Return what a user may do on a type of environments."""
+    path = f"{links.project_path(world.scenario)}/environment-types/{kind}/access/{one.user.id}"
+    found: links.Links = {"self": links.resource(world.scenario, path, "EnvironmentTypeAccess")}
+    if not one.is_admin:
+        found["#edit"] = links.action(world.scenario, path, "patch")
+        found["#delete"] = links.action(world.scenario, path, "delete")
+    return {
+        "id": one.user.id,
+        "user": one.user.id,
+        "role": role,
+        "created_at": written(one.granted_at),
+        "updated_at": written(one.updated_at),
+        "_links": found,
     }
 
 
@@ -104,7 +153,7 @@ def capabilities(world: World) -> dict[str, Any]:
         "metrics": {"max_range": "1h"},
         "logs_forwarding": {"max_extra_payload_size": 0},
         "guaranteed_resources": {**off, "instance_limit": 0},
-        "images": {},
+        "images": images(),
         "instance_limit": 8,
         "build_resources": {**off, "max_cpu": 0.0, "max_memory": 0},
         "object_storage": {
@@ -119,30 +168,8 @@ def capabilities(world: World) -> dict[str, Any]:
         },
         "data_retention": {"enabled": True},
         "autoscaling": {**off, "supports_horizontal_scaling_services": False},
-        "integrations": {"enabled": world.scenario.source_integration},
+        "integrations": {
+            "enabled": True,
+            "config": {kind: {"enabled": True, "role": role} for kind, (role, _) in KINDS.items()},
+        },
     }
-
-
-def integrations(world: World) -> list[dict[str, Any]]:
-    """The project's integrations: one with a source code host, if the scenario has it.
-
-    The trimmed official document leaves integrations out; the fields are those that the docs name
-    (docs:integrations/source).
-    """
-    if not world.scenario.source_integration:
-        return []
-    path = f"{links.project_path(world.scenario)}/integrations/{INTEGRATION}"
-    return [
-        {
-            "id": INTEGRATION,
-            "created_at": written(world.born),
-            "updated_at": written(world.born),
-            "type": "github",
-            "role": "source",
-            "repository": "simulated/project",
-            "fetch_branches": True,
-            "prune_branches": True,
-            "build_pull_requests": True,
-            "_links": {"self": links.resource(world.scenario, path)},
-        }
-    ]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agent.simulator.world import World
 
-DAY_SECONDS = 86_400
 SWITCHED_ON = (
     "enable_certificate_provisioning",
     "enable_state_api_deployments",
@@ -22,12 +21,12 @@ SWITCHED_ON = (
     "enable_paused_environments",
     "enable_unified_configuration",
     "image_deployment_validation",
+    "crons_in_git",
 )
 SWITCHED_OFF = (
     "use_drupal_defaults",
     "use_legacy_subdomains",
     "certificate_renewal_activity",
-    "crons_in_git",
     "self_upgrade",
     "self_upgrade_latest_major",
     "enable_cache_grace_period",
@@ -43,7 +42,6 @@ SWITCHED_OFF = (
     "disable_agent_error_reporter",
     "requires_domain_ownership",
     "enable_guaranteed_resources",
-    "allow_activity_reschedule",
     "allow_burst",
     "allow_scaling_to_zero",
     "save_applications_vendors",
@@ -65,6 +63,7 @@ def settings(world: World) -> dict[str, Any]:
         "enforce_mfa": scenario.mfa_required,
         "allow_rolling_deployments": scenario.rolling_deployments,
         "allow_manual_deployments": scenario.manual_deployment,
+        "allow_activity_reschedule": scenario.reschedule_seconds > 0,
         "development_service_size": "S",
         "development_application_size": "S",
         "certificate_style": "ecdsa",
@@ -99,9 +98,10 @@ def _limits() -> dict[str, Any]:
         "local_disk_size": None,
         "cron_minimum_interval": 5,
         "cron_maximum_jitter": 20,
-        "cron_production_expiry_interval": 14 * DAY_SECONDS,
-        "cron_non_production_expiry_interval": 14 * DAY_SECONDS,
-        "concurrency_limits": {"internal": None, "integration": None, "backup": None, "cron": None},
+        # In days: for so long the platform keeps what crons did.
+        "cron_production_expiry_interval": 30,
+        "cron_non_production_expiry_interval": 7,
+        "concurrency_limits": {"internal": None, "integration": 4, "backup": 2, "cron": 10, "default": 2},
         "build_resources": {"cpu": 2.0, "memory": 3072},
         "max_allowed_routes": 50,
         "max_allowed_redirects_paths": 50_000,

@@ -5,32 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.simulator.documents import links
-from agent.simulator.operations import guard
+from agent.simulator.documents.container import DEFAULT_SIZE
 
 if TYPE_CHECKING:
+    from agent.simulator.documents.container import Sizes
     from agent.simulator.environment import Environment
-    from agent.simulator.user import User
     from agent.simulator.world import World
 
 TIMEOUT_SECONDS = 3600
 
 
-def sizing(world: World) -> dict[str, Any]:
-    """The tasks as a deployment lists them: their sizes only."""
-    return {name: {"resources": {"profile_size": None}} for name in world.scenario.tasks}
+def sizing(world: World, sizes: Sizes) -> dict[str, Any]:
+    """Return the tasks as a deployment lists them: their sizes only."""
+    return {
+        name: {"resources": {"profile_size": sizes.get(name, {}).get("profile_size", DEFAULT_SIZE)}}
+        for name in world.scenario.tasks
+    }
 
 
-def task(world: World, place: Environment, name: str, asking: User) -> dict[str, Any]:
-    """A task as the API gives it.
-
-    That it has a link `#run` is a guess by analogy: the official document describes no links, and the official CLI
-    makes the path itself.
-    """
-    scenario = world.scenario
-    path = f"{links.environment_path(scenario, place.id)}/tasks/{links.segment(name)}"
-    found = {"self": links.resource(scenario, path)}
-    if guard.obstacle(world, place, asking) is None and "#run" not in scenario.absent_links:
-        found["#run"] = links.action(scenario, f"{path}/run")
+def task(world: World, place: Environment, name: str) -> dict[str, Any]:
+    """Return a task as the API gives it; it has no link to run it, since the official CLI makes that path itself."""
+    path = f"{links.environment_path(world.scenario, place.id)}/tasks/{links.segment(name)}"
     return {
         "id": name,
         "name": name,
@@ -48,5 +43,5 @@ def task(world: World, place: Environment, name: str, asking: User) -> dict[str,
         "container_profile": None,
         "dependencies": {},
         "runtime": {},
-        "_links": found,
+        "_links": {"self": links.resource(world.scenario, path, "Task")},
     }

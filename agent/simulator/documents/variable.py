@@ -66,9 +66,9 @@ def _value(one: Variable) -> dict[str, Any]:
 
 
 def _links(world: World, path: str, *, edit: bool, delete: bool) -> links.Links:
-    found = {"self": links.resource(world.scenario, path)}
+    found = {"self": links.resource(world.scenario, path, "Variable")}
     if edit:
-        found["#edit"] = links.action(world.scenario, path)
+        found["#edit"] = links.action(world.scenario, path, "patch")
         if delete:
-            found["#delete"] = links.action(world.scenario, path)
+            found["#delete"] = links.action(world.scenario, path, "delete")
     return found

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulator.documents.container import apps, relationships, resources
 from agent.simulator.environment import APP
 from agent.simulator.operations.code import defined
-from agent.simulator.operations.runs import ROLE
+from agent.simulator.operations.runs import operations
 
 if TYPE_CHECKING:
+    from agent.simulator.documents.container import Sizes
     from agent.simulator.environment import Environment
     from agent.simulator.world import World
 
 CRON_SECONDS = 300
+PROFILE = "HIGH_CPU"
 
 
-def webapps(world: World, one: Environment) -> dict[str, Any]:
-    """Every app: the one that has the cron and the mounts, and those that only define operations."""
-    source, runtime = defined(world.scenario.source_operations), defined(world.scenario.runtime_operations)
-    names = dict.fromkeys((APP, *(app for app, _ in (*source, *runtime))))
-    return {name: _webapp(world, one, name, _of(name, source), _of(name, runtime)) for name in names}
+def webapps(world: World, one: Environment, sizes: Sizes) -> dict[str, Any]:
+    """Return every app, with its resources as `sizes` has them."""
+    return {name: _webapp(world, one, name, sizes) for name in apps(world)}
 
 
-def _of(app: str, operations: list[tuple[str, str]]) -> list[str]:
-    return [name for owner, name in operations if owner == app]
-
-
-def _webapp(world: World, one: Environment, name: str, source: list[str], runtime: list[str]) -> dict[str, Any]:
+def _webapp(world: World, one: Environment, name: str, sizes: Sizes) -> dict[str, Any]:
     main = name == APP
+    source = [each for app, each in defined(world.scenario.source_operations) if app == name]
     return {
         **_constant(),
         "name": name,
+        "resources": resources(name, PROFILE, sizes, is_app=True),
+        "container_profile": PROFILE,
+        "instance_count": sizes.get(name, {}).get("instance_count"),
+        "relationships": relationships() if main else {},
         "tree_id": one.deployed or "",
         "mounts": _mounts(world) if main else {},
         "crons": _crons(world) if main else {},
@@ -39,8 +41,13 @@ def _webapp(world: World, one: Environment, name: str, source: list[str], runtim
             "operations": {each: {"command": f"./update.sh {each}"} for each in source},
         },
         "operations": {
-            each: {"commands": {"start": f"./operate.sh {each}", "stop": None}, "timeout": None, "role": ROLE}
-            for each in runtime
+            each.name: {
+                "commands": {"start": f"./operate.sh {each.name}", "stop": None},
+                "timeout": None,
+                "role": each.role,
+            }
+            for each in operations(world)
+            if each.app == name
         },
         "config_id": f"config-{name}",
         "slug_id": f"slug-{name}",
@@ -69,13 +76,10 @@ def _constant() -> dict[str, Any]:
     """What never changes here, and the official document requires."""
     return {
         "type": "python:3.13",
-        "resources": None,
         "authorizations": [],
-        "relationships": {},
         "additional_hosts": {},
         "timezone": None,
         "variables": {},
-        "container_profile": "HIGH_CPU",
         "size": "AUTO",
         "disk": None,
         "access": {"ssh": "contributor"},
@@ -92,6 +96,5 @@ def _constant() -> dict[str, Any]:
         "stack": {"runtimes": [], "packages": []},
         "image": None,
         "is_across_submodule": False,
-        "instance_count": None,
         "supports_horizontal_scaling": True,
     }

@@ -34,7 +34,7 @@ def keep(world: World, activity: Activity, at: datetime) -> None:
             variables=list(environment.live),
         )
     )
-    environment.last_backup_at = at
+    environment.backup_moments.append(at)
     evict(world, environment.id, at)
 
 

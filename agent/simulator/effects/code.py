@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from agent.simulator import activity as kinds
 from agent.simulator import user
 from agent.simulator.activity import Activity, Arrival, Plan
+from agent.simulator.effects.log import write_deployment
 from agent.simulator.environment import APP, FAILED_COMMAND, Commit, DataNote, Deployment
 from agent.simulator.identifier import commit_hash
+from agent.simulator.operations.brief import brief
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from agent.simulator.user import User
     from agent.simulator.world import World
 
-DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES)
+DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES, *kinds.SETTING_CHANGES)
 
 
 def commit(world: World, activity: Activity, at: datetime) -> None:
@@ -76,12 +78,14 @@ def arrive(world: World, arrival: Arrival) -> None:
 
 def push(world: World, environment: str, sha: str, *, who: User, plan: Plan, at: datetime) -> Activity:
     """Queue the deployment of a commit, or stage it."""
+    place = world.environments[environment]
     activity = world.add_activity(
         kinds.PUSH,
         environment,
         user=who,
         plan=Plan(seconds=plan.deploy_seconds, ending=plan.deploy, breaks=plan.breaks),
-        payload={"commits": [{"sha": sha}], "environment": {"id": environment}},
+        parameters={"old_commit": _before(place, sha), "new_commit": sha},
+        payload={"commits": [{"sha": sha}], "environment": brief(place)},
         at=at,
     )
     activity.commit = sha
@@ -90,6 +94,12 @@ def push(world: World, environment: str, sha: str, *, who: User, plan: Plan, at:
         receive(world, activity, at)
     activity.write(at, f"Received {sha}\n")
     return activity
+
+
+def _before(place: Environment, sha: str) -> str:
+    """The head that a commit came upon."""
+    shas = [one.sha for one in place.commits]
+    return shas[shas.index(sha) - 1] if sha in shas[1:] else place.head
 
 
 def receive(world: World, activity: Activity, at: datetime) -> None:
@@ -104,10 +114,14 @@ def deploy(world: World, activity: Activity, at: datetime) -> None:
     environment = world.environments[activity.environment]
     good = activity.result == "success"
     code = 0 if good else FAILED_COMMAND
+    activity.deployed = True
     activity.commands = [{"app": APP, "type": "deploy", "exit_code": code}]
+    write_deployment(world, activity, environment, at)
     environment.record(Deployment(at, environment.head, activity.id, successful=good, commands=activity.commands))
     if good:
         environment.live = world.variables.deployed(world.environments, environment.id)
+        environment.guarded = environment.http_access
+        environment.sized = dict(environment.sizes)
     if activity.type == kinds.DEPLOY:
         for one in world.staged(environment.id):
             _release(one, activity, at)
@@ -116,6 +130,7 @@ def deploy(world: World, activity: Activity, at: datetime) -> None:
 def _release(staged: Activity, by: Activity, at: datetime) -> None:
     """Complete a staged activity with the result of the deployment that it waited for."""
     staged.state, staged.result, staged.commands = "complete", by.result, by.commands
+    staged.deployed = True
     staged.failure_reason = None if by.result == "success" else "shell"
     staged.started_at, staged.completed_at = by.started_at, at
     staged.write(at, f"Deployed by {by.id}: {by.result}\n")

@@ -34,6 +34,8 @@ DONE: dict[str, Effect] = {
     kinds.ACTIVATE: lifecycle.bring_up,
     kinds.RESUME: lifecycle.bring_up,
     kinds.PAUSE: lifecycle.pause,
+    kinds.DEACTIVATE: lifecycle.deactivate,
+    kinds.DELETE: lifecycle.delete,
     kinds.OPERATION: runs.succeed,
     kinds.TASK: runs.succeed,
 }

@@ -33,9 +33,27 @@ def pause(world: World, activity: Activity, at: datetime) -> None:
     world.set_status(world.environments[activity.environment], "paused", at)
 
 
-def give_up(world: World, activity: Activity) -> None:
-    """Leave a new environment that did not come up as a branch without anything that runs."""
+def deactivate(world: World, activity: Activity, at: datetime) -> None:
+    """Take what runs on the environment away, with its data; its branch stays."""
     environment = world.environments[activity.environment]
+    environment.live = []
+    environment.data_from = environment.data_restored_from = None
+    world.set_status(environment, "inactive", at)
+
+
+def delete(world: World, activity: Activity, at: datetime) -> None:
+    """Remove an environment with its branch, backups, variables and domains."""
+    world.remove_environment(activity.environment, at)
+
+
+def give_up(world: World, activity: Activity) -> None:
+    """Leave a new environment that did not come up as a branch without anything that runs.
+
+    One that was to be deleted, and is not, stays as inactive as it was.
+    """
+    environment = world.environments[activity.environment]
+    if activity.type == kinds.DELETE:
+        environment.status = "inactive"
     new = activity.type in (kinds.BRANCH, kinds.RESTORE) and not environment.deployments
     if new and environment.status == "dirty":
         environment.status = "inactive"

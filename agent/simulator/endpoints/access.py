@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents.access import invitation as invitation_document
 from agent.simulator.documents.access import project_access
-from agent.simulator.endpoints.accounts import reference
+from agent.simulator.documents.reference import reference
 from agent.simulator.identifier import account_id
 from agent.simulator.invitation import Invitation
 from agent.simulator.members import PROJECT_ROLES, ROLES, TYPES, check_permissions
@@ -27,7 +27,8 @@ MOST = 200
 
 
 def user_access(call: Call) -> Response:
-    """Who may do what in the project, page by page."""
+    """Who may do what in the project, page by page; only its admins may see that."""
+    check_admin(call)
     size, start = _number(call, "page[size]", MOST), _number(call, "page[after]", 0)
     everybody = call.world.members.all()
     page = everybody[start : start + max(1, size)]
@@ -47,15 +48,18 @@ def _number(call: Call, name: str, default: int) -> int:
 
 
 def _named(call: Call) -> Member:
-    found = call.world.members.member(call.values["user"])
+    found = call.world.members.direct(call.values["user"])
     if found is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "The user has no access to this project.")
     return found
 
 
 def one_user_access(call: Call) -> Response:
-    """What one user may do in the project."""
-    return document(project_access(call.world, _named(call), call.bearer().user))
+    """What one user may do in the project; those who are not its admins see their own access."""
+    asking = call.bearer().user
+    if call.values["user"] != asking.id:
+        check_admin(call)
+    return document(project_access(call.world, _named(call), asking))
 
 
 def _changeable(call: Call) -> Member:
@@ -84,7 +88,7 @@ def grant(call: Call) -> Response:
         user = members.accounts.get(str(row.get("user_id"))) if isinstance(row, dict) else None
         if user is None:
             raise Refusal(HTTPStatus.BAD_REQUEST, "There is no such user.")
-        if members.member(user.id) is not None:
+        if members.direct(user.id) is not None:
             raise Refusal(HTTPStatus.CONFLICT, "The user has access already.")
         wanted.append((user, _permissions(row.get("permissions"))))
     for user, permissions in wanted:
@@ -125,7 +129,7 @@ def invite(call: Call) -> Response:
     roles = _invited_roles(body.get("permissions", []))
     world = call.world
     account = world.members.with_address(email)
-    if account is not None and world.members.member(account.id) is not None:
+    if account is not None and world.members.direct(account.id) is not None:
         # Not documented: only the pending invitation has a status of its own, 409.
         raise Refusal(HTTPStatus.BAD_REQUEST, "The user has access to the project already.")
     pending = world.invitations.pending(email)

@@ -47,12 +47,18 @@ def _listing(call: Call, environment: str | None) -> Response:
 
 
 def _matching(call: Call, environment: str | None) -> Iterator[Activity]:
+    """The activities that the query asks for, newest first; of several that were asked for at once the last one first.
+
+    `starts_at` is the latest moment of creation that is wanted, so that moment is included: the official client calls
+    it the maximum created date, and drops by its id what a page repeats. So paging by the last item's `created_at`
+    loses no activity, unless more than a page have the same one.
+    """
     before = _starts_at(call)
     wanted = {name: call.target.query.get(name) for name in FILTERS}
     for one in reversed(call.world.activities):
         if environment is not None and not one.listed_for(environment):
             continue
-        if one.visible_from > call.now or (before is not None and one.created_at >= before):
+        if one.visible_from > call.now or (before is not None and one.created_at > before):
             continue
         seen = {"type": one.type, "state": shown_state(call.world, one), "result": one.result}
         if all(values is None or seen[name] in values for name, values in wanted.items()):

@@ -7,7 +7,7 @@ import binascii
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from agent.simulator.answers import OAuthError, Refusal, document, oauth_error
+from agent.simulator.answers import OAuthError, Refusal, document, oauth_error, unknown_client, unknown_token
 from agent.simulator.call import FORM
 from agent.simulator.permissions import check_mfa
 
@@ -20,8 +20,8 @@ CLIENTS = ("upsun-cli", "platform-api-user")
 BASIC_CLIENT = "platform-api-user"
 
 
-def _refuse(error: str, description: str, status: int = HTTPStatus.BAD_REQUEST) -> OAuthError:
-    return oauth_error(status, error, description)
+def _refuse(error: str, description: str) -> OAuthError:
+    return oauth_error(HTTPStatus.BAD_REQUEST, error, description)
 
 
 def _form(call: Call) -> dict[str, str]:
@@ -42,7 +42,7 @@ def _check_client(call: Call, form: dict[str, str]) -> None:
         if password or client != BASIC_CLIENT:
             client = None
     if client not in CLIENTS:
-        raise _refuse("invalid_client", "Client authentication failed.", HTTPStatus.UNAUTHORIZED)
+        raise unknown_client()
 
 
 def token(call: Call) -> Response:
@@ -59,7 +59,7 @@ def token(call: Call) -> Response:
         raise _refuse("invalid_request", "The parameter api_token is missing.")
     tokens = call.platform.tokens
     if tokens.owner(api_token) is None:
-        raise _refuse("invalid_grant", "Invalid API token")
+        raise unknown_token(call.world.scenario.refused_token)
     seconds = call.world.scenario.bearer_seconds
     text = tokens.issue(api_token, call.now, seconds)
     answer = document({"access_token": text, "expires_in": seconds, "token_type": "bearer"})

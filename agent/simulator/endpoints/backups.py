@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from agent.simulator import body
+from agent.simulator import body, late
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents.backup import backup as backup_document
 from agent.simulator.endpoints.environments import accepted, check_new, named_environment
@@ -32,14 +32,14 @@ def back_up(call: Call) -> Response:
 def backups(call: Call) -> Response:
     """The backups of an environment, newest first."""
     one = named_environment(call)
-    found = [backup for backup in call.world.backups if backup.environment == one.id]
+    found = [backup for backup in late.backups(call.world) if backup.environment == one.id]
     found.sort(key=lambda backup: (backup.created_at, backup.number), reverse=True)
     return document([backup_document(call.world, backup, call.bearer().user) for backup in found])
 
 
 def _named_backup(call: Call) -> Backup:
     one = named_environment(call)
-    for backup in call.world.backups:
+    for backup in late.backups(call.world):
         if backup.environment == one.id and backup.id == call.values["backup"]:
             return backup
     raise Refusal(HTTPStatus.NOT_FOUND, "There is no such backup.")
@@ -90,6 +90,8 @@ def _target(call: Call, backup: Backup, wishes: dict[str, Any]) -> Environment:
         return world.environments[name]
     if origin not in world.environments:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"There is no environment {name}, and none to branch it off.")
+    # Everybody may branch, but a backup's data goes only where its reader is an admin.
+    check_allowed(world, world.environments[origin], user)
     guard.check(world, world.environments[origin], user, "branch")
     check_new(call, name)
     return world.branch_off(world.environments[origin], name, "development", title=name)

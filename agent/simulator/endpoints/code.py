@@ -66,7 +66,8 @@ def _check_code(call: Call, one: Environment, *, rebase: bool) -> None:
     world = call.world
     parent = world.parent_of(one)
     if world.scenario.source_integration:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The project's code is managed by its source integration.")
+        reason = "The project's code is managed by its source integration."
+        raise Refusal(HTTPStatus.BAD_REQUEST, reason, detail={"error": reason})
     unmerged = parent is not None and world.history.ahead(one.head, parent.head)
     if unmerged and not rebase and world.scenario.unmerged_sync == "refuse":
         reason = f"The environment has {unmerged} unmerged commit(s) and cannot be fast-forwarded."

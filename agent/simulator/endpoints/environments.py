@@ -5,11 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from agent.simulator import body
+from agent.simulator import body, late
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents.activity import activity as activity_document
 from agent.simulator.documents.environment import environment as environment_document
-from agent.simulator.operations import guard, lifecycle
+from agent.simulator.documents.environment import settings as settings_document
+from agent.simulator.operations import changes, deployments, guard, lifecycle
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -27,31 +28,84 @@ def named_environment(call: Call) -> Environment:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such environment.") from None
 
 
-def accepted(call: Call, *activities: Activity, entity: dict[str, Any] | None = None) -> Response:
+def accepted(
+    call: Call,
+    *activities: Activity,
+    entity: dict[str, Any] | None = None,
+    status: HTTPStatus = HTTPStatus.ACCEPTED,
+) -> Response:
     """The answer to an operation that became activities, shown as they are by now."""
     call.world.settle(call.now)
     embedded: dict[str, Any] = {"activities": [activity_document(call.world, one) for one in activities]}
     if entity is not None:
         embedded["entity"] = entity
-    status = HTTPStatus.ACCEPTED
     return document({"status": status.phrase, "code": int(status), "_embedded": embedded}, status)
 
 
 def environments(call: Call) -> Response:
     """All environments of the project."""
     world, asking = call.world, call.bearer().user
-    return document([environment_document(world, one, asking, in_list=True) for one in world.environments.values()])
+    found = [late.environment(world, one) for one in world.environments.values()]
+    return document([environment_document(world, one, asking, in_list=True) for one in found])
 
 
 def environment(call: Call) -> Response:
     """One environment."""
-    return document(environment_document(call.world, named_environment(call), call.bearer().user))
+    one = late.environment(call.world, named_environment(call))
+    return document(environment_document(call.world, one, call.bearer().user))
 
 
 def settings(call: Call) -> Response:
-    """The settings of an environment."""
-    named_environment(call)
-    return document({"enable_manual_deployments": call.world.scenario.manual_deployment})
+    """Answer with the settings of an environment."""
+    return document(settings_document(call.world, named_environment(call), call.bearer().user))
+
+
+def update_settings(call: Call) -> Response:
+    """Change the deployment type; where deployments become automatic again, what is staged is deployed."""
+    world, one, user = call.world, named_environment(call), call.bearer().user
+    wishes = body.fields(call, {"enable_manual_deployments": body.flag})
+    guard.check(world, one, user, "edit")
+    one.manual_deployment = wishes["enable_manual_deployments"]
+    deployed = [] if one.manual_deployment or not world.staged(one.id) else [deployments.deploy(world, one, user)]
+    return accepted(call, *deployed, entity=settings_document(world, one, user))
+
+
+def update(call: Call) -> Response:
+    """Change what an environment is; what concerns its containers or its site is brought live by an activity."""
+    world, one, user = call.world, named_environment(call), call.bearer().user
+    wishes = body.fields(
+        call,
+        {},
+        {
+            "title": body.text,
+            "parent": body.optional_text,
+            "type": body.one_of("development", "staging", "production"),
+            "enable_smtp": body.flag,
+            "restrict_robots": body.flag,
+            "clone_parent_on_create": body.flag,
+            "attributes": body.mapping,
+            "http_access": body.mapping,
+        },
+    )
+    guard.check(world, one, user, "edit")
+    changes.check(world, one, wishes)
+    activities = changes.change(world, one, user, wishes)
+    return accepted(call, *activities, entity=environment_document(world, one, user))
+
+
+def delete(call: Call) -> Response:
+    """Ask for an inactive environment, and its branch, to be removed."""
+    one, user = named_environment(call), call.bearer().user
+    guard.check(call.world, one, user, "delete")
+    return accepted(call, lifecycle.delete(call.world, one, user))
+
+
+def deactivate(call: Call) -> Response:
+    """Ask for what runs on an environment to be removed."""
+    one, user = named_environment(call), call.bearer().user
+    body.fields(call, {})
+    guard.check(call.world, one, user, "deactivate")
+    return accepted(call, lifecycle.deactivate(call.world, one, user))
 
 
 def branch(call: Call) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from agent.simulator import variable_changes
+from agent.simulator import late, variable_changes
 from agent.simulator.activity import VARIABLE_CREATE, VARIABLE_DELETE, VARIABLE_UPDATE
 from agent.simulator.answers import Refusal, document
 from agent.simulator.documents.variable import environment_variable, project_variable
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
     from agent.simulator.call import Call
     from agent.simulator.environment import Environment
-    from agent.simulator.variable import Variable
+    from agent.simulator.variable import Variable, Variables
 
 
-def _seen(call: Call, environment: Environment) -> Variable:
+def _seen(call: Call, environment: Environment, variables: Variables | None = None) -> Variable:
     """The variable that the path names, the environment's own or an inherited one."""
-    for one in call.world.variables.seen(call.world.environments, environment.id):
+    for one in (variables or call.world.variables).seen(call.world.environments, environment.id):
         if one.name == call.values["variable"]:
             return one
     raise Refusal(HTTPStatus.NOT_FOUND, "There is no such variable.")
 
 
-def _of_project(call: Call) -> Variable:
-    found = call.world.variables.own(None, call.values["variable"])
+def _of_project(call: Call, variables: Variables | None = None) -> Variable:
+    found = (variables or call.world.variables).own(None, call.values["variable"])
     if found is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such variable.")
     return found
@@ -39,20 +39,22 @@ def _changed(call: Call, environment: Environment, kind: str, one: Variable, *, 
     world, user = call.world, call.bearer().user
     activities = variable_changes.redeploy(world, environment, user, kind, one, rebuild=rebuild)
     shown = environment_variable(world, one, environment, user)
-    return accepted(call, *activities, entity=None if kind == VARIABLE_DELETE else shown)
+    status = HTTPStatus.CREATED if kind == VARIABLE_CREATE else HTTPStatus.ACCEPTED
+    return accepted(call, *activities, entity=None if kind == VARIABLE_DELETE else shown, status=status)
 
 
 def of_environment(call: Call) -> Response:
     """The variables that an environment has or inherits."""
     place, user = named_environment(call), call.bearer().user
-    found = call.world.variables.seen(call.world.environments, place.id)
+    found = late.variables(call.world).seen(call.world.environments, place.id)
     return document([environment_variable(call.world, one, place, user) for one in found])
 
 
 def one_of_environment(call: Call) -> Response:
     """One variable of an environment."""
     place = named_environment(call)
-    return document(environment_variable(call.world, _seen(call, place), place, call.bearer().user))
+    one = _seen(call, place, late.variables(call.world))
+    return document(environment_variable(call.world, one, place, call.bearer().user))
 
 
 def create_in_environment(call: Call) -> Response:
@@ -79,26 +81,27 @@ def delete_in_environment(call: Call) -> Response:
     one = _seen(call, place)
     if one.environment != place.id:
         raise Refusal(HTTPStatus.CONFLICT, "The variable is inherited and cannot be deleted here.")
-    call.world.variables.remove(one)
+    call.world.variables.remove(one, call.now)
     return _changed(call, place, VARIABLE_DELETE, one, rebuild=one.visible_build)
 
 
 def of_project(call: Call) -> Response:
     """The variables of the project."""
     user = call.bearer().user
-    return document([project_variable(call.world, one, user) for one in call.world.variables.of_project()])
+    return document([project_variable(call.world, one, user) for one in late.variables(call.world).of_project()])
 
 
 def one_of_project(call: Call) -> Response:
     """One variable of the project."""
-    return document(project_variable(call.world, _of_project(call), call.bearer().user))
+    one = _of_project(call, late.variables(call.world))
+    return document(project_variable(call.world, one, call.bearer().user))
 
 
 def create_in_project(call: Call) -> Response:
     """Add a variable to the project; the next deployment of each environment brings it."""
     user = check_admin(call)
     one = variable_changes.create(call.world, None, call.json_body())
-    return accepted(call, entity=project_variable(call.world, one, user))
+    return accepted(call, entity=project_variable(call.world, one, user), status=HTTPStatus.CREATED)
 
 
 def update_in_project(call: Call) -> Response:
@@ -111,5 +114,5 @@ def update_in_project(call: Call) -> Response:
 def delete_in_project(call: Call) -> Response:
     """Remove a variable from the project."""
     check_admin(call)
-    call.world.variables.remove(_of_project(call))
+    call.world.variables.remove(_of_project(call), call.now)
     return accepted(call)

@@ -27,7 +27,7 @@ def run_source_operation(
         SOURCE_OPERATION,
         environment.id,
         user=user,
-        plan=update_plan(world, operation),
+        plan=update_plan(world, environment, operation),
         parameters={"operation": operation, "variables": variables},
         payload={"operation": operation, "environment": brief(environment)},
     )
@@ -38,13 +38,14 @@ def defined(names: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(app or APP, name) for app, _, name in (one.rpartition(":") for one in names)]
 
 
-def update_plan(world: World, operation: str = "update") -> Plan:
+def update_plan(world: World, environment: Environment, operation: str = "update") -> Plan:
     """What a source operation asked for now will do, by the present scenario."""
     scenario = world.scenario
     reverts = operation == REVERT
     outcome: str = scenario.revert_outcome if reverts else scenario.update_outcome
     commits = outcome == ("success" if reverts else "commit")
-    apart = scenario.manual_deployment or scenario.source_integration or scenario.deploy_mode == "follows"
+    manual = world.deploys_manually(environment)
+    apart = manual or scenario.source_integration or scenario.deploy_mode == "follows"
     inclusive = commits and not apart
     return Plan(
         seconds=scenario.source_operation_seconds + (scenario.deploy_seconds if inclusive else 0),
@@ -55,8 +56,8 @@ def update_plan(world: World, operation: str = "update") -> Plan:
         deploy=scenario.deploy_outcome,
         deploy_seconds=scenario.deploy_seconds,
         deploy_mode=scenario.deploy_mode,
-        staged=scenario.manual_deployment,
-        stages_itself=scenario.manual_deployment and scenario.staging == "own" and not scenario.source_integration,
+        staged=manual,
+        stages_itself=manual and scenario.staging == "own" and not scenario.source_integration,
         outside=scenario.source_integration,
         outside_seconds=scenario.integration_seconds,
     )
@@ -69,7 +70,7 @@ def merge(world: World, child: Environment, user: User) -> Activity:
         MERGE,
         parent.id,
         user=user,
-        plan=_carrying_plan(world, world.scenario.merge_outcome, world.scenario.merge_seconds),
+        plan=_carrying_plan(world, parent, world.scenario.merge_outcome, world.scenario.merge_seconds),
         parameters={"environment": child.id, "into": parent.id},
         payload={"environment": brief(child), "into": brief(parent)},
         concerns=(child.id,),
@@ -85,18 +86,19 @@ def synchronize(world: World, child: Environment, user: User, wishes: dict[str, 
         SYNCHRONIZE,
         child.id,
         user=user,
-        plan=_carrying_plan(world, world.scenario.sync_outcome, world.scenario.sync_seconds),
+        plan=_carrying_plan(world, child, world.scenario.sync_outcome, world.scenario.sync_seconds),
         parameters={"from": parent.id, **{name: wishes.get(name, False) for name in names}},
         payload={"environment": brief(child), "from": brief(parent)},
         source=parent.id,
     )
 
 
-def _carrying_plan(world: World, outcome: Ending, seconds: float) -> Plan:
+def _carrying_plan(world: World, into: Environment, outcome: Ending, seconds: float) -> Plan:
     """What brings commits from one environment to another, and deploys them in the same activity unless staged."""
     scenario = world.scenario
     works = outcome == "success"
-    deploys = works and not scenario.manual_deployment
+    manual = world.deploys_manually(into)
+    deploys = works and not manual
     return Plan(
         seconds=seconds + (scenario.deploy_seconds if deploys else 0),
         ending=scenario.deploy_outcome if deploys else outcome,
@@ -105,6 +107,6 @@ def _carrying_plan(world: World, outcome: Ending, seconds: float) -> Plan:
         deploy=scenario.deploy_outcome,
         deploy_seconds=scenario.deploy_seconds,
         deploy_mode="inclusive",
-        staged=scenario.manual_deployment,
-        stages_itself=scenario.manual_deployment and scenario.staging == "own",
+        staged=manual,
+        stages_itself=manual and scenario.staging == "own",
     )

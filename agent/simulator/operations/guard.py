@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from agent.simulator.answers import Refusal
-from agent.simulator.permissions import NOT_ALLOWED, allowed
+from agent.simulator.permissions import NOT_ALLOWED, allowed, is_member_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,13 @@ def _no_pull_request(world: World, environment: Environment, user: User) -> Refu
 
 def _no_production(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
     if environment.type == "production":
-        return Refusal(HTTPStatus.BAD_REQUEST, "A production environment cannot be paused.")
+        return Refusal(HTTPStatus.BAD_REQUEST, "A production environment cannot be paused, deactivated or deleted.")
+    return None
+
+
+def _not_main(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    if environment.parent is None:
+        return Refusal(HTTPStatus.BAD_REQUEST, "The main environment cannot be deactivated or deleted.")
     return None
 
 
@@ -40,7 +46,8 @@ def _staged(world: World, environment: Environment, user: User) -> Refusal | Non
 def _own_branches(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
     """Where a source integration manages branches, the platform does not (docs:create-apps/source-operations)."""
     if world.scenario.source_integration:
-        return Refusal(HTTPStatus.BAD_REQUEST, "The project's branches are managed by its source integration.")
+        reason = "The project's branches are managed by its source integration."
+        return Refusal(HTTPStatus.BAD_REQUEST, reason, detail={"error": reason})
     return None
 
 
@@ -65,24 +72,34 @@ def _parents_admin(world: World, environment: Environment, user: User) -> Refusa
 
 @dataclass(frozen=True)
 class _Rule:
-    """The status that an operation needs, and what it needs besides."""
+    """The statuses that an operation is possible in, who may ask for it, and what it needs besides.
 
-    status: Status = "active"
+    `path` is what follows the environment's path; `method` is that of the request.
+    """
+
+    statuses: tuple[Status, ...] = ("active",)
     further: tuple[Callable[[World, Environment, User], Refusal | None], ...] = ()
+    may: Callable[[World, Environment, User], bool] = allowed
+    method: str = "post"
+    path: str | None = None
 
 
-# By the name of the operation, which its HAL link has after a `#` and its path at the end.
+# By the name of the operation, which its HAL link has after a `#` and its path, unless it is said, at the end.
 RULES = {
+    "edit": _Rule(("active", "inactive", "paused", "dirty"), method="patch", path=""),
+    "delete": _Rule(("inactive",), further=(_not_main, _no_production, _own_branches), method="delete", path=""),
     "backup": _Rule(),
     "source-operation": _Rule(further=(_no_pull_request,)),
     "redeploy": _Rule(),
     "deploy": _Rule(further=(_staged,)),
     "synchronize": _Rule(further=(_live_parent,)),
     "merge": _Rule(further=(_own_branches, _parents_admin, _live_parent)),
-    "branch": _Rule(further=(_own_branches,)),
-    "activate": _Rule("inactive"),
+    # Every role may branch (docs:administration/users).
+    "branch": _Rule(further=(_own_branches,), may=is_member_of),
+    "activate": _Rule(("inactive",)),
+    "deactivate": _Rule(("active", "paused"), further=(_not_main, _no_production)),
     "pause": _Rule(further=(_no_production,)),
-    "resume": _Rule("paused"),
+    "resume": _Rule(("paused",)),
 }
 # Operations without a link of the environment's own: on a backup, a deployment, a task.
 PLAIN = _Rule()
@@ -90,7 +107,7 @@ PLAIN = _Rule()
 
 def obstacle(world: World, environment: Environment, user: User, operation: str = "") -> Refusal | None:
     """Why an operation on an environment is not allowed or not possible now; None when it is."""
-    if not allowed(world, environment, user):
+    if not RULES.get(operation, PLAIN).may(world, environment, user):
         return Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
     return unready(world, environment, user, operation)
 
@@ -99,8 +116,9 @@ def unready(world: World, environment: Environment, user: User, operation: str =
     """Why an operation is not possible now, whoever asks for it."""
     rule = RULES.get(operation, PLAIN)
     status = world.status_of(environment)
-    if status != rule.status:
-        return Refusal(HTTPStatus.CONFLICT, f"The environment is not {rule.status}: it is {status}.")
+    if status not in rule.statuses:
+        wanted = " or ".join(rule.statuses)
+        return Refusal(HTTPStatus.CONFLICT, f"The environment is not {wanted}: it is {status}.")
     for further in rule.further:
         found = further(world, environment, user)
         if found is not None:

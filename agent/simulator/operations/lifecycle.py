@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.simulator.activity import ACTIVATE, BRANCH, PAUSE, RESUME, Activity, Plan
+from agent.simulator.activity import ACTIVATE, BRANCH, DEACTIVATE, DELETE, PAUSE, RESUME, Activity, Plan
 from agent.simulator.operations.brief import brief
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ def pause(world: World, environment: Environment, user: User) -> Activity:
 def resume(world: World, environment: Environment, user: User) -> Activity:
     """Queue what brings a paused environment up again."""
     return _switch(world, environment, user, RESUME, Plan(seconds=world.scenario.switch_seconds))
+
+
+def deactivate(world: World, environment: Environment, user: User) -> Activity:
+    """Queue the removal of what runs on an environment."""
+    return _switch(world, environment, user, DEACTIVATE, Plan(seconds=world.scenario.switch_seconds))
+
+
+def delete(world: World, environment: Environment, user: User) -> Activity:
+    """Queue the removal of an environment; it is being deleted from now on."""
+    world.set_status(environment, "deleting", world.now)
+    return _switch(world, environment, user, DELETE, Plan(seconds=world.scenario.switch_seconds))
 
 
 def _switch(world: World, environment: Environment, user: User, kind: str, plan: Plan) -> Activity:

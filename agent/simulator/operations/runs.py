@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.simulator.activity import OPERATION, TASK, Activity, Plan
+from agent.simulator.environment import APP
 from agent.simulator.operations.brief import brief
+from agent.simulator.permissions import has_role
 
 if TYPE_CHECKING:
     from agent.simulator.environment import Environment
@@ -14,6 +17,30 @@ if TYPE_CHECKING:
 
 # Who may run a runtime operation that says nothing else (docs:create-apps/runtime-operations).
 ROLE = "contributor"
+
+
+@dataclass(frozen=True)
+class RuntimeOperation:
+    """A runtime operation that an app defines, and the least role that may run it."""
+
+    app: str
+    name: str
+    role: str = ROLE
+
+
+def operations(world: World) -> list[RuntimeOperation]:
+    """Return the runtime operations of the scenario, each written as `name`, `app:name` or `app:name=role`."""
+    found = []
+    for text in world.scenario.runtime_operations:
+        whole, _, role = text.partition("=")
+        app, _, name = whole.rpartition(":")
+        found.append(RuntimeOperation(app or APP, name, role or ROLE))
+    return found
+
+
+def runnable(world: World, environment: Environment, user: User) -> list[RuntimeOperation]:
+    """Return the runtime operations that the user may run on the environment."""
+    return [one for one in operations(world) if has_role(world, environment, user, one.role)]
 
 
 def run_operation(
