@@ -1,0 +1,112 @@
+"""Moments in the journal that a clock left behind which was ahead: found, and put right.
+
+A moment is later than now by more than two clocks can differ: it is of no use for comparing, whatever it says. What it
+kept back is judged anew from the present, and what was booked about slots that have not come is taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from agent.engine.bounds import CLOCK_AHEAD
+from agent.journal import Cursor, Journal, RunRow
+from agent.journal.tallies import FORGOTTEN, remembered
+from agent.limits import HISTORY_RUNS
+from agent.records import dataclass, replace
+
+#: Since when it is not known whether the journal is of the present: kept while the platform cannot be asked.
+UNSURE = "unsure-since"
+
+#: Outcomes of runs that only say what became of a slot.
+BOOKED = frozenset({"missed", "skipped"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was put right: in words, how many runs were taken away or dated anew, and the last moment that holds."""
+
+    found: tuple[str, ...]
+    dropped: tuple[str, ...]
+    dated: tuple[str, ...]
+    since: datetime
+
+
+def is_ahead(moment: datetime | None, now: datetime) -> bool:
+    """Whether the moment is later than now by more than two clocks can differ."""
+    return moment is not None and moment - now > CLOCK_AHEAD
+
+
+def last_tick(journal: Journal) -> datetime | None:
+    """When the last tick was, by its own clock."""
+    seconds = journal.last_tick()
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def ahead(journal: Journal, now: datetime) -> list[str]:
+    """What of the journal is dated later than it can be, in words; empty where nothing is."""
+    found = []
+    ticked = last_tick(journal)
+    if ticked is not None and is_ahead(ticked, now):
+        found.append(f"the last tick ({_words(ticked)})")
+    late = [cursor for cursor in journal.cursors() if is_ahead(cursor.until, now)]
+    found += [f"how far the slots of {cursor.job} are judged ({_words(cursor.until)})" for cursor in late]
+    runs = [row for row in journal.rows(most=HISTORY_RUNS * 2) if is_ahead(row.opened_at, now)]
+    if runs:
+        found.append(f"{len(runs)} runs ({_words(max(row.opened_at for row in runs))})")
+    return found
+
+
+def mend(journal: Journal, now: datetime) -> Mended | None:
+    """Put right what is dated later than now; None where nothing is. ``now`` is the best that is known."""
+    ticked = last_tick(journal)
+    if not is_ahead(ticked, now) and not any(is_ahead(each.until, now) for each in journal.cursors()):
+        return None
+    found, rows = ahead(journal, now), list(journal.rows(most=HISTORY_RUNS * 2))
+    since = _last_sound(journal, rows, now)
+    false = [row for row in rows if row.outcome in BOOKED and is_ahead(row.due_at, now)]
+    _forget(journal, false)
+    dropped = {row.run for row in false}
+    kept = [row for row in rows if row.run not in dropped]
+    late = [row for row in kept if is_ahead(row.opened_at, now)]
+    for row in late:
+        lasted = max(row.closed_at - row.opened_at, timedelta()) if row.closed_at is not None else timedelta()
+        opened_at = max(now - lasted, since)
+        dated = replace(row, opened_at=opened_at, closed_at=None if row.closed_at is None else now)
+        journal.take_in([replace(each, row=dated) for each in journal.copied([row])])
+    for cursor in journal.cursors():
+        if is_ahead(cursor.until, now):
+            journal.set_cursor(Cursor(cursor.job, cursor.schedule, _judged_until(cursor.job, kept, now)))
+    return Mended(tuple(found), tuple(sorted(dropped)), tuple(row.run for row in late), since)
+
+
+def judged_anew(rows: Iterable[RunRow], after: datetime) -> frozenset[datetime]:
+    """The moments of slots after that one that have a run of their own: they are not judged a second time."""
+    return frozenset(row.due_at for row in rows if row.slot is not None and row.due_at > after)
+
+
+def _judged_until(job: str, rows: Iterable[RunRow], now: datetime) -> datetime:
+    """How far the job's slots surely were judged: its latest slot up to now with a run, or else up to this minute."""
+    known = [row.due_at for row in rows if row.job == job and row.slot is not None and row.due_at <= now]
+    return max(known, default=now.replace(second=0, microsecond=0) - timedelta(seconds=1))
+
+
+def _last_sound(journal: Journal, rows: Iterable[RunRow], now: datetime) -> datetime:
+    """The latest moment in the journal that is not later than now; now where there is none."""
+    moments = [moment for row in rows for moment in (row.opened_at, row.closed_at) if moment is not None]
+    moments += [cursor.until for cursor in journal.cursors()]
+    return max((moment for moment in moments if moment <= now), default=now)
+
+
+def _forget(journal: Journal, rows: list[RunRow]) -> None:
+    """Take the runs away; how many there were stays counted, so that no counter falls."""
+    if not rows:
+        return
+    gone = [(row.job, row.outcome or "", 0.0, row.opened_at.timestamp()) for row in rows]
+    for key, text in remembered(journal.notes(FORGOTTEN), gone).items():
+        journal.note(key, text)
+    journal.drop([row.run for row in rows])
+
+
+def _words(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
