@@ -18,6 +18,8 @@ from agent.records import dataclass, replace
 #: Since when it is not known whether the journal is of the present: kept while the platform cannot be asked.
 UNSURE = "unsure-since"
 
+RUNS_LOOKED_AT = 200  # newest runs, by their own dates: those of a clock that was ahead come first
+
 #: Outcomes of runs that only say what became of a slot.
 BOOKED = frozenset({"missed", "skipped"})
 
@@ -51,7 +53,7 @@ def ahead(journal: Journal, now: datetime) -> list[str]:
         found.append(f"the last tick ({_words(ticked)})")
     late = [cursor for cursor in journal.cursors() if is_ahead(cursor.until, now)]
     found += [f"how far the slots of {cursor.job} are judged ({_words(cursor.until)})" for cursor in late]
-    runs = [row for row in journal.rows(most=HISTORY_RUNS * 2) if is_ahead(row.opened_at, now)]
+    runs = [row for row in journal.rows(most=RUNS_LOOKED_AT) if is_ahead(row.opened_at, now)]
     if runs:
         found.append(f"{len(runs)} runs ({_words(max(row.opened_at for row in runs))})")
     return found
