@@ -54,6 +54,19 @@ class Judge:
             minute = found.until
         return Cursor(self.job.name, key, now if fresh else minute)
 
+    def given_up(self, found: Cursor | None, until: datetime) -> tuple[int, str]:
+        """How many slots of the schedule before were not judged, and which schedule that was, in words."""
+        if found is None or found.schedule == key_of(self.job) or found.until >= until:
+            return 0, ""
+        from agent.schedule import ExpressionError, Schedule  # noqa: PLC0415  late: schedules hardly ever change
+
+        expression, _, zone = found.schedule.rpartition("|")
+        try:
+            count = Schedule(expression, zone).count(found.until, until)
+        except ExpressionError:
+            return 0, ""
+        return count, f"'{expression}' ({zone}), since {found.until:%Y-%m-%d %H:%M} UTC"
+
     def due(self, cursor: Cursor, now: datetime) -> bool:
         """Whether there is anything to judge."""
         slot = self.schedule.next(cursor.until) if cursor.until < now else None

@@ -107,8 +107,8 @@ class Tick:
         answer = self._performer.look(LookAtActivities(types=("environment.restore",), since=since))
         if isinstance(answer, Trouble):
             return not self._is_outage(answer)  # with this token nothing can be asked for; the run itself will say so
-        if self._learn_time() and self._is_odd():
-            self._mend()
+        if self._learn_time():
+            self._mend_if_odd()
         claimed = self.journal.claimed()  # one that this journal knows of has not rewound it
         restored = [
             each for each in _items(answer) if each.created_at and each.created_at >= since and each.id not in claimed
@@ -155,15 +155,15 @@ class Tick:
             self._knows_time = False
             return False
         self._learn_time()
-        self._mend()
+        self._mend_if_odd()
         return True
 
-    def _mend(self) -> None:
+    def _mend_if_odd(self) -> None:
         """Put right what a clock that was ahead left in the journal, and say so."""
-        mended = mend(self.journal, self._clock.now())
+        mended = mend(self.journal, self._clock.now()) if self._is_odd() else None
         if mended is None:
             return
-        self._last_sound = mended.since
+        self._ticked = self._last_sound = mended.since
         text = f"a clock was ahead: {', '.join(mended.found)}; judged anew from {mended.since:%Y-%m-%d %H:%M} UTC"
         self._site.log.warning("clock-was-ahead", message=text, dropped=mended.dropped, dated=mended.dated)
 
@@ -261,12 +261,21 @@ class Tick:
         if self._performer.platform_now is None and any(opens_run(each) for _, _, each in judged):
             self._performer.expect(LookAtEnvironment())  # the run that is opened asks for it first of all
             if self._learn_time():
+                self._mend_if_odd()
                 judged = self._judged(hindered)
         for judge, before, found in judged:
             Booking(self._site, self._chronicle, judge).book(found.verdicts, self.report)
+            self._say_new_schedule(judge, before)
             # An idle cursor need not be written at every tick: slots since the old one give the same verdicts.
             if found.verdicts or journal.cursor(judge.job.name) != before:
                 journal.set_cursor(Cursor(judge.job.name, before.schedule, found.cursor))
+
+    def _say_new_schedule(self, judge: Judge, cursor: Cursor) -> None:
+        """Say which slots of the schedule before are not run, if there are any: this one's begin with now."""
+        count, before = judge.given_up(self.journal.cursor(judge.job.name), cursor.until)
+        if count:
+            text = f"{count} slots of the schedule before, {before}, are neither run nor booked: the schedule changed"
+            self._site.log.warning("schedule-changed", job=judge.job.name, message=text)
 
     def _judged(self, hindered: str) -> list[tuple[Judge, Cursor, Due]]:
         """Every job with how far its slots were judged, and what is to be done about those that came since."""
@@ -306,7 +315,7 @@ class Tick:
     def finish(self) -> None:
         """Leave the answer for idle ticks; remember that this tick was, and whether the state was known to be current.
 
-        Nothing is forgotten for its age by this machine's word alone: a clock that is ahead would forget all.
+        Nothing is forgotten for its age by this machine's word alone: a clock that is ahead would forget everything.
         """
         site, herald = self._site, self._site.herald
         now, seen = self._clock.now(), self._performer.platform_now is not None
@@ -316,14 +325,18 @@ class Tick:
         moment = self._next_look(now)
         text = basis(site.job_file.text, site.container.environment_type)
         self.report.next_due = moment if moment > now else None
-        old = now - timedelta(seconds=HISTORY_AGE) if seen else datetime.fromtimestamp(0, UTC)
-        self.journal.prune(old, HISTORY_RUNS)
+        self.journal.prune(self._forgotten_before(now) if seen else datetime.fromtimestamp(0, UTC), HISTORY_RUNS)
         self.journal.set_glance(Glance(site.container.identity, text, int(moment.timestamp())))
         self._remember(now)
         if site.job_file.report["publish"] is not None and self.report.runs:
             from agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
 
             publish(site, self.journal, self.report.runs)
+
+    def _forgotten_before(self, now: datetime) -> datetime:
+        """From when on history is kept: after a leap of time nothing is forgotten before the tick after it."""
+        near = now if self._ticked is None else min(now, self._ticked + timedelta(seconds=CLOCK_LEAP))
+        return near - timedelta(seconds=HISTORY_AGE)
 
     def _next_look(self, now: datetime) -> datetime:
         """When a tick has to look closer again: at once where a run is open, something is unsure or the clock wrong."""

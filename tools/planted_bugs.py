@@ -203,14 +203,14 @@ BUGS = (
     Bug(
         "every missed slot is caught up, not the latest",
         "agent/engine/due.py",
-        "    missed = tuple(slots) if late else tuple(older)\n",
-        "    missed = tuple(slots) if late else ()\n",
+        "            verdicts.append(MissSlots(slots[last], slots[first], last - first + 1, why))\n",
+        "            verdicts += [OpenSlot(each) for each in slots[first : last + 1]]\n",
     ),
     Bug(
         "a slot that is hours late runs all the same",
         "agent/engine/due.py",
-        "    late = now - newest.due_at > grace(job)\n",
-        "    late = now - newest.due_at > grace(job) * 100\n",
+        "now - slots[newest].due_at > grace(job)\n",
+        "now - slots[newest].due_at > grace(job) * 100\n",
     ),
     Bug(
         "nothing to update is taken for a commit that is live",

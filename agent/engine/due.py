@@ -112,7 +112,7 @@ def due(
     waits = newest is not None and not late and (held or bool(hindered))
     end = len(slots) if newest is None or not waits else newest
     verdicts: list[SlotVerdict] = []
-    why = hindered if hindered and late else _why_missed(job, late=late, held=held)
+    why = _why_missed(job, late=late, held=held, hindered=hindered)
     for first, last, out in _batches(reasons[:end], None if late else newest):
         if out is not None:
             verdicts.append(LeaveOut(slots[last], slots[first], last - first + 1, *out))
@@ -138,11 +138,13 @@ def _batches(reasons: Sequence[Exclusion], alone: int | None) -> Iterator[tuple[
             first = index + 1
 
 
-def _why_missed(job: Job, *, late: bool, held: bool) -> str:
+def _why_missed(job: Job, *, late: bool, held: bool, hindered: str) -> str:
     if not late:
         reason = "the previous run of the job was still in flight" if held else "no tick ran in time"
         return f"{reason}, and only the latest slot is caught up"
     minutes = int(grace(job).total_seconds() // 60)
+    if hindered:
+        return f"no run could be begun within {minutes} min of it: {hindered}"
     if held:
         return f"the previous run of the job was still in flight {minutes} min after it"
     return f"no tick ran within {minutes} min of it"

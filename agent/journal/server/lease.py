@@ -139,4 +139,4 @@ class Held:
 
 def _runs(until: Any, now: Any) -> Any:
     """Whether a lease runs still; one that ends later than any can was taken while the server's clock was ahead."""
-    return (until > now) & (until <= now + LEASE)
+    return (until > now) & (until <= now + 2 * LEASE)
