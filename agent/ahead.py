@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from agent.engine.bounds import CLOCK_AHEAD
+from agent.engine.events import RunClosed
 from agent.journal import Cursor, Journal, RunRow
 from agent.journal.tallies import FORGOTTEN, remembered
 from agent.limits import HISTORY_RUNS
@@ -66,7 +67,8 @@ def mend(journal: Journal, now: datetime) -> Mended | None:
         return None
     found, rows = ahead(journal, now), list(journal.rows(most=HISTORY_RUNS * 2))
     since = _last_sound(journal, rows, now)
-    false = [row for row in rows if row.outcome in BOOKED and is_ahead(row.due_at, now)]
+    false = [row for row in rows if row.outcome in BOOKED and is_ahead(row.opened_at, now)]
+    begun = _first_judged(journal, rows, now)
     _forget(journal, false)
     dropped = {row.run for row in false}
     kept = [row for row in rows if row.run not in dropped]
@@ -78,13 +80,31 @@ def mend(journal: Journal, now: datetime) -> Mended | None:
         journal.take_in([replace(each, row=dated) for each in journal.copied([row])])
     for cursor in journal.cursors():
         if is_ahead(cursor.until, now):
-            journal.set_cursor(Cursor(cursor.job, cursor.schedule, _judged_until(cursor.job, kept, now)))
+            until = begun.get(cursor.job) or _judged_until(cursor.job, kept, now)
+            journal.set_cursor(Cursor(cursor.job, cursor.schedule, until))
     return Mended(tuple(found), tuple(sorted(dropped)), tuple(row.run for row in late), since)
 
 
 def judged_anew(rows: Iterable[RunRow], after: datetime) -> frozenset[datetime]:
     """The moments of slots after that one that have a run of their own: they are not judged a second time."""
     return frozenset(row.due_at for row in rows if row.slot is not None and row.due_at > after)
+
+
+def _first_judged(journal: Journal, rows: Iterable[RunRow], now: datetime) -> dict[str, datetime]:
+    """How far the slots of each job were judged before the clock was ahead, by what it judged first."""
+    found: dict[str, datetime] = {}
+    for row in rows:
+        if row.slot is not None and is_ahead(row.opened_at, now):
+            before = min(_first(journal, row) - timedelta(seconds=1), now)
+            found[row.job] = min(found.get(row.job, before), before)
+    return found
+
+
+def _first(journal: Journal, row: RunRow) -> datetime:
+    """When the first slot that the run stands for was due."""
+    last = journal.events(row.run)[-1:]
+    text = last[0].detail.get("first_at") if last and isinstance(last[0], RunClosed) else None
+    return datetime.fromisoformat(text) if isinstance(text, str) else row.due_at
 
 
 def _judged_until(job: str, rows: Iterable[RunRow], now: datetime) -> datetime:

@@ -157,7 +157,7 @@ class Judge:
         if found is not None and found.schedule == key_of(self.job) and not is_ahead(found.until, now):
             start = max(now, found.until)
         newest = self.journal.rows(job=self.job.name, most=ROWS_AHEAD)
-        sound = [row for row in newest if row.outcome not in {"missed", "skipped"} or not is_ahead(row.due_at, now)]
+        sound = [row for row in newest if row.outcome not in {"missed", "skipped"} or not is_ahead(row.opened_at, now)]
         known, hindrance = judged_anew(sound, now), self.hindrance()
         slots = self.schedule.after(start) if hindrance is _nothing else self._near(start)
         return (slot for slot in slots if slot.due_at not in known and hindrance(slot) is None)
@@ -169,9 +169,9 @@ class Judge:
             yield from self.schedule.between(begin, begin + timedelta(days=5))
 
 
-def opens_run(verdicts: Due) -> bool:
-    """Whether a run is to be opened."""
-    return any(isinstance(each, OpenSlot) for each in verdicts.verdicts)
+def matters(judged: Due) -> bool:
+    """Whether a run is to be opened, or a slot that was to run is given up."""
+    return any(isinstance(each, OpenSlot | MissSlots) for each in judged.verdicts)
 
 
 def _is_known(verdict: SlotVerdict) -> bool:

@@ -29,7 +29,7 @@ from agent.performer import Performer
 from agent.records import replace
 from agent.runner import Runner
 from agent.site import Desk, Site, at_work
-from agent.slots import Judge, opens_run
+from agent.slots import Judge, matters
 from agent.tick_report import TickReport
 
 #: The note in the journal of the container of the last tick.
@@ -249,8 +249,8 @@ class Tick:
     def open_due(self, hindered: str = "") -> None:
         """Open runs for the slots that are due, and book those that were missed, are skipped or were not to run.
 
-        ``hindered`` says why no run may be opened now. Before one is, the platform's time is asked for: a slot that
-        has not come by that is not judged.
+        ``hindered`` says why no run may be opened now. Before one is, or a slot is given up, the platform's time is
+        asked for: a slot that has not come by that is not judged.
         """
         journal = self.journal
         self.report.elsewhere = [job.name for job in self._site.job_file.jobs.values() if not self._site.runs_here(job)]
@@ -258,8 +258,9 @@ class Tick:
             self._site.log.info("job-not-here", job=name, environment_type=self._site.container.environment_type)
         journal.forget_cursors(job.name for job in self._jobs_here())
         judged = self._judged(hindered)
-        if self._performer.platform_now is None and any(opens_run(each) for _, _, each in judged):
-            self._performer.expect(LookAtEnvironment())  # the run that is opened asks for it first of all
+        wants_time = self._performer.platform_now is None and not hindered
+        if wants_time and any(matters(each) for _, _, each in judged):
+            self._performer.expect(LookAtEnvironment())  # a run that is opened asks for it first of all
             if self._learn_time():
                 self._mend_if_odd()
                 judged = self._judged(hindered)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent.ahead import ahead, last_tick
+from agent.ahead import ahead, is_ahead, last_tick
 from agent.cli.context import Context
 from agent.engine import events as ev
 from agent.engine.due import Slot
@@ -106,6 +106,8 @@ def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence
     try:
         with reading(context.directory, context.container.identity) as journal:
             run, events = _run_of(journal, job, slot)
+            if run is not None and is_ahead(run.opened_at, now) and run.closed is not None:
+                run, events = None, []  # a clock that was ahead booked it; the next tick judges anew
             found = journal.cursor(job.name)
             cursor = found.until if found else None
             ticked, late = last_tick(journal), tuple(ahead(journal, now))
