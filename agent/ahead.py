@@ -56,7 +56,7 @@ def ahead(journal: Journal, now: datetime) -> list[str]:
     found += [f"how far the slots of {cursor.job} are judged ({_words(cursor.until)})" for cursor in late]
     runs = [row for row in journal.rows(most=RUNS_LOOKED_AT) if is_ahead(row.opened_at, now)]
     if runs:
-        found.append(f"{len(runs)} runs ({_words(max(row.opened_at for row in runs))})")
+        found.append(f"{len(runs)} run{'s' if len(runs) > 1 else ''} ({_words(max(row.opened_at for row in runs))})")
     return found
 
 

@@ -32,6 +32,10 @@ def findings(container: Container) -> dict[str, str]:
     return {each["name"]: each["level"] for each in container.agent("check", "--json").document["findings"]}
 
 
+def why(container: Container) -> str:
+    return " ".join(container.agent("why", "nightly").out.split())
+
+
 def test_a_tick_whose_clock_is_years_ahead_goes_by_the_platforms(
     container: Container, years_ahead: dict[str, str]
 ) -> None:
@@ -52,10 +56,10 @@ def test_what_a_tick_without_a_token_left_years_ahead_is_told_and_put_right(
     assert {row.outcome for row in container.rows()} == {"missed"}
     assert len(status(container)["ahead"]) == 3
     assert findings(container)["clock of the state"] == "warn"
-    assert "a clock that was ahead left later moments" in container.agent("why", "nightly").out
+    assert "a clock that was ahead left later moments" in why(container)
     assert "a clock was ahead" in container.agent("tick").err
     assert "clock of the state" not in findings(container)
     assert status(container)["ahead"] == []
     container.tick_until_done()
     assert [row.outcome for row in container.rows()] == ["succeeded"]
-    assert "It succeeded" in container.agent("why", "nightly").out
+    assert "It succeeded" in why(container)
