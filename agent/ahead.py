@@ -121,13 +121,19 @@ def _last_sound(journal: Journal, rows: Iterable[RunRow], now: datetime) -> date
 
 
 def _forget(journal: Journal, rows: list[RunRow]) -> None:
-    """Take the runs away; how many there were stays counted, so that no counter falls."""
+    """Take the runs away, and what people were to be told of them; how many there were stays counted."""
     if not rows:
         return
+    from agent.notify.outbox import WAITING, waiting  # noqa: PLC0415  late: clocks are hardly ever wrong
+
     gone = [(row.job, row.outcome or "", 0.0, row.opened_at.timestamp()) for row in rows]
     for key, text in remembered(journal.notes(FORGOTTEN), gone).items():
         journal.note(key, text)
-    journal.drop([row.run for row in rows])
+    dropped = {row.run for row in rows}
+    for message in waiting(journal.notes(WAITING)):
+        if message.run in dropped:
+            journal.note(f"{WAITING}{message.id}", None)
+    journal.drop(sorted(dropped))
 
 
 def _words(moment: datetime) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from agent.ahead import is_ahead, judged_anew
 from agent.engine.due import Due, Exclusion, LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict, due
 from agent.engine.job import Job
 from agent.journal import Cursor, Journal
-from agent.limits import COMING_DAYS, LOOK_BACK, SLOTS_OLD
+from agent.limits import COMING_DAYS, COMING_MOST, LOOK_BACK, SLOTS_OLD
 from agent.records import dataclass
 from agent.schedule import zone_of
 from agent.suspension import Hold, holds, suspension
@@ -163,7 +164,10 @@ class Judge:
         return (slot for slot in slots if slot.due_at not in known and hindrance(slot) is None)
 
     def _near(self, start: datetime) -> Iterator[Slot]:
-        """The slots of the next months: where conditions leave out all of them, the look comes to an end."""
+        """The slots of the next months, or the next thousand: conditions may leave out all of them."""
+        if self.schedule.count(start, start + timedelta(days=COMING_DAYS)) <= COMING_MOST:
+            yield from islice(self.schedule.after(start), COMING_MOST)
+            return
         for days in range(0, COMING_DAYS, 5):
             begin = start + timedelta(days=days)
             yield from self.schedule.between(begin, begin + timedelta(days=5))

@@ -14,7 +14,6 @@ from agent.engine.due import Slot
 from agent.engine.job import Job
 from agent.errors import EXIT_OK
 from agent.journal.directory import reading_if_any
-from agent.limits import COMING_DAYS
 from agent.report.story import step_words
 from agent.report.times import ago
 from agent.report.views import slot_view
@@ -93,7 +92,7 @@ def _next(context: Context) -> int:
         elif (why := held[job.name]) is not None:
             context.terminal.note(f"{job.name}: {why}", "odd")
         elif job.when and len(coming[job.name]) < context.options.count:
-            context.terminal.note(f"{job.name}: its conditions leave out all other slots of {COMING_DAYS} days", "dim")
+            context.terminal.note(f"{job.name}: its conditions leave out all other slots of the next months", "dim")
     return EXIT_OK
 
 
