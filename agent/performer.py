@@ -104,8 +104,8 @@ class Performer:
             answer = self._look(question)
         except AgentError as error:
             return trouble_of(error)
-        if isinstance(answer, Environment | ActivityList):
-            self.platform_now = answer.server_at
+        if isinstance(answer, Environment | ActivityList) and not answer.server_at.microsecond:
+            self.platform_now = answer.server_at  # of a header: anything finer is this clock's, where there was none
         return answer
 
     def _look(self, question: Question) -> Answer:

@@ -79,7 +79,6 @@ class Tick:
         self._is_current = False
         self._knows_time, self._is_tick = True, False
         self._ticked = last_tick(desk.journal)
-        self._last_sound: datetime | None = None
         site.client.begin(TICK_BUDGET - desk.waited)
 
     @property
@@ -133,10 +132,17 @@ class Tick:
             return None
 
     def _since(self) -> datetime:
-        """The last moment at which the journal was known to be of the present; now where none is known."""
+        """The last moment at which the journal was known to be of the present; now where none is known.
+
+        That is the last tick, or (where its clock was behind) how far a tick judged slots.
+        """
         now = self._clock.now()
-        known = [moment for moment in (self._last_sound, self._unsure(), self._ticked) if moment is not None]
-        return min([*known[:1], *(moment for moment in known[1:] if not is_ahead(moment, now))], default=now)
+        if self._ticked is None:
+            return now
+        judged = [each.until for each in self.journal.cursors() if each.until <= now]
+        ticked = max([*([] if is_ahead(self._ticked, now) else [self._ticked]), *judged], default=now)
+        unsure = self._unsure()
+        return ticked if unsure is None or is_ahead(unsure, now) else min(unsure, ticked)
 
     # --- what time is it? ---------------------------------------------------------------------------------------
 
@@ -148,7 +154,7 @@ class Tick:
     def _is_put_right(self) -> bool:
         """Ask the platform what time it is, and mend the journal by that; False where it cannot be asked now.
 
-        Where nothing can be asked for at all, this machine's clock is all there is to go by.
+        Where nothing can be asked for at all, the journal stays as it is: it may be this clock that is behind.
         """
         answer = self._performer.expect(LookAtEnvironment())
         if isinstance(answer, Trouble) and self._is_outage(answer):
@@ -159,11 +165,13 @@ class Tick:
         return True
 
     def _mend_if_odd(self) -> None:
-        """Put right what a clock that was ahead left in the journal, and say so."""
-        mended = mend(self.journal, self._clock.now()) if self._is_odd() else None
+        """Put right what by the platform's word a clock that was ahead left in the journal, and say so."""
+        if self._performer.platform_now is None or not self._is_odd():
+            return
+        mended = mend(self.journal, self._clock.now())
         if mended is None:
             return
-        self._ticked = self._last_sound = mended.since
+        self._ticked = mended.since
         text = f"a clock was ahead: {', '.join(mended.found)}; judged anew from {mended.since:%Y-%m-%d %H:%M} UTC"
         self._site.log.warning("clock-was-ahead", message=text, dropped=mended.dropped, dated=mended.dated)
 

@@ -157,6 +157,34 @@ def test_with_a_clock_that_is_behind_nothing_is_taken_for_the_future(stage: Stag
     assert slots(stage) == [("2026-03-02T03:00", "succeeded"), ("2026-03-03T03:00", "succeeded")]
 
 
+def test_a_clock_that_is_years_behind_and_cannot_ask_changes_nothing_in_the_journal(stage: Stage) -> None:
+    stage.play()
+    stage.at(SLOT + 2 * DAY + timedelta(hours=7)).tick()
+    before = stage.rows()
+    assert [row.outcome for row in before] == ["missed", "succeeded"]
+    stage.token, stage.ahead = None, -2000 * DAY
+    for _ in range(3):
+        stage.later(minutes=5).tick()
+    assert stage.rows() == before
+    stage.token, stage.ahead = TOKEN, timedelta()
+    stage.later(minutes=5).tick()
+    assert stage.rows() == before
+    stage.at(SLOT + 3 * DAY + timedelta(seconds=5)).ticks()
+    assert [outcome for _, outcome in slots(stage)] == ["succeeded", "missed", "succeeded"]
+
+
+def test_a_tick_that_was_years_behind_does_not_make_an_old_restore_a_new_one(stage: Stage) -> None:
+    stage.simulator.start_activity(type="environment.restore", seconds=30)
+    stage.later(minutes=10)
+    stage.play()
+    stage.token, stage.ahead = None, -2000 * DAY
+    stage.later(minutes=5).tick()
+    stage.token, stage.ahead = TOKEN, timedelta()
+    stage.at(SLOT + DAY + timedelta(seconds=5)).ticks()
+    assert stage.set_aside() == []
+    assert [outcome for _, outcome in slots(stage)] == ["succeeded", "succeeded"]
+
+
 def test_nights_that_a_clock_booked_before_they_came_are_run_when_they_come(stage: Stage) -> None:
     stage.play()
     stage.token, stage.ahead = None, 3 * DAY + timedelta(hours=8)
