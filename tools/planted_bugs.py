@@ -435,6 +435,8 @@ BUGS = (
         '        if self.state != "complete" and not ended:\n',
         '        if self.state != "complete":\n',
         ("tests/engine/test_decide_endings.py",),
+    ),
+    Bug(
         "a cursor of a clock that was ahead is believed until that year",
         "agent/ahead.py",
         "        if is_ahead(cursor.until, now):\n            until",
