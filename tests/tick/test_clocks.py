@@ -256,18 +256,6 @@ def test_a_retry_that_a_clock_in_2030_planned_is_not_waited_for_until_then(make:
     assert closed.outcome == "succeeded"
 
 
-def test_a_second_look_that_a_clock_hours_ahead_planned_is_planned_anew(stage: Stage) -> None:
-    stage.at(START).tick()
-    stage.at(SLOT).tick()
-    stage.simulator.add_fault("GET */activities/* 404 x*")
-    stage.at(SLOT + timedelta(hours=3)).tick()
-    assert stage.kinds()[-1] in {"recheck-planned", "wait-begun"}
-    for minutes in (5, 10, 15):
-        stage.at(SLOT + timedelta(minutes=minutes)).tick()
-        assert stage.run().closed is None, "the odd answer has to stay for a quarter of an hour of the right clock"
-    assert stage.kinds().count("recheck-planned") == 2
-
-
 @pytest.mark.parametrize("step", ['wait = { for = "1h" }', 'approval = { within = "1h" }'])
 def test_a_wait_of_a_run_that_was_opened_in_2030_is_counted_from_now(make: Callable[..., Stage], step: str) -> None:
     stage = make(f'[jobs.slow]\ntimeout = "3h"\n[[jobs.slow.steps]]\n{step}\n{COMMAND.replace("look", "slow")}')
@@ -289,9 +277,14 @@ def test_a_wait_of_a_run_that_was_opened_in_2030_is_counted_from_now(make: Calla
 
 def test_a_run_that_was_opened_in_2030_has_its_time_limit_from_now_on(make: Callable[..., Stage]) -> None:
     stage = make(JOB.replace("[jobs.nightly]", '[jobs.nightly]\ntimeout = "2h"'), backup_seconds=10**6)
-    stage.at(YEARS)
+    stage.simulator.add_fault("* * cut-before x*")
+    stage.ahead = YEARS - stage.at(SLOT - timedelta(minutes=1)).hands.now()
     run = stage.by_hand("nightly")
-    ticks(stage, SLOT, SLOT + timedelta(hours=2, minutes=10), every=timedelta(minutes=10))
+    stage.simulator.faults.clear()
+    stage.ahead = timedelta()
+    ticks(stage, SLOT, SLOT + timedelta(minutes=110), every=timedelta(minutes=10))
+    assert stage.run(run).closed is None
+    ticks(stage, SLOT + timedelta(hours=2), SLOT + timedelta(hours=2, minutes=10))
     closed = stage.run(run).closed
     assert closed is not None
     assert closed.failure == "timeout"
