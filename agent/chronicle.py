@@ -28,13 +28,23 @@ class Chronicle:
         """The journal in use."""
         return self._desk.journal
 
-    def open_run(self, opened: ev.RunOpened, later: Sequence[ev.Event] = (), *, told: bool = False) -> bool:
+    def open_run(
+        self,
+        opened: ev.RunOpened,
+        later: Sequence[ev.Event] = (),
+        *,
+        told: bool = False,
+        silent: bool = False,
+        notes: Notes | None = None,
+    ) -> bool:
         """Open a run, with the events that follow at once; ``told``: of its opening people have heard before.
 
-        False where the job already has a run for the slot.
+        ``silent``: people hear nothing of it, only the log does. ``notes`` are facts to keep with it. False where the
+        job already has a run for the slot.
         """
         events = (opened, *later)
-        notes = self._news(opened.run, str(opened.job["name"]), events)
+        news = {} if silent else self._news(opened.run, str(opened.job["name"]), events)
+        notes = {**(notes or {}), **news}
         if not self.journal.open_run(opened, later, notes=notes):
             return False
         for number, (line, event) in enumerate(zip(lines_of(events), events, strict=True)):

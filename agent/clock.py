@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -64,3 +64,32 @@ class VirtualClock:
     def sleep(self, seconds: float) -> None:
         """Move on by that many seconds at once."""
         self._hands.advance(seconds)
+
+
+class SetClock:
+    """A clock that can be set by another's word for as long as it is used, such as the platform's for one tick."""
+
+    def __init__(self, inner: Clock) -> None:
+        self._inner = inner
+        self._ahead = timedelta()
+
+    @property
+    def error(self) -> timedelta:
+        """How far the clock below is ahead of what it was set by; nothing where it was not set."""
+        return self._ahead
+
+    def set(self, now: datetime) -> None:
+        """Let it be that moment now."""
+        self._ahead = self._inner.now() - now
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        return self._inner.now() - self._ahead
+
+    def monotonic(self) -> float:
+        """Seconds that never go backwards, for deadlines."""
+        return self._inner.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let that many seconds pass."""
+        self._inner.sleep(seconds)

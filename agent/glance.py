@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 
 from agent import __version__
-from agent.limits import CLOCK_BACK, JOB_FILE_MOST_BYTES
+from agent.limits import CLOCK_BACK, JOB_FILE_MOST_BYTES, RECHECK
 from agent.places import JOURNAL, job_files, last_tick, mark_tick, on_server, state_directory
 
 
@@ -38,7 +38,7 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
     same = row[:3] == tuple(environ.get(name) or "" for name in names)
     if not same or row[3] != basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")):
         return False
-    if not isinstance(row[4], int) or now >= row[4]:
+    if not isinstance(row[4], int) or not now < row[4] <= now + RECHECK + CLOCK_BACK:  # later: a clock was ahead
         return False
     if last is None or now < last - CLOCK_BACK:
         return False

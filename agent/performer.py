@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from agent.clock import Clock
@@ -13,6 +13,7 @@ from agent.engine.facts import (
     PROJECT,
     Absent,
     Activity,
+    ActivityList,
     Answer,
     BackupList,
     Environment,
@@ -98,13 +99,25 @@ class Performer:
         self._environment = environment
         self._clock = clock
         self._rights: dict[str, Rights] = {}
+        self._at_hand: dict[Question, Answer] = {}
+        self.platform_now: datetime | None = None  # by its last answer that says so, at the moment of that
+
+    def expect(self, question: Question) -> Answer:
+        """The answer to a question that will be asked again before anything changes: the next look gives the same."""
+        self._at_hand[question] = answer = self.look(question)
+        return answer
 
     def look(self, question: Question) -> Answer:
         """The answer to a question; a Trouble where it could not be had."""
+        if question in self._at_hand:
+            return self._at_hand.pop(question)
         try:
-            return self._look(question)
+            answer = self._look(question)
         except AgentError as error:
             return trouble_of(error)
+        if isinstance(answer, Environment | ActivityList) and not answer.server_at.microsecond:
+            self.platform_now = answer.server_at  # of a header: anything finer is this clock's, where there was none
+        return answer
 
     def _look(self, question: Question) -> Answer:
         client, project, environment = self._client, self._project, self._environment
@@ -168,6 +181,7 @@ class Performer:
 
     def execute(self, command: Execute) -> ev.CommandEnded:
         """Run the one command of an intent that is already synced, and say how it ended."""
+        self._at_hand.clear()
         commands, directory = self._commands, command.directory or None
         ended = commands.runner(command.command, directory, command.within, command.variables, commands.hidden)
         return ev.CommandEnded(
@@ -184,6 +198,7 @@ class Performer:
         Returns the event to record, and the activity as the answer showed it where there was one.
         """
         step = decision.intent.step
+        self._at_hand.clear()
         try:
             reply = self._client.post(decision.path, decision.body)
         except NoAnswer as error:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, tzinfo
 from typing import assert_never
 
 from agent.chronicle import Chronicle
 from agent.engine import events as ev
-from agent.engine.decide import Background, Execute, Look, Record, Rest, Send, Wait, decide
-from agent.engine.facts import Answer, LookAtActivity, LookAtRetention, Observation, Question
-from agent.engine.job import Job
+from agent.engine.bounds import CLOCK_AHEAD
+from agent.engine.decide import Background, Execute, Look, Record, Rest, Send, Wait, decide, overdue
+from agent.engine.facts import Answer, LookAtActivity, LookAtRetention, Observation, Question, Trouble
 from agent.engine.policy import manual_limit
-from agent.engine.run import InconsistentEvents, Run, fold
+from agent.engine.run import InconsistentEvents, Run, fold, newest_moment
 from agent.errors import Bug
 from agent.limits import PASS_MOST
 from agent.performer import Performer
+from agent.schedule import zone_of
 from agent.site import Site
 from agent.steps import KINDS
 from agent.tick_report import TickReport
@@ -39,6 +39,7 @@ class Runner:
         except InconsistentEvents as error:
             self._close_senseless(run_id, str(error))
             return None
+        run = self._dated(run)
         seen = Observation()
         claimed = set(self._chronicle.journal.claimed())
         for _ in range(PASS_MOST):
@@ -58,6 +59,39 @@ class Runner:
             run, seen = self._carry_out(run, decision, seen)
         self._chronicle.flush()
         raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
+
+    def _dated(self, run: Run) -> Run:
+        """The run; where a clock that was ahead dated it, with an event by which its times are measured from now."""
+        now = self._site.clock.now()
+        if run.closed is not None or newest_moment(run) - now <= CLOCK_AHEAD:
+            return run
+        text = (
+            f"a clock that was ahead dated this run {newest_moment(run):%Y-%m-%d %H:%M} UTC: its time counts from now"
+        )
+        return self._chronicle.record(run, ev.WaitBegun(at=now, on="clock", message=text))
+
+    def expire(self, run_id: str, trouble: Trouble) -> None:
+        """Close the run, or begin to take it back, if it is past its limits; nothing is asked, sent or executed.
+
+        This is for a journal of which it cannot be found out whether a restore rewound it. What is written here is set
+        aside with the journal if one did; people then hear of a failure that may not have been one, and of the run
+        once more. To hear nothing for as long as the platform is away would be worse.
+        """
+        try:
+            run = fold(self._chronicle.journal.events(run_id))
+            now = self._site.clock.now()
+            if newest_moment(run) - now > CLOCK_AHEAD or not overdue(run, now, KINDS):
+                self._report.waits[run.id] = Wait(trouble.kind, trouble.message, trouble)
+                return
+            for _ in range(PASS_MOST):
+                decision = decide(run, now, Observation(), KINDS, self._background(run, set()))
+                if not isinstance(decision, Record):
+                    break
+                run = self._chronicle.record(run, decision.event)
+        except (InconsistentEvents, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return  # closed as senseless by the next tick that may act
+        self._chronicle.flush()
+        self._report.runs[run.id] = run
 
     def _carry_out(
         self, run: Run, decision: Look | Record | Send | Execute, seen: Observation
@@ -118,15 +152,3 @@ class Runner:
         known = self._chronicle.journal.noted(QUOTA)
         limit = int(known) if known and known.isdigit() else None
         return Background(frozenset(claimed - current), limit, zone_of(run.job))
-
-
-def zone_of(job: Job) -> tzinfo:
-    """The job's zone; UTC where this machine does not know it, which the job file's check has said."""
-    if job.timezone == "UTC":
-        return UTC
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  late: it costs a fifth of an idle tick
-
-    try:
-        return ZoneInfo(job.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC

@@ -9,12 +9,14 @@ invents slots in spring and hashes aliases.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from agent.engine.due import Slot
+from agent.engine.job import Job
 from agent.late import Late, held_back, late_function
 from agent.limits import EXPRESSION_MOST, SLOTS_MOST
 from agent.records import dataclass
@@ -225,6 +227,18 @@ def _zone(name: str) -> tzinfo:
         raise ExpressionError(f"unknown time zone {name!r}; names look like Europe/Paris or UTC") from None
 
 
+def zone_of(job: Job) -> tzinfo:
+    """The job's zone; UTC where this machine does not know it, which the job file's check has said."""
+    try:
+        return _zone(job.timezone)
+    except ExpressionError:
+        return UTC
+
+
+#: Days around a moment whose wall clocks can show its time.
+_MARGIN = timedelta(days=2)
+
+
 class Schedule:
     """The slots of one expression in one zone.
 
@@ -243,13 +257,25 @@ class Schedule:
         fields = self.fields.split()
         self._fixed_hours = not fields[1].startswith("*")
         self._either_day = _either_day(fields)
+        self._minutes, self._hours, days, months, weekdays = (
+            sorted(set(_values(text, field))) for text, field in zip(fields, FIELDS, strict=True)
+        )
+        self._days, self._months = frozenset(days), frozenset(months)
+        self._weekdays = frozenset(day % 7 for day in weekdays)
+        self._slots_a_day = len(self._minutes) * len(self._hours)
 
     def after(self, moment: datetime) -> Iterator[Slot]:
         """All slots due after ``moment``, ascending, without end (but for the calendar's)."""
-        local = moment.astimezone(self._zone).replace(tzinfo=None, second=0, microsecond=0)
         # A day of margin: wall clocks jump, zones once skipped whole days.
+        return self._slots_of(self._walls(self._local(moment) - _MARGIN), moment)
+
+    def _local(self, moment: datetime) -> datetime:
+        return moment.astimezone(self._zone).replace(tzinfo=None, second=0, microsecond=0)
+
+    def _slots_of(self, walls: Iterable[datetime], moment: datetime) -> Iterator[Slot]:
+        """The slots after ``moment`` of wall-clock minutes, ascending as these are."""
         pending: Slot | None = None
-        for wall in self._walls(local - timedelta(days=2)):
+        for wall in walls:
             slot = self._slot(wall)
             if slot is None or slot.due_at <= moment:
                 continue
@@ -262,11 +288,51 @@ class Schedule:
     def between(self, after: datetime, until: datetime) -> list[Slot]:
         """The slots due in (after, until], ascending, at most the bound of ``limits.SLOTS_MOST``."""
         found: list[Slot] = []
-        for slot in self.after(after):
+        long = until - after > _MARGIN
+        slots = self._slots_of(self._walls_between(after, until), after) if long else self.after(after)
+        for slot in slots:
             if slot.due_at > until or len(found) >= SLOTS_MOST:
                 break
             found.append(slot)
         return found
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """How many slots are due in (after, until], without listing those of days on which no clock is set."""
+        total, begin = 0, after
+        day = self._local(after).date() + timedelta(days=1)
+        while (end := _before(day + timedelta(days=1), self._zone)) <= until:
+            if self._stands_still(day):
+                total += self._listed(begin, _before(day, self._zone))
+                total += self._slots_a_day if self._matches(day) else 0
+                begin = end
+            day += timedelta(days=1)
+        return total + self._listed(begin, until)
+
+    def _listed(self, after: datetime, until: datetime) -> int:
+        slots = self._slots_of(self._walls_between(after, until), after) if until > after else iter(())
+        return sum(1 for _ in takewhile(lambda slot: slot.due_at <= until, slots))
+
+    def _stands_still(self, day: date) -> bool:
+        """Whether no clock is set between the days around this one."""
+        around = (datetime.combine(day + timedelta(days=n), time(), self._zone).utcoffset() for n in (-1, 0, 1, 2))
+        return len(set(around)) == 1
+
+    def _matches(self, day: date) -> bool:
+        """Whether the expression names the day."""
+        in_month, in_week = day.day in self._days, day.isoweekday() % 7 in self._weekdays
+        fits = in_month or in_week if self._either_day else in_month and in_week
+        return day.month in self._months and fits
+
+    def _walls_between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """Wall-clock minutes that match, of all days that can matter for (after, until], ascending."""
+        day, last = (self._local(after) - _MARGIN).date(), (self._local(until) + _MARGIN).date()
+        while day <= last:
+            if self._matches(day):
+                midnight = datetime.combine(day, time())
+                for hour in self._hours:
+                    for minute in self._minutes:
+                        yield midnight + timedelta(hours=hour, minutes=minute)
+            day += timedelta(days=1)
 
     def next(self, after: datetime) -> Slot | None:
         """The first slot after ``after``; None where the calendar ends before one."""
@@ -292,6 +358,11 @@ class Schedule:
         if not self._fixed_hours:
             return None
         return Slot(_end_of_gap(instant, self._zone), name)
+
+
+def _before(day: date, zone: tzinfo) -> datetime:
+    """The second before the day begins in the zone, in UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC) - timedelta(seconds=1)
 
 
 def _end_of_gap(instant: datetime, zone: tzinfo) -> datetime:

@@ -23,6 +23,7 @@ from agent.glance import is_idle
 from agent.journal.directory import reading
 from agent.records import dataclass, field
 from agent.rehearsal import TICK_SECONDS, Rehearsal
+from agent.report.batches import slots_in
 from agent.simulator import Fault, Simulator
 from agent.simulator.user import MACHINE
 from agent.site import Site
@@ -205,7 +206,8 @@ def _account(season: Season, simulator: Simulator, site: Site, judged: list[Slot
     with reading(site.directory, site.container.identity) as journal:
         runs = [fold(journal.events(row.run)) for row in journal.rows(most=1_000_000)]
     for run in runs:
-        season.outcomes[run.closed.outcome if run.closed else "in flight"] += 1
+        left_out = run.closed is not None and run.closed.outcome == "skipped"
+        season.outcomes[run.closed.outcome if run.closed else "in flight"] += slots_in(run.closed) if left_out else 1
         if run.closed is not None and run.closed.outcome == "failed":
             season.failures[run.closed.failure or "unknown"] += 1
         if run.closed is not None and run.closed.outcome == "missed":

@@ -10,34 +10,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from agent.ahead import UNSURE, is_ahead, last_tick, mend
+from agent.booking import Booking, opened_by
 from agent.chronicle import Chronicle
+from agent.clock import SetClock
 from agent.engine import events as ev
-from agent.engine.bounds import TICK_GAP
-from agent.engine.due import MissSlots, OpenSlot, Slot, SlotVerdict, due
-from agent.engine.facts import (
-    Activity,
-    ActivityList,
-    Answer,
-    LookAtActivities,
-    Trouble,
-)
+from agent.engine.bounds import CLOCK_WRONG, TICK_GAP
+from agent.engine.due import Due, Slot
+from agent.engine.facts import Activity, ActivityList, Answer, LookAtActivities, LookAtEnvironment, Trouble
 from agent.engine.job import Job
 from agent.engine.run import InconsistentEvents, Run, fold
 from agent.errors import AgentError, Bug
 from agent.glance import basis
 from agent.journal import Cursor, Glance, Journal
 from agent.journal.lock import container_identity
-from agent.limits import HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, RECHECK, TICK_BUDGET
+from agent.limits import CLOCK_LEAP, HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, RECHECK, TICK_BUDGET
 from agent.performer import Performer
-from agent.runner import Runner, zone_of
+from agent.records import replace
+from agent.runner import Runner
 from agent.site import Desk, Site, at_work
-from agent.suspension import suspension
+from agent.slots import Judge, matters
 from agent.tick_report import TickReport
 
 #: The note in the journal of the container of the last tick.
 CONTAINER = "container"
 ONE_TICK = timedelta(seconds=400)  # the shortest cron interval of the platform, and some delay
-ROWS_OF_A_DAY = 300  # runs looked through for one that succeeded today: a run every five minutes makes 288
 
 
 @contextmanager
@@ -55,6 +52,8 @@ def run_tick(site: Site) -> TickReport:
                 tick.open_due()
                 tick.advance_all()
                 tick.finish()
+            elif tick.close_overdue():
+                tick.finish()
             return tick.report
     except AgentError as error:
         if error.alarming and site.herald is not None:
@@ -68,12 +67,18 @@ class Tick:
     def __init__(self, site: Site, desk: Desk, performer: Performer | None = None) -> None:
         """Begin; ``performer`` sends the requests, the site's usual one where it is None."""
         self.report = TickReport()
+        self._clock = SetClock(site.clock)
+        site = replace(site, clock=self._clock)
+        if site.herald is not None:
+            site.herald.keep_time(self._clock)
         self._site = site
         self._desk = desk
         self._performer = performer or Performer(site.client, site.project, site.environment, site.clock, site.commands)
         self._chronicle = Chronicle(site, desk)
         self._runner = Runner(site, self._chronicle, self._performer, self.report)
         self._is_current = False
+        self._knows_time, self._is_tick = True, False
+        self._ticked = last_tick(desk.journal)
         site.client.begin(TICK_BUDGET - desk.waited)
 
     @property
@@ -88,21 +93,21 @@ class Tick:
 
         A restore puts back the mount as it was, journal and last tick with it, and replaces the container. So after
         an unusual gap between ticks, or in a new container while a run is in flight, the environment's restores since
-        the last tick are asked for; one of them means a new journal.
+        the last tick are asked for; one of them means a new journal. The answer also tells the platform's time, by
+        which the tick works where this machine's clock is wrong.
         """
-        seconds = self.journal.last_tick()
-        now = self._site.clock.now()
-        since = now if seconds is None else datetime.fromtimestamp(seconds, UTC)
-        usual = now - since <= TICK_GAP and not self._has_moved(now - since)
+        if self._is_odd() and not self._is_put_right():
+            return False
+        now, since, unsure = self._clock.now(), self._since(), self._unsure() is not None
+        usual = now - since <= TICK_GAP and not unsure and not self._has_moved(now - since)
         if self._desk.fresh or usual or not self._something_to_do(now):
-            self._is_current = True
+            self._is_current = not unsure or self._desk.fresh
             return True
         answer = self._performer.look(LookAtActivities(types=("environment.restore",), since=since))
         if isinstance(answer, Trouble):
-            if answer.kind in {"unreachable", "bad-reply", "settings", "budget"}:
-                self.report.trouble = answer
-                return False
-            return True  # nothing can be asked for with this token; the run itself will say so
+            return not self._is_outage(answer)  # with this token nothing can be asked for; the run itself will say so
+        if self._learn_time():
+            self._mend_if_odd()
         claimed = self.journal.claimed()  # one that this journal knows of has not rewound it
         restored = [
             each for each in _items(answer) if each.created_at and each.created_at >= since and each.id not in claimed
@@ -113,6 +118,94 @@ class Tick:
         if restored:
             self._begin_rewound(f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC")
         self._is_current = True
+        return True
+
+    def _is_outage(self, trouble: Trouble) -> bool:
+        """Whether the platform cannot be asked now; the report says so then."""
+        if trouble.kind not in {"unreachable", "bad-reply", "settings", "budget"}:
+            return False
+        self.report.trouble = trouble
+        return True
+
+    def _unsure(self) -> datetime | None:
+        """Since when it could not be made sure that the journal is of the present, if it could not."""
+        try:
+            return datetime.fromisoformat(self.journal.noted(UNSURE) or "")
+        except ValueError:
+            return None
+
+    def _since(self) -> datetime:
+        """The last moment at which the journal was known to be of the present; now where none is known.
+
+        That is the last tick, or (where its clock was behind) how far a tick judged slots.
+        """
+        now = self._clock.now()
+        if self._ticked is None:
+            return now
+        judged = [each.until for each in self.journal.cursors() if each.until <= now]
+        ticked = max([*([] if is_ahead(self._ticked, now) else [self._ticked]), *judged], default=now)
+        unsure = self._unsure()
+        return ticked if unsure is None or is_ahead(unsure, now) else min(unsure, ticked)
+
+    # --- what time is it? ---------------------------------------------------------------------------------------
+
+    def _is_odd(self) -> bool:
+        """Whether the journal is dated later than now, by a clock that was ahead or because this one is behind."""
+        now = self._clock.now()
+        return is_ahead(self._ticked, now) or any(is_ahead(each.until, now) for each in self.journal.cursors())
+
+    def _is_put_right(self) -> bool:
+        """Ask the platform what time it is, and mend the journal by that; False where it cannot be asked now.
+
+        Where nothing can be asked for at all, the journal stays as it is: it may be this clock that is behind.
+        """
+        answer = self._performer.expect(LookAtEnvironment())
+        if isinstance(answer, Trouble) and self._is_outage(answer):
+            self._knows_time = False
+            return False
+        self._learn_time()
+        self._mend_if_odd()
+        return True
+
+    def _mend_if_odd(self) -> None:
+        """Put right what by the platform's word a clock that was ahead left in the journal, and say so."""
+        if self._performer.platform_now is None or not self._is_odd():
+            return
+        mended = mend(self.journal, self._clock.now())
+        if mended is None:
+            return
+        self._ticked = mended.since
+        text = f"a clock was ahead: {', '.join(mended.found)}; judged anew from {mended.since:%Y-%m-%d %H:%M} UTC"
+        self._site.log.warning("clock-was-ahead", message=text, dropped=mended.dropped, dated=mended.dated)
+
+    def _learn_time(self) -> bool:
+        """Take over the platform's time where this machine's clock is wrong; whether it is."""
+        there = self._performer.platform_now
+        if there is None or abs(self._clock.now() - there) <= CLOCK_WRONG:
+            return False
+        self._clock.set(there)
+        seconds = int(self._clock.error.total_seconds())
+        text = f"this clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the platform's"
+        self._site.log.warning("clock-wrong", message=f"{text}: the tick goes by the platform's")
+        return True
+
+    # --- a journal that may be of the past ------------------------------------------------------------------------
+
+    def close_overdue(self) -> bool:
+        """Close runs that are past their limits and book slots that are past their grace, though the state is unsure.
+
+        Nothing is asked for and no run is opened: what this writes is set aside with the journal if that turns out to
+        be rewound. False where nothing was done, since it is not known what time it is: the last tick is so long ago
+        that the clock may have leapt.
+        """
+        trouble, now = self.report.trouble, self._clock.now()
+        leapt = self._ticked is not None and now - self._ticked > timedelta(seconds=CLOCK_LEAP)
+        if trouble is None or leapt or not self._knows_time:
+            return False
+        for row in self.journal.rows(open_only=True, most=1000):
+            self._runner.expire(row.run, trouble)
+        self._is_tick = True
+        self.open_due(hindered="it could not be asked whether a restore had put the state back")
         return True
 
     def _begin_rewound(self, why: str) -> None:
@@ -147,84 +240,65 @@ class Tick:
     def _something_to_do(self, now: datetime) -> bool:
         if self.journal.rows(open_only=True, most=1):
             return True
-        return any(self._slots(job, now) for job in self._jobs_here())
+        return any(judge.due(self._cursor(judge, now), now) for judge in self._judges())
 
     # --- due slots --------------------------------------------------------------------------------------------
 
     def _jobs_here(self) -> list[Job]:
         return [job for job in self._site.job_file.jobs.values() if self._site.runs_here(job)]
 
-    def _slots(self, job: Job, now: datetime) -> list[Slot]:
-        schedule = self._site.schedule(job)
-        if schedule is None:
-            return []
-        start = max(self._cursor(job, now).until, now - timedelta(seconds=LOOK_BACK))
-        return schedule.between(start, now)
+    def _judges(self) -> Iterator[Judge]:
+        """One for each job that runs here by a schedule."""
+        for job in self._jobs_here():
+            schedule = self._site.schedule(job)
+            if schedule is not None:
+                yield Judge(job, schedule, self.journal, self._site.environment)
 
-    def _cursor(self, job: Job, now: datetime) -> Cursor:
-        """How far the job's slots are judged. A job that is new, or has a new schedule, begins with this minute.
+    def _cursor(self, judge: Judge, now: datetime) -> Cursor:
+        return judge.cursor(now, fresh=self._desk.fresh)
 
-        In a journal that replaces another even this minute's slot may have been run already: it begins with now.
+    def open_due(self, hindered: str = "") -> None:
+        """Open runs for the slots that are due, and book those that were missed, are skipped or were not to run.
+
+        ``hindered`` says why no run may be opened now. Before one is, or a slot is given up, the platform's time is
+        asked for: a slot that has not come by that is not judged.
         """
-        key = f"{job.schedule}|{job.timezone}"
-        found = self.journal.cursor(job.name)
-        if found is not None and found.schedule == key:
-            return found
-        minute = now.replace(second=0, microsecond=0) - timedelta(seconds=1)
-        return Cursor(job.name, key, now if self._desk.fresh else minute)
-
-    def open_due(self) -> None:
-        """Open runs for the slots that are due, and book those that were missed or are skipped."""
-        now, journal = self._site.clock.now(), self.journal
+        journal = self.journal
         self.report.elsewhere = [job.name for job in self._site.job_file.jobs.values() if not self._site.runs_here(job)]
         for name in self.report.elsewhere:
             self._site.log.info("job-not-here", job=name, environment_type=self._site.container.environment_type)
-        flying = {row.job for row in journal.rows(open_only=True, most=1000)}
         journal.forget_cursors(job.name for job in self._jobs_here())
-        for job in self._jobs_here():
-            if job.schedule is None:
-                continue
-            before = self._cursor(job, now)
-            held = suspension(journal, job.name)
-            judged = due(job, self._slots(job, now), before.until, now, in_flight=job.name in flying)
-            for verdict in judged.verdicts:
-                self._book(job, verdict, held)
-            after = Cursor(job.name, before.schedule, judged.cursor)
+        judged = self._judged(hindered)
+        wants_time = self._performer.platform_now is None and not hindered
+        if wants_time and any(matters(each) for _, _, each in judged):
+            self._performer.expect(LookAtEnvironment())  # a run that is opened asks for it first of all
+            if self._learn_time():
+                self._mend_if_odd()
+                judged = self._judged(hindered)
+        for judge, before, found in judged:
+            Booking(self._site, self._chronicle, judge).book(found.verdicts, self.report)
+            self._say_new_schedule(judge, before)
             # An idle cursor need not be written at every tick: slots since the old one give the same verdicts.
-            if judged.verdicts or journal.cursor(job.name) != before:
-                journal.set_cursor(after)
+            if found.verdicts or journal.cursor(judge.job.name) != before:
+                journal.set_cursor(Cursor(judge.job.name, before.schedule, found.cursor))
 
-    def _book(self, job: Job, verdict: SlotVerdict, held: str | None) -> None:
-        now, slot = self._site.clock.now(), verdict.slot
-        opened = self._opened(job, f"{job.name}@{slot.name}", slot, "schedule")
-        later: list[ev.Event] = []
-        if isinstance(verdict, MissSlots):
-            text = verdict.reason
-            if verdict.count > 1:
-                text = f"{verdict.count} slots from {verdict.first.name} to {slot.name}: {text}"
-            detail = {"first": verdict.first.name, "count": verdict.count}
-            later = [ev.RunClosed(at=now, outcome="missed", message=text, failure="missed", detail=detail)]
-        elif held is not None:
-            later = [ev.RunClosed(at=now, outcome="skipped", message=held, failure="suspended")]
-        elif not isinstance(verdict, OpenSlot):
-            later = [ev.RunClosed(at=now, outcome="skipped", message=verdict.reason, failure="overlap")]
-        elif (against := self._hindrance(job, now)) is not None:
-            later = [ev.RunClosed(at=now, outcome="skipped", message=against, failure="condition")]
-        if self._chronicle.open_run(opened, later):
-            self.report.runs[opened.run] = fold([opened, *later])
+    def _say_new_schedule(self, judge: Judge, cursor: Cursor) -> None:
+        """Say which slots of the schedule before are not run, if there are any: this one's begin with now."""
+        count, before = judge.given_up(self.journal.cursor(judge.job.name), cursor.until)
+        if count:
+            text = f"{count} slots of the schedule before, {before}, are neither run nor booked: the schedule changed"
+            self._site.log.warning("schedule-changed", job=judge.job.name, message=text)
 
-    def _hindrance(self, job: Job, now: datetime) -> str | None:
-        """Why the job's conditions leave this slot out, or None."""
-        if not any(job.when.values()):
-            return None
-        from agent.engine.conditions import hindrance  # noqa: PLC0415  late: most jobs have none
-
-        zone, last = zone_of(job), None
-        if job.when.get("once-a-day"):
-            rows = self.journal.rows(job=job.name, most=ROWS_OF_A_DAY)
-            ended = [row.opened_at for row in rows if row.outcome == "succeeded"]
-            last = max(ended).astimezone(zone).date() if ended else None
-        return hindrance(job.when, now.astimezone(zone), self._site.environment, last)
+    def _judged(self, hindered: str) -> list[tuple[Judge, Cursor, Due]]:
+        """Every job with how far its slots were judged, and what is to be done about those that came since."""
+        now = self._clock.now()
+        flying = {row.job for row in self.journal.rows(open_only=True, most=1000)}
+        found = []
+        for judge in self._judges():
+            cursor = self._cursor(judge, now)
+            judged = judge.judge(cursor, now, in_flight=judge.job.name in flying, hindered=hindered)
+            found.append((judge, cursor, judged))
+        return found
 
     def open_by_hand(self, job: Job) -> str:
         """Open a run of the job now, whatever its schedule; returns the run's id."""
@@ -232,21 +306,10 @@ class Tick:
 
         now = self._site.clock.now()
         run = f"{job.name}@manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-        opened = self._opened(job, run, Slot(now, ""), "manual")
+        opened = opened_by(self._site, job, run, Slot(now, ""), "manual")
         if not self._chronicle.open_run(opened):
             raise Bug(f"run {run} exists already")
         return run
-
-    def _opened(self, job: Job, run: str, slot: Slot, trigger: ev.Trigger) -> ev.RunOpened:
-        return ev.RunOpened(
-            at=self._site.clock.now(),
-            run=run,
-            environment=self._site.environment,
-            slot=slot.name or None,
-            due_at=slot.due_at,
-            trigger=trigger,
-            job=job.to_json(),
-        )
 
     # --- open runs --------------------------------------------------------------------------------------------
 
@@ -262,37 +325,62 @@ class Tick:
     # --- what the next tick will see -----------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Leave the answer for idle ticks; remember that this tick was, if it made sure that the state is current."""
+        """Leave the answer for idle ticks; remember that this tick was, and whether the state was known to be current.
+
+        Nothing is forgotten for its age by this machine's word alone: a clock that is ahead would forget everything.
+        """
         site, herald = self._site, self._site.herald
+        now, seen = self._clock.now(), self._performer.platform_now is not None
         if herald is not None:
-            herald.tell(self.journal, site.client.left)
-        now = site.clock.now()
-        if self.journal.rows(open_only=True, most=1):
-            moment = now
-        else:
-            again = [herald.next_at(self.journal)] if herald is not None else []
-            moment = max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now), *again]))
+            leapt = self._ticked is not None and now - self._ticked > timedelta(seconds=CLOCK_LEAP)
+            herald.tell(self.journal, site.client.left, sure=seen or not leapt)
+        moment = self._next_look(now)
         text = basis(site.job_file.text, site.container.environment_type)
         self.report.next_due = moment if moment > now else None
-        self.journal.prune(now - timedelta(seconds=HISTORY_AGE), HISTORY_RUNS)
+        self.journal.prune(self._forgotten_before(now) if seen else datetime.fromtimestamp(0, UTC), HISTORY_RUNS)
         self.journal.set_glance(Glance(site.container.identity, text, int(moment.timestamp())))
-        if self._is_current:  # or the next tick would not ask for restores any more
-            if self.journal.noted(CONTAINER) != container_identity():
-                self.journal.note(CONTAINER, container_identity())
-            self.journal.mark_tick(now.timestamp())
+        self._remember(now)
         if site.job_file.report["publish"] is not None and self.report.runs:
             from agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
 
             publish(site, self.journal, self.report.runs)
 
+    def _forgotten_before(self, now: datetime) -> datetime:
+        """From when on history is kept: after a leap of time nothing is forgotten before the tick after it."""
+        near = now if self._ticked is None else min(now, self._ticked + timedelta(seconds=CLOCK_LEAP))
+        return near - timedelta(seconds=HISTORY_AGE)
+
+    def _next_look(self, now: datetime) -> datetime:
+        """When a tick has to look closer again: at once where a run is open, something is unsure or the clock wrong."""
+        herald = self._site.herald
+        if self._clock.error:
+            return min(now, now + self._clock.error)
+        if self.report.trouble is not None or self.journal.rows(open_only=True, most=1):
+            return now
+        again = [herald.next_at(self.journal)] if herald is not None else []
+        return max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now), *again]))
+
+    def _remember(self, now: datetime) -> None:
+        """Remember the tick; from when on the next has to ask for restores, if this one could not.
+
+        A run by hand while the platform is away is no tick: it leaves that to the next one.
+        """
+        if self.report.trouble is not None and not self._is_tick:
+            return
+        if self._is_current:
+            if self.journal.noted(CONTAINER) != container_identity():
+                self.journal.note(CONTAINER, container_identity())
+            if self.journal.noted(UNSURE) is not None:
+                self.journal.note(UNSURE, None)
+        elif self._unsure() is None and self._ticked is not None:
+            self.journal.note(UNSURE, self._since().isoformat())
+        self.journal.mark_tick(now.timestamp())
+
     def _coming(self, now: datetime) -> Iterator[datetime]:
         """When each job is due next, from where its slots are judged: one that was left waiting is due now."""
-        for job in self._jobs_here():
-            schedule = self._site.schedule(job)
-            if schedule is None:
-                continue
-            judged = max(self._cursor(job, now).until, now - timedelta(seconds=LOOK_BACK))
-            slot = schedule.next(min(judged, now))
+        for judge in self._judges():
+            judged = max(self._cursor(judge, now).until, now - timedelta(seconds=LOOK_BACK))
+            slot = judge.schedule.next(min(judged, now))
             if slot is not None:
                 yield slot.due_at
 

@@ -36,6 +36,7 @@ RUN_KEYS: dict[str, Schema] = {
     "duration_s": told(maybe(SECONDS), "From opening to closing; null in flight, and for a run that never ran."),
     "state": {"enum": ["open", "closed"]},
     "outcome": maybe(OUTCOME),
+    "slots": told(INTEGER, "How many slots the run stands for: those missed or left out together are one run."),
     "failure": told(maybe(TEXT), "The stable kind of what went wrong."),
     "message": TEXT,
     "remedy": TEXT,
@@ -45,7 +46,8 @@ RUN_KEYS: dict[str, Schema] = {
     "steps": many(part("step")),
 }
 ROW_KEYS = {
-    key: RUN_KEYS[key] for key in ("run", "job", "slot", "due_at", "opened_at", "closed_at", "duration_s", "outcome")
+    key: RUN_KEYS[key]
+    for key in ("run", "job", "slot", "due_at", "opened_at", "closed_at", "duration_s", "outcome", "slots")
 }
 EXIT_CODE = told(INTEGER, "The exit code of the command.")
 

@@ -58,6 +58,8 @@ DOCUMENTS: dict[str, Schema] = {
                 unused=told(maybe(TEXT), "Why nothing acts on it, where it was moved."),
                 at=told(MOMENT, "When this was seen."),
                 last_tick=maybe(MOMENT),
+                unsure_since=told(maybe(MOMENT), "Since when no tick could ask whether a restore put the state back."),
+                ahead=told(many(TEXT), "What is later than now in the state, by a clock that was ahead."),
                 ticks=told(INTEGER, "How many ticks there were on this state."),
                 jobs=many(
                     shape(

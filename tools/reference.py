@@ -157,6 +157,8 @@ OTHER_LINES = {
     "activity-log-unread": "That log could not be read: `message` says why.",
     "activity-log-unsealed": "There may be more of that log: the activity still runs, or it is longer than is read.",
     "job-not-here": "A job of the file does not run on this type of environment.",
+    "clock-was-ahead": "A clock that was ahead left later moments in the state: `message` says which.",
+    "clock-wrong": "This machine's clock and the platform's are too far apart: the tick goes by the platform's.",
     "heartbeat-failed": "The dead-man's switch could not be pinged: `message` says why. The next tick tries again.",
     "job-suspended": "Too many runs in a row failed: the job is held back until `resume`.",
     "journal-set-aside": "The journal was another environment's, rewound by a restore, or damaged: see `reason`.",
@@ -166,6 +168,7 @@ OTHER_LINES = {
     "notice-told": "A message was delivered: `channel`, `moment`, `attempt`, `duration_s`.",
     "report-published": "The page that the job file asks for was written to `directory`.",
     "report-not-published": "It could not be written: `message` says why. The tick is none the worse.",
+    "schedule-changed": "Slots of the schedule before are neither run nor booked: `message` counts them.",
     "trouble": "Something stands in the way of a run: `trouble` is its kind, `message` what happened.",
 }
 

@@ -18,8 +18,9 @@ SECONDS: Schema = {"type": "number", "minimum": 0, "description": "Seconds."}
 TEXT: Schema = {"type": "string"}
 SLOT_NAME: Schema = {
     "type": "string",
-    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d$",
-    "description": "A slot by its local wall-clock time, in the job's zone.",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d([+-]\d\d:\d\d)?$",
+    "description": "A slot by its local wall-clock time, in the job's zone. One whose time the job also had in another "
+    "zone has its offset from UTC behind it.",
 }
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from agent.ahead import ahead
 from agent.cli.context import Context
 from agent.cli.token import jobs_of, stands
 from agent.database.place import placed
@@ -235,6 +236,18 @@ def _moved(context: Context) -> Iterator[Finding]:
         yield Finding("state moved", "fail", str(error), error.remedy, error.exit_code)
 
 
+def _clock_of_state(context: Context) -> Iterator[Finding]:
+    """Whether a clock that was ahead left something in the state, by this machine's own clock."""
+    try:
+        with reading_if_any(context.directory, context.container.identity) as journal:
+            found = ahead(journal, context.clock.now())
+    except AgentError:
+        return  # the state's own finding says it
+    if found:
+        text = f"later than now, by a clock that was ahead: {', '.join(found)}"
+        yield Finding("clock of the state", "warn", text, "nothing, if this clock is right: the next tick judges anew")
+
+
 def _build_state(context: Context) -> Iterator[Finding]:
     try:
         setting = context.job_file.state or ""
@@ -278,4 +291,4 @@ def _places(context: Context) -> Iterator[Finding]:
 
 
 BUILD = (_python, _libraries, _places, _job_file, _build_state, _build_token, _build_type)
-RUNTIME = (_python, _job_file, _runtime_type, _state, _moved, _telling, _api)
+RUNTIME = (_python, _job_file, _runtime_type, _state, _moved, _clock_of_state, _telling, _api)

@@ -16,6 +16,7 @@ from agent.errors import EXIT_OK, NotFound, UsageError
 from agent.journal import Journal, RunRow
 from agent.journal.directory import reading_if_any
 from agent.limits import HISTORY_AGE, HISTORY_RUNS
+from agent.report.batches import outcome_words, slots_of
 from agent.report.durations import took
 from agent.report.story import step_words
 from agent.report.survey import story_of
@@ -102,7 +103,7 @@ def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: i
     if not shown:
         terminal.say("There is no such run.")
         return
-    rows = []
+    rows, slots = [], slots_of(journal, shown)
     for row in shown:
         length = took(row)
         rows.append(
@@ -110,7 +111,7 @@ def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: i
                 row.run,
                 f"{row.opened_at:%Y-%m-%d %H:%M}",
                 brief(length) if length is not None else "-",
-                row.outcome or "in flight",
+                outcome_words(row, slots.get(row.run, 1)),
                 _happened(journal, row),
             )
         )

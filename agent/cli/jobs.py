@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -18,6 +17,7 @@ from agent.journal.directory import reading_if_any
 from agent.report.story import step_words
 from agent.report.times import ago
 from agent.report.views import slot_view
+from agent.slots import Judge
 from agent.suspension import suspension
 
 COUNT_MOST = 1000
@@ -29,7 +29,8 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "next",
         parents=[shared],
         help="list coming slots",
-        description="List the coming slots of JOB, or of all jobs, in the job's own zone.",
+        description="List the coming slots of JOB, or of all jobs, in the job's own zone: those that ticks will run, "
+        "without those that the job's conditions (`when`) leave out.",
     )
     coming.add_argument("job", metavar="JOB", nargs="?", help="one job only")
     coming.add_argument(
@@ -59,10 +60,14 @@ def _next(context: Context) -> int:
     jobs = [context.job_file.job(context.options.job)] if context.options.job else list(context.job_file.jobs.values())
     now = context.clock.now()
     coming: dict[str, list[Slot]] = {}
-    for job in jobs:
-        schedule = context.schedule(job)
-        coming[job.name] = list(islice(schedule.after(now), context.options.count)) if schedule else []
-    held = _held_back(context, jobs)
+    with reading_if_any(context.directory, context.container.identity) as journal:
+        held = {job.name: suspension(journal, job.name) for job in jobs}
+        for job in jobs:
+            schedule = context.schedule(job)
+            coming[job.name] = []
+            if schedule is not None:
+                slots = Judge(job, schedule, journal, context.container.environment or "").coming(now)
+                coming[job.name] = list(islice(slots, context.options.count))
     if context.terminal.json_wanted:
         listed = {name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()}
         zones = {job.name: job.timezone for job in jobs}
@@ -86,13 +91,9 @@ def _next(context: Context) -> int:
             )
         elif (why := held[job.name]) is not None:
             context.terminal.note(f"{job.name}: {why}", "odd")
+        elif job.when and len(coming[job.name]) < context.options.count:
+            context.terminal.note(f"{job.name}: its conditions leave out all other slots of the next months", "dim")
     return EXIT_OK
-
-
-def _held_back(context: Context, jobs: Iterable[Job]) -> dict[str, str | None]:
-    """Why each job is held back, if it is: its slots come all the same, but are skipped."""
-    with reading_if_any(context.directory, context.container.identity) as journal:
-        return {job.name: suspension(journal, job.name) for job in jobs}
 
 
 # --- validate --------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def _pause(context: Context) -> int:
 def _resume(context: Context) -> int:
     job, site = context.job_file.job(context.options.job), context.site(quiet=True)
     with at_work(site) as desk:
-        was_held = resume(desk.journal, job.name)
+        was_held = resume(desk.journal, job.name, context.clock.now())
     _say(context, job.name, None, note="" if was_held else " (it was not held back)")
     return EXIT_OK
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from agent.ahead import ahead, is_ahead, last_tick
 from agent.cli.context import Context
 from agent.engine import events as ev
 from agent.engine.due import Slot
@@ -16,12 +17,14 @@ from agent.engine.run import Run, fold
 from agent.errors import EXIT_OK, NotFound, UsageError
 from agent.journal import Journal
 from agent.journal.directory import reading
-from agent.limits import LOOK_BACK
+from agent.limits import HISTORY_RUNS, LOOK_BACK
+from agent.report.durations import NEVER_RAN
 from agent.report.views import iso, run_view
 from agent.report.why import Evidence, explain
-from agent.schedule import Schedule
+from agent.schedule import Schedule, zone_of
+from agent.slots import Judge
 
-ROWS_SEARCHED = 500  # runs of the job that are looked through for a batch of missed slots
+ROWS_SEARCHED = HISTORY_RUNS * 2  # runs of the job that are looked through for a batch of slots
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -95,16 +98,20 @@ def _slot(schedule: Schedule, moment: datetime) -> Slot | None:
 
 
 def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence:
-    kind, seconds = context.container.environment_type, None
+    kind, ticked = context.container.environment_type, None
     run: Run | None = None
     events: list[ev.Event] = []
-    cursor, flying = None, None
+    cursor, flying, out = None, None, ""
+    late: tuple[str, ...] = ()
     try:
         with reading(context.directory, context.container.identity) as journal:
             run, events = _run_of(journal, job, slot)
+            if run is not None and is_ahead(run.opened_at, now) and run.closed is not None:
+                run, events = None, []  # a clock that was ahead booked it; the next tick judges anew
             found = journal.cursor(job.name)
             cursor = found.until if found else None
-            seconds = journal.last_tick()
+            ticked, late = last_tick(journal), tuple(ahead(journal, now))
+            out = _excluded(context, journal, job, slot)
             flying = next((row.run for row in journal.rows(open_only=True, job=job.name, most=1)), None)
     except NotFound:
         pass  # no journal of this environment: nothing has run here
@@ -117,20 +124,44 @@ def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence
         run=run,
         events=tuple(events),
         cursor=cursor,
-        last_tick=datetime.fromtimestamp(seconds, UTC) if seconds is not None else None,
+        last_tick=ticked,
         in_flight=flying,
+        excluded=out,
+        ahead=late,
     )
 
 
+def _excluded(context: Context, journal: Journal, job: Job, slot: Slot) -> str:
+    """Why the slot is not to run by the job file's conditions and the job's pauses; nothing where it is."""
+    schedule = context.schedule(job)
+    if schedule is None:
+        return ""
+    judge = Judge(job, schedule, journal, context.container.environment or "")
+    found = judge.excluded(slot.due_at)(slot)
+    return found[1] if found is not None else ""
+
+
 def _run_of(journal: Journal, job: Job, slot: Slot) -> tuple[Run | None, list[ev.Event]]:
-    """The run of the slot, or the batch of missed slots that holds it."""
-    for row in journal.rows(job=job.name, most=ROWS_SEARCHED):
-        if row.slot == slot.name:
-            events = journal.events(row.run)
-            return fold(events), events
-        if row.outcome == "missed" and row.slot is not None and row.slot > slot.name:
-            events = journal.events(row.run)
-            run = fold(events)
-            if run.closed is not None and str(run.closed.detail.get("first", row.slot)) <= slot.name:
-                return run, events
+    """The run of the slot, or the batch of slots that holds it: by the instant, not by the wall clock alone."""
+    rows = [row for row in journal.rows(job=job.name, most=ROWS_SEARCHED) if row.slot and row.due_at >= slot.due_at]
+    row = min(rows, key=lambda each: each.due_at, default=None)
+    if row is None or (row.due_at != slot.due_at and row.outcome not in NEVER_RAN):
+        return None, []
+    events = journal.events(row.run)
+    run = fold(events)
+    if row.due_at == slot.due_at or (run.closed is not None and _begins(run, run.closed) <= slot.due_at):
+        return run, events
     return None, []
+
+
+def _begins(run: Run, closed: ev.RunClosed) -> datetime:
+    """When the first slot of a batch was due; a version that kept only its name meant the job's own zone."""
+    detail = closed.detail
+    try:
+        if "first_at" in detail:
+            return datetime.fromisoformat(str(detail["first_at"])).astimezone(UTC)
+        if "first" in detail:
+            return datetime.fromisoformat(str(detail["first"])).replace(tzinfo=zone_of(run.job)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    return run.due_at

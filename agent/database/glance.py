@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 
 from agent.database.place import PREFIX, SCHEMA, Endpoint, endpoint_of
 from agent.errors import AgentError
-from agent.limits import CLOCK_BACK, IDLE_DATABASE
+from agent.limits import CLOCK_BACK, IDLE_DATABASE, RECHECK
 
 _MARK = (
     "UPDATE {p}glances SET ticks = ticks + 1, last_tick = %s WHERE journal = (SELECT id FROM {p}journals"
     " WHERE project = %s AND environment = %s AND app = %s AND present = 1)"
-    " AND digest = %s AND next_due > %s AND last_tick <= %s"
+    " AND digest = %s AND next_due > %s AND next_due <= %s AND last_tick <= %s"
 )
 
 
@@ -34,7 +34,8 @@ def is_idle(place: str, environ: Mapping[str, str], basis: str, now: float) -> b
     """Whether a tick at ``now`` (seconds since 1970) surely has nothing to do; it is marked then. False: not sure."""
     names = ("PLATFORM_PROJECT", "PLATFORM_BRANCH", "PLATFORM_APPLICATION_NAME")
     own = [environ.get(name) or "" for name in names]
-    values = [str(int(now)), *own, digest_of(basis), str(int(now)), str(int(now + CLOCK_BACK))]
+    latest = str(int(now + RECHECK + CLOCK_BACK))  # an answer for later than that is of a clock that was ahead
+    values = [str(int(now)), *own, digest_of(basis), str(int(now)), latest, str(int(now + CLOCK_BACK))]
     try:
         endpoint = endpoint_of(place, environ)
         return _on_postgres(endpoint, values) if endpoint.scheme == "pgsql" else _on_mysql(place, endpoint, values)

@@ -38,5 +38,12 @@ ON_TIME = timedelta(seconds=1800)
 #: The longest pause before a step is tried again, however often it failed.
 RETRY_PAUSE_MOST = timedelta(hours=6)
 
+#: A moment later than now by more than this was kept by a clock that was ahead. Two machines that share a journal may
+#: differ by some minutes.
+CLOCK_AHEAD = timedelta(hours=1)
+
+#: Another clock than the platform's by more than this is wrong, and the platform's is used.
+CLOCK_WRONG = timedelta(minutes=5)
+
 #: A gap between ticks longer than this asks whether the state was rewound by a restore.
 TICK_GAP = timedelta(seconds=1800)

@@ -1,4 +1,4 @@
-"""The conditions of a job (``when``): why a slot of it is left out, or None. Judged when the slot is due."""
+"""The conditions of a job (``when``): why a slot of it is left out, or None. Judged by the slot's own time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from agent.engine.windows import DAYS, falls_on, opens
 
 
 def hindrance(when: Mapping[str, Any], local: datetime, environment: str, last_success: date | None) -> str | None:
-    """Why a run is not to begin now.
+    """Why a slot is not to run, however late a tick sees it.
 
     Args:
         when: the job's conditions, as the job file gives them.
-        local: the present, in the job's zone.
+        local: when the slot is due, on the wall clock of the job's zone.
         environment: the id of the environment that the agent runs on; its branch has the same name.
-        last_success: the local date on which the job succeeded last, if it ever did.
+        last_success: the local date of the latest slot that succeeded, or of any that is to count, if there is one.
     """
     branches = tuple(when.get("branches") or ())
     if branches and not any(fnmatchcase(environment, each) for each in branches):

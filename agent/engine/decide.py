@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from agent.engine import events as ev
-from agent.engine.bounds import ATTEMPTS_MOST
+from agent.engine.bounds import ATTEMPTS_MOST, RETRY_PAUSE_MOST
 from agent.engine.decision import Background, Decision, Execute, Look, Record, Rest, Send, Wait
 from agent.engine.due import grace
 from agent.engine.evidence import commands_verdict, confirmed, failure_now, unusable, with_commands, words_of
@@ -94,6 +94,13 @@ def _on_step(
             return _accepted(case, kind)
 
 
+def overdue(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> bool:
+    """Whether the run is past a limit of its own, so that ``decide`` needs to see nothing to say what follows."""
+    if run.closed is not None or run.current is None:
+        return False
+    return _out_of_time(run, now, kinds) is not None or time_limit(run.current, now) is not None
+
+
 def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Failed | None:
     """The verdict on a run that is past its limits, or None.
 
@@ -169,7 +176,7 @@ def _close(run: Run, now: datetime, seen: Observation) -> Decision:
 
 def _ready(case: Case, kind: StepKind, background: Background, kinds: Mapping[str, StepKind]) -> Decision:
     step, now = case.step, case.now
-    if step.again_at is not None and now < step.again_at:
+    if step.again_at is not None and now < step.again_at <= now + RETRY_PAUSE_MOST:  # later: a clock was ahead
         return Wait(step.again_on, f"{step.message}; again at {step.again_at:%H:%M:%S} UTC")
     if step.voids >= ATTEMPTS_MOST:
         text = f"{step.voids} requests left no trace on the platform: {step.message}"

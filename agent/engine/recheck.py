@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from agent.engine import events as ev
-from agent.engine.bounds import DOUBT_SETTLE, RECHECK_PAUSE
+from agent.engine.bounds import CLOCK_AHEAD, DOUBT_SETTLE, RECHECK_PAUSE
 from agent.engine.decision import Decision, Record, Wait
 from agent.engine.evidence import SETTLED
 from agent.engine.facts import Trouble
@@ -41,7 +41,7 @@ def rechecked(run: Run, step: Step, decision: Decision, now: datetime, kinds: Ma
     if pause is None:
         return decision
     known = step.recheck
-    if known is None or known.failure != failure:
+    if known is None or known.failure != failure or known.at - now > CLOCK_AHEAD:  # planned by a clock that was ahead
         return Record(
             ev.RecheckPlanned(at=now, step=step.index, failure=failure, message=event.message, again_at=now + pause)
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from agent.engine import events as ev
+from agent.engine.bounds import CLOCK_AHEAD
 from agent.engine.job import Job, StepPlan
 from agent.records import dataclass, field, replace
 
@@ -185,6 +186,7 @@ def apply(run: Run, event: ev.Event) -> Run:
     """The run after one more event; raises InconsistentEvents where the event does not fit."""
     if run.closed is not None:
         raise InconsistentEvents(f"{event.kind} after run-closed")
+    run = not_after(run, event.at)
     match event:
         case ev.WaitBegun():
             steps = _steps_after_wait(run, event)
@@ -217,6 +219,37 @@ def apply(run: Run, event: ev.Event) -> Run:
             return _apply_to_step(run, event)
         case _:
             raise InconsistentEvents(f"{event.kind} is no event of a run")
+
+
+def newest_moment(run: Run) -> datetime:
+    """The latest moment by which the run's time limits and waits are measured."""
+    moments = [moment for step in run.steps for moment in (step.began_at, step.ended_at, step.over_at)]
+    begun = [run.opened_at, run.taking_back.at if run.taking_back is not None else None]
+    return max(moment for moment in (*begun, *moments) if moment is not None)
+
+
+def not_after(run: Run, at: datetime) -> Run:
+    """The run by the clock of an event that follows at ``at``: what it shows as later than that was dated wrongly.
+
+    Clocks that differ by little are left alone: their order tells nothing.
+    """
+    if newest_moment(run) - at <= CLOCK_AHEAD:
+        return run
+
+    def sound(moment: datetime | None) -> datetime | None:
+        return at if moment is not None and moment - at > CLOCK_AHEAD else moment
+
+    steps = tuple(
+        replace(step, began_at=sound(step.began_at), ended_at=sound(step.ended_at), over_at=sound(step.over_at))
+        for step in run.steps
+    )
+    back = run.taking_back
+    return replace(
+        run,
+        opened_at=sound(run.opened_at) or at,
+        taking_back=back and replace(back, at=sound(back.at) or at),
+        steps=steps,
+    )
 
 
 StepEvent = (

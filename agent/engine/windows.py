@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime, time
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -16,11 +16,44 @@ def opens(window: str, days: Iterable[str], local: datetime) -> bool:
     start, end = (time.fromisoformat(part) for part in window.split("-"))
     now, wanted = local.time(), set(days) or set(DAYS)
     day = local.weekday()
+    if _opens_after_a_gap(start, end, wanted, local):
+        return True
     if start < end:
         return start <= now < end and DAYS[day] in wanted
     if now >= start:
         return DAYS[day] in wanted
     return now < end and DAYS[(day - 1) % 7] in wanted
+
+
+def _opens_after_a_gap(start: time, end: time, wanted: Collection[str], local: datetime) -> bool:
+    """Whether the window is made up for now: it lay wholly in the hour that the clocks skipped on its day.
+
+    It then opens at the end of that gap, for as long as it is on other days.
+    """
+    if local.tzinfo is None:
+        return False
+    for back in (0, 1):
+        day = local.date() - timedelta(days=back)
+        opening, closing = datetime.combine(day, start), datetime.combine(day, end)
+        if closing <= opening:
+            closing += timedelta(days=1)
+        if DAYS[day.weekday()] not in wanted or _exists(opening, local.tzinfo):
+            continue
+        gap_end = opening
+        while gap_end < closing and not _exists(gap_end, local.tzinfo):
+            gap_end += timedelta(minutes=1)
+        if gap_end < closing:
+            continue  # part of the window is there
+        while not _exists(gap_end, local.tzinfo) and gap_end < closing + timedelta(days=2):
+            gap_end += timedelta(minutes=1)
+        if gap_end <= local.replace(tzinfo=None) < gap_end + (closing - opening):
+            return True
+    return False
+
+
+def _exists(wall: datetime, zone: tzinfo) -> bool:
+    """Whether clocks of the zone ever show this time of this day."""
+    return wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == wall
 
 
 def dates_fault(text: str) -> str | None:

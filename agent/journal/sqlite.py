@@ -21,8 +21,11 @@ from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow, Tally
 from agent.journal.codec import decode, encode
 from agent.journal.damage import JournalTooNew, senseless, spoken
 from agent.journal.tallies import FORGOTTEN, remembered, summed
-from agent.limits import PRUNED_AT_ONCE
+from agent.limits import CLOCK_BACK, PRUNED_AT_ONCE
 from agent.places import JOURNAL, mark_tick, tick_trace
+
+#: The note of a lease that ends later than any can, and when it was first seen so.
+LEASE_SEEN = "lease-seen"
 
 #: Raised by one when a version of the agent writes what the previous one cannot read.
 SCHEMA_VERSION = 1
@@ -321,7 +324,10 @@ class SqliteJournal:
         closed = None if row.closed_at is None else row.closed_at.timestamp()
         known = self._db.execute("SELECT 1 FROM runs WHERE run = ?", (row.run,)).fetchone()
         if known:  # in place: a row that is replaced would be the newest of all
-            self._db.execute("UPDATE runs SET closed_at = ?, outcome = ? WHERE run = ?", (closed, row.outcome, row.run))
+            self._db.execute(
+                "UPDATE runs SET opened_at = ?, closed_at = ?, outcome = ? WHERE run = ?",
+                (row.opened_at.timestamp(), closed, row.outcome, row.run),
+            )
             return
         moments = (row.due_at.timestamp(), row.opened_at.timestamp(), closed)
         self._db.execute(
@@ -349,12 +355,28 @@ class SqliteJournal:
             row = self._db.execute("SELECT value FROM notes WHERE key = 'lease'").fetchone()
             if row is not None:
                 expires, _, other = str(row[0]).partition(" ")
-                if other != holder and now.timestamp() < _seconds(expires) <= now.timestamp() + 86400:
+                if other != holder and now.timestamp() < self._lease_end(str(row[0]), _seconds(expires), now, until):
                     return other
-            self._db.execute(
-                "INSERT OR REPLACE INTO notes (key, value) VALUES ('lease', ?)", (f"{until.timestamp()} {holder}",)
-            )
+            self._keep({"lease": f"{until.timestamp()} {holder}", LEASE_SEEN: None})
         return None
+
+    def _lease_end(self, lease: str, expires: float, now: datetime, until: datetime) -> float:
+        """When the lease ends by this clock: as it says, or so long after it was first seen as a lease lasts.
+
+        One that says more than a lease lasts is of a clock that is ahead: how much of it is left cannot be known. One
+        of a clock that is ahead by more than any clock in order is not believed at all.
+        """
+        if expires <= until.timestamp():
+            return expires
+        if not expires <= until.timestamp() + CLOCK_BACK:  # more than that, or no number
+            return 0.0
+        found = self._db.execute("SELECT value FROM notes WHERE key = ?", (LEASE_SEEN,)).fetchone()
+        since, _, seen = str(found[0]).partition(" ") if found else ("", "", "")
+        first = _seconds(since)
+        if seen != lease or not 0 <= first <= now.timestamp():
+            first = now.timestamp()
+            self._keep({LEASE_SEEN: f"{first} {lease}"})
+        return first + (until - now).total_seconds()
 
     def drop_lease(self, holder: str) -> None:
         """Take the lease row away if it is the holder's."""

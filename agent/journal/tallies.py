@@ -23,6 +23,14 @@ def remembered(known: Mapping[str, str], gone: Iterable[tuple[str, str, float, f
     return changed
 
 
+def counted(known: Mapping[str, str], job: str, outcome: str, slots: int, at: datetime) -> dict[str, str]:
+    """The notes that change when so many slots more ended so than there are runs: those booked together as one."""
+    key = f"{FORGOTTEN}{job}:{outcome}"
+    runs, seconds, since = _numbers(known.get(key, ""))
+    first = min(since, at.timestamp()) if runs else at.timestamp()
+    return {key: f"{runs + slots:.0f} {seconds} {first}"}
+
+
 def summed(
     rows: Iterable[tuple[str, str, int, float, float]],
     forgotten: Mapping[str, str],

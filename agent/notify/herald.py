@@ -56,6 +56,7 @@ class Herald:
         self._whose = whose
         self._door = door
         self._clock = clock
+        self._sure = True
         self._log = log
 
     # --- with the events ----------------------------------------------------------------------------------------
@@ -77,8 +78,16 @@ class Herald:
 
     # --- at the end of a tick -----------------------------------------------------------------------------------
 
-    def tell(self, journal: Journal, left: float) -> None:
-        """Deliver what waits, within ``left`` seconds of the tick less what its end needs; never fails."""
+    def keep_time(self, clock: Clock) -> None:
+        """Go by this clock from now on: the tick's, which may be set by the platform's."""
+        self._clock = clock
+
+    def tell(self, journal: Journal, left: float, *, sure: bool = True) -> None:
+        """Deliver what waits, within ``left`` seconds of the tick less what its end needs; never fails.
+
+        Nothing is given up for its age where it is not ``sure`` what time it is.
+        """
+        self._sure = sure
         end = self._clock.monotonic() + min(NOTICES_BUDGET, left - NOTICES_RESERVE)
         try:
             self._beat(journal, end)
@@ -96,7 +105,7 @@ class Herald:
         """When a tick has something to tell, or to try again; far ahead where nothing waits."""
         now, facts = self._clock.now(), journal.notes("outbox")
         heads = {message.channel: message for message in reversed(outbox.waiting(facts))}  # the rest comes after them
-        moments = [message.again_at or now for message in heads.values()]
+        moments = [outbox.next_attempt(message, now) for message in heads.values()]
         heartbeat = self._notify.heartbeat
         if heartbeat is not None and self._whose.jobs_here:
             moments.append(outbox.next_beat(journal.notes(outbox.BEAT), heartbeat.every, now))
@@ -156,7 +165,7 @@ class Herald:
         for message in outbox.waiting(facts):
             if self._room(end) < SECOND:
                 return
-            if message.again_at is not None and message.again_at > now:
+            if outbox.rests(message, now):
                 held_up.add(message.channel)  # what follows on the channel comes after it
             if message.channel in held_up:
                 continue
@@ -175,7 +184,7 @@ class Herald:
             self._change(journal, message, outbox.dropped(message))
             self._log.info("notice-dropped", **keys, reason="the job file names no such channel any more")
             return True
-        if outbox.is_stale(message, now):
+        if self._sure and outbox.is_stale(message, now):
             return self._lose(journal, message, message.reason or "no tick could deliver it in time", keys)
         outcome = self._attempt(journal, channel, message, seconds)
         took = round(self._clock.monotonic() - began, 3)

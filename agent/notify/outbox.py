@@ -87,6 +87,17 @@ def failed(message: Message, reason: str, now: datetime, jitter: float) -> Messa
     return replace(message, attempts=attempts, again_at=again, reason=reason)
 
 
+def next_attempt(message: Message, now: datetime) -> datetime:
+    """When the message may be delivered next."""
+    again = message.again_at
+    return again if again is not None and again <= now + timedelta(seconds=NOTICE_PAUSE_MOST) else now
+
+
+def rests(message: Message, now: datetime) -> bool:
+    """Whether the next attempt is not due yet. A moment beyond the longest pause is of a clock that was ahead."""
+    return next_attempt(message, now) > now
+
+
 def is_stale(message: Message, now: datetime) -> bool:
     """Whether the message has waited so long that it helps nobody."""
     return (now - message.at).total_seconds() > NOTICE_AGE

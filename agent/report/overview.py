@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from agent.report.batches import outcome_words
 from agent.report.columns import folded, table
 from agent.report.durations import took
 from agent.report.story import Line, Tone
 from agent.report.survey import Flight, JobStanding, Survey
 from agent.report.times import ago, brief, coming
 
+ANEW = "the next tick judges anew"
 HEADS = ("JOB", "LAST RUN", "TOOK", "BACKUP", "NEXT SLOT")
 
 
@@ -47,7 +49,7 @@ def _row(seen: Survey, standing: JobStanding) -> tuple[str, str, str, str, str]:
         length = max(seen.now - last.opened_at, timedelta())
     return (
         standing.job.name,
-        "never" if last is None else f"{last.outcome or 'in flight'} {_since(seen, standing)}",
+        "never" if last is None else f"{outcome_words(last, standing.slots.get(last.run, 1))} {_since(seen, standing)}",
         brief(length) if length is not None else "-",
         brief(standing.proof.age(seen.now)) if standing.proof else "-",
         next_words(seen, standing),
@@ -70,7 +72,7 @@ def next_words(seen: Survey, standing: JobStanding) -> str:
     if standing.held is not None:
         return "held back"
     if standing.slot is None:
-        return "no slot ever"
+        return "no slot soon" if standing.job.when else "no slot ever"
     return coming(standing.slot.name, standing.slot.due_at, seen.now)
 
 
@@ -84,6 +86,11 @@ def _tone(standing: JobStanding) -> Tone:
 def notes(seen: Survey) -> list[Line]:
     """What needs words: jobs held back, runs in flight and what they wait for, the last proved backups."""
     lines = [Line(seen.unused, "bad")] if seen.unused else []
+    if seen.ahead:
+        lines.append(Line(f"later than now, by a clock that was ahead: {', '.join(seen.ahead)}; {ANEW}", "odd"))
+    if seen.unsure is not None:
+        since = f"since {seen.unsure:%Y-%m-%d %H:%M} UTC no tick could ask whether a restore put the state back"
+        lines.append(Line(f"{since}: until one can, no run is begun or taken on", "odd"))
     lines += [Line(f"{each.job.name}: {each.held}", "odd") for each in seen.jobs if each.held]
     lines += [Line(f"in flight: {each.run.id}: {flight_words(each, seen)}", "odd") for each in seen.flights]
     for environment, proof in seen.proofs.items():

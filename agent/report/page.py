@@ -6,8 +6,10 @@ It works without scripts: there is none, and its Content-Security-Policy would n
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from agent import __version__
+from agent.journal import RunRow
 from agent.limits import REPORT_JOBS
 from agent.report.calendar import OUTCOMES, calendar, legend, outcome_word
 from agent.report.chart import chart
@@ -50,12 +52,20 @@ def _header(past: Past, title: str) -> Html:
     )
 
 
+def _counts(past: Past, rows: Iterable[RunRow]) -> Counter[str]:
+    """How many slots ended how, each one of those that were missed together."""
+    counts: Counter[str] = Counter()
+    for word, count in past.counts(rows).items():
+        counts[outcome_word(None if word == "in flight" else word)] += count
+    return counts
+
+
 # --- now -------------------------------------------------------------------------------------------------------
 
 
 def _now(past: Past) -> Html:
     seen = past.seen
-    counts = Counter(outcome_word(row.outcome) for row in past.rows)
+    counts = _counts(past, past.rows)
     told = ", ".join(f"{counts[word]} {word}" for word in reversed(OUTCOMES) if counts[word]) or "none"
     proof = seen.proofs.get(seen.environment)
     job, slot = past.coming[0] if past.coming else (None, None)
@@ -72,7 +82,7 @@ def _now(past: Past) -> Html:
             f"{job.name}, {slot.name.replace('T', ' ')}" if job and slot else "no job has a slot to come",
             "plain" if slot else "odd",
         ),
-        tile(f"Runs of {past.days} days", str(len(past.rows)), told, "bad" if counts["failed"] else "plain"),
+        tile(f"Runs of {past.days} days", str(sum(counts.values())), told, "bad" if counts["failed"] else "plain"),
         tile(
             "Last tick",
             ago(seen.ticked, seen.now),
@@ -217,7 +227,7 @@ def _calendars(past: Past) -> Html:
 
 
 def _tally(past: Past, job: str) -> str:
-    counts = Counter(outcome_word(row.outcome) for row in past.of(job))
+    counts = _counts(past, past.of(job))
     return ", ".join(f"{counts[word]} {word}" for word in reversed(OUTCOMES) if counts[word]) or "no runs"
 
 

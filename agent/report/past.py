@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -14,7 +15,9 @@ from agent.errors import NotFound
 from agent.journal import Journal, RunRow
 from agent.limits import HISTORY_RUNS, REPORT_COMING, REPORT_MISSED, REPORT_RUNS
 from agent.records import dataclass, replace
+from agent.report.durations import NEVER_RAN
 from agent.report.survey import Place, Survey, story_of, survey
+from agent.slots import Judge
 
 COMING_OF_JOB = 4  # coming slots of one job: an hourly job must not crowd out a nightly one
 
@@ -34,7 +37,7 @@ class Past:
     """What a page is made from.
 
     ``rows`` are the runs opened in the last ``days``, newest first; ``older`` is how many more there are. ``missed``
-    names every slot of the batches of missed slots, by run. ``zones`` are the time zones of jobs.
+    names every slot of the batches of slots that were missed or left out, by run. ``zones`` are the time zones of jobs.
     """
 
     seen: Survey
@@ -54,6 +57,13 @@ class Past:
     def of(self, job: str) -> list[RunRow]:
         """The job's runs, newest first."""
         return [row for row in self.rows if row.job == job]
+
+    def counts(self, rows: Iterable[RunRow]) -> Counter[str]:
+        """How many slots and runs by hand of these ended how; ``in flight`` are those that have not."""
+        counts: Counter[str] = Counter()
+        for row in rows:
+            counts[row.outcome or "in flight"] += len(self.missed.get(row.run, ())) or 1
+        return counts
 
     @property
     def jobs(self) -> list[str]:
@@ -84,14 +94,17 @@ def look_back(place: Place, journal: Journal, days: int, job: str | None = None)
         older=len(every) - len(rows),
         stories=tuple(Story(row, *story_of(journal, row.run)) for row in rows[:REPORT_RUNS]),
         missed=dict(_missed(place, journal, rows)),
-        coming=_coming(place, seen),
+        coming=_coming(place, journal, seen),
         zones=zones,
     )
 
 
 def _missed(place: Place, journal: Journal, rows: Sequence[RunRow]) -> list[tuple[str, tuple[str, ...]]]:
     found = []
-    for row in islice((row for row in rows if row.outcome == "missed"), REPORT_MISSED):
+    batches = [
+        row for word in sorted(NEVER_RAN) for row in islice((row for row in rows if row.outcome == word), REPORT_MISSED)
+    ]
+    for row in batches:
         run, _, _ = story_of(journal, row.run)
         schedule = place.schedule(run.job) if run is not None else None
         if run is None or run.closed is None or schedule is None:
@@ -114,10 +127,11 @@ def _day_before(name: str, otherwise: datetime) -> datetime:
         return otherwise
 
 
-def _coming(place: Place, seen: Survey) -> tuple[tuple[Job, Slot], ...]:
+def _coming(place: Place, journal: Journal, seen: Survey) -> tuple[tuple[Job, Slot], ...]:
     found = []
     for standing in seen.jobs:
         schedule = place.schedule(standing.job)
         if schedule is not None and standing.coming is not None:
-            found += [(standing.job, slot) for slot in islice(schedule.after(seen.now), COMING_OF_JOB)]
+            judge = Judge(standing.job, schedule, journal, place.container.environment or "")
+            found += [(standing.job, slot) for slot in islice(judge.coming(seen.now), COMING_OF_JOB)]
     return tuple(sorted(found, key=lambda each: each[1].due_at)[:REPORT_COMING])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from agent.ahead import UNSURE, ahead, last_tick
 from agent.clock import Clock
 from agent.config import JobFile
 from agent.container import Container
@@ -17,8 +18,10 @@ from agent.journal import Journal, RunRow
 from agent.journal.codec import EventUnreadable
 from agent.journal.marks import marked
 from agent.limits import HISTORY_RUNS
-from agent.records import dataclass
+from agent.records import dataclass, field
+from agent.report.batches import slots_of
 from agent.schedule import Schedule
+from agent.slots import Judge
 from agent.suspension import suspension
 
 FLYING_MOST = 100  # runs in flight that are looked at: a job has one at a time
@@ -74,7 +77,10 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class JobStanding:
-    """How one job stands: whether it runs here, why it is held back, its coming slot, its last runs and backup."""
+    """How one job stands: whether it runs here, why it is held back, its coming slot, its last runs and backup.
+
+    ``slots`` says of runs that stand for several slots for how many.
+    """
 
     job: Job
     here: bool
@@ -82,6 +88,7 @@ class JobStanding:
     slot: Slot | None
     rows: tuple[RunRow, ...]
     proof: Proof | None
+    slots: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def last(self) -> RunRow | None:
@@ -98,7 +105,8 @@ class JobStanding:
 class Survey:
     """How everything stands at ``now``. ``proofs`` are the last proved backups by environment.
 
-    ``unused`` says why nothing acts on this state, where it was moved.
+    ``unused`` says why nothing acts on this state, where it was moved; ``ahead`` what a clock that was ahead left
+    in it; ``unsure`` since when no tick could make sure that it is of the present.
     """
 
     now: datetime
@@ -110,6 +118,8 @@ class Survey:
     flights: tuple[Flight, ...]
     proofs: Mapping[str, Proof]
     unused: str = ""
+    ahead: tuple[str, ...] = ()
+    unsure: datetime | None = None
 
     @property
     def environment(self) -> str:
@@ -119,7 +129,7 @@ class Survey:
 
 def survey(place: Place, journal: Journal) -> Survey:
     """Look at everything once."""
-    now, seconds = place.clock.now(), journal.last_tick()
+    now = place.clock.now()
     environment = place.container.environment or ""
     jobs = tuple(_standing(place, journal, job, now) for job in place.job_file.jobs.values())
     found = [job.proof for job in jobs] + [last_proof(journal, environment)]
@@ -134,24 +144,29 @@ def survey(place: Place, journal: Journal) -> Survey:
         now=now,
         container=place.container,
         directory=place.directory,
-        ticked=datetime.fromtimestamp(seconds, UTC) if seconds is not None else None,
+        ticked=last_tick(journal),
         ticks=journal.ticks(),
         jobs=jobs,
         flights=tuple(flights),
         proofs=proofs,
         unused=str(marked(journal, place.directory) or ""),
+        ahead=tuple(ahead(journal, now)),
+        unsure=_moment(journal.noted(UNSURE)),
     )
 
 
 def _standing(place: Place, journal: Journal, job: Job, now: datetime) -> JobStanding:
     schedule, kind = place.schedule(job), place.container.environment_type
+    judge = Judge(job, schedule, journal, place.container.environment or "") if schedule else None
+    rows = tuple(journal.rows(job=job.name, most=RUNS_OF_JOB))
     return JobStanding(
         job=job,
         here=kind is None or kind in job.environment_types,
         held=suspension(journal, job.name),
-        slot=schedule.next(now) if schedule else None,
-        rows=tuple(journal.rows(job=job.name, most=RUNS_OF_JOB)),
+        slot=next(judge.coming(now), None) if judge else None,
+        rows=rows,
         proof=last_proof(journal, place.container.environment or "", job.name),
+        slots=slots_of(journal, rows),
     )
 
 

@@ -11,6 +11,7 @@ from agent.engine.events import Event, RunOpened
 from agent.engine.run import Run, Step
 from agent.journal import RunRow
 from agent.records import fields
+from agent.report.batches import slots_in
 from agent.report.durations import NEVER_RAN, StepSpan, step_spans, took
 from agent.report.survey import JobStanding, Proof, Survey
 
@@ -46,6 +47,7 @@ def run_view(run: Run, events: Iterable[Event] = ()) -> dict[str, Any]:
         "duration_s": seconds(lasted),
         "state": "closed" if closed else "open",
         "outcome": closed.outcome if closed else None,
+        "slots": slots_in(closed),
         "failure": closed.failure if closed else None,
         "message": closed.message if closed else run.wait_message,
         "remedy": closed.remedy if closed else "",
@@ -77,8 +79,8 @@ def step_view(step: Step, run: Run, lasted: StepSpan | None) -> dict[str, Any]:
     return view
 
 
-def row_view(row: RunRow) -> dict[str, Any]:
-    """A run as the look-up table knows it."""
+def row_view(row: RunRow, slots: int = 1) -> dict[str, Any]:
+    """A run as the look-up table knows it, and how many slots it stands for."""
     return {
         "run": row.run,
         "job": row.job,
@@ -88,6 +90,7 @@ def row_view(row: RunRow) -> dict[str, Any]:
         "closed_at": iso(row.closed_at),
         "duration_s": seconds(took(row)),
         "outcome": row.outcome,
+        "slots": slots,
     }
 
 
@@ -96,7 +99,7 @@ def past_view(row: RunRow, run: Run | None, events: Iterable[Event], wrong: str)
     if run is None:
         return {**row_view(row), "failure": "journal", "message": wrong, "remedy": "", "steps": []}
     told = run_view(run, events)
-    return {**row_view(row), **{key: told[key] for key in ("failure", "message", "remedy", "steps")}}
+    return {**row_view(row), **{key: told[key] for key in ("slots", "failure", "message", "remedy", "steps")}}
 
 
 def proof_view(proof: Proof | None, now: datetime) -> dict[str, Any] | None:
@@ -124,6 +127,8 @@ def survey_view(seen: Survey) -> dict[str, Any]:
         "unused": seen.unused or None,
         "at": iso(seen.now),
         "last_tick": iso(seen.ticked),
+        "unsure_since": iso(seen.unsure),
+        "ahead": list(seen.ahead),
         "ticks": seen.ticks,
         "jobs": [_standing_view(standing, seen.now) for standing in seen.jobs],
         "in_flight": [run_view(flight.run, flight.events) for flight in seen.flights],
@@ -141,7 +146,7 @@ def _standing_view(standing: JobStanding, now: datetime) -> dict[str, Any]:
         "timezone": job.timezone,
         "next": slot_view(slot, now) if slot else None,
         "proved_backup": proof_view(standing.proof, now),
-        "runs": [row_view(row) for row in standing.rows],
+        "runs": [row_view(row, standing.slots.get(row.run, 1)) for row in standing.rows],
     }
 
 

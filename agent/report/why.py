@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent.engine import events as ev
 from agent.engine.due import Slot, grace
 from agent.engine.job import Job
 from agent.engine.run import Run
+from agent.limits import LOOK_BACK
 from agent.records import dataclass
+from agent.report.batches import slots_in
+from agent.report.durations import NEVER_RAN
 from agent.report.story import step_words
 
 
@@ -17,8 +20,9 @@ from agent.report.story import step_words
 class Evidence:
     """What is known about one slot of a job.
 
-    ``run`` and ``events`` are those of the slot (or of the batch of missed slots that holds it); ``cursor`` is how
-    far slots have been judged; ``began`` when this journal began to judge the job's slots; ``last_tick`` the last.
+    ``run`` and ``events`` are those of the slot (or of the batch of slots that holds it); ``cursor`` is how far slots
+    have been judged; ``last_tick`` the last; ``excluded`` why the slot was not to run, if it was not; ``ahead`` what a
+    clock that was ahead left in the journal.
     """
 
     job: Job
@@ -31,6 +35,8 @@ class Evidence:
     cursor: datetime | None = None
     last_tick: datetime | None = None
     in_flight: str | None = None
+    excluded: str = ""
+    ahead: tuple[str, ...] = ()
 
 
 def explain(known: Evidence) -> str:
@@ -49,31 +55,45 @@ def explain(known: Evidence) -> str:
 def _unjudged(known: Evidence) -> str:
     """Why the journal has nothing about a slot in the past."""
     due_at = known.slot.due_at
+    if known.ahead:
+        return (
+            f"has no run: a clock that was ahead left later moments in the journal ({', '.join(known.ahead)}). "
+            "The next tick judges anew."
+        )
     if known.last_tick is None:
         return "has no run: no tick has ever run on this state. Is the cron in .upsun/config.yaml, and not paused?"
     if known.last_tick < due_at:
         told = f"has no run yet: the last tick was at {known.last_tick:%Y-%m-%d %H:%M} UTC, before it was due."
         late = known.now - due_at > grace(known.job)
         then = "It will be booked as missed" if late else "The next tick opens it"
+        if known.excluded:
+            then = f"It will be booked as skipped: {known.excluded}"
         return f"{told} {then}. Is the cron paused, or waiting for another activity?"
     if known.in_flight is not None and known.job.overlap == "wait":
         return f"waits until {known.in_flight} is over (overlap = wait)."
     if known.cursor is None:
         return "has no run: this journal does not know the job yet. The next tick takes it in."
+    if known.cursor < due_at:
+        return "has no run yet: it is judged by the next tick that can."
+    old = ""
+    if known.now - due_at > timedelta(seconds=LOOK_BACK):
+        old = f" It is also older than the look-back of {int(LOOK_BACK // 86400)} days, beyond which no slot is run."
     return (
         "has no run: it was before this journal, or this schedule of the job, began. Slots before that are never "
-        "run after the fact."
+        f"run after the fact.{old}"
     )
 
 
 def _of_run(known: Evidence, run: Run) -> str:
     closed = run.closed
-    if closed is not None and closed.outcome == "missed":
-        batch = f" with {closed.detail['count'] - 1} others" if closed.detail.get("count", 1) > 1 else ""
-        reason = closed.message.rpartition(": ")[2] if batch else closed.message
-        return f"was missed{batch}: {reason}. A tick found that out at {closed.at:%Y-%m-%d %H:%M} UTC."
-    if closed is not None and closed.outcome == "skipped":
-        return f"was skipped: {closed.message}."
+    if closed is not None and closed.outcome in NEVER_RAN:
+        others = slots_in(closed) - 1
+        batch = f" with {others} others" if others else ""
+        reason = closed.message.split(": ", 1)[-1] if batch else closed.message
+        if closed.outcome == "missed":
+            return f"was missed{batch}: {reason}. A tick found that out at {closed.at:%Y-%m-%d %H:%M} UTC."
+        own = known.excluded if others and known.slot.name != run.slot else ""
+        return f"was skipped{batch}: {own or reason}."
     late = int((run.opened_at - run.due_at).total_seconds() // 60)
     parts = [f"was opened at {run.opened_at:%H:%M:%S} UTC" + (f", {late} min late." if late > 0 else ", on time.")]
     parts += _obstacles(known)

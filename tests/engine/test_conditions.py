@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,45 @@ def test_a_window_is_open_in_the_minutes_that_follow_its_start_on_its_day(
     }
     local = MONDAY + timedelta(days=day, minutes=now)
     assert opens(f"{clock(start)}-{clock(end)}", sorted(days), local) is ((day * 1440 + now) in open_minutes)
+
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("window", "moment", "is_open"),
+    [
+        # 28 March 2027: at 01:00 UTC clocks go from 02:00 to 03:00.
+        ("02:00-03:00", "2027-03-28T00:59", False),
+        ("02:00-03:00", "2027-03-28T01:00", True),
+        ("02:00-03:00", "2027-03-28T01:59", True),
+        ("02:00-03:00", "2027-03-28T02:00", False),
+        ("02:15-02:45", "2027-03-28T01:00", True),
+        ("02:15-02:45", "2027-03-28T01:29", True),
+        ("02:15-02:45", "2027-03-28T01:30", False),
+        ("01:30-02:30", "2027-03-28T01:00", False),  # half of it was there
+        ("02:30-03:30", "2027-03-28T01:00", True),
+        ("02:30-03:30", "2027-03-28T01:30", False),
+        ("02:00-03:00", "2027-03-27T01:30", True),
+        ("02:00-03:00", "2027-03-29T01:30", False),
+        ("02:00-03:00", "2027-10-31T00:30", True),  # in autumn both times
+        ("02:00-03:00", "2027-10-31T01:30", True),
+    ],
+)
+def test_a_window_that_lies_in_the_hour_clocks_skip_opens_after_it(window: str, moment: str, *, is_open: bool) -> None:
+    local = datetime.fromisoformat(moment).replace(tzinfo=UTC).astimezone(PARIS)
+    assert opens(window, [], local) is is_open
+    assert opens(window, [DAYS[(local.weekday() + 1) % 7]], local) is False
+
+
+def test_a_window_in_a_gap_of_half_an_hour_or_at_midnight_opens_after_it_too() -> None:
+    lord_howe, cairo = ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Africa/Cairo")
+    after = datetime(2026, 10, 4, 2, 30, tzinfo=lord_howe)  # 02:00 to 02:30 is skipped
+    assert opens("02:05-02:20", [], after)
+    assert not opens("02:05-02:20", [], after + timedelta(minutes=15))
+    friday = datetime(2026, 4, 24, 1, 0, tzinfo=cairo)  # 00:00 to 01:00 is skipped
+    assert opens("00:00-01:00", ["fri"], friday)
+    assert not opens("00:00-01:00", ["thu"], friday)
 
 
 @given(first=st.dates(date(2026, 1, 1), date(2026, 12, 31)), length=st.integers(0, 40), offset=st.integers(-60, 60))

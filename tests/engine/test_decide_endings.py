@@ -212,6 +212,19 @@ def test_an_odd_answer_about_an_activity_is_looked_at_again_and_in_the_list_befo
     assert "act1" in event.remedy
 
 
+def test_a_second_look_that_a_clock_planned_which_was_ahead_is_planned_anew() -> None:
+    odd = seen((LookAtActivity("act1"), ODD["gone"] if "gone" in ODD else next(iter(ODD.values()))))
+    first = decide(ACCEPTED, at(2), odd, KINDS)
+    assert isinstance(first, Look)
+    odd = odd.plus(first.question, listed())
+    ahead = decide(ACCEPTED, at(2 + 300), odd, KINDS)
+    assert isinstance(ahead, Record)
+    again = decide(apply(ACCEPTED, ahead.event), at(3), odd, KINDS)
+    assert isinstance(again, Record)
+    assert isinstance(again.event, RecheckPlanned)
+    assert again.event.again_at == at(3 + 15)
+
+
 @pytest.mark.parametrize("answer", ODD)
 def test_what_the_list_says_clearly_counts_where_one_look_is_odd(answer: str) -> None:
     odd = seen((LookAtActivity("act1"), ODD[answer]))

@@ -194,6 +194,17 @@ def test_a_lease_of_a_session_that_ended_is_broken_at_once(shared: DatabaseForm,
 
 
 @pytest.mark.usefixtures("no_lock")
+def test_a_lease_that_the_servers_clock_dated_while_it_was_ahead_is_not_believed(
+    shared: DatabaseForm, first: Held
+) -> None:
+    shared.say("UPDATE {p}journals SET lease_until = lease_until + 1000000 WHERE {mine}")
+    second = hold(shared.place, shared.identity)
+    with pytest.raises(LeaseLost):
+        first.journal.append("r", warned("late"))
+    second.release()
+
+
+@pytest.mark.usefixtures("no_lock")
 @pytest.mark.parametrize("session", ["NULL", "''", "'what'", "'999999999@1'"])
 def test_a_lease_whose_session_is_not_known_holds_until_it_expires(
     shared: DatabaseForm, first: Held, session: str

@@ -119,7 +119,7 @@ def _later(
     if outcome in {"missed", "skipped"}:
         failure = "missed" if outcome == "missed" else "overlap"
         said = text or "no tick ran within 360 min of it"
-        yield ev.RunClosed(at=opened, outcome=outcome, message=said, failure=failure, detail={"count": 1})  # type: ignore[arg-type]
+        yield ev.RunClosed(at=opened, outcome=outcome, message=said, failure=failure, detail=detail or {"count": 1})  # type: ignore[arg-type]
         return
     share = (end - opened) / (len(job.steps) + 1)
     for index, plan in enumerate(job.steps):

@@ -115,6 +115,34 @@ def test_a_lease_from_a_clock_that_was_far_ahead_is_not_believed(due: Stage) -> 
     assert due.backups_asked == 1
 
 
+@pytest.mark.parametrize("ahead", [86_000, 7_000])
+def test_a_lease_that_ends_later_than_any_clock_in_order_can_say_is_not_believed(due: Stage, ahead: float) -> None:
+    lease(due, "another-host boot space 1 1", seconds=ahead)
+    due.tick()
+    assert not held(due)
+
+
+def test_a_lease_of_a_clock_some_minutes_ahead_lasts_as_long_as_a_lease_from_when_it_is_seen(due: Stage) -> None:
+    lease(due, "another-host boot space 1 1", seconds=1500)
+    for seconds in (0, 60, 59):
+        with pytest.raises(Busy, match="holds the lease"):
+            due.later(seconds=seconds).tick()
+    due.later(seconds=2).tick()
+    assert not held(due)
+
+
+def test_a_newer_lease_of_the_same_clock_lasts_from_when_that_is_seen(due: Stage) -> None:
+    for number in range(3):
+        journal = SqliteJournal(str(due.directory), due.container.identity)
+        journal.note("lease", f"{due.hands.now().timestamp() + 1500} another-host boot space {number} 1")
+        journal.close()
+        for seconds in (0, 100):
+            with pytest.raises(Busy, match="holds the lease"):
+                due.later(seconds=seconds).tick()
+    due.later(seconds=21).tick()
+    assert not held(due)
+
+
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_where_the_file_system_knows_no_locks_the_lease_alone_keeps_ticks_apart(
     due: Stage, monkeypatch: pytest.MonkeyPatch, number: int

@@ -44,6 +44,17 @@ TOKEN = "canary-api-token-1234567890"
 Wsgi = Callable[..., Any]
 
 
+class Wrong(VirtualClock):
+    """The machine's clock, so much ahead of the platform's."""
+
+    def __init__(self, hands: ManualClock, ahead: timedelta) -> None:
+        super().__init__(hands)
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+
 @dataclass
 class Stage:
     """One app container with its mount, its job file and its clock, and the platform around it."""
@@ -62,6 +73,7 @@ class Stage:
         )
     )
     token: str | None = TOKEN
+    ahead: timedelta = field(default_factory=timedelta)
     wrap: Callable[[Wsgi], Wsgi] = field(default=lambda wsgi: wsgi)
     log: io.StringIO = field(default_factory=io.StringIO)
     heard: list[tuple[str, Event]] = field(default_factory=list)
@@ -69,7 +81,7 @@ class Stage:
     def site(self) -> Site:
         """What a fresh process of the agent would work with."""
         redaction = Redaction()
-        clock = VirtualClock(self.hands)
+        clock = Wrong(self.hands, self.ahead)
         transport = Transport("upsun-agent/test", in_process(self.wrap(self.simulator.wsgi), ConnectionCut))
         client = Client(transport, Endpoints(HOST, HOST), self.token, clock=clock, hide=redaction.hide)
         log = make_log(redaction, stream=self.log, readable=False)
