@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,7 @@ from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.journal import Journal
+from agent.journal.anew import LOSSES, begun_anew
 from agent.journal.damage import JournalDamaged
 from agent.journal.directory import confirm_damage, open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
@@ -87,11 +89,16 @@ class Site:
 class Desk(Protocol):
     """The journal in use, its lease held; it may be exchanged for a new one when it turns out not to be ours.
 
-    ``fresh`` where it replaces another, which may have known more; ``waited``: seconds that it took to get.
+    ``fresh`` where it replaces another just now, which may have known more; ``since``: when it did so, however long ago
+    that is: no slot up to then is due. ``waited``: seconds that it took to get.
     """
 
     fresh: bool
     waited: float
+
+    @property
+    def since(self) -> datetime | None:
+        """When this journal took the place of another; None where it is the first."""
 
     @property
     def journal(self) -> Journal:
@@ -108,18 +115,28 @@ class MountDesk:
 
     def __init__(self, site: Site, *, moving: bool = False) -> None:
         self._site = site
-        now = site.clock.now()
-        self.journal, why = open_journal(site.directory, site.container.identity, now)
-        self.fresh = why is not None
-        if why is not None:
-            site.log.warning("journal-set-aside", reason=why)
+        self.journal, word, why = open_journal(site.directory, site.container.identity, site.clock.now())
+        self.fresh = bool(word)
+        if word:
+            self._say(word, why)
         try:
             self._lease = self._leased(self.journal)
             if not moving:
                 self._refuse_moved()
+            self.journal.keep_beside(durable=True)
         except JournalDamaged as error:
             confirm_damage(site.directory, error)
             self.begin_anew("damaged", str(error))
+
+    def _say(self, word: str, why: str) -> None:
+        log = self._site.log
+        (log.error if word in LOSSES else log.warning)("journal-set-aside", reason=why)
+
+    @property
+    def since(self) -> datetime | None:
+        """When this journal took the place of another; None where it is the first."""
+        anew = begun_anew(self.journal)
+        return anew.at if anew is not None else None
 
     def _refuse_moved(self) -> None:
         try:
@@ -144,7 +161,7 @@ class MountDesk:
         site = self._site
         self.journal, kept = set_aside(site.directory, site.container.identity, site.clock.now(), word, why)
         self.fresh = True
-        site.log.warning("journal-set-aside", reason=kept)
+        self._say(word, kept)
         self._lease = self._leased(self.journal)
         hold_back(self.journal, held)
 
@@ -178,6 +195,12 @@ class ServerDesk:
     def journal(self) -> Journal:
         """The journal in use."""
         return self._held.journal
+
+    @property
+    def since(self) -> datetime | None:
+        """When this journal took the place of another; None where it is the first."""
+        anew = begun_anew(self.journal)
+        return anew.at if anew is not None else None
 
     def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
@@ -217,6 +240,7 @@ def _on_mount(site: Site, *, moving: bool) -> Iterator[Desk]:
     lock.acquire()
     try:
         desk = MountDesk(site, moving=moving)
+        lock.mark()
         try:
             yield desk
         except JournalDamaged as error:

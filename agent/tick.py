@@ -90,6 +90,7 @@ class Tick:
         an unusual gap between ticks, or in a new container while a run is in flight, the environment's restores since
         the last tick are asked for; one of them means a new journal.
         """
+        self.report.runs |= {run.id: run for run in self._chronicle.tell_losses()}
         seconds = self.journal.last_tick()
         now = self._site.clock.now()
         since = now if seconds is None else datetime.fromtimestamp(seconds, UTC)
@@ -161,14 +162,18 @@ class Tick:
     def _cursor(self, job: Job, now: datetime) -> Cursor:
         """How far the job's slots are judged. A job that is new, or has a new schedule, begins with this minute.
 
-        In a journal that replaces another even this minute's slot may have been run already: it begins with now.
+        In a journal that replaces another even this minute's slot may have been run already: it begins with the moment
+        at which it did, which later ticks of the same minute know too.
         """
         key = f"{job.schedule}|{job.timezone}"
         found = self.journal.cursor(job.name)
         if found is not None and found.schedule == key:
             return found
         minute = now.replace(second=0, microsecond=0) - timedelta(seconds=1)
-        return Cursor(job.name, key, now if self._desk.fresh else minute)
+        since = self._desk.since
+        if self._desk.fresh:
+            return Cursor(job.name, key, now)
+        return Cursor(job.name, key, max(minute, since) if since is not None and since <= now else minute)
 
     def open_due(self) -> None:
         """Open runs for the slots that are due, and book those that were missed or are skipped."""

@@ -18,6 +18,7 @@ ENDS: dict[Moment, str] = {
     "failed": "/fail",
     "missed": "/fail",
     "suspended": "/fail",
+    "state-lost": "/fail",
     "skipped": "/log",
     "cancelled": "/log",
     "test": "/log",

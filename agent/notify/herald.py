@@ -22,7 +22,7 @@ from agent.journal import Journal
 from agent.limits import NOTICE_DEADLINE, NOTICES_BUDGET, NOTICES_RESERVE, RECHECK
 from agent.notify import outbox
 from agent.notify.door import Door, Unusable
-from agent.notify.messages import TELLING, Message, messages, suspended
+from agent.notify.messages import TELLING, Message, messages, state_lost, suspended
 from agent.notify.outcome import NotTold, Outcome, Silent, Told
 from agent.notify.words import Letter
 from agent.records import dataclass
@@ -74,6 +74,12 @@ class Herald:
         if closed is not None and held is not None:
             found += suspended(self._notify, owner, run, job, closed.at, held)
         return outbox.added(journal.notes("outbox"), found, self._clock.now()) if found else {}
+
+    def loss(self, journal: Journal, why: str, at: datetime) -> Mapping[str, str | None]:
+        """What changes in the outbox with the news that the journal was lost; nothing where no job runs here."""
+        if not self._whose.jobs_here:
+            return {}
+        return outbox.added(journal.notes("outbox"), state_lost(self._notify, self._whose.owner, at, why), at)
 
     # --- at the end of a tick -----------------------------------------------------------------------------------
 

@@ -26,9 +26,10 @@ _PHRASES: dict[Moment, str] = {
     "suspended": "{job} is SUSPENDED on {place}",
     "skipped": "{job} was skipped on {place}",
     "cancelled": "{job} was cancelled on {place}",
+    "state-lost": "the journal was LOST on {place}",
     "test": "test message of upsun-agent on {place}",
 }
-BAD: frozenset[Moment] = frozenset({"failed", "missed", "suspended"})
+BAD: frozenset[Moment] = frozenset({"failed", "missed", "suspended", "state-lost"})
 
 
 @dataclass(frozen=True, slots=True)
