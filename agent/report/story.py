@@ -63,6 +63,8 @@ def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one 
             return Line(f"taking back, because step {event.failed + 1} failed", "odd")
         case ev.WaitBegun():
             return Line(f"waiting: {event.message}", "dim")
+        case ev.StepDone() if step_kind(job, event.step) == "approval":
+            return None  # who approved was told when it happened
         case ev.StepDone():
             return Line(event.message, "dim" if event.outcome == "skipped" else "good")
         case ev.RetryPlanned():
@@ -87,9 +89,21 @@ def _closing(event: ev.RunClosed) -> Line:
     if event.outcome == "failed" and "taken-back" in event.detail:
         how = "and was taken back" if event.detail["taken-back"] else "and could not be taken back"
         return Line(f"run failed ({event.detail.get('failure')}) {how}", "bad", event.remedy)
+    if event.outcome == "failed" and event.failure in OF_THE_JOURNAL:
+        return Line(event.message, "bad", event.remedy)
     if event.outcome == "failed":  # the failed step has said why
-        return Line(f"run failed ({event.failure})" if event.failure != "journal" else event.message, "bad")
+        return Line(f"run failed ({event.failure})", "bad")
     return Line(f"run {event.outcome}: {event.message}", "odd")
+
+
+#: Failures that no step has, but the journal itself.
+OF_THE_JOURNAL = frozenset({"journal", "lost", "rewound"})
+
+
+def step_kind(job: Job, index: int) -> str:
+    """The kind of the step, empty where there is none of that number."""
+    steps = (*job.steps, *job.on_failure)
+    return steps[index].kind if 0 <= index < len(steps) else ""
 
 
 def step_words(job: Job, index: int) -> str:
