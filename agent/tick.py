@@ -29,6 +29,7 @@ from agent.journal import Cursor, Glance, Journal
 from agent.journal.lock import container_identity
 from agent.limits import HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, RECHECK, TICK_BUDGET
 from agent.performer import Performer
+from agent.places import LAST_MOMENT
 from agent.runner import Runner, zone_of
 from agent.site import Desk, Site, at_work
 from agent.suspension import suspension
@@ -36,6 +37,8 @@ from agent.tick_report import TickReport
 
 #: The note in the journal of the container of the last tick.
 CONTAINER = "container"
+#: The note that says when a `run` by hand last worked on the journal, in seconds since 1970.
+BY_HAND = "last-by-hand"
 ONE_TICK = timedelta(seconds=400)  # the shortest cron interval of the platform, and some delay
 ROWS_OF_A_DAY = 300  # runs looked through for one that succeeded today: a run every five minutes makes 288
 
@@ -91,9 +94,8 @@ class Tick:
         the last tick are asked for; one of them means a new journal.
         """
         self.report.runs |= {run.id: run for run in self._chronicle.tell_losses()}
-        seconds = self.journal.last_tick()
         now = self._site.clock.now()
-        since = now if seconds is None else datetime.fromtimestamp(seconds, UTC)
+        since = self._last_look() or now
         usual = now - since <= TICK_GAP and not self._has_moved(now - since)
         if self._desk.fresh or usual or not self._something_to_do(now):
             self._is_current = True
@@ -112,6 +114,13 @@ class Tick:
             self._begin_rewound(f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC")
         self._is_current = True
         return True
+
+    def _last_look(self) -> datetime | None:
+        """When a process last made sure that this state is current: a tick, or a `run` by hand."""
+        by_hand = self.journal.noted(BY_HAND) or ""
+        moments = [self.journal.last_tick(), int(by_hand) if by_hand.isascii() and by_hand.isdigit() else None]
+        known = [each for each in moments if each is not None and each < LAST_MOMENT]
+        return datetime.fromtimestamp(max(known), UTC) if known else None
 
     def _begin_rewound(self, why: str) -> None:
         """Begin a new journal, and close in it what the old one shows in flight: nobody else will tell how it ended."""
@@ -197,8 +206,9 @@ class Tick:
                 journal.set_cursor(after)
 
     def _book(self, job: Job, verdict: SlotVerdict, held: str | None) -> None:
-        now, slot = self._site.clock.now(), verdict.slot
+        slot = verdict.slot
         opened = self._opened(job, f"{job.name}@{slot.name}", slot, "schedule")
+        now = opened.at  # one moment for all that is booked: a run that never ran took no time
         later: list[ev.Event] = []
         if isinstance(verdict, MissSlots):
             text = verdict.reason
@@ -263,11 +273,15 @@ class Tick:
 
     # --- what the next tick will see -----------------------------------------------------------------------
 
-    def finish(self) -> None:
-        """Leave the answer for idle ticks; remember that this tick was, if it made sure that the state is current."""
+    def finish(self, *, by_hand: bool = False) -> None:
+        """Leave the answer for idle ticks; remember that this tick was, if it made sure that the state is current.
+
+        ``by_hand``: it was no tick of a cron but a person's `run`. Then it is no sign that the cron works: it neither
+        counts as a tick nor pings the dead-man's switch.
+        """
         site, herald = self._site, self._site.herald
         if herald is not None:
-            herald.tell(self.journal, site.client.left)
+            herald.tell(self.journal, site.client.left, beats=not by_hand)
         now = site.clock.now()
         if self.journal.rows(open_only=True, most=1):
             moment = now
@@ -281,7 +295,10 @@ class Tick:
         if self._is_current:  # or the next tick would not ask for restores any more
             if self.journal.noted(CONTAINER) != container_identity():
                 self.journal.note(CONTAINER, container_identity())
-            self.journal.mark_tick(now.timestamp())
+            if by_hand:
+                self.journal.note(BY_HAND, str(int(now.timestamp())))
+            else:
+                self.journal.mark_tick(now.timestamp())
         if site.job_file.report["publish"] is not None and self.report.runs:
             from agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
 

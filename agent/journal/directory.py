@@ -18,13 +18,13 @@ from datetime import datetime, timedelta
 
 from agent.errors import NotFound, StateNotWritable
 from agent.journal import Identity, Journal
-from agent.journal.anew import notes_of
+from agent.journal.anew import LOSSES, notes_of
 from agent.journal.beside import ASIDE, kept_beside, traces
 from agent.journal.damage import JournalDamaged
 from agent.journal.sqlite import SqliteJournal
 from agent.journal.tables import tables_missing
 from agent.limits import ASIDE_AGE, ASIDE_KEPT
-from agent.places import JOURNAL, on_server
+from agent.places import JOURNAL, LAST_TICK, on_server
 
 
 def prepare(directory: str) -> None:
@@ -82,6 +82,9 @@ def _anew(directory: str, identity: Identity, now: datetime, word: str, why: str
         if os.path.exists(path):
             os.rename(path, aside)
             why = f"{why}; kept as {os.path.basename(aside)}"
+        if word not in LOSSES:  # whose ticks were counted, or when: not ours, not now
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{directory}/{LAST_TICK}")
     except OSError as error:
         raise StateNotWritable(f"{path} cannot be set aside: {error.strerror}") from error
     prune_aside(directory, now)

@@ -22,7 +22,7 @@ from agent.journal.beside import HELD, Beside, keep
 from agent.journal.codec import decode, encode
 from agent.journal.damage import JournalTooNew, senseless, spoken
 from agent.journal.tables import SCHEMA_VERSION, STATEMENTS, pages, tables_missing
-from agent.journal.tallies import FORGOTTEN, remembered, summed
+from agent.journal.tallies import FORGOTTEN, MILLISECONDS, remembered, summed
 from agent.limits import PRUNED_AT_ONCE
 from agent.places import JOURNAL, mark_tick, tick_trace
 
@@ -203,8 +203,8 @@ class SqliteJournal:
         A run in flight is never forgotten, and so many at once that it takes long neither: the next call goes on.
         """
         doomed = (
-            "SELECT run, job, outcome, CAST(coalesce(closed_at, opened_at) AS REAL) - opened_at,"
-            " CAST(opened_at AS REAL) FROM runs WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
+            f"SELECT run, job, outcome, {MILLISECONDS['sqlite']}, CAST(opened_at AS REAL) FROM runs"  # noqa: S608  ours
+            " WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
             " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
         )
         with spoken(self.path):
@@ -219,12 +219,13 @@ class SqliteJournal:
     def tallies(self) -> Sequence[Tally]:
         """How many runs of each job ended how, forgotten ones included; by job and outcome."""
         query = (
-            "SELECT job, CAST(outcome AS TEXT), count(*), total(closed_at - opened_at), CAST(min(opened_at) AS REAL)"
+            f"SELECT job, CAST(outcome AS TEXT), count(*), total({MILLISECONDS['sqlite']}),"  # noqa: S608  ours
+            " CAST(min(opened_at) AS REAL)"
             " FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
         )
         with spoken(self.path):
             rows = self._db.execute(query).fetchall()
-        return summed(rows, self.notes(FORGOTTEN), _utc)
+        return summed([(*row[:3], int(row[3]), row[4]) for row in rows], self.notes(FORGOTTEN), _utc)
 
     def _forget(self, runs: Sequence[str]) -> None:
         for table in ("events", "activities", "runs"):
@@ -374,10 +375,9 @@ class SqliteJournal:
 
     def drop_lease(self, holder: str) -> None:
         """Take the lease row away if it is the holder's."""
+        own = "DELETE FROM notes WHERE key = 'lease' AND substr(value, instr(value, ' ') + 1) = ?"
         with spoken(self.path), self._transaction():
-            self._db.execute(
-                "DELETE FROM notes WHERE key = 'lease' AND substr(value, instr(value, ' ') + 1) = ?", (holder,)
-            )
+            self._db.execute(own, (holder,))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -83,11 +83,15 @@ class Herald:
 
     # --- at the end of a tick -----------------------------------------------------------------------------------
 
-    def tell(self, journal: Journal, left: float) -> None:
-        """Deliver what waits, within ``left`` seconds of the tick less what its end needs; never fails."""
+    def tell(self, journal: Journal, left: float, *, beats: bool = True) -> None:
+        """Deliver what waits, within ``left`` seconds of the tick less what its end needs; never fails.
+
+        ``beats``: the dead-man's switch is pinged too, if it is time.
+        """
         end = self._clock.monotonic() + min(NOTICES_BUDGET, left - NOTICES_RESERVE)
         try:
-            self._beat(journal, end)
+            if beats:
+                self._beat(journal, end)
             self._deliver_all(journal, end)
         except StateNotWritable as error:  # what comes next in the tick meets it too, and says so
             self._log.warning("notice-delayed", message=str(error))

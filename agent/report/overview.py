@@ -71,7 +71,7 @@ def next_words(seen: Survey, standing: JobStanding) -> str:
         return "held back"
     if standing.slot is None:
         return "no slot ever"
-    return coming(standing.slot.name, standing.slot.due_at, seen.now)
+    return coming(standing.slot.name, standing.slot.due_at, seen.now, standing.job.timezone)
 
 
 def _tone(standing: JobStanding) -> Tone:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, tzinfo
 from typing import Literal
 
 from agent.engine import events as ev
 from agent.engine.job import Job
 from agent.engine.run import Run
 from agent.records import dataclass
-from agent.report.durations import step_spans
-from agent.report.times import span
+from agent.report.durations import between, step_spans
+from agent.report.times import second, span
 from agent.steps import KINDS
 
 Tone = Literal["plain", "good", "bad", "odd", "dim"]
@@ -25,8 +26,8 @@ class Line:
     remedy: str = ""
 
 
-def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one case for each event, nothing else
-    """The event as a sentence; None for one that people need not hear of."""
+def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa: C901, PLR0912  one case for each event
+    """The event as a sentence; None for one that people need not hear of. Moments in it are on the zone's clock."""
     match event:
         case ev.RunOpened():
             what = f"slot {event.slot}" if event.slot else "asked for by hand"
@@ -38,7 +39,7 @@ def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one 
             named = f", backup {event.backup}" if event.backup else ""
             return Line(f"{step_words(job, event.step)} requested: activity {event.activity}{named}")
         case ev.RequestRefused():
-            later = f"; again after {event.again_at:%H:%M:%S} UTC" if event.again_at else ""
+            later = f"; again after {second(event.again_at, zone)}" if event.again_at else ""
             return Line(f"{step_words(job, event.step)} refused: {event.message}{later}", "odd")
         case ev.RequestUnanswered():
             return Line(
@@ -68,7 +69,7 @@ def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one 
         case ev.StepDone():
             return Line(event.message, "dim" if event.outcome == "skipped" else "good")
         case ev.RetryPlanned():
-            again = f"{event.again_at:%H:%M:%S} UTC"
+            again = second(event.again_at, zone)
             return Line(f"{step_words(job, event.step)}: {event.message}; again after {again}", "odd")
         case ev.RecheckPlanned():
             text = f"{event.message}; checking again until {event.again_at:%H:%M:%S} UTC"
@@ -122,5 +123,5 @@ def lengths_told(run: Run, events: Iterable[ev.Event]) -> str:
         if each.length is not None and index < len(run.steps)
     ]
     if run.closed is not None and told:
-        told.append(f"the run {span(run.closed.at - run.opened_at)}")
+        told.append(f"the run {span(between(run.opened_at, run.closed.at))}")
     return f"took: {', '.join(told)}" if told else ""
