@@ -27,7 +27,7 @@ from agent.limits import MOVE_BUDGET
 from agent.places import on_server
 from agent.records import dataclass, field
 from agent.schedule import Schedule
-from agent.suspension import held_back, hold_back
+from agent.suspension import held_back
 from agent.upsun.client import Client
 
 if TYPE_CHECKING:
@@ -156,14 +156,13 @@ class MountDesk:
 
     def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
-        held = held_back(self.journal) if word == "rewound" else {}
+        held = held_back(self.journal) if word == "rewound" else None
         self.journal.close()
         site = self._site
-        self.journal, kept = set_aside(site.directory, site.container.identity, site.clock.now(), word, why)
+        self.journal, kept = set_aside(site.directory, site.container.identity, site.clock.now(), word, why, held)
         self.fresh = True
         self._say(word, kept)
         self._lease = self._leased(self.journal)
-        hold_back(self.journal, held)
 
     def close(self) -> None:
         """Give back the lease and let go of the journal."""
@@ -181,9 +180,13 @@ class ServerDesk:
 
         self._site = site
         began = monotonic()
-        self._held = hold(place, site.container.identity, seconds=MOVE_BUDGET if moving else None)
+        budget, now = MOVE_BUDGET if moving else None, site.clock.now()
+        self._held = hold(place, site.container.identity, seconds=budget, now=now)
         self.waited = monotonic() - began
         self.fresh = self._held.is_copy
+        if self._held.lost:
+            self.fresh = True
+            site.log.error("journal-set-aside", reason=self._held.lost)
         try:
             if not moving:
                 refuse_moved(self.journal, place)
@@ -205,10 +208,9 @@ class ServerDesk:
     def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
         held = held_back(self.journal) if word == "rewound" else {}
-        kept = self._held.begin_anew(f"{word}: {why}")
+        kept = self._held.begin_anew(f"{word}: {why}", held)
         self.fresh = True
         self._site.log.warning("journal-set-aside", reason=kept)
-        hold_back(self.journal, held)
 
     def close(self) -> None:
         """Give back the lease and let go of the connection."""

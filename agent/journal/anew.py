@@ -38,14 +38,11 @@ class Anew:
 
 
 def notes_of(now: datetime, word: str, why: str, kept: Beside) -> dict[str, str]:
-    """The facts that the new journal begins with. Only a loss is told, with what was kept beside the journal."""
-    notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why[:WHY_MOST]}"}
+    """The facts that the new journal begins with: why, which jobs stay held back, and what is to be told of a loss."""
+    notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why[:WHY_MOST]}", **kept.holds}
     if word not in LOSSES:
         return notes
-    notes |= kept.holds
-    notes |= {f"{LOST_RUN}{run}": data for run, data in kept.flights.items()}
-    notes[UNTOLD] = why[:WHY_MOST]
-    return notes
+    return {**notes, **{f"{LOST_RUN}{run}": data for run, data in kept.flights.items()}, UNTOLD: why[:WHY_MOST]}
 
 
 def begun_anew(journal: Journal) -> Anew | None:

@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.journal import Identity
-from agent.places import JOURNAL, LAST_TICK, LOCK, LOG_FILE
+from agent.places import HOLDS, JOURNAL, LAST_TICK, LOCK, LOG_FILE
 from agent.records import dataclass, field
 
-HOLDS = "holds.json"
 VERSION = 1
 FILE_MOST_BYTES = 4 * 1024 * 1024  # a hundred runs in flight, each with the snapshot of a large job
 LOG_SEARCHED = 256 * 1024  # bytes of the log file that are searched for a run

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from agent.errors import NotFound, StateNotWritable
-from agent.journal import Identity, Journal
+from agent.journal import Identity, Journal, Notes
 from agent.journal.anew import LOSSES, notes_of
-from agent.journal.beside import ASIDE, kept_beside, traces
+from agent.journal.beside import ASIDE, Beside, kept_beside, traces
 from agent.journal.damage import JournalDamaged
 from agent.journal.sqlite import SqliteJournal
 from agent.journal.tables import tables_missing
@@ -60,17 +60,26 @@ def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[Sql
     return _anew(directory, identity, now, "foreign", f"the journal belonged to {whose}")
 
 
-def set_aside(directory: str, identity: Identity, now: datetime, word: str, why: str) -> tuple[SqliteJournal, str]:
-    """Rename a journal (``word``: rewound, damaged) and begin a new one; the second value says where the old one is."""
-    journal, _, kept = _anew(directory, identity, now, word, why)
-    return journal, kept
+def set_aside(
+    directory: str, identity: Identity, now: datetime, word: str, why: str, held: Notes | None
+) -> tuple[SqliteJournal, str]:
+    """Rename a journal (``word``: rewound, damaged) and begin a new one; the second value says where the old one is.
+
+    ``held`` are the notes that hold jobs back; None: what is kept beside the journal says so.
+    """
+    kept = None if held is None else Beside({key: text for key, text in held.items() if text is not None})
+    journal, _, reason = _anew(directory, identity, now, word, why, kept)
+    return journal, reason
 
 
-def _anew(directory: str, identity: Identity, now: datetime, word: str, why: str) -> tuple[SqliteJournal, str, str]:
-    """Give the journal up and begin a new one, which knows why and what was kept beside the old one."""
+def _anew(
+    directory: str, identity: Identity, now: datetime, word: str, why: str, kept: Beside | None = None
+) -> tuple[SqliteJournal, str, str]:
+    """Give the journal up and begin a new one, which knows why, and what was kept where that is a loss of its own."""
     path = f"{directory}/{JOURNAL}"
     aside = _free(f"{path}.{word}-{now:%Y%m%dT%H%M%SZ}")
-    kept = kept_beside(directory, identity)
+    if kept is None:
+        kept = kept_beside(directory, identity) if word in LOSSES else Beside()
     try:
         # The rollback file of a crash belongs to the old journal: next to a new one it would destroy it.
         rollback = f"{path}-journal"

@@ -13,10 +13,10 @@ import pytest
 from tick_stage import RUN, SLOT, START, Stage
 
 from agent.engine.run import fold
-from agent.journal.beside import HOLDS
 from agent.journal.damage import JournalDamaged
 from agent.journal.directory import reading, reading_if_any
 from agent.journal.fleet import fleet
+from agent.places import HOLDS
 from agent.site import at_work
 from agent.suspension import resume, suspend, suspension
 

@@ -6,6 +6,7 @@ fencing number of this process's lease. A process whose lease was taken over the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClos
 from agent.engine.job import Job
 from agent.errors import Bug
 from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow, Tally
+from agent.journal.beside import HELD
 from agent.journal.codec import decode, encode
 from agent.journal.server.session import Session
 from agent.journal.tallies import FORGOTTEN, MILLISECONDS, remembered, summed
@@ -117,6 +119,16 @@ class ServerJournal:
                 self._session.run(self._delete(self._tables.notes).where(self._tables.notes.c.name == key))
             else:
                 self._put(self._tables.notes, {"name": key}, {"value": value})
+        if any(key.startswith(HELD) for key in notes or {}):
+            self._keep_beside()
+
+    def _keep_beside(self) -> None:
+        """Keep in the journal's own row too which jobs are held back: see agent/journal/server/losses.py."""
+        from sqlalchemy import update  # noqa: PLC0415  late: see Session
+
+        mine, holds = self._tables.journals, self.notes(HELD)
+        why = json.dumps(holds) if holds else None
+        self._session.run(update(mine).where(mine.c.id == self.number).values(why=why))
 
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first; empty where there is no such run."""
