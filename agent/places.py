@@ -9,6 +9,7 @@ JOURNAL = "journal.sqlite"
 LOCK = "tick.lock"
 LAST_TICK = "last-tick"
 HOLDS = "holds.json"
+KEPT = "job-file.json"
 #: How the job file names a state that is kept in a database: see agent/database/place.py.
 RELATIONSHIP = "relationship:"
 URL_VARIABLE = "url-variable:"
@@ -50,7 +51,7 @@ def on_server(place: str) -> bool:
 def is_state_file(path: str) -> bool:
     """Whether a file of that name is, or may become, one of the state's own: with what SQLite puts beside them."""
     name = os.path.basename(os.path.normpath(path))
-    return name in {LOCK, LAST_TICK} or name.startswith((JOURNAL, HOLDS))
+    return name in {LOCK, LAST_TICK, KEPT} or name.startswith((JOURNAL, HOLDS))
 
 
 def mark_tick(directory: str, now: float, count: int | None = None) -> None:
