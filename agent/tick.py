@@ -37,7 +37,7 @@ from agent.tick_report import TickReport
 
 #: The note in the journal of the container of the last tick.
 CONTAINER = "container"
-#: The note that says when a `run` by hand last worked on the journal, in seconds since 1970.
+#: The note that says when a `run` by hand last worked on a journal without a tick, in seconds since 1970.
 BY_HAND = "last-by-hand"
 ONE_TICK = timedelta(seconds=400)  # the shortest cron interval of the platform, and some delay
 ROWS_OF_A_DAY = 300  # runs looked through for one that succeeded today: a run every five minutes makes 288
@@ -295,14 +295,20 @@ class Tick:
         if self._is_current:  # or the next tick would not ask for restores any more
             if self.journal.noted(CONTAINER) != container_identity():
                 self.journal.note(CONTAINER, container_identity())
-            if by_hand:
-                self.journal.note(BY_HAND, str(int(now.timestamp())))
-            else:
-                self.journal.mark_tick(now.timestamp())
+            self._mark(now, by_hand=by_hand)
         if site.job_file.report["publish"] is not None and self.report.runs:
             from agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
 
             publish(site, self.journal, self.report.runs)
+
+    def _mark(self, now: datetime, *, by_hand: bool) -> None:
+        """Remember that a process made sure that the state is current: as a tick, or in a note as long as none was."""
+        if not by_hand:
+            self.journal.mark_tick(now.timestamp())
+            if self.journal.noted(BY_HAND) is not None:
+                self.journal.note(BY_HAND, None)
+        elif self.journal.last_tick() is None:
+            self.journal.note(BY_HAND, str(int(now.timestamp())))
 
     def _coming(self, now: datetime) -> Iterator[datetime]:
         """When each job is due next, from where its slots are judged: one that was left waiting is due now."""

@@ -493,8 +493,8 @@ BUGS = (
     Bug(
         "a run by hand counts as a tick of the cron",
         "agent/tick.py",
-        "            if by_hand:\n",
-        "            if by_hand and self.journal.last_tick():\n",
+        "        if not by_hand:\n            self.journal.mark_tick",
+        "        if now:\n            self.journal.mark_tick",
         ("tests/tick/test_counters.py",),
     ),
     Bug(
