@@ -435,6 +435,8 @@ BUGS = (
         '        if self.state != "complete" and not ended:\n',
         '        if self.state != "complete":\n',
         ("tests/engine/test_decide_endings.py",),
+    ),
+    Bug(
         "a lost journal: the file that is missing beside its last tick is a fresh start",
         "agent/journal/directory.py",
         "    if left and not os.path.lexists(path):\n",
