@@ -21,7 +21,10 @@ def main() -> int:
 
         return cron.main()
     from agent.cli.main import run  # noqa: PLC0415  late: argparse alone costs an interpreter start
+    from agent.cli.streams import complain  # noqa: PLC0415  same
+    from agent.hush import keep_libraries_quiet  # noqa: PLC0415  same
 
+    keep_libraries_quiet(complain)
     return run(sys.argv[1:])
 
 

@@ -14,7 +14,11 @@ from agent.engine.events import RunClosed
 from agent.journal import Cursor, Journal, RunRow
 from agent.journal.tallies import FORGOTTEN, remembered
 from agent.limits import HISTORY_RUNS
+from agent.places import LAST_MOMENT
 from agent.records import dataclass, replace
+
+#: The note that says when a `run` by hand last worked on a journal without a tick, in seconds since 1970.
+BY_HAND = "last-by-hand"
 
 #: Since when it is not known whether the journal is of the present: kept while the platform cannot be asked.
 UNSURE = "unsure-since"
@@ -42,8 +46,19 @@ def is_ahead(moment: datetime | None, now: datetime) -> bool:
 
 def last_tick(journal: Journal) -> datetime | None:
     """When the last tick was, by its own clock."""
-    seconds = journal.last_tick()
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return _moment(journal.last_tick())
+
+
+def last_look(journal: Journal) -> datetime | None:
+    """Return when a process last made sure that this state is current: a tick, or a `run` by hand."""
+    by_hand = journal.noted(BY_HAND) or ""
+    looked = _moment(int(by_hand)) if by_hand.isascii() and by_hand.isdigit() else None
+    return max((each for each in (last_tick(journal), looked) if each is not None), default=None)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    known = seconds is not None and seconds < LAST_MOMENT
+    return datetime.fromtimestamp(seconds or 0, UTC) if known else None
 
 
 def ahead(journal: Journal, now: datetime) -> list[str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from agent.engine import events as ev
-from agent.engine.run import Run, apply
+from agent.engine.run import InconsistentEvents, Run, apply, fold
 from agent.journal import Journal, Notes
+from agent.journal.anew import LOST_RUN, UNTOLD
+from agent.journal.codec import EventUnreadable, decode
 from agent.logs import LogLine, line_of, lines_of
 from agent.site import Desk, Site
 from agent.suspension import suspending, suspension
@@ -82,6 +84,45 @@ class Chronicle:
         self.flush()
         self.journal.append(run, closed, notes=self._news(run, job, (closed,)))
         self._tell(line_of(closed, run, job), closed)
+
+    def tell_losses(self) -> list[Run]:
+        """Tell of a journal that was lost before this one, and close the runs that were in flight in it; returns them.
+
+        It was found by this process, or by one before that was killed or only looked after a pause.
+        """
+        journal, found = self.journal, []
+        for key, data in journal.notes(LOST_RUN).items():
+            run = self._close_lost(key, data)
+            if run is not None:
+                found.append(run)
+        why = journal.noted(UNTOLD)
+        if why is not None:
+            herald, now = self._site.herald, self._site.clock.now()
+            news = {} if herald is None else herald.loss(journal, why, now)
+            journal.append("", notes={**news, UNTOLD: None})
+        return found
+
+    def _close_lost(self, key: str, data: str) -> Run | None:
+        """Close a run that was in flight in a journal that is lost; None where there is nothing to close."""
+        try:
+            opened = decode("run-opened", data)
+            run = fold([opened])
+        except (EventUnreadable, InconsistentEvents):
+            run, opened = None, None
+        if run is None or not isinstance(opened, ev.RunOpened):
+            self.journal.note(key, None)
+            return None
+        closed = ev.RunClosed(
+            at=self._site.clock.now(),
+            outcome="failed",
+            failure="lost",
+            message="the journal was lost while this run was in flight: what it had done is not known",
+            remedy="look at the environment's activities; the next slot runs as usual",
+        )
+        if not self.open_run(opened, [closed], told=True, notes={key: None}):
+            self.journal.note(key, None)
+            return None
+        return apply(run, closed)
 
     def _news(self, run: str, job: str, events: Iterable[ev.Event], held: str | None = None) -> Notes:
         """What is to be told of these events, kept with them until it is delivered; nothing where nobody is told."""

@@ -136,7 +136,7 @@ def _of_run(event: ev.Event, step: int | None, after: Run) -> dict[str, Any]:
 
 
 def _seconds(end: datetime, begin: datetime) -> float:
-    return round((end - begin).total_seconds(), 3)
+    return max(0.0, round((end - begin).total_seconds(), 3))  # clocks are set back; and 0 is never -0
 
 
 def lines_of(events: Iterable[ev.Event]) -> Iterator[LogLine]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 JOURNAL = "journal.sqlite"
 LOCK = "tick.lock"
 LAST_TICK = "last-tick"
+HOLDS = "holds.json"
+KEPT = "job-file.json"
 #: How the job file names a state that is kept in a database: see agent/database/place.py.
 RELATIONSHIP = "relationship:"
 URL_VARIABLE = "url-variable:"
@@ -44,6 +46,12 @@ def state_directory(environ: Mapping[str, str], setting: str | None, owner: str)
 def on_server(place: str) -> bool:
     """Whether the state is kept in a database and not in a directory."""
     return place.startswith((RELATIONSHIP, URL_VARIABLE))
+
+
+def is_state_file(path: str) -> bool:
+    """Whether a file of that name is, or may become, one of the state's own: with what SQLite puts beside them."""
+    name = os.path.basename(os.path.normpath(path))
+    return name in {LOCK, LAST_TICK, KEPT} or name.startswith((JOURNAL, HOLDS))
 
 
 def mark_tick(directory: str, now: float, count: int | None = None) -> None:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from agent import __version__
+from agent.chronicle import Chronicle
 from agent.clock import VirtualClock
 from agent.commands import Commands, Ended
 from agent.config import JobFile
@@ -184,19 +185,19 @@ class Rehearsal:
                 ticks += 1
                 run, code = next(iter(report.runs.values()), run), report.exit_code()
                 if run is not None and run.waits_on == "approval" and self._approves:
-                    self._approve(site, run, on_event)
+                    self._approve(site, run)
                 self.clock.sleep(TICK_SECONDS)
         return Played(run, ticks, self.simulator.books(), log.getvalue(), code)
 
-    def _approve(self, site: Site, run: Run, on_event: Callable[[str, Event], None] | None) -> None:
+    def _approve(self, site: Site, run: Run) -> None:
         """Say yes, as somebody would."""
         if run.current is None:
             return
         event = ApprovalGiven(at=self.clock.now(), step=run.current.index, granted="yes", by="the rehearsal")
         with at_work(site) as desk:
-            desk.journal.append(run.id, event)
-        if on_event is not None:
-            on_event(run.id, event)
+            recorder = Chronicle(site, desk)
+            recorder.record(run, event)
+            recorder.flush()
 
     def _begin(self, site: Site) -> None:
         """A first tick some time before the slot, then on to it; a job without schedule is opened by hand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,7 @@ from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.journal import Journal
+from agent.journal.anew import LOSSES, begun_anew
 from agent.journal.damage import JournalDamaged
 from agent.journal.directory import confirm_damage, open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
@@ -25,7 +27,7 @@ from agent.limits import MOVE_BUDGET
 from agent.places import on_server
 from agent.records import dataclass, field
 from agent.schedule import Schedule
-from agent.suspension import held_back, hold_back
+from agent.suspension import held_back
 from agent.upsun.client import Client
 
 if TYPE_CHECKING:
@@ -87,11 +89,16 @@ class Site:
 class Desk(Protocol):
     """The journal in use, its lease held; it may be exchanged for a new one when it turns out not to be ours.
 
-    ``fresh`` where it replaces another, which may have known more; ``waited``: seconds that it took to get.
+    ``fresh`` where it replaces another just now, which may have known more; ``since``: when it did so, however long ago
+    that is: no slot up to then is due. ``waited``: seconds that it took to get.
     """
 
     fresh: bool
     waited: float
+
+    @property
+    def since(self) -> datetime | None:
+        """When this journal took the place of another; None where it is the first."""
 
     @property
     def journal(self) -> Journal:
@@ -108,18 +115,28 @@ class MountDesk:
 
     def __init__(self, site: Site, *, moving: bool = False) -> None:
         self._site = site
-        now = site.clock.now()
-        self.journal, why = open_journal(site.directory, site.container.identity, now)
-        self.fresh = why is not None
-        if why is not None:
-            site.log.warning("journal-set-aside", reason=why)
+        self.journal, word, why = open_journal(site.directory, site.container.identity, site.clock.now())
+        self.fresh = bool(word)
+        if word:
+            self._say(word, why)
         try:
             self._lease = self._leased(self.journal)
             if not moving:
                 self._refuse_moved()
+            self.journal.keep_beside(durable=True)
         except JournalDamaged as error:
             confirm_damage(site.directory, error)
             self.begin_anew("damaged", str(error))
+
+    def _say(self, word: str, why: str) -> None:
+        log = self._site.log
+        (log.error if word in LOSSES else log.warning)("journal-set-aside", reason=why)
+
+    @property
+    def since(self) -> datetime | None:
+        """When this journal took the place of another; None where it is the first."""
+        anew = begun_anew(self.journal)
+        return anew.at if anew is not None else None
 
     def _refuse_moved(self) -> None:
         try:
@@ -139,14 +156,13 @@ class MountDesk:
 
     def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
-        held = held_back(self.journal) if word == "rewound" else {}
+        held = held_back(self.journal) if word == "rewound" else None
         self.journal.close()
         site = self._site
-        self.journal, kept = set_aside(site.directory, site.container.identity, site.clock.now(), word, why)
+        self.journal, kept = set_aside(site.directory, site.container.identity, site.clock.now(), word, why, held)
         self.fresh = True
-        site.log.warning("journal-set-aside", reason=kept)
+        self._say(word, kept)
         self._lease = self._leased(self.journal)
-        hold_back(self.journal, held)
 
     def close(self) -> None:
         """Give back the lease and let go of the journal."""
@@ -164,9 +180,13 @@ class ServerDesk:
 
         self._site = site
         began = monotonic()
-        self._held = hold(place, site.container.identity, seconds=MOVE_BUDGET if moving else None)
+        budget, now = MOVE_BUDGET if moving else None, site.clock.now()
+        self._held = hold(place, site.container.identity, seconds=budget, now=now)
         self.waited = monotonic() - began
         self.fresh = self._held.is_copy
+        if self._held.lost:
+            self.fresh = True
+            site.log.error("journal-set-aside", reason=self._held.lost)
         try:
             if not moving:
                 refuse_moved(self.journal, place)
@@ -179,13 +199,18 @@ class ServerDesk:
         """The journal in use."""
         return self._held.journal
 
+    @property
+    def since(self) -> datetime | None:
+        """When this journal took the place of another; None where it is the first."""
+        anew = begun_anew(self.journal)
+        return anew.at if anew is not None else None
+
     def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
         held = held_back(self.journal) if word == "rewound" else {}
-        kept = self._held.begin_anew(f"{word}: {why}")
+        kept = self._held.begin_anew(f"{word}: {why}", held)
         self.fresh = True
         self._site.log.warning("journal-set-aside", reason=kept)
-        hold_back(self.journal, held)
 
     def close(self) -> None:
         """Give back the lease and let go of the connection."""
@@ -217,6 +242,7 @@ def _on_mount(site: Site, *, moving: bool) -> Iterator[Desk]:
     lock.acquire()
     try:
         desk = MountDesk(site, moving=moving)
+        lock.mark()
         try:
             yield desk
         except JournalDamaged as error:

@@ -41,11 +41,12 @@ class Judge:
     journal: Journal
     environment: str
 
-    def cursor(self, now: datetime, *, fresh: bool = False) -> Cursor:
+    def cursor(self, now: datetime, *, fresh: bool = False, since: datetime | None = None) -> Cursor:
         """How far the job's slots are judged. A job that is new, or has a new schedule, begins with this minute.
 
         A slot of this minute that an earlier schedule or zone had at the same instant is judged already. In a journal
-        that replaces another (``fresh``) even this minute's slot may have been run: it begins with now.
+        that replaces another (``fresh``) even this minute's slot may have been run: it begins with now, and later ticks
+        of the same minute begin with the moment (``since``) at which it took the other's place.
         """
         key, found = key_of(self.job), self.journal.cursor(self.job.name)
         if found is not None and found.schedule == key:
@@ -53,6 +54,8 @@ class Judge:
         minute = now.replace(second=0, microsecond=0) - timedelta(seconds=1)
         if found is not None and minute < found.until <= now:
             minute = found.until
+        if since is not None and minute < since <= now:
+            minute = since
         return Cursor(self.job.name, key, now if fresh else minute)
 
     def given_up(self, found: Cursor | None, until: datetime) -> tuple[int, str]:

@@ -63,14 +63,8 @@ def suspending(job: str, reason: str, now: datetime) -> dict[str, str]:
 
 
 def held_back(journal: Journal) -> dict[str, str]:
-    """All jobs that are held back, and when they were, for ``hold_back`` in the journal that takes this one's place."""
+    """All jobs that are held back, and when they were, as notes for the journal that takes this one's place."""
     return {**journal.notes(_SPAN), **journal.notes(_KEY)}
-
-
-def hold_back(journal: Journal, held: dict[str, str]) -> None:
-    """Hold the same jobs back in this journal."""
-    for key, text in held.items():
-        journal.note(key, text)
 
 
 def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:

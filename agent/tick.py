@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from agent.ahead import UNSURE, is_ahead, last_tick, mend
+from agent.ahead import BY_HAND, UNSURE, is_ahead, last_look, mend
 from agent.booking import Booking, opened_by
 from agent.chronicle import Chronicle
 from agent.clock import SetClock
@@ -78,7 +78,7 @@ class Tick:
         self._runner = Runner(site, self._chronicle, self._performer, self.report)
         self._is_current = False
         self._knows_time, self._is_tick = True, False
-        self._ticked = last_tick(desk.journal)
+        self._ticked = last_look(desk.journal)
         site.client.begin(TICK_BUDGET - desk.waited)
 
     @property
@@ -96,6 +96,7 @@ class Tick:
         the last tick are asked for; one of them means a new journal. The answer also tells the platform's time, by
         which the tick works where this machine's clock is wrong.
         """
+        self.report.runs |= {run.id: run for run in self._chronicle.tell_losses()}
         if self._is_odd() and not self._is_put_right():
             return False
         now, since, unsure = self._clock.now(), self._since(), self._unsure() is not None
@@ -255,7 +256,7 @@ class Tick:
                 yield Judge(job, schedule, self.journal, self._site.environment)
 
     def _cursor(self, judge: Judge, now: datetime) -> Cursor:
-        return judge.cursor(now, fresh=self._desk.fresh)
+        return judge.cursor(now, fresh=self._desk.fresh, since=self._desk.since)
 
     def open_due(self, hindered: str = "") -> None:
         """Open runs for the slots that are due, and book those that were missed, are skipped or were not to run.
@@ -324,22 +325,24 @@ class Tick:
 
     # --- what the next tick will see -----------------------------------------------------------------------
 
-    def finish(self) -> None:
+    def finish(self, *, by_hand: bool = False) -> None:
         """Leave the answer for idle ticks; remember that this tick was, and whether the state was known to be current.
 
         Nothing is forgotten for its age by this machine's word alone: a clock that is ahead would forget everything.
+        ``by_hand``: it was no tick of a cron but a person's `run`. Then it is no sign that the cron works: it neither
+        counts as a tick nor pings the dead-man's switch.
         """
         site, herald = self._site, self._site.herald
         now, seen = self._clock.now(), self._performer.platform_now is not None
         if herald is not None:
             leapt = self._ticked is not None and now - self._ticked > timedelta(seconds=CLOCK_LEAP)
-            herald.tell(self.journal, site.client.left, sure=seen or not leapt)
+            herald.tell(self.journal, site.client.left, sure=seen or not leapt, beats=not by_hand)
         moment = self._next_look(now)
         text = basis(site.job_file.text, site.container.environment_type)
         self.report.next_due = moment if moment > now else None
         self.journal.prune(self._forgotten_before(now) if seen else datetime.fromtimestamp(0, UTC), HISTORY_RUNS)
         self.journal.set_glance(Glance(site.container.identity, text, int(moment.timestamp())))
-        self._remember(now)
+        self._remember(now, by_hand=by_hand)
         if site.job_file.report["publish"] is not None and self.report.runs:
             from agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
 
@@ -360,7 +363,7 @@ class Tick:
         again = [herald.next_at(self.journal)] if herald is not None else []
         return max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now), *again]))
 
-    def _remember(self, now: datetime) -> None:
+    def _remember(self, now: datetime, *, by_hand: bool) -> None:
         """Remember the tick; from when on the next has to ask for restores, if this one could not.
 
         A run by hand while the platform is away is no tick: it leaves that to the next one.
@@ -374,7 +377,16 @@ class Tick:
                 self.journal.note(UNSURE, None)
         elif self._unsure() is None and self._ticked is not None:
             self.journal.note(UNSURE, self._since().isoformat())
-        self.journal.mark_tick(now.timestamp())
+        self._mark(now, by_hand=by_hand)
+
+    def _mark(self, now: datetime, *, by_hand: bool) -> None:
+        """Remember that a process made sure that the state is current: as a tick, or in a note as long as none was."""
+        if not by_hand:
+            self.journal.mark_tick(now.timestamp())
+            if self.journal.noted(BY_HAND) is not None:
+                self.journal.note(BY_HAND, None)
+        elif self.journal.last_tick() is None:
+            self.journal.note(BY_HAND, str(int(now.timestamp())))
 
     def _coming(self, now: datetime) -> Iterator[datetime]:
         """When each job is due next, from where its slots are judged: one that was left waiting is due now."""

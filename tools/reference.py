@@ -161,7 +161,8 @@ OTHER_LINES = {
     "clock-wrong": "This machine's clock and the platform's are too far apart: the tick goes by the platform's.",
     "heartbeat-failed": "The dead-man's switch could not be pinged: `message` says why. The next tick tries again.",
     "job-suspended": "Too many runs in a row failed: the job is held back until `resume`.",
-    "journal-set-aside": "The journal was another environment's, rewound by a restore, or damaged: see `reason`.",
+    "journal-set-aside": "A new journal was begun: the one before was another environment's, rewound by a "
+    "restore, damaged or lost; see `reason`.",
     "notice-delayed": "A message could not be delivered: `message` says why, `again_at` when it is tried again.",
     "notice-dropped": "A message is for nobody: `reason` says why (mail is off, the channel is gone).",
     "notice-lost": "A message was given up: `message` says why. The next one on its `channel` tells how many were.",

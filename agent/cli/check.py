@@ -38,7 +38,8 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         parents=[shared],
         help="say what stands in the agent's way here",
         description="Look at what the agent needs in this phase and say what is missing: in the build without the "
-        "network, at runtime at the API too. Changes nothing. The exit code is that of the worst finding; warnings "
+        "network, at runtime at the API too. Changes nothing but that some kB are written into the state directory and "
+        "removed again. The exit code is that of the worst finding; warnings "
         "are 0.",
     )
     check.add_argument(
@@ -213,7 +214,7 @@ def _state(context: Context) -> Iterator[Finding]:
         yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
         return
     if not on_server(directory):
-        yield from place.state(directory, context.container.identity)
+        yield from place.state(directory, context.container.identity, context.clock.now())
         return
     from agent.doctor import database  # noqa: PLC0415  late: most states are on a mount
 

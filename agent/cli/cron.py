@@ -31,8 +31,11 @@ def main() -> int:
     gc.disable()  # a tick ends within a minute: what it leaves lying about goes with the process
     with held_back(*HELD_BACK, absent=ABSENT):
         from agent.cli.boundary import guarded  # noqa: PLC0415  only here, where modules are held back
+        from agent.cli.streams import complain  # noqa: PLC0415  same
+        from agent.hush import keep_libraries_quiet  # noqa: PLC0415  same
         from agent.redaction import Redaction  # noqa: PLC0415  same
 
+        keep_libraries_quiet(complain)
         redaction = Redaction()
         return guarded(lambda: _tick(redaction), wants_json=False, keeps_journal=True, clean=redaction.clean)
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from agent.cli.context import Context
 from agent.cli.numbers import whole_number
 from agent.config.shapes import Duration
+from agent.engine.run import Run
 from agent.errors import EXIT_OK, NotFound, UsageError
 from agent.journal import Journal, RunRow
 from agent.journal.directory import reading_if_any
@@ -20,7 +21,7 @@ from agent.report.batches import outcome_words, slots_of
 from agent.report.durations import took
 from agent.report.story import step_words
 from agent.report.survey import story_of
-from agent.report.times import brief
+from agent.report.times import brief, minute, zone_named
 from agent.report.views import iso, past_view
 
 IN_FLIGHT = "in-flight"
@@ -36,8 +37,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "history",
         parents=[shared],
         help="list past runs",
-        description="List the runs of JOB, or of all jobs, newest first: when they were opened (UTC), how long they "
-        "took and what came of them. A job that is no longer in the job file has its history all the same.",
+        description="List the runs of JOB, or of all jobs, newest first: when they were opened (in the job's zone), "
+        "how long they took and what came of them. A job that is not in the job file any more has its history all "
+        "the same.",
     )
     history.add_argument("job", metavar="JOB", nargs="?", help="one job only")
     history.add_argument(
@@ -105,14 +107,14 @@ def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: i
         return
     rows, slots = [], slots_of(journal, shown)
     for row in shown:
-        length = took(row)
+        length, (run, _, wrong) = took(row), story_of(journal, row.run)
         rows.append(
             (
                 row.run,
-                f"{row.opened_at:%Y-%m-%d %H:%M}",
+                minute(row.opened_at, zone_named(run.job.timezone if run is not None else "UTC")),
                 brief(length) if length is not None else "-",
                 outcome_words(row, slots.get(row.run, 1)),
-                _happened(journal, row),
+                wrong if run is None else _happened(run, row),
             )
         )
     terminal.table(HEADS, rows, flexible=(0, 4))
@@ -121,11 +123,8 @@ def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: i
         terminal.note(f"{hidden} more: --limit, --since and --outcome choose which are shown", "dim")
 
 
-def _happened(journal: Journal, row: RunRow) -> str:
+def _happened(run: Run, row: RunRow) -> str:
     """What is worth saying of the run in a few words."""
-    run, _, wrong = story_of(journal, row.run)
-    if run is None:
-        return wrong
     if run.closed is None:
         return run.wait_message or "about to go on"
     if row.outcome == "succeeded":

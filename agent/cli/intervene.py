@@ -7,13 +7,14 @@ import os
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Any
 
+from agent.chronicle import Chronicle
 from agent.cli.context import Context
 from agent.engine import events as ev
 from agent.engine.facts import Absent, Activity, LookAtActivity
 from agent.engine.run import Run, fold
 from agent.errors import EXIT_OK, NotFound, UsageError
 from agent.report.views import run_view
-from agent.site import at_work
+from agent.site import Desk, Site, at_work
 
 if TYPE_CHECKING:
     from agent.journal import Journal
@@ -50,15 +51,15 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 
 def _approve(context: Context) -> int:
     by, granted = _who(context), not context.options.deny
-    with at_work(context.site(quiet=True)) as desk:
+    site = _site(context)
+    with at_work(site) as desk:
         run = _in_flight(desk.journal, context.options.of)
         step = run.current
         if step is None or step.plan.kind != "approval" or step.approval is not None:
             waits = run.wait_message or "it goes on by itself"
             raise UsageError(f"run {run.id} does not wait for approval: {waits}", remedy=f"upsun-agent show {run.id}")
         event = ev.ApprovalGiven(at=context.clock.now(), step=step.index, granted="yes" if granted else "no", by=by)
-        desk.journal.append(run.id, event)
-        run = fold(desk.journal.events(run.id))
+        run = _recorded(site, desk, run, event)
     if context.terminal.json_wanted:
         context.terminal.document(run_view(run))
     else:
@@ -68,14 +69,13 @@ def _approve(context: Context) -> int:
 
 
 def _cancel(context: Context) -> int:
-    by, site = _who(context), context.site(quiet=True)
+    by, site = _who(context), _site(context)
     with at_work(site) as desk:
         run = _in_flight(desk.journal, context.options.of)
         told = _stopped(context, site.client, run) if context.options.activity else _left_running(run)
         text = f"cancelled by {by}{f'; {told}' if told else ''}"
         closed = ev.RunClosed(at=context.clock.now(), outcome="cancelled", message=text, failure="cancelled")
-        desk.journal.append(run.id, closed)
-        run = fold(desk.journal.events(run.id))
+        run = _recorded(site, desk, run, closed)
     site.client.close()
     if context.terminal.json_wanted:
         context.terminal.document(run_view(run))
@@ -84,6 +84,19 @@ def _cancel(context: Context) -> int:
     if told:
         context.terminal.say(f"{told[0].upper()}{told[1:]}.", "odd")
     return EXIT_OK
+
+
+def _site(context: Context) -> Site:
+    """What the command works with. It logs as a tick does, but where a person on a terminal reads what it says."""
+    return context.site(quiet=context.terminal.interactive)
+
+
+def _recorded(site: Site, desk: Desk, run: Run, event: ev.Event) -> Run:
+    """The run after the event, which is written and logged, and which the next tick tells people of."""
+    recorder = Chronicle(site, desk)
+    after = recorder.record(run, event)
+    recorder.flush()
+    return after
 
 
 def _in_flight(journal: Journal, wanted: str) -> Run:

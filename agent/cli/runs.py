@@ -10,11 +10,12 @@ from typing import Any
 from agent.cli.context import Context
 from agent.cli.terminal import Terminal
 from agent.engine import events as ev
+from agent.engine.job import Job
 from agent.engine.run import Run, fold
 from agent.errors import EXIT_OK, Busy, NotFound, RunFailed, UsageError
 from agent.journal.directory import reading
 from agent.report.story import lengths_told, step_words, tell
-from agent.report.times import span
+from agent.report.times import span, zone_named
 from agent.report.views import event_view, iso, run_view, runs_view
 from agent.tick import run_tick, ticking
 from agent.tick_report import TickReport
@@ -118,7 +119,7 @@ def _run(context: Context) -> int:
             raise Busy(f"run {flying[0]} of the job is in flight", remedy=remedy)
         run_id = follower.follow(tick.open_by_hand(job))
         run = tick.advance(run_id)
-        tick.finish()
+        tick.finish(by_hand=True)
         report = tick.report
     if context.options.wait:
         run, report = follower.wait(site, run_id, run)
@@ -159,6 +160,7 @@ class Follower:
         """One event was recorded."""
         if isinstance(event, ev.RunOpened) and self._opened is None:
             self._opened, self._run_id = event, run_id
+            self._context.terminal.note(_times_of(fold([event]).job), "dim")
         if run_id == self._run_id and self._opened is not None:
             _tell(self._context.terminal, event, fold([self._opened]))
 
@@ -173,7 +175,7 @@ class Follower:
             try:
                 with ticking(site) as tick:
                     run = tick.advance(run_id)
-                    tick.finish()
+                    tick.finish(by_hand=True)
                     report = tick.report
             except Busy:
                 continue
@@ -190,9 +192,14 @@ class Follower:
 
 
 def _tell(terminal: Terminal, event: ev.Event, run: Run) -> None:
-    line = tell(event, run.job)
+    zone = zone_named(run.job.timezone)
+    line = tell(event, run.job, zone)
     if line is not None and line.tone != "dim":
-        terminal.story(line, event.at)
+        terminal.story(line, event.at.astimezone(zone))
+
+
+def _times_of(job: Job) -> str:
+    return f"times are {job.timezone}"
 
 
 # --- show ------------------------------------------------------------------------------------------------------
@@ -211,11 +218,12 @@ def _show(context: Context) -> int:
         context.terminal.document({**run_view(run, events), "events": [event_view(event) for event in events]})
         return EXIT_OK
     terminal = context.terminal
-    terminal.note(f"{run.id} on {run.environment}, {events[0].at:%Y-%m-%d} (times are UTC)")
+    zone = zone_named(run.job.timezone)
+    terminal.note(f"{run.id} on {run.environment}, {events[0].at.astimezone(zone):%Y-%m-%d} ({_times_of(run.job)})")
     for event in events:
-        line = tell(event, run.job)
+        line = tell(event, run.job, zone)
         if line is not None:
-            terminal.story(line, event.at)
+            terminal.story(line, event.at.astimezone(zone))
     if lengths := lengths_told(run, events):
         terminal.note(lengths, "dim")
     if run.closed is None and run.current is not None:

@@ -17,9 +17,9 @@ from agent import __version__
 from agent.config import JobFile, built, find, settings_of, text_of
 from agent.glance import state_setting
 from agent.limits import KEPT_MOST_BYTES
-from agent.places import on_server, state_directory
+from agent.places import KEPT, on_server, state_directory
 
-FILE = "job-file.json"
+FILE = KEPT
 
 
 def load(environ: Mapping[str, str]) -> JobFile:

@@ -8,10 +8,11 @@ environment must say of every step where it works.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from os.path import normpath
 from typing import Any
 
 from agent.config.shapes import Path, Problem
-from agent.places import on_server
+from agent.places import is_state_file, on_server
 
 HERE = "."
 #: Steps that change code or data of an environment; their key for it is ``environment``, but a merge's is ``into``.
@@ -45,10 +46,15 @@ def _steps(path: Path, steps: Sequence[Mapping[str, Any]]) -> list[Step]:
 
 
 def _log_file(agent: Mapping[str, Any]) -> Iterator[Problem]:
-    """``log-file = true`` means beside the state, where that is a directory."""
-    if agent.get("log-file") is True and on_server(str(agent.get("state") or "")):
-        remedy = 'name a file: log-file = "/app/var/agent/agent.log"'
-        yield Problem(("agent", "log-file"), "must be a path where the state is in a database", remedy)
+    """``log-file = true`` means beside the state, where that is a directory; and it is no file of the state itself."""
+    path, file, state = ("agent", "log-file"), agent.get("log-file"), str(agent.get("state") or "")
+    remedy = 'name a file of its own: log-file = "/app/var/agent/agent.log"'
+    if file is True and on_server(state):
+        yield Problem(path, "must be a path where the state is in a database", remedy)
+    if isinstance(file, str) and is_state_file(file):
+        yield Problem(path, "must not be a file of the state: lines of a log would destroy it", remedy)
+    elif isinstance(file, str) and (file.endswith("/") or normpath(file) in {normpath(state or "/"), "/"}):
+        yield Problem(path, "must be a file, not a directory", remedy)
 
 
 def _alone(path: Path, kind: str, settings: Mapping[str, Any]) -> Iterator[Problem]:

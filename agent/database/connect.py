@@ -15,11 +15,13 @@ from threading import Lock, Timer, stack_size
 from typing import Any
 
 from agent.database.place import Endpoint
-from agent.database.troubles import missing, spoken
+from agent.database.troubles import missing, narrow, spoken
 from agent.late import let_in
 from agent.limits import DATABASE_CONNECT, DATABASE_GONE, DATABASE_STATEMENT
 
 APPLICATION = "upsun-agent"
+#: Encodings of PostgreSQL that hold every character: as it is, or as the bytes that it is sent as.
+WHOLE_ENCODINGS = frozenset({"UTF8", "SQL_ASCII"})
 STACK = 256 * 1024  # bytes for a thread that makes one call: the usual eight megabytes count where memory is short
 
 
@@ -79,7 +81,7 @@ class Link:
         try:
             with spoken(place, connecting=True):
                 self.raw, self._fuse = (
-                    _postgres(endpoint, durable=not hint) if endpoint.scheme == "pgsql" else _mysql(endpoint)
+                    _postgres(place, endpoint, durable=not hint) if endpoint.scheme == "pgsql" else _mysql(endpoint)
                 )
         except ImportError as error:
             raise missing(place, error) from None
@@ -96,8 +98,8 @@ class Link:
             self.raw.close()
 
 
-def _postgres(endpoint: Endpoint, *, durable: bool) -> tuple[Any, Fuse]:
-    """A connection of psycopg's."""
+def _postgres(place: str, endpoint: Endpoint, *, durable: bool) -> tuple[Any, Fuse]:
+    """A connection of psycopg's; raises DatabaseRefused where the database cannot hold every character."""
     import psycopg  # noqa: PLC0415  late: it costs three starts of the interpreter
 
     settings = {
@@ -127,6 +129,10 @@ def _postgres(endpoint: Endpoint, *, durable: bool) -> tuple[Any, Fuse]:
         autocommit=True,
         prepare_threshold=None,
     )
+    encoding = connection.info.parameter_status("server_encoding") or ""
+    if encoding not in WHOLE_ENCODINGS:
+        connection.close()
+        raise narrow(place, encoding)
     return connection, Fuse(connection.fileno(), DATABASE_CONNECT)
 
 

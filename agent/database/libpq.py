@@ -64,10 +64,13 @@ class _Client:
             "sslrootcert": endpoint.authorities or "",
             "gssencmode": "disable",
             "application_name": "upsun-agent",
-            "options": f"-c synchronous_commit=off -c statement_timeout={int(deadline - time.monotonic()) + 1}s",
+            "options": "-c client_min_messages=error -c synchronous_commit=off"
+            f" -c statement_timeout={int(deadline - time.monotonic()) + 1}s",
         }
         names, given = _texts(settings), _texts(settings.values())
         self._connection = ctypes.c_void_p(self._pq.PQconnectStartParams(names, given, 0))
+        # What the server remarks, libpq would print to stderr: a warning of its collations comes with each connection.
+        self._pq.PQsetNoticeProcessor(self._connection, _UNHEARD, None)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -127,6 +130,8 @@ class _Client:
 
 
 _EMPTY = ctypes.create_string_buffer(1)
+#: Takes a notice and does nothing about it; libpq keeps its address.
+_UNHEARD = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)(lambda _, __: None)
 
 
 def _texts(texts: Iterable[str]) -> ctypes.Array[ctypes.c_char_p]:

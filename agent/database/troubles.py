@@ -174,6 +174,17 @@ def _is_foreign(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in {"psycopg", "pymysql", "sqlalchemy"}
 
 
+def narrow(place: str, encoding: str) -> DatabaseRefused:
+    """The error for a database whose encoding lacks characters: what a command or the platform said could not be kept.
+
+    It is met before anything is done: later, the end of what was done could not be written.
+    """
+    return DatabaseRefused(
+        f"the database of {place} has the encoding {encoding or 'of no name'}, which cannot hold every character",
+        remedy="keep the state in a database that was made with ENCODING 'UTF8' TEMPLATE template0, or on a mount",
+    )
+
+
 def missing(place: str, error: ImportError) -> Exception:
     """The error for an extra ``shared`` that is missing or does not load; any other import's error as it is."""
     if (error.name or "psycopg").partition(".")[0] not in {"psycopg", "pymysql", "sqlalchemy", "psycopg_binary"}:

@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.database.place import ServerPlace
 from agent.doctor import Finding
+from agent.doctor.place import LOST
 from agent.errors import AgentError, ConfigInvalid, StateNotWritable
 from agent.journal import Identity
 from agent.journal.server.lock import try_lock
@@ -48,6 +49,10 @@ def state(place: ServerPlace, identity: Identity) -> Iterator[Finding]:
             standing = admit(session)
             secured = "over TLS" if session.say(ENCRYPTED[session.scheme]).scalar() else "without TLS"
             yield Finding("state", "ok", f"the database of {place} answers, {secured}")
+            if standing.missing:
+                text = f"the journal was lost: the tables {', '.join(standing.missing)} vanished from the database"
+                yield Finding("journal", "warn", text, LOST)
+                return
             yield from _tables(session, standing.version)
             yield _locks(session, stack)
             yield from _durable(session)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from agent.doctor import Finding
 from agent.errors import StateNotWritable
 from agent.journal import Identity
+from agent.journal.anew import BEGUN_ANEW, read_anew
+from agent.journal.directory import lost, set_aside_there
 from agent.journal.lock import UNSUPPORTED
+from agent.journal.tables import tables_missing
 from agent.places import JOURNAL
 
 MOUNT = "declare a mount of source 'storage' there in .upsun/config.yaml, or point 'state' in the job file at one"
+
+LOOK = "look at the environment's activities (upsun activity:list): runs in flight were lost"
+LOST = f"the next tick begins a new journal, in which no slot up to then is due and pauses are kept; {LOOK}"
+TRIED_BYTES = 64 * 1024  # more than the events of a tick take
+LOSS_SHOWN = timedelta(days=7)
 
 
 def build_places(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -37,8 +47,11 @@ def build_places(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("places", "ok", f"writable: {', '.join(filter(None, (app, cache, _temporary(environ))))}")
 
 
-def state(directory: str, identity: Identity) -> Iterator[Finding]:
-    """Whether ticks can keep their state in the directory, and whose is what lies there. Nothing is made or locked."""
+def state(directory: str, identity: Identity, now: datetime) -> Iterator[Finding]:
+    """Whether ticks can keep their state in the directory, and whose is what lies there. Nothing is locked.
+
+    Some kilobytes are written there, synced and removed: a disk that is full or read-only shows in no other way.
+    """
     if not os.path.isdir(directory):
         yield _absent(directory)
         return
@@ -47,13 +60,38 @@ def state(directory: str, identity: Identity) -> Iterator[Finding]:
         return
     try:
         locks = {True: "locks work", False: "locks do not work here: the lease row stands in", None: "locks not known"}
-        yield Finding("state", "ok", f"{directory} is writable, {locks[locks_work(directory)]}")
+        works = locks_work(directory)
+        _try_to_write(directory)
+        yield Finding("state", "ok", f"{directory} is writable, {locks[works]}")
     except OSError as error:
-        text = f"{directory} cannot be opened: {error.strerror}"
-        yield Finding("state", "fail", text, MOUNT, StateNotWritable.exit_code)
-        return
-    if os.path.exists(f"{directory}/{JOURNAL}"):
-        yield _journal(f"{directory}/{JOURNAL}", identity)
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        text = f"{directory} cannot be written: {error.strerror}"
+        remedy = "free space on the mount: upsun disk, or delete what is in it" if full else MOUNT
+        yield Finding("state", "fail", text, remedy, StateNotWritable.exit_code)
+    yield from _journal(directory, identity, now)
+
+
+def _try_to_write(directory: str) -> None:
+    """Write as much as a tick may, let it reach the disk, and remove it; raises OSError where that fails."""
+    file = _nameless(directory)
+    try:
+        view = memoryview(b"\0" * TRIED_BYTES)
+        while view:
+            view = view[os.write(file, view) :]
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _nameless(directory: str) -> int:
+    """A new file in the directory that has no name, so that a process that is killed leaves nothing behind."""
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    with contextlib.suppress(OSError):  # network file systems have no such files
+        return os.open(directory, flags | os.O_TMPFILE, 0o600)
+    path = f"{directory}/.check-{os.getpid()}"
+    file = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    os.unlink(path)
+    return file
 
 
 def _absent(directory: str) -> Finding:
@@ -91,20 +129,44 @@ def locks_work(directory: str) -> bool | None:
     return False  # both have it
 
 
-def _journal(path: str, identity: Identity) -> Finding:
-    """Whose journal it is, read without the right to write."""
+def _journal(directory: str, identity: Identity, now: datetime) -> Iterator[Finding]:
+    """Whose journal it is, read without the right to write; and whether one was lost or damaged."""
+    path, gone = f"{directory}/{JOURNAL}", lost(directory)
+    if gone is not None:
+        yield Finding("journal", "warn", f"the journal was lost: {gone}", LOST)
+        return
+    if not os.path.lexists(path) or not os.path.getsize(path):
+        return  # the first tick begins it
     try:
         with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=5.0)) as db:
-            row = db.execute("SELECT project, environment, app FROM glance").fetchone()
+            missing = tables_missing(db)
+            row = None if missing else db.execute("SELECT project, environment, app FROM glance").fetchone()
+            anew = None if missing else db.execute("SELECT value FROM notes WHERE key = ?", (BEGUN_ANEW,)).fetchone()
     except (sqlite3.Error, UnicodeDecodeError) as error:
         text = f"{path} cannot be read as a journal: {error}"
-        return Finding("journal", "warn", text, "the next tick looks closer: one that is damaged is set aside")
+        yield Finding("journal", "warn", text, "the next tick looks closer: one that is damaged is set aside")
+        return
+    if missing:
+        yield Finding("journal", "warn", f"{path} is damaged: it has lost its tables {', '.join(missing)}", LOST)
+        return
     found = tuple(str(each) for each in row) if row else ()
     if found != identity:
         whose = "/".join(part or "?" for part in found) or "nobody"
         text = f"{path} belongs to {whose}, as after a clone: it is never acted on"
-        return Finding("journal", "warn", text, "nothing to do: the next tick sets it aside and begins a new one")
-    return Finding("journal", "ok", "this environment's own, not cloned")
+        yield Finding("journal", "warn", text, "nothing to do: the next tick sets it aside and begins a new one")
+        return
+    yield _own(directory, str(anew[0]) if anew else "", now)
+
+
+def _own(directory: str, anew: str, now: datetime) -> Finding:
+    """This environment's own journal: since when, where it took another's place, and what was set aside."""
+    aside = [name for names in set_aside_there(directory).values() for name in names]
+    kept = f"; {len(aside)} older ones are set aside beside it and may be deleted" if aside else ""
+    begun = read_anew(anew)
+    if begun is None or not begun.is_loss or now - begun.at > LOSS_SHOWN:
+        return Finding("journal", "ok", f"this environment's own, not cloned{kept}")
+    text = f"it was begun anew at {begun.at:%Y-%m-%d %H:%M} UTC, since the one before was lost: {begun.why}"
+    return Finding("journal", "warn", text, f"{LOOK}; this is said for {LOSS_SHOWN.days} days")
 
 
 def _temporary(environ: Mapping[str, str]) -> str:

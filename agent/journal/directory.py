@@ -2,22 +2,29 @@
 
 Mounts of kind ``storage`` are cloned into child environments and rewound by a restore (docs:learn/overview/
 build-deploy, docs:environments/restore), so a journal may be somebody else's or from another time. Such a journal is
-set aside under another name and never acted on.
+set aside under another name and never acted on. A journal that is lost although ticks left their traces beside it is
+damage too, and no fresh start.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent.errors import NotFound, StateNotWritable
-from agent.journal import Identity, Journal
+from agent.journal import Identity, Journal, Notes
+from agent.journal.anew import LOSSES, notes_of
+from agent.journal.beside import ASIDE, Beside, kept_beside, traces
 from agent.journal.damage import JournalDamaged
 from agent.journal.sqlite import SqliteJournal
-from agent.places import JOURNAL, on_server
+from agent.journal.tables import tables_missing
+from agent.limits import ASIDE_AGE, ASIDE_KEPT
+from agent.places import JOURNAL, LAST_TICK, on_server
 
 
 def prepare(directory: str) -> None:
@@ -31,32 +38,48 @@ def prepare(directory: str) -> None:
         raise StateNotWritable(f"{directory} is not writable", remedy=remedy)
 
 
-def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[SqliteJournal, str | None]:
-    """The directory's journal, and why an older one was set aside, if it was.
+def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[SqliteJournal, str, str]:
+    """The directory's journal, and where an older one was given up: the kind (damaged, foreign) and why.
 
-    A journal of another project, environment or app, and a damaged one, are renamed and a new one is begun.
+    A journal of another project, environment or app, and a damaged one, are renamed and a new one is begun. So is one
+    where an older one is lost: its file is missing or empty, but not the traces that work on it left.
     """
+    path, left = f"{directory}/{JOURNAL}", traces(directory)
+    if left and not os.path.lexists(path):
+        return _anew(directory, identity, now, "damaged", f"{path} is missing, but there is {', '.join(left)}")
     try:
-        journal = SqliteJournal(directory, identity)
+        journal = SqliteJournal(directory, identity, begins=not left)
         found = journal.identity
     except JournalDamaged as error:
         confirm_damage(directory, error)
-        return _afresh(directory, identity, now, "damaged", str(error))
+        return _anew(directory, identity, now, "damaged", str(error))
     if found == identity:
-        return journal, None
+        return journal, "", ""
     journal.close()
     whose = "/".join(part or "?" for part in found)
-    return _afresh(directory, identity, now, "foreign", f"the journal belonged to {whose}")
+    return _anew(directory, identity, now, "foreign", f"the journal belonged to {whose}")
 
 
-def set_aside(directory: str, identity: Identity, now: datetime, word: str, why: str) -> tuple[SqliteJournal, str]:
-    """Rename a journal (``word``: rewound, damaged) and begin a new one; the second value says where the old one is."""
-    return _afresh(directory, identity, now, word, why)
+def set_aside(
+    directory: str, identity: Identity, now: datetime, word: str, why: str, held: Notes | None
+) -> tuple[SqliteJournal, str]:
+    """Rename a journal (``word``: rewound, damaged) and begin a new one; the second value says where the old one is.
+
+    ``held`` are the notes that hold jobs back; None: what is kept beside the journal says so.
+    """
+    kept = None if held is None else Beside({key: text for key, text in held.items() if text is not None})
+    journal, _, reason = _anew(directory, identity, now, word, why, kept)
+    return journal, reason
 
 
-def _afresh(directory: str, identity: Identity, now: datetime, word: str, why: str) -> tuple[SqliteJournal, str]:
+def _anew(
+    directory: str, identity: Identity, now: datetime, word: str, why: str, kept: Beside | None = None
+) -> tuple[SqliteJournal, str, str]:
+    """Give the journal up and begin a new one, which knows why, and what was kept where that is a loss of its own."""
     path = f"{directory}/{JOURNAL}"
-    aside = f"{path}.{word}-{now:%Y%m%dT%H%M%SZ}"
+    aside = _free(f"{path}.{word}-{now:%Y%m%dT%H%M%SZ}")
+    if kept is None:
+        kept = kept_beside(directory, identity) if word in LOSSES else Beside()
     try:
         # The rollback file of a crash belongs to the old journal: next to a new one it would destroy it.
         rollback = f"{path}-journal"
@@ -67,9 +90,83 @@ def _afresh(directory: str, identity: Identity, now: datetime, word: str, why: s
                 os.unlink(rollback)
         if os.path.exists(path):
             os.rename(path, aside)
+            why = f"{why}; kept as {os.path.basename(aside)}"
+        if word not in LOSSES:  # whose ticks were counted, or when: not ours, not now
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{directory}/{LAST_TICK}")
     except OSError as error:
         raise StateNotWritable(f"{path} cannot be set aside: {error.strerror}") from error
-    return SqliteJournal(directory, identity), f"{why}; kept as {os.path.basename(aside)}"
+    prune_aside(directory, now)
+    return SqliteJournal(directory, identity, notes=notes_of(now, word, why, kept)), word, why
+
+
+def _free(path: str) -> str:
+    """The path, with a number behind it where something bears that name already."""
+    names = (f"{path}-{number}" if number else path for number in itertools.count())
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def set_aside_there(directory: str) -> dict[str, list[str]]:
+    """The names of the journals that were set aside, by kind, the newest first."""
+    found: dict[str, list[str]] = {}
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(directory), key=_stamp_of, reverse=True):
+            match = ASIDE.match(name)
+            if match:
+                found.setdefault(match[1], []).append(name)
+    return found
+
+
+def _stamp_of(name: str) -> str:
+    match = ASIDE.match(name)
+    return match[2] if match else ""
+
+
+def prune_aside(directory: str, now: datetime) -> list[str]:
+    """Delete journals that were set aside long ago: all but the newest few of each kind, and none that is young.
+
+    Returns:
+        the names of those that were deleted.
+    """
+    before, gone = f"{now - timedelta(seconds=ASIDE_AGE):%Y%m%dT%H%M%SZ}", []
+    for names in set_aside_there(directory).values():
+        for name in names[ASIDE_KEPT:]:
+            if _stamp_of(name) >= before:
+                continue
+            for path in (f"{directory}/{name}", f"{directory}/{name}-journal"):
+                with contextlib.suppress(OSError):  # it takes space, no more
+                    os.unlink(path)
+            gone.append(name)
+    return gone
+
+
+def lost(directory: str) -> str | None:
+    """Why the next tick will find that the journal was lost, in words; None where there is one, or never was.
+
+    Only looked at. Whether a file that is there and not empty is sound is for others to say.
+    """
+    path, left = f"{directory}/{JOURNAL}", traces(directory)
+    if not left:
+        return None
+    try:
+        if os.path.getsize(path):
+            return None
+    except FileNotFoundError:
+        return f"{path} is missing, but there is {', '.join(left)}"
+    except OSError:
+        return None
+    return f"{path} is empty"
+
+
+def nothing_yet(directory: str) -> bool:
+    """Whether no journal was ever begun in the directory; raises JournalDamaged where one is lost."""
+    path, why = f"{directory}/{JOURNAL}", lost(directory)
+    if why is not None:
+        raise JournalDamaged(why, remedy="the next tick begins a new one; look at the environment's activities")
+    try:
+        return not os.path.getsize(path)
+    except OSError:
+        return not os.path.lexists(path)
 
 
 def confirm_damage(directory: str, error: JournalDamaged) -> None:
@@ -90,6 +187,8 @@ def is_damaged(path: str) -> bool:
         db = sqlite3.connect(path, timeout=5.0)
         try:
             verdict = db.execute("PRAGMA integrity_check(1)").fetchone()
+            if tables_missing(db):
+                return True
             whose = db.execute("SELECT count(*) FROM glance").fetchone()
         finally:
             db.close()
@@ -110,7 +209,7 @@ def reading_if_any(directory: str, identity: Identity) -> Iterator[Journal]:
             if found is not None:
                 yield found
                 return
-    elif os.path.exists(f"{directory}/{JOURNAL}"):
+    elif not nothing_yet(directory):
         with reading(directory, identity) as journal:
             yield journal
         return
@@ -130,6 +229,7 @@ def reading(directory: str, identity: Identity) -> Iterator[Journal]:
 
     Raises:
         NotFound: there is no journal yet, or it is another environment's.
+        JournalDamaged: there was one, and it is lost.
     """
     nothing = NotFound(f"there is no journal in {directory}: nothing has run yet", remedy="run: upsun-agent tick")
     if on_server(directory):
@@ -140,10 +240,9 @@ def reading(directory: str, identity: Identity) -> Iterator[Journal]:
                 raise nothing
             yield found
         return
-    path = f"{directory}/{JOURNAL}"
-    if not os.path.exists(path):
+    if nothing_yet(directory):
         raise nothing
-    journal = SqliteJournal(directory, identity)
+    journal = SqliteJournal(directory, identity, begins=False)
     try:
         if journal.identity != identity:
             whose = "/".join(part or "?" for part in journal.identity)

@@ -5,15 +5,15 @@ Each is open for looking only. What a fleet's table shows comes from one stateme
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
 from agent.journal import Identity, Journal
+from agent.journal.directory import nothing_yet
 from agent.journal.sqlite import SqliteJournal
-from agent.places import JOURNAL, LAST_MOMENT, on_server
+from agent.places import LAST_MOMENT, on_server
 from agent.records import dataclass
 
 PROOF_SEARCHED = 50  # runs of a journal in a file that are looked through for the last proved backup
@@ -65,8 +65,8 @@ class _Alone:
 
     def __init__(self, directory: str) -> None:
         self._journal: SqliteJournal | None = None
-        if os.path.exists(f"{directory}/{JOURNAL}"):
-            self._journal = SqliteJournal(directory, ("", "", ""))
+        if not nothing_yet(directory):
+            self._journal = SqliteJournal(directory, ("", "", ""), begins=False)
 
     def close(self) -> None:
         """Let go of the journal."""

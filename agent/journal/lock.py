@@ -19,6 +19,9 @@ from agent.places import LOCK
 #: What a file system without working locks answers.
 UNSUPPORTED = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
+#: What the lock file holds once there is a journal.
+BEGUN = b"a journal was begun here\n"
+
 
 class FileLock:
     """``flock`` on a file in the state directory. The system lets go of it when the process ends, however it ends."""
@@ -50,6 +53,13 @@ class FileLock:
                 self.release()
                 raise StateNotWritable(f"{self.path} cannot be locked: {error.strerror}") from error
             self.works = False  # the lease row alone must do
+
+    def mark(self) -> None:
+        """Leave a trace in the lock file that a journal was begun beside it: should that be lost, it is known."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # a full disk: a later tick leaves it
+                if not os.fstat(self._file).st_size:
+                    os.write(self._file, BEGUN)
 
     def release(self) -> None:
         """Let go of the lock."""

@@ -18,73 +18,69 @@ from datetime import UTC, datetime
 from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from agent.engine.job import Job
 from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow, Tally
+from agent.journal.beside import HELD, Beside, keep
 from agent.journal.codec import decode, encode
 from agent.journal.damage import JournalTooNew, senseless, spoken
-from agent.journal.tallies import FORGOTTEN, remembered, summed
+from agent.journal.tables import SCHEMA_VERSION, STATEMENTS, pages, tables_missing
+from agent.journal.tallies import FORGOTTEN, MILLISECONDS, remembered, summed
 from agent.limits import CLOCK_BACK, PRUNED_AT_ONCE
 from agent.places import JOURNAL, mark_tick, tick_trace
 
 #: The note of a lease that ends later than any can, and when it was first seen so.
 LEASE_SEEN = "lease-seen"
 
-#: Raised by one when a version of the agent writes what the previous one cannot read.
-SCHEMA_VERSION = 1
-
-_TABLES = """
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
-CREATE INDEX events_of_run ON events (run, seq);
-CREATE TABLE runs (
-    run TEXT PRIMARY KEY, job TEXT NOT NULL, slot TEXT, due_at REAL NOT NULL, opened_at REAL NOT NULL,
-    closed_at REAL, outcome TEXT, UNIQUE (job, slot));
-CREATE INDEX runs_open ON runs (opened_at) WHERE outcome IS NULL;
-CREATE INDEX runs_by_time ON runs (opened_at);
-CREATE TABLE activities (activity TEXT PRIMARY KEY, run TEXT NOT NULL, step INTEGER NOT NULL);
-CREATE INDEX activities_of_run ON activities (run);
-CREATE TABLE cursors (job TEXT PRIMARY KEY, schedule TEXT NOT NULL, until REAL NOT NULL);
-CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE glance (
-    one INTEGER PRIMARY KEY CHECK (one = 1), project TEXT NOT NULL, environment TEXT NOT NULL, app TEXT NOT NULL,
-    text TEXT NOT NULL, next_due INTEGER NOT NULL);
-"""
-
 
 class SqliteJournal:
-    """The journal in ``<directory>/journal.sqlite``, created where there is none.
+    """The journal in ``<directory>/journal.sqlite``.
+
+    Args:
+        directory: the state directory.
+        identity: whose the journal is to be where it is begun.
+        begins: whether a journal is begun where there is none; without, such a file is damage.
+        notes: facts that a journal which is begun holds from its first moment on.
 
     Raises:
         StateNotWritable: the file cannot be written.
-        JournalDamaged: it is not a journal of ours.
+        JournalDamaged: it is not a journal of ours, or has lost its tables.
         JournalTooNew: a newer version wrote it.
     """
 
-    def __init__(self, directory: str, identity: Identity) -> None:
+    def __init__(self, directory: str, identity: Identity, *, begins: bool = True, notes: Notes | None = None) -> None:
         self.path = f"{directory}/{JOURNAL}"
         self._directory = directory
         with spoken(self.path):
             self._db = sqlite3.connect(self.path, timeout=5.0, isolation_level=None)
             try:
-                self._prepare(identity)
+                self._prepare(identity, notes, begins=begins)
             except BaseException:
                 self._db.close()
                 raise
 
-    def _prepare(self, identity: Identity) -> None:
+    def _prepare(self, identity: Identity, notes: Notes | None, *, begins: bool) -> None:
         self._db.execute("PRAGMA journal_mode = TRUNCATE")
         self._db.execute("PRAGMA synchronous = FULL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            with self._transaction():
-                if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    for statement in _TABLES.split(";"):
-                        self._db.execute(statement)
-                    self._write_glance(Glance(identity, "", 0))
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        elif version > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise JournalTooNew(
                 f"{self.path} has schema {version}, this version knows {SCHEMA_VERSION}",
                 remedy="install the version that wrote it, or move the state directory away",
             )
+        if version == 0 and begins and not pages(self._db):
+            self._begin(identity, notes)
+        missing = tables_missing(self._db)
+        if missing:
+            what = f"has lost its tables {', '.join(missing)}" if pages(self._db) else "is empty"
+            raise senseless(f"{self.path} {what}")
+
+    def _begin(self, identity: Identity, notes: Notes | None) -> None:
+        """Make the tables with all that the journal holds from the start, at once: a kill leaves all or nothing."""
+        with self._transaction():
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been faster
+                for statement in STATEMENTS:
+                    self._db.execute(statement)
+                self._write_glance(Glance(identity, "", 0))
+                self._keep(notes)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @property
     def identity(self) -> Identity:
@@ -125,6 +121,7 @@ class SqliteJournal:
             for each in (event, *later):
                 self._write(event.run, each)
             self._keep(notes)
+        self._keep_beside(notes, [event, *later])
         return True
 
     def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
@@ -133,6 +130,24 @@ class SqliteJournal:
             for event in events:
                 self._write(run, event)
             self._keep(notes)
+        self._keep_beside(notes, events)
+
+    def _keep_beside(self, notes: Notes | None, events: Iterable[Event] = ()) -> None:
+        """Keep beside the journal what is to outlive it, where this changed any of that."""
+        kinds = {type(event) for event in events}
+        held = any(key.startswith(HELD) for key in notes or {})
+        if held or (RunOpened in kinds) != (RunClosed in kinds):
+            self.keep_beside(durable=held)
+
+    def keep_beside(self, *, durable: bool = False) -> None:
+        """Let the file beside the journal say which jobs are held back and which runs are in flight."""
+        query = (
+            "SELECT runs.run, events.data FROM runs JOIN events ON events.run = runs.run"
+            " WHERE runs.outcome IS NULL AND events.kind = 'run-opened'"
+        )
+        with spoken(self.path):
+            flights = {str(run): str(data) for run, data in self._db.execute(query)}
+        keep(self._directory, self.identity, Beside(self.notes(HELD), flights), durable=durable)
 
     def _keep(self, notes: Notes | None) -> None:
         for key, value in (notes or {}).items():
@@ -191,8 +206,8 @@ class SqliteJournal:
         A run in flight is never forgotten, and so many at once that it takes long neither: the next call goes on.
         """
         doomed = (
-            "SELECT run, job, outcome, CAST(coalesce(closed_at, opened_at) AS REAL) - opened_at,"
-            " CAST(opened_at AS REAL) FROM runs WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
+            f"SELECT run, job, outcome, {MILLISECONDS['sqlite']}, CAST(opened_at AS REAL) FROM runs"  # noqa: S608  ours
+            " WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
             " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
         )
         with spoken(self.path):
@@ -207,12 +222,13 @@ class SqliteJournal:
     def tallies(self) -> Sequence[Tally]:
         """How many runs of each job ended how, forgotten ones included; by job and outcome."""
         query = (
-            "SELECT job, CAST(outcome AS TEXT), count(*), total(closed_at - opened_at), CAST(min(opened_at) AS REAL)"
+            f"SELECT job, CAST(outcome AS TEXT), count(*), total({MILLISECONDS['sqlite']}),"  # noqa: S608  ours
+            " CAST(min(opened_at) AS REAL)"
             " FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
         )
         with spoken(self.path):
             rows = self._db.execute(query).fetchall()
-        return summed(rows, self.notes(FORGOTTEN), _utc)
+        return summed([(*row[:3], int(row[3]), row[4]) for row in rows], self.notes(FORGOTTEN), _utc)
 
     def _forget(self, runs: Sequence[str]) -> None:
         for table in ("events", "activities", "runs"):
@@ -252,6 +268,7 @@ class SqliteJournal:
         """Keep a fact beside the events; None takes it away."""
         with spoken(self.path), self._transaction():
             self._keep({key: value})
+        self._keep_beside({key: value})
 
     def noted(self, key: str) -> str | None:
         """A fact kept beside the events."""
@@ -380,10 +397,9 @@ class SqliteJournal:
 
     def drop_lease(self, holder: str) -> None:
         """Take the lease row away if it is the holder's."""
+        own = "DELETE FROM notes WHERE key = 'lease' AND substr(value, instr(value, ' ') + 1) = ?"
         with spoken(self.path), self._transaction():
-            self._db.execute(
-                "DELETE FROM notes WHERE key = 'lease' AND substr(value, instr(value, ' ') + 1) = ?", (holder,)
-            )
+            self._db.execute(own, (holder,))
 
     def close(self) -> None:
         """Let go of the file."""

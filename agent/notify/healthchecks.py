@@ -10,7 +10,8 @@ from agent.notify.messages import Moment, run_uuid
 from agent.notify.outcome import Outcome
 from agent.notify.words import Letter, text
 
-#: What is put behind the check's URL (healthchecks.io/docs/http_api). `/log` changes nothing about the check.
+#: What is put behind the check's URL (healthchecks.io/docs/http_api). `/log` changes nothing about the check: only a
+#: success or a failure ends a run whose start was told, or else the check alerts when its grace is over.
 ENDS: dict[Moment, str] = {
     "started": "/start",
     "succeeded": "",
@@ -18,8 +19,9 @@ ENDS: dict[Moment, str] = {
     "failed": "/fail",
     "missed": "/fail",
     "suspended": "/fail",
+    "state-lost": "/fail",
+    "cancelled": "/fail",
     "skipped": "/log",
-    "cancelled": "/log",
     "test": "/log",
 }
 

@@ -22,7 +22,7 @@ from agent.journal import Journal
 from agent.limits import NOTICE_DEADLINE, NOTICES_BUDGET, NOTICES_RESERVE, RECHECK
 from agent.notify import outbox
 from agent.notify.door import Door, Unusable
-from agent.notify.messages import TELLING, Message, messages, suspended
+from agent.notify.messages import TELLING, Message, messages, state_lost, suspended
 from agent.notify.outcome import NotTold, Outcome, Silent, Told
 from agent.notify.words import Letter
 from agent.records import dataclass
@@ -76,21 +76,29 @@ class Herald:
             found += suspended(self._notify, owner, run, job, closed.at, held)
         return outbox.added(journal.notes("outbox"), found, self._clock.now()) if found else {}
 
+    def loss(self, journal: Journal, why: str, at: datetime) -> Mapping[str, str | None]:
+        """What changes in the outbox with the news that the journal was lost; nothing where no job runs here."""
+        if not self._whose.jobs_here:
+            return {}
+        return outbox.added(journal.notes("outbox"), state_lost(self._notify, self._whose.owner, at, why), at)
+
     # --- at the end of a tick -----------------------------------------------------------------------------------
 
     def keep_time(self, clock: Clock) -> None:
         """Go by this clock from now on: the tick's, which may be set by the platform's."""
         self._clock = clock
 
-    def tell(self, journal: Journal, left: float, *, sure: bool = True) -> None:
+    def tell(self, journal: Journal, left: float, *, sure: bool = True, beats: bool = True) -> None:
         """Deliver what waits, within ``left`` seconds of the tick less what its end needs; never fails.
 
-        Nothing is given up for its age where it is not ``sure`` what time it is.
+        Nothing is given up for its age where it is not ``sure`` what time it is. ``beats``: the dead-man's switch is
+        pinged too, if it is time.
         """
         self._sure = sure
         end = self._clock.monotonic() + min(NOTICES_BUDGET, left - NOTICES_RESERVE)
         try:
-            self._beat(journal, end)
+            if beats:
+                self._beat(journal, end)
             self._deliver_all(journal, end)
         except StateNotWritable as error:  # what comes next in the tick meets it too, and says so
             self._log.warning("notice-delayed", message=str(error))

@@ -13,7 +13,9 @@ from agent.engine import events as ev
 from agent.records import dataclass, replace
 
 #: What a message is about. Started, skipped and cancelled are told to healthchecks only.
-Moment = Literal["started", "succeeded", "recovered", "failed", "missed", "suspended", "skipped", "cancelled", "test"]
+Moment = Literal[
+    "started", "succeeded", "recovered", "failed", "missed", "suspended", "skipped", "cancelled", "state-lost", "test"
+]
 MOMENTS = frozenset(get_args(Moment))
 
 #: Outcomes that say how a job stands; a skipped or cancelled run says nothing about it.
@@ -98,6 +100,19 @@ def suspended(notify: Notify, owner: tuple[str, str, str], run: str, job: str, a
     return list(_to_each(notify, owner, Message("", "", "suspended", job, run, at, why)))
 
 
+def state_lost(notify: Notify, owner: tuple[str, str, str], at: datetime, why: str) -> list[Message]:
+    """What it calls for that the journal was lost or damaged: one message a channel, about no job and no run."""
+    text = f"{IN_FLIGHT}; a new journal was begun: {why}"  # what to do comes first: a subject may be cut
+    what = Message("", "", "state-lost", "", "", at, text)
+    return [
+        replace(each, id=run_uuid((*owner, each.channel, "state-lost"), at.isoformat()))
+        for each in _to_each(notify, owner, what)
+    ]
+
+
+IN_FLIGHT = "runs in flight were lost: look at the environment's activities"
+
+
 def _moment(closed: ev.RunClosed, before: str | None) -> Moment:
     if closed.outcome == "succeeded" and before in {"failed", "missed"}:
         return "recovered"
@@ -115,6 +130,8 @@ def _to_each(notify: Notify, owner: tuple[str, str, str], what: Message) -> Iter
 
 def _hears(channel: Channel, moment: Moment, on: frozenset[str]) -> bool:
     """Whether the channel is told: a check of healthchecks needs every start and end, people what they asked for."""
+    if moment == "state-lost":  # a check of one job learns nothing from it
+        return not channel.per_job and (bool(on) or channel.kind == "healthchecks")
     if channel.kind == "healthchecks":
         return moment != "suspended"  # the failed run before it was told
     return moment in on or (moment == "recovered" and "succeeded" in on)

@@ -10,6 +10,7 @@ from agent.engine.run import Run
 from agent.limits import NOTICE_BODY_MOST, TAIL_LINES, TEXT_MOST
 from agent.notify.messages import Message, Moment
 from agent.records import dataclass
+from agent.report.durations import between
 from agent.report.story import step_words, tell
 from agent.report.views import iso
 from agent.upsun.replies import clean
@@ -26,9 +27,10 @@ _PHRASES: dict[Moment, str] = {
     "suspended": "{job} is SUSPENDED on {place}",
     "skipped": "{job} was skipped on {place}",
     "cancelled": "{job} was cancelled on {place}",
+    "state-lost": "the journal was LOST on {place}",
     "test": "test message of upsun-agent on {place}",
 }
-BAD: frozenset[Moment] = frozenset({"failed", "missed", "suspended"})
+BAD: frozenset[Moment] = frozenset({"failed", "missed", "suspended", "state-lost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def document(letter: Letter) -> dict[str, Any]:
         "failure": closed.failure if closed else None,
         "message": clean(message.text),
         "remedy": clean(closed.remedy) if closed else "",
-        "duration_s": _seconds(closed.at - run.opened_at) if closed and run else None,
+        "duration_s": _seconds(between(run.opened_at, closed.at)) if closed and run else None,
         "steps": [_step(run, index) for index in range(len(run.steps))] if run else [],
         "subject": subject(letter),
         "lost": letter.lost,

@@ -26,11 +26,16 @@ class StepSpan:
         return None if self.ended_at is None else self.ended_at - self.began_at
 
 
+def between(begin: datetime, end: datetime) -> timedelta:
+    """The time from one moment to the other, never less than none: clocks are set back."""
+    return max(end - begin, timedelta())
+
+
 def took(row: RunRow) -> timedelta | None:
     """How long the run took; None for one that is in flight or never ran."""
     if row.closed_at is None or row.outcome in NEVER_RAN:
         return None
-    return max(row.closed_at - row.opened_at, timedelta())  # clocks are set back
+    return between(row.opened_at, row.closed_at)
 
 
 def step_spans(events: Iterable[ev.Event]) -> dict[int, StepSpan]:

@@ -224,7 +224,7 @@ def _of_ticks(seen: Survey) -> list[Family]:
     kind = seen.container.environment_type or ""
     last = [Sample(seen.ticked.timestamp())] if seen.ticked is not None else []
     return [
-        _counter("ticks", "1", "Ticks on this state, idle ones included.", [Sample(seen.ticks)]),
+        _counter("ticks", "1", "Ticks on this state, idle ones included; runs by hand are none.", [Sample(seen.ticks)]),
         _gauge("last_tick_timestamp_seconds", "s", "When the last tick was, in seconds since 1970.", last),
         _gauge("report_timestamp_seconds", "s", "When these metrics were written.", [Sample(seen.now.timestamp())]),
         _gauge(

@@ -73,7 +73,7 @@ def next_words(seen: Survey, standing: JobStanding) -> str:
         return "held back"
     if standing.slot is None:
         return "no slot soon" if standing.job.when else "no slot ever"
-    return coming(standing.slot.name, standing.slot.due_at, seen.now)
+    return coming(standing.slot.name, standing.slot.due_at, seen.now, standing.job.timezone)
 
 
 def _tone(standing: JobStanding) -> Tone:

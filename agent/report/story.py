@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, tzinfo
 from typing import Literal
 
 from agent.engine import events as ev
 from agent.engine.job import Job
 from agent.engine.run import Run
 from agent.records import dataclass
-from agent.report.durations import step_spans
-from agent.report.times import span
+from agent.report.durations import between, step_spans
+from agent.report.times import second, span
 from agent.steps import KINDS
 
 Tone = Literal["plain", "good", "bad", "odd", "dim"]
@@ -25,8 +26,8 @@ class Line:
     remedy: str = ""
 
 
-def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one case for each event, nothing else
-    """The event as a sentence; None for one that people need not hear of."""
+def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa: C901, PLR0912  one case for each event
+    """The event as a sentence; None for one that people need not hear of. Moments in it are on the zone's clock."""
     match event:
         case ev.RunOpened():
             what = f"slot {event.slot}" if event.slot else "asked for by hand"
@@ -38,7 +39,7 @@ def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one 
             named = f", backup {event.backup}" if event.backup else ""
             return Line(f"{step_words(job, event.step)} requested: activity {event.activity}{named}")
         case ev.RequestRefused():
-            later = f"; again after {event.again_at:%H:%M:%S} UTC" if event.again_at else ""
+            later = f"; again after {second(event.again_at, zone)}" if event.again_at else ""
             return Line(f"{step_words(job, event.step)} refused: {event.message}{later}", "odd")
         case ev.RequestUnanswered():
             return Line(
@@ -63,10 +64,12 @@ def tell(event: ev.Event, job: Job) -> Line | None:  # noqa: C901, PLR0912  one 
             return Line(f"taking back, because step {event.failed + 1} failed", "odd")
         case ev.WaitBegun():
             return Line(f"waiting: {event.message}", "dim")
+        case ev.StepDone() if step_kind(job, event.step) == "approval":
+            return None  # who approved was told when it happened
         case ev.StepDone():
             return Line(event.message, "dim" if event.outcome == "skipped" else "good")
         case ev.RetryPlanned():
-            again = f"{event.again_at:%H:%M:%S} UTC"
+            again = second(event.again_at, zone)
             return Line(f"{step_words(job, event.step)}: {event.message}; again after {again}", "odd")
         case ev.RecheckPlanned():
             text = f"{event.message}; checking again until {event.again_at:%H:%M:%S} UTC"
@@ -87,9 +90,21 @@ def _closing(event: ev.RunClosed) -> Line:
     if event.outcome == "failed" and "taken-back" in event.detail:
         how = "and was taken back" if event.detail["taken-back"] else "and could not be taken back"
         return Line(f"run failed ({event.detail.get('failure')}) {how}", "bad", event.remedy)
+    if event.outcome == "failed" and event.failure in OF_THE_JOURNAL:
+        return Line(event.message, "bad", event.remedy)
     if event.outcome == "failed":  # the failed step has said why
-        return Line(f"run failed ({event.failure})" if event.failure != "journal" else event.message, "bad")
+        return Line(f"run failed ({event.failure})", "bad")
     return Line(f"run {event.outcome}: {event.message}", "odd")
+
+
+#: Failures that no step has, but the journal itself.
+OF_THE_JOURNAL = frozenset({"journal", "lost", "rewound"})
+
+
+def step_kind(job: Job, index: int) -> str:
+    """The kind of the step, empty where there is none of that number."""
+    steps = (*job.steps, *job.on_failure)
+    return steps[index].kind if 0 <= index < len(steps) else ""
 
 
 def step_words(job: Job, index: int) -> str:
@@ -108,5 +123,5 @@ def lengths_told(run: Run, events: Iterable[ev.Event]) -> str:
         if each.length is not None and index < len(run.steps)
     ]
     if run.closed is not None and told:
-        told.append(f"the run {span(run.closed.at - run.opened_at)}")
+        told.append(f"the run {span(between(run.opened_at, run.closed.at))}")
     return f"took: {', '.join(told)}" if told else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 DAY = timedelta(days=1)
@@ -36,9 +36,31 @@ def brief(length: timedelta) -> str:
     return f"{seconds // 86400} d"
 
 
-def coming(name: str, due_at: datetime, now: datetime) -> str:
+def coming(name: str, due_at: datetime, now: datetime, timezone: str) -> str:
     """When a slot of that local name comes, short enough for a column: its date only where it is a day away."""
     local = datetime.fromisoformat(name)
     far = due_at - now
     day = "" if far < DAY else f"{local:%d %b} " if far < 300 * DAY else f"{local:%b %Y} "
-    return f"{day}{local:%H:%M} (in {brief(far)})"
+    return f"{day}{local:%H:%M} {due_at.astimezone(zone_named(timezone)):%Z} (in {brief(far)})"
+
+
+def zone_named(timezone: str) -> tzinfo:
+    """The zone of that name; UTC where this machine does not know it, which the job file's check has said."""
+    if timezone == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  late: most jobs are in UTC
+
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def minute(moment: datetime, zone: tzinfo) -> str:
+    """The moment to the minute on that zone's clock, with the clock's name."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def second(moment: datetime, zone: tzinfo) -> str:
+    """The time of day to the second on that zone's clock, with the clock's name."""
+    return f"{moment.astimezone(zone):%H:%M:%S %Z}"

@@ -12,7 +12,7 @@ from agent.engine.run import Run, Step
 from agent.journal import RunRow
 from agent.records import fields
 from agent.report.batches import slots_in
-from agent.report.durations import NEVER_RAN, StepSpan, step_spans, took
+from agent.report.durations import NEVER_RAN, StepSpan, between, step_spans, took
 from agent.report.survey import JobStanding, Proof, Survey
 
 
@@ -34,7 +34,7 @@ def seconds(length: timedelta | None) -> float | None:
 def run_view(run: Run, events: Iterable[Event] = ()) -> dict[str, Any]:
     """A run as it stands. With its events, the steps that began say when and how long they took."""
     closed, spans = run.closed, step_spans(events)
-    lasted = closed.at - run.opened_at if closed and closed.outcome not in NEVER_RAN else None
+    lasted = between(run.opened_at, closed.at) if closed and closed.outcome not in NEVER_RAN else None
     return {
         "run": run.id,
         "job": run.job.name,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +16,8 @@ import pytest
 from agent_process import TOKEN, Result
 from cli_app import IDENTITY, STEPS, App
 
+from agent.journal.anew import notes_of
+from agent.journal.beside import Beside
 from agent.journal.sqlite import SqliteJournal
 from agent.places import mark_tick
 
@@ -82,6 +86,42 @@ def own_journal(app: App) -> None:
 def damaged(app: App) -> None:
     app.state.mkdir(parents=True)
     (app.state / "journal.sqlite").write_bytes(b"garbage" * 1000)
+
+
+def lost(name: str) -> Callable[[App], object]:
+    """A state directory in which a tick was, and the journal is emptied, missing, or without a table."""
+
+    def arrange(app: App) -> None:
+        own_journal(app)
+        ticked_in(app)
+        file = app.state / "journal.sqlite"
+        if name == "empty":
+            os.truncate(file, 0)
+        elif name == "missing":
+            file.unlink()
+        else:
+            with sqlite3.connect(file) as db:
+                db.execute("DROP TABLE glance")
+            db.close()
+
+    return arrange
+
+
+def ticked_in(app: App) -> None:
+    mark_tick(str(app.state), time.time())
+
+
+def begun_anew(app: App) -> None:
+    app.state.mkdir(parents=True)
+    kept = Beside(holds={}, flights={})
+    notes = notes_of(app.clock.now(), "damaged", "the file was empty; kept as journal.sqlite.damaged-x", kept)
+    SqliteJournal(str(app.state), IDENTITY, notes=notes).close()
+
+
+def with_older_ones(app: App) -> None:
+    own_journal(app)
+    for number in range(3):
+        (app.state / f"journal.sqlite.foreign-2026010{number + 1}T000000Z").write_bytes(b"x")
 
 
 def pull_request(app: App) -> None:
@@ -221,6 +261,11 @@ CASES: dict[str, Case] = {
     "a cloned journal": Case("journal", "warn", "abcdefgh1234z/feature/app", arrange=cloned),
     "a journal of its own": Case("journal", "ok", "this environment's own", arrange=own_journal),
     "a damaged journal": Case("journal", "warn", "cannot be read as a journal", arrange=damaged),
+    "a journal of no bytes": Case("journal", "warn", "lost: ", arrange=lost("empty")),
+    "a journal that is missing": Case("journal", "warn", "is missing, but there is last-tick", arrange=lost("missing")),
+    "a journal without a table": Case("journal", "warn", "has lost its tables glance", arrange=lost("a table")),
+    "a journal in the place of a lost one": Case("journal", "warn", "the file was empty", arrange=begun_anew),
+    "older journals beside it": Case("journal", "ok", "3 older ones are set aside", arrange=with_older_ones),
     "a token in the build": Case(
         "token", "warn", "visible to the build", variables={**BUILD, "UPSUN_CLI_TOKEN": TOKEN}
     ),

@@ -149,3 +149,31 @@ def test_a_night_that_was_played_is_in_the_history(make_app: Callable[..., App])
     shown = app.call("show", "nightly", "--json").document
     assert shown["steps"] == run["steps"]
     assert "took: backup" in app.call("show", "nightly").out
+
+
+def test_times_are_on_the_jobs_own_clock_and_say_which_it_is(app: App) -> None:
+    app.jobs.write_text(
+        '[jobs.tokyo]\nschedule = "0 3 * * *"\ntimezone = "Asia/Tokyo"\n[[jobs.tokyo.steps]]\nbackup = {}\n'
+    )
+    app.state.mkdir(parents=True)
+    journal = SqliteJournal(str(app.state), ("abcdefgh1234z", "main", "app"))
+    at = datetime(2026, 11, 26, 18, 0, 7, tzinfo=UTC)
+    again = ev.RetryPlanned(
+        at=at, step=0, failure="proof-failed", again_at=at + timedelta(minutes=15), message="no room"
+    )
+    for name, zone in (("tokyo", "Asia/Tokyo"), ("hand", "UTC")):
+        job = Job(name, (StepPlan("backup", {}),), timezone=zone)
+        opened = ev.RunOpened(
+            at=at, run=f"{name}@x", environment="main", slot=None, due_at=at, trigger="manual", job=job.to_json()
+        )
+        assert journal.open_run(opened, [again])
+    journal.close()
+    lines = {line.partition("@")[0]: line for line in app.call("history").out.splitlines()}
+    assert "2026-11-27 03:00 JST" in lines["tokyo"]
+    assert "2026-11-26 18:00 UTC" in lines["hand"]
+    shown = app.call("show", "tokyo").out
+    assert "tokyo@x on main, 2026-11-27 (times are Asia/Tokyo)" in shown
+    assert "03:00:07" in shown
+    assert "again after 03:15:07 JST" in shown
+    assert "18:" not in shown
+    assert " JST (in " in app.call("status").out

@@ -156,7 +156,7 @@ def test_a_failed_run_is_told_with_what_helps(make_app: Callable[..., App]) -> N
 
 def test_status_shows_each_job_with_its_last_run_and_its_next_slot(ticked: App) -> None:
     said = ticked.call("status").out
-    when = r"(\d\d [A-Z][a-z]{2} \d\d|[A-Z][a-z]{2} \d{4} \d\d):\d\d \(in \d+ d\)"
+    when = r"(\d\d [A-Z][a-z]{2} \d\d|[A-Z][a-z]{2} \d{4} \d\d):\d\d UTC \(in \d+ d\)"
     assert re.search(rf"^nightly +succeeded \d+ s ago +\d+ s +\d+ s +{when}$", said, re.MULTILINE)
     assert re.search(r"^hand +never +- +- +by hand$", said, re.MULTILINE)
     assert re.search(rf"^last proved backup of main: \w+, \d+ s ago \(nightly@{ticked.slot}\)$", said, re.MULTILINE)

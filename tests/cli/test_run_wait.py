@@ -9,6 +9,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from agent_process import COMMAND, TOKEN, ended
 from cli_app import App
@@ -101,3 +103,20 @@ def test_on_a_terminal_the_progress_is_shown_live_and_taken_away_again(make_app:
     assert "run failed (activity-failed)" in text
     last = text.rstrip().rpartition("\r\x1b[2K")[2]
     assert " is in_progress" not in last, "no progress is left standing"
+
+
+def test_a_run_that_is_waited_for_is_told_on_the_jobs_clock_and_counts_as_no_tick(
+    make_app: Callable[..., App],
+) -> None:
+    app = make_app()
+    app.jobs.write_text('[jobs.hand]\ntimezone = "Asia/Tokyo"\n[[jobs.hand.steps]]\nbackup = {}\n')
+    said = app.call("run", "hand", "--wait", SSH_CONNECTION="1")
+    assert said.code == 0, said.said
+    assert "times are Asia/Tokyo" in said.out
+    hour = datetime.now(UTC).astimezone(ZoneInfo("Asia/Tokyo"))
+    assert re.search(rf"^(?:{hour:%H}|{hour - timedelta(minutes=5):%H}):\d\d:\d\d  ", said.out, re.MULTILINE)
+    status = app.call("status", "--json").document
+    assert (status["last_tick"], status["ticks"]) == (None, 0)
+    assert "last tick never" in app.call("status").out
+    assert app.call("tick").code == 0
+    assert app.call("status", "--json").document["ticks"] == 1

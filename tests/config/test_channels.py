@@ -66,6 +66,15 @@ MISTAKES = {
     '[agent]\nheartbeat = { url-variable = "X", every = "10s" }\n': (2, "between 300"),
     '[agent]\nlog-file = "relative.log"\n': (2, "true, false or an absolute path"),
     "[agent]\nlog-file = 7\n": (2, "true, false or an absolute path"),
+    '[agent]\nlog-file = "/app/var/agent/journal.sqlite"\n': (2, "must not be a file of the state"),
+    '[agent]\nstate = "/s"\nlog-file = "/s/x/../journal.sqlite-journal"\n': (3, "must not be a file of the state"),
+    '[agent]\nlog-file = "/app//var/agent/tick.lock"\n': (2, "must not be a file of the state"),
+    '[agent]\nlog-file = "/app/var/agent/last-tick"\n': (2, "must not be a file of the state"),
+    '[agent]\nlog-file = "/app/var/agent/job-file.json"\n': (2, "must not be a file of the state"),
+    '[agent]\nlog-file = "/app/var/agent/holds.json"\n': (2, "must not be a file of the state"),
+    '[agent]\nlog-file = "/journal.sqlite.damaged-20261127T010025Z"\n': (2, "must not be a file of the state"),
+    '[agent]\nstate = "/app/var/agent"\nlog-file = "/app/var/agent"\n': (3, "must be a file, not a directory"),
+    '[agent]\nlog-file = "/app/var/agent/"\n': (2, "must be a file, not a directory"),
     '[agent]\nstate = "https://me:canary@example.com/x"\n': (2, "a user or password"),
 }
 

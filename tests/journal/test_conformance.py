@@ -282,6 +282,39 @@ def test_how_many_ended_how_is_known_though_they_are_forgotten(form: Form) -> No
         assert [each.outcome for each in journal.tallies()] == ["missed", "succeeded"]
 
 
+def counters(journal: Journal) -> dict[tuple[str, str], tuple[int, float]]:
+    return {(each.job, each.outcome): (each.runs, each.seconds) for each in journal.tallies()}
+
+
+def test_counters_never_fall_by_a_digit_while_history_is_forgotten_run_by_run(form: Form) -> None:
+    dice = random.Random(20261127)
+    with form.work() as journal:
+        for number in range(60):
+            at = NOW - timedelta(days=number, microseconds=dice.randrange(10**6))
+            length = timedelta(microseconds=dice.randrange(10**7))
+            assert journal.open_run(opened(f"r{number}", at=at), [closed(at + length)])
+        before = counters(journal)
+        for most in range(59, 0, -1):
+            assert journal.prune(NOW - timedelta(days=400), most) == 1
+            assert counters(journal) == before, f"with {most} runs left"
+        at = NOW + timedelta(days=1)
+        journal.open_run(opened("new", at=at), [closed(at + timedelta(milliseconds=1))])
+        assert counters(journal)["j", "succeeded"] > before["j", "succeeded"]
+
+
+def test_a_run_that_a_clock_ended_before_it_began_took_no_time(form: Form) -> None:
+    with form.work() as journal:
+        for number, back in enumerate((timedelta(microseconds=15), timedelta(days=3), timedelta())):
+            at = NOW - timedelta(days=number)
+            assert journal.open_run(opened(f"r{number}", at=at), [closed(at - back, "missed")])
+        for most in (3, 2, 1):
+            journal.prune(NOW - timedelta(days=400), most)
+            assert counters(journal) == {("j", "missed"): (3, 0.0)}
+            assert str(counters(journal)["j", "missed"][1]) == "0.0"
+        journal.note("forgotten:j:missed", "2 -1.5e-05 1790000000.0")  # as it was written before
+        assert counters(journal)["j", "missed"] == (3, 0.0)
+
+
 def test_so_many_at_once_that_it_takes_no_time(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
     assert PRUNED_AT_ONCE > 2
     for module in ("agent.journal.sqlite", "agent.journal.server.journal"):

@@ -123,7 +123,7 @@ def test_a_migration_that_was_killed_in_the_middle_is_made_again(form: DatabaseF
 def test_tables_that_are_not_as_they_were_made_are_said_and_no_traceback(form: DatabaseForm) -> None:
     with form.work():
         pass
-    form.say("DROP TABLE {p}notes")
+    form.say("ALTER TABLE {p}notes RENAME COLUMN value TO other")
     with form.work() as journal, pytest.raises(DatabaseRefused) as refused:
         journal.noted("x")
     assert refused.value.exit_code == 73

@@ -279,3 +279,59 @@ def test_a_relay_that_says_later_is_asked_again(make: Make, box: Mailbox) -> Non
     box.refuse_text = None
     stage.later(minutes=5).tick()
     assert len(box.mails) == 1
+
+
+# --- a journal that is lost ----------------------------------------------------------------------------------------
+
+
+def test_a_lost_journal_is_told_on_every_channel_once_and_the_check_of_the_lost_run_is_ended(
+    make: Make, ear: Receiver, box: Mailbox
+) -> None:
+    environ = {"PING": f"{ear.url}/canary-check-uuid-1", "HOOK": f"{ear.url}/canary-hook-path-1"}
+    environ |= {"HOOK_SECRET": SECRET, "SLACK": f"{ear.url}/canary-slack-path-1", "PLATFORM_SMTP_HOST": box.host}
+    stage = make(f"{HEALTHCHECKS}\n{WEBHOOK}\n{SLACK}\n{MAIL}", environ=environ)
+    stage.at(START).tick()
+    stage.at(SLOT + timedelta(seconds=7)).tick()
+    assert ear.paths == ["/canary-check-uuid-1/start"]
+    rid = ear.requests[0].path.partition("rid=")[2]
+    (stage.directory / "journal.sqlite").write_bytes(b"")
+    ear.requests.clear()
+    stage.later(minutes=5).tick()
+    pings = [each for each in ear.requests if each.path.startswith("/canary-check")]
+    assert [each.path.partition("?")[0] for each in pings] == ["/canary-check-uuid-1/fail"] * 2
+    assert [each for each in pings if each.path.endswith(f"rid={rid}")], "the run that was begun is ended"
+    events = [json.loads(each.body)["event"] for each in ear.requests if each.path == "/canary-hook-path-1"]
+    assert sorted(events) == ["failed", "state-lost"]
+    slack = [each.text for each in ear.requests if each.path == "/canary-slack-path-1"]
+    assert any("journal was LOST on main" in text and "activities" in text for text in slack)
+    assert any("journal was LOST on main" in str(mail["subject"]) for mail in box.mails)
+    told = len(ear.requests)
+    stage.later(minutes=5).tick()
+    assert len(ear.requests) == told
+    assert stage.waiting() == []
+
+
+def test_a_foreign_journal_is_nobodys_loss(make: Make, ear: Receiver) -> None:
+    stage = make(WEBHOOK, environ={"HOOK": f"{ear.url}/canary-hook-path-1", "HOOK_SECRET": SECRET})
+    stage.at(START).tick()
+    stage.with_container(app="worker").later(minutes=5).tick()
+    assert ear.requests == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '[notify.hc]\nhealthchecks = { url-variable = "PING", per-job = true }',
+        f"[agent]\nnotify = {{ on = [] }}\n{SLACK}",
+    ],
+    ids=["checks of single jobs", "silence"],
+)
+def test_a_channel_that_cannot_or_will_not_hear_of_a_lost_journal_does_not(
+    make: Make, ear: Receiver, more: str
+) -> None:
+    stage = make(more, environ={"PING": f"{ear.url}/canary-ping-key-000001", "SLACK": f"{ear.url}/canary-slack-path-1"})
+    stage.at(START).tick()
+    (stage.directory / "journal.sqlite").unlink()
+    stage.later(minutes=1).tick()
+    assert [each for each in stage.logged() if each["event"] == "journal-set-aside"]
+    assert ear.requests == []

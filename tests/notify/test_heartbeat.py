@@ -44,6 +44,17 @@ def test_ticks_ping_it_when_it_is_time_and_are_idle_until_then(make: Make, ear: 
     assert stage.simulator.books()["requests"] == [], "a ping asks nothing of the API"
 
 
+def test_a_run_by_hand_is_no_sign_of_the_cron_and_pings_nobody(make: Make, ear: Receiver) -> None:
+    stage = make(BEAT, environ={"BEAT": f"{ear.url}/canary-beat"})
+    site = stage.at(START).site()
+    with ticking(site) as tick:
+        tick.advance(tick.open_by_hand(site.job_file.job("nightly")))
+        tick.finish(by_hand=True)
+    assert ear.paths == []
+    stage.later(minutes=5).tick()
+    assert ear.paths == ["/canary-beat"]
+
+
 def test_what_is_due_earlier_comes_earlier(make: Make, ear: Receiver) -> None:
     stage = make(BEAT, environ={"BEAT": f"{ear.url}/canary-beat"})
     stage.at(START).tick()

@@ -68,8 +68,8 @@ def test_status_tells_what_ran_how_long_the_backup_and_what_comes(tmp_path: Path
     lines = [line.text for line in overview(survey(ledger, ledger.journal), 80)]
     assert lines[:4] == [
         "JOB             LAST RUN            TOOK   BACKUP  NEXT SLOT",
-        "nightly-update  succeeded 12 h ago  8 min  12 h    03:12 (in 11 h)",
-        "hourly-backup   succeeded 2 h ago   3 min  2 h     18:40 (in 3 h)",
+        "nightly-update  succeeded 12 h ago  8 min  12 h    03:12 CET (in 11 h)",
+        "hourly-backup   succeeded 2 h ago   3 min  2 h     18:40 UTC (in 3 h)",
         "by-hand         in flight           9 min  -       by hand",
     ]
     assert "last proved backup of main: b2611241243, 2 h 19 min ago" in lines
@@ -157,10 +157,10 @@ def test_lengths_in_brief(seconds: int, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("hours", "said"),
-    [(5, "03:12 (in 5 h)"), (30, "26 Nov 03:12 (in 30 h)"), (24 * 320, "Nov 2026 03:12 (in 320 d)")],
+    [(5, "03:12 CET (in 5 h)"), (30, "26 Nov 03:12 CET (in 30 h)"), (24 * 320, "Nov 2026 03:12 CEST (in 320 d)")],
 )
 def test_a_coming_slot_has_a_date_only_where_it_is_a_day_away(hours: int, said: str) -> None:
-    assert coming("2026-11-26T03:12", NOW + timedelta(hours=hours), NOW) == said
+    assert coming("2026-11-26T03:12", NOW + timedelta(hours=hours), NOW, "Europe/Paris") == said
 
 
 # --- durations -------------------------------------------------------------------------------------------------

@@ -58,6 +58,30 @@ def test_the_doctor_sees_that_a_mount_is_read_only(container: Container) -> None
     assert state["remedy"]
 
 
+@pytest.mark.parametrize("size", [300_000, 64_000], ids=lambda size: f"{size} bytes in all")
+@pytest.mark.parametrize("begun", [True, False], ids=["with a journal", "before the first tick"])
+def test_the_doctor_sees_that_a_disk_is_full(container: Container, size: int, begun: bool) -> None:  # noqa: FBT001  a parameter
+    state, filler = container.state, container.state / "filler"
+    words = [" ".join(f"'{part}'" for part in (*COMMAND, *call)) for call in (("tick",), ("check", "--json"))]
+    copy = f"cp -a '{state.parent}/before/.' '{state}/' 2>/dev/null" if begun else "true"
+    script = f"""
+        {copy}
+        head -c 10000000 /dev/zero >'{filler}' 2>/dev/null
+        {words[0]} 2>/dev/null
+        {words[1]}; echo "code $?"; ls -A '{state}'
+    """
+    shutil.copytree(state, state.parent / "before")
+    done = run(container, *inside(container, "--size", str(size), "--tmpfs", str(state)), "sh", "-c", script)
+    document, _, rest = done.stdout.partition("code ")
+    assert rest.split()[0] == "73", done.stdout
+    assert ".check" not in rest
+    findings = json.loads(document)["findings"]
+    (found,) = [each for each in findings if each["name"] == "state"]
+    assert (found["level"], "No space left" in found["message"]) == ("fail", True)
+    assert "free space" in found["remedy"]
+    assert "no such table" not in document
+
+
 @pytest.mark.parametrize("left", [0, 4, 8, 16, 24, 40], ids=lambda left: f"{left} kB free")
 def test_on_a_full_disk_nothing_is_asked_for_twice_and_nothing_is_lost(container: Container, left: int) -> None:
     """A tmpfs of our own, filled up to its last kilobytes, emptied again, and ticks that go on."""

@@ -95,10 +95,11 @@ def test_a_journal_of_garbage_is_set_aside_as_it_was(stage: Stage, data: bytes) 
     assert stage.updates_asked == 0
 
 
-def test_an_empty_journal_file_holds_nothing_and_is_filled(stage: Stage) -> None:
+def test_an_empty_journal_file_beside_a_last_tick_is_set_aside(stage: Stage) -> None:
     in_flight(stage).write_bytes(b"")
     stage.later(minutes=5).tick()
-    assert stage.rows() == []
+    assert len(stage.set_aside()) == 1
+    assert [(row.run, row.outcome) for row in stage.rows()] == [(RUN, "failed")], "what was in flight is lost"
     assert (stage.backups_asked, stage.updates_asked) == (1, 0)
     stage.at(SLOT + timedelta(days=1)).ticks()
     assert stage.rows()[0].outcome == "succeeded"
@@ -138,7 +139,7 @@ def test_what_a_crash_left_to_be_rolled_back_goes_with_the_journal_it_belongs_to
     rollback.write_bytes(b"garbage too")
     stage.later(minutes=5).tick()
     assert rollback.read_bytes() == b"", "the new journal's own"
-    assert stage.rows() == []
+    assert [(row.run, row.outcome) for row in stage.rows()] == [(RUN, "failed")], "it was in flight, and is told"
 
 
 def test_events_that_do_not_add_up_close_the_run_and_the_tick_fails(stage: Stage) -> None:

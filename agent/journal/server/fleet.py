@@ -10,7 +10,7 @@ from agent.database.place import placed
 from agent.journal import Identity
 from agent.journal.fleet import Member, moment
 from agent.journal.server.journal import ServerJournal
-from agent.journal.server.migrate import admit
+from agent.journal.server.migrate import refuse_lost
 from agent.journal.server.session import Session
 from agent.limits import DATABASE_BUDGET
 
@@ -68,6 +68,6 @@ def database_fleet(place: str) -> Iterator[DatabaseFleet]:
     """The journals of a database; nothing is made or locked."""
     session = Session(placed(place), DATABASE_BUDGET)
     try:
-        yield DatabaseFleet(session, empty=admit(session).version == 0)
+        yield DatabaseFleet(session, empty=refuse_lost(session).version == 0)
     finally:
         session.close()

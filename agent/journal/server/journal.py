@@ -6,6 +6,7 @@ fencing number of this process's lease. A process whose lease was taken over the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,9 +18,10 @@ from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClos
 from agent.engine.job import Job
 from agent.errors import Bug
 from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow, Tally
+from agent.journal.beside import HELD
 from agent.journal.codec import decode, encode
 from agent.journal.server.session import Session
-from agent.journal.tallies import FORGOTTEN, remembered, summed
+from agent.journal.tallies import FORGOTTEN, MILLISECONDS, remembered, summed
 from agent.limits import PRUNED_AT_ONCE
 from agent.places import LAST_MOMENT
 
@@ -117,6 +119,16 @@ class ServerJournal:
                 self._session.run(self._delete(self._tables.notes).where(self._tables.notes.c.name == key))
             else:
                 self._put(self._tables.notes, {"name": key}, {"value": value})
+        if any(key.startswith(HELD) for key in notes or {}):
+            self._keep_beside()
+
+    def _keep_beside(self) -> None:
+        """Keep in the journal's own row too which jobs are held back: see agent/journal/server/losses.py."""
+        from sqlalchemy import update  # noqa: PLC0415  late: see Session
+
+        mine, holds = self._tables.journals, self.notes(HELD)
+        why = json.dumps(holds) if holds else None
+        self._session.run(update(mine).where(mine.c.id == self.number).values(why=why))
 
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first; empty where there is no such run."""
@@ -159,27 +171,33 @@ class ServerJournal:
         newest = self._select(runs, "opened_at").order_by(runs.c.opened_at.desc()).offset(max(most - 1, 0)).limit(1)
         oldest = run(newest).scalar()
         old = [runs.c.opened_at < before.timestamp()] + ([runs.c.opened_at < oldest] if oldest is not None else [])
-        query = self._select(runs, "run", "job", "outcome", "closed_at", "opened_at")
+        query = self._select(runs, "run", "job", "outcome").add_columns(self._took(), runs.c.opened_at)
         query = query.where(runs.c.outcome.is_not(None), or_(*old)).order_by(runs.c.opened_at).limit(PRUNED_AT_ONCE)
         gone = run(query).all()
         if gone:
             known = self.notes(FORGOTTEN)
-            ended = [(str(job), str(outcome), (closed or at) - at, at) for _, job, outcome, closed, at in gone]
+            ended = [(str(job), str(outcome), int(took), float(at)) for _, job, outcome, took, at in gone]
             with self._writing():
                 self._forget([row[0] for row in gone])
                 self._keep(remembered(known, ended))
         return len(gone)
 
+    @staticmethod
+    def _took() -> Any:
+        """The length of a run's row in whole milliseconds."""
+        from sqlalchemy import literal_column  # noqa: PLC0415  late: see Session
+
+        return literal_column(MILLISECONDS["server"])
+
     def tallies(self) -> Sequence[Tally]:
         """How many runs of each job ended how, forgotten ones included; by job and outcome."""
         from sqlalchemy import func  # noqa: PLC0415  late: see Session
 
-        runs, add = self._tables.runs, func.sum
-        took = func.coalesce(add(runs.c.closed_at - runs.c.opened_at), 0)
-        columns = (func.count(), took, func.min(runs.c.opened_at))
+        runs = self._tables.runs
+        columns = (func.count(), func.coalesce(func.sum(self._took()), 0), func.min(runs.c.opened_at))
         query = self._select(runs, "job", "outcome").add_columns(*columns).where(runs.c.outcome.is_not(None))
         rows = self._session.run(query.group_by(runs.c.job, runs.c.outcome)).all()
-        found = [(str(job), str(outcome), int(n), float(seconds), float(at)) for job, outcome, n, seconds, at in rows]
+        found = [(str(job), str(outcome), int(n), int(took), float(at)) for job, outcome, n, took, at in rows]
         return summed(found, self.notes(FORGOTTEN), _utc)
 
     def _forget(self, doomed: Sequence[str]) -> None:

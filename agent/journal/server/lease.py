@@ -9,14 +9,20 @@ fencing number than the one before; every write checks it.
 from __future__ import annotations
 
 import contextlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from agent.database.troubles import LeaseLost
 from agent.errors import Busy
 from agent.journal import Identity
+from agent.journal.anew import notes_of
+from agent.journal.beside import HELD, Beside
 from agent.journal.lock import holder_here
 from agent.journal.server.journal import ServerJournal
 from agent.journal.server.lock import name_of, try_lock
+from agent.journal.server.losses import lost_before
 from agent.journal.server.session import Session
 from agent.limits import LEASE
 
@@ -39,14 +45,18 @@ class Held:
     """The journal of an identity, in hand: locked, leased, with ``journal`` to read and write.
 
     ``is_new`` where it was begun just now; ``is_copy`` where the database holds others of the same app besides, as a
-    clone's does: what such a journal would know may be lost.
+    clone's does: what such a journal would know may be lost. ``lost``: why the one before it was, if it was.
 
     Raises:
         Busy: another process is at work on it.
     """
 
-    def __init__(self, session: Session, identity: Identity, holder: str | None = None) -> None:
+    def __init__(
+        self, session: Session, identity: Identity, holder: str | None = None, now: datetime | None = None
+    ) -> None:
         self._session = session
+        self._now = now or datetime.now(UTC)  # by the clock that slots are judged by
+        self.lost = ""
         self._identity = identity
         self._holder = (holder or holder_here())[:SET_ASIDE_MOST]
         self.is_new = self.is_copy = False
@@ -72,7 +82,12 @@ class Held:
         with self._session.transaction():
             row = run(query).first()
             if row is None:
-                self._begin(0)
+                lost = lost_before(self._session, self._own(), self._now)
+                if lost is not None:
+                    self.lost, kept = lost
+                    self._begin(0, notes_of(self._now, "damaged", self.lost, kept))
+                else:
+                    self._begin(0, {})
                 self.is_new, self.is_copy = True, self._has_siblings()
                 row = run(query).one()
             number, fence, other, session, runs = row
@@ -90,15 +105,20 @@ class Held:
         values = (int(number), session) if self._session.scheme == "pgsql" else (int(number),)
         return bool(self._session.say(LIVES[self._session.scheme], values).scalar())
 
-    def _begin(self, fence: int) -> None:
+    def _begin(self, fence: int, notes: Mapping[str, str]) -> None:
         from sqlalchemy import insert, select  # noqa: PLC0415  late: see Session
 
         run, tables = self._session.run, self._session.tables
         project, environment, app = self._identity
         row = {"project": project, "environment": environment, "app": app, "present": 1, "fence": fence}
-        run(insert(tables.journals).values(**row, begun_at=self._session.time()))
+        holds = {key: text for key, text in notes.items() if key.startswith(HELD)}
+        why = json.dumps(holds) if holds else None
+        run(insert(tables.journals).values(**row, begun_at=self._session.time(), why=why))
         number = run(select(tables.journals.c.id).where(self._own(), tables.journals.c.present == 1)).scalar()
         run(insert(tables.glances).values(journal=number, digest="", next_due=0))
+        if notes:
+            rows = [{"journal": number, "name": name, "value": value} for name, value in notes.items()]
+            run(insert(tables.notes), rows)
 
     def _has_siblings(self) -> bool:
         from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
@@ -107,8 +127,11 @@ class Held:
         others = (mine.c.project == project) & (mine.c.app == app) & (mine.c.environment != environment)
         return bool(self._session.run(select(func.count()).select_from(mine).where(others)).scalar())
 
-    def begin_anew(self, why: str) -> str:
-        """Set the journal aside, readable but never acted on, and begin a new one; says what it is kept as."""
+    def begin_anew(self, why: str, held: Mapping[str, str] | None = None) -> str:
+        """Set the journal aside, readable but never acted on, and begin a new one; says what it is kept as.
+
+        ``why`` begins with the kind, such as rewound; ``held`` are the notes that hold jobs back, which go on doing so.
+        """
         from sqlalchemy import null, update  # noqa: PLC0415  late: see Session
 
         old, mine = self.journal, self._session.tables.journals
@@ -117,7 +140,8 @@ class Held:
             still = (mine.c.id == old.number) & (mine.c.present == 1) & (mine.c.fence == old.fence)
             if not self._session.run(update(mine).where(still).values(**ended)).rowcount:
                 raise LeaseLost(f"another process took over the journal in {self._session.place}")
-            self._begin(old.fence or 0)
+            word, _, reason = why.partition(": ")
+            self._begin(old.fence or 0, notes_of(self._now, word, reason, Beside(held or {})))
         self.journal = self._leased()
         return f"{why}; kept as journal {old.number}"
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent import __version__
-from agent.database.place import PREFIX, SCHEMA
+from agent.database.place import SCHEMA
 from agent.database.troubles import DatabaseRefused
 from agent.errors import Busy, StateNotWritable
+from agent.journal.damage import JournalDamaged
+from agent.journal.server import losses
 from agent.journal.server.lock import advisory_lock
 from agent.journal.server.migrations import MIGRATIONS, VERSIONS, Migration
 from agent.journal.server.schema import Tables
@@ -26,49 +28,34 @@ class TablesTooNew(StateNotWritable):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Which migrations were made; ``version`` 0: none. ``least``: the schema that a version must know to be let in."""
+    """Which migrations were made; ``version`` 0: none. ``least``: the schema that a version must know to be let in.
+
+    ``missing``: tables that were made and are not there any more.
+    """
 
     version: int
     least: int
+    missing: tuple[str, ...] = ()
 
 
 def find(session: Session) -> Standing:
     """How far the tables are, and (in ``session.tables``) where; nothing is made."""
-    known = _versions(session)
-    if known is not None:
-        return known
-    if session.scheme == "pgsql":  # a schema of their own may have been refused when they were made
-        other = Tables(own_schema=not session.tables.own_schema)
-        before, session.tables = session.tables, other
-        known = _versions(session)
-        if known is not None:
-            return known
-        session.tables = before
-    return Standing(0, 0)
+    found = losses.there(session)
+    if not found and session.scheme == "pgsql":  # a schema of their own may have been refused when they were made
+        before, session.tables = session.tables, Tables(own_schema=not session.tables.own_schema)
+        found = losses.there(session)
+        if not found:
+            session.tables = before
+    version, least = _versions(session) if "schema_version" in found else (0, 0)
+    return Standing(version, least, losses.missing(session, found, version))
 
 
-def _versions(session: Session) -> Standing | None:
+def _versions(session: Session) -> tuple[int, int]:
     from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
 
-    if not _is_there(session):
-        return None
     columns = session.tables.versions.c
     row = session.run(select(func.max(columns.version), func.max(columns.least))).one()
-    return Standing(int(row[0] or 0), int(row[1] or 0))
-
-
-def _is_there(session: Session) -> bool:
-    """Whether there is a table of versions; asked of the catalogue, which answers whatever the user may do."""
-    if session.scheme == "mysql":
-        query = "SELECT count(*) FROM information_schema.tables WHERE table_schema = database() AND table_name = %s"
-        return bool(session.say(query, (f"{PREFIX}schema_version",)).scalar())
-    where = (
-        f"n.nspname = '{SCHEMA}' AND c.relname = 'schema_version'"
-        if session.tables.own_schema
-        else f"c.relname = '{PREFIX}schema_version' AND pg_table_is_visible(c.oid)"
-    )
-    query = "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-    return bool(session.say(query + where).scalar())
+    return int(row[0] or 0), int(row[1] or 0)
 
 
 def admit(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Standing:
@@ -83,6 +70,15 @@ def admit(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Sta
     return standing
 
 
+def refuse_lost(session: Session) -> Standing:
+    """How far the tables are; raises JournalDamaged where some vanished, which the next tick sees to."""
+    standing = admit(session)
+    if standing.missing:
+        text = f"the database of {session.place} has lost the tables {', '.join(standing.missing)}"
+        raise JournalDamaged(text, remedy="the next tick makes them again; look at the environment's activities")
+    return standing
+
+
 def migrate(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Let the tables be there, at least as this version knows them. Newer ones that it can work with stay.
 
@@ -91,18 +87,36 @@ def migrate(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> N
         Busy: another process is making them.
         DatabaseRefused: they have to be made and the user may not.
     """
-    if admit(session, migrations).version >= migrations[-1].version:
+    standing = admit(session, migrations)
+    if standing.version >= migrations[-1].version and not standing.missing:
         return
     with advisory_lock(session, LOCK) as held:
         if not held:
             text = f"another process is making the tables in the database of {session.place}"
             raise Busy(text, remedy="try again in a minute")
         standing = admit(session, migrations)  # another may have been faster
+        if standing.missing:
+            _make_again(session, standing, migrations)
+            return
         if standing.version == 0:
             _place(session)
         for each in migrations:
             if each.version > standing.version:
                 _step(session, each)
+
+
+def _make_again(session: Session, standing: Standing, migrations: Sequence[Migration]) -> None:
+    """Make the tables that vanished, after all journals were set aside that lost rows with them."""
+    with session.transaction():
+        if "journals" not in standing.missing:
+            losses.set_aside(session, standing.missing)
+        session.say(session.tables.ddl(VERSIONS[session.scheme]))
+        for each in migrations:
+            _carry_out(session, each, known=each.version <= standing.version)
+        if "journals" in standing.missing:
+            losses.number_on(session)
+        losses.remember(session)
+        losses.mark(session)
 
 
 def _place(session: Session) -> None:
@@ -122,10 +136,17 @@ def _place(session: Session) -> None:
 
 def _step(session: Session, migration: Migration) -> None:
     """One migration: in one transaction where the server can, else in statements that can be repeated."""
+    with session.transaction():
+        _carry_out(session, migration)
+        losses.mark(session)
+
+
+def _carry_out(session: Session, migration: Migration, *, known: bool = False) -> None:
+    """Carry out a migration's statements, and note that it was made, unless that is known."""
     from sqlalchemy import insert  # noqa: PLC0415  late: see Session
 
     row: dict[str, Any] = {"version": migration.version, "least": migration.least, "agent": __version__}
-    with session.transaction():
-        for statement in migration.statements(session.scheme):
-            session.say(session.tables.ddl(statement))
+    for statement in migration.statements(session.scheme):
+        session.say(session.tables.ddl(statement))
+    if not known:
         session.run(insert(session.tables.versions).values(**row, at=session.time()))

@@ -46,8 +46,9 @@ CREATE TABLE IF NOT EXISTS {p}schema_version (
 """,
 }
 
-#: ``present`` is 1, or empty once the journal was set aside. Every idle tick writes to ``glances``: space in each page
-#: lets that happen in place.
+#: ``present`` is 1, or empty once the journal was set aside; ``why`` then says why, and holds before what is to outlive
+#: the journal's other rows: the notes that hold jobs back, as JSON. Every idle tick writes to ``glances``: space in
+#: each page lets that happen in place.
 _POSTGRES_1 = """
 CREATE TABLE IF NOT EXISTS {p}journals (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

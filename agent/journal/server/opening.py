@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from agent.database.place import placed
 from agent.journal import Identity
 from agent.journal.server.journal import ServerJournal
 from agent.journal.server.lease import Held
-from agent.journal.server.migrate import admit, migrate
+from agent.journal.server.migrate import migrate, refuse_lost
 from agent.journal.server.session import Session
 from agent.limits import DATABASE_BUDGET
 
 
-def hold(place: str, identity: Identity, *, holder: str | None = None, seconds: float | None = None) -> Held:
+def hold(
+    place: str,
+    identity: Identity,
+    *,
+    holder: str | None = None,
+    seconds: float | None = None,
+    now: datetime | None = None,
+) -> Held:
     """The journal of that identity, begun where there is none, to work on for so long (``DATABASE_BUDGET``) at most.
+
+    ``now``: the moment with which a journal begins that takes the place of a lost one.
 
     Raises:
         Busy: another process is at work on it, or the database is not to be had now.
@@ -24,7 +34,7 @@ def hold(place: str, identity: Identity, *, holder: str | None = None, seconds: 
     session = Session(placed(place), seconds or DATABASE_BUDGET)
     try:
         migrate(session)
-        return Held(session, identity, holder)
+        return Held(session, identity, holder, now)
     except Exception:
         session.close()
         raise
@@ -36,10 +46,14 @@ def hold(place: str, identity: Identity, *, holder: str | None = None, seconds: 
 
 @contextmanager
 def looking(place: str, identity: Identity) -> Iterator[ServerJournal | None]:
-    """The journal of that identity for looking only; None where there is none. Nothing is made or locked."""
+    """The journal of that identity for looking only; None where there is none. Nothing is made or locked.
+
+    Raises:
+        JournalDamaged: tables vanished.
+    """
     session = Session(placed(place), DATABASE_BUDGET)
     try:
-        number = None if admit(session).version == 0 else _number(session, identity)
+        number = None if refuse_lost(session).version == 0 else _number(session, identity)
         yield None if number is None else ServerJournal(session, number, identity)
     finally:
         session.close()

@@ -1,0 +1,36 @@
+"""Libraries write to stderr by themselves: logging without a handler, warnings, errors in a thread or in a finalizer.
+
+Their words quote addresses, users and values, and pass no redaction. None of it is needed: what stands in the way of a
+command is an error, which is said once and clean. So they are kept from it, in a process of the command's own; what is
+worth a word is said in ours, by its kind alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+
+def keep_libraries_quiet(complain: Callable[[str], None]) -> None:
+    """Let nothing but the agent write to this process's stderr; ``complain`` says that something failed unseen."""
+    logging.lastResort = None
+    logging.getLogger().addHandler(logging.NullHandler())
+    logging.raiseExceptions = False  # a handler that fails would print a traceback
+    if not sys.warnoptions:  # somebody who asks for warnings gets them
+        warnings.showwarning = _unheard
+
+    def unseen(failure: Any) -> None:
+        kind = failure.exc_type
+        if kind is not None and not issubclass(kind, SystemExit):
+            complain(f"upsun-agent: unexpected {kind.__name__} in the background; please report it if it stays")
+
+    sys.unraisablehook = unseen
+    threading.excepthook = unseen
+
+
+def _unheard(*_: Any, **__: Any) -> None:
+    """Take a warning, and do nothing about it."""

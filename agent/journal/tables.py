@@ -1,0 +1,38 @@
+"""The tables of a journal in a file, and whether a file has them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+#: Raised by one when a version of the agent writes what the previous one cannot read.
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
+CREATE INDEX events_of_run ON events (run, seq);
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY, job TEXT NOT NULL, slot TEXT, due_at REAL NOT NULL, opened_at REAL NOT NULL,
+    closed_at REAL, outcome TEXT, UNIQUE (job, slot));
+CREATE INDEX runs_open ON runs (opened_at) WHERE outcome IS NULL;
+CREATE INDEX runs_by_time ON runs (opened_at);
+CREATE TABLE activities (activity TEXT PRIMARY KEY, run TEXT NOT NULL, step INTEGER NOT NULL);
+CREATE INDEX activities_of_run ON activities (run);
+CREATE TABLE cursors (job TEXT PRIMARY KEY, schedule TEXT NOT NULL, until REAL NOT NULL);
+CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE glance (
+    one INTEGER PRIMARY KEY CHECK (one = 1), project TEXT NOT NULL, environment TEXT NOT NULL, app TEXT NOT NULL,
+    text TEXT NOT NULL, next_due INTEGER NOT NULL);
+"""
+STATEMENTS = tuple(each.strip() for each in _SCHEMA.split(";") if each.strip())
+TABLES = frozenset({"events", "runs", "activities", "cursors", "notes", "glance"})
+
+
+def tables_missing(db: sqlite3.Connection) -> list[str]:
+    """The tables that the file lacks, by name."""
+    return sorted(TABLES - {str(row[0]) for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")})
+
+
+def pages(db: sqlite3.Connection) -> int:
+    """How large the file is; 0 where nothing was ever committed to it, or it was emptied."""
+    return int(db.execute("PRAGMA page_count").fetchone()[0])
