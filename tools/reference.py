@@ -163,6 +163,7 @@ OTHER_LINES = {
     "notice-delayed": "A message could not be delivered: `message` says why, `again_at` when it is tried again.",
     "notice-dropped": "A message is for nobody: `reason` says why (mail is off, the channel is gone).",
     "notice-lost": "A message was given up: `message` says why. The next one on its `channel` tells how many were.",
+    "notice-refused": "A mail was refused for good for some recipients: `message` names them. The others have it.",
     "notice-told": "A message was delivered: `channel`, `moment`, `attempt`, `duration_s`.",
     "report-published": "The page that the job file asks for was written to `directory`.",
     "report-not-published": "It could not be written: `message` says why. The tick is none the worse.",
