@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -31,6 +32,7 @@ from agent.cli import (
 )
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
+from agent.cli.streams import complain
 from agent.errors import UsageError
 from agent.redaction import Redaction
 
@@ -73,6 +75,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting, so that --json and exit codes hold for usage errors too."""
         raise UsageError(message, remedy=f"see: {self.prog} --help")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help and version as everything else is printed: argparse drops what it cannot write."""
+        from agent.cli.terminal import Terminal  # noqa: PLC0415  late: most calls ask for no help
+
+        if message and file is not sys.stderr:
+            Terminal().raw(message)
+        elif message:
+            complain(message.rstrip("\n"))
 
 
 def build() -> Parser:

@@ -39,7 +39,8 @@ def _put(text: str, *, as_file: bool = False) -> None:
         raise
     except OSError as error:
         give_up(sys.stdout)
-        raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy="free its disk") from error
+        remedy = "have its reader read on" if isinstance(error, TimeoutError) else "free its disk"
+        raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy=remedy) from error
 
 
 class Terminal:
