@@ -32,7 +32,7 @@ from agent.cli import (
 )
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
-from agent.cli.streams import complain
+from agent.cli.streams import complain, escaped
 from agent.errors import UsageError
 from agent.redaction import Redaction
 
@@ -128,12 +128,25 @@ def commands(parser: argparse.ArgumentParser | None = None, before: str = "") ->
     return found
 
 
+#: Options that name files, and what a command is called with: any bytes will do.
+_BYTES_TOO = frozenset({"config", "dir", "file", "html", "prometheus", "books", "words", "run"})
+
+
+def _refuse_bytes(options: argparse.Namespace) -> None:
+    """Raise UsageError for an argument that is not UTF-8: names, reasons and ids are stored and compared as text."""
+    for name, value in vars(options).items():
+        for each in value if isinstance(value, list) else [value]:
+            if name not in _BYTES_TOO and isinstance(each, str) and escaped(each) != each:
+                raise UsageError(f"an argument is not UTF-8: {escaped(each)}", remedy="write it in UTF-8")
+
+
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; every way it can end is an exit code, none is a traceback."""
     redaction = Redaction()
 
     def command() -> int:
         options = build().parse_args(arguments)
+        _refuse_bytes(options)
         return int(options.run(Context(options, os.environ, redaction)))
 
     keeps_journal = list(arguments[:1]) in (["tick"], ["run"])

@@ -72,7 +72,7 @@ def _held(context: Context, *, anew: bool = False) -> tuple[Keyring, Held]:
     keyring = Keyring(PrivateDirectory(_places(places(context.environ, "ssh", VARIABLE)), VARIABLE))
     client = context.client()
     # A name for the token, not the token: other credentials must not be taken for its own.
-    owner = hashlib.sha256(f"upsun-agent ssh {token}".encode()).hexdigest()[:32]
+    owner = hashlib.sha256(f"upsun-agent ssh {token}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
     try:
         return keyring, keyring.hold(client.certificate, owner, context.clock.now(), anew=anew)
     finally:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _COLOUR = re.compile(r"(\x1b\[\d*m)")
+_BYTE = re.compile("[\udc80-\udcff]")
 _ODD = "\N{REPLACEMENT CHARACTER}"  # stands for a character that is not shown
 
 
@@ -103,9 +104,14 @@ def complain(text: str) -> None:
     Steady(sys.stderr).write(f"{harmless(text)}\n")
 
 
+def escaped(text: str) -> str:
+    r"""The text with bytes that are no UTF-8 (of arguments, variables and names of files) as ``\xNN``."""
+    return text if text.isascii() else _BYTE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+
+
 def harmless(text: str, *, coloured: bool = False) -> str:
     """Text that may quote files, variables or arguments, without what a terminal obeys (but for our colours)."""
-    parts = _COLOUR.split(text)
+    parts = _COLOUR.split(escaped(text))
     for place, part in enumerate(parts):
         if not (coloured and place % 2):
             parts[place] = "".join(char if char.isprintable() or char == "\n" else _ODD for char in part)

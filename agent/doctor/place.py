@@ -94,7 +94,7 @@ def locks_work(directory: str) -> bool | None:
 def _journal(path: str, identity: Identity) -> Finding:
     """Whose journal it is, read without the right to write."""
     try:
-        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=5.0)) as db:
+        with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, timeout=5.0)) as db:
             row = db.execute("SELECT project, environment, app FROM glance").fetchone()
     except (sqlite3.Error, UnicodeDecodeError) as error:
         text = f"{path} cannot be read as a journal: {error}"
