@@ -80,7 +80,7 @@ PATHS: dict[str, Path] = {
     ),
     "no project": Path(78, "no project is known", variables={"PLATFORM_PROJECT": None}, kind="config-invalid"),
     "no environment": Path(78, "no environment is known", variables={"PLATFORM_BRANCH": None}, kind="config-invalid"),
-    "an id that is none": Path(78, "is no id", variables={"PLATFORM_BRANCH": ".."}, kind="config-invalid"),
+    "an id that is none": Path(78, "is not a valid id", variables={"PLATFORM_BRANCH": ".."}, kind="config-invalid"),
     "no address": Path(78, "is no address", variables={"UPSUN_CLI_API_URL": "api.upsun.com"}, kind="config-invalid"),
     "half an option": Path(64, "unrecognized arguments: --js", ("status", "--js"), kind="usage-error"),
     "a port that is none": Path(
