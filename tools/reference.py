@@ -75,8 +75,8 @@ def job_file() -> str:
         "`$PLATFORM_APP_DIR/upsun-agent.toml`. Check it with `upsun-agent validate`. Editors can use",
         "[the JSON Schema](agent.schema.json). An unknown key is an error.",
         "",
-        "Names of operations, tasks, apps and backups hold no slash. No part of an environment's id may be empty, `.` or",
-        "`..`: the request would go to another resource. Messages count steps from 1.",
+        "Names of operations, tasks, apps and backups hold no slash. No part of an environment's id may be empty, `.`",
+        "or `..`: the request would go to another resource. Messages count steps from 1.",
         "",
     ]
     tables: list[tuple[str, Table]] = [

@@ -39,7 +39,6 @@ def drained(reading: int) -> bytes:
 CALLS = [
     ("validate", "--schema"),
     ("validate", "--json"),
-    ("next", "--count", "1000"),
     ("status", "--json"),
     ("--help",),
     ("status", "--help"),
