@@ -435,6 +435,8 @@ BUGS = (
         '        if self.state != "complete" and not ended:\n',
         '        if self.state != "complete":\n',
         ("tests/engine/test_decide_endings.py",),
+    ),
+    Bug(
         "door: a command's output is cut before secrets are looked for",
         "agent/process.py",
         "        if len(self.kept) > COMMAND_TAIL_MOST:\n            del self.kept[:-COMMAND_TAIL_MOST]\n",

@@ -293,7 +293,7 @@ def test_the_words_of_an_error_are_quoted_safely(desk: Desk, body: bytes, words:
     ("body", "words"),
     [
         (b"<html>", ": '<html>'"),
-        (b"<!doctype html><TITLE>\n Access <b>denied \x1b[31m</TITLE>", ": 'Access <b>denied [31m'"),
+        (b"<!doctype html><TITLE>\n Access <b>denied \x1b[31m</TITLE>", ": 'Access <b>denied'"),
         (b"", ": it is empty"),
         (b"[" * 100_000, ": '" + "[" * 80 + "'"),
         (b'{"message": 7}', ": '{\"message\": 7}'"),
