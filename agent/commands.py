@@ -9,7 +9,10 @@ from agent.records import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended, and its last words. Its exit code is None where its time was up, negative for a signal."""
+    """How a command ended, and its last words, safe to show.
+
+    Its exit code is None where its time was up, negative for a signal.
+    """
 
     exit_code: int | None
     seconds: float

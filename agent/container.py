@@ -13,6 +13,7 @@ from urllib.parse import quote
 from agent.encoded import decoded
 from agent.errors import ConfigInvalid
 from agent.limits import ID_MOST
+from agent.names import id_fault
 from agent.records import dataclass, field
 
 Phase = Literal["build", "runtime", "ci", "laptop"]
@@ -36,7 +37,6 @@ class Container:
     app: str | None = None
     app_dir: str | None = None
     relationships: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    routes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def environment_path(self) -> str:
@@ -81,15 +81,13 @@ def read_container(
         app=_identifier("PLATFORM_APPLICATION_NAME", environ.get("PLATFORM_APPLICATION_NAME")),
         app_dir=environ.get("PLATFORM_APP_DIR") or None,
         relationships=decoded(environ, "PLATFORM_RELATIONSHIPS"),
-        routes=decoded(environ, "PLATFORM_ROUTES"),
     )
 
 
 def _identifier(source: str, value: str | None) -> str | None:
     if not value:
         return None
-    if len(value) > ID_MOST or not value.isprintable() or value != value.strip() or value in {".", ".."}:
-        raise ConfigInvalid(
-            f"{source} is no id: {value[:40]!r}", remedy="it must be printable, without spaces around it"
-        )
+    fault = f"must not be longer than {ID_MOST} characters" if len(value) > ID_MOST else id_fault(value)
+    if fault is not None:
+        raise ConfigInvalid(f"{source} is not a valid id: {value[:40]!r}", remedy=f"it {fault}")
     return value

@@ -78,7 +78,7 @@ def _job_file(environ: Mapping[str, str]) -> str:
     places = [place for place in job_files(environ) if os.path.isfile(place)]  # a pipe could be waited for forever
     with open(places[0] if places else os.devnull, "rb") as file:
         data = file.read(JOB_FILE_MOST_BYTES + 1)
-    return data.decode()
+    return data.decode().removeprefix("\ufeff")
 
 
 def state_setting(text: str) -> str | None:

@@ -54,6 +54,7 @@ PAGE_MOST = 30  # seconds of one look at a page, for the same reason
 COMMAND_OUTPUT_MOST = 4000  # bytes of what a command printed last that are kept: the journal holds it
 ASIDE_KEPT = 5  # journals of each kind that were set aside and are kept, whatever their age
 ASIDE_AGE = 30 * 86400.0  # younger ones are all kept: somebody may still want to look into them
+COMMAND_TAIL_MOST = 256 * 1024  # bytes of it that are searched for secrets before it is cut to that
 MOVE_BUDGET = 3600.0  # a whole journal from one place to another: 10,000 runs take a minute
 MOVED_AT_ONCE = 200  # runs copied in one transaction: some megabytes
 DATABASE_CONNECT = 5.0  # a service in the same private network answers in milliseconds; and a tick may try twice
@@ -89,6 +90,7 @@ LOG_LINE_MOST = 16 * 1024  # bytes of a line: two processes append whole lines, 
 ACTIVITY_LOG_MOST_BYTES = 1024 * 1024  # of one activity's log: thousands of lines
 ACTIVITY_LOG_DEADLINE = 15.0  # of one activity's log; one that still runs keeps the answer open
 ACTIVITY_LOG_DELAY = 2  # seconds that the platform is asked to wait for more lines
+FOREIGN_MOST = 256 * 1024  # characters of one foreign text that are looked at; what is shown of it is far less
 SECRET_FORM_MOST = 24 * 1024  # characters that a stream holds back: a private key of 16,384 bits, escaped
 # --- reports ----------------------------------------------------------------------------------------------
 REPORT_DAYS = 30  # a page shows, unless told otherwise: a month fits on a screen

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from typing import IO
 
 from agent.commands import Ended
-from agent.limits import COMMAND_OUTPUT_MOST
+from agent.foreign import last_words
+from agent.limits import COMMAND_OUTPUT_MOST, COMMAND_TAIL_MOST
+from agent.redaction import Redaction
 
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 PIECE = 64 * 1024
@@ -27,6 +29,7 @@ def run(
     within: float,
     variables: Mapping[str, str],
     hidden: tuple[str, ...],
+    redaction: Redaction | None = None,
 ) -> Ended:
     """Run the command to its end, or to its time limit.
 
@@ -36,6 +39,7 @@ def run(
         within: seconds after which its process group is killed.
         variables: set for it on top of this process's own.
         hidden: variables of this process that it does not get.
+        redaction: what is secret of what it prints; without it, what this process knows as secret.
     """
     arguments = ["/bin/sh", "-ec", command] if isinstance(command, str) else list(command)
     environment = {**{key: value for key, value in os.environ.items() if key not in hidden}, **variables}
@@ -53,36 +57,52 @@ def run(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         code = NOT_EXECUTABLE if isinstance(error, PermissionError) else NOT_FOUND
-        return Ended(code, time.monotonic() - began, f"{arguments[0][:80]}: {reason}")
+        return Ended(code, time.monotonic() - began, last_words(f"{arguments[0]}: {reason}", 200, redaction))
     try:
         output, in_time = _watched(process, began + within)
         exit_code = process.wait() if in_time else None
     finally:
         _end(process)
-    return Ended(exit_code, time.monotonic() - began, output)
+    seconds = time.monotonic() - began
+    said = output.kept.decode("utf-8", "surrogateescape")
+    return Ended(exit_code, seconds, last_words(said, COMMAND_OUTPUT_MOST, redaction, cut=output.cut))
 
 
-def _watched(process: subprocess.Popen[bytes], end: float) -> tuple[str, bool]:
+class _Tail:
+    """The end of what a command printed; ``cut`` is true where it has lost its beginning."""
+
+    def __init__(self) -> None:
+        self.kept = bytearray()
+        self.cut = False
+
+    def add(self, piece: bytes) -> None:
+        """Keep one more piece."""
+        self.kept += piece
+        if len(self.kept) > COMMAND_TAIL_MOST:
+            del self.kept[:-COMMAND_TAIL_MOST]
+            self.cut = True
+
+
+def _watched(process: subprocess.Popen[bytes], end: float) -> tuple[_Tail, bool]:
     """What the command printed last, and whether it ended in time; what it left behind is not waited for."""
     pipe: IO[bytes] | None = process.stdout
+    tail = _Tail()
     if pipe is None:
-        return "", True
+        return tail, True
     os.set_blocking(pipe.fileno(), False)
-    kept = bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while (left := end - time.monotonic()) > 0:
             ended = process.poll() is not None
             if not selector.select(0 if ended else min(left, 0.2)):
                 if ended:
-                    return _text(kept), True
+                    return tail, True
                 continue
             piece = os.read(pipe.fileno(), PIECE)
-            kept += piece
-            del kept[: max(0, len(kept) - COMMAND_OUTPUT_MOST)]
+            tail.add(piece)
             if not piece:
-                return _text(kept), _waited(process, end)
-    return _text(kept), False
+                return tail, _waited(process, end)
+    return tail, False
 
 
 def _waited(process: subprocess.Popen[bytes], end: float) -> bool:
@@ -107,9 +127,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         while process.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
     process.wait()
-
-
-def _text(kept: bytearray) -> str:
-    """Printable text of what was printed."""
-    text = kept.decode("utf-8", "replace")
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in text).strip()

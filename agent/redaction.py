@@ -1,21 +1,23 @@
 """Secrets taken out of texts, by value and by shape. ``agent.logs`` and the channels let nothing pass without it.
 
-By value: what was named as secret, in the forms in which it may be quoted (base64 at any offset, URL-encoded, escaped
-as JSON, line by line). By shape: what is a secret whoever it belongs to. Every search is linear in the text: patterns
-begin with something literal and every repetition is bounded.
+By value: what was named as secret, line by line too, in base64 at any offset and in whatever way the text is encoded:
+the text is read in every spelling (``agent.spelling``), without what a terminal obeys (``agent.escapes``). By shape:
+what is a secret whoever it belongs to. Every search is linear in the text: patterns begin with something literal and
+every repetition is bounded.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, quote_plus
 
+from agent.escapes import Normaliser, normal
 from agent.limits import SECRET_FORM_MOST
+from agent.spelling import Layer, layers, plain, unquoted
 
 HIDDEN = "[hidden]"
 SECRET_LEAST = 6  # shorter values would hide innocent words
@@ -74,6 +76,8 @@ _KEY_BEGIN, _KEY_END, _KEY_MOST = "-----BEGIN ", "-----END ", 20_000
 _KEY_NAME = r"(?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY-----"
 _KEY_GAP = r"(?:\s|\\{1,4}[nrt]){0,8}+"
 _KEY_BODY = rf"(?:{_KEY_GAP}[A-Za-z0-9+/=]{{20,20000}}+){{0,400}}+(?:{_KEY_GAP}[A-Za-z0-9+/=]{{1,20000}}+)?"
+QUOTES = "\\'\""
+_QUOTED = re.compile(r"[\\'\"+ ]")
 _TO_URLSAFE = str.maketrans("+/", "-_")
 _KEY_IN_BASE64 = "LS0tLS1CRUdJTi"  # of "-----BEGIN "
 
@@ -90,6 +94,7 @@ class Redaction:
     def __init__(self, secrets: Iterable[str | None] = ()) -> None:
         self._secrets: set[str] = set()
         self._forms: list[str] = []
+        self._unquoted: list[tuple[str, int]] = []
         for secret in secrets:
             self.hide(secret)
 
@@ -100,6 +105,9 @@ class Redaction:
             return
         self._secrets.add(stripped)
         self._forms = sorted({*self._forms, *forms_of(stripped)}, key=len, reverse=True)
+        inner = stripped.strip(QUOTES)
+        if len(unquoted(inner)) >= SECRET_LEAST and len(stripped) <= BLOB_LEAST and _QUOTED.search(inner):
+            self._unquoted.append((unquoted(inner), len(inner)))
 
     def clean(self, value: Any) -> Any:
         """The value with every secret in its texts replaced, in containers too."""
@@ -121,31 +129,34 @@ class Redaction:
         """Each secret's place in the text, and the place of all by which it is known as one."""
         found: list[Span] = []
         around: list[tuple[Span, Span]] = []
-        for form in self._forms:
-            place = text.find(form)
-            while place >= 0:
-                found.append((place, place + len(form)))
-                place = text.find(form, place + len(form))
-        for needles, pattern in _SHAPES:
-            if any(needle in text for needle in needles):
-                around += [(match.span("s"), match.span()) for match in _compiled(pattern).finditer(text)]
-        if _KEY_BEGIN in text:
-            found += _private_keys(text)
-        if _KEY_IN_BASE64 in text:
-            found += _encoded_keys(text)
+        for layer in layers(text):
+            found += self._named(layer)
+            if not layer.pure:
+                continue
+            for span, about in _shaped(layer.text):
+                around.append((layer.span(*span), layer.span(*about)))
         return [*((span, span) for span in found), *around]
+
+    def _named(self, layer: Layer) -> Iterator[Span]:
+        """Where named secrets stand in a layer."""
+        for form in self._forms:
+            yield from _places(layer, form, 0)
+        bare = layer.unquoted() if self._unquoted else None
+        if bare is not None:
+            for core, least in self._unquoted:
+                yield from _places(bare, core, least)
 
     def stream(self) -> Stream:
         """A redactor for a text that comes in pieces."""
         return Stream(self)
 
     def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """The choke point of the log: a structlog processor."""
-        return {key: self.clean(value) for key, value in event.items()}
+        """The choke point of the log: a structlog processor. Nothing that a terminal obeys gets into a line."""
+        return {key: self.clean(_normal(value)) for key, value in event.items()}
 
 
 class Stream:
-    """Takes a text in pieces and gives it back without secrets, also without those that two pieces share.
+    """Takes a text in pieces and gives it back normalised and without secrets, also without those that pieces share.
 
     It holds back as much as the longest secret; ``end`` gives the rest.
     """
@@ -154,10 +165,11 @@ class Stream:
         self._redaction = redaction
         self._hold = hold
         self._kept = ""
+        self._normaliser = Normaliser()
 
     def feed(self, piece: str) -> str:
         """One more piece; what of the text can be shown already."""
-        self._kept += piece
+        self._kept += self._normaliser.feed(piece)
         if len(self._kept) <= 2 * self._hold:  # so that each character is looked at twice, not once a piece
             return ""
         found, cut = self._redaction.found(self._kept), len(self._kept) - self._hold
@@ -168,7 +180,7 @@ class Stream:
 
     def end(self) -> str:
         """The rest of the text."""
-        rest, self._kept = self._kept, ""
+        rest, self._kept = self._kept + self._normaliser.end(), ""
         return replaced(rest, self._redaction.spans(rest))
 
 
@@ -182,21 +194,51 @@ def replaced(text: str, spans: Iterable[Span]) -> str:
 
 
 def forms_of(secret: str) -> set[str]:
-    """How a secret may stand in a text: as it is, encoded, escaped, or one line of it alone."""
+    """What is looked for in every spelling of a text: the secret, one line of it, and it within base64 and hex."""
     if len(secret) > BLOB_LEAST and "\n" not in secret:
         return {secret}
     raw = secret.encode("utf-8", "replace")
-    escaped = [json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
-    urls = [encode(raw) for encode in (lambda data: quote(data, safe=""), quote, quote_plus)]
-    found = {secret, *escaped, *urls, *(re.sub("%[0-9A-F]{2}", lambda hit: hit[0].lower(), url) for url in urls)}
-    found |= {each.replace("/", "\\/") for each in escaped} | {json.dumps(each)[1:-1] for each in escaped}
+    found = {secret, plain(secret), raw.decode("latin-1"), raw.hex(), raw.hex().upper()}
+    found |= {unicodedata.normalize(form, secret) for form in ("NFC", "NFD")} if not secret.isascii() else set()
     found |= {secret.replace("\n", "\r\n")} | {line.strip() for line in secret.split("\n") if len(line) >= LINE_LEAST}
-    for offset in range(3):  # base64 of something that holds the secret: what the secret alone decides of it
-        core = base64.b64encode(b"\0" * offset + raw).rstrip(b"=").decode()
-        core = core[-(-8 * offset // 6) : 8 * (offset + len(raw)) // 6]
-        if len(core) >= CORE_LEAST:
-            found |= {core, core.replace("+", "-").replace("/", "_"), core.replace("/", "\\/")}
+    for data in (raw, secret.encode("utf-16-le", "replace")):
+        for offset in range(3):  # base64 of something that holds the secret: what the secret alone decides of it
+            core = base64.b64encode(b"\0" * offset + data).rstrip(b"=").decode()
+            core = core[-(-8 * offset // 6) : 8 * (offset + len(data)) // 6]
+            if len(core) >= CORE_LEAST:
+                found |= {core, core.replace("+", "-").replace("/", "_")}
     return {form for form in found if len(form) >= SECRET_LEAST}
+
+
+def _places(layer: Layer, form: str, least: int) -> Iterator[Span]:
+    """Where a form stands in a layer, as places of the text; shorter ones than ``least`` are something else."""
+    place = layer.text.find(form)
+    while place >= 0:
+        start, end = layer.span(place, place + len(form))
+        if end - start >= least:
+            yield start, end
+        place = layer.text.find(form, place + len(form))
+
+
+def _shaped(text: str) -> Iterator[tuple[Span, Span]]:
+    """Where something with a secret's shape stands in the text, and what it is known by."""
+    for needles, pattern in _SHAPES:
+        if any(needle in text for needle in needles):
+            for match in _compiled(pattern).finditer(text):
+                yield match.span("s"), match.span()
+    if _KEY_BEGIN in text:
+        yield from ((span, span) for span in _private_keys(text))
+    if _KEY_IN_BASE64 in text:
+        yield from ((span, span) for span in _encoded_keys(text))
+
+
+def _normal(value: Any) -> Any:
+    """The value with its texts normalised, in containers too."""
+    if isinstance(value, str):
+        return normal(value)
+    if isinstance(value, dict):
+        return {_normal(key): _normal(item) for key, item in value.items()}
+    return [_normal(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _merged(found: list[Span]) -> list[Span]:

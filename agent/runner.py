@@ -11,7 +11,7 @@ from agent.engine.decide import Background, Execute, Look, Record, Rest, Send, W
 from agent.engine.facts import Answer, LookAtActivity, LookAtRetention, Observation, Question, Trouble
 from agent.engine.policy import manual_limit
 from agent.engine.run import InconsistentEvents, Run, fold, newest_moment
-from agent.errors import Bug
+from agent.errors import BadReply, Bug
 from agent.limits import PASS_MOST
 from agent.performer import Performer
 from agent.schedule import zone_of
@@ -45,7 +45,7 @@ class Runner:
         for _ in range(PASS_MOST):
             try:
                 decision = decide(run, self._site.clock.now(), seen, KINDS, self._background(run, claimed))
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            except (ArithmeticError, AttributeError, BadReply, LookupError, TypeError, ValueError) as error:
                 # The snapshot holds settings that no job file can. Raised on, it would stop this tick and every later.
                 self._close_senseless(run_id, f"nothing can be decided on it ({type(error).__name__})")
                 return None

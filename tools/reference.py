@@ -75,6 +75,9 @@ def job_file() -> str:
         "`$PLATFORM_APP_DIR/upsun-agent.toml`. Check it with `upsun-agent validate`. Editors can use",
         "[the JSON Schema](agent.schema.json). An unknown key is an error.",
         "",
+        "Names of operations, tasks, apps and backups hold no slash. No part of an environment's id may be empty, `.`",
+        "or `..`: the request would go to another resource. Messages count steps from 1.",
+        "",
     ]
     tables: list[tuple[str, Table]] = [
         ("[agent]", AGENT),
@@ -166,6 +169,7 @@ OTHER_LINES = {
     "notice-delayed": "A message could not be delivered: `message` says why, `again_at` when it is tried again.",
     "notice-dropped": "A message is for nobody: `reason` says why (mail is off, the channel is gone).",
     "notice-lost": "A message was given up: `message` says why. The next one on its `channel` tells how many were.",
+    "notice-refused": "A mail was refused for good for some recipients: `message` names them. The others have it.",
     "notice-told": "A message was delivered: `channel`, `moment`, `attempt`, `duration_s`.",
     "report-published": "The page that the job file asks for was written to `directory`.",
     "report-not-published": "It could not be written: `message` says why. The tick is none the worse.",

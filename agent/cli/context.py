@@ -16,6 +16,7 @@ from agent.container import Container, read_container
 from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
+from agent.foreign import use
 from agent.logs import Redaction, make_log
 from agent.places import LOG_FILE, URL_VARIABLE, on_server, state_directory
 from agent.records import dataclass, field
@@ -48,6 +49,7 @@ class Context:
 
     def __post_init__(self) -> None:
         """Hide the usual tokens from the start: a command may fail before it reads the job file that names another."""
+        use(self.redaction)
         for variable in TOKEN_VARIABLES:
             self.redaction.hide(self.environ.get(variable))
 

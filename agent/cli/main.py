@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -31,6 +32,7 @@ from agent.cli import (
 )
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
+from agent.cli.streams import complain, escaped
 from agent.errors import UsageError
 from agent.redaction import Redaction
 
@@ -73,6 +75,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting, so that --json and exit codes hold for usage errors too."""
         raise UsageError(message, remedy=f"see: {self.prog} --help")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help and version as everything else is printed: argparse drops what it cannot write."""
+        from agent.cli.terminal import Terminal  # noqa: PLC0415  late: most calls ask for no help
+
+        if message and file is not sys.stderr:
+            Terminal().raw(message)
+        elif message:
+            complain(message.rstrip("\n"))
 
 
 def build() -> Parser:
@@ -117,12 +128,25 @@ def commands(parser: argparse.ArgumentParser | None = None, before: str = "") ->
     return found
 
 
+#: Options that name files, and what a command is called with: any bytes will do.
+_BYTES_TOO = frozenset({"config", "dir", "file", "html", "prometheus", "books", "words", "run"})
+
+
+def _refuse_bytes(options: argparse.Namespace) -> None:
+    """Raise UsageError for an argument that is not UTF-8: names, reasons and ids are stored and compared as text."""
+    for name, value in vars(options).items():
+        for each in value if isinstance(value, list) else [value]:
+            if name not in _BYTES_TOO and isinstance(each, str) and escaped(each) != each:
+                raise UsageError(f"an argument is not UTF-8: {escaped(each)}", remedy="write it in UTF-8")
+
+
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; every way it can end is an exit code, none is a traceback."""
     redaction = Redaction()
 
     def command() -> int:
         options = build().parse_args(arguments)
+        _refuse_bytes(options)
         return int(options.run(Context(options, os.environ, redaction)))
 
     keeps_journal = list(arguments[:1]) in (["tick"], ["run"])

@@ -15,7 +15,7 @@ from agent.errors import EXIT_OK, ConfigInvalid, RunFailed
 from agent.journal.directory import reading_if_any
 from agent.notify import outbox
 from agent.notify.messages import Message
-from agent.notify.outcome import NotTold, Outcome, Silent, Told
+from agent.notify.outcome import NotTold, Outcome, Partly, Silent, Told
 from agent.records import dataclass
 from agent.report.times import ago
 from agent.report.views import iso
@@ -23,7 +23,7 @@ from agent.report.views import iso
 if TYPE_CHECKING:
     from agent.notify.herald import Herald
 
-WORDS = {Told: "delivered", NotTold: "failed", Silent: "off"}
+WORDS = {Told: "delivered", NotTold: "failed", Partly: "failed", Silent: "off"}
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -93,7 +93,7 @@ def _test(context: Context) -> int:
         raise ConfigInvalid("no channel is named")
     with closing(herald):
         found = list(_tests(notify, herald, [wanted] if wanted is not None else known))
-    code = RunFailed.exit_code if any(isinstance(each.outcome, NotTold) for each in found) else EXIT_OK
+    code = RunFailed.exit_code if any(isinstance(each.outcome, NotTold | Partly) for each in found) else EXIT_OK
     if context.terminal.json_wanted:
         listed = [
             {"channel": each.channel, "kind": each.kind, "outcome": each.word, "message": each.message}

@@ -69,14 +69,26 @@ def _held(context: Context, *, anew: bool = False) -> tuple[Keyring, Held]:
     from agent.ssh.keyring import VARIABLE, Keyring  # noqa: PLC0415  late: cryptography costs five interpreter starts
 
     token = token_in(context.environ, context.token_variable)
-    keyring = Keyring(PrivateDirectory(places(context.environ, "ssh", VARIABLE), VARIABLE))
+    keyring = Keyring(PrivateDirectory(_places(places(context.environ, "ssh", VARIABLE)), VARIABLE))
     client = context.client()
     # A name for the token, not the token: other credentials must not be taken for its own.
-    owner = hashlib.sha256(f"upsun-agent ssh {token}".encode()).hexdigest()[:32]
+    owner = hashlib.sha256(f"upsun-agent ssh {token}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
     try:
         return keyring, keyring.hold(client.certificate, owner, context.clock.now(), anew=anew)
     finally:
         client.close()
+
+
+def _places(candidates: list[str]) -> list[str]:
+    """The absolute paths of those directories that ssh can be told of; raises ConfigInvalid where it can of none."""
+    from agent.ssh.configuration import fault_of  # noqa: PLC0415  late, as below
+    from agent.ssh.keyring import VARIABLE  # noqa: PLC0415  same
+
+    usable = [os.path.abspath(each) for each in candidates if fault_of(os.path.abspath(each)) is None]
+    if not usable:
+        text = f"the directory {candidates[0]!r} {fault_of(os.path.abspath(candidates[0]))}"
+        raise ConfigInvalid(text, remedy=f"choose another directory with {VARIABLE}")
+    return usable
 
 
 def _whole(context: Context, keyring: Keyring) -> str:
@@ -133,8 +145,8 @@ def _env(context: Context) -> int:
     if context.terminal.json_wanted:
         context.terminal.document(found)
         return EXIT_OK
-    for name, value in found.items():
-        context.terminal.say(f"export {name}={shlex.quote(value)}")
+    exports = [f"export {name}={shlex.quote(value)}\n" for name, value in found.items()]
+    context.terminal.file("".join(exports))  # a shell reads it: every byte counts
     return EXIT_OK
 
 

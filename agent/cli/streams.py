@@ -3,24 +3,94 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 _COLOUR = re.compile(r"(\x1b\[\d*m)")
+_BYTE = re.compile("[\udc80-\udcff]")
 _ODD = "\N{REPLACEMENT CHARACTER}"  # stands for a character that is not shown
 
 
+#: Seconds without a reader after which a pipe that is full and does not block counts as broken.
+PATIENCE = {"stdout": 30.0, "stderr": 10.0}
+
+
 def prepare_streams() -> None:
-    """Make standard streams that take every text: a closed one becomes the null device, as some crons start us."""
+    """Make standard streams that take every text: a closed one becomes the null device, as some crons start us.
+
+    A pipe that does not block, because whoever shares it set it so, is written to its end all the same.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  for the process's life
         elif isinstance(stream, io.TextIOWrapper) and mode == "w":
             stream.reconfigure(errors="backslashreplace")
+            if type(stream) is io.TextIOWrapper:
+                setattr(sys, name, _patient(stream, PATIENCE[name]))
+
+
+def _patient(stream: io.TextIOWrapper, seconds: float) -> io.TextIOWrapper:
+    """The same stream, whose every write waits until its reader takes it; a stream that is no file stays as it is."""
+    inner: object = stream.buffer
+    unbuffered = isinstance(inner, io.FileIO)  # with PYTHONUNBUFFERED
+    if not unbuffered and not isinstance(getattr(inner, "raw", None), io.FileIO):
+        return stream
+    stream.flush()
+    raw = Patient(stream.fileno(), seconds)
+    return io.TextIOWrapper(
+        cast("Any", raw if unbuffered else io.BufferedWriter(raw)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+class Patient(io.RawIOBase):
+    """A file that is written to whether it blocks or not; an OSError after so many seconds in which nobody read."""
+
+    def __init__(self, number: int, seconds: float) -> None:
+        self._number = number
+        self._seconds = seconds
+
+    def write(self, data: Any) -> int:
+        """Write all of the data."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        while left:
+            try:
+                left = left[os.write(self._number, left) :]
+            except BlockingIOError:
+                self._await_room()
+        return size
+
+    def _await_room(self) -> None:
+        import select  # noqa: PLC0415  late: few pipes are full
+
+        poll = select.poll()
+        poll.register(self._number, select.POLLOUT)
+        if not poll.poll(self._seconds * 1000):
+            raise TimeoutError(errno.ETIMEDOUT, f"nobody read from the pipe for {self._seconds:.0f} s")
+
+    def writable(self) -> bool:
+        """Whether it takes data."""
+        return True
+
+    def fileno(self) -> int:
+        """The file's number."""
+        return self._number
+
+    def isatty(self) -> bool:
+        """Whether somebody reads it on a terminal."""
+        return os.isatty(self._number)
 
 
 def give_up(stream: TextIO) -> None:
@@ -34,9 +104,14 @@ def complain(text: str) -> None:
     Steady(sys.stderr).write(f"{harmless(text)}\n")
 
 
+def escaped(text: str) -> str:
+    r"""The text with bytes that are no UTF-8 (of arguments, variables and names of files) as ``\xNN``."""
+    return text if text.isascii() else _BYTE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+
+
 def harmless(text: str, *, coloured: bool = False) -> str:
     """Text that may quote files, variables or arguments, without what a terminal obeys (but for our colours)."""
-    parts = _COLOUR.split(text)
+    parts = _COLOUR.split(escaped(text))
     for place, part in enumerate(parts):
         if not (coloured and place % 2):
             parts[place] = "".join(char if char.isprintable() or char == "\n" else _ODD for char in part)

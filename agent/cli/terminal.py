@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from agent.cli.streams import give_up, harmless
+from agent.cli.streams import escaped, give_up, harmless
 from agent.errors import StateNotWritable
 from agent.report.columns import folded, table
 from agent.report.story import Line, Tone
@@ -22,6 +22,15 @@ from agent.report.story import Line, Tone
 _COLOURS: dict[Tone, str] = {"good": "32", "bad": "31", "odd": "33", "dim": "2"}
 _SIGNS: dict[Tone, str] = {"good": "✓", "bad": "✗", "odd": "!", "dim": "·", "plain": "→"}
 _ASCII: dict[Tone, str] = {"good": "+", "bad": "x", "odd": "!", "dim": ".", "plain": ">"}
+
+
+def _escaped(value: Any) -> Any:
+    """The value with bytes that are no UTF-8 escaped: as half of a pair many readers of JSON refuse them."""
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(item) for key, item in value.items()}
+    return [_escaped(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _put(text: str, *, as_file: bool = False) -> None:
@@ -39,7 +48,8 @@ def _put(text: str, *, as_file: bool = False) -> None:
         raise
     except OSError as error:
         give_up(sys.stdout)
-        raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy="free its disk") from error
+        remedy = "have its reader read on" if isinstance(error, TimeoutError) else "free its disk"
+        raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy=remedy) from error
 
 
 class Terminal:
@@ -55,7 +65,7 @@ class Terminal:
 
     def document(self, value: Any) -> None:
         """The one JSON document of a ``--json`` call."""
-        _put(json.dumps(value, indent=2) + "\n")  # ASCII only: every terminal and every pipe can take it
+        _put(json.dumps(_escaped(value), indent=2) + "\n")  # ASCII only: every terminal and every pipe can take it
 
     def say(self, text: str = "", tone: Tone = "plain") -> None:
         """A line for people; nothing where JSON is wanted."""

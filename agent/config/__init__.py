@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,12 @@ __all__ = [
     "settings_of",
     "text_of",
 ]
+
+
+#: What some editors put before a text; TOML knows none.
+BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+#: A header with single brackets where the job file takes a list of tables.
+_SINGLE = re.compile(r"\s*\[(?!\[)\s*(jobs\s*\.[^\]#]{1,300}?\.\s*[\"']?(?:steps|on-failure)[\"']?)\s*\]\s*(?:#.*)?")
 
 
 def defaults() -> dict[str, Any]:
@@ -104,7 +111,7 @@ def load(path: str) -> JobFile:
 
 
 def text_of(path: str) -> str:
-    """The text of the job file at ``path``; raises ConfigInvalid where it cannot be read or is too large."""
+    """The text of the job file at ``path``, without a byte order mark; raises ConfigInvalid where it cannot be read."""
     try:
         with open(path, "rb") as file:
             data = file.read(JOB_FILE_MOST_BYTES + 1)
@@ -113,7 +120,7 @@ def text_of(path: str) -> str:
     if len(data) > JOB_FILE_MOST_BYTES:
         raise ConfigInvalid(f"{path} is larger than {JOB_FILE_MOST_BYTES} bytes", remedy="split the jobs")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8").removeprefix(BOM)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise JobFileInvalid(path, (Mistake(line, "", "not UTF-8", "save the file as UTF-8"),)) from None
@@ -121,6 +128,7 @@ def text_of(path: str) -> str:
 
 def parse(text: str, path: str = "agent.toml") -> JobFile:
     """The job file with that text; raises ConfigInvalid that lists every mistake."""
+    text = text.removeprefix(BOM)
     return built(path, text, settings_of(text, path))
 
 
@@ -189,6 +197,12 @@ def _tells(data: Mapping[str, Any]) -> bool:
 
 def _syntax_mistake(error: Exception, text: str) -> Mistake:
     message = str(error) or "nested too deep"
+    for number, header in enumerate(text.split("\n"), 1):
+        single = _SINGLE.fullmatch(header) if message.startswith("Cannot ") else None
+        if single is not None:
+            return Mistake(
+                number, "", f"[{single[1]}] is one table, and a list of steps is wanted", _doubled(single[1])
+            )
     head, _, place = message.rpartition(" (at ")
     if not head:
         return Mistake(1, "", f"no TOML: {message[:200]}", "")
@@ -197,9 +211,30 @@ def _syntax_mistake(error: Exception, text: str) -> Mistake:
     return Mistake(line, "", f"no TOML: {head[:200]}", "")
 
 
+def _doubled(name: str) -> str:
+    """The remedy for a header with single brackets."""
+    return f"write [[{name}]], with two brackets, before each step"
+
+
 def _located(problem: Problem, positions: Positions) -> Mistake:
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.path).lstrip(".")
-    return Mistake(positions.line(problem.path), key, problem.message, problem.remedy)
+    remedy = problem.remedy
+    if problem.path[:1] == ("jobs",) and problem.path[2:] in {("steps",), ("on-failure",)}:
+        remedy = _doubled(".".join(str(part) for part in problem.path)) if "not a table" in problem.message else remedy
+    return Mistake(positions.line(problem.path), key_of(problem.path), problem.message, remedy)
+
+
+def key_of(path: tuple[str | int, ...]) -> str:
+    """A key in words: steps are counted from 1, as everywhere else."""
+    words = ""
+    for place, part in enumerate(path):
+        if isinstance(part, str):
+            follows = place + 1 < len(path) and isinstance(path[place + 1], int)
+            words += "" if follows and part == "steps" else f".{part}"
+        elif place and path[place - 1] in {"steps", "on-failure"}:
+            words += f" step {part + 1} "
+        else:
+            words += f" item {part + 1}"
+    return words.replace(" .", " ").lstrip(".").rstrip()
 
 
 def _job(name: str, settings: Mapping[str, Any]) -> Job:

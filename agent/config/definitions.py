@@ -8,6 +8,7 @@ from agent.config.shapes import Boolean, Choice, Duration, Either, Field, ListOf
 from agent.config.where import STATE
 from agent.engine.windows import DAYS, dates_fault
 from agent.limits import COMMAND_MOST, EXPRESSION_MOST, ID_MOST, PAGE_MOST, REPORT_DAYS, REPORT_DAYS_MOST
+from agent.names import id_fault, name_fault, place_fault
 from agent.schedule import expression_fault, zone_fault
 
 NAME = Text(r"[a-z][a-z0-9-]{0,62}", "a name of lower-case letters, digits and hyphens that begins with a letter", 63)
@@ -17,7 +18,8 @@ TYPES = ("production", "staging", "development")
 RETRIES_MOST = 5
 
 
-ENVIRONMENT = Text(r"[^\s\x00-\x1f\x7f]+", "the id of an environment", ID_MOST)
+ENVIRONMENT = Text(r"[^\s\x00-\x1f\x7f]+", "the id of an environment", ID_MOST, rule=place_fault)
+NEW_ENVIRONMENT = Text(ENVIRONMENT.pattern, ENVIRONMENT.what, ID_MOST, rule=id_fault)
 WINDOW = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "a window of the day such as 22:00-05:00", 11)
 DAYS_OF_WEEK = ListOf(Choice(DAYS))
 DATES = Text(
@@ -74,7 +76,7 @@ VARIABLES = MapOf(
 SOURCE_OPERATION = Table(
     {
         "name": Field(
-            Text(what="the name of a source operation", most=200),
+            Text(what="the name of a source operation", most=200, rule=name_fault),
             "The operation's name in .upsun/config.yaml.",
             None,
             True,
@@ -109,7 +111,7 @@ MERGE = Table(
 
 BRANCH = Table(
     {
-        "name": Field(ENVIRONMENT, "The new environment's id.", None, True),
+        "name": Field(NEW_ENVIRONMENT, "The new environment's id.", None, True),
         "title": Field(Text(most=200), "Its title; without one it is the id."),
         "type": Field(Choice(("development", "staging")), "Its type; without one the platform chooses."),
         "data": Field(Boolean(), "Clone the parent's data into it.", default=True),
@@ -132,7 +134,9 @@ RESTORE = Table(
         "allow-restore": Field(
             Boolean(), "Must be true: what was written since the backup is lost.", default=False, required=True
         ),
-        "backup": Field(Text(most=ID_MOST), "The backup's id; without one it is the one that this run proved."),
+        "backup": Field(
+            Text(most=ID_MOST, rule=name_fault), "The backup's id; without one it is the one that this run proved."
+        ),
         "code": Field(Boolean(), "Put back the built app and its variables too, not the data only.", default=True),
         "resources": Field(Boolean(), "Put back the resources too.", default=False),
         **_policy(retries=0),
@@ -141,8 +145,8 @@ RESTORE = Table(
 
 RUNTIME_OPERATION = Table(
     {
-        "app": Field(Text(most=200), "The app or worker that defines it.", None, True),
-        "name": Field(Text(most=200), "The operation's name.", None, True),
+        "app": Field(Text(most=200, rule=name_fault), "The app or worker that defines it.", None, True),
+        "name": Field(Text(most=200, rule=name_fault), "The operation's name.", None, True),
         "parameters": Field(ListOf(Text(r"[^\x00]*", most=1000), distinct=False), "Its parameters.", ()),
         **_policy(retries=0),
     }
@@ -150,7 +154,7 @@ RUNTIME_OPERATION = Table(
 
 TASK = Table(
     {
-        "name": Field(Text(most=200), "The task's name in .upsun/config.yaml.", None, True),
+        "name": Field(Text(most=200, rule=name_fault), "The task's name in .upsun/config.yaml.", None, True),
         "variables": Field(VARIABLES, 'Variables for the task, by group: { env = { NAME = "value" } }.', default={}),
         **_policy(retries=0),
     }

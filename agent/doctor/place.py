@@ -138,7 +138,7 @@ def _journal(directory: str, identity: Identity, now: datetime) -> Iterator[Find
     if not os.path.lexists(path) or not os.path.getsize(path):
         return  # the first tick begins it
     try:
-        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=5.0)) as db:
+        with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, timeout=5.0)) as db:
             missing = tables_missing(db)
             row = None if missing else db.execute("SELECT project, environment, app FROM glance").fetchone()
             anew = None if missing else db.execute("SELECT value FROM notes WHERE key = ?", (BEGUN_ANEW,)).fetchone()

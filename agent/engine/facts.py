@@ -297,7 +297,7 @@ class Routes:
 class Page:
     """What came of asking for a page: its status, and whether the text was there.
 
-    ``status`` is None where no answer came; ``fault`` says why.
+    ``status`` is None where no answer came; ``fault`` says why, or why its text could not be read.
     """
 
     status: int | None

@@ -59,9 +59,12 @@ class Door:
         return value
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Outcome:
-        """One request, once. A redirect is an answer like any other: messages go to no other place than configured."""
+        """One request, once. The status decides: a receiver that says 2xx has the message, whatever its body is.
+
+        A redirect is an answer like any other: messages go to no other place than configured.
+        """
         try:
-            reply = self.transport.send("POST", url, headers=headers, content=body, deadline=seconds)
+            reply = self.transport.status("POST", url, headers=headers, content=body, deadline=seconds)
         except NoAnswer as error:
             return NotTold(self.clean(str(error)))
         if 200 <= reply.status < 300:  # noqa: PLR2004

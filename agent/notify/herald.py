@@ -23,9 +23,9 @@ from agent.limits import NOTICE_DEADLINE, NOTICES_BUDGET, NOTICES_RESERVE, RECHE
 from agent.notify import outbox
 from agent.notify.door import Door, Unusable
 from agent.notify.messages import TELLING, Message, messages, state_lost, suspended
-from agent.notify.outcome import NotTold, Outcome, Silent, Told
+from agent.notify.outcome import NotTold, Outcome, Partly, Silent, Told
 from agent.notify.words import Letter
-from agent.records import dataclass
+from agent.records import dataclass, replace
 
 MODULES = {"healthchecks": "healthchecks", "webhook": "webhook", "slack": "slack", "email": "mail"}
 ROWS_MOST = 1000  # runs of a job that are looked at for its last outcome: slots of a paused job are skipped runs
@@ -112,8 +112,10 @@ class Herald:
     def next_at(self, journal: Journal) -> datetime:
         """When a tick has something to tell, or to try again; far ahead where nothing waits."""
         now, facts = self._clock.now(), journal.notes("outbox")
-        heads = {message.channel: message for message in reversed(outbox.waiting(facts))}  # the rest comes after them
-        moments = [outbox.next_attempt(message, now) for message in heads.values()]
+        found = outbox.waiting(facts)
+        heads = {each.channel: each for each in reversed(found) if not each.to}  # the rest comes after them
+        partly = [each for each in found if each.to]
+        moments = [outbox.next_attempt(message, now) for message in [*heads.values(), *partly]]
         heartbeat = self._notify.heartbeat
         if heartbeat is not None and self._whose.jobs_here:
             moments.append(outbox.next_beat(journal.notes(outbox.BEAT), heartbeat.every, now))
@@ -174,10 +176,12 @@ class Herald:
             if self._room(end) < SECOND:
                 return
             if outbox.rests(message, now):
+                if message.to:
+                    continue  # most have it: what follows goes to them at once
                 held_up.add(message.channel)  # what follows on the channel comes after it
             if message.channel in held_up:
                 continue
-            if not self._deliver(journal, message, min(NOTICE_DEADLINE, self._room(end))):
+            if not self._deliver(journal, message, min(NOTICE_DEADLINE, self._room(end))) and not message.to:
                 held_up.add(message.channel)
 
     def _room(self, end: float) -> float:
@@ -206,15 +210,40 @@ class Herald:
                 self._change(journal, message, outbox.dropped(message))
                 self._log.info("notice-dropped", **keys, reason=reason)
                 return True
+            case Partly(reason, again, refused):
+                lost = outbox.given_up(journal.notes(outbox.LOST), message, reason, now) if refused else {}
+                if refused:
+                    self._log.warning("notice-refused", **keys, message=reason, attempt=message.attempts + 1)
+                if again:
+                    self._delay(journal, replace(message, to=again), reason, keys, lost)
+                else:
+                    self._change(journal, message, lost)
+                return True
             case NotTold(reason, for_good):
-                spread = random.random()  # noqa: S311  spreads load, keeps no secret
-                later = None if for_good else outbox.failed(message, reason, now, spread)
-                if later is None:
+                if for_good:
                     return self._lose(journal, message, reason, keys)
-                self._change(journal, message, outbox.kept(later))
-                again = later.again_at.isoformat(timespec="seconds") if later.again_at else None
-                self._log.warning("notice-delayed", **keys, message=reason, attempt=later.attempts, again_at=again)
-                return False
+                return self._delay(journal, message, reason, keys)
+
+    def _delay(
+        self,
+        journal: Journal,
+        message: Message,
+        reason: str,
+        keys: Mapping[str, str],
+        lost: Mapping[str, str | None] | None = None,
+    ) -> bool:
+        """Have the message wait for another attempt, or give it up; True where it is given up.
+
+        ``lost`` is what changes too: some of its recipients are given up already.
+        """
+        spread = random.random()  # noqa: S311  spreads load, keeps no secret
+        later = outbox.failed(message, reason, self._clock.now(), spread)
+        if later is None:
+            return self._lose(journal, message, reason, keys)
+        self._change(journal, message, {**(lost or {}), **outbox.kept(later)})
+        again = later.again_at.isoformat(timespec="seconds") if later.again_at else None
+        self._log.warning("notice-delayed", **keys, message=reason, attempt=later.attempts, again_at=again)
+        return False
 
     def _lose(self, journal: Journal, message: Message, reason: str, keys: Mapping[str, str]) -> bool:
         """Give the message up; the next one may still be wanted."""

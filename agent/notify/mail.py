@@ -12,7 +12,7 @@ from email.utils import format_datetime
 
 from agent.config.notices import Channel
 from agent.notify.door import Door, Unusable
-from agent.notify.outcome import NotTold, Outcome, Silent, Told
+from agent.notify.outcome import NotTold, Outcome, Partly, Silent, Told
 from agent.notify.words import BAD, Letter, subject, text
 from agent.upsun.transport import NoAnswer, bounded
 
@@ -39,36 +39,57 @@ def deliver(letter: Letter, channel: Channel, door: Door, seconds: float) -> Out
     place = relay(door.environ)
     if place is None:
         return Silent(f"mail is off here ({HOST} is empty); it is on in production, or with enable_smtp")
+    left = letter.message.to
+    to = tuple(each for each in channel.to if each in left or not left)
+    if not to:
+        return Told("the recipients that were left are not in the job file any more")
     mail = compose(letter, channel, door)
     try:
         with bounded(seconds):
-            return _hand_over(mail, channel, place, seconds)
+            refused = _hand_over(mail, channel.sender, to, place, seconds)
+        return _partly(to, refused, delivered=True) if refused else Told()
     except NoAnswer as error:
         return NotTold(str(error))
     except smtplib.SMTPResponseException as error:
         return NotTold(f"the relay answered {error.smtp_code}", for_good=error.smtp_code in PERMANENT)
     except smtplib.SMTPRecipientsRefused as error:
-        codes = {code for code, _ in error.recipients.values()}
-        listed = ", ".join(str(code) for code in sorted(codes))
-        hopeless = all(code in PERMANENT for code in codes)
-        return NotTold(f"the relay refused every recipient: {listed}", for_good=hopeless)
+        return _partly(to, error.recipients, delivered=False)
     except (smtplib.SMTPException, OSError, UnicodeError) as error:
         return NotTold(f"the relay could not be talked to: {type(error).__name__}")
 
 
-def _hand_over(mail: EmailMessage, channel: Channel, place: tuple[str, int], seconds: float) -> Outcome:
-    """What came of it; the mail is handed over once the relay has taken its text, whatever follows."""
+def _partly(to: tuple[str, ...], codes: Mapping[str, tuple[int, bytes]], *, delivered: bool) -> Outcome:
+    """What came of a mail that the relay did not take for everybody.
+
+    Args:
+        to: whom it was for.
+        codes: the answers about those that were refused.
+        delivered: whether the others have got it.
+    """
+    refused = tuple(each for each in to if each in codes and codes[each][0] in PERMANENT)
+    again = tuple(each for each in to if each not in refused and (each in codes or not delivered))
+    listed = ", ".join(sorted({str(code) for code, _ in codes.values()}))
+    if len(refused) == len(to) or (len(again) == len(to) and not delivered):
+        return NotTold(f"the relay refused every recipient: {listed}", for_good=not again)
+    named = "; ".join(f"{each}: {codes[each][0]}" for each in to if each in codes)
+    return Partly(f"the relay refused {len(codes)} of {len(to)} recipients ({named})", again, refused)
+
+
+def _hand_over(
+    mail: EmailMessage, sender: str, to: tuple[str, ...], place: tuple[str, int], seconds: float
+) -> Mapping[str, tuple[int, bytes]]:
+    """Return whom the relay refused, and its answers; the mail is handed over once the relay has taken its text."""
     client = smtplib.SMTP(timeout=seconds, local_hostname=_own_name())
     try:
         client.connect(*place)
-        refused = client.send_message(mail, channel.sender, list(channel.to))
+        refused: Mapping[str, tuple[int, bytes]] = client.send_message(mail, sender, list(to))
     except BaseException:
         client.close()
         raise
     with suppress(smtplib.SMTPException, OSError):
         client.quit()
     client.close()
-    return Told(f"{len(refused)} of {len(channel.to)} recipients were refused" if refused else "")
+    return refused
 
 
 def compose(letter: Letter, channel: Channel, door: Door) -> EmailMessage:

@@ -28,6 +28,7 @@ class Message:
 
     ``id`` is the same whenever the same thing is told on the same channel, so that a receiver can drop a double.
     ``attempts`` have failed so far, the last one for ``reason``; the next may be made from ``again_at`` on.
+    ``to`` names the recipients that are left where others have got it; empty means all of the channel.
     """
 
     id: str
@@ -40,13 +41,15 @@ class Message:
     attempts: int = 0
     again_at: datetime | None = None
     reason: str = ""
+    to: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """The message as the outbox keeps it."""
         again = self.again_at.isoformat() if self.again_at else None
         data = {"id": self.id, "channel": self.channel, "moment": self.moment, "job": self.job, "run": self.run}
         data |= {"at": self.at.isoformat(), "text": self.text}
-        return json.dumps({**data, "attempts": self.attempts, "again_at": again, "reason": self.reason})
+        left = {"to": list(self.to)} if self.to else {}
+        return json.dumps({**data, **left, "attempts": self.attempts, "again_at": again, "reason": self.reason})
 
     @classmethod
     def from_json(cls, text: str) -> Message:
@@ -55,15 +58,16 @@ class Message:
             data: Any = json.loads(text)
             again = data["again_at"]
             words = [data[key] for key in ("id", "channel", "moment", "job", "run", "text", "reason")]
-            attempts, at = data["attempts"], datetime.fromisoformat(data["at"])
+            attempts, at, left = data["attempts"], datetime.fromisoformat(data["at"]), data.get("to", [])
             again_at = None if again is None else datetime.fromisoformat(again)
         except (KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"no message: {type(error).__name__}") from None
-        whole = all(isinstance(word, str) for word in words) and isinstance(attempts, int)
+        whole = isinstance(left, list) and all(isinstance(word, str) for word in [*words, *left])
+        whole = whole and isinstance(attempts, int)
         if not whole or words[2] not in MOMENTS or any(each and each.tzinfo is None for each in (at, again_at)):
             raise ValueError("no message: a part of it has the wrong kind")
         identity, channel, moment, job, run, said, reason = words
-        return cls(identity, channel, moment, job, run, at, said, attempts, again_at, reason)
+        return cls(identity, channel, moment, job, run, at, said, attempts, again_at, reason, tuple(left))
 
 
 def run_uuid(owner: Iterable[str], run: str) -> str:

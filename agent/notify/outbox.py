@@ -68,8 +68,12 @@ def _age(message: Message) -> datetime:
 
 
 def delivered(message: Message) -> Changes:
-    """What changes when a message was delivered: it waits no longer, and what was lost before has been told."""
-    return {f"{WAITING}{message.id}": None, f"{LOST}{message.channel}": None}
+    """What changes when a message was delivered: it waits no longer, and what was lost before has been told.
+
+    One that was for the last of several recipients says nothing about the others.
+    """
+    told: Changes = {} if message.to else {f"{LOST}{message.channel}": None}
+    return {f"{WAITING}{message.id}": None, **told}
 
 
 def dropped(message: Message) -> Changes:

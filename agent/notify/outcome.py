@@ -21,10 +21,19 @@ class NotTold:
 
 
 @dataclass(frozen=True, slots=True)
+class Partly:
+    """Not every recipient got it: those of ``again`` may get it later, those of ``refused`` never will."""
+
+    reason: str
+    again: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Silent:
     """The channel is off here, which is no failure."""
 
     reason: str
 
 
-Outcome = Told | NotTold | Silent
+Outcome = Told | NotTold | Partly | Silent

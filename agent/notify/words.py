@@ -7,13 +7,13 @@ from typing import Any
 
 from agent.engine.events import Event
 from agent.engine.run import Run
+from agent.foreign import one_line
 from agent.limits import NOTICE_BODY_MOST, TAIL_LINES, TEXT_MOST
 from agent.notify.messages import Message, Moment
 from agent.records import dataclass
 from agent.report.durations import between
 from agent.report.story import step_words, tell
 from agent.report.views import iso
-from agent.upsun.replies import clean
 
 SUBJECT_MOST = 180  # characters: what a phone shows of a mail, and more
 VERSION = 1  # of the document; raised when a field changes its meaning
@@ -49,15 +49,15 @@ class Letter:
     @property
     def place(self) -> str:
         """Where it happened, in words."""
-        return clean(f"{self.environment} ({self.project})")
+        return one_line(f"{self.environment} ({self.project})")
 
 
 def subject(letter: Letter) -> str:
     """The message in one line."""
     message = letter.message
-    said = clean(message.text)
+    said = one_line(message.text)
     tail = f": {said}" if said and message.moment in BAD else ""
-    phrase = _PHRASES[message.moment].format(job=clean(message.job), place=letter.place)
+    phrase = _PHRASES[message.moment].format(job=one_line(message.job), place=letter.place)
     return _cut(f"{phrase}{tail}", SUBJECT_MOST)
 
 
@@ -69,8 +69,8 @@ def story(letter: Letter) -> list[str]:
     for event in letter.events:
         line = tell(event, letter.run.job)
         if line is not None:
-            lines.append(f"{event.at:%H:%M:%S}  {_cut(clean(line.text), TEXT_MOST)}")
-            lines += [f"          {clean(line.remedy)}"] if line.remedy else []
+            lines.append(f"{event.at:%H:%M:%S}  {_cut(one_line(line.text), TEXT_MOST)}")
+            lines += [f"          {one_line(line.remedy)}"] if line.remedy else []
     return lines if len(lines) <= TAIL_LINES else ["…", *lines[-TAIL_LINES:]]
 
 
@@ -79,17 +79,17 @@ def text(letter: Letter) -> str:
     message, closed = letter.message, letter.run.closed if letter.run else None
     lines = [subject(letter), ""]
     if message.run:
-        lines.append(f"run {clean(message.run)} at {message.at:%Y-%m-%d %H:%M:%S} UTC")
+        lines.append(f"run {one_line(message.run)} at {message.at:%Y-%m-%d %H:%M:%S} UTC")
     if message.text and message.moment not in BAD:
-        lines.append(clean(message.text))
+        lines.append(one_line(message.text))
     if closed is not None and closed.remedy:
-        lines.append(f"what helps: {clean(closed.remedy)}")
+        lines.append(f"what helps: {one_line(closed.remedy)}")
     if letter.lost:
         lines.append(f"{letter.lost} earlier messages on this channel were given up: see upsun-agent notify list")
     told = story(letter)
     lines += ["", *told] if told else []
     if message.run:
-        lines += ["", f"more: upsun-agent show {clean(message.run)}"]
+        lines += ["", f"more: upsun-agent show {one_line(message.run)}"]
     return _cut("\n".join(lines), NOTICE_BODY_MOST)
 
 
@@ -112,8 +112,8 @@ def document(letter: Letter) -> dict[str, Any]:
         "trigger": run.trigger if run else None,
         "outcome": closed.outcome if closed else None,
         "failure": closed.failure if closed else None,
-        "message": clean(message.text),
-        "remedy": clean(closed.remedy) if closed else "",
+        "message": one_line(message.text),
+        "remedy": one_line(closed.remedy) if closed else "",
         "duration_s": _seconds(between(run.opened_at, closed.at)) if closed and run else None,
         "steps": [_step(run, index) for index in range(len(run.steps))] if run else [],
         "subject": subject(letter),
@@ -125,11 +125,11 @@ def _step(run: Run, index: int) -> dict[str, Any]:
     step = run.steps[index]
     return {
         "step": index + 1,
-        "what": clean(step_words(run.job, index)),
+        "what": one_line(step_words(run.job, index)),
         "phase": step.phase,
         "outcome": step.outcome,
         "failure": step.failure,
-        "message": clean(step.message),
+        "message": one_line(step.message),
         "activity": step.activity,
     }
 

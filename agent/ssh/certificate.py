@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization.ssh import (
 )
 
 from agent.errors import BadReply
+from agent.foreign import one_line
 from agent.limits import CERTIFICATE_MOST
 from agent.records import dataclass
-from agent.upsun.replies import clean
 
 #: A certificate with less left than this is renewed, as the official CLI does.
 RENEWED_BEFORE = timedelta(seconds=120)
@@ -72,14 +72,14 @@ def read_certificate(text: str) -> Certificate:
         found.verify_cert_signature()
         public = found.public_key()
     except (ValueError, UnsupportedAlgorithm, InvalidSignature) as error:
-        raise BadReply(f"the certificate does not read: {clean(str(error)) or type(error).__name__}") from None
+        raise BadReply(f"the certificate does not read: {one_line(str(error)) or type(error).__name__}") from None
     if not isinstance(public, Ed25519PublicKey):
         raise BadReply("the certificate is for a key of another kind than ours (ed25519)")
     return Certificate(
         text=text.strip() + "\n",
-        key_id=clean(found.key_id.decode("utf-8", "replace")),
+        key_id=one_line(found.key_id.decode("utf-8", "replace")),
         serial=found.serial,
-        principals=tuple(clean(each.decode("utf-8", "replace")) for each in found.valid_principals),
+        principals=tuple(one_line(each.decode("utf-8", "replace")) for each in found.valid_principals),
         valid_after=_moment(found.valid_after),
         valid_before=_moment(found.valid_before),
         public_key=public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH),

@@ -7,12 +7,15 @@ import pwd
 import re
 import shlex
 from collections.abc import Mapping
+from glob import glob
 from pathlib import Path
 
+from agent.errors import ConfigInvalid
 from agent.private import write_whole
-from agent.ssh.keyring import KEY, Keyring
+from agent.ssh.keyring import KEY, VARIABLE, Keyring
 
 HOSTS = ("*.platform.sh", "*.upsun.com")
+PINNED = "UPSUN_AGENT_KNOWN_HOSTS"
 BEGIN, END = "# BEGIN: upsun-agent", "# END: upsun-agent"
 _BLOCK = re.compile(rf"^{re.escape(BEGIN)}$.*?^{re.escape(END)}$\n?", re.MULTILINE | re.DOTALL)
 
@@ -23,41 +26,73 @@ def hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
     return (named,) if named and not re.search(r"[\s\"#]", named) else HOSTS
 
 
-def _quoted(path: str) -> str:
-    """A path as ssh_config takes it."""
-    return f'"{path}"' if re.search(r"\s", path) else path
+def fault_of(path: str) -> str | None:
+    """Return why ssh_config cannot hold the path (ssh_config(5): nothing escapes ``${``), or None where it can."""
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", path):
+        return "holds a line break or another control character"
+    if re.search("[\ud800-\udfff]", path):
+        return "is not UTF-8"
+    return "holds ${, which ssh takes for a variable" if "${" in path else None
+
+
+def _quoted(path: str, variable: str = VARIABLE) -> str:
+    """A path as one argument of ssh_config; raises ConfigInvalid where nothing can quote it."""
+    fault = fault_of(path)
+    if fault is not None:
+        raise ConfigInvalid(f"the path {path!r} {fault}", remedy=f"choose another one with {variable}")
+    if re.fullmatch(r"[A-Za-z0-9/._~@%:+,=-]+", path):
+        return path
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _file(path: str, variable: str = VARIABLE) -> str:
+    """The value of a key that names a file, where ``%`` begins a token (TOKENS in ssh_config(5))."""
+    return _quoted(path.replace("%", "%%"), variable)
+
+
+def _included(path: str) -> str | None:
+    """The value of ``Include``, which is a pattern (glob(7)); None where none means this file alone.
+
+    From OpenSSH 9.9 on ``%`` begins a token here too, and before it does not: a range of characters stands for it.
+    """
+    if fault_of(path) is not None or ("%" in path and "\\" in path):
+        return None
+    pattern = re.sub(r"[*?\[]", r"[\g<0>]", path.replace("\\", "\\\\")).replace("%", "[$-&]")
+    return None if "%" in path and glob(pattern) != [path] else _quoted(pattern)
 
 
 def write_configuration(keyring: Keyring, environ: Mapping[str, str]) -> str:
     """Write the files that ssh reads, and return the one for ``ssh -F``.
 
-    ``config`` is for being included; ``whole`` takes in the user's and the system's configuration after it, for
-    ``ssh -F`` leaves both out. Host keys are remembered at first sight in a file of our own, and a key that changed is
+    ``config`` is for being included; ``whole`` is the same with the user's and the system's configuration after it, for
+    ``ssh -F`` leaves both out. Raises ConfigInvalid where ssh cannot be told of a path.
+    Host keys are remembered at first sight in a file of our own, and a key that changed is
     refused; ``UPSUN_AGENT_KNOWN_HOSTS`` names a file with the keys that count instead.
     """
-    directory, pinned = keyring.directory, environ.get("UPSUN_AGENT_KNOWN_HOSTS")
+    directory, pinned = keyring.directory, environ.get(PINNED)
+    known = _file(pinned, PINNED) if pinned else _file(f"{directory}/known_hosts")
     block = [
         f"Host {' '.join(hosts(environ))}",
-        f"  IdentityFile {_quoted(f'{directory}/{KEY}')}",
-        f"  CertificateFile {_quoted(f'{directory}/{KEY}-cert.pub')}",
+        f"  IdentityFile {_file(f'{directory}/{KEY}')}",
+        f"  CertificateFile {_file(f'{directory}/{KEY}-cert.pub')}",
         "  IdentitiesOnly yes",
-        f"  UserKnownHostsFile {_quoted(pinned or f'{directory}/known_hosts')}",
+        f"  UserKnownHostsFile {known}",
         f"  StrictHostKeyChecking {'yes' if pinned else 'accept-new'}",
     ]
     if not pinned:
         keyring.provide("known_hosts")  # or ssh makes it, for others to read
     keyring.write("config", "\n".join([*block, "Host *", ""]))
     home = environ.get("HOME")
-    others = [f"{home}/.ssh/config"] if home and "\n" not in home else []
-    lines = [f"Include {_quoted(path)}" for path in [f"{directory}/config", *others, "/etc/ssh/ssh_config"]]
-    keyring.write("whole", "\n".join([lines[0], *(f"Match all\n{line}" for line in lines[1:]), ""]))
+    others = [_included(path) for path in [*([f"{home}/.ssh/config"] if home else []), "/etc/ssh/ssh_config"]]
+    keyring.write("whole", "\n".join([*block, *(f"Match all\nInclude {each}" for each in others if each), ""]))
     return f"{directory}/whole"
 
 
 def variables(whole: str) -> dict[str, str]:
     """The variables by which git and rsync use that configuration."""
-    command = f"ssh -F {shlex.quote(whole)}"
-    return {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh", "RSYNC_RSH": command}
+    plain = shlex.quote(whole) == whole
+    rsync = whole if plain else "'" + whole.replace("'", "''") + "'"  # rsync has quotes of its own (-e in rsync(1))
+    return {"GIT_SSH_COMMAND": f"ssh -F {shlex.quote(whole)}", "GIT_SSH_VARIANT": "ssh", "RSYNC_RSH": f"ssh -F {rsync}"}
 
 
 def with_configuration(command: list[str], whole: str) -> list[str]:
@@ -85,8 +120,10 @@ def include(keyring: Keyring, environ: Mapping[str, str]) -> tuple[str, bool] | 
         return None
     if not os.access(home, os.W_OK | os.X_OK):
         return None
-    path = Path(home, ".ssh", "config")
-    block = f"{BEGIN}\nMatch all\nInclude {_quoted(f'{keyring.directory}/config')}\nMatch all\n{END}\n"
+    path, ours = Path(home, ".ssh", "config"), _included(f"{keyring.directory}/config")
+    if ours is None or "%" in keyring.directory:  # what one version reads, the next one ends with
+        return None
+    block = f"{BEGIN}\nMatch all\nInclude {ours}\nMatch all\n{END}\n"
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         before = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -61,6 +61,9 @@ class HttpCheckStep:
         if page.status not in wanted:
             text = f"{url} answered {page.status}, not {' or '.join(str(each) for each in wanted)}"
             return Failed("check-failed", text, _look(str(url)))
+        if not page.found and page.fault:
+            text = f"{url} answered {page.status}, but its text cannot be read: {page.fault}"
+            return Failed("check-failed", text, _look(str(url)))
         if not page.found:
             return Failed(
                 "check-failed", f"{url} answered {page.status} without the text {contains!r}", _look(str(url))

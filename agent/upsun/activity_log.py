@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -13,8 +12,6 @@ from agent.records import dataclass
 from agent.redaction import Redaction
 from agent.upsun.client import Client
 from agent.upsun.paths import project_path, segment
-
-_TERMINAL = re.compile(r"\x1b(?:\[[0-9;?]{0,30}[A-Za-z]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\))")  # colours, titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +46,8 @@ def read_activity_log(client: Client, project: str, activity: str, redaction: Re
 
 
 def plain(text: str) -> str:
-    """Text for a terminal as lines, without what colours it or moves the cursor."""
-    lines = _TERMINAL.sub("", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(8).split("\n")
-    return "\n".join(line.rstrip() for line in lines)
+    """Lines of a log without tabs, and without blanks at their end."""
+    return "\n".join(line.rstrip() for line in text.expandtabs(8).split("\n"))
 
 
 def _items(lines: list[bytes]) -> Iterator[dict[str, Any]]:

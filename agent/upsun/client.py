@@ -21,6 +21,7 @@ from agent.errors import (
 from agent.limits import (
     BACKOFF_FIRST,
     BACKOFF_MOST,
+    BODY_MOST_BYTES,
     CERTIFICATE_MOST,
     READ_ATTEMPTS,
     REQUEST_DEADLINE,
@@ -195,8 +196,10 @@ class Client:
         path = environment_path(project, environment, "/deployments/current")
         return read_routes(document(self._get(path, "deployment"), "deployment"))
 
-    def page(self, url: str, within: float) -> Reply:
+    def page(self, url: str, within: float, *, body: bool = True) -> Reply:
         """The answer of a site, which is not the API: no bearer is sent, nothing is repeated, no redirect followed.
+
+        Without ``body`` its head is enough; else what of its body came in time, and within bounds.
 
         Raises:
             NoAnswer: none came within so many seconds.
@@ -204,8 +207,11 @@ class Client:
         """
         if self.left < within + 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
+        headers = {"Accept": "*/*"}
         with settings_named():
-            return self._transport.send("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
+            if not body:
+                return self._transport.status("GET", url, headers=headers, content=None, deadline=within)
+            return self._transport.some(url, headers=headers, most=BODY_MOST_BYTES, deadline=within)
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
         """How many manual backups the project keeps, by environment type, as far as the settings say."""

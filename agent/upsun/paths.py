@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from agent.errors import BadReply
+from agent.names import id_fault
+
 
 def segment(name: str) -> str:
-    """An id or name as one segment of a path."""
+    """An id or name as one segment of a path.
+
+    Options and the job file are checked where they are read; this holds for what an answer or the journal says too.
+
+    Raises:
+        BadReply: it would lead to another resource.
+    """
+    fault = id_fault(name)
+    if fault is not None:
+        raise BadReply(f"{name[:40]!r} is not a valid name in a path: it {fault}")
     return quote(name, safe="")
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent.errors import BadReply
+from agent.foreign import one_line
 from agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
 from agent.records import dataclass
 from agent.upsun.dates import header_date
@@ -170,4 +171,4 @@ def _kind(value: Any) -> str:
 
 def clean(text: str, most: int = TEXT_MOST) -> str:
     """Foreign text made safe for one line of a terminal or log."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text[: most * 2]).split())[:most]
+    return one_line(text, most)

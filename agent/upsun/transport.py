@@ -54,7 +54,8 @@ class TooLong(NoAnswer):
 class Reply:
     """An answer. Header names are lower case. ``secrets`` are values that its words may not repeat.
 
-    ``whole`` is false only where part of an answer was asked for and there may be more of it.
+    ``whole`` is false only where part of an answer was asked for and there may be more of it; ``fault`` says why the
+    rest did not come, if anything went wrong.
     """
 
     status: int
@@ -62,6 +63,7 @@ class Reply:
     body: bytes = field(repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     whole: bool = True
+    fault: str = ""
 
 
 class Transport:
@@ -111,7 +113,7 @@ class Transport:
         Raises NoAnswer where not even its head came.
         """
         response: httpx.Response | None = None
-        body, whole = bytearray(), False
+        body, whole, fault = bytearray(), False, ""
         try:
             with self._spoken(url, deadline):
                 response = self._open("GET", url, headers, None, deadline)
@@ -121,12 +123,35 @@ class Transport:
                         break
                 else:
                     whole = True
-        except NoAnswer:
+        except NoAnswer as error:
             if response is None:
                 raise
+            fault = str(error)
         finally:
             self.close()  # the rest of the answer is not waited for
-        return Reply(response.status_code, dict(response.headers.items()), bytes(body[:most]), whole=whole)
+        return Reply(response.status_code, dict(response.headers.items()), bytes(body[:most]), whole=whole, fault=fault)
+
+    def status(
+        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, deadline: float
+    ) -> Reply:
+        """The head of an answer; its body decides nothing and is thrown away, however it is packed or ends.
+
+        Raises NoAnswer where no whole head came within ``deadline`` seconds.
+        """
+        with self._spoken(url, deadline):
+            response = self._open(method, url, headers, content, deadline)
+        reply = Reply(response.status_code, dict(response.headers.items()), b"", whole=False)
+        try:
+            with self._spoken(url, min(DRAIN_PATIENCE, deadline)):  # a short body is read, to use the connection again
+                size = 0
+                for piece in response.iter_raw():
+                    size += len(piece)
+                    if size > PIECE_MOST_BYTES:
+                        break
+                response.close()
+        except NoAnswer:
+            self.close()
+        return reply
 
     @contextmanager
     def _spoken(self, url: str, deadline: float) -> Iterator[None]:
@@ -200,20 +225,25 @@ def _unpacked(response: httpx.Response) -> Iterator[bytes]:
     if coding in {"", "identity"}:
         yield from response.iter_raw()
         return
-    if coding != "gzip":
+    if coding not in {"gzip", "x-gzip"}:
         raise httpx.DecodingError(f"the answer is packed as {coding[:40]!r}, which was not asked for")
-    unpacking = zlib.decompressobj(wbits=31)  # gzip only
+    unpacking, came = zlib.decompressobj(wbits=31), False  # gzip only
     try:
         for chunk in response.iter_raw():
-            packed = chunk
+            packed, came = chunk, came or bool(chunk)
             while packed:
                 yield unpacking.decompress(packed, PIECE_MOST_BYTES)
                 packed = unpacking.unconsumed_tail
+                if unpacking.eof and unpacking.unused_data.startswith(b"\x1f\x8b"):  # another member
+                    packed, unpacking = unpacking.unused_data, zlib.decompressobj(wbits=31)
         yield unpacking.flush()
     except zlib.error as error:
         raise httpx.DecodingError(f"the answer does not unpack: {error}") from error
-    if not unpacking.eof:
+    if came and not unpacking.eof:  # an empty body needs no unpacking
         raise httpx.DecodingError("the packed answer ends too soon")
+
+
+DRAIN_PATIENCE = 1.0  # seconds for a body that decides nothing
 
 
 def _shortened(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:

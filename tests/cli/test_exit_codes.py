@@ -72,12 +72,15 @@ PATHS: dict[str, Path] = {
     "broken relationships": Path(
         78, "PLATFORM_RELATIONSHIPS is not base64", variables={"PLATFORM_RELATIONSHIPS": "§"}, kind="config-invalid"
     ),
-    "routes that are no object": Path(
-        78, "PLATFORM_ROUTES holds a JSON list", variables={"PLATFORM_ROUTES": LIST}, kind="config-invalid"
+    "relationships that are no object": Path(
+        78,
+        "PLATFORM_RELATIONSHIPS holds a JSON list",
+        variables={"PLATFORM_RELATIONSHIPS": LIST},
+        kind="config-invalid",
     ),
     "no project": Path(78, "no project is known", variables={"PLATFORM_PROJECT": None}, kind="config-invalid"),
     "no environment": Path(78, "no environment is known", variables={"PLATFORM_BRANCH": None}, kind="config-invalid"),
-    "an id that is none": Path(78, "is no id", variables={"PLATFORM_BRANCH": ".."}, kind="config-invalid"),
+    "an id that is none": Path(78, "is not a valid id", variables={"PLATFORM_BRANCH": ".."}, kind="config-invalid"),
     "no address": Path(
         78, "is not a valid address", variables={"UPSUN_CLI_API_URL": "api.upsun.com"}, kind="config-invalid"
     ),

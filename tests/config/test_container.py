@@ -50,7 +50,7 @@ def test_a_runtime_container_is_read_whole() -> None:
     environ = {
         **RUNTIME,
         "PLATFORM_RELATIONSHIPS": encoded(relationships),
-        "PLATFORM_ROUTES": encoded({"https://example.com/": {}}),
+        "PLATFORM_ROUTES": "what nobody asks for is not read",
     }
     container = read_container(environ)
     assert container.project == "abcdefgh1234z"
@@ -60,7 +60,6 @@ def test_a_runtime_container_is_read_whole() -> None:
     assert container.app == "app"
     assert container.app_dir == "/app"
     assert container.relationships == relationships
-    assert list(container.routes) == ["https://example.com/"]
     assert container.identity == ("abcdefgh1234z", "feature/login", "app")
     assert CANARY not in repr(container), "a password must not get into a log by way of repr"
 
@@ -80,16 +79,20 @@ def test_options_win_and_an_environment_named_by_one_has_no_known_type() -> None
     assert container.environment_type is None
 
 
-@pytest.mark.parametrize("value", [" main", "main ", "ma\nin", "ma\x1b[31min", ".", "..", "x" * 201])
+ODD = [" main", "main ", "ma\nin", "ma\x1b[31min", ".", "..", "x" * 201, "caf\udce9"]
+ELSEWHERE = ["a/../b", "../b", "a/..", "/a", "a/", "a//b", "a\\..\\b", "%2e%2e", "a%2F..%2Fb", "a/./b", "/", "\\"]
+
+
+@pytest.mark.parametrize("value", [*ODD, *ELSEWHERE])
 def test_an_id_that_cannot_be_one_is_refused(value: str) -> None:
-    with pytest.raises(ConfigInvalid, match="PLATFORM_BRANCH is no id") as caught:
+    with pytest.raises(ConfigInvalid, match="PLATFORM_BRANCH is not a valid id") as caught:
         read_container({**RUNTIME, "PLATFORM_BRANCH": value})
     assert "\x1b" not in str(caught.value)
-    with pytest.raises(ConfigInvalid, match="--environment is no id"):
+    with pytest.raises(ConfigInvalid, match="--environment is not a valid id"):
         read_container({}, environment=value)
 
 
-@pytest.mark.parametrize("name", ["PLATFORM_RELATIONSHIPS", "PLATFORM_ROUTES"])
+@pytest.mark.parametrize("name", ["PLATFORM_RELATIONSHIPS"])
 @pytest.mark.parametrize(
     ("raw", "what"),
     [
@@ -100,7 +103,9 @@ def test_an_id_that_cannot_be_one_is_refused(value: str) -> None:
         (base64.b64encode(b"[" * 100_000).decode(), "holds no JSON"),
         (encoded([CANARY]), "holds a JSON list, not an object"),
         (encoded(CANARY), "holds a JSON str, not an object"),
-        (encoded(None), "holds a JSON NoneType, not an object"),
+        (encoded(7), "holds a JSON int, not an object"),
+        ("e30=A", "is not base64"),
+        ("e3", "holds no JSON"),
         ("A" * (VARIABLE_MOST_BYTES + 1), "is longer than"),
     ],
 )
@@ -112,6 +117,35 @@ def test_a_broken_variable_is_named_with_its_fault_and_never_shown(name: str, ra
     assert CANARY not in str(caught.value)
     assert CANARY not in repr(caught.value.__cause__)
     assert caught.value.exit_code == 78
+
+
+FORMS = {
+    "folded": lambda coded: "\n".join(coded[at : at + 20] for at in range(0, len(coded), 20)),
+    "folded for Windows": lambda coded: "\r\n".join(coded[at : at + 76] for at in range(0, len(coded), 76)),
+    "with a line break at its end": lambda coded: coded + "\n",
+    "indented": lambda coded: f"  {coded[:8]}\n\t{coded[8:]} ",
+    "unpadded": lambda coded: coded.rstrip("="),
+    "safe for URLs": lambda coded: coded.replace("+", "-").replace("/", "_"),
+    "safe for URLs, unpadded and folded": lambda coded: (
+        coded.translate(str.maketrans("+/", "-_", "="))[:9]
+        + "\n"
+        + (coded.translate(str.maketrans("+/", "-_", "="))[9:])
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("password", ["x", "xx", "xxx", "ü>?~ÿþ"])
+def test_base64_is_read_in_every_form(form: str, password: str) -> None:
+    found = {"database": [{"password": password, "more": "?>~ÿ" * 40}]}
+    coded = base64.b64encode(json.dumps(found, ensure_ascii=False).encode()).decode()
+    assert read_container({**RUNTIME, "PLATFORM_RELATIONSHIPS": FORMS[form](coded)}).relationships == found
+
+
+@pytest.mark.parametrize("nothing", ["[]", "null", "{}", "\ufeff{}", " []\n"])
+def test_none_is_none_in_every_spelling(nothing: str) -> None:
+    coded = base64.b64encode(nothing.encode()).decode()
+    assert read_container({**RUNTIME, "PLATFORM_RELATIONSHIPS": coded}).relationships == {}
 
 
 def test_empty_variables_count_as_absent() -> None:

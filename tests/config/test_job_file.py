@@ -112,7 +112,7 @@ def test_a_mistake_is_named_with_its_line_its_key_and_the_remedy(
 def test_an_update_that_no_backup_step_precedes_is_named_with_both_remedies() -> None:
     text = '[jobs.a]\n[[jobs.a.steps]]\nsource-operation.name = "x"\n[[jobs.a.steps]]\nbackup = {}\n'
     remedy = 'put a backup step before it, or set backup = "not-needed" on it'
-    assert mistakes(text) == [f"3 jobs.a.steps[0].source-operation: needs a backup step before it ({remedy})"]
+    assert mistakes(text) == [f"3 jobs.a step 1 source-operation: needs a backup step before it ({remedy})"]
     assert read(text.replace('"x"', '"x"\nsource-operation.backup = "not-needed"')).jobs["a"].steps[0].kind
 
 
@@ -123,13 +123,13 @@ def test_an_update_that_no_backup_step_precedes_is_named_with_both_remedies() ->
 )
 def test_a_step_names_exactly_one_kind(step: str) -> None:
     found = mistakes(f"[jobs.a]\nsteps = [{step}]\n")
-    assert found == [f"2 jobs.a.steps[0]: must name exactly one kind of step (one of: {', '.join(KINDS)})"]
+    assert found == [f"2 jobs.a step 1: must name exactly one kind of step (one of: {', '.join(KINDS)})"]
 
 
 def test_an_unknown_kind_of_step_is_named_with_a_hint() -> None:
     assert mistakes("[jobs.a]\nsteps = [{ backups = {} }]\n") == [
-        "2 jobs.a.steps[0].backups: unknown key 'backups' (did you mean 'backup'?)",
-        f"2 jobs.a.steps[0]: must name exactly one kind of step (one of: {', '.join(KINDS)})",
+        "2 jobs.a step 1 backups: unknown key 'backups' (did you mean 'backup'?)",
+        f"2 jobs.a step 1: must name exactly one kind of step (one of: {', '.join(KINDS)})",
     ]
 
 

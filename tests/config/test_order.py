@@ -24,7 +24,7 @@ def test_the_recipe_that_syncs_one_environment_and_updates_another_cannot_be_wri
             'source-operation = { name = "u", backup = "not-needed" }',
         )
     )
-    text = "5 jobs.a.steps[1].source-operation: does not say where it works, in a job that also works on development"
+    text = "5 jobs.a step 2 source-operation: does not say where it works, in a job that also works on development"
     assert found == [f'{text} (environment = "development", or "." for the environment that the agent runs on)']
     for place in ("development", "."):
         good = f'source-operation = {{ environment = "{place}", name = "u", backup = "not-needed" }}'

@@ -126,17 +126,18 @@ def receiver() -> Iterator[Receiver]:
 
 @dataclass
 class Mailbox:
-    """An SMTP relay; ``refuse`` is an answer that every recipient gets instead of being taken."""
+    """An SMTP relay; ``refuse`` is an answer that every recipient gets, ``answers`` those that some of them get."""
 
     host: str = ""
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
     refuse: str | None = None
     refuse_text: str | None = None
+    answers: dict[str, str] = field(default_factory=dict)
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802  aiosmtpd's name
-        if self.refuse is not None:
-            return self.refuse
+        if self.refuse is not None or address in self.answers:
+            return self.answers.get(address) or self.refuse or ""
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

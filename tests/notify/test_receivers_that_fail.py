@@ -28,7 +28,6 @@ WAYS = {
     "answers 429": receivers.status(429, Retry_After="99999"),
     "answers 404": receivers.status(404),
     "closes mid-answer": receivers.cut,
-    "answers without end": receivers.flood,
 }
 
 

@@ -272,7 +272,7 @@ def test_an_activity_of_nobody_known_is_nobodys(desk: Desk, user: object) -> Non
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b'{"message": "No\\nway \\u001b[31m"}', "No way [31m"),
+        (b'{"message": "No\\nway \\u001b[31m"}', "No way"),
         (b'{"message": "", "error": "bad", "error_description": "worse"}', "worse"),
         (b'{"error": "bad"}', "bad"),
         (b'{"message": "Bad request", "detail": "worse"}', "Bad request: worse"),
@@ -303,7 +303,7 @@ def test_the_words_of_an_error_are_quoted_safely(desk: Desk, body: bytes, words:
     ("body", "words"),
     [
         (b"<html>", ": '<html>'"),
-        (b"<!doctype html><TITLE>\n Access <b>denied \x1b[31m</TITLE>", ": 'Access <b>denied [31m'"),
+        (b"<!doctype html><TITLE>\n Access <b>denied \x1b[31m</TITLE>", ": 'Access <b>denied'"),
         (b"", ": it is empty"),
         (b"[" * 100_000, ": '" + "[" * 80 + "'"),
         (b'{"message": 7}', ": '{\"message\": 7}'"),

@@ -1,0 +1,39 @@
+"""Names and ids that go into paths of the API: what may be one. The job file, options and requests ask here."""
+
+from __future__ import annotations
+
+import re
+
+#: What a path may be cut into by whoever reads it, before or after it is decoded.
+_CUTS = re.compile(r"[/\\]|%2f|%5c", re.IGNORECASE)
+_DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
+
+
+def name_fault(name: str, *, slashes: bool = False) -> str | None:
+    """Return what is wrong with a name or id, or None where it may be one.
+
+    Args:
+        name: as somebody wrote it, not encoded.
+        slashes: whether it may hold slashes between its parts, as ids of environments do.
+    """
+    if not name:
+        return "must not be empty"
+    if not name.isprintable():
+        return "must be printable"
+    if name != name.strip():
+        return "must not begin or end with a space"
+    if not slashes and _CUTS.search(name):
+        return "must not hold a slash"
+    if any(not part or _DOTS.fullmatch(part) for part in _CUTS.split(name)):
+        return "would lead to another resource: no part of it may be empty, '.' or '..'"
+    return None
+
+
+def id_fault(name: str) -> str | None:
+    """Return what is wrong with the id of an environment, or None."""
+    return name_fault(name, slashes=True)
+
+
+def place_fault(name: str) -> str | None:
+    """Return what is wrong with an environment that a step names, or None; "." is where the agent runs."""
+    return None if name == "." else id_fault(name)

@@ -1,0 +1,83 @@
+"""The text of a page, whatever its charset: as its header, its byte order mark or its own markup declares it."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from agent.escapes import normal
+from agent.limits import BODY_MOST_BYTES
+from agent.upsun.transport import Reply
+
+_DECLARED = re.compile(r"charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9._:-]{1,40})", re.IGNORECASE)
+_MARKUP = re.compile(
+    rb"(?:<meta\s[^>]{0,400}?charset\s{0,9}=\s{0,9}[\"']?|<\?xml\s[^>]{0,200}?encoding\s{0,9}=\s{0,9}[\"'])"
+    rb"([A-Za-z0-9._:-]{1,40})",
+    re.IGNORECASE,
+)
+_HEAD_MOST = 4096  # bytes in which a page declares its charset; browsers look at 1024
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+#: Labels that browsers read as a wider charset (encoding.spec.whatwg.org), and what Python calls those.
+_WIDER = {
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "iso8859-9": "cp1254",
+    "shift_jis": "cp932",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+    "utf-16": "utf-16-le",
+}
+_ALIASES = {
+    "x-sjis": "cp932",
+    "windows-31j": "cp932",
+    "ks_c_5601-1987": "cp949",
+    "x-gbk": "gb18030",
+    "big5": "big5hkscs",
+}
+#: What Python calls encodings too, and no page is written in.
+_ODD = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"})
+
+
+def missing(reply: Reply, text: str) -> str | None:
+    """Return None where the page holds the text, else why it cannot be known; an empty reason: it does not hold it."""
+    if text.encode() in reply.body:
+        return None
+    wanted, unknown = unicodedata.normalize("NFC", text), ""
+    for label in _labels(reply):
+        name = _known(label)
+        if name is None:
+            unknown = f"it declares the charset {normal(label)!r}, which is not known"
+            continue
+        for each in (name, _WIDER.get(name)):
+            if each is not None and wanted in unicodedata.normalize("NFC", reply.body.decode(each, "replace")):
+                return None
+    if not reply.whole:
+        return reply.fault or f"only its first {BODY_MOST_BYTES} bytes were read"
+    return unknown
+
+
+def _labels(reply: Reply) -> Iterator[str]:
+    """The charsets that the page may be in, and UTF-8."""
+    declared = _DECLARED.search(reply.headers.get("content-type", ""))
+    if declared is not None:
+        yield declared[1]
+    for mark, name in _MARKS:
+        if reply.body.startswith(mark):
+            yield name
+    markup = _MARKUP.search(reply.body[:_HEAD_MOST])
+    if markup is not None:
+        yield markup[1].decode("ascii")
+    yield "utf-8"
+
+
+def _known(label: str) -> str | None:
+    """Python's name of a charset; None where it knows none that a page is written in."""
+    try:
+        name = codecs.lookup(_ALIASES.get(label.lower(), label)).name
+        "".encode(name)  # no text encodings, such as hex, are refused here
+    except (LookupError, ValueError):
+        return None
+    return None if name in _ODD else name
