@@ -234,6 +234,7 @@ DOCUMENTS: dict[str, Schema] = {
         apps=maybe(many(TEXT)),
         user=TEXT,
         follows=maybe(TEXT),
+        read_back=maybe(BOOLEAN),
         rebuilds=BOOLEAN,
         revocable_tokens=many(shape("", id=TEXT, name=TEXT)),
         warnings=many(part("remark")),
