@@ -269,6 +269,7 @@ DOCUMENTS: dict[str, Schema] = {
                 run=maybe(part("run")),
                 ticks=INTEGER,
                 requests=many(part("request")),
+                without_effect=many(TEXT, "Faults that this run never met."),
                 exit_code=EXIT_CODE,
             ),
             shape(
