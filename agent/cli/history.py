@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.cli.context import Context
-from agent.cli.numbers import whole_number
+from agent.cli.numbers import counted, whole_number
 from agent.config.shapes import Duration
 from agent.errors import EXIT_OK, NotFound, UsageError
 from agent.journal import Journal, RunRow
@@ -19,7 +19,7 @@ from agent.limits import HISTORY_AGE, HISTORY_RUNS
 from agent.report.durations import took
 from agent.report.story import step_words
 from agent.report.survey import story_of
-from agent.report.times import brief
+from agent.report.times import span
 from agent.report.views import iso, past_view
 
 IN_FLIGHT = "in-flight"
@@ -71,7 +71,7 @@ def _history(context: Context) -> int:
         if context.terminal.json_wanted:
             _document(context, journal, shown, len(found))
         else:
-            _table(context, journal, shown, len(found))
+            _table(context, journal, shown, len(found), kept=len(rows))
     return EXIT_OK
 
 
@@ -97,10 +97,19 @@ def _document(context: Context, journal: Journal, shown: Sequence[RunRow], found
     context.terminal.document({"at": iso(context.clock.now()), "found": found, "runs": runs})
 
 
-def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: int) -> None:
+def _none(context: Context, kept: int) -> str:
+    """Why there is nothing to list: nothing has run yet, or nothing fits what was asked for."""
+    job = context.options.job
+    of_job = f" of {job}" if job else ""
+    if kept:
+        return f"No run{of_job} fits: --since and --outcome leave out the {counted(kept, 'run')} there are."
+    return f"No run{of_job} yet. What comes: upsun-agent next{f' {job}' if job else ''}"
+
+
+def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: int, *, kept: int) -> None:
     terminal = context.terminal
     if not shown:
-        terminal.say("There is no such run.")
+        terminal.note(_none(context, kept))
         return
     rows = []
     for row in shown:
@@ -109,7 +118,7 @@ def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: i
             (
                 row.run,
                 f"{row.opened_at:%Y-%m-%d %H:%M}",
-                brief(length) if length is not None else "-",
+                span(length) if length is not None else "-",
                 row.outcome or "in flight",
                 _happened(journal, row),
             )

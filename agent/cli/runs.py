@@ -8,10 +8,10 @@ from typing import Any
 
 from agent.cli.context import Context
 from agent.cli.follow import WITHIN, WITHIN_MOST, Follower, GivenUp
+from agent.cli.lookup import events_of
 from agent.cli.numbers import duration
 from agent.engine.run import Run, fold
-from agent.errors import EXIT_OK, Busy, NotFound, RunFailed, Unreachable, UsageError
-from agent.journal.directory import reading
+from agent.errors import EXIT_OK, Busy, RunFailed, Unreachable, UsageError
 from agent.report.story import lengths_told, step_words, tell
 from agent.report.times import span
 from agent.report.views import event_view, iso, run_view, runs_view
@@ -119,9 +119,8 @@ def _run(context: Context) -> int:
         flying = [row.run for row in tick.journal.rows(open_only=True, job=job.name)]
         if flying and not context.options.wait:
             text = f"run {flying[0]} of the job is in flight already: no second one is begun"
-            raise Busy(
-                text, remedy=f"follow it with: upsun-agent run {job.name} --wait, or: upsun-agent status --watch"
-            )
+            follow = f"follow it with: upsun-agent run {job.name} --wait, or: upsun-agent status --watch"
+            raise Busy(text, remedy=f"{follow}; its story so far: upsun-agent show {flying[0]}")
         if flying:
             run_id = follower.attach(flying[0], tick.journal.events(flying[0]))
         else:
@@ -166,13 +165,7 @@ def in_cron(context: Context) -> bool:
 
 
 def _show(context: Context) -> int:
-    wanted = context.options.of
-    with reading(context.directory, context.container.identity) as journal:
-        rows = journal.rows(job=wanted, most=1)
-        run_id = rows[0].run if rows else wanted
-        events = journal.events(run_id)
-    if not events:
-        raise NotFound(f"there is no run or job '{wanted}' in {context.directory}", remedy="see: upsun-agent status")
+    events = events_of(context, context.options.of)
     run = fold(events)
     if context.terminal.json_wanted:
         context.terminal.document({**run_view(run, events), "events": [event_view(event) for event in events]})

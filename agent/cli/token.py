@@ -15,7 +15,7 @@ from agent.config import defaults
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from agent.limits import TOKEN_MOST
-from agent.report.times import ago
+from agent.report.times import ago, span
 from agent.report.views import remarks_view
 from agent.roles import targets
 from agent.standing import Standing, token_in, token_of
@@ -95,9 +95,6 @@ def prompted(context: Context, words: str) -> str:
     except EOFError:
         value = ""
         complain("")  # what follows begins a line of its own
-    except KeyboardInterrupt:
-        complain("")
-        raise
     context.redaction.hide(value)
     if not value:
         remedy = f"type or paste it, or set {context.token_variable}, or give it with --stdin"
@@ -204,17 +201,18 @@ def token_view(token: ApiToken) -> dict[str, Any]:
 
 
 def _tell(context: Context, standing: Standing, source: str, warnings: Sequence[tuple[str, str]]) -> None:
-    say, user, likely, now = context.terminal.say, standing.user, standing.likely, standing.now
+    say, note = context.terminal.say, context.terminal.note
+    user, likely, now = standing.user, standing.likely, standing.now
     say("The API token is valid.", "good")
     second = {True: ", with a second factor", False: ", without a second factor", None: ""}[user.mfa]
     say(f"  from    {source}")
-    say(f"  user    {user.email or user.username or user.id}{second}")
+    note(f"  user    {user.email or user.username or user.id}{second}", indent=" " * 10)
     if standing.roles is not None:
-        say(f"  roles   {standing.roles} (project {standing.project})")
-    say(f"  bearer  lives {standing.lifetime} s")
+        note(f"  roles   {standing.roles} (project {standing.project})", indent=" " * 10)
+    say(f"  bearer  lives {span(timedelta(seconds=standing.lifetime))}")
     if likely is not None:
         used = f"made {ago(likely.created_at, now)}, used {ago(likely.last_used_at, now)}"
-        say(f"  token   '{likely.name or likely.id}', {used} (the one used last)")
+        note(f"  token   '{likely.name or likely.id}', {used} (the one used last)", indent=" " * 10)
     context.terminal.remarks(warnings)
 
 

@@ -59,7 +59,10 @@ def _unjudged(known: Evidence) -> str:
     if known.in_flight is not None and known.job.overlap == "wait":
         return f"waits until {known.in_flight} is over (overlap = wait)."
     if known.cursor is None:
-        return "has no run: this journal does not know the job yet. The next tick takes it in."
+        return (
+            "has no run: no tick has judged slots of this job yet. The next tick begins with the slots that come after "
+            "it; those before are never run after the fact."
+        )
     return (
         "has no run: it was before this journal, or this schedule of the job, began. Slots before that are never "
         "run after the fact."
