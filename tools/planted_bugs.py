@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.command_bugs import COMMAND_BUGS
 from tools.server_bugs import SERVER_BUGS, SERVER_SUITE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -436,6 +437,7 @@ BUGS = (
         '        if self.state != "complete":\n',
         ("tests/engine/test_decide_endings.py",),
     ),
+    *(Bug(*each) for each in COMMAND_BUGS),
 )
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.context import Context
-from agent.cli.token import jobs_of, stands
+from agent.cli.token import here, jobs_of, stands
 from agent.database.place import placed
 from agent.doctor import Finding, code_of, place, worst
 from agent.engine import events as ev
@@ -142,7 +142,8 @@ def _api(context: Context) -> Iterator[Finding]:
     variable = context.token_variable
     context.redaction.hide(context.environ.get(variable))
     try:
-        token = token_in(context.environ, variable)
+        with here(context):
+            token = token_in(context.environ, variable)
         token_of(context.environ, variable)
     except TokenRefused as error:  # the agent's jobs drop what stands around it
         yield Finding("token", "warn", str(error), error.remedy)

@@ -148,10 +148,11 @@ def _end(context: Context, run_id: str, run: Run | None, report: TickReport, giv
         remedy = f"run {run_id} stays open and was not changed: ticks go on with it, or: {again}"
         raise Unreachable(given_up.message, remedy=remedy)
     context.terminal.note(f"Waiting: {run.wait_message}", "odd" if report.troubles() else "plain")
-    follow = f"upsun-agent status --watch, or: {again}"
-    context.terminal.note(
-        f"Ticks carry it on. Follow it with: {follow}; its story so far: upsun-agent show {run_id}", "dim"
-    )
+    if context.container.is_one:
+        text = f"Ticks carry it on. Follow it with: upsun-agent status --watch, or: {again}"
+    else:
+        text = f"No cron carries it on here. Go on with: {again}, or: upsun-agent tick"
+    context.terminal.note(f"{text}; its story so far: upsun-agent show {run_id}", "dim")
     return code
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -71,7 +72,21 @@ def read_token(context: Context, *, stdin: bool, exact: bool = False) -> tuple[s
     if not present and sys.stdin.isatty() and not context.terminal.json_wanted:
         return prompted(context, f"API token ({variable} is not set; what you type is not shown): "), "the prompt"
     context.redaction.hide(present)
-    return (token_of if exact else token_in)(context.environ, variable), variable
+    with here(context):
+        return (token_of if exact else token_in)(context.environ, variable), variable
+
+
+@contextmanager
+def here(context: Context) -> Iterator[None]:
+    """Says how a token that is missing is given where this is no container, to which no deployment brings it."""
+    try:
+        yield
+    except TokenMissing as error:
+        if context.container.is_one:
+            raise
+        variable = context.token_variable
+        remedy = f"set {variable} here (on CI as a masked secret), or let token check or setup ask for it on a terminal"
+        raise TokenMissing(str(error), remedy=remedy) from error
 
 
 def _from_stdin(context: Context) -> str:

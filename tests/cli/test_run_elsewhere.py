@@ -176,3 +176,19 @@ def test_without_waiting_a_second_run_is_refused_and_how_to_follow_is_said(make_
         assert "upsun-agent status --watch" in stream
     assert second.code == 75
     assert app.asked("backup") == 1
+
+
+def test_what_is_said_outside_a_container_can_be_done_there(make_app: Callable[..., App], ci: str | None) -> None:
+    app = make_app(backup_seconds=600)
+    said = outside(app, "run", "hand", CI=ci)
+    assert said.code == 0
+    assert "Ticks carry it on" not in said.out
+    assert "Go on with: upsun-agent run hand --wait, or: upsun-agent tick" in said.out
+    for arguments in (("token", "check"), ("token", "list"), ("check",)):
+        said = outside(app, *arguments, CI=ci, UPSUN_CLI_TOKEN=None)
+        assert said.code == 77
+        assert "set UPSUN_CLI_TOKEN here" in said.said
+        assert "redeploy" not in said.said
+    assert "redeploy" in app.call("token", "list", UPSUN_CLI_TOKEN=None).err, (
+        "in a container it comes with a deployment"
+    )
