@@ -79,14 +79,27 @@ def test_a_run_is_waited_for_and_its_state_is_the_users_own(
     assert app.asked("source-operation") == 1
 
 
-@pytest.mark.parametrize("state", ["/app/var/agent", "relationship:database"])
+def test_a_tick_leaves_nothing_where_the_job_file_says_the_container_has_its_state(
+    app: App, tmp_path: Path, ci: str | None
+) -> None:
+    mount = tmp_path / "mount-of-the-container"
+    mount.mkdir()
+    app.jobs.write_text(f'[agent]\nstate = "{mount}"\n{app.jobs.read_text()}')
+    places = {"PLATFORM_PROJECT": IDENTITY[0], "PLATFORM_BRANCH": "main", "UPSUN_AGENT_CONFIG": str(app.jobs)}
+    for _ in range(2):
+        assert app.agent("tick", **{**GONE, **places}, CI=ci, XDG_STATE_HOME=str(tmp_path / "own")).code == 0
+    assert list(mount.iterdir()) == []
+    assert (tmp_path / "own" / "upsun-agent" / IDENTITY[0] / "main" / "journal.sqlite").exists()
+
+
+@pytest.mark.parametrize("state", ["PLACE/app/var/agent", "relationship:database"])
 def test_what_only_the_container_has_is_never_asked_for(app: App, tmp_path: Path, state: str, ci: str | None) -> None:
-    app.jobs.write_text(f'[agent]\nstate = "{state}"\n{app.jobs.read_text()}')
+    app.jobs.write_text(f'[agent]\nstate = "{state.replace("PLACE", str(tmp_path))}"\n{app.jobs.read_text()}')
     home = tmp_path / "home"
     home.mkdir()
     for arguments in (("run", "hand", "--wait"), ("status",), ("history",), ("pause", "hand"), ("next",)):
         assert outside(app, *arguments, CI=ci, HOME=str(home)).code == 0
-    assert not Path("/app/var/agent").exists()
+    assert not (tmp_path / "app" / "var").exists()
     assert (home / ".local" / "state" / "upsun-agent" / IDENTITY[0] / "main").is_dir()
 
 
