@@ -20,6 +20,16 @@ Phase = Literal["build", "runtime", "ci", "laptop"]
 
 #: Set by the platform while it builds, and never later.
 BUILD_ONLY = ("PLATFORM_OUTPUT_DIR", "PLATFORM_CACHE_DIR", "PLATFORM_SOURCE_DIR")
+#: Set by the platform in every container. No marks are the project, the branch and the environment, which people set
+#: elsewhere to say which one they mean, and relationships, routes and variables, which local development sets.
+CONTAINER = ("PLATFORM_APP_DIR", "PLATFORM_APPLICATION", "PLATFORM_TREE_ID", "PLATFORM_PROJECT_ENTROPY", *BUILD_ONLY)
+#: Set in containers, and by people on CI now and then: no marks there.
+CONTAINER_OR_CI = ("PLATFORM_APPLICATION_NAME", "PLATFORM_ENVIRONMENT_TYPE")
+#: Tell a running container from a build.
+SELECTING = ("PLATFORM_BRANCH", "PLATFORM_ENVIRONMENT", "PLATFORM_ENVIRONMENT_TYPE")
+#: Local development environments that set what containers have.
+IMITATIONS = ("IS_DDEV_PROJECT", "LANDO")
+FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,11 @@ class Container:
     relationships: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
+    def is_one(self) -> bool:
+        """Whether this is a container of the platform at all, and not CI or somebody's machine."""
+        return self.phase in {"build", "runtime"}
+
+    @property
     def environment_path(self) -> str:
         """The environment id as a path segment: ids may hold slashes."""
         return quote(self.environment or "", safe="")
@@ -50,14 +65,24 @@ class Container:
 
 
 def phase_of(environ: Mapping[str, str]) -> Phase:
-    """Which phase these variables belong to: build, runtime, CI, or somebody's own machine."""
-    if environ.get("PLATFORM_PROJECT"):
-        if environ.get("PLATFORM_BRANCH") or environ.get("PLATFORM_ENVIRONMENT"):
-            return "runtime"
-        return "build"
-    if any(environ.get(name) for name in BUILD_ONLY):
-        return "build"
-    return "ci" if environ.get("CI") else "laptop"
+    """Return where these variables are set: a build, a running container, CI, or somebody's own machine.
+
+    A container has the project and at least one mark that only the platform sets. ``CI`` decides nothing by itself: the
+    platform sets it in builds too.
+    """
+    on_ci = _said(environ, "CI")
+    marks = CONTAINER if on_ci else (*CONTAINER, *CONTAINER_OR_CI)
+    if not any(_said(environ, name) for name in IMITATIONS):
+        if environ.get("PLATFORM_PROJECT") and any(environ.get(name) for name in marks):
+            return "runtime" if any(environ.get(name) for name in SELECTING) else "build"
+        if any(environ.get(name) for name in BUILD_ONLY):
+            return "build"
+    return "ci" if on_ci else "laptop"
+
+
+def _said(environ: Mapping[str, str], name: str) -> bool:
+    """Return whether the variable says yes: CI=false and CI=0 do not."""
+    return environ.get(name, "").strip().lower() not in FALSE
 
 
 def read_container(

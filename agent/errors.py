@@ -89,6 +89,13 @@ class Conflict(AgentError):
     turn = "nobody: try again"
 
 
+class NothingYet(AgentError):
+    """What was asked for is not there yet: no run of the job has begun."""
+
+    exit_code = 75
+    turn = "nobody: look again once something has run"
+
+
 class Busy(AgentError):
     """Somebody else is at work on the same state or environment."""
 

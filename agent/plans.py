@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # httpx, which these need, costs nine interpreter starts
 class UserPlan:
     """What is to be done for a machine user: invite, grant, or nothing; ``user`` is the member's id where it is one.
 
-    ``before`` are the roles it has, or those of an invitation that is open.
+    ``before`` are the roles it has, or those of an invitation that is open. ``message`` says what was done, ``would``
+    what would be, where that is anything.
     """
 
     deed: Literal["invite", "grant", "none"]
@@ -27,6 +28,7 @@ class UserPlan:
     user: str | None = None
     before: Roles | None = None
     warning: str = ""
+    would: str = ""
 
 
 def named(email: str, members: Sequence[Member]) -> Member | None:
@@ -55,10 +57,12 @@ def plan_user(
         if user == owner:
             remedy = "give the address of an account that is the machine user's alone"
             raise UsageError(f"{email} owns the project: nobody can change its roles", remedy=remedy)
-        return UserPlan("grant", f"{email} is a member: the roles are changed", user, member.roles)
+        would = f"Would change the roles of {email}"
+        return UserPlan("grant", f"{email} is a member: the roles are changed", user, member.roles, would=would)
     invitation = next((each for each in invitations if each.email.casefold() == email.casefold()), None)
     if invitation is None:
-        return UserPlan("invite", f"{email} is invited: one e-mail is sent")
+        would = f"Would invite {email} (sends one e-mail)"
+        return UserPlan("invite", f"{email} is invited: one e-mail is sent", would=would)
     text, warning = f"{email} is invited already and has not answered: no second e-mail is sent", ""
     if invitation.roles.permissions() != roles.permissions():
         warning = f"the open invitation gives other roles ({invitation.roles}): once it is accepted, give this again"
@@ -121,6 +125,9 @@ FLAGS = {
     "enabled": ("is_enabled", True, "it is set at all"),
 }
 
+#: Flags that no option chooses: a token is text, and marked as JSON it would reach the app in another form.
+FIXED = {"is_json": False}
+
 #: What follows where a flag is not as it should be.
 FLAWS = {
     "is_sensitive": "is not sensitive: the API and the Console show it",
@@ -128,10 +135,14 @@ FLAWS = {
     "visible_build": "is visible to the build: install scripts see it, a new token rebuilds the app",
     "visible_runtime": "is not visible at runtime: crons do not see it",
     "is_enabled": "is disabled: nothing sees it",
+    "is_json": "is marked as JSON: the app may get the token in quotes, which no service accepts",
 }
 
 #: What a token's variable should be like: as it is stored by default.
-WANTED = tuple((flag, default, FLAWS[flag]) for flag, default, _ in FLAGS.values())
+WANTED = (
+    *((flag, default, FLAWS[flag]) for flag, default, _ in FLAGS.values()),
+    *((flag, value, FLAWS[flag]) for flag, value in FIXED.items()),
+)
 
 
 def flaws(flags: Mapping[str, bool]) -> list[str]:
@@ -144,19 +155,36 @@ class Storing:
     """What ``setup token`` is about to store, where, and what it found there.
 
     ``old`` is where the token of the variable stands, which does the work; ``spent``: that one was refused.
-    ``strangers`` are names given for apps that the environment does not have.
+    ``strangers`` are names given for apps that the environment does not have. ``scope`` are the apps that were asked
+    for (None: as they are), ``existing`` is what the environment shows now, its own or inherited.
     """
 
     name: str
     plan: VariablePlan
     flags: Mapping[str, bool]
     scope: tuple[str, ...] | None
+    existing: Variable | None
     inherited: bool
     shadowed: bool
     new: Standing
     old: Standing | None
     spent: bool = False
     strangers: tuple[str, ...] = ()
+
+    @property
+    def apps(self) -> tuple[str, ...]:
+        """The apps that see the variable once it is stored; empty for all of them."""
+        if self.scope is not None:
+            return self.scope
+        return self.existing.scope if self.existing is not None else ()
+
+    def unlike(self, stored: Variable | None) -> list[str]:
+        """Return in what a variable differs from what is to be stored, in words."""
+        return unlike(stored, self.flags, self.apps)
+
+    def as_before(self, stored: Variable | None) -> bool:
+        """Return whether it reads as before the write: then it may only be late."""
+        return stored == self.existing
 
     @property
     def revocable(self) -> list[ApiToken]:
@@ -178,6 +206,7 @@ class Storing:
         narrow = [
             (f"{self.name} {text}", f"unless you want that: {options[flag]}")
             for flag, value in self.flags.items()
+            if flag in options
             for text in flaws({flag: value})
         ]
         if self.strangers:

@@ -47,7 +47,7 @@ class Incident:
 class Season:
     """What came of it. ``broken`` lists promises that the simulator's books show to be broken: none, hopefully.
 
-    ``slots`` is how many came, ``judged`` how many of them a tick had to judge (one may come after the last tick),
+    ``slots`` is how many came, ``judged`` how many of them a tick had to judge (one may come after ``last_tick``),
     ``missed_slots`` how many of those were missed: several of them may be one run's.
     """
 
@@ -64,6 +64,7 @@ class Season:
     backups: int = 0
     updates: int = 0
     broken: list[str] = field(default_factory=list)
+    last_tick: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The season as a JSON value."""
@@ -85,7 +86,10 @@ class Season:
 
 
 def plan(start: datetime, days: int, dice: random.Random) -> list[Incident]:
-    """What happens when, drawn from the dice: deployments each week, mishaps each month, one token that expires."""
+    """What happens when, drawn from the dice: deployments each week, mishaps each month, one token that expires.
+
+    Everything is within the days: what the dice put behind them, in a week or month that is not whole, does not happen.
+    """
     found = []
     for week in range(days // 7 + 1):
         for _ in range(2):
@@ -113,7 +117,8 @@ def plan(start: datetime, days: int, dice: random.Random) -> list[Incident]:
         found.append(
             Incident(again, "the token works again", lambda simulator: simulator.add_token(simulator.scenario.token))
         )
-    return sorted(found, key=lambda incident: incident.at)
+    end = start + timedelta(days=days)
+    return sorted((each for each in found if each.at < end), key=lambda incident: incident.at)
 
 
 def _revoke(simulator: Simulator) -> None:
@@ -140,6 +145,7 @@ def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], N
         season.slots = len(slots)
         moments = _ticks(start, end, _incidents(season, start, days, dice), dice)
         last_tick = _through(rehearsal, directory, log, season, moments, progress)
+        season.last_tick = last_tick
         judged = [slot for slot in slots if slot.due_at <= last_tick]
         season.judged = len(judged)
         _account(season, rehearsal.simulator, site, judged, last_tick)
@@ -149,7 +155,8 @@ def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], N
 def _incidents(season: Season, start: datetime, days: int, dice: random.Random) -> list[Incident]:
     season.incidents = plan(start, days, dice)
     if days > PAUSE_DAYS * 2:
-        at = start + timedelta(days=days * dice.uniform(0.5, 0.7))
+        # Crons run again before the days are over: what becomes of the slots of the pause is to be seen.
+        at = start + timedelta(days=min(days * dice.uniform(0.5, 0.7), days - PAUSE_DAYS - 1))
         season.incidents.append(Incident(at, f"crons pause for {PAUSE_DAYS} days"))
         season.incidents.sort(key=lambda incident: incident.at)
     return list(season.incidents)
@@ -168,10 +175,7 @@ def _through(
     incidents, now = list(season.incidents), rehearsal.clock.now()
     for number, moment in enumerate(moments):
         while incidents and incidents[0].at <= moment:
-            incident = incidents.pop(0)
-            rehearsal.hands.set(max(incident.at, rehearsal.clock.now()))
-            if incident.deed is not None:
-                incident.deed(rehearsal.simulator)
+            _happen(rehearsal, incidents.pop(0))
         now = max(moment, rehearsal.clock.now())
         rehearsal.hands.set(now)
         season.ticks += 1
@@ -187,17 +191,26 @@ def _through(
             season.exit_codes[error.exit_code] += 1
         finally:
             site.client.close()
+    for incident in incidents:
+        _happen(rehearsal, incident)
     return now
 
 
+def _happen(rehearsal: Rehearsal, incident: Incident) -> None:
+    """Let the incident happen at its moment."""
+    rehearsal.hands.set(max(incident.at, rehearsal.clock.now()))
+    if incident.deed is not None:
+        incident.deed(rehearsal.simulator)
+
+
 def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: random.Random) -> Iterator[datetime]:
-    """The moments of ticks: every five minutes and late by chance, with the pause left out."""
+    """The moments of ticks before the end: every five minutes and late by chance, with the pause left out."""
     pauses = [incident.at for incident in incidents if incident.deed is None]
     planned = start
     while planned < end:
         planned += timedelta(seconds=TICK_SECONDS)
         moment = planned + timedelta(seconds=dice.uniform(0, LATE_MOST) if dice.random() < 0.2 else dice.uniform(0, 60))  # noqa: PLR2004  one tick in five is badly late
-        if not any(pause <= moment < pause + timedelta(days=PAUSE_DAYS) for pause in pauses):
+        if moment < end and not any(pause <= moment < pause + timedelta(days=PAUSE_DAYS) for pause in pauses):
             yield moment
 
 

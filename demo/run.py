@@ -22,6 +22,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SHELL = shutil.which("dash") or "/bin/sh"
 TOKEN = "demo-token-that-no-output-shows"  # noqa: S105  the simulator's, worth nothing
 TICKS_MOST = 40
+#: One for each story, so that the activities and backups of the one have other ids than those of the other.
+PROJECTS = ("abcdefgh1234z", "bcdefghi2345y")
 BOLD, DIM, PLAIN = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -41,14 +43,19 @@ class App:
 
     def __init__(self, root: Path) -> None:
         self.directory = root / "app"
+        self.project = PROJECTS[0]
         self.cache = REPOSITORY / ".demo" / "cache"
         (self.directory / ".upsun").mkdir(parents=True)
         self.command = self.directory / ".upsun-agent" / "bin" / "upsun-agent"
 
     def write_job_file(self, state: str) -> None:
-        """The repository's own example, with its state here and its slot in this very minute."""
+        """The repository's own example, with its state here and its slot in this very minute.
+
+        Without the jobs behind the first: they have no schedule and are not part of the story.
+        """
         now = datetime.now(UTC)
         text = (REPOSITORY / ".upsun" / "agent.toml").read_text(encoding="utf-8")
+        text = "\n[jobs.".join(text.split("\n[jobs.")[:2]) + "\n"
         text = text.replace('"/app/var/agent"', json.dumps(str(self.directory / "var" / state)))
         text = text.replace('"H 3 * * *"', f'"{now.minute} {now.hour} * * *"').replace('"Europe/Paris"', '"UTC"')
         text = text.replace("live = false", "live = false, retries = 0")  # or the failed backup is tried again later
@@ -61,7 +68,7 @@ class App:
             "CI": "true",
             "PLATFORM_APP_DIR": str(self.directory),
             "PLATFORM_CACHE_DIR": str(self.cache),
-            "PLATFORM_PROJECT": "abcdefgh1234z",
+            "PLATFORM_PROJECT": self.project,
             "UPSUN_AGENT_EXTRA": "simulator",
         }
         self.cache.mkdir(parents=True, exist_ok=True)
@@ -78,7 +85,7 @@ class App:
             **clean_environment(),
             "PLATFORM_APP_DIR": str(self.directory),
             "PLATFORM_APPLICATION_NAME": "app",
-            "PLATFORM_PROJECT": "abcdefgh1234z",
+            "PLATFORM_PROJECT": self.project,
             "PLATFORM_BRANCH": "main",
             "PLATFORM_ENVIRONMENT": "main-bvxea6i",
             "PLATFORM_ENVIRONMENT_TYPE": "production",
@@ -123,7 +130,14 @@ class Platform:
 
     def __init__(self, app: App, *settings: str) -> None:
         self.books_file = app.directory.parent / f"books-{time.monotonic_ns()}.json"
-        sets = [f"token={TOKEN}", "backup_seconds=2", "source_operation_seconds=1", "deploy_seconds=2", *settings]
+        sets = [
+            f"token={TOKEN}",
+            f"project={app.project}",
+            "backup_seconds=2",
+            "source_operation_seconds=1",
+            "deploy_seconds=2",
+            *settings,
+        ]
         command = [str(app.command), "simulate", "--json", "--port", "0", "--books", str(self.books_file)]
         for setting in sets:
             command += ["--set", setting]
@@ -159,7 +173,9 @@ def play(app: App, name: str, *settings: str) -> tuple[int, str]:
             print(f"{DIM}$ upsun-agent tick{PLAIN}   -> exit code {code}", flush=True)
             story = app.ask(platform.url, "show", "nightly-update").splitlines()
             story = [line for line in story if not line.startswith(("in flight", "took:"))]  # these stand at its end
-            print("\n".join(f"    {line}" for line in story[told:]), flush=True)
+            if story[told:]:
+                print(f"{DIM}$ upsun-agent show nightly-update{PLAIN}   (what is new in it)", flush=True)
+                print("\n".join(f"    {line}" for line in story[told:]), flush=True)
             told = len(story)
             view = json.loads(app.ask(platform.url, "show", "nightly-update", "--json"))
             outcome = view["outcome"] or "in flight"
@@ -193,9 +209,10 @@ def main() -> None:
         app.write_job_file("first")
         heading("Build: the hook installs the agent")
         app.build()
-        heading("Night 1: the backup is proved, then the update runs")
+        heading("One night: the backup is proved, then the update runs")
         first = play(app, "first")
-        heading("Night 2: the backup fails, so no update is asked for")
+        heading("A night in another project: the backup fails, so no update is asked for")
+        app.project = PROJECTS[1]
         second = play(app, "second", "backup_outcome=failure")
     if first != (0, "succeeded") or second != (1, "failed"):
         sys.exit(f"the demo did not end as it should: {first}, {second}")

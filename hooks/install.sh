@@ -111,7 +111,7 @@ fetch() { # URL, file
         [ "${wait:-0}" -gt "$pause" ] || wait=$pause
         [ "$wait" -le "$most_wait" ] || wait=$most_wait
         try=$((try + 1))
-        say "$what; try $try of $tries in $wait s"
+        say "$shown: $what; try $try of $tries in $wait s"
         sleep "$wait"
         pause=$((pause * 2))
     done

@@ -9,6 +9,7 @@ import shtab
 
 from agent.cli.completion import DIRECTORY, SHELLS, script_of
 from agent.cli.main import build, commands
+from agent.rehearsal import MISHAPS
 
 #: What stands in every script before what shtab makes: how jobs of the job file and commands are completed.
 PREAMBLE = {
@@ -21,6 +22,7 @@ _upsun_agent_jobs() {
 _upsun_agent_command() {
   if [ "${COMP_WORDS[COMP_CWORD-1]}" = -- ]; then compgen -c -- "$1"; else compgen -f -- "$1"; fi
 }
+_upsun_agent_faults() { compgen -W "FAULTS" -- "$1"; }
 """,
     "zsh": r"""
 _upsun_agent_jobs() {
@@ -29,10 +31,13 @@ _upsun_agent_jobs() {
   compadd -- ${(f)"$(sed -n 's/^[[:space:]]*\[jobs\.\([A-Za-z0-9_-]*\)\].*/\1/p' "$file" 2>/dev/null)"}
 }
 _upsun_agent_command() { if [[ "${words[CURRENT-1]}" == -- ]]; then _command_names -e; else _files; fi; }
+_upsun_agent_faults() { compadd -- FAULTS; }
 """,
 }
 JOBS = {"bash": "_upsun_agent_jobs", "zsh": "_upsun_agent_jobs"}
 COMMAND = {"bash": "_upsun_agent_command", "zsh": "_upsun_agent_command"}
+#: Faults that a rehearsal knows by name; those of requests are written out and cannot be listed.
+FAULTS = {"bash": "_upsun_agent_faults", "zsh": "_upsun_agent_faults"}
 #: How a value is completed, by what the help calls it. A job's name stands for its latest run too.
 VALUES = {"FILE": shtab.FILE, "JOB": JOBS, "RUN": JOBS, "-- COMMAND ...": COMMAND}
 
@@ -49,7 +54,11 @@ def scripts() -> dict[str, str]:
         complete = VALUES.get(str(action.metavar))
         if complete is not None:
             setattr(action, "complete", complete)  # noqa: B010  where shtab looks, which argparse does not know of
-    found = {shell: shtab.complete(parser, shell=shell, preamble=PREAMBLE.get(shell, "")) for shell in SHELLS}
+    for action in commands(parser)["rehearse"]._actions:  # noqa: SLF001  as above
+        if action.dest == "fault":
+            setattr(action, "complete", FAULTS)  # noqa: B010  as above
+    preambles = {shell: text.replace("FAULTS", " ".join(MISHAPS)) for shell, text in PREAMBLE.items()}
+    found = {shell: shtab.complete(parser, shell=shell, preamble=preambles.get(shell, "")) for shell in SHELLS}
     return {script_of(shell): f"{text.rstrip()}\n" for shell, text in found.items()}
 
 

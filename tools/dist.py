@@ -171,7 +171,7 @@ class Release:
         return f"""\
 applications:
   app:
-    type: "python:3.13"
+    type: "php:8.4"  # your app's own type stays as it is
     hooks:
       build: |
         set -e

@@ -236,6 +236,7 @@ DOCUMENTS: dict[str, Schema] = {
         apps=maybe(many(TEXT)),
         user=TEXT,
         follows=maybe(TEXT),
+        read_back=maybe(BOOLEAN),
         rebuilds=BOOLEAN,
         revocable_tokens=many(shape("", id=TEXT, name=TEXT)),
         warnings=many(part("remark")),
@@ -270,6 +271,7 @@ DOCUMENTS: dict[str, Schema] = {
                 run=maybe(part("run")),
                 ticks=INTEGER,
                 requests=many(part("request")),
+                without_effect=many(TEXT, "Faults that this run never met."),
                 exit_code=EXIT_CODE,
             ),
             shape(

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.command_bugs import COMMAND_BUGS
 from tools.server_bugs import SERVER_BUGS, SERVER_SUITE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -806,6 +807,7 @@ BUGS = (
         '        return data.decode("utf-8")\n',
         suite=("tests/config/test_names.py",),
     ),
+    *(Bug(*each) for each in COMMAND_BUGS),
 )
 
 

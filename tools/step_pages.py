@@ -30,7 +30,12 @@ PROSE: dict[str, Prose] = {
         "Takes a backup and proves it. By default it is a safe one, for which the platform holds requests for 15 to 30 "
         "seconds; `live` does not, and its parts may not fit together. A backup that is running already, began after "
         "the slot and is as safe as wanted is taken as this step's own. `reuse-within` takes a proved backup that is "
-        "young enough instead.",
+        "young enough instead.\n\n"
+        "**Each backup is a manual one, and the platform keeps only so many of them** for each type of environment. "
+        "Where that many are there, a new one replaces the oldest, whoever took it: a job that backs up every night "
+        "pushes out within days what your people took by hand. `upsun-agent check` warns where that is about to "
+        "happen. Take fewer with `reuse-within`, or let the project keep more (project settings, backup retention); "
+        "automated backups do not count.",
         'backup = { reuse-within = "1h" }',
         "Its activity succeeded and names a backup; that backup exists, is restorable, has the status `CREATED`, "
         "belongs to the environment, and is newer than the request.",

@@ -36,6 +36,8 @@ def guarded(command: Callable[[], int], *, wants_json: bool, keeps_journal: bool
             EventUnreadable(f"the journal of a run makes no sense: {error}"), wants_json=wants_json, clean=clean
         )
     except KeyboardInterrupt as end:
+        if sys.stderr.isatty():
+            complain("")  # the terminal has just shown ^C behind what was there: what follows begins a line of its own
         complain(_ended("interrupted", str(end) or (IN_JOURNAL if keeps_journal else "")))
         return EXIT_INTERRUPTED
     except Terminated as end:
@@ -63,10 +65,25 @@ def _bug(error: Exception) -> AgentError:
     return Bug(f"unexpected {type(error).__name__}{place}", remedy="please report it with the command that you gave")
 
 
+def _fitting(parts: list[str]) -> list[str]:
+    """The lines of a complaint, folded between words where somebody reads them on a terminal."""
+    if not sys.stderr.isatty():
+        return parts
+    import textwrap  # noqa: PLC0415  late: a tick of a cron folds nothing
+
+    room = max(os.get_terminal_size(sys.stderr.fileno()).columns or 80, 40) - len("  ")
+    return [
+        line
+        for part in parts  # a path or an address that is longer than the line stays whole: it is there to be copied
+        for line in textwrap.wrap(part, room, break_long_words=False, break_on_hyphens=False)
+    ]
+
+
 def _refuse(error: AgentError, *, wants_json: bool, clean: Callable[[str], str]) -> int:
     """Say what is wrong, where, and what helps."""
     message, remedy = clean(str(error)), clean(error.remedy)
-    complaint = "\n  ".join(filter(None, (f"upsun-agent: {message}", remedy)))
+    parts = [part for text in (f"upsun-agent: {message}", remedy) if text for part in text.split("\n")]
+    complaint = "\n  ".join(_fitting(parts))
     if wants_json:
         body = {"kind": error.word(), "message": message, "remedy": remedy, "exit_code": error.exit_code}
         from agent.cli.terminal import Terminal  # noqa: PLC0415  late: a tick of a cron prints nothing

@@ -1,4 +1,7 @@
-"""What commands share that change something on the platform: when they may, by whose right, what an end in it means."""
+"""What commands share that change something outside: when they may, by whose right, what an end in it means.
+
+One rule holds for all of them: on a terminal they say what they would change and ask; elsewhere they need ``--yes``.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,55 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agent.cli.context import Context
-from agent.errors import ConfigInvalid, NotPermitted, SecondFactorNeeded, TokenRefused
+from agent.errors import ConfigInvalid, NotPermitted, SecondFactorNeeded, TokenRefused, UsageError
 from agent.site import Terminated
+
+NOTHING = "Nothing was changed."
 
 
 def confirmation(parser: ArgumentParser) -> None:
     """Add the options that say whether it is to be done."""
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--yes", action="store_true", help="change it, on a terminal too")
+    group.add_argument("--yes", action="store_true", help="do it without asking; needed where there is no terminal")
     group.add_argument("--dry-run", action="store_true", help="say what would be changed, change nothing")
 
 
-def is_dry(context: Context) -> bool:
-    """Whether nothing may be changed: asked for, or a person looks on who has not said --yes."""
-    return context.options.dry_run or (not context.options.yes and (sys.stdout.isatty() or sys.stdin.isatty()))
+def can_ask(context: Context) -> bool:
+    """Return whether somebody can be asked: standard input and output are a terminal, and no JSON is wanted."""
+    return context.terminal.interactive and sys.stdin.isatty()
+
+
+def refuse_unasked(context: Context) -> None:
+    """Raise UsageError where nobody said what is to be done and nobody can be asked."""
+    if not (context.options.yes or context.options.dry_run or can_ask(context)):
+        text = "nothing was changed: there is no terminal to ask for confirmation"
+        raise UsageError(text, remedy="add --yes to do it, or --dry-run to see what it would do")
+
+
+def previewing(context: Context) -> bool:
+    """Return whether what would be changed is to be said before anything is."""
+    return not context.options.yes
+
+
+def agreed(context: Context, question: str) -> bool:
+    """Return whether it is to be done: ``--yes``, or a person says so on the terminal now."""
+    if context.options.yes:
+        return True
+    if context.options.dry_run:
+        context.terminal.say(f"{NOTHING} To do it: --yes")
+        return False
+    if answered(f"{question} [y/N] ").lower() in {"y", "yes"}:
+        return True
+    context.terminal.say(NOTHING, "odd")
+    return False
+
+
+def answered(words: str) -> str:
+    """Return what a person types after these words; nothing where the input ends."""
+    try:
+        return input(words).strip()
+    except (EOFError, UnicodeDecodeError):
+        return ""
 
 
 def project_of(context: Context) -> str:

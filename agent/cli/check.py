@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from agent.ahead import ahead
 from agent.cli.context import Context
-from agent.cli.token import jobs_of, stands
+from agent.cli.token import here, jobs_of, stands
 from agent.database.place import placed
 from agent.doctor import Finding, code_of, place, worst
+from agent.engine import events as ev
 from agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
 from agent.journal.directory import reading_if_any
 from agent.journal.marks import marked
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from agent.upsun.client import Client
 
 TONES: dict[str, Tone] = {"ok": "good", "warn": "odd", "fail": "bad"}
+BACKUPS_KNOWN = 1000  # requests and steps looked through for backups: no project keeps as many
 LIBRARIES = ("httpx", "croniter", "structlog", "cryptography", "sqlite3", "zoneinfo")
 
 
@@ -142,7 +144,8 @@ def _api(context: Context) -> Iterator[Finding]:
     variable = context.token_variable
     context.redaction.hide(context.environ.get(variable))
     try:
-        token = token_in(context.environ, variable)
+        with here(context):
+            token = token_in(context.environ, variable)
         token_of(context.environ, variable)
     except TokenRefused as error:  # the agent's jobs drop what stands around it
         yield Finding("token", "warn", str(error), error.remedy)
@@ -188,8 +191,24 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
         last_tick=_last_tick(context, directory),
         variable=context.token_variable,
         clock=context.clock,
+        own_backups=_own_backups(context, directory),
     )
     yield from platform.findings(standing, timedelta(seconds=max_age))
+
+
+def _own_backups(context: Context, directory: str | None) -> frozenset[str]:
+    """The backups that runs took, as the journal knows them; none where it cannot be read."""
+    if directory is None:
+        return frozenset()
+    try:
+        with reading_if_any(directory, context.container.identity) as journal:
+            events = [event for _, event in journal.latest("request-accepted", most=BACKUPS_KNOWN)]
+            found = {event.backup for event in events if isinstance(event, ev.RequestAccepted) and event.backup}
+            done = [event for _, event in journal.latest("step-done", most=BACKUPS_KNOWN)]
+            named = {str(event.detail.get("backup")) for event in done if isinstance(event, ev.StepDone)}
+            return frozenset(found | named)
+    except AgentError:
+        return frozenset()  # the journal's own finding says it
 
 
 def _last_tick(context: Context, directory: str | None) -> int | None:

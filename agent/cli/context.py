@@ -74,14 +74,16 @@ class Context:
     def directory(self) -> str:
         """Where the state is: a directory, or (a ``ServerPlace``) a database, whose journals know whose they are.
 
-        Named by an option, another environment's state never touches the container's own directory. On CI the job
-        file's ``state`` is passed over where it names what only the app container has: a mount or a relationship.
+        Named by an option, another environment's state never touches the container's own directory. Outside a
+        container the job file's ``state`` is passed over where it names what only the app container has: a mount or a
+        relationship.
         """
         owner = f"{self.container.project or 'none'}/{self.container.environment_path or 'none'}"
-        setting = self.job_file.state
-        if self.container.phase == "ci" and not (setting or "").startswith(URL_VARIABLE):
-            setting = None
-        directory = state_directory(self.environ, setting, owner)
+        setting, environ = self.job_file.state, self.environ
+        if not self.container.is_one:
+            setting = setting if (setting or "").startswith(URL_VARIABLE) else None
+            environ = {name: value for name, value in environ.items() if name != "PLATFORM_APP_DIR"}
+        directory = state_directory(environ, setting, owner)
         if "://" in directory:
             remedy = "put the URL into a variable, such as STATE_URL, and set UPSUN_AGENT_STATE=url-variable:STATE_URL"
             raise ConfigInvalid("UPSUN_AGENT_STATE holds a URL", remedy=remedy)

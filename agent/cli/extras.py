@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from agent.errors import UsageError
 
+#: The ways that work. The agent is on no package index: whoever owned its name there could run code here.
+CHECKOUT = "in a checkout of the agent's repository: pip install '.[{}]'"
+BUILD = "in an app: UPSUN_AGENT_EXTRA={} in the build hook"
+
 
 def simulator_missing(error: ModuleNotFoundError) -> Exception:
     """The error for a missing extra ``simulator``; any other missing module is passed on as it is."""
-    if error.name not in {"werkzeug", "agent.simulator"}:
+    name = error.name or ""
+    if name.partition(".")[0] != "werkzeug" and name != "agent.simulator":
         return error
-    remedy = "install it, for example: pip install 'upsun-agent[simulator]', or UPSUN_AGENT_EXTRA=simulator in the hook"
+    remedy = f"{CHECKOUT.format('init,simulator')}; {BUILD.format('simulator')}"
     return UsageError("this command needs the extra 'simulator', which is not installed", remedy=remedy)
 
 
@@ -17,7 +22,7 @@ def init_missing(error: ModuleNotFoundError) -> Exception:
     """The error for a missing extra ``init``; any other missing module is passed on as it is."""
     if (error.name or "").partition(".")[0] != "ruamel":
         return error
-    remedy = "install it where you have the checkout, for example: pip install 'upsun-agent[init]'"
+    remedy = f"on your own machine, {CHECKOUT.format('init,simulator')}"
     return UsageError("this command needs the extra 'init', which is not installed", remedy=remedy)
 
 
@@ -25,5 +30,5 @@ def otel_missing(error: ModuleNotFoundError) -> Exception:
     """The error for a missing extra ``otel``; any other missing module is passed on as it is."""
     if (error.name or "").partition(".")[0] not in {"opentelemetry", "requests"}:
         return error
-    remedy = "install it, for example: pip install 'upsun-agent[otel]', or UPSUN_AGENT_EXTRA=otel in the hook"
+    remedy = f"{CHECKOUT.format('otel')}; {BUILD.format('otel')}"
     return UsageError("--otlp needs the extra 'otel', which is not installed", remedy=remedy)

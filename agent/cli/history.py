@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.cli.context import Context
-from agent.cli.numbers import whole_number
+from agent.cli.numbers import counted, whole_number
 from agent.config.shapes import Duration
 from agent.engine.run import Run
 from agent.errors import EXIT_OK, NotFound, UsageError
@@ -21,7 +21,7 @@ from agent.report.batches import outcome_words, slots_of
 from agent.report.durations import took
 from agent.report.story import step_words
 from agent.report.survey import story_of
-from agent.report.times import brief, minute, zone_named
+from agent.report.times import minute, span, zone_named
 from agent.report.views import iso, past_view
 
 IN_FLIGHT = "in-flight"
@@ -74,7 +74,7 @@ def _history(context: Context) -> int:
         if context.terminal.json_wanted:
             _document(context, journal, shown, len(found))
         else:
-            _table(context, journal, shown, len(found))
+            _table(context, journal, shown, len(found), kept=len(rows))
     return EXIT_OK
 
 
@@ -100,10 +100,19 @@ def _document(context: Context, journal: Journal, shown: Sequence[RunRow], found
     context.terminal.document({"at": iso(context.clock.now()), "found": found, "runs": runs})
 
 
-def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: int) -> None:
+def _none(context: Context, kept: int) -> str:
+    """Why there is nothing to list: nothing has run yet, or nothing fits what was asked for."""
+    job = context.options.job
+    of_job = f" of {job}" if job else ""
+    if kept:
+        return f"No run{of_job} fits: --since and --outcome leave out the {counted(kept, 'run')} there are."
+    return f"No run{of_job} yet. What comes: upsun-agent next{f' {job}' if job else ''}"
+
+
+def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: int, *, kept: int) -> None:
     terminal = context.terminal
     if not shown:
-        terminal.say("There is no such run.")
+        terminal.note(_none(context, kept))
         return
     rows, slots = [], slots_of(journal, shown)
     for row in shown:
@@ -112,7 +121,7 @@ def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: i
             (
                 row.run,
                 minute(row.opened_at, zone_named(run.job.timezone if run is not None else "UTC")),
-                brief(length) if length is not None else "-",
+                span(length) if length is not None else "-",
                 outcome_words(row, slots.get(row.run, 1)),
                 wrong if run is None else _happened(run, row),
             )

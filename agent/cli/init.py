@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Any
 
+from agent.cli.change import answered, can_ask, confirmation
 from agent.cli.context import Context
 from agent.cli.extras import init_missing
 from agent.cli.terminal import Terminal
@@ -36,9 +36,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     )
     init.add_argument("--dir", metavar="DIR", help="the checkout (default: the Git repository around this directory)")
     init.add_argument("--app", metavar="NAME", help="the app that runs the agent (default: the only one)")
-    confirmation = init.add_mutually_exclusive_group()
-    confirmation.add_argument("--yes", action="store_true", help="write without asking")
-    confirmation.add_argument("--dry-run", action="store_true", help="show what would be written, write nothing")
+    confirmation(init)
     init.set_defaults(run=_init)
 
 
@@ -84,21 +82,14 @@ def _app(context: Context, project: Project) -> App:
     if not _is_asking(context):
         raise UsageError("several apps are defined here", remedy=f"name one with --app: {', '.join(names)}")
     context.terminal.say(f"Which app should run the agent? {', '.join(names)}")
-    answer = _answer("app: ")
+    answer = answered("app: ")
     if answer not in project.apps:
         raise UsageError(f"there is no app '{answer[:80]}'", remedy=f"name one with --app: {', '.join(names)}")
     return project.apps[answer]
 
 
 def _is_asking(context: Context) -> bool:
-    return context.terminal.interactive and sys.stdin.isatty() and not context.options.dry_run
-
-
-def _answer(words: str) -> str:
-    try:
-        return input(words).strip()
-    except (EOFError, UnicodeDecodeError):
-        return ""
+    return can_ask(context) and not context.options.dry_run
 
 
 def _wanted(context: Context, checkout: Checkout, plan: Plan) -> bool:
@@ -121,7 +112,7 @@ def _wanted(context: Context, checkout: Checkout, plan: Plan) -> bool:
     if not _is_asking(context):
         terminal.say("Nothing was written: give --yes to write it.", "odd")
         return False
-    if _answer("Write these changes? [y/N] ").lower() in {"y", "yes"}:
+    if answered("Write these changes? [y/N] ").lower() in {"y", "yes"}:
         return True
     terminal.say("Nothing was written.", "odd")
     return False

@@ -7,14 +7,20 @@ import json
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
 from agent.cli.context import Context
+from agent.cli.lookup import events_of
 from agent.engine import events as ev
-from agent.errors import EXIT_OK, AgentError, NotFound
-from agent.journal.directory import reading
+from agent.errors import EXIT_OK, AgentError
 from agent.logs import lines_of, make_log
 from agent.records import dataclass
+from agent.report.story import Line, Tone
+
+TONES: dict[str, Tone] = {"error": "bad", "warning": "odd", "debug": "dim"}
+#: Keys that a line for people has a place of its own for, or that the head says for all of them.
+TOLD = frozenset({"time", "level", "event", "message", "remedy", "run", "job", "slot"})
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -47,13 +53,9 @@ class Told:
 
 def _logs(context: Context) -> int:
     wanted = context.options.of
-    with reading(context.directory, context.container.identity) as journal:
-        rows = journal.rows(job=wanted, most=1)
-        events = journal.events(rows[0].run if rows else wanted)
-    if not events:
-        raise NotFound(f"there is no run or job '{wanted}' in {context.directory}", remedy="see: upsun-agent status")
+    events = events_of(context, wanted)
     context.hide_surroundings()
-    lines = _lines(context, events, readable=context.terminal.interactive)
+    lines = _lines(context, events)
     told = list(_platform(context, events)) if context.options.platform else []
     code = max((each.error.exit_code for each in told if each.error is not None), default=EXIT_OK)
     run = next((each.run for each in events if isinstance(each, ev.RunOpened)), wanted)
@@ -61,20 +63,35 @@ def _logs(context: Context) -> int:
         own = [json.loads(line) for line in lines]
         context.terminal.document({"run": run, "lines": own, "activities": [_view(each) for each in told]})
         return code
+    if context.terminal.interactive:
+        context.terminal.note(f"{run}, {events[0].at:%Y-%m-%d} (times are UTC)")
     for line in lines:
-        context.terminal.say(line)
+        if context.terminal.interactive:
+            _tell(context, json.loads(line))
+        else:
+            context.terminal.say(line)
     for each in told:
         _say(context, run, each)
     return code
 
 
-def _lines(context: Context, events: Iterable[ev.Event], *, readable: bool) -> list[str]:
+def _lines(context: Context, events: Iterable[ev.Event]) -> list[str]:
     """The lines as the log has them."""
     out = io.StringIO()
-    log = make_log(context.redaction, stream=out, level=context.options.log_level or "info", readable=readable)
+    log = make_log(context.redaction, stream=out, level=context.options.log_level or "info", readable=False)
     for line in lines_of(events):
         line.write(log)
     return out.getvalue().splitlines()
+
+
+def _tell(context: Context, line: dict[str, Any]) -> None:
+    """A line for people, as ``show`` has it: the time, the event and its message, then its other keys."""
+    moment = datetime.fromisoformat(line["time"])
+    rest = ", ".join(f"{key} {value}" for key, value in line.items() if key not in TOLD)
+    message = line.get("message") or ""
+    text = f"{line['event']}{f': {message}' if message else ''}{f' ({rest})' if rest else ''}"
+    remedy = str(line.get("remedy") or "")
+    context.terminal.story(Line(" ".join(text.split()), TONES.get(line["level"], "plain"), remedy), moment)
 
 
 def _platform(context: Context, events: Iterable[ev.Event]) -> Iterator[Told]:
@@ -107,9 +124,9 @@ def _say(context: Context, run: str, told: Told) -> None:
     terminal = context.terminal
     if terminal.interactive:
         end = "" if told.sealed or told.error else "; there may be more"
-        terminal.say(f"step {told.step}, activity {told.activity}{end}", "dim")
+        terminal.note(f"step {told.step}, activity {told.activity}{end}", "dim")
         if told.error is not None:
-            terminal.say(f"  could not be read: {told.error}", "bad")
+            terminal.note(f"  could not be read: {told.error}", "bad")
         for line in told.lines:
             terminal.say(f"  {line}")
         return

@@ -7,12 +7,14 @@ from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.change import as_admin, changing, confirmation, is_dry, project_of
+from agent.cli.change import agreed, as_admin, changing, confirmation, previewing, project_of, refuse_unasked
 from agent.cli.context import Context
 from agent.cli.token import jobs_of, read_token, types_of
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from agent.limits import TICK_BUDGET
 from agent.plans import UserPlan, named, plan_user
+from agent.records import dataclass, replace
 from agent.report.views import remarks_view
 from agent.roles import TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles
 
@@ -30,7 +32,7 @@ def add(family: Any, shared: ArgumentParser) -> None:
         parents=[shared],
         help="invite a machine user, or change its roles",
         description="Make EMAIL a member of the project with these roles: by an invitation (one e-mail, never a "
-        "second), or by changing the roles it has. On a terminal nothing is changed without --yes.",
+        "second), or by changing the roles it has. Asks before it changes anything; without a terminal it needs --yes.",
     )
     user.add_argument("email", metavar="EMAIL", help="the machine user's address")
     user.add_argument(
@@ -50,6 +52,7 @@ def _machine_user(context: Context) -> int:
     email, project = context.options.email, project_of(context)
     if not EMAIL.fullmatch(email) or not email.isprintable() or len(email) > EMAIL_MOST:
         raise UsageError(f"'{email[:80]}' is no e-mail address", remedy="give one like deploy-bot@example.com")
+    refuse_unasked(context)
     _roles(context, {})  # what is wrong with the options is said before anybody is asked for a token
     token, source = read_token(context, stdin=False)
     client = context.client(token, source)
@@ -67,17 +70,36 @@ def _machine_user(context: Context) -> int:
                 people.invitations(project) if member is None else [],
                 people.owner(project) if member is not None else None,
             )
-            dry = is_dry(context)
-            if not dry:
-                with changing(f"the access of {email}"):
-                    plan = _carry_out(people, project, email, roles, plan)
+            if plan.warning:
+                remarks.append((plan.warning, "or cancel it in the Console (project, Access), and give this again"))
+            found = Found(roles, plan, remarks, needed_by(jobs_of(context)[0], types))
+            changed = False
+            if plan.deed == "none":
+                _tell_plan(context, found, f"{plan.message}.")
+            else:
+                if previewing(context):
+                    _tell_plan(context, found, f"{plan.would}.")
+                if agreed(context, "Do it?"):
+                    client.begin(TICK_BUDGET)  # what a person took to answer is not taken from it
+                    with changing(f"the access of {email}"):
+                        found = replace(found, plan=_carry_out(people, project, email, roles, plan))
+                    changed = found.plan.deed != "none"
+                    _tell_done(context, found)
     finally:
         client.close()
-    if plan.warning:
-        remarks.append((plan.warning, "or cancel it in the Console (project, Access), and give this again"))
-    by_kind = needed_by(jobs_of(context)[0], types)
-    _tell_user(context, roles, plan, remarks, by_kind, dry=dry)
+    if context.terminal.json_wanted:
+        context.terminal.document(_as_json(context, found, changed=changed))
     return EXIT_OK
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is wanted and what is to be done for it; ``by_kind`` are the jobs by the type on which they need a role."""
+
+    roles: Roles
+    plan: UserPlan
+    remarks: Sequence[tuple[str, str]]
+    by_kind: Mapping[str, list[str]]
 
 
 def _roles(context: Context, types: Mapping[str, str]) -> tuple[Roles, list[tuple[str, str]]]:
@@ -120,41 +142,43 @@ def _carry_out(people: People, project: str, email: str, roles: Roles, plan: Use
     return plan
 
 
-def _tell_user(
-    context: Context,
-    roles: Roles,
-    plan: UserPlan,
-    remarks: Sequence[tuple[str, str]],
-    by_kind: Mapping[str, list[str]],
-    *,
-    dry: bool,
-) -> None:
-    changed = plan.deed != "none" and not dry
-    if context.terminal.json_wanted:
-        body = {
-            "email": context.options.email,
-            "roles": roles.permissions(),
-            "before": plan.before.permissions() if plan.before else None,
-            "needed": {f"{kind}:admin": names for kind, names in by_kind.items()},
-            "deed": plan.deed,
-            "changed": changed,
-            "message": plan.message,
-            "warnings": remarks_view(remarks),
-        }
-        context.terminal.document(body)
-        return
-    say = context.terminal.say
-    say(f"{'Would do: ' if dry and plan.deed != 'none' else ''}{plan.message}.", "odd" if dry else "good")
-    if plan.before is not None:
-        say(f"  before  {plan.before}")
-    say(f"  roles   {roles}")
-    for kind, names in by_kind.items():
-        say(f"  needed  {kind}:admin, for {', '.join(names)}")
-    context.terminal.remarks(remarks)
-    if dry and plan.deed != "none":
-        say("Nothing was changed. To change it: --yes")
-    elif plan.deed == "invite":
-        say("Next: accept the invitation as that user, make an API token there (Console, My profile, API tokens), then")
+def _as_json(context: Context, found: Found, *, changed: bool) -> dict[str, Any]:
+    plan = found.plan
+    return {
+        "email": context.options.email,
+        "roles": found.roles.permissions(),
+        "before": plan.before.permissions() if plan.before else None,
+        "needed": {f"{kind}:admin": names for kind, names in found.by_kind.items()},
+        "deed": plan.deed,
+        "changed": changed,
+        "message": plan.message if changed or not plan.would else plan.would,
+        "warnings": remarks_view(found.remarks),
+    }
+
+
+def _tell_plan(context: Context, found: Found, head: str) -> None:
+    """Say what is, or would be, done, with all that is to be said of it."""
+    note = context.terminal.note
+    note(head, "good" if found.plan.deed == "none" else "odd")
+    if found.plan.before is not None:
+        note(f"  before  {found.plan.before}", indent="          ")
+    note(f"  roles   {found.roles}", indent="          ")
+    for kind, names in found.by_kind.items():
+        note(f"  needed  {kind}:admin, for {', '.join(names)}", indent="          ")
+    context.terminal.remarks(found.remarks)
+
+
+def _tell_done(context: Context, found: Found) -> None:
+    """Say what was done and what comes next; without a question before it, all the rest too."""
+    say, note = context.terminal.say, context.terminal.note
+    if previewing(context):
+        note(f"{found.plan.message}.", "good")
+    else:
+        _tell_plan(context, found, f"{found.plan.message}.")
+    if found.plan.deed == "invite":
+        note(
+            "Next: accept the invitation as that user, make an API token there (Console, My profile, API tokens), then"
+        )
         say("  upsun-agent setup token")
-    elif plan.deed == "grant":
-        say("SSH access follows with the next redeploy (docs:administration/users).", "dim")
+    elif found.plan.deed == "grant":
+        note("SSH access follows with the next redeploy.", "dim")

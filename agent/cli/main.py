@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NoReturn
 
 from agent import __version__
@@ -42,39 +43,96 @@ exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad repl
 """
 
 
-#: In the order in which the help lists their commands.
-FAMILIES = (
-    runs,
-    intervene,
-    status,
-    history,
-    logs,
-    jobs,
-    why,
-    report,
-    suspend,
-    notify,
-    init,
-    check,
-    setup,
-    token,
-    ssh,
-    state,
-    rehearse,
-    simulate,
-    completion,
-)
+#: The commands in the order and under the headings of the help.
+FAMILIES: dict[str, tuple[Any, ...]] = {
+    "run jobs": (runs, intervene, suspend),
+    "look at jobs": (status, history, logs, jobs, why, report),
+    "set up, and see what is wrong": (init, check, setup, token, notify, ssh, state),
+    "try things without the platform": (rehearse, simulate),
+    "the shell": (completion,),
+}
+COMMON = "common options, which every command takes"
+UNKNOWN = "unrecognized arguments: "
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that leaves with the documented exit code and a hint, and takes no option for half its name."""
+    """argparse that leaves with the documented exit code and a hint, and takes no option for half its name.
+
+    Its help shows a command's own options first, and what all commands have in common last.
+    """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **{**settings, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting, so that --json and exit codes hold for usage errors too."""
-        raise UsageError(message, remedy=f"see: {self.prog} --help")
+        close = [_close(word, _options(self)) for word in message.removeprefix(UNKNOWN).split()]
+        meant = next((each for each in close if each), "") if message.startswith(UNKNOWN) else ""
+        raise UsageError(message, remedy=f"{meant}see: {self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a command that there is none of, with the one that may be meant."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001  no public name
+            meant = _close(str(value), action.choices)
+            known = "" if meant else f"the commands are: {', '.join(action.choices)}; "
+            remedy = f"{meant}{known}see: {self.prog} --help"
+            raise UsageError(f"there is no command '{str(value)[:40]}'", remedy=remedy)
+        super()._check_value(action, value)
+
+    def format_help(self) -> str:
+        """The help as text: usage, description, the command's own options, the common ones."""
+        shared = [group for group in self._action_groups if group.title == COMMON]
+        common = {id(action) for group in shared for action in group._group_actions}  # noqa: SLF001  argparse has no public way
+        own = [action for action in self._actions if id(action) not in common]
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, own, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        for group in (*(each for each in self._action_groups if each not in shared), *shared):
+            formatter.start_section(group.title)
+            formatter.add_text(group.description)
+            formatter.add_arguments(group._group_actions)  # noqa: SLF001  as above
+            formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
+
+
+class Grouped(argparse.RawDescriptionHelpFormatter):
+    """Lists the commands under headings."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """An argument; the commands one heading after the other."""
+        if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  no public name
+            super().add_argument(action)
+            return
+        listed = {each.dest: each for each in action._get_subactions()}  # noqa: SLF001  argparse has no public way
+        for heading, families in FAMILIES.items():
+            self.start_section(heading)
+            for name in _names(families):
+                super().add_argument(listed[name])
+            self.end_section()
+
+
+def _names(families: Iterable[Any]) -> list[str]:
+    """The names of the commands that these modules add, in their order."""
+    parser = argparse.ArgumentParser(add_help=False)
+    commands = parser.add_subparsers()
+    for family in families:
+        family.add(commands, argparse.ArgumentParser(add_help=False))
+    return list(commands.choices)
+
+
+def _close(word: str, known: Iterable[str]) -> str:
+    """A hint at what may be meant; nothing where nothing is close."""
+    from difflib import get_close_matches  # noqa: PLC0415  late: only who is mistaken needs it
+
+    found = get_close_matches(word.partition("=")[0], list(known), 1, 0.6)
+    return f"did you mean '{found[0]}'? " if found else ""
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    """Every option of the parser and of its commands."""
+    each = (parser, *commands(parser).values())
+    return {name for one in each for action in one._actions for name in action.option_strings}  # noqa: SLF001  as above
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help and version as everything else is printed: argparse drops what it cannot write."""
@@ -92,14 +150,14 @@ def build() -> Parser:
         prog="upsun-agent",
         description="Scheduled jobs for Upsun apps: take a backup, prove it, then run the update.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Grouped,
     )
     parser.add_argument("--version", action="version", version=f"upsun-agent {__version__}")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
     )
     shared = _shared()
-    for family in FAMILIES:
+    for family in chain.from_iterable(FAMILIES.values()):
         family.add(commands, shared)
     return parser
 
@@ -107,13 +165,19 @@ def build() -> Parser:
 def _shared() -> argparse.ArgumentParser:
     """The options that every command takes."""
     shared = argparse.ArgumentParser(add_help=False)
-    group = shared.add_argument_group("common options")
+    group = shared.add_argument_group(COMMON)
     group.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     group.add_argument("--config", metavar="FILE", help="the job file (default: .upsun/agent.toml in the app)")
     group.add_argument("--project", metavar="ID", help="the project (default: PLATFORM_PROJECT)")
     group.add_argument("--environment", metavar="ID", help="the environment (default: PLATFORM_BRANCH)")
-    group.add_argument("--api-url", metavar="URL", help="the API (default: UPSUN_CLI_API_URL, or the public one)")
-    group.add_argument("--auth-url", metavar="URL", help="the authentication service (default: UPSUN_CLI_AUTH_URL)")
+    group.add_argument(
+        "--api-url", metavar="URL", help="the API (default: UPSUN_CLI_API_URL, or https://api.upsun.com)"
+    )
+    group.add_argument(
+        "--auth-url",
+        metavar="URL",
+        help="the authentication service (default: UPSUN_CLI_AUTH_URL, or https://auth.upsun.com)",
+    )
     group.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="how much to log on stderr")
     return shared
 
@@ -140,12 +204,25 @@ def _refuse_bytes(options: argparse.Namespace) -> None:
                 raise UsageError(f"an argument is not UTF-8: {escaped(each)}", remedy="write it in UTF-8")
 
 
+def _usual(arguments: Sequence[str]) -> Sequence[str]:
+    """The arguments in the usual form: no command, ``help COMMAND`` and ``version`` work as people expect."""
+    match list(arguments):
+        case []:
+            return ["--help"]
+        case ["help", *words]:
+            return [*words, "--help"]
+        case ["version"]:
+            return ["--version"]
+        case _:
+            return arguments
+
+
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; every way it can end is an exit code, none is a traceback."""
     redaction = Redaction()
 
     def command() -> int:
-        options = build().parse_args(arguments)
+        options = build().parse_args(_usual(arguments))
         _refuse_bytes(options)
         return int(options.run(Context(options, os.environ, redaction)))
 

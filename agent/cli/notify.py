@@ -56,7 +56,10 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 def _notify(context: Context) -> Notify:
     found = context.job_file.notify
     if found is None:
-        raise ConfigInvalid(f"{context.job_file.path} names no channel", remedy="see docs/notifications.md")
+        remedy = (
+            'add one, such as: [notify.team] with slack = { url-variable = "SLACK_URL" }; docs/notifications.md has all'
+        )
+        raise ConfigInvalid(f"{context.job_file.path} names no channel: nobody is told of anything", remedy=remedy)
     return found
 
 

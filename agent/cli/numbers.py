@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
+from agent.config.shapes import Duration
+
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
     """A reader of whole numbers from ``low`` to ``high`` for argparse."""
@@ -13,6 +15,18 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
         if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
             raise ArgumentTypeError(f"must be a number from {low} to {high}, not {text[:20]!r}")
         return int(text)
+
+    return read
+
+
+def duration(low: int, high: int) -> Callable[[str], int]:
+    """A reader of lengths of time such as ``90s`` and ``1h30m`` for argparse, as seconds from ``low`` to ``high``."""
+    shape = Duration(low, high)
+
+    def read(text: str) -> int:
+        for problem in shape.check(text, ()):
+            raise ArgumentTypeError(f"{problem.message}{f': {problem.remedy}' if problem.remedy else ''}")
+        return int(shape.read(text))
 
     return read
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent.cli.context import Context
 from agent.cli.extras import simulator_missing
-from agent.cli.numbers import whole_number
+from agent.cli.numbers import counted, whole_number
 from agent.engine import events as ev
 from agent.engine.run import fold
 from agent.errors import EXIT_OK, RunFailed
@@ -66,33 +67,52 @@ def _rehearse(context: Context) -> int:
     except ModuleNotFoundError as error:
         raise simulator_missing(error) from error
     job = context.job_file.job(context.options.job)
-    faults = context.options.fault
-    rehearsal = Rehearsal(context.job_file, job, context.container, faults, context.clock.now())
+    faults, now, terminal = context.options.fault, context.clock.now(), context.terminal
+
+    def against(planted: Sequence[str]) -> Rehearsal:
+        return Rehearsal(context.job_file, job, context.container, planted, now)
+
+    rehearsal = against(faults)
     if context.options.days is not None:
         return _days(context, rehearsal)
+    heard: list[ev.Event] = []
     opened: list[ev.RunOpened] = []
 
     def hear(_: str, event: ev.Event) -> None:
+        heard.append(event)
         if isinstance(event, ev.RunOpened):
             opened.append(event)
         line = tell(event, fold(opened[-1:]).job)
         if line is not None:
-            context.terminal.story(line, event.at)
+            terminal.story(line, event.at)
 
-    against = f" with {', '.join(faults)}" if faults else ""
-    context.terminal.say(f"Rehearsing {job.name}{against} (virtual time, UTC):")
+    with_faults = f" with {', '.join(faults)}" if faults else ""
+    terminal.note(f"Rehearsing {job.name}{with_faults} (virtual time, UTC):")
     played = rehearsal.play(hear)
-    run, requests = played.run, played.books["requests"]
-    code = played.exit_code
-    if context.terminal.json_wanted:
+    idle = _without_effect(against, faults, heard)
+    run, requests, code = played.run, played.books["requests"], played.exit_code
+    if terminal.json_wanted:
         view = run_view(run) if run else None
-        context.terminal.document({"run": view, "ticks": played.ticks, "requests": requests, "exit_code": code})
-    else:
-        asked = [request for request in requests if request["method"] == "POST" and "/oauth2/" not in request["path"]]
-        context.terminal.say(
-            f"{played.ticks} ticks, {len(requests)} requests, {len(asked)} of them to change something", "dim"
-        )
+        body = {"run": view, "ticks": played.ticks, "requests": requests, "without_effect": idle, "exit_code": code}
+        terminal.document(body)
+        return code
+    asked = [request for request in requests if request["method"] == "POST" and "/oauth2/" not in request["path"]]
+    ticks, made = counted(played.ticks, "tick"), counted(len(requests), "request")
+    terminal.note(f"{ticks}, {made}, {len(asked)} of them to change something", "dim")
+    for name in idle:
+        terminal.note(f"The fault '{name}' had no effect: nothing that this run did met it.", "odd")
     return code
+
+
+def _without_effect(against: Callable[[Sequence[str]], Any], faults: Sequence[str], heard: list[ev.Event]) -> list[str]:
+    """Return the faults without which the same run is the same, event by event: the rehearsal is played again."""
+    found = []
+    for place, name in enumerate(faults):
+        again: list[ev.Event] = []
+        against([*faults[:place], *faults[place + 1 :]]).play(lambda _, event, again=again: again.append(event))
+        if again == heard:
+            found.append(name)
+    return found
 
 
 def _days(context: Context, rehearsal: Any) -> int:
@@ -100,7 +120,9 @@ def _days(context: Context, rehearsal: Any) -> int:
     from agent.season import play  # noqa: PLC0415  needs the extra
 
     days, terminal = context.options.days, context.terminal
-    terminal.say(f"Rehearsing {rehearsal.job.name} for {days} days (virtual time, seed {context.options.seed}):")
+    terminal.say(
+        f"Rehearsing {rehearsal.job.name} for {counted(days, 'day')} (virtual time, seed {context.options.seed}):"
+    )
     season = play(rehearsal, days, context.options.seed, lambda day: terminal.live(f"  day {day} of {days}"))
     code = RunFailed.exit_code if season.broken else EXIT_OK
     if terminal.json_wanted:
@@ -109,13 +131,15 @@ def _days(context: Context, rehearsal: Any) -> int:
     for incident in season.incidents:
         terminal.say(f"  {incident.at:%Y-%m-%d %H:%M}  {incident.text}", "dim")
     counts = {**season.outcomes, **({"missed": season.missed_slots} if season.missed_slots else {})}
-    if season.slots > season.judged:
-        counts["after the last tick"] = season.slots - season.judged
     told = ", ".join(f"{count} {word}" for word, count in sorted(counts.items(), key=lambda each: -each[1]))
     causes = "".join(f"; failed for {word}: {count}" for word, count in season.failures.most_common())
-    terminal.say(f"{season.slots} slots came: {told}{causes}.")
-    terminal.say(f"{season.ticks} ticks, {season.idle_ticks} of them with nothing to do; {season.requests} requests.")
-    terminal.say(f"On the platform: {season.backups} backups, {season.updates} updates.")
+    terminal.note(f"{counted(season.slots, 'slot')} came: {told}{causes}.")
+    if season.slots > season.judged and season.last_tick is not None:
+        late, moment = counted(season.slots - season.judged, "slot"), f"{season.last_tick:%Y-%m-%d %H:%M} UTC"
+        terminal.note(f"{late} came after the last tick of these days ({moment}): the next tick would have seen to it.")
+    idle, requests = f"{season.idle_ticks} of them with nothing to do", counted(season.requests, "request")
+    terminal.note(f"{counted(season.ticks, 'tick')}, {idle}; {requests}.")
+    terminal.note(f"On the platform: {counted(season.backups, 'backup')}, {counted(season.updates, 'update')}.")
     for text in season.broken:
         terminal.say(f"broken promise: {text}", "bad")
     if not season.broken:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import sys
-import time
 from argparse import ArgumentParser
 from typing import Any
 
 from agent.cli.context import Context
-from agent.cli.terminal import Terminal
-from agent.engine import events as ev
-from agent.engine.job import Job
+from agent.cli.follow import WITHIN, WITHIN_MOST, Follower, GivenUp
+from agent.cli.lookup import events_of
+from agent.cli.numbers import duration
 from agent.engine.run import Run, fold
-from agent.errors import EXIT_OK, Busy, NotFound, RunFailed, UsageError
-from agent.journal.directory import reading
+from agent.errors import EXIT_OK, Busy, RunFailed, Unreachable, UsageError
 from agent.report.story import lengths_told, step_words, tell
 from agent.report.times import span, zone_named
 from agent.report.views import event_view, iso, run_view, runs_view
 from agent.tick import run_tick, ticking
 from agent.tick_report import TickReport
-
-POLL_FIRST, POLL_MOST = 3.0, 15.0  # seconds between passes of run --wait
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -38,10 +34,17 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         parents=[shared],
         help="run a job now",
         description="Open a run of JOB now, whatever its schedule, and begin it. Ticks carry it on; with --wait "
-        "this command does, and shows what happens.",
+        "this command does, and shows what happens. Where a run of JOB is in flight already, --wait follows that one.",
     )
     run.add_argument("job", metavar="JOB", help="the job's name in the job file")
     run.add_argument("--wait", action="store_true", help="stay until the run is over (not in a cron)")
+    run.add_argument(
+        "--within",
+        type=duration(1, WITHIN_MOST),
+        default=WITHIN,
+        metavar="DURATION",
+        help="with --wait: end with 69 where the API cannot be reached for so long (default: 5m); the run stays open",
+    )
     run.set_defaults(run=_run)
     show = commands.add_parser(
         "show",
@@ -114,26 +117,42 @@ def _run(context: Context) -> int:
     with ticking(site) as tick:
         tick.state_is_current()  # a journal that a restore rewound is set aside before a run is added to it
         flying = [row.run for row in tick.journal.rows(open_only=True, job=job.name)]
+        if flying and not context.options.wait:
+            text = f"run {flying[0]} of the job is in flight already: no second one is begun"
+            follow = f"follow it with: upsun-agent run {job.name} --wait, or: upsun-agent status --watch"
+            raise Busy(text, remedy=f"{follow}; its story so far: upsun-agent show {flying[0]}")
         if flying:
-            remedy = f"follow it with: upsun-agent show {flying[0]}"
-            raise Busy(f"run {flying[0]} of the job is in flight", remedy=remedy)
-        run_id = follower.follow(tick.open_by_hand(job))
+            run_id = follower.attach(flying[0], tick.journal.events(flying[0]))
+        else:
+            run_id = follower.follow(tick.open_by_hand(job))
         run = tick.advance(run_id)
         tick.finish(by_hand=True)
         report = tick.report
+    given_up: GivenUp | None = None
     if context.options.wait:
-        run, report = follower.wait(site, run_id, run)
+        run, report, given_up = follower.wait(site, run_id, run, report, context.options.within)
     site.client.close()
-    return _end(context, run_id, run, report)
+    return _end(context, run_id, run, report, given_up)
 
 
-def _end(context: Context, run_id: str, run: Run | None, report: TickReport) -> int:
+def _end(context: Context, run_id: str, run: Run | None, report: TickReport, given_up: GivenUp | None) -> int:
     code = report.exit_code() if run is not None else RunFailed.exit_code
+    code = Unreachable.exit_code if given_up is not None else code
     if context.terminal.json_wanted:
         context.terminal.document({**(run_view(run) if run else {"run": run_id}), "exit_code": code})
-    elif run is not None and run.closed is None:
-        context.terminal.say(f"Waiting: {run.wait_message}", "odd" if report.troubles() else "plain")
-        context.terminal.say(f"Ticks carry it on. Follow it with: upsun-agent show {run_id}", "dim")
+        return code
+    if run is None or run.closed is not None:
+        return code
+    again = f"upsun-agent run {run.job.name} --wait"
+    if given_up is not None:
+        remedy = f"run {run_id} stays open and was not changed: ticks go on with it, or: {again}"
+        raise Unreachable(given_up.message, remedy=remedy)
+    context.terminal.note(f"Waiting: {run.wait_message}", "odd" if report.troubles() else "plain")
+    if context.container.is_one:
+        text = f"Ticks carry it on. Follow it with: upsun-agent status --watch, or: {again}"
+    else:
+        text = f"No cron carries it on here. Go on with: {again}, or: upsun-agent tick"
+    context.terminal.note(f"{text}; its story so far: upsun-agent show {run_id}", "dim")
     return code
 
 
@@ -143,76 +162,11 @@ def in_cron(context: Context) -> bool:
     return context.container.phase == "runtime" and not remote and not sys.stdin.isatty()
 
 
-class Follower:
-    """Tells a run's story as it happens, and waits for its end."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._run_id: str | None = None
-        self._opened: ev.RunOpened | None = None
-
-    def follow(self, run_id: str) -> str:
-        """Tell this run's events from now on."""
-        self._run_id = run_id
-        return run_id
-
-    def hear(self, run_id: str, event: ev.Event) -> None:
-        """One event was recorded."""
-        if isinstance(event, ev.RunOpened) and self._opened is None:
-            self._opened, self._run_id = event, run_id
-            self._context.terminal.note(_times_of(fold([event]).job), "dim")
-        if run_id == self._run_id and self._opened is not None:
-            _tell(self._context.terminal, event, fold([self._opened]))
-
-    def wait(self, site: Any, run_id: str, run: Run | None) -> tuple[Run | None, TickReport]:
-        """Pass over the run until it is closed; another tick that is at work meanwhile is waited for."""
-        report, poll, began = TickReport(), POLL_FIRST, time.monotonic()
-        if run is not None:
-            report.runs[run_id] = run
-        while run is not None and run.closed is None:
-            self._sleep(poll, run, began)
-            poll = min(poll * 1.3, POLL_MOST)
-            try:
-                with ticking(site) as tick:
-                    run = tick.advance(run_id)
-                    tick.finish(by_hand=True)
-                    report = tick.report
-            except Busy:
-                continue
-        return run, report
-
-    def _sleep(self, seconds: float, run: Run, began: float) -> None:
-        terminal = self._context.terminal
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            minutes, rest = divmod(int(time.monotonic() - began), 60)
-            terminal.live(f"  {minutes}:{rest:02d}  {run.wait_message or 'working'}")
-            time.sleep(min(left, 1.0))
-        terminal.unlive()
-
-
-def _tell(terminal: Terminal, event: ev.Event, run: Run) -> None:
-    zone = zone_named(run.job.timezone)
-    line = tell(event, run.job, zone)
-    if line is not None and line.tone != "dim":
-        terminal.story(line, event.at.astimezone(zone))
-
-
-def _times_of(job: Job) -> str:
-    return f"times are {job.timezone}"
-
-
 # --- show ------------------------------------------------------------------------------------------------------
 
 
 def _show(context: Context) -> int:
-    wanted = context.options.of
-    with reading(context.directory, context.container.identity) as journal:
-        rows = journal.rows(job=wanted, most=1)
-        run_id = rows[0].run if rows else wanted
-        events = journal.events(run_id)
-    if not events:
-        raise NotFound(f"there is no run or job '{wanted}' in {context.directory}", remedy="see: upsun-agent status")
+    events = events_of(context, context.options.of)
     run = fold(events)
     if context.terminal.json_wanted:
         context.terminal.document({**run_view(run, events), "events": [event_view(event) for event in events]})

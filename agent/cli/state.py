@@ -99,5 +99,8 @@ def _say(context: Context, source: str, target: str, found: Contents, *, dry: bo
         return
     context.terminal.say(f"Moved and compared: {what}.", "good")
     where = "the relationship's database" if on_server(target) else target
-    context.terminal.say(f'Now say state = "{target}" under [agent] in the job file; it names {where}.')
-    context.terminal.say(f"{source} is kept, and nothing acts on it any more.", "dim")
+    if context.job_file.state == str(target):
+        context.terminal.note(f'The job file says state = "{target}" ({where}) already.')
+    else:
+        context.terminal.note(f'Now change the job file: state = "{target}" under [agent] ({where}). Then push it.')
+    context.terminal.note(f"{source} is kept, and nothing acts on it any more.", "dim")

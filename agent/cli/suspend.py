@@ -36,10 +36,12 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 def _pause(context: Context) -> int:
     job, site = context.job_file.job(context.options.job), context.site(quiet=True)
     with at_work(site) as desk:
-        if suspension(desk.journal, job.name) is None:
+        before = suspension(desk.journal, job.name)
+        if before is None:
             suspend(desk.journal, job.name, context.options.reason, context.clock.now())
         held = suspension(desk.journal, job.name)
-    _say(context, job.name, held)
+    kept = f" ({job.name} was held back already: nothing was changed, and the first reason stays)" if before else ""
+    _say(context, job.name, held, note=kept)
     return EXIT_OK
 
 
@@ -55,4 +57,4 @@ def _say(context: Context, job: str, held: str | None, note: str = "") -> None:
     if context.terminal.json_wanted:
         context.terminal.document({"job": job, "suspended": held})
     else:
-        context.terminal.say(held or f"{job} runs again at its next slot{note}.")
+        context.terminal.note(f"{job} is paused: {held}{note}" if held else f"{job} runs again at its next slot{note}.")

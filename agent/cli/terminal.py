@@ -99,8 +99,8 @@ class Terminal:
     def remarks(self, found: Iterable[tuple[str, str]]) -> None:
         """What should be put right, each with what helps below it."""
         for text, remedy in found:
-            self.say(f"! {text}", "odd")
-            self.say(f"  {remedy}", "dim")
+            self.note(f"! {text}", "odd")
+            self.note(f"  {remedy}", "dim")
 
     def story(self, line: Line, moment: datetime | None = None) -> None:
         """A sentence of a story with its sign, the time before it, and the remedy below."""

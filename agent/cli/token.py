@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,7 @@ from agent.config import defaults
 from agent.engine.job import Job
 from agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from agent.limits import TOKEN_MOST
-from agent.report.times import ago
+from agent.report.times import ago, span
 from agent.report.views import remarks_view
 from agent.roles import targets
 from agent.standing import Standing, token_in, token_of
@@ -71,7 +72,21 @@ def read_token(context: Context, *, stdin: bool, exact: bool = False) -> tuple[s
     if not present and sys.stdin.isatty() and not context.terminal.json_wanted:
         return prompted(context, f"API token ({variable} is not set; what you type is not shown): "), "the prompt"
     context.redaction.hide(present)
-    return (token_of if exact else token_in)(context.environ, variable), variable
+    with here(context):
+        return (token_of if exact else token_in)(context.environ, variable), variable
+
+
+@contextmanager
+def here(context: Context) -> Iterator[None]:
+    """Says how a token that is missing is given where this is no container, to which no deployment brings it."""
+    try:
+        yield
+    except TokenMissing as error:
+        if context.container.is_one:
+            raise
+        variable = context.token_variable
+        remedy = f"set {variable} here (on CI as a masked secret), or let token check or setup ask for it on a terminal"
+        raise TokenMissing(str(error), remedy=remedy) from error
 
 
 def _from_stdin(context: Context) -> str:
@@ -95,9 +110,6 @@ def prompted(context: Context, words: str) -> str:
     except EOFError:
         value = ""
         complain("")  # what follows begins a line of its own
-    except KeyboardInterrupt:
-        complain("")
-        raise
     context.redaction.hide(value)
     if not value:
         remedy = f"type or paste it, or set {context.token_variable}, or give it with --stdin"
@@ -213,17 +225,18 @@ def token_view(token: ApiToken) -> dict[str, Any]:
 
 
 def _tell(context: Context, standing: Standing, source: str, warnings: Sequence[tuple[str, str]]) -> None:
-    say, user, likely, now = context.terminal.say, standing.user, standing.likely, standing.now
+    say, note = context.terminal.say, context.terminal.note
+    user, likely, now = standing.user, standing.likely, standing.now
     say("The API token is valid.", "good")
     second = {True: ", with a second factor", False: ", without a second factor", None: ""}[user.mfa]
     say(f"  from    {source}")
-    say(f"  user    {user.email or user.username or user.id}{second}")
+    note(f"  user    {user.email or user.username or user.id}{second}", indent=" " * 10)
     if standing.roles is not None:
-        say(f"  roles   {standing.roles} (project {standing.project})")
-    say(f"  bearer  lives {standing.lifetime} s")
+        note(f"  roles   {standing.roles} (project {standing.project})", indent=" " * 10)
+    say(f"  bearer  lives {span(timedelta(seconds=standing.lifetime))}")
     if likely is not None:
         used = f"made {ago(likely.created_at, now)}, used {ago(likely.last_used_at, now)}"
-        say(f"  token   '{likely.name or likely.id}', {used} (the one used last)")
+        note(f"  token   '{likely.name or likely.id}', {used} (the one used last)", indent=" " * 10)
     context.terminal.remarks(warnings)
 
 

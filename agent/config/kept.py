@@ -15,6 +15,7 @@ from typing import Any
 
 from agent import __version__
 from agent.config import JobFile, built, find, settings_of, text_of
+from agent.container import phase_of
 from agent.glance import state_setting
 from agent.limits import KEPT_MOST_BYTES
 from agent.places import KEPT, on_server, state_directory
@@ -38,7 +39,12 @@ def load(environ: Mapping[str, str]) -> JobFile:
 
 
 def _directory(environ: Mapping[str, str], text: str) -> str | None:
-    """The directory that the state is in; None where it is in a database, or takes TOML to know."""
+    """The directory that the state is in; None where it is in a database, or takes TOML to know.
+
+    Outside of containers it is not where the job file says either.
+    """
+    if phase_of(environ) not in {"build", "runtime"}:
+        return None
     try:
         place = state_directory(environ, state_setting(text), "")
     except ValueError:

@@ -189,6 +189,6 @@ def missing(place: str, error: ImportError) -> Exception:
     """The error for an extra ``shared`` that is missing or does not load; any other import's error as it is."""
     if (error.name or "psycopg").partition(".")[0] not in {"psycopg", "pymysql", "sqlalchemy", "psycopg_binary"}:
         return error
-    remedy = "UPSUN_AGENT_EXTRA=shared in the build hook, or: pip install 'upsun-agent[shared]'"
+    remedy = "UPSUN_AGENT_EXTRA=shared in the build hook; in a checkout of the agent: pip install '.[shared]'"
     text = f"the state is in {place}, which needs the extra 'shared'; it is not installed for this Python"
     return DriverMissing(text, remedy=remedy)

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.clock import Clock
 from agent.doctor import Finding
-from agent.engine.facts import Environment, Rights
+from agent.engine.facts import Backup, Environment, Rights
 from agent.engine.guards import unoffered
 from agent.engine.job import Job
 from agent.errors import CODE_OF_WORD, AgentError, NotPermitted, RunFailed
@@ -40,7 +40,8 @@ class Platform:
 
     ``directory`` is the state directory where it lies in the app's (``app_dir``), ``app`` the app that the cron belongs
     to, ``last_tick`` when the state's last tick was, in seconds since 1970, where that is known, ``kind`` the
-    environment's type as the container says it, ``variable`` the token's.
+    environment's type as the container says it, ``variable`` the token's. ``own_backups`` are the backups that runs in
+    the journal took.
     """
 
     client: Client
@@ -54,6 +55,7 @@ class Platform:
     last_tick: int | None
     variable: str
     clock: Clock
+    own_backups: frozenset[str] = frozenset()
 
     @cached_property
     def _read(self) -> tuple[Any, datetime]:
@@ -99,7 +101,7 @@ class Platform:
             ("roles", lambda: self._roles(standing)),
             ("token age", lambda: self._age(standing, max_age)),
             ("operations", self._links),
-            ("source operation", self._operations),
+            ("operation", self._operations),
             ("variable", self._variable),
             ("cron", self._crons),
             ("mount", self._mounts),
@@ -215,12 +217,12 @@ class Platform:
         for name in wanted:
             apps = sorted(app for app, operation in defined if operation == name)
             if apps:
-                yield Finding("source operation", "ok", f"{name} is defined by {', '.join(apps)}")
+                yield Finding("operation", "ok", f"{name} is defined by {', '.join(apps)}")
             else:
                 known = ", ".join(sorted({operation for _, operation in defined})) or "none"
                 text = f"no app defines {name} (defined: {known})"
                 remedy = f"define it: applications.APP.source.operations.{name} in .upsun/config.yaml"
-                yield Finding("source operation", "fail", text, remedy)
+                yield Finding("operation", "fail", text, remedy)
 
     def _variable(self) -> Iterator[Finding]:
         name = f"env:{self.variable}"
@@ -308,7 +310,22 @@ class Platform:
             yield Finding("backup quota", "warn", text, "keep at least two (project settings, backup retention)")
         else:
             full = "; the next replaces the oldest" if len(manual) >= limit else ""
-            yield Finding("backup quota", "ok", f"{len(manual)} of {limit} manual backups{full}")
+            text, others = (
+                f"{len(manual)} of {limit} manual backups{full}",
+                len([b for b in manual if not self._took(b)]),
+            )
+            scheduled = [job.name for job in self._here if job.schedule and any(s.kind == "backup" for s in job.steps)]
+            if not (full and others and scheduled):
+                yield Finding("backup quota", "ok", text)
+                return
+            were = "was" if others == 1 else "were"
+            text = f"{text}, and {others} of them {were} not taken by jobs: {', '.join(scheduled)} will push those out"
+            remedy = 'take fewer: backup = { reuse-within = "3d" }; or keep more: project settings, backup retention'
+            yield Finding("backup quota", "warn", text, remedy)
+
+    def _took(self, backup: Backup) -> bool:
+        """Whether a run of the agent took the backup, as far as the journal knows."""
+        return backup.id in self.own_backups
 
     def _deployment_type(self) -> Iterator[Finding]:
         settings = Fields.of(self.client.read(self._path("/settings"), "settings"), "settings")
@@ -323,7 +340,7 @@ class Platform:
         try:
             found = self.client.read(project_path(self.project, "/integrations"), "integrations")
         except NotPermitted:
-            text = "not known: only project admins see integrations (docs:administration/users)"
+            text = "not looked at: only project admins see integrations"
             yield Finding("source integration", "ok", text)
             return
         kinds = [Fields.of(each, "integration").text("type") for each in read_list(found, "integrations")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from agent.config.notices import HEARTBEAT, Channel, Notify
@@ -12,6 +13,7 @@ from agent.doctor import Finding
 from agent.notify import outbox
 from agent.notify.door import Unusable
 from agent.notify.mail import HOST, relay
+from agent.report.times import span
 
 STORE = "upsun variable:create --level environment --prefix env --sensitive true --inheritable false --name {name}"
 #: Hosts to which plain http does not leave the project.
@@ -24,7 +26,8 @@ def channels(notify: Notify, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield _channel(channel, environ)
     if notify.heartbeat is not None:
         flaw = _url_flaw(notify.heartbeat.url_variable, environ)
-        yield flaw or Finding(HEARTBEAT, "ok", f"pinged every {notify.heartbeat.every} s, and some minutes, by ticks")
+        every = span(timedelta(seconds=notify.heartbeat.every))
+        yield flaw or Finding(HEARTBEAT, "ok", f"ticks ping it every {every}, a few minutes late at times")
 
 
 def _channel(channel: Channel, environ: Mapping[str, str]) -> Finding:

@@ -26,7 +26,7 @@ def install_lines() -> list[str]:
         lines = lines_in(text)
         if lines:
             return lines
-    remedy = "run init from a checkout of the agent, or install it with pip there: pip install '.[init]'"
+    remedy = "run init from a checkout of the agent, or install it with pip there: pip install '.[init,simulator]'"
     raise UsageError("this copy of the agent does not know the lines that install it", remedy=remedy)
 
 

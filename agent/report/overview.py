@@ -9,7 +9,7 @@ from agent.report.columns import folded, table
 from agent.report.durations import took
 from agent.report.story import Line, Tone
 from agent.report.survey import Flight, JobStanding, Survey
-from agent.report.times import ago, brief, coming
+from agent.report.times import ago, coming, span
 
 ANEW = "the next tick judges anew"
 HEADS = ("JOB", "LAST RUN", "TOOK", "BACKUP", "NEXT SLOT")
@@ -38,7 +38,7 @@ def frame(seen: Survey, room: int, height: int) -> list[Line]:
 def jobs_table(seen: Survey, room: int | None = None) -> list[Line]:
     """One row for each job, its heads first."""
     rows = [_row(seen, standing) for standing in seen.jobs]
-    first, *rest = table(HEADS, rows, room=room, flexible=(0,))
+    first, *rest = table(HEADS, rows, room=room, flexible=(0, 4))
     return [Line(first, "dim"), *(Line(text, _tone(each)) for text, each in zip(rest, seen.jobs, strict=True))]
 
 
@@ -50,8 +50,8 @@ def _row(seen: Survey, standing: JobStanding) -> tuple[str, str, str, str, str]:
     return (
         standing.job.name,
         "never" if last is None else f"{outcome_words(last, standing.slots.get(last.run, 1))} {_since(seen, standing)}",
-        brief(length) if length is not None else "-",
-        brief(standing.proof.age(seen.now)) if standing.proof else "-",
+        span(length) if length is not None else "-",
+        span(standing.proof.age(seen.now)) if standing.proof else "-",
         next_words(seen, standing),
     )
 
@@ -60,7 +60,7 @@ def _since(seen: Survey, standing: JobStanding) -> str:
     last = standing.last
     if last is None or last.closed_at is None:
         return ""
-    return f"{brief(seen.now - last.closed_at)} ago"
+    return f"{span(seen.now - last.closed_at)} ago"
 
 
 def next_words(seen: Survey, standing: JobStanding) -> str:
@@ -105,7 +105,7 @@ def notes(seen: Survey) -> list[Line]:
 def flight_words(flight: Flight, seen: Survey) -> str:
     """What a run in flight waits for, and for how long it has been open."""
     run = flight.run
-    return f"{run.wait_message or 'about to go on'} (for {brief(seen.now - run.opened_at)})"
+    return f"{run.wait_message or 'about to go on'} (for {span(seen.now - run.opened_at)})"
 
 
 def place(seen: Survey) -> str:

@@ -20,7 +20,7 @@ from agent.report.overview import flight_words, next_words
 from agent.report.past import Past
 from agent.report.survey import JobStanding
 from agent.report.timeline import badge, moment, timelines
-from agent.report.times import ago, brief, span
+from agent.report.times import ago, span
 
 OPENED_JOBS = 6  # calendars that are open at once; the rest are boxes to open
 SECTIONS = (("now", "Now"), ("jobs", "Jobs"), ("calendars", "Calendars"), ("runs", "Runs"))
@@ -150,7 +150,7 @@ def _coming(past: Past) -> Html:
     rows = [
         el(
             "li",
-            el("span", f"in {brief(slot.due_at - past.seen.now)}", class_="when"),
+            el("span", f"in {span(slot.due_at - past.seen.now)}", class_="when"),
             el(
                 "span",
                 el("strong", job.name),
@@ -183,11 +183,11 @@ def _jobs(past: Past) -> Html:
 def _job(past: Past, standing: JobStanding) -> Html:
     seen, last, proof = past.seen, standing.last, standing.proof
     length = took(last) if last else None
-    when = "never" if last is None else f"{brief(seen.now - (last.closed_at or last.opened_at))} ago"
+    when = "never" if last is None else f"{span(seen.now - (last.closed_at or last.opened_at))} ago"
     facts: list[tuple[str, Child]] = [
         ("Last run", [badge(last.outcome), " ", when] if last else when),
         ("Took", span(length) if length is not None else "not over" if last else "never ran"),
-        ("Proved backup", f"{brief(proof.age(seen.now))} ago" if proof else "none"),
+        ("Proved backup", f"{span(proof.age(seen.now))} ago" if proof else "none"),
         ("Next slot", next_words(seen, standing)),
         (
             "Schedule",

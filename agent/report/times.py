@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 DAY = timedelta(days=1)
+EXACT = 10  # of a unit: from then on the smaller one says nothing that matters
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
@@ -18,22 +19,13 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 
 def span(length: timedelta) -> str:
-    """A length of time in its largest one or two units."""
-    seconds = int(length.total_seconds())
+    """A length of time, rounded down: in two units, or from ten of the larger one on in that one. All are told so."""
+    seconds = max(0, int(length.total_seconds()))
     for size, unit, smaller, name in UNITS:
         if seconds >= size:
-            rest = seconds % size // smaller
-            return f"{seconds // size} {unit} {rest} {name}" if rest and unit != "d" else f"{seconds // size} {unit}"
+            count, rest = seconds // size, seconds % size // smaller
+            return f"{count} {unit} {rest} {name}" if rest and count < EXACT else f"{count} {unit}"
     return f"{seconds} s"
-
-
-def brief(length: timedelta) -> str:
-    """A length of time in one unit and at most two digits, where it is below three months: for columns."""
-    seconds = max(0, int(length.total_seconds()))
-    for most, size, unit in ((100, 1, "s"), (6000, 60, "min"), (172_800, 3600, "h")):
-        if seconds < most:
-            return f"{seconds // size} {unit}"
-    return f"{seconds // 86400} d"
 
 
 def coming(name: str, due_at: datetime, now: datetime, timezone: str) -> str:
@@ -41,7 +33,7 @@ def coming(name: str, due_at: datetime, now: datetime, timezone: str) -> str:
     local = datetime.fromisoformat(name)
     far = due_at - now
     day = "" if far < DAY else f"{local:%d %b} " if far < 300 * DAY else f"{local:%b %Y} "
-    return f"{day}{local:%H:%M} {due_at.astimezone(zone_named(timezone)):%Z} (in {brief(far)})"
+    return f"{day}{local:%H:%M} {due_at.astimezone(zone_named(timezone)):%Z} (in {span(far)})"
 
 
 def zone_named(timezone: str) -> tzinfo:

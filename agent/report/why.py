@@ -72,7 +72,10 @@ def _unjudged(known: Evidence) -> str:
     if known.in_flight is not None and known.job.overlap == "wait":
         return f"waits until {known.in_flight} is over (overlap = wait)."
     if known.cursor is None:
-        return "has no run: this journal does not know the job yet. The next tick takes it in."
+        return (
+            "has no run: no tick has judged slots of this job yet. The next tick begins with the slots that come after "
+            "it; those before are never run after the fact."
+        )
     if known.cursor < due_at:
         return "has no run yet: it is judged by the next tick that can."
     old = ""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EARLY = 60.0  # a bearer is renewed this many seconds before it ends
 LIFETIME_MOST = 86_400
+QUOTES = "\"'`"  # no token has one: a shell's, or those of a variable marked as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,10 @@ class Auth:
             raise TokenMissing(f"no API token: {self._variable} is not set", remedy=remedy)
         if not self._token.isascii() or not self._token.isprintable() or " " in self._token:
             raise TokenRefused(f"{self._variable} holds no API token", remedy="copy the token again, alone")
+        if self._token[0] in QUOTES or self._token[-1] in QUOTES:
+            text = f"{self._variable} holds the token in quotes, which are sent as part of it"
+            remedy = "store it again without quotes, and not marked as JSON: upsun-agent setup token"
+            raise TokenRefused(text, remedy=remedy)
         form = {"client_id": "upsun-cli", "client_secret": "", "grant_type": "api_token", "api_token": self._token}
         reply = self._post(self._url, urlencode(form).encode())
         if reply.status != 200:  # noqa: PLR2004  the one status a token comes with

@@ -11,8 +11,8 @@ from agent.upsun.client import Client
 from agent.upsun.paths import environment_path, project_path, segment
 from agent.upsun.replies import Fields
 
-#: The flags that decide who sees a variable, as the API names them.
-FLAGS = ("is_sensitive", "is_inheritable", "visible_build", "visible_runtime", "is_enabled")
+#: The flags that decide who sees a variable and as what, as the API names them.
+FLAGS = ("is_sensitive", "is_inheritable", "visible_build", "visible_runtime", "is_enabled", "is_json")
 #: Writes of one value after answers that say nothing: an outage that outlasts three is left to the user.
 WRITE_ATTEMPTS = 3
 #: What follows a change: the environment deploys now, somebody has to deploy what is staged, or nothing does.
@@ -30,6 +30,14 @@ class Variable:
     level: str = "environment"
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the API says of a write: what follows it, and the variable as stored (None where the answer has none)."""
+
+    follows: Follows
+    entity: Variable | None = None
+
+
 class Variables:
     """The variables of one project and environment, through one client."""
 
@@ -38,6 +46,7 @@ class Variables:
         self._project = project_path(project, "/variables")
         self._environment = environment_path(project, environment, "/variables")
         self._deployment = environment_path(project, environment, "/deployments/current")
+        self._settings = environment_path(project, environment, "/settings")
 
     def on_environment(self, name: str) -> Variable | None:
         """The variable as the environment has it, its own or inherited, or None."""
@@ -52,6 +61,11 @@ class Variables:
         found = Fields.of(self._client.read(self._deployment, "deployment"), "deployment")
         return sorted(found.object("webapps"))
 
+    def deploys_by_hand(self) -> bool:
+        """Return whether changes of the environment are staged until somebody deploys them."""
+        found = Fields.of(self._client.read(self._settings, "settings"), "settings")
+        return found.data.get("enable_manual_deployments") is True
+
     def _one(self, path: str, name: str, level: str) -> Variable | None:
         try:
             found = self._client.read(f"{path}/{segment(name)}", "variable")
@@ -61,7 +75,7 @@ class Variables:
 
     def store(
         self, name: str, value: str, flags: Mapping[str, bool], scope: tuple[str, ...] | None, *, there: bool
-    ) -> Follows:
+    ) -> Stored:
         """Make the environment's own variable hold the value; returns only where the API said that it does.
 
         After an answer that says nothing the same value is written again: that does no harm, and a variable that is
@@ -102,14 +116,14 @@ class Variables:
             raise _doubtful(name, doubt) from doubt
         return found is not None and not found.inherited
 
-    def _create(self, name: str, value: str, flags: Mapping[str, bool], scope: tuple[str, ...] | None) -> Follows:
-        body = {"name": name, "value": value, "is_json": False, "application_scope": list(scope or ()), **flags}
-        return _follows(self._client.write("POST", self._environment, body, "variable"))
+    def _create(self, name: str, value: str, flags: Mapping[str, bool], scope: tuple[str, ...] | None) -> Stored:
+        body = {"name": name, "value": value, "application_scope": list(scope or ()), **flags}
+        return _stored(self._client.write("POST", self._environment, body, "variable"))
 
-    def _change(self, name: str, value: str, flags: Mapping[str, bool], scope: tuple[str, ...] | None) -> Follows:
+    def _change(self, name: str, value: str, flags: Mapping[str, bool], scope: tuple[str, ...] | None) -> Stored:
         apps = {} if scope is None else {"application_scope": list(scope)}
         path = f"{self._environment}/{segment(name)}"
-        return _follows(self._client.write("PATCH", path, {"value": value, **apps, **flags}, "variable"))
+        return _stored(self._client.write("PATCH", path, {"value": value, **apps, **flags}, "variable"))
 
 
 def _doubtful(name: str, error: AgentError) -> Uncertain:
@@ -128,6 +142,16 @@ def _variable(value: Any, level: str) -> Variable:
         tuple(str(each) for each in scope) if isinstance(scope, list) else (),
         level,
     )
+
+
+def _stored(answer: Any) -> Stored:
+    """Return what the answer to a write says; an entity in it that makes no sense is passed over: it is read back."""
+    embedded = answer.get("_embedded") if isinstance(answer, Mapping) else None
+    try:
+        entity = _variable(embedded["entity"], "environment") if isinstance(embedded, Mapping) else None
+    except (KeyError, AgentError):
+        entity = None
+    return Stored(_follows(answer), entity)
 
 
 def _follows(answer: Any) -> Follows:

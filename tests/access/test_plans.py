@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from agent.errors import UsageError
-from agent.plans import FLAGS, WANTED, flaws, named, plan_user, plan_variable, unlike
+from agent.plans import FIXED, FLAGS, WANTED, flaws, named, plan_user, plan_variable, unlike
 from agent.roles import Roles
 from agent.upsun.people import Invitation, Member, User
 from agent.upsun.variables import FLAGS as API_FLAGS
@@ -91,5 +91,7 @@ def test_the_defaults_of_the_options_have_no_flaw_and_each_flag_has_one() -> Non
     assert flaws({flag: default for flag, default, _ in FLAGS.values()}) == []
     for each in EVERY:
         assert len(flaws(each)) == sum(each[flag] is not good for flag, good, _ in WANTED)
-    assert {flag for flag, _, _ in WANTED} == set(API_FLAGS) == {flag for flag, _, _ in FLAGS.values()}
+    assert {flag for flag, _, _ in WANTED} == set(API_FLAGS) == {flag for flag, _, _ in FLAGS.values()} | FIXED.keys()
+    assert flaws(FIXED) == []
+    assert flaws({"is_json": True}) != []
     assert flaws({}) == []

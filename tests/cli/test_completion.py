@@ -58,6 +58,8 @@ LINES: dict[str, tuple[list[str], set[str]]] = {
     "a file": (["check", "--config", "elsew"], {"elsewhere.toml"}),
     "a program": (["ssh", "exec", "--", "ssh-keyge"], {"ssh-keygen"}),
     "a program's file": (["ssh", "exec", "--", "cat", "elsew"], {"elsewhere.toml"}),
+    "a fault by its name": (["rehearse", "nightly", "--fault", "site-"], {"site-down"}),
+    "a second fault": (["rehearse", "nightly", "--fault", "site-down", "--fault", "backup-f"], {"backup-fails"}),
     "nothing": (["token", "check", "--stdin", "x"], set()),
 }
 

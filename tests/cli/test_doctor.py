@@ -213,11 +213,9 @@ CASES: dict[str, Case] = {
         scenario={"other_role": "admin"},
         variables={"PLATFORM_BRANCH": "pr-7", "PLATFORM_ENVIRONMENT_TYPE": "development"},
     ),
-    "no source operation": Case(
-        "source operation", "fail", "no app defines update", 78, scenario={"source_operations": ()}
-    ),
+    "no source operation": Case("operation", "fail", "no app defines update", 78, scenario={"source_operations": ()}),
     "in another app": Case(
-        "source operation", "ok", "defined by api, web", scenario={"source_operations": ("api:update", "web:update")}
+        "operation", "ok", "defined by api, web", scenario={"source_operations": ("api:update", "web:update")}
     ),
     "no variable": Case("variable", "warn", "is stored on no level", arrange=no_variable),
     "not sensitive": Case("variable", "warn", "is not sensitive", arrange=variable(is_sensitive=False)),
@@ -244,8 +242,8 @@ CASES: dict[str, Case] = {
     "one backup": Case("backup quota", "warn", "keeps 1 manual backup", scenario={"backup_limit": 1}),
     "backups to the limit": Case(
         "backup quota",
-        "ok",
-        "the next replaces the oldest",
+        "warn",
+        "the next replaces the oldest, and 4 of them were not taken by jobs: nightly will push those out",
         arrange=lambda app: [app.simulator.add_backup(age=9 - n) for n in range(4)],
     ),
     "manual deployments": Case("deployment type", "warn", "staged until", scenario={"manual_deployment": True}),
@@ -352,10 +350,39 @@ def test_where_all_is_well_everything_is_ok(make_app: Callable[..., App]) -> Non
     assert (said.code, said.document["worst"], said.document["phase"]) == (0, "ok", "runtime")
     for name in (
         "python", "job file", "environment type", "state", "reachability", "token", "clock", "environment", "roles",
-        "token age", "backup", "source-operation", "source operation", "variable", "cron", "mount", "backup quota",
+        "token age", "backup", "source-operation", "operation", "variable", "cron", "mount", "backup quota",
         "deployment type", "source integration",
     ):  # fmt: skip
         assert name in names(said)
+
+
+def test_backups_that_jobs_took_may_be_replaced_and_others_are_spoken_for(make_app: Callable[..., App]) -> None:
+    app = healthy(make_app, backup_limit=2)
+    for _ in range(2):
+        assert app.call("run", "hand").code == 0
+        app.clock.advance(5)
+    assert (level(app.call("check", "--json"), "backup quota")) == "ok"
+    app.simulator.add_backup(age=-1)
+    said = app.call("check", "--json")
+    assert level(said, "backup quota") == "warn"
+    (text,) = [each for each in said.document["findings"] if each["name"] == "backup quota"]
+    assert "1 of them were not taken by jobs" in text["message"] or "1 of them was not taken" in text["message"]
+    assert "reuse-within" in text["remedy"]
+    assert "retention" in text["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("job", "full"),
+    [("[jobs.hand2]\n", True), ('[jobs.nightly2]\nschedule = "0 3 * * *"\n', False)],
+)
+def test_a_quota_is_only_warned_of_where_a_job_will_fill_it(
+    make_app: Callable[..., App], job: str, *, full: bool
+) -> None:
+    app = healthy(make_app)
+    app.jobs.write_text(f"{job}[[{job.splitlines()[0][1:-1]}.steps]]\nbackup = {{}}\n")
+    for number in range(4 if full else 3):
+        app.simulator.add_backup(age=9 - number)
+    assert level(app.call("check", "--json"), "backup quota") == "ok", "by hand, or not full"
 
 
 def test_the_build_asks_nobody(make_app: Callable[..., App]) -> None:

@@ -92,7 +92,9 @@ PATHS: dict[str, Path] = {
         kind="config-invalid",
     ),
     "waiting in a cron": Path(64, "refused in a cron", ("run", "hand", "--wait"), kind="usage-error"),
-    "nothing has run yet": Path(78, "there is no journal", ("show", "hand"), kind="not-found"),
+    "nothing has run yet": Path(75, "hand has not run yet", ("show", "hand"), kind="nothing-yet"),
+    "nothing has logged yet": Path(75, "nightly has not run yet", ("logs", "nightly"), kind="nothing-yet"),
+    "no run or job of that name": Path(78, "there is no run or job 'hnad'", ("show", "hnad"), kind="not-found"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from cli_app import App
 from agent import __version__
 from agent.cli.cron import OPTIONS
 from agent.cli.main import build, commands
+
+COMMON = {"--json", "--config", "--project", "--environment", "--api-url", "--auth-url", "--log-level"}
 
 
 def words_of(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -24,8 +27,8 @@ def test_the_list_of_commands_is_in_the_help(app: App) -> None:
     shown = app.agent("--help")
     assert shown.code == 0
     assert shown.err == ""
-    listed = {line.split()[0] for line in shown.out.splitlines() if line.startswith("    ")}
-    assert {name.split()[0] for name in commands()} <= listed
+    listed = [line.split()[0] for line in shown.out.splitlines() if re.match(r"    \w", line)]
+    assert sorted(listed) == sorted({name.split()[0] for name in commands()}), "each once"
     assert "75 busy" in shown.out
 
 
@@ -37,6 +40,55 @@ def test_the_help_of_a_command_mentions_every_option(app: App, command: str) -> 
     for word in words_of(commands()[command]):
         assert word in shown.out
     assert len(shown.out.splitlines()) > 12
+    usage, _, rest = shown.out.partition("\n\n")
+    assert "--log-level" not in usage, "what every command takes is in no usage line"
+    own = [action.option_strings[0] for action in commands()[command]._actions if action.option_strings]
+    common = rest.index("common options, which every command takes:")
+    for option in own[1:]:
+        place = re.search(rf"^  {option}\b", rest[common:], re.MULTILINE)
+        assert (place is not None) is (option in COMMON), f"{option} is in its place"
+
+
+@pytest.mark.parametrize("arguments", [(), ("help",), ("--help",), ("-h",)])
+def test_who_asks_for_nothing_gets_help(app: App, arguments: tuple[str, ...]) -> None:
+    said = app.call(*arguments)
+    assert (said.code, said.err) == (0, "")
+    assert "run jobs:" in said.out
+    assert "set up, and see what is wrong:" in said.out
+
+
+def test_help_and_version_are_words_too(app: App) -> None:
+    assert app.call("help", "run").out == app.call("run", "--help").out
+    assert app.call("help", "setup", "token").out == app.call("setup", "token", "--help").out
+    assert app.call("version").out == app.call("--version").out == f"upsun-agent {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["staus"], "'status'"),
+        (["Status"], "'status'"),
+        (["logs-run"], "'logs'"),
+        (["setup", "tokn"], "'token'"),
+        (["setup", "machineuser", "a@example.com"], "'machine-user'"),
+        (["notify", "lst"], "'list'"),
+        (["run", "hand", "--wiat"], "'--wait'"),
+        (["run", "hand", "--dryrun"], "'--dry-run'"),
+        (["setup", "token", "--rotat=true"], "'--rotate'"),
+        (["help", "staus"], "'status'"),
+    ],
+)
+def test_what_may_be_meant_is_said(app: App, arguments: list[str], meant: str) -> None:
+    said = app.call(*arguments)
+    assert said.code == 64
+    assert f"did you mean {meant}?" in said.err
+    assert len(said.err.splitlines()) <= 3, "the whole list is left out where one is near"
+
+
+def test_where_nothing_is_near_the_commands_are_listed(app: App) -> None:
+    said = app.call("xyzzy").err
+    assert "did you mean" not in said
+    assert "the commands are: tick, run, " in said
 
 
 def test_the_version_is_said(app: App) -> None:
@@ -45,7 +97,9 @@ def test_the_version_is_said(app: App) -> None:
 
 WRONG = {
     "an unknown command": ["fly"],
-    "no command": [],
+    "a command that is almost one": ["staus"],
+    "a command that is almost one of a family": ["setup", "tokn"],
+    "help for a command that is none": ["help", "fly"],
     "an unknown option": ["tick", "--hurry"],
     "an argument too many": ["tick", "nightly"],
     "a missing argument": ["run"],

@@ -123,9 +123,17 @@ def test_it_is_a_table_for_people(past: App) -> None:
 
 
 def test_nothing_yet_is_no_error_and_leaves_nothing_behind(app: App) -> None:
-    assert app.call("history").out == "There is no such run.\n"
+    assert app.call("history").out == "No run yet. What comes: upsun-agent next\n"
+    assert app.call("history", "hand").out == "No run of hand yet. What comes: upsun-agent next hand\n"
+    assert app.call("history", "hand", "--outcome", "failed").code == 0
     assert listed(app) == []
     assert not app.state.exists()
+
+
+def test_what_leaves_every_run_out_is_named(past: App) -> None:
+    kept = len(listed(past, "--limit", "1000"))
+    said = past.call("history", "--since", "1s").out
+    assert said == f"No run fits: --since and --outcome leave out the {kept} runs there are.\n"
 
 
 def test_a_run_whose_events_make_no_sense_is_listed_with_the_others(past: App) -> None:

@@ -41,7 +41,8 @@ def test_without_waiting_a_cron_may_begin_a_run(make_app: Callable[..., App]) ->
     assert said.code == 0
     assert "backup requested" in said.out
     assert re.search(r"Waiting: backup: activity \w+ is in_progress", said.out)
-    assert "Ticks carry it on. Follow it with: upsun-agent show hand@manual-" in said.out
+    assert "Ticks carry it on. Follow it with: upsun-agent status --watch" in said.out
+    assert "upsun-agent show hand@manual-" in said.out
 
 
 def test_over_ssh_a_run_is_followed_to_its_end(make_app: Callable[..., App]) -> None:

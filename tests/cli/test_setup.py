@@ -30,7 +30,8 @@ def no_secret(app: App, said: Result) -> None:
 
 
 def user(app: App, *arguments: str, token: str = OWNER) -> Result:
-    said = app.call("setup", "machine-user", *arguments, UPSUN_CLI_TOKEN=token)
+    said_so = () if {"--dry-run", "--yes"} & {*arguments} else ("--yes",)
+    said = app.call("setup", "machine-user", *arguments, *said_so, UPSUN_CLI_TOKEN=token)
     no_secret(app, said)
     return said
 
@@ -150,18 +151,33 @@ def test_a_dry_run_changes_nothing(app: App) -> None:
     for address, deed in ((BOT, "invite"), ("grace@example.invalid", "grant")):
         found = user(app, address, "--dry-run", "--json").document
         assert (found["deed"], found["changed"]) == (deed, False)
-        assert "Would do: " in user(app, address, "--dry-run").out
+        said = user(app, address, "--dry-run").out
+        would = (
+            f"Would invite {BOT} (sends one e-mail)." if deed == "invite" else f"Would change the roles of {address}."
+        )
+        assert would in said
+        assert "Nothing was changed. To do it: --yes" in said
     assert writes(app) == []
 
 
 def test_on_a_terminal_nothing_is_changed_until_somebody_says_yes(app: App) -> None:
-    code, shown = typed(app, "\n", "", "setup", "machine-user", BOT, UPSUN_CLI_TOKEN=OWNER)
-    assert (code, "Nothing was changed. To change it: --yes" in shown) == (0, True)
-    code, _ = typed(app, "\n", "", "setup", "machine-user", BOT, "--json", UPSUN_CLI_TOKEN=OWNER)
-    assert (code, writes(app)) == (0, [])
-    code, shown = typed(app, "\n", "", "setup", "machine-user", BOT, "--yes", UPSUN_CLI_TOKEN=OWNER)
+    for answer in ("", "n", "yes please", "\x04"):
+        code, shown = typed(app, "[y/N]", f"{answer}\n", "setup", "machine-user", BOT, UPSUN_CLI_TOKEN=OWNER)
+        assert (code, "Nothing was changed." in shown, writes(app)) == (0, True, [])
+        assert f"Would invite {BOT} (sends one e-mail)." in shown
+    code, shown = typed(app, "[y/N]", "y\n", "setup", "machine-user", BOT, UPSUN_CLI_TOKEN=OWNER)
     assert (code, writes(app)) == (0, [("POST", "invitations")])
     assert "accept the invitation" in shown
+    code, shown = typed(app, "\n", "", "setup", "machine-user", BOT, UPSUN_CLI_TOKEN=OWNER)
+    assert (code, "[y/N]" in shown, "invited already" in shown) == (0, False, True)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_without_a_terminal_nothing_is_changed_unless_yes_is_said(app: App, more: tuple[str, ...]) -> None:
+    said = app.call("setup", "machine-user", BOT, *more, UPSUN_CLI_TOKEN=OWNER)
+    assert said.code == 64
+    assert "--yes" in said.said
+    assert app.simulator.requests == []
 
 
 @pytest.mark.parametrize("fault", ["cut-after", "cut-before", "502", "status-after status=502", "reset-after", "drip"])

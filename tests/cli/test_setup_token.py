@@ -13,6 +13,8 @@ import pytest
 from agent_process import TOKEN, Result, ended
 from cli_app import App
 
+from agent.cli import token_variable
+
 from test_setup import NEW, OWNER, no_secret, writes  # isort: skip
 from test_token import piped, typed  # isort: skip
 
@@ -23,11 +25,13 @@ RUNTIME_ONLY = {
     "visible_build": False,
     "visible_runtime": True,
     "is_enabled": True,
+    "is_json": False,
 }
 
 
 def store(app: App, *arguments: str, value: str = NEW, **changes: str | None) -> Result:
-    said = piped(app, value, "setup", "token", *arguments, **changes)
+    said_so = () if "--dry-run" in arguments else ("--yes",)
+    said = piped(app, value, "setup", "token", *arguments, *said_so, **changes)
     no_secret(app, said)
     assert '"value"' not in said.said
     return said
@@ -125,6 +129,70 @@ def test_what_reads_back_otherwise_is_a_failure(ready: App, body: dict[str, Any]
     assert "in the Console" in said.err
 
 
+@pytest.mark.parametrize("before", [{}, {"visible_build": True}, {"application_scope": ["app"]}])
+def test_a_variable_that_was_marked_as_json_is_not_any_more(ready: App, before: dict[str, Any]) -> None:
+    ready.simulator.add_variable(NAME, json.dumps("old"), **{**RUNTIME_ONLY, "is_json": True, **before})
+    assert "is marked as JSON" in ready.call("check").out
+    said = store(ready)
+    assert said.code == 0
+    assert "It is not marked as JSON any more." in said.out
+    assert (value(ready), flags(ready)) == (NEW, RUNTIME_ONLY)
+    assert "JSON" not in ready.call("check").out
+    assert "JSON" not in store(ready).out
+
+
+def test_a_json_mark_that_stays_is_a_failure(ready: App) -> None:
+    stored = json.dumps({"name": NAME, **RUNTIME_ONLY, "is_json": True, "application_scope": [], "inherited": False})
+    ready.simulator.add_fault(f"GET */environments/main/variables/* json #2 x* body={stored}")
+    said = store(ready)
+    assert (said.code, "is_json is true, not false" in said.err) == (1, True)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_variable_that_reads_back_late_is_waited_for(
+    ready: App, monkeypatch: pytest.MonkeyPatch, *, there: bool
+) -> None:
+    monkeypatch.setattr(token_variable, "READ_BACK_PAUSES", (0.01, 0.01, 0.01))
+    late = "404"
+    if there:
+        before = {**RUNTIME_ONLY, "visible_build": True}
+        ready.simulator.add_variable(NAME, "old", **before)
+        shown = {"name": NAME, **before, "application_scope": [], "inherited": False}
+        late = f"json body={json.dumps(shown)}"
+    kind, _, body = late.partition(" ")
+    ready.simulator.add_fault(f"GET */environments/main/variables/* {kind} #2 x2 {body}")
+    said = store(ready)
+    assert said.code == 0
+    assert "and reads back as wanted" in said.out
+    ready.simulator.remove_variable(NAME)
+    ready.simulator.add_fault("GET */environments/main/variables/* 404 #2 x*")
+    said = store(ready)
+    assert said.code == 0
+    assert "reads back as wanted" not in said.out
+    assert "the platform answered that it is stored, but still shows it as before" in said.out
+    assert "upsun-agent check" in said.out
+    assert (value(ready), flags(ready)) == (NEW, RUNTIME_ONLY)
+
+
+def test_a_variable_that_never_reads_back_and_that_no_answer_showed_is_a_failure(
+    ready: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_variable, "READ_BACK_PAUSES", (0.01,))
+    ready.simulator.add_fault("POST */environments/main/variables json status=201 body={}")
+    ready.simulator.add_fault("GET */environments/main/variables/* 404 #2 x*")
+    said = store(ready)
+    assert (said.code, "it is not there" in said.err) == (1, True)
+
+
+def test_an_app_that_the_variable_leaves_out_is_named(ready: App) -> None:
+    ready.simulator.add_variable(NAME, "old", **RUNTIME_ONLY, application_scope=["other"])
+    said = store(ready)
+    assert said.code == 0
+    assert "only for other" in said.out
+    assert "app does not see it" in said.out
+    assert "does not see it" not in store(ready, "--app", "app").out
+
+
 def test_what_cannot_be_read_back_is_said_to_be_stored_and_no_more(ready: App) -> None:
     ready.simulator.add_fault("GET */environments/main/variables/* 503 #2 x*")
     said = store(ready)
@@ -188,19 +256,43 @@ def test_a_variable_that_is_busy_is_tried_again_later(ready: App) -> None:
 def test_a_dry_run_stores_nothing(ready: App) -> None:
     said = store(ready, "--dry-run")
     assert said.code == 0
-    assert "Would do: " in said.out
-    assert "Nothing was changed. To change it: --yes" in said.out
+    assert "Would store the token of update-bot@example.invalid as env:UPSUN_CLI_TOKEN of main." in said.out
+    assert "Nothing was changed. To do it: --yes" in said.out
     found = store(ready, "--dry-run", "--json").document
     assert (found["changed"], found["follows"]) == (False, None)
     assert (writes(ready), value(ready)) == ([], None)
 
 
-def test_on_a_terminal_it_is_asked_for_without_showing_it_and_not_stored_yet(ready: App) -> None:
-    code, shown = typed(ready, "is not shown", f"{NEW}\n", "setup", "token")
-    assert (code, NEW in shown, value(ready)) == (0, False, None)
-    assert "Nothing was changed. To change it: --yes" in shown
+def test_on_a_terminal_the_token_is_typed_once_and_stored_when_somebody_says_yes(ready: App) -> None:
+    for answer, stored in (("n", None), ("", None), ("y", NEW)):
+        code, shown = typed(ready, ("is not shown", "[y/N]"), (f"{NEW}\n", f"{answer}\n"), "setup", "token")
+        assert (code, NEW in shown, value(ready)) == (0, False, stored)
+        assert "Would store the token of update-bot@example.invalid" in shown
+        assert shown.count("is not shown") == 1
+        assert ("Nothing was changed." in shown) is (stored is None)
+        assert ("reads back as wanted" in shown) is (stored is not None)
     code, shown = typed(ready, "is not shown", f"{NEW}\n", "setup", "token", "--yes")
-    assert (code, NEW in shown, value(ready)) == (0, False, NEW)
+    assert (code, NEW in shown, "[y/N]" in shown) == (0, False, False)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--rotate",), ("--stdin",)])
+def test_without_a_terminal_nothing_is_stored_unless_yes_is_said(ready: App, more: tuple[str, ...]) -> None:
+    said = piped(ready, NEW, "setup", "token", *more)
+    assert said.code == 64
+    assert "--yes" in said.said
+    assert ready.simulator.requests == [], "nobody was asked anything"
+
+
+def test_each_token_is_exchanged_once(ready: App) -> None:
+    for arguments, exchanges in ((("--dry-run",), 2), ((), 2)):
+        before = len([each for each in ready.simulator.requests if each.path == "/oauth2/token"])
+        store(ready, *arguments)
+        after = len([each for each in ready.simulator.requests if each.path == "/oauth2/token"])
+        assert after - before == exchanges
+    before = after
+    assert store(ready, UPSUN_CLI_TOKEN=None).code == 0
+    after = len([each for each in ready.simulator.requests if each.path == "/oauth2/token"])
+    assert after - before == 1
 
 
 def test_a_token_that_is_not_good_is_never_stored(ready: App) -> None:
@@ -223,6 +315,21 @@ def test_with_manual_deployments_the_change_is_staged(make_app: Callable[..., Ap
     assert "the change is staged" in said.out
     assert "upsun environment:deploy" in said.out
     assert store(app, "--json").document["follows"] == "staged"
+
+
+@pytest.mark.parametrize("state", ["pending", "in_progress", "staged"])
+def test_an_activity_that_is_pending_yet_may_end_staged_and_the_settings_say_so(
+    make_app: Callable[..., App], state: str
+) -> None:
+    app = make_app(manual_deployment=True)
+    app.simulator.add_token(NEW)
+    entity = {"name": NAME, **RUNTIME_ONLY, "application_scope": [], "inherited": False}
+    body = json.dumps({"_embedded": {"activities": [{"id": "a", "state": state}], "entity": entity}})
+    app.simulator.add_variable(NAME, NEW, **RUNTIME_ONLY)
+    app.simulator.add_fault(f"PATCH */variables/* json status=200 body={body}")
+    said = store(app)
+    assert "the change is staged. It takes effect with the next deploy" in said.out
+    assert "redeploys now" not in said.out
 
 
 def test_on_an_inactive_environment_nothing_is_deployed(make_app: Callable[..., App]) -> None:
@@ -264,7 +371,7 @@ def test_rotation_replaces_the_token_and_names_the_one_to_revoke(ready: App) -> 
     assert said.code == 0
     assert value(ready) == NEW
     assert "revoke 'Agent' of update-bot@example.invalid" in said.out
-    assert "makes and revokes no tokens itself" in said.out
+    assert "A token cannot create or revoke tokens" in said.out
     ready.simulator.revoke_token()
     assert ready.call("token", "check", UPSUN_CLI_TOKEN=NEW).code == 0
 
@@ -342,7 +449,7 @@ def test_the_value_is_in_no_argument_list_and_no_log_of_a_real_process(ready: Ap
     (tmp_path / "value").write_text(NEW)
     ready.simulator.add_fault("POST */variables delay seconds=2")
     with open(tmp_path / "value") as stdin:
-        process = ready.agent.start("setup", "token", "--log-level", "debug", stdin=stdin)
+        process = ready.agent.start("setup", "token", "--yes", "--log-level", "debug", stdin=stdin)
     until = time.monotonic() + 60
     while not any(each.path.endswith("/variables") for each in ready.simulator.requests):
         assert process.poll() is None
@@ -364,7 +471,7 @@ def test_an_end_while_it_is_stored_claims_nothing(ready: App, tmp_path: Path, se
     (tmp_path / "value").write_text(NEW)
     ready.simulator.add_fault("POST */variables delay seconds=5")
     with open(tmp_path / "value") as stdin:
-        process = ready.agent.start("setup", "token", stdin=stdin)
+        process = ready.agent.start("setup", "token", "--yes", stdin=stdin)
     until = time.monotonic() + 60
     while not any(each.path.endswith("/variables") for each in ready.simulator.requests):
         assert process.poll() is None

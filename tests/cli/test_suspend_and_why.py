@@ -51,6 +51,11 @@ def test_a_paused_job_is_shown_as_suspended_until_it_is_resumed(app: Path) -> No
     assert "the shop has a sale; upsun-agent resume nightly ends it" in paused.stdout
     again = json.loads(agent(app, "pause", "nightly", "--json").stdout)
     assert "the shop has a sale" in again["suspended"], "the first reason stays"
+    assert paused.stdout.startswith("nightly is paused: ")
+    third = agent(app, "pause", "nightly", "--reason", "another one").stdout
+    assert "the shop has a sale" in third
+    assert "another one" not in third
+    assert "nightly was held back already: nothing was changed, and the first reason stays" in " ".join(third.split())
     status = agent(app, "status")
     assert "suspended" in status.stdout
     assert "the shop has a sale" in status.stdout

@@ -30,9 +30,18 @@ def piped(app: App, text: str | bytes, *arguments: str, **changes: str | None) -
 
 
 def typed(
-    app: App, words: str, keys: str, *arguments: str, columns: int = 200, **changes: str | None
+    app: App,
+    words: str | tuple[str, ...],
+    keys: str | tuple[str, ...],
+    *arguments: str,
+    columns: int = 200,
+    **changes: str | None,
 ) -> tuple[int, str]:
-    """The command on a terminal of its own, where ``keys`` are typed once ``words`` are shown; its code, all shown."""
+    """The command on a terminal of its own; each of the ``keys`` is typed once the ``words`` before it are shown.
+
+    Returns its exit code and all that was shown.
+    """
+    cues = [(words, keys)] if isinstance(words, str) else list(zip(words, keys, strict=True))
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", ON_TERMINAL, *COMMAND, *arguments],
@@ -43,19 +52,18 @@ def typed(
         stderr=follower,
     )
     os.close(follower)
-    seen, sent, until = b"", False, time.monotonic() + 60
+    seen, until = b"", time.monotonic() + 60
     while time.monotonic() < until:
         try:
             more = os.read(leader, 65536)
         except OSError:  # the other side is closed
             break
         seen += more
-        if not sent and words.encode() in seen:
-            os.write(leader, keys.encode())
-            sent = True
+        if cues and str(cues[0][0]).encode() in seen:
+            os.write(leader, str(cues.pop(0)[1]).encode())
     os.close(leader)
     code = process.wait(30)
-    assert sent, seen
+    assert not cues, seen
     assert b"Traceback" not in seen
     return code, seen.decode()
 
@@ -304,3 +312,16 @@ def test_the_list_has_names_ages_and_no_values(app: App) -> None:
     listed = app.call("token", "list", "--json").document["tokens"]
     assert [each["name"] for each in listed] == ["Agent", "spare"]
     assert listed[1]["last_used_at"] is None
+
+
+@pytest.mark.parametrize("form", ['"{}"', "'{}'", "`{}`", '"{}', "{}'"])
+def test_a_token_in_quotes_is_named_before_it_is_sent_anywhere(app: App, form: str) -> None:
+    value = form.format(TOKEN)
+    for arguments in (("token", "check"), ("check",), ("run", "hand")):
+        said = app.call(*arguments, UPSUN_CLI_TOKEN=value)
+        assert said.code == 77
+        assert "UPSUN_CLI_TOKEN holds the token in quotes" in said.said
+        assert arguments == ("run", "hand") or "without quotes, and not marked as JSON" in said.said
+    said = piped(app, value.strip(), "setup", "token", "--yes", UPSUN_CLI_TOKEN=None)
+    assert (said.code, "standard input holds the token in quotes" in said.err) == (77, True)
+    assert app.simulator.requests == []

@@ -28,19 +28,66 @@ def encoded(value: object) -> str:
     return base64.b64encode(json.dumps(value).encode()).decode()
 
 
+EVERYWHERE = {
+    "PLATFORM_PROJECT": "abcdefgh1234z",
+    "PLATFORM_APP_DIR": "/app",
+    "PLATFORM_APPLICATION": "e30=",
+    "PLATFORM_APPLICATION_NAME": "app",
+    "PLATFORM_PROJECT_ENTROPY": "x" * 56,
+    "PLATFORM_TREE_ID": "f" * 40,
+}
+BUILDING = {**EVERYWHERE, "CI": "true", "PLATFORM_CACHE_DIR": "/c", "PLATFORM_OUTPUT_DIR": "/o"}
+RUNNING = {
+    **EVERYWHERE,
+    **RUNTIME,
+    "PLATFORM_RELATIONSHIPS": "e30=",
+    "PLATFORM_ROUTES": "e30=",
+    "PORT": "8888",
+}
+SELECTED = {"PLATFORM_PROJECT": "abcdefgh1234z", "PLATFORM_BRANCH": "main", "PLATFORM_ENVIRONMENT": "main-bvxea6i"}
+DEVELOPED = {"PLATFORM_RELATIONSHIPS": "e30=", "PLATFORM_ROUTES": "e30=", "PLATFORM_VARIABLES": "e30="}
+CI = {"CI": "true"}
+
+
 @pytest.mark.parametrize(
     ("environ", "phase"),
     [
         (RUNTIME, "runtime"),
-        ({"PLATFORM_PROJECT": "p", "PLATFORM_ENVIRONMENT": "main-x"}, "runtime"),
+        (RUNNING, "runtime"),
+        ({**RUNNING, **CI}, "runtime"),
+        ({**SELECTED, "PLATFORM_APP_DIR": "/app"}, "runtime"),
+        ({**SELECTED, "PLATFORM_TREE_ID": "f" * 40}, "runtime"),
+        ({**SELECTED, "PLATFORM_APPLICATION_NAME": "app"}, "runtime"),
         (BUILD, "build"),
+        (BUILDING, "build"),
+        ({**BUILDING, "CI": ""}, "build"),
+        (EVERYWHERE, "build"),
+        ({"PLATFORM_PROJECT": "p", "PLATFORM_APP_DIR": "/app", **CI}, "build"),
         ({"PLATFORM_CACHE_DIR": "/cache"}, "build"),
         ({"PLATFORM_SOURCE_DIR": "/source"}, "build"),
-        ({"CI": "true"}, "ci"),
+        ({"PLATFORM_PROJECT": "p"}, "laptop"),
+        ({"PLATFORM_PROJECT": "p", **CI}, "ci"),
+        ({"PLATFORM_PROJECT": "p", "PLATFORM_BRANCH": "main"}, "laptop"),
+        ({"PLATFORM_PROJECT": "p", "PLATFORM_BRANCH": "main", **CI}, "ci"),
+        ({"PLATFORM_PROJECT": "p", "PLATFORM_ENVIRONMENT": "main-x"}, "laptop"),
+        ({"PLATFORM_PROJECT": "p", "PLATFORM_ENVIRONMENT": "main-x", **CI}, "ci"),
+        (SELECTED, "laptop"),
+        ({**SELECTED, **CI}, "ci"),
+        ({**SELECTED, "PLATFORM_APPLICATION_NAME": "app", **CI}, "ci"),
+        ({**SELECTED, "PLATFORM_ENVIRONMENT_TYPE": "production", **CI}, "ci"),
+        ({**SELECTED, **DEVELOPED}, "laptop"),
+        ({**SELECTED, **DEVELOPED, **CI}, "ci"),
+        ({**RUNNING, "PLATFORM_CACHE_DIR": "/c", "IS_DDEV_PROJECT": "true"}, "laptop"),
+        ({**RUNNING, "LANDO": "ON"}, "laptop"),
+        ({**RUNTIME, "PLATFORM_PROJECT": ""}, "laptop"),
+        (CI, "ci"),
+        ({"CI": "1"}, "ci"),
+        ({"CI": "false"}, "laptop"),
+        ({"CI": "0"}, "laptop"),
         ({}, "laptop"),
     ],
 )
-def test_the_phase_follows_from_what_the_platform_sets_in_it(environ: dict[str, str], phase: str) -> None:
+def test_the_phase_follows_from_all_that_the_platform_sets_in_it(environ: dict[str, str], phase: str) -> None:
     assert phase_of(environ) == phase
     assert read_container(environ).phase == phase
 

@@ -9,7 +9,7 @@ NOT_RUN = {
     "README.md: upsun user:add robot@example.com --role viewer --role production:admin": (
         "the official CLI asks for the value on a terminal; tests/simulator tries both commands with it given"
     ),
-    "docs/init.md: pip install '.[init]'": "needs the package index; the extra is looked for here",
+    "docs/init.md: pip install '.[init,simulator]'": "needs the package index; the extra is looked for here",
     'docs/ci.md: eval "$(upsun-agent ssh env)"': "bash of a CI system; tests/ssh runs the very line against sshd",
     'docs/monitoring.md: upsun ssh -p "$PROJECT" -e main \\': (
         "needs the official CLI and a project; tests/report runs the agent's part of it"

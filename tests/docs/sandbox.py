@@ -23,6 +23,8 @@ PATIENCE = 240
 LONG_REHEARSAL = re.compile(r"(?<= )(--days) \d+")
 #: A rehearsal of what goes wrong ends as the run does: with 1, where that failed.
 FAILURE_REHEARSED = re.compile(r"^(upsun-agent rehearse .*--fault.*)$", re.MULTILINE)
+#: Who sets something up by hand is asked, and says yes.
+ASKED = re.compile(r"^(upsun-agent setup (?!.*--(?:yes|dry-run))[^\n#]*)$", re.MULTILINE)
 
 
 class Sandbox:
@@ -67,6 +69,7 @@ class Sandbox:
         """The lines under dash, ending at the first that fails; who is asked for a token has one."""
         script = LONG_REHEARSAL.sub(r"\1 3", script)
         script = FAILURE_REHEARSED.sub(r"\1 || [ $? = 1 ]", script)
+        script = ASKED.sub(r"\1 --yes", script)
         done = subprocess.run(
             [SHELL, "-c", f"set -e\n{script}"],
             cwd=self.app,

@@ -225,9 +225,12 @@ def parse_line(program: str, words: list[str], place: str) -> None:
     elif program == "make":
         assert re.search(rf"^{words[0]}:", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     elif program == "pip":
-        extra = re.search(r"\[(\w+)\]", " ".join(words))
+        extra = re.search(r"\[([\w,]+)\]", " ".join(words))
         project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-        assert extra is None or extra[1] in project["optional-dependencies"]
+        assert extra is None or {*extra[1].split(",")} <= project["optional-dependencies"].keys()
+        assert all(word in {"install", "."} or word.startswith(".[") for word in words), (
+            "a name on an index is not ours"
+        )
     elif program == "python":
         said = subprocess.run(
             [sys.executable, *words[:2], "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=True

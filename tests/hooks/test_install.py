@@ -90,6 +90,9 @@ def test_what_may_pass_is_tried_again_with_growing_pauses(
     assert done.returncode == 0, done.stderr
     assert ran(app)
     assert len(origin.books) == 4
+    told = [line for line in (done.stdout + done.stderr).splitlines() if " of 5 in " in line]
+    assert len(told) == 3
+    assert all(f"{origin.url}/{NAME}: " in line for line in told), "what could not be had is named at every try"
     assert slept(tmp_path) == [2, 4, 8]
     assert len([line for line in done.stdout.splitlines() if "try " in line]) == 3
     assert len(done.stdout.splitlines()) == 3

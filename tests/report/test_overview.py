@@ -15,7 +15,7 @@ from agent.report.columns import breadth, cut, folded, shortened, table
 from agent.report.durations import StepSpan, step_spans
 from agent.report.overview import frame, overview
 from agent.report.survey import last_proof, survey
-from agent.report.times import brief, coming
+from agent.report.times import ago, coming, span
 from agent.suspension import suspend
 
 LONG = "nightly-update-of-the-main-site-with-a-name-as-long-as-any-{:02}"
@@ -67,10 +67,10 @@ def test_status_tells_what_ran_how_long_the_backup_and_what_comes(tmp_path: Path
     ledger = months(Ledger(str(tmp_path)))
     lines = [line.text for line in overview(survey(ledger, ledger.journal), 80)]
     assert lines[:4] == [
-        "JOB             LAST RUN            TOOK   BACKUP  NEXT SLOT",
-        "nightly-update  succeeded 12 h ago  8 min  12 h    03:12 CET (in 11 h)",
-        "hourly-backup   succeeded 2 h ago   3 min  2 h     18:40 UTC (in 3 h)",
-        "by-hand         in flight           9 min  -       by hand",
+        "JOB             LAST RUN                  TOOK        BACKUP      NEXT SLOT",
+        "nightly-update  succeeded 12 h ago        8 min 42 s  12 h        03:12 (in 11 …",
+        "hourly-backup   succeeded 2 h 17 min ago  3 min 12 s  2 h 19 min  18:40 (in 3 h…",
+        "by-hand         in flight                 9 min       -           by hand",
     ]
     assert "last proved backup of main: b2611241243, 2 h 19 min ago" in lines
 
@@ -143,21 +143,33 @@ def test_the_middle_of_a_name_is_left_out() -> None:
     [
         (-5, "0 s"),
         (0, "0 s"),
-        (99, "99 s"),
-        (100, "1 min"),
-        (5999, "99 min"),
-        (6000, "1 h"),
-        (172799, "47 h"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (73, "1 min 13 s"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (6840, "1 h 54 min"),
+        (599, "9 min 59 s"),
+        (600, "10 min"),
+        (5999, "1 h 39 min"),
+        (172799, "1 d 23 h"),
         (172800, "2 d"),
+        (36000, "10 h"),
+        (863999, "9 d 23 h"),
+        (864000, "10 d"),
     ],
 )
-def test_lengths_in_brief(seconds: int, said: str) -> None:
-    assert brief(timedelta(seconds=seconds)) == said
+def test_lengths_are_told_alike_everywhere(seconds: int, said: str) -> None:
+    assert span(timedelta(seconds=seconds)) == said
+    assert ago(NOW - timedelta(seconds=max(seconds, 0)), NOW) == f"{said} ago"
+    if seconds > 0:
+        assert ago(NOW + timedelta(seconds=seconds), NOW) == f"in {said}"
+        assert coming("2026-11-26T03:12", NOW + timedelta(seconds=seconds), NOW).endswith(f"(in {said})")
 
 
 @pytest.mark.parametrize(
     ("hours", "said"),
-    [(5, "03:12 CET (in 5 h)"), (30, "26 Nov 03:12 CET (in 30 h)"), (24 * 320, "Nov 2026 03:12 CEST (in 320 d)")],
+    [(5, "03:12 CET (in 5 h)"), (30, "26 Nov 03:12 CET (in 1 d 6 h)"), (24 * 320, "Nov 2026 03:12 CEST (in 320 d)")],
 )
 def test_a_coming_slot_has_a_date_only_where_it_is_a_day_away(hours: int, said: str) -> None:
     assert coming("2026-11-26T03:12", NOW + timedelta(hours=hours), NOW, "Europe/Paris") == said

@@ -75,7 +75,7 @@ def test_the_page_tells_what_ran_runs_waits_and_comes_next(ledger: Ledger) -> No
         "155 succeeded, 1 skipped, 1 in flight, 2 missed, 2 failed",
         "by-hand: activity act02414 is in progress (for 9 min)",
         "nightly-update 2026-11-25 03:12 Europe/Paris",
-        "37 runs, half of them shorter than 13 min 48 s, the longest 20 min 36 s",
+        "37 runs, half of them shorter than 13 min, the longest 20 min",
         "source operation update failed: the activity failed: composer ran out of memory",
         "What helps: read its log",
         "The newest 20 of 161 runs.",

@@ -128,7 +128,7 @@ def test_a_skipped_slot_says_what_was_in_the_way(tmp_path: Path) -> None:
             replace(BLANK, last_tick=DUE - timedelta(minutes=5), now=DUE + timedelta(hours=9)),
             "It will be booked as missed",
         ),
-        (replace(BLANK, last_tick=DUE + timedelta(minutes=5)), "this journal does not know the job yet"),
+        (replace(BLANK, last_tick=DUE + timedelta(minutes=5)), "no tick has judged slots of this job yet"),
         (
             replace(BLANK, last_tick=DUE + timedelta(minutes=5), cursor=DUE + timedelta(minutes=5)),
             "it was before this journal, or this schedule of the job, began",
