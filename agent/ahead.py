@@ -141,7 +141,7 @@ def _forget(journal: Journal, rows: list[RunRow]) -> None:
         return
     from agent.notify.outbox import WAITING, waiting  # noqa: PLC0415  late: clocks are hardly ever wrong
 
-    gone = [(row.job, row.outcome or "", 0.0, row.opened_at.timestamp()) for row in rows]
+    gone = [(row.job, row.outcome or "", 0, row.opened_at.timestamp()) for row in rows]
     for key, text in remembered(journal.notes(FORGOTTEN), gone).items():
         journal.note(key, text)
     dropped = {row.run for row in rows}

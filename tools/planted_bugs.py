@@ -478,6 +478,8 @@ BUGS = (
         "    if other is not None:\n",
         "    if other is not None and not text:\n",
         suite=("tests/engine/test_unoffered.py",),
+    ),
+    Bug(
         "an activity that stages its change completes",
         "agent/simulator/effects/course.py",
         "    if activity.plan.stages_itself and activity.commit is not None",
@@ -560,6 +562,8 @@ BUGS = (
         "        environment.guarded = environment.http_access\n",
         "",
         suite=("tests/simulator/test_simulator_settings.py",),
+    ),
+    Bug(
         "a cursor of a clock that was ahead is believed until that year",
         "agent/ahead.py",
         "        if is_ahead(cursor.until, now):\n            until",
@@ -642,6 +646,8 @@ BUGS = (
         "    if _opens_after_a_gap(start, end, wanted, local):\n        return True\n",
         "",
         suite=("tests/engine/test_conditions.py",),
+    ),
+    Bug(
         "a lost journal: the file that is missing beside its last tick is a fresh start",
         "agent/journal/directory.py",
         "    if left and not os.path.lexists(path):\n",
@@ -738,6 +744,8 @@ BUGS = (
         "        _try_to_write(directory)\n",
         "",
         ("tests/tick/test_real_mounts.py",),
+    ),
+    Bug(
         "door: a command's output is cut before secrets are looked for",
         "agent/process.py",
         "        if len(self.kept) > COMMAND_TAIL_MOST:\n            del self.kept[:-COMMAND_TAIL_MOST]\n",

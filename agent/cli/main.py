@@ -95,6 +95,15 @@ class Parser(argparse.ArgumentParser):
         formatter.add_text(self.epilog)
         return formatter.format_help()
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help and version as everything else is printed: argparse drops what it cannot write."""
+        from agent.cli.terminal import Terminal  # noqa: PLC0415  late: most calls ask for no help
+
+        if message and file is not sys.stderr:
+            Terminal().raw(message)
+        elif message:
+            complain(message.rstrip("\n"))
+
 
 class Grouped(argparse.RawDescriptionHelpFormatter):
     """Lists the commands under headings."""
@@ -133,15 +142,6 @@ def _options(parser: argparse.ArgumentParser) -> set[str]:
     """Every option of the parser and of its commands."""
     each = (parser, *commands(parser).values())
     return {name for one in each for action in one._actions for name in action.option_strings}  # noqa: SLF001  as above
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        """Print help and version as everything else is printed: argparse drops what it cannot write."""
-        from agent.cli.terminal import Terminal  # noqa: PLC0415  late: most calls ask for no help
-
-        if message and file is not sys.stderr:
-            Terminal().raw(message)
-        elif message:
-            complain(message.rstrip("\n"))
 
 
 def build() -> Parser:

@@ -173,7 +173,9 @@ def _show(context: Context) -> int:
         return EXIT_OK
     terminal = context.terminal
     zone = zone_named(run.job.timezone)
-    terminal.note(f"{run.id} on {run.environment}, {events[0].at.astimezone(zone):%Y-%m-%d} ({_times_of(run.job)})")
+    terminal.note(
+        f"{run.id} on {run.environment}, {events[0].at.astimezone(zone):%Y-%m-%d} (times are {run.job.timezone})"
+    )
     for event in events:
         line = tell(event, run.job, zone)
         if line is not None:

@@ -21,7 +21,7 @@ complete upsun-agent \
         'c/--enabled=/(true false)/' \
         'c/--authority=/f/' \
         'c/--books=/f/' \
-        'c/--/(activity all api-url app auth-url authority books by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include otlp outcome phase platform port project prometheus quiet reason role rotate schema seed sensitive set since stdin to version visible-build visible-runtime wait watch yes)/' \
+        'c/--/(activity all api-url app auth-url authority books by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include otlp outcome phase platform port project prometheus quiet reason role rotate schema seed sensitive set since stdin to version visible-build visible-runtime wait watch within yes)/' \
         'c/-/(- h)/' \
         'n/--config/f/' \
         'n/--log-level/(debug info warning error)/' \
@@ -36,11 +36,11 @@ complete upsun-agent \
         'n/--enabled/(true false)/' \
         'n/--authority/f/' \
         'n/--books/f/' \
-        'p/1/(tick run show approve cancel status history logs next validate why report pause resume notify init check setup token ssh state rehearse simulate completion)/' \
+        'p/1/(tick run show approve cancel pause resume status history logs next validate why report init check setup token notify ssh state rehearse simulate completion)/' \
         'n/validate/f/' \
-        'n/notify/(test list)/' \
         'n/setup/(machine-user token)/' \
         'n/token/(check list)/' \
+        'n/notify/(test list)/' \
         'n/ssh/(load env exec)/' \
         'n/state/(move)/' \
         'n/completion/(bash zsh tcsh)/' \

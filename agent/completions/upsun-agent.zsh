@@ -12,18 +12,18 @@ _shtab_upsun_agent_commands() {
   local _commands=(
     approve:'Let a run that waits at a step '"'"'approval'"'"' go on, or with --deny fail. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight. The next tick carries it on.'
     cancel:'End a run in flight: no further request is made for it, and its on-failure steps do not run. What the platform is doing for it goes on, unless --activity cancels that too. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight.'
-    check:'Look at what the agent needs in this phase and say what is missing: in the build without the network, at runtime at the API too. Changes nothing. The exit code is that of the worst finding; warnings are 0.'
+    check:'Look at what the agent needs in this phase and say what is missing: in the build without the network, at runtime at the API too. Changes nothing but that some kB are written into the state directory and removed again. The exit code is that of the worst finding; warnings are 0.'
     completion:'Print the script that makes a shell complete commands, options, choices, files and the job file'"'"'s jobs:'
-    history:'List the runs of JOB, or of all jobs, newest first: when they were opened (UTC), how long they took and what came of them. A job that is no longer in the job file has its history all the same.'
+    history:'List the runs of JOB, or of all jobs, newest first: when they were opened (in the job'"'"'s zone), how long they took and what came of them. A job that is not in the job file any more has its history all the same.'
     init:'Add what the agent needs to the configuration of an Upsun project: the lines of the build hook, a mount, the cron, a source operation for the package managers that are found, a job file, and a line in .environment. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff, and asks on a terminal; elsewhere nothing is written without --yes. Everything else in the files stays, byte for byte. Needs the extra '"'"'init'"'"'.'
     logs:'Print the lines that ticks logged about RUN, as they were: from the journal, so that no log file is needed. One JSON object a line, readable on a terminal. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
-    next:'List the coming slots of JOB, or of all jobs, in the job'"'"'s own zone.'
+    next:'List the coming slots of JOB, or of all jobs, in the job'"'"'s own zone: those that ticks will run, without those that the job'"'"'s conditions (`when`) leave out.'
     notify:'The channels on which the agent tells of its runs: [notify.NAME] in the job file.'
     pause:'Hold JOB back on this environment: its slots are skipped until it is resumed. A run in flight goes on, and `run JOB` still works.'
     rehearse:'Play a run of JOB through, tick by tick, against a simulated platform in virtual time. Nothing leaves this process. Needs the extra '"'"'simulator'"'"'.'
     report:'Write what the journal knows as a page (one file that fetches nothing and needs no scripts), as metrics in the text format of Prometheus, or send these metrics to an OpenTelemetry collector. Files are written whole or not at all; - is standard output.'
     resume:'Let JOB run again after `pause`, or after it was suspended because runs failed (suspend-after).'
-    run:'Open a run of JOB now, whatever its schedule, and begin it. Ticks carry it on; with --wait this command does, and shows what happens.'
+    run:'Open a run of JOB now, whatever its schedule, and begin it. Ticks carry it on; with --wait this command does, and shows what happens. Where a run of JOB is in flight already, --wait follows that one.'
     setup:'Set up what jobs need on the platform. The API token of the variable must be allowed to: that of a project admin.'
     show:'Tell a run event by event. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
     simulate:'Serve a simulated Upsun API on 127.0.0.1 until interrupted, for trying the agent or the official CLI without a'
@@ -48,8 +48,8 @@ _shtab_upsun_agent_notify_commands() {
 
 _shtab_upsun_agent_setup_commands() {
   local _commands=(
-    machine-user:'Make EMAIL a member of the project with these roles: by an invitation (one e-mail, never a second), or by changing the roles it has. On a terminal nothing is changed without --yes.'
-    token:'Store an API token as a variable of the environment, and read back that it is stored as wanted. The token comes from standard input or a prompt, never from an argument. By default crons and SSH sessions see it, builds and child environments do not. The platform'"'"'s guide has --visible-build true.'
+    machine-user:'Make EMAIL a member of the project with these roles: by an invitation (one e-mail, never a second), or by changing the roles it has. Asks before it changes anything; without a terminal it needs --yes.'
+    token:'Store an API token as a variable of the environment, and read back that it is stored as wanted. The token comes from standard input or a prompt, never from an argument. By default crons and SSH sessions see it, builds and child environments do not. The platform'"'"'s guide has --visible-build true. Asks before it changes anything; without a terminal it needs --yes.'
   )
   _describe 'upsun-agent setup commands' _commands
 }
@@ -92,8 +92,8 @@ _shtab_upsun_agent_approve_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--deny[say no\: the run fails]"
   "--by[who says so (default\: the user\'s name)]:NAME:"
@@ -109,8 +109,8 @@ _shtab_upsun_agent_cancel_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--activity[cancel the platform\'s running activity too]"
   "--by[who says so (default\: the user\'s name)]:NAME:"
@@ -126,8 +126,8 @@ _shtab_upsun_agent_check_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--phase[what to check for (default\: as the variables say)]:phase:(build runtime)"
 )
@@ -141,8 +141,8 @@ _shtab_upsun_agent_completion_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   ":bash, zsh or tcsh:(bash zsh tcsh)"
 )
@@ -156,8 +156,8 @@ _shtab_upsun_agent_history_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--since[runs opened since then\: 7d, 36h, or 2026-11-24 or 2026-11-24T03\:12 in the job\'s zone (UTC without JOB)]:TIME:"
   "*--outcome[runs that ended so\; may be given more than once]:outcome:(succeeded failed missed skipped cancelled in-flight)"
@@ -174,13 +174,13 @@ _shtab_upsun_agent_init_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--dir[the checkout (default\: the Git repository around this directory)]:DIR:"
   "--app[the app that runs the agent (default\: the only one)]:NAME:"
-  "--yes[write without asking]"
-  "--dry-run[show what would be written, write nothing]"
+  "--yes[do it without asking\; needed where there is no terminal]"
+  "--dry-run[say what would be changed, change nothing]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -192,8 +192,8 @@ _shtab_upsun_agent_logs_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--platform[also the platform\'s own log of the run\'s activities (asks the API)]"
   ":a run\'s id, or a job\'s name:_upsun_agent_jobs"
@@ -208,8 +208,8 @@ _shtab_upsun_agent_next_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--count[how many per job (default\: 5)]:N:"
   ":one job only:_upsun_agent_jobs"
@@ -231,8 +231,8 @@ _shtab_upsun_agent_notify_list_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
 )
 
@@ -245,8 +245,8 @@ _shtab_upsun_agent_notify_test_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   ":one channel only, or heartbeat:"
 )
@@ -260,8 +260,8 @@ _shtab_upsun_agent_pause_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--reason[why, for those who ask later]:TEXT:"
   ":the job\'s name in the job file:_upsun_agent_jobs"
@@ -276,10 +276,10 @@ _shtab_upsun_agent_rehearse_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "*--fault[what goes wrong\; repeatable]:FAULT:"
+  "*--fault[what goes wrong\; repeatable]:FAULT:_upsun_agent_faults"
   "--days[play N days (up to 730) of ticks with all that may come\: deployments, outages, an expired token]:N:"
   "--seed[draw other days (default\: 1)]:S:"
   ":the job\'s name in the job file:_upsun_agent_jobs"
@@ -294,8 +294,8 @@ _shtab_upsun_agent_report_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--html[write the page there]:FILE:_files"
   "--all[of every environment, app and project whose state is in the same place]"
@@ -314,8 +314,8 @@ _shtab_upsun_agent_resume_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   ":the job\'s name in the job file:_upsun_agent_jobs"
 )
@@ -329,10 +329,11 @@ _shtab_upsun_agent_run_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--wait[stay until the run is over (not in a cron)]"
+  "--within[with --wait\: end with 69 where the API cannot be reached for so long (default\: 5m)\; the run stays open]:DURATION:"
   ":the job\'s name in the job file:_upsun_agent_jobs"
 )
 
@@ -352,11 +353,11 @@ _shtab_upsun_agent_setup_machine_user_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "*--role[viewer, admin, or TYPE\:ROLE such as production\:admin\; several times (default\: viewer, and admin where the job file\'s jobs run)]:ROLE:"
-  "--yes[change it, on a terminal too]"
+  "--yes[do it without asking\; needed where there is no terminal]"
   "--dry-run[say what would be changed, change nothing]"
   ":the machine user\'s address:"
 )
@@ -370,8 +371,8 @@ _shtab_upsun_agent_setup_token_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--stdin[read the token from standard input]"
   "--rotate[replace the token stored there by a new one, with the flags and apps that it has]"
@@ -381,7 +382,7 @@ _shtab_upsun_agent_setup_token_options=(
   "--visible-build[build hooks and install scripts see it\; changing it rebuilds the app (default\: false)]:visible_build:(true false)"
   "--visible-runtime[crons and SSH sessions see it (default\: true)]:visible_runtime:(true false)"
   "--enabled[it is set at all (default\: true)]:enabled:(true false)"
-  "--yes[change it, on a terminal too]"
+  "--yes[do it without asking\; needed where there is no terminal]"
   "--dry-run[say what would be changed, change nothing]"
 )
 
@@ -394,8 +395,8 @@ _shtab_upsun_agent_show_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   ":a run\'s id, or a job\'s name:_upsun_agent_jobs"
 )
@@ -409,8 +410,8 @@ _shtab_upsun_agent_simulate_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--port[the port (default\: 8080\; 0\: any)]:N:"
   "*--set[change a behaviour]:NAME=VALUE:"
@@ -435,8 +436,8 @@ _shtab_upsun_agent_ssh_env_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
 )
 
@@ -449,8 +450,8 @@ _shtab_upsun_agent_ssh_exec_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "(-)*::the command and its arguments:_upsun_agent_command"
 )
@@ -464,8 +465,8 @@ _shtab_upsun_agent_ssh_load_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--new[a new key and certificate in any case]"
   "--no-include[leave \~\/.ssh\/config alone]"
@@ -488,8 +489,8 @@ _shtab_upsun_agent_state_move_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--to[where the state is to be]:PLACE:"
   "--from[where it is (default\: as the job file says)]:PLACE:"
@@ -505,8 +506,8 @@ _shtab_upsun_agent_status_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--all[every environment, app and project whose state is in the same place]"
   "--watch[stay, and look again every SECONDS (default\: 5), until q or Ctrl-C\; on a terminal only]:SECONDS:"
@@ -521,8 +522,8 @@ _shtab_upsun_agent_tick_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
 )
 
@@ -542,8 +543,8 @@ _shtab_upsun_agent_token_check_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--stdin[read the token from standard input]"
 )
@@ -557,8 +558,8 @@ _shtab_upsun_agent_token_list_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
 )
 
@@ -571,8 +572,8 @@ _shtab_upsun_agent_validate_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--schema[print the job file\'s JSON Schema instead]"
   ":the job file (default\: as for every command):_files"
@@ -587,8 +588,8 @@ _shtab_upsun_agent_why_options=(
   "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
   "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
   "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
-  "--api-url[the API (default\: UPSUN_CLI_API_URL, or the public one)]:URL:"
-  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL)]:URL:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   ":the job\'s name in the job file:_upsun_agent_jobs"
   ":a time in the job\'s zone:"
@@ -772,6 +773,7 @@ _upsun_agent_jobs() {
   compadd -- ${(f)"$(sed -n 's/^[[:space:]]*\[jobs\.\([A-Za-z0-9_-]*\)\].*/\1/p' "$file" 2>/dev/null)"}
 }
 _upsun_agent_command() { if [[ "${words[CURRENT-1]}" == -- ]]; then _command_names -e; else _files; fi; }
+_upsun_agent_faults() { compadd -- backup-fails backup-cancelled backup-unrestorable backup-missing update-fails no-update deploy-fails manual-deployment sync-fails staging-breaks production-breaks merge-fails merge-answer-lost revert-fails restore-fails operation-fails task-fails command-fails not-approved site-down no-permission inactive one-backup-kept token-refused api-down backup-answer-lost backup-request-lost update-answer-lost update-request-lost; }
 
 # End Custom Preamble
 

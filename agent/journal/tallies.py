@@ -36,9 +36,9 @@ def remembered(known: Mapping[str, str], gone: Iterable[tuple[str, str, int, flo
 def counted(known: Mapping[str, str], job: str, outcome: str, slots: int, at: datetime) -> dict[str, str]:
     """The notes that change when so many slots more ended so than there are runs: those booked together as one."""
     key = f"{FORGOTTEN}{job}:{outcome}"
-    runs, seconds, since = _numbers(known.get(key, ""))
+    runs, took, since = _numbers(known.get(key, ""))
     first = min(since, at.timestamp()) if runs else at.timestamp()
-    return {key: f"{runs + slots:.0f} {seconds} {first}"}
+    return {key: f"{runs + slots} {took / 1000} {first}"}
 
 
 def summed(
