@@ -68,8 +68,10 @@ def held_back(journal: Journal) -> dict[str, str]:
 
 
 def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
-    """Let the job run again from now on; False where nothing held it back. Slots that passed meanwhile stay skipped."""
-    now = datetime.now(UTC) if now is None else now
+    """Let the job run again from now on; False where nothing held it back.
+
+    Slots that passed meanwhile stay skipped: those that no tick has judged yet too, where ``now`` is given.
+    """
     why = suspension(journal, job)
     if why is None:
         return False
@@ -78,7 +80,7 @@ def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
     if not lasting:
         lasting = [(f"{_SPAN}{job}:{_written(why).isoformat(timespec='seconds')}", f"- {why.partition(';')[0]}")]
     for key, text in lasting:
-        journal.note(key, f"{now.isoformat(timespec='seconds')} {text[2:]}")
+        journal.note(key, f"{now.isoformat(timespec='seconds')} {text[2:]}" if now is not None else None)
     for key, _ in spans[: max(len(spans) - HOLDS_KEPT, 0)]:
         journal.note(key, None)
     journal.note(_KEY + job, None)
