@@ -104,7 +104,8 @@ class Spoiler:
             caught[:] = [status, headers]
             return lambda data: data
 
-        body = b"".join(self.wsgi(environ, catch)).decode()
+        # What is to be spoiled must not be packed.
+        body = b"".join(self.wsgi({**environ, "HTTP_ACCEPT_ENCODING": "identity"}, catch)).decode()
         status, headers = caught
         kind = kind_of(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         self.replies.append((kind, body))

@@ -100,7 +100,7 @@ def test_every_mutation_changes_what_it_is_applied_to_and_there_are_thousands_of
             assert every
             counted += len(every) * len(MUTATIONS)
             for mutation in MUTATIONS:
-                if mutation not in {"null", "true", "false"}:
+                if mutation not in {"null", "true", "false", "an empty text"}:  # a field may be that already
                     assert all(spoiled(text, path, mutation) != text for path in every), mutation
     assert counted > 30_000
 
