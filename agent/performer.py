@@ -13,7 +13,6 @@ from agent.engine.facts import (
     PROJECT,
     Absent,
     Activity,
-    ActivityList,
     Answer,
     BackupList,
     Environment,
@@ -100,7 +99,11 @@ class Performer:
         self._clock = clock
         self._rights: dict[str, Rights] = {}
         self._at_hand: dict[Question, Answer] = {}
-        self.platform_now: datetime | None = None  # by its last answer that says so, at the moment of that
+
+    @property
+    def platform_now(self) -> datetime | None:
+        """The platform's clock at its last answer in this tick; None where none told it."""
+        return self._client.heard
 
     def expect(self, question: Question) -> Answer:
         """The answer to a question that will be asked again before anything changes: the next look gives the same."""
@@ -112,12 +115,9 @@ class Performer:
         if question in self._at_hand:
             return self._at_hand.pop(question)
         try:
-            answer = self._look(question)
+            return self._look(question)
         except AgentError as error:
             return trouble_of(error)
-        if isinstance(answer, Environment | ActivityList) and not answer.server_at.microsecond:
-            self.platform_now = answer.server_at  # of a header: anything finer is this clock's, where there was none
-        return answer
 
     def _look(self, question: Question) -> Answer:
         client, project, environment = self._client, self._project, self._environment

@@ -151,4 +151,4 @@ class Runner:
         current = {step.activity for step in run.steps if step.activity and not step.over}
         known = self._chronicle.journal.noted(QUOTA)
         limit = int(known) if known and known.isdigit() else None
-        return Background(frozenset(claimed - current), limit, zone_of(run.job))
+        return Background(frozenset(claimed - current), limit, zone_of(run.job), self._performer.platform_now)

@@ -46,7 +46,7 @@ NAMED = frozenset({0, 1, 65, 69, 73, 75, 77, 78})
 HANGS = -1000
 #: In memory where there is such: kills lose no unsynced write either way, and every event is synced.
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  fresh directories are made in it
-TICKS_MOST = 14
+TICKS_MOST = 24
 STEP_SECONDS = 170.0  # the platform's clock moves on this far between ticks: past the time an answer may be open
 
 NIGHTLY = """\

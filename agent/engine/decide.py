@@ -64,7 +64,8 @@ def decide(
     ended = _ending(run, step, now, kinds) or (_close(run, now, seen) if step is None else None)
     if ended is not None or step is None:
         return ended or Rest()
-    return rechecked(run, step, _on_step(run, step, now, seen, kinds, background), now, kinds)
+    decision = _on_step(run, step, now, seen, kinds, background)
+    return rechecked(run, step, decision, now, kinds, background.platform_now)
 
 
 def _on_step(

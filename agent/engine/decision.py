@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from agent.engine import events as ev
@@ -75,8 +75,10 @@ class Background:
     """What is known beyond the run.
 
     ``claimed``: activities of other steps and runs. ``manual_limit``: the backup quota last seen. ``zone``: the job's.
+    ``platform_now``: the platform's clock at its last answer in this tick, None where none told it.
     """
 
     claimed: frozenset[str] = frozenset()
     manual_limit: int | None = None
     zone: tzinfo = UTC
+    platform_now: datetime | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from agent.engine import events as ev
-from agent.engine.bounds import CLOCK_AHEAD, DOUBT_SETTLE, RECHECK_PAUSE
+from agent.engine.bounds import CLOCKS_APART, DOUBT_SETTLE, RECHECK_PAUSE
 from agent.engine.decision import Decision, Record, Wait
 from agent.engine.evidence import SETTLED
 from agent.engine.facts import Trouble
@@ -21,16 +21,27 @@ from agent.records import replace
 PASSING = frozenset({"permission", "not-found", "not-offered"})
 
 
-def rechecked(run: Run, step: Step, decision: Decision, now: datetime, kinds: Mapping[str, StepKind]) -> Decision:
+def rechecked(
+    run: Run,
+    step: Step,
+    decision: Decision,
+    now: datetime,
+    kinds: Mapping[str, StepKind],
+    platform_now: datetime | None = None,
+) -> Decision:
     """Return the decision, or the second look that has to come before it.
+
+    How long an answer has stayed is measured by the platform's clock, where this pass has heard it.
 
     Args:
         run: the run.
         step: its current step.
         decision: what one look leads to.
-        now: the present, in UTC.
+        now: the present by the agent's clock, in UTC.
         kinds: the kinds of step by name.
+        platform_now: the platform's own clock at its last answer; None where it was not heard.
     """
+    clock = platform_now or now
     if not isinstance(decision, Record):
         return decision
     event = decision.event
@@ -41,11 +52,11 @@ def rechecked(run: Run, step: Step, decision: Decision, now: datetime, kinds: Ma
     if pause is None:
         return decision
     known = step.recheck
-    if known is None or known.failure != failure or known.at - now > CLOCK_AHEAD:  # planned by a clock that was ahead
+    if known is None or known.failure != failure or known.again_at - clock > pause + CLOCKS_APART:  # by a clock ahead
         return Record(
-            ev.RecheckPlanned(at=now, step=step.index, failure=failure, message=event.message, again_at=now + pause)
+            ev.RecheckPlanned(at=now, step=step.index, failure=failure, message=event.message, again_at=clock + pause)
         )
-    if known.at <= now < known.again_at:
+    if clock < known.again_at:
         text = f"{known.message}; read again until {known.again_at:%H:%M:%S} UTC before it is believed"
         trouble = Trouble(failure, known.message) if failure in LASTING else None  # type: ignore[arg-type]  # a kind of Trouble
         return Wait("recheck", text, trouble)

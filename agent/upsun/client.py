@@ -36,7 +36,7 @@ from agent.upsun.endpoints import Endpoints
 from agent.upsun.listing import activities
 from agent.upsun.models import read_activity, read_backup, read_environment, read_list, read_routes
 from agent.upsun.paths import environment_path, project_path, segment
-from agent.upsun.replies import Fields, TooLarge, document, retry_after, server_time
+from agent.upsun.replies import Fields, TooLarge, dated, document, retry_after, server_time
 from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class Client:
         self._clock = clock
         self._hide = hide
         self._secrets: frozenset[str] = frozenset()
+        #: the platform's clock in the last JSON answer to a read since ``begin``; None where none had a Date
+        self.heard: datetime | None = None
         self.begin(budget)
         self._auth = Auth(
             token, endpoints.auth, self._post_form, clock.monotonic, variable, self._learn, cache=cache, wall=clock.now
@@ -92,6 +94,7 @@ class Client:
     def begin(self, budget: float) -> None:
         """Allow requests for that many seconds from now."""
         self._end = self._clock.monotonic() + budget
+        self.heard = None
 
     @property
     def left(self) -> float:
@@ -325,6 +328,8 @@ class Client:
         """The reply of a read that succeeded; anything else is an error of ours."""
         reply = self._asked(lambda: self._authorised("GET", self._endpoints.at(path), None), what)
         if reply.status == 200:  # noqa: PLR2004
+            if "json" in reply.headers.get("content-type", ""):  # a page of a gateway has a clock of its own
+                self.heard = dated(reply) or self.heard
             return reply
         raise refusal(reply, what)
 

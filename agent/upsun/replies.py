@@ -75,11 +75,15 @@ def _bounded(moment: datetime) -> datetime:
 
 def server_time(reply: Reply, fallback: datetime) -> datetime:
     """The server's clock when it answered (the Date header), or ``fallback``."""
+    return dated(reply) or fallback
+
+
+def dated(reply: Reply) -> datetime | None:
+    """Return the server's clock when it answered (the Date header); None where it has no date that makes sense."""
     try:
-        moment = _bounded(header_date(reply.headers.get("date", "")))
+        return _bounded(header_date(reply.headers.get("date", "")))
     except (TypeError, ValueError, OverflowError):
-        return fallback
-    return moment
+        return None
 
 
 def retry_after(reply: Reply, now: datetime) -> float | None:

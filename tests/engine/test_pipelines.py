@@ -362,6 +362,18 @@ def test_a_failure_that_would_be_taken_back_is_looked_at_once_more_before() -> N
     assert isinstance(well.event, ev.StepDone)
 
 
+def test_how_long_an_answer_stays_is_measured_by_the_platforms_clock_where_it_is_known() -> None:
+    of = run(*MERGED)
+    first = next_for(of, SERVED, BROKEN_CHECK, now=at(60), platform_now=at(0))
+    assert isinstance(first, Record)
+    assert isinstance(first.event, ev.RecheckPlanned)
+    assert (first.event.at, first.event.again_at) == (at(60), at(1))
+    again = apply(of, first.event)
+    # A clock that leaps says nothing about how long the answer stayed, and one that stands still holds nothing up.
+    assert isinstance(next_for(again, SERVED, BROKEN_CHECK, now=at(600), platform_now=at(0.9)), Wait)
+    assert failure_of(next_for(again, SERVED, BROKEN_CHECK, now=at(60), platform_now=at(1)))[0] == "check-failed"
+
+
 def failed_restore(*answers: tuple[Question, Answer], events: tuple[ev.Event, ...] = ()) -> Decision:
     """What is decided about a restore, the only step of a rollback, after the check of the site failed."""
     job = Job("flagship", FLAGSHIP.steps, schedule="0 3 * * *", on_failure=(RESTORE,))
