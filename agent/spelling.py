@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from agent.escapes import kept
 
+UNICODE_END = 0x110000
 LAYERS_MOST = 4  # JSON in JSON in JSON in a URL
 
 #: What stands between the letters that are read, and is not seen.
@@ -92,11 +93,10 @@ class Layer:
             ends.extend(range(place + 1, end + 1) if self._ends is None else self._ends[place:end])
 
         for match in pattern.finditer(self.text):
-            found = list(_characters(match))
-            if len(found) == 1 and found[0][0] == match[0]:
+            if not _stands_for_something(match):
                 continue
             keep(match.start())
-            for char, begin, end in found:
+            for char, begin, end in _characters(match):
                 first, last = self.span(match.start() + begin, match.start() + end)
                 parts.append(char)
                 starts.append(first)
@@ -149,6 +149,19 @@ def layers(text: str) -> Iterator[Layer]:
             yield layer.picked(hidden)
 
 
+def _stands_for_something(match: re.Match[str]) -> bool:
+    """Whether what looks like an escape is one: not every name and number means a character in HTML."""
+    kind = match.lastgroup
+    if kind == "named":
+        return _named(match[0]) != match[0]
+    return kind not in {"decimal", "heximal", "braced", "long"} or _code(match) < UNICODE_END
+
+
+def _code(match: re.Match[str]) -> int:
+    kind = match.lastgroup or ""
+    return int(match[kind], 10 if kind == "decimal" else 16)
+
+
 def _characters(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
     """The characters that an escape stands for, each with its place within it."""
     kind, said = match.lastgroup, match[0]
@@ -168,8 +181,7 @@ def _characters(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
     elif kind == "named":
         yield _named(said), 0, len(said)
     elif kind is not None:
-        code = int(match[kind], 10 if kind == "decimal" else 16)
-        yield chr(code) if code < 0x110000 else said, 0, len(said)  # noqa: PLR2004  Unicode's end
+        yield chr(_code(match)), 0, len(said)
 
 
 def _of_bytes(digits: str, width: int) -> Iterator[tuple[str, int, int]]:

@@ -1,7 +1,7 @@
 """Jobs that are held back: by a person (``pause``) or by the circuit breaker (``suspend-after``), until ``resume``.
 
 Kept as notes in the journal, so a clone or another environment does not inherit them: one that says why a job is held
-back now, and one for each time it was, so that a slot is judged by whether the job was held back when it was due.
+back now and since when, and one for each time it was, so that a slot is judged by whether it was when it was due.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from agent.records import dataclass
 
 _KEY = "suspended:"
 _SPAN = "held:"
+
+_IS, _WAS = "the job is suspended since", "the job was suspended when the slot was due, since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,11 @@ def holds(journal: Journal, job: str) -> list[Hold]:
     for key, text in journal.notes(f"{_SPAN}{job}:").items():
         ended, _, why = text.partition(" ")
         since, until = _moment(key.removeprefix(f"{_SPAN}{job}:")), _moment(ended)
-        if since is not None and (until is not None or ended == "-"):
+        if since is not None and until is not None:
             found.append(Hold(since, until, why))
-    now_held = suspension(journal, job)
-    if now_held is not None and all(hold.until is not None for hold in found):
-        found.append(Hold(_written(now_held), None, now_held))  # by a version that kept no times
+    lasting = suspension(journal, job)
+    if lasting is not None:
+        found.append(Hold(_since(lasting), None, lasting))
     return sorted(found, key=lambda hold: hold.since)
 
 
@@ -56,10 +58,9 @@ def suspend(journal: Journal, job: str, reason: str, now: datetime) -> None:
 
 
 def suspending(job: str, reason: str, now: datetime) -> dict[str, str]:
-    """The facts that hold the job back, to be written with the event that is the reason."""
-    text = f"the job is suspended since {now:%Y-%m-%d %H:%M} UTC: {reason}; upsun-agent resume {job} ends it"
-    past = f"the job was suspended when the slot was due, since {now:%Y-%m-%d %H:%M} UTC: {reason}"
-    return {f"{_SPAN}{job}:{now.isoformat(timespec='seconds')}": f"- {past}", _KEY + job: text}
+    """The fact that holds the job back, to be written with the event that is the reason."""
+    text = f"{_IS} {now:%Y-%m-%d %H:%M} UTC: {reason}; upsun-agent resume {job} ends it"
+    return {_KEY + job: text}
 
 
 def held_back(journal: Journal) -> dict[str, str]:
@@ -75,20 +76,19 @@ def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
     why = suspension(journal, job)
     if why is None:
         return False
-    spans = sorted(journal.notes(f"{_SPAN}{job}:").items())
-    lasting = [(key, text) for key, text in spans if text.startswith("- ")]
-    if not lasting:
-        lasting = [(f"{_SPAN}{job}:{_written(why).isoformat(timespec='seconds')}", f"- {why.partition(';')[0]}")]
-    for key, text in lasting:
-        journal.note(key, f"{now.isoformat(timespec='seconds')} {text[2:]}" if now is not None else None)
-    for key, _ in spans[: max(len(spans) - HOLDS_KEPT, 0)]:
-        journal.note(key, None)
+    if now is not None:
+        past = why.rpartition("; upsun-agent resume ")[0].replace(_IS, _WAS, 1)
+        since, until = (each.isoformat(timespec="seconds") for each in (_since(why), now))
+        journal.note(f"{_SPAN}{job}:{since}", f"{until} {past}")
+        kept = sorted(journal.notes(f"{_SPAN}{job}:"))
+        for key in kept[: max(len(kept) - HOLDS_KEPT, 0)]:
+            journal.note(key, None)
     journal.note(_KEY + job, None)
     return True
 
 
-def _written(text: str) -> datetime:
-    """Since when a job is held back by its text's own word; since ever where it says nothing that reads."""
+def _since(text: str) -> datetime:
+    """Since when a job is held back, by the words that say it; since ever where they do not read."""
     found = search(r"since (\d{4}-\d\d-\d\d \d\d:\d\d) UTC", text)
     moment = _moment(f"{found[1]}+00:00") if found else None
     return moment or datetime(1970, 1, 2, tzinfo=UTC)

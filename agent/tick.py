@@ -77,7 +77,7 @@ class Tick:
         self._chronicle = Chronicle(site, desk)
         self._runner = Runner(site, self._chronicle, self._performer, self.report)
         self._is_current = False
-        self._knows_time, self._is_tick = True, False
+        self._knows_time, self._has_looked, self._is_tick = True, False, False
         self._ticked = last_look(desk.journal)
         site.client.begin(TICK_BUDGET - desk.waited)
 
@@ -97,6 +97,7 @@ class Tick:
         which the tick works where this machine's clock is wrong.
         """
         self.report.runs |= {run.id: run for run in self._chronicle.tell_losses()}
+        self._has_looked = True
         if self._is_odd() and not self._is_put_right():
             return False
         now, since, unsure = self._clock.now(), self._since(), self._unsure() is not None
@@ -366,9 +367,9 @@ class Tick:
     def _remember(self, now: datetime, *, by_hand: bool) -> None:
         """Remember the tick; from when on the next has to ask for restores, if this one could not.
 
-        A run by hand while the platform is away is no tick: it leaves that to the next one.
+        A run by hand while the platform is away, or by who did not look, is no tick: it leaves that to the next one.
         """
-        if self.report.trouble is not None and not self._is_tick:
+        if not self._has_looked or (self.report.trouble is not None and not self._is_tick):
             return
         if self._is_current:
             if self.journal.noted(CONTAINER) != container_identity():

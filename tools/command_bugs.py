@@ -57,11 +57,13 @@ COMMAND_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ELSEWHERE,
     ),
     (
-        "run --wait waits for ever while the API is away",
-        "agent/cli/follow.py",
-        "self._trouble is None or time.monotonic() - self._away_since < within:\n",
-        "self._trouble is None or within > 0:\n",
-        ("tests/cli/test_run_elsewhere.py::test_as_json_it_is_the_run_as_it_stands_with_the_code",),
+        "run --wait begins a second run beside the one in flight",
+        "agent/cli/runs.py",
+        "        if flying:\n            run_id = follower.attach(",
+        "        if len(flying) > 1:\n            run_id = follower.attach(",
+        (
+            "tests/cli/test_run_elsewhere.py::test_with_the_api_away_waiting_ends_with_69_within_its_bound_and_the_next_call_goes_on",
+        ),
     ),
     (
         "a rehearsal lists what comes after its days",

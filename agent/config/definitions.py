@@ -17,7 +17,6 @@ TYPES = ("production", "staging", "development")
 
 RETRIES_MOST = 5
 
-
 ENVIRONMENT = Text(r"[^\s\x00-\x1f\x7f]+", "the id of an environment", ID_MOST, rule=place_fault)
 NEW_ENVIRONMENT = Text(ENVIRONMENT.pattern, ENVIRONMENT.what, ID_MOST, rule=id_fault)
 WINDOW = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "a window of the day such as 22:00-05:00", 11)

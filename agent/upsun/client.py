@@ -21,7 +21,6 @@ from agent.errors import (
 from agent.limits import (
     BACKOFF_FIRST,
     BACKOFF_MOST,
-    BODY_MOST_BYTES,
     CERTIFICATE_MOST,
     READ_ATTEMPTS,
     REQUEST_DEADLINE,
@@ -210,11 +209,10 @@ class Client:
         """
         if self.left < within + 1:
             raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
-        headers = {"Accept": "*/*"}
         with settings_named():
-            if not body:
-                return self._transport.status("GET", url, headers=headers, content=None, deadline=within)
-            return self._transport.some(url, headers=headers, most=BODY_MOST_BYTES, deadline=within)
+            if body:
+                return self._transport.some(url, headers={"Accept": "*/*"}, deadline=within)
+            return self._transport.status("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
         """How many manual backups the project keeps, by environment type, as far as the settings say."""

@@ -107,7 +107,7 @@ class Transport:
             finally:
                 response.close()
 
-    def some(self, url: str, *, headers: Mapping[str, str], most: int, deadline: float) -> Reply:
+    def some(self, url: str, *, headers: Mapping[str, str], most: int = BODY_MOST_BYTES, deadline: float) -> Reply:
         """What of an answer that may not end comes in time, and not much more than ``most`` bytes of it.
 
         Raises NoAnswer where not even its head came.

@@ -86,12 +86,12 @@ def test_a_variable_is_stored_changed_and_never_comes_back(make: Callable[..., A
     desk = make()
     variables = Variables(desk.client(), PROJECT, "main")
     assert variables.on_environment(NAME) is None
-    assert variables.store(NAME, "secret", RUNTIME_ONLY, ("app",), there=False) == "deploys"
+    assert variables.store(NAME, "secret", RUNTIME_ONLY, ("app",), there=False).follows == "deploys"
     stored = variables.on_environment(NAME)
     assert stored is not None
     assert (dict(stored.flags), stored.scope, stored.inherited) == (RUNTIME_ONLY, ("app",), False)
     assert "secret" not in repr(stored)
-    assert variables.store(NAME, "other", RUNTIME_ONLY, None, there=True) == "deploys"
+    assert variables.store(NAME, "other", RUNTIME_ONLY, None, there=True).follows == "deploys"
     changed = variables.on_environment(NAME)
     assert changed is not None
     assert changed.scope == ("app",)

@@ -79,7 +79,7 @@ def test_a_good_token_says_whose_it_is_what_it_may_do_and_how_old_it_is(make_app
     assert "UPSUN_CLI_TOKEN" in said.out
     assert "update-bot@example.invalid, without a second factor" in said.out
     assert "viewer, production:admin" in said.out
-    assert "lives 900 s" in said.out
+    assert "lives 15 min" in said.out
     assert "'Agent', made 30 d ago, used 0 s ago" in said.out
     assert "!" not in said.out
 

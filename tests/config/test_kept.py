@@ -33,7 +33,7 @@ class Place:
         self.state.mkdir()
         (root / ".upsun").mkdir()
         self.file = root / ".upsun" / "agent.toml"
-        self.environ = {"PLATFORM_APP_DIR": str(root)}
+        self.environ = {"PLATFORM_APP_DIR": str(root), "PLATFORM_PROJECT": "abcdefgh1234z", "PLATFORM_BRANCH": "main"}
         self.parsed = 0
         self.write(TEXT)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from job_files import mistakes
 
-from agent.config import load, parse
+from agent.config import kept, load, parse
 from agent.errors import BadReply
 from agent.glance import state_setting
 from agent.upsun.paths import environment_path, project_path, segment
@@ -86,6 +86,8 @@ def test_a_byte_order_mark_changes_nothing(tmp_path: Path, line_end: str) -> Non
     assert (file.state, list(file.jobs)) == ("/app/var/x", ["a"])
     assert state_setting(file.text) == "/app/var/x", "ticks find the state by the text that is compared"
     assert parse("\ufeff" + TEXT).jobs == file.jobs
+    for _ in range(2):  # as a tick reads it, and the next one finds it
+        assert kept.load({"UPSUN_AGENT_CONFIG": str(path), "UPSUN_AGENT_STATE": str(tmp_path)}).jobs == file.jobs
     path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("backup", "backups").encode())
     with pytest.raises(Exception, match=r"agent\.toml:5: jobs\.a step 1 backups"):
         load(str(path))

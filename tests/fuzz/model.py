@@ -147,6 +147,15 @@ class Journal:
     def noted(self, key: str) -> str | None:
         return self._notes.get(key)
 
+    def notes(self, prefix: str) -> dict[str, str]:
+        return {key: text for key, text in self._notes.items() if key.startswith(prefix)}
+
+    def cursors(self) -> list[Cursor]:
+        return list(self._cursors.values())
+
+    def last_tick(self) -> int | None:
+        return None
+
     def set_glance(self, _: Glance) -> None:
         self.knife.point("before glance")
 
@@ -177,6 +186,13 @@ class Platform:
         self._results, self._lost, self._commits = list(results), set(lost), commits
 
     # --- what the agent's performer does ------------------------------------------------------------------------
+
+    platform_now: datetime | None = None
+
+    def expect(self, question: Question) -> Answer:
+        answer = self.look(question)
+        self.platform_now = self.now
+        return answer
 
     def look(self, question: Question) -> Answer:
         self.knife.point(f"look {type(question).__name__}")

@@ -98,9 +98,9 @@ def _limits() -> dict[str, Any]:
         "local_disk_size": None,
         "cron_minimum_interval": 5,
         "cron_maximum_jitter": 20,
-        # In days: for so long the platform keeps what crons did.
-        "cron_production_expiry_interval": 30,
-        "cron_non_production_expiry_interval": 7,
+        # In days: how long activities and logs of crons are kept.
+        "cron_production_expiry_interval": 14,
+        "cron_non_production_expiry_interval": 14,
         "concurrency_limits": {"internal": None, "integration": 4, "backup": 2, "cron": 10, "default": 2},
         "build_resources": {"cpu": 2.0, "memory": 3072},
         "max_allowed_routes": 50,
