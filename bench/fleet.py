@@ -43,7 +43,7 @@ TEXT = "[jobs.nightly]\n"
 HISTORY, EVENTS = 10, 12  # runs of each environment that are there already, and events of each
 PROCESSES = 4
 AT_ONCE = 800
-FAR = 4_000_000_000
+FAR = int(time.time()) + 12 * 3600
 
 
 @dataclass(frozen=True, slots=True)

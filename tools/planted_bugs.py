@@ -750,14 +750,14 @@ BUGS = (
         "agent/process.py",
         "        if len(self.kept) > COMMAND_TAIL_MOST:\n            del self.kept[:-COMMAND_TAIL_MOST]\n",
         "        if len(self.kept) > COMMAND_OUTPUT_MOST:\n            del self.kept[:-COMMAND_OUTPUT_MOST]\n",
-        suite=("tests/notify/test_one_door.py",),
+        suite=("tests/notify/test_messages_are_clean.py",),
     ),
     Bug(
         "door: secrets are looked for with the colours in them",
         "agent/redaction.py",
         "        self._kept += self._normaliser.feed(piece)\n",
         "        self._kept += piece\n",
-        suite=("tests/notify/test_one_door.py", "tests/logs/test_spellings.py"),
+        suite=("tests/notify/test_messages_are_clean.py", "tests/logs/test_spellings.py"),
     ),
     Bug(
         "door: what is encoded twice is not found",
@@ -771,14 +771,14 @@ BUGS = (
         "agent/notify/door.py",
         'self.transport.status("POST"',
         'self.transport.send("POST"',
-        suite=("tests/notify/test_answers.py",),
+        suite=("tests/notify/test_answers_of_receivers.py",),
     ),
     Bug(
         "answers: a page is searched as UTF-8 whatever it declares",
         "agent/upsun/pages.py",
         "        yield declared[1]\n",
         "        yield 'utf-8'\n",
-        suite=("tests/notify/test_answers.py",),
+        suite=("tests/notify/test_answers_of_receivers.py",),
     ),
     Bug(
         "answers: one recipient that is refused for now is forgotten",

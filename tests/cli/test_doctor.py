@@ -362,7 +362,8 @@ def test_backups_that_jobs_took_may_be_replaced_and_others_are_spoken_for(make_a
         assert app.call("run", "hand").code == 0
         app.clock.advance(5)
     assert (level(app.call("check", "--json"), "backup quota")) == "ok"
-    app.simulator.add_backup(age=-1)
+    app.clock.advance(5)
+    app.simulator.add_backup()
     said = app.call("check", "--json")
     assert level(said, "backup quota") == "warn"
     (text,) = [each for each in said.document["findings"] if each["name"] == "backup quota"]

@@ -315,7 +315,7 @@ class Agent:
 
     def tick(self, knife: Knife | None = None) -> TickReport:
         self.journal.knife = self.platform.knife = knife or Knife()
-        desk = SimpleNamespace(journal=self.journal, fresh=False, waited=0.0)
+        desk = SimpleNamespace(journal=self.journal, fresh=False, since=None, waited=0.0)
         tick = Tick(self._site, desk, self.platform)  # type: ignore[arg-type]
         tick.open_due()
         tick.advance_all()

@@ -17,7 +17,7 @@ from agent.engine.events import Event, IntentRecorded
 from agent.journal import Notes
 from tests.fuzz.model import SLOT, Agent, Journal, Killed, Knife, Operation, Platform
 
-TICKS_MOST = 60
+TICKS_MOST = 130  # of 20 s: a request that was lost takes a quarter of an hour until it is made again
 #: How soon the next tick comes after a kill: at once (the list still lags, activities still run), or as crons do.
 SOON, USUAL = timedelta(seconds=20), timedelta(seconds=300)
 PAUSES = (SOON, USUAL) if os.environ.get("UPSUN_SOAK") == "1" else (SOON,)

@@ -243,7 +243,7 @@ def test_the_token_and_the_key_stay_where_they_belong(desk: Desk) -> None:
         (("ssh", "exec"), 64, "no command to run"),
         (("ssh", "exec", "--"), 64, "no command to run"),
         (("ssh", "exec", "--", "no-such-command"), 78, "there is no command"),
-        (("ssh", "dance"), 64, "invalid choice"),
+        (("ssh", "dance"), 64, "there is no command 'dance'"),
     ],
 )
 def test_calls_that_do_not_fit(desk: Desk, arguments: tuple[str, ...], code: int, words: str) -> None:
