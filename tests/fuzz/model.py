@@ -187,12 +187,12 @@ class Platform:
 
     # --- what the agent's performer does ------------------------------------------------------------------------
 
-    platform_now: datetime | None = None
+    @property
+    def platform_now(self) -> datetime:
+        return self.now
 
     def expect(self, question: Question) -> Answer:
-        answer = self.look(question)
-        self.platform_now = self.now
-        return answer
+        return self.look(question)
 
     def look(self, question: Question) -> Answer:
         self.knife.point(f"look {type(question).__name__}")
