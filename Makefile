@@ -61,7 +61,7 @@ COMPILE = $(LOCK) pip compile --quiet --upgrade --universal --python-version 3.1
 	--no-emit-index-url --no-header --no-annotate
 lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirements/*.txt from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
-	for extra in simulator shared otel; do \
+	for extra in simulator shared otel socks; do \
 		$(COMPILE) --extra $$extra -c requirements/runtime.txt pyproject.toml -o requirements/$$extra.txt; done
 	$(COMPILE) --all-extras --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
 	echo 'pip>=26.3' | $(COMPILE) - -o requirements/installer.txt

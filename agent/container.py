@@ -20,11 +20,12 @@ Phase = Literal["build", "runtime", "ci", "laptop"]
 
 #: Set by the platform while it builds, and never later.
 BUILD_ONLY = ("PLATFORM_OUTPUT_DIR", "PLATFORM_CACHE_DIR", "PLATFORM_SOURCE_DIR")
-#: Set by the platform in every container. No marks are the project, the branch and the environment, which people set
-#: elsewhere to say which one they mean, and relationships, routes and variables, which local development sets.
+#: Set by the platform in every container. No marks are the project, the branch, the environment and its type, which
+#: people set elsewhere to say which one they mean, and relationships, routes and variables, which local development
+#: sets.
 CONTAINER = ("PLATFORM_APP_DIR", "PLATFORM_APPLICATION", "PLATFORM_TREE_ID", "PLATFORM_PROJECT_ENTROPY", *BUILD_ONLY)
-#: Set in containers, and by people on CI now and then: no marks there.
-CONTAINER_OR_CI = ("PLATFORM_APPLICATION_NAME", "PLATFORM_ENVIRONMENT_TYPE")
+#: Set in containers, and by people on CI now and then: no mark there.
+CONTAINER_OR_CI = ("PLATFORM_APPLICATION_NAME",)
 #: Tell a running container from a build.
 SELECTING = ("PLATFORM_BRANCH", "PLATFORM_ENVIRONMENT", "PLATFORM_ENVIRONMENT_TYPE")
 #: Local development environments that set what containers have.

@@ -12,7 +12,7 @@
 #
 #   UPSUN_AGENT_TARGET   where to install      (default: $PLATFORM_APP_DIR/.upsun-agent)
 #   UPSUN_AGENT_EXTRA    also install what these need, several with commas between: simulator (`simulate`, `rehearse`),
-#                        shared (the state in the project's database), otel (`report --otlp`)
+#                        shared (the state in the project's database), otel (`report --otlp`), socks (a SOCKS proxy)
 #   UPSUN_AGENT_PYTHON   the interpreter       (default: python3)
 #   UPSUN_AGENT_WHEELS   a directory of wheels: they are taken from there, without a network
 set -eu
@@ -40,8 +40,8 @@ given=${UPSUN_AGENT_WHEELS:-}
 set -- "$source_dir/requirements/runtime.txt"
 for each in $(printf '%s' "$extra" | tr , ' '); do
     case $each in
-        simulator | shared | otel) set -- "$@" "$source_dir/requirements/$each.txt" ;;
-        *) fail "UPSUN_AGENT_EXTRA is '$extra'" "it can be: simulator, shared, otel, or several with commas between" ;;
+        simulator | shared | otel | socks) set -- "$@" "$source_dir/requirements/$each.txt" ;;
+        *) fail "UPSUN_AGENT_EXTRA is '$extra'" "it can be: simulator, shared, otel, socks, or several with commas between" ;;
     esac
 done
 for each; do

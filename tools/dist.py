@@ -38,7 +38,7 @@ ARCHIVED = (
     *(f"requirements/{name}.txt" for name in ("otel", "runtime", "shared", "simulator")),
 )
 #: What UPSUN_AGENT_EXTRA can be, each with its requirements beside those of the agent itself.
-EXTRAS = ("otel", "shared", "simulator")
+EXTRAS = ("otel", "shared", "simulator", "socks")
 #: What hatchling reads to build the wheel.
 PACKAGED = ("LICENSE", "README.md", "agent", "pyproject.toml")
 MINORS = ("3.11", "3.12", "3.13", "3.14")

@@ -89,29 +89,40 @@ def _rehearse(context: Context) -> int:
     with_faults = f" with {', '.join(faults)}" if faults else ""
     terminal.note(f"Rehearsing {job.name}{with_faults} (virtual time, UTC):")
     played = rehearsal.play(hear)
-    idle = _without_effect(against, faults, heard)
     run, requests, code = played.run, played.books["requests"], played.exit_code
+    idle = _without_effect(against, faults, heard, requests)
     if terminal.json_wanted:
         view = run_view(run) if run else None
-        body = {"run": view, "ticks": played.ticks, "requests": requests, "without_effect": idle, "exit_code": code}
+        body = {"run": view, "ticks": played.ticks, "requests": requests, "without_effect": [*idle], "exit_code": code}
         terminal.document(body)
         return code
     asked = [request for request in requests if request["method"] == "POST" and "/oauth2/" not in request["path"]]
     ticks, made = counted(played.ticks, "tick"), counted(len(requests), "request")
     terminal.note(f"{ticks}, {made}, {len(asked)} of them to change something", "dim")
-    for name in idle:
-        terminal.note(f"The fault '{name}' had no effect: nothing that this run did met it.", "odd")
+    for name, met in idle.items():
+        why = (
+            "it was met, and all that was recorded is the same without it"
+            if met
+            else "nothing that this run did met it"
+        )
+        terminal.note(f"The fault '{name}' had no effect: {why}.", "odd")
     return code
 
 
-def _without_effect(against: Callable[[Sequence[str]], Any], faults: Sequence[str], heard: list[ev.Event]) -> list[str]:
-    """Return the faults without which the same run is the same, event by event: the rehearsal is played again."""
-    found = []
+def _without_effect(
+    against: Callable[[Sequence[str]], Any], faults: Sequence[str], heard: list[ev.Event], requests: list[Any]
+) -> dict[str, bool]:
+    """Return the faults without which the same run is the same, event by event, and whether a request met them.
+
+    The rehearsal is played again without each.
+    """
+    found = {}
     for place, name in enumerate(faults):
         again: list[ev.Event] = []
-        against([*faults[:place], *faults[place + 1 :]]).play(lambda _, event, again=again: again.append(event))
+        others = against([*faults[:place], *faults[place + 1 :]])
+        played = others.play(lambda _, event, again=again: again.append(event))
         if again == heard:
-            found.append(name)
+            found[name] = played.books["requests"] != requests
     return found
 
 

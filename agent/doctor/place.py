@@ -64,10 +64,7 @@ def state(directory: str, identity: Identity, now: datetime) -> Iterator[Finding
         _try_to_write(directory)
         yield Finding("state", "ok", f"{directory} is writable, {locks[works]}")
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        text = f"{directory} cannot be written: {error.strerror}"
-        remedy = "free space on the mount: upsun disk, or delete what is in it" if full else MOUNT
-        yield Finding("state", "fail", text, remedy, StateNotWritable.exit_code)
+        yield _unwritten(directory, error)
     yield from _journal(directory, identity, now)
 
 
@@ -103,8 +100,19 @@ def _absent(directory: str) -> Finding:
     elif not _writable(parent):
         text = f"{directory} is not there, and {parent} is not writable"
     else:
+        try:
+            _try_to_write(parent)
+        except OSError as error:
+            return _unwritten(parent, error)
         return Finding("state", "ok", f"{directory} is not there yet: the first tick makes it")
     return Finding("state", "fail", text, MOUNT, StateNotWritable.exit_code)
+
+
+def _unwritten(directory: str, error: OSError) -> Finding:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    text = f"{directory} cannot be written: {error.strerror}"
+    remedy = "free space on the mount: upsun disk, or delete what is in it" if full else MOUNT
+    return Finding("state", "fail", text, remedy, StateNotWritable.exit_code)
 
 
 def locks_work(directory: str) -> bool | None:

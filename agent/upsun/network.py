@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from agent.late import let_in
 from agent.records import dataclass, field
 
 CERTIFICATES = "/etc/ssl/certs"
@@ -20,7 +21,10 @@ HTTP = frozenset({"http", "https"})
 SOCKS = frozenset({"socks5", "socks5h"})
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-INSTALL_SOCKS = "install the extra 'socks' (the package socksio), or name an HTTP proxy"
+INSTALL_SOCKS = (
+    "name an HTTP proxy, or install the extra: in an app UPSUN_AGENT_EXTRA=socks in the build hook; "
+    "in a checkout of the agent's repository: pip install '.[socks]'"
+)
 
 
 class SettingsError(Exception):
@@ -129,6 +133,8 @@ def _proxy(variable: str, value: str) -> Proxy:
     text = value.strip()
     url = text if "://" in text else f"http://{text}"
     scheme = url.partition("://")[0].lower()
+    if scheme in SOCKS:
+        let_in()  # a tick takes socksio for absent: nothing else needs it
     if scheme in SOCKS and importlib.util.find_spec("socksio") is None:
         text = f"{variable} names a SOCKS proxy, and the package socksio, which speaks to one, is not installed"
         raise SettingsError(text, INSTALL_SOCKS)

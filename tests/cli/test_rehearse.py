@@ -76,6 +76,24 @@ def test_a_fault_that_nothing_met_is_said(app: App, faults: list[str], idle: lis
     assert [line.split("'")[1] for line in said.splitlines() if "had no effect" in line] == idle
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("GET */activities/* 404 x1 #2", "it was met, and all that was recorded is the same without it"),
+        ("GET */activities/* complete-null x1 #2", "it was met, and all that was recorded is the same without it"),
+        ("GET */environments/main delay seconds=0", "it was met, and all that was recorded is the same without it"),
+        ("GET */activities/* 404 x1 #9", "nothing that this run did met it"),
+        ("site-down", "nothing that this run did met it"),
+    ],
+)
+def test_a_fault_that_was_met_and_changed_nothing_is_told_from_one_that_nothing_met(
+    app: App, fault: str, words: str
+) -> None:
+    said = app.call("rehearse", "nightly", "--fault", fault, "--config", daily(app))
+    assert said.code == 0
+    assert f"The fault '{fault}' had no effect: {words}." in said.out
+
+
 def test_a_fault_that_a_step_meets_is_not_said_to_have_no_effect(app: App) -> None:
     step = '[[jobs.nightly.steps]]\nhttp-check = { url = "https://www.example.com/" }\n'
     app.jobs.write_text(app.jobs.read_text().replace("[jobs.hand]", f"{step}\n[jobs.hand]", 1))

@@ -28,6 +28,11 @@ PLACES: dict[str, dict[str, str | None]] = {
     "project": {"PLATFORM_PROJECT": IDENTITY[0]},
     "project and branch": {"PLATFORM_PROJECT": IDENTITY[0], "PLATFORM_BRANCH": "main"},
     "project and environment": {"PLATFORM_PROJECT": IDENTITY[0], "PLATFORM_ENVIRONMENT": "main-bvxea6i"},
+    "project, branch and type": {
+        "PLATFORM_PROJECT": IDENTITY[0],
+        "PLATFORM_BRANCH": "main",
+        "PLATFORM_ENVIRONMENT_TYPE": "production",
+    },
     "a tunnel": {"PLATFORM_PROJECT": IDENTITY[0], "PLATFORM_BRANCH": "main", "PLATFORM_RELATIONSHIPS": "e30="},
 }
 

@@ -75,6 +75,8 @@ CI = {"CI": "true"}
         ({**SELECTED, **CI}, "ci"),
         ({**SELECTED, "PLATFORM_APPLICATION_NAME": "app", **CI}, "ci"),
         ({**SELECTED, "PLATFORM_ENVIRONMENT_TYPE": "production", **CI}, "ci"),
+        ({**SELECTED, "PLATFORM_ENVIRONMENT_TYPE": "production"}, "laptop"),
+        ({**SELECTED, **DEVELOPED, "PLATFORM_ENVIRONMENT_TYPE": "staging"}, "laptop"),
         ({**SELECTED, **DEVELOPED}, "laptop"),
         ({**SELECTED, **DEVELOPED, **CI}, "ci"),
         ({**RUNNING, "PLATFORM_CACHE_DIR": "/c", "IS_DDEV_PROJECT": "true"}, "laptop"),

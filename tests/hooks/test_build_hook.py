@@ -133,7 +133,7 @@ def test_no_python_at_all_names_the_line_to_add(app: Path) -> None:
 def test_an_unknown_extra_is_refused(app: Path, extra: str) -> None:
     done = run_hook(app, {"UPSUN_AGENT_EXTRA": extra})
     assert done.returncode == 1
-    assert "it can be: simulator, shared, otel" in done.stderr
+    assert "it can be: simulator, shared, otel, socks" in done.stderr
 
 
 def test_several_extras_are_installed_together_and_each_package_once(app: Path) -> None:

@@ -75,13 +75,15 @@ def test_one_hash_leads_to_everything(made: Path) -> None:
         names = {name.removeprefix(f"upsun-agent-{version}/") for name in files.getnames()}
         assert all(entry.mtime == dist.EPOCH and entry.uid == entry.gid == 0 for entry in files)
     assert {"LICENSE", "hooks/build.sh", "hooks/environment.sh", "agent/__main__.py"} <= names
-    assert {f"requirements/{name}.txt" for name in ("runtime", "simulator", "shared", "otel", "installer")} <= names
+    assert {
+        f"requirements/{name}.txt" for name in ("runtime", "simulator", "shared", "otel", "socks", "installer")
+    } <= names
     assert {name for name in names if name.endswith((".pyc", ".md")) or name.startswith("tests")} == set()
     assert "README.md" not in names, "its snippet holds the hash that this archive leads to"
 
 
 def test_every_pin_has_a_hash() -> None:
-    for name in ("runtime", "simulator", "shared", "otel", "installer"):
+    for name in ("runtime", "simulator", "shared", "otel", "socks", "installer"):
         pins = list(dist.requirements(REPOSITORY / "requirements" / f"{name}.txt"))
         assert pins
         assert [pin for pin in pins if not pin[2]] == []

@@ -58,6 +58,22 @@ def test_the_doctor_sees_that_a_mount_is_read_only(container: Container) -> None
     assert state["remedy"]
 
 
+@pytest.mark.parametrize("deep", ["agent", "a/b"])
+def test_the_doctor_sees_that_a_disk_is_full_before_the_directory_is_there(container: Container, deep: str) -> None:
+    state = container.state
+    words = " ".join(f"'{part}'" for part in (*COMMAND, "check", "--json"))
+    script = f"""
+        head -c 280000 /dev/zero >'{state}/filler'
+        UPSUN_AGENT_STATE='{state}/{deep}' {words}; echo "code $?"; ls -A '{state}'
+    """
+    done = run(container, *inside(container, "--size", "300000", "--tmpfs", str(state)), "sh", "-c", script)
+    document, _, rest = done.stdout.partition("code ")
+    assert rest.split() == ["73", "filler"], done.stdout
+    (found,) = [each for each in json.loads(document)["findings"] if each["name"] == "state"]
+    assert (found["level"], "No space left" in found["message"]) == ("fail", True)
+    assert "free space" in found["remedy"]
+
+
 @pytest.mark.parametrize("size", [300_000, 64_000], ids=lambda size: f"{size} bytes in all")
 @pytest.mark.parametrize("begun", [True, False], ids=["with a journal", "before the first tick"])
 def test_the_doctor_sees_that_a_disk_is_full(container: Container, size: int, begun: bool) -> None:  # noqa: FBT001  a parameter

@@ -6,6 +6,8 @@ import base64
 import importlib.util
 import os
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ from agent.upsun.endpoints import Endpoints
 from agent.upsun.network import Settings, SettingsError
 from agent.upsun.transport import NoAnswer, SettingsUnusable, Transport
 
+ROOT = Path(__file__).parent.parent.parent
 Build = Callable[..., Misbehaving]
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
@@ -196,12 +199,42 @@ def test_a_proxy_that_is_not_there_is_named_and_not_the_platform(monkeypatch: py
 
 def test_socks_is_spoken_where_its_package_is_installed(misbehaving: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    pytest.importorskip("socksio", reason="the extra 'socks' is not installed")
     server = misbehaving(ok)
     proxy = misbehaving(_socks, eager=True)
     monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.port}")
     assert send(server.url) == 200
     assert proxy.connections == 1
+
+
+def test_the_tick_of_a_cron_speaks_socks_too(misbehaving: Build, tmp_path: Path) -> None:
+    server, proxy = misbehaving(ok), misbehaving(_socks, eager=True)
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        f'[agent]\nstate = "{tmp_path}"\n[jobs.n]\nschedule = "* * * * *"\nsteps = [{{ backup = {{}} }}]\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", "tick"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "UPSUN_AGENT_CONFIG": str(config),
+            "UPSUN_CLI_TOKEN": "canary-api-token",
+            "UPSUN_CLI_API_URL": server.url,
+            "UPSUN_CLI_AUTH_URL": server.url,
+            "PLATFORM_PROJECT": "abcdefgh1234z",
+            "PLATFORM_BRANCH": "main",
+            "PLATFORM_ENVIRONMENT_TYPE": "production",
+            "ALL_PROXY": f"socks5://127.0.0.1:{proxy.port}",
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "socksio" not in done.stderr
+    assert proxy.connections >= 1, done.stderr
+    assert server.connections >= 1, done.stderr
 
 
 def _socks(connection: Any, _: Misbehaving) -> None:
