@@ -56,7 +56,9 @@ class _Scan:
             if text[at] in "\r\x0b\x0c":
                 outer = -1
             elif text[at] == ESC and text[end : end + 1] == ESC and text[at + 1 : at + 2] == "[":
-                outer = at if outer < 0 else outer  # another sequence began within this one
+                # Another sequence began within this one. One that is far back is given up: a text in pieces would
+                # hold back all from there on, and read it again with each piece.
+                outer = at if outer < 0 or at - outer >= OPEN_MOST else outer
             elif outer >= 0:
                 rest = _RESUMED.match(text, end)
                 if not self._final and len(text) - outer < OPEN_MOST and (rest.end() if rest else end) == len(text):

@@ -109,3 +109,17 @@ def test_a_megabyte_takes_time_in_proportion(part: str) -> None:
 
     small, large = min(seconds(250_000) for _ in range(2)), seconds(1_000_000)
     assert large < max(10 * small, 0.4)
+
+
+@pytest.mark.parametrize("part", HARD)
+def test_a_megabyte_in_pieces_takes_time_in_proportion(part: str) -> None:
+    def seconds(size: int) -> float:
+        text, stream = (part * (size // len(part) + 1))[:size], Normaliser()
+        began = time.process_time()
+        for at in range(0, size, 1024):
+            stream.feed(text[at : at + 1024])
+        stream.end()
+        return time.process_time() - began
+
+    small, large = min(seconds(100_000) for _ in range(2)), seconds(400_000)
+    assert large < max(10 * small, 0.8)
