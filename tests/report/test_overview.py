@@ -68,8 +68,8 @@ def test_status_tells_what_ran_how_long_the_backup_and_what_comes(tmp_path: Path
     lines = [line.text for line in overview(survey(ledger, ledger.journal), 80)]
     assert lines[:4] == [
         "JOB             LAST RUN                  TOOK        BACKUP      NEXT SLOT",
-        "nightly-update  succeeded 12 h ago        8 min 42 s  12 h        03:12 (in 11 …",
-        "hourly-backup   succeeded 2 h 17 min ago  3 min 12 s  2 h 19 min  18:40 (in 3 h…",
+        "nightly-update  succeeded 12 h ago        8 min 42 s  12 h        03:12 CET (in…",
+        "hourly-backup   succeeded 2 h 17 min ago  3 min 12 s  2 h 19 min  18:40 UTC (in…",
         "by-hand         in flight                 9 min       -           by hand",
     ]
     assert "last proved backup of main: b2611241243, 2 h 19 min ago" in lines
@@ -164,7 +164,7 @@ def test_lengths_are_told_alike_everywhere(seconds: int, said: str) -> None:
     assert ago(NOW - timedelta(seconds=max(seconds, 0)), NOW) == f"{said} ago"
     if seconds > 0:
         assert ago(NOW + timedelta(seconds=seconds), NOW) == f"in {said}"
-        assert coming("2026-11-26T03:12", NOW + timedelta(seconds=seconds), NOW).endswith(f"(in {said})")
+        assert coming("2026-11-26T03:12", NOW + timedelta(seconds=seconds), NOW, "UTC").endswith(f"(in {said})")
 
 
 @pytest.mark.parametrize(
