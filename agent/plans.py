@@ -91,7 +91,7 @@ def plan_variable(existing: Variable | None, flags: Mapping[str, bool]) -> Varia
     if existing is None or existing.inherited:
         return VariablePlan("create", {"visible_build": (False, True)} if flags["visible_build"] else {})
     if existing.flags["is_sensitive"] and not flags["is_sensitive"]:
-        remedy = f"delete it first: upsun variable:delete {existing.name} (docs:development/variables/set-variables)"
+        remedy = f"delete it first: upsun variable:delete {existing.name}"
         raise UsageError("a variable that is sensitive stays so", remedy=remedy)
     changed = {name: (existing.flags[name], value) for name, value in flags.items() if existing.flags[name] != value}
     if flags["visible_build"]:

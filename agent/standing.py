@@ -161,7 +161,7 @@ class Standing:
             found.append((text, "rotate it: upsun-agent setup token --rotate"))
         if token is not None and token.with_mfa is False and self.user.mfa:
             text = "the token was made before its user had a second factor: it stops working where one is enforced"
-            found.append((text, "make a new token (docs:administration/security/mfa)"))
+            found.append((text, "make a new token (https://developer.upsun.com/docs/administration/security/mfa)"))
         return found
 
     def grant_remedy(self, missing: Sequence[str]) -> str:

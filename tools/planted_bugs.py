@@ -438,6 +438,13 @@ BUGS = (
         ("tests/engine/test_decide_endings.py",),
     ),
     Bug(
+        "the tick of a cron takes the package for SOCKS for absent",
+        "agent/upsun/network.py",
+        "        let_in()  # a tick",
+        "        pass  # a tick",
+        suite=("tests/upsun/test_network.py::test_the_tick_of_a_cron_speaks_socks_too",),
+    ),
+    Bug(
         "an unusable proxy variable reaches httpx",
         "agent/upsun/network.py",
         "    if scheme not in HTTP | SOCKS:",

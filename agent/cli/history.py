@@ -92,7 +92,7 @@ def _since(context: Context, text: str | None, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=moment.tzinfo or ZoneInfo(job.timezone if job else "UTC")).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"{text[:40]!r} is no time", remedy=REMEDY) from None
+        raise UsageError(f"{text[:40]!r} is not a valid time", remedy=REMEDY) from None
 
 
 def _document(context: Context, journal: Journal, shown: Sequence[RunRow], found: int) -> None:

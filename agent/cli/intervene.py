@@ -53,7 +53,7 @@ def _approve(context: Context) -> int:
     by, granted = _who(context), not context.options.deny
     site = _site(context)
     with at_work(site) as desk:
-        run = _in_flight(desk.journal, context.options.of)
+        run = _in_flight(context, desk.journal)
         step = run.current
         if step is None or step.plan.kind != "approval" or step.approval is not None:
             waits = run.wait_message or "it goes on by itself"
@@ -71,7 +71,7 @@ def _approve(context: Context) -> int:
 def _cancel(context: Context) -> int:
     by, site = _who(context), _site(context)
     with at_work(site) as desk:
-        run = _in_flight(desk.journal, context.options.of)
+        run = _in_flight(context, desk.journal)
         told = _stopped(context, site.client, run) if context.options.activity else _left_running(run)
         text = f"cancelled by {by}{f'; {told}' if told else ''}"
         closed = ev.RunClosed(at=context.clock.now(), outcome="cancelled", message=text, failure="cancelled")
@@ -99,13 +99,21 @@ def _recorded(site: Site, desk: Desk, run: Run, event: ev.Event) -> Run:
     return after
 
 
-def _in_flight(journal: Journal, wanted: str) -> Run:
-    """The run of that id, or of that job, that is in flight."""
+def _in_flight(context: Context, journal: Journal) -> Run:
+    """Return the run in flight that is meant, by its id or its job.
+
+    Raises:
+        UsageError: the job or run is known, and nothing of it is in flight.
+        NotFound: there is no such job or run.
+    """
+    wanted = context.options.of
     rows = journal.rows(open_only=True, most=1000)
     found = [row.run for row in rows if wanted in {row.run, row.job}]
     if not found:
         flying = ", ".join(row.run for row in rows) or "none"
-        raise NotFound(f"no run '{wanted}' is in flight", remedy=f"in flight: {flying}; see: upsun-agent status")
+        known = wanted in context.job_file.jobs or journal.rows(job=wanted, most=1) or journal.events(wanted)
+        error = UsageError if known else NotFound
+        raise error(f"no run '{wanted}' is in flight", remedy=f"in flight: {flying}; see: upsun-agent status")
     return fold(journal.events(found[0]))
 
 

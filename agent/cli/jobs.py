@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser
 from itertools import islice
 from typing import Any
@@ -21,6 +22,7 @@ from agent.slots import Judge
 from agent.suspension import suspension
 
 COUNT_MOST = 1000
+OWN_VALUE = re.compile(r"(?:^|[\s,])[hH](?![a-zA-Z])")  # the H of a schedule, and no name of a day or month
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -93,7 +95,23 @@ def _next(context: Context) -> int:
             context.terminal.note(f"{job.name}: {why}", "odd")
         elif job.when and len(coming[job.name]) < context.options.count:
             context.terminal.note(f"{job.name}: its conditions leave out all other slots of the next months", "dim")
+    _say_whose(context, [job.name for job in jobs if coming[job.name] and OWN_VALUE.search(job.schedule or "")])
     return EXIT_OK
+
+
+def _say_whose(context: Context, names: list[str]) -> None:
+    """Say that H stands for another value elsewhere, where it is not known which project or environment is meant."""
+    missing = [
+        option
+        for option, value in (
+            ("--project", context.container.project),
+            ("--environment", context.container.environment),
+        )
+        if value is None
+    ]
+    if names and missing:
+        text = f"H is a value of each project and environment: for theirs, give {' and '.join(missing)}"
+        context.terminal.note(f"{', '.join(names)}: {text}", "odd")
 
 
 # --- validate --------------------------------------------------------------------------------------------------

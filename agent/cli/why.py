@@ -76,7 +76,9 @@ def _moment(text: str | None, job: Job, now: datetime) -> datetime:
             return moment if moment <= local else moment - timedelta(days=1)
         day = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise UsageError(f"{text[:40]!r} is no time", remedy="write 03:12, 2026-11-24 or 2026-11-24T03:12") from None
+        raise UsageError(
+            f"{text[:40]!r} is not a valid time", remedy="write 03:12, 2026-11-24 or 2026-11-24T03:12"
+        ) from None
     if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text, re.ASCII):
         day = day.replace(hour=23, minute=59)
     try:

@@ -13,6 +13,7 @@ from agent.engine.due import grace
 from agent.engine.evidence import commands_verdict, confirmed, failure_now, unusable, with_commands, words_of
 from agent.engine.facts import Absent, Activity, Backup, Environment, LookAtBackup, LookAtRetention, Observation
 from agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
+from agent.engine.lengths import span
 from agent.engine.policy import after_failure, manual_limit, time_limit
 from agent.engine.recheck import rechecked
 from agent.engine.reconcile import reconcile
@@ -116,12 +117,12 @@ def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Fail
     if run.current is not None and _passes_time(run.current, kinds):
         return None
     if now - since >= timedelta(seconds=run.job.timeout):
-        text = f"the {what}'s time limit of {run.job.timeout} s passed{waited}"
+        text = f"the {what}'s time limit of {span(run.job.timeout)} passed{waited}"
         return Failed("timeout", text, "look at the environment's activities; 'timeout' in the job file sets the limit")
     allowed = max(timedelta(seconds=run.job.misfire_grace), grace(run.job))  # what was opened in time may begin
     if not run.begun and now - run.due_at > allowed:
         waited = f": {run.wait_message}" if run.wait_message else ""
-        text = f"nothing could be begun within {int(allowed.total_seconds())} s of the slot{waited}"
+        text = f"nothing could be begun within {span(allowed.total_seconds())} of the slot{waited}"
         return Failed("too-late", text, "'misfire-grace' in the job file says how late a run may begin")
     return None
 

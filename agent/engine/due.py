@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from agent.engine.bounds import ON_TIME
 from agent.engine.job import Job
+from agent.engine.lengths import span
 from agent.records import dataclass
 
 
@@ -142,9 +143,9 @@ def _why_missed(job: Job, *, late: bool, held: bool, hindered: str) -> str:
     if not late:
         reason = "the previous run of the job was still in flight" if held else "no tick ran in time"
         return f"{reason}, and only the latest slot is caught up"
-    minutes = int(grace(job).total_seconds() // 60)
+    late_by = span(grace(job).total_seconds())
     if hindered:
-        return f"no run could be begun within {minutes} min of it: {hindered}"
+        return f"no run could be begun within {late_by} of it: {hindered}"
     if held:
-        return f"the previous run of the job was still in flight {minutes} min after it"
-    return f"no tick ran within {minutes} min of it"
+        return f"the previous run of the job was still in flight {late_by} after it"
+    return f"no tick ran within {late_by} of it"

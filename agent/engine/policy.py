@@ -13,6 +13,7 @@ from agent.engine import events as ev
 from agent.engine.bounds import RETRY_PAUSE_MOST
 from agent.engine.facts import BackupList, LookAtRetention, Retention
 from agent.engine.job import Job, StepPlan
+from agent.engine.lengths import span
 from agent.engine.run import Step
 from agent.engine.step import Case, Failed, Need, StepKind
 
@@ -41,7 +42,7 @@ def time_limit(step: Step, now: datetime) -> Failed | None:
     limit = _whole(step.plan, "timeout", 0)
     if not limit or step.began_at is None or now - step.began_at < timedelta(seconds=limit):
         return None
-    text = f"the step's time limit of {limit} s passed; its activity may still be running"
+    text = f"the step's time limit of {span(limit)} passed; its activity may still be running"
     return Failed("step-timeout", text, "look at the environment's activities")
 
 

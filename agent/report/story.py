@@ -50,7 +50,7 @@ def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa:
         case ev.IntentVoid():
             return Line(f"{step_words(job, event.step)}: {event.message}", "odd")
         case ev.ActivityEnded():
-            good = event.state == "complete" and event.result == "success"
+            good = event.result == "success" and event.state != "cancelled"
             text = f"activity {event.activity} ended: {event.state}, {event.result or 'no result'}"
             return Line(text, "plain" if good else "bad")
         case ev.CommandEnded():

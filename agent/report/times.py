@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+from agent.engine import lengths
+
 DAY = timedelta(days=1)
-EXACT = 10  # of a unit: from then on the smaller one says nothing that matters
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
@@ -19,13 +19,8 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 
 def span(length: timedelta) -> str:
-    """A length of time, rounded down: in two units, or from ten of the larger one on in that one. All are told so."""
-    seconds = max(0, int(length.total_seconds()))
-    for size, unit, smaller, name in UNITS:
-        if seconds >= size:
-            count, rest = seconds // size, seconds % size // smaller
-            return f"{count} {unit} {rest} {name}" if rest and count < EXACT else f"{count} {unit}"
-    return f"{seconds} s"
+    """Return a length of time as everything tells it."""
+    return lengths.span(length.total_seconds())
 
 
 def coming(name: str, due_at: datetime, now: datetime, timezone: str) -> str:

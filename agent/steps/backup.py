@@ -14,6 +14,7 @@ from agent.engine.events import IntentRecorded
 from agent.engine.evidence import unusable
 from agent.engine.facts import Absent, Activity, ActivityList, Backup, BackupList, Environment
 from agent.engine.job import StepPlan
+from agent.engine.lengths import span
 from agent.engine.step import Case, Done, Failed, Need, Pending, Recognition, Verdict
 from agent.steps.request import RequestStep, on
 
@@ -59,7 +60,7 @@ class BackupStep(RequestStep):
         if not good:
             return None
         newest = max(good, key=lambda backup: (backup.created_at or oldest, backup.id))
-        return _proved(newest, f"backup {newest.id} is proved and younger than {window} s: reused", reused=True)
+        return _proved(newest, f"backup {newest.id} is proved and younger than {span(window)}: reused", reused=True)
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
         """A backup activity may be ours unless its ``safe`` parameter says otherwise."""

@@ -11,6 +11,7 @@ from typing import Literal
 from agent.engine.decision import Execute
 from agent.engine.events import IntentRecorded
 from agent.engine.job import StepPlan
+from agent.engine.lengths import span
 from agent.engine.step import Case, Done, Failed, Verdict
 
 WITHIN = 30  # seconds, where the job file says none
@@ -65,7 +66,8 @@ class CommandStep:
             return Failed("journal", "the command is said to have ended, but not how")
         words = f": {' '.join(ended.output.split())[-SHOWN:]}" if ended.output.strip() else ""
         if ended.exit_code is None:
-            text = f"{self.describe(case.step.plan)} was killed after {settings.get('within', WITHIN)} s{words}"
+            limit = span(int(settings.get("within", WITHIN)))
+            text = f"{self.describe(case.step.plan)} was killed after {limit}{words}"
             return Failed("command-timeout", text, "give it more time with 'within', or make it a runtime operation")
         if ended.exit_code not in (settings.get("success") or (0,)):
             text = f"{self.describe(case.step.plan)} ended with exit code {ended.exit_code}{words}"

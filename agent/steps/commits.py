@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from agent.engine.bounds import DEPLOY_APPEAR, JUDGE_SETTLE
 from agent.engine.evidence import grave, unknown, with_commands, words_for, words_of
 from agent.engine.facts import Activity, ActivityList, Environment, LookAtActivity
+from agent.engine.lengths import span
 from agent.engine.step import Case, Done, Failed, Need, Pending, Verdict
 from agent.steps.request import DEPLOY
 
@@ -109,7 +110,7 @@ def _deployed(
     ended = activity.completed_at or activity.created_at or since
     if environment.server_at < ended + DEPLOY_APPEAR:
         return Pending("deployment", f"commit {short} was made, its deployment is not to be seen yet")
-    text = f"commit {short} was made but no deployment followed within {int(DEPLOY_APPEAR.total_seconds())} s"
+    text = f"commit {short} was made but no deployment followed within {span(DEPLOY_APPEAR.total_seconds())}"
     return Failed("deployment-missing", text, "push or redeploy by hand, and look at the activities")
 
 

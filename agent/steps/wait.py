@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 from agent.engine.job import StepPlan
+from agent.engine.lengths import span
 from agent.engine.step import Case, Done, Failed, Pending, Verdict
 from agent.engine.windows import opens
 
@@ -23,7 +24,7 @@ class WaitStep:
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
         window = plan.settings.get("window")
-        return f"wait for the window {window}" if window else f"wait of {plan.settings.get('for', 0)} s"
+        return f"wait for the window {window}" if window else f"wait of {span(int(plan.settings.get('for', 0)))}"
 
     def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
         """Nothing changes."""
@@ -43,7 +44,7 @@ class WaitStep:
             return Pending("window", f"the window {window} is closed")
         end = case.run.current_since + timedelta(seconds=int(settings.get("for", 0)))
         if case.now >= end:
-            return Done("done", f"waited {settings.get('for', 0)} s")
+            return Done("done", f"waited {span(int(settings.get('for', 0)))}")
         return Pending("time", f"waiting until {end:%H:%M:%S} UTC")
 
 

@@ -119,7 +119,16 @@ def test_a_cancelled_run_can_cancel_its_activity(app: App) -> None:
 
 @pytest.mark.parametrize("command", ["approve", "cancel"])
 def test_a_run_that_is_not_in_flight_is_named(app: App, command: str) -> None:
-    done = app.call(command, "promote")
-    assert done.returncode == 78
-    assert "no run 'promote' is in flight" in done.stderr
-    assert "in flight: none" in done.stderr
+    for wanted, code in (("promote", 64), ("no-such-job", 78), ("promote@2026-11-28T03:00", 78)):
+        done = app.call(command, wanted)
+        assert done.returncode == code
+        assert f"no run '{wanted}' is in flight" in done.stderr
+        assert "in flight: none" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["approve", "cancel"])
+def test_a_run_that_is_over_is_no_wrong_configuration(app: App, command: str) -> None:
+    app.call("run", "promote")
+    app.call("cancel", "promote")
+    (over,) = json.loads(app.call("history", "--json").stdout)["runs"]
+    assert app.call(command, over["run"]).returncode == 64

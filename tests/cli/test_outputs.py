@@ -192,6 +192,28 @@ def test_looking_changes_nothing(ticked: App) -> None:
 # --- next and validate -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("schedule", "changes", "missing"),
+    [
+        ("H 3 * * *", {"PLATFORM_PROJECT": None, "PLATFORM_BRANCH": None}, "--project and --environment"),
+        ("5,H(1-9) 3 * * *", {"PLATFORM_BRANCH": None}, "--environment"),
+        ("h/15 * * * *", {"PLATFORM_PROJECT": None}, "--project"),
+        ("H 3 * * thu", {}, None),
+        ("5 3 * mar thu", {"PLATFORM_PROJECT": None}, None),
+    ],
+)
+def test_next_says_that_h_is_another_value_elsewhere_where_it_is_not_known_which_environment_is_meant(
+    app: App, schedule: str, changes: dict[str, str | None], missing: str | None
+) -> None:
+    file = app.directory / "own.toml"
+    file.write_text(f'[jobs.own]\nschedule = "{schedule}"\n[[jobs.own.steps]]\nbackup = {{}}\n')
+    text = " ".join(app.call("next", "own", "--config", str(file), **changes).out.split())
+    if missing is None:
+        assert "H is a value" not in text
+    else:
+        assert text.endswith(f"own: H is a value of each project and environment: for theirs, give {missing}")
+
+
 def test_next_lists_slots_in_the_zone_of_the_job(app: App) -> None:
     app.write_jobs(
         '[jobs.paris]\nschedule = "30 2 * * *"\ntimezone = "Europe/Paris"\n[[jobs.paris.steps]]\nbackup = {}\n'

@@ -299,7 +299,7 @@ def test_a_run_that_is_not_over_at_its_time_limit_has_failed_whatever_it_was_at(
     of = run(*PHASES[phase], waiting("activity", "act1 is pending"), of=TWO_HOURS)
     event = failure_of(next_for(of, now=at(120)))
     assert event.failure == "timeout"
-    assert event.message == "the run's time limit of 7200 s passed while waiting: act1 is pending"
+    assert event.message == "the run's time limit of 2 h passed while waiting: act1 is pending"
     assert event.step == (1 if phase == "second step" else 0)
     before = next_for(of, now=at(119.99))
     assert not isinstance(before, Record) or getattr(before.event, "failure", None) != "timeout"
@@ -309,7 +309,7 @@ def test_the_time_limit_counts_from_the_opening_and_not_from_the_slot() -> None:
     late = fold([opened(TWO_HOURS, when=at(60)), done(0)])
     assert next_for(late, now=at(179)) == Look(LookAtEnvironment())
     event = failure_of(next_for(late, now=at(180)))
-    assert event.message == "the run's time limit of 7200 s passed"
+    assert event.message == "the run's time limit of 2 h passed"
 
 
 def test_a_run_that_could_not_be_begun_within_its_grace_has_failed() -> None:
@@ -317,10 +317,10 @@ def test_a_run_that_could_not_be_begun_within_its_grace_has_failed() -> None:
     assert next_for(of, now=at(60)) == Look(LookAtEnvironment())
     event = failure_of(next_for(of, now=at(60.01)))
     assert event.failure == "too-late"
-    expected = "nothing could be begun within 3600 s of the slot: environment.restore r is pending"
+    expected = "nothing could be begun within 1 h of the slot: environment.restore r is pending"
     assert event.message == expected
     quiet = failure_of(next_for(run(of=job(misfire_grace=3600)), now=at(61)))
-    assert quiet.message == "nothing could be begun within 3600 s of the slot"
+    assert quiet.message == "nothing could be begun within 1 h of the slot"
 
 
 def test_the_grace_counts_from_the_slot_and_not_from_the_opening() -> None:

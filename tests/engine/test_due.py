@@ -14,6 +14,7 @@ from agent.engine.due import Due, LeaveOut, MissSlots, OpenSlot, SkipSlot, Slot,
 from agent.engine.events import StepFailed
 from agent.engine.facts import LookAtEnvironment
 from agent.engine.job import Job
+from agent.engine.lengths import span
 from agent.engine.run import fold
 from agent.steps import KINDS
 
@@ -70,7 +71,7 @@ def test_a_slot_opens_a_run_within_the_grace_and_is_missed_after_it(
         assert judged.verdicts == (OpenSlot(slot(0)),)
     else:
         minutes = int(grace(of).total_seconds() // 60)
-        assert judged.verdicts == (MissSlots(slot(0), slot(0), 1, f"no tick ran within {minutes} min of it"),)
+        assert judged.verdicts == (MissSlots(slot(0), slot(0), 1, f"no tick ran within {span(minutes * 60)} of it"),)
 
 
 def test_only_the_newest_of_several_slots_opens_a_run_and_the_older_are_missed_as_one() -> None:
@@ -80,7 +81,7 @@ def test_only_the_newest_of_several_slots_opens_a_run_and_the_older_are_missed_a
 
 def test_when_even_the_newest_is_too_late_all_are_missed_as_one() -> None:
     judged = judge(HOURLY, (0, 60, 120), 241)
-    assert judged == Due((MissSlots(slot(120), slot(0), 3, "no tick ran within 120 min of it"),), at(241))
+    assert judged == Due((MissSlots(slot(120), slot(0), 3, "no tick ran within 2 h of it"),), at(241))
 
 
 def test_a_slot_that_comes_while_the_previous_run_is_in_flight_is_skipped() -> None:
@@ -109,7 +110,7 @@ def test_with_overlap_wait_only_the_newest_slot_waits_and_the_reason_is_the_run_
 
 def test_a_slot_that_waited_beyond_the_grace_is_missed_because_of_the_run_in_flight() -> None:
     judged = judge(WAITING, (0,), 121, in_flight=True)
-    assert judged == Due((MissSlots(slot(0), slot(0), 1, f"{IN_FLIGHT} 120 min after it"),), at(121))
+    assert judged == Due((MissSlots(slot(0), slot(0), 1, f"{IN_FLIGHT} 2 h after it"),), at(121))
 
 
 OUT = ("condition", "on that day it is not to run")
@@ -141,7 +142,7 @@ def test_the_newest_slot_that_is_to_run_opens_a_run_though_a_later_one_is_not() 
 
 def test_slots_of_one_fate_that_follow_each_other_are_one_batch() -> None:
     judged = without(0, 60, 120, 180, 240, 300, now=1000, out=(120, 180))
-    late = "no tick ran within 120 min of it"
+    late = "no tick ran within 2 h of it"
     assert judged.verdicts == (
         MissSlots(slot(60), slot(0), 2, late),
         LeaveOut(slot(180), slot(120), 2, *OUT),
@@ -157,7 +158,7 @@ def test_what_follows_a_slot_that_waits_is_judged_with_it_later() -> None:
 
 def test_while_no_run_may_be_opened_a_slot_waits_for_its_grace_and_is_missed_after_it() -> None:
     assert without(0, now=100, out=(), hindered=True) == Due((), at(0) - timedelta(seconds=1))
-    why = "no run could be begun within 120 min of it: the platform is away"
+    why = "no run could be begun within 2 h of it: the platform is away"
     assert without(0, now=121, out=(), hindered=True).verdicts == (MissSlots(slot(0), slot(0), 1, why),)
 
 

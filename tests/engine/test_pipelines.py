@@ -472,7 +472,7 @@ def test_taking_back_has_its_own_time() -> None:
     assert isinstance(next_for(of, (HOME, place("main")), now=at(1000)), Send)
     failure, message = failure_of(next_for(of, now=at(700 + 721)))
     assert failure == "timeout"
-    assert message.startswith("the taking back's time limit of 43200 s passed")
+    assert message.startswith("the taking back's time limit of 12 h passed")
 
 
 def test_taking_back_cannot_begin_twice_or_where_there_is_none() -> None:

@@ -260,7 +260,7 @@ def test_a_step_has_failed_when_its_own_time_limit_has_passed(history: Any) -> N
     of = run(*history, of=job(SLOW))
     event = recorded(next_for(of, now=at(15)), StepFailed)
     assert (event.failure, event.step) == ("step-timeout", 0)
-    assert event.message == "the step's time limit of 600 s passed; its activity may still be running"
+    assert event.message == "the step's time limit of 10 min passed; its activity may still be running"
     assert not isinstance(next_for(of, now=at(14.99)), Record)
 
 

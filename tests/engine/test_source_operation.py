@@ -197,7 +197,7 @@ def test_a_commit_without_any_deployment_is_waited_for_half_an_hour_and_then_a_f
     else:
         assert isinstance(verdict, Failed)
         assert verdict.failure == "deployment-missing"
-        assert verdict.message == "commit bbbbbbbb was made but no deployment followed within 1800 s"
+        assert verdict.message == "commit bbbbbbbb was made but no deployment followed within 30 min"
 
 
 @pytest.mark.parametrize("state", ["pending", "in_progress", "scheduled"])

@@ -282,7 +282,7 @@ def test_a_backup_is_reused_within_the_window_by_the_servers_clock(minutes: floa
     verdict = reuse(REUSING_BACKUP, backup(created_at=at(minutes)))
     assert isinstance(verdict, Done) is young
     if young:
-        assert verdict.message == "backup bak1 is proved and younger than 3600 s: reused"
+        assert verdict.message == "backup bak1 is proved and younger than 1 h: reused"
         assert verdict.detail["backup"] == "bak1"
         assert verdict.detail["reused"] is True
 

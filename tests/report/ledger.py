@@ -118,7 +118,7 @@ def _later(
 ) -> Iterable[ev.Event]:
     if outcome in {"missed", "skipped"}:
         failure = "missed" if outcome == "missed" else "overlap"
-        said = text or "no tick ran within 360 min of it"
+        said = text or "no tick ran within 6 h of it"
         yield ev.RunClosed(at=opened, outcome=outcome, message=said, failure=failure, detail=detail or {"count": 1})  # type: ignore[arg-type]
         return
     share = (end - opened) / (len(job.steps) + 1)

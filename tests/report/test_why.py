@@ -104,7 +104,7 @@ def test_slots_that_passed_during_downtime_are_explained_one_by_one(tmp_path: Pa
     for days in range(4):
         slot = Slot(DUE + timedelta(days=days), f"2026-03-{2 + days:02d}T03:00")
         text = night.explain(slot)
-        assert "was missed with 3 others: no tick ran within 360 min of it" in text, text
+        assert "was missed with 3 others: no tick ran within 6 h of it" in text, text
         assert "A tick found that out at 2026-03-05 15:00 UTC." in text
 
 

@@ -44,7 +44,7 @@ def test_after_downtime_beyond_the_grace_the_slot_is_booked_as_missed(stage: Sta
     assert outcomes(stage) == [("2026-03-02T03:00", "missed")]
     assert report.exit_code() == 0
     assert (stage.backups_asked, stage.updates_asked) == (0, 0)
-    assert messages(stage)["2026-03-02T03:00"] == "no tick ran within 360 min of it"
+    assert messages(stage)["2026-03-02T03:00"] == "no tick ran within 6 h of it"
     assert [line["level"] for line in stage.logged() if line["event"] == "run-closed"] == ["warning"]
 
 

@@ -380,7 +380,7 @@ def test_with_the_platform_away_ticks_every_hour_tell_of_the_slot_that_was_misse
     assert outcomes(stage) == [("2026-03-02T03:00", "missed")]
     closed = fold(stage.events()).closed
     assert closed is not None
-    told = "no run could be begun within 360 min of it: it could not be asked whether a restore had put the state back"
+    told = "no run could be begun within 6 h of it: it could not be asked whether a restore had put the state back"
     assert closed.message == told
     stage.simulator.faults.clear()
     stage.at(SLOT + DAY + timedelta(hours=5)).tick()
