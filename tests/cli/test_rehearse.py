@@ -40,7 +40,8 @@ def test_what_is_listed_was_played_and_crons_run_again_before_the_end(app: App, 
     pauses = [line for line in said.out.splitlines() if "crons pause" in line]
     assert len(pauses) == (days > PAUSE_DAYS * 2)
     if pauses:
-        assert "14 missed" in said.out or "15 missed" in said.out
+        # the last slot of the pause still runs where the pause ends within the grace after it
+        assert any(f" {count} missed" in said.out for count in range(PAUSE_DAYS - 1, PAUSE_DAYS + 2))
         ends = datetime.fromisoformat(f"{pauses[0].strip()[:16]}+00:00") + timedelta(days=PAUSE_DAYS)
         assert ends < now + timedelta(days=days)
 
