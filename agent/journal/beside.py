@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agent.errors import StateNotWritable
 from agent.journal import Identity
 from agent.places import HOLDS, JOURNAL, LAST_TICK, LOCK, LOG_FILE
 from agent.records import dataclass, field
@@ -102,15 +103,36 @@ def _content(path: str) -> bytes | None:
     return data if len(data) <= FILE_MOST_BYTES else None
 
 
+def size_of(path: str) -> int | None:
+    """Return the size in bytes of what is at the path; None where nothing is.
+
+    Raises:
+        StateNotWritable: nobody can say. A look that failed is no proof that a file is missing.
+    """
+    try:
+        return os.lstat(path).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StateNotWritable(f"{path} cannot be looked at: {error.strerror}") from error
+
+
+def is_there(path: str) -> bool:
+    """Return whether there is something at the path; raises as ``size_of`` does."""
+    return size_of(path) is not None
+
+
 def traces(directory: str) -> list[str]:
     """The files that show that there was a journal in the directory: only work on a journal leaves them.
 
     A first tick that is killed leaves none before its journal is complete: an empty lock file, at most.
+
+    Raises:
+        StateNotWritable: the files cannot be looked at.
     """
-    found = [name for name in (LAST_TICK, HOLDS) if os.path.lexists(f"{directory}/{name}")]
-    with contextlib.suppress(OSError):
-        if os.path.getsize(f"{directory}/{LOCK}"):  # see FileLock.mark
-            found.append(LOCK)
+    found = [name for name in (LAST_TICK, HOLDS) if is_there(f"{directory}/{name}")]
+    if size_of(f"{directory}/{LOCK}"):  # see FileLock.mark
+        found.append(LOCK)
     with contextlib.suppress(OSError):
         found += sorted(name for name in os.listdir(directory) if ASIDE.match(name))[:1]
     if not found and _logs_a_run(f"{directory}/{LOG_FILE}"):

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from agent.errors import NotFound, StateNotWritable
 from agent.journal import Identity, Journal, Notes
 from agent.journal.anew import LOSSES, notes_of
-from agent.journal.beside import ASIDE, Beside, kept_beside, traces
+from agent.journal.beside import ASIDE, Beside, is_there, kept_beside, traces
 from agent.journal.damage import JournalDamaged
 from agent.journal.sqlite import SqliteJournal
 from agent.journal.tables import tables_missing
@@ -45,7 +45,7 @@ def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[Sql
     where an older one is lost: its file is missing or empty, but not the traces that work on it left.
     """
     path, left = f"{directory}/{JOURNAL}", traces(directory)
-    if left and not os.path.lexists(path):
+    if left and not is_there(path):
         return _anew(directory, identity, now, "damaged", f"{path} is missing, but there is {', '.join(left)}")
     try:
         journal = SqliteJournal(directory, identity, begins=not left)
@@ -83,12 +83,12 @@ def _anew(
     try:
         # The rollback file of a crash belongs to the old journal: next to a new one it would destroy it.
         rollback = f"{path}-journal"
-        if os.path.exists(rollback):
+        if is_there(rollback):
             if os.path.getsize(rollback):
                 os.rename(rollback, f"{aside}-journal")
             else:
                 os.unlink(rollback)
-        if os.path.exists(path):
+        if is_there(path):
             os.rename(path, aside)
             why = f"{why}; kept as {os.path.basename(aside)}"
         if word not in LOSSES:  # whose ticks were counted, or when: not ours, not now
@@ -145,16 +145,15 @@ def lost(directory: str) -> str | None:
 
     Only looked at. Whether a file that is there and not empty is sound is for others to say.
     """
-    path, left = f"{directory}/{JOURNAL}", traces(directory)
-    if not left:
-        return None
+    path, left = f"{directory}/{JOURNAL}", []
     try:
-        if os.path.getsize(path):
+        left = traces(directory)
+        if not left or os.path.getsize(path):
             return None
     except FileNotFoundError:
         return f"{path} is missing, but there is {', '.join(left)}"
-    except OSError:
-        return None
+    except (OSError, StateNotWritable):
+        return None  # nobody can say: the tick says so
     return f"{path} is empty"
 
 

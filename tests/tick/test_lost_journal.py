@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -13,6 +14,7 @@ import pytest
 from tick_stage import RUN, SLOT, START, Stage
 
 from agent.engine.run import fold
+from agent.errors import StateNotWritable
 from agent.journal.damage import JournalDamaged
 from agent.journal.directory import reading, reading_if_any
 from agent.journal.fleet import fleet
@@ -292,3 +294,26 @@ def test_two_journals_set_aside_within_a_second_are_both_kept(stage: Stage) -> N
     stage.with_container(app="app").tick()
     stage.with_container(app="worker").tick()
     assert len(stage.set_aside()) == 3
+
+
+@pytest.mark.parametrize("name", ["journal.sqlite", "last-tick", "tick.lock"])
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.ENOSPC])
+def test_a_look_at_a_file_that_fails_is_no_proof_that_the_file_is_gone(
+    make: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    stage = make()
+    stage.at(START).tick()
+    real = os.lstat
+
+    def fails(path: str, **rest: object) -> os.stat_result:
+        if str(path).endswith(f"/{name}"):
+            raise OSError(code, os.strerror(code), path)
+        return real(path, **rest)  # type: ignore[call-overload, no-any-return]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", fails)
+        with pytest.raises(StateNotWritable, match="cannot be looked at"):
+            stage.at(SLOT).tick()
+    assert not [each for each in os.listdir(stage.directory) if "damaged" in each]
+    stage.at(SLOT).ticks()
+    assert [row.outcome for row in stage.rows()] == ["succeeded"], "the slot is run, and once"
