@@ -24,6 +24,7 @@ JSON_MARKS_MOST = (
 JSON_DEPTH_MOST = 40  # real replies nest about 10 deep
 LIST_MOST = 1000  # items of one collection that are looked at
 PAGE_SIZE = 10  # activities of one page: each can carry a whole deployment and a log
+PAGE_LARGEST = 100  # as many as the API gives at once, for a page whose items all have the same date
 PAGES_MOST = 30  # requests of one look, those that ask again for fewer among them
 ACTIVITIES_MOST = 200  # activities of one look: far more than there are since an intent
 TEXT_MOST = 500  # characters of foreign text kept in messages, journal and logs

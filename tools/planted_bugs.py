@@ -66,8 +66,8 @@ BUGS = (
     Bug(
         "the proof of the backup is skipped",
         "agent/steps/backup.py",
-        '        if flaws:\n            return Failed("proof-failed"',
-        '        if flaws and not activity.succeeded:\n            return Failed("proof-failed"',
+        '        if flaws:\n            text = f"backup {name} is not proved',
+        '        if flaws and not activity.succeeded:\n            text = f"backup {name} is not proved',
     ),
     Bug(
         "a backup that is not restorable counts",
@@ -222,8 +222,8 @@ BUGS = (
     Bug(
         "a deployment that failed is not looked at",
         "agent/steps/commits.py",
-        "    bad = next((each for each in pushes if not each.succeeded), None)\n",
-        "    bad = next((each for each in pushes if each.state == 'nowhere'), None)\n",
+        "if not each.succeeded and each.created_at and each.created_at >= good), None)\n",
+        "if each.state == 'nowhere'), None)\n",
     ),
     Bug(
         "a step that names another environment works on the agent's own",
@@ -240,8 +240,8 @@ BUGS = (
     Bug(
         "taking back begins though nothing was changed",
         "agent/engine/taking_back.py",
-        "    if not any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps):\n",
-        "    if touched and not any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps):\n",
+        "    return any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps)\n",
+        "    return not touched or any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps)\n",
     ),
     Bug(
         "taking back is taken back",
@@ -461,7 +461,7 @@ BUGS = (
     Bug(
         "a page that is too large makes the list unusable",
         "agent/upsun/listing.py",
-        "            count = max(count // FEWER, 1)\n",
+        "            largest = count = max(count // FEWER, 1)\n",
         "            raise\n",
         suite=("tests/upsun/test_listing.py",),
     ),
@@ -828,6 +828,48 @@ BUGS = (
         '        return data.decode("utf-8").removeprefix(BOM)\n',
         '        return data.decode("utf-8")\n',
         suite=("tests/config/test_names.py",),
+    ),
+    Bug(
+        "one look: a page whose address is not known is a reason to restore",
+        "agent/engine/taking_back.py",
+        "    return failed.failure in UNSEEN and not failed.retries\n",
+        "    return False\n",
+        suite=("tests/faults/test_overtaken.py", "tests/engine/test_pipelines.py"),
+    ),
+    Bug(
+        "one look: a restore goes over what somebody else did since",
+        "agent/engine/evidence.py",
+        "    return None if changed_since else _overtaken(case, failed, kinds)\n",
+        "    return None\n",
+        suite=("tests/faults/test_overtaken.py", "tests/engine/test_pipelines.py"),
+    ),
+    Bug(
+        "one look: a deployment that failed counts after a newer one went well",
+        "agent/steps/commits.py",
+        "each.created_at and each.created_at >= good",
+        "each.created_at",
+        suite=("tests/faults/test_overtaken.py",),
+    ),
+    Bug(
+        "one look: a step that nobody approved is judged again before the restore",
+        "agent/engine/evidence.py",
+        ' or (kind.way == "look" and kind.passes_time):\n',
+        ":\n",
+        suite=("tests/faults/test_overtaken.py",),
+    ),
+    Bug(
+        "lists: a page of one moment is the last one",
+        "agent/upsun/listing.py",
+        "        count = count if fresh else largest\n",
+        "        if not fresh:\n            break\n",
+        suite=("tests/upsun/test_listing.py", "tests/faults/test_misleading_lists.py"),
+    ),
+    Bug(
+        "lists: what was created at the moment where a page ended is left out",
+        "agent/upsun/listing.py",
+        "oldest + MOMENT if count > 1 else oldest",
+        "oldest",
+        suite=("tests/upsun/test_listing.py",),
     ),
     *(Bug(*each) for each in COMMAND_BUGS),
 )

@@ -19,7 +19,16 @@ from agent.engine.recheck import rechecked
 from agent.engine.reconcile import reconcile
 from agent.engine.run import Run, Step
 from agent.engine.step import Case, CommandKind, Done, Failed, Need, Pending, RequestKind, StepKind
-from agent.engine.taking_back import UNCHANGED, begins, closing, first_words, idle_reason, uncertain
+from agent.engine.taking_back import (
+    UNCHANGED,
+    begins,
+    closing,
+    first_words,
+    idle_reason,
+    is_unseen,
+    uncertain,
+    would_change,
+)
 from agent.engine.verdict import act_on, fail, no_answer
 
 __all__ = [
@@ -156,6 +165,9 @@ def _close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, Ste
     if unsure is not None:
         message += f"; nothing was rolled back, because it is not known what became of step {unsure.index + 1}"
         remedy = remedy or f"look at environment {unsure.plan.environment(run.environment)}, then roll back by hand"
+    elif is_unseen(failed) and would_change(run, kinds):
+        message += "; nothing was rolled back, because nothing was seen that is wrong with what the run changed"
+        remedy = f"look at environment {failed.plan.environment(run.environment)}, then roll back by hand if it is bad"
     return Record(ev.RunClosed(at=now, outcome="failed", failure=failed.failure, message=message, remedy=remedy))
 
 
@@ -235,7 +247,7 @@ def _lost_proof(case: Case, subject: str) -> Decision | None:
         return no_answer(case, question, backup)
     text = f"backup {name}{_about(case, subject)} was proved earlier in this run and {what}: the step was not begun"
     remedy = "see which backups there are: upsun backup:list; keep more manual backups, or run the job again"
-    return fail(case.step, case.now, Failed("no-proved-backup", text, remedy, doubtful=isinstance(backup, Absent)))
+    return fail(case.step, case.now, Failed("no-proved-backup", text, remedy, doubtful=True))
 
 
 def _about(case: Case, subject: str) -> str:

@@ -20,7 +20,7 @@ from agent.engine.facts import (
     LookAtActivities,
     LookAtActivity,
 )
-from agent.engine.run import Step
+from agent.engine.run import Run, Step
 from agent.engine.step import Case, Done, Failed, Need, Pending, RequestKind, StepKind, Verdict
 from agent.records import replace
 
@@ -34,6 +34,13 @@ AFTER_DEPLOYMENT = frozenset({"post_deploy", "post-deploy"})
 SETTLED = frozenset(
     {"timeout", "too-late", "step-timeout", "attempts", "unknown-step", "journal", "interrupted", "denied"}
 )
+
+#: Failures of a request's own activity.
+ACTIVITY_FAILED = frozenset({"activity-failed", "activity-cancelled"})
+
+#: Types of activities that put other data in place, and that deploy.
+REPLACING = ("environment.restore", "environment.synchronize")
+DEPLOYING = ("environment.push", "environment.redeploy", "environment.merge", "environment.deploy")
 
 
 def confirmed(case: Case, kind: RequestKind) -> Activity | Need | Failed:
@@ -156,16 +163,18 @@ def failure_now(case: Case, failed: Step, kinds: Mapping[str, StepKind]) -> Verd
     """
     changed_since = any(step.phase == "done" and step.outcome == "done" for step in case.run.take_back_steps)
     kind = kinds.get(failed.plan.kind)
-    if kind is None or kind.way == "command" or failed.failure in SETTLED:
+    if kind is None or kind.way == "command" or (kind.way == "look" and kind.passes_time):
         return None
     about = replace(case, step=failed)
     if kind.way == "look":
         verdict = None if changed_since else kind.look(about)
-    elif failed.activity is None:
+    elif failed.activity is None or failed.failure in SETTLED:
         return None
     else:
         verdict = _judged(about, kind, changed_since=changed_since)
-    return None if isinstance(verdict, Failed) and verdict.failure != "unknown" else verdict
+    if verdict is not None and not (isinstance(verdict, Failed) and verdict.failure != "unknown"):
+        return verdict
+    return None if changed_since else _overtaken(case, failed, kinds)
 
 
 def _judged(case: Case, kind: RequestKind, *, changed_since: bool) -> Verdict | None:
@@ -179,3 +188,34 @@ def _judged(case: Case, kind: RequestKind, *, changed_since: bool) -> Verdict | 
     if changed_since:
         return None
     return commands_verdict(kind, found) or kind.judge(case, found)
+
+
+def _overtaken(case: Case, failed: Step, kinds: Mapping[str, StepKind]) -> Verdict | None:
+    """Return what somebody else did on the environment since this run changed it, or None.
+
+    After a restore or sync of theirs, or after a deployment of theirs that went well where an activity failed, what is
+    there is not what failed. A failed deployment is judged by the newest one anyway, and a page by what it answers.
+    """
+    run, subject = case.run, case.environment
+    types: tuple[str, ...] = REPLACING
+    changing = [step for step in run.main_steps if _changes(step, run, kinds) == subject]
+    if failed in changing and failed.failure in ACTIVITY_FAILED:
+        changing, types = [failed], (*REPLACING, *DEPLOYING)
+    since = min((step.intent.server_at for step in changing if step.intent is not None), default=run.due_at)
+    question = case.look_at_activities(types=types, since=since)
+    listed = case.seen.get(question)
+    if not isinstance(listed, ActivityList):
+        return Need(question)
+    own = {step.activity for step in run.steps if step.activity}
+    others = [each for each in listed.items if each.id not in own and each.fate == "succeeded"]
+    for each in others:
+        if each.created_at is not None and each.created_at > since:
+            text = f"{each.type} {each.id}, which is not this run's, succeeded since step {failed.index + 1} began"
+            look = f"look at environment {subject}, and restore by hand if it is needed"
+            return Failed("unknown", f"{text}: nothing is restored", look)
+    return None
+
+
+def _changes(step: Step, run: Run, kinds: Mapping[str, StepKind]) -> str | None:
+    kind = kinds.get(step.plan.kind)
+    return kind.changes(step.plan, run.environment) if kind is not None and step.is_touched else None

@@ -16,9 +16,10 @@ from agent.engine.taking_back import begins
 from agent.engine.verdict import LASTING
 from agent.records import replace
 
-#: Failures of a run that has begun nothing: it costs nothing to look again, and a scheduled run has the time. A token
-#: that is missing or refused is not among them: the authentication service says that in words of its own.
-PASSING = frozenset({"permission", "not-found", "not-offered"})
+#: Failures that one odd answer about an environment would cause: it costs nothing to look again. A run that somebody
+#: asked for is told at once, unless it has begun something. A token that is missing or refused is not among them: the
+#: authentication service says that in words of its own.
+PASSING = frozenset({"permission", "not-found", "not-offered", "environment-inactive", "environment-type"})
 
 
 def rechecked(
@@ -73,9 +74,9 @@ def _pause(run: Run, step: Step, decision: Record, kinds: Mapping[str, StepKind]
     if not isinstance(event, ev.StepFailed):
         return None
     certain = event.failure in SETTLED or step.phase == "refused" or kind is None or kind.way == "command"
-    if certain:
+    if certain or (kind is not None and kind.way == "look" and kind.passes_time):
         return None
-    if event.failure in PASSING and not run.begun and run.trigger == "schedule":
+    if event.failure in PASSING and (run.begun or run.trigger == "schedule"):
         return DOUBT_SETTLE
     if kind is not None and kind.way == "look" and step.retries:
         return None  # it was looked at more than once already

@@ -17,6 +17,9 @@ from agent.engine.step import StepKind
 #: Outcomes of a step that changed nothing.
 UNCHANGED = frozenset({"nothing-to-do", "skipped"})
 
+#: Failures by which nothing was seen that is wrong: time passed, or there was nothing to look at.
+UNSEEN = frozenset({"timeout", "step-timeout", "too-late", "no-route", "no-deployment"})
+
 
 def changed(run: Run, kinds: Mapping[str, StepKind]) -> frozenset[str]:
     """The environments whose code or data the run's steps changed, or may have changed."""
@@ -33,8 +36,7 @@ def begins(run: Run, failed: Step, now: datetime, kinds: Mapping[str, StepKind])
     """The event that begins taking back after a step failed; None where there is nothing to take back."""
     if run.taking_back is not None or not run.take_back_steps or uncertain(run, kinds) is not None:
         return None
-    touched = changed(run, kinds)
-    if not any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps):
+    if is_unseen(failed) or not would_change(run, kinds):
         return None
     return ev.TakeBackBegun(at=now, failed=failed.index, message=failed.message)
 
@@ -49,6 +51,17 @@ def uncertain(run: Run, kinds: Mapping[str, StepKind]) -> Step | None:
         if kind is not None and step.is_uncertain and kind.changes(step.plan, run.environment) is not None:
             return step
     return None
+
+
+def is_unseen(failed: Step) -> bool:
+    """Return whether the step failed without having seen anything wrong, at this attempt or an earlier one."""
+    return failed.failure in UNSEEN and not failed.retries
+
+
+def would_change(run: Run, kinds: Mapping[str, StepKind]) -> bool:
+    """Return whether there is something to roll back: a step of ``on-failure`` is about what the run changed."""
+    touched = changed(run, kinds)
+    return any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps)
 
 
 def idle_reason(step: Step, run: Run, kinds: Mapping[str, StepKind]) -> str | None:

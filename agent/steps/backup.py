@@ -109,7 +109,8 @@ class BackupStep(RequestStep):
             return Need(case.look_at_backup(name))
         flaws = _flaws(backup, case.environment, self._newer_than(case))
         if flaws:
-            return Failed("proof-failed", f"backup {name} is not proved: {'; '.join(flaws)}", remedy)
+            text = f"backup {name} is not proved: {'; '.join(flaws)}"
+            return Failed("proof-failed", text, remedy, doubtful=True)  # a new one may not be restorable at once
         return _proved(backup, f"backup {name} proved restorable", reused=False)
 
     @staticmethod

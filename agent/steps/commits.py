@@ -90,10 +90,12 @@ def _deployed(
     if environment.has_staged_activities or any(each.state == "staged" for each in pushes):
         text = f"commit {short} is staged: the project deploys manually ({DEPLOY})"
         return Done("done", text, {**detail, "deployment": "staged"})
-    bad = next((each for each in pushes if not each.succeeded), None)
+    good = max((each.created_at for each in pushes if each.succeeded and each.created_at), default=since)
+    bad = next((each for each in pushes if not each.succeeded and each.created_at and each.created_at >= good), None)
     deployment = environment.deployment
     fresh = deployment is not None and deployment.at is not None and deployment.at >= since
-    failing = tuple(command for each in pushes for command in each.failing_commands)
+    lasting = [each for each in pushes if each.succeeded or each is bad]  # a later deployment mends one that failed
+    failing = tuple(command for each in lasting for command in each.failing_commands)
     if fresh and deployment is not None:
         failing += tuple(each for each in deployment.commands if each.exit_code and each not in failing)
     hooks = f": {words_of(failing)}" if failing else ""

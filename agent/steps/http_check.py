@@ -48,7 +48,7 @@ class HttpCheckStep:
                 return Need(case.look_at_routes())
             if not routes.urls:
                 text = f"{case.environment} has no route of an app, so there is no page to look at"
-                return Failed("no-route", text, "name the page with 'url'")
+                return Failed("no-route", text, "name the page with 'url'", doubtful=True)
             url = urljoin(routes.urls[0], str(settings.get("path") or "/"))
         contains = str(settings.get("contains") or "")
         question = LookAtPage(str(url), int(settings.get("within", WITHIN)), contains, case.step.retries)

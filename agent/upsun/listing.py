@@ -2,23 +2,27 @@
 
 A push carries its log and its whole deployment, so ten of them can be a megabyte. A list that cannot be had whole is
 returned as far as it goes, marked as not complete: what was found in it can still be judged.
+
+A page begins with the moment at which the one before ended, so that nothing of that moment is left out, whether or not
+the API counts the moment itself in. Where a page of one moment brings nothing new, a larger one is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from agent.engine.bounds import CLOCKS_APART
 from agent.engine.facts import Activity, ActivityList
 from agent.errors import BadReply
-from agent.limits import ACTIVITIES_MOST, PAGE_SIZE, PAGES_MOST
+from agent.limits import ACTIVITIES_MOST, PAGE_LARGEST, PAGE_SIZE, PAGES_MOST
 from agent.upsun.models import read_activity, read_list
 from agent.upsun.replies import TooLarge, document, server_time
 from agent.upsun.transport import Reply
 
 FEWER = 3  # a page that is too large is asked for again with a third of its items
+MOMENT = timedelta(microseconds=1)  # the least that two dates of the API differ by
 
 
 def activities(
@@ -44,7 +48,8 @@ def activities(
             may act beside it.
     """
     found: dict[str, Activity] = {}
-    server_at, before, count, whole = now, None, PAGE_SIZE, True
+    server_at, before, whole = now, None, True
+    count, largest = PAGE_SIZE, PAGE_LARGEST
     for _ in range(PAGES_MOST):
         try:
             reply = page(count, before)
@@ -54,7 +59,7 @@ def activities(
                 raise
             if count == 1:
                 return ActivityList(tuple(found.values()), server_at, complete=False)
-            count = max(count // FEWER, 1)
+            largest = count = max(count // FEWER, 1)
             continue
         if before is None:
             server_at = server_time(reply, server_at)
@@ -65,12 +70,13 @@ def activities(
         oldest = min((each.created_at for each in read if each.created_at), default=None)
         if len(items) < count or (not incomplete and (since is None or _reaches(oldest, since))):
             return ActivityList(tuple(found.values()), server_at, complete=whole)
-        if not fresh or oldest is None:
+        if oldest is None or (not fresh and (count >= largest or len(items) > count)):
             # The same page again, or none to go on from: all of it only where the API counts by itself.
             return ActivityList(tuple(found.values()), server_at, complete=whole and len(items) > count)
         if len(found) >= ACTIVITIES_MOST:
             break
-        before = oldest.isoformat()
+        count = count if fresh else largest
+        before = (oldest + MOMENT if count > 1 else oldest).isoformat()  # else the same one would come for ever
     return ActivityList(tuple(found.values()), server_at, complete=False)
 
 

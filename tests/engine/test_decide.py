@@ -78,7 +78,7 @@ def test_a_run_on_the_wrong_type_of_environment_is_skipped() -> None:
 
 
 def test_a_run_that_is_begun_fails_where_the_environment_changed_its_type() -> None:
-    event = failure_of(next_for(BEGUN, environment(type="development")))
+    event = failure_of(concluded(BEGUN, environment(type="development")))
     assert (event.step, event.failure) == (1, "environment-type")
 
 
@@ -99,7 +99,7 @@ def test_every_type_that_the_job_names_is_right(kind: str) -> None:
 )
 @pytest.mark.parametrize("of", [run(), BEGUN], ids=["not begun", "begun"])
 def test_a_step_fails_on_an_environment_that_is_not_active(of: Run, status: str, remedy: str) -> None:
-    event = failure_of(next_for(of, environment(status=status)))
+    event = failure_of(concluded(of, environment(status=status)))
     assert event.failure == "environment-inactive"
     assert f"environment main is {status}" in event.message
     assert event.remedy == remedy
@@ -306,7 +306,7 @@ def test_where_there_is_none_to_reuse_a_new_backup_is_asked_for() -> None:
 
 
 def test_no_backup_is_reused_where_the_guards_say_no() -> None:
-    decision = next_for(REUSING, environment(status="paused"), BackupList((backup(),)))
+    decision = concluded(REUSING, environment(status="paused"), BackupList((backup(),)))
     assert failure_of(decision).failure == "environment-inactive"
 
 

@@ -169,7 +169,7 @@ def test_an_activity_that_succeeded_is_judged_by_its_kind() -> None:
     assert isinstance(decision, Record)
     assert isinstance(decision.event, StepDone)
     assert (decision.event.at, decision.event.outcome, decision.event.detail["backup"]) == (at(9), "done", "bak1")
-    assert failure_of(next_for(ENDED, activity(), backup(restorable=False))).failure == "proof-failed"
+    assert failure_of(concluded(ENDED, activity(), backup(restorable=False))).failure == "proof-failed"
 
 
 def test_a_verdict_that_is_still_out_is_waited_for() -> None:

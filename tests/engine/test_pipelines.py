@@ -19,6 +19,7 @@ from worlds import (
     intended,
     listed,
     opened,
+    retry,
     running,
     seen,
     settle,
@@ -338,6 +339,19 @@ def test_a_merge_of_which_nobody_knows_what_became_is_not_taken_back_and_that_is
     assert decision.event.remedy
 
 
+@pytest.mark.parametrize("failure", ["timeout", "step-timeout", "too-late", "no-route", "no-deployment"])
+def test_a_failure_by_which_nothing_was_seen_to_be_wrong_takes_nothing_back(failure: str) -> None:
+    decision = next_for(run(*MERGED, failed(5, failure)))
+    assert isinstance(decision, Record)
+    assert isinstance(decision.event, ev.RunClosed)
+    assert (decision.event.outcome, decision.event.failure) == ("failed", failure)
+    assert "nothing was rolled back, because nothing was seen that is wrong" in decision.event.message
+    assert "roll back by hand" in decision.event.remedy
+    bad_before = next_for(run(*MERGED, retry(5, failure="check-failed"), failed(5, failure)))
+    assert isinstance(bad_before, Record)
+    assert isinstance(bad_before.event, ev.TakeBackBegun)
+
+
 def test_a_merge_that_is_known_to_have_failed_is_taken_back() -> None:
     decision = next_for(run(*MERGED[:-4], intended(4), MERGE_ASKED, ended(4, "m", result="failure"), failed(4)))
     assert isinstance(decision, Record)
@@ -374,6 +388,12 @@ def test_how_long_an_answer_stays_is_measured_by_the_platforms_clock_where_it_is
     assert failure_of(next_for(again, SERVED, BROKEN_CHECK, now=at(60), platform_now=at(1)))[0] == "check-failed"
 
 
+#: What others may have put in place of what the run changed.
+REPLACED = LookAtActivities(("environment.restore", "environment.synchronize"), SLOT)
+
+MOVES = ("environment.push", "environment.redeploy", "environment.merge", "environment.deploy")
+
+
 def failed_restore(*answers: tuple[Question, Answer], events: tuple[ev.Event, ...] = ()) -> Decision:
     """What is decided about a restore, the only step of a rollback, after the check of the site failed."""
     job = Job("flagship", FLAGSHIP.steps, schedule="0 3 * * *", on_failure=(RESTORE,))
@@ -384,7 +404,8 @@ def failed_restore(*answers: tuple[Question, Answer], events: tuple[ev.Event, ..
 
 def test_before_a_restore_what_led_to_it_is_read_once_more() -> None:
     assert failed_restore() == Look(LookAtRoutes())
-    assert isinstance(failed_restore(SERVED, BROKEN_CHECK), Send)
+    assert failed_restore(SERVED, BROKEN_CHECK) == Look(REPLACED)
+    assert isinstance(failed_restore(SERVED, BROKEN_CHECK, (REPLACED, listed())), Send)
     failure, message = failure_of(failed_restore(SERVED, (BROKEN_CHECK[0], Page(200, 0.1))))
     assert failure == "unknown"
     assert "nothing is restored" in message
@@ -420,7 +441,32 @@ def test_a_restore_is_not_asked_for_where_the_failed_update_is_said_to_be_someth
         (HOME, place("main")),
         (LookAtActivity("u"), activity(kind, "u", result="failure")),
     )
-    assert isinstance(settle(of, still, at(30))[0], Send)
+    since = LookAtActivities((*REPLACED.types, *MOVES), SLOT)
+    assert settle(of, still, at(30))[0] == Look(since)
+    assert isinstance(settle(of, still.plus(since, listed()), at(30))[0], Send)
+
+
+@pytest.mark.parametrize("kind", ["environment.restore", "environment.synchronize", *MOVES])
+@pytest.mark.parametrize("result", ["success", "failure", None])
+def test_nothing_is_restored_over_what_somebody_else_did_since_the_update_failed(kind: str, result: str | None) -> None:
+    bad = ended(1, "u", result="failure")
+    accepted = ev.RequestAccepted(at=SLOT, step=1, activity="u")
+    begun = ev.TakeBackBegun(at=SLOT, failed=1, message="it failed")
+    of = fold([opened(PLAIN), *through(0, backup="bak1"), intended(1), accepted, bad, failed(1), begun])
+    theirs = activity(kind, "theirs", created_at=at(3), result=result)
+    answers = seen(
+        (LookAtBackup("bak1"), backup()),
+        (HOME, place("main")),
+        (LookAtActivity("u"), activity("environment.source-operation", "u", result="failure")),
+        (LookAtActivities((*REPLACED.types, *MOVES), SLOT), listed(theirs)),
+    )
+    decision, _ = settle(of, answers, at(30))
+    if result != "success":
+        assert isinstance(decision, Send)
+        return
+    failure, message = failure_of(decision)
+    assert failure == "unknown"
+    assert f"{kind} theirs, which is not this run's, succeeded since step 2 began" in message
 
 
 def test_the_restore_uses_the_backup_that_this_run_proved_and_tells_what_is_lost() -> None:
@@ -507,7 +553,7 @@ def test_a_page_is_looked_for_on_the_target_s_primary_route() -> None:
     of = run(*through(0), *through(1, commit="c1"))
     assert next_for(of) == Look(ROUTES)
     assert check_of() == Look(LookAtPage(UP, 10, "", 0))
-    assert failure_of(next_for(of, (ROUTES, Routes(()))))[0] == "no-route"
+    assert failure_of(settle(of, seen((ROUTES, Routes(()))), SLOT)[0])[0] == "no-route"
 
 
 def test_a_page_that_answers_as_it_should_is_done() -> None:

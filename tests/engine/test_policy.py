@@ -146,7 +146,7 @@ def test_an_update_whose_deployment_failed_is_never_tried_again(name: str) -> No
 def test_a_request_that_was_refused_or_a_guard_that_said_no_is_not_tried_again() -> None:
     of = run(intended(0), refused(0, failure="activity-failed"), of=job(backup_step()))
     recorded(next_for(of), StepFailed)
-    recorded(next_for(run(of=job(backup_step())), environment(status="paused")), StepFailed)
+    recorded(concluded(run(of=job(backup_step())), environment(status="paused")), StepFailed)
 
 
 # --- trying again ----------------------------------------------------------------------------------------------

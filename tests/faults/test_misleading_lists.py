@@ -98,6 +98,26 @@ def test_our_activity_is_found_among_many_of_others_over_several_pages(crowd: in
     assert adopted(night) == [each["id"] for each in marks]
 
 
+@pytest.mark.parametrize("request_", ["source-operation", "backup"])
+@pytest.mark.parametrize("crowd", [9, 10, 70, 130])
+def test_a_crowd_of_activities_of_one_moment_does_not_lead_to_a_second_request(request_: str, crowd: int) -> None:
+    night = Night(f"POST */{request_} cut-after")
+    parameters = {"operation": "update", "variables": {}} if request_ == "source-operation" else {"safe": True}
+
+    def crowded(event: Event) -> None:
+        if isinstance(event, RequestUnanswered):
+            for _ in range(crowd):
+                night.simulator.start_activity(
+                    type=f"environment.{request_}", user="grace", seconds=0, parameters=parameters
+                )
+
+    night.play(crowded)
+    night.assert_promises()
+    assert len(night.mine(request_)) == 1
+    if crowd < 100 and request_ == "source-operation":
+        assert night.closed.outcome == "succeeded", night.closed.message
+
+
 def test_a_platform_clock_an_hour_off_changes_nothing() -> None:
     for skew in (timedelta(hours=1), timedelta(hours=-1)):
         night = Night("POST */backup cut-after")

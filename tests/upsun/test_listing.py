@@ -82,8 +82,9 @@ def push(number: int, *, log: int = 0, routes: int = 20, kind: str = "environmen
 class Activities:
     """A list of activities as the API serves it: newest first, by ``count`` and ``starts_at``."""
 
-    def __init__(self, items: list[Any], *, inclusive: bool = False) -> None:
+    def __init__(self, items: list[Any], *, inclusive: bool = False, most: int = 1000) -> None:
         self.items = items
+        self.most = most
         self.inclusive = inclusive
         self.counts: list[int] = []
 
@@ -97,7 +98,7 @@ class Activities:
         count, before = int(query["count"][0]), query.get("starts_at", [None])[0]
         self.counts.append(count)
         found = [each for each in self.items if before is None or self._is_before(each, before)]
-        return [json.dumps(found[:count]).encode()]
+        return [json.dumps(found[: min(count, self.most)]).encode()]
 
     def _is_before(self, item: Any, before: str) -> bool:
         created = item.get("created_at") or "9999"
@@ -163,11 +164,30 @@ def test_paging_that_counts_the_last_one_again_loses_none(listing: Any) -> None:
     assert listed.complete is True
 
 
-def test_pages_that_lead_nowhere_are_not_a_complete_list(listing: Any) -> None:
-    same = [{**push(each), "created_at": BEGUN.isoformat()} for each in range(30)]
-    listed = listing(Activities(same, inclusive=True)).activities(PROJECT, "main", since=BEGUN)
-    assert len(listed.items) == 10
+def at_one_moment(number: int) -> list[dict[str, Any]]:
+    return [{**push(each), "payload": {}, "created_at": BEGUN.isoformat()} for each in range(number)]
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize(("number", "before"), [(9, 0), (10, 0), (11, 5), (70, 25), (99, 0)])
+def test_activities_of_one_moment_are_all_read(listing: Any, number: int, before: int, *, inclusive: bool) -> None:
+    older = [{**push(-1 - each), "id": f"older{each}"} for each in range(before)]
+    served = Activities([*at_one_moment(number), *older], inclusive=inclusive, most=100)
+    listed = listing(served).activities(PROJECT, "main", since=BEGUN - timedelta(minutes=5))
+    assert len(listed.items) == number + before
+    assert listed.complete is True
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("number", [100, 130, 250])
+def test_more_activities_of_one_moment_than_a_page_holds_are_not_a_complete_list(
+    listing: Any, number: int, *, inclusive: bool
+) -> None:
+    served = Activities(at_one_moment(number), inclusive=inclusive, most=100)
+    listed = listing(served).activities(PROJECT, "main", since=BEGUN)
+    assert len(listed.items) == 100
     assert listed.complete is False
+    assert len(served.counts) < 6
 
 
 @pytest.mark.parametrize(
