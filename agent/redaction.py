@@ -30,6 +30,24 @@ Span = tuple[int, int]
 _WORD = r"[A-Za-z0-9_-]"
 _SLASHES = r":(?:\\{0,3}/){2}"  # as JSON may escape them
 
+#: A name that says that its value is secret, what stands between the two, and what the value has: a letter, a digit.
+_NAMES = ("oken", "OKEN", "ass", "ASS", "ecret", "ECRET", "ey", "EY")
+_NAME = (
+    r"(?:[Tt]oken|TOKEN|[Pp]assw(?:or)?d|PASSW(?:OR)?D|[Pp]assphrase|PASSPHRASE|_pass|_PASS"
+    r"|[Ss]ecret(?:[_-]?[Aa]ccess)?(?:[_-]?[Kk]ey)?(?:_base)?|SECRET(?:_ACCESS)?(?:_KEY)?(?:_BASE)?"
+    r"|(?:[Aa]pi|[Pp]rivate|[Aa]ccess)[_-]?[Kk]ey|(?:API|PRIVATE|ACCESS)[_-]?KEY)"
+)
+_IS = r"(?:\\{0,3}[\"']?\s{0,2}(?:=>|[:=])\s{0,2}|>)"
+_OUT = r"\s\"'\\&,;<>(){}\[\]"
+_QUOTES_OUT = r"\s\"'\\"
+
+
+def _mixed(out: str) -> str:
+    """Return the pattern of a value with a letter and a digit, without the characters ``out``."""
+    some = rf"(?=[^{out}0-9]{{0,80}}[0-9])(?=[^{out}A-Za-z]{{0,80}}[A-Za-z])"
+    return rf"{some}(?P<s>[^{out}]{{8,4000}})"
+
+
 #: Literals that a text must hold, and the pattern that is then looked for; the group named ``s`` is the secret.
 _SHAPES: tuple[tuple[tuple[str, ...], str], ...] = (
     (  # a JWT, such as every bearer: its payload is a JSON object, as its header is
@@ -39,13 +57,13 @@ _SHAPES: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("earer", "EARER", "uthorization", "UTHORIZATION"),
         (
-            r"(?:[Bb]earer|BEARER|[Aa]uthorization\\{0,3}[\"']?\s{0,2}[:=]\s{0,2}\\{0,3}[\"']?(?:[Bb]asic|[Tt]oken))"
-            r"\s{1,3}(?=[A-Za-z._~+/=-]{0,80}[0-9])(?P<s>[A-Za-z0-9._~+/=-]{16,8000})"
+            r"(?:(?:[Bb]earer|BEARER)\s{1,3}|(?:[Aa]uthorization|AUTHORIZATION)\\{0,3}[\"']?\s{0,2}[:=]\s{0,2}"
+            r"\\{0,3}[\"']?(?:[A-Za-z][A-Za-z-]{1,20}\s{1,3})?)(?=[A-Za-z._~+/=-]{0,80}[0-9])(?P<s>[A-Za-z0-9._~+/=-]{16,8000})"
         ),
     ),
-    (  # user:password@ in a URL
+    (  # user:password@ in a URL, also with a password that should have been encoded, but not a port with a path
         ("@",),
-        rf"{_SLASHES}[^\s/?#:@'\"<>\\]{{0,200}}:(?P<s>[^\s/?#@'\"<>\\]{{1,300}})@",
+        rf"{_SLASHES}[^\s/?#:@'\"<>\\\[]{{0,200}}:(?!\d{{1,5}}[/?#])(?P<s>[^\s@'\"<>\\]{{1,300}})@",
     ),
     (("@",), rf"https?{_SLASHES}(?P<s>[^\s/?#:@'\"<>\\]{{16,300}})@"),
     (
@@ -54,31 +72,48 @@ _SHAPES: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (("hc-ping.com",), r"hc-ping\.com\\{0,3}/(?P<s>[0-9a-f-]{36}|[A-Za-z0-9_-]{22})"),
     (("/webhooks",), r"/api\\{0,3}/webhooks\\{0,3}/(?P<s>[0-9]{15,22}\\{0,3}/[A-Za-z0-9_-]{30,100})"),
-    (  # a name that says so, and a value with letters and digits
-        ("oken", "OKEN", "assw", "ASSW", "ecret", "ECRET", "ey", "EY"),
-        (
-            r"(?:[Tt]oken|TOKEN|[Pp]assw(?:or)?d|PASSW(?:OR)?D|[Ss]ecret|SECRET|[Aa]pi_?[Kk]ey|API_?KEY)"
-            r"\\{0,3}[\"']?\s{0,2}[:=]\s{0,2}\\{0,3}[\"']?"
-            r"(?=[^\s\"'\\&,;<>(){}\[\]0-9]{0,80}[0-9])(?=[^\s\"'\\&,;<>(){}\[\]A-Za-z]{0,80}[A-Za-z])"
-            r"(?P<s>[^\s\"'\\&,;<>(){}\[\]]{8,4000})"
-        ),
-    ),
+    (("/bot",), r"/bot[0-9]{6,12}:(?P<s>[A-Za-z0-9_-]{30,60})"),
+    (("/webhookb2/",), r"/webhookb2/(?P<s>[A-Za-z0-9@/-]{30,300})"),
+    (("ookie", "OOKIE"), r"(?:[Cc]ookie|COOKIE):\s{0,2}[^\s=;]{1,80}=(?=[^\s;0-9]{0,80}[0-9])(?P<s>[^\s;]{12,4000})"),
+    (_NAMES, rf"{_NAME}{_IS}\\{{0,3}}[\"']?{_mixed(_OUT)}"),
+    (_NAMES, rf"{_NAME}{_IS}\\{{0,3}}[\"']{_mixed(_QUOTES_OUT)}"),  # in quotes, which alone end the value
+    (("--",), rf"--[a-z-]{{0,30}}{_NAME} {_mixed(_OUT)}"),
     (
-        ("gh", "glpat-", "xox", "sk_live_", "AKIA", "whsec_"),
+        (
+            "gh",
+            "glpat-",
+            "xox",
+            "k_live_",
+            "k_test_",
+            "AKIA",
+            "whsec_",
+            "sk-",
+            "npm_",
+            "SG.",
+            "AIza",
+            "dop_v1_",
+            "hvs.",
+        ),
         (
             r"(?P<s>(?<![A-Za-z0-9])(?:gh[opsur]_[A-Za-z0-9]{30,255}|github_pat_\w{30,255}|glpat-[\w-]{20,100}"
-            r"|xox[abeprs]-[A-Za-z0-9-]{10,250}|sk_live_[A-Za-z0-9]{16,100}|AKIA[0-9A-Z]{16}"
-            r"|whsec_[A-Za-z0-9+/=]{16,200}))"
+            r"|xox[abeprs]-[A-Za-z0-9-]{10,250}|[rs]k_(?:live|test)_[A-Za-z0-9]{16,250}|AKIA[0-9A-Z]{16}"
+            r"|whsec_[A-Za-z0-9+/=]{16,200}|sk-(?:proj|ant|svcacct)-[\w-]{20,250}|npm_[A-Za-z0-9]{36}"
+            r"|SG\.[\w-]{16,32}\.[\w-]{32,64}|AIza[\w-]{35}|dop_v1_[0-9a-f]{40,64}|hvs\.[\w-]{20,250}))"
         ),
     ),
 )
 _KEY_BEGIN, _KEY_END, _KEY_MOST = "-----BEGIN ", "-----END ", 20_000
-_KEY_NAME = r"(?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY-----"
-_KEY_GAP = r"(?:\s|\\{1,4}[nrt]){0,8}+"
-_KEY_BODY = rf"(?:{_KEY_GAP}[A-Za-z0-9+/=]{{20,20000}}+){{0,400}}+(?:{_KEY_GAP}[A-Za-z0-9+/=]{{1,20000}}+)?"
+_KEY_NAME = r"(?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY(?: BLOCK)?-----"
+_KEY_GAP = r"(?:\s|\\{1,4}[nrt]){0,40}+"
+_KEY_LINES = rf"(?:{_KEY_GAP}[A-Za-z0-9+/=]{{20,20000}}+){{0,400}}+(?:{_KEY_GAP}[A-Za-z0-9+/=]{{1,20000}}+)?"
+_KEY_HEADS = rf"(?:{_KEY_GAP}[A-Z][A-Za-z-]{{2,20}}: [^\n\\]{{0,200}}){{0,6}}+"
+_KEY_QUOTED = r"(?:[^\S\n]{0,40}\n[^\n]{0,80}?[ |>:][A-Za-z0-9+/=]{40,200}(?=\s|\Z)){1,400}+"  # a prefix on each line
+_KEY_BODY = rf"{_KEY_QUOTED}(?:\n[^\n]{{0,80}}?[ |>:][A-Za-z0-9+/=]{{1,200}}(?=\s|\Z))?|{_KEY_HEADS}{_KEY_LINES}"
+_WRAP = r"\s{0,2}(?:\n|\\{1,4}n)\s{0,40}"
 QUOTES = "\\'\""
 _QUOTED = re.compile(r"[\\'\"+ ]")
 _TO_URLSAFE = str.maketrans("+/", "-_")
+_BASE64 = "[A-Za-z0-9+/_=-]"
 _KEY_IN_BASE64 = "LS0tLS1CRUdJTi"  # of "-----BEGIN "
 
 
@@ -131,8 +166,6 @@ class Redaction:
         around: list[tuple[Span, Span]] = []
         for layer in layers(text):
             found += self._named(layer)
-            if not layer.pure:
-                continue
             for span, about in _shaped(layer.text):
                 around.append((layer.span(*span), layer.span(*about)))
         return [*((span, span) for span in found), *around]
@@ -201,7 +234,8 @@ def forms_of(secret: str) -> set[str]:
     found = {secret, plain(secret), raw.decode("latin-1"), raw.hex(), raw.hex().upper()}
     found |= {unicodedata.normalize(form, secret) for form in ("NFC", "NFD")} if not secret.isascii() else set()
     found |= {secret.replace("\n", "\r\n")} | {line.strip() for line in secret.split("\n") if len(line) >= LINE_LEAST}
-    for data in (raw, secret.encode("utf-16-le", "replace")):
+    found |= {normal(raw.decode("latin-1")), normal(raw.decode("cp1252", "ignore"))} if not secret.isascii() else set()
+    for data in (raw, secret.encode("utf-16-le", "replace"), secret.encode("utf-16-be", "replace")):
         for offset in range(3):  # base64 of something that holds the secret: what the secret alone decides of it
             core = base64.b64encode(b"\0" * offset + data).rstrip(b"=").decode()
             core = core[-(-8 * offset // 6) : 8 * (offset + len(data)) // 6]
@@ -270,8 +304,9 @@ def _private_keys(text: str) -> Iterator[Span]:
 
 
 def _encoded_keys(text: str) -> Iterator[Span]:
-    """Private keys in base64; certificates and public keys begin the same way and stay."""
-    for match in _compiled(rf"{_KEY_IN_BASE64}[A-Za-z0-9+/_=-]{{20,{_KEY_MOST}}}+").finditer(text):
+    """Private keys in base64, on several lines too; certificates and public keys begin the same way and stay."""
+    wrapped = rf"(?:(?:{_WRAP}{_BASE64}{{60,80}}+){{1,400}}+(?:{_WRAP}{_BASE64}{{1,80}}+(?=[\s\"'\\]|\Z))?)?"
+    for match in _compiled(rf"{_KEY_IN_BASE64}{_BASE64}{{20,{_KEY_MOST}}}+{wrapped}").finditer(text):
         begin = match[0][:64].replace("=", "")
         if b"PRIVATE KEY" in base64.urlsafe_b64decode(begin.translate(_TO_URLSAFE)[: len(begin) // 4 * 4]):
             yield match.span()

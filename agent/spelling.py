@@ -16,6 +16,7 @@ LAYERS_MOST = 4  # JSON in JSON in JSON in a URL
 
 #: What stands between the letters that are read, and is not seen.
 _JOINING = re.compile("[\u00ad\u034f\u115f\u1160\u200c\u200d\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e007f]+")
+_WRAPPED = re.compile(r"(?<=[A-Za-z0-9+/_-]{60})\r?\n[ \t]{0,40}(?=[A-Za-z0-9+/=_-])")  # base64 as MIME folds it
 _QUOTES = re.compile(r"[\\'\"]+")
 _SOFT_BREAK = re.compile(r"=\r?\n|((?:=[0-9A-Fa-f]{2})+)")
 _ESCAPES = re.compile(
@@ -139,14 +140,23 @@ def layers(text: str) -> Iterator[Layer]:
         printable = layer.decoded(_SOFT_BREAK)
         if printable is not None:
             yield printable
+    yield from _unwrapped(layer)
     for _ in range(LAYERS_MOST):
         layer = layer.decoded() if layer is not None and _HINT.search(layer.text) else None
         if layer is None:
             return
         yield layer
+        yield from _unwrapped(layer)
         hidden = kept(layer.text)  # a sequence that was escaped itself, as JSON does it
         if hidden is not None:
             yield layer.picked(hidden)
+
+
+def _unwrapped(layer: Layer | None) -> Iterator[Layer]:
+    """Yield the layer with the lines of long words joined, if it has such."""
+    joined = layer.without(_WRAPPED) if layer is not None else None
+    if joined is not None:
+        yield joined
 
 
 def _stands_for_something(match: re.Match[str]) -> bool:

@@ -62,14 +62,25 @@ UNSURE: frozenset[Meaning] = frozenset({"passing", "unusable"})
 TOKEN_ERRORS = frozenset({"invalid_grant", "request_unauthorized"})
 #: The error code of the challenge for a second factor (RFC 9470), as the official client looks for it.
 STEP_UP = "insufficient_user_authentication"
-#: Sentences with which common gateways refuse on their own; beside them stands no other field of the API's errors.
-OF_GATEWAYS = frozenset(
+#: Beginnings of sentences with which common gateways refuse on their own.
+OF_GATEWAYS = (
+    "missing authentication token",
+    "no route matched with those values",
+    "no api key found in request",
+    "no credentials found for given",
+    "invalid authentication credentials",
+    "user is not authorized to access this resource",
+    "the security token included in the request is",
+    "'bearer' not a valid key=value pair",
+    "access to this api has been disallowed",
+    "authorization field missing",
+    "key not authorized",
+)
+#: Fields of other services' error documents; the API's errors have none of them.
+OF_OTHERS = frozenset(
     {
-        "missing authentication token",
-        "no route matched with those values",
-        "no api key found in request",
-        "invalid authentication credentials",
-        "access denied",
+        *("apiVersion", "cloudflare_error", "documentation_url", "errors", "id", "instance", "kind", "path"),
+        *("ray_id", "requestId", "request_id", "statusCode", "success", "timestamp", "traceId"),
     }
 )
 GATEWAY = (
@@ -89,14 +100,16 @@ def classify(reply: Reply) -> Meaning:
         return OF_ANYBODY[status]
     if not 400 <= status < 500:  # noqa: PLR2004
         return "unusable"
-    challenge = _challenge(reply) if status == HTTPStatus.UNAUTHORIZED else ""
-    if STEP_UP in challenge:
+    unproved = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    challenge = _challenge(reply) if unproved else ""
+    if STEP_UP in challenge or (unproved and _names_a_second_factor(_mapping(reply))):
         return "second-factor"
     error = _error_of(reply)
     if error is None:
-        of_api = "invalid_token" in challenge and not reply.body.strip()  # RFC 6750 needs no body
+        bare = status == HTTPStatus.UNAUTHORIZED and not reply.body.strip()  # RFC 6750 needs no body
+        of_api = bare and "invalid_token" in challenge
         return "token" if of_api else "unusable"
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and _asks_for_second_factor(error):
+    if unproved and _asks_for_second_factor(error):
         return "second-factor"
     return OF_THE_API.get(status, "refused")
 
@@ -199,15 +212,16 @@ def _error_of(reply: Reply) -> Mapping[str, Any] | None:
     """Return the body where it is an error document of the API, else None.
 
     The documented error has the text ``error``. What the official client reads has a ``message`` or ``title`` with
-    ``code`` or ``status``, ``detail`` or both. A message alone counts where it says more than its status does.
+    ``code``, ``detail`` or both. A message alone counts where it says more than its status does.
     """
     data = _mapping(reply)
-    if any(_is_other_status(data.get(key), reply.status) for key in ("code", "status")):
+    if OF_OTHERS & data.keys() or any(_is_other_status(data.get(key), reply.status) for key in ("code", "status")):
         return None
     if _is_text(data.get("error")):
-        return data
+        alone = data["error"] if data.keys() <= {"error", "status"} else "more than that"
+        return None if _is_a_gateways(alone, reply.status, documented=data.keys() == {"error"}) else data
     named = [str(data[key]) for key in ("message", "title") if _is_text(data.get(key))]
-    beside = len(named) > 1 or data.get("code") == reply.status or "detail" in data or "status" in data
+    beside = len(named) > 1 or data.get("code") == reply.status or "detail" in data
     if named and (beside or not _is_a_gateways(named[0], reply.status)):
         return data
     return None
@@ -221,20 +235,31 @@ def _is_other_status(value: Any, status: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value != status
 
 
-def _is_a_gateways(message: str, status: int) -> bool:
-    """Return whether a message without other fields is one that any server gives with the status."""
+def _is_a_gateways(message: str, status: int, *, documented: bool = False) -> bool:
+    """Return whether a message without other fields is one that any server gives with the status.
+
+    ``documented``: it is all of the documented error, whose text may be no more than the status in words.
+    """
     words = message.strip().rstrip(".!").casefold()
+    if words.startswith(OF_GATEWAYS):
+        return True
     try:
         phrase = HTTPStatus(status).phrase.casefold()
     except ValueError:
         phrase = ""
-    return words in OF_GATEWAYS or words in {phrase, f"{status} {phrase}", str(status)}
+    return not documented and words in {"access denied", phrase, f"{status} {phrase}", str(status)}
 
 
 def _challenge(reply: Reply) -> str:
-    """Return the challenge of a 401 where it is one for bearers."""
-    value = reply.headers.get("www-authenticate", "")
-    return value if re.search(r"\bbearer\b", value, re.IGNORECASE) else ""
+    """Return the challenge of an answer, in lower case, where it is one for bearers."""
+    value = reply.headers.get("www-authenticate", "").lower()
+    return value if re.search(r"\bbearer\b", value) else ""
+
+
+def _names_a_second_factor(data: Mapping[str, Any]) -> bool:
+    """Return whether a JSON object has one of the marks by which the official client knows the challenge."""
+    methods = data.get("amr")
+    return data.get("error") == STEP_UP or (isinstance(methods, list) and "mfa" in methods)
 
 
 def _asks_for_second_factor(error: Mapping[str, Any]) -> bool:
@@ -242,8 +267,5 @@ def _asks_for_second_factor(error: Mapping[str, Any]) -> bool:
 
     https://developer.upsun.com/docs/administration/security/mfa
     """
-    methods = error.get("amr")
-    if error.get("error") == STEP_UP or (isinstance(methods, list) and "mfa" in methods):
-        return True
     said = " ".join(str(error.get(key) or "") for key in ("message", "detail", "error_description", "title", "error"))
-    return re.search(r"\bamr\b|multi-factor|second factor|two-factor", said, re.IGNORECASE) is not None
+    return re.search(rf"\bamr\b|{STEP_UP}|multi-factor|second factor|two-factor", said, re.IGNORECASE) is not None

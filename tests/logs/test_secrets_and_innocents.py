@@ -64,6 +64,15 @@ def test_a_secret_of_several_lines_is_hidden_line_by_line() -> None:
     assert KEY_BODY.split("\n", 1)[0] not in redaction.clean(KEY.replace("\n", "\r\n"))
 
 
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\\n", "\n    "])
+def test_a_long_secret_in_base64_on_lines_is_hidden(ending: str) -> None:
+    secret = "canary-" + "0123456789abcdef" * 20
+    lines = base64.encodebytes(b"user:" + secret.encode()).decode().split()
+    cleaned = Redaction([secret]).clean(f"it is\n{ending.join(lines)}\nand this stays")
+    assert len(cleaned) < 60, cleaned
+    assert cleaned.endswith("\nand this stays")
+
+
 def test_a_large_value_costs_no_memory_for_its_forms() -> None:
     blob = base64.b64encode(bytes(range(256)) * 400).decode()
     assert forms_of(blob) == {blob}
@@ -110,8 +119,32 @@ SHAPES = {
     "GitHub": "ghp_canarySecret0123456789012345678901",
     "GitLab": "glpat-canarySecret0123456789",
     "Slack's token": "xoxb-123456789012-canarySecret",
+    "a header of an API": 'curl -H "X-Api-Key: canarySecret0123456789"',
+    "a header of another scheme": "authorization: ApiKey canarySecret0123456789",
+    "a cookie": "Set-Cookie: PHPSESSID=canarySecret0123; path=/",
+    "a secret key": "AWS_SECRET_ACCESS_KEY=canarySecret0123/456",
+    "a secret key of Rails": "SECRET_KEY_BASE=canarySecret99",
+    "a password of a database": "DB_PASS=canarySecret99",
+    "PHP": "'password' => 'canarySecret99',",
+    "XML": "<password>canarySecret99</password>",
+    "an option": "--db-password canarySecret99",
+    "a quoted value with marks": '{"password": "9,canarySecret&9"}',
+    "a form in a URL": "api_token%3DcanarySecret99%26x%3Dy",
+    "a URL with a password that is not encoded": "mysql://user:pa/canarySecret#9@db.internal/main",
+    "a private key in a URL": quote(KEY, safe=""),
+    "a private key of PGP": KEY.replace("OPENSSH PRIVATE KEY", "PGP PRIVATE KEY BLOCK"),
+    "a private key with headers that is cut": KEY.replace("Y-----\n", "Y-----\nProc-Type: 4,ENCRYPTED\n\n", 1)[:300],
+    "a private key that is quoted and cut": KEY.replace("\n", "\n> ")[:250],
+    "a private key that is indented and cut": KEY.replace("\n", "\n                    ")[:250],
+    "a private key in base64 on lines": base64.encodebytes(KEY.encode()).decode(),
+    "OpenAI": "sk-proj-canarySecret0123456789",
+    "Stripe": "rk_live_canarySecret0123456789",
+    "npm": "npm_canarySecret012345678901234567890123",
+    "SendGrid": "SG.canarySecret01234567.canarySecret012345678901234567890123",
+    "Telegram": "https://api.telegram.org/bot123456789:canarySecret012345678901234567890/sendMessage",
     "a signing secret": "whsec_canarySecret0123456789ABCD",
 }
+ENCODED = base64.encodebytes(KEY.encode()).decode().split()
 LEFT = ("canarySecret", "b3BlbnNzaC1r", "c2lnbmF0dXJl", "eyJzdWIi", "ca9a6700")
 
 
@@ -119,7 +152,7 @@ LEFT = ("canarySecret", "b3BlbnNzaC1r", "c2lnbmF0dXJl", "eyJzdWIi", "ca9a6700")
 def test_what_looks_like_a_secret_is_hidden(name: str) -> None:
     cleaned = Redaction().clean(SHAPES[name])
     assert HIDDEN in cleaned
-    for part in LEFT:
+    for part in [*LEFT, *ENCODED[1:]] if "on lines" in name else LEFT:
         assert part not in cleaned
     assert base64.b64encode(b"-----BEGIN OPENSSH PRIVATE")[:20].decode() not in cleaned
 
@@ -205,6 +238,13 @@ HARD = {
     "slack": "hooks.slack.com/services/",
     "backslashes": "\\",
     "spaces": "token   :  ",
+    "cookies": "Cookie: a=",
+    "options": "--token aaaaaaa",
+    "quoted key lines": f"-----BEGIN PRIVATE KEY-----\n> {'A' * 44}\n",
+    "key headers": "-----BEGIN PRIVATE KEY-----\nProc-Type: a",
+    "base64 of keys on lines": f"LS0tLS1CRUdJTi{'A' * 62}\n{'A' * 76}\n",
+    "lines of base64": f"{'A' * 76}\n",
+    "ports": "://a:1/b",
 }
 
 

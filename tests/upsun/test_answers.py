@@ -66,6 +66,27 @@ GATEWAYS = {
     "half an error": answer("404 Not Found", b'{"error": "not fo'),
 }
 
+#: JSON that other services and gateways answer with; each is judged alone, since what it is depends on the body only.
+OF_OTHERS: dict[str, tuple[int, dict[str, Any]]] = {
+    "problem+json": (403, {"type": "about:blank", "title": "Forbidden", "status": 403}),
+    "problem+json 404": (404, {"type": "about:blank", "title": "Not Found", "status": 404}),
+    "ASP.NET": (403, {"type": "https://example.com/rfc", "title": "Forbidden", "status": 403, "traceId": "00-1"}),
+    "Spring": (404, {"timestamp": "2026-11-28", "status": 404, "error": "Not Found", "path": "/projects/x"}),
+    "Nest": (404, {"statusCode": 404, "message": "Cannot GET /projects", "error": "Not Found"}),
+    "Rails": (404, {"status": 404, "error": "Not Found"}),
+    "a code host": (404, {"message": "Not Found", "documentation_url": "https://example.com", "status": "404"}),
+    "a code host's 401": (401, {"message": "Bad credentials", "documentation_url": "https://example.com"}),
+    "Kubernetes": (403, {"kind": "Status", "apiVersion": "v1", "message": "forbidden: no", "code": 403}),
+    "a firewall as problem+json": (403, {"title": "Error 1020: Access denied", "status": 403, "ray_id": "1"}),
+    "a status in words": (403, {"status": "error", "message": "Forbidden"}),
+    "a gateway that denies": (403, {"message": "User is not authorized to access this resource with a deny"}),
+    "a gateway that wants a signature": (403, {"message": "'Bearer' not a valid key=value pair (missing '=')"}),
+    "a gateway without a key": (401, {"error": "Authorization field missing"}),
+    "a gateway without credentials": (401, {"message": "No credentials found for given 'iss'"}),
+    "a subscription": (401, {"statusCode": 401, "message": "Access denied due to missing subscription key."}),
+    "an app that is not there": (404, {"id": "not_found", "message": "Couldn't find that app."}),
+}
+
 READS: dict[str, Callable[[Client], object]] = {
     "environment": lambda client: client.environment(PROJECT, "main"),
     "project": lambda client: client.project(PROJECT),
@@ -134,6 +155,12 @@ def test_no_read_takes_a_gateways_answer_for_the_apis(
         READS[read](client)
     assert type(caught.value) is BadReply, caught.value
     assert caught.value.exit_code == 65
+
+
+@pytest.mark.parametrize("name", OF_OTHERS)
+def test_the_error_document_of_another_service_is_not_the_apis(name: str) -> None:
+    status, body = OF_OTHERS[name]
+    assert classify(Reply(status, {}, json.dumps(body).encode())) == "unusable"
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
@@ -296,6 +323,15 @@ CHALLENGES = {
     "header alone": answer("401 Unauthorized", b"", STEP_UP),
     "header in lower case": answer("401 Unauthorized", b"{}", STEP_UP.lower()),
     "body alone": answer("401 Unauthorized", MFA),
+    "header in capitals": answer(
+        "401 Unauthorized", b"", STEP_UP.replace("Bearer", "BEARER").replace("insufficient_", "INSUFFICIENT_")
+    ),
+    "the second of two challenges": answer("401 Unauthorized", b"", "WWW-Authenticate: Basic", STEP_UP),
+    "header of a 403": answer("403 Forbidden", b"", STEP_UP),
+    "the methods alone": answer("401 Unauthorized", b'{"amr": ["pwd", "mfa"]}'),
+    "the detail's error": answer(
+        "401 Unauthorized", b'{"error": "no", "detail": {"error": "insufficient_user_authentication"}}'
+    ),
     "the factor alone": answer("401 Unauthorized", b'{"error": "unauthorized", "amr": ["mfa"]}'),
     "a 403": answer("403 Forbidden", b'{"error": "Forbidden", "message": "This needs amr: mfa", "code": 403}'),
 }
