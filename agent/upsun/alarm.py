@@ -11,6 +11,9 @@ from typing import Any
 
 from agent.limits import CONNECT_TIMEOUT
 
+#: Bytes for the thread that looks a name up: the usual eight megabytes count where memory is short.
+STACK = 512 * 1024
+
 
 class OverDeadline(BaseException):
     """The alarm went off. No Exception, so that no handler inside httpx swallows it."""
@@ -65,7 +68,11 @@ def names_looked_up_aside() -> Iterator[None]:
                 answers.append(error)
 
         thread = threading.Thread(target=ask, daemon=True, name="name look-up")
-        thread.start()
+        usual = threading.stack_size(STACK)
+        try:
+            thread.start()
+        finally:
+            threading.stack_size(usual)
         thread.join(CONNECT_TIMEOUT)
         if not answers:
             raise socket.gaierror(socket.EAI_AGAIN, f"no name server answered within {CONNECT_TIMEOUT:.0f} s")

@@ -138,20 +138,12 @@ class Transport:
 
         Raises NoAnswer where no whole head came within ``deadline`` seconds.
         """
-        with self._spoken(url, deadline):
-            response = self._open(method, url, headers, content, deadline)
-        reply = Reply(response.status_code, dict(response.headers.items()), b"", whole=False)
         try:
-            with self._spoken(url, min(DRAIN_PATIENCE, deadline)):  # a short body is read, to use the connection again
-                size = 0
-                for piece in response.iter_raw():
-                    size += len(piece)
-                    if size > PIECE_MOST_BYTES:
-                        break
-                response.close()
-        except NoAnswer:
-            self.close()
-        return reply
+            with self._spoken(url, deadline):
+                response = self._open(method, url, headers, content, deadline)
+            return Reply(response.status_code, dict(response.headers.items()), b"", whole=False)
+        finally:
+            self.close()  # what is left of the answer is not to be taken for the next one
 
     @contextmanager
     def _spoken(self, url: str, deadline: float) -> Iterator[None]:
@@ -241,9 +233,6 @@ def _unpacked(response: httpx.Response) -> Iterator[bytes]:
         raise httpx.DecodingError(f"the answer does not unpack: {error}") from error
     if came and not unpacking.eof:  # an empty body needs no unpacking
         raise httpx.DecodingError("the packed answer ends too soon")
-
-
-DRAIN_PATIENCE = 1.0  # seconds for a body that decides nothing
 
 
 def _shortened(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:

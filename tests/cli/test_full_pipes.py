@@ -62,7 +62,7 @@ def test_standard_output_is_written_to_its_end(app: App, call: tuple[str, ...], 
     _, errors = process.communicate(timeout=PATIENCE)
     plain = subprocess.run([*COMMAND, *call], cwd=app.directory, env=environment, capture_output=True, check=False)
     assert (process.returncode, errors) == (plain.returncode, plain.stderr)
-    assert len(said) == len(plain.stdout)
+    assert abs(len(said) - len(plain.stdout)) <= 8  # bytes: the present moment has more or fewer digits
     assert said[-40:] == plain.stdout[-40:]
 
 

@@ -149,7 +149,7 @@ def tick(container: Container, variables: Mapping[str, str], agent: str = ".upsu
 
 def due_now(container: Container) -> None:
     """The job's slot is this very minute."""
-    if (second := datetime.now(UTC).second) > 55:
+    if (second := datetime.now(UTC).second) > 40:  # the first tick has to start within the minute
         time.sleep(61 - second)
     now = datetime.now(UTC)
     schedule(container, f"{now.minute} {now.hour} * * *")
@@ -175,8 +175,8 @@ def test_a_whole_night_runs_within_64_mib(built: Built, place: Path) -> None:
         for _ in range(40):
             code, _ = tick(container, variables)
             shown = container.start(f"exec .upsun-agent/bin/upsun-agent show {JOB} --json", variables)
-            assert shown.returncode in {0, 1}, shown.stdout + shown.stderr
-            outcome = json.loads(shown.stdout)["outcome"]
+            assert shown.returncode in {0, 1, 75}, shown.stdout + shown.stderr  # 75: its minute has not come yet
+            outcome = json.loads(shown.stdout).get("outcome")
             if outcome:
                 break
             time.sleep(0.6)
@@ -295,12 +295,14 @@ def test_a_state_in_a_database_is_worked_with_within_64_mib(place: Path, minor: 
         outcome = None
         for _ in range(40):
             assert tick(container, surroundings)[0] == 0
-            outcome = json.loads(container.start(f"{agent} show {JOB} --json", surroundings).stdout)["outcome"]
+            outcome = json.loads(container.start(f"{agent} show {JOB} --json", surroundings).stdout).get("outcome")
             if outcome:
                 break
             time.sleep(0.6)
         assert outcome == "succeeded"
-        checked = json.loads(container.start(f"{agent} check --json", surroundings).stdout)
+        said = container.start(f"{agent} check --json", surroundings)
+        checked = json.loads(said.stdout)
+        assert "findings" in checked, said.stdout + said.stderr
         assert {"state", "tables", "locks"} <= {each["name"] for each in checked["findings"] if each["level"] == "ok"}
         schedule(container, f"0 3 1 {(datetime.now(UTC).month + 5) % 12 + 1} *")
         assert tick(container, surroundings) == (0, "")

@@ -53,8 +53,7 @@ def test_any_other_answer_is_none(answers: Speaker, name: str) -> None:
     assert outcome.for_good == NOT_TAKEN[name][1]
 
 
-def test_a_connection_serves_the_next_message_where_its_answer_was_short(answers: Speaker) -> None:
-    """And one whose answer was given up does not: what is left of it is not taken for the next answer."""
+def test_what_is_left_of_an_answer_is_not_taken_for_the_next_one(answers: Speaker) -> None:
     transport = Transport("upsun-agent/test")
     for name in ("plain", "huge", "plain", "endless", "accepted", "shorter than said", "gzip, 204"):
         reply = transport.status("POST", f"{answers.url}{path_of(name)}", headers={}, content=b"", deadline=5)
