@@ -20,6 +20,7 @@ from worlds import (
     next_for,
     run,
     seen,
+    settle,
 )
 
 from agent.engine import events as ev
@@ -57,7 +58,7 @@ def judged(
         (LookAtEnvironment(), live),
         (PUSHES, listed(push)),
     )
-    decision = decide(UPDATING, at(30), answers, KINDS)
+    decision, _ = settle(UPDATING, answers, at(30))
     assert isinstance(decision, Record)
     return decision.event
 
