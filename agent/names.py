@@ -37,3 +37,18 @@ def id_fault(name: str) -> str | None:
 def place_fault(name: str) -> str | None:
     """Return what is wrong with an environment that a step names, or None; "." is where the agent runs."""
     return None if name == "." else id_fault(name)
+
+
+def page_fault(address: str) -> str | None:
+    """Return what is wrong with the address of a page, or None; whether its name is known the resolver says."""
+    from ipaddress import ip_address  # noqa: PLC0415  late: few jobs look at pages
+    from urllib.parse import urlsplit  # noqa: PLC0415  same
+
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+        if "[" in parts.netloc or host.replace(".", "").isdecimal():
+            ip_address(host.partition("%")[0])
+    except ValueError as error:
+        return f"is not a valid address: {error}"
+    return None if host and port != 0 else "is not a valid address: it needs a host, and a port from 1 to 65535 or none"

@@ -55,9 +55,11 @@ def run(
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason, named = getattr(error, "strerror", None) or str(error), arguments[0]
+        if directory is not None and getattr(error, "filename", None) == directory:
+            named = f"the directory {directory}"
         code = NOT_EXECUTABLE if isinstance(error, PermissionError) else NOT_FOUND
-        return Ended(code, time.monotonic() - began, last_words(f"{arguments[0]}: {reason}", 200, redaction))
+        return Ended(code, time.monotonic() - began, last_words(f"{named}: {reason}", 200, redaction))
     try:
         output, in_time = _watched(process, began + within)
         exit_code = process.wait() if in_time else None

@@ -196,7 +196,7 @@ def _tells(data: Mapping[str, Any]) -> bool:
 
 
 def _syntax_mistake(error: Exception, text: str) -> Mistake:
-    message = str(error) or "nested too deep"
+    message = "nested too deep" if isinstance(error, RecursionError) else str(error)
     for number, header in enumerate(text.split("\n"), 1):
         single = _SINGLE.fullmatch(header) if message.startswith("Cannot ") else None
         if single is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.config.shapes import Boolean, Choice, Duration, Either, Field, ListOf, MapOf, Number, Table, Text
-from agent.config.where import STATE
+from agent.config.where import PAGE, STATE
 from agent.engine.windows import DAYS, dates_fault
 from agent.limits import COMMAND_MOST, EXPRESSION_MOST, ID_MOST, PAGE_MOST, REPORT_DAYS, REPORT_DAYS_MOST
 from agent.names import id_fault, name_fault, place_fault
@@ -180,7 +180,7 @@ COMMAND = Table(
 
 HTTP_CHECK = Table(
     {
-        "url": Field(Text(r"https?://[^\s@]+", "an address without user or password", 2000), "The page to look at."),
+        "url": Field(PAGE, "The page to look at."),
         "path": Field(Text(r"/[^\s\x00-\x1f\x7f]*", "a path", 2000), "Or its path on the environment's primary route."),
         "status": Field(ListOf(Number(100, 599)), "The statuses that are right.", (200,)),
         "contains": Field(Text(r"[^\x00]+", most=1000), "A text that the page must hold."),

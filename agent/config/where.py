@@ -1,4 +1,4 @@
-"""Where the state may be, as the job file says it: a directory, or a database by the name of what leads to it."""
+"""Places that the job file names: of the state, a directory or a database by what leads to it, and of a page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent.config.shapes import Path, Problem, Text
+from agent.names import page_fault
 
 
 class StatePlace(Text):
@@ -31,3 +32,4 @@ STATE = StatePlace(
     "an absolute path, relationship:NAME or url-variable:NAME",
     1000,
 )
+PAGE = Text(r"https?://[^\s@]+", "an address without user or password", 2000, page_fault)

@@ -6,6 +6,7 @@ when its time is up. What takes longer than a tick belongs into a runtime operat
 
 from __future__ import annotations
 
+from signal import Signals
 from typing import Literal
 
 from agent.engine.decision import Execute
@@ -16,6 +17,16 @@ from agent.engine.step import Case, Done, Failed, Verdict
 
 WITHIN = 30  # seconds, where the job file says none
 SHOWN = 300  # characters of its last words that a message repeats
+
+
+def _ending(exit_code: int) -> str:
+    """Return how a command ended, in words; a negative exit code is a signal's number."""
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    try:
+        return f"was ended by {Signals(-exit_code).name}"
+    except ValueError:
+        return f"was ended by signal {-exit_code}"
 
 
 class CommandStep:
@@ -70,7 +81,7 @@ class CommandStep:
             text = f"{self.describe(case.step.plan)} was killed after {limit}{words}"
             return Failed("command-timeout", text, "give it more time with 'within', or make it a runtime operation")
         if ended.exit_code not in (settings.get("success") or (0,)):
-            text = f"{self.describe(case.step.plan)} ended with exit code {ended.exit_code}{words}"
+            text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}{words}"
             return Failed("command-failed", text, "run it by hand in an SSH session")
-        text = f"{self.describe(case.step.plan)} ended with exit code {ended.exit_code}"
+        text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}"
         return Done("done", text, {"exit_code": ended.exit_code, "seconds": ended.seconds})

@@ -87,6 +87,11 @@ GATEWAY = (
     "a proxy, a firewall or a sign-in page between this machine and the API answers instead of it; "
     "the next tick tries again"
 )
+NOT_THERE = (
+    "check the id, and the address of the API where it is not the platform's; what the token's user may not see "
+    "is not found either"
+)
+NOT_EXPECTED = "the next tick tries again; if it stays, look at what the answer says, or ask the platform's support"
 SCANNED = 64_000  # characters or bytes of an answer in which words are looked for
 TITLE = re.compile(rb"<title[^>]*>(.{1,200}?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -126,13 +131,13 @@ def refusal(reply: Reply, what: str) -> AgentError:
             remedy = "grant the token's user a role on the project"
             return NotPermitted(f"{what}: not permitted{said}", remedy=remedy)
         case "not-found":
-            return NotFound(f"{what}: not found{said}")
+            return NotFound(f"{what}: not found{said}", remedy=NOT_THERE)
         case "limited" | "passing":
             return Unreachable(f"{what}: the API answers {reply.status}{said}", remedy="the next tick tries again")
         case "unusable":
             return BadReply(f"{what}: {not_the_apis(reply)}", remedy=GATEWAY)
         case "busy" | "refused" | "done":
-            return BadReply(f"{what}: unexpected status {reply.status}{said}")
+            return BadReply(f"{what}: unexpected status {reply.status}{said}", remedy=NOT_EXPECTED)
 
 
 @contextmanager

@@ -143,7 +143,8 @@ class Auth:
         if classify(reply) in {"second-factor", "limited", "passing", "unusable"}:
             return refusal(reply, "token exchange")
         named = f" ({code})" if code and code not in said else ""
-        return BadReply(f"token exchange: the service answers {reply.status}{named}{f': {said}' if said else ''}")
+        text = f"token exchange: the service answers {reply.status}{named}{f': {said}' if said else ''}"
+        return BadReply(text, remedy="check the address in UPSUN_CLI_AUTH_URL, if that is set; else try again later")
 
 
 def subject(token: str) -> str | None:

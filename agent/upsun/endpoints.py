@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from agent.errors import ConfigInvalid, SettingsInvalid
 from agent.records import dataclass
+from agent.upsun.network import is_host
 
 API = "https://api.upsun.com"
 AUTH = "https://auth.upsun.com"
@@ -85,7 +86,7 @@ def _is_usable(address: str) -> bool:
     """Return whether the address names a host, and a port and a path that can be sent as they are."""
     try:
         parts = urlsplit(address)
-        named = bool(parts.hostname) and parts.port != 0
+        named = bool(parts.hostname) and is_host(parts.hostname or "", address) and parts.port != 0
     except ValueError:  # the port is not a number, or not one between 0 and 65535
         return False
     odd = not address.isprintable() or " " in address or "\\" in address

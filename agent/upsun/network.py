@@ -10,6 +10,7 @@ import importlib.util
 import os
 import re
 import ssl
+import stat
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ CERTIFICATES = "/etc/ssl/certs"
 HTTP = frozenset({"http", "https"})
 SOCKS = frozenset({"socks5", "socks5h"})
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+HOST_MOST = 253  # characters of a name that a resolver takes
 HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 INSTALL_SOCKS = (
     "name an HTTP proxy, or install the extra: in an app UPSUN_AGENT_EXTRA=socks in the build hook; "
@@ -78,6 +80,8 @@ class Settings:
         context.set_alpn_protocols(["http/1.1"])
         if file:
             try:
+                if not stat.S_ISREG(os.stat(file).st_mode):  # reading a pipe or a device may never end
+                    raise _no_certificates("SSL_CERT_FILE", file, "it is not a file")
                 context.load_verify_locations(cafile=file)
             except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
                 raise _no_certificates("SSL_CERT_FILE", file, _why(error)) from error
@@ -147,11 +151,35 @@ def _proxy(variable: str, value: str) -> Proxy:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if not host or port == 0 or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+    if (
+        not host
+        or not is_host(host, url)
+        or port == 0
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+        or "\\" in url
+    ):
         text = f"{variable} is not a valid proxy address"
         raise SettingsError(text, f"set {variable} to an address like http://HOST:PORT, or unset it")
     shown = f"[{host}]" if ":" in host else host
     return Proxy(variable, f"{scheme}://{url.partition('://')[2]}", f"{shown}:{port or DEFAULT_PORTS[scheme]}")
+
+
+def is_host(host: str, url: str) -> bool:
+    """Return whether what looks like an address is one, and a name is not too long; all else the resolver says."""
+    if len(host) > HOST_MOST:
+        return False
+    bracketed = "[" in url.partition("://")[2].partition("/")[0]
+    if not bracketed and re.fullmatch(r"[0-9]+(?:\.[0-9]+){3}", host) is None:
+        return True
+    from ipaddress import ip_address  # noqa: PLC0415  late: few machines have proxies
+
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _excepts(entry: str, scheme: str, host: str, port: int) -> bool:
@@ -163,6 +191,7 @@ def _excepts(entry: str, scheme: str, host: str, port: int) -> bool:
         only, entry = entry.split("://", 1)
         if only.lower() not in {scheme, "all"}:
             return False
+        entry = entry.partition("/")[0]
     entry, number = _without_port(entry.strip().lower())
     if not entry or (number is not None and number != port):
         return False

@@ -114,3 +114,24 @@ def test_single_brackets_of_on_failure_are_told_too() -> None:
     (found,) = mistakes(text)
     assert found.startswith("4 ")
     assert "write [[jobs.a.on-failure]]" in found
+
+
+PAGES = ["http://[::1", "http://x:99999", "https://256.1.1.1/", "http://[v1.x]/", "http://127.0.0.1:0/", "http://:80/x"]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_page_that_no_host_can_have_is_refused(address: str) -> None:
+    (found,) = mistakes(job('http-check = {{ url = "{}" }}', address))
+    assert found.startswith("3 jobs.a step 1 http-check.url: is not a valid address")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1]:8080/x", "https://10.0.0.1", "https://é.example/ü?ö", "http://a_b:1"]
+)
+def test_a_page_that_a_host_can_have_stays(address: str) -> None:
+    assert parse(job('http-check = {{ url = "{}" }}', address)).jobs["a"].steps
+
+
+def test_a_job_file_that_nests_too_deep_is_told_so() -> None:
+    (found,) = mistakes("a = " + "[" * 5000 + "]" * 5000)
+    assert found == "1 no TOML: nested too deep"

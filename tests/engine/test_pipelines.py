@@ -607,6 +607,7 @@ def test_a_command_is_judged_by_its_exit_code(code: int | None, failure: str | N
     assert getattr(decision.event, "failure", None) == failure
     assert isinstance(decision.event, ev.StepDone) == (failure is None)
     assert failure is None or "last words" in decision.event.message  # type: ignore[union-attr]
+    assert code != -9 or "was ended by SIGKILL" in decision.event.message  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("repeatable", "kind"), [(False, ev.StepFailed), (True, ev.IntentVoid)])

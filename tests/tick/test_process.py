@@ -75,7 +75,7 @@ def test_what_cannot_run_says_so_by_its_exit_code(command: tuple[str, ...] | str
 def test_a_directory_that_is_not_there_is_said() -> None:
     ended = run(("true",), "/nowhere/at/all", 10, {}, ())
     assert ended.exit_code == 127
-    assert "No such file" in ended.output
+    assert ended.output == "the directory /nowhere/at/all: No such file or directory"
 
 
 def test_sigterm_of_the_agent_ends_the_command_within_two_seconds(tmp_path: Path) -> None:

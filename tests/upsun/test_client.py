@@ -326,6 +326,9 @@ def test_addresses_come_from_options_then_variables_then_the_platform(
         "https://x?key=value",
         "https://x/api?",
         "https://x/#part",
+        "https://256.1.1.1",
+        "https://[v1.x]",
+        f"https://{'a.' * 200}example",
     ],
 )
 def test_what_is_no_address_is_refused_without_its_password(address: str) -> None:

@@ -89,6 +89,9 @@ ODD = [
     "http://pröxy:3128",
     "http://a\\b:3128",
     "DIRECT\n;PROXY",
+    "http://256.1.1.1:3128",
+    "http://[v1.x]:3128",
+    f"http://{'a.' * 200}example:3128",
 ]
 
 
@@ -281,6 +284,8 @@ EXCEPT: list[tuple[str, str, bool]] = [
     ("api.upsun.com:80", "https://api.upsun.com", False),
     ("http://127.0.0.1", "http://127.0.0.1", True),
     ("https://127.0.0.1", "http://127.0.0.1", False),
+    ("http://127.0.0.1:8080/", "http://127.0.0.1:8080", True),
+    ("http://[::1]:8080/", "http://[::1]:8080", True),
     ("a, b ,127.0.0.1", "http://127.0.0.1", True),
     ("a b 127.0.0.1", "http://127.0.0.1", True),
     ("foo:abc,127.0.0.1", "http://127.0.0.1", True),
@@ -350,6 +355,8 @@ def spoiled(place: Path, how: str) -> str:
     elif how == "a folder of others":
         path.mkdir()
         (path / "README").write_text("nothing")
+    elif how == "a pipe":
+        os.mkfifo(path)
     elif how == "below a file":
         path.write_bytes(b"")
         path = path / "x"
@@ -358,7 +365,7 @@ def spoiled(place: Path, how: str) -> str:
     return str(path)
 
 
-HOW = ["missing", "empty", "garbage", "a folder", "a folder of others", "below a file", "too long"]
+HOW = ["missing", "empty", "garbage", "a folder", "a folder of others", "a pipe", "below a file", "too long"]
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
