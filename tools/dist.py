@@ -28,6 +28,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 EPOCH = 315532800
 RELEASES = "https://github.com/upsun-agent/upsun-agent/releases/download"
 BEGIN, END = "<!-- install: begin -->", "<!-- install: end -->"
+#: What UPSUN_AGENT_EXTRA can be, each with its requirements beside those of the agent itself.
+EXTRAS = ("otel", "shared", "simulator", "socks")
 #: What the archive holds, each a file or a folder. Not the README: it holds the hash that this archive leads to.
 ARCHIVED = (
     "LICENSE",
@@ -35,10 +37,8 @@ ARCHIVED = (
     "hooks/build.sh",
     "hooks/environment.sh",
     "requirements/installer.txt",
-    *(f"requirements/{name}.txt" for name in ("otel", "runtime", "shared", "simulator")),
+    *(f"requirements/{name}.txt" for name in ("runtime", *EXTRAS)),
 )
-#: What UPSUN_AGENT_EXTRA can be, each with its requirements beside those of the agent itself.
-EXTRAS = ("otel", "shared", "simulator", "socks")
 #: What hatchling reads to build the wheel.
 PACKAGED = ("LICENSE", "README.md", "agent", "pyproject.toml")
 MINORS = ("3.11", "3.12", "3.13", "3.14")
