@@ -384,8 +384,8 @@ BUGS = (
     Bug(
         "a failure that was seen once begins the rollback",
         "agent/engine/recheck.py",
-        "    return RECHECK_PAUSE if ended or _rolls_back(run, step, event, kinds) else None",
-        "    return RECHECK_PAUSE if decision.doubtful else None",
+        "    return RECHECK_PAUSE if _rolls_back(run, step, event, kinds) else None",
+        "    return RECHECK_PAUSE if _rolls_back(run, step, event, kinds) and decision.doubtful else None",
         ("tests/engine/test_pipelines.py",),
     ),
     Bug(
