@@ -858,13 +858,6 @@ BUGS = (
         suite=("tests/faults/test_overtaken.py",),
     ),
     Bug(
-        "one look: an activity that says failure once has failed",
-        "agent/engine/recheck.py",
-        "RECHECK_PAUSE if ended or _rolls_back(",
-        "RECHECK_PAUSE if _rolls_back(",
-        suite=("tests/engine/test_decide_endings.py",),
-    ),
-    Bug(
         "lists: a page of one moment is the last one",
         "agent/upsun/listing.py",
         "        count = count if fresh else largest\n",

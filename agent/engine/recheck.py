@@ -80,8 +80,7 @@ def _pause(run: Run, step: Step, decision: Record, kinds: Mapping[str, StepKind]
         return DOUBT_SETTLE
     if kind is not None and kind.way == "look" and step.retries:
         return None  # it was looked at more than once already
-    ended = kind is not None and kind.way == "request" and step.phase == "accepted"
-    return RECHECK_PAUSE if ended or _rolls_back(run, step, event, kinds) else None
+    return RECHECK_PAUSE if _rolls_back(run, step, event, kinds) else None
 
 
 def _rolls_back(run: Run, step: Step, event: ev.StepFailed, kinds: Mapping[str, StepKind]) -> bool:

@@ -20,7 +20,6 @@ from worlds import (
     next_for,
     run,
     seen,
-    settle,
 )
 
 from agent.engine import events as ev
@@ -58,7 +57,7 @@ def judged(
         (LookAtEnvironment(), live),
         (PUSHES, listed(push)),
     )
-    decision, _ = settle(UPDATING, answers, at(30))
+    decision = decide(UPDATING, at(30), answers, KINDS)
     assert isinstance(decision, Record)
     return decision.event
 

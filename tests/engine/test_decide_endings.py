@@ -172,23 +172,6 @@ def test_an_activity_that_succeeded_is_judged_by_its_kind() -> None:
     assert failure_of(concluded(ENDED, activity(), backup(restorable=False))).failure == "proof-failed"
 
 
-@pytest.mark.parametrize("shown", [{"result": "failure"}, {"state": "cancelled", "result": None}], ids=str)
-def test_an_activity_that_says_failure_for_one_look_and_then_success_did_not_fail(shown: dict[str, Any]) -> None:
-    both = LookAtActivities(types=(BACKUP_TYPE,), since=at(0, -10))
-    mine = seen((LookAtActivity("act1"), activity(**shown)), (both, listed(activity(**shown))))
-    first = decide(ENDED, at(9), mine, KINDS)
-    assert isinstance(first, Record)
-    assert isinstance(first.event, RecheckPlanned)
-    again = apply(ENDED, first.event)
-    assert isinstance(decide(again, at(9, 59), mine, KINDS), Wait)
-    well = next_for(again, activity(), backup(), now=at(10))
-    assert isinstance(well, Record)
-    assert isinstance(well.event, StepDone)
-    last = decide(again, at(10), mine, KINDS)
-    assert isinstance(last, Record)
-    assert isinstance(last.event, StepFailed)
-
-
 def test_a_verdict_that_is_still_out_is_waited_for() -> None:
     of = run(*PROVED, intended(1), accepted(1), ended(1))
     operation = activity(UPDATE_TYPE)
