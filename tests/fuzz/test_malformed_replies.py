@@ -25,7 +25,7 @@ STORIES: dict[str, tuple[tuple[str, ...], int]] = {
     "update request lost": (("POST */source-operation cut-before",), 23),
 }
 #: Nights whose backup is no good: whatever else is wrong, no update may follow.
-BAD_BACKUPS = {"backup-unrestorable": 5, "backup-missing": 14, "backup-fails": 5}
+BAD_BACKUPS = {"backup-unrestorable": 12, "backup-missing": 14, "backup-fails": 5}
 
 #: Fields that decisions rest on, by their last key.
 WORDS = """

@@ -121,6 +121,8 @@ def test_a_role_taken_away_between_the_steps_stops_the_update(stage: Stage) -> N
     stage.simulator.change(role="viewer")
     stage.later(minutes=5)
     assert stage.tick().exit_code() == 77
+    assert stage.run().closed is None  # it is read again for a quarter of an hour
+    assert stage.later(minutes=16).tick().exit_code() == 77
     closed = stage.run().closed
     assert closed is not None
     assert closed.failure == "permission"

@@ -233,7 +233,7 @@ def test_the_tick_of_a_cron_speaks_socks_too(misbehaving: Build, tmp_path: Path)
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert "socksio" not in done.stderr
     assert proxy.connections >= 1, done.stderr
