@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from agent.cli.streams import complain, give_up, prepare_streams
+from agent.cli.streams import complain, give_up, is_given_up, prepare_streams
 from agent.engine.run import InconsistentEvents
 from agent.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AgentError, Bug
 from agent.journal.codec import EventUnreadable
@@ -84,7 +84,7 @@ def _refuse(error: AgentError, *, wants_json: bool, clean: Callable[[str], str])
     message, remedy = clean(str(error)), clean(error.remedy)
     parts = [part for text in (f"upsun-agent: {message}", remedy) if text for part in text.split("\n")]
     complaint = "\n  ".join(_fitting(parts))
-    if wants_json:
+    if wants_json and not is_given_up(sys.stdout):
         body = {"kind": error.word(), "message": message, "remedy": remedy, "exit_code": error.exit_code}
         from agent.cli.terminal import Terminal  # noqa: PLC0415  late: a tick of a cron prints nothing
 

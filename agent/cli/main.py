@@ -66,9 +66,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting, so that --json and exit codes hold for usage errors too."""
-        close = [_close(word, _options(self)) for word in message.removeprefix(UNKNOWN).split()]
-        meant = next((each for each in close if each), "") if message.startswith(UNKNOWN) else ""
-        raise UsageError(message, remedy=f"{meant}see: {self.prog} --help")
+        raise UsageError(message, remedy=f"see: {self.prog} --help")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the arguments; an option that the command does not have is told with those that it has."""
+        options, left = self.parse_known_args(args, namespace)
+        if left:
+            words = list(args or ())
+            known = [name for name in commands(self) if words[: name.count(" ") + 1] == name.split()]
+            parser = commands(self)[known[0]] if known else self
+            close = [_close(word, _options(parser), 0.75) for word in left]
+            meant = next((each for each in close if each), "")
+            raise UsageError(f"{UNKNOWN}{' '.join(left)}", remedy=f"{meant}see: {parser.prog} --help")
+        return options
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Refuse a command that there is none of, with the one that may be meant."""
@@ -130,18 +140,17 @@ def _names(families: Iterable[Any]) -> list[str]:
     return list(commands.choices)
 
 
-def _close(word: str, known: Iterable[str]) -> str:
+def _close(word: str, known: Iterable[str], least: float = 0.6) -> str:
     """A hint at what may be meant; nothing where nothing is close."""
     from difflib import get_close_matches  # noqa: PLC0415  late: only who is mistaken needs it
 
-    found = get_close_matches(word.partition("=")[0], list(known), 1, 0.6)
+    found = get_close_matches(word.partition("=")[0], list(known), 1, least)
     return f"did you mean '{found[0]}'? " if found else ""
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:
-    """Every option of the parser and of its commands."""
-    each = (parser, *commands(parser).values())
-    return {name for one in each for action in one._actions for name in action.option_strings}  # noqa: SLF001  as above
+    """Every option of the parser."""
+    return {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001  as above
 
 
 def build() -> Parser:

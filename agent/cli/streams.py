@@ -93,8 +93,17 @@ class Patient(io.RawIOBase):
         return os.isatty(self._number)
 
 
+_GIVEN_UP: set[int] = set()
+
+
+def is_given_up(stream: TextIO) -> bool:
+    """Return whether what is written to the stream goes nowhere since it failed."""
+    return id(stream) in _GIVEN_UP
+
+
 def give_up(stream: TextIO) -> None:
     """Let what the stream still holds go nowhere, or the end of the process fails on it once more."""
+    _GIVEN_UP.add(id(stream))
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -10,6 +10,8 @@ from agent.errors import EXIT_OK
 from agent.site import at_work
 from agent.suspension import resume, suspend, suspension
 
+BY_HAND = "paused by hand"
+
 
 def add(commands: Any, shared: ArgumentParser) -> None:
     """Add the family's commands."""
@@ -21,7 +23,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "goes on, and `run JOB` still works.",
     )
     pause.add_argument("job", metavar="JOB", help="the job's name in the job file")
-    pause.add_argument("--reason", metavar="TEXT", default="paused by hand", help="why, for those who ask later")
+    pause.add_argument("--reason", metavar="TEXT", default=BY_HAND, help="why, for those who ask later")
     pause.set_defaults(run=_pause)
     again = commands.add_parser(
         "resume",
@@ -38,7 +40,7 @@ def _pause(context: Context) -> int:
     with at_work(site) as desk:
         before = suspension(desk.journal, job.name)
         if before is None:
-            suspend(desk.journal, job.name, context.options.reason, context.clock.now())
+            suspend(desk.journal, job.name, context.options.reason.strip() or BY_HAND, context.clock.now())
         held = suspension(desk.journal, job.name)
     kept = f" ({job.name} was held back already: nothing was changed, and the first reason stays)" if before else ""
     _say(context, job.name, held, note=kept)

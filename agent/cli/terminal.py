@@ -48,7 +48,9 @@ def _put(text: str, *, as_file: bool = False) -> None:
         raise
     except OSError as error:
         give_up(sys.stdout)
-        remedy = "have its reader read on" if isinstance(error, TimeoutError) else "free its disk"
+        remedy = (
+            "have its reader read on" if isinstance(error, TimeoutError) else "free space there"
+        )
         raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy=remedy) from error
 
 

@@ -73,7 +73,7 @@ def test_help_and_version_are_words_too(app: App) -> None:
         (["setup", "machineuser", "a@example.com"], "'machine-user'"),
         (["notify", "lst"], "'list'"),
         (["run", "hand", "--wiat"], "'--wait'"),
-        (["run", "hand", "--dryrun"], "'--dry-run'"),
+        (["setup", "token", "--dryrun"], "'--dry-run'"),
         (["setup", "token", "--rotat=true"], "'--rotate'"),
         (["help", "staus"], "'status'"),
     ],
@@ -83,6 +83,18 @@ def test_what_may_be_meant_is_said(app: App, arguments: list[str], meant: str) -
     assert said.code == 64
     assert f"did you mean {meant}?" in said.err
     assert len(said.err.splitlines()) <= 3, "the whole list is left out where one is near"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["history", "--job", "hand"], ["report", "--output", "x"], ["setup", "token", "--email", "x"], ["status", "-x"]],
+)
+def test_an_option_that_another_command_has_is_not_offered(app: App, arguments: list[str]) -> None:
+    said = app.call(*arguments)
+    assert said.code == 64
+    assert "did you mean" not in said.err
+    words = " ".join(word for word in arguments[:2] if word.isalpha())
+    assert f"see: upsun-agent {words} --help" in said.err
 
 
 def test_where_nothing_is_near_the_commands_are_listed(app: App) -> None:

@@ -43,6 +43,13 @@ def test_a_stream_that_takes_nothing_leads_to_a_named_end(app: App, line: str, c
     assert shell(app, line).code == code
 
 
+@pytest.mark.parametrize("command", ["validate", "validate --json", "status", "status --json", "--help"])
+def test_output_that_cannot_be_written_is_said_on_the_other_stream(app: App, command: str) -> None:
+    said = shell(app, f"AGENT {command} >/dev/full")
+    assert said.code == 73
+    assert said.err.startswith("upsun-agent: the output cannot be written: ")
+
+
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", ">&- 2>&- <&-", "2>&1 | true"])
 def test_a_log_that_cannot_be_written_does_not_stop_a_tick(app: App, where: str) -> None:
     app.make_due()

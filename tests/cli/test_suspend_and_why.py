@@ -63,6 +63,7 @@ def test_a_paused_job_is_shown_as_suspended_until_it_is_resumed(app: Path) -> No
     assert json.loads(agent(app, "resume", "nightly", "--json").stdout) == {"job": "nightly", "suspended": None}
     assert "it was not held back" in agent(app, "resume", "nightly").stdout
     assert "suspended" not in agent(app, "status").stdout
+    assert "UTC: paused by hand; upsun" in agent(app, "pause", "nightly", "--reason", " ").stdout, "no reason is given"
 
 
 def test_pausing_a_job_that_is_not_there_is_refused(app: Path) -> None:
