@@ -871,6 +871,48 @@ BUGS = (
         "oldest",
         suite=("tests/upsun/test_listing.py",),
     ),
+    Bug(
+        "the error document of another service is taken for the API's",
+        "agent/upsun/answers.py",
+        "    if OF_OTHERS & data.keys() or any(",
+        "    if any(",
+        suite=("tests/upsun/test_answers.py::test_the_error_document_of_another_service_is_not_the_apis",),
+    ),
+    Bug(
+        "a secret in base64 is not looked for across the ends of lines",
+        "agent/spelling.py",
+        "    joined = layer.without(_WRAPPED) if layer is not None else None\n",
+        "    joined = None\n",
+        suite=("tests/logs/test_secrets_and_innocents.py::test_a_long_secret_in_base64_on_lines_is_hidden",),
+    ),
+    Bug(
+        "a reader of pieces holds back every interrupted escape sequence",
+        "agent/escapes.py",
+        "outer < 0 or at - outer >= OPEN_MOST else outer",
+        "outer < 0 else outer",
+        suite=("tests/logs/test_escapes.py::test_a_megabyte_in_pieces_takes_time_in_proportion",),
+    ),
+    Bug(
+        "the address of a page is not looked at by validate",
+        "agent/config/where.py",
+        'password", 2000, page_fault)',
+        'password", 2000)',
+        suite=("tests/config/test_names.py",),
+    ),
+    Bug(
+        "an address that no host can have is a proxy",
+        "agent/upsun/network.py",
+        '        ip_address(host.partition("%")[0])\n    except ValueError:\n        return False\n',
+        '        ip_address(host.partition("%")[0])\n    except ValueError:\n        return True\n',
+        suite=("tests/upsun/test_network.py",),
+    ),
+    Bug(
+        "with --json nothing is said where standard output is full",
+        "agent/cli/boundary.py",
+        "    if wants_json and not is_given_up(sys.stdout):\n",
+        "    if wants_json:\n",
+        suite=("tests/cli/test_streams.py::test_output_that_cannot_be_written_is_said_on_the_other_stream",),
+    ),
     *(Bug(*each) for each in COMMAND_BUGS),
 )
 

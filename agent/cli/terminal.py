@@ -48,9 +48,7 @@ def _put(text: str, *, as_file: bool = False) -> None:
         raise
     except OSError as error:
         give_up(sys.stdout)
-        remedy = (
-            "have its reader read on" if isinstance(error, TimeoutError) else "free space there"
-        )
+        remedy = "have its reader read on" if isinstance(error, TimeoutError) else "free space there"
         raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy=remedy) from error
 
 

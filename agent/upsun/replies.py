@@ -16,6 +16,8 @@ from agent.upsun.transport import Reply
 
 #: Moments outside these years are no moments: zero values of other languages, and dates that arithmetic overflows on.
 YEAR_LEAST, YEAR_MOST = 1970, 9000
+#: What helps where an answer of success is no JSON.
+NO_JSON = "a proxy or a sign-in page may answer instead of the API: check the network's settings, then try again"
 
 
 class TooLarge(BadReply):
@@ -30,7 +32,7 @@ def document(reply: Reply, what: str) -> Any:
         value = json.loads(reply.body, parse_constant=_no_constant, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else _shown(error)
-        raise BadReply(f"{what}: the answer is no JSON ({reason})") from None
+        raise BadReply(f"{what}: the answer is no JSON ({reason})", remedy=NO_JSON) from None
     if _depth(value) > JSON_DEPTH_MOST:
         raise BadReply(f"{what}: the answer is nested deeper than {JSON_DEPTH_MOST}")
     return value

@@ -157,6 +157,13 @@ def test_no_read_takes_a_gateways_answer_for_the_apis(
     assert caught.value.exit_code == 65
 
 
+def test_a_page_of_success_has_a_remedy(client_of: Callable[..., tuple[Client, Misbehaving]]) -> None:
+    client, _ = client_of(answer("200 OK", HTML, "Content-Type: text/html"))
+    with pytest.raises(BadReply, match="no JSON") as caught:
+        client.project(PROJECT)
+    assert "sign-in page" in caught.value.remedy
+
+
 @pytest.mark.parametrize("name", OF_OTHERS)
 def test_the_error_document_of_another_service_is_not_the_apis(name: str) -> None:
     status, body = OF_OTHERS[name]
