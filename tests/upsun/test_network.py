@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import os
+import select
 import ssl
 import subprocess
 import sys
@@ -210,11 +211,9 @@ def test_socks_is_spoken_where_its_package_is_installed(misbehaving: Build, monk
 
 
 def test_the_tick_of_a_cron_speaks_socks_too(misbehaving: Build, tmp_path: Path) -> None:
-    server, proxy = misbehaving(ok), misbehaving(_socks, eager=True)
+    server, proxy = misbehaving(_refuse_the_token), misbehaving(_socks, eager=True)
     config = tmp_path / "agent.toml"
-    config.write_text(
-        f'[agent]\nstate = "{tmp_path}"\n[jobs.n]\nschedule = "* * * * *"\nsteps = [{{ backup = {{}} }}]\n'
-    )
+    config.write_text('[jobs.n]\nschedule = "* * * * *"\nsteps = [{ backup = {} }]\n')
     done = subprocess.run(
         [sys.executable, "-m", "agent", "tick"],
         cwd=tmp_path,
@@ -222,6 +221,7 @@ def test_the_tick_of_a_cron_speaks_socks_too(misbehaving: Build, tmp_path: Path)
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "UPSUN_AGENT_CONFIG": str(config),
+            "UPSUN_AGENT_STATE": str(tmp_path / "state"),
             "UPSUN_CLI_TOKEN": "canary-api-token",
             "UPSUN_CLI_API_URL": server.url,
             "UPSUN_CLI_AUTH_URL": server.url,
@@ -233,11 +233,17 @@ def test_the_tick_of_a_cron_speaks_socks_too(misbehaving: Build, tmp_path: Path)
         check=False,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=120,
     )
-    assert "socksio" not in done.stderr
+    assert done.returncode == 77, done.stderr
+    assert "API token" in done.stderr
     assert proxy.connections >= 1, done.stderr
     assert server.connections >= 1, done.stderr
+
+
+def _refuse_the_token(connection: Any, _: Misbehaving) -> None:
+    """Answer as the token endpoint does to a revoked token: nothing is tried again, so the tick ends at once."""
+    connection.sendall(answer("400 Bad Request", b'{"error": "invalid_grant"}', "Content-Type: application/json"))
 
 
 def _socks(connection: Any, _: Misbehaving) -> None:
@@ -249,8 +255,13 @@ def _socks(connection: Any, _: Misbehaving) -> None:
     where = (socket.inet_ntoa(wanted[4:8]), int.from_bytes(wanted[8:10], "big"))
     with socket.create_connection(where) as upstream:
         connection.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
-        upstream.sendall(connection.recv(65536))
-        connection.sendall(upstream.recv(65536))
+        others = {connection: upstream, upstream: connection}
+        while True:
+            for ready in select.select([*others], [], [])[0]:
+                piece = ready.recv(65536)
+                if not piece:
+                    return
+                others[ready].sendall(piece)
 
 
 # --- hosts without a proxy -----------------------------------------------------------------------------------------
