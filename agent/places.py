@@ -39,7 +39,7 @@ def state_directory(environ: Mapping[str, str], setting: str | None, owner: str)
         return named
     if environ.get("PLATFORM_APP_DIR"):
         return f"{environ['PLATFORM_APP_DIR']}/var/agent"
-    base = environ.get("XDG_STATE_HOME") or f"{environ.get('HOME') or '/tmp'}/.local/state"  # noqa: S108  last resort
+    base = environ.get("XDG_STATE_HOME") or f"{environ.get('HOME') or '/tmp'}/.local/state"  # noqa: S108  last resort  # nosec B108
     return f"{base}/upsun-agent/{owner}"
 
 

@@ -132,7 +132,7 @@ def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], N
     Raises:
         ConfigInvalid: the job has no schedule, so that days mean nothing to it.
     """
-    dice = random.Random(seed)  # noqa: S311  a seeded season, no secret
+    dice = random.Random(seed)  # noqa: S311  a seeded season, no secret  # nosec B311
     season, log = Season(), io.StringIO()
     with TemporaryDirectory(prefix="upsun-agent-season-") as directory:
         site = rehearsal.site(directory, log, None)

@@ -62,7 +62,7 @@ def play(scene: Scene, official: Official | None, shared: dict[str, SharedIdle],
             cases["run"] = scene.both_requests
         if official is not None and number % OFFICIAL_EVERY == 0:
             cases |= {"daily": official.daily, "warm": official.warm}
-        order = random.sample(sorted(cases), len(cases))
+        order = random.sample(sorted(cases), len(cases))  # an order of measurements  # nosec B311
         costs = {name: cases[name]() for name in order}
         if number >= 0:
             found.append(costs)

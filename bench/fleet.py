@@ -74,14 +74,14 @@ def fill(server: Postgres, environments: int) -> None:
     digest = digest_here()
     event = json.dumps({"at": "2026-01-01T00:00:00+00:00", "message": "x" * 300})
     server.execute(
-        "INSERT INTO upsun_agent.journals (project, environment, app, begun_at)"  # noqa: S608  numbers of ours
+        "INSERT INTO upsun_agent.journals (project, environment, app, begun_at)"  # noqa: S608  numbers of ours  # nosec B608
         f" SELECT 'p' || n, 'main', 'app', 0 FROM generate_series(1, {environments}) n",
-        "INSERT INTO upsun_agent.glances (journal, digest, next_due, last_tick)"  # noqa: S608  same
+        "INSERT INTO upsun_agent.glances (journal, digest, next_due, last_tick)"  # noqa: S608  same  # nosec B608
         f" SELECT id, '{digest}', {FAR}, 0 FROM upsun_agent.journals WHERE project <> 'none'",
-        "INSERT INTO upsun_agent.runs (journal, run, job, slot, due_at, opened_at, closed_at, outcome)"  # noqa: S608  same
+        "INSERT INTO upsun_agent.runs (journal, run, job, slot, due_at, opened_at, closed_at, outcome)"  # noqa: S608  same  # nosec B608
         f" SELECT id, 'nightly@' || n, 'nightly', n, n, n, n, 'succeeded'"
         f" FROM upsun_agent.journals, generate_series(1, {HISTORY}) n WHERE project <> 'none'",
-        "INSERT INTO upsun_agent.events (journal, run, kind, data, fence)"  # noqa: S608  same
+        "INSERT INTO upsun_agent.events (journal, run, kind, data, fence)"  # noqa: S608  same  # nosec B608
         f" SELECT id, 'nightly@' || n, 'warned', '{event}', 1 FROM upsun_agent.journals,"
         f" generate_series(1, {HISTORY}) n, generate_series(1, {EVENTS}) WHERE project <> 'none'",
         "VACUUM ANALYZE",
@@ -143,7 +143,7 @@ def due_tick(place: ServerPlace, number: int) -> None:
 def work(arguments: tuple[str, int, float, float, int]) -> Ticks:
     """One process's share of the ticks: at moments by chance at that rate, or as fast as it goes where that is 0."""
     url, environments, rate, seconds, seed = arguments
-    dice, place = random.Random(seed), ServerPlace.of(PLACE, {VARIABLE: url})  # noqa: S311  a seeded simulation
+    dice, place = random.Random(seed), ServerPlace.of(PLACE, {VARIABLE: url})  # noqa: S311  a seeded simulation  # nosec B311
     idle: list[float] = []
     due: list[float] = []
     failed = 0

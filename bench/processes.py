@@ -58,7 +58,7 @@ class Spawner:
             raise Failed("the helper has no pipes")
         marshal.dump((list(command), dict(variables), str(directory), str(self._log)), into)
         into.flush()
-        code, wall, cpu, memory = marshal.load(out)  # noqa: S302  from our own helper
+        code, wall, cpu, memory = marshal.load(out)  # noqa: S302  from our own helper  # nosec B302
         if code:
             said = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
             raise Failed(f"{Path(command[0]).name} {' '.join(command[1:])[:100]} ended with {code}:\n{said}")

@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SHELL = shutil.which("dash") or "/bin/sh"
 PROJECT, ENVIRONMENT, APP, TYPE = "abcdefgh1234z", "main", "app", "production"
 IDENTITY = (PROJECT, ENVIRONMENT, APP)
-TOKEN = "bench-token-of-the-simulator"  # noqa: S105  worth nothing
+TOKEN = "bench-token-of-the-simulator"  # noqa: S105  worth nothing  # nosec B105
 JOBS, EVENTS = 1000, 100_000
 #: Both requests fit into one tick: the backup is there at once, the update takes its time.
 NIGHT = Scenario(token=TOKEN, backup_seconds=0)

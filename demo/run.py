@@ -20,7 +20,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHELL = shutil.which("dash") or "/bin/sh"
-TOKEN = "demo-token-that-no-output-shows"  # noqa: S105  the simulator's, worth nothing
+TOKEN = "demo-token-that-no-output-shows"  # noqa: S105  the simulator's, worth nothing  # nosec B105
 TICKS_MOST = 40
 #: One for each story, so that the activities and backups of the one have other ids than those of the other.
 PROJECTS = ("abcdefgh1234z", "bcdefghi2345y")

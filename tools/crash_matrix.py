@@ -47,7 +47,7 @@ WAYS = ("KILL", "ENOSPC", "EIO", "EACCES")
 NAMED = frozenset({0, 1, 65, 69, 73, 75, 77, 78})
 HANGS = -1000
 #: In memory where there is such: kills lose no unsynced write either way, and every event is synced.
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  fresh directories are made in it
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  fresh directories are made in it  # nosec B108
 TICKS_MOST = 24
 STEP_SECONDS = 170.0  # the platform's clock moves on this far between ticks: past the time an answer may be open
 
@@ -392,7 +392,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="write docs/crash-matrix.md")
     options = parser.parse_args()
-    dice = random.Random(options.seed)  # noqa: S311  a seeded sample, no secret
+    dice = random.Random(options.seed)  # noqa: S311  a seeded sample, no secret  # nosec B311
     with tempfile.TemporaryDirectory(prefix="crash-matrix-", dir=MEMORY) as directory:
         root = Path(directory) / "template"
         root.mkdir()

@@ -60,7 +60,7 @@ class Server(ABC):
         self.durable = durable
         self.directory = Path(tempfile.mkdtemp(prefix="upsun-agent-database-"))
         self.log = self.directory / "log"
-        self.password = "canary-database-password-1!@/#%"  # noqa: S105  made up: it has to survive every quoting
+        self.password = "canary-database-password-1!@/#%"  # noqa: S105  made up: it has to survive every quoting  # nosec B105
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._certificate()
@@ -149,7 +149,7 @@ class Server(ABC):
     @property
     def pid(self) -> int:
         """The process id of the server's first process."""
-        assert self._process is not None  # noqa: S101  a mistake of the caller
+        assert self._process is not None  # noqa: S101  a mistake of the caller  # nosec B101
         return self._process.pid
 
     # --- use --------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Server(ABC):
     def rows(self, database: str = DATABASE) -> str:
         """All rows of all tables of the database, one a line."""
         tables = self.execute(self.tables, database=database).splitlines()
-        return self.execute(*(f"SELECT * FROM {name}" for name in tables), database=database)  # noqa: S608  its own names
+        return self.execute(*(f"SELECT * FROM {name}" for name in tables), database=database)  # noqa: S608  its own names  # nosec B608
 
     #: The statement that gives the names of all tables.
     tables = "SHOW TABLES"
@@ -317,7 +317,7 @@ class Postgres(Server):
 
     def copy_database(self, source: str, target: str) -> None:
         """Let the target be what the source is now, as a backup or its restore does."""
-        end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{source}'"  # noqa: S608  ours
+        end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{source}'"  # noqa: S608  ours  # nosec B608
         drop = f"DROP DATABASE IF EXISTS {target} WITH (FORCE)"
         self.execute(end, drop, f"CREATE DATABASE {target} TEMPLATE {source} OWNER {OWNER}")
 
@@ -377,7 +377,7 @@ class MariaDb(Server):
         self.fresh_database(target)
         tables = self.execute("SHOW TABLES", database=source).splitlines()
         for table in tables:
-            copy = f"INSERT INTO {target}.{table} SELECT * FROM {source}.{table}"  # noqa: S608  names of ours
+            copy = f"INSERT INTO {target}.{table} SELECT * FROM {source}.{table}"  # noqa: S608  names of ours  # nosec B608
             self.execute(f"CREATE TABLE {target}.{table} LIKE {source}.{table}", copy)
 
 

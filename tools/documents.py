@@ -191,7 +191,7 @@ DOCUMENTS: dict[str, Schema] = {
         written=BOOLEAN,
         exit_code=EXIT_CODE,
     ),
-    "completion": shape("", shell=TEXT, script=TEXT),
+    "completion": shape("", shell=TEXT, script=TEXT),  # no process is started  # nosec B604
     "pause": shape("", job=TEXT, suspended=maybe(TEXT)),
     "resume": shape("", job=TEXT, suspended={"type": "null"}),
     "validate": {

@@ -166,4 +166,4 @@ def _exec(context: Context) -> int:
     path = shutil.which(command[0], path=kept.get("PATH"))
     if path is None:
         raise ConfigInvalid(f"there is no command '{command[0]}' here", remedy="install it, or name it with its path")
-    os.execve(path, command, {**kept, **variables(whole)})  # noqa: S606  no shell, that is the point
+    os.execve(path, command, {**kept, **variables(whole)})  # noqa: S606  no shell, that is the point  # nosec B606

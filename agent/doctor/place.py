@@ -178,7 +178,7 @@ def _own(directory: str, anew: str, now: datetime) -> Finding:
 
 
 def _temporary(environ: Mapping[str, str]) -> str:
-    return environ.get("TMPDIR") or "/tmp"  # noqa: S108  nothing is written there: tempfile would try it out
+    return environ.get("TMPDIR") or "/tmp"  # noqa: S108  nothing is written there: tempfile would try it out  # nosec B108
 
 
 def _writable(path: str) -> bool:

@@ -180,7 +180,7 @@ class SqliteJournal:
         """Runs, newest first (open ones oldest first)."""
         ordered = "ASC" if open_only else "DESC"
         query = (  # the interpolated word is one of two of ours
-            "SELECT run, job, slot, due_at, opened_at, closed_at, outcome FROM runs"  # noqa: S608  see above
+            "SELECT run, job, slot, due_at, opened_at, closed_at, outcome FROM runs"  # noqa: S608  see above  # nosec B608
             " WHERE (?1 = 0 OR outcome IS NULL) AND (?2 IS NULL OR job = ?2)"
             f" ORDER BY opened_at {ordered}, rowid {ordered} LIMIT ?3"
         )
@@ -206,7 +206,7 @@ class SqliteJournal:
         A run in flight is never forgotten, and so many at once that it takes long neither: the next call goes on.
         """
         doomed = (
-            f"SELECT run, job, outcome, {MILLISECONDS['sqlite']}, CAST(opened_at AS REAL) FROM runs"  # noqa: S608  ours
+            f"SELECT run, job, outcome, {MILLISECONDS['sqlite']}, CAST(opened_at AS REAL) FROM runs"  # noqa: S608  ours  # nosec B608
             " WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
             " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
         )
@@ -222,7 +222,7 @@ class SqliteJournal:
     def tallies(self) -> Sequence[Tally]:
         """How many runs of each job ended how, forgotten ones included; by job and outcome."""
         query = (
-            f"SELECT job, CAST(outcome AS TEXT), count(*), total({MILLISECONDS['sqlite']}),"  # noqa: S608  ours
+            f"SELECT job, CAST(outcome AS TEXT), count(*), total({MILLISECONDS['sqlite']}),"  # noqa: S608  ours  # nosec B608
             " CAST(min(opened_at) AS REAL)"
             " FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
         )
@@ -232,7 +232,7 @@ class SqliteJournal:
 
     def _forget(self, runs: Sequence[str]) -> None:
         for table in ("events", "activities", "runs"):
-            self._db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608  three of ours
+            self._db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608  three of ours  # nosec B608
 
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""

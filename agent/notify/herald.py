@@ -236,7 +236,7 @@ class Herald:
 
         ``lost`` is what changes too: some of its recipients are given up already.
         """
-        spread = random.random()  # noqa: S311  spreads load, keeps no secret
+        spread = random.random()  # noqa: S311  spreads load, keeps no secret  # nosec B311
         later = outbox.failed(message, reason, self._clock.now(), spread)
         if later is None:
             return self._lose(journal, message, reason, keys)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-SECRET = "<secret>"  # noqa: S105 - what stands in for a secret
+SECRET = "<secret>"  # noqa: S105 - what stands in for a secret  # nosec B105
 # Fields that hold nothing but secrets, whatever their names: passwords by users, a certificate with its key.
 SECRET_GROUPS = ("basic_auth", "ssl")
 SECRET_FIELDS = frozenset(

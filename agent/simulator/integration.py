@@ -23,7 +23,7 @@ GITHUB: dict[str, Any] = {
     "build_draft_pull_requests": True,
     "build_pull_requests_post_merge": False,
     "pull_requests_clone_parent_data": True,
-    "token_type": "classic_personal_token",
+    "token_type": "classic_personal_token",  # the name of a kind, no secret  # nosec B105
 }
 WEBHOOK: dict[str, Any] = {
     "events": ["*"],

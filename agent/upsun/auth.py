@@ -113,7 +113,12 @@ class Auth:
             text = f"{self._variable} holds the token in quotes, which are sent as part of it"
             remedy = "store it again without quotes, and not marked as JSON: upsun-agent setup token"
             raise TokenRefused(text, remedy=remedy)
-        form = {"client_id": "upsun-cli", "client_secret": "", "grant_type": "api_token", "api_token": self._token}
+        form = {
+            "client_id": "upsun-cli",
+            "client_secret": "",  # a public client has none  # nosec B105
+            "grant_type": "api_token",
+            "api_token": self._token,
+        }
         reply = self._post(self._url, urlencode(form).encode())
         if reply.status != 200:  # noqa: PLR2004  the one status a token comes with
             raise self._refusal(reply)

@@ -392,7 +392,7 @@ class Client:
             rest = pause(
                 number,
                 wish,
-                random.random(),  # noqa: S311  spreads load, keeps no secret
+                random.random(),  # noqa: S311  spreads load, keeps no secret  # nosec B311
                 first=BACKOFF_FIRST,
                 most=BACKOFF_MOST,
                 wish_most=RETRY_AFTER_MOST,
