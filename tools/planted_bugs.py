@@ -32,16 +32,17 @@ PARTS = (
     "CONTRIBUTING.md",
     "Makefile",
 )
+#: The quick ones first: a run ends with the first test that fails.
 SUITE = (
-    "tests/logs",
-    "tests/engine",
+    "tests/tick",
+    "tests/upsun",
     "tests/config",
     "tests/faults",
-    "tests/upsun",
-    "tests/tick",
     "tests/cli",
     "tests/report",
     "tests/journal",
+    "tests/logs",
+    "tests/engine",
 )
 
 
