@@ -180,7 +180,7 @@ def test_without_a_terminal_nothing_is_changed_unless_yes_is_said(app: App, more
     assert app.simulator.requests == []
 
 
-@pytest.mark.parametrize("fault", ["cut-after", "cut-before", "502", "status-after status=502", "reset-after", "drip"])
+@pytest.mark.parametrize("fault", ["cut-after", "cut-before", "502", "status-after status=502", "reset-after"])
 def test_an_invitation_without_an_answer_is_never_sent_twice(app: App, fault: str) -> None:
     app.simulator.add_fault(f"POST */invitations {fault} x1")
     said = user(app, BOT)

@@ -50,7 +50,14 @@ def neighbours(tmp_path: Path) -> Path:
     return place
 
 
-@pytest.mark.parametrize("name", NAMES)
+#: The names of every day and the hardest ones; with ``UPSUN_SOAK=1`` all of them.
+TRIED = (
+    "plain", "a space", "two percent signs", "a token", "a single quote", "double quotes", "an open bracket",
+    "a backslash and a quote", "a star", "a dollar sign", "not ASCII", "all of it",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES if os.environ.get("UPSUN_SOAK") == "1" else TRIED)
 def test_ssh_git_and_rsync_go_through(desk: Desk, tmp_path: Path, neighbours: Path, name: str) -> None:  # noqa: F811  a fixture
     directory = neighbours / NAMES[name]
     changes = {"UPSUN_AGENT_SSH": str(directory), "TMPDIR": str(tmp_path)}
