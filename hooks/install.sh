@@ -282,14 +282,19 @@ import os, sys, tarfile
 archive, place, top = sys.argv[1:]
 try:
     with tarfile.open(archive, "r:") as tar:
-        seen, left = set(), os.path.getsize(archive)
+        seen, left, end = set(), os.path.getsize(archive), 0
         for member in tar:
             parts = member.name.split("/")
             plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE) and member.sparse is None
-            left -= member.size
+            left, end = left - member.size, member.offset_data + (member.size + 511) // 512 * 512
+            plain = plain and member.size >= 0
             if parts[0] != top or {"", ".", ".."} & set(parts) or not plain or member.name in seen or left < 0:
                 sys.exit(f"{member.name!a} is not a plain file or directory in {top}/")
             seen.add(member.name)
+        with open(archive, "rb") as rest:  # where a header is not valid, some versions of tarfile stop without a word
+            rest.seek(end)
+            if rest.read().strip(b"\0"):
+                sys.exit("it is not an archive to its end")
         if f"{top}/hooks/build.sh" not in seen:
             sys.exit(f"{top}/hooks/build.sh is missing")
         for member in tar.getmembers():
