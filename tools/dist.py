@@ -173,7 +173,7 @@ class Release:
         Nobody else can write into the directory of ``mktemp -d``, so that what is checked is what runs; and no file
         can become larger than 200 blocks of 512 bytes, whatever is served.
         """
-        url = f"{RELEASES}/v{self.version}/install.sh"
+        fetch, url = "curl -q -fsSL --retry 5 --retry-all-errors -m 60", f"{RELEASES}/v{self.version}/install.sh"
         return f"""\
 applications:
   app:
@@ -181,8 +181,7 @@ applications:
     hooks:
       build: |
         set -e
-        upsun_agent=$(mktemp -d)
-        (ulimit -f 200; curl -q -fsSL --retry 5 --retry-all-errors -m 60 -o "$upsun_agent/install.sh" {url})
+        upsun_agent=$(mktemp -d); (ulimit -f 200; {fetch} -o "$upsun_agent/install.sh" {url})
         echo "{_sha256(self.installer())}  $upsun_agent/install.sh" | sha256sum -c -
         sh "$upsun_agent/install.sh"
 """

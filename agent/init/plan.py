@@ -161,8 +161,7 @@ class Planner:
         if not INSTALLS.search(hook):
             return False
         if "/releases/download/" in hook and not all(line in hook for line in self._install):
-            (line, *_) = [each for each in self._install if "/releases/download/" in each] or self._install
-            self._say("the build hook installs another release than this one", f"this one's lines: {line}")
+            self._say("the build hook installs another release than this one", f"this one's lines: {self._install[0]}")
         return True
 
     def _drops_cli(self, hook: str) -> bool:
