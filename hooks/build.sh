@@ -10,7 +10,8 @@
 # runs) into $PLATFORM_APP_DIR/.upsun-agent, checks that the result runs, and says what it sees. A failed or killed
 # install leaves the previous one. It needs python3 3.11 or newer with pip (or uv, or venv, or pip's wheel).
 #
-#   UPSUN_AGENT_TARGET   where to install      (default: $PLATFORM_APP_DIR/.upsun-agent)
+#   UPSUN_AGENT_TARGET   where to install      (default: $PLATFORM_APP_DIR/.upsun-agent): a directory that is empty,
+#                        absent, or an earlier install. Anything else is refused and stays as it is
 #   UPSUN_AGENT_EXTRA    also install what these need, several with commas between: simulator (`simulate`, `rehearse`),
 #                        shared (the state in the project's database), otel (`report --otlp`), socks (a SOCKS proxy)
 #   UPSUN_AGENT_PYTHON   the interpreter       (default: python3)
@@ -23,6 +24,21 @@ archive=${1:-none} # the hash of the archive that this lies in; install.sh gives
 # What is started here never needs the token. A stand-in stays, so that the agent's check can still warn of it.
 [ -z "${UPSUN_CLI_TOKEN:+set}" ] || UPSUN_CLI_TOKEN=hidden-by-the-build-hook
 unset PLATFORMSH_CLI_TOKEN
+# Of the variables of Python, pip and uv only those stay that say where wheels are fetched from, and how.
+for each in $(env | sed -n -e 's/^\(PYTHON[A-Za-z0-9_]*\)=.*/\1/p' -e 's/^\(PIP_[A-Za-z0-9_]*\)=.*/\1/p' \
+    -e 's/^\(UV_[A-Za-z0-9_]*\)=.*/\1/p'); do
+    case $each in
+        PIP_INDEX_URL | PIP_EXTRA_INDEX_URL | PIP_NO_INDEX | PIP_FIND_LINKS | PIP_TRUSTED_HOST | PIP_PROXY) ;;
+        PIP_CERT | PIP_CLIENT_CERT | PIP_TIMEOUT | PIP_DEFAULT_TIMEOUT | PIP_RETRIES) ;;
+        UV_INDEX | UV_INDEX_* | UV_DEFAULT_INDEX | UV_EXTRA_INDEX_URL | UV_NO_INDEX | UV_FIND_LINKS | UV_OFFLINE) ;;
+        UV_INSECURE_HOST | UV_NATIVE_TLS | UV_SYSTEM_CERTS | UV_HTTP_TIMEOUT | UV_HTTP_RETRIES | UV_REQUEST_TIMEOUT) ;;
+        *) unset "$each" ;;
+    esac
+done
+# pip reads no file of settings either. It starts no other Python because of one, as --python in it would make it do.
+export PIP_CONFIG_FILE=/dev/null _PIP_RUNNING_IN_SUBPROCESS=1
+# No file that is written here becomes larger than 100 MB, whatever an index serves.
+ulimit -f 200000 2>/dev/null || :
 
 say() { printf 'upsun-agent: %s\n' "$*"; }
 fail() {
@@ -52,23 +68,115 @@ done
 # --- python ----------------------------------------------------------------------------------------------------
 found=$(command -v "${UPSUN_AGENT_PYTHON:-python3}" 2>/dev/null) ||
     fail "there is no python3 in this image" "composable image: list python@3.13 under stack.runtimes"
-python=$("$found" -c 'import sys; print(sys.executable)') || fail "$found does not start"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+python=$("$found" -IS -c 'import sys; print(sys.executable)') || fail "$found does not start"
+"$python" -IS -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$("$python" -V) is too old, 3.11 is the least" \
         "type: python:3.13, or on a composable image python@3.13 under stack.runtimes"
 minor=$("$python" -IS -c 'import sys; print(sys.version_info.minor)')
 
 # --- install beside the old one, then swap -------------------------------------------------------------------
-mkdir -p -- "$(dirname -- "$target")"
+# What may be replaced or removed, and how. Everything else that is found under these names stays untouched.
+place() { # check TARGET APP (prints it as an absolute path, or why not) | lock TARGET | sweep TARGET
+    "$python" -IS - "$@" <<'PYTHON'
+import fcntl, os, re, shutil, stat, sys, time
+mode, target, *app = sys.argv[1:]
+sys.stdout.reconfigure(errors="surrogateescape")
+
+
+def is_install(path):
+    """Return whether this is a directory that an earlier build made: it says so, and the agent is in it."""
+    try:
+        with open(os.open(path + "/installed", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            told = stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(8) == b"archive "
+    except OSError:
+        return False
+    return told and all(os.path.isfile(f"{path}/{name}") for name in ("bin/upsun-agent", "lib/agent/__init__.py"))
+
+
+def check(target, app):
+    """Print the target as an absolute path, or why something would be lost there and end with 1."""
+    here, app = os.path.realpath(target), os.path.realpath(app)
+    wrong = None
+    if re.search(r"[\0-\x1f\x7f]", here):
+        wrong = "its name holds a control character"
+    elif os.path.commonpath([here, app]) == here:
+        wrong = "the app is in it"
+    elif os.path.islink(target.rstrip("/")) or (os.path.lexists(here) and not os.path.isdir(here)):
+        wrong = "it is not a directory"
+    elif os.path.isdir(here) and os.listdir(here) and not is_install(here):
+        wrong = "it holds something else than an earlier install of the agent"
+    print(wrong or here)
+    sys.exit(wrong is not None)
+
+
+def lock(target):
+    """Lock what the shell has open as 9, for as long as it is open there: one build after the other."""
+    end = time.monotonic() + 900
+    told = False
+    while True:
+        try:
+            return fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                sys.exit(1)
+            if not told:
+                print(f"upsun-agent: another build installs into {target}: waiting for it", flush=True)
+            told = True
+            time.sleep(0.2)
+        except OSError:
+            return None  # a file system without locks
+
+
+def sweep(target):
+    """Remove what a killed install left; where two names cannot be exchanged, put the previous install back."""
+    target = os.path.realpath(target)
+    above, name = os.path.split(target)
+    ours, old = name == ".upsun-agent", target + ".old"
+    if os.path.isdir(old) and not os.path.islink(old) and (ours or is_install(old)):
+        if is_install(target):
+            shutil.rmtree(old, ignore_errors=True)
+        elif not os.path.lexists(target):
+            os.rename(old, target)
+    for each in os.listdir(above):
+        left = os.path.join(above, each)
+        ours_too = re.fullmatch(re.escape(name) + r"\.new-\w{6}", each) and (
+            os.path.isfile(left + "/unfinished") or is_install(left) or (os.path.isdir(left) and not os.listdir(left))
+        )
+        if ours_too or (ours and each.startswith(name + ".new-")):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+try:
+    {"check": check, "lock": lock, "sweep": sweep}[mode](target, *app)
+except (OSError, ValueError) as error:
+    sys.exit(str(error))
+PYTHON
+}
+checked() {
+    here=$(place check "$target" "$app_dir") || {
+        place sweep "$target" 2>/dev/null || :
+        fail "the agent cannot be installed into $target: $here. Nothing in it was changed" \
+            "UPSUN_AGENT_TARGET can be a directory that is empty or not there yet (default: $app_dir/.upsun-agent)"
+    }
+    printf '%s\n' "$here"
+}
+target=$(checked)
+above=$(dirname -- "$target")
+mkdir -p -- "$above" || fail "$above cannot be made" "run this in the build hook"
+if [ -r "$above" ]; then
+    exec 9<"$above"
+    place lock "$target" || fail "$target has been in use for 15 minutes; $same" "build again when the other build is over"
+fi
+place sweep "$target" || fail "what an earlier build left beside $target cannot be removed"
+target=$(checked)
+
 work=$(mktemp -d) || fail "no temporary directory can be made" "TMPDIR has to be writable in the build hook"
 new=
 trap 'rm -rf -- "$work" ${new:+"$new"}' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-# What a killed install left: half an install, or (where two names cannot be exchanged) the previous one.
-[ -e "$target" ] || [ ! -d "$target.old" ] || mv -- "$target.old" "$target"
-rm -rf -- "$target".new-* "$target.old" || :
 new=$(mktemp -d "$target.new-XXXXXX") || fail "$(dirname -- "$target") is not writable" "run this in the build hook"
+: >"$new/unfinished"
 mkdir "$new/lib" "$new/bin" "$work/wheels"
 chmod 755 "$new"
 export HOME="${HOME:-$work}" # pip wants one
@@ -97,7 +205,10 @@ find_pip_wheel() { # pip's own wheel, which can be run as it is, from the given 
     done
 }
 [ -z "$given" ] || find_pip_wheel
-if "$python" -P -m pip --version >/dev/null 2>&1; then
+for each in "$app_dir/.global/lib/python3.$minor"/site-packages/pip; do # of dependencies in .upsun/config.yaml
+    [ ! -f "$each/__main__.py" ] || [ -n "$pip_program" ] || pip_program=$each
+done
+if "$python" -I -m pip --version >/dev/null 2>&1; then
     installer=module
 elif [ -n "$pip_program" ]; then
     installer=wheel
@@ -112,12 +223,12 @@ fi
 
 run_pip() { # not in the app's directory: a file of it could stand in for a module of pip's
     case $installer in
-        module) (cd "$work" && "$python" -P -m pip "$@") ;;
+        module) (cd "$work" && "$python" -I -m pip "$@") ;;
         wheel) (cd "$work" && "$python" -I "$pip_program" "$@") ;;
         venv) (cd "$work" && "$work/venv/bin/python" -I -m pip "$@") ;;
     esac
 }
-download() { # may use the network, so the image's settings for pip hold
+download() { # may use the network: the variables for an index, a proxy and certificates hold
     run_pip download --quiet --no-cache-dir --require-hashes --only-binary :all: --no-deps --dest "$work/wheels" "$@"
 }
 # Without a cache: uv trusts what lies in its own and does not check the hashes again.
@@ -129,7 +240,7 @@ install_wheels() { # from the private copies alone; no setting from outside chan
         uv_install --no-index --find-links "$work/wheels" --python "$python" --target "$new/lib" -r "$requirements"
         return
     fi
-    PIP_CONFIG_FILE=/dev/null run_pip --isolated install --quiet --no-index --find-links "$work/wheels" \
+    run_pip --isolated install --quiet --no-index --find-links "$work/wheels" \
         --no-cache-dir --require-hashes --only-binary :all: --no-compile --no-deps --no-warn-conflicts \
         --disable-pip-version-check --no-input --root-user-action ignore \
         --target "$new/lib" -r "$requirements"
@@ -166,7 +277,7 @@ copy_wheels() { # from a directory
 
 cached=
 if [ -z "$given" ] && [ "$installer" != uv ] && [ -n "${PLATFORM_CACHE_DIR:-}" ] &&
-    mkdir -p "$PLATFORM_CACHE_DIR/upsun-agent" 2>/dev/null; then
+    mkdir -p "$PLATFORM_CACHE_DIR/upsun-agent" 2>/dev/null && [ ! -L "$PLATFORM_CACHE_DIR/upsun-agent" ]; then
     key=$(hash_of "$requirements" | cut -c 1-12)
     cached=$PLATFORM_CACHE_DIR/upsun-agent/wheels-$key-3.$minor-$(uname -m)
 fi
@@ -220,12 +331,14 @@ done
 
 if [ -n "$fetched" ] && [ -n "$cached" ]; then
     # Beside, then renamed: a build that is killed here leaves no half cache that looks whole.
-    if rm -rf -- "$cached" && mkdir "$cached.new-$$" && cp -- "$work"/wheels/*.whl "$cached.new-$$/" &&
-        : >"$cached.new-$$/complete" && mv -- "$cached.new-$$" "$cached"; then
+    # Where another build was faster, its cache stays.
+    if beside=$(mktemp -d "$cached.new-XXXXXX") && chmod 755 "$beside" && cp -- "$work"/wheels/*.whl "$beside/" &&
+        : >"$beside/complete" && rm -rf -- "$cached" &&
+        "$python" -IS -c 'import os, sys; os.rename(*sys.argv[1:])' "$beside" "$cached"; then
         # The cache is not ours alone: what no build has used for a month goes.
         find "${cached%/*}" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf -- {} + || :
     else
-        rm -rf -- "$cached.new-$$"
+        rm -rf -- "${beside:-}"
     fi 2>/dev/null
 elif [ -n "$cached" ]; then
     touch -- "$cached" 2>/dev/null || :
@@ -281,6 +394,8 @@ done
     fail "the agent could not do its work; $same" "see the line that says 'fail' above"
 printf 'archive %s\npython %s %s\nextra %s\n' "$archive" "$python" "$("$python" -V)" "$extra" >"$new/installed"
 
+target=$(checked)
+rm -f -- "$new/unfinished"
 # In one step where the file system can exchange two names, so that there is no moment without an agent.
 "$python" -IS - "$new" "$target" <<'PYTHON' || fail "$new could not take the place of $target"
 import os, sys
@@ -298,12 +413,17 @@ else:
         os.rename(target, target + ".old")
         os.rename(new, target)
 PYTHON
-rm -rf -- "$new" "$target.old"
+rm -rf -- "$new"
+place sweep "$target" || :
 
 # On the PATH of crons and SSH sessions, where the image has that directory on it.
 case :$PATH: in
     *:"$app_dir/.global/bin":*) mkdir -p "$app_dir/.global/bin" &&
-        ln -sf "$target/bin/upsun-agent" "$app_dir/.global/bin/upsun-agent" ;;
+        if [ -L "$app_dir/.global/bin/upsun-agent" ] || [ ! -e "$app_dir/.global/bin/upsun-agent" ]; then
+            ln -sf "$target/bin/upsun-agent" "$app_dir/.global/bin/upsun-agent"
+        else
+            say "$app_dir/.global/bin/upsun-agent is a file of the app: it stays"
+        fi ;;
 esac
 
 say "installed $("$target/bin/upsun-agent" --version) with $("$python" -V) in $target"

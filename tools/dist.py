@@ -88,9 +88,10 @@ class Release:
         return output.getvalue()
 
     def installer(self) -> bytes:
-        """install.sh with the version and the archive's hash in it."""
+        """install.sh with the version and the archive's hash and size in it."""
         text = (self.source / "hooks" / "install.sh").read_text(encoding="utf-8")
-        for name, value in (("version", self.version), ("sha256", _sha256(self.archive()))):
+        archive = self.archive()
+        for name, value in (("version", self.version), ("sha256", _sha256(archive)), ("size", str(len(archive)))):
             text, count = re.subn(rf"^{name}=$", f"{name}={value}", text, flags=re.MULTILINE)
             if count != 1:
                 raise DistError(f"hooks/install.sh has {count} lines '{name}=' to fill in, not one")
@@ -167,7 +168,12 @@ class Release:
         return {**files, "SHA256SUMS": sums.encode()}
 
     def snippet(self) -> str:
-        """What a user adds to .upsun/config.yaml, with the one hash that pins everything."""
+        """What a user adds to .upsun/config.yaml, with the one hash that pins everything.
+
+        Nobody else can write into the directory of ``mktemp -d``, so that what is checked is what runs; and no file
+        can become larger than 200 blocks of 512 bytes, whatever is served.
+        """
+        fetch, url = "curl -q -fsSL --retry 5 --retry-all-errors -m 60", f"{RELEASES}/v{self.version}/install.sh"
         return f"""\
 applications:
   app:
@@ -175,9 +181,9 @@ applications:
     hooks:
       build: |
         set -e
-        curl -fsSL --retry 5 --retry-all-errors -o /tmp/install.sh {RELEASES}/v{self.version}/install.sh
-        echo "{_sha256(self.installer())}  /tmp/install.sh" | sha256sum -c -
-        sh /tmp/install.sh
+        upsun_agent=$(mktemp -d); (ulimit -f 200; {fetch} -o "$upsun_agent/install.sh" {url})
+        echo "{_sha256(self.installer())}  $upsun_agent/install.sh" | sha256sum -c -
+        sh "$upsun_agent/install.sh"
 """
 
 

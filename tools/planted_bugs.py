@@ -919,6 +919,68 @@ BUGS = (
         suite=("tests/cli/test_streams.py::test_output_that_cannot_be_written_is_said_on_the_other_stream",),
     ),
     *(Bug(*each) for each in COMMAND_BUGS),
+    Bug(
+        "the build hook replaces a directory whatever it holds",
+        "hooks/build.sh",
+        "elif os.path.isdir(here) and os.listdir(here) and not is_install(here):",
+        "elif False:",
+        suite=(
+            "tests/hooks/test_target.py::test_a_target_that_holds_something_else_is_refused_and_nothing_is_touched",
+        ),
+    ),
+    Bug(
+        "the build hook replaces an app that is empty",
+        "hooks/build.sh",
+        "elif os.path.commonpath([here, app]) == here:",
+        "elif False:",
+        suite=("tests/hooks/test_target.py::test_an_app_that_is_empty_is_not_replaced_either",),
+    ),
+    Bug(
+        "two builds into one target do not wait for each other",
+        "hooks/build.sh",
+        "return fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "return None",
+        suite=("tests/hooks/test_target.py::test_a_build_waits_for_the_one_before_it_and_says_so",),
+    ),
+    Bug(
+        "settings of pip and Python from outside hold in the build hook",
+        "hooks/build.sh",
+        '        *) unset "$each" ;;',
+        "        *) ;;",
+        suite=("tests/hooks/test_wheels.py::test_foreign_settings_run_nothing_where_the_index_cannot_be_reached",),
+    ),
+    Bug(
+        "the installer leaves it to Python's tarfile where members lead",
+        "hooks/install.sh",
+        'if parts[0] != top or {"", ".", ".."} & set(parts) or not plain',
+        "if not plain",
+        suite=(
+            "tests/hooks/test_install_attacks.py::test_a_member_that_leads_elsewhere_is_refused_before_anything_runs",
+        ),
+    ),
+    Bug(
+        "an archive without a length may be of any size",
+        "hooks/install.sh",
+        """ulimit -f "$((most / 512 + 1))" 2>/dev/null || :""",
+        ":",
+        suite=("tests/hooks/test_install_attacks.py::test_an_answer_without_end_is_left_at_the_size_of_the_archive",),
+    ),
+    Bug(
+        "the installer prints the query of the address",
+        "hooks/install.sh",
+        "    print(shown)",
+        "    print(url)",
+        suite=(
+            "tests/hooks/test_install_attacks.py::test_a_token_in_the_query_reaches_the_server_and_nothing_that_is_printed",
+        ),
+    ),
+    Bug(
+        "the installer lets curl read the settings of the user",
+        "hooks/install.sh",
+        "exec curl -q --config -",
+        "exec curl --config -",
+        suite=("tests/hooks/test_install_attacks.py::test_a_curlrc_is_not_read",),
+    ),
 )
 
 

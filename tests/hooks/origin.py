@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-#: What an answer can be besides a status: the body cut off, the connection closed at once, or a byte now and then.
+#: What an answer can be besides a status: the body cut off, the connection closed at once, a byte now and then, and
+#: without end: a body without a length, one with a length, one in chunks, headers, a header a byte at a time, or the
+#: body of a redirect.
 Answer = int | str
 
 
@@ -21,7 +23,10 @@ class Origin:
         self.script: list[Answer] = []
         self.headers: dict[str, str] = {}
         self.books: list[str] = []
+        self.logins: list[str | None] = []
+        self.sent = 0  # bytes of answers without end
         self.url = ""
+        self.over = threading.Event()
 
     def serve_index(self, wheels: Path) -> str:
         """The wheels as a package index; returns its address."""
@@ -33,17 +38,40 @@ class Origin:
         return f"{self.url}/simple"
 
 
+#: Without end is meant for the client: the disk of a test is not filled.
+ENOUGH = 300_000_000
+#: What is sent once, what is sent again and again, and the pause between.
+ENDLESS: dict[str, tuple[bytes, bytes, float]] = {
+    "endless": (b"HTTP/1.1 200 OK\r\n\r\n", bytes(65536), 0),
+    "endless with a length": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", bytes(65536), 0),
+    "endless chunks": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"10000\r\n" + bytes(65536) + b"\r\n",
+        0,
+    ),
+    "endless error": (b"HTTP/1.1 404 Not Found\r\n\r\n", bytes(65536), 0),
+    "endless headers": (b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 8000 + b"\r\n", 0),
+    "slow headers": (b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.1),
+    "slow body": (b"HTTP/1.1 200 OK\r\n\r\n", b"x", 0.1),
+    "endless redirect": (b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n", bytes(65536), 0),
+}
+
+
 class _Handler(BaseHTTPRequestHandler):
     origin: Origin
 
     def do_GET(self) -> None:
         origin = self.origin
         origin.books.append(self.path)
+        origin.logins.append(self.headers.get("Authorization"))
         content = origin.files.get(self.path)
         answer = origin.script.pop(0) if origin.script else (404 if content is None else 200)
         content = content or b"no such file"
         if answer == "closed":
             self.connection.close()
+            return
+        if isinstance(answer, str) and answer in ENDLESS:
+            self._endless(*ENDLESS[answer])
             return
         self.send_response(answer if isinstance(answer, int) else 200)
         for name, value in origin.headers.items():
@@ -57,6 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(0.1)
         else:
             self.wfile.write(content[: len(content) // 2] if answer == "cut" else content)
+
+    def _endless(self, begin: bytes, block: bytes, pause: float) -> None:
+        self.close_connection = True
+        self.wfile.write(begin)
+        while self.origin.sent < ENOUGH and not self.origin.over.wait(pause):
+            self.wfile.write(block)
+            self.origin.sent += len(block)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         pass
@@ -79,6 +114,7 @@ def serving() -> Iterator[Origin]:
     try:
         yield origin
     finally:
+        origin.over.set()
         server.shutdown()
         thread.join()
         server.server_close()

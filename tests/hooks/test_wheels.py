@@ -175,6 +175,96 @@ def test_settings_for_pip_do_not_change_what_is_installed(tmp_path: Path) -> Non
     assert not (tmp_path / "elsewhere").exists()
 
 
+EVIL = """import os
+open(os.environ["CANARY_FILE"], "a").write("ran")
+raise SystemExit(9)
+"""
+
+
+def evil(place: Path) -> Path:
+    """A directory of modules that tell that they ran: a pip, and what every start of Python could import."""
+    for name in ("pip/__init__", "pip/__main__", "sitecustomize", "usercustomize", "zipfile", "hashlib", "venv"):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / f"{name}.py").write_text(EVIL)
+    return place
+
+
+def foreign_settings(tmp_path: Path) -> dict[str, str]:
+    """Variables and files that make Python or pip run other code, write elsewhere or do something else."""
+    modules = evil(tmp_path / "evil")
+    for minor in ("11", "12", "13", "14"):
+        evil(tmp_path / "base" / "lib" / f"python3.{minor}" / "site-packages")
+    command = tmp_path / "a-python"
+    command.write_text('#!/bin/sh\necho ran >>"$CANARY_FILE"\nexit 9\n')
+    command.chmod(0o755)
+    home = tmp_path / "home"
+    for file in (home / ".config" / "pip" / "pip.conf", home / ".pip" / "pip.conf", tmp_path / "pip.conf"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"[global]\npython = {command}\nlog = {tmp_path}/pip.log\nrequire-virtualenv = true\n")
+    return {
+        "CANARY_FILE": str(tmp_path / "canary"),
+        "HOME": str(home),
+        "PYTHONPATH": str(modules),
+        "PYTHONUSERBASE": str(tmp_path / "base"),
+        "PYTHONHOME": "/no/such/place",
+        "PYTHONSAFEPATH": "",
+        "PIP_PYTHON": str(command),
+        "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+        "PIP_LOG": str(tmp_path / "pip.log"),
+        "PIP_KEYRING_PROVIDER": "subprocess",
+        "PIP_REQUIREMENT": str(tmp_path / "no-such-requirements"),
+        "PIP_PLATFORM": "win32",
+        "PIP_PREFIX": str(tmp_path / "prefix"),
+        "PIP_DEST": str(tmp_path / "elsewhere"),
+        "PIP_CACHE_DIR": str(tmp_path / "pip-cache"),
+        "PIP_PRE": "1",
+        "PIP_VERSION": "1",
+        "PIP_HELP": "1",
+        "UV_PYTHON": str(command),
+    }
+
+
+def left_by_settings(tmp_path: Path) -> list[str]:
+    return [name for name in ("canary", "pip.log", "prefix", "elsewhere", "pip-cache") if (tmp_path / name).exists()]
+
+
+def test_no_variable_or_file_of_settings_runs_other_code_while_wheels_are_fetched(
+    tmp_path: Path, index: Origin
+) -> None:
+    app = new_app(tmp_path)
+    done = install(BUILD, app, from_index(app, index, **foreign_settings(tmp_path)))
+    assert done.returncode == 0, done.stderr
+    assert len(index.books) > 14, "the variable for the index holds"
+    assert left_by_settings(tmp_path) == []
+    assert works(app)
+
+
+def test_foreign_settings_run_nothing_where_the_index_cannot_be_reached(tmp_path: Path) -> None:
+    app = new_app(tmp_path)
+    done = install(BUILD, app, surroundings(app, **foreign_settings(tmp_path)))
+    assert done.returncode == 1
+    assert "the dependencies could not be installed" in done.stderr
+    assert left_by_settings(tmp_path) == []
+
+
+def test_the_pip_among_the_dependencies_of_the_app_is_used_where_the_image_has_none(tmp_path: Path) -> None:
+    place = tmp_path / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
+    app = new_app(tmp_path)
+    packages = app / ".global" / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    packages.mkdir(parents=True)
+    wheels = tmp_path / "wheels"
+    shutil.copytree(wheelhouse(), wheels, ignore=shutil.ignore_patterns("pip-*"))
+    (pip,) = wheelhouse().glob("pip-*.whl")
+    shutil.unpack_archive(pip, packages, "zip")
+    own = surroundings(app, UPSUN_AGENT_WHEELS=str(wheels), UPSUN_AGENT_PYTHON=f"{place}/bin/python")
+    done = install(BUILD, app, own, "-x")
+    assert done.returncode == 0, done.stderr
+    assert f"pip_program={packages}/pip\n" in done.stderr
+    assert "installer=wheel\n" in done.stderr
+    assert works(app)
+
+
 # --- kills ---------------------------------------------------------------------------------------------------
 
 

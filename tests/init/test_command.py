@@ -29,7 +29,7 @@ def test_without_a_terminal_it_shows_the_changes_and_writes_nothing(init: Init, 
     said = init()
     assert said.code == 0
     assert f"+++ b/{CONFIG}" in said.out
-    assert "+        sh /tmp/install.sh" in said.out
+    assert '+        sh "$upsun_agent/install.sh"' in said.out
     assert "+++ b/.upsun/agent.toml" in said.out
     assert "give --yes" in said.out
     assert "\x1b" not in said.out
