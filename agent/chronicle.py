@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from agent.admission import Admission, Foreign
 from agent.engine import events as ev
 from agent.engine.run import InconsistentEvents, Run, apply, fold
 from agent.journal import Journal, Notes
@@ -23,12 +24,17 @@ class Chronicle:
     def __init__(self, site: Site, desk: Desk) -> None:
         self._site = site
         self._desk = desk
+        self._admission = Admission(site)
         self._unwritten: list[tuple[Run, ev.Event]] = []
 
     @property
     def journal(self) -> Journal:
         """The journal in use."""
         return self._desk.journal
+
+    def admitted(self, run: str) -> Run | Foreign:
+        """Return the run as its events make it, or why it is not the agent's own; raises as ``Admission.admit``."""
+        return self._admission.admit(self.journal, run)
 
     def open_run(
         self,
@@ -46,9 +52,10 @@ class Chronicle:
         """
         events = (opened, *later)
         news = {} if silent else self._news(opened.run, str(opened.job["name"]), events)
-        notes = {**(notes or {}), **news}
-        if not self.journal.open_run(opened, later, notes=notes):
+        seal = self._admission.sealed(opened.run, events, begins=True)
+        if not self.journal.open_run(opened, later, notes={**(notes or {}), **news, **seal}):
             return False
+        self._admission.keep(opened.run, seal)
         for number, (line, event) in enumerate(zip(lines_of(events), events, strict=True)):
             if number or not told:
                 self._tell(line, event)
@@ -73,16 +80,20 @@ class Chronicle:
         notes = self._news(run.id, run.job.name, events, held)
         if held is not None:
             notes = {**notes, **suspending(run.job.name, held, self._site.clock.now())}
+        seal = self._admission.sealed(run.id, events)
+        notes = {**notes, **seal}
         self.journal.append(run.id, *events, notes=notes)
+        self._admission.keep(run.id, seal)
         for after, event in written:
             self._tell(line_of(event, run.id, run.job.name, run.slot, after), event)
         if held is not None:
             self._site.log.error("job-suspended", job=run.job.name, run=run.id, reason=held)
 
     def close_unread(self, run: str, job: str, closed: ev.RunClosed) -> None:
-        """Close a run that cannot be folded."""
+        """Close a run that cannot be folded, or that is foreign."""
         self.flush()
-        self.journal.append(run, closed, notes=self._news(run, job, (closed,)))
+        notes = {**self._news(run, job, (closed,)), **self._admission.sealed(run, (closed,))}
+        self.journal.append(run, closed, notes=notes)
         self._tell(line_of(closed, run, job), closed)
 
     def tell_losses(self) -> list[Run]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import assert_never
 
+from agent.admission import REMEDY, Foreign
 from agent.chronicle import Chronicle
 from agent.engine import events as ev
 from agent.engine.bounds import CLOCK_AHEAD
 from agent.engine.decide import Background, Execute, Look, Record, Rest, Send, Wait, decide, overdue
 from agent.engine.facts import Answer, LookAtActivity, LookAtRetention, Observation, Question, Trouble
 from agent.engine.policy import manual_limit
-from agent.engine.run import InconsistentEvents, Run, fold, newest_moment
+from agent.engine.run import InconsistentEvents, Run, newest_moment
 from agent.errors import BadReply, Bug
+from agent.journal.codec import EventUnreadable
 from agent.limits import PASS_MOST
 from agent.performer import Performer
 from agent.schedule import zone_of
@@ -33,11 +36,14 @@ class Runner:
         self._report = report
 
     def advance(self, run_id: str) -> Run | None:
-        """Take one run as far as it goes now; returns it as it then stands, None where its events do not fold."""
+        """Take one run as far as it goes now; returns it as it then stands, None where it is foreign or no run."""
         try:
-            run = fold(self._chronicle.journal.events(run_id))
+            run = self._chronicle.admitted(run_id)
         except InconsistentEvents as error:
             self._close_senseless(run_id, str(error))
+            return None
+        if isinstance(run, Foreign):
+            self._close_foreign(run)
             return None
         run = self._dated(run)
         seen = Observation()
@@ -78,7 +84,9 @@ class Runner:
         once more. To hear nothing for as long as the platform is away would be worse.
         """
         try:
-            run = fold(self._chronicle.journal.events(run_id))
+            run = self._chronicle.admitted(run_id)
+            if isinstance(run, Foreign):
+                return  # closed by the next tick that may act
             now = self._site.clock.now()
             if newest_moment(run) - now > CLOCK_AHEAD or not overdue(run, now, KINDS):
                 self._report.waits[run.id] = Wait(trouble.kind, trouble.message, trouble)
@@ -127,6 +135,21 @@ class Runner:
         closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
         self._chronicle.close_unread(run_id, run_id.partition("@")[0], closed)
         self._report.senseless.append(run_id)
+
+    def close_foreign(self) -> None:
+        """Close the open runs that the agent did not write itself, so that no slot is skipped because of one."""
+        for row in self._chronicle.journal.rows(open_only=True, most=1000):
+            with suppress(InconsistentEvents, EventUnreadable):  # for ``advance`` to say
+                found = self._chronicle.admitted(row.run)
+                if isinstance(found, Foreign):
+                    self._close_foreign(found)
+
+    def _close_foreign(self, found: Foreign) -> None:
+        """Close a foreign run, and tell of it: somebody else can write the state."""
+        now = self._site.clock.now()
+        closed = ev.RunClosed(at=now, outcome="failed", failure="foreign", message=found.message, remedy=REMEDY)
+        self._chronicle.close_unread(found.run, found.run.partition("@")[0], closed)
+        self._report.senseless.append(found.run)
 
     def _look(self, run: Run, question: Question) -> Answer:
         answer = self._performer.look(question)

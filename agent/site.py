@@ -22,6 +22,7 @@ from agent.journal.damage import JournalDamaged
 from agent.journal.directory import confirm_damage, open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
 from agent.journal.marks import refuse_moved
+from agent.journal.seals import Seals
 from agent.journal.sqlite import SqliteJournal
 from agent.limits import MOVE_BUDGET
 from agent.places import on_server
@@ -46,7 +47,7 @@ class Site:
     ``directory`` is where the state is: a directory, or (a ``ServerPlace``) a database.
     ``on_event`` hears of every event as it is recorded, with the run's id, for progress on a terminal. ``herald``
     tells people of events that the job file names; None where it names none. ``commands`` says how commands of jobs
-    are run.
+    are run, ``seals`` how open runs are known to be the agent's own.
     """
 
     container: Container
@@ -58,6 +59,7 @@ class Site:
     on_event: Callable[[str, Event], None] | None = None
     herald: Herald | None = None
     commands: Commands = field(default_factory=Commands)
+    seals: Seals = field(default_factory=Seals)
 
     @property
     def project(self) -> str:

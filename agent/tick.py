@@ -49,6 +49,7 @@ def run_tick(site: Site) -> TickReport:
     try:
         with ticking(site) as tick:
             if tick.state_is_current():
+                tick.close_foreign()
                 tick.open_due()
                 tick.advance_all()
                 tick.finish()
@@ -315,13 +316,17 @@ class Tick:
 
     # --- open runs --------------------------------------------------------------------------------------------
 
+    def close_foreign(self) -> None:
+        """Close the open runs that the agent did not write itself, before a slot is skipped because of one."""
+        self._runner.close_foreign()
+
     def advance_all(self) -> None:
         """Take every open run one pass on, oldest first."""
         for row in self.journal.rows(open_only=True, most=1000):
             self.advance(row.run)
 
     def advance(self, run_id: str) -> Run | None:
-        """Take one run as far as it goes now; returns it as it then stands, None where its events do not fold."""
+        """Take one run as far as it goes now; returns it as it then stands, None where it is foreign or no run."""
         return self._runner.advance(run_id)
 
     # --- what the next tick will see -----------------------------------------------------------------------

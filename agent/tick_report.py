@@ -15,7 +15,7 @@ from agent.records import dataclass, field
 class TickReport:
     """What a tick did: the runs it touched as they now stand, what they wait for, and what stood in the way.
 
-    ``senseless`` are runs that it had to close because their events do not add up.
+    ``senseless`` are runs that it had to close because their events do not add up, or are not the agent's own.
     """
 
     runs: dict[str, Run] = field(default_factory=dict)

@@ -25,6 +25,7 @@ SHELL = shutil.which("dash") or "/bin/sh"
 PROJECT, ENVIRONMENT, APP, TYPE = "abcdefgh1234z", "main", "app", "production"
 IDENTITY = (PROJECT, ENVIRONMENT, APP)
 TOKEN = "bench-token-of-the-simulator"  # noqa: S105  worth nothing  # nosec B105
+ENTROPY = "bench-entropy-of-the-simulated-project"
 JOBS, EVENTS = 1000, 100_000
 #: Both requests fit into one tick: the backup is there at once, the update takes its time.
 NIGHT = Scenario(token=TOKEN, backup_seconds=0)
@@ -78,6 +79,7 @@ class Place:
             "PLATFORM_PROJECT": PROJECT,
             "PLATFORM_BRANCH": ENVIRONMENT,
             "PLATFORM_ENVIRONMENT_TYPE": TYPE,
+            "PLATFORM_PROJECT_ENTROPY": ENTROPY,
             "UPSUN_CLI_TOKEN": TOKEN,
             "UPSUN_CLI_API_URL": url,
             "UPSUN_CLI_AUTH_URL": url,

@@ -36,6 +36,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agent.journal.seals import SEAL, Seals
 from agent.simulator import ManualClock, Scenario, Simulator, serve
 from tools.ticks import zygote
 
@@ -267,6 +268,15 @@ def pass_time(scene: Scene) -> None:
             if data["failure"] == "check-failed":
                 data["again_at"] = data["at"]
                 db.execute("UPDATE events SET data = ? WHERE seq = ?", (json.dumps(data), number))
+                seal_again(db)
+
+
+def seal_again(db: sqlite3.Connection) -> None:
+    """Let the open run, which was changed behind the agent's back, count as the agent's own."""
+    seals = Seals((PROJECT, ENVIRONMENT, ""), (TOKEN,))
+    for (run,) in db.execute("SELECT run FROM runs WHERE outcome IS NULL").fetchall():
+        events = db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
+        db.execute("UPDATE notes SET value = ? WHERE key = ?", (seals.seal(run, events), f"{SEAL}{run}"))
 
 
 def tick(scene: Scene, url: str, point: Point | None, broken: list[str]) -> int:

@@ -981,6 +981,55 @@ BUGS = (
         "exec curl --config -",
         suite=("tests/hooks/test_install_attacks.py::test_a_curlrc_is_not_read",),
     ),
+    Bug(
+        "state as code: a run with any seal is gone on with",
+        "agent/admission.py",
+        "        if seal is not None and self._seals.holds(seal, run_id, written):\n",
+        "        if seal is not None:\n",
+        suite=("tests/tick/test_foreign_runs.py",),
+    ),
+    Bug(
+        "state as code: a run without a seal is gone on with whatever its job is",
+        "agent/admission.py",
+        "        if job_text(Job.from_json(opened.job).to_json()) != job_text(job.to_json()):\n",
+        '        if opened.job["name"] != job.name:\n',
+        suite=("tests/tick/test_foreign_runs.py",),
+    ),
+    Bug(
+        "state as code: an approval without a seal is believed",
+        "agent/admission.py",
+        "DECISIONS = (ev.ApprovalGiven, ev.TakeBackBegun)",
+        "DECISIONS = (ev.TakeBackBegun,)",
+        suite=("tests/tick/test_foreign_runs.py",),
+    ),
+    Bug(
+        "state as code: the seal of another environment of the project holds",
+        "agent/journal/seals.py",
+        '        seal = _coded(key, "run", *self._identity, run) if before is None else before\n',
+        '        seal = _coded(key, "run", run) if before is None else before\n',
+        suite=("tests/tick/test_foreign_runs.py",),
+    ),
+    Bug(
+        "state as code: a seal is about the kinds of events, not about what they say",
+        "agent/journal/seals.py",
+        '            seal = _coded(key, "event", seal, kind, data)\n',
+        '            seal = _coded(key, "event", seal, kind)\n',
+        suite=("tests/tick/test_foreign_runs.py",),
+    ),
+    Bug(
+        "state as code: the kept job file needs no key",
+        "agent/config/kept.py",
+        'key = f"{directory}/{FILE}", derived(secret, _PURPOSE)\n',
+        'key = f"{directory}/{FILE}", derived("the entropy of another project", _PURPOSE)\n',
+        suite=("tests/tick/test_foreign_processes.py::test_a_kept_job_file_of_another_project_is_not_believed",),
+    ),
+    Bug(
+        "state as code: a person's decision is taken on a foreign run",
+        "agent/cli/intervene.py",
+        "    run = recorder.admitted(found[0])\n",
+        "    from agent.engine.run import fold\n\n    run = fold(journal.events(found[0]))\n",
+        suite=("tests/tick/test_foreign_processes.py::test_nobody_decides_on_a_foreign_run",),
+    ),
 )
 
 

@@ -17,6 +17,8 @@ from agent.engine.events import Event
 from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.foreign import use
+from agent.journal.seals import Seals
+from agent.keys import ENTROPY
 from agent.logs import Redaction, make_log
 from agent.places import LOG_FILE, URL_VARIABLE, on_server, state_directory
 from agent.records import dataclass, field
@@ -199,7 +201,9 @@ class Context:
         job_file, log = self.job_file, self.log(quiet=quiet)
         client, herald = self.client(), self.herald(log)
         commands = Commands((*TOKEN_VARIABLES, job_file.token_variable), self.redaction.clean)
-        site = Site(self.container, job_file, self.directory, self.clock, client, log, on_event, herald, commands)
+        seals = Seals(self.container.identity, (self.environ.get(ENTROPY), self.environ.get(self.token_variable)))
+        place = self.directory
+        site = Site(self.container, job_file, place, self.clock, client, log, on_event, herald, commands, seals)
         if not site.project or not site.environment:
             raise ConfigInvalid("no project or environment")
         return site

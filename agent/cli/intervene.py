@@ -5,19 +5,17 @@ from __future__ import annotations
 import getpass
 import os
 from argparse import ArgumentParser
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from agent.admission import Foreign
 from agent.chronicle import Chronicle
 from agent.cli.context import Context
 from agent.engine import events as ev
 from agent.engine.facts import Absent, Activity, LookAtActivity
-from agent.engine.run import Run, fold
-from agent.errors import EXIT_OK, NotFound, UsageError
+from agent.engine.run import Run
+from agent.errors import EXIT_OK, NotFound, RunFailed, UsageError
 from agent.report.views import run_view
-from agent.site import Desk, Site, at_work
-
-if TYPE_CHECKING:
-    from agent.journal import Journal
+from agent.site import Site, at_work
 
 BY_MOST = 80  # characters of a name
 
@@ -53,13 +51,14 @@ def _approve(context: Context) -> int:
     by, granted = _who(context), not context.options.deny
     site = _site(context)
     with at_work(site) as desk:
-        run = _in_flight(context, desk.journal)
+        recorder = Chronicle(site, desk)
+        run = _in_flight(context, recorder)
         step = run.current
         if step is None or step.plan.kind != "approval" or step.approval is not None:
             waits = run.wait_message or "it goes on by itself"
             raise UsageError(f"run {run.id} does not wait for approval: {waits}", remedy=f"upsun-agent show {run.id}")
         event = ev.ApprovalGiven(at=context.clock.now(), step=step.index, granted="yes" if granted else "no", by=by)
-        run = _recorded(site, desk, run, event)
+        run = _recorded(recorder, run, event)
     if context.terminal.json_wanted:
         context.terminal.document(run_view(run))
     else:
@@ -71,11 +70,12 @@ def _approve(context: Context) -> int:
 def _cancel(context: Context) -> int:
     by, site = _who(context), _site(context)
     with at_work(site) as desk:
-        run = _in_flight(context, desk.journal)
+        recorder = Chronicle(site, desk)
+        run = _in_flight(context, recorder)
         told = _stopped(context, site.client, run) if context.options.activity else _left_running(run)
         text = f"cancelled by {by}{f'; {told}' if told else ''}"
         closed = ev.RunClosed(at=context.clock.now(), outcome="cancelled", message=text, failure="cancelled")
-        run = _recorded(site, desk, run, closed)
+        run = _recorded(recorder, run, closed)
     site.client.close()
     if context.terminal.json_wanted:
         context.terminal.document(run_view(run))
@@ -91,21 +91,22 @@ def _site(context: Context) -> Site:
     return context.site(quiet=context.terminal.interactive)
 
 
-def _recorded(site: Site, desk: Desk, run: Run, event: ev.Event) -> Run:
+def _recorded(recorder: Chronicle, run: Run, event: ev.Event) -> Run:
     """The run after the event, which is written and logged, and which the next tick tells people of."""
-    recorder = Chronicle(site, desk)
     after = recorder.record(run, event)
     recorder.flush()
     return after
 
 
-def _in_flight(context: Context, journal: Journal) -> Run:
+def _in_flight(context: Context, recorder: Chronicle) -> Run:
     """Return the run in flight that is meant, by its id or its job.
 
     Raises:
         UsageError: the job or run is known, and nothing of it is in flight.
         NotFound: there is no such job or run.
+        RunFailed: the agent did not write it itself.
     """
+    journal = recorder.journal
     wanted = context.options.of
     rows = journal.rows(open_only=True, most=1000)
     found = [row.run for row in rows if wanted in {row.run, row.job}]
@@ -114,7 +115,11 @@ def _in_flight(context: Context, journal: Journal) -> Run:
         known = wanted in context.job_file.jobs or journal.rows(job=wanted, most=1) or journal.events(wanted)
         error = UsageError if known else NotFound
         raise error(f"no run '{wanted}' is in flight", remedy=f"in flight: {flying}; see: upsun-agent status")
-    return fold(journal.events(found[0]))
+    run = recorder.admitted(found[0])
+    if isinstance(run, Foreign):
+        remedy = "the next tick closes it; find out who can write the state (docs/security.md)"
+        raise RunFailed(run.message, remedy=remedy)
+    return run
 
 
 def _who(context: Context) -> str:

@@ -8,6 +8,7 @@ from agent.cli.context import Context
 from agent.engine import events as ev
 from agent.errors import NotFound, NothingYet
 from agent.journal.directory import reading_if_any
+from agent.report.reading import run_of
 
 
 def events_of(context: Context, wanted: str) -> list[ev.Event]:
@@ -19,9 +20,9 @@ def events_of(context: Context, wanted: str) -> list[ev.Event]:
     """
     with reading_if_any(context.directory, context.container.identity) as journal:
         rows = journal.rows(job=wanted, most=1)
-        events = journal.events(rows[0].run if rows else wanted)
-    if events:
-        return events
+        found = rows[0].run if rows else wanted
+        if journal.written(found):
+            return run_of(journal, found)[1]
     jobs = context.job_file.jobs
     if wanted in jobs:
         slots = f"; its next slots: upsun-agent next {wanted}" if jobs[wanted].schedule else ""

@@ -116,6 +116,7 @@ def _run(context: Context) -> int:
     site = context.site(on_event=follower.hear, quiet=not context.terminal.json_wanted)
     with ticking(site) as tick:
         tick.state_is_current()  # a journal that a restore rewound is set aside before a run is added to it
+        tick.close_foreign()
         flying = [row.run for row in tick.journal.rows(open_only=True, job=job.name)]
         if flying and not context.options.wait:
             text = f"run {flying[0]} of the job is in flight already: no second one is begun"

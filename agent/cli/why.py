@@ -13,12 +13,13 @@ from agent.cli.context import Context
 from agent.engine import events as ev
 from agent.engine.due import Slot
 from agent.engine.job import Job
-from agent.engine.run import Run, fold
+from agent.engine.run import Run
 from agent.errors import EXIT_OK, NotFound, UsageError
 from agent.journal import Journal
 from agent.journal.directory import reading
 from agent.limits import HISTORY_RUNS, LOOK_BACK
 from agent.report.durations import NEVER_RAN
+from agent.report.reading import run_of
 from agent.report.views import iso, run_view
 from agent.report.why import Evidence, explain
 from agent.schedule import Schedule, zone_of
@@ -149,8 +150,7 @@ def _run_of(journal: Journal, job: Job, slot: Slot) -> tuple[Run | None, list[ev
     row = min(rows, key=lambda each: each.due_at, default=None)
     if row is None or (row.due_at != slot.due_at and row.outcome not in NEVER_RAN):
         return None, []
-    events = journal.events(row.run)
-    run = fold(events)
+    run, events = run_of(journal, row.run)
     if row.due_at == slot.due_at or (run.closed is not None and _begins(run, run.closed) <= slot.due_at):
         return run, events
     return None, []

@@ -1,13 +1,13 @@
 """A job file as an earlier tick read it, kept beside the journal, so that a tick neither parses nor checks it again.
 
-What is kept saves a tenth of a tick's work and is worth nothing else. It holds for one text and one installed agent,
-and is checked as a whole: whatever is odd about it, the job file is parsed.
+What is kept saves a tenth of a tick's work and is worth nothing else. It holds for one text and one installed agent.
+It lies where others may be able to write, so it is authenticated as a whole with a key of the project (agent/keys.py):
+whatever is odd about it, the job file is parsed. Without the project's entropy nothing is kept.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -17,24 +17,26 @@ from agent import __version__
 from agent.config import JobFile, built, find, settings_of, text_of
 from agent.container import phase_of
 from agent.glance import state_setting
+from agent.keys import ENTROPY, code, derived, same, usable
 from agent.limits import KEPT_MOST_BYTES
 from agent.places import KEPT, on_server, state_directory
 
 FILE = KEPT
+_PURPOSE = "upsun-agent: job file as it was read, 1"
 
 
 def load(environ: Mapping[str, str]) -> JobFile:
     """The job file of these variables; raises ConfigInvalid as ``agent.config.load`` does."""
     path = find(environ)
     text = text_of(path)
-    directory = _directory(environ, text)
-    if directory is None:
+    directory, secret = _directory(environ, text), usable(environ.get(ENTROPY))
+    if directory is None or secret is None:
         return built(path, text, settings_of(text, path))
-    place = f"{directory}/{FILE}"
-    settings = _recall(place, text)
+    place, key = f"{directory}/{FILE}", derived(secret, _PURPOSE)
+    settings = _recall(place, text, key)
     if settings is None:
         settings = settings_of(text, path)
-        _keep(place, text, settings)
+        _keep(place, text, settings, key)
     return built(path, text, settings)
 
 
@@ -52,13 +54,13 @@ def _directory(environ: Mapping[str, str], text: str) -> str | None:
     return None if on_server(place) else place
 
 
-def _recall(place: str, text: str) -> dict[str, Any] | None:
+def _recall(place: str, text: str, key: bytes) -> dict[str, Any] | None:
     if not os.path.isfile(place):  # a pipe could be waited for forever
         return None
     try:
         with open(place, encoding="utf-8") as file:
-            digest, _, kept = file.read(KEPT_MOST_BYTES).partition("\n")
-        if digest != _digest(text, kept):
+            known, _, kept = file.read(KEPT_MOST_BYTES).partition("\n")
+        if not same(known, _code(text, kept, key)):
             return None
         settings: dict[str, Any] = _thawed(json.loads(kept))
     except (OSError, ValueError):
@@ -66,21 +68,21 @@ def _recall(place: str, text: str) -> dict[str, Any] | None:
     return settings
 
 
-def _keep(place: str, text: str, settings: dict[str, Any]) -> None:
-    """Keep the settings, if JSON gives them back unchanged. Nothing is synced: the digest tells half of a file."""
+def _keep(place: str, text: str, settings: dict[str, Any], key: bytes) -> None:
+    """Keep the settings, if JSON gives them back unchanged. Nothing is synced: the code tells half of a file."""
     from agent.private import write_whole  # noqa: PLC0415  late: it is written once for each job file
 
     with contextlib.suppress(OSError, TypeError, ValueError):
         kept = json.dumps(settings, ensure_ascii=False, separators=(",", ":"))
         if _thawed(json.loads(kept)) == settings:
-            write_whole(place, f"{_digest(text, kept)}\n{kept}")
+            write_whole(place, f"{_code(text, kept, key)}\n{kept}")
 
 
-def _digest(text: str, kept: str) -> str:
-    """What tells that the settings are those of this text, read by the agent as it is installed now."""
-    code = os.stat(f"{os.path.dirname(__file__)}/definitions.py")
-    stamp = f"{__version__} {code.st_size} {code.st_mtime_ns} {len(text)}"
-    return hashlib.sha256(f"{stamp}\n{text}{kept}".encode()).hexdigest()
+def _code(text: str, kept: str, key: bytes) -> str:
+    """Return the code that says that the agent, as it is installed now, read these settings from this text."""
+    source = os.stat(f"{os.path.dirname(__file__)}/definitions.py")
+    stamp = f"{__version__} {source.st_size} {source.st_mtime_ns} {len(text)}"
+    return code(key, f"{stamp}\n{text}{kept}".encode())
 
 
 def _thawed(value: Any) -> Any:

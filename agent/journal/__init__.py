@@ -89,6 +89,9 @@ class Journal(Protocol):
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first."""
 
+    def written(self, run: str) -> list[tuple[str, str]]:
+        """All events of the run as they are written, (kind, JSON), oldest first."""
+
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
         """Runs, newest first (open ones oldest first)."""
 

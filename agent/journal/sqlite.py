@@ -170,11 +170,13 @@ class SqliteJournal:
 
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first; empty where there is no such run."""
-        return [decode(kind, data) for kind, data in self._raw_events(run)]
+        return [decode(kind, data) for kind, data in self.written(run)]
 
-    def _raw_events(self, run: str) -> list[tuple[str, str]]:
+    def written(self, run: str) -> list[tuple[str, str]]:
+        """All events of the run as they are written, (kind, JSON), oldest first."""
         with spoken(self.path):
-            return self._db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
+            rows = self._db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
+        return [(str(kind), str(data)) for kind, data in rows]
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
         """Runs, newest first (open ones oldest first)."""
@@ -315,7 +317,7 @@ class SqliteJournal:
 
     def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
         """All of these runs, as they are written, in the same order."""
-        return [Copied(run, tuple(self._raw_events(run.run)), tuple(sorted(self._owned(run.run)))) for run in runs]
+        return [Copied(run, tuple(self.written(run.run)), tuple(sorted(self._owned(run.run)))) for run in runs]
 
     def _owned(self, run: str) -> list[tuple[str, int]]:
         with spoken(self.path):
@@ -325,7 +327,7 @@ class SqliteJournal:
         """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
         with spoken(self.path), self._transaction():
             for each in copies:
-                found = tuple(self._raw_events(each.row.run))
+                found = tuple(self.written(each.row.run))
                 if found != each.events[: len(found)]:
                     self._forget([each.row.run])  # an earlier copy of a run that was another by then
                     found = ()

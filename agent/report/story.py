@@ -98,7 +98,7 @@ def _closing(event: ev.RunClosed) -> Line:
 
 
 #: Failures that no step has, but the journal itself.
-OF_THE_JOURNAL = frozenset({"journal", "lost", "rewound"})
+OF_THE_JOURNAL = frozenset({"foreign", "journal", "lost", "rewound"})
 
 
 def step_kind(job: Job, index: int) -> str:

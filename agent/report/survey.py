@@ -20,6 +20,7 @@ from agent.journal.marks import marked
 from agent.limits import HISTORY_RUNS
 from agent.records import dataclass, field
 from agent.report.batches import slots_of
+from agent.report.reading import run_of
 from agent.schedule import Schedule
 from agent.slots import Judge
 from agent.suspension import suspension
@@ -198,7 +199,7 @@ def _moment(value: object) -> datetime | None:
 def story_of(journal: Journal, run: str) -> tuple[Run | None, tuple[ev.Event, ...], str]:
     """A run with its events; where they make no sense, no run but what is wrong with it."""
     try:
-        events = tuple(journal.events(run))
-        return fold(events), events, ""
+        found, events = run_of(journal, run)
+        return found, tuple(events), ""
     except (InconsistentEvents, EventUnreadable) as error:
         return None, (), f"the journal of this run makes no sense: {error}"

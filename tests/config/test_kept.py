@@ -34,6 +34,7 @@ class Place:
         (root / ".upsun").mkdir()
         self.file = root / ".upsun" / "agent.toml"
         self.environ = {"PLATFORM_APP_DIR": str(root), "PLATFORM_PROJECT": "abcdefgh1234z", "PLATFORM_BRANCH": "main"}
+        self.environ["PLATFORM_PROJECT_ENTROPY"] = "canary-entropy-of-the-project-234567"
         self.parsed = 0
         self.write(TEXT)
 

@@ -66,6 +66,7 @@ def work(app: App, place: str) -> None:
             app.clock.advance(300)
             assert app.call("tick").code == 0
     assert app.call("pause", "hand", "--reason", "ünï %s").code == 0
+    app.simulator.change(backup_seconds=600)
     assert app.call("run", "hand").code == 0, "and a run in flight"
 
 
@@ -79,7 +80,7 @@ def test_a_state_goes_from_any_form_to_any_other_and_the_run_in_flight_goes_on(
 ) -> None:
     work(app, places[source])
     before = held(app, places[source])
-    assert (before.runs, before.notes) == (3, 3), "the container, the quota and the pause"
+    assert (before.runs, before.notes) == (3, 5), "the container, the quota, the pause, a seal and that runs are sealed"
     planned = move(app, places[source], places[target], "--dry-run", "--json").document
     assert (planned["dry_run"], planned["runs"], planned["events"]) == (True, 3, before.events)
     done = move(app, places[source], places[target])
@@ -93,7 +94,7 @@ def test_a_state_goes_from_any_form_to_any_other_and_the_run_in_flight_goes_on(
     assert app.call("show", "hand").code == 0, "the old one can still be read"
     use(app, places[target])
     assert "ünï %s" in app.call("status").out
-    for _ in range(4):
+    for _ in range(6):
         app.clock.advance(300)
         assert app.call("tick").code == 0
     runs = app.call("status", "--json").document

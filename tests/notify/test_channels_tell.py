@@ -154,6 +154,7 @@ def test_a_run_whose_events_make_no_sense_is_told_too(make: Make, ear: Receiver)
     db.close()
     stage.later(minutes=5).tick()
     assert events(ear) == ["failed"]
+    assert "the run is foreign" in json.loads(ear.requests[-1].body)["message"]
 
 
 # --- webhook -----------------------------------------------------------------------------------------------------

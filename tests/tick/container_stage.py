@@ -24,6 +24,7 @@ from agent.logs import make_log
 from agent.simulator import ManualClock, Scenario, Simulator, serve
 from agent.tick import run_tick
 
+ENTROPY = "canary-entropy-of-the-project-234567"
 IDENTITY = ("abcdefgh1234z", "main", "app")
 FIVE_MINUTES = 300
 
@@ -159,6 +160,7 @@ def due_container(tmp_path: Path, **scenario: Any) -> Iterator[Container]:
             "UPSUN_CLI_API_URL": server.url,
             "UPSUN_CLI_AUTH_URL": server.url,
             "UPSUN_CLI_TOKEN": TOKEN,
+            "PLATFORM_PROJECT_ENTROPY": ENTROPY,
         }
         found = Container(Agent(tmp_path, variables), simulator, clock, state)
         try:

@@ -251,6 +251,7 @@ def test_a_retry_that_a_clock_in_2030_planned_is_not_waited_for_until_then(make:
         db = journal._db  # type: ignore[attr-defined]
         wrong = planned.again_at.isoformat()
         db.execute("UPDATE events SET data = replace(data, ?, '2030-01-01T00:15:00+00:00')", (wrong,))
+    stage.reseal()
     closed = stage.later(minutes=5).ticks().closed
     assert closed is not None
     assert closed.outcome == "succeeded"

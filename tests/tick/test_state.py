@@ -145,6 +145,7 @@ def test_what_a_crash_left_to_be_rolled_back_goes_with_the_journal_it_belongs_to
 def test_events_that_do_not_add_up_close_the_run_and_the_tick_fails(stage: Stage) -> None:
     in_flight(stage)
     write(stage, "DELETE FROM events WHERE kind = 'intent-recorded'")
+    stage.reseal()
     report = stage.later(minutes=5).tick()
     assert report.exit_code() == 1
     (row,) = stage.rows()
@@ -221,6 +222,7 @@ def test_a_journal_with_a_newer_schema_is_refused_and_left_alone(stage: Stage) -
 def test_an_event_that_does_not_read_is_refused_and_nothing_is_asked_for(stage: Stage, kind: str, data: str) -> None:
     in_flight(stage)
     write(stage, "UPDATE events SET kind = ?, data = ? WHERE kind = 'request-accepted'", kind, data[:120_000])
+    stage.reseal()
     stage.later(minutes=5)
     with pytest.raises(EventUnreadable, match=kind) as refused:
         stage.tick()

@@ -17,6 +17,7 @@ from agent.engine.events import Event
 from agent.engine.run import Run, fold
 from agent.journal import RunRow
 from agent.journal.directory import reading
+from agent.journal.seals import SEAL, Seals
 from agent.logs import Redaction, make_log
 from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
 from agent.site import Site
@@ -41,6 +42,7 @@ source-operation = { name = "update" }
 RUN = "nightly@2026-03-02T03:00"
 HOST = "http://simulator.invalid"
 TOKEN = "canary-api-token-1234567890"
+ENTROPY = "canary-entropy-of-the-project-234567"
 Wsgi = Callable[..., Any]
 
 
@@ -73,6 +75,7 @@ class Stage:
         )
     )
     token: str | None = TOKEN
+    entropy: str | None = ENTROPY
     ahead: timedelta = field(default_factory=timedelta)
     wrap: Callable[[Wsgi], Wsgi] = field(default=lambda wsgi: wsgi)
     log: io.StringIO = field(default_factory=io.StringIO)
@@ -93,6 +96,7 @@ class Stage:
             client,
             log,
             lambda run, event: self.heard.append((run, event)),
+            seals=Seals(self.container.identity, (self.entropy, self.token)),
         )
 
     # --- time ---------------------------------------------------------------------------------------------
@@ -149,6 +153,11 @@ class Stage:
         return self.ticks(most)
 
     # --- the journal --------------------------------------------------------------------------------------
+
+    def reseal(self, run: str = RUN) -> None:
+        """Give the run a new seal, so that what a test changed in it counts as written by the agent."""
+        with reading(str(self.directory), self.container.identity) as journal:
+            journal.note(f"{SEAL}{run}", self.site().seals.seal(run, journal.written(run)))
 
     def rows(self, *, open_only: bool = False, job: str | None = None) -> list[RunRow]:
         """Runs, newest first."""

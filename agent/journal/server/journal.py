@@ -132,9 +132,10 @@ class ServerJournal:
 
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first; empty where there is no such run."""
-        return [decode(kind, data) for kind, data in self._raw_events(run)]
+        return [decode(kind, data) for kind, data in self.written(run)]
 
-    def _raw_events(self, run: str) -> list[tuple[str, str]]:
+    def written(self, run: str) -> list[tuple[str, str]]:
+        """All events of the run as they are written, (kind, JSON), oldest first."""
         events = self._tables.events
         query = self._select(events, "kind", "data").where(events.c.run == run).order_by(events.c.seq)
         return [(str(kind), str(data)) for kind, data in self._session.run(query).all()]
