@@ -746,8 +746,8 @@ BUGS = (
     Bug(
         "tables that vanished are made again under journals that look sound",
         "agent/journal/server/migrate.py",
-        "            losses.set_aside(session, standing.missing)\n",
-        "            pass\n",
+        "        losses.set_aside(session, standing.missing)\n",
+        "        pass\n",
         ("tests/journal/test_lost_tables.py",),
     ),
     Bug(
@@ -1029,6 +1029,34 @@ BUGS = (
         "    run = recorder.admitted(found[0])\n",
         "    from agent.engine.run import fold\n\n    run = fold(journal.events(found[0]))\n",
         suite=("tests/tick/test_foreign_processes.py::test_nobody_decides_on_a_foreign_run",),
+    ),
+    Bug(
+        "tenants: operators of others are found in our statements",
+        "agent/database/place.py",
+        'SEARCH_PATH = "pg_catalog,pg_temp"\n',
+        'SEARCH_PATH = "public,pg_catalog,pg_temp"\n',
+        suite=("tests/journal/test_tenants.py::test_nothing_that_another_tenant_makes_is_used_in_our_statements",),
+    ),
+    Bug(
+        "tenants: tables that a stranger laid in public are used",
+        "agent/journal/server/migrate.py",
+        "            _refuse_strangers(session)\n            break\n",
+        "            break\n",
+        suite=("tests/journal/test_tenants.py::test_tables_that_another_laid_in_public_are_not_taken_for_ours",),
+    ),
+    Bug(
+        "tenants: check is silent about grants to everybody",
+        "agent/doctor/grants.py",
+        " WHERE a.grantee <> a.owner AND (a.grantee = 0 OR",
+        " WHERE a.grantee <> a.owner AND (a.grantee > 0 AND",
+        suite=("tests/journal/test_tenant_rights.py::test_check_names_a_grant_that_is_wider_than_the_page",),
+    ),
+    Bug(
+        "tenants: the lock for making tables has a name that others know",
+        "agent/journal/server/lock.py",
+        """pbkdf2_hmac("sha256", endpoint.password.encode(), about""",
+        """pbkdf2_hmac("sha256", b"known", about""",
+        suite=("tests/journal/test_tenants.py::test_the_name_of_the_lock_for_making_tables_hangs_on_the_password",),
     ),
 )
 

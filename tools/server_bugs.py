@@ -7,20 +7,20 @@ SERVER_BUGS = (
     (
         "a process whose lease was taken over writes on",
         "agent/journal/server/journal.py",
-        "            if run(query).scalar() != self.fence:\n",
-        "            if run(query).scalar() is None:\n",
+        "mine.c.present == 1, mine.c.fence == self.fence)",
+        "mine.c.present == 1, mine.c.fence != -1)",
     ),
     (
         "a journal that was set aside is written to",
         "agent/journal/server/journal.py",
-        "mine.c.id == self.number, mine.c.present == 1).with_for_update()",
-        "mine.c.id == self.number).with_for_update()",
+        "(mine.c.id == self.number, mine.c.present == 1, mine.c",
+        "(mine.c.id == self.number, mine.c",
     ),
     (
-        "the advisory lock is not taken",
+        "a MariaDB session of another user is taken for dead",
         "agent/journal/server/lease.py",
-        "        if not try_lock(session, name_of(identity)):\n",
-        "        if try_lock(session, name_of(identity)) is None:\n",
+        " OR %s NOT IN ('', {WHO})",
+        " OR %s IN ('none')",
     ),
     (
         "a lease of a live session is broken",

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from threading import Lock, Timer, stack_size
 from typing import Any
 
-from agent.database.place import Endpoint
+from agent.database.place import SEARCH_PATH, Endpoint
 from agent.database.troubles import missing, narrow, spoken
 from agent.late import let_in
 from agent.limits import DATABASE_CONNECT, DATABASE_GONE, DATABASE_STATEMENT
@@ -112,6 +112,7 @@ def _postgres(place: str, endpoint: Endpoint, *, durable: bool) -> tuple[Any, Fu
         "tcp_keepalives_interval": f"{DATABASE_GONE / 6:.0f}",
         "tcp_keepalives_count": "3",
         "client_min_messages": "error",
+        "search_path": SEARCH_PATH,
     }
     connection = psycopg.connect(
         host=endpoint.host,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from agent.database.place import PREFIX, SCHEMA, Endpoint, endpoint_of
+from agent.database.place import PREFIX, Endpoint, endpoint_of, qualified
 from agent.errors import AgentError
 from agent.limits import CLOCK_BACK, IDLE_DATABASE, RECHECK
 
@@ -49,9 +49,9 @@ def _on_postgres(endpoint: Endpoint, values: Sequence[str]) -> bool:
     text = _MARK
     for number in range(1, len(values) + 1):
         text = text.replace("%s", f"${number}", 1)
-    texts = [text.format(p=prefix) for prefix in (f"{SCHEMA}.", PREFIX)]
+    # Only in a schema of ours: whose tables in a schema that others may write to are, one statement cannot find out.
     try:
-        return change_one(endpoint, texts, values, IDLE_DATABASE)
+        return change_one(endpoint, [text.replace("{p}", qualified(endpoint.schema))], values, IDLE_DATABASE)
     except NotToBeHad:
         return False
 

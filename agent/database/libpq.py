@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 
-from agent.database.place import Endpoint
+from agent.database.place import SEARCH_PATH, Endpoint
 
 POLLING_FAILED, POLLING_READING, POLLING_OK = 0, 1, 3
 COMMAND_OK = 1
@@ -64,7 +64,7 @@ class _Client:
             "sslrootcert": endpoint.authorities or "",
             "gssencmode": "disable",
             "application_name": "upsun-agent",
-            "options": "-c client_min_messages=error -c synchronous_commit=off"
+            "options": f"-c client_min_messages=error -c synchronous_commit=off -c search_path={SEARCH_PATH}"
             f" -c statement_timeout={int(deadline - time.monotonic()) + 1}s",
         }
         names, given = _texts(settings), _texts(settings.values())

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 #: Where the tables are: in a schema of their own, or under a prefix (see agent/journal/server/schema.py).
 SCHEMA, PREFIX = "upsun_agent", "upsun_agent_"
+#: Where PostgreSQL looks for what a statement names without a schema: among its own things, so that no operator or
+#: function that somebody else made runs in our statements. Every table of ours is named with its schema.
+SEARCH_PATH = "pg_catalog,pg_temp"
 #: Schemes as relationships and URLs spell them; MariaDB's relationships say ``mysql`` (docs:add-services/mysql).
 SCHEMES: Mapping[str, Scheme] = {
     "pgsql": "pgsql",
@@ -31,13 +34,24 @@ SCHEMES: Mapping[str, Scheme] = {
 PORTS: Mapping[Scheme, int] = {"pgsql": 5432, "mysql": 3306}
 #: How TLS is used, in libpq's words; both kinds of server understand them here.
 TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
+SCHEMA_MOST = 63  # characters of a name in PostgreSQL: it cuts longer ones without a word
+SHARED_SCHEMAS = frozenset({"public", "information_schema"})
 FIELD_MOST = 1000  # characters of a host, name or password; the longest password that libpq takes is of that size
 
 
-class Endpoint:
-    """What a connection takes. ``tls`` is prefer: encrypted wherever the server offers that."""
+def qualified(schema: str, prefix: str = "") -> str:
+    """What stands before the plain name of a table in that schema, in PostgreSQL's words."""
+    name = schema if schema == SCHEMA else '"' + schema.replace('"', '""') + '"'
+    return f"{name}.{prefix}"
 
-    __slots__ = ("authorities", "database", "host", "password", "port", "scheme", "tls", "user")
+
+class Endpoint:
+    """What a connection takes. ``tls`` is prefer: encrypted wherever the server offers that.
+
+    ``schema``: where PostgreSQL has the tables. A tenant of a shared database has a schema of its own.
+    """
+
+    __slots__ = ("authorities", "database", "host", "password", "port", "schema", "scheme", "tls", "user")
 
     def __init__(  # a plain class: an idle tick makes one, and the dataclasses behind ours cost it a start
         self,
@@ -50,9 +64,11 @@ class Endpoint:
         password: str,
         tls: str = "prefer",
         authorities: str | None = None,
+        schema: str = SCHEMA,
     ) -> None:
         self.scheme, self.host, self.port, self.database = scheme, host, port, database
         self.user, self.password, self.tls, self.authorities = user, password, tls, authorities
+        self.schema = schema
 
     def __repr__(self) -> str:
         return f"Endpoint({self.scheme}, {self.host}, {self.port}, {self.database})"
@@ -137,7 +153,7 @@ def _from_url(variable: str, url: str) -> Endpoint:
     remedy = "it should read like postgresql://<user>:<password>@<host>:5432/<database>, each part percent-encoded"
     try:
         parts = urlsplit(url)
-        port, query = parts.port, parse_qs(parts.query)
+        port, query = parts.port, parse_qs(parts.query, keep_blank_values=True)
     except ValueError:
         raise ConfigInvalid(f"{variable} holds no URL", remedy=remedy) from None
     scheme = SCHEMES.get(parts.scheme.partition("+")[0])
@@ -145,19 +161,35 @@ def _from_url(variable: str, url: str) -> Endpoint:
         raise ConfigInvalid(f"{variable} holds a URL of no database that is known", remedy=remedy)
     if "#" in url:
         raise ConfigInvalid(f"{variable} holds a URL with an unencoded '#'", remedy=remedy)
-    tls = query.get("sslmode", ["prefer"])[-1]
+    tls = query.get("sslmode", [""])[-1] or "prefer"
     if tls not in TLS_MODES:
         raise ConfigInvalid(f"{variable} holds an unknown sslmode", remedy=f"it can be: {', '.join(TLS_MODES)}")
     return Endpoint(
         scheme,
-        host=_text(variable, "host", query.get("host", [parts.hostname])[-1]),
+        host=_text(variable, "host", query.get("host", [""])[-1] or parts.hostname),
         port=_port(variable, PORTS[scheme] if port is None else port),
         database=_text(variable, "database", unquote(parts.path).removeprefix("/")),
         user=_text(variable, "user", unquote(parts.username or "")),
         password=_text(variable, "password", unquote(parts.password or ""), empty=True),
         tls=tls,
-        authorities=query.get("sslrootcert", [None])[-1],
+        authorities=query.get("sslrootcert", [""])[-1] or None,
+        schema=_schema(variable, scheme, query.get("schema")),
     )
+
+
+def _schema(variable: str, scheme: Scheme, given: list[str] | None) -> str:
+    """The schema that the URL names, or the usual one; raises ConfigInvalid where it can be none."""
+    if given is None:
+        return SCHEMA
+    if scheme != "pgsql":
+        remedy = "take 'schema' out of the URL: in MariaDB each tenant has a database of its own"
+        raise ConfigInvalid(f"{variable} names a schema, and only PostgreSQL has schemas", remedy=remedy)
+    name = given[-1]
+    plain = name.isascii() and name.replace("_", "a").isalnum() and name == name.lower() and not name[0].isdigit()
+    if not plain or len(name) > SCHEMA_MOST or name.startswith("pg_") or name in SHARED_SCHEMAS:
+        remedy = "use at most 63 lower-case letters, digits and underscores, such as ?schema=tenant_a"
+        raise ConfigInvalid(f"{variable} names a schema that the state cannot have", remedy=remedy)
+    return name
 
 
 def _text(where: str, what: str, value: Any, *, empty: bool = False) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 from agent.database.place import ServerPlace
 from agent.doctor import Finding
+from agent.doctor.grants import grants
 from agent.doctor.place import LOST
 from agent.errors import AgentError, ConfigInvalid, StateNotWritable
 from agent.journal import Identity
-from agent.journal.server.lock import try_lock
 from agent.journal.server.migrate import admit
 from agent.journal.server.migrations import MIGRATIONS
 from agent.journal.server.schema import PARTS
@@ -54,7 +54,7 @@ def state(place: ServerPlace, identity: Identity) -> Iterator[Finding]:
                 yield Finding("journal", "warn", text, LOST)
                 return
             yield from _tables(session, standing.version)
-            yield _locks(session, stack)
+            yield from grants(session, standing.version)
             yield from _durable(session)
             if standing.version:
                 yield from _journals(session, identity)
@@ -67,7 +67,8 @@ def _tables(session: Session, version: int) -> Iterator[Finding]:
         yield Finding("tables", "ok", "not there yet: the first tick makes them, if its user may (see the docs)")
         return
     known = MIGRATIONS[-1].version
-    where = "in the schema upsun_agent" if session.tables.own_schema else "with the prefix upsun_agent_"
+    schema = session.tables.schema
+    where = f"in the schema {schema}" if session.tables.own_schema else "with the prefix upsun_agent_"
     beside = f", this version knows {known}" if version != known else ""
     try:
         _try_rights(session)
@@ -90,16 +91,6 @@ def _try_rights(session: Session) -> None:
         session.run(insert(table).from_select(names, select(*columns).where(false())))
         session.run(update(table).where(false()).values(**{column.name: column}))
         session.run(delete(table).where(false()))
-
-
-def _locks(session: Session, stack: ExitStack) -> Finding:
-    """Whether an advisory lock keeps two connections apart; tried with one that no tick takes."""
-    other = stack.enter_context(closing(Session(session.place, DATABASE_BUDGET)))
-    name = "check"
-    if try_lock(session, name) and try_lock(other, name):
-        text = "advisory locks do not keep connections apart: the lease alone must do"
-        return Finding("locks", "warn", text, "connect to the server itself, not through a pooler of transactions")
-    return Finding("locks", "ok", "advisory locks keep connections apart")
 
 
 def _durable(session: Session) -> Iterator[Finding]:

@@ -303,7 +303,7 @@ def test_a_state_in_a_database_is_worked_with_within_64_mib(place: Path, minor: 
         said = container.start(f"{agent} check --json", surroundings)
         checked = json.loads(said.stdout)
         assert "findings" in checked, said.stdout + said.stderr
-        assert {"state", "tables", "locks"} <= {each["name"] for each in checked["findings"] if each["level"] == "ok"}
+        assert {"state", "tables", "grants"} <= {each["name"] for each in checked["findings"] if each["level"] == "ok"}
         schedule(container, f"0 3 1 {(datetime.now(UTC).month + 5) % 12 + 1} *")
         assert tick(container, surroundings) == (0, "")
         assert tick(container, surroundings) == (0, ""), "and an idle one"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent.journal.server.opening import hold
 from tests import canaries
 from tests.needs import database
 from tools.databases import MariaDb, Postgres, Server, running
@@ -19,8 +20,18 @@ from tools.databases import MariaDb, Postgres, Server, running
 for folder in ("tick", "cli", "notify"):
     sys.path.insert(0, str(Path(__file__).parent.parent / folder))
 
-from forms import DatabaseForm, FileForm, Form  # isort: skip  # noqa: E402  it lies in a folder named above
+from forms import DatabaseForm, FileForm, Form, place_of  # isort: skip  # noqa: E402  it lies in a folder named above
 from shared_stage import SharedStage, build  # isort: skip  # noqa: E402  same
+from tenancy import (  # isort: skip  # noqa: E402  same
+    ATTACKER,
+    HOME,
+    MAKE,
+    VICTIM,
+    Tenant,
+    forget,
+    said_by_page,
+    url_of,
+)
 
 KINDS: dict[str, type[Server]] = {"postgres": Postgres, "mariadb": MariaDb}
 FOREIGN = ("PLATFORM_", "UPSUN_", "SSH_", "XDG_")
@@ -110,3 +121,36 @@ def make(server: Server) -> Callable[..., SharedStage]:
 def stage(make: Callable[..., SharedStage]) -> SharedStage:
     """A container and a platform five minutes before the slot, and a database between its instances."""
     return make()
+
+
+@pytest.fixture
+def tenants(server: Server) -> Iterator[Server]:
+    """A server with two tenants, made by the statements of the page."""
+    forget(server)
+    if isinstance(server, Postgres):
+        server.execute(f"CREATE DATABASE {HOME}")
+        server.execute("GRANT CREATE ON SCHEMA public TO PUBLIC", database=HOME)  # as every server up to version 14
+    else:
+        server.execute("DELETE FROM mysql.global_priv WHERE user = ''", "FLUSH PRIVILEGES")
+    for tenant in (VICTIM, ATTACKER):
+        server.execute(*said_by_page(server, MAKE, tenant), database=HOME if isinstance(server, Postgres) else "")
+    yield server
+    forget(server)
+
+
+@pytest.fixture
+def victim(tenants: Server) -> SharedStage:
+    """The stage of the tenant under attack, after its first tick."""
+    found = build(tenants, "main", url=url_of(tenants, VICTIM))
+    found.tick()
+    return found
+
+
+@pytest.fixture
+def attacker(tenants: Server, victim: SharedStage) -> Iterator[Tenant]:
+    """A tenant with tables of its own."""
+    place = place_of(url_of(tenants, ATTACKER))
+    hold(place, ("other", "main", "app")).release()
+    found = Tenant(place)
+    yield found
+    found.close()

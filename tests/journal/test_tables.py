@@ -13,9 +13,7 @@ from test_conformance import opened, warned
 
 from agent.database.troubles import DatabaseRefused
 from agent.errors import AgentError, Busy
-from agent.journal.server import migrate as migrating
-from agent.journal.server.lock import advisory_lock
-from agent.journal.server.migrate import Standing, TablesTooNew, find, migrate
+from agent.journal.server.migrate import Standing, TablesTooNew, find, making, migrate
 from agent.journal.server.migrations import MIGRATIONS, Migration
 from agent.journal.server.opening import hold
 from agent.journal.server.session import Session
@@ -70,8 +68,8 @@ def test_many_that_come_first_at_once_make_them_once(form: DatabaseForm) -> None
 
 def test_a_process_that_makes_tables_keeps_others_from_it(form: DatabaseForm) -> None:
     first, second = session(form), session(form)
-    with advisory_lock(first, migrating.LOCK) as held:
-        assert held
+    with making(first) as standing:
+        assert standing == Standing(0, 0)
         with pytest.raises(Busy, match="making the tables"):
             migrate(second)
     migrate(second)

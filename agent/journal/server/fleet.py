@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from agent.database.place import placed
+from agent.database.place import PREFIX, placed
 from agent.journal import Identity
 from agent.journal.fleet import Member, moment
 from agent.journal.server.journal import ServerJournal
+from agent.journal.server.losses import MARK
 from agent.journal.server.migrate import refuse_lost
+from agent.journal.server.schema import ME_AS_GRANTEE, Tables
 from agent.journal.server.session import Session
 from agent.limits import DATABASE_BUDGET
 
 
 class DatabaseFleet:
-    """The journals that are present in a database."""
+    """The journals that are present in a database, of each tenant whose tables the user may read."""
 
-    def __init__(self, session: Session, *, empty: bool) -> None:
+    def __init__(self, session: Session, places: Sequence[Tables]) -> None:
         self._session = session
-        self._numbers: dict[Identity, int] = {}
-        self._empty = empty
+        self._places = places
+        self._found: dict[Identity, tuple[Tables, int]] = {}
 
     def members(self) -> list[Member]:
         """All of them, in the order of project, environment and app."""
-        if self._empty:
-            return []
-        found = [self._member(row) for row in self._session.run(self._query()).all()]
+        run = self._session.run
+        found = [self._member(tables, row) for tables in self._places for row in run(self._query(tables)).all()]
         return sorted(found, key=lambda member: member.identity)
 
-    def _query(self) -> Any:
+    def _query(self, tables: Tables) -> Any:
         from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
 
-        tables = self._session.tables
         mine, glances, runs = tables.journals, tables.glances, tables.runs
         own = runs.c.journal == mine.c.id
         flying = select(func.count()).select_from(runs).where(own, runs.c.outcome.is_(None)).scalar_subquery()
@@ -44,23 +44,42 @@ class DatabaseFleet:
         joined = mine.outerjoin(glances, glances.c.journal == mine.c.id)
         return select(*columns).select_from(joined).where(mine.c.present == 1)
 
-    def _member(self, row: Any) -> Member:
+    def _member(self, tables: Tables, row: Any) -> Member:
         number, project, environment, app, ticked, due, flying, job, opened, outcome, backup, proved = row
         identity = (str(project), str(environment), str(app))
-        self._numbers[identity] = int(number)
+        self._found.setdefault(identity, (tables, int(number)))
         return Member(
             identity, moment(ticked), moment(due), int(flying), job, moment(opened), outcome, backup, moment(proved)
         )
 
     def journal(self, identity: Identity) -> ServerJournal:
         """The journal of one of them, for looking only."""
-        if identity not in self._numbers:
+        if identity not in self._found:
             self.members()
-        return ServerJournal(self._session, self._numbers[identity], identity)
+        tables, number = self._found[identity]
+        return ServerJournal(self._session, number, identity, tables=tables)
 
 
 #: What is shown of the newest run of each journal.
 LAST = ("job", "opened_at", "outcome")
+#: The schemas, or in MariaDB the databases, where other tenants' tables are that the user may read: those that bear our
+#: mark, or the names of our tables. In MariaDB a user that may also write sees only what is in its own.
+READABLE = {
+    "pgsql": f"""
+SELECT n.nspname FROM pg_catalog.pg_namespace n
+ WHERE obj_description(n.oid, 'pg_namespace') = '{MARK}' AND has_schema_privilege(n.oid, 'USAGE')
+ AND 4 = (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r'
+  AND c.relname IN ('schema_version', 'journals', 'glances', 'runs') AND has_table_privilege(c.oid, 'SELECT'))
+ ORDER BY 1""",  # noqa: S608  names of ours
+    "mysql": f"""
+SELECT table_schema FROM information_schema.tables WHERE table_type = 'BASE TABLE'
+ AND table_name IN ('{PREFIX}schema_version', '{PREFIX}journals', '{PREFIX}glances', '{PREFIX}runs')
+ AND NOT EXISTS (SELECT 1 FROM information_schema.schema_privileges
+  WHERE grantee = {ME_AS_GRANTEE} AND privilege_type <> 'SELECT')
+ AND NOT EXISTS (SELECT 1 FROM information_schema.user_privileges
+  WHERE grantee = {ME_AS_GRANTEE} AND privilege_type <> 'USAGE')
+ GROUP BY table_schema HAVING count(*) = 4 ORDER BY 1""",  # noqa: S608  names of ours
+}
 
 
 @contextmanager
@@ -68,6 +87,17 @@ def database_fleet(place: str) -> Iterator[DatabaseFleet]:
     """The journals of a database; nothing is made or locked."""
     session = Session(placed(place), DATABASE_BUDGET)
     try:
-        yield DatabaseFleet(session, empty=refuse_lost(session).version == 0)
+        yield DatabaseFleet(session, _readable(session))
     finally:
         session.close()
+
+
+def _readable(session: Session) -> list[Tables]:
+    """The tables of the connection's own place, and those of other tenants."""
+    own = session.tables.schema or session.place.endpoint.database
+    names = [str(row[0]) for row in session.say(READABLE[session.scheme]).all()]
+    in_schema = session.scheme == "pgsql"
+    others = [Tables(name, own_schema=in_schema) for name in names if name != own]
+    if others and own not in names:  # a user who only reads has none of its own
+        return others
+    return [*([session.tables] if refuse_lost(session).version else []), *others]

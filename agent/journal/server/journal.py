@@ -20,21 +20,29 @@ from agent.errors import Bug
 from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow, Tally
 from agent.journal.beside import HELD
 from agent.journal.codec import decode, encode
+from agent.journal.server.schema import Tables
 from agent.journal.server.session import Session
 from agent.journal.tallies import FORGOTTEN, MILLISECONDS, remembered, summed
-from agent.limits import PRUNED_AT_ONCE
+from agent.limits import LEASE, PRUNED_AT_ONCE
 from agent.places import LAST_MOMENT
 
 
 class ServerJournal:
     """One journal on a server; ``fence`` is the number of the lease, None where it is only looked at."""
 
-    def __init__(self, session: Session, number: int, identity: Identity, fence: int | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        number: int,
+        identity: Identity,
+        fence: int | None = None,
+        tables: Tables | None = None,
+    ) -> None:
         self.identity = identity
         self.number = number
         self.fence = fence
         self._session = session
-        self._tables = session.tables
+        self._tables = tables or session.tables
 
     # --- reading and writing ------------------------------------------------------------------------------------
 
@@ -51,14 +59,15 @@ class ServerJournal:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """A transaction in which the lease is known to be ours: nobody can take it over before its end."""
-        from sqlalchemy import select  # noqa: PLC0415  late: see Session
+        from sqlalchemy import literal_column, update  # noqa: PLC0415  late: see Session
 
         if self.fence is None:
             raise Bug("a journal that is open for looking was to be written")
         mine, run = self._tables.journals, self._session.run
+        ours = (mine.c.id == self.number, mine.c.present == 1, mine.c.fence == self.fence)
+        until: Any = literal_column(self._session.now)
         with self._session.transaction():
-            query = select(mine.c.fence).where(mine.c.id == self.number, mine.c.present == 1).with_for_update()
-            if run(query).scalar() != self.fence:
+            if not run(update(mine).where(*ours).values(lease_until=until + LEASE)).rowcount:
                 raise LeaseLost(f"another process took over the journal in {self._session.place}")
             yield
 

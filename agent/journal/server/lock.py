@@ -1,51 +1,38 @@
-"""Locks that the server keeps for a connection, and lets go of with it: advisory ones, by name."""
+"""A lock that MariaDB keeps for a connection, and lets go of with it, under a name that only its user can work out.
+
+Every user of a server may take a lock of any name, so a name that others knew would let them keep us out for ever.
+PostgreSQL shows the names of such locks to everybody: there none is used (see agent/journal/server/migrate.py).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agent.journal import Identity
 from agent.journal.server.session import Session
 
-
-def name_of(identity: Identity) -> str:
-    """What the lock of a journal is called."""
-    return "\0".join(("journal", *identity))
+ROUNDS = 10_000  # what a guess at the password costs somebody who sees the name, some milliseconds
 
 
-def _digest(session: Session, name: str) -> bytes:
-    """A number for the name. The database's own goes in: MariaDB's locks are shared by all databases of a server."""
-    return hashlib.sha256(f"upsun-agent\0{session.place.endpoint.database}\0{name}".encode()).digest()
-
-
-def try_lock(session: Session, name: str) -> bool:
-    """Take the lock at once; False where another connection has it. It is held until the connection ends."""
-    digest = _digest(session, name)
-    if session.scheme == "mysql":
-        return bool(session.say("SELECT GET_LOCK(%s, 0)", (f"upsun-agent-{digest.hex()[:40]}",)).scalar() == 1)
-    number = int.from_bytes(digest[:8], "big", signed=True)
-    return bool(session.say("SELECT pg_try_advisory_lock(%s)", (number,)).scalar())
-
-
-def unlock(session: Session, name: str) -> None:
-    """Let go of the lock."""
-    digest = _digest(session, name)
-    if session.scheme == "mysql":
-        session.say("SELECT RELEASE_LOCK(%s)", (f"upsun-agent-{digest.hex()[:40]}",))
-    else:
-        session.say("SELECT pg_advisory_unlock(%s)", (int.from_bytes(digest[:8], "big", signed=True),))
+def _name(session: Session, name: str) -> str:
+    """What the lock is called. The database's own name goes in: locks are shared by all databases of a server."""
+    endpoint = session.place.endpoint
+    about = f"upsun-agent\0{endpoint.database}\0{endpoint.user}\0{name}".encode()
+    key = hashlib.pbkdf2_hmac("sha256", endpoint.password.encode(), about, ROUNDS)
+    return f"upsun-agent-{hmac.new(key, about, 'sha256').hexdigest()[:40]}"
 
 
 @contextmanager
-def advisory_lock(session: Session, name: str) -> Iterator[bool]:
+def secret_lock(session: Session, name: str) -> Iterator[bool]:
     """The lock for as long as the block lasts; yields whether it was to be had."""
-    held = try_lock(session, name)
+    secret = _name(session, name)
+    held = session.say("SELECT GET_LOCK(%s, 0)", (secret,)).scalar() == 1
     try:
         yield held
     finally:
         if held:
             with contextlib.suppress(Exception):  # a connection that is gone has let go of it
-                unlock(session, name)
+                session.say("SELECT RELEASE_LOCK(%s)", (secret,))

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from agent.database.place import PREFIX, SCHEMA
+from agent.database.place import PREFIX
 from agent.database.troubles import DatabaseRefused
 from agent.journal.beside import HELD, Beside
 from agent.journal.server.schema import PARTS
@@ -42,16 +42,23 @@ def there(session: Session) -> set[str]:
     """
     if session.scheme == "mysql":
         return _there_in_mariadb(session)
-    where = (
-        f"n.nspname = '{SCHEMA}'"
-        if session.tables.own_schema
-        else f"starts_with(c.relname, '{PREFIX}') AND pg_table_is_visible(c.oid)"
-    )
     query = (
-        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+        "SELECT c.relname, c.relkind IN ('r', 'p') FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND starts_with(c.relname, %s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
     )
-    names = [str(row[0]) for row in session.say(f"{query}{where} AND c.relkind IN ('r', 'p')").all()]
-    return {name if session.tables.own_schema else name.removeprefix(PREFIX) for name in names}
+    affix = "" if session.tables.own_schema else PREFIX
+    kinds = {
+        str(name).removeprefix(affix): bool(table)
+        for name, table in session.say(query, (session.tables.schema, affix)).all()
+    }
+    views = [name for name in ("schema_version", *ALL) if not kinds.get(name, True)]
+    if views:
+        raise DatabaseRefused(
+            f"{session.tables.prefix}{views[0]} in the database of {session.place} is no table",
+            remedy="drop it: the agent makes tables only, and what else bears their names was made by somebody else",
+        )
+    return {name for name, table in kinds.items() if table}
 
 
 def _there_in_mariadb(session: Session) -> set[str]:
@@ -93,7 +100,7 @@ def _is_marked(session: Session) -> bool:
     if session.scheme != "pgsql" or not session.tables.own_schema:
         return False
     query = "SELECT obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace WHERE nspname = %s"
-    return bool(session.say(query, (SCHEMA,)).scalar() == MARK)
+    return bool(session.say(query, (session.tables.schema,)).scalar() == MARK)
 
 
 def mark(session: Session) -> None:
@@ -101,8 +108,8 @@ def mark(session: Session) -> None:
     if session.scheme != "pgsql" or not session.tables.own_schema:
         return
     query = "SELECT pg_catalog.pg_has_role(nspowner, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = %s"
-    if session.say(query, (SCHEMA,)).scalar():
-        session.say(f"COMMENT ON SCHEMA {SCHEMA} IS '{MARK}'")
+    if session.say(query, (session.tables.schema,)).scalar():
+        session.say(f"COMMENT ON SCHEMA {session.tables.prefix.removesuffix('.')} IS '{MARK}'")
 
 
 def set_aside(session: Session, gone: Iterable[str]) -> None:

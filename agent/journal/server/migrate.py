@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from agent import __version__
-from agent.database.place import SCHEMA
+from agent.database.place import PREFIX, SCHEMA
 from agent.database.troubles import DatabaseRefused
-from agent.errors import Busy, StateNotWritable
+from agent.errors import AgentError, Busy, StateNotWritable
 from agent.journal.damage import JournalDamaged
 from agent.journal.server import losses
-from agent.journal.server.lock import advisory_lock
+from agent.journal.server.lock import secret_lock
 from agent.journal.server.migrations import MIGRATIONS, VERSIONS, Migration
 from agent.journal.server.schema import Tables
 from agent.journal.server.session import Session
 from agent.records import dataclass
 
 LOCK = "migrate"
+#: What PostgreSQL says where another process makes the tables: it holds the lock, or has just made the same thing.
+TAKEN = ("55P03", "23505", "42P06", "42P07")
 
 
 class TablesTooNew(StateNotWritable):
@@ -41,13 +44,57 @@ class Standing:
 def find(session: Session) -> Standing:
     """How far the tables are, and (in ``session.tables``) where; nothing is made."""
     found = losses.there(session)
-    if not found and session.scheme == "pgsql":  # a schema of their own may have been refused when they were made
-        before, session.tables = session.tables, Tables(own_schema=not session.tables.own_schema)
+    for tables in _elsewhere(session) if not found else ():
+        before, session.tables = session.tables, tables
         found = losses.there(session)
-        if not found:
-            session.tables = before
+        if found:
+            _refuse_strangers(session)
+            break
+        session.tables = before
     version, least = _versions(session) if "schema_version" in found else (0, 0)
     return Standing(version, least, losses.missing(session, found, version))
+
+
+def _elsewhere(session: Session) -> list[Tables]:
+    """Where else the tables may be: a schema of their own may have been refused when they were made."""
+    endpoint = session.place.endpoint
+    if session.scheme != "pgsql" or endpoint.schema != SCHEMA:
+        return []
+    places = [Tables(SCHEMA, own_schema=True), *(Tables(name, own_schema=False) for name in _defaults(session))]
+    return [each for each in places if each.prefix != session.tables.prefix]
+
+
+def _defaults(session: Session) -> list[str]:
+    """The schemas that are there of those where PostgreSQL puts tables by itself."""
+    query = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname IN (current_user, 'public')"
+    return [str(row[0]) for row in session.say(f"{query} ORDER BY nspname = 'public'").all()]
+
+
+#: Tables of ours in a schema where others may make some: those that neither we, the database's owner nor an
+#: administrator made.
+STRANGERS = """
+SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+ WHERE n.nspname = %s AND starts_with(c.relname, %s) AND NOT r.rolsuper
+ AND NOT pg_has_role(c.relowner, 'USAGE')
+ AND c.relowner <> n.nspowner
+ AND c.relowner NOT IN (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database()) LIMIT 1
+"""
+
+
+def _refuse_strangers(session: Session) -> None:
+    """Raise DatabaseRefused where a table that bears the name of ours was made by somebody else.
+
+    Its triggers would run as our user, and its rows say whatever that somebody likes.
+    """
+    if session.tables.own_schema:
+        return
+    found = session.say(STRANGERS, (session.tables.schema, PREFIX)).scalar()
+    if found is not None:
+        raise DatabaseRefused(
+            f"the table {found} in the schema {session.tables.schema} of {session.place} belongs to another user",
+            remedy="drop it, or give the agent a schema of its own: docs/shared-journal.md",
+        )
 
 
 def _versions(session: Session) -> tuple[int, int]:
@@ -90,55 +137,94 @@ def migrate(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> N
     standing = admit(session, migrations)
     if standing.version >= migrations[-1].version and not standing.missing:
         return
-    with advisory_lock(session, LOCK) as held:
-        if not held:
+    with making(session, migrations) as locked:
+        if locked is None:
             text = f"another process is making the tables in the database of {session.place}"
             raise Busy(text, remedy="try again in a minute")
-        standing = admit(session, migrations)  # another may have been faster
-        if standing.missing:
-            _make_again(session, standing, migrations)
+        if locked.missing:
+            _make_again(session, locked, migrations)
             return
-        if standing.version == 0:
-            _place(session)
+        session.say(session.tables.ddl(VERSIONS[session.scheme]))
         for each in migrations:
-            if each.version > standing.version:
-                _step(session, each)
+            if each.version > locked.version:
+                _carry_out(session, each)
+                losses.mark(session)
+
+
+@contextmanager
+def making(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Iterator[Standing | None]:
+    """A transaction in which no other process makes tables; yields how far they are, None where another makes them.
+
+    Nobody without rights to our tables can keep it from us: PostgreSQL locks one of them, and MariaDB,
+    which cannot lock a table across such statements, a name that others do not know.
+    """
+    if session.scheme == "mysql":
+        with secret_lock(session, LOCK) as held, session.transaction():
+            yield admit(session, migrations) if held else None
+        return
+    with session.transaction():
+        standing: Standing | None
+        try:
+            standing = _locked(session, migrations)
+        except AgentError as error:
+            if not any(f"({code})" in str(error) for code in TAKEN):
+                raise
+            standing = None
+            session.say("ROLLBACK")
+            session.say("BEGIN")
+        yield standing
+
+
+def _locked(session: Session, migrations: Sequence[Migration]) -> Standing:
+    """How far the tables are, in the hand of this transaction: by a lock, or by making the first one."""
+    found = losses.there(session)
+    if found:
+        session.say(f"LOCK TABLE {session.tables.prefix}{min(found)} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
+        return admit(session, migrations)
+    standing = admit(session, migrations)
+    if not session.say(MAY_HAVE_TABLES, (session.tables.schema,)).scalar():
+        _make_schema(session)
+    session.say(session.tables.ddl(VERSIONS["pgsql"]).replace("IF NOT EXISTS ", ""))
+    return standing
 
 
 def _make_again(session: Session, standing: Standing, migrations: Sequence[Migration]) -> None:
     """Make the tables that vanished, after all journals were set aside that lost rows with them."""
-    with session.transaction():
-        if "journals" not in standing.missing:
-            losses.set_aside(session, standing.missing)
-        session.say(session.tables.ddl(VERSIONS[session.scheme]))
-        for each in migrations:
-            _carry_out(session, each, known=each.version <= standing.version)
-        if "journals" in standing.missing:
-            losses.number_on(session)
-        losses.remember(session)
-        losses.mark(session)
-
-
-def _place(session: Session) -> None:
-    """Make the place for the tables: a schema of their own where that is allowed, else names with a prefix."""
-    if session.scheme == "pgsql":
-        made = bool(session.say("SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %s", (SCHEMA,)).scalar())
-        allowed = "SELECT has_schema_privilege(%s, 'CREATE')" if made else None
-        try:
-            if allowed is None:
-                session.say(f"CREATE SCHEMA {SCHEMA}")
-            elif not session.say(allowed, (SCHEMA,)).scalar():
-                session.tables = Tables(own_schema=False)
-        except DatabaseRefused:  # no right to make one
-            session.tables = Tables(own_schema=False)
+    if "journals" not in standing.missing:
+        losses.set_aside(session, standing.missing)
     session.say(session.tables.ddl(VERSIONS[session.scheme]))
+    for each in migrations:
+        _carry_out(session, each, known=each.version <= standing.version)
+    if "journals" in standing.missing:
+        losses.number_on(session)
+    losses.remember(session)
+    losses.mark(session)
 
 
-def _step(session: Session, migration: Migration) -> None:
-    """One migration: in one transaction where the server can, else in statements that can be repeated."""
-    with session.transaction():
-        _carry_out(session, migration)
-        losses.mark(session)
+#: Whether tables can be made in a schema that is there.
+MAY_HAVE_TABLES = "SELECT has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace WHERE nspname = %s"
+IS_THERE = "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %s"
+
+
+def _make_schema(session: Session) -> None:
+    """Make the schema; where that is not allowed, the tables go where PostgreSQL puts some by itself.
+
+    Not so those of a tenant: its URL names the schema, and it is nowhere else.
+    """
+    tables, place = session.tables, session.place
+    there = session.say(IS_THERE, (tables.schema,)).scalar()
+    if not there and session.say("SELECT has_database_privilege(current_database(), 'CREATE')").scalar():
+        session.say(f"CREATE SCHEMA {tables.prefix.removesuffix('.')}")
+        return
+    if place.endpoint.schema != SCHEMA:
+        raise DatabaseRefused(
+            f"the user may not make tables in the schema {tables.schema} of {place}"
+            if there
+            else f"there is no schema {tables.schema} in the database of {place}",
+            remedy="see docs/shared-journal.md for the statements that give a tenant its schema",
+        )
+    session.tables = Tables(_defaults(session)[0], own_schema=False)
+    _refuse_strangers(session)
 
 
 def _carry_out(session: Session, migration: Migration, *, known: bool = False) -> None:

@@ -1,8 +1,9 @@
 """The tables on a server, wherever they are.
 
-PostgreSQL has them in a schema of their own, ``upsun_agent``; where that may not be made, and in MariaDB, which knows
-no such thing, their names begin with ``upsun_agent_``. Every row carries the number of its journal, every journal the
-identity it belongs to: what lies in the same database for another environment is never seen.
+PostgreSQL has them in a schema of their own, ``upsun_agent`` or that of a tenant; where that may not be made, and in
+MariaDB, which knows no such thing, their names begin with ``upsun_agent_``. Every row carries the number of its
+journal, every journal the identity it belongs to. That keeps environments of one user apart; users are kept apart by
+the rights to the schema, and in MariaDB to the database.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from agent.database.place import PREFIX, SCHEMA
+from agent.database.place import PREFIX, qualified
 
 #: Names are what they are: neither case nor accents nor spaces at their ends are passed over. Each kind of server reads
 #: its own comment.
@@ -26,16 +27,27 @@ _COLUMNS = {
     "cursors": "journal job schedule until",
     "notes": "journal name value",
 }
+#: Our own user as MariaDB's lists of rights spell it: who may read the server's own tables sees others' rights too.
+ME_AS_GRANTEE = (
+    "concat(char(39), left(current_user(), char_length(current_user()) - locate('@', reverse(current_user()))),"
+    " char(39), '@', char(39), substring_index(current_user(), '@', -1), char(39))"
+)
 #: What holds the rows of one journal, but for the journal's own row.
 PARTS = ("glances", "events", "runs", "activities", "cursors", "notes")
 
 
 class Tables:
-    """The tables for SQLAlchemy's statements, wherever they are: in a schema of their own, or under a prefix."""
+    """The tables for SQLAlchemy's statements, wherever they are: in a schema of their own, or under a prefix.
 
-    def __init__(self, *, own_schema: bool) -> None:
+    ``schema``: the schema that they are in; in MariaDB the database, None for that of the connection. PostgreSQL's are
+    always named with it: what lies in another schema is never taken for them.
+    """
+
+    def __init__(self, schema: str | None, *, own_schema: bool) -> None:
+        self.schema = schema
         self.own_schema = own_schema
-        self.prefix = f"{SCHEMA}." if own_schema else PREFIX
+        self._affix = "" if own_schema else PREFIX
+        self.prefix = self._affix if schema is None else qualified(schema, self._affix)
 
     def ddl(self, statement: str) -> str:
         """A statement of a migration for these tables; indexes lie in their table's schema by themselves."""
@@ -46,7 +58,7 @@ class Tables:
         from sqlalchemy import column, table  # noqa: PLC0415  late: the package costs five interpreter starts
 
         columns: list[Any] = [column(each) for each in _COLUMNS[name].split()]
-        return table(name, *columns, schema=SCHEMA) if self.own_schema else table(PREFIX + name, *columns)
+        return table(self._affix + name, *columns, schema=self.schema)
 
     @cached_property
     def journals(self) -> Any:

@@ -30,7 +30,8 @@ class Session:
     def __init__(self, place: ServerPlace, seconds: float) -> None:
         self.place = place
         self.scheme = place.endpoint.scheme
-        self.tables = Tables(own_schema=self.scheme == "pgsql")
+        own = place.endpoint.schema if self.scheme == "pgsql" else None
+        self.tables = Tables(own, own_schema=own is not None)
         self.now = NOW[self.scheme]
         self._link: Link | None = Link(place, place.endpoint, seconds)
         try:
