@@ -49,7 +49,7 @@ SELECT pg_get_userbyid(c.relowner), 'triggers or rules'{_OURS}
  OR EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid)) LIMIT 1""",  # noqa: S608  names of ours
 }
 EVERYWHERE = (
-    "SELECT privilege_type FROM information_schema.user_privileges"  # noqa: S608  names of ours
+    "SELECT privilege_type FROM information_schema.user_privileges"  # noqa: S608  names of ours  # nosec B608
     f" WHERE privilege_type <> 'USAGE' AND grantee = {ME_AS_GRANTEE} ORDER BY 1"
 )
 ELSEWHERE = (
