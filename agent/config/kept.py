@@ -18,7 +18,7 @@ from agent.config import JobFile, built, find, settings_of, text_of
 from agent.container import phase_of
 from agent.glance import state_setting
 from agent.limits import KEPT_MOST_BYTES
-from agent.places import KEPT, on_server, state_directory
+from agent.places import KEPT, on_server, read_ours, state_directory
 
 FILE = KEPT
 
@@ -53,11 +53,8 @@ def _directory(environ: Mapping[str, str], text: str) -> str | None:
 
 
 def _recall(place: str, text: str) -> dict[str, Any] | None:
-    if not os.path.isfile(place):  # a pipe could be waited for forever
-        return None
     try:
-        with open(place, encoding="utf-8") as file:
-            digest, _, kept = file.read(KEPT_MOST_BYTES).partition("\n")
+        digest, _, kept = read_ours(place, KEPT_MOST_BYTES).decode().partition("\n")
         if digest != _digest(text, kept):
             return None
         settings: dict[str, Any] = _thawed(json.loads(kept))
