@@ -88,17 +88,19 @@ def _whose(directory: str) -> Iterator[Finding]:
         yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
     if mode & 0o022:
         text = f"{directory} may be written by other users (mode {mode:o}): they can take the journal away or plant one"
-        yield Finding("state", "warn", text, f"chmod 700 {shlex.quote(directory)}")
+        yield Finding("state files", "warn", text, f"chmod 700 {shlex.quote(directory)}")
     elif mode & 0o055:
-        text = f"{directory} may be entered by other users (mode {mode:o}): they see what is in it"
-        yield Finding("state", "warn", text, f"chmod 700 {shlex.quote(directory)}")
+        text = f"{directory} may be entered by other users (mode {mode:o}), as mounts may; its files are closed to them"
+        yield Finding("state files", "ok", text, f"chmod 700 {shlex.quote(directory)}")
     for name in sorted(os.listdir(directory)):
         with contextlib.suppress(OSError):
             mode = os.lstat(f"{directory}/{name}").st_mode
             if is_state_file(name) and stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
                 path = f"{directory}/{name}"
                 text = f"{path} may be read or written by other users (mode {stat.S_IMODE(mode):o})"
-                yield Finding("state", "warn", text, f"chmod 600 {shlex.quote(path)}; a tick does it where it may")
+                yield Finding(
+                    "state files", "warn", text, f"chmod 600 {shlex.quote(path)}; a tick does it where it may"
+                )
 
 
 def _try_to_write(directory: str) -> None:

@@ -24,7 +24,7 @@ from agent.places import JOURNAL, NotOurs, not_ours, open_ours
 BESIDE = ("-journal", "-wal", "-shm")
 #: Instructions of SQLite's between two looks at the time: some milliseconds.
 STEPS = 10_000
-#: How a rollback file ends that names a file of another transaction: SQLite opens that one, and deletes it.
+#: How a rollback file ends that names a file of another transaction: SQLite opens that one too.
 SUPER_JOURNAL = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
 
 _broken_off: list[BaseException] = []

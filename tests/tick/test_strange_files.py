@@ -196,7 +196,7 @@ def test_a_sparse_file_of_a_terabyte_is_set_aside(container: Container) -> None:
     assert list(container.state.glob("journal.sqlite.damaged-*"))
 
 
-def test_a_rollback_file_that_names_a_file_elsewhere_takes_nothing_away(tmp_path: Path) -> None:
+def test_a_rollback_file_that_names_a_file_elsewhere_is_damage(tmp_path: Path) -> None:
     SqliteJournal(str(tmp_path), IDENTITY).close()
     victim = tmp_path / "victim"
     victim.write_bytes(b"")
@@ -264,7 +264,7 @@ def test_check_says_which_directory_and_files_others_may_enter_or_write(tmp_path
     for mode in (0o700, 0o755, 0o770, 0o777):
         tmp_path.chmod(mode)
         found = list(place.state(str(tmp_path), IDENTITY, datetime.now(UTC)))
-        said[mode] = " ".join(each.message for each in found if each.level == "warn")
+        said[mode] = " ".join(each.message for each in found if each.name == "state files")
         assert "journal.sqlite may be read or written by other users (mode 666)" in said[mode]
     assert "may be entered" not in said[0o700]
     assert "may be entered by other users (mode 755)" in said[0o755]
