@@ -98,9 +98,7 @@ def _whose(directory: str) -> Iterator[Finding]:
             if is_state_file(name) and stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
                 path = f"{directory}/{name}"
                 text = f"{path} may be read or written by other users (mode {stat.S_IMODE(mode):o})"
-                yield Finding(
-                    "state files", "warn", text, f"chmod 600 {shlex.quote(path)}; a tick does it where it may"
-                )
+                yield Finding("state files", "warn", text, f"chmod 600 {shlex.quote(path)}")
 
 
 def _try_to_write(directory: str) -> None:
