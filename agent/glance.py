@@ -7,12 +7,18 @@ next. Anything unexpected, and the answer is: look closer.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Mapping
 
 from agent import __version__
 from agent.limits import CLOCK_BACK, JOB_FILE_MOST_BYTES, RECHECK
-from agent.places import JOURNAL, job_files, last_tick, mark_tick, on_server, state_directory
+from agent.places import JOURNAL, job_files, last_tick, mark_tick, on_server, state_directory, without_waiting
+
+#: What SQLite puts beside a file: each of them has work for a whole tick, where it is there and not empty.
+BESIDE = ("-journal", "-wal", "-shm")
+#: Instructions of SQLite's for the one row: it takes about a hundred of them.
+STEPS_MOST = 10_000
 
 
 def basis(text: str, environment_type: str | None) -> str:
@@ -48,14 +54,16 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
 
 def _row(path: str) -> tuple[object, ...] | None:
     """What the journal in the file says of idle ticks; None where that cannot be told from looking."""
-    if not os.path.exists(path) or (os.path.exists(f"{path}-journal") and os.path.getsize(f"{path}-journal")):
-        return None
+    if not _is_plain(path) or not all(_is_plain(f"{path}{end}", empty=True) for end in BESIDE):
+        return None  # SQLite would wait for a FIFO for ever
     import sqlite3  # noqa: PLC0415  late: a state in a database needs none
 
     plain = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     try:
         db = sqlite3.connect(f"file:{plain}?mode=ro", uri=True, timeout=2.0)
         try:
+            db.set_progress_handler(lambda: 1, STEPS_MOST)  # a view or function without end is broken off
+            db.execute("PRAGMA trusted_schema = OFF")
             row: tuple[object, ...] | None = db.execute(
                 "SELECT project, environment, app, text, next_due FROM glance"
             ).fetchone()
@@ -64,6 +72,15 @@ def _row(path: str) -> tuple[object, ...] | None:
     except sqlite3.Error:
         return None
     return row
+
+
+def _is_plain(path: str, *, empty: bool = False) -> bool:
+    """Whether a regular file of this user's is there; with ``empty``: nothing at all, or one without content."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return empty
+    return stat.S_ISREG(found.st_mode) and found.st_uid in {0, os.geteuid()} and not (empty and found.st_size)
 
 
 def _is_idle_on_server(place: str, environ: Mapping[str, str], text: str, now: float | None) -> bool:
@@ -75,8 +92,8 @@ def _is_idle_on_server(place: str, environ: Mapping[str, str], text: str, now: f
 
 def _job_file(environ: Mapping[str, str]) -> str:
     """The text of the job file; an OSError or ValueError where there is none that reads."""
-    places = [place for place in job_files(environ) if os.path.isfile(place)]  # a pipe could be waited for forever
-    with open(places[0] if places else os.devnull, "rb") as file:
+    places = [place for place in job_files(environ) if os.path.isfile(place)]
+    with open(places[0] if places else os.devnull, "rb", opener=without_waiting) as file:
         data = file.read(JOB_FILE_MOST_BYTES + 1)
     return data.decode().removeprefix("\ufeff")
 

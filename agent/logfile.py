@@ -13,6 +13,9 @@ import json
 import os
 
 from agent.limits import LOG_FILE_MOST_BYTES, LOG_FILES_KEPT, LOG_LINE_MOST, TEXT_MOST
+from agent.places import open_ours
+
+READABLE = 0o044  # by others: who wants that says so with chmod, and it stays
 
 KEYS_MOST = 20  # of a line that is too long: more than any has
 
@@ -46,8 +49,7 @@ class LogFile:
         if self._file >= 0 and self._is_current():
             return
         self.close()
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        self._file = os.open(self.path, flags, 0o600)
+        self._file = open_ours(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, others=READABLE)
         size = os.fstat(self._file).st_size
         if size and os.pread(self._file, 1, size - 1) != b"\n":
             os.write(self._file, b"\n")

@@ -18,6 +18,7 @@ from agent.engine.job import Job
 from agent.errors import ConfigInvalid
 from agent.journal import Journal
 from agent.journal.anew import LOSSES, begun_anew
+from agent.journal.connect import broken_off
 from agent.journal.damage import JournalDamaged
 from agent.journal.directory import confirm_damage, open_journal, prepare, set_aside
 from agent.journal.lock import FileLock, Lease
@@ -278,7 +279,7 @@ def ended_by_sigterm() -> Iterator[None]:
     """Turn SIGTERM into an exception, so that locks are let go of on the way out."""
 
     def end(*_: object) -> None:
-        raise Terminated
+        raise broken_off(Terminated())
 
     before = signal.signal(signal.SIGTERM, end)
     try:

@@ -1058,6 +1058,34 @@ BUGS = (
         """pbkdf2_hmac("sha256", b"known", about""",
         suite=("tests/journal/test_tenants.py::test_the_name_of_the_lock_for_making_tables_hangs_on_the_password",),
     ),
+    Bug(
+        "files of the state are opened through links",
+        "agent/places.py",
+        "    safe = flags & ~os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK",
+        "    safe = flags & ~os.O_TRUNC | os.O_NONBLOCK",
+        suite=("tests/tick/test_strange_files.py::test_an_idle_tick_follows_no_link_and_waits_for_no_fifo",),
+    ),
+    Bug(
+        "a journal may hold views and triggers",
+        "agent/journal/tables.py",
+        '        ours = kind in {"table", "index"} and (\n',
+        '        ours = kind in {"view", "trigger"} or (\n',
+        suite=("tests/tick/test_strange_files.py",),
+    ),
+    Bug(
+        "SIGTERM is forgotten while a statement runs",
+        "agent/site.py",
+        "        raise broken_off(Terminated())\n",
+        "        raise Terminated\n",
+        suite=("tests/tick/test_strange_files.py::test_a_signal_is_heard_while_a_statement_runs",),
+    ),
+    Bug(
+        "parents of the private directory are not looked at",
+        "agent/private.py",
+        "        _refuse_open_parents(above)\n",
+        "",
+        suite=("tests/ssh/test_private.py",),
+    ),
 )
 
 

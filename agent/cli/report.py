@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from argparse import ArgumentParser
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,11 +17,13 @@ from agent.errors import EXIT_OK, StateNotWritable, UsageError
 from agent.journal import Journal
 from agent.journal.directory import reading_if_any
 from agent.limits import REPORT_DAYS, REPORT_DAYS_MOST
+from agent.places import NotOurs
 from agent.private import write_whole
 from agent.report.metrics import Measures, measure
 from agent.report.views import iso
 
 STDOUT = "-"
+READER_PATIENCE = 10.0  # seconds that a FIFO may be without a reader
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -162,9 +166,10 @@ def _write(context: Context, path: str, text: str) -> None:
         context.terminal.file(text)
         return
     try:
+        _refuse_foreign_link(path)
         whole = os.path.realpath(path)
         if os.path.exists(whole) and not stat.S_ISREG(os.stat(whole).st_mode):
-            with open(whole, "w", encoding="utf-8") as file:
+            with open(whole, "w", encoding="utf-8", opener=_with_a_reader) as file:
                 file.write(text)
         else:
             mask = os.umask(0)
@@ -173,3 +178,24 @@ def _write(context: Context, path: str, text: str) -> None:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "no such path"
         raise StateNotWritable(f"{path} cannot be written: {why}", remedy="name a file in a writable place") from error
+
+
+def _refuse_foreign_link(path: str) -> None:
+    """Raise NotOurs for a link that another user laid: it would lead to any file of this user's."""
+    if os.path.islink(path) and os.lstat(path).st_uid not in {0, os.geteuid()}:
+        raise NotOurs(errno.EPERM, "it is a symbolic link of another user's", path)
+
+
+def _with_a_reader(path: str, flags: int) -> int:
+    """Open what is not a regular file; a FIFO is waited for no longer than ``READER_PATIENCE``."""
+    until = monotonic() + READER_PATIENCE
+    while True:
+        try:
+            file = os.open(path, flags & ~os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.ENXIO or monotonic() > until:
+                raise
+            sleep(0.05)
+        else:
+            os.set_blocking(file, True)
+            return file

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agent.engine.job import Job, StepPlan
 from agent.errors import ConfigInvalid
 from agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
-from agent.places import job_files
+from agent.places import job_files, without_waiting
 from agent.records import dataclass, field
 
 if TYPE_CHECKING:  # what parses and checks is imported late: most ticks find what an earlier one read (kept.py)
@@ -113,7 +113,7 @@ def load(path: str) -> JobFile:
 def text_of(path: str) -> str:
     """The text of the job file at ``path``, without a byte order mark; raises ConfigInvalid where it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=without_waiting) as file:
             data = file.read(JOB_FILE_MOST_BYTES + 1)
     except OSError as error:
         raise ConfigInvalid(f"{path} cannot be read: {error.strerror}", remedy="check the path and its mode") from error

@@ -19,7 +19,7 @@ from agent.container import phase_of
 from agent.glance import state_setting
 from agent.keys import ENTROPY, code, derived, same, usable
 from agent.limits import KEPT_MOST_BYTES
-from agent.places import KEPT, on_server, state_directory
+from agent.places import KEPT, on_server, read_ours, state_directory
 
 FILE = KEPT
 _PURPOSE = "upsun-agent: job file as it was read, 1"
@@ -55,11 +55,8 @@ def _directory(environ: Mapping[str, str], text: str) -> str | None:
 
 
 def _recall(place: str, text: str, key: bytes) -> dict[str, Any] | None:
-    if not os.path.isfile(place):  # a pipe could be waited for forever
-        return None
     try:
-        with open(place, encoding="utf-8") as file:
-            known, _, kept = file.read(KEPT_MOST_BYTES).partition("\n")
+        known, _, kept = read_ours(place, KEPT_MOST_BYTES).decode().partition("\n")
         if not same(known, _code(text, kept, key)):
             return None
         settings: dict[str, Any] = _thawed(json.loads(kept))

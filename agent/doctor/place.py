@@ -6,20 +6,22 @@ import contextlib
 import errno
 import fcntl
 import os
-import sqlite3
+import shlex
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
-from urllib.parse import quote
 
 from agent.doctor import Finding
 from agent.errors import StateNotWritable
 from agent.journal import Identity
 from agent.journal.anew import BEGUN_ANEW, read_anew
-from agent.journal.directory import lost, set_aside_there
+from agent.journal.connect import connect, held
+from agent.journal.damage import JournalDamaged
+from agent.journal.directory import is_own, lost, nameless, refuse_strange_files, set_aside_there
 from agent.journal.lock import UNSUPPORTED
 from agent.journal.tables import tables_missing
-from agent.places import JOURNAL
+from agent.places import JOURNAL, is_state_file
 
 MOUNT = "declare a mount of source 'storage' there in .upsun/config.yaml, or point 'state' in the job file at one"
 
@@ -65,12 +67,43 @@ def state(directory: str, identity: Identity, now: datetime) -> Iterator[Finding
         yield Finding("state", "ok", f"{directory} is writable, {locks[works]}")
     except OSError as error:
         yield _unwritten(directory, error)
-    yield from _journal(directory, identity, now)
+    strange = list(_whose(directory))
+    yield from strange
+    if all(each.level != "fail" for each in strange):
+        yield from _journal(directory, identity, now)
+
+
+def _whose(directory: str) -> Iterator[Finding]:
+    """Whose the directory and its files are, and who else may enter or write them."""
+    found = os.stat(directory)
+    mode = stat.S_IMODE(found.st_mode)
+    if not is_own(directory, found.st_uid):
+        text = f"{directory} belongs to another user (uid {found.st_uid})"
+        remedy = "run the agent as that user, or point 'state' in the job file at a directory of this user's"
+        yield Finding("state", "fail", text, remedy, StateNotWritable.exit_code)
+    try:
+        with held(directory) as folder:
+            refuse_strange_files(directory, folder)
+    except StateNotWritable as error:
+        yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
+    if mode & 0o022:
+        text = f"{directory} may be written by other users (mode {mode:o}): they can take the journal away or plant one"
+        yield Finding("state files", "warn", text, f"chmod 700 {shlex.quote(directory)}")
+    elif mode & 0o055:
+        text = f"{directory} may be entered by other users (mode {mode:o}), as mounts may; its files are closed to them"
+        yield Finding("state files", "ok", text, f"chmod 700 {shlex.quote(directory)}")
+    for name in sorted(os.listdir(directory)):
+        with contextlib.suppress(OSError):
+            mode = os.lstat(f"{directory}/{name}").st_mode
+            if is_state_file(name) and stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+                path = f"{directory}/{name}"
+                text = f"{path} may be read or written by other users (mode {stat.S_IMODE(mode):o})"
+                yield Finding("state files", "warn", text, f"chmod 600 {shlex.quote(path)}")
 
 
 def _try_to_write(directory: str) -> None:
     """Write as much as a tick may, let it reach the disk, and remove it; raises OSError where that fails."""
-    file = _nameless(directory)
+    file = nameless(directory)
     try:
         view = memoryview(b"\0" * TRIED_BYTES)
         while view:
@@ -78,17 +111,6 @@ def _try_to_write(directory: str) -> None:
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def _nameless(directory: str) -> int:
-    """A new file in the directory that has no name, so that a process that is killed leaves nothing behind."""
-    flags = os.O_WRONLY | os.O_CLOEXEC
-    with contextlib.suppress(OSError):  # network file systems have no such files
-        return os.open(directory, flags | os.O_TMPFILE, 0o600)
-    path = f"{directory}/.check-{os.getpid()}"
-    file = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    os.unlink(path)
-    return file
 
 
 def _absent(directory: str) -> Finding:
@@ -146,13 +168,17 @@ def _journal(directory: str, identity: Identity, now: datetime) -> Iterator[Find
     if not os.path.lexists(path) or not os.path.getsize(path):
         return  # the first tick begins it
     try:
-        with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, timeout=5.0)) as db:
+        db, watch = connect(directory, reads_only=True)
+        with closing(db), watch.bounded():
             missing = tables_missing(db)
             row = None if missing else db.execute("SELECT project, environment, app FROM glance").fetchone()
             anew = None if missing else db.execute("SELECT value FROM notes WHERE key = ?", (BEGUN_ANEW,)).fetchone()
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except JournalDamaged as error:
         text = f"{path} cannot be read as a journal: {error}"
         yield Finding("journal", "warn", text, "the next tick looks closer: one that is damaged is set aside")
+        return
+    except StateNotWritable as error:
+        yield Finding("journal", "fail", str(error), error.remedy, error.exit_code)
         return
     if missing:
         yield Finding("journal", "warn", f"{path} is damaged: it has lost its tables {', '.join(missing)}", LOST)

@@ -13,6 +13,7 @@ from agent.doctor import Finding
 from agent.notify import outbox
 from agent.notify.door import Unusable
 from agent.notify.mail import HOST, relay
+from agent.places import not_ours
 from agent.report.times import span
 
 STORE = "upsun variable:create --level environment --prefix env --sensitive true --inheritable false --name {name}"
@@ -81,6 +82,11 @@ def waiting(facts: Mapping[str, str]) -> Iterator[Finding]:
 
 def log_file(path: str) -> Finding:
     """Whether the log file can be written: ticks go on without it."""
+    with suppress(OSError):
+        why = not_ours(path, os.lstat(path))
+        if why is not None:
+            text = f"{path} cannot be used: {why}; what is logged is not kept"
+            return Finding("log file", "warn", text, "find out who made it, then move it away")
     place = path if os.path.lexists(path) else os.path.dirname(path)
     if os.path.isdir(path) or not os.access(place, os.W_OK):
         return Finding("log file", "warn", f"{path} cannot be written", "name a file on a mount: 'log-file' in [agent]")

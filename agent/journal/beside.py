@@ -15,7 +15,7 @@ from typing import Any
 
 from agent.errors import StateNotWritable
 from agent.journal import Identity
-from agent.places import HOLDS, JOURNAL, LAST_TICK, LOCK, LOG_FILE
+from agent.places import HOLDS, JOURNAL, LAST_TICK, LOCK, LOG_FILE, open_ours, read_ours
 from agent.records import dataclass, field
 
 VERSION = 1
@@ -56,8 +56,9 @@ def keep(directory: str, identity: Identity, kept: Beside, *, durable: bool) -> 
         text = json.dumps(data, ensure_ascii=True, sort_keys=True).encode() + b"\n"
         if _content(path) == text:
             return
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(f"{path}.new", flags, 0o600)
+        if os.path.lexists(f"{path}.new"):  # of a process that was killed; whatever it is, it is not written into
+            os.unlink(f"{path}.new")
+        file = open_ours(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             view = memoryview(text)
             while view:
@@ -95,11 +96,9 @@ def kept_beside(directory: str, identity: Identity) -> Beside:
 def _content(path: str) -> bytes | None:
     """The file's content; None where there is none, or more than we ever write."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        data = read_ours(path, FILE_MOST_BYTES + 1)
     except OSError:
         return None
-    with open(file, "rb") as opened:
-        data = opened.read(FILE_MOST_BYTES + 1)
     return data if len(data) <= FILE_MOST_BYTES else None
 
 
@@ -143,7 +142,6 @@ def traces(directory: str) -> list[str]:
 def _logs_a_run(path: str) -> bool:
     """Whether a log file tells of a run."""
     try:
-        with open(path, "rb") as file:
-            return b'"run-opened"' in file.read(LOG_SEARCHED)
+        return b'"run-opened"' in read_ours(path, LOG_SEARCHED)
     except OSError:
         return False

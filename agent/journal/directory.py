@@ -11,31 +11,100 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 
 from agent.errors import NotFound, StateNotWritable
 from agent.journal import Identity, Journal, Notes
 from agent.journal.anew import LOSSES, notes_of
 from agent.journal.beside import ASIDE, Beside, is_there, kept_beside, traces
+from agent.journal.connect import BESIDE, connect, held, strange
 from agent.journal.damage import JournalDamaged
 from agent.journal.sqlite import SqliteJournal
 from agent.journal.tables import tables_missing
 from agent.limits import ASIDE_AGE, ASIDE_KEPT
-from agent.places import JOURNAL, LAST_TICK, on_server
+from agent.places import HOLDS, JOURNAL, KEPT, LAST_TICK, LOCK, not_ours, on_server
 
 
 def prepare(directory: str) -> None:
-    """Make the directory if it is not there; raises StateNotWritable where that fails."""
+    """Make the directory if it is not there, for this user only, and look at what lies in it.
+
+    Raises:
+        StateNotWritable: it cannot be made or written, belongs to another user, or what bears the name of one of the
+            state's files is a link, a FIFO, a device, a directory, or another user's.
+    """
     remedy = "declare a mount there in .upsun/config.yaml, or point 'state' in the job file at one"
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        _make(directory)
     except OSError as error:
         raise StateNotWritable(f"{directory} cannot be made: {error.strerror}", remedy=remedy) from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StateNotWritable(f"{directory} is not writable", remedy=remedy)
+    with held(directory) as folder:
+        owner = os.fstat(folder).st_uid
+        if not is_own(directory, owner):
+            remedy = "run the agent as that user, or point 'state' in the job file at a directory of this user's"
+            raise StateNotWritable(f"{directory} belongs to another user (uid {owner})", remedy=remedy)
+        refuse_strange_files(directory, folder)
+
+
+def _make(directory: str) -> None:
+    """Make the directory, and those above it that are missing, 0700 whatever the process's mask and the parent say."""
+    if os.path.isdir(directory):
+        return
+    above = os.path.dirname(os.path.abspath(directory))
+    if not os.path.lexists(above):
+        _make(above)
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        if os.path.isdir(directory):  # another process was faster
+            return
+        raise
+    with contextlib.suppress(OSError):
+        os.chmod(directory, 0o700)  # what a parent's default rights or set-group bit would add
+
+
+def is_own(directory: str, owner: int) -> bool:
+    """Return whether a directory of that owner's may hold the state: this user's, root's, or one that shows all so.
+
+    A network file system may show whatever this user makes there as another user's.
+    """
+    if owner in {0, os.geteuid()}:
+        return True
+    try:
+        file = nameless(directory)
+    except OSError:
+        return False
+    try:
+        return os.fstat(file).st_uid == owner
+    finally:
+        os.close(file)
+
+
+def nameless(directory: str) -> int:
+    """Return the descriptor of a new file there without a name, so that a process that is killed leaves nothing."""
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    with contextlib.suppress(OSError):  # network file systems have no such files
+        return os.open(directory, flags | os.O_TMPFILE, 0o600)
+    path = f"{directory}/.check-{os.getpid()}"
+    file = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    os.unlink(path)
+    return file
+
+
+def refuse_strange_files(directory: str, folder: int) -> None:
+    """Raise StateNotWritable where a file of the state is not a regular file of this user's; one look at each name."""
+    for name in (LOCK, LAST_TICK, HOLDS, KEPT, JOURNAL, *(f"{JOURNAL}{end}" for end in BESIDE)):
+        try:
+            why = not_ours(name, os.lstat(name, dir_fd=folder), folder)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StateNotWritable(f"{directory}/{name} cannot be looked at: {error.strerror}") from error
+        if why is not None:
+            raise strange(f"{directory}/{name}", why)
 
 
 def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[SqliteJournal, str, str]:
@@ -157,6 +226,14 @@ def lost(directory: str) -> str | None:
     return f"{path} is empty"
 
 
+def _looked_at(directory: str) -> bool:
+    """Return what ``nothing_yet`` does, once no file of the state is a link, a FIFO or another user's."""
+    if os.path.isdir(directory):
+        with held(directory) as folder:
+            refuse_strange_files(directory, folder)
+    return nothing_yet(directory)
+
+
 def nothing_yet(directory: str) -> bool:
     """Whether no journal was ever begun in the directory; raises JournalDamaged where one is lost."""
     path, why = f"{directory}/{JOURNAL}", lost(directory)
@@ -175,25 +252,25 @@ def confirm_damage(directory: str, error: JournalDamaged) -> None:
         StateNotWritable: the journal is sound after all.
     """
     path = f"{directory}/{JOURNAL}"
-    if not error.certain and not is_damaged(path):
+    if not error.certain and not is_damaged(directory):
         remedy = "the next tick tries again; if it stays, look at the mount"
         raise StateNotWritable(f"{path} could not be read, though it is sound ({error})", remedy=remedy) from error
 
 
-def is_damaged(path: str) -> bool:
-    """Whether the journal's file is surely no journal of ours: looked at afresh, page by page."""
+def is_damaged(directory: str) -> bool:
+    """Whether the directory's journal is surely no journal of ours: looked at afresh, page by page.
+
+    Raises:
+        StateNotWritable: nobody can say; it takes too long, or what bears its name is not a file of ours.
+    """
     try:
-        db = sqlite3.connect(path, timeout=5.0)
-        try:
+        db, watch = connect(directory)
+        with closing(db), watch.bounded():
             verdict = db.execute("PRAGMA integrity_check(1)").fetchone()
             if tables_missing(db):
                 return True
             whose = db.execute("SELECT count(*) FROM glance").fetchone()
-        finally:
-            db.close()
-    except sqlite3.OperationalError as error:
-        return "malformed" in str(error) or "no such" in str(error)
-    except (sqlite3.DatabaseError, UnicodeDecodeError):
+    except JournalDamaged:
         return True
     return bool(verdict != ("ok",) or whose != (1,))
 
@@ -208,7 +285,7 @@ def reading_if_any(directory: str, identity: Identity) -> Iterator[Journal]:
             if found is not None:
                 yield found
                 return
-    elif not nothing_yet(directory):
+    elif not _looked_at(directory):
         with reading(directory, identity) as journal:
             yield journal
         return
@@ -239,7 +316,7 @@ def reading(directory: str, identity: Identity) -> Iterator[Journal]:
                 raise nothing
             yield found
         return
-    if nothing_yet(directory):
+    if _looked_at(directory):
         raise nothing
     journal = SqliteJournal(directory, identity, begins=False)
     try:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from agent.errors import Busy, StateNotWritable
 from agent.journal.sqlite import SqliteJournal
 from agent.limits import LEASE
-from agent.places import LOCK
+from agent.places import LOCK, open_ours
 
 #: What a file system without working locks answers.
 UNSUPPORTED = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
@@ -39,7 +39,7 @@ class FileLock:
             StateNotWritable: the lock file cannot be opened.
         """
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = open_ours(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             remedy = "give the agent a writable directory: 'state' in the job file, on a mount"
             raise StateNotWritable(f"{self.path} cannot be opened: {error.strerror}", remedy=remedy) from error

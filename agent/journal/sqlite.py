@@ -10,7 +10,6 @@ same transaction; ``glance`` is the one row that an idle tick reads.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,7 +19,8 @@ from agent.engine.job import Job
 from agent.journal import Copied, Cursor, Glance, Identity, Notes, RunRow, Tally
 from agent.journal.beside import HELD, Beside, keep
 from agent.journal.codec import decode, encode
-from agent.journal.damage import JournalTooNew, senseless, spoken
+from agent.journal.connect import connect
+from agent.journal.damage import JournalTooNew, senseless
 from agent.journal.tables import SCHEMA_VERSION, STATEMENTS, pages, tables_missing
 from agent.journal.tallies import FORGOTTEN, MILLISECONDS, remembered, summed
 from agent.limits import CLOCK_BACK, PRUNED_AT_ONCE
@@ -48,13 +48,13 @@ class SqliteJournal:
     def __init__(self, directory: str, identity: Identity, *, begins: bool = True, notes: Notes | None = None) -> None:
         self.path = f"{directory}/{JOURNAL}"
         self._directory = directory
-        with spoken(self.path):
-            self._db = sqlite3.connect(self.path, timeout=5.0, isolation_level=None)
-            try:
+        self._db, self._watch = connect(directory, makes=begins)
+        try:
+            with self._watch.bounded():
                 self._prepare(identity, notes, begins=begins)
-            except BaseException:
-                self._db.close()
-                raise
+        except BaseException:
+            self._db.close()
+            raise
 
     def _prepare(self, identity: Identity, notes: Notes | None, *, begins: bool) -> None:
         self._db.execute("PRAGMA journal_mode = TRUNCATE")
@@ -85,7 +85,7 @@ class SqliteJournal:
     @property
     def identity(self) -> Identity:
         """Whose journal this is: project, environment, app."""
-        with spoken(self.path):
+        with self._watch.bounded():
             row = self._db.execute("SELECT project, environment, app FROM glance").fetchone()
         if row is None:
             raise senseless(f"{self.path} does not say whose it is")
@@ -107,7 +107,7 @@ class SqliteJournal:
     def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
         """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
         job = Job.from_json(event.job).name
-        with spoken(self.path), self._transaction():
+        with self._watch.bounded(), self._transaction():
             taken = self._db.execute(
                 "SELECT 1 FROM runs WHERE run = ? OR (job = ? AND slot IS NOT NULL AND slot = ?)",
                 (event.run, job, event.slot),
@@ -126,7 +126,7 @@ class SqliteJournal:
 
     def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
         """Add events to a run that is open, and change facts beside them: all or nothing."""
-        with spoken(self.path), self._transaction():
+        with self._watch.bounded(), self._transaction():
             for event in events:
                 self._write(run, event)
             self._keep(notes)
@@ -145,7 +145,7 @@ class SqliteJournal:
             "SELECT runs.run, events.data FROM runs JOIN events ON events.run = runs.run"
             " WHERE runs.outcome IS NULL AND events.kind = 'run-opened'"
         )
-        with spoken(self.path):
+        with self._watch.bounded():
             flights = {str(run): str(data) for run, data in self._db.execute(query)}
         keep(self._directory, self.identity, Beside(self.notes(HELD), flights), durable=durable)
 
@@ -174,7 +174,7 @@ class SqliteJournal:
 
     def written(self, run: str) -> list[tuple[str, str]]:
         """All events of the run as they are written, (kind, JSON), oldest first."""
-        with spoken(self.path):
+        with self._watch.bounded():
             rows = self._db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
         return [(str(kind), str(data)) for kind, data in rows]
 
@@ -186,7 +186,7 @@ class SqliteJournal:
             " WHERE (?1 = 0 OR outcome IS NULL) AND (?2 IS NULL OR job = ?2)"
             f" ORDER BY opened_at {ordered}, rowid {ordered} LIMIT ?3"
         )
-        with spoken(self.path):
+        with self._watch.bounded():
             rows = self._db.execute(query, (int(open_only), job, most)).fetchall()
         return [
             RunRow(r[0], r[1], r[2], _utc(r[3]), _utc(r[4]), None if r[5] is None else _utc(r[5]), r[6]) for r in rows
@@ -198,7 +198,7 @@ class SqliteJournal:
             "SELECT events.run, events.data FROM events JOIN runs ON runs.run = events.run"
             " WHERE events.kind = ?1 AND (?2 IS NULL OR runs.job = ?2) ORDER BY events.seq DESC LIMIT ?3"
         )
-        with spoken(self.path):
+        with self._watch.bounded():
             rows = self._db.execute(query, (kind, job, most)).fetchall()
         return [(run, decode(kind, data)) for run, data in rows]
 
@@ -212,7 +212,7 @@ class SqliteJournal:
             " WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
             " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
         )
-        with spoken(self.path):
+        with self._watch.bounded():
             gone = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
             if gone:
                 known = self.notes(FORGOTTEN)
@@ -228,7 +228,7 @@ class SqliteJournal:
             " CAST(min(opened_at) AS REAL)"
             " FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
         )
-        with spoken(self.path):
+        with self._watch.bounded():
             rows = self._db.execute(query).fetchall()
         return summed([(*row[:3], int(row[3]), row[4]) for row in rows], self.notes(FORGOTTEN), _utc)
 
@@ -238,20 +238,20 @@ class SqliteJournal:
 
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""
-        with spoken(self.path):
+        with self._watch.bounded():
             return dict(self._db.execute("SELECT activity, run FROM activities").fetchall())
 
     # --- what stands beside the events -----------------------------------------------------------------------
 
     def cursor(self, job: str) -> Cursor | None:
         """How far the job's slots have been judged."""
-        with spoken(self.path):
+        with self._watch.bounded():
             row = self._db.execute("SELECT schedule, until FROM cursors WHERE job = ?", (job,)).fetchone()
         return None if row is None else Cursor(job, row[0], _utc(row[1]))
 
     def set_cursor(self, cursor: Cursor) -> None:
         """Note how far the job's slots have been judged."""
-        with spoken(self.path), self._transaction():
+        with self._watch.bounded(), self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO cursors (job, schedule, until) VALUES (?, ?, ?)",
                 (cursor.job, cursor.schedule, cursor.until.timestamp()),
@@ -259,7 +259,7 @@ class SqliteJournal:
 
     def forget_cursors(self, but: Iterable[str]) -> None:
         """Forget how far slots were judged for all jobs but these."""
-        with spoken(self.path):
+        with self._watch.bounded():
             known = {str(row[0]) for row in self._db.execute("SELECT job FROM cursors").fetchall()}
             gone = known - set(but)
             if gone:
@@ -268,19 +268,19 @@ class SqliteJournal:
 
     def note(self, key: str, value: str | None) -> None:
         """Keep a fact beside the events; None takes it away."""
-        with spoken(self.path), self._transaction():
+        with self._watch.bounded(), self._transaction():
             self._keep({key: value})
         self._keep_beside({key: value})
 
     def noted(self, key: str) -> str | None:
         """A fact kept beside the events."""
-        with spoken(self.path):
+        with self._watch.bounded():
             row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def notes(self, prefix: str) -> dict[str, str]:
         """All facts kept beside the events whose keys begin so."""
-        with spoken(self.path):
+        with self._watch.bounded():
             rows = self._db.execute(
                 "SELECT key, value FROM notes WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
             ).fetchall()
@@ -289,7 +289,7 @@ class SqliteJournal:
     def set_glance(self, glance: Glance) -> None:
         """Keep what the next idle tick will read; nothing is written where it stands already."""
         row = (*glance.identity, glance.text, glance.next_due)
-        with spoken(self.path):
+        with self._watch.bounded():
             if self._db.execute("SELECT project, environment, app, text, next_due FROM glance").fetchone() == row:
                 return
             with self._transaction():
@@ -320,12 +320,12 @@ class SqliteJournal:
         return [Copied(run, tuple(self.written(run.run)), tuple(sorted(self._owned(run.run)))) for run in runs]
 
     def _owned(self, run: str) -> list[tuple[str, int]]:
-        with spoken(self.path):
+        with self._watch.bounded():
             return self._db.execute("SELECT activity, step FROM activities WHERE run = ?", (run,)).fetchall()
 
     def take_in(self, copies: Iterable[Copied]) -> None:
         """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
-        with spoken(self.path), self._transaction():
+        with self._watch.bounded(), self._transaction():
             for each in copies:
                 found = tuple(self.written(each.row.run))
                 if found != each.events[: len(found)]:
@@ -357,12 +357,12 @@ class SqliteJournal:
     def drop(self, runs: Sequence[str]) -> None:
         """Take these runs away, with all that belongs to them."""
         if runs:
-            with spoken(self.path), self._transaction():
+            with self._watch.bounded(), self._transaction():
                 self._forget(runs)
 
     def cursors(self) -> list[Cursor]:
         """How far slots have been judged, for every job."""
-        with spoken(self.path):
+        with self._watch.bounded():
             rows = self._db.execute("SELECT job, schedule, until FROM cursors").fetchall()
         return sorted((Cursor(job, schedule, _utc(until)) for job, schedule, until in rows), key=lambda each: each.job)
 
@@ -370,7 +370,7 @@ class SqliteJournal:
 
     def take_lease(self, holder: str, now: datetime, until: datetime) -> str | None:
         """Write the lease row for ``holder``; where another's still runs, leave it and return its holder."""
-        with spoken(self.path), self._transaction():
+        with self._watch.bounded(), self._transaction():
             row = self._db.execute("SELECT value FROM notes WHERE key = 'lease'").fetchone()
             if row is not None:
                 expires, _, other = str(row[0]).partition(" ")
@@ -400,7 +400,7 @@ class SqliteJournal:
     def drop_lease(self, holder: str) -> None:
         """Take the lease row away if it is the holder's."""
         own = "DELETE FROM notes WHERE key = 'lease' AND substr(value, instr(value, ' ') + 1) = ?"
-        with spoken(self.path), self._transaction():
+        with self._watch.bounded(), self._transaction():
             self._db.execute(own, (holder,))
 
     def close(self) -> None:

@@ -28,6 +28,26 @@ STATEMENTS = tuple(each.strip() for each in _SCHEMA.split(";") if each.strip())
 TABLES = frozenset({"events", "runs", "activities", "cursors", "notes", "glance"})
 
 
+OBJECTS = {statement.split("(")[0].split()[2]: " ".join(statement.split()) for statement in STATEMENTS}
+#: What SQLite makes itself: indexes of keys, the counter of ``events``, statistics of ANALYZE.
+_OWN_OF_SQLITE = ("sqlite_autoindex_", "sqlite_sequence", "sqlite_stat")
+FOREIGN_SHOWN = 5
+
+
+def foreign_objects(db: sqlite3.Connection) -> list[str]:
+    """Return what the schema holds that is not ours: views, triggers, and tables or indexes that are made otherwise."""
+    found = []
+    for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_master"):
+        ours = kind in {"table", "index"} and (
+            " ".join(str(sql).split()) == OBJECTS.get(name) or str(name).startswith(_OWN_OF_SQLITE)
+        )
+        if not ours:
+            found.append(f"{str(kind)[:20]} {str(name)[:60]!r}")
+        if len(found) == FOREIGN_SHOWN:
+            break
+    return found
+
+
 def tables_missing(db: sqlite3.Connection) -> list[str]:
     """The tables that the file lacks, by name."""
     return sorted(TABLES - {str(row[0]) for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")})

@@ -16,6 +16,7 @@ from datetime import timedelta
 from agent.engine.run import Run
 from agent.errors import AgentError, StateNotWritable
 from agent.journal import Journal
+from agent.journal.connect import broken_off
 from agent.limits import PUBLISH_BUDGET, TICK_BUDGET
 from agent.private import write_whole
 from agent.report.metrics import measure
@@ -72,7 +73,7 @@ def at_most(seconds: float) -> Iterator[None]:
         return
 
     def end(*_: object) -> None:
-        raise TooLong
+        raise broken_off(TooLong())
 
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -91,6 +91,26 @@ def test_a_pipe_that_is_named_is_written_to(ticked: App) -> None:
     assert ticked.call("report", "--html", "/dev/null").code == 0
 
 
+def test_a_pipe_that_nobody_reads_is_not_waited_for_for_ever(ticked: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.cli.report.READER_PATIENCE", 0.1)
+    os.mkfifo(ticked.directory / "pipe")
+    said = ticked.call("report", "--html", str(ticked.directory / "pipe"))
+    assert said.code == 73
+    assert "pipe cannot be written" in said.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT CHECKED: only root can lay a link of another user's")
+def test_a_link_that_another_user_laid_is_not_followed(ticked: App) -> None:
+    target, link = ticked.directory / "target", ticked.directory / "page.html"
+    target.write_text("precious")
+    link.symlink_to(target)
+    os.lchown(link, 12345, 12345)
+    said = ticked.call("report", "--html", str(link))
+    assert said.code == 73
+    assert "it is a symbolic link of another user's" in said.err
+    assert target.read_text() == "precious"
+
+
 @pytest.mark.parametrize("path", ["missing/page.html", "/proc/none/page.html", "x" * 300, "nul\0byte", ".", ""])
 def test_what_cannot_be_written_is_73(ticked: App, path: str) -> None:
     said = ticked.call("report", "--html", path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -39,6 +40,56 @@ def test_a_directory_that_somebody_else_has_laid_is_not_used(tmp_path: Path) -> 
     os.chown(laid, 12345, 12345)
     with pytest.raises(StateNotWritable, match="belongs to somebody else"):
         PrivateDirectory([str(laid)], "SOME_VARIABLE")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT CHECKED: only root can lay a directory of somebody else's")
+def test_a_directory_below_one_of_somebody_elses_is_not_used(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o755)
+    (theirs / "mine").mkdir(mode=0o700)
+    os.chown(theirs, 12345, 12345)
+    for path in (theirs / "mine", theirs / "mine" / "below"):
+        with pytest.raises(StateNotWritable, match=f"lies in {theirs}, which belongs to somebody else"):
+            PrivateDirectory([str(path)], "SOME_VARIABLE")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757, 0o775])
+def test_a_directory_whose_parent_others_may_write_is_used_with_the_sticky_bit_only(tmp_path: Path, mode: int) -> None:
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    parent.chmod(mode)
+    os.chown(parent, -1, 12345) if os.geteuid() == 0 else None
+    with pytest.raises(StateNotWritable, match=f"which others may write .mode {mode:o}."):
+        PrivateDirectory([str(parent / "mine" / "ssh")], "SOME_VARIABLE")
+    parent.chmod(mode | stat.S_ISVTX)
+    assert PrivateDirectory([str(parent / "mine" / "ssh")], "SOME_VARIABLE").path == str(parent / "mine" / "ssh")
+
+
+def test_files_go_into_the_directory_that_was_checked_and_not_into_one_in_its_place(tmp_path: Path) -> None:
+    directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(StateNotWritable, match="was exchanged for another directory"):
+        directory.write("key", "a key")
+    assert os.listdir(tmp_path / "mine") == []
+    assert (tmp_path / "moved" / "key").read_text() == "a key"
+
+
+@pytest.mark.parametrize("name", ["note", "lock", "known_hosts"])
+def test_links_and_fifos_in_the_directory_are_not_opened(tmp_path: Path, name: str) -> None:
+    directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
+    path = tmp_path / "mine" / name
+    (tmp_path / "target").write_text("precious")
+    for lay in (lambda: path.symlink_to(tmp_path / "target"), lambda: os.mkfifo(path)):
+        path.unlink(missing_ok=True)
+        lay()
+        with pytest.raises(OSError, match="not a regular file"):
+            directory.read(name, 10)
+        with pytest.raises(StateNotWritable, match="not a regular file"):
+            directory.provide(name)
+    with pytest.raises(StateNotWritable) if name == "lock" else contextlib.nullcontext(), directory.locked():
+        pass
+    assert (tmp_path / "target").read_text() == "precious"
 
 
 def test_the_places_go_from_the_named_one_to_the_temporary_directory(tmp_path: Path) -> None:
@@ -99,7 +150,7 @@ def test_a_lock_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
         assert stat.S_IMODE(os.stat(f"{directory.path}/lock").st_mode) == 0o600
     os.unlink(f"{directory.path}/lock")
     os.mkdir(f"{directory.path}/lock")
-    with pytest.raises(StateNotWritable, match="lock cannot be opened: Is a directory"), directory.locked():
+    with pytest.raises(StateNotWritable, match="lock cannot be opened: it is a directory"), directory.locked():
         raise AssertionError("never here")
 
 
