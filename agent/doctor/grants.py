@@ -29,12 +29,12 @@ SELECT {_NAME.format("a.grantee")}, lower(string_agg(DISTINCT a.privilege_type, 
    ON c.oid = t.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname = ANY (%s)) a
  WHERE a.grantee <> a.owner AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) <> current_user)
- AND NOT (a.privilege_type = 'SELECT' AND a.grantee <> 0 AND pg_get_userbyid(a.grantee) = '{READER}') GROUP BY 1""",  # noqa: S608  names of ours
+ AND NOT (a.privilege_type = 'SELECT' AND a.grantee <> 0 AND pg_get_userbyid(a.grantee) = '{READER}') GROUP BY 1""",  # noqa: S608  names of ours  # nosec B608
     "can {what} objects in the schema of the state": f"""
 SELECT {_NAME.format("a.grantee")}, lower(string_agg(DISTINCT a.privilege_type, ', '))
  FROM (SELECT nspowner AS owner, (aclexplode(nspacl)).* FROM pg_catalog.pg_namespace WHERE nspname = %s) a
  WHERE a.privilege_type = 'CREATE' AND a.grantee <> a.owner AND (a.grantee = 0
- OR pg_get_userbyid(a.grantee) <> current_user) GROUP BY 1""",  # noqa: S608  names of ours
+ OR pg_get_userbyid(a.grantee) <> current_user) GROUP BY 1""",  # noqa: S608  names of ours  # nosec B608
     "owns {what} of the state, and the schema is another's": f"""
 SELECT DISTINCT pg_get_userbyid(c.relowner), 'tables'{_OURS} AND c.relowner <> n.nspowner
  AND pg_get_userbyid(c.relowner) <> current_user""",
@@ -46,7 +46,7 @@ SELECT pg_get_userbyid(m.member), pg_get_userbyid(m.roleid) FROM pg_catalog.pg_a
     "made {what} on the tables of the state": f"""
 SELECT pg_get_userbyid(c.relowner), 'triggers or rules'{_OURS}
  AND (EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)
- OR EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid)) LIMIT 1""",  # noqa: S608  names of ours
+ OR EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid)) LIMIT 1""",  # noqa: S608  names of ours  # nosec B608
 }
 EVERYWHERE = (
     "SELECT privilege_type FROM information_schema.user_privileges"  # noqa: S608  names of ours  # nosec B608

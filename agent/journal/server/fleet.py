@@ -70,7 +70,7 @@ SELECT n.nspname FROM pg_catalog.pg_namespace n
  WHERE obj_description(n.oid, 'pg_namespace') = '{MARK}' AND has_schema_privilege(n.oid, 'USAGE')
  AND 4 = (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r'
   AND c.relname IN ('schema_version', 'journals', 'glances', 'runs') AND has_table_privilege(c.oid, 'SELECT'))
- ORDER BY 1""",  # noqa: S608  names of ours
+ ORDER BY 1""",  # noqa: S608  names of ours  # nosec B608
     "mysql": f"""
 SELECT table_schema FROM information_schema.tables WHERE table_type = 'BASE TABLE'
  AND table_name IN ('{PREFIX}schema_version', '{PREFIX}journals', '{PREFIX}glances', '{PREFIX}runs')
@@ -78,7 +78,7 @@ SELECT table_schema FROM information_schema.tables WHERE table_type = 'BASE TABL
   WHERE grantee = {ME_AS_GRANTEE} AND privilege_type <> 'SELECT')
  AND NOT EXISTS (SELECT 1 FROM information_schema.user_privileges
   WHERE grantee = {ME_AS_GRANTEE} AND privilege_type <> 'USAGE')
- GROUP BY table_schema HAVING count(*) = 4 ORDER BY 1""",  # noqa: S608  names of ours
+ GROUP BY table_schema HAVING count(*) = 4 ORDER BY 1""",  # noqa: S608  names of ours  # nosec B608
 }
 
 
