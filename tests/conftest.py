@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import canaries
+from tests import canaries, thinning
 
 _module: list[object] = [None]
 
@@ -14,6 +14,19 @@ _module: list[object] = [None]
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart() -> None:
     canaries.listen()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what ``make soak`` runs, and put the files that take longest first; see ``tests/thinning.py``."""
+    items.sort(key=lambda item: thinning.rank(item.nodeid))
+    if thinning.runs_all():
+        return
+    seen: set[str] = set()
+    left = [item for item in items if thinning.is_left(item.nodeid, seen)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        gone = set(left)
+        items[:] = [item for item in items if item not in gone]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1130,7 +1130,7 @@ def is_caught(bug: Bug, suite: tuple[str, ...] = ()) -> tuple[bool, str]:
         shutil.copy(REPOSITORY / "pyproject.toml", copy)
         file = copy / bug.file
         file.write_text(file.read_text(encoding="utf-8").replace(bug.old, bug.new), encoding="utf-8")
-        variables = {**os.environ, "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1"}
+        variables = {**os.environ, "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1", "UPSUN_TESTS": "all"}
         load = "import agent.cli.main, agent.tick, agent.glance, agent.upsun.client, agent.rehearsal"
         subprocess.run([sys.executable, "-c", load], cwd=copy, env=variables, check=True)
         if not suite and nearest(bug):

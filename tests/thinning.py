@@ -1,0 +1,56 @@
+"""Say which tests ``make test`` leaves to ``make soak``, and which it begins with, so that it ends within minutes.
+
+The files below try many inputs of one kind, each of which takes long. Of every test function in them ``make test`` runs
+the first case and one in so many of the rest, always the same ones; ``UPSUN_SOAK=1`` or ``UPSUN_TESTS=all`` runs all.
+"""
+
+from __future__ import annotations
+
+import os
+from zlib import crc32
+
+#: By file: one case in so many is run.
+ONE_IN: dict[str, int] = {}
+#: Files whose few tests take longest: a worker that begins with one of these last would keep the others waiting.
+FIRST: tuple[str, ...] = (
+    "tests/hooks/test_roots.py",
+    "tests/engine/test_decide_exhaustive.py",
+    "tests/fuzz/test_malformed_journals.py",
+    "tests/journal/test_broken_connections.py",
+    "tests/hooks/test_wheels.py",
+    "tests/crash/test_crash_matrix.py",
+    "tests/journal/test_tenants.py",
+    "tests/hooks/test_build_hook.py",
+    "tests/hooks/test_install.py",
+    "tests/crash/test_lost_journal_crashes.py",
+)
+ALL = "UPSUN_TESTS"
+
+
+def runs_all() -> bool:
+    """Return whether every case is to be run."""
+    return os.environ.get(ALL) == "all" or os.environ.get("UPSUN_SOAK") == "1"
+
+
+def is_left(node: str, seen: set[str]) -> bool:
+    """Return whether a case is left to ``make soak``.
+
+    Args:
+        node: the test's node id, with its parameters.
+        seen: the test functions of which a case was kept already; one is added with its first case.
+
+    """
+    file, _, _ = node.partition("::")
+    function, _, case = node.partition("[")
+    if file not in ONE_IN or not case:
+        return False
+    if function not in seen:
+        seen.add(function)
+        return False
+    return crc32(node.encode()) % ONE_IN[file] != 0
+
+
+def rank(node: str) -> int:
+    """Return where the test's file stands in the order: those that take longest come first."""
+    file = node.partition("::")[0]
+    return FIRST.index(file) if file in FIRST else len(FIRST)
