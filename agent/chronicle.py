@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from agent.admission import Admission, Foreign
 from agent.engine import events as ev
 from agent.engine.run import InconsistentEvents, Run, apply, fold
+from agent.foreign import safe
 from agent.journal import Journal, Notes
 from agent.journal.anew import LOST_RUN, UNTOLD
-from agent.journal.codec import EventUnreadable, decode
+from agent.journal.codec import EventUnreadable, cleaned, decode
 from agent.logs import LogLine, line_of, lines_of
 from agent.site import Desk, Site
 from agent.suspension import suspending, suspension
@@ -50,6 +51,7 @@ class Chronicle:
         ``silent``: people hear nothing of it, only the log does. ``notes`` are facts to keep with it. False where the
         job already has a run for the slot.
         """
+        later = [cleaned(each) for each in later]
         events = (opened, *later)
         news = {} if silent else self._news(opened.run, str(opened.job["name"]), events)
         seal = self._admission.sealed(opened.run, events, begins=True)
@@ -63,6 +65,7 @@ class Chronicle:
 
     def record(self, run: Run, event: ev.Event) -> Run:
         """The run after the event, which is on the disk before the next request leaves (see ``flush``)."""
+        event = cleaned(event)
         after = apply(run, event)
         self._unwritten.append((after, event))
         return after
@@ -92,6 +95,7 @@ class Chronicle:
     def close_unread(self, run: str, job: str, closed: ev.RunClosed) -> None:
         """Close a run that cannot be folded, or that is foreign."""
         self.flush()
+        closed = cleaned(closed)
         notes = {**self._news(run, job, (closed,)), **self._admission.sealed(run, (closed,))}
         self.journal.append(run, closed, notes=notes)
         self._tell(line_of(closed, run, job), closed)
@@ -109,7 +113,7 @@ class Chronicle:
         why = journal.noted(UNTOLD)
         if why is not None:
             herald, now = self._site.herald, self._site.clock.now()
-            news = {} if herald is None else herald.loss(journal, why, now)
+            news = {} if herald is None else herald.loss(journal, safe(why), now)
             journal.append("", notes={**news, UNTOLD: None})
         return found
 

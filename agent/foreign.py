@@ -6,6 +6,9 @@ command prints, what the platform answers and logs, and what a message quotes of
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from agent.escapes import normal
 from agent.limits import FOREIGN_MOST, SECRET_FORM_MOST, TEXT_MOST
 from agent.redaction import Redaction
@@ -24,6 +27,31 @@ def safe(text: str, redaction: Redaction | None = None) -> str:
     """Return the text normalised and without secrets; lines and tabs stay."""
     cleaned: str = (redaction or _known).clean(normal(text))
     return cleaned
+
+
+def without_secrets(text: str) -> str:
+    """Return the text without secrets, every other character as it is."""
+    cleaned: str = _known.clean(text)
+    return cleaned
+
+
+def safe_by(redaction: Redaction) -> Callable[[str], str]:
+    """Return what makes a text safe with this redaction."""
+    return lambda text: safe(text, redaction)
+
+
+def reveals(text: str, redaction: Redaction | None = None) -> bool:
+    """Return whether the text holds a secret."""
+    return bool((redaction or _known).spans(text))
+
+
+def safe_values(value: Any) -> Any:
+    """Return the value with each of its texts as ``safe`` has it, in containers too; keys stay as they are."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, Mapping):
+        return {key: safe_values(item) for key, item in value.items()}
+    return [safe_values(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def one_line(text: str, most: int = TEXT_MOST, redaction: Redaction | None = None) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ HIDDEN = "[hidden]"
 SECRET_LEAST = 6  # shorter values would hide innocent words
 CORE_LEAST = 8  # characters of base64 that a secret alone decides
 LINE_LEAST = 20  # characters of one line of a secret of several
+SEEN_LONGEST, SEEN_MOST = 200, 4096  # characters of a text that is remembered, texts
 BLOB_LEAST = 2048  # characters from which a value is hidden as it is only: its forms would cost more than they help
 
 Span = tuple[int, int]
@@ -128,6 +129,7 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str | None] = ()) -> None:
         self._secrets: set[str] = set()
+        self._seen: dict[str, str] = {}  # short texts that were looked at, and what is left of them
         self._forms: list[str] = []
         self._unquoted: list[tuple[str, int]] = []
         for secret in secrets:
@@ -139,6 +141,7 @@ class Redaction:
         if len(stripped) < SECRET_LEAST or stripped in self._secrets:
             return
         self._secrets.add(stripped)
+        self._seen.clear()
         self._forms = sorted({*self._forms, *forms_of(stripped)}, key=len, reverse=True)
         inner = stripped.strip(QUOTES)
         if len(unquoted(inner)) >= SECRET_LEAST and len(stripped) <= BLOB_LEAST and _QUOTED.search(inner):
@@ -147,7 +150,7 @@ class Redaction:
     def clean(self, value: Any) -> Any:
         """The value with every secret in its texts replaced, in containers too."""
         if isinstance(value, str):
-            return replaced(value, self.spans(value))
+            return self._without(value)
         if isinstance(value, dict):
             return {self.clean(key): self.clean(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -155,6 +158,19 @@ class Redaction:
         if value is None or isinstance(value, bool | int | float):
             return value
         return self.clean(str(value))
+
+    def _without(self, text: str) -> str:
+        """Return the text with its secrets replaced. The same words come again and again: short ones are remembered."""
+        if len(text) < SECRET_LEAST:
+            return text
+        if (known := self._seen.get(text)) is not None:
+            return known
+        left = replaced(text, self.spans(text))
+        if len(text) <= SEEN_LONGEST:
+            if len(self._seen) >= SEEN_MOST:
+                self._seen.clear()
+            self._seen[text] = left
+        return left
 
     def spans(self, text: str) -> list[Span]:
         """Where secrets stand in the text, in order, none overlapping another."""
@@ -310,29 +326,3 @@ def _encoded_keys(text: str) -> Iterator[Span]:
         begin = match[0][:64].replace("=", "")
         if b"PRIVATE KEY" in base64.urlsafe_b64decode(begin.translate(_TO_URLSAFE)[: len(begin) // 4 * 4]):
             yield match.span()
-
-
-def surroundings(environ: Mapping[str, str], relationships: Mapping[str, Any]) -> Iterator[str]:
-    """What is secret in the variables of a container: entropy, credentials of services, and the variables whole.
-
-    A password that is the account's own name (the platform's PostgreSQL says main, its RabbitMQ guest) is none.
-    """
-    for name in ("PLATFORM_PROJECT_ENTROPY", "PLATFORM_RELATIONSHIPS", "PLATFORM_VARIABLES"):
-        if environ.get(name):
-            yield environ[name]
-    for entries in relationships.values():
-        for entry in entries if isinstance(entries, list) else [entries]:
-            if isinstance(entry, dict):
-                yield from _credentials(entry)
-
-
-def _credentials(entry: Mapping[str, Any]) -> Iterator[str]:
-    public = {str(entry.get(key)) for key in ("username", "path", "host", "service", "rel", "scheme", "cluster")}
-    for key, value in entry.items():
-        if not isinstance(value, str):
-            continue
-        if any(word in key.lower() for word in ("password", "secret", "token")) and value not in public:
-            yield value
-        for match in _compiled(rf"{_SLASHES}[^\s/:@]{{0,200}}:([^\s/@]{{1,300}})@").finditer(value):
-            if match[1] not in public:
-                yield match[1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from re import search
 
+from agent.foreign import one_line
 from agent.journal import Journal
 from agent.limits import HOLDS_KEPT
 from agent.records import dataclass
@@ -59,7 +60,7 @@ def suspend(journal: Journal, job: str, reason: str, now: datetime) -> None:
 
 def suspending(job: str, reason: str, now: datetime) -> dict[str, str]:
     """The fact that holds the job back, to be written with the event that is the reason."""
-    text = f"{_IS} {now:%Y-%m-%d %H:%M} UTC: {reason}; upsun-agent resume {job} ends it"
+    text = f"{_IS} {now:%Y-%m-%d %H:%M} UTC: {one_line(reason)}; upsun-agent resume {job} ends it"
     return {_KEY + job: text}
 
 

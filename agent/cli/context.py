@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -11,20 +12,20 @@ from agent import __version__
 from agent.cli.streams import Steady
 from agent.clock import Clock, SystemClock
 from agent.commands import Commands
-from agent.config import JobFile, defaults, find, load
+from agent.config import JobFile, defaults, find, load, text_of
 from agent.container import Container, read_container
 from agent.engine.events import Event
 from agent.engine.job import Job
-from agent.errors import ConfigInvalid
+from agent.errors import AgentError, ConfigInvalid
 from agent.foreign import use
 from agent.journal.seals import Seals
 from agent.keys import ENTROPY
 from agent.logs import Redaction, make_log
 from agent.places import LOG_FILE, URL_VARIABLE, on_server, state_directory
 from agent.records import dataclass, field
-from agent.redaction import surroundings
 from agent.schedule import Schedule
 from agent.site import Site
+from agent.surroundings import parts_of, surroundings
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -50,10 +51,45 @@ class Context:
     clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:
-        """Hide the usual tokens from the start: a command may fail before it reads the job file that names another."""
+        """Hide what the variables hold from the start: a command may fail before it reads the job file."""
         use(self.redaction)
         for variable in TOKEN_VARIABLES:
             self.redaction.hide(self.environ.get(variable))
+        try:
+            relationships = read_container(self.environ).relationships
+        except AgentError:  # the command that needs them says so
+            relationships = {}
+        for secret in surroundings(self.environ, relationships):
+            self.redaction.hide(secret)
+
+    def hide_named(self) -> None:
+        """Hide what the job file names: the token's variable, addresses and keys of channels, the state's address.
+
+        A command may not need the job file, and one that has mistakes is told by those that do; it is searched for
+        names all the same.
+        """
+        try:
+            job_file = self.job_file
+        except AgentError:
+            self._hide_all(self._named_in_text())
+            return
+        names = [job_file.token_variable, *(job_file.notify.variables() if job_file.notify is not None else ())]
+        places = (self.environ.get("UPSUN_AGENT_STATE"), job_file.state)
+        names += [each.removeprefix(URL_VARIABLE) for each in places if each and each.startswith(URL_VARIABLE)]
+        self._hide_all(names)
+
+    def _named_in_text(self) -> list[str]:
+        """Return what a job file with mistakes says of variables that hold secrets."""
+        try:
+            text = text_of(find(self.environ, self.options.config))
+        except AgentError:
+            return []
+        return re.findall(r"""-variable["']?\s{0,9}=\s{0,9}["'](\w{1,200})["']""", text)
+
+    def _hide_all(self, names: Iterable[str]) -> None:
+        for name in names:
+            for part in parts_of(self.environ.get(name) or ""):
+                self.redaction.hide(part)
 
     @cached_property
     def terminal(self) -> Terminal:
@@ -113,14 +149,8 @@ class Context:
     def log(self, *, stream: TextIO | None = None, quiet: bool = False) -> Any:
         """The log on stderr; ``quiet`` for commands that tell the story themselves: only where it is asked for."""
         level = self.options.log_level or ("critical" if quiet else "info")
-        self.hide_surroundings()
         out = stream or cast("TextIO", Steady(sys.stderr))
         return make_log(self.redaction, stream=out, level=level, file=self._file())
-
-    def hide_surroundings(self) -> None:
-        """Let nothing show what is secret in the container's variables."""
-        for secret in surroundings(self.environ, self.container.relationships):
-            self.redaction.hide(secret)
 
     @property
     def log_file(self) -> str | None:
@@ -150,8 +180,6 @@ class Context:
 
         kind, (project, environment, app) = container.environment_type, container.identity
         here = any(kind is None or kind in job.environment_types for job in self.job_file.jobs.values())
-        for variable in notify.variables():
-            self.redaction.hide(self.environ.get(variable))
         transport = Transport(f"upsun-agent/{__version__}")
         door = Door(self.environ, transport, self.redaction.hide, self.redaction.clean, self.clock.now)
         return Herald(notify, Whose(project, environment, kind, app, here), door, self.clock, log)
@@ -198,6 +226,7 @@ class Context:
 
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
         """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
+        self.hide_named()
         job_file, log = self.job_file, self.log(quiet=quiet)
         client, herald = self.client(), self.herald(log)
         commands = Commands((*TOKEN_VARIABLES, job_file.token_variable), self.redaction.clean)

@@ -32,12 +32,13 @@ def main() -> int:
     with held_back(*HELD_BACK, absent=ABSENT):
         from agent.cli.boundary import guarded  # noqa: PLC0415  only here, where modules are held back
         from agent.cli.streams import complain  # noqa: PLC0415  same
+        from agent.foreign import safe_by  # noqa: PLC0415  same
         from agent.hush import keep_libraries_quiet  # noqa: PLC0415  same
         from agent.redaction import Redaction  # noqa: PLC0415  same
 
         keep_libraries_quiet(complain)
         redaction = Redaction()
-        return guarded(lambda: _tick(redaction), wants_json=False, keeps_journal=True, clean=redaction.clean)
+        return guarded(lambda: _tick(redaction), wants_json=False, keeps_journal=True, clean=safe_by(redaction))
 
 
 def _tick(redaction: Redaction) -> int:

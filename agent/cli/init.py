@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent.cli.change import answered, can_ask, confirmation
 from agent.cli.context import Context
 from agent.cli.extras import init_missing
-from agent.cli.terminal import Terminal
+from agent.cli.terminal import Exact, Terminal
 from agent.errors import EXIT_OK, UsageError
 from agent.report.story import Tone
 from agent.report.views import remarks_view
@@ -174,8 +174,8 @@ def _view(checkout: Checkout, plan: Plan) -> dict[str, Any]:
         {
             "path": change.path,
             "action": "create" if change.old is None else "change",
-            "content": change.new,
-            "diff": "\n".join(_diff(change)) + "\n",
+            "content": Exact(change.new),
+            "diff": Exact("\n".join(_diff(change)) + "\n"),
         }
         for change in plan.changes
     ]

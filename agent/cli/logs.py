@@ -54,7 +54,6 @@ class Told:
 def _logs(context: Context) -> int:
     wanted = context.options.of
     events = events_of(context, wanted)
-    context.hide_surroundings()
     lines = _lines(context, events)
     told = list(_platform(context, events)) if context.options.platform else []
     code = max((each.error.exit_code for each in told if each.error is not None), default=EXIT_OK)

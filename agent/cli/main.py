@@ -35,6 +35,7 @@ from agent.cli.boundary import guarded
 from agent.cli.context import Context
 from agent.cli.streams import complain, escaped
 from agent.errors import UsageError
+from agent.foreign import safe_by
 from agent.redaction import Redaction
 
 EPILOG = """\
@@ -233,7 +234,9 @@ def run(arguments: Sequence[str]) -> int:
     def command() -> int:
         options = build().parse_args(_usual(arguments))
         _refuse_bytes(options)
-        return int(options.run(Context(options, os.environ, redaction)))
+        context = Context(options, os.environ, redaction)
+        context.hide_named()
+        return int(options.run(context))
 
     keeps_journal = list(arguments[:1]) in (["tick"], ["run"])
-    return guarded(command, wants_json="--json" in arguments, keeps_journal=keeps_journal, clean=redaction.clean)
+    return guarded(command, wants_json="--json" in arguments, keeps_journal=keeps_journal, clean=safe_by(redaction))

@@ -87,7 +87,6 @@ class Tested:
 
 def _test(context: Context) -> int:
     notify, wanted = _notify(context), context.options.channel
-    context.hide_surroundings()
     herald = context.herald(context.log(quiet=True))
     known = [*notify.channels, *([HEARTBEAT] if notify.heartbeat else [])]
     if wanted is not None and wanted not in known:

@@ -83,7 +83,10 @@ class Screen:
 
     def draw(self, found: Sequence[Line]) -> None:
         """Put these lines on the screen, over what was there: no flicker, nothing scrolls."""
-        shown = [self._terminal.shown(cut(line.text, self.columns), line.tone) for line in found[: self.lines]]
+        shown = [
+            self._terminal.shown(cut(self._terminal.clean(line.text), self.columns), line.tone)
+            for line in found[: self.lines]
+        ]
         self._blank = False
         self._terminal.raw(HOME + "\n".join(f"{line}{CLEAR_LINE}" for line in shown) + CLEAR_REST)
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from typing import TextIO
 
-_COLOUR = re.compile(r"(\x1b\[\d*m)")
 _BYTE = re.compile("[\udc80-\udcff]")
 _ODD = "\N{REPLACEMENT CHARACTER}"  # stands for a character that is not shown
 
@@ -118,13 +117,9 @@ def escaped(text: str) -> str:
     return text if text.isascii() else _BYTE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
 
 
-def harmless(text: str, *, coloured: bool = False) -> str:
-    """Text that may quote files, variables or arguments, without what a terminal obeys (but for our colours)."""
-    parts = _COLOUR.split(escaped(text))
-    for place, part in enumerate(parts):
-        if not (coloured and place % 2):
-            parts[place] = "".join(char if char.isprintable() or char == "\n" else _ODD for char in part)
-    return "".join(parts)
+def harmless(text: str) -> str:
+    """Text that may quote files, variables or arguments, without what a terminal obeys."""
+    return "".join(char if char.isprintable() or char == "\n" else _ODD for char in escaped(text))
 
 
 class Steady(io.TextIOBase):

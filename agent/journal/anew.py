@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from agent.foreign import one_line
 from agent.journal import Journal
 from agent.journal.beside import Beside
 from agent.records import dataclass
@@ -39,10 +40,11 @@ class Anew:
 
 def notes_of(now: datetime, word: str, why: str, kept: Beside) -> dict[str, str]:
     """The facts that the new journal begins with: why, which jobs stay held back, and what is to be told of a loss."""
-    notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why[:WHY_MOST]}", **kept.holds}
+    why = one_line(why, WHY_MOST)
+    notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why}", **kept.holds}
     if word not in LOSSES:
         return notes
-    return {**notes, **{f"{LOST_RUN}{run}": data for run, data in kept.flights.items()}, UNTOLD: why[:WHY_MOST]}
+    return {**notes, **{f"{LOST_RUN}{run}": data for run, data in kept.flights.items()}, UNTOLD: why}
 
 
 def begun_anew(journal: Journal) -> Anew | None:

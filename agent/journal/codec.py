@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from agent.engine.events import EVENTS, Event
 from agent.errors import StateNotWritable
-from agent.records import fields
+from agent.foreign import safe_values
+from agent.records import fields, replace
 
 YEAR_LEAST, YEAR_MOST = 1970, 9000  # beyond these, arithmetic with dates overflows
 
 #: Fields of events that hold moments; every other field holds plain JSON.
 MOMENTS = frozenset({"at", "due_at", "server_at", "again_at"})
+
+
+E = TypeVar("E", bound=Event)
+
+#: Fields of events by which runs, activities and backups are found again, what comes from the job file, and words from
+#: closed lists. They stay as they are: a changed id would be another one. The client refuses ids that hold a secret.
+IDENTITY = frozenset(
+    {"run", "environment", "slot", "trigger", "job", "activity", "backup", "head", "failure", "outcome", "granted"}
+)
 
 
 class EventUnreadable(StateNotWritable):
@@ -23,8 +33,17 @@ class EventUnreadable(StateNotWritable):
     turn = "you: install the version that wrote it, or move the state away"
 
 
+def cleaned(event: E) -> E:
+    """Return the event as it may be kept: its texts normalised and without secrets, its ids as they are."""
+    found = {each.name: getattr(event, each.name) for each in fields(event) if each.name not in IDENTITY}
+    texts = {name: value for name, value in found.items() if isinstance(value, str | Mapping)}
+    changed = {name: clean for name, value in texts.items() if (clean := safe_values(value)) != value}
+    return replace(event, **changed) if changed else event
+
+
 def encode(event: Event) -> str:
-    """The event without its kind as JSON text."""
+    """Return the event without its kind as JSON text; no journal gets one that was not cleaned."""
+    event = cleaned(event)
     data = {each.name: getattr(event, each.name) for each in fields(event)}
     return json.dumps(
         {key: value.isoformat() if isinstance(value, datetime) else value for key, value in data.items()},

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from agent.escapes import normal
 from agent.limits import URL_MOST
 from agent.notify.outcome import NotTold, Outcome, Told
 from agent.records import dataclass, field
+from agent.surroundings import parts_of
 from agent.upsun.transport import NoAnswer, Transport
 
 #: Answers that say: not this message, however often it is sent. Whatever else is wrong, a redeployment may mend.
@@ -43,7 +45,8 @@ class Door:
         value = (self.environ.get(variable) or "").strip()
         if not value:
             raise Unusable(f"the variable {variable} is not set here")
-        self.hide(value)
+        for part in parts_of(value):
+            self.hide(part)
         return value
 
     def url(self, variable: str) -> str:
@@ -66,7 +69,7 @@ class Door:
         try:
             reply = self.transport.status("POST", url, headers=headers, content=body, deadline=seconds)
         except NoAnswer as error:
-            return NotTold(self.clean(str(error)))
+            return NotTold(self.clean(normal(str(error))))
         if 200 <= reply.status < 300:  # noqa: PLR2004
             return Told()
         if 300 <= reply.status < 400:  # noqa: PLR2004

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from agent.foreign import safe
 from agent.records import dataclass
 
 ODD = "\N{REPLACEMENT CHARACTER}"
@@ -103,7 +104,8 @@ def _inside(children: Iterable[Child]) -> Iterable[str]:
 
 
 def shown(text: str) -> str:
-    """The text without what cannot be seen: controls, half surrogates, marks that turn the direction of writing."""
+    """Return the text without secrets and what cannot be seen, such as controls and marks that turn writing round."""
+    text = safe(text)
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in JOINERS else " " if char.isspace() else ODD for char in text)

@@ -32,7 +32,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agent import __version__
 from agent.errors import ConfigInvalid, Unreachable
+from agent.foreign import one_line
 from agent.limits import OTLP_TIMEOUT_MOST, TEXT_MOST
+from agent.report.markup import shown
 from agent.report.metrics import Family, Measures
 
 PATH = "/v1/metrics"
@@ -116,7 +118,7 @@ def _listening() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             words = [type(each).__name__ if isinstance(each, Exception) else str(each) for each in record.args or ()]
             if record.levelno >= logging.WARNING:
-                heard.append(", ".join(words)[:TEXT_MOST])
+                heard.append(one_line(", ".join(words), TEXT_MOST))
 
     logger, listener = logging.getLogger("opentelemetry"), Listener()
     before = logger.propagate
@@ -143,7 +145,7 @@ def metrics_data(measures: Measures) -> MetricsData:
 
 
 def _resource(measures: Measures) -> Resource:
-    resource = Resource.create({f"upsun.{name}": value for name, value in measures.owner if value})
+    resource = Resource.create({f"upsun.{name}": shown(value) for name, value in measures.owner if value})
     if str(resource.attributes.get(SERVICE_NAME, "unknown_service")).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: "upsun-agent"}))
     return resource
@@ -153,7 +155,7 @@ def _metric(family: Family, measures: Measures) -> Metric:
     start = _nanoseconds(measures.since)
     points = [
         NumberDataPoint(
-            attributes=dict(sample.labels),
+            attributes={name: shown(value) for name, value in sample.labels},
             start_time_unix_nano=start if family.kind == "counter" else 0,
             time_unix_nano=_nanoseconds(measures.at),
             value=sample.value,

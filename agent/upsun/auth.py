@@ -123,7 +123,7 @@ class Auth:
         if reply.status != 200:  # noqa: PLR2004  the one status a token comes with
             raise self._refusal(reply)
         fields = Fields.of(document(reply, "token exchange"), "token exchange")
-        value = fields.text("access_token", TOKEN_MOST)
+        value = fields.secret("access_token", TOKEN_MOST)
         if not value.isascii() or " " in value:
             raise BadReply("token exchange: access_token is no token")
         self._hide(value)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from agent.engine.facts import Activity, Backup, CommandResult, Deployment, Environment
 from agent.errors import BadReply
+from agent.foreign import reveals
 from agent.limits import ID_MOST, LIST_MOST, TEXT_MOST
 from agent.upsun.replies import Fields, clean
 
@@ -27,8 +28,8 @@ def read_environment(value: Any, server_at: datetime, path: str = "") -> Environ
     fields = Fields.of(value, "environment")
     return Environment(
         id=fields.text("id"),
-        type=fields.text("type"),
-        status=fields.text("status"),
+        type=fields.word("type"),
+        status=fields.word("status"),
         is_dirty=_flag(fields, "is_dirty", when_unknown=True),
         head_commit=fields.optional_text("head_commit"),
         links=_links(fields),
@@ -99,6 +100,8 @@ def link_path(href: str) -> str:
     except ValueError:
         path = ""
     odd = not path.startswith("/") or path.startswith("//") or len(path) > LINK_MOST
+    if reveals(path):  # it is requested
+        raise BadReply("a link holds a secret")
     if odd or not href.isprintable() or " " in path or any(part in {".", ".."} for part in path.split("/")):
         raise BadReply(f"a link is no path: {clean(href, 80)!r}")
     return path
@@ -119,12 +122,12 @@ def read_activity(value: Any) -> Activity:
     user, reason = payload.get("user"), fields.data.get("failure_reason")
     return Activity(
         id=fields.text("id"),
-        type=fields.text("type"),
-        state=fields.text("state"),
-        result=fields.optional_text("result"),
+        type=fields.word("type"),
+        state=fields.word("state"),
+        result=fields.optional_word("result"),
         created_at=fields.moment("created_at"),
         completed_at=fields.moment("completed_at"),
-        user=user["id"] if isinstance(user, dict) and isinstance(user.get("id"), str) else None,
+        user=clean(user["id"]) if isinstance(user, dict) and isinstance(user.get("id"), str) else None,
         parameters=_mapping(fields.data.get("parameters")),
         payload={key: payload[key] for key in PAYLOAD if key in payload},
         failure_reason=clean(reason, TEXT_MOST) or None if isinstance(reason, str) else None,
@@ -148,7 +151,7 @@ def read_backup(value: Any) -> Backup:
     fields = Fields.of(value, "backup")
     return Backup(
         id=fields.text("id"),
-        status=fields.text("status"),
+        status=fields.word("status"),
         restorable=fields.boolean("restorable"),
         environment=fields.text("environment"),
         created_at=fields.moment("created_at"),

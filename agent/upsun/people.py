@@ -209,7 +209,7 @@ class People:
         return [
             Invitation(each.text("id"), each.text("email"), _invited_roles(each))
             for each in items
-            if each.optional_text("state") in {None, "pending", "processing"}
+            if each.optional_word("state") in {None, "pending", "processing"}
         ]
 
     def owner(self, project: str) -> str | None:
@@ -274,8 +274,8 @@ def _user(value: Any) -> User:
     mfa = fields.data.get("mfa_enabled")
     return User(
         fields.text("id"),
-        fields.optional_text("email") or "",
-        fields.optional_text("username") or "",
+        fields.optional_word("email") or "",
+        fields.optional_word("username") or "",
         mfa if isinstance(mfa, bool) else None,
     )
 
@@ -285,7 +285,7 @@ def _token(value: Any) -> ApiToken:
     mfa = fields.data.get("mfa_on_creation")
     return ApiToken(
         fields.text("id"),
-        fields.optional_text("name") or "",
+        fields.optional_word("name") or "",
         fields.moment("created_at"),
         fields.moment("last_used_at"),
         mfa if isinstance(mfa, bool) else None,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent.errors import BadReply
-from agent.foreign import one_line
+from agent.foreign import one_line, reveals
 from agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
 from agent.records import dataclass
 from agent.upsun.dates import header_date
@@ -119,7 +119,22 @@ class Fields:
         return BadReply(f"{self.what}.{name} is {found}, not {wanted}")
 
     def text(self, name: str, most: int = ID_MOST) -> str:
-        """A text that must be there, printable, neither empty nor longer than ``most``."""
+        """Return a text that must be there, printable, neither empty nor longer than ``most``, and holds no secret.
+
+        Ids and names go into requests, where a redacted one would be another: one with a secret is a BadReply.
+        """
+        value = self.secret(name, most)
+        if reveals(value):
+            remedy = "the answer repeats a secret: look who answers there, and renew what it repeats"
+            raise BadReply(f"{self.what}.{name} holds a secret", remedy=remedy)
+        return value
+
+    def word(self, name: str, most: int = ID_MOST) -> str:
+        """Return a text as ``text`` does that is compared or shown, never requested; secrets in it are replaced."""
+        return one_line(self.secret(name, most), most)
+
+    def secret(self, name: str, most: int = ID_MOST) -> str:
+        """Return a text as ``text`` does, as it is: a bearer, or what is cleaned by its reader."""
         value = self.data.get(name)
         if not isinstance(value, str) or not value or len(value) > most or not value.isprintable():
             raise self._fail(name, f"a text of 1 to {most} characters")
@@ -135,6 +150,10 @@ class Fields:
     def optional_text(self, name: str, most: int = ID_MOST) -> str | None:
         """A text, or None where it is null or left out."""
         return None if self.data.get(name) is None else self.text(name, most)
+
+    def optional_word(self, name: str, most: int = ID_MOST) -> str | None:
+        """Return a word, or None where it is null or left out."""
+        return None if self.data.get(name) is None else self.word(name, most)
 
     def boolean(self, name: str, *, default: bool | None = None) -> bool:
         """A boolean; ``default`` where it is left out."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
+from agent.foreign import one_line
 from agent.late import held_back
 from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECE_MOST_BYTES, RAW_MOST_BYTES
 from agent.records import LEAN, dataclass, field
@@ -359,4 +360,4 @@ def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTrans
 
 def _words(error: Exception) -> str:
     """The error's own words in one short line; httpx's never hold headers or bodies."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
+    return one_line(str(error), 200) or type(error).__name__

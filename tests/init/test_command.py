@@ -18,7 +18,7 @@ import pytest
 from agent.config import load
 from agent.init import checkout as door
 from agent.limits import CONFIG_MOST_BYTES, YAML_DEPTH_MOST
-from tests.init.conftest import COMMAND, Result, commit, contents, git, variables
+from tests.init.conftest import CANARY, COMMAND, Result, commit, contents, git, variables
 
 CONFIG = ".upsun/config.yaml"
 Init = Callable[..., Result]
@@ -87,6 +87,39 @@ def test_the_patch_that_it_shows_is_one_that_git_applies(init: Init, checkout: P
     patch.write_text("".join(change["diff"] for change in document["changes"]), encoding="utf-8")
     git(checkout, "apply", str(patch))
     assert init().out.startswith("Nothing to do")
+
+
+def test_the_patch_keeps_what_a_terminal_obeys_as_escapes_of_json(init: Init, checkout: Path) -> None:
+    (checkout / ".environment").write_text("export A=1  # \x1b[8m and \u202e\n")
+    said = init("--json").out
+    assert said.isascii()
+    assert "\x1b" not in said
+    changes = json.loads(said)["changes"]
+    assert any("\x1b[8m and \u202e" in change["diff"] for change in changes)
+    patch = checkout.parent / "changes.patch"
+    patch.write_text("".join(change["diff"] for change in changes), encoding="utf-8")
+    git(checkout, "apply", str(patch))
+    assert init().out.startswith("Nothing to do")
+
+
+@pytest.mark.holds_secret("file */.environment", reason="the checkout's own file holds it")
+def test_neither_diff_nor_json_shows_a_secret_that_the_checkout_holds(init: Init, checkout: Path) -> None:
+    (checkout / ".environment").write_text(f"# {CANARY[:9]}\x1b[31m{CANARY[9:]}\n# {CANARY}\n")
+    for arguments in ((), ("--json",)):
+        said = init(*arguments)
+        assert "hidden" in said.out
+        assert CANARY not in said.out.replace("\\u001b[31m", "").replace("\x1b[31m", "")
+
+
+MARKS = ("\x1b[8m", "\x1b[7m", "\x1b[\x1b[31m8m", "\x9b8m", "\u202e", "\x1b]0;t\x07", "\x1b[32m")
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_on_a_terminal_the_diff_shows_no_mark_of_the_checkout(checkout: Path, mark: str) -> None:
+    (checkout / ".environment").write_text(f"export A=1  # before{mark}gone\n")
+    _, said = answer(checkout, "n\n")
+    assert "before" in said
+    assert "beforegone" in said
 
 
 def test_it_finds_the_checkout_from_a_folder_in_it_and_from_elsewhere(

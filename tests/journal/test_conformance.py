@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,11 @@ from forms import FileForm, Form
 
 from agent.engine import events as ev
 from agent.engine.job import Job, StepPlan
+from agent.foreign import use
 from agent.journal import Copied, Cursor, Glance, Journal
+from agent.journal.codec import cleaned
 from agent.limits import PRUNED_AT_ONCE
+from agent.redaction import Redaction
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, 123456, tzinfo=UTC)
 ODD = "ünï ☃ 🦄 'quoted' \"double\" back\\slash %s %(x)s {p} ; -- \0 \r\n\t end "
@@ -43,7 +47,33 @@ def names(journal: Journal, **which: Any) -> list[str]:
 # --- runs and events -------------------------------------------------------------------------------------------------
 
 
-def test_what_is_written_is_read_by_another_process_in_order_and_unchanged(form: Form) -> None:
+def test_no_form_keeps_a_secret_or_an_escape_sequence_of_a_text(form: Form) -> None:
+    secret = "canary-of-the-journal-9"
+    texts = [
+        secret,
+        f"\x1b[8m{secret}\x1b[0m",
+        f"{secret[:5]}\x1b[31m{secret[5:]}",
+        base64.b64encode(secret.encode()).decode(),
+    ]
+    use(Redaction([secret]))
+    try:
+        with form.work() as journal:
+            assert journal.open_run(opened("r"), [warned(text) for text in texts])
+            done = ev.StepDone(
+                at=NOW, step=0, outcome="done", message="", detail={"said": texts, "more": {"deep": texts}}
+            )
+            journal.append("r", accepted("a"), done)
+    finally:
+        use(Redaction())
+    with form.look() as journal:
+        kept = repr(journal.events("r"))
+    for each in (secret, texts[3].rstrip("="), "\x1b", "[31m"):
+        assert each not in kept
+    assert kept.count("[hidden]") == 3 * len(texts)
+    assert "activity='a'" in kept
+
+
+def test_what_is_written_is_read_by_another_process_in_order_and_clean(form: Form) -> None:
     intent = ev.IntentRecorded(at=NOW, step=0, attempt=1, server_at=NOW - timedelta(hours=1), head=None)
     done = ev.StepDone(at=NOW, step=0, outcome="done", message=ODD, detail={"backup": "b", "safe": True, ODD: [1.5]})
     written = [opened("r", slot="2026-11-24T03:00"), warned(ODD), intent, accepted("a"), done, closed()]
@@ -52,7 +82,7 @@ def test_what_is_written_is_read_by_another_process_in_order_and_unchanged(form:
         journal.append("r", *written[2:4])
         journal.append("r", *written[4:])
     with form.look() as journal:
-        assert journal.events("r") == written
+        assert journal.events("r") == [cleaned(each) for each in written]
         assert journal.events("another") == []
         (row,) = journal.rows()
         assert (row.run, row.job, row.slot, row.outcome) == ("r", "j", "2026-11-24T03:00", "succeeded")

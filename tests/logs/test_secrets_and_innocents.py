@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.escapes import HELD
-from agent.redaction import HIDDEN, Redaction, Stream, forms_of, replaced, surroundings
+from agent.redaction import HIDDEN, Redaction, Stream, forms_of, replaced
+from agent.surroundings import surroundings
 
 INNOCENT = (Path(__file__).parent / "innocent.txt").read_text(encoding="utf-8")
 TOKEN = 'canary+token/with=odd&chars"é'
