@@ -64,6 +64,11 @@ DATABASE_CONNECT = 5.0  # a service in the same private network answers in milli
 DATABASE_STATEMENT = 10.0  # one statement: all of them take milliseconds, a lock is held by a takeover at most
 DATABASE_BUDGET = 55.0  # a connection, from its opening: what is left of TICK_BUDGET lets the tick end in order
 DATABASE_GONE = 60.0  # after which the server gives up on a client that vanished without a word
+DATABASE_ANSWER = 16 * 1024 * 1024  # bytes of one answer: all events of a long run, or 10,000 journals, are a quarter
+DATABASE_STEPS = 50_000  # reads of one answer: where bytes cannot be counted, each of them is a packet or more
+DATABASE_PACKETS = 500_000  # of one answer of MariaDB, a row each: the events of 10,000 runs
+DATABASE_MEMORY = 256 * 1024 * 1024  # bytes by which this process may grow for one answer: a command end of 6 takes 500
+DATABASE_CPU = 4.0  # seconds of this process for one answer: libpq looks through all settings for each that comes
 IDLE_DATABASE = 10.0  # an idle tick's connection and its one statement together
 VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable
 

@@ -1128,6 +1128,69 @@ BUGS = (
         "if place % 2 else escaped(part)\n",
         suite=("tests/cli/test_foreign_text.py", "tests/init/test_command.py"),
     ),
+    Bug(
+        "the memory of an answer of a database is not measured",
+        "agent/database/meter.py",
+        "grown = resident() - self._memory > DATABASE_MEMORY",
+        "grown = False",
+        suite=(
+            "tests/journal/test_hostile_servers.py::test_a_tick_against_a_server_that_means_harm_ends_with_75_and_an_alarm",
+        ),
+    ),
+    Bug(
+        "psycopg's exchanges are not asked before they read on",
+        "agent/database/connect.py",
+        "super().wait(self.meter.watched(gen, self.fileno()), *arguments, **named)",
+        "super().wait(gen, *arguments, **named)",
+        suite=(
+            "tests/journal/test_hostile_servers.py::test_a_tick_against_a_server_that_means_harm_ends_with_75_and_an_alarm",
+        ),
+    ),
+    Bug(
+        "PyMySQL reads its socket past the meter",
+        "agent/database/mysql.py",
+        "if self._bounded is not self._sock:",
+        "if False:",
+        suite=(
+            "tests/journal/test_hostile_servers.py::test_a_tick_against_a_server_that_means_harm_ends_with_75_and_an_alarm",
+        ),
+    ),
+    Bug(
+        "MariaDB may ask for the password itself",
+        "agent/database/mysql.py",
+        "if self._lets_in and not self._clear:",
+        "if False:",
+        suite=(
+            "tests/journal/test_hostile_servers.py::test_mariadbs_password_is_not_shown_to_a_server_that_asks_for_it",
+        ),
+    ),
+    Bug(
+        "PostgreSQL may ask for the password itself",
+        "agent/database/libpq.py",
+        "    if endpoint.clear:\n",
+        "    if True:\n",
+        suite=(
+            "tests/journal/test_hostile_servers.py::test_postgresqls_password_is_not_shown_to_a_server_that_asks_for_it",
+        ),
+    ),
+    Bug(
+        "an exception of an idle tick's driver passes",
+        "agent/database/glance.py",
+        "    except Exception:",
+        "    except OSError:",
+        suite=(
+            "tests/journal/test_hostile_servers.py::test_a_tick_against_a_server_that_means_harm_ends_with_75_and_an_alarm",
+        ),
+    ),
+    Bug(
+        "an answer's rows are taken as they come, whatever was asked for",
+        "agent/journal/server/answer.py",
+        "if len(row) != len(columns) or not all(map(_fits, columns, row)):",
+        "if False:",
+        suite=(
+            "tests/journal/test_hostile_servers.py::test_a_column_of_another_kind_is_an_answer_that_makes_no_sense",
+        ),
+    ),
 )
 
 

@@ -14,14 +14,16 @@ from collections.abc import Iterator
 from threading import Lock, Timer, stack_size
 from typing import Any
 
+from agent.database.meter import Meter, TooMuch
 from agent.database.place import SEARCH_PATH, Endpoint
-from agent.database.troubles import missing, narrow, spoken
+from agent.database.troubles import DriverMissing, missing, narrow, spoken
 from agent.late import let_in
 from agent.limits import DATABASE_CONNECT, DATABASE_GONE, DATABASE_STATEMENT
 
 APPLICATION = "upsun-agent"
 #: Encodings of PostgreSQL that hold every character: as it is, or as the bytes that it is sent as.
 WHOLE_ENCODINGS = frozenset({"UTF8", "SQL_ASCII"})
+OURS_ON_IT = "agent.database.mysql"  # what is made of PyMySQL's classes
 STACK = 256 * 1024  # bytes for a thread that makes one call: the usual eight megabytes count where memory is short
 
 
@@ -114,33 +116,76 @@ def _postgres(place: str, endpoint: Endpoint, *, durable: bool) -> tuple[Any, Fu
         "client_min_messages": "error",
         "search_path": SEARCH_PATH,
     }
-    connection = psycopg.connect(
-        host=endpoint.host,
-        port=endpoint.port,
-        dbname=endpoint.database,
-        user=endpoint.user,
-        password=endpoint.password,
-        sslmode=endpoint.tls,
-        sslrootcert=endpoint.authorities,
-        gssencmode="disable",
-        connect_timeout=int(DATABASE_CONNECT),
-        application_name=APPLICATION,
-        client_encoding="UTF8",
-        options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
-        autocommit=True,
-        prepare_threshold=None,
+    proofs = _proofs(place, endpoint, psycopg.pq.version())
+    connection = _bounded_connection(
+        {
+            "host": endpoint.host,
+            "port": endpoint.port,
+            "dbname": endpoint.database,
+            "user": endpoint.user,
+            "password": endpoint.password,
+            "sslmode": endpoint.tls,
+            "sslrootcert": endpoint.authorities,
+            "gssencmode": "disable",
+            "application_name": APPLICATION,
+            "client_encoding": "UTF8",
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+            **({"require_auth": proofs} if proofs else {}),
+        }
     )
-    encoding = connection.info.parameter_status("server_encoding") or ""
-    if encoding not in WHOLE_ENCODINGS:
+    try:
+        connection.autocommit = True
+        connection.prepare_threshold = None
+        _refuse_narrow(place, connection.info.parameter_status("server_encoding") or "")
+        return connection, Fuse(connection.fileno(), DATABASE_CONNECT)
+    except BaseException:
         connection.close()
+        raise
+
+
+def _refuse_narrow(place: str, encoding: str) -> None:
+    if encoding not in WHOLE_ENCODINGS:
         raise narrow(place, encoding)
-    return connection, Fuse(connection.fileno(), DATABASE_CONNECT)
+
+
+def _proofs(place: str, endpoint: Endpoint, version: int) -> str:
+    """Return libpq's ``require_auth``; raises DriverMissing where this libpq could not refuse to show the password."""
+    from agent.database.libpq import NotToBeHad, required  # noqa: PLC0415  late: for this kind of server only
+
+    try:
+        return required(endpoint, version)
+    except NotToBeHad:
+        text = f"the state is in {place}, and libpq {version // 10000} would show its password to whoever asks"
+        raise DriverMissing(text, remedy="install the extra 'shared', which brings a newer one") from None
+
+
+def _bounded_connection(settings: dict[str, Any]) -> Any:
+    """A connection of psycopg's whose every answer is bounded, the server's greeting included."""
+    import psycopg  # noqa: PLC0415  late: it costs three starts of the interpreter
+
+    class Connection(psycopg.Connection[Any]):
+        """One that is asked before it reads on."""
+
+        meter = Meter()
+
+        def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
+            """Carry out the steps of an exchange, each of them judged."""
+            try:
+                return super().wait(self.meter.watched(gen, self.fileno()), *arguments, **named)
+            except TooMuch:
+                self.close()  # what else it sends is of no answer
+                raise
+
+    steps = psycopg.generators.connect(psycopg.conninfo.make_conninfo("", **settings))
+    greeted = psycopg.waiting.wait_conn(Meter().watched(steps, -1), interval=0.1, timeout=DATABASE_CONNECT)
+    return Connection(greeted)
 
 
 def _mysql(endpoint: Endpoint) -> tuple[Any, Fuse]:
     """A connection of PyMySQL's. Whether commits are synced is a setting of the whole server: `check` looks at it."""
-    import pymysql  # noqa: PLC0415  late: it costs an interpreter start
-    from pymysql.constants import CLIENT  # noqa: PLC0415  same
+    from pymysql.constants import CLIENT  # noqa: PLC0415  late: it costs an interpreter start
+
+    from agent.database.mysql import Connection  # noqa: PLC0415  same
 
     settings = (
         # Strict: a text that is too long is refused, not cut. What follows the mark M! is MariaDB's alone.
@@ -152,7 +197,8 @@ def _mysql(endpoint: Endpoint) -> tuple[Any, Fuse]:
     opened = _socket(endpoint)
     fuse = Fuse(opened.fileno(), DATABASE_CONNECT)  # the driver's own timeout is for one read of several
     try:
-        connection = pymysql.connect(
+        connection = Connection(
+            clear=endpoint.clear,
             host=endpoint.host,
             user=endpoint.user,
             password=endpoint.password.encode(),
@@ -218,7 +264,8 @@ def without_cryptography() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "pymysql"]:
+        theirs = [name for name in sys.modules if name.partition(".")[0] == "pymysql"]
+        for name in {*theirs, OURS_ON_IT} & sys.modules.keys():
             del sys.modules[name]
         raise
     finally:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 
+from agent.database.meter import Meter
 from agent.database.place import SEARCH_PATH, Endpoint
 
 POLLING_FAILED, POLLING_READING, POLLING_OK = 0, 1, 3
@@ -20,6 +21,11 @@ COMMAND_OK = 1
 NO_SUCH_TABLE = (b"42P01", b"3F000")
 POINTERS = ("PQconnectStartParams", "PQgetResult", "PQcmdTuples", "PQresultErrorField")
 SQLSTATE = ord("C")
+
+
+#: Ways to log in that prove to know the password and do not show it.
+PROOFS = "scram-sha-256,md5"
+REQUIRE_AUTH_SINCE = 160000
 
 
 class NotToBeHad(Exception):
@@ -54,6 +60,7 @@ class _Client:
         for name in POINTERS:
             getattr(self._pq, name).restype = ctypes.c_void_p
         self._deadline = deadline
+        self._meter = Meter()
         settings = {
             "host": endpoint.host,
             "port": str(endpoint.port),
@@ -67,6 +74,8 @@ class _Client:
             "options": f"-c client_min_messages=error -c synchronous_commit=off -c search_path={SEARCH_PATH}"
             f" -c statement_timeout={int(deadline - time.monotonic()) + 1}s",
         }
+        proofs = required(endpoint, self._pq.PQlibVersion())
+        settings |= {"require_auth": proofs} if proofs else {}
         names, given = _texts(settings), _texts(settings.values())
         self._connection = ctypes.c_void_p(self._pq.PQconnectStartParams(names, given, 0))
         # What the server remarks, libpq would print to stderr: a warning of its collations comes with each connection.
@@ -82,6 +91,7 @@ class _Client:
         waiting.register(self._pq.PQsocket(self._connection), (select.POLLIN * reading) | (select.POLLOUT * writing))
         if left <= 0 or not waiting.poll(left * 1000):
             raise NotToBeHad
+        self._meter.look(self._pq.PQsocket(self._connection))  # what comes next reads a piece, and keeps it
 
     def connect(self) -> None:
         """Connect; raises NotToBeHad."""
@@ -100,6 +110,7 @@ class _Client:
         """How many rows the statement changed; None where there are no such tables."""
         pq, connection = self._pq, self._connection
         text = statement.encode()
+        self._meter.begin(pq.PQsocket(connection))
         if not pq.PQsendQueryParams(connection, text, len(values), None, _texts(values), None, None, 0):
             raise NotToBeHad
         while (left := pq.PQflush(connection)) > 0:
@@ -127,6 +138,19 @@ class _Client:
                 raise NotToBeHad
         found = self._pq.PQgetResult(self._connection)
         return ctypes.c_void_p(found) if found else None
+
+
+def required(endpoint: Endpoint, version: int) -> str:
+    """Return libpq's ``require_auth``, how the server may ask for the password: empty where it may in any way.
+
+    Raises:
+        NotToBeHad: this libpq knows no such setting.
+    """
+    if endpoint.clear:
+        return ""
+    if version < REQUIRE_AUTH_SINCE:
+        raise NotToBeHad
+    return PROOFS if endpoint.password else f"{PROOFS},none"
 
 
 _EMPTY = ctypes.create_string_buffer(1)

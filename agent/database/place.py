@@ -36,6 +36,7 @@ PORTS: Mapping[Scheme, int] = {"pgsql": 5432, "mysql": 3306}
 TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 SCHEMA_MOST = 63  # characters of a name in PostgreSQL: it cuts longer ones without a word
 SHARED_SCHEMAS = frozenset({"public", "information_schema"})
+CLEAR = "password"  # libpq's word, in ``require_auth``: the server may ask for the password itself
 FIELD_MOST = 1000  # characters of a host, name or password; the longest password that libpq takes is of that size
 
 
@@ -49,9 +50,10 @@ class Endpoint:
     """What a connection takes. ``tls`` is prefer: encrypted wherever the server offers that.
 
     ``schema``: where PostgreSQL has the tables. A tenant of a shared database has a schema of its own.
+    ``clear``: the server may be given the password itself, where all others get a proof that we know it.
     """
 
-    __slots__ = ("authorities", "database", "host", "password", "port", "schema", "scheme", "tls", "user")
+    __slots__ = ("authorities", "clear", "database", "host", "password", "port", "schema", "scheme", "tls", "user")
 
     def __init__(  # a plain class: an idle tick makes one, and the dataclasses behind ours cost it a start
         self,
@@ -65,10 +67,11 @@ class Endpoint:
         tls: str = "prefer",
         authorities: str | None = None,
         schema: str = SCHEMA,
+        clear: bool = False,
     ) -> None:
         self.scheme, self.host, self.port, self.database = scheme, host, port, database
         self.user, self.password, self.tls, self.authorities = user, password, tls, authorities
-        self.schema = schema
+        self.schema, self.clear = schema, clear
 
     def __repr__(self) -> str:
         return f"Endpoint({self.scheme}, {self.host}, {self.port}, {self.database})"
@@ -134,6 +137,7 @@ def _related(name: str, relationships: Mapping[str, Any]) -> Endpoint:
         database=_text(where, "path", path),
         user=_text(where, "username", chosen.get("username")),
         password=_text(where, "password", chosen.get("password"), empty=True),
+        clear=isinstance(query := chosen.get("query"), dict) and query.get("require_auth") == CLEAR,
     )
 
 
@@ -164,6 +168,12 @@ def _from_url(variable: str, url: str) -> Endpoint:
     tls = query.get("sslmode", [""])[-1] or "prefer"
     if tls not in TLS_MODES:
         raise ConfigInvalid(f"{variable} holds an unknown sslmode", remedy=f"it can be: {', '.join(TLS_MODES)}")
+    auth = query.get("require_auth", [""])[-1]
+    if auth not in {"", CLEAR}:
+        raise ConfigInvalid(f"{variable} holds an unknown require_auth", remedy=f"it can be: {CLEAR}")
+    if auth and not tls.startswith("verify-"):
+        text = f"{variable} would give the password itself to a server that is not known for certain"
+        raise ConfigInvalid(text, remedy="with require_auth=password give sslmode=verify-full and sslrootcert too")
     return Endpoint(
         scheme,
         host=_text(variable, "host", query.get("host", [""])[-1] or parts.hostname),
@@ -174,6 +184,7 @@ def _from_url(variable: str, url: str) -> Endpoint:
         tls=tls,
         authorities=query.get("sslrootcert", [""])[-1] or None,
         schema=_schema(variable, scheme, query.get("schema")),
+        clear=bool(auth),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agent.errors import Busy, ConfigInvalid, StateNotWritable
+from agent.database.meter import TooMuch
+from agent.errors import AgentError, Busy, ConfigInvalid, StateNotWritable
 
 
 class DatabaseUnreachable(Busy):
@@ -25,6 +26,14 @@ class DatabaseRefused(StateNotWritable):
     """The database does not let the agent keep its journal: credentials, grants or space."""
 
     turn = "you: what the message names"
+
+
+class ClearText(Exception):
+    """The server asks for the password itself, and nothing says that it may have it."""
+
+
+class Nonsense(Exception):
+    """The server's answer is not what was asked for."""
 
 
 class DriverMissing(ConfigInvalid):
@@ -77,6 +86,8 @@ LASTING: dict[str | int, tuple[str, str]] = {
 }
 
 
+#: libpq's words where a server asks for what ``require_auth`` does not name.
+ASKS_IN_CLEAR = "server requested a cleartext password"
 #: What libpq says of a connection that failed comes without a code: its words, and the code that fits.
 WORDS = {
     "authentication failed": "28P01",
@@ -104,6 +115,9 @@ TLS_WORDS = (
 )
 
 
+STATE = 5  # characters of an SQLSTATE at most; a server can send any text in its place
+
+
 def code_of(error: BaseException) -> str | int | None:
     """SQLSTATE of PostgreSQL, error number of MariaDB; None where the connection itself failed without one."""
     inner = getattr(error, "orig", None) or error
@@ -113,11 +127,22 @@ def code_of(error: BaseException) -> str | int | None:
     if isinstance(first, int):
         return first
     state = getattr(inner, "sqlstate", None)
-    return state if isinstance(state, str) else None
+    return state if isinstance(state, str) and 0 < len(state) <= STATE and state.isascii() and state.isalnum() else None
 
 
 def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy | StateNotWritable:
     """The error of ours that says it."""
+    inner = _reason(error)
+    if isinstance(inner, ClearText) or (connecting and ASKS_IN_CLEAR in str(error)):
+        return DatabaseRefused(
+            f"the database of {place} cannot be used: it asks for the password in the clear",
+            remedy="let its user log in with scram-sha-256 or md5 (MariaDB: mysql_native_password or ed25519)",
+        )
+    if isinstance(inner, TooMuch):
+        text = f"the database of {place} is not to be had now: {inner}"
+        return DatabaseUnreachable(text, remedy="see what answers at that address; the next tick tries again")
+    if not _is_drivers_word(inner):
+        return _senseless(place, inner)
     code = code_of(error)
     if connecting and code in {None, 2003}:
         text = str(error).lower()
@@ -134,9 +159,28 @@ def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy 
         words = "it cannot be reached" if connecting else "the connection was lost"
         remedy = "the next tick tries again; see whether the service runs"
         return DatabaseUnreachable(f"the database of {place} is not to be had now: {words}", remedy=remedy)
-    kind = type(getattr(error, "orig", None) or error).__name__
+    if code is None and type(inner).__name__ != "DataError":  # the driver's own, of a value that it cannot send
+        return _senseless(place, inner)
+    kind = type(inner).__name__
     text = f"the database of {place} refused a statement ({kind}{_shown(code)})"
     return DatabaseRefused(text, remedy="see: upsun-agent check; report it if the tables are as the agent made them")
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Return the driver's error itself, or ours that came before it: afterwards a library may try to go on."""
+    before: BaseException | None = error
+    for _ in range(10):
+        if before is None or isinstance(before, TooMuch | ClearText):
+            break
+        before = before.__context__
+    return before if isinstance(before, TooMuch | ClearText) else getattr(error, "orig", None) or error
+
+
+def _senseless(place: str, error: BaseException) -> DatabaseUnreachable:
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    text = f"the database of {place} is not to be had now: its answer makes no sense ({name})"
+    return DatabaseUnreachable(text, remedy="see what answers at that address; the next tick tries again")
 
 
 def _keys(code: str | int | None) -> list[str | int]:
@@ -158,20 +202,23 @@ def _is_connection(error: BaseException) -> bool:
 
 @contextmanager
 def spoken(place: str, *, connecting: bool = False) -> Iterator[None]:
-    """Errors of drivers, of SQLAlchemy and of sockets said as ours, without their own words."""
+    """Whatever a driver, SQLAlchemy or a socket raises said as ours, without their own words.
+
+    The block holds calls of a driver and nothing else: an error of any kind in it comes from what the server sent.
+    """
     try:
         yield
-    except (OSError, EOFError) as error:
-        raise said(place, error, connecting=connecting) from None
-    except Exception as error:
-        if _is_foreign(error):
-            raise said(place, error, connecting=connecting) from None
+    except (AgentError, ImportError):
         raise
+    except Exception as error:  # noqa: BLE001  drivers raise anything over an answer that makes no sense
+        raise said(place, error, connecting=connecting) from None
 
 
-def _is_foreign(error: BaseException) -> bool:
-    """Whether a database's driver or SQLAlchemy raised it; they may not even be installed."""
-    return type(error).__module__.partition(".")[0] in {"psycopg", "pymysql", "sqlalchemy"}
+def _is_drivers_word(error: BaseException) -> bool:
+    """Whether a driver, SQLAlchemy or a socket says with it what is wrong; they may not even be installed."""
+    kind = type(error)
+    known = kind.__module__.partition(".")[0] in {"psycopg", "pymysql", "sqlalchemy"}
+    return known or kind.__name__ in LOST or isinstance(error, OSError | EOFError)
 
 
 def narrow(place: str, encoding: str) -> DatabaseRefused:
@@ -179,8 +226,9 @@ def narrow(place: str, encoding: str) -> DatabaseRefused:
 
     It is met before anything is done: later, the end of what was done could not be written.
     """
+    shown = "".join(each for each in encoding[:40] if each.isascii() and (each.isalnum() or each in "_-"))
     return DatabaseRefused(
-        f"the database of {place} has the encoding {encoding or 'of no name'}, which cannot hold every character",
+        f"the database of {place} has the encoding {shown or 'of no name'}, which cannot hold every character",
         remedy="keep the state in a database that was made with ENCODING 'UTF8' TEMPLATE template0, or on a mount",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import struct
 from typing import Any
 
 import pytest
@@ -228,6 +229,44 @@ def test_a_socket_that_fails_is_a_database_that_is_not_to_be_had(error: Exceptio
         raise error
 
 
-def test_errors_of_others_pass_as_they_are() -> None:
-    with pytest.raises(ZeroDivisionError), spoken("relationship:x"):
-        raise ZeroDivisionError
+@pytest.mark.parametrize(
+    "error",
+    [
+        IndexError(1045),
+        struct.error("x"),
+        UnboundLocalError(),
+        RuntimeError("**WARN**"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"),
+        MemoryError(),
+        AttributeError(),
+        OverflowError(),
+        ZeroDivisionError(),
+        AssertionError(),
+    ],
+    ids=repr,
+)
+def test_whatever_is_raised_over_an_answer_means_that_the_answer_makes_no_sense(error: Exception) -> None:
+    for connecting in (True, False):
+        with (
+            pytest.raises(DatabaseUnreachable, match="makes no sense"),
+            spoken("relationship:x", connecting=connecting),
+        ):
+            raise error
+
+
+@pytest.mark.parametrize("error", [Bug("x"), ConfigInvalid("x"), ImportError("x"), KeyboardInterrupt()], ids=repr)
+def test_errors_of_ours_missing_modules_and_the_end_of_the_process_pass_as_they_are(error: BaseException) -> None:
+    with pytest.raises(type(error)), spoken("relationship:x"):
+        raise error
+
+
+def test_a_code_that_is_none_is_not_repeated() -> None:
+    class OperationalError(Exception):
+        sqlstate = "\033[31m" + SECRET * 1000
+
+    found = said("relationship:x", OperationalError(SECRET))
+    assert SECRET not in str(found)
+    assert "\033" not in str(found)
+    shown = troubles.narrow("relationship:x", "\033]0;" + SECRET * 1000)
+    assert "\033" not in str(shown)
+    assert len(str(shown)) < 250

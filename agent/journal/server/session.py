@@ -13,6 +13,7 @@ from typing import Any
 from agent.database.connect import Link
 from agent.database.place import ServerPlace
 from agent.database.troubles import DatabaseUnreachable, missing, spoken
+from agent.journal.server.answer import Answer
 from agent.journal.server.schema import Tables
 
 #: What the database's own clock says, in seconds since 1970: instances' clocks may differ, this one does not.
@@ -73,14 +74,15 @@ class Session:
     def run(self, statement: Any, values: Any = None) -> Any:
         """Carry out a statement of SQLAlchemy's, for a list of values once each; its result."""
         with spoken(self.place):
-            return (
+            done = (
                 self._connection.execute(statement) if values is None else self._connection.execute(statement, values)
             )
+            return Answer(self.place, done, statement)
 
     def say(self, text: str, values: tuple[Any, ...] = ()) -> Any:
         """Carry out a statement in the server's own words; its result."""
         with spoken(self.place):
-            return self._connection.exec_driver_sql(text, values)
+            return Answer(self.place, self._connection.exec_driver_sql(text, values))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -99,7 +101,9 @@ class Session:
 
     def time(self) -> float:
         """The database's clock, in seconds since 1970."""
-        return float(self.say(f"SELECT {self.now}").scalar())
+        said = self.say(f"SELECT {self.now}").scalar()
+        with spoken(self.place):
+            return float(said)
 
     # --- its end ----------------------------------------------------------------------------------------------
 
