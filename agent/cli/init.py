@@ -16,6 +16,7 @@ from agent.report.views import remarks_view
 
 if TYPE_CHECKING:
     from agent.init.checkout import Checkout
+    from agent.init.git import Git
     from agent.init.plan import Change, Plan
     from agent.init.project import App, Project
 
@@ -43,6 +44,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 def _init(context: Context) -> int:
     try:
         from agent.init.checkout import Checkout, top_of  # noqa: PLC0415  needs the extra
+        from agent.init.git import Git  # noqa: PLC0415  same
         from agent.init.plan import Planner  # noqa: PLC0415  same
         from agent.init.project import Project  # noqa: PLC0415  same
         from agent.init.release import install_lines  # noqa: PLC0415  late: only this command reads the README
@@ -53,7 +55,7 @@ def _init(context: Context) -> int:
     project = Project(checkout).read()
     app = _app(context, project)
     plan = Planner(checkout, project, app, install_lines()).decide()
-    _look_at_git(checkout, plan)
+    _look_at_git(Git(checkout.top, os.environ), plan)
     write = _wanted(context, checkout, plan)
     if write:
         checkout.write(plan.changes)
@@ -133,15 +135,15 @@ def _diff(change: Change) -> list[str]:
     return found
 
 
-def _look_at_git(checkout: Checkout, plan: Plan) -> None:
+def _look_at_git(git: Git, plan: Plan) -> None:
     paths = [change.path for change in plan.changes]
     if not paths:
         return
-    unsaved = checkout.unsaved(paths)
+    unsaved = git.unsaved(paths)
     if unsaved:
         text = f"not committed yet: {', '.join(unsaved)}"
         plan.remarks.append((text, "commit it first if you want to be able to take back just what init writes"))
-    ignored = checkout.ignored(paths)
+    ignored = git.ignored(paths)
     if ignored:
         text = f"Git ignores {', '.join(ignored)}: a push would leave it out"
         plan.remarks.append((text, "change .gitignore, or add it with git add --force"))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import subprocess
 import tempfile
 from collections.abc import Sequence
 
 from agent.errors import ConfigInvalid, Conflict, StateNotWritable
 from agent.init.plan import Change
 from agent.init.project import FOLDER
-from agent.limits import CONFIG_FILES_MOST, CONFIG_MOST_BYTES, GIT_PATIENCE
+from agent.limits import CONFIG_FILES_MOST, CONFIG_MOST_BYTES
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -159,28 +158,6 @@ class Checkout:
             else:
                 with open(place, "wb") as file:
                     file.write(old)
-
-    # --- git -------------------------------------------------------------------------------------------------
-
-    def unsaved(self, paths: Sequence[str]) -> list[str]:
-        """Those of the files that have changes which are not committed; none where Git cannot say."""
-        said = self._git("status", "--porcelain", "-z", "--", *paths)
-        return [entry[3:] for entry in said.split("\0") if entry and not entry.startswith("??")]
-
-    def ignored(self, paths: Sequence[str]) -> list[str]:
-        """Those of the files that Git ignores, so that a push would leave them out."""
-        return self._git("-c", "core.quotePath=false", "check-ignore", "--", *paths).splitlines()
-
-    def _git(self, *words: str) -> str:
-        command = ["git", "-C", self.top, *words]
-        quiet = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-        try:
-            done = subprocess.run(
-                command, capture_output=True, check=False, timeout=GIT_PATIENCE, env=quiet, stdin=subprocess.DEVNULL
-            )
-        except (OSError, subprocess.SubprocessError):
-            return ""
-        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
 
 
 def _opened(path: str, flags: int) -> int:
