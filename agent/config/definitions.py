@@ -170,6 +170,7 @@ COMMAND = Table(
             Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000), "Where it runs; else the tick's own."
         ),
         "variables": Field(MapOf(Text(r"[^\x00]*", most=10_000), VARIABLE, most=100), "Variables set for it.", {}),
+        "keep-variables": Field(ListOf(VARIABLE, least=0), "Variables that it gets though they hold the token.", ()),
         "within": Field(Duration(1, COMMAND_MOST), "It is killed after this long.", 30),
         "success": Field(ListOf(Number(0, 255)), "Exit codes that mean success.", (0,)),
         "repeatable": Field(Boolean(), "It may be run again where it is not known how far it came.", default=False),
