@@ -10,6 +10,7 @@ from agent.cli.change import answered, can_ask, confirmation
 from agent.cli.context import Context
 from agent.cli.extras import init_missing
 from agent.cli.terminal import Terminal
+from agent.engine.quoting import path
 from agent.errors import EXIT_OK, UsageError
 from agent.report.story import Tone
 from agent.report.views import remarks_view
@@ -151,13 +152,14 @@ def _look_at_git(git: Git, plan: Plan) -> None:
 
 def _next(plan: Plan) -> list[str]:
     """What is left to do, in order."""
-    paths = " ".join(change.path for change in plan.changes) or plan.jobs
+    paths = " ".join(map(path, (change.path for change in plan.changes))) or path(plan.jobs)
+    jobs = path(plan.jobs)
     access = "upsun-agent setup machine-user EMAIL, then upsun-agent setup token (docs/tokens.md)"
     if plan.takes_over:
         access = "the token of the old cron is used as it is; upsun-agent check says what should change about it"
     return [
         f"look at {plan.jobs}: when, where, in which time zone",
-        f"try it: upsun-agent validate {plan.jobs}; upsun-agent rehearse {plan.job} --config {plan.jobs}",
+        f"try it: upsun-agent validate {jobs}; upsun-agent rehearse {plan.job} --config {jobs}",
         f"give the environment its API token: {access}",
         f"push: git add {paths} && git commit -m 'Add upsun-agent' && git push",
         f"look, in an SSH session (upsun ssh): upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from agent.errors import ConfigInvalid, Conflict, StateNotWritable
 from agent.init.plan import Change
 from agent.init.project import FOLDER
-from agent.limits import CONFIG_FILES_MOST, CONFIG_MOST_BYTES
+from agent.limits import CONFIG_ALL_MOST_BYTES, CONFIG_FILES_MOST, CONFIG_LINES_MOST, CONFIG_MOST_BYTES
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -64,6 +64,11 @@ class Checkout:
         """
         data = self._bytes(path)
         self._read.setdefault(path, data)
+        if sum(len(each or b"") for each in self._read.values()) > CONFIG_ALL_MOST_BYTES:
+            text = f"the files of the checkout have more than {CONFIG_ALL_MOST_BYTES} bytes together"
+            raise ConfigInvalid(
+                text, remedy="init reads no more: the YAML files of .upsun, and those of package managers"
+            )
         if data is None:
             return None
         try:
@@ -86,6 +91,10 @@ class Checkout:
         if len(data) > CONFIG_MOST_BYTES:
             raise ConfigInvalid(
                 f"{path} is larger than {CONFIG_MOST_BYTES} bytes", remedy="init reads no file so large"
+            )
+        if data.count(b"\n") + data.count(b"\r") > CONFIG_LINES_MOST:
+            raise ConfigInvalid(
+                f"{path} has more than {CONFIG_LINES_MOST} lines", remedy="init reads no file of so many lines"
             )
         return data
 

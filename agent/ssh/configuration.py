@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import re
 import shlex
+import stat
 from collections.abc import Mapping
 from glob import glob
 from pathlib import Path
@@ -18,7 +20,7 @@ HOSTS = ("*.platform.sh", "*.upsun.com")
 WILDCARD = "UPSUN_CLI_SSH_DOMAIN_WILDCARD"
 PINNED = "UPSUN_AGENT_KNOWN_HOSTS"
 BEGIN, END = "# BEGIN: upsun-agent", "# END: upsun-agent"
-_BLOCK = re.compile(rf"^{re.escape(BEGIN)}$.*?^{re.escape(END)}$\n?", re.MULTILINE | re.DOTALL)
+CONFIG_MOST = 1024 * 1024  # bytes of the user's own configuration: a larger one is left alone
 
 
 def hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -127,6 +129,35 @@ def home_of_ssh() -> str | None:
         return None
 
 
+def _own(path: Path) -> str:
+    """The user's own configuration, or nothing; raises OSError where it is no file, or larger than any."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        data = file.read(CONFIG_MOST + 1)
+    if len(data) > CONFIG_MOST:
+        raise OSError(errno.EFBIG, "it is too large")
+    return data.decode("utf-8")
+
+
+def _without_block(text: str) -> str:
+    """The text without our blocks; one that does not end stays, with all behind it."""
+    kept: list[str] = []
+    held: list[str] = []  # the lines of a block that has not ended yet
+    for line in text.split("\n"):
+        if held or line == BEGIN:
+            held.append(line)
+            if line == END:
+                held.clear()
+        else:
+            kept.append(line)
+    return "\n".join([*kept, *held])
+
+
 def include(keyring: Keyring, environ: Mapping[str, str]) -> tuple[str, bool] | None:
     """Have the user's ssh configuration take ours in; the file, and whether it was changed; None where it cannot be.
 
@@ -143,8 +174,8 @@ def include(keyring: Keyring, environ: Mapping[str, str]) -> tuple[str, bool] | 
     block = f"{BEGIN}\nMatch all\nInclude {ours}\nMatch all\n{END}\n"
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        after = block + _BLOCK.sub("", before)
+        before = _own(path)
+        after = block + _without_block(before)
         if after == before:
             return str(path), False
         write_whole(str(path.resolve()), after)  # a link stays a link

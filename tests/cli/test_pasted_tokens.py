@@ -107,7 +107,7 @@ def test_a_token_in_the_place_of_its_variable_s_name_is_neither_repeated_nor_kep
         ("validate", "--json"),
     ):
         said = app.call(*arguments)
-        assert said.code == 78 or arguments == ("token", "check")
+        assert said.code == 78 or arguments[0] in {"token", "ssh"}  # which need no job file
         assert token[:16] not in said.said
     assert held(app.directory, token) == [app.jobs]
 
