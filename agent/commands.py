@@ -35,16 +35,20 @@ def _really(
     return run(command, directory, within, variables, hidden)
 
 
+def _none(_: tuple[str, ...]) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Commands:
     """The way in which commands are run.
 
     Args:
-        hidden: variables that no command gets.
+        withheld: names the variables that a command does not get, given those that its step keeps.
         clean: hides secrets in what a command printed.
         runner: who runs them; a rehearsal runs none.
     """
 
-    hidden: tuple[str, ...] = ()
+    withheld: Callable[[tuple[str, ...]], tuple[str, ...]] = _none
     clean: Callable[[str], str] = str
     runner: Runner = _really

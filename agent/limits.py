@@ -74,10 +74,13 @@ VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable
 
 # --- files of a checkout that `init` reads and changes ------------------------------------------------------
 CONFIG_MOST_BYTES = 512 * 1024  # of one file: the largest configurations are a tenth of it; reading takes a second
+CONFIG_LINES_MOST = 20_000  # of one file: comparing two versions takes a second where lines are much alike
+CONFIG_ALL_MOST_BYTES = 2 * 1024 * 1024  # of all of them together
 CONFIG_FILES_MOST = 100  # *.yaml files in .upsun/
 YAML_DEPTH_MOST = 60  # a configuration nests about ten deep
 YAML_NODES_MOST = 20_000  # keys and values of one file: a large configuration has a thousand
 GIT_PATIENCE = 10.0  # seconds for a question to git
+GIT_FILE_MOST = 32 * 1024 * 1024  # bytes of packed-refs: 32 MiB are some 400,000 branches and tags
 # --- telling -----------------------------------------------------------------------------------------------
 NOTICE_DEADLINE = 5.0  # of one message: a receiver that takes longer gets it at a later tick
 NOTICES_BUDGET = 15.0  # of all messages of one tick: a quarter of it, so that telling never starves what is told of

@@ -169,7 +169,7 @@ def _to_file(file: LogFile, render: Any, least: int) -> Any:
 
     def write(log: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         file.append(render(log, name, dict(event)))
-        if LEVELS[event["level"]] < least:
+        if LEVELS[name] < least:  # as it was called: a redacted level is the name of none
             raise structlog.DropEvent
         return event
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 #: What a path may be cut into by whoever reads it, before or after it is decoded.
 _CUTS = re.compile(r"[/\\]|%2f|%5c", re.IGNORECASE)
+#: Of a part of a name between underscores: characters from which it is a token with so many changes between letters and
+#: digits, and from which it is one in any case.
+PART_LEAST, TURNS_MOST, PART_LONG = 10, 4, 32
 _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 
 
@@ -37,6 +41,18 @@ def id_fault(name: str) -> str | None:
 def place_fault(name: str) -> str | None:
     """Return what is wrong with an environment that a step names, or None; "." is where the agent runs."""
     return None if name == "." else id_fault(name)
+
+
+def variable_fault(name: str) -> str | None:
+    """Return what is wrong with the name of a variable that holds a secret, or None; the secret itself is not a name.
+
+    Names of variables are words. A token has letters and digits by turns, or goes on and on.
+    """
+    for part in name.split("_"):
+        turns = sum(left.isdigit() != right.isdigit() for left, right in pairwise(part))
+        if len(part) >= PART_LONG or (len(part) >= PART_LEAST and turns >= TURNS_MOST):
+            return "must be the name of a variable, and what stands there looks like a token or another secret itself"
+    return None
 
 
 def page_fault(address: str) -> str | None:

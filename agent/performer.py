@@ -188,7 +188,8 @@ class Performer:
         """Run the one command of an intent that is already synced, and say how it ended."""
         self._at_hand.clear()
         commands, directory = self._commands, command.directory or None
-        ended = commands.runner(command.command, directory, command.within, command.variables, commands.hidden)
+        hidden = commands.withheld(command.keep)
+        ended = commands.runner(command.command, directory, command.within, command.variables, hidden)
         return ev.CommandEnded(
             at=self._clock.now(),
             step=command.intent.step,

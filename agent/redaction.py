@@ -186,6 +186,10 @@ class Redaction:
                 around.append((layer.span(*span), layer.span(*about)))
         return [*((span, span) for span in found), *around]
 
+    def holds(self, text: str) -> bool:
+        """Return whether a named secret stands in the text, in whatever spelling."""
+        return any(True for layer in layers(text) for _ in self._named(layer))
+
     def _named(self, layer: Layer) -> Iterator[Span]:
         """Where named secrets stand in a layer."""
         for form in self._forms:

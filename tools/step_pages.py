@@ -151,7 +151,8 @@ PROSE: dict[str, Prose] = {
     "command": Prose(
         "Runs a command in the container that the tick runs in: no shell unless `shell` is used, at most 45 "
         "seconds, in "
-        "a process group of its own that is killed when its time is up. The API token is not passed on. The end of its "
+        "a process group of its own that is killed when its time is up. It gets no variable that holds the API token, "
+        "under any name, within a longer value or in base64, unless `keep-variables` names it. The end of its "
         "output (4,000 bytes) is kept in the journal, without secrets. `UPSUN_AGENT_RUN`, `UPSUN_AGENT_JOB` and "
         "`UPSUN_AGENT_BACKUP` tell it about the run.",
         'command = { run = ["php", "bin/console", "app:warm-up"], within = "40s", repeatable = true }',

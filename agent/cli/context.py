@@ -224,12 +224,18 @@ class Context:
 
         return cache_of(self.environ, token, service)
 
+    def _withheld(self, keep: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the variables that a command of a job does not get: all that hold the API token but those to keep."""
+        from agent.withheld import withheld  # noqa: PLC0415  late: few jobs run commands
+
+        return withheld(self.environ, self.token_variable, keep)
+
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
         """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
         self.hide_named()
         job_file, log = self.job_file, self.log(quiet=quiet)
         client, herald = self.client(), self.herald(log)
-        commands = Commands((*TOKEN_VARIABLES, job_file.token_variable), self.redaction.clean)
+        commands = Commands(self._withheld, self.redaction.clean)
         seals = Seals(self.container.identity, (self.environ.get(ENTROPY), self.environ.get(self.token_variable)))
         place = self.directory
         site = Site(self.container, job_file, place, self.clock, client, log, on_event, herald, commands, seals)

@@ -10,12 +10,14 @@ from agent.cli.change import answered, can_ask, confirmation
 from agent.cli.context import Context
 from agent.cli.extras import init_missing
 from agent.cli.terminal import Exact, Terminal
+from agent.engine.quoting import path
 from agent.errors import EXIT_OK, UsageError
 from agent.report.story import Tone
 from agent.report.views import remarks_view
 
 if TYPE_CHECKING:
     from agent.init.checkout import Checkout
+    from agent.init.git import Git
     from agent.init.plan import Change, Plan
     from agent.init.project import App, Project
 
@@ -43,6 +45,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 def _init(context: Context) -> int:
     try:
         from agent.init.checkout import Checkout, top_of  # noqa: PLC0415  needs the extra
+        from agent.init.git import Git  # noqa: PLC0415  same
         from agent.init.plan import Planner  # noqa: PLC0415  same
         from agent.init.project import Project  # noqa: PLC0415  same
         from agent.init.release import install_lines  # noqa: PLC0415  late: only this command reads the README
@@ -53,7 +56,7 @@ def _init(context: Context) -> int:
     project = Project(checkout).read()
     app = _app(context, project)
     plan = Planner(checkout, project, app, install_lines()).decide()
-    _look_at_git(checkout, plan)
+    _look_at_git(Git(checkout.top, os.environ), plan)
     write = _wanted(context, checkout, plan)
     if write:
         checkout.write(plan.changes)
@@ -133,15 +136,15 @@ def _diff(change: Change) -> list[str]:
     return found
 
 
-def _look_at_git(checkout: Checkout, plan: Plan) -> None:
+def _look_at_git(git: Git, plan: Plan) -> None:
     paths = [change.path for change in plan.changes]
     if not paths:
         return
-    unsaved = checkout.unsaved(paths)
+    unsaved = git.unsaved(paths)
     if unsaved:
         text = f"not committed yet: {', '.join(unsaved)}"
         plan.remarks.append((text, "commit it first if you want to be able to take back just what init writes"))
-    ignored = checkout.ignored(paths)
+    ignored = git.ignored(paths)
     if ignored:
         text = f"Git ignores {', '.join(ignored)}: a push would leave it out"
         plan.remarks.append((text, "change .gitignore, or add it with git add --force"))
@@ -149,13 +152,14 @@ def _look_at_git(checkout: Checkout, plan: Plan) -> None:
 
 def _next(plan: Plan) -> list[str]:
     """What is left to do, in order."""
-    paths = " ".join(change.path for change in plan.changes) or plan.jobs
+    paths = " ".join(map(path, (change.path for change in plan.changes))) or path(plan.jobs)
+    jobs = path(plan.jobs)
     access = "upsun-agent setup machine-user EMAIL, then upsun-agent setup token (docs/tokens.md)"
     if plan.takes_over:
         access = "the token of the old cron is used as it is; upsun-agent check says what should change about it"
     return [
         f"look at {plan.jobs}: when, where, in which time zone",
-        f"try it: upsun-agent validate {plan.jobs}; upsun-agent rehearse {plan.job} --config {plan.jobs}",
+        f"try it: upsun-agent validate {jobs}; upsun-agent rehearse {plan.job} --config {jobs}",
         f"give the environment its API token: {access}",
         f"push: git add {paths} && git commit -m 'Add upsun-agent' && git push",
         f"look, in an SSH session (upsun ssh): upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait",

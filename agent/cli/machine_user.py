@@ -50,7 +50,7 @@ def _machine_user(context: Context) -> int:
     from agent.upsun.people import People  # noqa: PLC0415  late: httpx costs nine interpreter starts
 
     email, project = context.options.email, project_of(context)
-    if not EMAIL.fullmatch(email) or not email.isprintable() or len(email) > EMAIL_MOST:
+    if len(email) > EMAIL_MOST or not EMAIL.fullmatch(email) or not email.isprintable():
         raise UsageError(f"'{email[:80]}' is no e-mail address", remedy="give one like deploy-bot@example.com")
     refuse_unasked(context)
     _roles(context, {})  # what is wrong with the options is said before anybody is asked for a token

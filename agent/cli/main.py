@@ -33,10 +33,11 @@ from agent.cli import (
 )
 from agent.cli.boundary import guarded
 from agent.cli.context import Context
+from agent.cli.pasted import REMEDY, hidden, refuse_tokens, shown, tokens_of
 from agent.cli.streams import complain, escaped
 from agent.errors import UsageError
 from agent.foreign import safe_by
-from agent.redaction import Redaction
+from agent.redaction import HIDDEN, Redaction
 
 EPILOG = """\
 exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad reply; 69 API unreachable;
@@ -78,7 +79,8 @@ class Parser(argparse.ArgumentParser):
             parser = commands(self)[known[0]] if known else self
             close = [_close(word, _options(parser), 0.75) for word in left]
             meant = next((each for each in close if each), "")
-            raise UsageError(f"{UNKNOWN}{' '.join(left)}", remedy=f"{meant}see: {parser.prog} --help")
+            told = f"{UNKNOWN}{' '.join(map(shown, left))}"
+            raise UsageError(told, remedy=f"{meant}see: {parser.prog} --help{f'; {REMEDY}' if HIDDEN in told else ''}")
         return options
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -87,8 +89,19 @@ class Parser(argparse.ArgumentParser):
             meant = _close(str(value), action.choices)
             known = "" if meant else f"the commands are: {', '.join(action.choices)}; "
             remedy = f"{meant}{known}see: {self.prog} --help"
-            raise UsageError(f"there is no command '{str(value)[:40]}'", remedy=remedy)
+            raise UsageError(f"there is no command '{shown(str(value))}'", remedy=remedy)
+        if action.choices is not None and value not in action.choices and shown(str(value)) != value:
+            raise argparse.ArgumentError(action, f"invalid choice (choose from {', '.join(map(str, action.choices))})")
         super()._check_value(action, value)
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Convert an argument; where that fails, the message does not repeat what may be a token."""
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            if shown(arg_string) == arg_string:
+                raise
+            raise argparse.ArgumentError(action, "invalid value") from None
 
     def format_help(self) -> str:
         """The help as text: usage, description, the command's own options, the common ones."""
@@ -206,6 +219,10 @@ def commands(parser: argparse.ArgumentParser | None = None, before: str = "") ->
 _BYTES_TOO = frozenset({"config", "dir", "file", "html", "prometheus", "books", "words", "run"})
 
 
+#: Options whose text the journal keeps.
+KEPT = ("by", "reason")
+
+
 def _refuse_bytes(options: argparse.Namespace) -> None:
     """Raise UsageError for an argument that is not UTF-8: names, reasons and ids are stored and compared as text."""
     for name, value in vars(options).items():
@@ -229,14 +246,19 @@ def _usual(arguments: Sequence[str]) -> Sequence[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; every way it can end is an exit code, none is a traceback."""
-    redaction = Redaction()
+    redaction, pasted = Redaction(), tokens_of(arguments)
+    safe = safe_by(redaction)
+
+    def clean(text: str) -> str:
+        return hidden(safe(text), pasted)
 
     def command() -> int:
         options = build().parse_args(_usual(arguments))
         _refuse_bytes(options)
+        refuse_tokens(options, KEPT)
         context = Context(options, os.environ, redaction)
         context.hide_named()
         return int(options.run(context))
 
     keeps_journal = list(arguments[:1]) in (["tick"], ["run"])
-    return guarded(command, wants_json="--json" in arguments, keeps_journal=keeps_journal, clean=safe_by(redaction))
+    return guarded(command, wants_json="--json" in arguments, keeps_journal=keeps_journal, clean=clean)

@@ -57,7 +57,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         parents=[shared],
         help="run one command with the certificate",
         description="Run ssh, scp, sftp, git or rsync (or a script that calls git or rsync) with the certificate. "
-        "The API token is not passed on to it.",
+        "It gets no variable that holds the API token.",
         usage="upsun-agent ssh exec [options] -- COMMAND ...",
     )
     execute.add_argument("words", nargs=REMAINDER, metavar="-- COMMAND ...", help="the command and its arguments")
@@ -152,6 +152,7 @@ def _env(context: Context) -> int:
 
 def _exec(context: Context) -> int:
     from agent.ssh.configuration import variables, with_configuration  # noqa: PLC0415  late, as above
+    from agent.withheld import withheld  # noqa: PLC0415  same
 
     words = list(context.options.words)
     if words[:1] == ["--"]:
@@ -160,8 +161,8 @@ def _exec(context: Context) -> int:
         raise UsageError("no command to run", remedy="for example: upsun-agent ssh exec -- git pull")
     keyring, _ = _held(context)
     whole = _whole(context, keyring)
-    token = token_in(context.environ, context.token_variable)
-    kept = {name: value for name, value in context.environ.items() if value.strip() != token}
+    left_out = frozenset(withheld(context.environ, context.token_variable))
+    kept = {name: value for name, value in context.environ.items() if name not in left_out}
     command = with_configuration(words, whole)
     path = shutil.which(command[0], path=kept.get("PATH"))
     if path is None:

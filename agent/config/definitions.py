@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from agent.config.shapes import Boolean, Choice, Duration, Either, Field, ListOf, MapOf, Number, Table, Text
-from agent.config.where import PAGE, STATE
+from agent.config.where import PAGE, SECRET_VARIABLE, STATE, VARIABLE
 from agent.engine.windows import DAYS, dates_fault
 from agent.limits import COMMAND_MOST, EXPRESSION_MOST, ID_MOST, PAGE_MOST, REPORT_DAYS, REPORT_DAYS_MOST
 from agent.names import id_fault, name_fault, place_fault
 from agent.schedule import expression_fault, zone_fault
 
 NAME = Text(r"[a-z][a-z0-9-]{0,62}", "a name of lower-case letters, digits and hyphens that begins with a letter", 63)
-VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "the name of a variable", 128)
 TYPES = ("production", "staging", "development")
 
 RETRIES_MOST = 5
@@ -170,6 +169,9 @@ COMMAND = Table(
             Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000), "Where it runs; else the tick's own."
         ),
         "variables": Field(MapOf(Text(r"[^\x00]*", most=10_000), VARIABLE, most=100), "Variables set for it.", {}),
+        "keep-variables": Field(
+            ListOf(SECRET_VARIABLE, least=0), "Variables that it gets though they hold the token.", ()
+        ),
         "within": Field(Duration(1, COMMAND_MOST), "It is killed after this long.", 30),
         "success": Field(ListOf(Number(0, 255)), "Exit codes that mean success.", (0,)),
         "repeatable": Field(Boolean(), "It may be run again where it is not known how far it came.", default=False),
@@ -243,13 +245,6 @@ WHEN = Table(
     }
 )
 
-#: A variable that holds a URL or a secret: these never stand in the job file itself (promise P5).
-SECRET_VARIABLE = Text(
-    VARIABLE.pattern,
-    VARIABLE.what,
-    VARIABLE.most,
-    remedy="store what is secret as a variable of the environment (upsun variable:create) and name that here",
-)
 ADDRESS = Text(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}", "an e-mail address", 254
 )
@@ -351,7 +346,7 @@ AGENT = Table(
             STATE,
             "A writable directory on a persistent mount; or relationship:NAME, the project's PostgreSQL or MariaDB.",
         ),
-        "token-variable": Field(VARIABLE, "The variable that holds the API token.", "UPSUN_CLI_TOKEN"),
+        "token-variable": Field(SECRET_VARIABLE, "The variable that holds the API token.", "UPSUN_CLI_TOKEN"),
         "keep-bearers": Field(
             Boolean(), "Keep the bearer between ticks, encrypted with a key derived from the API token.", False
         ),

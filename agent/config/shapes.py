@@ -52,6 +52,7 @@ class Text:
     most: int = 500
     rule: Callable[[str], str | None] | None = None
     remedy: str = ""
+    secret: bool = False  # what stands there may be a secret, which no message repeats
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
         """Everything that is wrong with the value."""
@@ -60,10 +61,11 @@ class Text:
         elif len(value) > self.most:
             yield Problem(path, f"is longer than {self.most} characters")
         elif not re.fullmatch(self.pattern, value):
-            shown = repr(value) if len(value) <= SHOWN_MOST else "what stands there"  # it might be a pasted token
+            short = len(value) <= SHOWN_MOST and not self.secret
+            shown = repr(value) if short else "what stands there"  # it might be a pasted token
             yield Problem(path, f"must be {self.what}, not {shown}", self.remedy)
         elif self.rule is not None and (wrong := self.rule(value)):
-            yield Problem(path, wrong)
+            yield Problem(path, wrong, self.remedy)
 
     def read(self, value: Any) -> Any:
         """The text itself."""

@@ -1,4 +1,4 @@
-"""Places that the job file names: of the state, a directory or a database by what leads to it, and of a page."""
+"""What the job file names: places of the state, by directory or by what leads to a database, pages, and variables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent.config.shapes import Path, Problem, Text
-from agent.names import page_fault
+from agent.names import page_fault, variable_fault
+from agent.places import URL_VARIABLE
+
+VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "the name of a variable", 128)
+#: A variable that holds a URL or a secret: these never stand in the job file itself (promise P5).
+SECRET_VARIABLE = Text(
+    VARIABLE.pattern,
+    VARIABLE.what,
+    VARIABLE.most,
+    rule=variable_fault,
+    remedy="store what is secret as a variable of the environment (upsun variable:create) and name that here",
+    secret=True,
+)
 
 
 class StatePlace(Text):
@@ -19,6 +31,8 @@ class StatePlace(Text):
         if isinstance(value, str) and "://" in value:
             remedy = 'put the URL into a variable, such as env:STATE_URL, and write state = "url-variable:STATE_URL"'
             yield Problem(path, "must not be a URL: a password does not belong in the job file", remedy)
+        elif isinstance(value, str) and value.startswith(URL_VARIABLE):
+            yield from SECRET_VARIABLE.check(value.removeprefix(URL_VARIABLE), path)
         else:
             yield from Text.check(self, value, path)
 

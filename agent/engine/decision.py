@@ -32,7 +32,8 @@ class Send:
 class Execute:
     """Write and sync the intent, then run this one command here, then record how it ended.
 
-    ``command`` holds the arguments, or one text for the shell; ``within`` is its time limit in seconds.
+    ``command`` holds the arguments, or one text for the shell; ``within`` is its time limit in seconds; ``keep`` names
+    the variables that it gets even where they hold the API token.
     """
 
     intent: ev.IntentRecorded
@@ -40,6 +41,7 @@ class Execute:
     directory: str
     within: int
     variables: Mapping[str, str]
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

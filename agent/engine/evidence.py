@@ -20,6 +20,7 @@ from agent.engine.facts import (
     LookAtActivities,
     LookAtActivity,
 )
+from agent.engine.quoting import word
 from agent.engine.run import Run, Step
 from agent.engine.step import Case, Done, Failed, Need, Pending, RequestKind, StepKind, Verdict
 from agent.records import replace
@@ -77,7 +78,7 @@ def unknown(case: Case, what: str) -> Failed:
     named = f"activity {case.step.activity}" if case.step.activity else "the environment's activities"
     look = f"look at {named} (upsun activity:list) and at environment {case.environment} before anything else is done"
     proof = case.run.backup_of(case.environment)
-    restore = f"; backup {proof} was proved in this run (upsun backup:restore {proof})" if proof else ""
+    restore = f"; backup {proof} was proved in this run (upsun backup:restore {word(proof)})" if proof else ""
     return Failed("unknown", f"{what}: what became of the {case.step.plan.kind} is not known", look + restore, True)
 
 
@@ -137,7 +138,7 @@ def commands_verdict(kind: RequestKind, activity: Activity) -> Failed | None:
     if not bad or not kind.commands_decide:
         return None
     text = f"activity {activity.id} succeeded with failing commands: {words_of(bad)}"
-    return Failed("commands-failed", text, f"see its log: upsun activity:log {activity.id}")
+    return Failed("commands-failed", text, f"see its log: upsun activity:log {word(activity.id)}")
 
 
 def with_commands(verdict: Verdict, failing: tuple[CommandResult, ...]) -> Verdict:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import subprocess
 import tempfile
 from collections.abc import Sequence
 
 from agent.errors import ConfigInvalid, Conflict, StateNotWritable
 from agent.init.plan import Change
 from agent.init.project import FOLDER
-from agent.limits import CONFIG_FILES_MOST, CONFIG_MOST_BYTES, GIT_PATIENCE
+from agent.limits import CONFIG_ALL_MOST_BYTES, CONFIG_FILES_MOST, CONFIG_LINES_MOST, CONFIG_MOST_BYTES
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -65,6 +64,11 @@ class Checkout:
         """
         data = self._bytes(path)
         self._read.setdefault(path, data)
+        if sum(len(each or b"") for each in self._read.values()) > CONFIG_ALL_MOST_BYTES:
+            text = f"the files of the checkout have more than {CONFIG_ALL_MOST_BYTES} bytes together"
+            raise ConfigInvalid(
+                text, remedy="init reads no more: the YAML files of .upsun, and those of package managers"
+            )
         if data is None:
             return None
         try:
@@ -87,6 +91,10 @@ class Checkout:
         if len(data) > CONFIG_MOST_BYTES:
             raise ConfigInvalid(
                 f"{path} is larger than {CONFIG_MOST_BYTES} bytes", remedy="init reads no file so large"
+            )
+        if data.count(b"\n") + data.count(b"\r") > CONFIG_LINES_MOST:
+            raise ConfigInvalid(
+                f"{path} has more than {CONFIG_LINES_MOST} lines", remedy="init reads no file of so many lines"
             )
         return data
 
@@ -159,28 +167,6 @@ class Checkout:
             else:
                 with open(place, "wb") as file:
                     file.write(old)
-
-    # --- git -------------------------------------------------------------------------------------------------
-
-    def unsaved(self, paths: Sequence[str]) -> list[str]:
-        """Those of the files that have changes which are not committed; none where Git cannot say."""
-        said = self._git("status", "--porcelain", "-z", "--", *paths)
-        return [entry[3:] for entry in said.split("\0") if entry and not entry.startswith("??")]
-
-    def ignored(self, paths: Sequence[str]) -> list[str]:
-        """Those of the files that Git ignores, so that a push would leave them out."""
-        return self._git("-c", "core.quotePath=false", "check-ignore", "--", *paths).splitlines()
-
-    def _git(self, *words: str) -> str:
-        command = ["git", "-C", self.top, *words]
-        quiet = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-        try:
-            done = subprocess.run(
-                command, capture_output=True, check=False, timeout=GIT_PATIENCE, env=quiet, stdin=subprocess.DEVNULL
-            )
-        except (OSError, subprocess.SubprocessError):
-            return ""
-        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
 
 
 def _opened(path: str, flags: int) -> int:

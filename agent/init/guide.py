@@ -25,7 +25,14 @@ IDLE = frozenset(
 HARMLESS = frozenset({"set", "echo", "printf", "date", "true", ":", "sleep"})
 #: How the platform calls the environment in which a cron runs.
 HERE = frozenset({"$PLATFORM_BRANCH", "${PLATFORM_BRANCH}", "."})
-_INSTALLER = re.compile(r"(curl|wget)\b.*\b(platformsh|upsun)\b.*\binstaller(\.sh|\b).*\|.*\b(ba|da)?sh\b")
+#: What stands in this order on a line that fetches and installs the CLI; each is looked for behind the one before.
+_INSTALLER = tuple(
+    map(
+        re.compile,
+        (r"(?:curl|wget)\b", r"\b(?:platformsh|upsun)\b", r"\binstaller(?:\.sh|\b)", r"\|", r"\b(?:ba|da)?sh\b"),
+    )
+)
+CRON_MOST = 20_000  # characters of a cron's command that are read word by word: the guide's has some hundred
 _CLI_WORD = re.compile(r"(?:^|[\s;&|(/\"'=`])(upsun|platform)(?:\.phar)?\s+[a-z]")
 _VARIABLE = re.compile(r"\$\{?(PLATFORM_(?:ENVIRONMENT_TYPE|BRANCH|ENVIRONMENT))(?::-[^}]*)?\}?")
 _SET_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
@@ -67,13 +74,25 @@ def calls_cli(text: str) -> bool:
 
 def installer_lines(text: str) -> list[int]:
     """The lines of a build hook that fetch and install the official CLI, by number from 0."""
-    return [number for number, line in enumerate(text.split("\n")) if _INSTALLER.search(line) and "#" not in line[:1]]
+    return [number for number, line in enumerate(text.split("\n")) if "#" not in line[:1] and _installs_cli(line)]
+
+
+def _installs_cli(line: str) -> bool:
+    place = 0
+    for pattern in _INSTALLER:
+        found = pattern.search(line, place)
+        if found is None:
+            return False
+        place = found.end()
+    return True
 
 
 def read_cron(command: str) -> Night | Foreign | None:
     """What a cron's command does, if it backs up or updates with the CLI; None where it does neither."""
     if not calls_cli(command) or not re.search(rf"{UPDATE}|\b(?:backup|snapshot)(?::create)?\b", command):
         return None
+    if len(command) > CRON_MOST:
+        return Foreign(f"it is longer than {CRON_MOST} characters")
     reader = _Reader()
     try:
         for statement in _statements(command):

@@ -11,9 +11,8 @@ import re
 from agent.init.guide import installer_lines
 from agent.records import dataclass
 
-#: A hook that installs the agent in one of the ways of docs/install.md.
-INSTALLS = re.compile(r"upsun-agent\S*/(install|build)\.sh|hooks/build\.sh|install-upsun-agent\.sh")
-_STRICT = re.compile(r"set(?:\s+[-+]?\w+)*?\s+(?:-[a-zA-Z]*e[a-zA-Z]*|errexit)(?:\s+[-+]?\w+)*")
+_SCRIPTS = ("/install.sh", "/build.sh")
+_OPTION = re.compile(r"[-+]?\w+")
 COMMENT = "# upsun-agent: backups and updates by the jobs of {jobs}"
 
 
@@ -26,9 +25,29 @@ class HookEdit:
     lines: list[str]
 
 
+def installs(text: str) -> bool:
+    """Return whether a hook installs the agent in one of the ways of docs/install.md."""
+    if "hooks/build.sh" in text or "install-upsun-agent.sh" in text:
+        return True
+    for word in text.split():
+        begin = word.find("upsun-agent")
+        if begin >= 0 and any(word.find(script, begin) >= 0 for script in _SCRIPTS):
+            return True
+    return False
+
+
 def is_strict(text: str) -> bool:
     """Whether a hook stops at a command that fails, in some part of it at least."""
-    return any(_STRICT.fullmatch(line.strip().rstrip("; ")) for line in text.split("\n"))
+    return any(_sets_strict(line) for line in text.split("\n"))
+
+
+def _sets_strict(line: str) -> bool:
+    """Return whether a line is ``set`` with ``-e``, alone or with others, or with ``errexit``."""
+    first, *options = line.strip().rstrip("; ").split() or [""]
+    if first != "set" or not all(map(_OPTION.fullmatch, options)):
+        return False
+    letters = [each[1:] for each in options if each.startswith("-")]
+    return "errexit" in options or any("e" in each and each.isascii() and each.isalpha() for each in letters)
 
 
 def hook_edit(text: str, install: list[str], jobs: str, *, drop_cli: bool) -> HookEdit:
@@ -44,7 +63,8 @@ def hook_edit(text: str, install: list[str], jobs: str, *, drop_cli: bool) -> Ho
     dropped = _with_comments(old, installer_lines(text)) if drop_cli else []
     strict = _first_strict(old)
     comment = COMMENT.format(jobs=jobs)
-    left = any(line.strip() and number not in dropped for number, line in enumerate(old))
+    gone = set(dropped)
+    left = any(line.strip() and number not in gone for number, line in enumerate(old))
     if strict is not None:
         return HookEdit(dropped, strict + 1, [comment, *install])
     at = 1 if old[0].startswith("#!") else 0
@@ -57,7 +77,7 @@ def _first_strict(lines: list[str]) -> int | None:
     for number, line in enumerate(lines):
         words = line.strip()
         if words and not words.startswith("#"):
-            return number if _STRICT.fullmatch(words.rstrip("; ")) else None
+            return number if _sets_strict(words) else None
     return None
 
 

@@ -14,7 +14,7 @@ from agent.records import dataclass
 
 #: A tool that the image may not have: made in a virtual environment of its own, outside the checkout.
 TOOL = "command -v {tool} >/dev/null || {{ python3 -m venv /tmp/{tool} && /tmp/{tool}/bin/pip install -q {package}; }}"
-PINNED = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*==", re.MULTILINE)
+PINNED = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*+(?:\[[^\]\n]*+\])?+[^\S\n]*+==", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

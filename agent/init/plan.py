@@ -9,7 +9,7 @@ from agent.config import JobFile, parse
 from agent.errors import ConfigInvalid
 from agent.init.edits import BY_HAND
 from agent.init.guide import Night, Update, calls_cli, installer_lines
-from agent.init.hook import INSTALLS, hook_edit, is_strict
+from agent.init.hook import hook_edit, installs, is_strict
 from agent.init.image import PYTHON, Image, image_of, list_python, served_at
 from agent.init.jobs import DEFAULT_SCHEDULE, ProposedJob, job_file, job_name, usable_schedule, usable_zone
 from agent.init.managers import Manager, managers, operation
@@ -158,7 +158,7 @@ class Planner:
             )
 
     def _is_installed(self, hook: str) -> bool:
-        if not INSTALLS.search(hook):
+        if not installs(hook):
             return False
         if "/releases/download/" in hook and not all(line in hook for line in self._install):
             self._say("the build hook installs another release than this one", f"this one's lines: {self._install[0]}")

@@ -122,6 +122,10 @@ class Project:
     def _root(self, app: Spot) -> str:
         root = self.text(app, "source", "root") or ""
         clean = posixpath.normpath(root.strip("/") or ".")
+        if not clean.isprintable():  # it goes into comments and commands of the files that init writes
+            raise ConfigInvalid(
+                f"{app.where()}: source.root is not printable", remedy="choose another name for the folder"
+            )
         return "" if clean == "." or clean.startswith("..") else clean
 
     # --- looking ---------------------------------------------------------------------------------------------

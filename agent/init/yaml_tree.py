@@ -49,6 +49,17 @@ class Node:
     flow: bool = False
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
     items: list[Node] = field(default_factory=list)
+    _places: dict[str, int] = field(default_factory=dict)  # of the first pair with that key
+    _indexed: int = 0  # pairs that are in it
+
+    def _place(self, key: str) -> int | None:
+        """Return which pair has that key; looked up, since a mapping may have thousands and be asked for each."""
+        while self._indexed < len(self.pairs):
+            name = self.pairs[self._indexed][0]
+            if name.kind == "scalar":
+                self._places.setdefault(name.text, self._indexed)
+            self._indexed += 1
+        return self._places.get(key)
 
     @property
     def is_null(self) -> bool:
@@ -57,11 +68,13 @@ class Node:
 
     def own(self, key: str) -> Node | None:
         """The value of a key that is written in this mapping itself."""
-        return next((value for name, value in self.pairs if name.kind == "scalar" and name.text == key), None)
+        place = self._place(key)
+        return None if place is None else self.pairs[place][1]
 
     def key(self, name: str) -> Node | None:
         """The node of the key itself."""
-        return next((key for key, _ in self.pairs if key.kind == "scalar" and key.text == name), None)
+        place = self._place(name)
+        return None if place is None else self.pairs[place][0]
 
 
 @dataclass(slots=True)
@@ -118,10 +131,11 @@ class Document:
             found = node.own(key)
             if found is not None:
                 return self.target(found)
-            for name, value in node.pairs:
-                if name.text == MERGE:
-                    merged = self.target(value)
-                    queue += [self.target(item) for item in merged.items] or [merged]
+            for name, value in node.pairs if node.own(MERGE) is not None else ():  # there may be several
+                if name.text != MERGE:
+                    continue
+                merged = self.target(value)
+                queue += [self.target(item) for item in merged.items] or [merged]
         return None
 
     def content_end(self, node: Node) -> int:

@@ -18,7 +18,7 @@ SECRET_FIELDS = frozenset(
 # A shorter secret would also be found where it is none.
 SHORTEST_SEARCHED = 8
 # Any token of the shape that the simulator issues, so that none has to be kept to be found.
-BEARER = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+BEARER = re.compile(r"(?<![\w-])eyJ[\w-]++\.[\w-]++\.[\w-]++")
 
 
 @dataclass(kw_only=True, eq=False)

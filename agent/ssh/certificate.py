@@ -62,11 +62,20 @@ class Certificate:
 
 
 def read_certificate(text: str) -> Certificate:
-    """The certificate of one line of text; raises BadReply where it is no ed25519 user certificate, or not signed."""
+    """Read the certificate of one line of text. ``text`` of what is returned has nothing else: no comment, no option.
+
+    Raises:
+        BadReply: it is not one line, not an ed25519 user certificate, not signed, or names no principal, which is one
+            for every principal.
+    """
     if len(text) > CERTIFICATE_MOST:
         raise BadReply(f"the certificate is longer than {CERTIFICATE_MOST} characters")
+    line = text.strip(" \t\r\n")
+    if any(char < " " and char != "\t" for char in line):
+        raise BadReply("the certificate is more than one line, or holds control characters")
     try:
-        found = load_ssh_public_identity(text.strip().encode("ascii"))
+        words = line.encode("ascii").split()[:2]  # what follows is a comment
+        found = load_ssh_public_identity(b" ".join(words))
         if not isinstance(found, SSHCertificate) or found.type is not SSHCertificateType.USER:
             raise BadReply("what came is no SSH user certificate")
         found.verify_cert_signature()
@@ -75,8 +84,10 @@ def read_certificate(text: str) -> Certificate:
         raise BadReply(f"the certificate does not read: {one_line(str(error)) or type(error).__name__}") from None
     if not isinstance(public, Ed25519PublicKey):
         raise BadReply("the certificate is for a key of another kind than ours (ed25519)")
+    if not found.valid_principals or not all(found.valid_principals):
+        raise BadReply("the certificate names no principal: it would be one for every user")
     return Certificate(
-        text=text.strip() + "\n",
+        text=b" ".join(words).decode("ascii") + "\n",
         key_id=one_line(found.key_id.decode("utf-8", "replace")),
         serial=found.serial,
         principals=tuple(one_line(each.decode("utf-8", "replace")) for each in found.valid_principals),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import re
 import shlex
+import stat
 from collections.abc import Mapping
 from glob import glob
 from pathlib import Path
@@ -15,15 +17,26 @@ from agent.private import write_whole
 from agent.ssh.keyring import KEY, VARIABLE, Keyring
 
 HOSTS = ("*.platform.sh", "*.upsun.com")
+WILDCARD = "UPSUN_CLI_SSH_DOMAIN_WILDCARD"
 PINNED = "UPSUN_AGENT_KNOWN_HOSTS"
 BEGIN, END = "# BEGIN: upsun-agent", "# END: upsun-agent"
-_BLOCK = re.compile(rf"^{re.escape(BEGIN)}$.*?^{re.escape(END)}$\n?", re.MULTILINE | re.DOTALL)
+CONFIG_MOST = 1024 * 1024  # bytes of the user's own configuration: a larger one is left alone
 
 
 def hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The host patterns of the platform; the official CLI's variable replaces them here too."""
-    named = environ.get("UPSUN_CLI_SSH_DOMAIN_WILDCARD")
-    return (named,) if named and not re.search(r"[\s\"#]", named) else HOSTS
+    """Return the host patterns of the platform, or the one that the official CLI's variable names.
+
+    Raises:
+        ConfigInvalid: it is not one pattern of a host (PATTERNS in ssh_config(5)); ``!`` would negate it, and a quote
+            or a space would end it.
+    """
+    named = environ.get(WILDCARD)
+    if not named:
+        return HOSTS
+    if not re.fullmatch(r"[A-Za-z0-9*?_:][A-Za-z0-9*?_:.-]{0,252}", named):
+        text = f"{WILDCARD} is not a valid pattern of a host: {named[:40]!r}"
+        raise ConfigInvalid(text, remedy="write it like *.example.com, or unset it")
+    return (named,)
 
 
 def fault_of(path: str) -> str | None:
@@ -61,6 +74,11 @@ def _included(path: str) -> str | None:
     return None if "%" in path and glob(pattern) != [path] else _quoted(pattern)
 
 
+def _pins(path: str) -> str:
+    """The file of pinned keys for ssh, which takes a relative path as one of wherever it is started."""
+    return path if path.startswith("~/") else os.path.abspath(path)
+
+
 def write_configuration(keyring: Keyring, environ: Mapping[str, str]) -> str:
     """Write the files that ssh reads, and return the one for ``ssh -F``.
 
@@ -70,7 +88,7 @@ def write_configuration(keyring: Keyring, environ: Mapping[str, str]) -> str:
     refused; ``UPSUN_AGENT_KNOWN_HOSTS`` names a file with the keys that count instead.
     """
     directory, pinned = keyring.directory, environ.get(PINNED)
-    known = _file(pinned, PINNED) if pinned else _file(f"{directory}/known_hosts")
+    known = _file(_pins(pinned), PINNED) if pinned else _file(f"{directory}/known_hosts")
     block = [
         f"Host {' '.join(hosts(environ))}",
         f"  IdentityFile {_file(f'{directory}/{KEY}')}",
@@ -83,7 +101,8 @@ def write_configuration(keyring: Keyring, environ: Mapping[str, str]) -> str:
         keyring.provide("known_hosts")  # or ssh makes it, for others to read
     keyring.write("config", "\n".join([*block, "Host *", ""]))
     home = environ.get("HOME")
-    others = [_included(path) for path in [*([f"{home}/.ssh/config"] if home else []), "/etc/ssh/ssh_config"]]
+    own = [f"{home}/.ssh/config"] if home and os.path.isabs(home) else []
+    others = [_included(path) for path in [*own, "/etc/ssh/ssh_config"]]
     keyring.write("whole", "\n".join([*block, *(f"Match all\nInclude {each}" for each in others if each), ""]))
     return f"{directory}/whole"
 
@@ -110,6 +129,35 @@ def home_of_ssh() -> str | None:
         return None
 
 
+def _own(path: Path) -> str:
+    """The user's own configuration, or nothing; raises OSError where it is no file, or larger than any."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        data = file.read(CONFIG_MOST + 1)
+    if len(data) > CONFIG_MOST:
+        raise OSError(errno.EFBIG, "it is too large")
+    return data.decode("utf-8")
+
+
+def _without_block(text: str) -> str:
+    """The text without our blocks; one that does not end stays, with all behind it."""
+    kept: list[str] = []
+    held: list[str] = []  # the lines of a block that has not ended yet
+    for line in text.split("\n"):
+        if held or line == BEGIN:
+            held.append(line)
+            if line == END:
+                held.clear()
+        else:
+            kept.append(line)
+    return "\n".join([*kept, *held])
+
+
 def include(keyring: Keyring, environ: Mapping[str, str]) -> tuple[str, bool] | None:
     """Have the user's ssh configuration take ours in; the file, and whether it was changed; None where it cannot be.
 
@@ -126,8 +174,8 @@ def include(keyring: Keyring, environ: Mapping[str, str]) -> tuple[str, bool] | 
     block = f"{BEGIN}\nMatch all\nInclude {ours}\nMatch all\n{END}\n"
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        after = block + _BLOCK.sub("", before)
+        before = _own(path)
+        after = block + _without_block(before)
         if after == before:
             return str(path), False
         write_whole(str(path.resolve()), after)  # a link stays a link

@@ -1,7 +1,7 @@
 """The step ``command``: a process in this container, in the time that a tick has.
 
-It runs without a shell unless one is asked for, without the API token, in a process group of its own that is killed
-when its time is up. What takes longer than a tick belongs into a runtime operation or a task.
+It runs without a shell unless one is asked for, without any variable that holds the API token, in a process group of
+its own that is killed when its time is up. What takes longer than a tick belongs into a runtime operation or a task.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class CommandStep:
             "UPSUN_AGENT_JOB": run.job.name,
             "UPSUN_AGENT_BACKUP": run.proved_backup or "",
         }
-        return Execute(intent, command, str(settings.get("directory") or ""), within, {**told, **variables})
+        keep = tuple(str(name) for name in settings.get("keep-variables") or ())
+        return Execute(intent, command, str(settings.get("directory") or ""), within, {**told, **variables}, keep)
 
     def judge_command(self, case: Case) -> Verdict:
         """Its exit code is one of those that mean success."""

@@ -93,7 +93,7 @@ NOT_THERE = (
 )
 NOT_EXPECTED = "the next tick tries again; if it stays, look at what the answer says, or ask the platform's support"
 SCANNED = 64_000  # characters or bytes of an answer in which words are looked for
-TITLE = re.compile(rb"<title[^>]*>(.{1,200}?)</title>", re.IGNORECASE | re.DOTALL)
+TITLE = re.compile(rb"<title[^>]{0,200}+>(.{1,200}?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def classify(reply: Reply) -> Meaning:

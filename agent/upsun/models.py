@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from agent.engine.facts import Activity, Backup, CommandResult, Deployment, Environment
 from agent.errors import BadReply
@@ -102,9 +102,15 @@ def link_path(href: str) -> str:
     odd = not path.startswith("/") or path.startswith("//") or len(path) > LINK_MOST
     if reveals(path):  # it is requested
         raise BadReply("a link holds a secret")
-    if odd or not href.isprintable() or " " in path or any(part in {".", ".."} for part in path.split("/")):
+    if odd or not href.isprintable() or " " in path or "\\" in path or _leaves(path):
         raise BadReply(f"a link is no path: {clean(href, 80)!r}")
     return path
+
+
+def _leaves(path: str) -> bool:
+    """Return whether a part of the path leads to another one, written as it is or encoded, also twice."""
+    plain = unquote(unquote(path)).replace("\\", "/")
+    return any(part in {".", ".."} for part in plain.split("/"))
 
 
 def read_activity(value: Any) -> Activity:

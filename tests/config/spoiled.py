@@ -292,7 +292,10 @@ CASES: tuple[tuple[str, str, int, str, str], ...] = (
         '"MY-TOKEN"',
         4,
         "agent.token-variable",
-        "must be the name of a variable, not 'MY-TOKEN'",
+        (
+            "must be the name of a variable, not what stands there (store what is secret as a variable "
+            "of the environment (upsun variable:create) and name that here)"
+        ),
     ),
     (
         'name = "update"',

@@ -17,6 +17,7 @@ import pytest
 
 from agent.config import load
 from agent.init import checkout as door
+from agent.init.git import Git
 from agent.limits import CONFIG_MOST_BYTES, YAML_DEPTH_MOST
 from tests.init.conftest import CANARY, COMMAND, Result, commit, contents, git, variables
 
@@ -369,13 +370,13 @@ def test_what_cannot_be_written_is_73_and_nothing_is_written(
 def test_a_file_that_somebody_else_changes_meanwhile_is_not_written_over(
     init: Init, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = door.Checkout.unsaved
+    real = Git.unsaved
 
-    def edited_meanwhile(self: door.Checkout, paths: list[str]) -> list[str]:
+    def edited_meanwhile(self: Git, paths: list[str]) -> list[str]:
         (checkout / CONFIG).write_text("applications: {}\n")
         return real(self, paths)
 
-    monkeypatch.setattr(door.Checkout, "unsaved", edited_meanwhile)
+    monkeypatch.setattr(Git, "unsaved", edited_meanwhile)
     said = init("--yes")
     assert (said.code, "changed meanwhile" in said.err) == (75, True)
     assert (checkout / CONFIG).read_text() == "applications: {}\n"

@@ -8,7 +8,7 @@ import pytest
 
 from agent.config import parse
 from agent.init.guide import Night, read_cron
-from agent.init.hook import INSTALLS, is_strict
+from agent.init.hook import installs, is_strict
 from tests import config_schema
 from tests.init.corpus import CASES, HERE, INSTALL, Case
 
@@ -46,7 +46,7 @@ def test_the_result_is_valid_for_the_platform(case: Case) -> None:
 def test_everything_that_the_agent_needs_is_there(case: Case) -> None:
     files = case.after()
     app, plan = app_of(case, files), case.plan()
-    assert INSTALLS.search(app["hooks"]["build"]) or all(line in app["hooks"]["build"] for line in INSTALL)
+    assert installs(app["hooks"]["build"]) or all(line in app["hooks"]["build"] for line in INSTALL)
     assert is_strict(app["hooks"]["build"])
     ticks = [cron for cron in app["crons"].values() if "upsun-agent tick" in cron.get("commands", {}).get("start", "")]
     assert [cron["spec"] for cron in ticks] == ["*/5 * * * *"]

@@ -43,10 +43,11 @@ class Authority:
             .serial(7)
             .type(settings["type"])
             .key_id(settings["key_id"])
-            .valid_principals([b"main-bvxea6i", b"all"])
             .valid_after(int(settings["after"].timestamp()))
             .valid_before(settings["until"] if "until" in settings else int(settings["before"].timestamp()))
         )
+        principals = settings.get("principals", [b"main-bvxea6i", b"all"])
+        builder = builder.valid_principals(principals) if principals else builder.valid_for_all_principals()
         return builder.sign(self.private).public_bytes().decode() + "\n"
 
 

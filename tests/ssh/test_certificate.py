@@ -35,6 +35,12 @@ def test_a_certificate_without_end_is_one() -> None:
     assert certificate(until=2**64 - 1).lasts(datetime.max.replace(tzinfo=NOW.tzinfo) - timedelta(days=1))
 
 
+@pytest.mark.parametrize("end", [" upsun\n", " a comment of words", "\n\n", " ", "\t x\r\n"])
+def test_what_follows_the_certificate_on_its_line_is_not_kept(end: str) -> None:
+    said = Authority().certify(PUBLIC)
+    assert read_certificate(said.strip() + end).text == said.strip() + "\n"
+
+
 @pytest.mark.parametrize(
     ("moment", "usable"),
     [
@@ -76,8 +82,26 @@ def tampered(text: str) -> str:
         (Authority().certify(PUBLIC, key=rsa()), "of another kind"),
         (tampered(Authority().certify(PUBLIC)), "does not read"),
         ("x" * 70_000, "longer than"),
+        (Authority().certify(PUBLIC) + Authority().certify(PUBLIC), "more than one line"),
+        (Authority().certify(PUBLIC) + "Host *\n  ProxyCommand touch /tmp/x\n", "more than one line"),
+        (Authority().certify(PUBLIC).strip() + "\rcert-authority *", "more than one line"),
+        (Authority().certify(PUBLIC).strip() + " comment\x0bmore", "more than one line"),
+        ("\x00" + Authority().certify(PUBLIC), "more than one line"),
+        (Authority().certify(PUBLIC, principals=[]), "names no principal"),
+        (Authority().certify(PUBLIC, principals=[b""]), "names no principal"),
     ],
-    ids=["nothing", "a kind", "no body", "not ASCII", "a key", "a host's", "RSA", "tampered with", "endless"],
+    ids=[
+        "nothing",
+        "a kind",
+        "no body",
+        "not ASCII",
+        "a key",
+        "a host's",
+        "RSA",
+        "tampered with",
+        "endless",
+        *(f"more {number}" for number in range(1, 8)),
+    ],
 )
 def test_what_is_no_certificate_for_our_kind_of_key_is_refused(text: str, words: str) -> None:
     with pytest.raises(BadReply, match=words):

@@ -130,3 +130,50 @@ def test_a_file_of_pinned_keys_that_cannot_be_named_is_refused(desk: Desk, pinne
     done = desk.agent("ssh", "load", UPSUN_AGENT_KNOWN_HOSTS=f"{desk.home}/{pinned}")
     assert done.returncode == 78
     assert "UPSUN_AGENT_KNOWN_HOSTS" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "pattern", ["!*", "a b", "*\nProxyCommand touch x", "a,b", "'", '"', "-x", "*#", "%h", "${HOME}", "=x"]
+)
+def test_a_pattern_that_is_not_one_host_is_refused(desk: Desk, pattern: str) -> None:  # noqa: F811
+    done = desk.agent("ssh", "load", UPSUN_CLI_SSH_DOMAIN_WILDCARD=pattern)
+    assert done.returncode == 78, done.stderr
+    assert "UPSUN_CLI_SSH_DOMAIN_WILDCARD is not a valid pattern" in done.stderr
+
+
+@pytest.mark.parametrize("pattern", ["*", "*.example.com", "127.0.0.1", "a?b_c-d.e", "::1"])
+def test_a_pattern_of_hosts_is_one_for_the_real_ssh(tmp_path: Path, pattern: str) -> None:
+    from agent.private import PrivateDirectory
+    from agent.ssh import configuration
+    from agent.ssh.keyring import Keyring
+
+    keyring = Keyring(PrivateDirectory([str(tmp_path / "ssh")], "X"))
+    whole = configuration.write_configuration(keyring, {configuration.WILDCARD: pattern})
+    host = pattern.replace("*", "x").replace("?", "x")
+    done = subprocess.run([tool("ssh"), "-F", whole, "-G", host], capture_output=True, text=True, check=True)
+    assert f"identityfile {tmp_path}/ssh/id_ed25519\n" in done.stdout
+    if pattern != "*":
+        other = subprocess.run([tool("ssh"), "-F", whole, "-G", "other"], capture_output=True, text=True, check=True)
+        assert f"{tmp_path}/ssh/id_ed25519" not in other.stdout
+
+
+def test_a_relative_file_of_pinned_keys_is_the_one_of_the_command_and_not_of_where_ssh_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agent.private import PrivateDirectory
+    from agent.ssh import configuration
+    from agent.ssh.keyring import Keyring
+
+    monkeypatch.chdir(tmp_path)
+    keyring = Keyring(PrivateDirectory([str(tmp_path / "ssh")], "X"))
+    whole = configuration.write_configuration(keyring, {configuration.PINNED: "my pins%h"})
+    (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run(
+        [tool("ssh"), "-F", whole, "-G", "x.upsun.com"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path / "elsewhere",
+    )
+    line = next(line for line in done.stdout.splitlines() if line.startswith("userknownhostsfile"))
+    assert line.replace('"', "").replace("%%", "%") == f"userknownhostsfile {tmp_path}/my pins%h"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pwd
 import shlex
@@ -271,3 +272,12 @@ def test_a_clock_that_is_hours_off_is_said(tmp_path: Path) -> None:
     with pytest.raises(BadReply, match="which is not now") as caught:
         Keyring(PrivateDirectory([str(tmp_path / "ssh")], "X")).hold(past.certify, "me", datetime.now(UTC))
     assert "clock" in caught.value.remedy
+
+
+def test_what_ssh_exec_starts_gets_no_variable_that_holds_the_token(desk: Desk) -> None:
+    coded = base64.b64encode(f'{{"a": "{TOKEN}"}}'.encode()).decode()
+    changes = {"ALIAS": TOKEN, "DSN": f"https://x:{TOKEN}@h/", "PLATFORM_VARIABLES": coded, "SAFE": "yes"}
+    done = desk.go("env", **changes)
+    names = {line.partition("=")[0] for line in done.stdout.splitlines()}
+    assert {"SAFE", "GIT_SSH_COMMAND"} <= names
+    assert names.isdisjoint({"UPSUN_CLI_TOKEN", "ALIAS", "DSN", "PLATFORM_VARIABLES"})

@@ -59,6 +59,12 @@ def linked(desk: Desk, body: bytes) -> dict[str, str]:
         "",
         "/projects/../oauth2/token",
         "/projects/./backup",
+        "/projects/p/%2e%2e/backup",
+        "/projects/p/.%2E/backup",
+        "/projects/p/%252e%252e/backup",
+        "/projects/p/..%2fbackup",
+        "/projects/p/..%5cbackup",
+        "/projects/p/..\\backup",
         "/projects/a b/backup",
         "/projects/a\nb",
         "/projects/a\u202eb",
@@ -70,6 +76,15 @@ def linked(desk: Desk, body: bytes) -> dict[str, str]:
 def test_a_link_that_is_no_path_is_a_bad_reply(desk: Desk, href: str) -> None:
     with pytest.raises(BadReply, match="a link is no path"):
         linked(desk, document(**{"#backup": {"href": href}}))
+
+
+@pytest.mark.parametrize("activity", ["..", ".", "", "a/..", "../..", "%2e%2e", "..%2f", "a\\.."], ids=ascii)
+def test_an_activity_whose_id_leads_elsewhere_is_neither_read_nor_cancelled(desk: Desk, activity: str) -> None:
+    before = desk.requests
+    for ask in (desk.client.activity, desk.client.cancel_activity):
+        with pytest.raises(BadReply, match="is not a valid name in a path"):
+            ask(PROJECT, activity)
+    assert desk.requests == before
 
 
 @pytest.mark.parametrize("host", ["https://evil.example", "//evil.example", "http://user:pass@evil.example:81", "//"])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.simulator.call import Call
     from agent.simulator.members import Member
 
-ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+ADDRESS = re.compile(r"(?=.{3,254}\Z)[^@\s]+@[^@\s]+\.[^@\s]+")
 MOST = 200
 
 
