@@ -153,8 +153,8 @@ PROSE: dict[str, Prose] = {
         "seconds, in "
         "a session of its own. When it has ended, when its time is up, and when the tick ends in any way, everything "
         "that it started is ended too: background processes, daemons, and what they started. What it has started by "
-        "another service (SSH, a cron, a supervisor of services) is not. The API token is not passed on. The end of its "
-        "output (4,000 bytes) is kept in the journal, without secrets. `UPSUN_AGENT_RUN`, `UPSUN_AGENT_JOB` and "
+        "another service (SSH, a cron, a supervisor of services) is not. The API token is not passed on. The end of "
+        "its output (4,000 bytes) is kept in the journal, without secrets. `UPSUN_AGENT_RUN`, `UPSUN_AGENT_JOB` and "
         "`UPSUN_AGENT_BACKUP` tell it about the run.",
         'command = { run = ["php", "bin/console", "app:warm-up"], within = "40s", repeatable = true }',
         "Its exit code is one of `success`.",
