@@ -18,6 +18,8 @@ BODY_MOST_BYTES = 4 * 1024 * 1024  # of an answer without its longest texts: ten
 RAW_MOST_BYTES = 64 * 1024 * 1024  # of an answer with them: logs of ten activities; they are emptied as they arrive
 STRING_MOST_BYTES = 128 * 1024  # of one text of an answer: a certificate has 64 KiB; only logs are longer
 PIECE_MOST_BYTES = 64 * 1024  # unpacked at once: a kilobyte of gzip can hold a megabyte
+PIECES_MOST = 100_000  # chunks of one answer, 30 us each: a log that is sent line by line has some 10,000
+MEMBERS_MOST = 100  # of one gzip answer: a server that joins files has a few
 JSON_MARKS_MOST = (
     100_000  # brackets and commas of one reply, 200 bytes of memory each: a large push has 2,500 to 10,000
 )

@@ -1,18 +1,26 @@
-"""A command run in this container, bounded in time and output, in a process group of its own that dies with it.
+"""Run a command in this container, bounded in time and output, and end it with all its descendants.
 
-The command never sees the variables that hold the API token, and what it leaves running is killed when it ends.
+Between the agent and the command is a process of ``agent/supervisor.py``, which becomes the parent of whatever the
+command leaves behind, in new sessions and after double forks too. It ends all of that when the command has ended, when
+its time is up, and when the agent ends in any way, by SIGKILL too. The command never sees the variables that hold the
+API token.
 """
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import select
 import selectors
-import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
-from typing import IO
+from contextlib import suppress
+from typing import Any
 
+from agent import supervisor
 from agent.commands import Ended
 from agent.foreign import last_words
 from agent.limits import COMMAND_OUTPUT_MOST, COMMAND_TAIL_MOST
@@ -20,7 +28,10 @@ from agent.redaction import Redaction
 
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 PIECE = 64 * 1024
+AFTER = supervisor.KILL_WITHIN + 1.0  # seconds in which the supervisor ends what a command left behind
+PIECES_AFTER = 64  # read after the end: what a pipe may still hold, and no more
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells say it
+SUPERVISOR_KILLED = -9  # the command's exit code where nobody is left to tell it
 
 
 def run(
@@ -36,38 +47,107 @@ def run(
     Args:
         command: its arguments, or one text for ``/bin/sh -e``.
         directory: where it runs; None means here.
-        within: seconds after which its process group is killed.
+        within: seconds after which it is ended with all its descendants.
         variables: set for it on top of this process's own.
         hidden: variables of this process that it does not get.
         redaction: what is secret of what it prints; without it, what this process knows as secret.
     """
     arguments = ["/bin/sh", "-ec", command] if isinstance(command, str) else list(command)
     environment = {**{key: value for key, value in os.environ.items() if key not in hidden}, **variables}
+    request = {"arguments": arguments, "directory": directory, "variables": environment, "grace": GRACE}
     began = time.monotonic()
+    spared = frozenset(supervisor.children())
+    supervisor.adopt_orphans(on=True)  # should the supervisor be killed
     try:
-        process = subprocess.Popen(
-            arguments,
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+        output, exit_code, failure = _supervised(request, began + within, spared)
+    except OSError as error:  # no memory or no process for the supervisor
+        return Ended(
+            NOT_FOUND, time.monotonic() - began, last_words(f"{arguments[0]}: {error.strerror}", 200, redaction)
         )
-    except (OSError, ValueError) as error:
-        reason, named = getattr(error, "strerror", None) or str(error), arguments[0]
-        if directory is not None and getattr(error, "filename", None) == directory:
-            named = f"the directory {directory}"
-        code = NOT_EXECUTABLE if isinstance(error, PermissionError) else NOT_FOUND
-        return Ended(code, time.monotonic() - began, last_words(f"{named}: {reason}", 200, redaction))
-    try:
-        output, in_time = _watched(process, began + within)
-        exit_code = process.wait() if in_time else None
     finally:
-        _end(process)
+        supervisor.adopt_orphans(on=False)
     seconds = time.monotonic() - began
+    if failure is not None:
+        number, reason, name = failure
+        named = f"the directory {directory}" if directory is not None and name == directory else arguments[0]
+        code = NOT_EXECUTABLE if number in {errno.EACCES, errno.EPERM} else NOT_FOUND
+        return Ended(code, seconds, last_words(f"{named}: {reason}", 200, redaction))
     said = output.kept.decode("utf-8", "surrogateescape")
     return Ended(exit_code, seconds, last_words(said, COMMAND_OUTPUT_MOST, redaction, cut=output.cut))
+
+
+def _supervised(
+    request: Mapping[str, Any], end: float, spared: frozenset[int]
+) -> tuple[_Tail, int | None, tuple[int, str, str | None] | None]:
+    """Have the command run; return what it printed last, its exit code, and why it could not start."""
+    reading, writing = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", "-X", "utf8", supervisor.__file__, str(writing)],
+            env={},  # the command's variables change nothing of the supervisor
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(writing,),
+            start_new_session=True,  # Ctrl-C in a terminal reaches the agent, which tells the supervisor
+        )
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    line, tail = _Line(reading), _Tail()
+    try:
+        _hand_over(process, request)
+        _watch(process, line, tail, end)
+        killed = line.closed and not line.is_told
+        return tail, SUPERVISOR_KILLED if killed else line.exit_code, line.failure
+    finally:
+        _end(process, line, spared)
+
+
+def _hand_over(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> None:
+    """Tell the supervisor what to start. The pipe stays open: its end means that the command has to end."""
+    text = json.dumps(request).encode()
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.write(b"%d\n%b" % (len(text), text))
+            process.stdin.flush()
+
+
+class _Line:
+    """What the supervisor tells, read without waiting.
+
+    ``exit_code`` is None until the command has ended, ``failure`` (number, reason, file) is why it could not start,
+    ``clean`` says that nothing of it is left, ``closed`` that the supervisor has ended.
+    """
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+        self.exit_code: int | None = None
+        self.failure: tuple[int, str, str | None] | None = None
+        self.clean = False
+        self.closed = False
+        self._text = b""
+
+    def read(self) -> None:
+        """Read what is there."""
+        piece = os.read(self.file, PIECE)
+        self.closed = not piece
+        *lines, self._text = (self._text + piece).split(b"\n")
+        for text in lines:
+            match json.loads(text):
+                case ["ended", code]:
+                    self.exit_code = code
+                case ["failed", number, reason, name]:
+                    self.failure = number, reason, name
+                case ["clean"]:
+                    self.clean = True
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether it is known how the command ended."""
+        return self.exit_code is not None or self.failure is not None
 
 
 class _Tail:
@@ -77,55 +157,57 @@ class _Tail:
         self.kept = bytearray()
         self.cut = False
 
-    def add(self, piece: bytes) -> None:
-        """Keep one more piece."""
+    def take(self, pipe: int) -> bool:
+        """Keep one more piece of the pipe; return whether there was any, or false at its end."""
+        piece = os.read(pipe, PIECE)
         self.kept += piece
         if len(self.kept) > COMMAND_TAIL_MOST:
             del self.kept[:-COMMAND_TAIL_MOST]
             self.cut = True
+        return bool(piece)
 
 
-def _watched(process: subprocess.Popen[bytes], end: float) -> tuple[_Tail, bool]:
-    """What the command printed last, and whether it ended in time; what it left behind is not waited for."""
-    pipe: IO[bytes] | None = process.stdout
-    tail = _Tail()
-    if pipe is None:
-        return tail, True
-    os.set_blocking(pipe.fileno(), False)
+def _watch(process: subprocess.Popen[bytes], line: _Line, tail: _Tail, end: float) -> None:
+    """Read what the command prints until nothing of it is left, or its time is up.
+
+    Once it has ended, the supervisor gets some seconds to end what it left behind.
+    """
+    if process.stdout is None:
+        return
+    pipe = process.stdout.fileno()
+    os.set_blocking(pipe, False)
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
-        while (left := end - time.monotonic()) > 0:
-            ended = process.poll() is not None
-            if not selector.select(0 if ended else min(left, 0.2)):
-                if ended:
-                    return tail, True
+        selector.register(line.file, selectors.EVENT_READ)
+        while not line.closed and (left := end - time.monotonic()) > 0:
+            ready, over = {key.fd for key, _ in selector.select(left)}, line.is_told
+            if pipe in ready and not tail.take(pipe):
+                selector.unregister(pipe)
+            if line.file in ready:
+                line.read()
+            if line.is_told and not over:
+                end = time.monotonic() + AFTER
+    for _ in range(PIECES_AFTER):
+        with suppress(BlockingIOError):
+            if tail.take(pipe):
                 continue
-            piece = os.read(pipe.fileno(), PIECE)
-            tail.add(piece)
-            if not piece:
-                return tail, _waited(process, end)
-    return tail, False
+        return
 
 
-def _waited(process: subprocess.Popen[bytes], end: float) -> bool:
-    """Whether a command that has closed its output ends in time."""
+def _end(process: subprocess.Popen[bytes], line: _Line, spared: frozenset[int]) -> None:
+    """Have the supervisor end everything, and see to it where it does not: another process may have stopped it."""
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        with suppress(OSError):
+            pipe.close()
     try:
-        process.wait(max(0.0, end - time.monotonic()))
+        process.wait(GRACE + AFTER)
     except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the whole group: asked first, then killed."""
-    if process.stdout is not None:
-        process.stdout.close()
-    for word in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, word)
-        except (ProcessLookupError, PermissionError):
-            break
-        until = time.monotonic() + (GRACE if word == signal.SIGTERM and process.poll() is None else 0.0)
-        while process.poll() is None and time.monotonic() < until:
-            time.sleep(0.02)
+        process.kill()
+    try:
+        while not line.closed and select.select([line.file], [], [], 0)[0]:
+            line.read()
+    finally:
+        os.close(line.file)
+    if not line.clean:
+        supervisor.kill_all(spared)
     process.wait()

@@ -299,7 +299,14 @@ DOCUMENTS: dict[str, Schema] = {
         cursors=told(INTEGER, "Jobs of which it is known how far slots were judged."),
         notes=told(INTEGER, "Facts beside the events."),
     ),
-    "simulate": shape("Where the simulator is.", url=TEXT, variables=named(TEXT), owner_token=TEXT, ssh_authority=TEXT),
+    "simulate": shape(
+        "Where the simulator is.",
+        url=TEXT,
+        variables=named(TEXT),
+        owner_token=TEXT,
+        ssh_authority=TEXT,
+        control_secret=TEXT,
+    ),
 }
 
 #: Commands that print no document of their own.

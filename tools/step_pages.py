@@ -151,7 +151,9 @@ PROSE: dict[str, Prose] = {
     "command": Prose(
         "Runs a command in the container that the tick runs in: no shell unless `shell` is used, at most 45 "
         "seconds, in "
-        "a process group of its own that is killed when its time is up. It gets no variable that holds the API token, "
+        "a session of its own. When it has ended, when its time is up, and when the tick ends in any way, everything "
+        "that it started is ended too: background processes, daemons, and what they started. What it has started by "
+        "another service (SSH, a cron, a supervisor of services) is not. It gets no variable that holds the API token, "
         "under any name, within a longer value or in base64, unless `keep-variables` names it. The end of its "
         "output (4,000 bytes) is kept in the journal, without secrets. `UPSUN_AGENT_RUN`, `UPSUN_AGENT_JOB` and "
         "`UPSUN_AGENT_BACKUP` tell it about the run.",

@@ -17,6 +17,8 @@ from agent.site import Terminated
 DESCRIPTION = """\
 Serve a simulated Upsun API on 127.0.0.1 until interrupted, for trying the agent or the official CLI without a
 project. Needs the extra 'simulator'. Point a client at it with UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL.
+It answers programs of this machine only: not pages of other sites, and not under other host names. Requests below
+/_simulator/ (books, scenario, faults, clock, act) need the secret that is printed at the start.
 
 --set changes a behaviour, for example: --set backup_seconds=2 --set update_outcome=no-commit --set role=viewer
 Activities may come late (--set activity_lag_seconds=5), as large as those of a larger project (--set apps=3
@@ -125,12 +127,15 @@ def _announce(context: Context, url: str, simulator: Any) -> None:
     }
     if context.terminal.json_wanted:
         found = {"url": url, "variables": variables, "owner_token": scenario.owner_token, "ssh_authority": authority}
+        found["control_secret"] = simulator.control_secret
         context.terminal.document(found)
         return
     context.terminal.say(f"Simulated Upsun API on {url} (Ctrl-C ends it). In another shell:")
     context.terminal.say("  export " + " ".join(f"{name}={value}" for name, value in variables.items()))
     context.terminal.say("To give roles and invite, as the owner of the project:")
     context.terminal.say(f"  export UPSUN_CLI_TOKEN={scenario.owner_token}")
+    context.terminal.say("To change it while it runs (header Simulator-Secret of requests below /_simulator/):")
+    context.terminal.say(f"  export UPSUN_SIMULATOR_SECRET={simulator.control_secret}")
     context.terminal.say("SSH certificates are signed by (for an sshd's TrustedUserCAKeys):")
     context.terminal.say(f"  {authority}")
 

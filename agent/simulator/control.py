@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import inspect
 import ipaddress
 import json
@@ -9,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from agent.simulator.activity import Activity
-from agent.simulator.answers import Refusal, document
+from agent.simulator.answers import JSON, Refusal, document
 from agent.simulator.backup import Backup
 from agent.simulator.clock import ManualClock
 from agent.simulator.environment import Environment
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from agent.simulator.simulator import Simulator
 
 PREFIX = "/_simulator/"
+SECRET = "Simulator-Secret"  # the header that holds the secret of this start  # noqa: S105  its name
 ACTS = (
     "start-activity",
     "finish-activity",
@@ -68,9 +70,10 @@ def wanted(request: Request) -> bool:
 
 
 def answer(simulator: Simulator, request: Request) -> Response:
-    """Do what a control request asks; only a process on the same machine is heard."""
+    """Do what a control request asks; only a process on the same machine that knows the secret is heard."""
     try:
         _check_from_here(request)
+        _check_secret(simulator, request)
         return document(_done(simulator, request))
     except Refusal as refusal:
         return refusal.response()
@@ -85,6 +88,15 @@ def _check_from_here(request: Request) -> None:
         here = False
     if not here:
         raise Refusal(HTTPStatus.FORBIDDEN, "Control requests are only answered on this machine.")
+
+
+def _check_secret(simulator: Simulator, request: Request) -> None:
+    """Raise a refusal without the secret of this start, or for a body that a form of a page could send."""
+    given = (request.headers.get(SECRET) or "").encode("utf-8", "replace")
+    if not hmac.compare_digest(given, simulator.control_secret.encode()):
+        raise Refusal(HTTPStatus.FORBIDDEN, f"Control requests need the header {SECRET}: see what simulate prints.")
+    if request.method != "GET" and request.mimetype != JSON:
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body of a control request is {JSON}.")
 
 
 def _done(simulator: Simulator, request: Request) -> Any:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 from werkzeug.http import http_date
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from agent.simulator import wire
-from agent.simulator.answers import error
+from agent.simulator import guard, wire
+from agent.simulator.answers import Refusal, error
 from agent.simulator.faults import ConnectionCut
 from agent.simulator.simulator import CLOSING, Simulator
 
@@ -38,7 +38,7 @@ class _Listener(ThreadedWSGIServer):
         self.simulator = simulator
         self.closing = threading.Event()
         self.report = log
-        self._connections: set[socket.socket] = set()
+        self.connections = guard.Connections()
         self._workers: set[threading.Thread] = set()
         self._guard = threading.Lock()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -47,9 +47,15 @@ class _Listener(ThreadedWSGIServer):
             super().__init__(host, port, simulator.wsgi, handler=_Handler, fd=bound.fileno())
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._connections.add(request)
+        if not self.connections.open(request):
+            self.shutdown_request(request)
+            return
         super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """End connections whose request does not come in time, also one that comes byte by byte."""
+        for connection in self.connections.late():
+            wire.shut(connection)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         with self._guard:
@@ -61,8 +67,7 @@ class _Listener(ThreadedWSGIServer):
                 self._workers.discard(threading.current_thread())
 
     def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._connections.discard(request)
+        self.connections.closed(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the signature of the base
@@ -73,8 +78,8 @@ class _Listener(ThreadedWSGIServer):
     def end_connections(self) -> None:
         """Shut every connection down and wait for the threads that served them."""
         with self._guard:
-            connections, threads = list(self._connections), list(self._workers)
-        for connection in connections:
+            threads = list(self._workers)
+        for connection in self.connections.every():
             wire.shut(connection)
         for thread in threads:
             thread.join(JOIN_SECONDS)
@@ -86,16 +91,25 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     # An answer is sent in several pieces, and none of them may wait for an acknowledgement.
     disable_nagle_algorithm = True
+    timeout = guard.REQUEST_SECONDS  # for a client that does not read its answer
     server: _Listener
 
     def run_wsgi(self) -> None:
         """Answer one request. Its body is read whole first, so that the next request starts where it should."""
         environ = self.make_environ()
         try:
-            body = self._body(environ)
+            guard.check_origin(self.headers, self.path, self.server.port, self.server.simulator.world)
+            body = guard.body_of(self.headers, self.rfile)
+        except Refusal as refusal:
+            self.send_error(refusal.status, refusal.message)
+            return
+        except guard.TooLarge:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+            return
         except (OSError, ValueError):
             self.send_error(HTTPStatus.BAD_REQUEST, "The body cannot be read.")
             return
+        self.server.connections.expect(self.connection, request=False)
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("wsgi.input_terminated", None)
@@ -108,18 +122,8 @@ class _Handler(WSGIRequestHandler):
             self._report(cut.phase)
             return
         self._write(status, headers, parts)
+        self.server.connections.expect(self.connection, request=True)
         self._report(status)
-
-    def _body(self, environ: WSGIEnvironment) -> bytes:
-        if environ.get("wsgi.input_terminated"):
-            return bytes(environ["wsgi.input"].read())
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length < 0:
-            raise ValueError("a body cannot be shorter than nothing")
-        body = self.rfile.read(length)
-        if len(body) < length:
-            raise ConnectionResetError("the client left before its request was whole")
-        return body
 
     def _ask(self, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
         seen: list[Any] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ class Simulator(Stage):
             authority=Authority(),
         )
         self._add_first_tokens(scenario)
+        self.control_secret = secrets.token_urlsafe(32)
         self.requests: list[RecordedRequest] = []
         self.faults: list[Fault] = []
 

@@ -1,7 +1,8 @@
 """The one door to the network, and the only module that imports httpx.
 
 httpx bounds each read but not a whole request, follows no redirect by default, and logs URLs at INFO. Here a request
-has one deadline for everything, a bound on the body, no redirects, and nothing is logged.
+has one deadline for everything, bounds on head and body (packed, unpacked, and around it), no redirects, and nothing
+is logged.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -17,12 +17,19 @@ from typing import Any, cast
 
 from agent.foreign import one_line
 from agent.late import held_back
-from agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECE_MOST_BYTES, RAW_MOST_BYTES
+from agent.limits import (
+    BODY_MOST_BYTES,
+    CONNECT_TIMEOUT,
+    PIECES_MOST,
+    RAW_MOST_BYTES,
+)
 from agent.records import LEAN, dataclass, field
 from agent.upsun.alarm import OverDeadline, alarm, names_looked_up_aside, silence
 from agent.upsun.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
+from agent.upsun.meter import Meter, MeteredBackend, OverBytes, OverTime
 from agent.upsun.network import Proxy, Settings, SettingsError
 from agent.upsun.shorten import Shortener
+from agent.upsun.unpack import NotUnpackable, unpacked
 
 with held_back(COOKIEJAR, REQUEST, PATHS):
     import httpx
@@ -80,6 +87,7 @@ class Transport:
         self._inner = inner
         self._client: httpx.Client | None = None
         self._network: Network | None = None
+        self._meter = Meter()
 
     def send(
         self,
@@ -97,7 +105,8 @@ class Transport:
         not make an answer too large.
         """
         with self._spoken(url, deadline):
-            response = self._open(method, url, headers, content, deadline)
+            most = RAW_MOST_BYTES if shorten else BODY_MOST_BYTES
+            response = self._open(method, url, headers, content, deadline, most)
             try:
                 body = bytearray()
                 for piece in _shortened(_unpacked(response), shorten):
@@ -117,7 +126,7 @@ class Transport:
         body, whole, fault = bytearray(), False, ""
         try:
             with self._spoken(url, deadline):
-                response = self._open("GET", url, headers, None, deadline)
+                response = self._open("GET", url, headers, None, deadline, most)
                 for piece in _unpacked(response):
                     body += piece
                     if len(body) >= most:
@@ -141,7 +150,7 @@ class Transport:
         """
         try:
             with self._spoken(url, deadline):
-                response = self._open(method, url, headers, content, deadline)
+                response = self._open(method, url, headers, content, deadline, 0)
             return Reply(response.status_code, dict(response.headers.items()), b"", whole=False)
         finally:
             self.close()  # what is left of the answer is not to be taken for the next one
@@ -155,6 +164,12 @@ class Transport:
         except NoAnswer:
             self.close()
             raise
+        except OverTime:
+            self.close()
+            raise NoAnswer(_late(deadline), sent=True) from None
+        except OverBytes as error:
+            self.close()
+            raise (TooLong if error.part == "body" else NoAnswer)(str(error), sent=True) from None
         except SettingsError as error:
             raise SettingsUnusable(str(error), sent=False, remedy=error.remedy) from error
         except (
@@ -185,18 +200,21 @@ class Transport:
         return NoAnswer(f"cannot connect to {_place(url)}: {said}", sent=False)
 
     def _open(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float, most: int
     ) -> httpx.Response:
-        """The answer with its head read and its body to come."""
+        """Return the answer with its head read and its body, of ``most`` bytes, to come."""
         if self._client is None:
             self._client = self._new_client()
         timeout = httpx.Timeout(deadline, connect=min(CONNECT_TIMEOUT, deadline))
         request = self._client.build_request(method, url, headers=dict(headers), content=content, timeout=timeout)
-        return self._client.send(request, stream=True)
+        self._meter.begin(deadline)
+        response = self._client.send(request, stream=True)
+        self._meter.expect_body(most)
+        return response
 
     def _new_client(self) -> httpx.Client:
         if self._inner is None:
-            self._network = Network(Settings(os.environ))
+            self._network = Network(Settings(os.environ), self._meter)
         return httpx.Client(
             transport=self._inner or self._network,
             trust_env=False,  # the variables are read by Settings: httpx fails on some of their values
@@ -212,28 +230,26 @@ class Transport:
             client.close()
 
 
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    """Yield the body as it came; raise TooLong where it came in far more pieces than its size explains."""
+    for number, piece in enumerate(response.iter_raw()):
+        if number >= PIECES_MOST:
+            raise TooLong(f"the answer came in more than {PIECES_MOST} pieces", sent=True)
+        yield piece
+
+
 def _unpacked(response: httpx.Response) -> Iterator[bytes]:
-    """The body in pieces of bounded size: httpx unpacks what it has read whole, however large that becomes."""
+    """Yield the body in pieces of bounded size: httpx unpacks what it has read whole, however large that becomes."""
     coding = response.headers.get("content-encoding", "").strip().lower()
     if coding in {"", "identity"}:
-        yield from response.iter_raw()
+        yield from _pieces(response)
         return
     if coding not in {"gzip", "x-gzip"}:
         raise httpx.DecodingError(f"the answer is packed as {coding[:40]!r}, which was not asked for")
-    unpacking, came = zlib.decompressobj(wbits=31), False  # gzip only
     try:
-        for chunk in response.iter_raw():
-            packed, came = chunk, came or bool(chunk)
-            while packed:
-                yield unpacking.decompress(packed, PIECE_MOST_BYTES)
-                packed = unpacking.unconsumed_tail
-                if unpacking.eof and unpacking.unused_data.startswith(b"\x1f\x8b"):  # another member
-                    packed, unpacking = unpacking.unused_data, zlib.decompressobj(wbits=31)
-        yield unpacking.flush()
-    except zlib.error as error:
-        raise httpx.DecodingError(f"the answer does not unpack: {error}") from error
-    if came and not unpacking.eof:  # an empty body needs no unpacking
-        raise httpx.DecodingError("the packed answer ends too soon")
+        yield from unpacked(_pieces(response))
+    except NotUnpackable as error:
+        raise httpx.DecodingError(str(error)) from error
 
 
 def _shortened(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
@@ -253,8 +269,9 @@ def _shortened(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
 class Network(httpx.BaseTransport):
     """The network as the machine's settings have it: each request goes straight or through its proxy."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meter: Meter) -> None:
         self._settings = settings
+        self._meter = meter
         self._doors: dict[tuple[bool, Proxy | None], httpx.BaseTransport] = {}
         self._trusted: ssl.SSLContext | None = None
 
@@ -287,7 +304,10 @@ class Network(httpx.BaseTransport):
                 if proxy is not None:
                     own = context if proxy.url.startswith("https:") else None
                     through = httpx.Proxy(proxy.url, ssl_context=own)
-                self._doors[secure, proxy] = httpx.HTTPTransport(verify=context, trust_env=False, proxy=through)
+                door = httpx.HTTPTransport(verify=context, trust_env=False, proxy=through)
+            pool: Any = door._pool  # noqa: SLF001  httpx takes a backend in no other way; tests meter every kind of door
+            pool._network_backend = MeteredBackend(pool._network_backend, self._meter)  # noqa: SLF001  same
+            self._doors[secure, proxy] = door
         return self._doors[secure, proxy]
 
     def _authorities(self) -> ssl.SSLContext:
@@ -338,7 +358,11 @@ def bounded(seconds: float) -> Iterator[None]:
             yield
     except OverDeadline:
         silence()  # once more: it may have rung while it was being turned off
-        raise NoAnswer(f"no whole answer within {seconds:.0f} s", sent=True) from None
+        raise NoAnswer(_late(seconds), sent=True) from None
+
+
+def _late(seconds: float) -> str:
+    return f"no whole answer within {seconds:.0f} s"
 
 
 def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTransport:

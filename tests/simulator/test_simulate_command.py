@@ -63,8 +63,13 @@ def _bearer(url: str, token: str) -> str:
     return str(answer["access_token"])
 
 
-def _act(url: str, do: str, **wishes: Any) -> Any:
-    return _post(url, "/_simulator/act", json.dumps({"do": do, **wishes}))["result"]
+def _control(told: dict[str, Any], path: str, wishes: dict[str, Any]) -> Any:
+    headers = {"Simulator-Secret": told["control_secret"], "Content-Type": "application/json"}
+    return _post(told["url"], path, json.dumps(wishes), **headers)
+
+
+def _act(told: dict[str, Any], do: str, **wishes: Any) -> Any:
+    return _control(told, "/_simulator/act", {"do": do, **wishes})["result"]
 
 
 def test_it_tells_the_owners_token_and_its_authority(tmp_path: Path) -> None:
@@ -80,23 +85,24 @@ def test_it_tells_the_owners_token_and_its_authority(tmp_path: Path) -> None:
         bearer = _bearer(url, told["owner_token"])
         assert _post(url, path, json.dumps(body), Authorization=f"Bearer {bearer}")["state"] == "pending"
         # What a test in another process does with it.
-        bot = _act(url, "accept-invitation", email="bot@example.com")
-        assert _act(url, "set-permissions", permissions=["admin"], user=bot) is None
-        assert _act(url, "add-token", token="token-of-the-bot", user=bot, mfa=True)
+        bot = _act(told, "accept-invitation", email="bot@example.com")
+        assert _act(told, "set-permissions", permissions=["admin"], user=bot) is None
+        assert _act(told, "add-token", token="token-of-the-bot", user=bot, mfa=True)
         assert _bearer(url, "token-of-the-bot")
-        assert _act(url, "add-user", email="x@example.com") != bot
-        assert _act(url, "add-variable", name="A", value="1") is None
-        assert _act(url, "remove-variable", name="A") is None
-        assert _act(url, "rotate-authority") is None
-        assert _act(url, "revoke-certificates") is None
+        assert _act(told, "add-user", email="x@example.com") != bot
+        assert _act(told, "add-variable", name="A", value="1") is None
+        assert _act(told, "remove-variable", name="A") is None
+        assert _act(told, "rotate-authority") is None
+        assert _act(told, "revoke-certificates") is None
 
 
 def test_it_says_the_same_in_plain_words(tmp_path: Path) -> None:
     with simulate(tmp_path, "--set", "owner_token=the-boss") as process:
         assert process.stdout
-        lines = [process.stdout.readline() for _ in range(6)]
+        lines = [process.stdout.readline() for _ in range(8)]
     assert "UPSUN_CLI_TOKEN=the-boss" in lines[3]
-    assert "ssh-ed25519 " in lines[5]
+    assert "UPSUN_SIMULATOR_SECRET=" in lines[5]
+    assert "ssh-ed25519 " in lines[7]
 
 
 def test_an_authority_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
@@ -118,7 +124,5 @@ def test_behaviours_that_are_lists_are_taken_as_json(tmp_path: Path) -> None:
     words = ("--set", 'failing_commands=["push=3"]', "--set", "activity_lag_seconds=5", "--json")
     with simulate(tmp_path, *words) as process:
         assert process.stdout is not None
-        url = _document(process.stdout)["url"]
-        assert _post(url, "/_simulator/scenario", json.dumps({"failing_commands": []})) == {
-            "changed": ["failing_commands"]
-        }
+        told = _document(process.stdout)
+        assert _control(told, "/_simulator/scenario", {"failing_commands": []}) == {"changed": ["failing_commands"]}

@@ -31,6 +31,7 @@ class Line:
         self.headers = {"Content-Type": FORM}
         answer = self.ask("POST", "/oauth2/token", urlencode(form))
         self.headers = {"Content-Type": "application/json"}
+        self.headers["Simulator-Secret"] = server.simulator.control_secret
         self.headers["Authorization"] = "Bearer " + json.loads(answer.read())["access_token"]
 
     def ask(self, method: str, path: str, body: str | None = None) -> http.client.HTTPResponse:
@@ -58,7 +59,11 @@ def everything(connection: socket.socket) -> bytes:
 
 
 def request(method: str, path: str, line: Line, body: str = "", *more: str) -> bytes:
-    head = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: {line.headers['Authorization']}"]
+    head = [
+        f"{method} {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{line.connection.port}",
+        f"Authorization: {line.headers['Authorization']}",
+    ]
     return "\r\n".join([*head, f"Content-Length: {len(body)}", *more, "", body]).encode()
 
 
@@ -114,12 +119,12 @@ def test_a_request_that_cannot_be_read_gets_a_json_error(server: Server) -> None
     for data in (
         b"nonsense\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n",
-        b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET / HTTP/1.1\r\nHOST\r\nContent-Length: -5\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHOST\r\nContent-Length: many\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHOST\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ):
         with raw(server) as connection:
-            connection.sendall(data)
+            connection.sendall(data.replace(b"HOST", b"Host: 127.0.0.1:%d" % server.port))
             head, _, body = everything(connection).partition(b"\r\n\r\n")
         assert head.split()[1] in (b"400", b"505"), data
         assert json.loads(body)["error"]
@@ -377,7 +382,8 @@ def test_control_refuses_what_it_cannot_do(
 def test_control_hears_only_its_own_machine(sim: Simulator) -> None:
     from werkzeug.test import Client
 
-    with Client(sim.wsgi).get("/_simulator/books", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}) as answer:
+    secret, far = {"Simulator-Secret": sim.control_secret}, {"REMOTE_ADDR": "192.0.2.7"}
+    with Client(sim.wsgi).get("/_simulator/books", headers=secret, environ_overrides=far) as answer:
         assert answer.status_code == 403
 
 

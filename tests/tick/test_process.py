@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -94,6 +95,164 @@ def test_sigterm_of_the_agent_ends_the_command_within_two_seconds(tmp_path: Path
     child.send_signal(signal.SIGTERM)
     assert child.wait(10) == 143
     _assert_gone(int(note.read_text()))
+
+
+#: Writes its number into a file and waits, in a session of its own and without a parent of the command.
+DAEMON = """
+import os, signal, sys, time
+note, ways = sys.argv[1], sys.argv[2].split("+")
+if os.fork():
+    while not os.path.exists(note):
+        time.sleep(0.01)
+    os._exit(0)
+if "setsid" in ways:
+    os.setsid()
+if "again" in ways and os.fork():
+    os._exit(0)
+if "setpgid" in ways:
+    os.setpgid(0, 0)
+if "deaf" in ways:
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+if "silent" in ways:
+    for each in range(3):
+        os.close(each)
+if "stopped" in ways and os.fork():
+    time.sleep(0.1)
+with open(note + ".new", "w") as file:
+    file.write(str(os.getpid()))
+os.rename(note + ".new", note)
+if "stopped" in ways:
+    os.kill(os.getpid(), signal.SIGSTOP)
+time.sleep(1000)
+"""
+WAYS = [
+    "",
+    "setsid",
+    "setsid+again",
+    "setsid+again+deaf+silent",
+    "setpgid+deaf",
+    "again+setpgid+silent",
+    "setsid+stopped",
+]
+
+
+def daemon(note: Path, ways: str) -> tuple[str, ...]:
+    """Return a command that leaves a daemon behind, and ends when that is there."""
+    return (sys.executable, "-c", DAEMON, str(note), ways)
+
+
+@pytest.mark.parametrize("ways", WAYS)
+def test_a_daemon_does_not_outlive_the_command(ways: str, tmp_path: Path) -> None:
+    note = tmp_path / "daemon"
+    ended = run(daemon(note, ways), None, 30, {}, ())
+    assert ended.exit_code == 0, ended.output
+    _assert_gone(int(note.read_text()))
+
+
+@pytest.mark.parametrize("ways", WAYS)
+def test_a_daemon_does_not_outlive_a_command_whose_time_is_up(ways: str, tmp_path: Path) -> None:
+    note = tmp_path / "daemon"
+    words = " ".join(shlex.quote(each) for each in daemon(note, ways))
+    assert run(f"{words}; exec sleep 1000", None, 3, {}, ()).exit_code is None
+    _assert_gone(int(note.read_text()))
+
+
+def test_tools_that_start_daemons_do_not_get_out_either(tmp_path: Path) -> None:
+    text = (
+        f"setsid -f sh -c 'echo $$ > {tmp_path}/a; exec sleep 1000'; "
+        f"nohup setsid sh -c 'echo $$ > {tmp_path}/b; exec sleep 1000' &"
+    )
+    wait = f"while [ ! -s {tmp_path}/a ] || [ ! -s {tmp_path}/b ]; do :; done"
+    assert run(f"{text} {wait}", None, 30, {}, ()).exit_code == 0
+    for name in ("a", "b"):
+        _assert_gone(int((tmp_path / name).read_text()))
+
+
+#: Each process lives until it has made the next one, in a session of its own.
+CHAIN = """
+import os
+while True:
+    if os.fork():
+        os._exit(0)
+    if SESSIONS:
+        os.setsid()
+"""
+
+
+@pytest.mark.parametrize("sessions", ["False", "True"])
+def test_what_forks_and_ends_without_end_is_overtaken(sessions: str, tmp_path: Path) -> None:
+    mark = f"chain-{tmp_path.name}-{os.getpid()}"
+    code = CHAIN.replace("SESSIONS", sessions)
+    assert run((sys.executable, "-c", f"# {mark}\n{code}"), None, 30, {}, ()).exit_code == 0
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and mark in _command_line(pid)]
+
+
+def test_other_children_of_the_agent_stay(tmp_path: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "1000"]) as other:
+        run(daemon(tmp_path / "daemon", "setsid"), None, 30, {}, ())
+        assert other.poll() is None
+        other.kill()
+
+
+def test_a_command_gets_nothing_from_the_process_between(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("ODD", os.fsdecode(b"\xff\n"))
+    code = (
+        "import os, signal, sys; found = [sorted(os.listdir('/proc/self/fd')), sorted(os.environ.items()), "
+        "[str(signal.getsignal(each)) for each in (2, 15, 1, 17)], signal.pthread_sigmask(0, [])]; "
+        "open(sys.argv[1], 'w').write(ascii(found))"
+    )
+    command = (sys.executable, "-I", "-S", "-c", code)
+    assert run((*command, str(tmp_path / "here")), None, 30, {}, ()).exit_code == 0
+    subprocess.run((*command, str(tmp_path / "alone")), check=True, env=dict(os.environ))
+    found = (tmp_path / "here").read_text()
+    assert found == (tmp_path / "alone").read_text()
+    assert found.startswith("[['0', '1', '2', '3'], "), "standard streams and the directory itself"
+
+
+AGENT = """
+import sys
+from agent.process import run
+run(sys.argv[1], None, 100, {}, ())
+"""
+
+
+@pytest.mark.parametrize("ways", WAYS)
+def test_a_daemon_does_not_outlive_an_agent_that_is_killed(ways: str, tmp_path: Path) -> None:
+    note = tmp_path / "daemon"
+    words = " ".join(shlex.quote(each) for each in daemon(note, ways))
+    text = f"{words}; echo $$ > {note}.shell; mv {note}.shell {note}.ready; exec sleep 1000"
+    agent = subprocess.Popen([sys.executable, "-c", AGENT, text], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    _wait_for(tmp_path / "daemon.ready")
+    agent.kill()
+    agent.wait()
+    _assert_gone(int(note.read_text()))
+    _assert_gone(int((tmp_path / "daemon.ready").read_text()))
+
+
+@pytest.mark.parametrize("word", ["KILL", "STOP"])
+def test_a_command_that_ends_its_supervisor_is_ended_all_the_same(word: str, tmp_path: Path) -> None:
+    note = tmp_path / "daemon"
+    words = " ".join(shlex.quote(each) for each in daemon(note, "setsid+again"))
+    ended = run(f"{words}; kill -{word} $PPID; exec sleep 1000", None, 3, {}, ())
+    assert ended.exit_code == (-9 if word == "KILL" else None)
+    _assert_gone(int(note.read_text()))
+
+
+def _wait_for(file: Path) -> None:
+    end = time.monotonic() + 30
+    while not file.exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def _command_line(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _assert_gone(pid: int) -> None:

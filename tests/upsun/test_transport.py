@@ -160,6 +160,16 @@ def test_outside_the_main_thread_a_silent_server_is_given_up_on_too(misbehaving:
     assert [error.sent for error in found] == [True]
 
 
+@pytest.mark.parametrize("how", SLOW)
+def test_outside_the_main_thread_a_slow_server_has_the_same_deadline(misbehaving: Build, how: str) -> None:
+    server = misbehaving(SLOW[how])
+    found: list[NoAnswer] = []
+    thread = threading.Thread(target=lambda: found.append(unanswered(server.url)), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert [(error.sent, "no whole answer within" in str(error)) for error in found] == [(True, True)]
+
+
 # --- what surely was not sent, and what may have been ---------------------------------------------------------
 
 

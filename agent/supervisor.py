@@ -1,0 +1,220 @@
+"""Start one command and end it with all its descendants: run as a script of its own between the agent and the command.
+
+The kernel gives orphans below a "child subreaper" to it (PR_SET_CHILD_SUBREAPER, Linux 3.4), so that double forks and
+new sessions do not lead out of this process's tree. The agent holds the other end of standard input open: when it
+closes that, or dies in any way, the tree is ended here.
+
+The script imports nothing of the agent. What it is to start comes as JSON on standard input, so that no variable of the
+command changes this interpreter. What happens is told on the descriptor named in the first argument, one JSON list a
+line: ``["failed", errno, words, file]``, ``["ended", exit code]``, and at the end ``["clean"]`` or ``["left"]``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+PR_SET_CHILD_SUBREAPER = 36
+REQUEST_MOST = 64 * 1024 * 1024  # bytes: the kernel takes far less as arguments and variables
+KILL_WITHIN = 3.0  # seconds in which what forks without end is killed again and again
+
+
+def adopt_orphans(*, on: bool) -> None:
+    """Become the parent of all orphans below this process, or stop that; without such a call nothing happens."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
+
+
+def children() -> set[int]:
+    """Return the direct children of this process."""
+    own = os.getpid()
+    try:
+        found: set[int] = set()
+        for thread in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{thread}/children", "rb") as file:
+                found.update(map(int, file.read().split()))
+    except (OSError, ValueError):  # the kernel was built without it, or a thread has just ended
+        return {pid for pid, (_, parent, _) in processes().items() if parent == own}
+    return found
+
+
+def processes() -> dict[int, tuple[str, int, int]]:
+    """Return the state, parent and process group of every process."""
+    found: dict[int, tuple[str, int, int]] = {}
+    with suppress(OSError):
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError, ValueError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
+                words = file.read().rpartition(b")")[2].split()
+                found[int(name)] = (words[0].decode(), int(words[1]), int(words[2]))
+    return found
+
+
+def descendants(spared: frozenset[int] = frozenset()) -> dict[int, int]:
+    """Return the living descendants of this process, without those of ``spared``, and their process groups."""
+    every = processes()
+    below: dict[int, list[int]] = {}
+    for pid, (_, parent, _) in every.items():
+        below.setdefault(parent, []).append(pid)
+    found: dict[int, int] = {}
+    level = [os.getpid()]
+    while level:
+        level = [child for pid in level for child in below.get(pid, ()) if child not in spared]
+        found.update({pid: every[pid][2] for pid in level if every[pid][0] not in "ZX"})
+    return found
+
+
+def send(word: int, spared: frozenset[int] = frozenset()) -> bool:
+    """Send a signal to all descendants and their process groups; return whether there were any.
+
+    A signal to a group also reaches what one of its members has just forked.
+    """
+    found, own = descendants(spared), os.getpgrp()
+    for group in set(found.values()) - {own, 0, 1}:
+        with suppress(OSError):
+            os.killpg(group, word)
+    for pid in found:
+        with suppress(OSError):
+            os.kill(pid, word)
+    return bool(found)
+
+
+def reap(spared: frozenset[int] = frozenset()) -> None:
+    """Take leave of children that have ended."""
+    for pid in children() - spared:
+        with suppress(OSError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def kill_all(spared: frozenset[int] = frozenset(), within: float = KILL_WITHIN) -> bool:
+    """Kill all descendants until there are none; return false where some are left, as of another user.
+
+    Orphans become direct children, which are looked up quickly: so what forks and ends all the time is overtaken.
+    """
+    end = time.monotonic() + within
+    while send(signal.SIGKILL, spared):
+        for _ in range(50):
+            for pid in children() - spared:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            reap(spared)
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.001)
+    reap(spared)
+    return True
+
+
+class Supervisor:
+    """The command, the agent's end of the line, and what is told there."""
+
+    def __init__(self, line: int) -> None:
+        self._line = line
+        self._wake, awake = os.pipe()
+        for each in (self._wake, awake):
+            os.set_blocking(each, False)
+        signal.set_wakeup_fd(awake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+        self._ended = False
+
+    def tell(self, *words: Any) -> None:
+        """Tell the agent, if it is still there."""
+        with suppress(OSError):
+            os.write(self._line, json.dumps(words).encode() + b"\n")
+
+    def start(self, request: dict[str, Any]) -> bool:
+        """Start the command; tell why where that fails."""
+        try:
+            process = subprocess.Popen(
+                request["arguments"],
+                cwd=request["directory"],
+                env=request["variables"],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            number = getattr(error, "errno", None) or 0
+            words = getattr(error, "strerror", None) or str(error)
+            self.tell("failed", number, words, getattr(error, "filename", None))
+            return False
+        self._process, self._pid = process, process.pid  # kept, or its destructor would take leave of the command
+        return True
+
+    def watch(self, grace: float) -> None:
+        """Wait for the command's end or the agent's, then end everything that is left."""
+        while not self._ended and not self._heard_the_end(None):
+            self._collect()
+        self._collect()
+        until = time.monotonic() + (0.0 if self._ended else grace)
+        send(signal.SIGTERM)
+        while not self._ended and (left := until - time.monotonic()) > 0:
+            select.select([self._wake], [], [], left)
+            self._collect()
+
+    def _heard_the_end(self, timeout: float | None) -> bool:
+        """Wait for something to happen; return whether the agent has closed its end."""
+        ready, _, _ = select.select([0, self._wake], [], [], timeout)
+        return 0 in ready and not os.read(0, 1)
+
+    def _collect(self) -> None:
+        """Take leave of all processes that have ended; the command's exit code is told."""
+        with suppress(OSError):
+            while os.read(self._wake, 4096):
+                pass
+        with suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                if found[0] == self._pid:
+                    self._ended = True
+                    self.tell("ended", os.waitstatus_to_exitcode(found[1]))
+
+
+def _request() -> dict[str, Any]:
+    """Read what is to be started: a line with its length, and the JSON."""
+    length = b""
+    while not length.endswith(b"\n"):
+        piece = os.read(0, 1)
+        if not piece:
+            raise EOFError
+        length += piece
+    text = bytearray()
+    while len(text) < min(int(length), REQUEST_MOST):
+        piece = os.read(0, int(length) - len(text))
+        if not piece:
+            raise EOFError
+        text += piece
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def main() -> None:
+    """Do what the agent asks; it hears of everything on the line."""
+    line = int(sys.argv[1])
+    os.set_inheritable(line, False)
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, lambda *_: None)  # the agent says when; unlike SIG_IGN, the command does not inherit it
+    adopt_orphans(on=True)
+    try:
+        request = _request()
+    except EOFError:
+        return
+    supervisor = Supervisor(line)
+    started = supervisor.start(request)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for output in (1, 2):
+        os.dup2(nothing, output)  # the output ends when the last process of the command has ended
+    if started:
+        supervisor.watch(request["grace"])
+    supervisor.tell("clean" if kill_all() else "left")
+
+
+if __name__ == "__main__":
+    main()
