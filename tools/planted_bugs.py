@@ -1250,8 +1250,8 @@ BUGS = (
     Bug(
         "an error repeats what looks like a token",
         "agent/cli/main.py",
-        "        return hidden(said, pasted)\n",
-        "        return said\n",
+        "        return hidden(safe(text), pasted)\n",
+        "        return safe(text)\n",
         suite=("tests/cli/test_pasted_tokens.py",),
     ),
     Bug(

@@ -57,7 +57,7 @@ _shtab_upsun_agent_setup_commands() {
 _shtab_upsun_agent_ssh_commands() {
   local _commands=(
     env:'Print exports for `eval "$(upsun-agent ssh env)"`: GIT_SSH_COMMAND, GIT_SSH_VARIANT, RSYNC_RSH.'
-    exec:'Run ssh, scp, sftp, git or rsync (or a script that calls git or rsync) with the certificate. The API token is not passed on to it.'
+    exec:'Run ssh, scp, sftp, git or rsync (or a script that calls git or rsync) with the certificate. It gets no variable that holds the API token.'
     load:'Have a certificate that holds for two minutes at least: the one at hand, or a new one (about an hour). The key is replaced every day. Where HOME is writable, ~/.ssh/config takes our configuration in.'
   )
   _describe 'upsun-agent ssh commands' _commands

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agent.simulator.simulator import Simulator
 
 PREFIX = "/_simulator/"
-SECRET = "Simulator-Secret"  # the header that holds the secret of this start  # noqa: S105  its name
+SECRET = "Simulator-Secret"  # the header that holds the secret of this start  # noqa: S105  its name  # nosec B105
 ACTS = (
     "start-activity",
     "finish-activity",
