@@ -27,6 +27,7 @@ from agent.standing import Standing, token_in, token_of
 
 if TYPE_CHECKING:
     from agent.upsun.client import Client
+    from agent.upsun.endpoints import Endpoints
 
 TONES: dict[str, Tone] = {"ok": "good", "warn": "odd", "fail": "bad"}
 BACKUPS_KNOWN = 1000  # requests and steps looked through for backups: no project keeps as many
@@ -144,6 +145,11 @@ def _api(context: Context) -> Iterator[Finding]:
     variable = context.token_variable
     context.redaction.hide(context.environ.get(variable))
     try:
+        _ = context.endpoints
+    except AgentError as error:  # told without a token too
+        yield Finding("reachability", "fail", str(error), error.remedy, error.exit_code)
+        return
+    try:
         with here(context):
             token = token_in(context.environ, variable)
         token_of(context.environ, variable)
@@ -161,9 +167,22 @@ def _api(context: Context) -> Iterator[Finding]:
             remedy = error.remedy or "see status.upsun.com; the app's firewall has to let api.upsun.com through"
             yield Finding(name, "fail", str(error), remedy, error.exit_code)
             return
-        yield Finding("reachability", "ok", "the API and the authentication service answer")
+        yield _reached(context.endpoints)
         yield Finding("token", "ok", f"{variable} is good: {standing.user.email or standing.user.id}")
         yield from _platform(context, client, standing)
+
+
+def _reached(endpoints: Endpoints) -> Finding:
+    """Return the finding for services that answer; addresses that are not the platform's are named."""
+    text, named = "the API and the authentication service answer", " and ".join(endpoints.foreign)
+    if not named:
+        return Finding("reachability", "ok", text)
+    if endpoints.is_local:
+        return Finding("reachability", "ok", f"{text} at {named} on this machine, not at the platform's addresses")
+    plain = ", without TLS" if "http://" in named else ""
+    remedy = "where that is not meant, unset UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL, and leave out api-hosts"
+    text = f"{text}, but the token goes to {named}, which is not the platform's{plain}"
+    return Finding("reachability", "warn", text, remedy)
 
 
 def _platform(context: Context, client: Client, standing: Standing) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from agent.notify.herald import Herald
     from agent.upsun.bearer_cache import BearerCache
     from agent.upsun.client import Client
+    from agent.upsun.endpoints import Endpoints
 
 #: Where the official CLIs look for an API token (docs:administration/cli/api-tokens).
 TOKEN_VARIABLES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
@@ -192,16 +193,28 @@ class Context:
         except ConfigInvalid:
             return str(defaults()["token-variable"])
 
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where token and bearer go; raises SettingsInvalid where only a variable says that they may go there."""
+        from agent.upsun.endpoints import Endpoints  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+        def hosts() -> tuple[str, ...]:
+            try:
+                return self.job_file.api_hosts
+            except ConfigInvalid:
+                return ()
+
+        return Endpoints.of(self.environ, self.options.api_url, self.options.auth_url, hosts)
+
     def client(self, token: str | None = None, source: str | None = None) -> Client:
         """The API, with the token of the variable, or another one from the ``source`` named in messages."""
         from agent.upsun.client import Client  # noqa: PLC0415  late: httpx costs nine interpreter starts
-        from agent.upsun.endpoints import Endpoints  # noqa: PLC0415  same
         from agent.upsun.transport import Transport  # noqa: PLC0415  same
 
         variable = self.token_variable
         used = self.environ.get(variable) if token is None else token
         self.redaction.hide(used)
-        endpoints = Endpoints.of(self.environ, self.options.api_url, self.options.auth_url)
+        endpoints = self.endpoints
         return Client(
             Transport(f"upsun-agent/{__version__}"),
             endpoints,

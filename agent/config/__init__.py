@@ -86,6 +86,8 @@ class JobFile:
     notify: Notify | None = None
     #: What is published, where, and how much of it.
     report: Mapping[str, Any] = field(default_factory=dict)
+    #: Hosts other than the platform's that may get the token.
+    api_hosts: tuple[str, ...] = ()
 
     def job(self, name: str) -> Job:
         """The job of that name; raises ConfigInvalid where there is none."""
@@ -186,6 +188,7 @@ def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
         log_file=agent["log-file"],
         notify=notify,
         report=read["report"],
+        api_hosts=tuple(agent["api-hosts"]),
     )
 
 

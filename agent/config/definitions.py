@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.config.shapes import Boolean, Choice, Duration, Either, Field, ListOf, MapOf, Number, Table, Text
-from agent.config.where import PAGE, SECRET_VARIABLE, STATE, VARIABLE
+from agent.config.where import API_HOSTS, PAGE, SECRET_VARIABLE, STATE, VARIABLE
 from agent.engine.windows import DAYS, dates_fault
 from agent.limits import COMMAND_MOST, EXPRESSION_MOST, ID_MOST, PAGE_MOST, REPORT_DAYS, REPORT_DAYS_MOST
 from agent.names import id_fault, name_fault, place_fault
@@ -347,6 +347,9 @@ AGENT = Table(
             "A writable directory on a persistent mount; or relationship:NAME, the project's PostgreSQL or MariaDB.",
         ),
         "token-variable": Field(SECRET_VARIABLE, "The variable that holds the API token.", "UPSUN_CLI_TOKEN"),
+        "api-hosts": Field(
+            API_HOSTS, "Hosts that may get the token besides the platform's; http:// allows no TLS.", ()
+        ),
         "keep-bearers": Field(
             Boolean(), "Keep the bearer between ticks, encrypted with a key derived from the API token.", False
         ),

@@ -1,11 +1,11 @@
-"""What the job file names: places of the state, by directory or by what leads to a database, pages, and variables."""
+"""What the job file names: places of the state (a directory or what leads to a database), pages, hosts, variables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from agent.config.shapes import Path, Problem, Text
+from agent.config.shapes import ListOf, Path, Problem, Text
 from agent.names import page_fault, variable_fault
 from agent.places import URL_VARIABLE
 
@@ -47,3 +47,13 @@ STATE = StatePlace(
     1000,
 )
 PAGE = Text(r"https?://[^\s@]+", "an address without user or password", 2000, page_fault)
+
+#: A host that may get the token: its name or address, with a port or not, and http:// where it needs no TLS.
+API_HOST = Text(
+    r"(?:https?://)?(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+    r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?",
+    "a host, such as api.example.com",
+    300,
+    remedy="write it without a path",
+)
+API_HOSTS = ListOf(API_HOST, most=10)

@@ -182,6 +182,20 @@ def is_host(host: str, url: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether the host is this machine, so that nothing goes over a network."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    from ipaddress import IPv6Address, ip_address  # noqa: PLC0415  late: only tests and simulators have such addresses
+
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address.is_loopback or (mapped is not None and mapped.is_loopback)
+
+
 def _excepts(entry: str, scheme: str, host: str, port: int) -> bool:
     """Return whether an entry of NO_PROXY is about the host: a name, an address, a network, each with a port or not.
 

@@ -292,11 +292,11 @@ def test_links_of_every_form_are_followed_at_an_address_with_a_path(
     ("environ", "options", "found"),
     [
         ({}, (None, None), (API, AUTH)),
-        ({"UPSUN_CLI_API_URL": "https://a"}, (None, None), ("https://a", AUTH)),
-        ({"UPSUN_CLI_AUTH_URL": "https://b/"}, (None, None), (API, "https://b")),
+        ({"UPSUN_CLI_API_URL": "https://api.platform.sh"}, (None, None), ("https://api.platform.sh", AUTH)),
+        ({"UPSUN_CLI_AUTH_URL": "https://auth.api.platform.sh/"}, (None, None), (API, "https://auth.api.platform.sh")),
         ({"UPSUN_CLI_API_URL": "https://a"}, ("https://c", "https://d"), ("https://c", "https://d")),
         ({"UPSUN_CLI_API_URL": ""}, (None, None), (API, AUTH)),
-        ({"UPSUN_CLI_API_URL": "HTTPS://a/api/"}, (None, None), ("https://a/api", AUTH)),
+        ({"UPSUN_CLI_API_URL": "HTTPS://api.Upsun.com./api/"}, (None, None), ("https://api.Upsun.com./api", AUTH)),
         ({"UPSUN_CLI_API_URL": "HTTP://127.0.0.1:1"}, (None, None), ("http://127.0.0.1:1", AUTH)),
     ],
 )
@@ -358,7 +358,74 @@ def test_a_token_goes_to_another_machine_without_tls_only_where_that_is_asked_fo
             Endpoints.of(environ)
         assert "UPSUN_AGENT_ALLOW_HTTP=1" in caught.value.remedy
         assert caught.value.exit_code == 78
-        assert Endpoints.of({**environ, "UPSUN_AGENT_ALLOW_HTTP": "1"})
+        with pytest.raises(SettingsInvalid):
+            Endpoints.of({**environ, "UPSUN_AGENT_ALLOW_HTTP": "1"})
+        named = caught.value.remedy.partition('["')[2].partition('"]')[0]
+        assert named.startswith("http://")
+        assert Endpoints.of(environ, hosts=[named].copy)
+        with pytest.raises(SettingsInvalid):
+            Endpoints.of(environ, hosts=[named.removeprefix("http://")].copy)
+    with pytest.raises(SettingsInvalid):
+        Endpoints.of({}, address)
+    assert Endpoints.of({"UPSUN_AGENT_ALLOW_HTTP": "1"}, address)
+
+
+FOREIGN = [
+    "https://evil.example",
+    "https://api.upsun.com.evil.example",
+    "https://evil-api.upsun.com",
+    "https://main-abc.eu.platform.sh",
+    "https://x.upsun.com",
+    "https://upsun.com",
+    "https://\u0430pi.upsun.com",
+    "https://api.upsun.com:443.evil.example",
+    "https://10.0.0.1",
+    "https://[fd00::1]:8443",
+]
+
+
+@pytest.mark.parametrize("address", FOREIGN)
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_variable_alone_sends_the_token_to_no_host_but_the_platforms(address: str, number: int) -> None:
+    environ = {("UPSUN_CLI_API_URL", "UPSUN_CLI_AUTH_URL")[number]: address, "UPSUN_AGENT_ALLOW_HTTP": "1"}
+    with pytest.raises(ConfigInvalid) as caught:
+        Endpoints.of(environ, hosts=lambda: ["other.example"])
+    assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize(
+    ("entry", "address", "allowed"),
+    [
+        ("api.example.com", "https://api.example.com", True),
+        ("api.example.com", "https://API.example.com.:8443/x", True),
+        ("https://api.example.com", "https://api.example.com", True),
+        ("api.example.com:8443", "https://api.example.com:8443", True),
+        ("api.example.com:443", "https://api.example.com", True),
+        ("http://api.example.com", "https://api.example.com", True),
+        ("[fd00::1]", "https://[fd00::1]:1", True),
+        ("api.example.com:8443", "https://api.example.com", False),
+        ("api.example.com", "http://api.example.com", False),
+        ("example.com", "https://api.example.com", False),
+        ("api.example.com", "https://api.example.com.evil.example", False),
+        ("https://api.example.com", "http://api.example.com", False),
+    ],
+)
+def test_the_job_file_names_hosts_that_a_variable_may_name(entry: str, address: str, *, allowed: bool) -> None:
+    environ = {"UPSUN_CLI_API_URL": address}
+    if allowed:
+        assert Endpoints.of(environ, hosts=lambda: [entry]).foreign == [address.removesuffix("/x")]
+        return
+    with pytest.raises(SettingsInvalid):
+        Endpoints.of(environ, hosts=lambda: [entry])
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_the_address_of_this_machine_is_not_asked_through_a_proxy_elsewhere(name: str) -> None:
+    environ = {"UPSUN_CLI_API_URL": "http://127.0.0.1:8080", name: "http://proxy.example:3128"}
+    with pytest.raises(SettingsInvalid, match=name):
+        Endpoints.of(environ)
+    assert Endpoints.of({**environ, "NO_PROXY": "127.0.0.1"})
+    assert Endpoints.of({**environ, name: "http://127.0.0.1:3128"})
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from wire import Misbehaving, answer
 
 ROOT = Path(__file__).parent.parent.parent
 NOWHERE = "http://127.0.0.1:1"
@@ -23,10 +25,10 @@ PLACE = {
 COMMANDS = ("token check", "token list", "check --phase runtime", "tick", "ssh load --no-include")
 
 
-def said(command: str, tmp_path: Path, **variables: str) -> tuple[int, str]:
-    """The exit code of a command and everything that it wrote."""
+def said(command: str, tmp_path: Path, *, more: str = "", **variables: str) -> tuple[int, str]:
+    """The exit code of a command and everything that it wrote; ``more`` stands in the job file under [agent]."""
     config = tmp_path / "agent.toml"
-    config.write_text(JOBS.format(tmp_path / "state"))
+    config.write_text(JOBS.format(tmp_path / "state").replace("[jobs.nightly]\n", f"{more}\n[jobs.nightly]\n"))
     words = command.split()
     place = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), **PLACE, **variables}
     done = subprocess.run(
@@ -53,6 +55,8 @@ def said(command: str, tmp_path: Path, **variables: str) -> tuple[int, str]:
         ("https_proxy", "tcp://127.0.0.1:9"),
         ("UPSUN_CLI_API_URL", "http://api.example.invalid"),
         ("UPSUN_CLI_AUTH_URL", "https://auth.example.invalid/?x=1"),
+        ("UPSUN_CLI_API_URL", "https://api.example.invalid"),
+        ("UPSUN_CLI_AUTH_URL", "https://auth.example.invalid"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_by_every_command(
@@ -62,6 +66,21 @@ def test_a_setting_that_cannot_be_used_is_named_by_every_command(
     assert code == 78, text
     assert variable in text
     assert "status.upsun.com" not in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_foreign_host_hears_nothing_until_the_job_file_names_it(
+    tmp_path: Path, misbehaving: Callable[..., Misbehaving], command: str
+) -> None:
+    proxy = misbehaving(lambda connection, _: connection.sendall(answer("403 Forbidden", b"no")))
+    foreign = {"UPSUN_CLI_API_URL": "https://api.example.invalid", "UPSUN_CLI_AUTH_URL": "https://auth.example.invalid"}
+    foreign |= {"HTTPS_PROXY": proxy.url, "UPSUN_AGENT_ALLOW_HTTP": "1"}
+    assert said(command, tmp_path, **foreign)[0] == 78
+    assert proxy.connections == 0
+    hosts = 'api-hosts = ["api.example.invalid", "auth.example.invalid"]'
+    code, text = said(command, tmp_path, **foreign, more=hosts)
+    assert (code == 78, proxy.connections > 0) == (False, True), text
+    assert all(b"example.invalid:443" in each for each in proxy.heard)
 
 
 @pytest.mark.parametrize("command", ["token check", "check --phase runtime", "tick"])
