@@ -8,6 +8,7 @@ import re
 import socketserver
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +19,12 @@ from urllib.parse import quote, unquote
 
 import pytest
 from agent_process import TOKEN, Result
-from cli_app import App
+from cli_app import IDENTITY, App
 from pseudo_terminal import on_terminal
 
+from agent.engine.events import RunClosed, RunOpened, StepFailed, Warned
+from agent.engine.job import Job, StepPlan
+from agent.journal.sqlite import SqliteJournal
 from agent.simulator import Simulator
 
 PASSWORD, API_KEY = "canary-Database+pass/4711", "canary9akey8nested7"
@@ -408,3 +412,36 @@ def test_on_a_terminal_nothing_foreign_changes_colours_or_hides_text(app: App, m
     assert b"\x1b" not in line[line.index(b"marked") : line.index(b" end")]
     for each in (b"\x1b[8m", b"\x1b[7m", b"\x1b]", "\x9b".encode(), "\u202e".encode()):
         assert each not in shown
+
+
+@pytest.mark.parametrize("first", range(4))
+@pytest.mark.holds_secret("file */journal.sqlite", reason="an older version kept it there")
+def test_a_journal_of_an_older_version_that_holds_secrets_is_shown_without_them(app: App, first: int) -> None:
+    spells = list(SPELLINGS.values())[first::4]
+    text = " ".join(spell(secret) for spell in spells for secret in SECRETS.values())
+    app.write_jobs(CHANNEL.replace("DIRECTORY", str(app.directory)))
+    now = datetime.now(UTC)
+    about: dict[str, Any] = {"at": now, "step": 0}
+    snapshot = Job("nightly", (StepPlan("backup"),)).to_json()
+    run = RunOpened(
+        at=now, run="nightly@old", environment="main", slot=app.slot, due_at=app.due, trigger="schedule", job=snapshot
+    )
+    said = [
+        Warned(at=now, message=text),
+        StepFailed(**about, failure="backup-failed", message=text, remedy=text),
+        RunClosed(
+            at=now, outcome="failed", failure="backup-failed", message=text, remedy=text, detail={"said": [text]}
+        ),
+    ]
+    app.state.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agent.journal.codec.cleaned", lambda event: event)
+        journal = SqliteJournal(str(app.state), IDENTITY)
+        journal.open_run(run, said)
+        journal.close()
+    with receiver() as (address, _):
+        for arguments in COMMANDS:
+            check(app.call(*arguments, **variables(address)))
+            check(app.call(*arguments, "--json", **variables(address)))
+        for form in ("--html", "--prometheus"):
+            check(app.call("report", form, "-", **variables(address)))
