@@ -28,7 +28,8 @@ test: $(VENV)/.ready ## pass the linters and the tests
 
 soak: $(VENV)/.ready ## the long tests: the whole crash matrix, all zones, long seasons (more than an hour)
 	@UPSUN_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/soak tests/fuzz \
-		tests/crash/test_outbox_crashes.py tests/journal/test_broken_connections.py
+		tests/crash tests/ssh/test_paths.py tests/faults/test_misleading_lists.py \
+		$$($(BIN)/python -m tests.thinning)
 	@$(BIN)/python -m tools.crash_matrix --pairs 500 --write
 	@$(BIN)/python -m tools.crash_matrix --play flagship --pairs 500 --write
 

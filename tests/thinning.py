@@ -7,10 +7,26 @@ the first case and one in so many of the rest, always the same ones; ``UPSUN_SOA
 from __future__ import annotations
 
 import os
+import sys
 from zlib import crc32
 
 #: By file: one case in so many is run.
-ONE_IN: dict[str, int] = {}
+ONE_IN: dict[str, int] = {
+    "tests/cli/test_foreign_text.py": 3,
+    "tests/cli/test_full_pipes.py": 3,
+    "tests/faults/test_one_look.py": 2,
+    "tests/fuzz/test_endless_answers.py": 2,
+    "tests/hooks/test_install_attacks.py": 4,
+    "tests/hooks/test_target.py": 3,
+    "tests/init/test_git.py": 2,
+    "tests/journal/test_broken_connections.py": 3,
+    "tests/journal/test_foreign_rows.py": 2,
+    "tests/journal/test_hostile_servers.py": 4,
+    "tests/journal/test_quiet_drivers.py": 2,
+    "tests/tick/test_foreign_processes.py": 2,
+    "tests/tick/test_foreign_runs.py": 2,
+    "tests/tick/test_strange_files.py": 3,
+}
 #: Files whose few tests take longest: a worker that begins with one of these last would keep the others waiting.
 FIRST: tuple[str, ...] = (
     "tests/hooks/test_roots.py",
@@ -54,3 +70,7 @@ def rank(node: str) -> int:
     """Return where the test's file stands in the order: those that take longest come first."""
     file = node.partition("::")[0]
     return FIRST.index(file) if file in FIRST else len(FIRST)
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join(ONE_IN) + "\n")

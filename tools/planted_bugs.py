@@ -1123,7 +1123,7 @@ BUGS = (
         "agent/surroundings.py",
         "    if depth > DEPTH_MOST:\n",
         "    if depth > 1:\n",
-        suite=("tests/logs/test_surroundings.py",),
+        suite=("tests/logs/test_secrets_of_surroundings.py",),
     ),
     Bug(
         "a foreign colour is written as one of ours",

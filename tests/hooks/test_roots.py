@@ -175,10 +175,12 @@ def test_a_whole_night_runs_within_64_mib(built: Built, place: Path) -> None:
         for _ in range(40):
             code, _ = tick(container, variables)
             shown = container.start(f"exec .upsun-agent/bin/upsun-agent show {JOB} --json", variables)
-            assert shown.returncode in {0, 1, 75}, shown.stdout + shown.stderr  # 75: its minute has not come yet
+            assert shown.returncode in {0, 1, 75}, shown.stdout + shown.stderr
             outcome = json.loads(shown.stdout).get("outcome")
             if outcome:
                 break
+            if shown.returncode == 75:  # the minute was over before the first tick: let it be another one
+                due_now(container)
             time.sleep(0.6)
         assert (outcome, code) == ("succeeded", 0)
         assert tick(container, variables)[0] == 0
@@ -295,9 +297,12 @@ def test_a_state_in_a_database_is_worked_with_within_64_mib(place: Path, minor: 
         outcome = None
         for _ in range(40):
             assert tick(container, surroundings)[0] == 0
-            outcome = json.loads(container.start(f"{agent} show {JOB} --json", surroundings).stdout).get("outcome")
+            shown = container.start(f"{agent} show {JOB} --json", surroundings)
+            outcome = json.loads(shown.stdout).get("outcome")
             if outcome:
                 break
+            if shown.returncode == 75:  # as above
+                due_now(container)
             time.sleep(0.6)
         assert outcome == "succeeded"
         said = container.start(f"{agent} check --json", surroundings)
