@@ -127,7 +127,7 @@ def test_an_older_page_stays_whole_where_a_new_one_fails(tmp_path: Path, monkeyp
     night = Night(tmp_path, setting(tmp_path / "r"))
     night.tick()
     before = (tmp_path / "r" / "index.html").read_text()
-    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr("os.replace", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     for _ in range(3):
         night.tick()
     assert (tmp_path / "r" / "index.html").read_text() == before
