@@ -171,8 +171,9 @@ def test_tools_that_start_daemons_do_not_get_out_either(tmp_path: Path) -> None:
 
 #: Each process lives until it has made the next one, in a session of its own.
 CHAIN = """
-import os
-while True:
+import os, time
+end = time.monotonic() + 60
+while time.monotonic() < end:
     if os.fork():
         os._exit(0)
     if SESSIONS:
@@ -265,4 +266,5 @@ def _assert_gone(pid: int) -> None:
         if state == "Z":
             return
         time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)  # nothing of a test that fails stays
     raise AssertionError(f"process {pid} is still there")
