@@ -1325,6 +1325,13 @@ BUGS = (
         suite=("tests/tick/test_process.py::test_a_daemon_does_not_outlive_an_agent_that_is_killed",),
     ),
     Bug(
+        "what forks and ends all the time outlives its step",
+        "agent/supervisor.py",
+        "    while are_left(spared):\n",
+        "    while descendants(spared):\n",
+        suite=("tests/tick/test_process.py::test_what_forks_and_ends_without_end_is_overtaken",),
+    ),
+    Bug(
         "every host below the platform's domains gets the token",
         "agent/upsun/endpoints.py",
         "_host(parts) in PLATFORM)) or is_loopback",
