@@ -24,6 +24,7 @@ from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
 REQUEST_MOST = 64 * 1024 * 1024  # bytes: the kernel takes far less as arguments and variables
+BUSY_ROUNDS = 2000  # without a rest: some tenths of a second
 KILL_WITHIN = 3.0  # seconds in which what forks without end is killed again and again
 
 
@@ -86,29 +87,45 @@ def send(word: int, spared: frozenset[int] = frozenset()) -> bool:
     return bool(found)
 
 
-def reap(spared: frozenset[int] = frozenset()) -> None:
-    """Take leave of children that have ended."""
-    for pid in children() - spared:
-        with suppress(OSError):
-            os.waitpid(pid, os.WNOHANG)
+def are_left(spared: frozenset[int] = frozenset()) -> bool:
+    """Take leave of children that have ended; return whether there are others.
+
+    A list of processes misses what is made while it is read. The kernel's word on children does not: an orphan becomes
+    one of them at the moment in which its parent ends.
+    """
+    if spared:
+        for pid in children() - spared:
+            with suppress(OSError):
+                os.waitpid(pid, os.WNOHANG)
+        return bool(children() - spared)
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def kill_all(spared: frozenset[int] = frozenset(), within: float = KILL_WITHIN) -> bool:
     """Kill all descendants until there are none; return false where some are left, as of another user.
 
-    Orphans become direct children, which are looked up quickly: so what forks and ends all the time is overtaken.
+    Orphans are direct children, and these are looked up quickly, with their groups: so what forks and ends all the time
+    is overtaken.
     """
-    end = time.monotonic() + within
-    while send(signal.SIGKILL, spared):
-        for _ in range(50):
-            for pid in children() - spared:
-                with suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-            reap(spared)
+    end, own, rounds = time.monotonic() + within, os.getpgrp(), 0
+    send(signal.SIGKILL, spared)
+    while are_left(spared):
+        for pid in children() - spared:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                group = os.getpgid(pid)
+                if group not in {own, 0, 1}:
+                    os.killpg(group, signal.SIGKILL)
+        rounds += 1
         if time.monotonic() >= end:
             return False
-        time.sleep(0.001)
-    reap(spared)
+        if rounds > BUSY_ROUNDS:
+            time.sleep(0.001)
     return True
 
 

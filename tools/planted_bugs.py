@@ -1289,6 +1289,55 @@ BUGS = (
         '    if "\\n" not in text:\n',
         suite=("tests/init/test_suggested_commands.py",),
     ),
+    Bug(
+        "bytes after a gzip member are read on and kept",
+        "agent/upsun/unpack.py",
+        "MAGIC[: len(packed)]):\n                    return\n",
+        "MAGIC[: len(packed)]):\n                    unpacking.decompress(packed)\n                    break\n",
+        suite=("tests/fuzz/test_endless_answers.py::test_bytes_after_a_gzip_member_leave_the_answer_whole",),
+    ),
+    Bug(
+        "what comes before the head of an answer is not counted",
+        "agent/upsun/meter.py",
+        "        self._meter.count(len(data))\n",
+        "",
+        suite=("tests/fuzz/test_endless_answers.py",),
+    ),
+    Bug(
+        "the simulator answers under any host name",
+        "agent/simulator/guard.py",
+        "    return name.lower() in {_shown(each, port) for each in HERE}\n",
+        '    return name.lower() in {_shown(each, port) for each in HERE} or name.endswith(f":{port}")\n',
+        suite=("tests/simulator/test_simulator_guard.py",),
+    ),
+    Bug(
+        "a part of the secret is enough to control the simulator",
+        "agent/simulator/control.py",
+        "    if not hmac.compare_digest(given, simulator.control_secret.encode()):\n",
+        "    if not simulator.control_secret.encode().startswith(given):\n",
+        suite=("tests/simulator/test_simulator_guard.py",),
+    ),
+    Bug(
+        "a daemon in a session of its own outlives its step",
+        "agent/supervisor.py",
+        "    adopt_orphans(on=True)\n    try:\n        request",
+        "    try:\n        request",
+        suite=("tests/tick/test_process.py::test_a_daemon_does_not_outlive_an_agent_that_is_killed",),
+    ),
+    Bug(
+        "what forks and ends all the time outlives its step",
+        "agent/supervisor.py",
+        "    while are_left(spared):\n",
+        "    while descendants(spared):\n",
+        suite=("tests/tick/test_process.py::test_what_forks_and_ends_without_end_is_overtaken",),
+    ),
+    Bug(
+        "every host below the platform's domains gets the token",
+        "agent/upsun/endpoints.py",
+        "_host(parts) in PLATFORM)) or is_loopback",
+        "_host(parts).endswith(OF_THE_PLATFORM))) or is_loopback",
+        suite=("tests/upsun/test_client.py",),
+    ),
 )
 
 

@@ -135,7 +135,7 @@ def test_an_answer_without_end_costs_bounded_memory_and_cpu(name: str, way: str)
     assert "no whole answer within" not in said, "it ends because of what came, before its time is over"
 
 
-def test_bytes_after_a_gzip_member_leave_the_answer_whole_and_are_not_taken_for_the_next_one() -> None:
+def test_bytes_after_a_gzip_member_leave_the_answer_whole() -> None:
     with served(GZIP + b"\r\n" + PACKED, b"x" * BLOCK) as url:
         assert read(url, "send")[0] == "200, 2 bytes, whole"
 
