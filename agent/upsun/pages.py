@@ -39,24 +39,57 @@ _ALIASES = {
 }
 #: What Python calls encodings too, and no page is written in.
 _ODD = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"})
+#: Marks on one letter that count: the bound of Unicode's Stream-Safe Text Format (UAX 15). Languages have a few.
+MARKS_MOST = 30
+_MAYBE_MARKS = re.compile(f"[\u0300-\U0010ffff]{{{MARKS_MOST + 1},}}")  # all marks are in that range
+#: Marks made of two, which ``unicodedata.combining`` takes for letters.
+_DOUBLE_MARKS = frozenset("\u0f73\u0f75\u0f81")
+_SEPARATOR = "\u034f"  # what Unicode puts between the marks that are too many
 
 
 def missing(reply: Reply, text: str) -> str | None:
     """Return None where the page holds the text, else why it cannot be known; an empty reason: it does not hold it."""
     if text.encode() in reply.body:
         return None
-    wanted, unknown = unicodedata.normalize("NFC", text), ""
-    for label in _labels(reply):
+    wanted, unknown = composed(text), ""
+    for label in dict.fromkeys(_labels(reply)):
         name = _known(label)
         if name is None:
             unknown = f"it declares the charset {normal(label)!r}, which is not known"
             continue
         for each in (name, _WIDER.get(name)):
-            if each is not None and wanted in unicodedata.normalize("NFC", reply.body.decode(each, "replace")):
+            if each is not None and wanted in composed(reply.body.decode(each, "replace")):
                 return None
     if not reply.whole:
         return reply.fault or f"only its first {BODY_MOST_BYTES} bytes were read"
     return unknown
+
+
+def composed(text: str) -> str:
+    """Return the text in NFC, with more than ``MARKS_MOST`` marks on one letter set apart.
+
+    Marks are sorted in time that grows with the square of how many there are, in C, where no deadline interrupts it.
+    """
+    return unicodedata.normalize("NFC", _MAYBE_MARKS.sub(_set_apart, text))
+
+
+def is_mark(char: str) -> bool:
+    """Return whether a character goes onto the letter before it, and may change places with its neighbours."""
+    return unicodedata.combining(char) != 0 or char in _DOUBLE_MARKS
+
+
+def _set_apart(found: re.Match[str]) -> str:
+    """Return the characters with a separator wherever ``MARKS_MOST`` marks follow each other."""
+    text, parts, begun, marks = found[0], [], 0, 0
+    for place, char in enumerate(text):
+        if not is_mark(char):
+            marks = 0
+        elif marks < MARKS_MOST:
+            marks += 1
+        else:
+            parts.append(text[begun:place])
+            begun, marks = place, 1
+    return _SEPARATOR.join([*parts, text[begun:]]) if parts else text
 
 
 def _labels(reply: Reply) -> Iterator[str]:
