@@ -9,6 +9,7 @@ from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from typing import BinaryIO
 
 from agent.config.notices import Channel
 from agent.notify.door import Door, Unusable
@@ -18,6 +19,7 @@ from agent.upsun.transport import NoAnswer, bounded
 
 HOST = "PLATFORM_SMTP_HOST"
 PORT, PORT_MOST = 25, 65535
+ANSWERS_MOST_BYTES = 256 * 1024  # of all answers about one mail
 #: Answers of a relay that say: not this mail, ever (RFC 5321, 4.2.1).
 PERMANENT = range(500, 600)
 
@@ -79,7 +81,7 @@ def _hand_over(
     mail: EmailMessage, sender: str, to: tuple[str, ...], place: tuple[str, int], seconds: float
 ) -> Mapping[str, tuple[int, bytes]]:
     """Return whom the relay refused, and its answers; the mail is handed over once the relay has taken its text."""
-    client = smtplib.SMTP(timeout=seconds, local_hostname=_own_name())
+    client = _Relay(timeout=seconds, local_hostname=_own_name())
     try:
         client.connect(*place)
         refused: Mapping[str, tuple[int, bytes]] = client.send_message(mail, sender, list(to))
@@ -90,6 +92,40 @@ def _hand_over(
         client.quit()
     client.close()
     return refused
+
+
+class _Counted:
+    """The relay's answers, of which only so many bytes are read: one answer may have any number of lines."""
+
+    def __init__(self, inner: BinaryIO) -> None:
+        self._inner = inner
+        self._left = ANSWERS_MOST_BYTES
+
+    def readline(self, most: int) -> bytes:
+        """Return the next line.
+
+        Raises:
+            SMTPServerDisconnected: the relay answers without end.
+        """
+        line = self._inner.readline(most)
+        self._left -= len(line)
+        if self._left < 0:
+            raise smtplib.SMTPServerDisconnected("the relay's answers have no end")
+        return line
+
+    def close(self) -> None:
+        """Close the file."""
+        self._inner.close()
+
+
+class _Relay(smtplib.SMTP):
+    """The library's client, with a bound on what it reads."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the next answer: its code and text."""
+        if self.file is None and self.sock is not None:  # the library would open it, and takes an open one
+            self.file = _Counted(self.sock.makefile("rb"))
+        return super().getreply()
 
 
 def compose(letter: Letter, channel: Channel, door: Door) -> EmailMessage:

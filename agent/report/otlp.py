@@ -36,9 +36,12 @@ from agent.foreign import one_line
 from agent.limits import OTLP_TIMEOUT_MOST, TEXT_MOST
 from agent.report.markup import shown
 from agent.report.metrics import Family, Measures
+from agent.upsun.transport import NoAnswer, bounded
 
 PATH = "/v1/metrics"
 TIMEOUT_USUAL = 10.0  # what the standard says
+REMEDY = "is a collector with OTLP over HTTP there?"
+ANSWER_MOST_BYTES = 4096  # of a body as it is on the wire: nothing of it is needed
 TIMEOUTS = ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 
 
@@ -55,19 +58,23 @@ def push(measures: Measures, endpoint: str | None) -> str:
     """
     whole = _whole(endpoint) if endpoint else None
     with _listening() as heard:
+        place = "the collector"
         try:
             exporter = OTLPMetricExporter(endpoint=whole, timeout=_timeout(), session=_session())
             place = _host(str(getattr(exporter, "_endpoint", "")))
             try:
-                result = exporter.export(metrics_data(measures))
+                with bounded(_timeout() + 1):  # the exporter's own bound is one of single reads
+                    result = exporter.export(metrics_data(measures))
             finally:
                 exporter.shutdown()
+        except NoAnswer as error:
+            raise Unreachable(f"{place} did not take the metrics: {error}", remedy=REMEDY) from None
         except (OSError, ValueError) as error:
             remedy = "look at the OTEL_EXPORTER_OTLP_* variables"
             raise ConfigInvalid(f"metrics cannot be sent ({type(error).__name__})", remedy=remedy) from None
     if result is not MetricExportResult.SUCCESS:
         why = f": {heard[-1]}" if heard else ""
-        raise Unreachable(f"{place} did not take the metrics{why}", remedy="is a collector with OTLP over HTTP there?")
+        raise Unreachable(f"{place} did not take the metrics{why}", remedy=REMEDY)
     return place
 
 
@@ -76,14 +83,17 @@ class Redirected(requests.RequestException):
 
 
 def _session() -> requests.Session:
-    """A session that goes nowhere else: headers may hold a key."""
+    """Return a session that goes nowhere else, since headers may hold a key, and reads no body."""
 
     def look(response: requests.Response, *_: object, **__: object) -> None:
+        # The body is neither unpacked nor read on: one without end, or packed many times over, costs nothing.
+        response._content = response.raw.read(ANSWER_MOST_BYTES, decode_content=False)  # noqa: SLF001  no other way
+        response.close()
         if response.is_redirect:
-            response.close()
             raise Redirected(response=response)
 
     session = requests.Session()
+    session.stream = True
     session.hooks["response"].append(look)
     return session
 

@@ -212,6 +212,29 @@ def dripping_mail() -> Iterator[str]:
         thread.join(5)
 
 
+@contextmanager
+def endless_mail(heard: list[int]) -> Iterator[str]:
+    """Serve a relay whose greeting has lines without end; ``heard`` gets the number of bytes that were taken."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        sent = 0
+        with suppress(OSError):
+            client, _ = listening.accept()
+            with client, suppress(OSError):
+                while True:
+                    sent += client.send(b"220-one more line of many\r\n" * 400)
+        heard.append(sent)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        listening.close()
+        thread.join(10)
+
+
 def closed_port() -> str:
     """A place where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -178,6 +178,17 @@ def test_a_relay_that_says_nothing_or_drips_holds_nobody_up(make: Make, quick: N
     assert len(box.mails) == 2
 
 
+def test_a_relay_whose_answer_has_lines_without_end_is_read_for_some_of_them_only(make: Make, box: Mailbox) -> None:
+    heard: list[int] = []
+    with receivers.endless_mail(heard) as host:
+        stage = succeeded(make(MAIL, environ={"PLATFORM_SMTP_HOST": host}, jobs=BACKUP))
+        assert stage.waiting()[0].reason == "the relay could not be talked to: SMTPServerDisconnected"
+    assert heard[0] < 16 * 1024 * 1024, "what is not read stays in the sockets"
+    stage.environ["PLATFORM_SMTP_HOST"] = box.host
+    stage.later(minutes=5).tick()
+    assert stage.waiting() == []
+
+
 @pytest.mark.parametrize("host", ["{closed}", "no such host", "x:99999", "[::1", "user@host"])
 def test_a_relay_that_is_none(make: Make, host: str) -> None:
     stage = succeeded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import threading
@@ -185,3 +186,50 @@ def test_nobody_there_is_unreachable_within_the_timeout(measures: Measures, monk
         taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
         with pytest.raises(Unreachable, match=r"127\.0\.0\.1:\d+ did not take the metrics"):
             push(measures, f"http://127.0.0.1:{taken.getsockname()[1]}")
+
+
+# --- answers without end --------------------------------------------------------------------------------------------
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: What is sent once, what is sent again and again, and whether the metrics count as taken.
+ENDLESS = {
+    "a body": (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, True),
+    "a packed body": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", gzip.compress(bytes(1 << 20)), True),
+    "the body of a refusal": (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"x" * 65536, False),
+    "a packed body of a refusal": (
+        b"HTTP/1.1 400 Bad Request\r\nContent-Encoding: gzip\r\n\r\n", gzip.compress(bytes(1 << 20)), False,
+    ),
+    "answers that only say go on": (CONTINUE, CONTINUE, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_an_answer_without_end_is_not_read_to_its_end(
+    kind: str, measures: Measures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    first, again, is_taken = ENDLESS[kind]
+    sent: list[int] = []
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            client, _ = listening.accept()
+            with client, contextlib.suppress(OSError):
+                client.recv(65536)
+                client.sendall(first)
+                while True:
+                    sent.append(client.send(again))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    try:
+        with contextlib.nullcontext() if is_taken else pytest.raises(Unreachable):
+            push(measures, url)
+    finally:
+        listening.close()
+        thread.join(10)
+    assert not thread.is_alive(), "the connection was closed"
+    if again is not CONTINUE:
+        assert sum(sent) < 16 * 1024 * 1024, "what is not read stays in the sockets"
