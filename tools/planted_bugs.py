@@ -1208,8 +1208,8 @@ BUGS = (
     Bug(
         "git is found in the checkout",
         "agent/init/git.py",
-        "    places = [place for place in path.split(os.pathsep) if os.path.isabs(place)]\n",
-        "    places = path.split(os.pathsep)\n",
+        "place for place in places if not tree or not f",
+        "place for place in places if tree or not f",
         suite=("tests/init/test_git.py",),
     ),
     Bug(

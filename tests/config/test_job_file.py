@@ -228,7 +228,7 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path, extra: int, *, fits
 def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be read: No such file or directory"):
         load(str(tmp_path / "none.toml"))
-    with pytest.raises(ConfigInvalid, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigInvalid, match="cannot be read: it is a directory, not a regular file"):
         load(str(tmp_path))
 
 
