@@ -88,6 +88,7 @@ LASTING: dict[str | int, tuple[str, str]] = {
 
 #: libpq's words where a server asks for what ``require_auth`` does not name.
 ASKS_IN_CLEAR = "server requested a cleartext password"
+ASKS_OTHERWISE = "authentication method requirement"
 #: What libpq says of a connection that failed comes without a code: its words, and the code that fits.
 WORDS = {
     "authentication failed": "28P01",
@@ -133,11 +134,8 @@ def code_of(error: BaseException) -> str | int | None:
 def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy | StateNotWritable:
     """The error of ours that says it."""
     inner = _reason(error)
-    if isinstance(inner, ClearText) or (connecting and ASKS_IN_CLEAR in str(error)):
-        return DatabaseRefused(
-            f"the database of {place} cannot be used: it asks for the password in the clear",
-            remedy="let its user log in with scram-sha-256 or md5 (MariaDB: mysql_native_password or ed25519)",
-        )
+    if isinstance(inner, ClearText) or (connecting and ASKS_OTHERWISE in str(error)):
+        return _unproved(place, in_clear=isinstance(inner, ClearText) or ASKS_IN_CLEAR in str(error))
     if isinstance(inner, TooMuch):
         text = f"the database of {place} is not to be had now: {inner}"
         return DatabaseUnreachable(text, remedy="see what answers at that address; the next tick tries again")
@@ -164,6 +162,13 @@ def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy 
     kind = type(inner).__name__
     text = f"the database of {place} refused a statement ({kind}{_shown(code)})"
     return DatabaseRefused(text, remedy="see: upsun-agent check; report it if the tables are as the agent made them")
+
+
+def _unproved(place: str, *, in_clear: bool) -> DatabaseRefused:
+    words = "it asks for the password in the clear" if in_clear else "it does not ask for a proof of the password"
+    remedy = "let its user log in with scram-sha-256 or md5 (MariaDB: mysql_native_password or ed25519)"
+    remedy += "" if in_clear else ", or take the password away where none is asked for"
+    return DatabaseRefused(f"the database of {place} cannot be used: {words}", remedy=remedy)
 
 
 def _reason(error: BaseException) -> BaseException:

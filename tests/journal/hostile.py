@@ -214,6 +214,13 @@ def clear_postgres(tls: ssl.SSLContext | None = None) -> Talk:
     return talk
 
 
+def asks_for_nothing(client: socket.socket) -> None:
+    """Let everybody in."""
+    started(client)
+    client.sendall(message(b"R", struct.pack("!I", 0)) + GREETING)
+    client.recv(65536)
+
+
 def nonsense(data: bytes) -> Talk:
     """Say that to whatever is said, and end."""
 

@@ -26,6 +26,7 @@ from hostile import (
     POSTGRES,
     Talk,
     answers,
+    asks_for_nothing,
     clear_postgres,
     endless,
     hostile,
@@ -186,6 +187,16 @@ def test_postgresqls_password_is_not_shown_to_a_server_that_asks_for_it(call: Ca
         holds(ended, 73)
         assert "asks for the password in the clear" in ended.said
         assert (server.met, PASSWORD.encode() in server.heard) == (2, False)
+
+
+def test_a_server_that_asks_for_no_proof_of_a_password_is_refused_and_the_message_says_so(call: Call) -> None:
+    with hostile(asks_for_nothing) as server:
+        ended = call(url_of("postgresql", server.port), "tick")
+        holds(ended, 73)
+        assert "it does not ask for a proof of the password" in ended.said
+        without = call(f"postgresql://user@127.0.0.1:{server.port}/main", "tick")
+    assert "proof" not in without.said, "where there is no password there is none to prove"
+    holds(without)
 
 
 @pytest.mark.parametrize("piece", [COMPLETE, NOTICE], ids=["ends of commands", "notices"])
