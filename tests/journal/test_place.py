@@ -148,7 +148,7 @@ def test_the_job_file_takes_a_path_or_a_name(state: str) -> None:
         (f"mysql://u:{SECRET[:6]}@h/d", "must not be a URL"),
         ("relationship:", "relationship:NAME"),
         ("relationship:a b", "relationship:NAME"),
-        ("url-variable:1", "url-variable:NAME"),
+        ("url-variable:1", "the name of a variable"),
         ("var/agent", "an absolute path"),
     ],
 )
