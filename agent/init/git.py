@@ -141,7 +141,10 @@ def _repository_of(directory: str) -> _Repository | None:
         own = os.path.join(tree, (_text(own) or "").removeprefix("gitdir:").strip())
     shared = _text(f"{own}/commondir")
     common = os.path.join(own, shared.strip()) if shared else own
-    return _Repository(tree, own, common) if os.path.isdir(f"{common}/objects") else None
+    known = os.path.isdir(f"{common}/objects") and not os.path.isdir(
+        f"{common}/reftable"
+    )  # whose branches are no files
+    return _Repository(tree, own, common) if known else None
 
 
 def _commit_of(repository: _Repository) -> str | None:

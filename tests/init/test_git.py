@@ -373,6 +373,12 @@ def test_files_are_ignored_wherever_git_is_told_so(checkout: Path, tmp_path: Pat
     assert asked(checkout).ignored(["secret", "open"]) == ["secret"]
 
 
+def test_of_a_repository_whose_branches_are_not_files_nothing_is_said(checkout: Path) -> None:
+    (checkout / ".git" / "reftable").mkdir()
+    (checkout / ".git" / "HEAD").write_text("ref: refs/heads/.invalid\n")
+    assert asked(checkout).unsaved([CONFIG]) == []
+
+
 def test_a_repository_without_a_commit_is_read(tmp_path: Path) -> None:
     place = tmp_path / "new"
     place.mkdir()
