@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE = 60
-MEMORY_MOST = 300 * 1024  # kilobytes, 60,000 of them for modules; without bounds it is 2,000,000
+MEMORY_MOST = 300 * 1024  # kilobytes, 60,000 of them for modules; 633,000 where the books keep all
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 #: Serves until its input ends, then says how much memory it ever had.
