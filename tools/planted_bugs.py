@@ -1306,8 +1306,8 @@ BUGS = (
     Bug(
         "the simulator answers under any host name",
         "agent/simulator/guard.py",
-        "    return name.lower() in {_shown(each, port) for each in HERE}\n",
-        '    return name.lower() in {_shown(each, port) for each in HERE} or name.endswith(f":{port}")\n',
+        "    return name.lower() in known\n",
+        '    return name.lower() in known or name.endswith(f":{port}")\n',
         suite=("tests/simulator/test_simulator_guard.py",),
     ),
     Bug(
@@ -1344,6 +1344,22 @@ BUGS = (
         "    return unicodedata.combining(char) != 0 or char in _DOUBLE_MARKS",
         "    return unicodedata.combining(char) != 0",
         suite=("tests/upsun/test_pages.py",),
+    ),
+    Bug(
+        "the books of the simulator keep every request",
+        "agent/simulator/books.py",
+        "        if self._weight <= KEPT_MOST_BYTES:",
+        "        if self._weight > 0:",
+        suite=(
+            "tests/simulator/test_simulator_bodies.py::test_the_books_keep_the_newest_requests_under_their_numbers",
+        ),
+    ),
+    Bug(
+        "the simulator takes a body however deep it is",
+        "agent/simulator/body.py",
+        "    raise _too_deep()\n\n\ndef form",
+        "    return content\n\n\ndef form",
+        suite=("tests/simulator/test_simulator_bodies.py",),
     ),
 )
 

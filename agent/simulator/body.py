@@ -1,18 +1,65 @@
-"""The fields of a request's body, held to what the operation takes."""
+"""A request's body as data within bounds, and its fields, held to what the operation takes."""
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from agent.simulator.answers import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from agent.simulator.call import Call
 
     Kind = Callable[[Any], bool]
+
+MARKS_MOST = 100_000  # brackets and commas of one body, 100 bytes of memory each: what clients send has some dozens
+DEPTH_MOST = 50  # lists and objects in each other: what clients send nests some three deep
+FORM_FIELDS_MOST = 1000
+
+
+def marks(text: str) -> int:
+    """Return how many parts a text may have as JSON."""
+    return sum(text.count(each) for each in "[{,")
+
+
+def parsed(text: str) -> Any:
+    """Return JSON as data; ValueError where the text is none, a refusal where it has too many parts or is too deep."""
+    if marks(text) > MARKS_MOST:
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {MARKS_MOST} parts.")
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise _too_deep() from None
+    level = [content]
+    for _ in range(DEPTH_MOST + 1):
+        level = [child for one in level for child in _children(one)]
+        if not level:
+            return content
+    raise _too_deep()
+
+
+def form(text: str) -> dict[str, str]:
+    """Return the fields of a form; a refusal where there are too many."""
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FORM_FIELDS_MOST))
+    except ValueError:
+        raise Refusal(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The form has more than {FORM_FIELDS_MOST} fields."
+        ) from None
+
+
+def _too_deep() -> Refusal:
+    return Refusal(HTTPStatus.BAD_REQUEST, f"The body nests more than {DEPTH_MOST} lists and objects.")
+
+
+def _children(content: Any) -> Iterable[Any]:
+    if isinstance(content, dict):
+        return content.values()
+    return content if isinstance(content, list) else ()
 
 
 def flag(value: Any) -> bool:

@@ -17,6 +17,9 @@ SECRET_FIELDS = frozenset(
 )
 # A shorter secret would also be found where it is none.
 SHORTEST_SEARCHED = 8
+# Bytes of memory that requests may take, estimated: those of 100,000 usual ones. Then the oldest half is forgotten.
+KEPT_MOST_BYTES = 128 * 1024 * 1024
+REQUEST_BYTES, MARK_BYTES = 1200, 100  # of a request without its texts, and of a part of its body
 # Any token of the shape that the simulator issues, so that none has to be kept to be found.
 BEARER = re.compile(r"(?<![\w-])eyJ[\w-]++\.[\w-]++\.[\w-]++")
 
@@ -29,7 +32,7 @@ class RecordedRequest:
     environment whose site was asked, None where it was the API; its path has `/_site/<environment>` in front,
     whichever host the client named. `status` is what
     the client was sent, None when it got no whole answer (yet). `acted` says whether the platform carried
-    the request out.
+    the request out. `weight` is about how many bytes of memory it takes here.
     """
 
     number: int
@@ -43,10 +46,38 @@ class RecordedRequest:
     status: int | None = None
     fault: str | None = None
     acted: bool = False
+    weight: int = 0
 
     def entry(self) -> dict[str, Any]:
         """The request as JSON."""
-        return {**vars(self), "at": self.at.isoformat()}
+        known = {name: value for name, value in vars(self).items() if name != "weight"}
+        return {**known, "at": self.at.isoformat()}
+
+
+class Entries(list[RecordedRequest]):
+    """The requests, as many of the newest as memory allows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._weight = 0
+        self._numbers = 0
+
+    def next_number(self) -> int:
+        """Return the number of the next request; those of forgotten ones are not used again."""
+        self._numbers += 1
+        return self._numbers
+
+    def keep(self, request: RecordedRequest) -> None:
+        """Add a request; the oldest are forgotten when all take too much memory."""
+        self.append(request)
+        self._weight += request.weight
+        if self._weight <= KEPT_MOST_BYTES:
+            return
+        place = 0
+        while self._weight > KEPT_MOST_BYTES // 2 and place < len(self) - 1:
+            self._weight -= self[place].weight
+            place += 1
+        del self[:place]
 
 
 class Censor:

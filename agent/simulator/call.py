@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 
-from agent.simulator import site
+from agent.simulator import body, site
 from agent.simulator.answers import Refusal, unauthorised
 
 if TYPE_CHECKING:
@@ -77,14 +76,18 @@ def _query(text: str) -> dict[str, list[str]]:
 
 
 def body_of(request: Request) -> Any:
-    """The body as data: JSON, a form, or the text that is neither; None when there is none."""
+    """Return the body as data: JSON, a form, or the text that is neither; None when there is none.
+
+    Raises:
+        Refusal: it has more parts, or nests deeper, than any that makes sense.
+    """
     text = request.get_data(cache=True).decode("utf-8", "replace")
     if not text:
         return None
     if request.mimetype == FORM:
-        return dict(parse_qsl(text, keep_blank_values=True))
+        return body.form(text)
     try:
-        return json.loads(text)
+        return body.parsed(text)
     except ValueError:
         return text
 

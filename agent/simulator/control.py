@@ -5,13 +5,13 @@ from __future__ import annotations
 import hmac
 import inspect
 import ipaddress
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from agent.simulator.activity import Activity
 from agent.simulator.answers import JSON, Refusal, document
 from agent.simulator.backup import Backup
+from agent.simulator.body import parsed
 from agent.simulator.clock import ManualClock
 from agent.simulator.environment import Environment
 from agent.simulator.faults import Fault
@@ -114,11 +114,11 @@ def _done(simulator: Simulator, request: Request) -> Any:
 
 
 def _body(request: Request) -> Any:
-    text = request.get_data()
+    text = request.get_data().decode("utf-8", "replace")
     if not text:
         return {}
     try:
-        return json.loads(text)
+        return parsed(text)
     except ValueError:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
 

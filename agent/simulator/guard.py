@@ -27,6 +27,7 @@ LINE_MOST_BYTES = 4096  # of the size of a chunk with its extensions, or of a li
 LINES_MOST = 20_000  # chunks and lines of a trailer of one body
 REQUEST_SECONDS = 30.0  # until a request is whole, with the time that a kept connection waits for its next one
 CONNECTIONS_MOST = 100  # at once; each has a thread
+HTTP_PORT = 80  # which clients leave out
 HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -53,17 +54,27 @@ def check_origin(headers: Message, path: str, port: int, world: World) -> None:
     if not path.startswith("/") and not _is_here(path.partition("://")[2].partition("/")[0], port):
         raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "The request names another host.")
     origins = headers.get_all("Origin") or []
-    foreign = [each for each in origins if not each.startswith("http://") or not _is_here(each[len("http://") :], port)]
+    foreign = [each for each in origins if not _is_own(each, port)]
     if foreign or (headers.get("Sec-Fetch-Site") or "none") not in {"none", "same-origin"}:
         raise Refusal(HTTPStatus.FORBIDDEN, "Requests of pages of other sites are not answered.")
+
+
+def _is_own(origin: str, port: int) -> bool:
+    """Return whether an origin is this server's; one that names no port is that of the usual port."""
+    scheme, _, name = origin.partition("://")
+    return scheme == "http" and _is_here(name, port, bare=port == HTTP_PORT)
 
 
 def _shown(name: str, port: int) -> str:
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
-def _is_here(name: str, port: int) -> bool:
-    return name.lower() in {_shown(each, port) for each in HERE}
+def _is_here(name: str, port: int, *, bare: bool = True) -> bool:
+    """Return whether a host name is one of this machine, with the port, or with none where it may be bare."""
+    known = {_shown(each, port) for each in HERE}
+    if bare:
+        known |= {_shown(each, port).removesuffix(f":{port}") for each in HERE}
+    return name.lower() in known
 
 
 def _is_site(names: list[str], path: str, world: World) -> bool:

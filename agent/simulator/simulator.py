@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request
 
 from agent.simulator import control, router
+from agent.simulator.answers import Refusal
 from agent.simulator.authority import Authority
-from agent.simulator.books import Censor, RecordedRequest
+from agent.simulator.body import marks
+from agent.simulator.books import MARK_BYTES, REQUEST_BYTES, Censor, Entries, RecordedRequest
 from agent.simulator.call import Call, body_of, target_of
 from agent.simulator.clock import ManualClock, SystemClock
 from agent.simulator.documents.books import books
@@ -55,7 +57,7 @@ class Simulator(Stage):
         )
         self._add_first_tokens(scenario)
         self.control_secret = secrets.token_urlsafe(32)
-        self.requests: list[RecordedRequest] = []
+        self.requests = Entries()
         self.faults: list[Fault] = []
 
     def add_fault(self, fault: Fault | str) -> Fault:
@@ -92,7 +94,10 @@ class Simulator(Stage):
     def _serve(self, request: Request) -> Response:
         closing = request.environ.get(CLOSING)
         # Read before the lock is taken: a slow client must not stop the others.
-        body = body_of(request)
+        try:
+            body = body_of(request)
+        except Refusal as refusal:
+            return refusal.response()
         self._wait(self.scenario.latency_seconds, closing)
         with self._settled() as world:
             call = Call(
@@ -119,7 +124,7 @@ class Simulator(Stage):
     def _record(self, call: Call) -> RecordedRequest:
         censor = self._censor()
         record = RecordedRequest(
-            number=len(self.requests) + 1,
+            number=self.requests.next_number(),
             at=call.now,
             method=call.request.method,
             path=censor.clean(call.target.decoded),
@@ -127,8 +132,9 @@ class Simulator(Stage):
             query=censor.clean(call.target.query),
             body=censor.clean(without_values(call)),
             site=censor.clean(call.target.site),
+            weight=_weight(call),
         )
-        self.requests.append(record)
+        self.requests.keep(record)
         return record
 
     def _censor(self) -> Censor:
@@ -158,3 +164,14 @@ class Simulator(Stage):
             self.clock.advance(seconds)
         else:
             (closing or threading.Event()).wait(seconds)
+
+
+def _weight(call: Call) -> int:
+    """Return about how many bytes of memory the books need for a request."""
+    text = call.request.get_data(as_text=True)
+    return (
+        REQUEST_BYTES
+        + 4 * len(call.target.raw)
+        + 4 * len(text)
+        + MARK_BYTES * (marks(text) + call.target.raw.count("&"))
+    )

@@ -60,7 +60,8 @@ def control(server: Server) -> dict[str, str]:
 HOSTS = (
     "evil.example",
     "evil.example:PORT",
-    "127.0.0.1",
+    "127.0.0.1:",
+    "::1",
     "127.0.0.1:1",
     "localhost.evil.example:PORT",
     "0.0.0.0:PORT",
@@ -77,7 +78,9 @@ def test_a_request_for_another_host_is_not_answered(server: Server, host: str, p
     assert not server.simulator.requests
 
 
-@pytest.mark.parametrize("host", ["localhost:PORT", "127.0.0.1:PORT", "[::1]:PORT", "LocalHost:PORT"])
+@pytest.mark.parametrize(
+    "host", ["localhost:PORT", "127.0.0.1:PORT", "[::1]:PORT", "LocalHost:PORT", "127.0.0.1", "localhost", "[::1]"]
+)
 def test_the_names_of_this_machine_are_answered(server: Server, host: str) -> None:
     assert ask(server, "GET", BOOKS, {**control(server), "Host": host.replace("PORT", str(server.port))})[0] == 200
 
