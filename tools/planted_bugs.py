@@ -1343,7 +1343,7 @@ BUGS = (
         "agent/upsun/pages.py",
         "    return unicodedata.combining(char) != 0 or char in _DOUBLE_MARKS",
         "    return unicodedata.combining(char) != 0",
-        suite=("tests/upsun/test_pages.py",),
+        suite=("tests/upsun/test_pages_searched.py",),
     ),
     Bug(
         "the books of the simulator keep every request",

@@ -23,7 +23,7 @@ EXAMPLES = {
     "bytes of a journal overwritten": 200,
     "an event's JSON": 1600,
     "events in any order": 400,
-    "rows of a journal": 100,
+    "rows of a journal": 50,
 }
 
 
