@@ -57,8 +57,9 @@ class Admission:
         written = journal.written(run_id)
         self._known.pop(run_id, None)
         seal = journal.noted(SEAL + run_id)
-        if seal is not None and self._seals.holds(seal, run_id, written):
-            self._known[run_id] = self._seals.seal(run_id, written)
+        renewed = self._seals.renewed(seal, run_id, written) if seal is not None else None
+        if renewed is not None:
+            self._known[run_id] = renewed
             return fold(decode(kind, data) for kind, data in written)
         if self._seals.is_mark(journal.noted(SEALED)):
             why = "its record is not as this agent wrote it" if seal is not None else "this agent did not write it"

@@ -13,10 +13,8 @@ from collections.abc import Mapping
 
 from agent import __version__
 from agent.limits import CLOCK_BACK, JOB_FILE_MOST_BYTES, RECHECK
-from agent.places import JOURNAL, job_files, last_tick, mark_tick, on_server, state_directory, without_waiting
+from agent.places import BESIDE, JOURNAL, job_files, last_tick, mark_tick, on_server, state_directory, without_waiting
 
-#: What SQLite puts beside a file: each of them has work for a whole tick, where it is there and not empty.
-BESIDE = ("-journal", "-wal", "-shm")
 #: Instructions of SQLite's for the one row: it takes about a hundred of them.
 STEPS_MOST = 10_000
 
@@ -54,8 +52,9 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
 
 def _row(path: str) -> tuple[object, ...] | None:
     """What the journal in the file says of idle ticks; None where that cannot be told from looking."""
+    # SQLite would wait for a FIFO for ever; a file beside the journal that is not empty is work for a whole tick.
     if not _is_plain(path) or not all(_is_plain(f"{path}{end}", empty=True) for end in BESIDE):
-        return None  # SQLite would wait for a FIFO for ever
+        return None
     import sqlite3  # noqa: PLC0415  late: a state in a database needs none
 
     plain = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 JOURNAL = "journal.sqlite"
 LOCK = "tick.lock"
 LAST_TICK = "last-tick"
+#: What SQLite puts beside the journal, by the end of the name.
+BESIDE = ("-journal", "-wal", "-shm")
 HOLDS = "holds.json"
 KEPT = "job-file.json"
 #: How the job file names a state that is kept in a database: see agent/database/place.py.

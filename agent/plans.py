@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from agent.engine.quoting import word
 from agent.errors import UsageError
 from agent.records import dataclass, field
 from agent.roles import Roles
@@ -92,7 +92,7 @@ def plan_variable(existing: Variable | None, flags: Mapping[str, bool]) -> Varia
     if existing is None or existing.inherited:
         return VariablePlan("create", {"visible_build": (False, True)} if flags["visible_build"] else {})
     if existing.flags["is_sensitive"] and not flags["is_sensitive"]:
-        remedy = f"delete it first: upsun variable:delete {word(existing.name)}"
+        remedy = f"delete it first: upsun variable:delete {quote(existing.name)}"
         raise UsageError("a variable that is sensitive stays so", remedy=remedy)
     changed = {name: (existing.flags[name], value) for name, value in flags.items() if existing.flags[name] != value}
     if flags["visible_build"]:

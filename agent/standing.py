@@ -6,10 +6,10 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from agent.engine.job import Job
-from agent.engine.quoting import word
 from agent.errors import SECOND_FACTOR, AgentError, SecondFactorNeeded, TokenMissing, TokenRefused
 from agent.limits import VARIABLE_MOST_BYTES
 from agent.records import dataclass, field
@@ -125,7 +125,7 @@ class Standing:
             return [(f"the project {self.project} asks for a second factor: {error}", SECOND_FACTOR)]
         if error is None:
             text = f"the user has no access to the project {self.project}"
-            return [(text, f"upsun-agent setup machine-user {word(self.user.email or 'EMAIL')}")]
+            return [(text, f"upsun-agent setup machine-user {quote(self.user.email or 'EMAIL')}")]
         return [(f"what the user may do on the project cannot be read: {error}", error.remedy or AGAIN)]
 
     def of_roles(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
@@ -171,4 +171,5 @@ class Standing:
         kinds = {each.partition(":")[0] for each in missing}
         words = [each for each in there if each.partition(":")[0] not in kinds]
         roles = " ".join(f"--role {each}" for each in [*words, *missing])
-        return f"grant it as a project admin: upsun-agent setup machine-user {word(self.user.email or 'EMAIL')} {roles}"
+        user = quote(self.user.email or "EMAIL")
+        return f"grant it as a project admin: upsun-agent setup machine-user {user} {roles}"

@@ -6,14 +6,12 @@ The patterns that were replaced are the specification of what replaced them: bot
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.cli import pasted
@@ -28,31 +26,12 @@ from agent.schedule import expression_fault
 from agent.ssh import configuration
 from agent.ssh.certificate import read_certificate
 from agent.upsun import answers, models
+from agent.upsun.alarm import OverDeadline, alarm
 from agent.upsun.network import Settings
 from agent.upsun.pages import missing
 from agent.upsun.transport import Reply
 
 DEADLINE = 10  # seconds of a text: what is linear takes a tenth of that, what is quadratic an hour
-
-
-class Hung(BaseException):
-    """The deadline passed."""
-
-
-@contextmanager
-def deadline(seconds: float = DEADLINE) -> Iterator[None]:
-    """Interrupt what takes longer; patterns of ``re`` look for signals while they search."""
-
-    def ring(*_: object) -> None:
-        raise Hung
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def quietly(call: Callable[[str], object]) -> Callable[[str], object]:
@@ -198,9 +177,9 @@ def test_the_longest_and_worst_texts_are_read_in_time(name: str) -> None:
     read, most, parts = READERS[name]
     for text in worst(parts, most):
         try:
-            with deadline():
+            with alarm(DEADLINE):
                 read(text)
-        except Hung:
+        except OverDeadline:
             pytest.fail(f"{name} hangs on {len(text)} characters such as {text[:60]!r}")
 
 
@@ -242,16 +221,17 @@ def test_pinned_requirements_are_known_as_before(text: str) -> None:
 
 
 @given(made_of(configuration.BEGIN, configuration.END, "\n", "\n", "Host x", " ", "#"))
+@example(f"\n{configuration.BEGIN}\n{configuration.END}")
 def test_our_block_is_taken_out_as_before(text: str) -> None:
     assert configuration._without_block(text) == BLOCK.sub("", text)
 
 
 def test_the_deadline_interrupts_a_pattern_that_hangs() -> None:
-    with pytest.raises(Hung), deadline(0.5):
+    with pytest.raises(OverDeadline), alarm(0.5):
         re.search(r"(a+)+b", "a" * 60)
 
 
 def test_a_job_file_that_is_wrong_throughout_is_told_in_time() -> None:
     text = "[jobs.a.steps]\n" + "[jobs . a . steps ] # x\n" * 40_000
-    with deadline(), pytest.raises(JobFileInvalid):
+    with alarm(DEADLINE), pytest.raises(JobFileInvalid):
         parse(text)

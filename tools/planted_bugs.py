@@ -984,8 +984,8 @@ BUGS = (
     Bug(
         "state as code: a run with any seal is gone on with",
         "agent/admission.py",
-        "        if seal is not None and self._seals.holds(seal, run_id, written):\n",
-        "        if seal is not None:\n",
+        "self._seals.renewed(seal, run_id, written) if seal",
+        "self._seals.seal(run_id, written) if seal",
         suite=("tests/tick/test_foreign_runs.py",),
     ),
     Bug(
@@ -1284,9 +1284,9 @@ BUGS = (
     ),
     Bug(
         "the words of a suggested command are not quoted",
-        "agent/engine/quoting.py",
-        "    if text and SAFE.issuperset(text):\n",
-        '    if "\\n" not in text:\n',
+        "agent/cli/init.py",
+        '    return quote(f"./{name}" if name.startswith("-") else name)\n',
+        '    return f"./{name}" if name.startswith("-") else name\n',
         suite=("tests/init/test_suggested_commands.py",),
     ),
     Bug(

@@ -57,7 +57,7 @@ class Context:
         for variable in TOKEN_VARIABLES:
             self.redaction.hide(self.environ.get(variable))
         try:
-            relationships = read_container(self.environ).relationships
+            relationships = self.surrounding.relationships
         except AgentError:  # the command that needs them says so
             relationships = {}
         for secret in surroundings(self.environ, relationships):
@@ -100,9 +100,17 @@ class Context:
         return Terminal(json_wanted=bool(self.options.json))
 
     @cached_property
+    def surrounding(self) -> Container:
+        """The container that the variables describe, whatever the options name."""
+        return read_container(self.environ)
+
+    @cached_property
     def container(self) -> Container:
-        """Where we run."""
-        return read_container(self.environ, project=self.options.project, environment=self.options.environment)
+        """The container, with the project and environment that the options name."""
+        project, environment = self.options.project, self.options.environment
+        if project is None and environment is None:
+            return self.surrounding
+        return read_container(self.environ, project=project, environment=environment)
 
     @cached_property
     def job_file(self) -> JobFile:
@@ -128,7 +136,7 @@ class Context:
             raise ConfigInvalid("UPSUN_AGENT_STATE holds a URL", remedy=remedy)
         if on_server(directory):
             return self.place(directory)
-        at_home = self.container.identity[:2] == read_container(self.environ).identity[:2]
+        at_home = self.container.identity[:2] == self.surrounding.identity[:2]
         return directory if at_home or directory.endswith(f"/{owner}") else f"{directory}/{owner}"
 
     def place(self, name: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.change import answered, can_ask, confirmation
 from agent.cli.context import Context
 from agent.cli.extras import init_missing
 from agent.cli.terminal import Exact, Terminal
-from agent.engine.quoting import path
 from agent.errors import EXIT_OK, UsageError
 from agent.report.story import Tone
 from agent.report.views import remarks_view
@@ -148,6 +148,11 @@ def _look_at_git(git: Git, plan: Plan) -> None:
     if ignored:
         text = f"Git ignores {', '.join(ignored)}: a push would leave it out"
         plan.remarks.append((text, "change .gitignore, or add it with git add --force"))
+
+
+def path(name: str) -> str:
+    """Return a relative path as one word of a shell that no command takes for an option."""
+    return quote(f"./{name}" if name.startswith("-") else name)
 
 
 def _next(plan: Plan) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from argparse import ArgumentParser
+from shlex import quote
 from typing import Any
 
 from agent.admission import Foreign
@@ -12,7 +13,6 @@ from agent.chronicle import Chronicle
 from agent.cli.context import Context
 from agent.engine import events as ev
 from agent.engine.facts import Absent, Activity, LookAtActivity
-from agent.engine.quoting import word
 from agent.engine.run import Run
 from agent.errors import EXIT_OK, NotFound, RunFailed, UsageError
 from agent.report.views import run_view
@@ -141,7 +141,7 @@ def _left_running(run: Run) -> str:
     step = run.current
     if step is None or step.activity is None:
         return ""
-    return f"activity {step.activity} goes on (upsun activity:cancel {word(step.activity)})"
+    return f"activity {step.activity} goes on (upsun activity:cancel {quote(step.activity)})"
 
 
 def _stopped(context: Context, client: Any, run: Run) -> str:

@@ -7,12 +7,12 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from datetime import timedelta
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.change import agreed, as_admin, changing, confirmation, previewing, project_of, refuse_unasked
 from agent.cli.context import Context
 from agent.cli.token import jobs_of, prompted, read_token, stands
-from agent.engine.quoting import word
 from agent.errors import (
     EXIT_OK,
     AgentError,
@@ -229,7 +229,7 @@ def _remarks(context: Context, storing: Storing, done: Done | None = None) -> li
     app = context.container.app
     if app is not None and storing.apps and app not in storing.apps:
         text = f"{storing.name} is for {', '.join(storing.apps)} only: {app} does not see it"
-        found.append((text, f"give the command again with --app {word(app)}"))
+        found.append((text, f"give the command again with --app {quote(app)}"))
     if done is not None and not done.read_back:
         waited = sum(READ_BACK_PAUSES)
         text = f"the platform answered that it is stored, but still shows it as before after {waited:.0f} s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
+from shlex import quote
 from typing import Any
 
 from agent.clock import Clock
@@ -12,7 +13,6 @@ from agent.doctor import Finding
 from agent.engine.facts import Backup, Environment, Rights
 from agent.engine.guards import unoffered
 from agent.engine.job import Job
-from agent.engine.quoting import word
 from agent.errors import CODE_OF_WORD, AgentError, NotPermitted, RunFailed
 from agent.plans import flaws
 from agent.records import dataclass, replace
@@ -358,7 +358,7 @@ def _flaws(stored: Variable | None, shared: Variable | None, app: str | None) ->
     found = []
     variable = stored or shared
     if shared is not None:
-        remedy = f"store it on the environment only: upsun variable:delete {word(shared.name)} --level project"
+        remedy = f"store it on the environment only: upsun variable:delete {quote(shared.name)} --level project"
         found.append(("is stored on the project: every environment sees it", remedy))
     if variable is None:
         return found
@@ -367,7 +367,7 @@ def _flaws(stored: Variable | None, shared: Variable | None, app: str | None) ->
         found.append(("is inherited from the parent environment", remedy))
     if app is not None and variable.scope and app not in variable.scope:
         text = f"is only for {', '.join(variable.scope)}: {app} does not see it"
-        found.append((text, f"store it again: upsun-agent setup token --app {word(app)}"))
+        found.append((text, f"store it again: upsun-agent setup token --app {quote(app)}"))
     # A project's variable has no flag for heirs: all environments have it.
     flags = {flag: value for flag, value in variable.flags.items() if variable.level != "project" or _on_both(flag)}
     return found + [(text, "store it again: upsun-agent setup token") for text in flaws(flags)]

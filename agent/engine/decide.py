@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from shlex import quote
 from typing import assert_never
 
 from agent.engine import events as ev
@@ -15,7 +16,6 @@ from agent.engine.facts import Absent, Activity, Backup, Environment, LookAtBack
 from agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
 from agent.engine.lengths import span
 from agent.engine.policy import after_failure, manual_limit, time_limit
-from agent.engine.quoting import word
 from agent.engine.recheck import rechecked
 from agent.engine.reconcile import reconcile
 from agent.engine.run import Run, Step
@@ -366,7 +366,7 @@ def _accepted(case: Case, kind: RequestKind) -> Decision:
 
 
 def _failure(kind: RequestKind, activity: Activity) -> Failed:
-    remedy = f"see its log: upsun activity:log {word(activity.id)}"
+    remedy = f"see its log: upsun activity:log {quote(activity.id)}"
     if activity.state == "cancelled":
         return Failed("activity-cancelled", f"the {kind.name} activity {activity.id} was cancelled", remedy)
     result = activity.result or "no result"

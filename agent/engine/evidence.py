@@ -8,6 +8,7 @@ and nothing irreversible follows from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 
 from agent.engine.bounds import CLOCKS_APART
 from agent.engine.facts import (
@@ -20,7 +21,6 @@ from agent.engine.facts import (
     LookAtActivities,
     LookAtActivity,
 )
-from agent.engine.quoting import word
 from agent.engine.run import Run, Step
 from agent.engine.step import Case, Done, Failed, Need, Pending, RequestKind, StepKind, Verdict
 from agent.records import replace
@@ -78,7 +78,7 @@ def unknown(case: Case, what: str) -> Failed:
     named = f"activity {case.step.activity}" if case.step.activity else "the environment's activities"
     look = f"look at {named} (upsun activity:list) and at environment {case.environment} before anything else is done"
     proof = case.run.backup_of(case.environment)
-    restore = f"; backup {proof} was proved in this run (upsun backup:restore {word(proof)})" if proof else ""
+    restore = f"; backup {proof} was proved in this run (upsun backup:restore {quote(proof)})" if proof else ""
     return Failed("unknown", f"{what}: what became of the {case.step.plan.kind} is not known", look + restore, True)
 
 
@@ -138,7 +138,7 @@ def commands_verdict(kind: RequestKind, activity: Activity) -> Failed | None:
     if not bad or not kind.commands_decide:
         return None
     text = f"activity {activity.id} succeeded with failing commands: {words_of(bad)}"
-    return Failed("commands-failed", text, f"see its log: upsun activity:log {word(activity.id)}")
+    return Failed("commands-failed", text, f"see its log: upsun activity:log {quote(activity.id)}")
 
 
 def with_commands(verdict: Verdict, failing: tuple[CommandResult, ...]) -> Verdict:

@@ -18,10 +18,10 @@ from agent.errors import StateNotWritable
 from agent.journal.damage import senseless, spoken
 from agent.journal.tables import foreign_objects
 from agent.limits import STATEMENT_BUDGET, STATEMENT_TEXT_MOST
-from agent.places import JOURNAL, NotOurs, not_ours, open_ours
+from agent.places import BESIDE, JOURNAL, NotOurs, not_ours, open_ours
 
-#: What SQLite puts beside a file.
-BESIDE = ("-journal", "-wal", "-shm")
+#: The journal's file and those beside it.
+OF_SQLITE = (JOURNAL, *(f"{JOURNAL}{end}" for end in BESIDE))
 #: Instructions of SQLite's between two looks at the time: some milliseconds.
 STEPS = 10_000
 #: How a rollback file ends that names a file of another transaction: SQLite opens that one too.
@@ -92,21 +92,36 @@ def refuse_strange(directory: str, folder: int) -> os.stat_result | None:
         JournalDamaged: the rollback file names a file elsewhere.
     """
     journal = None
-    for name in (JOURNAL, *(f"{JOURNAL}{end}" for end in BESIDE)):
-        try:
-            found = os.lstat(name, dir_fd=folder)
-            why = not_ours(name, found, folder)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise StateNotWritable(f"{directory}/{name} cannot be looked at: {error.strerror}") from error
-        if why is not None:
-            raise strange(f"{directory}/{name}", why)
+    for name in OF_SQLITE:
+        found = looked_at(directory, folder, name)
         if name == JOURNAL:
             journal = found
-        elif name.endswith("-journal") and found.st_size:
+        elif name.endswith("-journal") and found is not None and found.st_size:
             _refuse_elsewhere(directory, folder, name)
     return journal
+
+
+def looked_at(directory: str, folder: int, name: str) -> os.stat_result | None:
+    """Return what is known of a file of the state; None where there is none.
+
+    Args:
+        directory: the state directory, for messages.
+        folder: its descriptor.
+        name: the file in it.
+
+    Raises:
+        StateNotWritable: it is not a regular file of this user's, or cannot be looked at.
+    """
+    try:
+        found = os.lstat(name, dir_fd=folder)
+        why = not_ours(name, found, folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateNotWritable(f"{directory}/{name} cannot be looked at: {error.strerror}") from error
+    if why is not None:
+        raise strange(f"{directory}/{name}", why)
+    return found
 
 
 def strange(path: str, why: str) -> StateNotWritable:

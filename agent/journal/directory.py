@@ -19,12 +19,12 @@ from agent.errors import NotFound, StateNotWritable
 from agent.journal import Identity, Journal, Notes
 from agent.journal.anew import LOSSES, notes_of
 from agent.journal.beside import ASIDE, Beside, is_there, kept_beside, traces
-from agent.journal.connect import BESIDE, connect, held, strange
+from agent.journal.connect import OF_SQLITE, connect, held, looked_at
 from agent.journal.damage import JournalDamaged
 from agent.journal.sqlite import SqliteJournal
 from agent.journal.tables import tables_missing
 from agent.limits import ASIDE_AGE, ASIDE_KEPT
-from agent.places import HOLDS, JOURNAL, KEPT, LAST_TICK, LOCK, not_ours, on_server
+from agent.places import HOLDS, JOURNAL, KEPT, LAST_TICK, LOCK, on_server
 
 
 def prepare(directory: str) -> None:
@@ -96,15 +96,8 @@ def nameless(directory: str) -> int:
 
 def refuse_strange_files(directory: str, folder: int) -> None:
     """Raise StateNotWritable where a file of the state is not a regular file of this user's; one look at each name."""
-    for name in (LOCK, LAST_TICK, HOLDS, KEPT, JOURNAL, *(f"{JOURNAL}{end}" for end in BESIDE)):
-        try:
-            why = not_ours(name, os.lstat(name, dir_fd=folder), folder)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise StateNotWritable(f"{directory}/{name} cannot be looked at: {error.strerror}") from error
-        if why is not None:
-            raise strange(f"{directory}/{name}", why)
+    for name in (LOCK, LAST_TICK, HOLDS, KEPT, *OF_SQLITE):
+        looked_at(directory, folder, name)
 
 
 def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[SqliteJournal, str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.engine.quoting import word
+from shlex import quote
+
 from agent.errors import ConfigInvalid
 from agent.journal import Journal
 
@@ -35,6 +36,6 @@ def marked(journal: Journal, place: str) -> ConfigInvalid | None:
         return StateMoved(f"the state in {place} was moved to {where}: nothing acts on it any more", remedy=remedy)
     if MOVING_FROM in marks:
         source = marks[MOVING_FROM]
-        remedy = f"finish it: upsun-agent state move --from {word(source)} --to {word(place)}"
+        remedy = f"finish it: upsun-agent state move --from {quote(source)} --to {quote(place)}"
         return MoveUnfinished(f"the state in {place} is half moved from {source}", remedy=remedy)
     return None

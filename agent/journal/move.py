@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from shlex import quote
 
-from agent.engine.quoting import word
 from agent.errors import StateNotWritable
 from agent.journal import Copied, Glance, Identity, Journal, RunRow
 from agent.journal.marks import MARKS, MOVED_TO, MOVING_FROM
@@ -85,7 +85,7 @@ def refuse_taken(target: Journal, source_name: str, place: str) -> None:
     if marks.get(MOVING_FROM, marks.get(MOVED_TO)) == source_name:
         return
     if MOVING_FROM in marks:
-        remedy = f"finish that: upsun-agent state move --from {word(marks[MOVING_FROM])} --to {word(place)}"
+        remedy = f"finish that: upsun-agent state move --from {quote(marks[MOVING_FROM])} --to {quote(place)}"
         raise PlaceTaken(f"another state is being moved to {place}", remedy=remedy)
     if list(target.rows(most=1)) or target.cursors():
         remedy = "move it elsewhere first, or choose another place"

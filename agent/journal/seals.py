@@ -52,9 +52,14 @@ class Seals:
         """Return the seal of these events of a run; ``before`` is the seal of the events ahead of them."""
         return self._chained(self._keys[0], run, written, before)
 
-    def holds(self, seal: str, run: str, written: Sequence[Written]) -> bool:
-        """Return whether the seal was made by somebody with one of the keys, for exactly these events of this run."""
-        return any(same(seal, self._chained(key, run, written)) for key in self._keys)
+    def renewed(self, seal: str, run: str, written: Sequence[Written]) -> str | None:
+        """Return the seal of these events as the first key makes it; None where the given one does not hold for them.
+
+        It holds where it was made with one of the keys, for exactly these events of this run.
+        """
+        made = (self._chained(key, run, written) for key in self._keys)
+        ours = next(made)
+        return ours if same(seal, ours) or any(same(seal, each) for each in made) else None
 
     def mark(self) -> str:
         """Return the text of the note that says that runs of this journal are sealed."""

@@ -56,14 +56,14 @@ def push(measures: Measures, endpoint: str | None) -> str:
         Unreachable: the collector did not take them.
         ConfigInvalid: the variables make no sense.
     """
-    whole = _whole(endpoint) if endpoint else None
+    whole, seconds = _whole(endpoint) if endpoint else None, _timeout()
     with _listening() as heard:
         place = "the collector"
         try:
-            exporter = OTLPMetricExporter(endpoint=whole, timeout=_timeout(), session=_session())
+            exporter = OTLPMetricExporter(endpoint=whole, timeout=seconds, session=_session())
             place = _host(str(getattr(exporter, "_endpoint", "")))
             try:
-                with bounded(_timeout() + 1):  # the exporter's own bound is one of single reads
+                with bounded(seconds + 1):  # the exporter's own bound is one of single reads
                     result = exporter.export(metrics_data(measures))
             finally:
                 exporter.shutdown()

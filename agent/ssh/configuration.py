@@ -148,14 +148,15 @@ def _without_block(text: str) -> str:
     """The text without our blocks; one that does not end stays, with all behind it."""
     kept: list[str] = []
     held: list[str] = []  # the lines of a block that has not ended yet
-    for line in text.split("\n"):
-        if held or line == BEGIN:
+    *whole, last = text.split("\n")
+    for line in [*(f"{each}\n" for each in whole), last]:
+        if held or line.rstrip("\n") == BEGIN:
             held.append(line)
-            if line == END:
+            if line.rstrip("\n") == END:
                 held.clear()
         else:
             kept.append(line)
-    return "\n".join([*kept, *held])
+    return "".join([*kept, *held])
 
 
 def include(keyring: Keyring, environ: Mapping[str, str]) -> tuple[str, bool] | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from agent.engine.evidence import grave, with_commands, words_of
 from agent.engine.facts import Activity, Environment, LookAtActivity
 from agent.engine.job import StepPlan
-from agent.engine.quoting import word
 from agent.engine.step import Case, Done, Failed, Need, Verdict
 from agent.steps.request import RequestStep
 
@@ -29,7 +29,7 @@ class RedeployStep(RequestStep):
         looked = case.seen.number(LookAtActivity(activity.id))
         if not isinstance(found, Environment) or case.seen.number(question) < looked:
             return Need(question)
-        log = f"see its log: upsun activity:log {word(activity.id)}"
+        log = f"see its log: upsun activity:log {quote(activity.id)}"
         if found.deployment is not None and not found.deployment.successful:
             text = f"the {self.name} of {found.id} ended, but its deployment failed"
             return Failed("deployment-failed", text, log)

@@ -8,22 +8,15 @@ that many paths.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import threading
 import time
 
+from measured import limit, most_memory
+
 from agent.upsun.transport import NoAnswer, Reply, Transport
 
-MEMORY_MOST = 400 * 1024 * 1024  # address space, of which the interpreter and its libraries take some 150 MB
 CPU_MOST = 30  # seconds, after which the system kills the process
-
-
-def most_memory() -> int:
-    """Return the most memory that this process ever had, in bytes."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        line = next(each for each in file if each.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
 
 
 def ask(url: str, way: str, seconds: float) -> Reply:
@@ -48,8 +41,7 @@ def told(url: str, way: str, seconds: float) -> str:
 def main() -> None:
     """Read the good answer first, so that only the odd one is measured."""
     url, way, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MOST, MEMORY_MOST))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_MOST, CPU_MOST))
+    limit(CPU_MOST)
     ask(f"{url}/good", "send", 10)
     before, began = most_memory(), time.process_time()
     said: list[str] = []

@@ -8,21 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-MEMORY_MOST = 400 * 1024 * 1024  # address space, of which the interpreter and its libraries take some 150 MB
+from measured import limit, most_memory
+
 CPU_MOST = 60  # seconds, after which the system kills the process
-
-
-def most_memory() -> int:
-    """Return the most memory that this process ever had, in bytes."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        line = next(each for each in file if each.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
 
 
 def certificates(order: dict[str, Any]) -> Iterator[str]:
@@ -63,8 +56,7 @@ def main() -> None:
     order: dict[str, Any] = json.load(sys.stdin)
     good: dict[str, Any] = {key: value[:1] if isinstance(value, list) else value for key, value in order.items()}
     first = list(read(good))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MOST, MEMORY_MOST))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_MOST, CPU_MOST))
+    limit(CPU_MOST)
     before = most_memory()
     said = list(read(order))
     print(json.dumps({"first": first, "said": said, "memory": most_memory() - before}))

@@ -10,18 +10,13 @@ import os
 import resource
 import sys
 
+from measured import most_memory
+
 from agent.clock import SystemClock
 from agent.errors import AgentError
 from agent.upsun.client import Client
 from agent.upsun.endpoints import Endpoints
 from agent.upsun.transport import Transport
-
-
-def most_memory() -> int:
-    """The most memory this process ever had, in bytes."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        line = next(each for each in file if each.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
 
 
 def read(client: Client, name: str, limit: int) -> None:

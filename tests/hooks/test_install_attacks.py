@@ -9,15 +9,15 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.hooks import test_install
 from tests.hooks.conftest import SHELL
 from tests.hooks.origin import ENDLESS, Origin, serving
 from tests.hooks.releases import STUB_VERSION, digest, install, stub
-from tests.hooks.test_install import NAME, SCRIPT, ran, small_path, variables
+from tests.hooks.test_install import NAME, SCRIPT, ran, variables
 from tests.needs import strace
 
 TOP = f"upsun-agent-{STUB_VERSION}"
@@ -25,16 +25,7 @@ TOP = f"upsun-agent-{STUB_VERSION}"
 MOST_SENT = 30_000_000
 
 
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with serving() as origin:
-        origin.files[f"/{NAME}"] = stub()
-        yield origin
-
-
-@pytest.fixture(params=["curl", "python3"])
-def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return small_path(tmp_path, *(["curl"] if request.param == "curl" else []))
+origin, path = test_install.origin, test_install.path  # its fixtures
 
 
 def pinned(tmp_path: Path, size: int = len(stub())) -> Path:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine.quoting import path, word
+from agent.cli.init import path
 from tests.init.conftest import COMMAND, commit, git, variables
 
 DASH = shutil.which("dash") or "/bin/sh"
@@ -33,13 +33,13 @@ FOLDERS = [
 
 @given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_a_word_is_one_word_of_a_shell(text: str) -> None:
-    assert shlex.split(f"x {word(text)}") == ["x", text]
+    assert shlex.split(f"x {path(text)}") == ["x", f"./{text}" if text.startswith("-") else text]
 
 
 @pytest.mark.parametrize("text", ["a'b", "$(touch PWNED)", "-n", "", "a\\", "a\nb", "!x"])
 def test_a_real_shell_takes_it_as_one_word(tmp_path: Path, text: str) -> None:
     done = subprocess.run(
-        [DASH, "-c", f"printf %s {word(text)}" if text != "-n" else f"printf %s {path(text)}"],
+        [DASH, "-c", f"printf %s {path(text)}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -190,17 +190,15 @@ def silent() -> Iterator[str]:
 
 
 @contextmanager
-def dripping_mail() -> Iterator[str]:
-    """A relay whose greeting never ends, a byte at a time."""
+def _relay(talk: Callable[[socket.socket, threading.Event], None]) -> Iterator[str]:
+    """Serve one client of a relay; the place as host:port. ``talk`` ends once the event is set."""
     listening, closing = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
     def serve() -> None:
         with suppress(OSError):
             client, _ = listening.accept()
             with client:
-                client.sendall(b"220 ")
-                while not closing.wait(0.1):
-                    client.sendall(b"x")
+                talk(client, closing)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -209,30 +207,31 @@ def dripping_mail() -> Iterator[str]:
     finally:
         closing.set()
         listening.close()
-        thread.join(5)
+        thread.join(10)
 
 
-@contextmanager
-def endless_mail(heard: list[int]) -> Iterator[str]:
+def dripping_mail() -> AbstractContextManager[str]:
+    """A relay whose greeting never ends, a byte at a time."""
+
+    def drip(client: socket.socket, closing: threading.Event) -> None:
+        client.sendall(b"220 ")
+        while not closing.wait(0.1):
+            client.sendall(b"x")
+
+    return _relay(drip)
+
+
+def endless_mail(heard: list[int]) -> AbstractContextManager[str]:
     """Serve a relay whose greeting has lines without end; ``heard`` gets the number of bytes that were taken."""
-    listening = socket.create_server(("127.0.0.1", 0))
 
-    def serve() -> None:
+    def pour(client: socket.socket, _: threading.Event) -> None:
         sent = 0
         with suppress(OSError):
-            client, _ = listening.accept()
-            with client, suppress(OSError):
-                while True:
-                    sent += client.send(b"220-one more line of many\r\n" * 400)
+            while True:
+                sent += client.send(b"220-one more line of many\r\n" * 400)
         heard.append(sent)
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        listening.close()
-        thread.join(10)
+    return _relay(pour)
 
 
 def closed_port() -> str:
