@@ -217,7 +217,9 @@ def main() -> None:
     line = int(sys.argv[1])
     os.set_inheritable(line, False)
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, lambda *_: None)  # the agent says when; unlike SIG_IGN, the command does not inherit it
+        # The agent says when. The command does not inherit a handler; what is ignored (nohup) it finds ignored too.
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, lambda *_: None)
     adopt_orphans(on=True)
     try:
         request = _request()

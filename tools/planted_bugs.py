@@ -895,7 +895,7 @@ BUGS = (
         "agent/escapes.py",
         "outer < 0 or at - outer >= OPEN_MOST else outer",
         "outer < 0 else outer",
-        suite=("tests/logs/test_escapes.py::test_a_long_text_in_pieces_takes_time_in_proportion",),
+        suite=("tests/logs/test_escapes.py::test_a_long_text_in_pieces_does_not_take_the_square_of_its_length",),
     ),
     Bug(
         "the address of a page is not looked at by validate",

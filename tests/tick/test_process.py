@@ -199,7 +199,18 @@ def test_other_children_of_the_agent_stay(tmp_path: Path) -> None:
         other.kill()
 
 
-def test_a_command_gets_nothing_from_the_process_between(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hangup", [signal.SIG_DFL, signal.SIG_IGN], ids=["usual", "nohup"])
+def test_a_command_gets_nothing_from_the_process_between(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hangup: signal.Handlers
+) -> None:
+    before = signal.signal(signal.SIGHUP, hangup)
+    try:
+        _compare_with_a_command_alone(monkeypatch, tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _compare_with_a_command_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setenv("LC_ALL", "C")
     monkeypatch.setenv("ODD", os.fsdecode(b"\xff\n"))
