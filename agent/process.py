@@ -29,6 +29,8 @@ from agent.redaction import Redaction
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 PIECE = 64 * 1024
 AFTER = supervisor.KILL_WITHIN + 1.0  # seconds in which the supervisor ends what a command left behind
+LINE_MOST = 64 * 1024  # bytes of a line that the supervisor tells: a path is the longest part of one
+EXIT_CODE_LEAST, EXIT_CODE_MOST = -255, 255  # below zero: the signal that ended it
 PIECES_AFTER = 64  # read after the end: what a pipe may still hold, and no more
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells say it
 SUPERVISOR_KILLED = -9  # the command's exit code where nobody is left to tell it
@@ -135,14 +137,23 @@ class _Line:
         piece = os.read(self.file, PIECE)
         self.closed = not piece
         *lines, self._text = (self._text + piece).split(b"\n")
+        self._text = self._text[-LINE_MOST:]
         for text in lines:
-            match json.loads(text):
-                case ["ended", code]:
-                    self.exit_code = code
-                case ["failed", number, reason, name]:
-                    self.failure = number, reason, name
-                case ["clean"]:
-                    self.clean = True
+            self._take(text)
+
+    def _take(self, text: bytes) -> None:
+        """Take one line. The command can write here too, by ``/proc``: what the supervisor never writes is left out."""
+        try:
+            words = json.loads(text) if len(text) <= LINE_MOST else None
+        except (ValueError, RecursionError):
+            return
+        match words:
+            case ["ended", int(code)] if EXIT_CODE_LEAST <= code <= EXIT_CODE_MOST:
+                self.exit_code = code
+            case ["failed", int(number), str(reason), str() | None as name]:
+                self.failure = number, reason, name
+            case ["clean"]:
+                self.clean = True
 
     @property
     def is_told(self) -> bool:
@@ -208,6 +219,6 @@ def _end(process: subprocess.Popen[bytes], line: _Line, spared: frozenset[int]) 
             line.read()
     finally:
         os.close(line.file)
-    if not line.clean:
-        supervisor.kill_all(spared)
-    process.wait()
+        process.wait()
+        if not line.clean or process.returncode:
+            supervisor.kill_all(spared)

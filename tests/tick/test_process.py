@@ -275,3 +275,37 @@ def _assert_gone(pid: int) -> None:
         time.sleep(0.05)
     os.kill(pid, signal.SIGKILL)  # nothing of a test that fails stays
     raise AssertionError(f"process {pid} is still there")
+
+
+#: Writes what its argument says into every pipe of the supervisor that can be written.
+LIAR = """
+import os, sys
+line = f"/proc/{os.getppid()}/fd"
+for each in os.listdir(line):
+    if int(each) > 2 and os.readlink(f"{line}/{each}").startswith("pipe:"):
+        file = os.open(f"{line}/{each}", os.O_WRONLY)
+        rest = eval(sys.argv[1])
+        while rest:
+            rest = rest[os.write(file, rest):]
+"""
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "b'garbage\\n'",
+        "b'\\xff\\xfe\\0\\n' * 3",
+        'b\'["failed", {}, 5, 7]\\n["failed", 2]\\n["ended"]\\n\'',
+        'b\'["ended", "x"]\\n["ended", 1e400]\\n["ended", 99999999999999999999]\\n\'',
+        "b'{}\\nnull\\n5\\n' + b'9' * 5000 + b'\\n'",
+        "b'[' * 60_000 + b'\\n'",
+        "bytes(50_000_000) + b'\\n'",
+        "b'[\"clean\"]\\n'",
+    ],
+)
+def test_what_a_command_writes_to_the_line_of_its_supervisor_changes_nothing(lie: str, tmp_path: Path) -> None:
+    note = tmp_path / "child"
+    liar = shlex.join([sys.executable, "-ISc", LIAR, lie])
+    ended = run(f"setsid sleep 1000 >/dev/null & echo $! > {note}\nexec {liar}", None, 30, {}, ())
+    assert (ended.exit_code, ended.output) == (0, "")
+    _assert_gone(int(note.read_text()))
