@@ -9,11 +9,13 @@ every repetition is bounded.
 from __future__ import annotations
 
 import base64
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, MutableMapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from agent.escapes import Normaliser, normal
 from agent.limits import SECRET_FORM_MOST
@@ -255,13 +257,24 @@ def forms_of(secret: str) -> set[str]:
     found |= {unicodedata.normalize(form, secret) for form in ("NFC", "NFD")} if not secret.isascii() else set()
     found |= {secret.replace("\n", "\r\n")} | {line.strip() for line in secret.split("\n") if len(line) >= LINE_LEAST}
     found |= {normal(raw.decode("latin-1")), normal(raw.decode("cp1252", "ignore"))} if not secret.isascii() else set()
-    for data in (raw, secret.encode("utf-16-le", "replace"), secret.encode("utf-16-be", "replace")):
+    encoded = {raw, secret.encode("utf-16-le", "replace"), secret.encode("utf-16-be", "replace"), *_written(secret)}
+    for data in encoded:
         for offset in range(3):  # base64 of something that holds the secret: what the secret alone decides of it
             core = base64.b64encode(b"\0" * offset + data).rstrip(b"=").decode()
             core = core[-(-8 * offset // 6) : 8 * (offset + len(data)) // 6]
             if len(core) >= CORE_LEAST:
                 found |= {core, core.replace("+", "-").replace("/", "_")}
     return {form for form in found if len(form) >= SECRET_LEAST}
+
+
+def _written(secret: str) -> Iterator[bytes]:
+    """Yield the secret as JSON and URLs have it, which are put into base64 whole: relationships, logins of headers."""
+    for text in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield text.encode("utf-8", "replace")
+        yield text.replace("/", "\\/").encode("utf-8", "replace")
+    for safe in ("", "/"):
+        yield quote(secret, safe, errors="replace").encode()
+        yield quote_plus(secret, safe, errors="replace").encode()
 
 
 def _places(layer: Layer, form: str, least: int) -> Iterator[Span]:

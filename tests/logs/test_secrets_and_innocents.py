@@ -43,6 +43,17 @@ FORMS: dict[str, Callable[[str], str]] = {
     "base64 after one byte": lambda text: base64.b64encode(b":" + text.encode() + b"!").decode(),
     "base64 after two bytes": lambda text: base64.b64encode(b"u:" + text.encode() + b"!!").decode(),
     "base64 of user:password": lambda text: base64.b64encode(b"user:" + text.encode()).decode(),
+    "base64 of JSON": lambda text: base64.b64encode(json.dumps(text).encode()).decode(),
+    "base64 of JSON with letters as they are": lambda text: base64.b64encode(
+        json.dumps(text, ensure_ascii=False).encode()
+    ).decode(),
+    "base64 of JSON with escaped slashes": lambda text: base64.b64encode(
+        json.dumps(text).replace("/", "\\/").encode()
+    ).decode(),
+    "base64 of a form's value": lambda text: base64.b64encode(f"p={quote_plus(text)}".encode()).decode(),
+    "base64 of user:password, URL-encoded": lambda text: base64.b64encode(
+        f"u:{quote(text, safe='')}".encode()
+    ).decode(),
 }
 
 
