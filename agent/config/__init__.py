@@ -150,7 +150,7 @@ def settings_of(text: str, path: str) -> dict[str, Any]:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise JobFileInvalid(path, (_syntax_mistake(error, text),)) from None
-    problems = list(JOB_FILE.check(data, ())) or list(order.problems(data))
+    problems = list(order.too_large(data)) or list(JOB_FILE.check(data, ())) or list(order.problems(data))
     if "://" in text and "@" in text:
         from agent.config.notices import credential_problems  # noqa: PLC0415  late: a job file seldom holds URLs
 

@@ -15,6 +15,7 @@ from agent.config.shapes import Path, Problem
 from agent.places import is_state_file, on_server
 
 HERE = "."
+NUMBERS = 2**63
 #: Steps that change code or data of an environment; their key for it is ``environment``, but a merge's is ``into``.
 CHANGING = frozenset(
     {"source-operation", "sync", "merge", "deploy", "redeploy", "restore", "runtime-operation", "task", "command"}
@@ -25,6 +26,19 @@ NOWHERE = frozenset({"command", "wait", "approval"})
 #: Exactly one of these keys.
 EITHER = {"command": ("run", "shell"), "wait": ("window", "for")}
 Step = tuple[Path, str, Mapping[str, Any]]
+
+
+def too_large(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Every number beyond those that TOML has, which tomllib reads all the same: some have no text to be told in."""
+    values: list[tuple[Path, Any]] = [((), data)]
+    while values:
+        path, value = values.pop()
+        if isinstance(value, int) and not -NUMBERS <= value < NUMBERS:
+            yield Problem(path, "is a number that does not fit into 64 bits", "write a smaller one")
+        elif isinstance(value, dict):
+            values += [((*path, key), item) for key, item in value.items()]
+        elif isinstance(value, list):
+            values += [((*path, index), item) for index, item in enumerate(value)]
 
 
 def problems(data: Mapping[str, Any]) -> Iterator[Problem]:

@@ -268,3 +268,27 @@ def test_a_line_of_too_many_dots_is_refused_before_it_costs_seconds() -> None:
     with pytest.raises(JobFileInvalid) as caught:
         parse("[agent]\n" + ".".join("a" * 201) + " = 1\n")  # 200 dots: read, and refused for what it says
     assert "dots" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "0o" + "7" * 9000, "0b1" + "0" * 20_000, "9" * 4000, str(2**63)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[agent]\nstate = N",
+        "[agent]\nmax-token-age = N",
+        "[agent]\napi-hosts = [N, N]",
+        "[report]\ndays = N",
+        "[jobs.n]\ntimeout = N",
+        "[jobs.n]\nfailures-before-alert = N",
+        "[jobs.n]\nenvironment-types = [[N]]",
+        "[[jobs.n.steps]]\nbackup = { live = N, within = N }",
+        "[[jobs.n.steps]]\nbackup = { within = [{ a = N }] }",
+        "[[jobs.n.steps]]\nhttp-check = { status = [N] }",
+        "[odd]\nkey = [N, [N, {a = N}]]",
+    ],
+)
+def test_a_number_that_is_larger_than_any_of_toml_is_a_mistake_like_any_other(text: str, number: str) -> None:
+    found = mistakes(text.replace("N", number))
+    assert found
+    assert all(each.endswith("is a number that does not fit into 64 bits (write a smaller one)") for each in found)
+    assert {each.partition(" ")[0] for each in found} == {"2"}
