@@ -1361,6 +1361,27 @@ BUGS = (
         "    return content\n\n\ndef form",
         suite=("tests/simulator/test_simulator_bodies.py",),
     ),
+    Bug(
+        "a command's words are taken for its supervisor's",
+        "agent/process.py",
+        '            case ["failed", int(number), str(reason), str() | None as name]:',
+        '            case ["failed", number, reason, name]:',
+        suite=("tests/tick/test_process.py::test_what_a_command_writes_to_the_line_of_its_supervisor_changes_nothing",),
+    ),
+    Bug(
+        "a secret is not looked for as JSON has it within base64",
+        "agent/redaction.py",
+        '        yield text.encode("utf-8", "replace")\n        yield text.replace(',
+        "        yield text.replace(",
+        suite=("tests/logs/test_secrets_and_innocents.py::test_a_known_secret_is_hidden_in_every_form",),
+    ),
+    Bug(
+        "a number of the job file may be of any size",
+        "agent/config/order.py",
+        "        if isinstance(value, int) and not -NUMBERS <= value < NUMBERS:",
+        "        if isinstance(value, int) and value < -NUMBERS:",
+        suite=("tests/config/test_job_file.py",),
+    ),
 )
 
 
