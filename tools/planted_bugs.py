@@ -1382,6 +1382,13 @@ BUGS = (
         "        if isinstance(value, int) and value < -NUMBERS:",
         suite=("tests/config/test_job_file.py",),
     ),
+    Bug(
+        "the secret that simulate prints is hidden as any other",
+        "agent/cli/simulate.py",
+        'raw(f"  export UPSUN_SIMULATOR_SECRET={simulator.control_secret}\\n")',
+        'say(f"  export UPSUN_SIMULATOR_SECRET={simulator.control_secret}")',
+        suite=("tests/simulator/test_simulate_command.py::test_it_says_the_same_in_plain_words",),
+    ),
 )
 
 

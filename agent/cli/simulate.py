@@ -135,7 +135,8 @@ def _announce(context: Context, url: str, simulator: Any) -> None:
     context.terminal.say("To give roles and invite, as the owner of the project:")
     context.terminal.say(f"  export UPSUN_CLI_TOKEN={scenario.owner_token}")
     context.terminal.say("To change it while it runs (header Simulator-Secret of requests below /_simulator/):")
-    context.terminal.say(f"  export UPSUN_SIMULATOR_SECRET={simulator.control_secret}")
+    # Made by this start, and worth something on this machine only: ``say`` would hide it as what looks like a secret.
+    context.terminal.raw(f"  export UPSUN_SIMULATOR_SECRET={simulator.control_secret}\n")
     context.terminal.say("SSH certificates are signed by (for an sshd's TrustedUserCAKeys):")
     context.terminal.say(f"  {authority}")
 

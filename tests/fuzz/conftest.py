@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fuzz import bounded
+
 
 @pytest.fixture(scope="session", autouse=True)
 def scratch_in_memory() -> Iterator[None]:
@@ -17,3 +19,10 @@ def scratch_in_memory() -> Iterator[None]:
         tempfile.tempdir = "/dev/shm"  # noqa: S108  same
     yield
     tempfile.tempdir = before
+
+
+@pytest.fixture(autouse=True)
+def memory_is_bounded() -> Iterator[None]:
+    """No test of this folder may grow the process without a bound; what starts a process bounds that one itself."""
+    with bounded.memory():
+        yield

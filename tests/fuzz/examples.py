@@ -1,4 +1,4 @@
-"""How many examples each fuzzer draws, and the books of how many it really drew.
+"""How many examples each fuzzer draws, each with a bound of time, and the books of how many it really drew.
 
 In CI they are always the same ones; with ``UPSUN_SOAK=1`` five times as many, and other ones each time.
 """
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
+
+from tests.fuzz import bounded
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"
 
@@ -45,7 +47,8 @@ def fuzz(name: str, **strategies: Any) -> Callable[[Callable[..., None]], Callab
         def draw(**example: Any) -> None:
             nonlocal drawn
             drawn += 1
-            test(**example)
+            with bounded.time():
+                test(**example)
 
         @functools.wraps(test)
         def whole() -> None:

@@ -13,6 +13,7 @@ from functools import cache
 
 import pytest
 
+from tests.fuzz import bounded
 from tests.fuzz.spoiling import FOREVER, MUTATIONS, Path, SpoiledNight, fields, spoiled
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"
@@ -67,7 +68,8 @@ def play(number: int, case: tuple[Path, str, int], *faults: str) -> SpoiledNight
     path, mutation, times = case
     night = SpoiledNight(number, path, mutation, *faults, times=times)
     try:
-        night.check()
+        with bounded.time():
+            night.check()
     except BaseException as error:
         shown = ".".join(map(str, path))
         raise AssertionError(f"reply {number}, field {shown}: {mutation} (x{times}): {error!r}") from error

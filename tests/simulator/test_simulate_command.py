@@ -100,8 +100,10 @@ def test_it_says_the_same_in_plain_words(tmp_path: Path) -> None:
     with simulate(tmp_path, "--set", "owner_token=the-boss") as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(8)]
+        url = lines[0].split()[4]
+        told = {"url": url, "control_secret": lines[5].strip().removeprefix("export UPSUN_SIMULATOR_SECRET=")}
+        assert _act(told, "add-variable", name="A", value="1") is None, "the secret that it prints is the one it takes"
     assert "UPSUN_CLI_TOKEN=the-boss" in lines[3]
-    assert "UPSUN_SIMULATOR_SECRET=" in lines[5]
     assert "ssh-ed25519 " in lines[7]
 
 
