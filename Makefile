@@ -14,10 +14,15 @@ $(VENV)/.ready: requirements/development.txt
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/development.txt
 	@touch $@
 
+# The packages of this repository, as they are: changes need no new install.
+$(VENV)/.installed: $(VENV)/.ready pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
 demo: ## install through the build hook and run the nightly job against the simulator
 	@$(PYTHON) demo/run.py
 
-test: $(VENV)/.ready ## pass the linters and the tests
+test: $(VENV)/.installed ## pass the linters and the tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
@@ -26,36 +31,36 @@ test: $(VENV)/.ready ## pass the linters and the tests
 	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive agent bench demo tools 2> .bandit.log || { cat .bandit.log; exit 1; }
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-soak: $(VENV)/.ready ## the long tests: the whole crash matrix, all zones, long seasons (more than an hour)
+soak: $(VENV)/.installed ## the long tests: the whole crash matrix, all zones, long seasons (more than an hour)
 	@UPSUN_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/soak tests/fuzz \
 		tests/crash tests/ssh/test_paths.py tests/faults/test_misleading_lists.py \
 		$$($(BIN)/python -m tests.thinning)
 	@$(BIN)/python -m tools.crash_matrix --pairs 500 --write
 	@$(BIN)/python -m tools.crash_matrix --play flagship --pairs 500 --write
 
-bugs: $(VENV)/.ready ## plant bugs, one at a time, and see the tests catch each (about half an hour)
+bugs: $(VENV)/.installed ## plant bugs, one at a time, and see the tests catch each (about half an hour)
 	@$(BIN)/python -m tools.planted_bugs
 
-coverage: $(VENV)/.ready ## branch coverage: all of engine, schedule and redaction, 95 % of the rest (half an hour)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov=agent --cov-branch --cov-report=term-missing
-	@$(BIN)/coverage report --fail-under=100 --include='agent/engine/*,agent/schedule.py,agent/logs.py,agent/redaction.py'
+coverage: $(VENV)/.installed ## branch coverage: all of engine, schedule and redaction, 95 % of the rest (half an hour)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov=upsun_agent --cov=upsun_simulator --cov=upsun_setup --cov-branch --cov-report=term-missing
+	@$(BIN)/coverage report --fail-under=100 --include='agent/upsun_agent/engine/*,agent/upsun_agent/schedule.py,agent/upsun_agent/log/lines.py,agent/upsun_agent/log/redaction.py'
 	@$(BIN)/coverage report --fail-under=95
 
-bench: $(VENV)/.ready ## measure the speed: a table of ratios, in under a minute
+bench: $(VENV)/.installed ## measure the speed: a table of ratios, in under a minute
 	@$(BIN)/python -m bench
 
-docs: $(VENV)/.ready ## regenerate the reference pages under docs/
+docs: $(VENV)/.installed ## regenerate the reference pages under docs/
 	@$(BIN)/python -m tools.reference
 	@$(BIN)/python -m tools.dist --write README.md
 
-site: $(VENV)/.ready ## build the documentation's site into build/site/; a warning is an error
+site: $(VENV)/.installed ## build the documentation's site into build/site/; a warning is an error
 	@PYTHONPATH=. $(BIN)/sphinx-build -q -W --keep-going docs build/site
 	@echo build/site/index.html
 
-dist: $(VENV)/.ready ## make the files of a release in dist/: byte for byte the same wherever it is built
+dist: $(VENV)/.installed ## make the files of a release in dist/: byte for byte the same wherever it is built
 	@$(BIN)/python -m tools.dist
 
-wheelhouse: $(VENV)/.ready ## fill dist/wheelhouse: with it an install needs no network and no pip
+wheelhouse: $(VENV)/.installed ## fill dist/wheelhouse: with it an install needs no network and no pip
 	@$(BIN)/python -m tools.dist --wheelhouse
 
 LOCK ?= $(BIN)/uv

@@ -8,7 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.simulator import Simulator, serve
+from upsun_simulator import Simulator, serve
+
 from bench.processes import Failed
 from bench.scene import NIGHT, Place, Scene
 

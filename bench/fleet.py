@@ -23,14 +23,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.database.glance import is_idle
-from agent.database.place import ServerPlace
-from agent.engine import events as ev
-from agent.engine.job import Job, StepPlan
-from agent.errors import Busy
-from agent.glance import basis
-from agent.journal import Cursor, Glance
-from agent.journal.server.opening import hold
+from upsun_agent.database.idle import is_idle
+from upsun_agent.database.location import ServerPlace
+from upsun_agent.errors import Busy
+from upsun_agent.idle import basis
+from upsun_agent.journal import Cursor, IdleHint
+from upsun_agent.journal.server.opening import hold
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job, StepPlan
+
 from tools.databases import OWNER, Postgres
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
@@ -96,7 +97,7 @@ def place_of(server: Postgres, query: str = "") -> ServerPlace:
 
 def digest_here() -> str:
     """What an idle answer of every environment holds for."""
-    from agent.database.glance import digest_of  # noqa: PLC0415  here only
+    from upsun_agent.database.idle import digest_of  # noqa: PLC0415  here only
 
     return digest_of(basis(TEXT, "production"))
 
@@ -135,7 +136,7 @@ def due_tick(place: ServerPlace, number: int) -> None:
     journal.append(run, ev.RequestAccepted(at=now, step=0, activity=run))
     journal.append(run, ev.RunClosed(at=now, outcome="succeeded", message=""))
     journal.prune(datetime.fromtimestamp(0, UTC), 10_000)
-    journal.set_glance(Glance(identity, basis(TEXT, "production"), FAR))
+    journal.set_idle_hint(IdleHint(identity, basis(TEXT, "production"), FAR))
     journal.mark_tick(now.timestamp())
     held.release()
 

@@ -8,7 +8,8 @@ import subprocess
 from itertools import count
 from pathlib import Path
 
-from agent.simulator import Server, Simulator, serve
+from upsun_simulator import Server, Simulator, serve
+
 from bench.processes import Cost, Failed, Spawner, peak_of_all
 from bench.scene import ENVIRONMENT, NIGHT, PROJECT, REPOSITORY, TOKEN, posts, size_of
 

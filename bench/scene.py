@@ -11,13 +11,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent.glance import basis
-from agent.journal import Cursor, Glance
-from agent.journal.lock import container_identity
-from agent.journal.sqlite import SqliteJournal
-from agent.places import JOURNAL, mark_tick
-from agent.simulator import Scenario, Server, Simulator, serve
-from agent.tick import CONTAINER
+from upsun_agent.idle import basis
+from upsun_agent.journal import Cursor, IdleHint
+from upsun_agent.journal.lock import container_identity
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.platform.paths import JOURNAL, mark_tick
+from upsun_agent.runtime.tick import CONTAINER
+from upsun_simulator import Scenario, Server, Simulator, serve
+
 from bench.processes import Cost, Failed, Spawner
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -139,7 +140,7 @@ class Scene:
         journal = SqliteJournal(state, IDENTITY)
         journal.set_cursor(Cursor("job-0000", schedule, self.slot - timedelta(minutes=5)))
         journal.note(CONTAINER, container_identity())
-        journal.set_glance(Glance(IDENTITY, basis(self.night.text, TYPE), int(self.slot.timestamp())))
+        journal.set_idle_hint(IdleHint(IDENTITY, basis(self.night.text, TYPE), int(self.slot.timestamp())))
         journal.close()
         shutil.copytree(self.night.state, self._template)
 

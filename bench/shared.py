@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from agent.database.place import ServerPlace
-from agent.glance import basis
-from agent.journal import Glance
-from agent.journal.server.opening import hold
+from upsun_agent.database.location import ServerPlace
+from upsun_agent.idle import basis
+from upsun_agent.journal import IdleHint
+from upsun_agent.journal.server.opening import hold
+
 from bench.processes import Cost, Spawner
 from bench.scene import IDENTITY, TYPE, Place, Scene
 from tools.databases import MariaDb, Postgres, Server
@@ -31,7 +32,7 @@ class SharedIdle:
         (self._place.directory / ".upsun" / "agent.toml").write_text(text, encoding="utf-8")
         self._variables = {**self._place.variables(), VARIABLE: server.url()}
         held = hold(ServerPlace.of(f"url-variable:{VARIABLE}", self._variables), IDENTITY)
-        held.journal.set_glance(Glance(IDENTITY, basis(text, TYPE), int(time.time()) + 43_200))
+        held.journal.set_idle_hint(IdleHint(IDENTITY, basis(text, TYPE), int(time.time()) + 43_200))
         held.journal.mark_tick(time.time())
         held.release()
 
@@ -48,7 +49,7 @@ def launcher(installed: Path, path: Path) -> Path:
     text = installed.read_text(encoding="utf-8")
     real = 'os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "lib")'
     text = text.replace(real, repr(str(library))).replace(
-        "from agent.__main__", f"sys.path.append({drivers!r})\nfrom agent.__main__"
+        "from upsun_agent.__main__", f"sys.path.append({drivers!r})\nfrom upsun_agent.__main__"
     )
     path.write_text(text, encoding="utf-8")
     path.chmod(0o755)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from agent import __version__
+from upsun_agent import __version__
 
 DOCS = Path(__file__).resolve().parent
 #: What is no page of the site is linked to where it is: on the code forge.

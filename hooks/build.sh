@@ -90,7 +90,8 @@ def is_install(path):
             told = stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(8) == b"archive "
     except OSError:
         return False
-    return told and all(os.path.isfile(f"{path}/{name}") for name in ("bin/upsun-agent", "lib/agent/__init__.py"))
+    has = [os.path.isfile(f"{path}/{name}") for name in ("bin/upsun-agent", "lib/upsun_agent/__init__.py", "lib/agent/__init__.py")]
+    return told and has[0] and any(has[1:])  # releases until 0.9 had lib/agent
 
 
 def check(target, app):
@@ -345,9 +346,12 @@ elif [ -n "$cached" ]; then
 fi
 
 # The agent itself is plain Python: a copy is an install. Tests and caches stay behind.
-cp -R -- "$source_dir/agent" "$new/lib/agent"
+cp -R -- "$source_dir/agent/upsun_agent" "$new/lib/upsun_agent"
+case ,$extra, in
+    *,simulator,*) cp -R -- "$source_dir/agent/upsun_simulator" "$new/lib/upsun_simulator" ;;
+esac
 cp -- "$source_dir/hooks/environment.sh" "$new/environment.sh"
-find "$new/lib/agent" -name __pycache__ -prune -exec rm -rf -- {} +
+find "$new"/lib/upsun_* -name __pycache__ -prune -exec rm -rf -- {} +
 rm -rf -- "$new/lib/bin"
 
 # Isolated (-I) and without site (-S): no variable and no package of the app changes how the agent runs. The kernel
@@ -372,7 +376,7 @@ if sys.version_info[:2] not in ($served):
     sys.stderr.write("upsun-agent: installed for other versions of Python than %s: build the app again\n" % sys.version)
     sys.exit(78)
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "lib"))
-from agent.__main__ import end, main
+from upsun_agent.__main__ import end, main
 end(main())
 LAUNCHER
 } >"$new/bin/upsun-agent"

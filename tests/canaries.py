@@ -95,8 +95,8 @@ def search_processes(first: int) -> None:
 def listen() -> None:
     """Hear of every secret and of every place where one could get out, in this process, from now on."""
     # Late: what is imported before coverage is measured would count as never run.
-    from agent.redaction import Redaction
-    from agent.simulator.tokens import Tokens
+    from upsun_agent.log.redaction import Redaction
+    from upsun_simulator.tokens import Tokens
 
     _wrap(Tokens, "add", lambda _, secret, *__, **___: plant(secret))
     _wrap(Redaction, "hide", lambda _, secret: plant(secret if "canary" in (secret or "") else None))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests import canaries, thinning
+from tests.sources import SOURCES
 
 _module: list[object] = [None]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart() -> None:
+    os.environ["PYTHONPATH"] = SOURCES  # processes that a test starts import this tree, whatever is installed
     canaries.listen()
 
 

@@ -25,7 +25,7 @@ from werkzeug.datastructures import Headers, ImmutableMultiDict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent.simulator import RecordedRequest
+    from upsun_simulator import RecordedRequest
 
 HOST = "https://api.upsun.com"
 NAME = "upsun-openapi-extended.json"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources import SOURCES
+
 ROOT = Path(__file__).parent.parent
 VALUE = "search-me-0123456789"  # not planted in this process
 HEAD = f"""
@@ -43,12 +45,12 @@ LEAKS = {
         " env={'V': VALUE}, capture_output=True, check=True)"
     ),
     "a bearer": (
-        "from datetime import UTC, datetime\nfrom agent.simulator.tokens import Tokens\ndef test_it():\n"
+        "from datetime import UTC, datetime\nfrom upsun_simulator.tokens import Tokens\ndef test_it():\n"
         "    tokens = Tokens(); now = datetime.now(UTC); tokens.add('another-secret-9', now)\n"
         "    print(tokens.issue('another-secret-9', now, 60))"
     ),
     "a token of the platform": (
-        "from datetime import UTC, datetime\nfrom agent.simulator.tokens import Tokens\n"
+        "from datetime import UTC, datetime\nfrom upsun_simulator.tokens import Tokens\n"
         "def test_it(): Tokens().add('another-secret-9', datetime.now(UTC)); print('another-secret-9')"
     ),
 }
@@ -68,7 +70,7 @@ def test_each_leak_fails_its_test_and_nothing_else_does(tmp_path: Path) -> None:
     tests.mkdir()
     for number, body in enumerate([*LEAKS.values(), *CLEAN.values()]):
         (tests / f"test_{number:02d}.py").write_text(f"{HEAD}\n{body}\n")
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {**os.environ, "PYTHONPATH": SOURCES, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-rA"]
     done = subprocess.run(
         [*command, "-c", str(ROOT / "pyproject.toml"), f"--rootdir={tmp_path}", str(tests)],

@@ -13,23 +13,22 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from agent.cli import pasted
-from agent.config import JobFileInvalid, notices, parse
-from agent.errors import AgentError
-from agent.init import guide, hook, jobs, managers, nights, render
-from agent.init.edits import editor_of
-from agent.limits import CONFIG_MOST_BYTES, JOB_FILE_MOST_BYTES
-from agent.names import id_fault, name_fault, variable_fault
-from agent.redaction import Redaction
-from agent.schedule import expression_fault
-from agent.ssh import configuration
-from agent.ssh.certificate import read_certificate
-from agent.upsun import answers, models
-from agent.upsun.alarm import OverDeadline, alarm
-from agent.upsun.network import Settings
-from agent.upsun.pages import missing
-from agent.upsun.transport import Reply
+from upsun_agent.access.ssh import configuration
+from upsun_agent.access.ssh.certificate import read_certificate
+from upsun_agent.api import errors, models
+from upsun_agent.api.deadline import OverDeadline, alarm
+from upsun_agent.api.http import Reply
+from upsun_agent.api.network import Settings
+from upsun_agent.api.pages import missing
+from upsun_agent.cli import pasted_tokens
+from upsun_agent.config import JobFileInvalid, notifications, parse
+from upsun_agent.errors import AgentError
+from upsun_agent.limits import CONFIG_MOST_BYTES, JOB_FILE_MOST_BYTES
+from upsun_agent.log.redaction import Redaction
+from upsun_agent.model.ids import id_fault, name_fault, variable_fault
+from upsun_agent.schedule import expression_fault
+from upsun_setup import cli_cron, hook, job_file, package_managers, render, replaced_crons
+from upsun_setup.edits import editor_of
 
 DEADLINE = 10  # seconds of a text: what is linear takes a tenth of that, what is quadratic an hour
 
@@ -53,18 +52,18 @@ def reply(text: str) -> Reply:
 #: Each reader: what it is asked, the most characters that it is given, and of what its worst texts are made.
 READERS: dict[str, tuple[Callable[[str], Any], int, tuple[str, ...]]] = {
     "lines that install the CLI": (
-        guide.installer_lines,
+        cli_cron.installer_lines,
         CONFIG_MOST_BYTES,
         ("curl ", "wget", " upsun", " platformsh ", " installer", "|", " sh", "bash", "/", "x", "\n"),
     ),
-    "a call of the CLI": (guide.calls_cli, CONFIG_MOST_BYTES, ("upsun", "platform", ".phar", " ", "\n", "(", "x")),
+    "a call of the CLI": (cli_cron.calls_cli, CONFIG_MOST_BYTES, ("upsun", "platform", ".phar", " ", "\n", "(", "x")),
     "a cron": (
-        guide.read_cron,
+        cli_cron.read_cron,
         CONFIG_MOST_BYTES,
         ("upsun backup:create", " -y", ";", "&&", "'", "\\\n", " $(", "if ", "[ ", "#", ">", "backup ", "\n"),
     ),
     "a guard of a cron": (
-        lambda text: guide.read_cron(f'[ "{text}" = production ] && upsun backup'),
+        lambda text: cli_cron.read_cron(f'[ "{text}" = production ] && upsun backup'),
         18_000,
         ("${PLATFORM_BRANCH", ":-", "}", "$", "{", "x"),
     ),
@@ -84,12 +83,12 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[str, ...]]] = {
         ("# CLI\n", "curl upsun installer|sh\n", "set -e", "#!", "\n", " "),
     ),
     "requirements": (
-        managers.PINNED.search,
+        package_managers.PINNED.search,
         CONFIG_MOST_BYTES,
         ("a[", "a", "[", "]", " ", "=", "==", "\n", ".", "-", "1"),
     ),
-    "the name of a job": (jobs.job_name, 100_000, ("-", "a", " ", "é")),
-    "a machine name": (lambda text: nights._SUFFIX.sub("", text), 100_000, ("-", "a", "-aaaaaaa", "1")),
+    "the name of a job": (job_file.job_name, 100_000, ("-", "a", " ", "é")),
+    "a machine name": (lambda text: replaced_crons._SUFFIX.sub("", text), 100_000, ("-", "a", "-aaaaaaa", "1")),
     "a text for YAML": (
         lambda text: render.scalar(text, render.Style()),
         CONFIG_MOST_BYTES,
@@ -106,7 +105,7 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[str, ...]]] = {
         ("# x\n", '"\\""', " ", "[[a]]\n", "b=[", "]", "a.", '"""', "\\", "\n"),
     ),
     "credentials in an address": (
-        notices._CREDENTIALS.search,
+        notifications._CREDENTIALS.search,
         JOB_FILE_MOST_BYTES,
         ("://", "http://", ":", "@", "a", "/", "?"),
     ),
@@ -115,12 +114,12 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[str, ...]]] = {
     "an id": (id_fault, 100_000, ("..", "/", "%2e", "%2f", "\\", "a", ".")),
     "the name of a variable": (variable_fault, 100_000, ("a", "1", "_", "A")),
     "the title of an answer": (
-        lambda text: answers.not_the_apis(reply(f"<html>{text}")),
+        lambda text: errors.not_the_apis(reply(f"<html>{text}")),
         2_000_000,
         ("<title", "<title>", "</title", ">", "a", " ", "\n"),
     ),
     "an answer that asks for more": (
-        lambda text: answers.classify(Reply(401, {"www-authenticate": text[:64_000]}, text.encode())),
+        lambda text: errors.classify(Reply(401, {"www-authenticate": text[:64_000]}, text.encode())),
         2_000_000,
         ("bearer", " ", "amr", "=", '"', ",", "multi-factor", "a"),
     ),
@@ -136,7 +135,7 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[str, ...]]] = {
         (",", " ", "[", "]", ":", "/", "1", "%", ".", "a"),
     ),
     "arguments": (
-        lambda text: pasted.hidden(text, pasted.tokens_of([text])),
+        lambda text: pasted_tokens.hidden(text, pasted_tokens.tokens_of([text])),
         128_000,
         ("a", "1", " ", "=", "a1a1a1a1a1a1a1a1", "T", "20260310T0300Z", "-"),
     ),
@@ -200,7 +199,7 @@ def made_of(*parts: str) -> st.SearchStrategy[str]:
 
 @given(made_of("curl", "wget", " ", "upsun", "platformsh", "installer", ".sh", "|", "sh", "bash", "x", "/", "-"))
 def test_the_installer_is_known_as_before(line: str) -> None:
-    assert guide.installer_lines(line) == ([0] if INSTALLER.search(line) else [])
+    assert cli_cron.installer_lines(line) == ([0] if INSTALLER.search(line) else [])
 
 
 @given(
@@ -217,7 +216,7 @@ def test_a_strict_hook_is_known_as_before(line: str) -> None:
 
 @given(made_of("a", "A1", "[", "]", "x", " ", "\t", "=", "==", "\n", ".", "-", "#"))
 def test_pinned_requirements_are_known_as_before(text: str) -> None:
-    assert (managers.PINNED.search(text) is None) == (PINNED.search(text) is None)
+    assert (package_managers.PINNED.search(text) is None) == (PINNED.search(text) is None)
 
 
 @given(made_of(configuration.BEGIN, configuration.END, "\n", "\n", "Host x", " ", "#"))

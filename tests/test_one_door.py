@@ -1,4 +1,4 @@
-"""Events reach the journal through the recorder alone (agent/chronicle.py): found in the source, so in every module."""
+"""Events reach the journal through the recorder alone (recorder.py): found in the source, so in every module."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-AGENT = Path(__file__).resolve().parents[1] / "agent"
-RECORDER = AGENT / "chronicle.py"
+AGENT = Path(__file__).resolve().parents[1] / "agent" / "upsun_agent"
+RECORDER = AGENT / "runtime" / "recorder.py"
 #: The journal's forms themselves, and what moves whole journals.
 JOURNAL = AGENT / "journal"
 

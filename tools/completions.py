@@ -1,4 +1,4 @@
-"""The completion scripts under agent/completions, generated from the command line: ``make docs`` writes them."""
+"""The completion scripts under upsun_agent/completions, generated from the command line: ``make docs`` writes them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from argparse import Action, ArgumentParser
 from collections.abc import Iterator
 
 import shtab
-
-from agent.cli.completion import DIRECTORY, SHELLS, script_of
-from agent.cli.main import build, commands
-from agent.rehearsal import MISHAPS
+from upsun_agent.cli.completion import DIRECTORY, SHELLS, script_of
+from upsun_agent.cli.main import build, commands
+from upsun_simulator.rehearsal.play import NAMED_FAULTS
 
 #: What stands in every script before what shtab makes: how jobs of the job file and commands are completed.
 PREAMBLE = {
@@ -57,7 +56,7 @@ def scripts() -> dict[str, str]:
     for action in commands(parser)["rehearse"]._actions:  # noqa: SLF001  as above
         if action.dest == "fault":
             setattr(action, "complete", FAULTS)  # noqa: B010  as above
-    preambles = {shell: text.replace("FAULTS", " ".join(MISHAPS)) for shell, text in PREAMBLE.items()}
+    preambles = {shell: text.replace("FAULTS", " ".join(NAMED_FAULTS)) for shell, text in PREAMBLE.items()}
     found = {
         shell: shtab.complete(parser, shell=shell, preamble=preambles.get(shell, ""))  # a shell's name  # nosec B604
         for shell in SHELLS
@@ -70,4 +69,4 @@ def write() -> list[str]:
     found = scripts()
     for name, text in found.items():
         (DIRECTORY / name).write_text(text, encoding="utf-8")
-    return [f"agent/completions/{name}" for name in found]
+    return [f"upsun_agent/completions/{name}" for name in found]

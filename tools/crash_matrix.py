@@ -36,8 +36,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agent.journal.seals import SEAL, Seals
-from agent.simulator import ManualClock, Scenario, Simulator, serve
+from upsun_agent.journal.seals import SEAL, Seals
+from upsun_simulator import ManualClock, Scenario, Simulator, serve
+
 from tools.ticks import zygote
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -171,13 +172,13 @@ class Scene:
     @staticmethod
     def command() -> list[str]:
         """A tick by this interpreter."""
-        return [sys.executable, "-m", "agent", "tick"]
+        return [sys.executable, "-m", "upsun_agent", "tick"]
 
     def variables(self, url: str) -> dict[str, str]:
         """The container's variables."""
         return {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": f"{REPOSITORY}/agent:{REPOSITORY}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PLATFORM_PROJECT": PROJECT,
             "PLATFORM_BRANCH": ENVIRONMENT,

@@ -58,10 +58,10 @@ class Release:
 
     def __init__(self, source: Path) -> None:
         self.source = source
-        text = (source / "agent" / "__init__.py").read_text(encoding="utf-8")
+        text = (source / "agent" / "upsun_agent" / "__init__.py").read_text(encoding="utf-8")
         found = re.search(r'^__version__ = "([0-9A-Za-z.]+)"$', text, re.MULTILINE)
         if found is None:
-            raise DistError("agent/__init__.py names no version")
+            raise DistError("agent/upsun_agent/__init__.py names no version")
         self.version = found[1]
         self.name = f"upsun-agent-{self.version}"
 

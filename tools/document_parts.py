@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import get_args
 
-from agent.cli.history import OUTCOMES
-from agent.engine import events as ev
-from agent.engine.run import Phase
+from upsun_agent.cli.history import OUTCOMES
+from upsun_agent.engine.fold import Phase
+from upsun_agent.model import events as ev
+
 from tools.schema_words import (
     BOOLEAN,
     INTEGER,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from agent.doctor import Level
+from upsun_agent.doctor import Level
+
 from tools.document_parts import EXIT_CODE, OUTCOME, PARTS, ROW_KEYS, RUN_KEYS
 from tools.schema_words import (
     BOOLEAN,

@@ -9,9 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from agent.cli.main import build
-from agent.cli.main import commands as every_command
-from agent.config.definitions import (
+from upsun_agent.cli.main import build
+from upsun_agent.cli.main import commands as every_command
+from upsun_agent.config.definitions import (
     AGENT,
     EMAIL,
     HEALTHCHECKS,
@@ -24,18 +24,19 @@ from agent.config.definitions import (
     WHEN,
     json_schema,
 )
-from agent.config.shapes import Boolean, Choice, Duration, Either, ListOf, MapOf, Number, Table, Text
-from agent.database import troubles
-from agent.engine.events import EVENTS
-from agent.errors import documented
-from agent.journal.server import migrate
-from agent.logs import KEYS
-from agent.steps import KINDS
+from upsun_agent.config.validators import Boolean, Choice, Duration, Either, ListOf, MapOf, Number, Table, Text
+from upsun_agent.database import errors
+from upsun_agent.errors import documented
+from upsun_agent.journal.server import migrate
+from upsun_agent.log.lines import KEYS
+from upsun_agent.model.events import EVENTS
+from upsun_agent.steps import KINDS
+
 from tools import completions, documents, states, step_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 #: Modules whose errors are documented though no command imports them before it needs them.
-LATE = (troubles, migrate)
+LATE = (errors, migrate)
 NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
 
 
@@ -52,7 +53,7 @@ def exit_codes() -> str:
         "| 0 | | Done, nothing to do, or a guard that says «not here». | nobody |",
     ]
     for error in documented():
-        if not error.__module__.startswith("agent."):
+        if not error.__module__.startswith("upsun_"):
             continue
         said = (error.__doc__ or "").strip().splitlines()[0]
         lines.append(f"| {error.exit_code} | `{error.word()}` | {said} | {error.turn} |")

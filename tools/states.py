@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from agent.engine import events as ev
-from agent.engine.decide import Background, Decision, Execute, Look, Record, Rest, Send, Wait, decide
-from agent.engine.facts import (
+from upsun_agent.engine.decide import Background, Decision, Execute, Look, Record, Rest, Send, Wait, decide
+from upsun_agent.engine.fold import Run, fold
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import (
     Absent,
     Activity,
     ActivityList,
@@ -34,9 +35,8 @@ from agent.engine.facts import (
     Trouble,
     TroubleKind,
 )
-from agent.engine.job import Job, StepPlan
-from agent.engine.run import Run, fold
-from agent.steps import KINDS
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.steps import KINDS
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 RUN = "nightly-update@2026-03-02T12:00"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.config.definitions import STEP
-from agent.config.shapes import Table
-from agent.steps import KINDS
+from upsun_agent.config.definitions import STEP
+from upsun_agent.config.validators import Table
+from upsun_agent.steps import KINDS
 
 
 @dataclass(frozen=True)

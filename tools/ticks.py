@@ -17,7 +17,7 @@ class Ticks:
     """A zygote of this process's: forks a tick when told to, so that a point takes a third of a second."""
 
     def __init__(self) -> None:
-        variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        variables = {**os.environ, "PYTHONPATH": f"{REPOSITORY}/agent:{REPOSITORY}"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tools.zygote"],
             cwd=REPOSITORY,

@@ -19,16 +19,16 @@ import tempfile
 import time
 from typing import Any
 
-from agent.__main__ import main as agent_main
-from agent.schedule import plain
+from upsun_agent.__main__ import main as agent_main
+from upsun_agent.schedule import plain
 
 #: What a tick loads, some of it late.
 LOADED = (
-    "agent.cli.main",
-    "agent.tick",
-    "agent.upsun.client",
-    "agent.upsun.transport",
-    "agent.logs",
+    "upsun_agent.cli.main",
+    "upsun_agent.runtime.tick",
+    "upsun_agent.api.client",
+    "upsun_agent.api.http",
+    "upsun_agent.log.lines",
     "certifi",
     "dateutil.tz",
     "h11",

@@ -14,11 +14,11 @@ import pytest
 TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS), str(Path(__file__).parent)]
 
-from agent.clock import VirtualClock  # noqa: E402  found only now
-from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator  # noqa: E402  same
-from agent.upsun.client import Client  # noqa: E402  same
-from agent.upsun.endpoints import Endpoints  # noqa: E402  same
-from agent.upsun.transport import Transport, in_process  # noqa: E402  same
+from upsun_agent.api.client import Client  # noqa: E402  same
+from upsun_agent.api.endpoints import Endpoints  # noqa: E402  same
+from upsun_agent.api.http import Transport, in_process  # noqa: E402  same
+from upsun_agent.clock import VirtualClock  # noqa: E402  found only now
+from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator  # noqa: E402  same
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 HOST = "http://simulator.invalid"

@@ -11,17 +11,17 @@ from typing import Any
 
 import openapi_document
 import pytest
+from upsun_agent.access.roles import Roles
+from upsun_agent.access.token_status import Standing
+from upsun_agent.api.client import Client
+from upsun_agent.api.people import People, User
+from upsun_agent.api.variables import FLAGS, Variables
+from upsun_agent.clock import VirtualClock
+from upsun_agent.doctor import Finding
+from upsun_agent.doctor.platform import Platform
+from upsun_agent.errors import AgentError, BadReply, Conflict, NotFound, Uncertain
+from upsun_agent.model.job import Job, StepPlan
 
-from agent.clock import VirtualClock
-from agent.doctor import Finding
-from agent.doctor.platform import Platform
-from agent.engine.job import Job, StepPlan
-from agent.errors import AgentError, BadReply, Conflict, NotFound, Uncertain
-from agent.roles import Roles
-from agent.standing import Standing
-from agent.upsun.client import Client
-from agent.upsun.people import People, User
-from agent.upsun.variables import FLAGS, Variables
 from tests.fuzz.spoiling import MUTATIONS, Path, Spoiler, fields
 
 PROJECT = "abcdefgh1234z"
@@ -52,7 +52,7 @@ def test_a_long_list_of_members_is_read_page_by_page(make: Callable[..., Any], m
         desk.simulator.add_user(f"user-{number}@example.com", ["viewer", "development:viewer"])
     found = People(desk.client()).members(PROJECT)
     assert len({each.user.email for each in found}) == 453
-    monkeypatch.setattr("agent.upsun.people.MEMBER_PAGES_MOST", 2)
+    monkeypatch.setattr("upsun_agent.api.people.MEMBER_PAGES_MOST", 2)
     with pytest.raises(BadReply, match="more users than 2 pages"):
         People(desk.client()).members(PROJECT)
 

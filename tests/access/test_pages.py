@@ -7,9 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-
-from agent.cli.main import build
-from agent.plans import FLAGS
+from upsun_agent.access.setup_plan import FLAGS
+from upsun_agent.cli.main import build
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGES = ("tokens.md", "security.md")

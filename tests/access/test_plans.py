@@ -5,13 +5,12 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-
-from agent.errors import UsageError
-from agent.plans import FIXED, FLAGS, WANTED, flaws, named, plan_user, plan_variable, unlike
-from agent.roles import Roles
-from agent.upsun.people import Invitation, Member, User
-from agent.upsun.variables import FLAGS as API_FLAGS
-from agent.upsun.variables import Variable
+from upsun_agent.access.roles import Roles
+from upsun_agent.access.setup_plan import FIXED, FLAGS, WANTED, flaws, named, plan_user, plan_variable, unlike
+from upsun_agent.api.people import Invitation, Member, User
+from upsun_agent.api.variables import FLAGS as API_FLAGS
+from upsun_agent.api.variables import Variable
+from upsun_agent.errors import UsageError
 
 BOT = "bot@example.com"
 ADMIN = Roles("viewer", {"production": "admin"})
@@ -33,22 +32,22 @@ EVERY = [dict(zip(API_FLAGS, values, strict=True)) for values in product((True, 
     ],
 )
 def test_one_deed_for_each_state_and_never_a_second_mail(
-    email: str, members: list[Member], invitations: list[Invitation], deed: str
+    email: str, members: list[Member], invitations: list[Invitation], action: str
 ) -> None:
     plan = plan_user(email, ADMIN, members, invitations, "owner")
-    assert (plan.deed, plan.warning) == (deed, "")
+    assert (plan.action, plan.warning) == (action, "")
     assert (plan.user is not None) is (named(email, members) is not None)
 
 
 def test_an_invitation_with_other_roles_is_a_warning() -> None:
     plan = plan_user(BOT, ADMIN, [], [Invitation("1", BOT, VIEWER)])
-    assert (plan.deed, plan.before) == ("none", VIEWER)
+    assert (plan.action, plan.before) == ("none", VIEWER)
     assert "viewer, production:viewer" in plan.warning
 
 
 def test_the_owner_keeps_what_the_owner_has() -> None:
     owner = Member(User("1", BOT), Roles("admin"))
-    assert plan_user(BOT, Roles("admin"), [owner], [], "1").deed == "none"
+    assert plan_user(BOT, Roles("admin"), [owner], [], "1").action == "none"
     with pytest.raises(UsageError, match="owns the project"):
         plan_user(BOT, ADMIN, [owner], [], "1")
 
@@ -61,7 +60,7 @@ def test_every_variable_becomes_one_with_every_set_of_flags_unless_it_was_sensit
                 plan_variable(stored, after)
             continue
         plan = plan_variable(stored, after)
-        assert plan.deed == "change"
+        assert plan.action == "change"
         assert plan.rebuilds is (before["visible_build"] or after["visible_build"])
         assert {name for name, (was, now) in plan.changed.items() if was != now} == {
             name for name in API_FLAGS if before[name] != after[name]
@@ -73,7 +72,7 @@ def test_what_is_not_there_or_is_the_parents_is_created() -> None:
     for after in EVERY:
         for existing in (None, Variable("env:X", dict.fromkeys(API_FLAGS, True), inherited=True)):
             plan = plan_variable(existing, after)
-            assert (plan.deed, plan.rebuilds) == ("create", after["visible_build"])
+            assert (plan.action, plan.rebuilds) == ("create", after["visible_build"])
             assert unlike(existing, after)
 
 

@@ -7,10 +7,9 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agent.engine.job import Job, StepPlan
-from agent.errors import UsageError
-from agent.roles import ON_TYPE, TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles, targets
+from upsun_agent.access.roles import ON_TYPE, TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles, targets
+from upsun_agent.errors import UsageError
+from upsun_agent.model.job import Job, StepPlan
 
 #: Every combination of a role on the project and one on each type, or none given.
 EVERY = [

@@ -9,13 +9,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agent.doctor import Finding, code_of, worst
-from agent.engine.job import Job
-from agent.errors import AgentError, BadReply, NotFound, NotPermitted, SecondFactorNeeded, TokenMissing, TokenRefused
-from agent.roles import Roles, lacking, parse_roles
-from agent.standing import NAMES, Standing, token_of
-from agent.upsun.people import ApiToken, User
+from upsun_agent.access.roles import Roles, lacking, parse_roles
+from upsun_agent.access.token_status import NAMES, Standing, token_of
+from upsun_agent.api.people import ApiToken, User
+from upsun_agent.doctor import Finding, code_of, worst
+from upsun_agent.errors import (
+    AgentError,
+    BadReply,
+    NotFound,
+    NotPermitted,
+    SecondFactorNeeded,
+    TokenMissing,
+    TokenRefused,
+)
+from upsun_agent.model.job import Job
 
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

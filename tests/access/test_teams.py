@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from agent.errors import AgentError, BadReply, NotFound, SecondFactorNeeded, TokenRefused
-from agent.roles import Roles
-from agent.simulator.user import MACHINE
-from agent.upsun.people import People
+from upsun_agent.access.roles import Roles
+from upsun_agent.api.people import People
+from upsun_agent.errors import AgentError, BadReply, NotFound, SecondFactorNeeded, TokenRefused
+from upsun_simulator.user import MACHINE
 
 PROJECT = "abcdefgh1234z"
 ORGANIZATION = "01H2X80DMRDZWR6CX753YQHTND"

@@ -14,11 +14,12 @@ from typing import IO, Any
 
 from jsonschema import Draft202012Validator
 
+from tests.sources import SOURCES
 from tools.documents import DOCUMENTS, schema_of
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = "canary-api-token-1234567890"
-COMMAND = [sys.executable, "-m", "agent"]
+COMMAND = [sys.executable, "-m", "upsun_agent"]
 PATIENCE = 60.0
 
 
@@ -70,7 +71,7 @@ class Agent:
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": SOURCES,
             **self.variables,
             **changes,
         }

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 from agent_process import TOKEN, Agent, Result
-
-from agent.cli.main import run
-from agent.journal import Cursor
-from agent.journal.sqlite import SqliteJournal
-from agent.simulator import ManualClock, Scenario, Simulator, serve
+from upsun_agent.cli.main import run
+from upsun_agent.journal import Cursor
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_simulator import ManualClock, Scenario, Simulator, serve
 
 IDENTITY = ("abcdefgh1234z", "main", "app")
 STEPS = """

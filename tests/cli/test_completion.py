@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from agent_process import COMMAND, ROOT
 from cli_app import App
+from upsun_agent.cli.completion import DIRECTORY, SHELLS, script_of
+from upsun_agent.cli.main import build, commands
 
-from agent.cli.completion import DIRECTORY, SHELLS, script_of
-from agent.cli.main import build, commands
+from tests.sources import SOURCES
 
 ASKED = """\
 source <(upsun-agent completion bash)
@@ -31,7 +32,7 @@ def shell(app: App, tmp_path: Path) -> dict[str, str]:
     """The variables of a shell that has the command on its PATH."""
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "upsun-agent"
-    script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.join(COMMAND)} "$@"\n')
+    script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(SOURCES)} exec {shlex.join(COMMAND)} "$@"\n')
     script.chmod(0o755)
     environ = app.agent.environment(PYTHONPATH=None)
     return {**environ, "PATH": f"{tmp_path / 'bin'}:{environ['PATH']}"}
@@ -123,7 +124,9 @@ def test_the_script_is_printed_as_it_lies_in_the_package_and_needs_no_library(ap
     assert app.call("completion", shell, "--json").document == {"shell": shell, "script": text}
     for name in commands():
         assert name.split()[-1] in text
-    probe = "import sys; from agent.cli.main import run; run(['completion', 'zsh']); sys.exit('shtab' in sys.modules)"
+    probe = (
+        "import sys; from upsun_agent.cli.main import run; run(['completion', 'zsh']); sys.exit('shtab' in sys.modules)"
+    )
     call = [sys.executable, "-c", probe]
     assert subprocess.run(call, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode == 0
 

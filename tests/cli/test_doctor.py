@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 from agent_process import TOKEN, Result
 from cli_app import IDENTITY, STEPS, App
-
-from agent.journal.anew import notes_of
-from agent.journal.beside import Beside
-from agent.journal.sqlite import SqliteJournal
-from agent.places import mark_tick
+from upsun_agent.journal.replacement import notes_of
+from upsun_agent.journal.sidecar import Beside
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.platform.paths import mark_tick
 
 from test_exit_codes import AWAY  # isort: skip
 from test_token import typed  # isort: skip

@@ -233,7 +233,7 @@ def test_an_unforeseen_error_is_a_bug_without_a_traceback_and_without_its_words(
     def fail(*_: object) -> None:
         raise RuntimeError(f"holds the secret {TOKEN}")
 
-    monkeypatch.setattr("agent.cli.jobs.find", fail)
+    monkeypatch.setattr("upsun_agent.cli.jobs.find", fail)
     said = app.call("validate")
     assert said.code == 70
     assert "unexpected RuntimeError at test_exit_codes.py:" in said.err

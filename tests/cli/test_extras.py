@@ -29,7 +29,7 @@ SCRIPT = """
 import sys
 for name in {names!r}:
     sys.modules[name] = None
-from agent.cli.main import run
+from upsun_agent.cli.main import run
 sys.exit(run({arguments!r}))
 """
 

@@ -21,11 +21,10 @@ import pytest
 from agent_process import TOKEN, Result
 from cli_app import IDENTITY, App
 from pseudo_terminal import on_terminal
-
-from agent.engine.events import RunClosed, RunOpened, StepFailed, Warned
-from agent.engine.job import Job, StepPlan
-from agent.journal.sqlite import SqliteJournal
-from agent.simulator import Simulator
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.model.events import RunClosed, RunOpened, StepFailed, Warned
+from upsun_agent.model.job import Job, StepPlan
+from upsun_simulator import Simulator
 
 PASSWORD, API_KEY = "canary-Database+pass/4711", "canary9akey8nested7"
 SECRETS = {"token": TOKEN, "password": PASSWORD, "key": API_KEY, "channel": "canaryT0KEN5chan3L"}
@@ -435,7 +434,7 @@ def test_a_journal_of_an_older_version_that_holds_secrets_is_shown_without_them(
     ]
     app.state.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agent.journal.codec.cleaned", lambda event: event)
+        patch.setattr("upsun_agent.journal.codec.cleaned", lambda event: event)
         journal = SqliteJournal(str(app.state), IDENTITY)
         journal.open_run(run, said)
         journal.close()

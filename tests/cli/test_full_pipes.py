@@ -12,8 +12,8 @@ import pytest
 from agent_process import COMMAND, PATIENCE
 from cli_app import App
 
-SHORT = "import sys; from agent.cli import streams; streams.PATIENCE.update(stdout=0.3, stderr=0.3); "
-RUN = [sys.executable, "-c", f"{SHORT}from agent.cli.main import run; sys.exit(run(sys.argv[1:]))"]
+SHORT = "import sys; from upsun_agent.cli import streams; streams.PATIENCE.update(stdout=0.3, stderr=0.3); "
+RUN = [sys.executable, "-c", f"{SHORT}from upsun_agent.cli.main import run; sys.exit(run(sys.argv[1:]))"]
 
 
 def full_pipe() -> tuple[int, int, int]:

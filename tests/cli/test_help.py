@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from cli_app import App
-
-from agent import __version__
-from agent.cli.cron import OPTIONS
-from agent.cli.main import build, commands
+from upsun_agent import __version__
+from upsun_agent.cli.cron import OPTIONS
+from upsun_agent.cli.main import build, commands
 
 COMMON = {"--json", "--config", "--project", "--environment", "--api-url", "--auth-url", "--log-level"}
 

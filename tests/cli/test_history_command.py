@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cli_app import App
-
-from agent.engine import events as ev
-from agent.engine.job import Job, StepPlan
-from agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job, StepPlan
 
 OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled", None)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from upsun_simulator import Scenario, Simulator, serve
 
-from agent.simulator import Scenario, Simulator, serve
+from tests.sources import SOURCES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOKEN = "canary-api-token-1234567890"
@@ -37,7 +38,7 @@ class App:
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         variables = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": SOURCES,
             "PLATFORM_APP_DIR": str(self.directory),
             "PLATFORM_PROJECT": "abcdefgh1234z",
             "PLATFORM_BRANCH": "main",
@@ -46,7 +47,7 @@ class App:
             "UPSUN_CLI_API_URL": self.url,
             "UPSUN_CLI_AUTH_URL": self.url,
         }
-        command = [sys.executable, "-m", "agent", *arguments]
+        command = [sys.executable, "-m", "upsun_agent", *arguments]
         done = subprocess.run(
             command, env=variables, cwd=self.directory, capture_output=True, text=True, check=False, timeout=60
         )

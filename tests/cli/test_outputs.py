@@ -10,9 +10,9 @@ import pytest
 from agent_process import Result
 from cli_app import App
 from jsonschema import Draft202012Validator, ValidationError
+from upsun_agent.cli.main import commands
+from upsun_agent.config.definitions import json_schema
 
-from agent.cli.main import commands
-from agent.config.definitions import json_schema
 from tools.documents import DOCUMENTS, SILENT, schema, schema_of
 
 # one call of every command whose --json is one document; the others have tests of their own
@@ -172,9 +172,9 @@ def test_status_shows_what_is_in_flight_and_what_it_waits_for(make_app: Callable
     app = make_app(backup_seconds=600)
     app.call("run", "hand")
     assert "in flight: hand@manual-" in app.call("status").out
-    (flying,) = app.call("status", "--json").document["in_flight"]
-    assert flying["waits_on"] == "activity"
-    assert flying["steps"][0]["phase"] == "accepted"
+    (in_flight,) = app.call("status", "--json").document["in_flight"]
+    assert in_flight["waits_on"] == "activity"
+    assert in_flight["steps"][0]["phase"] == "accepted"
 
 
 def test_status_before_the_first_tick_is_no_error_and_leaves_nothing_behind(app: App) -> None:

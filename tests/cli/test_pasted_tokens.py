@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli_app import App
-
-from agent.cli.pasted import tokens_of
+from upsun_agent.cli.pasted_tokens import tokens_of
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 TOKENS = {

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cli_app import App
-
-from agent.season import PAUSE_DAYS, plan
+from upsun_simulator.rehearsal.season import PAUSE_DAYS, plan
 
 START = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 DAYS = (1, 2, 6, 7, 8, 13, 28, 29, 30, 31, 59, 61, 180)

@@ -92,7 +92,7 @@ def test_a_pipe_that_is_named_is_written_to(ticked: App) -> None:
 
 
 def test_a_pipe_that_nobody_reads_is_not_waited_for_for_ever(ticked: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.cli.report.READER_PATIENCE", 0.1)
+    monkeypatch.setattr("upsun_agent.cli.report.READER_PATIENCE", 0.1)
     os.mkfifo(ticked.directory / "pipe")
     said = ticked.call("report", "--html", str(ticked.directory / "pipe"))
     assert said.code == 73
@@ -158,7 +158,7 @@ def test_without_the_extra_it_says_which_one(ticked: App, tmp_path: Path) -> Non
     code = (
         "import sys\n"
         "sys.modules['opentelemetry'] = None\n"
-        "from agent.cli.main import run\n"
+        "from upsun_agent.cli.main import run\n"
         "raise SystemExit(run(['report', '--otlp', 'http://127.0.0.1:1']))"
     )
     done = subprocess.run(

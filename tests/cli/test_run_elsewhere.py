@@ -10,8 +10,7 @@ import pytest
 from agent_process import Result
 from cli_app import IDENTITY, App
 from test_exit_codes import AWAY
-
-from agent.clock import SystemClock
+from upsun_agent.clock import SystemClock
 
 GONE: dict[str, str | None] = dict.fromkeys(
     (

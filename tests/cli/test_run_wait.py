@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 from agent_process import COMMAND, TOKEN, ended
 from cli_app import App
-
-from agent.simulator import SystemClock
+from upsun_simulator import SystemClock
 
 SHORT = {"backup_seconds": 0.5}
 

@@ -65,9 +65,9 @@ def test_the_roles_that_jobs_need_are_the_default(app: App) -> None:
 
 def test_a_members_roles_are_replaced_and_the_same_ones_are_left_alone(app: App) -> None:
     grace = "grace@example.invalid"
-    for deed in ("grant", "none"):
+    for action in ("grant", "none"):
         found = user(app, grace, "--json").document
-        assert (found["deed"], found["changed"]) == (deed, deed == "grant")
+        assert (found["deed"], found["changed"]) == (action, action == "grant")
         assert roles_of(app, grace) == ["viewer", "production:admin"]
     assert [method for method, _ in writes(app)] == ["PATCH"]
     assert app.simulator.books()["mails"] == []
@@ -148,12 +148,12 @@ def test_without_job_file_or_roles_nobody_knows_what_is_wanted(app: App) -> None
 
 
 def test_a_dry_run_changes_nothing(app: App) -> None:
-    for address, deed in ((BOT, "invite"), ("grace@example.invalid", "grant")):
+    for address, action in ((BOT, "invite"), ("grace@example.invalid", "grant")):
         found = user(app, address, "--dry-run", "--json").document
-        assert (found["deed"], found["changed"]) == (deed, False)
+        assert (found["deed"], found["changed"]) == (action, False)
         said = user(app, address, "--dry-run").out
         would = (
-            f"Would invite {BOT} (sends one e-mail)." if deed == "invite" else f"Would change the roles of {address}."
+            f"Would invite {BOT} (sends one e-mail)." if action == "invite" else f"Would change the roles of {address}."
         )
         assert would in said
         assert "Nothing was changed. To do it: --yes" in said

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from agent_process import TOKEN, Result, ended
 from cli_app import App
-
-from agent.cli import token_variable
+from upsun_agent.cli import token_variable
 
 from test_setup import NEW, OWNER, no_secret, writes  # isort: skip
 from test_token import piped, typed  # isort: skip

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 from cli_app import App
 from pseudo_terminal import frames, on_terminal, plain
-
-from agent.report.columns import breadth
+from upsun_agent.text.columns import breadth
 
 LONG = "nightly-update-of-the-main-site-with-a-name-as-long-as-any-{:02}"
 MANY = "".join(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources import SOURCES
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 JOB_FILE = """\
 [jobs.nightly]
@@ -30,7 +32,7 @@ def app(tmp_path: Path) -> Path:
 def agent(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     variables = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": SOURCES,
         "PLATFORM_APP_DIR": str(app),
         "PLATFORM_PROJECT": "abcdefgh1234z",
         "PLATFORM_BRANCH": "main",
@@ -38,7 +40,7 @@ def agent(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "UPSUN_CLI_API_URL": "http://127.0.0.1:9",
         "UPSUN_CLI_AUTH_URL": "http://127.0.0.1:9",
     }
-    command = [sys.executable, "-m", "agent", *arguments]
+    command = [sys.executable, "-m", "upsun_agent", *arguments]
     done = subprocess.run(command, env=variables, cwd=app, capture_output=True, text=True, check=False, timeout=60)
     assert "Traceback" not in done.stdout + done.stderr
     return done

@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from cli_app import App
-
-from agent.withheld import withheld
+from upsun_agent.runtime.child_environment import withheld
 
 CANARY = "canary+token/with=odd&characters"
 OTHER = "canary-of-another-token-0123456789"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.config import JobFile, JobFileInvalid, parse
+from upsun_agent.config import JobFile, JobFileInvalid, parse
 
 GOOD = """\
 # The jobs of this app.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from agent.config import JobFileInvalid, parse
-from agent.config.notices import Channel, Heartbeat
+from upsun_agent.config import JobFileInvalid, parse
+from upsun_agent.config.notifications import Channel, Heartbeat
 
 JOBS = "\n[jobs.a]\n[[jobs.a.steps]]\nbackup = {}\n[jobs.b]\n[[jobs.b.steps]]\nbackup = {}\n"
 SLACK = '[notify.ops]\nslack = { url-variable = "SLACK" }\n'

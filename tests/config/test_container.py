@@ -6,10 +6,9 @@ import base64
 import json
 
 import pytest
-
-from agent.container import phase_of, read_container
-from agent.errors import ConfigInvalid
-from agent.limits import VARIABLE_MOST_BYTES
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.limits import VARIABLE_MOST_BYTES
+from upsun_agent.platform.container import phase_of, read_container
 
 CANARY = "canary-password-of-the-database"
 

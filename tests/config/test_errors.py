@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from agent.errors import CODE_OF_WORD, AgentError, NotFound, TokenRefused, UsageError, documented
+from upsun_agent.errors import CODE_OF_WORD, AgentError, NotFound, TokenRefused, UsageError, documented
 
 DESIGNED = {1, 64, 65, 69, 70, 73, 75, 77, 78}
-OURS = [error for error in documented() if error.__module__.startswith("agent.")]
+OURS = [error for error in documented() if error.__module__.startswith("upsun_")]
 
 
 @pytest.mark.parametrize("error", OURS, ids=lambda error: error.__name__)

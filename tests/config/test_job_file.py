@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from job_files import GOOD, LEAST, mistakes, read
 from spoiled import CASES
-
-from agent.config import JobFileInvalid, find, load, parse
-from agent.engine.job import Job, StepPlan
-from agent.errors import ConfigInvalid
-from agent.limits import JOB_FILE_MOST_BYTES
-from agent.steps import KINDS
+from upsun_agent.config import JobFileInvalid, find, load, parse
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.limits import JOB_FILE_MOST_BYTES
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.steps import KINDS
 
 # --- a good one --------------------------------------------------------------------------------------------------
 

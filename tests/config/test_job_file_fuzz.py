@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from job_files import GOOD, LEAST
-
-from agent.config import JobFile, JobFileInvalid, parse
+from upsun_agent.config import JobFile, JobFileInvalid, parse
 
 #: What TOML is made of, and a few things that it is not.
 TOKENS = (

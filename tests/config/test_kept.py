@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from agent import config
-from agent.config import JobFile, JobFileInvalid, kept
+from upsun_agent import config
+from upsun_agent.config import JobFile, JobFileInvalid, cache
 
 TEXT = """\
 [agent]
@@ -43,11 +42,11 @@ class Place:
 
     @property
     def kept(self) -> Path:
-        return self.state / kept.FILE
+        return self.state / cache.FILE
 
     def load(self) -> JobFile:
         """The job file as a tick gets it, which must be what parsing gives."""
-        found = kept.load(self.environ)
+        found = cache.load(self.environ)
         assert found == config.load(str(self.file))
         return found
 
@@ -55,13 +54,13 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(tmp_path)
-    parse = kept.settings_of
+    parse = cache.settings_of
 
     def counted(text: str, path: str) -> dict[str, object]:
         made.parsed += 1
         return parse(text, path)
 
-    monkeypatch.setattr(kept, "settings_of", counted)
+    monkeypatch.setattr(cache, "settings_of", counted)
     return made
 
 
@@ -71,7 +70,7 @@ def test_a_job_file_is_parsed_once(place: Place) -> None:
     assert [place.load() for _ in range(3)] == [first] * 3
     assert place.parsed == 1
     assert os.stat(place.kept).st_mode & 0o777 == 0o600
-    assert [each.name for each in place.state.iterdir()] == [kept.FILE]
+    assert [each.name for each in place.state.iterdir()] == [cache.FILE]
 
 
 def test_another_text_is_parsed_anew_and_replaces_the_first(place: Place) -> None:
@@ -84,7 +83,7 @@ def test_another_text_is_parsed_anew_and_replaces_the_first(place: Place) -> Non
 
 def test_another_version_of_the_agent_reads_for_itself(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.load()
-    monkeypatch.setattr(kept, "__version__", "99.0.0")
+    monkeypatch.setattr(cache, "__version__", "99.0.0")
     place.load()
     assert place.parsed == 2
 
@@ -95,9 +94,9 @@ def test_an_agent_that_was_installed_again_reads_for_itself(place: Place, monkey
     later = stat("/")
     with monkeypatch.context() as patch:
         patch.setattr(
-            kept.os, "stat", lambda path, **more: later if str(path).endswith("definitions.py") else stat(path, **more)
+            cache.os, "stat", lambda path, **more: later if str(path).endswith("definitions.py") else stat(path, **more)
         )
-        kept.load(place.environ)
+        cache.load(place.environ)
     assert place.parsed == 2
 
 
@@ -153,18 +152,18 @@ def test_mistakes_are_told_every_time_and_never_kept(place: Place) -> None:
     place.write(TEXT.replace("H 3", "H 77"))
     for _ in range(2):
         with pytest.raises(JobFileInvalid, match=r"agent\.toml:4: .*schedule"):
-            kept.load(place.environ)
+            cache.load(place.environ)
     assert list(place.state.iterdir()) == []
 
 
 def test_settings_that_json_would_change_are_not_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    parse = kept.settings_of
+    parse = cache.settings_of
 
     def odd(text: str, path: str) -> dict[str, object]:
         return {**parse(text, path), "odd": {1: "a number for a key"}}
 
-    monkeypatch.setattr(kept, "settings_of", odd)
+    monkeypatch.setattr(cache, "settings_of", odd)
     place.load()
-    monkeypatch.setattr(kept, "settings_of", lambda text, path: {**parse(text, path), "odd": {1, 2}})
+    monkeypatch.setattr(cache, "settings_of", lambda text, path: {**parse(text, path), "odd": {1, 2}})
     place.load()
     assert list(place.state.iterdir()) == []

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 from job_files import mistakes
-
-from agent.config import kept, load, parse
-from agent.errors import BadReply
-from agent.glance import state_setting
-from agent.upsun.paths import environment_path, project_path, segment
+from upsun_agent.config import cache, load, parse
+from upsun_agent.errors import BadReply
+from upsun_agent.idle import state_setting
+from upsun_agent.model.resource_paths import environment_path, project_path, segment
 
 ELSEWHERE = [".", "..", "a/../b", "../x", "a/..", "/a", "a/", "a//b", "%2e%2e", "a%2f..", "..\\\\x", "a\\\\..\\\\b"]
 SLASHES = ["a/b", "a%2Fb", "a\\\\b"]
@@ -87,7 +86,7 @@ def test_a_byte_order_mark_changes_nothing(tmp_path: Path, line_end: str) -> Non
     assert state_setting(file.text) == "/app/var/x", "ticks find the state by the text that is compared"
     assert parse("\ufeff" + TEXT).jobs == file.jobs
     for _ in range(2):  # as a tick reads it, and the next one finds it
-        assert kept.load({"UPSUN_AGENT_CONFIG": str(path), "UPSUN_AGENT_STATE": str(tmp_path)}).jobs == file.jobs
+        assert cache.load({"UPSUN_AGENT_CONFIG": str(path), "UPSUN_AGENT_STATE": str(tmp_path)}).jobs == file.jobs
     path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("backup", "backups").encode())
     with pytest.raises(Exception, match=r"agent\.toml:5: jobs\.a step 1 backups"):
         load(str(path))

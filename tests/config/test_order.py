@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from job_files import mistakes
-
-from agent.config import parse
+from upsun_agent.config import parse
 
 
 def job(*steps: str, back: tuple[str, ...] = ()) -> str:

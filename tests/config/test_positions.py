@@ -7,8 +7,7 @@ import tomllib
 
 import pytest
 from job_files import GOOD, LEAST, mistakes
-
-from agent.config.positions import Positions
+from upsun_agent.config.positions import Positions
 
 TEXT = '''\
 top = 1

@@ -10,15 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from upsun_agent.schedule import ALIASES, ExpressionError, Schedule, expression_fault, plain, zone_fault
 
-from agent.schedule import (
-    ALIASES,
-    ExpressionError,
-    Schedule,
-    expression_fault,
-    plain,
-    zone_fault,
-)
+from tests.sources import SOURCES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SALTS = [f"project|main|job-{number}" for number in range(2000)]
@@ -227,7 +221,7 @@ sys.addaudithook(lambda name, _: started.append(name) if name in {
     "subprocess.Popen", "os.posix_spawn", "os.system", "os.exec", "os.fork"} else None)
 """
 SCHEDULE = (
-    "from agent.schedule import Schedule; from datetime import *\nSchedule('0 3 * * *').next(datetime.now(UTC))\n"
+    "from upsun_agent.schedule import Schedule; from datetime import *\nSchedule('0 3 * * *').next(datetime.now(UTC))\n"
 )
 
 
@@ -241,7 +235,7 @@ def child(tmp_path: Path) -> Callable[[str], tuple[str, bool]]:
     program.chmod(0o755)
 
     def run(code: str) -> tuple[str, bool]:
-        environ = {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
+        environ = {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": SOURCES}
         done = subprocess.run(
             [sys.executable, "-c", WATCHED + code + "print(started)"],
             env=environ,

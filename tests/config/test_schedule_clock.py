@@ -12,9 +12,8 @@ import pytest
 from clocks import Expression, changes, expressions, of, walk
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from agent.limits import LOOK_BACK, SLOTS_MOST
-from agent.schedule import Schedule, expression_fault
+from upsun_agent.limits import LOOK_BACK, SLOTS_MOST
+from upsun_agent.schedule import Schedule, expression_fault
 
 DAY = timedelta(days=1)
 
@@ -213,7 +212,7 @@ def test_the_calendar_ends_and_with_it_the_slots() -> None:
 
 def test_a_list_of_slots_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SLOTS_MOST > LOOK_BACK / 60, "more than a tick ever looks back on"
-    monkeypatch.setattr("agent.schedule.SLOTS_MOST", 50)
+    monkeypatch.setattr("upsun_agent.schedule.SLOTS_MOST", 50)
     found = Schedule("* * * * *").between(utc("2026-01-01T00:00"), utc("2027-01-01T00:00"))
     assert len(found) == 50
 

@@ -8,9 +8,8 @@ import pytest
 from clocks import Expression, expressions
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agent.limits import SLOTS_MOST
-from agent.schedule import Schedule
+from upsun_agent.limits import SLOTS_MOST
+from upsun_agent.schedule import Schedule
 
 ZONES = ("UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Pacific/Apia")
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,8 +11,7 @@ import pytest
 from job_files import GOOD, LEAST, mistakes, read
 from jsonschema import Draft202012Validator
 from spoiled import CASES
-
-from agent.config.definitions import json_schema
+from upsun_agent.config.definitions import json_schema
 
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "docs" / "agent.schema.json"
 VALIDATOR = Draft202012Validator(json_schema())

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.config import parse
-from agent.errors import ConfigInvalid
-from agent.names import variable_fault
+from upsun_agent.config import parse
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.model.ids import variable_fault
 
 JOBS = "[jobs.a]\n[[jobs.a.steps]]\nbackup = {}\n"
 PLACES: dict[str, Callable[[str], str]] = {

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from upsun_simulator import serve
 
-from agent.simulator import serve
 from tests.needs import program, strace
 from tools.crash_matrix import MEMORY, Point, Scene, platform, points, tick
 from tools.ticks import zygote
@@ -98,7 +98,7 @@ def in_this_minute(variables: dict[str, str]) -> tuple[int, str]:
 
 def two_minutes_later(variables: dict[str, str]) -> tuple[int, str]:
     done = subprocess.run(
-        [program("faketime", "the crashes of a first tick"), "-f", "+2m", sys.executable, "-m", "agent", "tick"],
+        [program("faketime", "the crashes of a first tick"), "-f", "+2m", sys.executable, "-m", "upsun_agent", "tick"],
         env=variables,
         capture_output=True,
         text=True,
@@ -127,7 +127,7 @@ def emptied(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     with serve(platform()) as server:
         variables = scene.variables(server.url)
         zygote().run(variables, [])
-        pause = [sys.executable, "-m", "agent", "pause", "held"]
+        pause = [sys.executable, "-m", "upsun_agent", "pause", "held"]
         subprocess.run(pause, env=variables, check=True, capture_output=True)
     (scene.root / "ran").unlink(missing_ok=True)
     os.truncate(scene.state / "journal.sqlite", 0)

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from upsun_simulator import serve
 
-from agent.simulator import serve
 from tests.needs import strace
 from tools import crash_matrix
 from tools.crash_matrix import MEMORY, Point, Scene, points

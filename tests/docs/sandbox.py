@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.simulator import Scenario, Simulator, SystemClock, serve
+from upsun_simulator import Scenario, Simulator, SystemClock, serve
+
 from tests.docs.blocks import BLOCKS, REPOSITORY, Block
+from tests.sources import SOURCES
 
 SHELL = shutil.which("dash") or "/bin/sh"
 TOKEN = "canary-token-of-the-docs"
@@ -39,7 +41,7 @@ class Sandbox:
         shutil.copy(REPOSITORY / "hooks" / "environment.sh", agent / "environment.sh")
         shutil.copy(REPOSITORY / ".upsun" / "config.yaml", self.app / ".upsun" / "config.yaml")
         command = agent / "bin" / "upsun-agent"
-        command.write_text(f'#!/bin/sh\nexec env PYTHONPATH={REPOSITORY} {sys.executable} -m agent "$@"\n')
+        command.write_text(f'#!/bin/sh\nexec env PYTHONPATH={SOURCES} {sys.executable} -m upsun_agent "$@"\n')
         command.chmod(0o755)
         self._state = place / "mount"
         self.variables = {

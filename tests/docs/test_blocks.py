@@ -22,9 +22,9 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from upsun_agent.cli.main import build
+from upsun_agent.config import JobFileInvalid, parse
 
-from agent.cli.main import build
-from agent.config import JobFileInvalid, parse
 from tests.config_schema import loaded, schema
 from tests.docs.blocks import BLOCKS, PAGES, REPOSITORY, Block, blocks_in
 from tests.docs.exceptions import AFTER_A_RUN, NOT_RUN, RUN_ELSEWHERE, WITH_DATABASE

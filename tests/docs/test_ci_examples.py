@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from upsun_simulator import Scenario, Simulator, SystemClock, serve
 
-from agent.simulator import Scenario, Simulator, SystemClock, serve
 from tests.hooks.releases import wheelhouse
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -9,11 +9,19 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from upsun_agent.cli.main import build
+from upsun_agent.config import parse
+from upsun_agent.limits import (
+    HISTORY_AGE,
+    HISTORY_RUNS,
+    PUBLISH_BUDGET,
+    REPORT_BARS,
+    REPORT_DAYS,
+    REPORT_JOBS,
+    REPORT_RUNS,
+)
+from upsun_agent.report.metrics import measure
 
-from agent.cli.main import build
-from agent.config import parse
-from agent.limits import HISTORY_AGE, HISTORY_RUNS, PUBLISH_BUDGET, REPORT_BARS, REPORT_DAYS, REPORT_JOBS, REPORT_RUNS
-from agent.report.metrics import measure
 from tests.docs.test_readme import schema
 from tests.report.ledger import Ledger, months
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from upsun_agent.cli.main import EPILOG, build, commands
+from upsun_agent.config import parse
+from upsun_agent.errors import UsageError, documented
 
-from agent.cli.main import EPILOG, build, commands
-from agent.config import parse
-from agent.errors import UsageError, documented
 from tests.config_schema import schema
 
 REPOSITORY = Path(__file__).resolve().parents[2]

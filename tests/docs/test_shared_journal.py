@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from agent.cli.main import build
-from agent.config import parse
+from upsun_agent.cli.main import build
+from upsun_agent.config import parse
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "shared-journal.md").read_text(encoding="utf-8")

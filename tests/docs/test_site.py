@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.docs.blocks import REPOSITORY
+from tests.sources import SOURCES
 
 DOCS = REPOSITORY / "docs"
 #: Attributes whose address a browser fetches by itself.
@@ -62,7 +63,7 @@ def build(source: Path, place: Path) -> subprocess.CompletedProcess[str]:
         str(source),
         str(place / "site"),
     ]
-    own = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    own = {**os.environ, "PYTHONPATH": SOURCES}
     return subprocess.run(command, cwd=REPOSITORY, env=own, capture_output=True, text=True, check=False)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from upsun_agent.config import parse
+from upsun_agent.steps import KINDS
 
-from agent.config import parse
-from agent.steps import KINDS
 from tools.step_pages import PROSE, example
 
 

@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from worlds import LINKS, SLOT
-
-from agent.engine import events as ev
-from agent.engine.decide import UPHEAVALS, Send
-from agent.engine.facts import (
+from upsun_agent.engine.decide import UPHEAVALS, Send
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import (
     Absent,
     Activity,
     ActivityList,
@@ -37,6 +35,7 @@ from agent.engine.facts import (
     Retention,
     Trouble,
 )
+from worlds import LINKS, SLOT
 
 Pick = Callable[[tuple[Any, ...]], Any]
 PASSING = ("unreachable", "bad-reply", "budget")

@@ -6,20 +6,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from worlds import (
-    BACKUP_TYPE,
-    LINKS,
-    TROUBLES,
-    UPDATE_TYPE,
-    activity,
-    at,
-    backup,
-    environment,
-    listed,
-    running,
-)
-
-from agent.engine.facts import (
+from upsun_agent.model.answers import (
     Absent,
     Answer,
     BackupList,
@@ -36,6 +23,18 @@ from agent.engine.facts import (
     Question,
     Retention,
     Trouble,
+)
+from worlds import (
+    BACKUP_TYPE,
+    LINKS,
+    TROUBLES,
+    UPDATE_TYPE,
+    activity,
+    at,
+    backup,
+    environment,
+    listed,
+    running,
 )
 
 FAULTS: tuple[Trouble, ...] = tuple(Trouble(kind, f"trouble: {kind}") for kind in TROUBLES)  # type: ignore[arg-type]

@@ -13,14 +13,13 @@ import pytest
 from adversary import Killed, Pick, Platform
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from upsun_agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide
+from upsun_agent.engine.fold import Run, Step, apply, fold
+from upsun_agent.model.answers import Observation
+from upsun_agent.model.events import ActivityAdopted, Event, RequestAccepted, RunClosed, WaitBegun
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.steps import KINDS
 from worlds import BACKUP, LIVE_BACKUP, REUSING_BACKUP, SLOT, UPDATE, UPDATE_TYPE, job, opened
-
-from agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide
-from agent.engine.events import ActivityAdopted, Event, RequestAccepted, RunClosed, WaitBegun
-from agent.engine.facts import Observation
-from agent.engine.job import Job, StepPlan
-from agent.engine.run import Run, Step, apply, fold
-from agent.steps import KINDS
 
 TRIED_AGAIN = StepPlan("backup", {"retries": 2, "retry-after": 900, "timeout": 7200, "on-failure": "continue"})
 UPDATE_TRIED_AGAIN = StepPlan("source-operation", {"name": "update", "retries": 1, "retry-after": 60})

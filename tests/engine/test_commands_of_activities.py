@@ -5,6 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from upsun_agent.engine.decide import Record, Send, decide
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import (
+    Activity,
+    CommandResult,
+    Deployment,
+    LookAtActivities,
+    LookAtActivity,
+    LookAtBackup,
+    LookAtEnvironment,
+)
+from upsun_agent.model.job import StepPlan
+from upsun_agent.steps import KINDS
 from worlds import (
     PROVED,
     UPDATE_TYPE,
@@ -21,20 +34,6 @@ from worlds import (
     run,
     seen,
 )
-
-from agent.engine import events as ev
-from agent.engine.decide import Record, Send, decide
-from agent.engine.facts import (
-    Activity,
-    CommandResult,
-    Deployment,
-    LookAtActivities,
-    LookAtActivity,
-    LookAtBackup,
-    LookAtEnvironment,
-)
-from agent.engine.job import StepPlan
-from agent.steps import KINDS
 
 OPERATION = CommandResult("app", "source-operation", 1)
 DEPLOY = CommandResult("shop", "deploy", 2)

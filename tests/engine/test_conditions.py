@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.engine.conditions import hindrance
-from agent.engine.windows import DAYS, dates_fault, falls_on, opens
+from upsun_agent.engine.conditions import skip_reason
+from upsun_agent.engine.windows import DAYS, dates_fault, falls_on, opens
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 minutes = st.integers(0, 1439)
@@ -104,10 +103,10 @@ def test_what_is_no_date_is_told(text: str) -> None:
     ],
 )
 def test_conditions(when: dict[str, Any], word: str | None) -> None:
-    found = hindrance(when, MONDAY + timedelta(hours=3), "main", MONDAY.date())
+    found = skip_reason(when, MONDAY + timedelta(hours=3), "main", MONDAY.date())
     assert (found is None) if word is None else (found is not None and word in found)
 
 
 def test_a_success_of_another_day_is_no_hindrance() -> None:
-    assert hindrance({"once-a-day": True}, MONDAY, "main", MONDAY.date() - timedelta(days=1)) is None
-    assert hindrance({"once-a-day": True}, MONDAY, "main", None) is None
+    assert skip_reason({"once-a-day": True}, MONDAY, "main", MONDAY.date() - timedelta(days=1)) is None
+    assert skip_reason({"once-a-day": True}, MONDAY, "main", None) is None

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from upsun_agent.engine.decide import UPHEAVALS, Look, Record, Send, Wait, decide
+from upsun_agent.engine.fold import Run, apply, fold
+from upsun_agent.model.answers import Activity, BackupList, LookAtActivities, LookAtBackups, LookAtEnvironment, Trouble
+from upsun_agent.model.events import ActivityAdopted, IntentRecorded, RunClosed, StepDone, StepFailed, Warned
+from upsun_agent.records import replace
+from upsun_agent.steps import KINDS
 from worlds import (
     BACKUP,
     BACKUP_LINK,
@@ -39,13 +45,6 @@ from worlds import (
     settle,
     void,
 )
-
-from agent.engine.decide import UPHEAVALS, Look, Record, Send, Wait, decide
-from agent.engine.events import ActivityAdopted, IntentRecorded, RunClosed, StepDone, StepFailed, Warned
-from agent.engine.facts import Activity, BackupList, LookAtActivities, LookAtBackups, LookAtEnvironment, Trouble
-from agent.engine.run import Run, apply, fold
-from agent.records import replace
-from agent.steps import KINDS
 
 BEGUN = run(done(0))  # a backup was reused: the run is begun, its update is not
 DIRTY = environment(is_dirty=True)

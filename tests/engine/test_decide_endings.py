@@ -6,6 +6,34 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from upsun_agent.engine.decide import Look, Record, Rest, Wait, decide, manual_limit
+from upsun_agent.engine.fold import Run, apply, fold
+from upsun_agent.model.answers import (
+    Absent,
+    Activity,
+    BackupList,
+    LookAtActivities,
+    LookAtActivity,
+    LookAtBackup,
+    LookAtBackups,
+    LookAtEnvironment,
+    LookAtOwner,
+    LookAtRetention,
+    Retention,
+    Trouble,
+)
+from upsun_agent.model.events import (
+    ActivityAdopted,
+    ActivityEnded,
+    IntentVoid,
+    RecheckPlanned,
+    RunClosed,
+    StepDone,
+    StepFailed,
+    Warned,
+)
+from upsun_agent.model.job import StepPlan
+from upsun_agent.steps import KINDS
 from worlds import (
     BACKUP,
     BACKUP_TYPE,
@@ -39,35 +67,6 @@ from worlds import (
     void,
     waiting,
 )
-
-from agent.engine.decide import Look, Record, Rest, Wait, decide, manual_limit
-from agent.engine.events import (
-    ActivityAdopted,
-    ActivityEnded,
-    IntentVoid,
-    RecheckPlanned,
-    RunClosed,
-    StepDone,
-    StepFailed,
-    Warned,
-)
-from agent.engine.facts import (
-    Absent,
-    Activity,
-    BackupList,
-    LookAtActivities,
-    LookAtActivity,
-    LookAtBackup,
-    LookAtBackups,
-    LookAtEnvironment,
-    LookAtOwner,
-    LookAtRetention,
-    Retention,
-    Trouble,
-)
-from agent.engine.job import StepPlan
-from agent.engine.run import Run, apply, fold
-from agent.steps import KINDS
 
 ACCEPTED = run(intended(0), accepted(0))
 ENDED = run(intended(0), accepted(0), ended(0))

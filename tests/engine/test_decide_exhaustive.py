@@ -16,6 +16,21 @@ from typing import Any
 
 import pytest
 from menu import FAULTS, answers
+from upsun_agent.engine.decide import Background, Decision, Look, Record, Rest, Send, Wait, decide
+from upsun_agent.engine.fold import InconsistentEvents, Run, apply
+from upsun_agent.model.answers import (
+    Answer,
+    Backup,
+    Environment,
+    LookAtBackup,
+    LookAtEnvironment,
+    LookAtRetention,
+    Observation,
+    Retention,
+)
+from upsun_agent.model.events import Event, IntentRecorded, StepDone, WaitBegun
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.steps import KINDS
 from worlds import (
     BACKUP,
     REUSING_BACKUP,
@@ -40,22 +55,6 @@ from worlds import (
     unanswered,
     void,
 )
-
-from agent.engine.decide import Background, Decision, Look, Record, Rest, Send, Wait, decide
-from agent.engine.events import Event, IntentRecorded, StepDone, WaitBegun
-from agent.engine.facts import (
-    Answer,
-    Backup,
-    Environment,
-    LookAtBackup,
-    LookAtEnvironment,
-    LookAtRetention,
-    Observation,
-    Retention,
-)
-from agent.engine.job import Job, StepPlan
-from agent.engine.run import InconsistentEvents, Run, apply
-from agent.steps import KINDS
 
 LENIENT_BACKUP = StepPlan("backup", {"retries": 1, "retry-after": 120, "on-failure": "continue"})
 JOBS = {

@@ -7,16 +7,15 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from upsun_agent.engine.decide import Look, decide
+from upsun_agent.engine.due import Due, LeaveOut, MissSlots, OpenSlot, SkipSlot, Slot, due, grace
+from upsun_agent.engine.fold import fold
+from upsun_agent.model.answers import LookAtEnvironment
+from upsun_agent.model.durations import span
+from upsun_agent.model.events import StepFailed
+from upsun_agent.model.job import Job
+from upsun_agent.steps import KINDS
 from worlds import at, job, opened, sees
-
-from agent.engine.decide import Look, decide
-from agent.engine.due import Due, LeaveOut, MissSlots, OpenSlot, SkipSlot, Slot, due, grace
-from agent.engine.events import StepFailed
-from agent.engine.facts import LookAtEnvironment
-from agent.engine.job import Job
-from agent.engine.lengths import span
-from agent.engine.run import fold
-from agent.steps import KINDS
 
 HOURLY = job(misfire_grace=2 * 3600)
 WAITING = job(misfire_grace=2 * 3600, overlap="wait")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import get_args
 
 import pytest
+from upsun_agent.engine.fold import ALLOWED, InconsistentEvents, Phase, Step, apply, fold
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job, StepPlan
 from worlds import (
     PROVED,
     RUN,
@@ -31,10 +34,6 @@ from worlds import (
     void,
     waiting,
 )
-
-from agent.engine import events as ev
-from agent.engine.job import Job, StepPlan
-from agent.engine.run import ALLOWED, InconsistentEvents, Phase, Step, apply, fold
 
 #: Events that bring the first step into each phase.
 WAY_TO: dict[str, tuple[ev.Event, ...]] = {

@@ -12,6 +12,25 @@ from adversary import Pick
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from menu import answers
+from upsun_agent.engine.bounds import ATTEMPTS_MOST, SETTLE
+from upsun_agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide
+from upsun_agent.engine.fold import Run, apply, fold
+from upsun_agent.model.answers import (
+    Absent,
+    Activity,
+    ActivityList,
+    Answer,
+    Backup,
+    BackupList,
+    Environment,
+    LookAtActivities,
+    Observation,
+    Question,
+    Trouble,
+)
+from upsun_agent.model.events import Event, WaitBegun
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.steps import KINDS
 from worlds import (
     BACKUP,
     BACKUP_TYPE,
@@ -27,26 +46,6 @@ from worlds import (
     refused,
     unanswered,
 )
-
-from agent.engine.bounds import ATTEMPTS_MOST, SETTLE
-from agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide
-from agent.engine.events import Event, WaitBegun
-from agent.engine.facts import (
-    Absent,
-    Activity,
-    ActivityList,
-    Answer,
-    Backup,
-    BackupList,
-    Environment,
-    LookAtActivities,
-    Observation,
-    Question,
-    Trouble,
-)
-from agent.engine.job import Job, StepPlan
-from agent.engine.run import Run, apply, fold
-from agent.steps import KINDS
 
 RETRIED_BACKUP = StepPlan("backup", {"retries": 2, "retry-after": 60, "on-failure": "continue"})
 RETRIED_UPDATE = StepPlan("source-operation", {"name": "update", "retries": 1, "retry-after": 60})

@@ -5,6 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from upsun_agent.engine.decide import Background, Decision, Execute, Look, Record, Send, Wait, decide
+from upsun_agent.engine.fold import InconsistentEvents, Run, apply, fold
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import (
+    PROJECT,
+    Absent,
+    Answer,
+    Deployment,
+    Environment,
+    LookAtActivities,
+    LookAtActivity,
+    LookAtBackup,
+    LookAtEnvironment,
+    LookAtPage,
+    LookAtRoutes,
+    Page,
+    Question,
+    Routes,
+    Trouble,
+)
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.steps import KINDS
 from worlds import (
     SLOT,
     activity,
@@ -24,29 +46,6 @@ from worlds import (
     seen,
     settle,
 )
-
-from agent.engine import events as ev
-from agent.engine.decide import Background, Decision, Execute, Look, Record, Send, Wait, decide
-from agent.engine.facts import (
-    PROJECT,
-    Absent,
-    Answer,
-    Deployment,
-    Environment,
-    LookAtActivities,
-    LookAtActivity,
-    LookAtBackup,
-    LookAtEnvironment,
-    LookAtPage,
-    LookAtRoutes,
-    Page,
-    Question,
-    Routes,
-    Trouble,
-)
-from agent.engine.job import Job, StepPlan
-from agent.engine.run import InconsistentEvents, Run, apply, fold
-from agent.steps import KINDS
 
 STAGING = LookAtEnvironment("staging")
 HOME = LookAtEnvironment()

@@ -6,6 +6,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from upsun_agent.engine.decide import Background, Look, Record, Send, Wait, decide
+from upsun_agent.engine.fold import Run
+from upsun_agent.model.answers import (
+    Absent,
+    Backup,
+    BackupList,
+    LookAtActivity,
+    LookAtBackup,
+    LookAtBackups,
+    LookAtEnvironment,
+    LookAtRetention,
+    Retention,
+    Trouble,
+)
+from upsun_agent.model.events import RetryPlanned, RunClosed, StepFailed
+from upsun_agent.model.job import StepPlan
+from upsun_agent.steps import KINDS
 from worlds import (
     SLOT,
     UNPROVED_UPDATE,
@@ -31,24 +48,6 @@ from worlds import (
     seen,
     settle,
 )
-
-from agent.engine.decide import Background, Look, Record, Send, Wait, decide
-from agent.engine.events import RetryPlanned, RunClosed, StepFailed
-from agent.engine.facts import (
-    Absent,
-    Backup,
-    BackupList,
-    LookAtActivity,
-    LookAtBackup,
-    LookAtBackups,
-    LookAtEnvironment,
-    LookAtRetention,
-    Retention,
-    Trouble,
-)
-from agent.engine.job import StepPlan
-from agent.engine.run import Run
-from agent.steps import KINDS
 
 TRIED = (intended(0), accepted(0), ended(0))
 

@@ -5,6 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from upsun_agent.engine.fold import Run
+from upsun_agent.engine.reconcile import Found, reconcile
+from upsun_agent.engine.step import Failed, Need, Pending
+from upsun_agent.model.answers import (
+    Activity,
+    Answer,
+    Backup,
+    BackupList,
+    LookAtActivities,
+    LookAtBackups,
+    LookAtEnvironment,
+    LookAtOwner,
+    Owner,
+    Question,
+    Trouble,
+)
+from upsun_agent.model.events import ActivityAdopted, IntentVoid
+from upsun_agent.steps import KINDS
+from upsun_agent.steps.request import MOVING
 from worlds import (
     BACKUP_TYPE,
     PROVED,
@@ -21,26 +40,6 @@ from worlds import (
     seen,
     unanswered,
 )
-
-from agent.engine.events import ActivityAdopted, IntentVoid
-from agent.engine.facts import (
-    Activity,
-    Answer,
-    Backup,
-    BackupList,
-    LookAtActivities,
-    LookAtBackups,
-    LookAtEnvironment,
-    LookAtOwner,
-    Owner,
-    Question,
-    Trouble,
-)
-from agent.engine.reconcile import Found, reconcile
-from agent.engine.run import Run
-from agent.engine.step import Failed, Need, Pending
-from agent.steps import KINDS
-from agent.steps.request import MOVING
 
 INTENT_AT = at(10)
 BACKUPS = LookAtActivities(types=(BACKUP_TYPE,), since=INTENT_AT)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.engine.retry import pause
+from upsun_agent.backoff import pause
 
 
 def rest(attempt: int, retry_after: float | None = None, spread: float = 0.0) -> float | None:

@@ -6,6 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from upsun_agent.engine.decide import Look, Record
+from upsun_agent.engine.fold import Run
+from upsun_agent.engine.step import Done, Failed, Need, Pending, Verdict
+from upsun_agent.model.answers import Activity, Deployment, LookAtActivities, LookAtActivity, LookAtEnvironment, Trouble
+from upsun_agent.model.events import StepDone
+from upsun_agent.steps import KINDS
 from worlds import (
     PROVED,
     RUNNING,
@@ -23,20 +29,6 @@ from worlds import (
     run,
     seen,
 )
-
-from agent.engine.decide import Look, Record
-from agent.engine.events import StepDone
-from agent.engine.facts import (
-    Activity,
-    Deployment,
-    LookAtActivities,
-    LookAtActivity,
-    LookAtEnvironment,
-    Trouble,
-)
-from agent.engine.run import Run
-from agent.engine.step import Done, Failed, Need, Pending, Verdict
-from agent.steps import KINDS
 
 UPDATES = KINDS["source-operation"]
 SENT = at(10)

@@ -8,6 +8,23 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from upsun_agent.config.definitions import STEP
+from upsun_agent.engine.fold import Run, fold
+from upsun_agent.engine.step import Done, Failed, Need, Pending, Verdict
+from upsun_agent.model.answers import (
+    Absent,
+    Activity,
+    Answer,
+    Backup,
+    BackupList,
+    Environment,
+    LookAtBackup,
+    LookAtBackups,
+    Question,
+    Trouble,
+)
+from upsun_agent.model.job import StepPlan
+from upsun_agent.steps import KINDS
 from worlds import (
     BACKUP,
     BACKUP_TYPE,
@@ -35,24 +52,6 @@ from worlds import (
     running,
     seen,
 )
-
-from agent.config.definitions import STEP
-from agent.engine.facts import (
-    Absent,
-    Activity,
-    Answer,
-    Backup,
-    BackupList,
-    Environment,
-    LookAtBackup,
-    LookAtBackups,
-    Question,
-    Trouble,
-)
-from agent.engine.job import StepPlan
-from agent.engine.run import Run, fold
-from agent.engine.step import Done, Failed, Need, Pending, Verdict
-from agent.steps import KINDS
 
 BACKUPS, UPDATES = KINDS["backup"], KINDS["source-operation"]
 
@@ -320,8 +319,10 @@ def test_a_live_backup_of_a_job_by_hand_is_judged_by_the_moment_it_was_asked_for
 
 def test_a_kind_is_imported_when_it_is_asked_for() -> None:
     code = (
-        "import sys, agent.steps as steps; steps.KINDS['merge']; print(sorted(name.partition('agent.steps.')[2] "
-        "for name in sys.modules if name in {'agent.steps.merge', 'agent.steps.sync', 'agent.steps.backup'}))"
+        "import sys, upsun_agent.steps as steps; steps.KINDS['merge']; "
+        "print(sorted(name.partition('upsun_agent.steps.')[2] "
+        "for name in sys.modules if name in "
+        "{'upsun_agent.steps.merge', 'upsun_agent.steps.sync', 'upsun_agent.steps.backup'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['merge']\n"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from upsun_agent.engine.guards import unoffered
+from upsun_agent.model.answers import Environment, Rights
+from upsun_agent.steps import KINDS
 
-from agent.engine.facts import Environment, Rights
-from agent.engine.guards import unoffered
-from agent.steps import KINDS
 from tests.engine.worlds import LINKS, environment
 
 ADMIN, VIEWER = Rights(admin=True), Rights(admin=False)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent.engine import events as ev
-from agent.engine.decide import Background, Decision, Look, Record, decide
-from agent.engine.facts import (
+from upsun_agent.engine.decide import Background, Decision, Look, Record, decide
+from upsun_agent.engine.fold import Run, apply, fold
+from upsun_agent.engine.step import StepContext
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import (
     Absent,
     Activity,
     ActivityList,
@@ -25,10 +27,8 @@ from agent.engine.facts import (
     Question,
     Retention,
 )
-from agent.engine.job import Job, StepPlan
-from agent.engine.run import Run, apply, fold
-from agent.engine.step import Case
-from agent.steps import KINDS
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.steps import KINDS
 
 SLOT = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 RUN = "nightly@2026-03-10T03:00"
@@ -257,7 +257,7 @@ def concluded(of: Run, *things: Answer, now: datetime = SLOT, **background: Any)
     return settle(of, sees(*things), now, Background(**background))[0]
 
 
-def case_of(of: Run, observation: Observation, now: datetime = SLOT, claimed: tuple[str, ...] = ()) -> Case:
+def case_of(of: Run, observation: Observation, now: datetime = SLOT, claimed: tuple[str, ...] = ()) -> StepContext:
     """The run's current step with what was seen."""
     assert of.current is not None
-    return Case(of, of.current, observation, now, frozenset(claimed))
+    return StepContext(of, of.current, observation, now, frozenset(claimed))

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
-from agent.config import parse
-from agent.container import Container
-from agent.engine.events import Event, RunClosed
-from agent.rehearsal import Played, Rehearsal
-from agent.simulator.user import MACHINE
+from upsun_agent.config import parse
+from upsun_agent.model.events import Event, RunClosed
+from upsun_agent.platform.container import Container
+from upsun_simulator.rehearsal.play import Played, Rehearsal
+from upsun_simulator.user import MACHINE
 
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 

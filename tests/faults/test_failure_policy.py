@@ -7,14 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from upsun_agent.config import parse
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.model.events import Event, RetryPlanned, RunClosed, StepFailed
+from upsun_agent.platform.container import Container
+from upsun_agent.runtime.suspension import resume, suspension
+from upsun_agent.runtime.tick import run_tick
+from upsun_simulator.rehearsal.play import Rehearsal
 
-from agent.config import parse
-from agent.container import Container
-from agent.engine.events import Event, RetryPlanned, RunClosed, StepFailed
-from agent.journal.sqlite import SqliteJournal
-from agent.rehearsal import Rehearsal
-from agent.suspension import resume, suspension
-from agent.tick import run_tick
 from tests.faults.conftest import START, Night
 
 JOB_FILE = """\
@@ -78,8 +78,8 @@ def test_retries_pause_longer_each_time_and_end() -> None:
 
 
 @pytest.mark.parametrize("mishap", ["backup-unrestorable", "backup-missing"])
-def test_a_backup_that_cannot_be_proved_is_tried_again(mishap: str) -> None:
-    policy = Policy(mishap)
+def test_a_backup_that_cannot_be_proved_is_tried_again(named_fault: str) -> None:
+    policy = Policy(named_fault)
 
     def mend(event: Event) -> None:
         if isinstance(event, RetryPlanned):

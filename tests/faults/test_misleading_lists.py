@@ -6,9 +6,9 @@ import os
 from datetime import timedelta
 
 import pytest
+from upsun_agent.model.events import ActivityAdopted, Event, RequestUnanswered
+from upsun_simulator.user import MACHINE
 
-from agent.engine.events import ActivityAdopted, Event, RequestUnanswered
-from agent.simulator.user import MACHINE
 from tests.faults.conftest import Night
 
 

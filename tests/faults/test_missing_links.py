@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from upsun_agent.errors import CODE_OF_WORD
 
-from agent.errors import CODE_OF_WORD
 from tests.faults.conftest import Night
 
 NO_ROLES = ("GET */user-access/* 404 x*", "GET */extended-access* 404 x*")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from upsun_agent.model.events import RecheckPlanned
 
-from agent.engine.events import RecheckPlanned
 from tests.faults.conftest import Night
 
 RESTORE = """

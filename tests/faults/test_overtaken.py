@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from upsun_agent.model.events import Event, StepDone, StepFailed, TakeBackBegun, WaitBegun
 
-from agent.engine.events import Event, StepDone, StepFailed, TakeBackBegun, WaitBegun
 from tests.faults.conftest import Night
 
 RESTORE = """

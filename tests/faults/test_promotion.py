@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from agent.config import load, parse
-from agent.container import Container
-from agent.engine import events as ev
-from agent.engine.events import Event
-from agent.rehearsal import Played, Rehearsal
-from agent.simulator.user import MACHINE
+from upsun_agent.config import load, parse
+from upsun_agent.model import events as ev
+from upsun_agent.model.events import Event
+from upsun_agent.platform.container import Container
+from upsun_simulator.rehearsal.play import Played, Rehearsal
+from upsun_simulator.user import MACHINE
 
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 JOB_FILE = Path(__file__).parents[2] / ".upsun" / "agent.toml"

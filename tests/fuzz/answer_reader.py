@@ -13,8 +13,7 @@ import threading
 import time
 
 from measured import limit, most_memory
-
-from agent.upsun.transport import NoAnswer, Reply, Transport
+from upsun_agent.api.http import NoAnswer, Reply, Transport
 
 CPU_MOST = 30  # seconds, after which the system kills the process
 

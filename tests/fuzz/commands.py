@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from unittest.mock import patch
 
-from agent.cli.main import run
-from agent.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, documented
-from agent.glance import is_idle
+from upsun_agent.cli.main import run
+from upsun_agent.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, documented
+from upsun_agent.idle import is_idle
 
 BUG = 70
 #: What a command may end with. 70 is documented as well, but as a bug: here it is one.
@@ -66,7 +66,7 @@ def command(arguments: Sequence[str], variables: Mapping[str, str]) -> Outcome:
         patch.object(sys, "stdin", io.StringIO()),
         patch.object(sys, "stdout", out),
         patch.object(sys, "stderr", err),
-        patch("agent.clock.SystemClock.sleep", lambda *_: None),
+        patch("upsun_agent.clock.SystemClock.sleep", lambda *_: None),
     ):
         assert is_idle(os.environ) in {True, False}
         try:

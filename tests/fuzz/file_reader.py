@@ -20,8 +20,8 @@ CPU_MOST = 60  # seconds, after which the system kills the process
 
 def certificates(order: dict[str, Any]) -> Iterator[str]:
     """Read each text of the order as the answer to a certificate request."""
-    from agent.errors import BadReply
-    from agent.ssh.certificate import read_certificate
+    from upsun_agent.access.ssh.certificate import read_certificate
+    from upsun_agent.errors import BadReply
 
     for text in order["texts"]:
         try:

@@ -15,12 +15,12 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
-from agent.config import parse
-from agent.container import Container
-from agent.engine import events as ev
-from agent.engine.decide import Send
-from agent.engine.due import Slot
-from agent.engine.facts import (
+from upsun_agent.config import parse
+from upsun_agent.engine.decide import Send
+from upsun_agent.engine.due import Slot
+from upsun_agent.journal import Cursor, IdleHint, Notes, RunRow
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import (
     Absent,
     Activity,
     ActivityList,
@@ -39,11 +39,11 @@ from agent.engine.facts import (
     Question,
     Retention,
 )
-from agent.engine.job import Job
-from agent.journal import Cursor, Glance, Notes, RunRow
-from agent.site import Site
-from agent.tick import Tick
-from agent.tick_report import TickReport
+from upsun_agent.model.job import Job
+from upsun_agent.platform.container import Container
+from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.tick import Tick
+from upsun_agent.runtime.tick_report import TickReport
 
 SLOT = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 JOBS = """
@@ -156,7 +156,7 @@ class Journal:
     def last_tick(self) -> int | None:
         return None
 
-    def set_glance(self, _: Glance) -> None:
+    def set_idle_hint(self, _: IdleHint) -> None:
         self.knife.point("before glance")
 
 

@@ -11,12 +11,11 @@ import resource
 import sys
 
 from measured import most_memory
-
-from agent.clock import SystemClock
-from agent.errors import AgentError
-from agent.upsun.client import Client
-from agent.upsun.endpoints import Endpoints
-from agent.upsun.transport import Transport
+from upsun_agent.api.client import Client
+from upsun_agent.api.endpoints import Endpoints
+from upsun_agent.api.http import Transport
+from upsun_agent.clock import SystemClock
+from upsun_agent.errors import AgentError
 
 
 def read(client: Client, name: str, limit: int) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from agent.report.story import tell
+from upsun_agent.text.event_text import tell
+
 from tests.faults.conftest import Night
 
 Path = tuple[str | int, ...]

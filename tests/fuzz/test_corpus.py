@@ -13,12 +13,12 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from upsun_agent.config import JobFileInvalid, load
+from upsun_agent.errors import AgentError
+from upsun_agent.idle import state_setting
+from upsun_agent.journal.codec import EventUnreadable, cleaned, decode, encode
+from upsun_agent.model.job import Job
 
-from agent.config import JobFileInvalid, load
-from agent.engine.job import Job
-from agent.errors import AgentError
-from agent.glance import state_setting
-from agent.journal.codec import EventUnreadable, cleaned, decode, encode
 from tests.fuzz.commands import CODES, LOOKS, command, container
 from tests.soak.scene import Scene
 

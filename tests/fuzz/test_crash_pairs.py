@@ -12,9 +12,9 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from upsun_agent.journal import Notes
+from upsun_agent.model.events import Event, IntentRecorded
 
-from agent.engine.events import Event, IntentRecorded
-from agent.journal import Notes
 from tests.fuzz.model import SLOT, Agent, Journal, Killed, Knife, Operation, Platform
 
 TICKS_MOST = 130  # of 20 s: a request that was lost takes a quarter of an hour until it is made again

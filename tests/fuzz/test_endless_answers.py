@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.sources import SOURCES
 from tests.upsun.wire import Misbehaving, answer
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"
@@ -107,7 +108,7 @@ def served(before: bytes, again: bytes) -> Iterator[str]:
 def read(url: str, way: str) -> tuple[str, int, float]:
     """Return what came of the answer, the bytes of memory and the seconds of CPU that it took."""
     script = str(Path(__file__).with_name("answer_reader.py"))
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {**os.environ, "PYTHONPATH": SOURCES}
     done = subprocess.run(
         [sys.executable, script, url, way, PATIENCE], capture_output=True, text=True, env=environ, check=False
     )
@@ -191,7 +192,7 @@ def test_odd_answers_of_a_seeded_fuzz_are_read_or_refused_within_bounds() -> Non
 
     server = Misbehaving(behave)
     script = str(Path(__file__).with_name("answer_reader.py"))
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {**os.environ, "PYTHONPATH": SOURCES}
     try:
         done = subprocess.run(
             [sys.executable, script, server.url, f"each:{len(answers)}", PATIENCE],

@@ -21,6 +21,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization.ssh import SSHCertificateBuilder, SSHCertificateType
 
+from tests.sources import SOURCES
+
 ROOT = Path(__file__).parent.parent.parent
 SOAK = os.environ.get("UPSUN_SOAK") == "1"
 SEED = random.SystemRandom().randrange(2**32) if SOAK else 20261128
@@ -56,7 +58,7 @@ def read(kind: str, order: dict[str, Any]) -> list[str]:
     done = subprocess.run(
         [sys.executable, Path(__file__).parent / "file_reader.py", kind],
         input=json.dumps(order),
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES},
         capture_output=True,
         text=True,
         check=False,

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
+from upsun_agent.config import JobFile, JobFileInvalid, Mistake, parse
+from upsun_agent.engine.due import Slot
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.idle import state_setting
+from upsun_agent.model.job import Job
+from upsun_agent.platform.container import read_container
+from upsun_agent.schedule import Schedule
 
-from agent.config import JobFile, JobFileInvalid, Mistake, parse
-from agent.container import read_container
-from agent.engine.due import Slot
-from agent.engine.job import Job
-from agent.errors import ConfigInvalid
-from agent.glance import state_setting
-from agent.schedule import Schedule
 from tests.fuzz.commands import command, container
 from tests.fuzz.examples import EXAMPLES, fuzz
 from tests.fuzz.inputs import ARGUMENTS, CHANGES, COMMANDS, FILES, GOOD, NAMES, TEXTS, toml

@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
+from upsun_agent.engine.decide import Background, decide
+from upsun_agent.engine.fold import InconsistentEvents, Run, fold
+from upsun_agent.errors import AgentError
+from upsun_agent.journal.codec import EventUnreadable, decode, encode
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.model.answers import Observation
+from upsun_agent.model.events import EVENTS, Event
+from upsun_agent.report.views import event_view, run_view
+from upsun_agent.steps import KINDS
+from upsun_agent.text.event_text import tell
 
-from agent.engine.decide import Background, decide
-from agent.engine.events import EVENTS, Event
-from agent.engine.facts import Observation
-from agent.engine.run import InconsistentEvents, Run, fold
-from agent.errors import AgentError
-from agent.journal.codec import EventUnreadable, decode, encode
-from agent.journal.sqlite import SqliteJournal
-from agent.report.story import tell
-from agent.report.views import event_view, run_view
-from agent.steps import KINDS
 from tests.fuzz.commands import CODES, LOOKS, command, container
 from tests.fuzz.examples import fuzz
 from tests.fuzz.inputs import JSON, KEYS

@@ -14,9 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from upsun_agent.limits import BODY_MOST_BYTES, JSON_MARKS_MOST
 
-from agent.limits import BODY_MOST_BYTES, JSON_MARKS_MOST
 from tests.fuzz.spoiling import SpoiledNight
+from tests.sources import SOURCES
 
 MOST = 64 * 1024 * 1024
 ROOM = BODY_MOST_BYTES - 100
@@ -137,7 +138,7 @@ def server() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def reader(server: str) -> Iterator[subprocess.Popen[str]]:
     script = str(Path(__file__).with_name("reply_reader.py"))
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {**os.environ, "PYTHONPATH": SOURCES}
     with subprocess.Popen(
         [sys.executable, script, server, str(MOST)],
         stdin=subprocess.PIPE,

@@ -45,7 +45,7 @@ def test_the_install_survives_being_moved(built: tuple[Path, str], tmp_path: Pat
 
 def test_byte_code_does_not_depend_on_modification_times(built: tuple[Path, str]) -> None:
     library = built[0] / ".upsun-agent" / "lib"
-    compiled = list(library.glob("agent/__pycache__/*.pyc"))
+    compiled = list(library.glob("upsun_agent/__pycache__/*.pyc"))
     assert len(compiled) > 5
     for each in compiled:
         assert each.read_bytes()[4:8] == b"\x01\x00\x00\x00", f"{each.name} is not an unchecked-hash pyc"
@@ -53,7 +53,10 @@ def test_byte_code_does_not_depend_on_modification_times(built: tuple[Path, str]
 
 def test_nothing_of_the_repository_but_the_package_is_installed(built: tuple[Path, str]) -> None:
     library = built[0] / ".upsun-agent" / "lib"
-    assert (library / "agent" / "py.typed").exists()
+    assert (library / "upsun_agent" / "py.typed").exists()
+    assert sorted(path.name for path in library.iterdir() if path.name.startswith(("agent", "upsun"))) == [
+        "upsun_agent"
+    ]
     assert not (library / "tests").exists()
     assert not (library / "bin").exists()
 

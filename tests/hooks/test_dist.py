@@ -18,6 +18,7 @@ import pytest
 
 from tests.hooks.conftest import REPOSITORY, SHELL, clean
 from tests.hooks.releases import copy_source, flip
+from tests.sources import SOURCES
 from tools import dist
 
 
@@ -28,7 +29,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(source: Path, output: Path, umask: int = 0o022, **variables: str) -> dict[str, bytes]:
     command = [sys.executable, "-m", "tools.dist", "--source", str(source), "--output", str(output)]
-    own = {**clean(), "PYTHONPATH": str(REPOSITORY), **variables}
+    own = {**clean(), "PYTHONPATH": SOURCES, **variables}
     subprocess.run(command, env=own, cwd=REPOSITORY, check=True, capture_output=True, umask=umask)
     return {file.name: file.read_bytes() for file in output.iterdir()}
 
@@ -74,7 +75,7 @@ def test_one_hash_leads_to_everything(made: Path) -> None:
     with tarfile.open(archive) as files:
         names = {name.removeprefix(f"upsun-agent-{version}/") for name in files.getnames()}
         assert all(entry.mtime == dist.EPOCH and entry.uid == entry.gid == 0 for entry in files)
-    assert {"LICENSE", "hooks/build.sh", "hooks/environment.sh", "agent/__main__.py"} <= names
+    assert {"LICENSE", "hooks/build.sh", "hooks/environment.sh", "agent/upsun_agent/__main__.py"} <= names
     assert {
         f"requirements/{name}.txt" for name in ("runtime", "simulator", "shared", "otel", "socks", "installer")
     } <= names
@@ -179,11 +180,11 @@ def test_the_wheel_holds_the_package_alone_and_it_runs(source: Path, made: Path)
     with zipfile.ZipFile(wheel) as files:
         names = set(files.namelist())
         (entry_points,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
-        assert "upsun-agent = agent.__main__:main" in files.read(entry_points).decode()
+        assert "upsun-agent = upsun_agent.__main__:main" in files.read(entry_points).decode()
     information = entry_points.split("/")[0]
-    ours = {str(file.relative_to(source)) for file in (source / "agent").rglob("*") if file.is_file()}
+    ours = {str(file.relative_to(source / "agent")) for file in (source / "agent").rglob("*") if file.is_file()}
     assert {name for name in names if not name.startswith(f"{information}/")} == ours
-    script = f"import sys; sys.path.insert(0, {str(wheel)!r}); from agent.__main__ import main; sys.exit(main())"
+    script = f"import sys; sys.path.insert(0, {str(wheel)!r}); from upsun_agent.__main__ import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-I", "-c", script, "--version"], capture_output=True, text=True, check=True, env=clean()
     )

@@ -372,8 +372,8 @@ def test_the_same_again_does_nothing_and_something_else_installs(installed: tupl
     assert "warn  token" in done.stdout
     assert place.stat().st_ino == before
 
-    (place / "lib" / "agent" / "cli" / "main.py").write_text("raise SystemExit(70)")
-    shutil.rmtree(place / "lib" / "agent" / "cli" / "__pycache__")
+    (place / "lib" / "upsun_agent" / "cli" / "main.py").write_text("raise SystemExit(70)")
+    shutil.rmtree(place / "lib" / "upsun_agent" / "cli" / "__pycache__")
     done = install(wheelhouse() / "install.sh", app, own)
     assert done.returncode == 0, done.stderr
     assert "already installed" not in done.stdout

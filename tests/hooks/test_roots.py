@@ -108,12 +108,12 @@ def built(request: pytest.FixtureRequest, place: Path) -> Built:
 def platform(place: Path) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
     """The simulated API of this machine: the variables that lead to it, and at the end its books."""
     file = place / f"books-{time.monotonic_ns()}.json"
-    command = [sys.executable, "-m", "agent", "simulate", "--json", "--port", "0", "--books", str(file)]
+    command = [sys.executable, "-m", "upsun_agent", "simulate", "--json", "--port", "0", "--books", str(file)]
     for setting in (f"token={CANARY}", "backup_seconds=1", "source_operation_seconds=1", "deploy_seconds=1"):
         command += ["--set", setting]
     books: dict[str, Any] = {}
     with subprocess.Popen(
-        command, cwd=wheelhouse().parent / "source", stdout=subprocess.PIPE, text=True, env=clean()
+        command, stdout=subprocess.PIPE, text=True, env={**clean(), "PYTHONPATH": f"{wheelhouse().parent}/source/agent"}
     ) as process:
         assert process.stdout is not None
         text = ""

@@ -43,14 +43,21 @@ def works(target: Path, app: Path) -> bool:
 def lay_out(app: Path) -> None:
     """An app with folders of every kind that is not an earlier install."""
     (app / "index.php").write_text("<?php")
-    for name in ("public", "tools/bin", "tools/lib/agent", "pretended/bin", "pretended/lib/agent", "half/lib/agent"):
+    for name in (
+        "public",
+        "tools/bin",
+        "tools/lib/upsun_agent",
+        "pretended/bin",
+        "pretended/lib/upsun_agent",
+        "half/lib/upsun_agent",
+    ):
         (app / name).mkdir(parents=True)
     (app / "public" / "page.html").write_text("page")
     (app / "tools" / "bin" / "deploy").write_text("#!/bin/sh")
     (app / "tools" / "installed").write_text("by hand")
     (app / "pretended" / "installed").mkdir()
     (app / "pretended" / "bin" / "upsun-agent").touch()
-    (app / "pretended" / "lib" / "agent" / "__init__.py").touch()
+    (app / "pretended" / "lib" / "upsun_agent" / "__init__.py").touch()
     (app / "half" / "installed").write_text("archive none\n")
     (app / "hidden").mkdir()
     (app / "hidden" / ".env").write_text("SECRET=1")

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from upsun_agent.cli.main import run
 
-from agent.cli.main import run
 from tests.init.corpus import CASES
+from tests.sources import SOURCES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GIT = shutil.which("git") or "git"
@@ -85,7 +86,7 @@ def variables(**more: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "HOME": os.environ["HOME"],
         "LANG": "C.UTF-8",
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": SOURCES,
         **more,
     }
 
@@ -96,4 +97,4 @@ def contents(place: Path) -> dict[str, bytes]:
     return {str(path.relative_to(place)): path.read_bytes() for path in files}
 
 
-COMMAND: list[Any] = [sys.executable, "-m", "agent", "init"]
+COMMAND: list[Any] = [sys.executable, "-m", "upsun_agent", "init"]

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.errors import UsageError
-from agent.init.plan import Plan, Planner
-from agent.init.project import Project, chosen
+from upsun_agent.errors import UsageError
+from upsun_setup.plan import Plan, Planner
+from upsun_setup.project import Project, chosen
 
 HERE = Path(__file__).parent
 INSTALL = ["fetch https://example.org/upsun-agent/releases/download/v1/install.sh", "sh /tmp/install.sh"]

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from upsun_agent.config import load
+from upsun_agent.limits import CONFIG_MOST_BYTES, YAML_DEPTH_MOST
+from upsun_setup import checkout as door
+from upsun_setup.git import Git
 
-from agent.config import load
-from agent.init import checkout as door
-from agent.init.git import Git
-from agent.limits import CONFIG_MOST_BYTES, YAML_DEPTH_MOST
 from tests.init.conftest import CANARY, COMMAND, Result, commit, contents, git, variables
 
 CONFIG = ".upsun/config.yaml"
@@ -404,7 +404,7 @@ def test_without_the_extra_it_says_what_to_install(checkout: Path) -> None:
     script = """
 import sys
 sys.modules["ruamel"] = sys.modules["ruamel.yaml"] = None
-from agent.cli.main import run
+from upsun_agent.cli.main import run
 sys.exit(run(["init"]))
 """
     done = subprocess.run(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
-
-from agent.errors import ConfigInvalid
-from agent.init.edits import editor_of
+from upsun_agent.errors import ConfigInvalid
+from upsun_setup.edits import editor_of
 
 TEXT = "a:\n  b: 1 # one\n  c: |\n    x\n\n# end\n"
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from upsun_setup.git import Git
 
-from agent.init.git import Git
 from tests.init.conftest import CANARY, COMMAND, GIT, REPOSITORY, Result, commit, git, variables
 
 Init = Callable[..., Result]
@@ -393,5 +393,5 @@ def test_a_pipe_in_the_place_of_a_file_of_git_holds_nothing_up(checkout: Path, n
     (checkout / ".git" / name).unlink(missing_ok=True)
     os.mkfifo(checkout / ".git" / name)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agent.init.git.GIT_PATIENCE", 1.0)
+        patch.setattr("upsun_setup.git.GIT_PATIENCE", 1.0)
         assert asked(checkout).ignored(["open"]) == []

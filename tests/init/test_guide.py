@@ -5,85 +5,84 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.init.guide import Foreign, Night, Update, calls_cli, installer_lines, read_cron
-from agent.init.nights import types_of
+from upsun_setup.cli_cron import CliCron, Foreign, Update, calls_cli, installer_lines, read_cron
+from upsun_setup.replaced_crons import types_of
 
 BOTH = "upsun backup:create --yes --no-wait\nupsun source-operation:run update --no-wait --yes"
 UPDATE = (Update("update", {}),)
 ALL = ("production", "staging", "development")
 
-KNOWN: dict[str, tuple[str, Night]] = {
+KNOWN: dict[str, tuple[str, CliCron]] = {
     "as in the guide": (
         f'if [ "$PLATFORM_ENVIRONMENT_TYPE" = production ]; then\n{BOTH}\nfi\n',
-        Night(True, False, UPDATE, ("production",)),
+        CliCron(True, False, UPDATE, ("production",)),
     ),
-    "no guard": (BOTH, Night(True, False, UPDATE)),
-    "the binary platform": (BOTH.replace("upsun", "platform"), Night(True, False, UPDATE)),
-    "a path to the binary": (BOTH.replace("upsun", "~/.upsun/bin/upsun"), Night(True, False, UPDATE)),
-    "on one line": (BOTH.replace("\n", " && "), Night(True, False, UPDATE)),
-    "with semicolons": (BOTH.replace("\n", "; "), Night(True, False, UPDATE)),
-    "set -e and a comment": (f"set -e\n# every night\n{BOTH}", Night(True, False, UPDATE)),
-    "live": (BOTH.replace("--yes", "--live", 1), Night(True, True, UPDATE)),
-    "short options": ("upsun backup -W -y; upsun source-operation:run -W -y update", Night(True, False, UPDATE)),
-    "only a backup": ("upsun backup:create --no-wait", Night(True, False, ())),
-    "an old name": ("platform snapshot:create --no-wait", Night(True, False, ())),
-    "only an update": ("upsun source-operation:run up --no-wait", Night(False, False, (Update("up", {}),))),
+    "no guard": (BOTH, CliCron(True, False, UPDATE)),
+    "the binary platform": (BOTH.replace("upsun", "platform"), CliCron(True, False, UPDATE)),
+    "a path to the binary": (BOTH.replace("upsun", "~/.upsun/bin/upsun"), CliCron(True, False, UPDATE)),
+    "on one line": (BOTH.replace("\n", " && "), CliCron(True, False, UPDATE)),
+    "with semicolons": (BOTH.replace("\n", "; "), CliCron(True, False, UPDATE)),
+    "set -e and a comment": (f"set -e\n# every night\n{BOTH}", CliCron(True, False, UPDATE)),
+    "live": (BOTH.replace("--yes", "--live", 1), CliCron(True, True, UPDATE)),
+    "short options": ("upsun backup -W -y; upsun source-operation:run -W -y update", CliCron(True, False, UPDATE)),
+    "only a backup": ("upsun backup:create --no-wait", CliCron(True, False, ())),
+    "an old name": ("platform snapshot:create --no-wait", CliCron(True, False, ())),
+    "only an update": ("upsun source-operation:run up --no-wait", CliCron(False, False, (Update("up", {}),))),
     "variables": (
         "upsun source-operation:run up --variable env:A=1 --variable=env:B='x y'",
-        Night(False, False, (Update("up", {"A": "1", "B": "x y"}),)),
+        CliCron(False, False, (Update("up", {"A": "1", "B": "x y"}),)),
     ),
     "two operations": (
         "upsun source-operation:run a -y && upsun source-operation:run b -y",
-        Night(False, False, (Update("a", {}), Update("b", {}))),
+        CliCron(False, False, (Update("a", {}), Update("b", {}))),
     ),
     "double brackets": (
         f'if [[ "$PLATFORM_ENVIRONMENT_TYPE" == "production" ]]; then\n{BOTH}\nfi',
-        Night(True, False, UPDATE, ("production",)),
+        CliCron(True, False, UPDATE, ("production",)),
     ),
     "then on a line of its own": (
         f"if [ $PLATFORM_ENVIRONMENT_TYPE = staging ]\nthen\n{BOTH}\nfi",
-        Night(True, False, UPDATE, ("staging",)),
+        CliCron(True, False, UPDATE, ("staging",)),
     ),
     "test": (
         f"if test ${{PLATFORM_ENVIRONMENT_TYPE}} = production; then {BOTH.replace(chr(10), '; ')}; fi",
-        Night(True, False, UPDATE, ("production",)),
+        CliCron(True, False, UPDATE, ("production",)),
     ),
     "a chain": (
         f'[ "$PLATFORM_ENVIRONMENT_TYPE" = production ] && {BOTH.replace(chr(10), " && ")}',
-        Night(True, False, UPDATE, ("production",)),
+        CliCron(True, False, UPDATE, ("production",)),
     ),
     "an early exit": (
         f'[ "$PLATFORM_ENVIRONMENT_TYPE" = production ] || exit 0\n{BOTH}',
-        Night(True, False, UPDATE, ("production",)),
+        CliCron(True, False, UPDATE, ("production",)),
     ),
     "an early exit, the other way round": (
         f'[ "$PLATFORM_ENVIRONMENT_TYPE" != production ] && exit\n{BOTH}',
-        Night(True, False, UPDATE, ("production",)),
+        CliCron(True, False, UPDATE, ("production",)),
     ),
     "all but one type": (
         f'if [ "$PLATFORM_ENVIRONMENT_TYPE" != development ]; then\n{BOTH}\nfi',
-        Night(True, False, UPDATE, ("production", "staging")),
+        CliCron(True, False, UPDATE, ("production", "staging")),
     ),
-    "a branch": (f'if [ "$PLATFORM_BRANCH" = "main" ]; then\n{BOTH}\nfi', Night(True, False, UPDATE, (), "main")),
+    "a branch": (f'if [ "$PLATFORM_BRANCH" = "main" ]; then\n{BOTH}\nfi', CliCron(True, False, UPDATE, (), "main")),
     "a machine name": (
         f"if [ $PLATFORM_ENVIRONMENT = main-bvxea6i ]; then\n{BOTH}\nfi",
-        Night(True, False, UPDATE, (), "main-bvxea6i"),
+        CliCron(True, False, UPDATE, (), "main-bvxea6i"),
     ),
     "this environment by name": (
         'upsun backup -e . -p $PLATFORM_PROJECT; upsun source-operation:run update -e "$PLATFORM_BRANCH"',
-        Night(True, False, UPDATE),
+        CliCron(True, False, UPDATE),
     ),
     "redirections and a shrug": (
         "upsun backup:create --no-wait > /dev/null 2>&1 || true\nupsun source-operation:run update >> /tmp/log",
-        Night(True, False, UPDATE),
+        CliCron(True, False, UPDATE),
     ),
-    "a sleep in between": (BOTH.replace("\n", "\nsleep 600\n"), Night(True, False, UPDATE)),
-    "lines that go on": (BOTH.replace(" --no-wait", " \\\n   --no-wait"), Night(True, False, UPDATE)),
-    "line breaks of Windows": (BOTH.replace("\n", "\r\n"), Night(True, False, UPDATE)),
+    "a sleep in between": (BOTH.replace("\n", "\nsleep 600\n"), CliCron(True, False, UPDATE)),
+    "lines that go on": (BOTH.replace(" --no-wait", " \\\n   --no-wait"), CliCron(True, False, UPDATE)),
+    "line breaks of Windows": (BOTH.replace("\n", "\r\n"), CliCron(True, False, UPDATE)),
     "the same guard twice": (
         "\n".join(f"if [ $PLATFORM_ENVIRONMENT_TYPE = production ]; then {line}; fi" for line in BOTH.split("\n")),
-        Night(True, False, UPDATE, ("production",)),
+        CliCron(True, False, UPDATE, ("production",)),
     ),
 }
 
@@ -144,18 +143,18 @@ def test_a_cron_that_has_nothing_to_do_with_it_is_left_alone(command: str) -> No
 )
 def test_no_text_of_a_cron_is_too_much(command: str) -> None:
     found = read_cron(command)
-    assert found is None or isinstance(found, (Night, Foreign))
+    assert found is None or isinstance(found, (CliCron, Foreign))
 
 
 def test_types_are_those_of_the_guard_and_what_is_in_doubt_is_said() -> None:
-    assert types_of(Night(True, False, (), ("staging",))) == (("staging",), "")
-    assert types_of(Night(True, False, ()))[0] == ("production",)
-    assert "every environment" in types_of(Night(True, False, ()))[1]
+    assert types_of(CliCron(True, False, (), ("staging",))) == (("staging",), "")
+    assert types_of(CliCron(True, False, ()))[0] == ("production",)
+    assert "every environment" in types_of(CliCron(True, False, ()))[1]
     for branch in ("main", "master", "main-bvxea6i"):
-        kinds, doubt = types_of(Night(True, False, (), (), branch))
+        kinds, doubt = types_of(CliCron(True, False, (), (), branch))
         assert kinds == ("production",)
         assert branch in doubt
-    assert types_of(Night(True, False, (), (), "updates"))[0] == ("staging", "development")
+    assert types_of(CliCron(True, False, (), (), "updates"))[0] == ("staging", "development")
 
 
 INSTALLERS = [

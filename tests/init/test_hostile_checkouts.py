@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from upsun_agent.limits import CONFIG_LINES_MOST, CONFIG_MOST_BYTES
 
-from agent.limits import CONFIG_LINES_MOST, CONFIG_MOST_BYTES
 from tests.init.conftest import COMMAND, variables
 
 PATIENCE = 60  # seconds of the whole process on a busy machine: each of these takes a few, and took minutes

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from upsun_agent.config import parse
+from upsun_setup.cli_cron import CliCron, read_cron
+from upsun_setup.hook import installs, is_strict
 
-from agent.config import parse
-from agent.init.guide import Night, read_cron
-from agent.init.hook import installs, is_strict
 from tests import config_schema
 from tests.init.corpus import CASES, HERE, INSTALL, Case
 
@@ -72,7 +72,7 @@ def test_every_operation_that_a_job_names_is_defined(case: Case) -> None:
 @every
 def test_no_cron_of_the_guide_is_left_beside_the_agent(case: Case) -> None:
     for cron in app_of(case, case.after())["crons"].values():
-        assert not isinstance(read_cron(cron.get("commands", {}).get("start") or cron.get("cmd", "")), Night)
+        assert not isinstance(read_cron(cron.get("commands", {}).get("start") or cron.get("cmd", "")), CliCron)
 
 
 @every
@@ -87,7 +87,7 @@ def test_what_was_there_still_says_the_same(case: Case) -> None:
     for key in ("mounts", "crons", "source"):
         for each, value in (before.get(key) or {}).items():
             taken = key == "crons" and isinstance(
-                read_cron(value.get("commands", {}).get("start") or value.get("cmd", "")), Night
+                read_cron(value.get("commands", {}).get("start") or value.get("cmd", "")), CliCron
             )
             if each == "operations":
                 assert {one: after[key][each][one] for one in value} == value

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from upsun_agent.cli.main import run
+from upsun_simulator import Scenario, Simulator, SystemClock, serve
 
-from agent.cli.main import run
-from agent.simulator import Scenario, Simulator, SystemClock, serve
 from tests.hooks.releases import surroundings, wheelhouse
 from tests.init.corpus import CASES
 from tools import dist
@@ -26,7 +26,7 @@ def release(monkeypatch: pytest.MonkeyPatch) -> Path:
     place = wheelhouse()
     source = place.parent / "source"
     monkeypatch.setattr(
-        "agent.init.release._of_checkout",
+        "upsun_setup.release._of_checkout",
         lambda: dist.in_document(f"{dist.BEGIN}{dist.END}", dist.Release(source).snippet()),
     )
     return place

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from upsun_setup.package_managers import LOCKS, managers, operation
 
-from agent.init.managers import LOCKS, managers, operation
 from tests.init.conftest import commit, git
 
 SHELL = shutil.which("dash") or "/bin/sh"

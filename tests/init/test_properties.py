@@ -10,9 +10,9 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from upsun_agent.errors import ConfigInvalid, UsageError
+from upsun_setup.yaml_tree import read_yaml, walk
 
-from agent.errors import ConfigInvalid, UsageError
-from agent.init.yaml_tree import read_yaml, walk
 from tests.init.corpus import CASES, Case
 
 WORDS = st.sampled_from(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from upsun_agent.errors import UsageError
+from upsun_setup import release
 
-from agent.errors import UsageError
-from agent.init import release
 from tests.init.conftest import REPOSITORY, variables
 from tools import dist
 
@@ -33,7 +33,7 @@ def test_an_installed_wheel_has_them_in_its_metadata(tmp_path: Path) -> None:
     name, content = dist.Release(REPOSITORY).wheel()
     (tmp_path / name).write_bytes(content)
     script = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from agent.init import release; print(release.install_lines())"
+        "import sys; sys.path.insert(0, sys.argv[1]); from upsun_setup import release; print(release.install_lines())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / name)],

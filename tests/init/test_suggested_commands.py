@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from upsun_setup.command import path
 
-from agent.cli.init import path
 from tests.init.conftest import COMMAND, commit, git, variables
 
 DASH = shutil.which("dash") or "/bin/sh"

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from upsun_agent.journal.server.opening import hold
 
-from agent.journal.server.opening import hold
 from tests import canaries
 from tests.needs import database
 from tools.databases import MariaDb, Postgres, Server, running

@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from agent.database.glance import is_idle as idle_on_server
-from agent.database.place import ServerPlace
-from agent.glance import basis
-from agent.journal import Identity, Journal
-from agent.journal.directory import reading_if_any
-from agent.journal.server.opening import hold
-from agent.journal.server.schema import PARTS
-from agent.journal.sqlite import SqliteJournal
+from upsun_agent.database.idle import is_idle as idle_on_server
+from upsun_agent.database.location import ServerPlace
+from upsun_agent.idle import basis
+from upsun_agent.journal import Identity, Journal
+from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.journal.server.opening import hold
+from upsun_agent.journal.server.schema import PARTS
+from upsun_agent.journal.sqlite import SqliteJournal
+
 from tools.databases import Server
 
 VARIABLE = "STATE_URL"

@@ -147,7 +147,7 @@ def started(client: Any, tls: ssl.SSLContext | None = None) -> None:
             client.secure(tls)
 
 
-def let_in(client: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+def end_stubbing(client: socket.socket, tls: ssl.SSLContext | None = None) -> None:
     """Ask for the password by md5 and take any."""
     started(client, tls)
     client.sendall(message(b"R", struct.pack("!I", 5) + b"salt"))
@@ -166,7 +166,7 @@ def greets(pieces: Callable[[], Stream]) -> Talk:
     """Let the client in, then send that instead of the rest of the greeting."""
 
     def talk(client: socket.socket) -> None:
-        let_in(client)
+        end_stubbing(client)
         pour(client, pieces())
 
     return talk
@@ -176,7 +176,7 @@ def answers(pieces: Callable[[], Stream], tls: ssl.SSLContext | None = None) -> 
     """Answer the first statement with that."""
 
     def talk(client: socket.socket) -> None:
-        let_in(client, tls)
+        end_stubbing(client, tls)
         client.sendall(GREETING)
         client.recv(65536)
         pour(client, pieces())

@@ -9,14 +9,14 @@ from typing import Any
 
 from forms import place_of
 from tick_stage import JOB, START, TOKEN, Stage
+from upsun_agent.database.location import ServerPlace
+from upsun_agent.journal import RunRow
+from upsun_agent.journal.directory import reading
+from upsun_agent.model.events import Event
+from upsun_agent.platform.container import Container
+from upsun_agent.runtime.context import Site
+from upsun_simulator import ManualClock, Scenario, Simulator
 
-from agent.container import Container
-from agent.database.place import ServerPlace
-from agent.engine.events import Event
-from agent.journal import RunRow
-from agent.journal.directory import reading
-from agent.simulator import ManualClock, Scenario, Simulator
-from agent.site import Site
 from tools.databases import DATABASE, Server
 
 
@@ -78,7 +78,7 @@ class SharedStage(Stage):
 
 def replace_directory(site: Site, place: ServerPlace) -> Site:
     """The same site with its state there."""
-    from agent.records import replace as replaced
+    from upsun_agent.records import replace as replaced
 
     return replaced(site, directory=place)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from forms import NAME
 from shared_stage import SharedStage
+from upsun_agent.database.connect import Link
+from upsun_agent.database.location import ServerPlace
 
-from agent.database.connect import Link
-from agent.database.place import ServerPlace
 from tools.databases import Postgres, Server
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "shared-journal.md"

@@ -15,9 +15,9 @@ import pytest
 from proxy import How, Proxy
 from shared_stage import SharedStage, build
 from tick_stage import SLOT, START
+from upsun_agent.errors import AgentError, Busy
+from upsun_agent.limits import TICK_BUDGET
 
-from agent.errors import AgentError, Busy
-from agent.limits import TICK_BUDGET
 from tests.needs import database
 from tools.databases import MariaDb, Postgres, Server, running
 
@@ -171,7 +171,7 @@ def test_a_primary_that_becomes_slow_is_given_up_within_the_budget(
     stage: SharedStage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The budget is a tenth here, and the primary as much faster: the sum of all waits is what is bounded."""
-    monkeypatch.setattr("agent.journal.server.opening.DATABASE_BUDGET", TICK_BUDGET / 10 - 0.5)
+    monkeypatch.setattr("upsun_agent.journal.server.opening.DATABASE_BUDGET", TICK_BUDGET / 10 - 0.5)
     stage.at(START).tick()
     proxy.slow(1.0, after=20)
     began = time.monotonic()

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 from forms import FileForm, Form
-
-from agent.engine import events as ev
-from agent.engine.job import Job, StepPlan
-from agent.foreign import use
-from agent.journal import Copied, Cursor, Glance, Journal
-from agent.journal.codec import cleaned
-from agent.limits import PRUNED_AT_ONCE
-from agent.redaction import Redaction
+from upsun_agent.journal import Copied, Cursor, IdleHint, Journal
+from upsun_agent.journal.codec import cleaned
+from upsun_agent.limits import PRUNED_AT_ONCE
+from upsun_agent.log.foreign_text import use
+from upsun_agent.log.redaction import Redaction
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job, StepPlan
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, 123456, tzinfo=UTC)
 ODD = "ünï ☃ 🦄 'quoted' \"double\" back\\slash %s %(x)s {p} ; -- \0 \r\n\t end "
@@ -223,7 +222,7 @@ def test_the_last_tick_is_remembered(form: Form) -> None:
 def test_what_idle_ticks_read_may_be_written_at_every_tick(form: Form) -> None:
     with form.work() as journal:
         for due in (5, 5, 6):
-            journal.set_glance(Glance(form.identity, f"text {ODD}", due))
+            journal.set_idle_hint(IdleHint(form.identity, f"text {ODD}", due))
         journal.mark_tick(3)
         assert journal.last_tick() == 3
 
@@ -347,7 +346,7 @@ def test_a_run_that_a_clock_ended_before_it_began_took_no_time(form: Form) -> No
 
 def test_so_many_at_once_that_it_takes_no_time(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
     assert PRUNED_AT_ONCE > 2
-    for module in ("agent.journal.sqlite", "agent.journal.server.journal"):
+    for module in ("upsun_agent.journal.sqlite", "upsun_agent.journal.server.journal"):
         monkeypatch.setattr(f"{module}.PRUNED_AT_ONCE", 2)
     with form.work() as journal:
         fill(journal, [500, 501, 502])

@@ -11,10 +11,10 @@ import pytest
 from cli_app import IDENTITY, App, apps
 from forms import NAME, VARIABLE, DatabaseForm, place_of
 from test_conformance import NOW, accepted, closed, opened
+from upsun_agent.journal.fleet import fleet
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.model import events as ev
 
-from agent.engine import events as ev
-from agent.journal.fleet import fleet
-from agent.journal.sqlite import SqliteJournal
 from tools.databases import Postgres, Server
 
 
@@ -168,7 +168,7 @@ def test_the_doctor_says_what_is_missing(app: App, form: DatabaseForm, monkeypat
     app.agent.variables.pop(VARIABLE)
     assert "is not set" in findings(app)["state"][1]
     assert findings(app, "--phase", "build")["state"][0] == "ok"
-    monkeypatch.setattr("agent.doctor.database.DRIVERS", ("no_such_driver",))
+    monkeypatch.setattr("upsun_agent.doctor.database.DRIVERS", ("no_such_driver",))
     missing = app.call("check", "--phase", "build")
     assert missing.code == 78
     assert "UPSUN_AGENT_EXTRA=shared" in missing.out

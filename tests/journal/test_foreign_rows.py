@@ -11,11 +11,10 @@ import pytest
 from planted import opening, shell
 from shared_stage import SharedStage
 from tick_stage import JOB, RUN, SLOT, START
-
-from agent.engine import events as ev
-from agent.journal.codec import encode
-from agent.journal.directory import reading
-from agent.journal.seals import SEAL, SEALED
+from upsun_agent.journal.codec import encode
+from upsun_agent.journal.directory import reading
+from upsun_agent.journal.seals import SEAL, SEALED
+from upsun_agent.model import events as ev
 
 PLANTED = "nightly@manual-20260302T025500Z-beef"
 OTHER_JOB = JOB.replace('name = "update"', 'name = "other"')

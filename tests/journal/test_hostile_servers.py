@@ -35,11 +35,12 @@ from hostile import (
 from shared_stage import SharedStage
 from spoiling_door import Spoiling
 from tick_stage import START
+from upsun_agent.database.location import endpoint_of
+from upsun_agent.database.meter import resident
+from upsun_agent.errors import AgentError
 
-from agent.database.meter import resident
-from agent.database.place import endpoint_of
-from agent.errors import AgentError
 from tests.fuzz import bounded
+from tests.sources import SOURCES
 from tools.databases import Server
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"
@@ -99,7 +100,7 @@ def call(tmp_path: Path, alarms: tuple[str, list[str]]) -> Call:
         variables = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": SOURCES,
             "PLATFORM_PROJECT": "abcdefgh1234z",
             "PLATFORM_BRANCH": "main",
             "PLATFORM_APPLICATION_NAME": "app",
@@ -109,7 +110,7 @@ def call(tmp_path: Path, alarms: tuple[str, list[str]]) -> Call:
             "ALARM": alarms[0],
         }
         with (tmp_path / "said").open("w+b") as said:
-            command = [sys.executable, "-m", "agent", *arguments]
+            command = [sys.executable, "-m", "upsun_agent", *arguments]
             process = subprocess.Popen(
                 command, env=variables, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=tmp_path
             )
@@ -267,8 +268,8 @@ def test_answers_of_a_real_server_that_were_spoiled_on_the_way_end_with_an_error
     server: Server, make: Callable[..., SharedStage], part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("connect", "meter"):  # many of them are lengths that are waited for
-        monkeypatch.setattr(f"agent.database.{module}.DATABASE_STATEMENT", 0.5)
-    monkeypatch.setattr("agent.database.meter.GRACE", 0.2)
+        monkeypatch.setattr(f"upsun_agent.database.{module}.DATABASE_STATEMENT", 0.5)
+    monkeypatch.setattr("upsun_agent.database.meter.GRACE", 0.2)
     door = Spoiling(server.port)
     stage = make(url=server.url(port=door.port, query="sslmode=disable"))
     stage.at(START).tick()

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from forms import DatabaseForm
 from proxy import Proxy
-from test_conformance import Cursor, Glance, opened
+from test_conformance import Cursor, IdleHint, opened
+from upsun_agent.database import libpq
+from upsun_agent.database.idle import digest_of
+from upsun_agent.idle import basis
+from upsun_agent.journal.move_marks import MOVED_TO
 
-from agent.database import libpq
-from agent.database.glance import digest_of
-from agent.glance import basis
-from agent.journal.marks import MOVED_TO
+from tests.sources import SOURCES
 from tools.databases import Postgres, Server
 
 TEXT = "[jobs.nightly]\n"
@@ -26,7 +27,7 @@ NOW = 1_700_000_000
 def ticked(shared: DatabaseForm) -> DatabaseForm:
     """A journal in which a whole tick has left its answer."""
     with shared.work() as journal:
-        journal.set_glance(Glance(shared.identity, basis(TEXT, "production"), NOW + 600))
+        journal.set_idle_hint(IdleHint(shared.identity, basis(TEXT, "production"), NOW + 600))
         journal.mark_tick(NOW)
     return shared
 
@@ -65,7 +66,7 @@ def test_whatever_changed_is_looked_at(ticked: DatabaseForm) -> None:
     assert idle(ticked, NOW - 3001 - 3601) is False
     assert idle(ticked) is True
     with ticked.work() as journal:
-        journal.set_glance(Glance(ticked.identity, "", 0))
+        journal.set_idle_hint(IdleHint(ticked.identity, "", 0))
     assert idle(ticked) is False
 
 
@@ -90,8 +91,8 @@ def test_a_database_that_is_not_to_be_had_is_no_idle_answer(ticked: DatabaseForm
 def test_a_database_that_does_not_answer_is_given_up_in_time(
     ticked: DatabaseForm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.database.glance.IDLE_DATABASE", 1.0)
-    monkeypatch.setattr("agent.database.connect.DATABASE_CONNECT", 1.0)
+    monkeypatch.setattr("upsun_agent.database.idle.IDLE_DATABASE", 1.0)
+    monkeypatch.setattr("upsun_agent.database.connect.DATABASE_CONNECT", 1.0)
     door = Proxy(ticked.server.port)
     try:
         ticked.url = ticked.url.replace(str(ticked.server.port), str(door.port))
@@ -145,7 +146,7 @@ def test_tables_in_a_schema_where_others_may_make_some_are_not_asked_before_thei
     with form.work() as journal:
         journal.open_run(opened("r"))
         journal.set_cursor(Cursor("j", "x", opened("r").at))
-        journal.set_glance(Glance(form.identity, basis(TEXT, "production"), NOW + 600))
+        journal.set_idle_hint(IdleHint(form.identity, basis(TEXT, "production"), NOW + 600))
         journal.mark_tick(NOW)
         journal.note(MOVED_TO, "x")
     assert idle(form) is False
@@ -156,7 +157,7 @@ def test_without_psycopgs_library_nothing_is_idle_and_nothing_fails(
 ) -> None:
     form = DatabaseForm(postgres, ("p", "alone", "app"))
     with form.work() as journal:
-        journal.set_glance(Glance(form.identity, basis(TEXT, "production"), NOW + 600))
+        journal.set_idle_hint(IdleHint(form.identity, basis(TEXT, "production"), NOW + 600))
         journal.mark_tick(NOW)
 
     def none(_: str) -> None:
@@ -180,12 +181,12 @@ def test_it_loads_no_heavy_module(ticked: DatabaseForm, tmp_path: Path) -> None:
     (tmp_path / "agent.toml").write_text(TEXT)
     probe = (
         "import sys; sys.argv = ['upsun-agent', 'tick']\n"
-        "from agent.__main__ import main\n"
+        "from upsun_agent.__main__ import main\n"
         "code = main(); print(*sorted(sys.modules)); sys.exit(code)"
     )
     names = ("PLATFORM_PROJECT", "PLATFORM_BRANCH", "PLATFORM_APPLICATION_NAME")
     with ticked.work() as journal:
-        journal.set_glance(Glance(ticked.identity, basis(TEXT, None), int(time.time()) + 600))
+        journal.set_idle_hint(IdleHint(ticked.identity, basis(TEXT, None), int(time.time()) + 600))
         journal.mark_tick(time.time())
     done = subprocess.run(
         [sys.executable, "-S", "-c", f"import sys; sys.path += {sys.path!r}\n{probe}"],
@@ -193,7 +194,7 @@ def test_it_loads_no_heavy_module(ticked: DatabaseForm, tmp_path: Path) -> None:
             "UPSUN_AGENT_STATE": "url-variable:STATE_URL",
             "STATE_URL": ticked.url,
             "UPSUN_AGENT_CONFIG": str(tmp_path / "agent.toml"),
-            "PYTHONPATH": str(Path(__file__).parent.parent.parent),
+            "PYTHONPATH": SOURCES,
             **dict(zip(names, ticked.identity, strict=True)),
         },
         capture_output=True,

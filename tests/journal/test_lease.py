@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from forms import DatabaseForm, place_of
 from test_conformance import NOW, closed, opened, warned
+from upsun_agent.database.errors import DatabaseUnreachable, LeaseLost
+from upsun_agent.errors import Bug, Busy
+from upsun_agent.journal import Cursor, IdleHint
+from upsun_agent.journal.server.lease import Held
+from upsun_agent.journal.server.opening import hold
 
-from agent.database.troubles import DatabaseUnreachable, LeaseLost
-from agent.errors import Bug, Busy
-from agent.journal import Cursor, Glance
-from agent.journal.server.lease import Held
-from agent.journal.server.opening import hold
 from tools.databases import Postgres, Server
 
 
@@ -93,7 +93,7 @@ def writes() -> list[tuple[str, Callable[[Any], object]]]:
         ("note", lambda journal: journal.note("later", "1")),
         ("set_cursor", lambda journal: journal.set_cursor(Cursor("late", "x", NOW))),
         ("forget_cursors", lambda journal: journal.forget_cursors([])),
-        ("set_glance", lambda journal: journal.set_glance(Glance(journal.identity, "late", 9))),
+        ("set_glance", lambda journal: journal.set_idle_hint(IdleHint(journal.identity, "late", 9))),
         ("mark_tick", lambda journal: journal.mark_tick(9)),
         ("take_in", lambda journal: journal.take_in(journal.copied(journal.rows()))),
         ("drop", lambda journal: journal.drop(["late"])),

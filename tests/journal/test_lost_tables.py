@@ -9,16 +9,16 @@ import pytest
 from forms import DatabaseForm
 from shared_stage import SharedStage
 from tick_stage import JOB, RUN, SLOT, START
+from upsun_agent.database.errors import DatabaseRefused
+from upsun_agent.doctor import database
+from upsun_agent.engine.fold import fold
+from upsun_agent.journal.damage import JournalDamaged
+from upsun_agent.journal.fleet import fleet
+from upsun_agent.journal.server.opening import hold
+from upsun_agent.journal.server.schema import PARTS
+from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.suspension import resume, suspend
 
-from agent.database.troubles import DatabaseRefused
-from agent.doctor import database
-from agent.engine.run import fold
-from agent.journal.damage import JournalDamaged
-from agent.journal.fleet import fleet
-from agent.journal.server.opening import hold
-from agent.journal.server.schema import PARTS
-from agent.site import at_work
-from agent.suspension import resume, suspend
 from tools.databases import Postgres, Server
 
 TWO = """
@@ -167,7 +167,7 @@ def test_a_process_that_is_killed_while_it_makes_them_again_leaves_no_journal_th
         raise DatabaseRefused("killed here")
 
     with monkeypatch.context() as patch:
-        patch.setattr("agent.journal.server.opening.Held", killed)
+        patch.setattr("upsun_agent.journal.server.opening.Held", killed)
         with pytest.raises(DatabaseRefused):
             stage.later(seconds=10).tick()
     stage.later(seconds=10).tick()

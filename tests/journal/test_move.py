@@ -12,11 +12,11 @@ from unittest.mock import patch
 import pytest
 from cli_app import IDENTITY, App, apps
 from forms import NAME, VARIABLE, place_of
+from upsun_agent.journal.directory import reading
+from upsun_agent.journal.move import contents
+from upsun_agent.journal.server.journal import ServerJournal
+from upsun_agent.journal.sqlite import SqliteJournal
 
-from agent.journal.directory import reading
-from agent.journal.move import contents
-from agent.journal.server.journal import ServerJournal
-from agent.journal.sqlite import SqliteJournal
 from tools.databases import Server
 
 OTHER = "OTHER_URL"
@@ -177,7 +177,7 @@ def test_nothing_to_move_and_nowhere_to_go_are_said(app: App, places: dict[str, 
 
 
 def test_a_state_at_work_is_not_moved(app: App, places: dict[str, str]) -> None:
-    from agent.journal.server.opening import hold
+    from upsun_agent.journal.server.opening import hold
 
     work(app, places["postgres"])
     busy = hold(resolved(app, places["postgres"]), IDENTITY)
@@ -234,7 +234,7 @@ def in_use(app: App, place: str) -> bool:
 def test_killed_after_any_step_the_same_command_goes_on_and_never_are_two_in_use(
     app: App, places: dict[str, str], monkeypatch: pytest.MonkeyPatch, source: str, target: str
 ) -> None:
-    monkeypatch.setattr("agent.journal.move.MOVED_AT_ONCE", 1)
+    monkeypatch.setattr("upsun_agent.journal.move.MOVED_AT_ONCE", 1)
     work(app, places[source])
     number, ended = 0, False
     while not ended:
@@ -262,7 +262,7 @@ def test_killed_after_any_step_the_same_command_goes_on_and_never_are_two_in_use
 def test_what_the_source_did_after_a_killed_move_is_moved_too(
     app: App, places: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.journal.move.MOVED_AT_ONCE", 1)
+    monkeypatch.setattr("upsun_agent.journal.move.MOVED_AT_ONCE", 1)
     work(app, places["file"])
     with killing(6), pytest.raises(Killed):
         move(app, places["file"], places["postgres"])

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from forms import DatabaseForm, place_of
+from upsun_agent.config import JobFileInvalid, parse
+from upsun_agent.database import errors
+from upsun_agent.database.errors import DatabaseRefused, DatabaseUnreachable, code_of, said, translated_errors
+from upsun_agent.database.location import Endpoint, endpoint_of, placed
+from upsun_agent.errors import AgentError, Bug, ConfigInvalid
+from upsun_agent.journal.server.opening import hold
+from upsun_agent.journal.server.session import Session
 
-from agent.config import JobFileInvalid, parse
-from agent.database import troubles
-from agent.database.place import Endpoint, endpoint_of, placed
-from agent.database.troubles import DatabaseRefused, DatabaseUnreachable, code_of, said, spoken
-from agent.errors import AgentError, Bug, ConfigInvalid
-from agent.journal.server.opening import hold
-from agent.journal.server.session import Session
 from tools.databases import Server
 
 SECRET = "canary-database-password"
@@ -170,7 +170,7 @@ def test_a_name_alone_is_no_place() -> None:
 def test_tls_as_it_is_asked_for(server: Server, mode: str) -> None:
     more = f"&sslrootcert={server.certificate}" if mode == "verify-full" else ""
     session = Session(place_of(server.url(query=f"sslmode={mode}{more}")), 30)
-    from agent.doctor.database import ENCRYPTED
+    from upsun_agent.doctor.database import ENCRYPTED
 
     assert bool(session.say(ENCRYPTED[session.scheme]).scalar()) is (mode != "disable")
     session.close()
@@ -205,7 +205,7 @@ def test_no_statement_and_no_value_is_repeated(shared: DatabaseForm) -> None:
     session.close()
 
 
-@pytest.mark.parametrize("code", [*troubles.PASSING, *troubles.LASTING], ids=str)
+@pytest.mark.parametrize("code", [*errors.PASSING, *errors.LASTING], ids=str)
 def test_every_code_has_words_and_a_remedy(code: str | int) -> None:
     class OperationalError(Exception):
         sqlstate = code if isinstance(code, str) else None
@@ -215,8 +215,8 @@ def test_every_code_has_words_and_a_remedy(code: str | int) -> None:
         error = OperationalError(SECRET)
     assert code_of(error) == code
     found = said("relationship:x", error)
-    assert isinstance(found, DatabaseUnreachable) is (code in troubles.PASSING)
-    assert found.exit_code == (75 if code in troubles.PASSING else 73)
+    assert isinstance(found, DatabaseUnreachable) is (code in errors.PASSING)
+    assert found.exit_code == (75 if code in errors.PASSING else 73)
     assert SECRET not in f"{found}{found.remedy}"
     assert found.remedy
 
@@ -225,7 +225,7 @@ def test_every_code_has_words_and_a_remedy(code: str | int) -> None:
     "error", [ConnectionRefusedError(111, "x"), TimeoutError(), ssl.SSLError("x"), EOFError(), OSError()], ids=repr
 )
 def test_a_socket_that_fails_is_a_database_that_is_not_to_be_had(error: Exception) -> None:
-    with pytest.raises(DatabaseUnreachable), spoken("relationship:x", connecting=True):
+    with pytest.raises(DatabaseUnreachable), translated_errors("relationship:x", connecting=True):
         raise error
 
 
@@ -249,14 +249,14 @@ def test_whatever_is_raised_over_an_answer_means_that_the_answer_makes_no_sense(
     for connecting in (True, False):
         with (
             pytest.raises(DatabaseUnreachable, match="makes no sense"),
-            spoken("relationship:x", connecting=connecting),
+            translated_errors("relationship:x", connecting=connecting),
         ):
             raise error
 
 
 @pytest.mark.parametrize("error", [Bug("x"), ConfigInvalid("x"), ImportError("x"), KeyboardInterrupt()], ids=repr)
 def test_errors_of_ours_missing_modules_and_the_end_of_the_process_pass_as_they_are(error: BaseException) -> None:
-    with pytest.raises(type(error)), spoken("relationship:x"):
+    with pytest.raises(type(error)), translated_errors("relationship:x"):
         raise error
 
 
@@ -267,6 +267,6 @@ def test_a_code_that_is_none_is_not_repeated() -> None:
     found = said("relationship:x", OperationalError(SECRET))
     assert SECRET not in str(found)
     assert "\033" not in str(found)
-    shown = troubles.narrow("relationship:x", "\033]0;" + SECRET * 1000)
+    shown = errors.narrow("relationship:x", "\033]0;" + SECRET * 1000)
     assert "\033" not in str(shown)
     assert len(str(shown)) < 250

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from agent_process import Agent
 from forms import VARIABLE, DatabaseForm
+from upsun_agent.database.errors import DatabaseRefused
+from upsun_agent.journal.server.opening import hold
+from upsun_simulator import ManualClock, Scenario, Simulator, serve
 
-from agent.database.troubles import DatabaseRefused
-from agent.journal.server.opening import hold
-from agent.simulator import ManualClock, Scenario, Simulator, serve
 from tools.databases import MariaDb, Postgres, Server
 
 IDENTITY = ("abcdefgh1234z", "main", "app")
@@ -114,8 +114,8 @@ def test_a_statement_that_is_refused_in_a_pipeline_is_said_in_our_words_alone(ag
 
 LOUD = """
 import logging, sys, threading, warnings
-from agent.hush import keep_libraries_quiet
-from agent.cli.streams import complain
+from upsun_agent.log.quiet_libraries import keep_libraries_quiet
+from upsun_agent.cli.streams import complain
 keep_libraries_quiet(complain)
 logging.getLogger("psycopg").warning("error ignored terminating <host=h user=canary-user-1>")
 logging.getLogger().error("canary-user-1")

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
-from agent.engine import events as ev
-from agent.engine.job import Job, StepPlan
-from agent.journal import Journal
-from agent.journal.sqlite import SqliteJournal
-from agent.limits import PRUNED_AT_ONCE
+from upsun_agent.journal import Journal
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.limits import PRUNED_AT_ONCE
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job, StepPlan
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 NEVER = NOW - timedelta(days=4000)

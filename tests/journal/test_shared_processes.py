@@ -19,10 +19,10 @@ from container_stage import FIVE_MINUTES, IDENTITY, Container, due_container
 from forms import NAME, VARIABLE, place_of
 from proxy import Proxy
 from receivers import receiver
+from upsun_agent.journal import Cursor, RunRow
+from upsun_agent.journal.directory import reading
+from upsun_agent.journal.server.opening import hold
 
-from agent.journal import Cursor, RunRow
-from agent.journal.directory import reading
-from agent.journal.server.opening import hold
 from tools.databases import Server
 
 _numbers = count(1)

@@ -11,11 +11,10 @@ from datetime import timedelta
 import pytest
 from shared_stage import SharedStage
 from tick_stage import JOB, RUN, SLOT, START
-
-from agent.errors import AgentError, Busy
-from agent.journal.lock import container_identity
-from agent.site import at_work
-from agent.suspension import suspend
+from upsun_agent.errors import AgentError, Busy
+from upsun_agent.journal.lock import container_identity
+from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.suspension import suspend
 
 AGENTS = 32
 

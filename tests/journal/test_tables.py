@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from forms import DatabaseForm, place_of
 from test_conformance import opened, warned
+from upsun_agent.database.errors import DatabaseRefused
+from upsun_agent.errors import AgentError, Busy
+from upsun_agent.journal.server.migrate import Standing, TablesTooNew, find, making, migrate
+from upsun_agent.journal.server.migrations import MIGRATIONS, Migration
+from upsun_agent.journal.server.opening import hold
+from upsun_agent.journal.server.session import Session
 
-from agent.database.troubles import DatabaseRefused
-from agent.errors import AgentError, Busy
-from agent.journal.server.migrate import Standing, TablesTooNew, find, making, migrate
-from agent.journal.server.migrations import MIGRATIONS, Migration
-from agent.journal.server.opening import hold
-from agent.journal.server.session import Session
 from tools.databases import Postgres, Server
 
 IDENTITY = ("project", "main", "app")

@@ -24,9 +24,9 @@ from tenancy import (
     tables_of,
     url_of,
 )
+from upsun_agent.journal.fleet import fleet
+from upsun_agent.journal.server.opening import hold
 
-from agent.journal.fleet import fleet
-from agent.journal.server.opening import hold
 from tools.databases import Postgres, Server
 
 # --- who may see more -------------------------------------------------------------------------------------------

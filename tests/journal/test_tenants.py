@@ -20,15 +20,15 @@ from tenancy import (
     url_of,
 )
 from test_conformance import opened
+from upsun_agent.database.errors import DatabaseRefused
+from upsun_agent.database.location import ServerPlace, endpoint_of
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.journal.fleet import fleet
+from upsun_agent.journal.server.lock import secret_lock
+from upsun_agent.journal.server.migrate import LOCK, making
+from upsun_agent.journal.server.opening import hold
+from upsun_agent.journal.server.session import Session
 
-from agent.database.place import ServerPlace, endpoint_of
-from agent.database.troubles import DatabaseRefused
-from agent.errors import ConfigInvalid
-from agent.journal.fleet import fleet
-from agent.journal.server.lock import secret_lock
-from agent.journal.server.migrate import LOCK, making
-from agent.journal.server.opening import hold
-from agent.journal.server.session import Session
 from tools.databases import Postgres, Server
 
 

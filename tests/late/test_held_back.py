@@ -8,8 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-from agent.late import Late, held_back, late_function
+from upsun_agent.lazy_imports import LazyModule, held_back, lazy_function
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +67,7 @@ def test_a_given_stand_in_is_found_even_then_and_taken_away_again() -> None:
     import held.one
 
     real = held.one
-    with held_back(Late("held.one", value="given")):
+    with held_back(LazyModule("held.one", value="given")):
         import holder
 
         assert (holder.held.one.value, holder.held.one.said) == ("given", real.said)
@@ -85,20 +84,20 @@ def test_absent_modules_fail_to_import_and_only_meanwhile() -> None:
 
 def test_what_the_real_module_has_not_is_missing_and_a_module_that_is_not_there_says_so() -> None:
     with pytest.raises(AttributeError, match="nothing"):
-        Late("held.one").nothing  # noqa: B018  asking is the test
+        LazyModule("held.one").nothing  # noqa: B018  asking is the test
     with pytest.raises(ModuleNotFoundError, match=r"held\.three"):
-        Late("held.three").value  # noqa: B018  same
-    assert not hasattr(Late("held.one"), "__path__")
+        LazyModule("held.three").value  # noqa: B018  same
+    assert not hasattr(LazyModule("held.one"), "__path__")
 
 
 def test_an_error_in_the_block_leaves_nothing_behind() -> None:
-    with pytest.raises(RuntimeError), held_back("held.one", Late("held.two"), absent=("nowhere",)):
+    with pytest.raises(RuntimeError), held_back("held.one", LazyModule("held.two"), absent=("nowhere",)):
         raise RuntimeError
     assert not {"held.one", "held.two", "nowhere"} & sys.modules.keys()
 
 
 def test_a_late_function_imports_its_module_when_it_is_called() -> None:
-    call = late_function("held.one", "said")
+    call = lazy_function("held.one", "said")
     assert "held.one" not in sys.modules
     assert call("a") == ("one", "a")
 
@@ -106,11 +105,11 @@ def test_a_late_function_imports_its_module_when_it_is_called() -> None:
 def test_what_a_tick_holds_back_is_there_for_whoever_needs_it() -> None:
     code = """
 import sys
-from agent.cli.cron import ABSENT, HELD_BACK
-from agent.late import Late, held_back
+from upsun_agent.cli.cron import ABSENT, HELD_BACK
+from upsun_agent.lazy_imports import Late, held_back
 assert not set(HELD_BACK) & sys.modules.keys(), "imported before it could be held back"
 with held_back(*HELD_BACK, absent=ABSENT):
-    import agent.cli.context, agent.tick
+    import upsun_agent.cli.context, upsun_agent.runtime.tick
     held = {name for name in HELD_BACK if isinstance(sys.modules.get(name), Late)}
 import inspect, traceback, textwrap, importlib.util
 for name in HELD_BACK:
@@ -131,7 +130,7 @@ print(*sorted(held))
 
 def test_what_was_given_to_httpx_is_not_what_others_get_later() -> None:
     code = (
-        "import agent.upsun.transport\n"
+        "import upsun_agent.api.http\n"
         "import requests, http.cookiejar, urllib.request\n"
         "from http import cookiejar\n"
         "assert issubclass(type(requests.Session().cookies), http.cookiejar.CookieJar)\n"
@@ -145,7 +144,7 @@ def test_what_was_given_to_httpx_is_not_what_others_get_later() -> None:
 def test_what_is_let_in_is_imported_for_real_from_then_on() -> None:
     code = (
         "import sys\n"
-        "from agent.late import Late, held_back, let_in\n"
+        "from upsun_agent.lazy_imports import Late, held_back, let_in\n"
         "with held_back('importlib.resources', absent=('tomllib',)):\n"
         "    assert isinstance(sys.modules['importlib.resources'], Late)\n"
         "    let_in()\n"
@@ -160,7 +159,7 @@ def test_what_is_let_in_is_imported_for_real_from_then_on() -> None:
 
 def test_a_stand_in_can_be_held_back_twice() -> None:
     code = (
-        "from agent.late import Late, held_back\n"
+        "from upsun_agent.lazy_imports import Late, held_back\n"
         "lean = Late('colorsys', rgb_to_hsv='given')\n"
         "for _ in range(2):\n"
         "    with held_back(lean):\n"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agent.escapes import Normaliser, normal
-from agent.upsun.alarm import alarm
+from upsun_agent.api.deadline import alarm
+from upsun_agent.log.escapes import Normaliser, normal
 
 #: What stands between two letters, and what is left of ``to…ken``.
 SEQUENCES = {

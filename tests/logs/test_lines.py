@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
-from agent.engine import events as ev
-from agent.logs import KEYS, LogLine, line_of, lines_of
+from upsun_agent.log.lines import KEYS, LogLine, line_of, lines_of
+from upsun_agent.model import events as ev
 
 AT = datetime(2026, 3, 2, 3, 0, 7, 123456, tzinfo=UTC)
 JOB = {"name": "nightly", "steps": [{"kind": "backup", "settings": {}}]}

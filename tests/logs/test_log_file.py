@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from agent.limits import LOG_LINE_MOST
-from agent.logfile import LogFile
-from agent.logs import Redaction, make_log
+from upsun_agent.limits import LOG_LINE_MOST
+from upsun_agent.log.file import LogFile
+from upsun_agent.log.lines import Redaction, make_log
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,7 +46,7 @@ def test_it_is_renamed_by_size_and_the_oldest_goes(tmp_path: Path) -> None:
 
 def test_processes_that_append_at_once_lose_no_line(tmp_path: Path) -> None:
     code = (
-        "import sys; from agent.logfile import LogFile\n"
+        "import sys; from upsun_agent.log.file import LogFile\n"
         f"log = LogFile({str(tmp_path / 'agent.log')!r}, most=20_000, keep=60)\n"
         "for n in range(300): log.append(f'{sys.argv[1]} {n:04d} ' + 'x' * 150)\n"
     )
@@ -59,7 +58,7 @@ def test_processes_that_append_at_once_lose_no_line(tmp_path: Path) -> None:
 
 def test_a_kill_in_the_middle_leaves_whole_lines_and_a_file_that_goes_on(tmp_path: Path) -> None:
     code = (
-        "from agent.logfile import LogFile\n"
+        "from upsun_agent.log.file import LogFile\n"
         f"log = LogFile({str(tmp_path / 'agent.log')!r}, most=2_000, keep=3)\n"
         "n = 0\nwhile True: log.append(f'line {n} ' + 'x' * 100); n += 1\n"
     )
@@ -98,7 +97,7 @@ def test_no_trouble_of_the_disk_reaches_the_tick(
         raise OSError(number, "no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"agent.logfile.os.{call}", fails)
+        patch.setattr(f"upsun_agent.log.file.os.{call}", fails)
         log.append("lost" + "x" * 40)
     log.append("after")
     log.close()
@@ -109,7 +108,7 @@ def test_without_locks_it_is_renamed_all_the_same(tmp_path: Path, monkeypatch: p
     def unsupported(*_: Any) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
 
-    monkeypatch.setattr("agent.logfile.fcntl.flock", unsupported)
+    monkeypatch.setattr("upsun_agent.log.file.fcntl.flock", unsupported)
     log = LogFile(str(tmp_path / "agent.log"), most=50)
     for number in range(3):
         log.append(f"{number}" + "x" * 40)

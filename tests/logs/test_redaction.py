@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent import logs
-from agent.logs import HIDDEN, SECRET_LEAST, Redaction, make_log
+from upsun_agent.log import lines
+from upsun_agent.log.lines import HIDDEN, SECRET_LEAST, Redaction, make_log
 
 TOKEN = "canary-token-1234567890"
 
@@ -95,18 +94,21 @@ def test_a_line_is_one_json_object_with_time_level_and_event() -> None:
 
 
 def test_the_asyncio_that_structlog_does_without_is_there_for_others() -> None:
-    code = "import agent.logs, sys; assert 'asyncio' not in sys.modules; import asyncio; print(asyncio.run.__name__)"
+    code = (
+        "import sys, upsun_agent.log.lines\n"
+        "assert 'asyncio' not in sys.modules; import asyncio; print(asyncio.run.__name__)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("run\n", "")
 
 
 def test_an_asyncio_that_is_there_already_stays() -> None:
-    code = "import asyncio, agent.logs, sys; assert sys.modules['asyncio'] is asyncio; print('kept')"
+    code = "import asyncio, upsun_agent.log.lines, sys; assert sys.modules['asyncio'] is asyncio; print('kept')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("kept\n", "")
 
 
 def test_the_stand_in_for_asyncio_is_taken_away_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "asyncio", raising=False)
-    assert logs._structlog().processors
+    assert lines._structlog().processors
     assert "asyncio" not in sys.modules

@@ -13,11 +13,10 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agent.escapes import HELD
-from agent.redaction import HIDDEN, Redaction, Stream, forms_of, replaced
-from agent.surroundings import surroundings
-from agent.upsun.alarm import alarm
+from upsun_agent.api.deadline import alarm
+from upsun_agent.log.escapes import HELD
+from upsun_agent.log.redaction import HIDDEN, Redaction, Stream, forms_of, replaced
+from upsun_agent.platform.secrets import surroundings
 
 INNOCENT = (Path(__file__).parent / "innocent.txt").read_text(encoding="utf-8")
 TOKEN = 'canary+token/with=odd&chars"é'

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from agent.surroundings import parts_of, surroundings
+from upsun_agent.platform.secrets import parts_of, surroundings
 
 SECRET = "canary9credential7"
 #: Where a service may keep a credential; each holds it once.

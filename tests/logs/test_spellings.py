@@ -12,9 +12,8 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-
-from agent.redaction import HIDDEN, Redaction
-from agent.upsun.alarm import alarm
+from upsun_agent.api.deadline import alarm
+from upsun_agent.log.redaction import HIDDEN, Redaction
 
 SECRETS = [
     "canary!b/c%d*e(f)g'h~ij&k",

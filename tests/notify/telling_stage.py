@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tick_stage import JOB, START, TOKEN, Stage
-
-from agent.logs import Redaction, make_log
-from agent.notify import outbox
-from agent.notify.door import Door
-from agent.notify.herald import Herald, Whose
-from agent.notify.messages import Message
-from agent.simulator import ManualClock, Scenario, Simulator
-from agent.site import Site
-from agent.upsun.transport import Transport
+from upsun_agent.api.http import Transport
+from upsun_agent.log.lines import Redaction, make_log
+from upsun_agent.notify import outbox
+from upsun_agent.notify.channels.http import HttpSender
+from upsun_agent.notify.messages import Message
+from upsun_agent.notify.notifier import Notifier, Whose
+from upsun_agent.runtime.context import Site
+from upsun_simulator import ManualClock, Scenario, Simulator
 
 
 @dataclass
@@ -32,12 +31,14 @@ class TellingStage(Stage):
         log = make_log(redaction, stream=self.log, readable=False)
         here = any(site.runs_here(job) for job in site.job_file.jobs.values())
         whose = Whose(site.project, site.environment, self.container.environment_type, self.container.app or "", here)
-        door = Door(self.environ, Transport("upsun-agent/test"), redaction.hide, redaction.clean, site.clock.now)
-        return replace(site, log=log, herald=Herald(notify, whose, door, site.clock, log))
+        sender = HttpSender(
+            self.environ, Transport("upsun-agent/test"), redaction.hide, redaction.clean, site.clock.now
+        )
+        return replace(site, log=log, notifier=Notifier(notify, whose, sender, site.clock, log))
 
     def facts(self) -> dict[str, str]:
         """What the outbox holds."""
-        from agent.journal.directory import reading
+        from upsun_agent.journal.directory import reading
 
         with reading(str(self.directory), self.container.identity) as journal:
             return journal.notes("outbox")

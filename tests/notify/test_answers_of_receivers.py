@@ -15,11 +15,10 @@ from container_stage import Container, due_container
 from raw_answers import GZIP, NOT_TAKEN, OK, TAKEN, Speaker, path_of, sized, speaker
 from telling_stage import TellingStage
 from tick_stage import SLOT, START
-
-from agent.notify.door import Door
-from agent.notify.outcome import NotTold, Outcome, Told
-from agent.redaction import Redaction
-from agent.upsun.transport import Transport
+from upsun_agent.api.http import Transport
+from upsun_agent.log.redaction import Redaction
+from upsun_agent.notify.channels.http import HttpSender
+from upsun_agent.notify.outcome import Delivered, Outcome, Undelivered
 
 BACKUP = '[jobs.nightly]\nschedule = "0 3 * * *"\n[[jobs.nightly.steps]]\nbackup = { retries = 0 }\n'
 HOOK = '[notify.hook]\nwebhook = { url-variable = "HOOK" }\n[agent]\nnotify = { on = ["failed", "succeeded"] }'
@@ -34,22 +33,22 @@ def answers() -> Iterator[Speaker]:
 def post(answers: Speaker, name: str) -> Outcome:
     redaction = Redaction()
     transport = Transport("upsun-agent/test")
-    door = Door(os.environ, transport, redaction.hide, redaction.clean, lambda: datetime.now(UTC))
+    sender = HttpSender(os.environ, transport, redaction.hide, redaction.clean, lambda: datetime.now(UTC))
     try:
-        return door.post(f"{answers.url}{path_of(name)}", b"{}", {}, 5.0)
+        return sender.post(f"{answers.url}{path_of(name)}", b"{}", {}, 5.0)
     finally:
         transport.close()
 
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_a_status_of_success_is_a_delivery_whatever_its_body_is(answers: Speaker, name: str) -> None:
-    assert post(answers, name) == Told()
+    assert post(answers, name) == Delivered()
 
 
 @pytest.mark.parametrize("name", NOT_TAKEN)
 def test_any_other_answer_is_none(answers: Speaker, name: str) -> None:
     outcome = post(answers, name)
-    assert isinstance(outcome, NotTold)
+    assert isinstance(outcome, Undelivered)
     assert outcome.for_good == NOT_TAKEN[name][1]
 
 

@@ -14,11 +14,11 @@ import pytest
 from receivers import Receiver
 from telling_stage import TellingStage
 from tick_stage import SLOT
+from upsun_agent import limits
+from upsun_agent.cli.main import build
+from upsun_agent.config import parse
+from upsun_agent.config.notifications import DEFAULT_ON
 
-from agent import limits
-from agent.cli.main import build
-from agent.config import parse
-from agent.config.notices import DEFAULT_ON
 from tools.reference import OTHER_LINES
 
 DOCS = Path(__file__).parents[2] / "docs"

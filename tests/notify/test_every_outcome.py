@@ -13,9 +13,8 @@ from container_stage import Container, due_container
 from receivers import Mailbox, Receiver
 from telling_stage import TellingStage
 from tick_stage import SLOT, START
-
-from agent.site import at_work
-from agent.suspension import suspend
+from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.suspension import suspend
 
 Make = Callable[..., TellingStage]
 CHANNELS = """

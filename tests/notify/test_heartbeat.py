@@ -13,9 +13,8 @@ from container_stage import due_container
 from receivers import Receiver
 from telling_stage import TellingStage
 from tick_stage import START
-
-from agent.errors import Busy, StateNotWritable
-from agent.tick import ticking
+from upsun_agent.errors import Busy, StateNotWritable
+from upsun_agent.runtime.tick import ticking
 
 Make = Callable[..., TellingStage]
 BEAT = '[agent]\nheartbeat = { url-variable = "BEAT", every = "1h" }'

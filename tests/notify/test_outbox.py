@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.limits import NOTICE_ATTEMPTS, OUTBOX_MOST
-from agent.notify import outbox
-from agent.notify.messages import Message
+from upsun_agent.limits import NOTICE_ATTEMPTS, OUTBOX_MOST
+from upsun_agent.notify import outbox
+from upsun_agent.notify.messages import Message
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 

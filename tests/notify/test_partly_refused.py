@@ -11,8 +11,7 @@ from container_stage import Container, due_container
 from receivers import Mailbox
 from telling_stage import TellingStage
 from tick_stage import SLOT, START
-
-from agent.notify.outbox import lost
+from upsun_agent.notify.outbox import lost
 
 Make = Callable[..., TellingStage]
 BACKUP = '[jobs.nightly]\nschedule = "0 3 * * *"\n[[jobs.nightly.steps]]\nbackup = { retries = 0 }\n'

@@ -12,9 +12,8 @@ import receivers
 from receivers import Mailbox, Receiver
 from telling_stage import TellingStage
 from tick_stage import JOB, SLOT, START
-
-from agent import limits
-from agent.notify import herald
+from upsun_agent import limits
+from upsun_agent.notify import notifier
 
 Make = Callable[..., TellingStage]
 HOOK = '[notify.hook]\nwebhook = { url-variable = "HOOK" }\n[agent]\nnotify = { on = ["failed", "succeeded"] }'
@@ -34,8 +33,8 @@ WAYS = {
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message has half a second instead of five."""
-    monkeypatch.setattr(herald, "NOTICE_DEADLINE", 0.5)
-    monkeypatch.setattr(herald, "SECOND", 0.1)
+    monkeypatch.setattr(notifier, "NOTICE_DEADLINE", 0.5)
+    monkeypatch.setattr(notifier, "SECOND", 0.1)
 
 
 def succeeded(stage: TellingStage) -> TellingStage:
@@ -140,7 +139,7 @@ def test_no_more_time_than_its_share_is_used_however_much_waits(
     make: Make, ear: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Six jobs end at once and their receivers hang: the tick still ends in time, the rest is told later."""
-    monkeypatch.setattr(herald, "NOTICE_DEADLINE", 0.1)
+    monkeypatch.setattr(notifier, "NOTICE_DEADLINE", 0.1)
     channels = "\n".join(f'[notify.c{n}]\nwebhook = {{ url-variable = "HOOK" }}' for n in range(5))
     ear.behave = receivers.hang
     jobs = BACKUP + "\n".join(BACKUP.replace("nightly", f"job{n}") for n in range(5))

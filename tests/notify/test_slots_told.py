@@ -10,9 +10,8 @@ import receivers
 from receivers import Receiver
 from telling_stage import TellingStage
 from tick_stage import SLOT, START, TOKEN
-
-from agent.site import at_work
-from agent.suspension import resume, suspend
+from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.suspension import resume, suspend
 
 Make = Callable[..., TellingStage]
 ALL = '[notify.hook]\nwebhook = { url-variable = "HOOK" }\n[agent]\nnotify = { on = ["failed", "missed", "recovered"] }'

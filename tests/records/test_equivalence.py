@@ -1,4 +1,4 @@
-"""Every class is made twice, by dataclasses and by agent.records, and must behave the same."""
+"""Every class is made twice, by dataclasses and by upsun_agent.records, and must behave the same."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from agent import records
+from upsun_agent import records
 
 NAMES = ("a", "b", "c", "self")
 VALUES = (1, 2, "x")

@@ -11,9 +11,8 @@ from typing import Any
 import h11  # noqa: F401  its events are compared
 import pytest
 import structlog  # noqa: F401  its classes are compared
-
-from agent.late import held_back
-from agent.records import LEAN
+from upsun_agent.lazy_imports import held_back
+from upsun_agent.records import LEAN
 
 
 @pytest.fixture(params=["h11._events", "structlog.tracebacks", "structlog.dev"])

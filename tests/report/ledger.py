@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent.clock import Clock
-from agent.config import JobFile, parse
-from agent.container import Container
-from agent.engine import events as ev
-from agent.engine.job import Job
-from agent.journal.sqlite import SqliteJournal
-from agent.places import mark_tick
-from agent.schedule import Schedule
+from upsun_agent.clock import Clock
+from upsun_agent.config import JobFile, parse
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job
+from upsun_agent.platform.container import Container
+from upsun_agent.platform.paths import mark_tick
+from upsun_agent.schedule import Schedule
 
 NOW = datetime(2026, 11, 24, 15, 4, 5, tzinfo=UTC)
 JOBS = """\

@@ -7,12 +7,11 @@ from itertools import cycle
 
 from ledger import NOW, Ledger
 from payloads import PAYLOADS
-
-from agent.container import Container
-from agent.engine.job import Job, StepPlan
-from agent.report.page import page
-from agent.report.past import look_back
-from agent.suspension import suspend
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.platform.container import Container
+from upsun_agent.report.history import look_back
+from upsun_agent.report.html_page import page
+from upsun_agent.runtime.suspension import suspend
 
 #: What an innocent past has in the place of each payload.
 INNOCENT = tuple(f"an ordinary sentence, number {number}" for number in range(len(PAYLOADS)))

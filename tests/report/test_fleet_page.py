@@ -13,11 +13,11 @@ from payloads import PAYLOADS
 from test_browser import HERE, UNCHECKED, node_modules
 from test_metrics import COMMON, read
 from test_page import Census
+from upsun_agent.journal.fleet import Member
+from upsun_agent.limits import REPORT_FLEET
+from upsun_agent.report.fleet import by_concern, fleet_measures, fleet_page, is_overdue
+from upsun_agent.report.prometheus import text
 
-from agent.journal.fleet import Member
-from agent.limits import REPORT_FLEET
-from agent.report.fleet import by_concern, fleet_measures, fleet_page, is_overdue
-from agent.report.prometheus import text
 from tests.needs import program
 
 WELL = Member(

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from ledger import JOBS, NOW, Ledger, months
 from scenes import hostile
-
-from agent import __version__
-from agent.engine.job import Job, StepPlan
-from agent.report.metrics import OUTCOMES, Measures, measure
-from agent.report.prometheus import text
-from agent.suspension import suspend
+from upsun_agent import __version__
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.report.metrics import OUTCOMES, Measures, measure
+from upsun_agent.report.prometheus import text
+from upsun_agent.runtime.suspension import suspend
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\\\|\\"|\\n)*"'

@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 from ledger import NOW, Ledger, months
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-
-from agent.errors import Unreachable
-from agent.report.metrics import Measures, measure
-from agent.report.otlp import push
+from upsun_agent.errors import Unreachable
+from upsun_agent.report.metrics import Measures, measure
+from upsun_agent.report.otlp import push
 
 CANARY = "canary-collector-key-1234567890"
 

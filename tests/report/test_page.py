@@ -12,16 +12,15 @@ import pytest
 from ledger import JOBS, NOW, Ledger, months
 from payloads import PAYLOADS
 from scenes import hostile, innocent, page_of
-
-from agent.engine import events as ev
-from agent.engine.job import Job, StepPlan
-from agent.errors import NotFound
-from agent.journal.sqlite import SqliteJournal
-from agent.limits import REPORT_BARS, REPORT_JOBS, REPORT_RUNS
-from agent.report.calendar import days_of
-from agent.report.markup import ATTRIBUTES, ELEMENTS, Html, el, shown, style, style_hash
-from agent.report.past import look_back
-from agent.report.style import SHEET
+from upsun_agent.errors import NotFound
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.limits import REPORT_BARS, REPORT_JOBS, REPORT_RUNS
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.report.calendar import days_of
+from upsun_agent.report.history import look_back
+from upsun_agent.report.html import ATTRIBUTES, ELEMENTS, Html, el, shown, style, style_hash
+from upsun_agent.report.html_style import SHEET
 
 
 class Census(HTMLParser):
@@ -222,7 +221,7 @@ def crowded(directory: str, jobs: int, runs: int) -> Ledger:
     opened = ev.RunOpened(
         at=NOW, run="", environment="main", slot=None, due_at=NOW, trigger="manual", job=job.to_json()
     )
-    from agent.journal.codec import encode
+    from upsun_agent.journal.codec import encode
 
     text = encode(opened)
     with ledger.journal._transaction():

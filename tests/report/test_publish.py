@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from agent.config import parse
-from agent.container import Container
-from agent.rehearsal import Rehearsal
-from agent.report import publish as publishing
-from agent.report.publish import TooLong, at_most
-from agent.site import Site, Terminated
-from agent.tick import run_tick
+from upsun_agent.config import parse
+from upsun_agent.platform.container import Container
+from upsun_agent.records import replace
+from upsun_agent.report import publish as publishing
+from upsun_agent.report.publish import TooLong, at_most, publish
+from upsun_agent.runtime.context import Site, Terminated
+from upsun_agent.runtime.tick import run_tick
+from upsun_simulator.rehearsal.play import Rehearsal
 
 DUE = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 TEXT = """\
@@ -42,7 +42,7 @@ class Night:
         container = Container("runtime", project="abcdefgh1234z", environment="main", app="app")
         self.rehearsal = Rehearsal(job_file, job_file.job("nightly"), container, (), DUE - timedelta(hours=1))
         self.log = io.StringIO()
-        self.site: Site = self.rehearsal.site(str(directory / "state"), self.log, None)
+        self.site: Site = replace(self.rehearsal.site(str(directory / "state"), self.log, None), publish=publish)
         run_tick(self.site)
 
     def tick(self, minutes: float = 5) -> int:
@@ -66,10 +66,10 @@ def test_it_is_off_unless_the_job_file_asks_for_it_and_then_imports_nothing(tmp_
     code = (
         f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[2])!r}]\n"
         "from test_publish import Night, Path\n"
-        "for name in [name for name in sys.modules if name.startswith('agent.report')]: del sys.modules[name]\n"
+        "for name in [name for name in sys.modules if name.startswith('upsun_agent.report')]: del sys.modules[name]\n"
         f"night = Night(Path({str(tmp_path)!r})); [night.tick() for _ in range(4)]\n"
         "assert night.logged('run-closed')\n"
-        "print([name for name in sys.modules if name.startswith('agent.report.')])"
+        "print([name for name in sys.modules if name.startswith('upsun_agent.report.')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr[-2000:]
@@ -184,7 +184,7 @@ def test_the_limit_of_time_leaves_no_alarm_behind_and_spares_other_threads() -> 
     ],
 )
 def test_mistakes_in_the_job_file_are_named_with_their_line(text: str, line: int) -> None:
-    from agent.config import JobFileInvalid
+    from upsun_agent.config import JobFileInvalid
 
     with pytest.raises(JobFileInvalid) as caught:
         parse(TEXT.format(report=text))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-
-from agent.engine import events as ev
-from agent.engine.job import Job, StepPlan
-from agent.report.story import tell
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.text.event_text import tell
 
 JOB = Job(name="j", steps=(StepPlan("backup", {}),))
 

@@ -9,18 +9,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
-from agent.cli.why import _moment, _run_of, _slot
-from agent.config import parse
-from agent.container import Container
-from agent.engine.due import Slot
-from agent.engine.job import Job, StepPlan
-from agent.errors import UsageError
-from agent.journal.sqlite import SqliteJournal
-from agent.rehearsal import Rehearsal
-from agent.report.why import Evidence, explain
-from agent.schedule import Schedule
-from agent.tick import run_tick
+from upsun_agent.cli.why import _moment, _run_of, _slot
+from upsun_agent.config import parse
+from upsun_agent.engine.due import Slot
+from upsun_agent.errors import UsageError
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.platform.container import Container
+from upsun_agent.report.why import Evidence, explain
+from upsun_agent.runtime.tick import run_tick
+from upsun_agent.schedule import Schedule
+from upsun_simulator.rehearsal.play import Rehearsal
 
 DUE = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 JOB = Job("nightly", (StepPlan("backup", {}),), schedule="0 3 * * *")

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agent.simulator import ManualClock, Scenario, Simulator, serve
+from upsun_simulator import ManualClock, Scenario, Simulator, serve
 
 from official_cli import OWNER_TOKEN, Cli, binary  # isort: skip
 from simulator_talker import START, Talker  # isort: skip

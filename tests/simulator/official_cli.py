@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from agent.simulator import RecordedRequest, Server
+from upsun_simulator import RecordedRequest, Server
 
 VERSION = "5.11.1"
 PATIENCE = 60

@@ -21,8 +21,7 @@ from official_rows import (
     updated,
     variable,
 )
-
-from agent.simulator.integration import SOURCE
+from upsun_simulator.integration import SOURCE
 
 READING = {
     "version": Row("--version", ("5.11.1",)),

@@ -11,9 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
-
-from agent.simulator.documents.domain import certificate_id
-from agent.simulator.integration import SOURCE
+from upsun_simulator.documents.domain import certificate_id
+from upsun_simulator.integration import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

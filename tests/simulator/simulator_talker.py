@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from werkzeug.test import Client
 
 if TYPE_CHECKING:
-    from agent.simulator import Simulator
+    from upsun_simulator import Simulator
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PROJECT = "/projects/abcdefgh1234z"

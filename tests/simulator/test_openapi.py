@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-
-from agent.simulator import router
-from agent.simulator.documents.reference import reference
-from agent.simulator.user import COLLEAGUE, OWNER
+from upsun_simulator import router
+from upsun_simulator.documents.reference import reference
+from upsun_simulator.user import COLLEAGUE, OWNER
 
 from simulator_talker import OWNER_TOKEN, TOKEN, Talker  # isort: skip
 import openapi_document  # isort: skip
@@ -18,7 +17,7 @@ import openapi_document  # isort: skip
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 pytestmark = pytest.mark.reference
 

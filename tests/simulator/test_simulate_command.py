@@ -12,7 +12,9 @@ from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from agent.simulator.faults import DOCS
+from upsun_simulator.faults import DOCS
+
+from tests.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +26,8 @@ PATIENCE = 30
 @contextmanager
 def simulate(home: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "agent", "simulate", "--port", "0", *words],
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONUNBUFFERED": "1"},
+        [sys.executable, "-m", "upsun_agent", "simulate", "--port", "0", *words],
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONUNBUFFERED": "1", "PYTHONPATH": SOURCES},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -115,8 +117,8 @@ def test_an_authority_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
 
 
 def test_the_help_explains_every_kind_of_fault(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "agent", "simulate", "--help"]
-    variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "120"}
+    command = [sys.executable, "-m", "upsun_agent", "simulate", "--help"]
+    variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "120", "PYTHONPATH": SOURCES}
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True, timeout=PATIENCE)
     for name, explained in DOCS.items():
         assert f"{name:<22}{explained}" in done.stdout

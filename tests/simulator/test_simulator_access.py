@@ -15,16 +15,15 @@ from cryptography.hazmat.primitives.serialization import (
     SSHCertificate,
     load_ssh_public_identity,
 )
-
-from agent.simulator import Scenario, Simulator
-from agent.simulator.user import OWNER
+from upsun_simulator import Scenario, Simulator
+from upsun_simulator.user import OWNER
 
 from simulator_talker import FORM, OWNER_TOKEN, START, Talker  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 OPERATIONS = {"#backup", "#source-operation", "#redeploy"}
 

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator_talker import Talker
-
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 BODIES: dict[str, Any] = {
     "backup": {"safe": True},

@@ -8,12 +8,12 @@ import os
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from upsun_simulator import Simulator, body, guard, request_log, serve
 
-from agent.simulator import Simulator, body, books, guard, serve
+from tests.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 #: less: how much freed memory the C library keeps depends on the machine's processors and pages (130 or 550 MB).
 SPEAKER = """
 import sys, tracemalloc
-from agent.simulator import Simulator, serve
+from upsun_simulator import Simulator, serve
 tracemalloc.start()
 with serve(Simulator()) as server:
     print(server.port, flush=True)
@@ -111,7 +111,7 @@ def worst() -> Iterator[tuple[str, bytes]]:
 
 
 def test_many_requests_of_somebody_without_a_token_cost_bounded_memory() -> None:
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {**os.environ, "PYTHONPATH": SOURCES}
     command = [sys.executable, "-c", SPEAKER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ) as process:
         assert process.stdin is not None
@@ -124,7 +124,7 @@ def test_many_requests_of_somebody_without_a_token_cost_bounded_memory() -> None
 
 
 def test_the_books_keep_the_newest_requests_under_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books, "KEPT_MOST_BYTES", 10 * books.REQUEST_BYTES)
+    monkeypatch.setattr(request_log, "KEPT_MOST_BYTES", 10 * request_log.REQUEST_BYTES)
     simulator = Simulator()
     with serve(simulator) as server:
         for number in range(1, 40):

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agent.simulator.user import named
+from upsun_simulator.user import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator_talker import Talker
-
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 
 def _by(ask: Talker, path: str) -> tuple[str, str]:

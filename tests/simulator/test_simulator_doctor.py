@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agent.simulator import Scenario
+from upsun_simulator import Scenario
 
 from simulator_talker import MAIN, PROJECT, Talker  # isort: skip
 

@@ -3,13 +3,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
-from agent.simulator import ConnectionCut, Fault, Simulator
+from upsun_simulator import ConnectionCut, Fault, Simulator
 
 from simulator_talker import Talker  # isort: skip
 
 if TYPE_CHECKING:
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from agent.simulator import Server, Simulator, guard, serve
+from upsun_simulator import Server, Simulator, guard, serve
 
 PATIENCE = 20
 BOOKS, SCENARIO = "/_simulator/books", "/_simulator/scenario"
@@ -140,7 +139,7 @@ def test_with_all_of_it_control_works(server: Server) -> None:
 
 SPEAKER = """
 import resource, sys
-from agent.simulator import Simulator, serve
+from upsun_simulator import Simulator, serve
 with serve(Simulator()) as server:
     resource.setrlimit(resource.RLIMIT_AS, (900 * 1024 * 1024,) * 2)
     print(server.port, flush=True)

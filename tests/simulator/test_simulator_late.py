@@ -11,7 +11,7 @@ from simulator_talker import Talker  # isort: skip
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 
 def test_a_backup_is_read_late_alone_and_in_the_list(make: Callable[..., Talker], clock: ManualClock) -> None:

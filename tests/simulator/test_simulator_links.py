@@ -7,16 +7,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-
-from agent.simulator import router, serve
-from agent.simulator.user import OWNER
+from upsun_simulator import router, serve
+from upsun_simulator.user import OWNER
 
 from simulator_talker import Talker  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 CHANGING = {"#manage-variables", "#manage-domains", "#edit", "#backup", "#redeploy", "#deactivate", "#synchronize"}
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agent.simulator.faults import DOCS, KINDS, Fault
+from upsun_simulator.faults import DOCS, KINDS, Fault
 
 from simulator_talker import Talker  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agent.simulator.user import COLLEAGUE, MACHINE
+from upsun_simulator.user import COLLEAGUE, MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator_talker import Talker
-
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 
 def _last(ask: Talker) -> Any:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agent.simulator.user import MACHINE, OWNER
+from upsun_simulator.user import MACHINE, OWNER
 
 from simulator_talker import Talker  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 LARGE = {"apps": 3, "services": 4, "workers": 2, "routes": 20}
 MARKS = "{[,"

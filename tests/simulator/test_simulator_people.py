@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simulator_talker import OWNER_TOKEN, Talker  # isort: skip
-from agent.simulator.user import COLLEAGUE, MACHINE, OWNER
+from upsun_simulator.user import COLLEAGUE, MACHINE, OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 BOT = {"email": "bot@example.com", "role": "viewer", "permissions": [{"type": "production", "role": "admin"}]}
 ROW = f"/projects/abcdefgh1234z/user-access/{MACHINE.id}"

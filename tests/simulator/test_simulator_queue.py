@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agent.simulator import ManualClock, Scenario, Simulator
+from upsun_simulator import ManualClock, Scenario, Simulator
 
 from simulator_talker import START, Talker  # isort: skip
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-
-from agent.simulator import ManualClock, Simulator, SystemClock
-from agent.simulator.documents.reference import reference
+from upsun_simulator import ManualClock, Simulator, SystemClock
+from upsun_simulator.documents.reference import reference
 
 from simulator_talker import START, Talker  # isort: skip
 

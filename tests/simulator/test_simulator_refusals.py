@@ -8,8 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator, serve
+from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator, serve
 
 from simulator_talker import START, Talker  # isort: skip
 

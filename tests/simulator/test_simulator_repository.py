@@ -14,7 +14,7 @@ from simulator_talker import PROJECT, Talker  # isort: skip
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 GIT = f"{PROJECT}/git"
 

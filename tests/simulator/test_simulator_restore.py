@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator_talker import Talker
-
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 
 def _backup_then_update(ask: Talker, clock: ManualClock) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agent.simulator.user import MACHINE
+from upsun_simulator.user import MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator_talker import Talker
-
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 CURRENT = "/projects/abcdefgh1234z/environments/main/deployments/current"
 CLEAR = {"service": "app", "operation": "clear-cache"}

@@ -13,7 +13,7 @@ from simulator_talker import Talker  # isort: skip
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 LOGIN = f"/projects/abcdefgh1234z/environments/{quote('feature/login', safe='')}"
 BASIC = {"basic_auth": {"me": "secret-word"}}

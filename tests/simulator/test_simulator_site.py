@@ -7,8 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-
-from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator, serve
+from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator, serve
 
 from simulator_talker import START, Talker  # isort: skip
 

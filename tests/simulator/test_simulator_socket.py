@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-
-from agent.simulator import ManualClock, Scenario, Server, Simulator, serve
+from upsun_simulator import ManualClock, Scenario, Server, Simulator, serve
 
 from simulator_talker import FORM, MAIN, PROJECT  # isort: skip
 

@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from agent.simulator import Scenario, Simulator
+from upsun_simulator import Scenario, Simulator
 
 from simulator_talker import Talker  # isort: skip
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agent.simulator import Scenario
-from agent.simulator.user import COLLEAGUE, MACHINE
+from upsun_simulator import Scenario
+from upsun_simulator.user import COLLEAGUE, MACHINE
 
 from simulator_talker import Talker  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 DOMAINS = "/projects/abcdefgh1234z/environments/main/domains"
 

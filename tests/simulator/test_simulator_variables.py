@@ -8,7 +8,7 @@ import pytest
 from simulator_talker import MAIN, PROJECT, Talker  # isort: skip
 
 if TYPE_CHECKING:
-    from agent.simulator import ManualClock
+    from upsun_simulator import ManualClock
 
 VARIABLES = f"{MAIN}/variables"
 STAGING = f"{PROJECT}/environments/staging/variables"

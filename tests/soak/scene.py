@@ -17,23 +17,23 @@ from functools import cache
 from typing import Any
 from unittest.mock import patch
 
-from agent.clock import VirtualClock
-from agent.config import parse
-from agent.container import Container
-from agent.engine.events import Event, IntentRecorded, RunOpened
-from agent.engine.run import Run, fold
-from agent.errors import AgentError
-from agent.journal.lock import Lease, container_identity
-from agent.journal.sqlite import SqliteJournal
-from agent.logs import Redaction, make_log
-from agent.performer import Performer
-from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
-from agent.site import Site
-from agent.tick import run_tick
-from agent.tick_report import TickReport
-from agent.upsun.client import Client
-from agent.upsun.endpoints import Endpoints
-from agent.upsun.transport import Transport, in_process
+from upsun_agent.api.client import Client
+from upsun_agent.api.endpoints import Endpoints
+from upsun_agent.api.http import Transport, in_process
+from upsun_agent.clock import VirtualClock
+from upsun_agent.config import parse
+from upsun_agent.engine.fold import Run, fold
+from upsun_agent.errors import AgentError
+from upsun_agent.journal.lock import Lease, container_identity
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.log.lines import Redaction, make_log
+from upsun_agent.model.events import Event, IntentRecorded, RunOpened
+from upsun_agent.platform.container import Container
+from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.executor import Executor
+from upsun_agent.runtime.tick import run_tick
+from upsun_agent.runtime.tick_report import TickReport
+from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator
 
 TOKEN = "canary-api-token-1234567890"
 PROJECT = "abcdefgh1234z"
@@ -179,7 +179,7 @@ class Scene:
         self.processes += 1
         where = "elsewhere 0 0" if moved else container_identity()
         holder = f"{where} {NOBODY + self.processes} {self.processes}"
-        with patch("agent.site.Lease", lambda journal: Lease(journal, holder=holder)):
+        with patch("upsun_agent.runtime.context.Lease", lambda journal: Lease(journal, holder=holder)):
             try:
                 return run_tick(self.site(mount or self.mount))
             except AgentError as error:
@@ -233,7 +233,7 @@ class Scene:
 #: The calls at which a process may be killed: whatever leaves a trace, and every look.
 EFFECTS: tuple[tuple[type, str], ...] = (
     *((SqliteJournal, name) for name in ("open_run", "append", "set_cursor", "note", "set_glance", "take_lease")),
-    *((Performer, name) for name in ("send", "look")),
+    *((Executor, name) for name in ("send", "look")),
     (Transport, "send"),
 )
 

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from upsun_agent.schedule import Schedule
 
-from agent.schedule import Schedule
 from tests.soak.minute_walk import Fields, changes, fields, slots, walls
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"

@@ -1,6 +1,6 @@
 """Months in virtual time with all that months bring: every slot accounted for, no promise broken by the books.
 
-Half a year and five seeds with ``UPSUN_SOAK=1``, else two months and one seed. ``agent.audit`` does the checking, so
+Half a year and five seeds with ``UPSUN_SOAK=1``, else two months and one seed. ``invariants`` does the checking, so
 the last tests here spoil real books and see that it notices.
 """
 
@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from upsun_agent.config import parse
+from upsun_agent.engine.due import Slot
+from upsun_agent.engine.fold import Run
+from upsun_agent.model.events import RunClosed
+from upsun_agent.platform.container import Container
+from upsun_simulator.rehearsal.invariants import broken_promises
+from upsun_simulator.rehearsal.play import Rehearsal
+from upsun_simulator.rehearsal.season import Season, play
+from upsun_simulator.user import MACHINE
 
-from agent.audit import broken_promises
-from agent.config import parse
-from agent.container import Container
-from agent.engine.due import Slot
-from agent.engine.events import RunClosed
-from agent.engine.run import Run
-from agent.rehearsal import Rehearsal
-from agent.season import Season, play
-from agent.simulator.user import MACHINE
 from tests.soak.scene import Scene
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"

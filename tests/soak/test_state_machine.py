@@ -24,10 +24,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from upsun_agent.errors import Busy
+from upsun_agent.schedule import Schedule
+from upsun_simulator.user import MACHINE
 
-from agent.errors import Busy
-from agent.schedule import Schedule
-from agent.simulator.user import MACHINE
 from tests.soak.scene import TOKEN, Scene
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"
@@ -331,7 +331,7 @@ def test_the_judge_at_the_door_notices_a_second_backup_and_an_update_without_one
     assert first.wrong is None
     world = scene.simulator.world
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agent.performer.Performer.send", _twice(scene))
+        patch.setattr("upsun_agent.runtime.executor.Performer.send", _twice(scene))
         scene.hands.advance(300)
         scene.tick()
     wrongs = [deed.wrong for deed in scene.door.deeds if deed.wrong]
@@ -347,12 +347,12 @@ def test_the_judge_at_the_door_notices_a_second_backup_and_an_update_without_one
 
 
 def _twice(scene: Scene) -> Any:
-    from agent.performer import Performer
+    from upsun_agent.runtime.executor import Executor
 
-    send = Performer.send
+    send = Executor.send
 
-    def sent(performer: Performer, decision: Any) -> Any:
-        send(performer, decision)
-        return send(performer, decision)
+    def sent(executor: Executor, decision: Any) -> Any:
+        send(executor, decision)
+        return send(executor, decision)
 
     return sent

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.simulator import Simulator
+from upsun_simulator import Simulator
 
 CONFIGURATION = """\
 Port {port}

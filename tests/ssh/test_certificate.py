@@ -12,9 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.hazmat.primitives.serialization.ssh import SSHCertificateType
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.errors import BadReply
-from agent.ssh.certificate import Certificate, missing, read_certificate
+from upsun_agent.access.ssh.certificate import Certificate, missing, read_certificate
+from upsun_agent.errors import BadReply
 
 PUBLIC = public_line()
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 from authority import NOW, Authority, public_line
-
-from agent.errors import BadReply, Unreachable
-from agent.private import PrivateDirectory
-from agent.ssh.keyring import Held, Keyring
+from upsun_agent.access.ssh.keyring import Held, Keyring
+from upsun_agent.errors import BadReply, Unreachable
+from upsun_agent.platform.private_directory import PrivateDirectory
 
 
 def private(directory: Path) -> PrivateDirectory:

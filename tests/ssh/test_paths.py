@@ -107,9 +107,9 @@ def test_a_home_that_no_configuration_can_hold_is_passed_over(desk: Desk, tmp_pa
 
 @pytest.mark.parametrize("name", ['a"b', "it's", "a[b]", "a\\b", "a b", "é"])
 def test_the_user_s_configuration_takes_it_in_and_still_serves_every_host(tmp_path: Path, name: str) -> None:
-    from agent.private import PrivateDirectory
-    from agent.ssh import configuration
-    from agent.ssh.keyring import Keyring
+    from upsun_agent.access.ssh import configuration
+    from upsun_agent.access.ssh.keyring import Keyring
+    from upsun_agent.platform.private_directory import PrivateDirectory
 
     home = tmp_path / "home"
     home.mkdir()
@@ -143,9 +143,9 @@ def test_a_pattern_that_is_not_one_host_is_refused(desk: Desk, pattern: str) -> 
 
 @pytest.mark.parametrize("pattern", ["*", "*.example.com", "127.0.0.1", "a?b_c-d.e", "::1"])
 def test_a_pattern_of_hosts_is_one_for_the_real_ssh(tmp_path: Path, pattern: str) -> None:
-    from agent.private import PrivateDirectory
-    from agent.ssh import configuration
-    from agent.ssh.keyring import Keyring
+    from upsun_agent.access.ssh import configuration
+    from upsun_agent.access.ssh.keyring import Keyring
+    from upsun_agent.platform.private_directory import PrivateDirectory
 
     keyring = Keyring(PrivateDirectory([str(tmp_path / "ssh")], "X"))
     whole = configuration.write_configuration(keyring, {configuration.WILDCARD: pattern})
@@ -160,9 +160,9 @@ def test_a_pattern_of_hosts_is_one_for_the_real_ssh(tmp_path: Path, pattern: str
 def test_a_relative_file_of_pinned_keys_is_the_one_of_the_command_and_not_of_where_ssh_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from agent.private import PrivateDirectory
-    from agent.ssh import configuration
-    from agent.ssh.keyring import Keyring
+    from upsun_agent.access.ssh import configuration
+    from upsun_agent.access.ssh.keyring import Keyring
+    from upsun_agent.platform.private_directory import PrivateDirectory
 
     monkeypatch.chdir(tmp_path)
     keyring = Keyring(PrivateDirectory([str(tmp_path / "ssh")], "X"))

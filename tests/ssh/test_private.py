@@ -10,9 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
-
-from agent.errors import Busy, StateNotWritable
-from agent.private import PrivateDirectory, places
+from upsun_agent.errors import Busy, StateNotWritable
+from upsun_agent.platform.private_directory import PrivateDirectory, places
 
 
 def test_the_first_place_that_can_be_private_is_taken(tmp_path: Path) -> None:
@@ -155,7 +154,7 @@ def test_a_lock_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
 
 
 def test_one_process_at_a_time_and_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.private.LOCK_PATIENCE", 0.2)
+    monkeypatch.setattr("upsun_agent.platform.private_directory.LOCK_PATIENCE", 0.2)
     directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
     held, done = threading.Event(), threading.Event()
 

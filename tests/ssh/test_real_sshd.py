@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 from server import Server
+from upsun_simulator import Scenario, Simulator, SystemClock, serve
 
-from agent.simulator import Scenario, Simulator, SystemClock, serve
 from tests.needs import program
+from tests.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = "canary-api-token-1234567890"
@@ -54,7 +55,7 @@ class Desk:
         return done
 
     def agent(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "agent", *arguments, **changes)
+        return self.run(sys.executable, "-m", "upsun_agent", *arguments, **changes)
 
     def go(self, *command: str, **changes: str) -> subprocess.CompletedProcess[str]:
         """Run the command with the certificate."""
@@ -86,7 +87,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
             variables = {
                 "PATH": os.environ["PATH"],
                 "HOME": str(home),
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": SOURCES,
                 "UPSUN_CLI_API_URL": api.url,
                 "UPSUN_CLI_AUTH_URL": api.url,
                 "UPSUN_CLI_TOKEN": TOKEN,
@@ -129,7 +130,7 @@ def test_the_variables_of_ssh_env_serve_git_and_rsync_of_a_shell(desk: Desk, tmp
     """Where HOME is read-only or unset everything lies in the temporary directory."""
     repository, port = tmp_path / "repository.git", desk.server.port
     desk.run("git", "init", "-q", "--bare", str(repository))
-    agent, login = f"{shlex.quote(sys.executable)} -m agent", desk.server.login
+    agent, login = f"{shlex.quote(sys.executable)} -m upsun_agent", desk.server.login
     script = (
         f'eval "$({agent} ssh env)" && git clone -q ssh://{login}:{port}{repository} {tmp_path}/clone && '
         f'echo x > {tmp_path}/x && RSYNC_RSH="$RSYNC_RSH -p {port}" rsync {tmp_path}/x {login}:{tmp_path}/y && '
@@ -149,7 +150,7 @@ def test_plain_ssh_works_after_ssh_load_where_home_is_writable(desk: Desk) -> No
     line = f"{user.pw_name}:x:{user.pw_uid}:{user.pw_gid}::{desk.home}:/bin/sh\n"
     (desk.home / "passwd").write_text(line + "nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n")
     inside = [tool("bwrap"), "--dev-bind", "/", "/", "--ro-bind", str(desk.home / "passwd"), "/etc/passwd"]
-    agent = f"{shlex.quote(sys.executable)} -m agent"
+    agent = f"{shlex.quote(sys.executable)} -m upsun_agent"
     script = f"{agent} ssh load && {agent} ssh load && ssh {desk.server.login} echo plain"
     done = desk.run(*inside, "--", "sh", "-c", script)
     assert done.returncode == 0, done.stderr
@@ -263,10 +264,9 @@ def test_without_a_token_or_with_a_wrong_one_nothing_is_made(desk: Desk) -> None
 
 def test_a_clock_that_is_hours_off_is_said(tmp_path: Path) -> None:
     from authority import Authority
-
-    from agent.errors import BadReply
-    from agent.private import PrivateDirectory
-    from agent.ssh.keyring import Keyring
+    from upsun_agent.access.ssh.keyring import Keyring
+    from upsun_agent.errors import BadReply
+    from upsun_agent.platform.private_directory import PrivateDirectory
 
     past = Authority(now=datetime.now(UTC) - timedelta(hours=3))
     with pytest.raises(BadReply, match="which is not now") as caught:

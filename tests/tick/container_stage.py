@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from agent_process import TOKEN, Agent
-
-from agent.cli.context import Context
-from agent.cli.main import build
-from agent.clock import SystemClock
-from agent.journal import Cursor, RunRow
-from agent.journal.directory import reading
-from agent.journal.sqlite import SqliteJournal
-from agent.logs import make_log
-from agent.simulator import ManualClock, Scenario, Simulator, serve
-from agent.tick import run_tick
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.main import build
+from upsun_agent.clock import SystemClock
+from upsun_agent.journal import Cursor, RunRow
+from upsun_agent.journal.directory import reading
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.log.lines import make_log
+from upsun_agent.runtime.tick import run_tick
+from upsun_simulator import ManualClock, Scenario, Simulator, serve
 
 ENTROPY = "canary-entropy-of-the-project-234567"
 IDENTITY = ("abcdefgh1234z", "main", "app")

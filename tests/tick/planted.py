@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.engine import events as ev
-from agent.engine.job import Job, StepPlan
-from agent.journal.codec import encode
-from agent.journal.seals import SEAL
+from upsun_agent.journal.codec import encode
+from upsun_agent.journal.seals import SEAL
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job, StepPlan
 
 
 def shell(text: str, job: str = "nightly") -> Job:

@@ -7,16 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tick_stage import JOB, RUN, SLOT, START, TOKEN, Stage
-
-from agent.ahead import ahead
-from agent.engine import events as ev
-from agent.glance import is_idle
-from agent.journal.directory import reading
-from agent.places import last_tick, mark_tick
-from agent.report.overview import overview
-from agent.report.survey import Survey, survey
-from agent.site import at_work
-from agent.slots import Judge
+from upsun_agent.idle import is_idle
+from upsun_agent.journal.directory import reading
+from upsun_agent.model import events as ev
+from upsun_agent.platform.paths import last_tick, mark_tick
+from upsun_agent.report.snapshot import Snapshot, survey
+from upsun_agent.report.status_text import overview
+from upsun_agent.runtime.clock_repair import ahead
+from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.slots import Judge
 
 DAY = timedelta(days=1)
 YEARS = datetime(2030, 1, 1, 0, 0, 30, tzinfo=UTC)
@@ -30,7 +29,7 @@ def slots(stage: Stage) -> list[tuple[str | None, str | None]]:
     return sorted((row.slot, row.outcome) for row in stage.rows())
 
 
-def seen(stage: Stage) -> Survey:
+def seen(stage: Stage) -> Snapshot:
     """What ``status`` shows."""
     site = stage.site()
     with reading(str(stage.directory), stage.container.identity) as journal:
@@ -215,8 +214,8 @@ def test_a_slot_that_ran_before_its_time_does_not_run_again_and_is_not_promised(
         trigger="schedule",
         job=site.job_file.job("look").to_json(),
     )
-    with at_work(site) as desk:
-        desk.journal.open_run(opened, [ev.RunClosed(at=SLOT, outcome="succeeded", message="")])
+    with at_work(site) as session:
+        session.journal.open_run(opened, [ev.RunClosed(at=SLOT, outcome="succeeded", message="")])
     stage.at(SLOT + timedelta(minutes=5))
     assert coming(stage, 2) == ["2026-03-02T03:10", "2026-03-02T03:30"]
     ticks(stage, SLOT + timedelta(minutes=10), SLOT + timedelta(minutes=35))

@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 
 import pytest
 from tick_stage import JOB, SLOT, START, Stage
-
-from agent.clock import VirtualClock
-from agent.journal.directory import reading
-from agent.report.metrics import measure
-from agent.report.prometheus import text
-from agent.site import Site
-from agent.tick import run_tick, ticking
-from agent.tick_report import TickReport
+from upsun_agent.clock import VirtualClock
+from upsun_agent.journal.directory import reading
+from upsun_agent.report.metrics import measure
+from upsun_agent.report.prometheus import text
+from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.tick import run_tick, ticking
+from upsun_agent.runtime.tick_report import TickReport
 
 QUICK = (
     '[jobs.nightly]\nschedule = "0 3 * * *"\n[[jobs.nightly.steps]]\ncommand = { run = ["true"], changes = false }\n'

@@ -9,15 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import upsun_agent
 from agent_process import Result
 from container_stage import Container
 from planted import execute, note, now, opening, shell, statements
-
-import agent
-from agent.config import definitions, kept, parse, settings_of
-from agent.engine import events as ev
-from agent.journal.beside import keep
-from agent.journal.seals import SEALED
+from upsun_agent.config import cache, definitions, parse, settings_of
+from upsun_agent.journal.seals import SEALED
+from upsun_agent.journal.sidecar import keep
+from upsun_agent.model import events as ev
 
 PLANTED = "nightly@manual-20260302T025500Z-beef"
 
@@ -135,7 +134,7 @@ def test_runs_in_flight_beside_a_lost_journal_are_only_told_of(container: Contai
 
 
 def kept_flights(flights: dict[str, str]) -> object:
-    from agent.journal.beside import Beside
+    from upsun_agent.journal.sidecar import Beside
 
     return Beside({}, flights)
 
@@ -154,7 +153,7 @@ command = { shell = "touch PLACE" }
 def unkeyed(text: str, settings: str) -> str:
     """What tells that settings are those of the text, as the release before made it: without a key."""
     code = os.stat(definitions.__file__)
-    stamp = f"{agent.__version__} {code.st_size} {code.st_mtime_ns} {len(text)}"
+    stamp = f"{upsun_agent.__version__} {code.st_size} {code.st_mtime_ns} {len(text)}"
     return hashlib.sha256(f"{stamp}\n{text}{settings}".encode()).hexdigest()
 
 
@@ -167,7 +166,7 @@ def test_a_job_that_only_the_kept_job_file_has_never_runs(container: Container, 
     text = file.read_text()
     planted = settings_of(OTHER.replace("PLACE", str(mark)), str(file))
     settings = json.dumps(planted, ensure_ascii=False, separators=(",", ":"))
-    place = container.state / kept.FILE
+    place = container.state / cache.FILE
     place.write_text(f"{unkeyed(text, settings)}\n{settings}")
     for _ in range(2):
         container.agent("tick")
@@ -180,10 +179,10 @@ def test_a_job_that_only_the_kept_job_file_has_never_runs(container: Container, 
 def test_a_kept_job_file_of_another_project_is_not_believed(container: Container, mark: Path) -> None:
     file = Path(container.agent.variables["UPSUN_AGENT_CONFIG"])
     container.agent.variables["PLATFORM_APP_DIR"] = str(file.parent)
-    text, place = file.read_text(), container.state / kept.FILE
+    text, place = file.read_text(), container.state / cache.FILE
     planted = settings_of(OTHER.replace("PLACE", str(mark)), str(file))
-    key = kept.derived("the entropy of another project", "upsun-agent: job file as it was read, 1")
-    kept._keep(str(place), text, planted, key)
+    key = cache.derived("the entropy of another project", "upsun-agent: job file as it was read, 1")
+    cache._keep(str(place), text, planted, key)
     assert "planted" in place.read_text()
     container.agent("tick")
     assert not mark.exists()

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from planted import add, execute, forget_seals, note, opening, shell, statements
 from tick_stage import ENTROPY, JOB, RUN, SLOT, START, TOKEN, Stage
-
-from agent.config import parse
-from agent.engine import events as ev
-from agent.engine.job import Job
-from agent.errors import ConfigInvalid
-from agent.journal.seals import SEAL, SEALED, Seals
-from agent.keys import derived
+from upsun_agent.config import parse
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.journal.seals import SEAL, SEALED, Seals
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job
+from upsun_agent.platform.keys import derived
 
 PLANTED = "nightly@manual-20260302T025500Z-beef"
 OTHER_JOB = JOB.replace('name = "update"', 'name = "other"')

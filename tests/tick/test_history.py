@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from tick_stage import START, Stage
-
-from agent.engine import events as ev
-from agent.engine.job import Job, StepPlan
-from agent.journal.sqlite import SqliteJournal
-from agent.limits import HISTORY_AGE
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.limits import HISTORY_AGE
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job, StepPlan
 
 JOB = Job("nightly", (StepPlan("backup"),))
 
@@ -71,7 +70,7 @@ def test_a_run_in_flight_is_never_forgotten(journal: SqliteJournal) -> None:
 
 
 def test_so_many_at_once_that_it_takes_no_time(journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.journal.sqlite.PRUNED_AT_ONCE", 10)
+    monkeypatch.setattr("upsun_agent.journal.sqlite.PRUNED_AT_ONCE", 10)
     for number in range(15):
         add(journal, f"n{number}", START - timedelta(days=500, minutes=number))
     assert journal.prune(START, 1000) == 10

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from tick_stage import JOB, SLOT, START, Stage
-
-from agent import glance
-from agent.glance import is_idle
-from agent.places import tick_trace
+from upsun_agent import idle
+from upsun_agent.idle import is_idle
+from upsun_agent.platform.paths import tick_trace
 
 
 @dataclass
@@ -38,7 +37,7 @@ class Cron:
             **self.variables,
             **changes,
         }
-        self.monkeypatch.setattr(glance.time, "time", lambda: self.stage.hands.now().timestamp())
+        self.monkeypatch.setattr(idle.time, "time", lambda: self.stage.hands.now().timestamp())
         return is_idle({name: value for name, value in environ.items() if value is not None})
 
     def tick(self) -> bool:
@@ -133,7 +132,7 @@ def test_the_smallest_change_of_the_job_file_is_looked_at(cron: Cron) -> None:
 
 def test_another_version_of_the_agent_looks_for_itself(cron: Cron, monkeypatch: pytest.MonkeyPatch) -> None:
     cron.stage.tick()
-    monkeypatch.setattr(glance, "__version__", "99.0.0")
+    monkeypatch.setattr(idle, "__version__", "99.0.0")
     assert cron.idle() is False
 
 

@@ -11,13 +11,12 @@ from datetime import timedelta
 
 import pytest
 from tick_stage import SLOT, START, Stage
-
-from agent.errors import Busy, StateNotWritable
-from agent.journal.directory import reading
-from agent.journal.lock import FileLock, container_identity, process_start
-from agent.journal.sqlite import SqliteJournal
-from agent.limits import LEASE
-from agent.tick import ticking
+from upsun_agent.errors import Busy, StateNotWritable
+from upsun_agent.journal.directory import reading
+from upsun_agent.journal.lock import FileLock, container_identity, process_start
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.limits import LEASE
+from upsun_agent.runtime.tick import ticking
 
 
 def lease(stage: Stage, holder: str, *, seconds: float = LEASE) -> None:
@@ -180,7 +179,7 @@ def test_a_tick_that_fails_lets_go_of_everything(due: Stage, monkeypatch: pytest
     def fail(*_: object) -> None:
         raise Unforeseen
 
-    monkeypatch.setattr("agent.performer.Performer.look", fail)
+    monkeypatch.setattr("upsun_agent.runtime.executor.Performer.look", fail)
     with pytest.raises(Unforeseen):
         due.tick()
     monkeypatch.undo()

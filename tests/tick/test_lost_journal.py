@@ -12,15 +12,14 @@ from pathlib import Path
 
 import pytest
 from tick_stage import RUN, SLOT, START, Stage
-
-from agent.engine.run import fold
-from agent.errors import StateNotWritable
-from agent.journal.damage import JournalDamaged
-from agent.journal.directory import reading, reading_if_any
-from agent.journal.fleet import fleet
-from agent.places import HOLDS
-from agent.site import at_work
-from agent.suspension import resume, suspend, suspension
+from upsun_agent.engine.fold import fold
+from upsun_agent.errors import StateNotWritable
+from upsun_agent.journal.damage import JournalDamaged
+from upsun_agent.journal.directory import reading, reading_if_any
+from upsun_agent.journal.fleet import fleet
+from upsun_agent.platform.paths import HOLDS
+from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.suspension import resume, suspend, suspension
 
 TWO = """
 [jobs.look]
@@ -61,8 +60,8 @@ LOSSES: dict[str, Callable[[Path], None]] = {
 
 def pause(stage: Stage, job: str) -> None:
     site = stage.site()
-    with at_work(site) as desk:
-        suspend(desk.journal, job, "paused by hand", site.clock.now())
+    with at_work(site) as session:
+        suspend(session.journal, job, "paused by hand", site.clock.now())
     site.client.close()
 
 
@@ -206,8 +205,8 @@ def test_a_job_that_was_resumed_is_not_held_after_a_loss(make: Callable[..., Sta
     stage.at(START).tick()
     pause(stage, "held")
     site = stage.site()
-    with at_work(site) as desk:
-        assert resume(desk.journal, "held")
+    with at_work(site) as session:
+        assert resume(session.journal, "held")
     assert not (stage.directory / HOLDS).exists()
     emptied(stage.directory / "journal.sqlite")
     stage.at(SLOT).tick()

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import pytest
 from tick_stage import JOB, SLOT, START, Stage
-
-from agent.tick import ticking
+from upsun_agent.runtime.tick import ticking
 
 BY_HAND = JOB.replace('schedule = "0 3 * * *"\n', "")
 

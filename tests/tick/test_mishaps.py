@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import pytest
 from tick_stage import SLOT, START, Stage
-
-from agent.rehearsal import MISHAPS
+from upsun_simulator.rehearsal.play import NAMED_FAULTS
 
 # name: outcome, failure, requests for a backup and for the update, backups and updates that began, exit code
 EXPECTED: dict[str, tuple[str, str | None, int, int, int, int, int]] = {
@@ -50,13 +49,13 @@ OF_OTHER_STEPS = {
 
 
 def test_every_mishap_has_an_expectation_here() -> None:
-    assert set(EXPECTED) | OF_OTHER_STEPS == set(MISHAPS)
+    assert set(EXPECTED) | OF_OTHER_STEPS == set(NAMED_FAULTS)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_mishap_ends_as_it_should_and_no_request_is_made_twice(make: Callable[..., Stage], name: str) -> None:
-    stage = make(**MISHAPS[name].scenario)
-    for fault in MISHAPS[name].requests:
+    stage = make(**NAMED_FAULTS[name].scenario)
+    for fault in NAMED_FAULTS[name].requests:
         stage.simulator.add_fault(fault)
     stage.at(START).tick()
     stage.at(SLOT + timedelta(seconds=7))
@@ -94,7 +93,7 @@ def test_a_mishap_ends_as_it_should_and_no_request_is_made_twice(make: Callable[
     ],
 )
 def test_a_failure_says_what_was_wrong_and_what_helps(make: Callable[..., Stage], name: str, words: str) -> None:
-    closed = make(**MISHAPS[name].scenario).play().closed
+    closed = make(**NAMED_FAULTS[name].scenario).play().closed
     assert closed is not None
     assert words in closed.message
     assert closed.remedy

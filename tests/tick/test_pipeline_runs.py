@@ -9,9 +9,8 @@ from datetime import timedelta
 
 import pytest
 from tick_stage import RUN, SLOT, START, Stage
-
-from agent.commands import Commands, Ended
-from agent.engine import events as ev
+from upsun_agent.model import events as ev
+from upsun_agent.runtime.commands import Commands, Ended
 
 TAKEN_BACK = """
 [jobs.nightly]

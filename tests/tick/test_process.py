@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from upsun_agent.limits import COMMAND_OUTPUT_MOST
+from upsun_agent.runtime.process import run
 
-from agent.limits import COMMAND_OUTPUT_MOST
-from agent.process import run
+from tests.sources import SOURCES
 
 CANARY = "canary-api-token-1234567890"
 
@@ -83,13 +84,14 @@ def test_a_directory_that_is_not_there_is_said() -> None:
 def test_sigterm_of_the_agent_ends_the_command_within_two_seconds(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = (
-        "from agent.site import ended_by_sigterm, Terminated\nfrom agent.process import run\n"
+        "from upsun_agent.runtime.context import ended_by_sigterm, Terminated\n"
+        "from upsun_agent.runtime.process import run\n"
         "try:\n"
         "    with ended_by_sigterm():\n"
         f"        run('echo $$ > {note}; sleep 100', None, 40, {{}}, ())\n"
         "except Terminated:\n    raise SystemExit(143)\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    child = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": SOURCES})
     end = time.monotonic() + 20
     while not (note.exists() and note.read_text().strip()) and time.monotonic() < end:
         time.sleep(0.05)
@@ -229,7 +231,7 @@ def _compare_with_a_command_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 AGENT = """
 import sys
-from agent.process import run
+from upsun_agent.runtime.process import run
 run(sys.argv[1], None, 100, {}, ())
 """
 
@@ -239,7 +241,7 @@ def test_a_daemon_does_not_outlive_an_agent_that_is_killed(ways: str, tmp_path: 
     note = tmp_path / "daemon"
     words = " ".join(shlex.quote(each) for each in daemon(note, ways))
     text = f"{words}; echo $$ > {note}.shell; mv {note}.shell {note}.ready; exec sleep 1000"
-    agent = subprocess.Popen([sys.executable, "-c", AGENT, text], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    agent = subprocess.Popen([sys.executable, "-c", AGENT, text], env={**os.environ, "PYTHONPATH": SOURCES})
     _wait_for(tmp_path / "daemon.ready")
     agent.kill()
     agent.wait()

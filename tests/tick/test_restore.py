@@ -8,9 +8,8 @@ from datetime import timedelta
 
 import pytest
 from tick_stage import JOB, RUN, SLOT, START, TOKEN, Stage
-
-from agent.site import at_work
-from agent.suspension import suspend
+from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.suspension import suspend
 
 TWO = JOB + "\n[jobs.other]\n[[jobs.other.steps]]\nbackup = {}\n"
 
@@ -154,7 +153,7 @@ def test_a_restore_soon_after_the_run_is_noticed_too(
     half_a_run(stage)
     restore(stage)
     # a restore deploys the app as it was: the next tick runs in another container
-    monkeypatch.setattr("agent.tick.container_identity", lambda: "another-host another-boot 1")
+    monkeypatch.setattr("upsun_agent.runtime.tick.container_identity", lambda: "another-host another-boot 1")
     stage.later(minutes=minutes).settle()
     assert (stage.backups_asked, stage.updates_asked) == (1, 1), "promise P1"
 
@@ -167,7 +166,7 @@ def test_a_restore_to_before_the_slot_is_noticed_soon_after_too(
     save(stage)
     stage.at(SLOT + timedelta(seconds=7)).ticks()
     restore(stage)
-    monkeypatch.setattr("agent.tick.container_identity", lambda: "another-host another-boot 1")
+    monkeypatch.setattr("upsun_agent.runtime.tick.container_identity", lambda: "another-host another-boot 1")
     stage.later(minutes=minutes).settle()
     assert stage.set_aside()
     assert (stage.backups_asked, stage.updates_asked) == (1, 1), "promise P1"
@@ -176,7 +175,7 @@ def test_a_restore_to_before_the_slot_is_noticed_soon_after_too(
 def test_a_new_container_alone_costs_no_request(make: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
     stage = make(backup_seconds=0)
     stage.at(START).tick()
-    monkeypatch.setattr("agent.tick.container_identity", lambda: "another-host another-boot 1")
+    monkeypatch.setattr("upsun_agent.runtime.tick.container_identity", lambda: "another-host another-boot 1")
     stage.at(SLOT + timedelta(seconds=7)).tick()
     (update,) = stage.asked("source-operation")
     assert update["number"] <= 5
@@ -189,7 +188,7 @@ def test_what_could_not_be_asked_in_the_new_container_is_asked_by_a_later_tick(
     stage = make(TWO)
     half_a_run(stage)
     restore(stage)
-    monkeypatch.setattr("agent.tick.container_identity", lambda: "another-host another-boot 1")
+    monkeypatch.setattr("upsun_agent.runtime.tick.container_identity", lambda: "another-host another-boot 1")
     stage.later(minutes=2)
     if trouble == "an old token":
         stage.token = "an-old-token-that-was-revoked"
@@ -208,8 +207,8 @@ def test_a_job_that_was_paused_after_the_restore_stays_paused(stage: Stage) -> N
     half_a_run(stage)
     restore(stage)
     stage.later(hours=3)
-    with at_work(stage.site()) as desk:
-        suspend(desk.journal, "nightly", "look at it first", stage.hands.now())
+    with at_work(stage.site()) as session:
+        suspend(session.journal, "nightly", "look at it first", stage.hands.now())
     stage.tick()
     assert stage.set_aside()
     stage.at(SLOT + timedelta(days=1)).settle()

@@ -220,7 +220,7 @@ def test_a_tick_killed_before_it_kept_its_cursor_opened_the_slot_once_and_for_al
         raise Killed
 
     stage.at(START).tick()
-    monkeypatch.setattr("agent.journal.sqlite.SqliteJournal.set_cursor", die)
+    monkeypatch.setattr("upsun_agent.journal.sqlite.SqliteJournal.set_cursor", die)
     stage.at(SLOT)
     with pytest.raises(Killed):
         stage.tick()

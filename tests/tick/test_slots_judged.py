@@ -8,17 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tick_stage import JOB, SLOT, START, Stage
-
-from agent.cli.why import _run_of
-from agent.engine.due import Slot
-from agent.engine.run import fold
-from agent.journal import RunRow
-from agent.journal.directory import reading
-from agent.places import last_tick
-from agent.report.batches import slots_of
-from agent.report.past import look_back
-from agent.site import at_work
-from agent.suspension import holds, resume, suspend
+from upsun_agent.cli.why import _run_of
+from upsun_agent.engine.due import Slot
+from upsun_agent.engine.fold import fold
+from upsun_agent.journal import RunRow
+from upsun_agent.journal.directory import reading
+from upsun_agent.platform.paths import last_tick
+from upsun_agent.report.batches import slots_of
+from upsun_agent.report.history import look_back
+from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.suspension import holds, resume, suspend
 
 DAY = timedelta(days=1)
 COMMAND = '\n[[jobs.look.steps]]\ncommand = { shell = "echo hello", changes = false }\n'
@@ -61,13 +60,13 @@ def message(stage: Stage, slot: str) -> str:
 
 
 def pause(stage: Stage, reason: str = "a freeze") -> None:
-    with at_work(stage.site()) as desk:
-        suspend(desk.journal, "look", reason, stage.hands.now())
+    with at_work(stage.site()) as session:
+        suspend(session.journal, "look", reason, stage.hands.now())
 
 
 def go_on(stage: Stage) -> None:
-    with at_work(stage.site()) as desk:
-        assert resume(desk.journal, "look", stage.hands.now())
+    with at_work(stage.site()) as session:
+        assert resume(session.journal, "look", stage.hands.now())
 
 
 # --- a tick that comes after the edge -------------------------------------------------------------------------------
@@ -204,15 +203,15 @@ def test_a_pause_of_an_earlier_version_is_known_from_its_text(make: Callable[...
     stage = make(job("0 3 * * *"))
     stage.at(utc("2026-12-01T12:00")).tick()
     old = "the job is suspended since 2026-12-02 12:00 UTC: a freeze; upsun-agent resume look ends it"
-    with at_work(stage.site()) as desk:
-        desk.journal.note("suspended:look", old)
-        (hold,) = holds(desk.journal, "look")
+    with at_work(stage.site()) as session:
+        session.journal.note("suspended:look", old)
+        (hold,) = holds(session.journal, "look")
     assert (hold.since, hold.until) == (utc("2026-12-02T12:00"), None)
     stage.at(utc("2026-12-04T12:00")).tick()
     assert counts(stage) == {"missed": 1, "skipped": 2}
     go_on(stage)
-    with at_work(stage.site()) as desk:
-        (hold,) = holds(desk.journal, "look")
+    with at_work(stage.site()) as session:
+        (hold,) = holds(session.journal, "look")
     assert (hold.since, hold.until) == (utc("2026-12-02T12:00"), utc("2026-12-04T12:00"))
 
 

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 from tick_stage import JOB, RUN, SLOT, START, Stage
-
-from agent.errors import StateNotWritable
-from agent.journal import sqlite as journals
-from agent.journal.codec import EventUnreadable
-from agent.journal.damage import JournalDamaged, JournalTooNew
-from agent.places import tick_trace
+from upsun_agent.errors import StateNotWritable
+from upsun_agent.journal import sqlite as journals
+from upsun_agent.journal.codec import EventUnreadable
+from upsun_agent.journal.damage import JournalDamaged, JournalTooNew
+from upsun_agent.platform.paths import tick_trace
 
 
 def write(stage: Stage, statement: str, *values: Any) -> None:

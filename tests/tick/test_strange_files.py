@@ -17,15 +17,14 @@ from pathlib import Path
 import pytest
 from agent_process import ROOT
 from container_stage import IDENTITY, Container
-
-from agent.doctor import place
-from agent.errors import StateNotWritable
-from agent.journal.connect import SUPER_JOURNAL, connect
-from agent.journal.damage import JournalDamaged
-from agent.journal.directory import prepare
-from agent.journal.sqlite import SqliteJournal
-from agent.logfile import LogFile
-from agent.places import mark_tick, tick_trace
+from upsun_agent.doctor import local
+from upsun_agent.errors import StateNotWritable
+from upsun_agent.journal.connect import SUPER_JOURNAL, connect
+from upsun_agent.journal.damage import JournalDamaged
+from upsun_agent.journal.directory import prepare
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.log.file import LogFile
+from upsun_agent.platform.paths import mark_tick, tick_trace
 
 NAMES = (
     "last-tick",
@@ -212,7 +211,7 @@ def test_a_rollback_file_that_names_a_file_elsewhere_is_damage(tmp_path: Path) -
 def test_a_statement_without_end_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SqliteJournal(str(tmp_path), IDENTITY).close()
     db, watch = connect(str(tmp_path))
-    monkeypatch.setattr("agent.journal.connect.STATEMENT_BUDGET", 0.05)
+    monkeypatch.setattr("upsun_agent.journal.connect.STATEMENT_BUDGET", 0.05)
     with pytest.raises(StateNotWritable, match="did not answer within"), watch.bounded():
         db.execute(f"{ENDLESS} SELECT count(*) FROM n")
     db.close()
@@ -220,8 +219,8 @@ def test_a_statement_without_end_is_broken_off(tmp_path: Path, monkeypatch: pyte
 
 CHILD = f"""
 import sys
-from agent.cli.boundary import guarded
-from agent.journal.connect import connect
+from upsun_agent.cli.boundary import guarded
+from upsun_agent.journal.connect import connect
 def endless():
     db, watch = connect(sys.argv[1])
     print("at work", flush=True)
@@ -263,7 +262,7 @@ def test_check_says_which_directory_and_files_others_may_enter_or_write(tmp_path
     said = {}
     for mode in (0o700, 0o755, 0o770, 0o777):
         tmp_path.chmod(mode)
-        found = list(place.state(str(tmp_path), IDENTITY, datetime.now(UTC)))
+        found = list(local.state(str(tmp_path), IDENTITY, datetime.now(UTC)))
         said[mode] = " ".join(each.message for each in found if each.name == "state files")
         assert "journal.sqlite may be read or written by other users (mode 666)" in said[mode]
     assert "may be entered" not in said[0o700]
@@ -278,7 +277,7 @@ def test_a_directory_of_another_users_is_refused_and_check_says_so(tmp_path: Pat
     os.chown(state, 12345, 12345)
     with pytest.raises(StateNotWritable, match="belongs to another user"):
         prepare(str(state))
-    found = list(place.state(str(state), IDENTITY, datetime.now(UTC)))
+    found = list(local.state(str(state), IDENTITY, datetime.now(UTC)))
     assert any(each.level == "fail" and "belongs to another user" in each.message for each in found)
 
 

@@ -10,22 +10,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent.clock import VirtualClock
-from agent.config import parse
-from agent.container import Container
-from agent.engine.events import Event
-from agent.engine.run import Run, fold
-from agent.journal import RunRow
-from agent.journal.directory import reading
-from agent.journal.seals import SEAL, Seals
-from agent.logs import Redaction, make_log
-from agent.simulator import ConnectionCut, ManualClock, Scenario, Simulator
-from agent.site import Site
-from agent.tick import run_tick, ticking
-from agent.tick_report import TickReport
-from agent.upsun.client import Client
-from agent.upsun.endpoints import Endpoints
-from agent.upsun.transport import Transport, in_process
+from upsun_agent.api.client import Client
+from upsun_agent.api.endpoints import Endpoints
+from upsun_agent.api.http import Transport, in_process
+from upsun_agent.clock import VirtualClock
+from upsun_agent.config import parse
+from upsun_agent.engine.fold import Run, fold
+from upsun_agent.journal import RunRow
+from upsun_agent.journal.directory import reading
+from upsun_agent.journal.seals import SEAL, Seals
+from upsun_agent.log.lines import Redaction, make_log
+from upsun_agent.model.events import Event
+from upsun_agent.platform.container import Container
+from upsun_agent.report.publish import publish
+from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.tick import run_tick, ticking
+from upsun_agent.runtime.tick_report import TickReport
+from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator
 
 SLOT = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 START = SLOT - timedelta(minutes=5)
@@ -97,6 +98,7 @@ class Stage:
             log,
             lambda run, event: self.heard.append((run, event)),
             seals=Seals(self.container.identity, (self.entropy, self.token)),
+            publish=publish,
         )
 
     # --- time ---------------------------------------------------------------------------------------------

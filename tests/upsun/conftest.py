@@ -16,7 +16,7 @@ sys.path[:0] = [str(TESTS), str(TESTS / "tick"), str(Path(__file__).parent)]
 
 from wire import Desk, Misbehaving  # isort: skip  # noqa: E402  found only now
 
-from agent.simulator import ManualClock, Scenario, Simulator  # noqa: E402  same
+from upsun_simulator import ManualClock, Scenario, Simulator  # noqa: E402  same
 
 FOREIGN = ("PLATFORM_", "UPSUN_", "SSL_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)

@@ -7,10 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from wire import PROJECT, Misbehaving, answer
-
-from agent.clock import SystemClock
-from agent.errors import (
+from upsun_agent.access.roles import Roles
+from upsun_agent.api.client import Client
+from upsun_agent.api.endpoints import Endpoints
+from upsun_agent.api.errors import classify
+from upsun_agent.api.http import Reply, Transport
+from upsun_agent.api.people import People
+from upsun_agent.api.variables import Variables
+from upsun_agent.clock import SystemClock
+from upsun_agent.errors import (
     AgentError,
     BadReply,
     Conflict,
@@ -21,13 +26,7 @@ from agent.errors import (
     Uncertain,
     Unreachable,
 )
-from agent.roles import Roles
-from agent.upsun.answers import classify
-from agent.upsun.client import Client
-from agent.upsun.endpoints import Endpoints
-from agent.upsun.people import People
-from agent.upsun.transport import Reply, Transport
-from agent.upsun.variables import Variables
+from wire import PROJECT, Misbehaving, answer
 
 BEARER = answer("200 OK", b'{"access_token": "opaque-access-token", "expires_in": 900}')
 HTML = b"<!doctype html><title>Blocked</title><p>Your address has no access."

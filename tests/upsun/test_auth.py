@@ -7,11 +7,10 @@ import json
 from collections.abc import Callable
 
 import pytest
+from upsun_agent.api.auth import subject
+from upsun_agent.errors import AgentError, BadReply, TokenMissing, TokenRefused, Unreachable
+from upsun_simulator.user import MACHINE
 from wire import PROJECT, Desk, Scripted
-
-from agent.errors import AgentError, BadReply, TokenMissing, TokenRefused, Unreachable
-from agent.simulator.user import MACHINE
-from agent.upsun.auth import subject
 
 Make = Callable[..., Desk]
 

@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from upsun_agent.api import bearer_cache
+from upsun_agent.api.bearer_cache import BearerCache, Kept, cache_of
+from upsun_agent.api.client import Client
+from upsun_agent.api.endpoints import Endpoints
+from upsun_agent.api.http import Transport, in_process
+from upsun_agent.platform.private_directory import PrivateDirectory
+from upsun_simulator import ConnectionCut
 from wire import HOST, Desk
-
-from agent.private import PrivateDirectory
-from agent.simulator import ConnectionCut
-from agent.upsun import bearer_cache
-from agent.upsun.bearer_cache import BearerCache, Kept, cache_of
-from agent.upsun.client import Client
-from agent.upsun.endpoints import Endpoints
-from agent.upsun.transport import Transport, in_process
 
 NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 TOKEN, SERVICE = "canary-api-token-1", "https://auth.example"

@@ -9,10 +9,11 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from wire import MAIN, PROJECT, Desk, Misbehaving, answer
-
-from agent.clock import SystemClock
-from agent.errors import (
+from upsun_agent.api.client import Client, OutOfTime
+from upsun_agent.api.endpoints import API, AUTH, Endpoints
+from upsun_agent.api.http import NoAnswer, Transport
+from upsun_agent.clock import SystemClock
+from upsun_agent.errors import (
     BadReply,
     ConfigInvalid,
     NotFound,
@@ -21,10 +22,8 @@ from agent.errors import (
     TokenRefused,
     Unreachable,
 )
-from agent.simulator import serve
-from agent.upsun.client import Client, OutOfTime
-from agent.upsun.endpoints import API, AUTH, Endpoints
-from agent.upsun.transport import NoAnswer, Transport
+from upsun_simulator import serve
+from wire import MAIN, PROJECT, Desk, Misbehaving, answer
 
 Make = Callable[..., Desk]
 GET_MAIN = "GET */environments/main"

@@ -10,8 +10,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agent.upsun.dates import header_date
+from upsun_agent.api.dates import header_date
 
 MOMENTS = st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9999, 12, 31)).map(  # noqa: DTZ001  drawn naive
     lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
@@ -54,6 +53,6 @@ def test_the_older_forms_are_read_too(text: str) -> None:
 
 def test_the_usual_form_needs_no_mail_package() -> None:
     text = format_datetime(datetime(2026, 11, 24, 18, 5, 9, tzinfo=UTC), usegmt=True)
-    code = f"import sys, agent.upsun.dates as d; print(d.header_date({text!r}), 'email.utils' in sys.modules)"
+    code = f"import sys, upsun_agent.api.dates as d; print(d.header_date({text!r}), 'email.utils' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "2026-11-24 18:05:09+00:00 False\n"

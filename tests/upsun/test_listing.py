@@ -10,12 +10,11 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from upsun_agent.api.client import Client
+from upsun_agent.api.shorten import Shortener
+from upsun_agent.errors import BadReply
+from upsun_agent.limits import BODY_MOST_BYTES, JSON_MARKS_MOST
 from wire import MAIN, PROJECT, Desk
-
-from agent.errors import BadReply
-from agent.limits import BODY_MOST_BYTES, JSON_MARKS_MOST
-from agent.upsun.client import Client
-from agent.upsun.shorten import Shortener
 
 BEGUN = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 

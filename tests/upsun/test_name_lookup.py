@@ -15,7 +15,7 @@ import fcntl, socket, struct, sys, time
 door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 fcntl.ioctl(door, 0x8914, struct.pack("16sH14s", b"lo", 0x1 | 0x8 | 0x40, b""))  # SIOCSIFFLAGS: loopback up
 door.bind(("127.0.0.1", 53))
-from agent.upsun.transport import NoAnswer, Transport
+from upsun_agent.api.http import NoAnswer, Transport
 begun = time.monotonic()
 try:
     Transport("test").send("GET", "http://api.example.test/", headers={}, content=None, deadline=0.5)

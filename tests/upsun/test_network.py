@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 from test_tls import certificate, server_with
+from upsun_agent.api.client import Client
+from upsun_agent.api.endpoints import Endpoints
+from upsun_agent.api.http import NoAnswer, SettingsUnusable, Transport
+from upsun_agent.api.network import Settings, SettingsError
+from upsun_agent.clock import SystemClock
+from upsun_agent.errors import SettingsInvalid, Unreachable
 from wire import Misbehaving, answer
 
-from agent.clock import SystemClock
-from agent.errors import SettingsInvalid, Unreachable
-from agent.upsun.client import Client
-from agent.upsun.endpoints import Endpoints
-from agent.upsun.network import Settings, SettingsError
-from agent.upsun.transport import NoAnswer, SettingsUnusable, Transport
+from tests.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent.parent
 Build = Callable[..., Misbehaving]
@@ -215,11 +216,11 @@ def test_the_tick_of_a_cron_speaks_socks_too(misbehaving: Build, tmp_path: Path)
     config = tmp_path / "agent.toml"
     config.write_text('[jobs.n]\nschedule = "* * * * *"\nsteps = [{ backup = {} }]\n')
     done = subprocess.run(
-        [sys.executable, "-m", "agent", "tick"],
+        [sys.executable, "-m", "upsun_agent", "tick"],
         cwd=tmp_path,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": SOURCES,
             "UPSUN_AGENT_CONFIG": str(config),
             "UPSUN_AGENT_STATE": str(tmp_path / "state"),
             "UPSUN_CLI_TOKEN": "canary-api-token",
@@ -429,7 +430,7 @@ def test_settings_hold_in_every_thread(misbehaving: Build, monkeypatch: pytest.M
 
 
 def test_without_any_setting_certificates_are_still_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.upsun.network.CERTIFICATES", "/nowhere")
+    monkeypatch.setattr("upsun_agent.api.network.CERTIFICATES", "/nowhere")
     assert Settings({}).certificates() is None, "httpx's own bundle is taken then"
     monkeypatch.undo()
     found = Settings({}).certificates()

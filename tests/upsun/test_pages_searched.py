@@ -6,21 +6,21 @@ import os
 import subprocess
 import sys
 import unicodedata
-from pathlib import Path
 from typing import Any
 
 import pytest
+from upsun_agent.api.http import Reply
+from upsun_agent.api.pages import MARKS_MOST, composed, is_mark, missing
+from upsun_agent.limits import BODY_MOST_BYTES
 
-from agent.limits import BODY_MOST_BYTES
-from agent.upsun.pages import MARKS_MOST, composed, is_mark, missing
-from agent.upsun.transport import Reply
+from tests.sources import SOURCES
 from tests.upsun.wire import Misbehaving, answer
 
 #: Reads a page over the network and looks for a text in it, with ten seconds of CPU; the system kills it after that.
 READER = """
 import resource, sys
-from agent.upsun.pages import MARKS_MOST, composed, is_mark, missing
-from agent.upsun.transport import Transport
+from upsun_agent.api.pages import MARKS_MOST, composed, is_mark, missing
+from upsun_agent.api.http import Transport
 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 reply = Transport("reader").some(sys.argv[1], headers={}, deadline=60)
@@ -59,7 +59,7 @@ def test_a_page_of_marks_is_looked_through_in_bounded_time_and_memory(name: str,
         connection.sendall(answer("200 OK", body, f"Content-Type: text/html; charset={charset}"))
 
     server = Misbehaving(behave)
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {**os.environ, "PYTHONPATH": SOURCES}
     command = [sys.executable, "-c", READER, server.url, "caf\u00e9 ist da"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from upsun_agent.errors import BadReply
 from wire import HOST, MAIN, PROJECT, Desk, Scripted
-
-from agent.errors import BadReply
 
 Make = Callable[..., Desk]
 

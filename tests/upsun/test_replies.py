@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from upsun_agent.api.client import Client
+from upsun_agent.errors import BadReply
 from wire import HOST, MAIN, PROJECT, Desk, Scripted
-
-from agent.errors import BadReply
-from agent.upsun.client import Client
 
 ACTIVITY, BACKUP = f"/projects/{PROJECT}/activities/a1", f"{MAIN}/backups/b1"
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from wire import Misbehaving, answer
 
+from tests.sources import SOURCES
+
 ROOT = Path(__file__).parent.parent.parent
 NOWHERE = "http://127.0.0.1:1"
 JOBS = '[agent]\nstate = "{}"\n[jobs.nightly]\nschedule = "* * * * *"\n[[jobs.nightly.steps]]\nbackup = {{}}\n'
@@ -30,9 +32,9 @@ def said(command: str, tmp_path: Path, *, more: str = "", **variables: str) -> t
     config = tmp_path / "agent.toml"
     config.write_text(JOBS.format(tmp_path / "state").replace("[jobs.nightly]\n", f"{more}\n[jobs.nightly]\n"))
     words = command.split()
-    place = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), **PLACE, **variables}
+    place = {"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES, "HOME": str(tmp_path), **PLACE, **variables}
     done = subprocess.run(
-        [sys.executable, "-m", "agent", *words, "--config", str(config)],
+        [sys.executable, "-m", "upsun_agent", *words, "--config", str(config)],
         cwd=tmp_path,
         env=place,
         check=False,

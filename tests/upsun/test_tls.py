@@ -17,9 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from upsun_agent.api.http import NoAnswer, Transport
 from wire import Misbehaving, answer
-
-from agent.upsun.transport import NoAnswer, Transport
 
 Build = Callable[..., Misbehaving]
 

@@ -14,10 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
+from upsun_agent.api.http import NoAnswer, Reply, TooLong, Transport
+from upsun_agent.limits import BODY_MOST_BYTES
 from wire import Misbehaving, answer
-
-from agent.limits import BODY_MOST_BYTES
-from agent.upsun.transport import NoAnswer, Reply, TooLong, Transport
 
 Build = Callable[..., Misbehaving]
 DEADLINE = 0.7
@@ -138,7 +137,7 @@ def test_a_name_server_that_says_nothing_is_given_up_on(monkeypatch: pytest.Monk
         time.sleep(20)
 
     monkeypatch.setattr(socket, "getaddrinfo", silence)
-    monkeypatch.setattr("agent.upsun.alarm.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("upsun_agent.api.deadline.CONNECT_TIMEOUT", 0.2)
     error = unanswered("http://api.example.test/", deadline=PATIENCE)
     assert "no name server answered" in str(error)
     assert not error.sent

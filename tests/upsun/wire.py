@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from agent.clock import VirtualClock
-from agent.simulator import ConnectionCut, ManualClock, Simulator
-from agent.upsun.client import Client
-from agent.upsun.endpoints import Endpoints
-from agent.upsun.transport import Transport, in_process
+from upsun_agent.api.client import Client
+from upsun_agent.api.endpoints import Endpoints
+from upsun_agent.api.http import Transport, in_process
+from upsun_agent.clock import VirtualClock
+from upsun_simulator import ConnectionCut, ManualClock, Simulator
 
 HOST = "http://simulator.invalid"
 PROJECT = "abcdefgh1234z"

@@ -1,0 +1,219 @@
+"""What a set-up command would change: decided from what is there, before anything is changed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from shlex import quote
+from typing import TYPE_CHECKING, Literal
+
+from upsun_agent.access.roles import Roles
+from upsun_agent.access.token_status import Standing
+from upsun_agent.errors import UsageError
+from upsun_agent.records import dataclass, field
+
+if TYPE_CHECKING:  # httpx, which these need, costs nine interpreter starts
+    from upsun_agent.api.people import ApiToken, Invitation, Member
+    from upsun_agent.api.variables import Variable
+
+
+@dataclass(frozen=True, slots=True)
+class UserPlan:
+    """What is to be done for a machine user: invite, grant, or nothing; ``user`` is the member's id where it is one.
+
+    ``before`` are the roles it has, or those of an invitation that is open. ``message`` says what was done, ``would``
+    what would be, where that is anything.
+    """
+
+    action: Literal["invite", "grant", "none"]
+    message: str
+    user: str | None = None
+    before: Roles | None = None
+    warning: str = ""
+    would: str = ""
+
+
+def named(email: str, members: Sequence[Member]) -> Member | None:
+    """The member with that address, however it is written."""
+    wanted = email.casefold()
+    return next((each for each in members if each.user.email.casefold() == wanted), None)
+
+
+def plan_user(
+    email: str,
+    roles: Roles,
+    members: Sequence[Member],
+    invitations: Sequence[Invitation],
+    owner: str | None = None,
+) -> UserPlan:
+    """What makes the address a member with exactly these roles, without a second e-mail.
+
+    Raises:
+        UsageError: the address is that of the project's owner (``owner`` is a user's id), whose roles stay.
+    """
+    member = named(email, members)
+    if member is not None:
+        user = member.user.id
+        if member.roles.permissions() == roles.permissions():
+            return UserPlan("none", f"{email} has these roles already", user, member.roles)
+        if user == owner:
+            remedy = "give the address of an account that is the machine user's alone"
+            raise UsageError(f"{email} owns the project: nobody can change its roles", remedy=remedy)
+        would = f"Would change the roles of {email}"
+        return UserPlan("grant", f"{email} is a member: the roles are changed", user, member.roles, would=would)
+    invitation = next((each for each in invitations if each.email.casefold() == email.casefold()), None)
+    if invitation is None:
+        would = f"Would invite {email} (sends one e-mail)"
+        return UserPlan("invite", f"{email} is invited: one e-mail is sent", would=would)
+    text, warning = f"{email} is invited already and has not answered: no second e-mail is sent", ""
+    if invitation.roles.permissions() != roles.permissions():
+        warning = f"the open invitation gives other roles ({invitation.roles}): once it is accepted, give this again"
+    return UserPlan("none", text, before=invitation.roles, warning=warning)
+
+
+@dataclass(frozen=True, slots=True)
+class VariablePlan:
+    """What is to be done with a variable: create or change it; ``changed`` are the flags that become others."""
+
+    action: Literal["create", "change"]
+    changed: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether the build sees the variable before or after: then a change of it rebuilds the app."""
+        return any(self.changed.get("visible_build", (False, False)))
+
+
+def plan_variable(existing: Variable | None, flags: Mapping[str, bool]) -> VariablePlan:
+    """What makes the environment's own variable one with these flags; one that is inherited stays the parent's.
+
+    Raises:
+        UsageError: it is sensitive and must not be any more: the platform does not allow that.
+    """
+    if existing is None or existing.inherited:
+        return VariablePlan("create", {"visible_build": (False, True)} if flags["visible_build"] else {})
+    if existing.flags["is_sensitive"] and not flags["is_sensitive"]:
+        remedy = f"delete it first: upsun variable:delete {quote(existing.name)}"
+        raise UsageError("a variable that is sensitive stays so", remedy=remedy)
+    changed = {name: (existing.flags[name], value) for name, value in flags.items() if existing.flags[name] != value}
+    if flags["visible_build"]:
+        changed.setdefault("visible_build", (True, True))
+    return VariablePlan("change", changed)
+
+
+def unlike(stored: Variable | None, flags: Mapping[str, bool], scope: Sequence[str] | None = None) -> list[str]:
+    """In what the variable as stored differs from what was wanted, in words; ``scope`` None: whatever apps."""
+    if stored is None:
+        return ["it is not there"]
+    if stored.inherited:
+        return ["it is still the parent environment's"]
+    words = {True: "true", False: "false"}
+    found = [
+        f"{name} is {words[stored.flags[name]]}, not {words[value]}"
+        for name, value in flags.items()
+        if stored.flags[name] != value
+    ]
+    if scope is not None and sorted(stored.scope) != sorted(scope):
+        found.append(f"it is for {', '.join(stored.scope) or 'all apps'}, not {', '.join(scope) or 'all apps'}")
+    return found
+
+
+#: The flags of the variable, as options and as the API names them, with their defaults: the cron needs no more.
+FLAGS = {
+    "sensitive": ("is_sensitive", True, "nobody can read the value back from the API or the Console"),
+    "inheritable": ("is_inheritable", False, "child environments get it too"),
+    "visible-build": ("visible_build", False, "build hooks and install scripts see it; changing it rebuilds the app"),
+    "visible-runtime": ("visible_runtime", True, "crons and SSH sessions see it"),
+    "enabled": ("is_enabled", True, "it is set at all"),
+}
+
+#: Flags that no option chooses: a token is text, and marked as JSON it would reach the app in another form.
+FIXED = {"is_json": False}
+
+#: What follows where a flag is not as it should be.
+FLAWS = {
+    "is_sensitive": "is not sensitive: the API and the Console show it",
+    "is_inheritable": "is inheritable: child environments get it",
+    "visible_build": "is visible to the build: install scripts see it, a new token rebuilds the app",
+    "visible_runtime": "is not visible at runtime: crons do not see it",
+    "is_enabled": "is disabled: nothing sees it",
+    "is_json": "is marked as JSON: the app may get the token in quotes, which no service accepts",
+}
+
+#: What a token's variable should be like: as it is stored by default.
+WANTED = (
+    *((flag, default, FLAWS[flag]) for flag, default, _ in FLAGS.values()),
+    *((flag, value, FLAWS[flag]) for flag, value in FIXED.items()),
+)
+
+
+def flaws(flags: Mapping[str, bool]) -> list[str]:
+    """In what a token's variable with these flags is not as narrow as can be, in words; flags left out are fine."""
+    return [text for flag, good, text in WANTED if flags.get(flag, good) is not good]
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """What ``setup token`` is about to store, where, and what it found there.
+
+    ``old`` is where the token of the variable stands, which does the work; ``spent``: that one was refused.
+    ``strangers`` are names given for apps that the environment does not have. ``scope`` are the apps that were asked
+    for (None: as they are), ``existing`` is what the environment shows now, its own or inherited.
+    """
+
+    name: str
+    plan: VariablePlan
+    flags: Mapping[str, bool]
+    scope: tuple[str, ...] | None
+    existing: Variable | None
+    inherited: bool
+    shadowed: bool
+    new: Standing
+    old: Standing | None
+    spent: bool = False
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def apps(self) -> tuple[str, ...]:
+        """The apps that see the variable once it is stored; empty for all of them."""
+        if self.scope is not None:
+            return self.scope
+        return self.existing.scope if self.existing is not None else ()
+
+    def unlike(self, stored: Variable | None) -> list[str]:
+        """Return in what a variable differs from what is to be stored, in words."""
+        return unlike(stored, self.flags, self.apps)
+
+    def as_before(self, stored: Variable | None) -> bool:
+        """Return whether it reads as before the write: then it may only be late."""
+        return stored == self.existing
+
+    @property
+    def revocable(self) -> list[ApiToken]:
+        """The tokens that may be the old one: the one that was seen at work, or all others of the same user.
+
+        A token of somebody else that does the work, such as an admin's, is not the one that was stored.
+        """
+        if self.spent:
+            return []
+        if self.old is not None and self.old.user.id == self.new.user.id and self.old.likely is not None:
+            return [self.old.likely]
+        likely = self.new.likely
+        return [each for each in self.new.tokens or () if likely is None or each.id != likely.id]
+
+    @property
+    def remarks(self) -> list[tuple[str, str]]:
+        """What is to be said of how it is stored."""
+        options = {flag: f"--{option} {'true' if default else 'false'}" for option, (flag, default, _) in FLAGS.items()}
+        narrow = [
+            (f"{self.name} {text}", f"unless you want that: {options[flag]}")
+            for flag, value in self.flags.items()
+            if flag in options
+            for text in flaws({flag: value})
+        ]
+        if self.strangers:
+            text = f"no app that is deployed there is called {' or '.join(self.strangers)}: none of that name sees it"
+            narrow.append((text, "give --app as the app is called in .upsun/config.yaml"))
+        if self.shadowed:
+            text = f"the project has a variable {self.name} too, which every other environment sees"
+            narrow.append((text, f"upsun variable:delete {self.name} --level project"))
+        return narrow

@@ -1,0 +1,124 @@
+"""An SSH certificate as it says of itself, and whether it will do. Text in, values out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization.ssh import (
+    SSHCertificate,
+    SSHCertificateType,
+    load_ssh_public_identity,
+)
+
+from upsun_agent.errors import BadReply
+from upsun_agent.limits import CERTIFICATE_MOST
+from upsun_agent.log.foreign_text import one_line
+from upsun_agent.records import dataclass
+
+#: A certificate with less left than this is renewed, as the official CLI does.
+RENEWED_BEFORE = timedelta(seconds=120)
+#: A key older than this is replaced, as the official CLI does.
+KEY_AGE_MOST = timedelta(seconds=86_400)
+#: A certificate that becomes valid later than this from now means that one of two clocks is wrong.
+CLOCKS_APART = timedelta(seconds=60)
+FOREVER = 2**64 - 1
+
+Missing = Literal["key", "certificate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a user certificate says: who, as whom, from when to when (UTC), for which public key."""
+
+    text: str
+    key_id: str
+    serial: int
+    principals: tuple[str, ...]
+    valid_after: datetime
+    valid_before: datetime
+    public_key: bytes
+
+    def is_usable(self, public_key: bytes, now: datetime) -> bool:
+        """Whether it fits the key and holds long enough from now."""
+        return self.public_key == public_key and self.valid_after <= now + CLOCKS_APART and self.lasts(now)
+
+    def lasts(self, now: datetime) -> bool:
+        """Whether it holds for a while yet."""
+        return now + RENEWED_BEFORE < self.valid_before
+
+    def to_json(self) -> dict[str, object]:
+        """What may be shown of it."""
+        return {
+            "key_id": self.key_id,
+            "serial": self.serial,
+            "principals": list(self.principals),
+            "valid_after": self.valid_after.isoformat(),
+            "valid_before": self.valid_before.isoformat(),
+        }
+
+
+def read_certificate(text: str) -> Certificate:
+    """Read the certificate of one line of text. ``text`` of what is returned has nothing else: no comment, no option.
+
+    Raises:
+        BadReply: it is not one line, not an ed25519 user certificate, not signed, or names no principal, which is one
+            for every principal.
+    """
+    if len(text) > CERTIFICATE_MOST:
+        raise BadReply(f"the certificate is longer than {CERTIFICATE_MOST} characters")
+    line = text.strip(" \t\r\n")
+    if any(char < " " and char != "\t" for char in line):
+        raise BadReply("the certificate is more than one line, or holds control characters")
+    try:
+        words = line.encode("ascii").split()[:2]  # what follows is a comment
+        found = load_ssh_public_identity(b" ".join(words))
+        if not isinstance(found, SSHCertificate) or found.type is not SSHCertificateType.USER:
+            raise BadReply("what came is no SSH user certificate")
+        found.verify_cert_signature()
+        public = found.public_key()
+    except (ValueError, UnsupportedAlgorithm, InvalidSignature) as error:
+        raise BadReply(f"the certificate does not read: {one_line(str(error)) or type(error).__name__}") from None
+    if not isinstance(public, Ed25519PublicKey):
+        raise BadReply("the certificate is for a key of another kind than ours (ed25519)")
+    if not found.valid_principals or not all(found.valid_principals):
+        raise BadReply("the certificate names no principal: it would be one for every user")
+    return Certificate(
+        text=b" ".join(words).decode("ascii") + "\n",
+        key_id=one_line(found.key_id.decode("utf-8", "replace")),
+        serial=found.serial,
+        principals=tuple(one_line(each.decode("utf-8", "replace")) for each in found.valid_principals),
+        valid_after=_moment(found.valid_after),
+        valid_before=_moment(found.valid_before),
+        public_key=public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH),
+    )
+
+
+def _moment(seconds: int) -> datetime:
+    """A moment of a certificate; those beyond any calendar mean for ever."""
+    return (
+        datetime.fromtimestamp(min(seconds, 253_402_300_799), UTC)
+        if seconds < FOREVER
+        else datetime.max.replace(tzinfo=UTC)
+    )
+
+
+def missing(
+    public_key: bytes | None, made_at: datetime | None, held: Certificate | None, now: datetime
+) -> Missing | None:
+    """What must be made anew before ssh can be used: the key (and so the certificate), the certificate, or nothing.
+
+    Args:
+        public_key: the key at hand, in OpenSSH form without comment.
+        made_at: when it was made.
+        held: the certificate at hand.
+        now: the present, UTC.
+    """
+    if public_key is None or made_at is None or not timedelta(0) <= now - made_at + CLOCKS_APART:
+        return "key"
+    if now - made_at > KEY_AGE_MOST:
+        return "key"
+    return None if held is not None and held.is_usable(public_key, now) else "certificate"

@@ -1,0 +1,110 @@
+"""The private directory that holds the key, its certificate and what belongs to them; nothing in it leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+)
+
+from upsun_agent.access.ssh.certificate import Certificate, missing, read_certificate
+from upsun_agent.errors import BadReply
+from upsun_agent.limits import CERTIFICATE_MOST
+from upsun_agent.platform.private_directory import PrivateDirectory
+from upsun_agent.records import dataclass
+
+KEY = "id_ed25519"
+COMMENT = "upsun-agent"
+VARIABLE = "UPSUN_AGENT_SSH"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The credentials at hand, and whether they were made just now."""
+
+    certificate: Certificate
+    renewed: bool
+
+
+class Keyring:
+    """The key and certificate in one directory, which nobody else may enter."""
+
+    def __init__(self, directory: PrivateDirectory) -> None:
+        self._private = directory
+        self.directory = directory.path
+
+    @property
+    def key(self) -> str:
+        """The private key's file."""
+        return f"{self.directory}/{KEY}"
+
+    @property
+    def certificate(self) -> str:
+        """The certificate's file, where ssh looks for it beside the key."""
+        return f"{self.directory}/{KEY}-cert.pub"
+
+    def hold(self, certify: Callable[[str], str], owner: str, now: datetime, *, anew: bool = False) -> Held:
+        """A key and certificate that will do, made now where needed.
+
+        Args:
+            certify: gives the certificate for a public key line.
+            owner: whose they are; those of another owner are not used.
+            now: the present, UTC.
+            anew: make both anew in any case.
+        """
+        with self._private.locked():
+            public, made_at, held = self._found(owner)
+            need = "key" if anew else missing(public, made_at, held, now)
+            if need is None and held is not None:
+                return Held(held, renewed=False)
+            if need == "key" or public is None:
+                public = self._new_key(owner, now)
+            certificate = read_certificate(certify(f"{public.decode()} {COMMENT}\n"))
+            if certificate.public_key != public:
+                raise BadReply("the certificate is for another key than was sent")
+            if not certificate.is_usable(public, now):
+                span = f"{certificate.valid_after:%Y-%m-%d %H:%M:%S} to {certificate.valid_before:%H:%M:%S} UTC"
+                raise BadReply(f"the certificate holds from {span}, which is not now", remedy="check this clock")
+            self.write(f"{KEY}-cert.pub", certificate.text)
+            return Held(certificate, renewed=True)
+
+    def _found(self, owner: str) -> tuple[bytes | None, datetime | None, Certificate | None]:
+        """The public key, when it was made, and the certificate, as far as they are there, whole and the owner's."""
+        try:
+            whose, _, since = self._private.read("owner", CERTIFICATE_MOST).strip().partition(" ")
+            if whose != owner:
+                return None, None, None
+            private = load_ssh_private_key(self._private.read(KEY, CERTIFICATE_MOST).encode(), password=None)
+            made_at = datetime.fromtimestamp(int(since), UTC)
+        except (OSError, ValueError, OverflowError):
+            return None, None, None
+        public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        try:
+            return public, made_at, read_certificate(self._private.read(f"{KEY}-cert.pub", CERTIFICATE_MOST))
+        except (OSError, ValueError, BadReply):
+            return public, made_at, None
+
+    def _new_key(self, owner: str, now: datetime) -> bytes:
+        """A new key pair. The certificate goes first: one that does not fit its key must never be seen."""
+        private = Ed25519PrivateKey.generate()
+        public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        self._private.remove(f"{KEY}-cert.pub")
+        self.write(KEY, private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
+        self.write(f"{KEY}.pub", f"{public.decode()} {COMMENT}\n")
+        self.write("owner", f"{owner} {int(now.timestamp())}\n")
+        return public
+
+    def provide(self, name: str) -> None:
+        """Have a file beside them that ssh adds to, for our eyes only; raises StateNotWritable."""
+        self._private.provide(name)
+
+    def write(self, name: str, text: str) -> None:
+        """Put a file beside them, for our eyes only; raises StateNotWritable."""
+        self._private.write(name, text)

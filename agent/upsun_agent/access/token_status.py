@@ -1,0 +1,175 @@
+"""Where an API token stands: whose it is, what its user may do here, how old it is, and what is wrong with that."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from upsun_agent.access.roles import Roles, beyond, lacking
+from upsun_agent.errors import SECOND_FACTOR, AgentError, SecondFactorNeeded, TokenMissing, TokenRefused
+from upsun_agent.limits import VARIABLE_MOST_BYTES
+from upsun_agent.model.job import Job
+from upsun_agent.records import dataclass, field
+
+if TYPE_CHECKING:  # httpx, which people.py needs, costs nine interpreter starts
+    from upsun_agent.api.people import ApiToken, User
+
+#: Variables that people store tokens in (official tools read the first two only).
+NAMES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN", "UPSUN_API_TOKEN", "UPSUN_TOKEN", "PLATFORM_TOKEN")
+AGAIN = "try again; see status.upsun.com"
+
+
+def token_of(environ: Mapping[str, str], variable: str) -> str:
+    """The token in the variable, as it stands there.
+
+    Raises:
+        TokenMissing: the variable is not set; the message names another one that is.
+        TokenRefused: it holds something around the token.
+    """
+    token_in(environ, variable)
+    return checked(environ[variable], variable)
+
+
+def token_in(environ: Mapping[str, str], variable: str) -> str:
+    """The token in the variable without what stands around it, as jobs of the agent take it.
+
+    Raises:
+        TokenMissing: the variable is not set; the message names another one that is.
+    """
+    value = environ.get(variable)
+    if value is not None and value.strip():
+        return value.strip()
+    state = "is not set" if value is None else "is empty"
+    remedy = f"store it as the variable env:{variable}, visible at runtime, and redeploy"
+    others = [name for name in NAMES if name != variable and environ.get(name)]
+    if others:
+        text = f"no API token: {variable} {state}, but {others[0]} is, which the agent does not read"
+        raise TokenMissing(text, remedy=f'{remedy}; or set token-variable = "{others[0]}" in the job file')
+    if variable in _without_prefix(environ):
+        text = f"no API token: {variable} {state}; it is stored without the prefix env:, so no process sees it by name"
+        raise TokenMissing(text, remedy=f"store it as env:{variable}: upsun-agent setup token; then delete the other")
+    raise TokenMissing(f"no API token: {variable} {state}", remedy=remedy)
+
+
+def _without_prefix(environ: Mapping[str, str]) -> Mapping[str, object]:
+    """The variables that have no prefix ``env:``; the platform hides them all in one (docs:development/variables)."""
+    coded = environ.get("PLATFORM_VARIABLES") or ""
+    try:
+        found = json.loads(base64.b64decode(coded)) if len(coded) <= VARIABLE_MOST_BYTES else None
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def checked(value: str, source: str) -> str:
+    """The value, if nothing stands around the token; raises TokenRefused."""
+    if value != value.strip():
+        what = "ends with a line break" if value.endswith(("\n", "\r")) else "has white space around it"
+        text = f"the token in {source} {what}: jobs of the agent drop it, the official CLI sends it and is refused"
+        raise TokenRefused(text, remedy="store it again: upsun-agent setup token asks for it, and stores it alone")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a token that was just exchanged.
+
+    ``roles`` are those on ``project``, by teams and the organization too: None where the user has no access, or where
+    ``roles_unread`` says why nobody knows. ``tokens`` are the user's; None where ``tokens_unread`` says why. ``types``
+    are those of the environments that the jobs' steps name, by id. ``acts_on`` are the environment types on which the
+    platform was seen to offer backups, whatever roles it lists.
+    """
+
+    user: User
+    lifetime: int
+    roles: Roles | None
+    tokens: Sequence[ApiToken] | None
+    now: datetime
+    project: str | None = None
+    roles_unread: AgentError | None = None
+    tokens_unread: AgentError | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    acts_on: frozenset[str] = frozenset()
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether the platform says that the user may do nothing on the project, or not without a second factor."""
+        error = self.roles_unread
+        nothing = self.roles is None and error is None
+        return self.project is not None and (nothing or isinstance(error, SecondFactorNeeded))
+
+    @property
+    def likely(self) -> ApiToken | None:
+        """The listed token that is probably this one: the one used last, for this one was used just now."""
+        tokens = self.tokens or ()
+        if len(tokens) == 1:
+            return tokens[0]
+        newest = max((each.last_used_at for each in tokens if each.last_used_at), default=None)
+        found = [each for each in tokens if newest is not None and each.last_used_at == newest]
+        return found[0] if len(found) == 1 else None
+
+    def warnings(self, jobs: Sequence[Job], max_age: timedelta) -> list[tuple[str, str]]:
+        """What should be put right, each with its remedy; nothing here keeps the token from being valid."""
+        return [*self.without_access(), *self.of_roles(jobs), *self.of_breadth(jobs), *self.of_age(max_age)]
+
+    def without_access(self) -> list[tuple[str, str]]:
+        """Why the token is of no use on the project, where that is so."""
+        if self.project is None or self.roles is not None:
+            return []
+        error = self.roles_unread
+        if isinstance(error, SecondFactorNeeded):
+            return [(f"the project {self.project} asks for a second factor: {error}", SECOND_FACTOR)]
+        if error is None:
+            text = f"the user has no access to the project {self.project}"
+            return [(text, f"upsun-agent setup machine-user {quote(self.user.email or 'EMAIL')}")]
+        return [(f"what the user may do on the project cannot be read: {error}", error.remedy or AGAIN)]
+
+    def of_roles(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
+        """What the roles do not allow that jobs need."""
+        missing = self.lacking(jobs)
+        if not missing:
+            return []
+        text = f"the roles do not allow backups and updates where jobs run: {' and '.join(missing)} is missing"
+        return [(text, self.grant_remedy(missing))]
+
+    def lacking(self, jobs: Sequence[Job]) -> list[str]:
+        """Return the grants that jobs lack, such as ``production:admin``: neither listed nor seen at work."""
+        missing = lacking(self.roles, jobs, self.types) if self.roles is not None else []
+        return [each for each in missing if each.partition(":")[0] not in self.acts_on]
+
+    def of_breadth(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
+        """What the roles allow that no job needs; without jobs nobody can say."""
+        broad = beyond(self.roles, jobs, self.types) if self.roles is not None and jobs else []
+        text = f"the user may do more than the jobs need: {', '.join(broad)}"
+        return [(text, "a machine user with fewer roles limits what a leaked token can do")] if broad else []
+
+    def of_age(self, max_age: timedelta) -> list[tuple[str, str]]:
+        """A token that is due for rotation, or was made before its user had a second factor."""
+        if self.tokens is None:
+            reason = f": {self.tokens_unread}" if self.tokens_unread is not None else ""
+            return [(f"how old the token is cannot be read{reason}", "see: Console, My profile, API tokens")]
+        found, token = [], self.likely
+        # Which one it is cannot be told where several were used last: they are all too old, or one is young enough.
+        suspects = [token] if token is not None else self.tokens
+        ages = [(self.now - each.created_at).days for each in suspects if each.created_at is not None]
+        if ages and min(ages) >= max_age.days and len(ages) == len(suspects):
+            name = f"the token '{token.name or token.id}'" if token else "the user's youngest token"
+            text = f"{name} is {min(ages)} days old (max-token-age is {max_age.days})"
+            found.append((text, "rotate it: upsun-agent setup token --rotate"))
+        if token is not None and token.with_mfa is False and self.user.mfa:
+            text = "the token was made before its user had a second factor: it stops working where one is enforced"
+            found.append((text, "make a new token (https://developer.upsun.com/docs/administration/security/mfa)"))
+        return found
+
+    def grant_remedy(self, missing: Sequence[str]) -> str:
+        """The command that adds what is missing to the roles there are."""
+        there = self.roles.permissions() if self.roles is not None else ["viewer"]
+        kinds = {each.partition(":")[0] for each in missing}
+        words = [each for each in there if each.partition(":")[0] not in kinds]
+        roles = " ".join(f"--role {each}" for each in [*words, *missing])
+        user = quote(self.user.email or "EMAIL")
+        return f"grant it as a project admin: upsun-agent setup machine-user {user} {roles}"

@@ -1,0 +1,74 @@
+"""The platform's own log of an activity: lines of JSON, the last of which seals it. Foreign text, read in bounds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from upsun_agent.api.client import Client
+from upsun_agent.limits import ACTIVITY_LOG_DEADLINE, ACTIVITY_LOG_DELAY, ACTIVITY_LOG_MOST_BYTES
+from upsun_agent.log.redaction import Redaction
+from upsun_agent.model.resource_paths import project_path, segment
+from upsun_agent.records import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityLog:
+    """What an activity wrote: ``sealed`` if the platform says that nothing follows, else there may be more."""
+
+    lines: tuple[str, ...]
+    sealed: bool
+
+
+def read_activity_log(client: Client, project: str, activity: str, redaction: Redaction) -> ActivityLog:
+    """The log of an activity as far as it comes within bounds of bytes and time, without secrets.
+
+    Raises:
+        NotFound: there is no such activity.
+        Unreachable: not even the beginning came.
+    """
+    asked = urlencode({"start_at": 0, "max_items": 0, "max_delay": ACTIVITY_LOG_DELAY})
+    path = f"{project_path(project, f'/activities/{segment(activity)}/log')}?{asked}"
+    reply = client.some(path, "activity log", ACTIVITY_LOG_MOST_BYTES, ACTIVITY_LOG_DEADLINE)
+    lines = reply.body.split(b"\n")
+    if not reply.whole:
+        lines = lines[:-1]  # it may be half of one
+    stream, parts, sealed = redaction.stream(), [], False
+    for item in _items(lines):
+        if item.get("seal") is True:
+            sealed = True
+            break
+        parts.append(stream.feed(_message(item)))
+    text = "".join([*parts, stream.end()])
+    return ActivityLog(tuple(plain(text).rstrip("\n").split("\n")) if text else (), sealed)
+
+
+def plain(text: str) -> str:
+    """Lines of a log without tabs, and without blanks at their end."""
+    return "\n".join(line.rstrip() for line in text.expandtabs(8).split("\n"))
+
+
+def _items(lines: list[bytes]) -> Iterator[dict[str, Any]]:
+    """The items of a log, each once; a line that is none is passed over: the rest is still worth reading."""
+    seen: set[str] = set()
+    for line in lines:
+        try:
+            item: Any = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(item, dict):
+            continue
+        identity = item.get("_id")
+        if isinstance(identity, str):
+            if identity in seen:
+                continue
+            seen.add(identity)
+        yield item
+
+
+def _message(item: dict[str, Any]) -> str:
+    data = item.get("data")
+    message = data.get("message") if isinstance(data, dict) else None
+    return message if isinstance(message, str) else ""

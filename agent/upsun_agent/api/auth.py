@@ -1,0 +1,165 @@
+"""The API token exchanged for a bearer that lives about 900 s. The bearer is kept in memory only."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from upsun_agent.api.errors import TOKEN_ERRORS, classify, error_words, refusal, token_error
+from upsun_agent.api.http import Reply
+from upsun_agent.api.replies import Fields, document
+from upsun_agent.errors import AgentError, BadReply, TokenMissing, TokenRefused
+from upsun_agent.limits import TOKEN_MOST
+from upsun_agent.records import dataclass, field
+
+if TYPE_CHECKING:
+    from upsun_agent.api.bearer_cache import BearerCache
+
+EARLY = 60.0  # a bearer is renewed this many seconds before it ends
+LIFETIME_MOST = 86_400
+QUOTES = "\"'`"  # no token has one: a shell's, or those of a variable marked as JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """An access token, when on our monotonic clock it should be renewed, and how many seconds it lives."""
+
+    value: str = field(repr=False)
+    until: float
+    user: str | None
+    lifetime: int
+
+
+class Auth:
+    """Bearers for one API token.
+
+    Args:
+        token: the API token; white space around it is dropped, since a trailing newline is the commonest mistake.
+        url: the authentication service.
+        post: sends one form (a body) to a URL and returns the reply, with retries: an exchange changes nothing.
+        monotonic: the clock.
+        variable: where the token comes from, for messages.
+        hide: told of every secret value before it is used, so that no log shows it.
+        cache: where bearers are kept between processes, if they are.
+        wall: the time of day, for the cache.
+    """
+
+    def __init__(
+        self,
+        token: str | None,
+        url: str,
+        post: Callable[[str, bytes], Reply],
+        monotonic: Callable[[], float],
+        variable: str,
+        hide: Callable[[str], None],
+        *,
+        cache: BearerCache | None = None,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._cache = cache
+        self._wall = wall
+        self._token = (token or "").strip()
+        self._url = f"{url.rstrip('/')}/oauth2/token"
+        self._post = post
+        self._monotonic = monotonic
+        self._variable = variable
+        self._hide = hide
+        hide(self._token)
+        self._bearer: Bearer | None = None
+
+    def bearer(self) -> Bearer:
+        """A bearer that still lives, exchanged now if need be.
+
+        Raises:
+            TokenMissing: there is no token.
+            TokenRefused: the service does not accept it.
+            BadReply: its answer makes no sense.
+        """
+        if self._bearer is None or self._monotonic() >= self._bearer.until:
+            self._bearer = self._kept() or self._exchange()
+        return self._bearer
+
+    def _kept(self) -> Bearer | None:
+        """The bearer of another process, if bearers are kept and one lives."""
+        kept = self._cache.get(self._wall()) if self._cache is not None and self._token else None
+        if kept is None:
+            return None
+        self._hide(kept.value)
+        return Bearer(kept.value, self._monotonic() + kept.until - self._wall().timestamp(), kept.user, kept.lifetime)
+
+    def renew(self) -> Bearer:
+        """A bearer that is exchanged now, whatever is at hand or kept; raises as ``bearer`` does."""
+        self.forget()  # a bearer of a token that is refused now must not serve the next process either
+        self._bearer = self._exchange()
+        return self._bearer
+
+    def forget(self) -> None:
+        """Exchange anew at the next use: the API refused the bearer."""
+        self._bearer = None
+        if self._cache is not None:
+            self._cache.drop()
+
+    def _exchange(self) -> Bearer:
+        if not self._token:
+            remedy = f"store it as the variable env:{self._variable}, visible at runtime, and redeploy"
+            raise TokenMissing(f"no API token: {self._variable} is not set", remedy=remedy)
+        if not self._token.isascii() or not self._token.isprintable() or " " in self._token:
+            raise TokenRefused(f"{self._variable} holds no API token", remedy="copy the token again, alone")
+        if self._token[0] in QUOTES or self._token[-1] in QUOTES:
+            text = f"{self._variable} holds the token in quotes, which are sent as part of it"
+            remedy = "store it again without quotes, and not marked as JSON: upsun-agent setup token"
+            raise TokenRefused(text, remedy=remedy)
+        form = {
+            "client_id": "upsun-cli",
+            "client_secret": "",  # a public client has none  # nosec B105
+            "grant_type": "api_token",
+            "api_token": self._token,
+        }
+        reply = self._post(self._url, urlencode(form).encode())
+        if reply.status != 200:  # noqa: PLR2004  the one status a token comes with
+            raise self._refusal(reply)
+        fields = Fields.of(document(reply, "token exchange"), "token exchange")
+        value = fields.secret("access_token", TOKEN_MOST)
+        if not value.isascii() or " " in value:
+            raise BadReply("token exchange: access_token is no token")
+        self._hide(value)
+        lifetime = fields.number("expires_in", 1, LIFETIME_MOST)
+        lasts, user = max(lifetime - EARLY, lifetime / 2), subject(value)
+        if self._cache is not None:
+            from upsun_agent.api.bearer_cache import Kept  # noqa: PLC0415  late: cryptography costs five starts
+
+            self._cache.put(Kept(value, self._wall().timestamp() + lasts, user, lifetime))
+        return Bearer(value, self._monotonic() + lasts, user, lifetime)
+
+    def _refusal(self, reply: Reply) -> AgentError:
+        """Return why no bearer came: only the service's own mark says that the token is refused.
+
+        A gateway's 403, or an OAuth error about anything else than the token, is no verdict on the token.
+        """
+        said, code = error_words(reply), token_error(reply)
+        if 400 <= reply.status < 500 and code in TOKEN_ERRORS:  # noqa: PLR2004
+            remedy = f"create a new token for the machine user and store it as env:{self._variable}"
+            text = f"the API token from {self._variable} is not accepted{f': {said}' if said else ''}"
+            return TokenRefused(text, remedy=remedy)
+        if classify(reply) in {"second-factor", "limited", "passing", "unusable"}:
+            return refusal(reply, "token exchange")
+        named = f" ({code})" if code and code not in said else ""
+        text = f"token exchange: the service answers {reply.status}{named}{f': {said}' if said else ''}"
+        return BadReply(text, remedy="check the address in UPSUN_CLI_AUTH_URL, if that is set; else try again later")
+
+
+def subject(token: str) -> str | None:
+    """The user id in a JWT's claim ``sub``, unverified (the API verifies it); None where the token is opaque."""
+    parts = token.split(".")
+    if len(parts) != len(("header", "payload", "signature")):
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    user = claims.get("sub") if isinstance(claims, dict) else None
+    return user if isinstance(user, str) and user else None

@@ -1,0 +1,89 @@
+"""Bearers kept between processes, encrypted; off unless it is asked for.
+
+The key is derived from the API token, and bound to the authentication service, the machine and the user that runs us:
+without the token the file says nothing, and a copy of it elsewhere is worth nothing. Whatever was changed in it makes
+it unreadable, and then it is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from upsun_agent.errors import StateNotWritable
+from upsun_agent.limits import TOKEN_MOST
+from upsun_agent.platform.private_directory import PrivateDirectory, places
+from upsun_agent.records import dataclass
+
+FILE, VERSION, VARIABLE = "bearer", "upsun-agent bearer 1", "UPSUN_AGENT_BEARERS"
+SALT, NONCE = 16, 12  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A bearer that was kept: its value, until when it lives (seconds since 1970), whose it is, how long it lived."""
+
+    value: str
+    until: float
+    user: str | None
+    lifetime: int
+
+
+class BearerCache:
+    """One bearer in a file, for one token at one service on one machine.
+
+    Args:
+        directory: where the file is.
+        token: the API token that the key is derived from.
+        service: the address of the authentication service.
+    """
+
+    def __init__(self, directory: PrivateDirectory, token: str, service: str) -> None:
+        self._directory = directory
+        self._token = token
+        self._bound = f"{VERSION}|{service}|{os.uname().nodename}|{os.geteuid()}".encode()
+
+    def get(self, now: datetime) -> Kept | None:
+        """The bearer that is kept, if it is ours, unchanged, and lives."""
+        try:
+            raw = base64.b64decode(self._directory.read(FILE, 4 * TOKEN_MOST), validate=True)
+            salt, nonce, sealed = raw[:SALT], raw[SALT : SALT + NONCE], raw[SALT + NONCE :]
+            data = json.loads(self._cipher(salt).decrypt(nonce, sealed, self._bound))
+            kept = Kept(str(data["value"]), float(data["until"]), data["user"], int(data["lifetime"]))
+        except (OSError, ValueError, KeyError, TypeError, InvalidTag):
+            return None
+        return kept if now.timestamp() < kept.until <= now.timestamp() + kept.lifetime else None
+
+    def put(self, kept: Kept) -> None:
+        """Keep a bearer; where that does not work, none is kept."""
+        salt, nonce = os.urandom(SALT), os.urandom(NONCE)
+        data = {"value": kept.value, "until": kept.until, "user": kept.user, "lifetime": kept.lifetime}
+        sealed = self._cipher(salt).encrypt(nonce, json.dumps(data).encode(), self._bound)
+        try:
+            self._directory.write(FILE, base64.b64encode(salt + nonce + sealed).decode())
+        except StateNotWritable:
+            self.drop()
+
+    def drop(self) -> None:
+        """Keep it no longer."""
+        self._directory.remove(FILE)
+
+    def _cipher(self, salt: bytes) -> AESGCM:
+        return AESGCM(HKDF(SHA256(), 32, salt, self._bound).derive(self._token.encode()))
+
+
+def cache_of(environ: Mapping[str, str], token: str, service: str) -> BearerCache | None:
+    """The cache of these variables' user; None where no directory can be private."""
+    try:
+        directory = PrivateDirectory(places(environ, "bearers", VARIABLE), VARIABLE)
+    except StateNotWritable:
+        return None
+    return BearerCache(directory, token, service)

@@ -1,0 +1,398 @@
+"""The API client: reads are repeated where that helps, requests that change something are made exactly once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from upsun_agent.api.auth import Auth
+from upsun_agent.api.endpoints import Endpoints
+from upsun_agent.api.errors import AGAIN, UNSURE, classify, error_words, not_the_apis, refusal, settings_named
+from upsun_agent.api.http import NoAnswer, Reply, TooLong, Transport
+from upsun_agent.api.listing import activities
+from upsun_agent.api.models import read_activity, read_backup, read_environment, read_list, read_routes
+from upsun_agent.api.replies import Fields, TooLarge, dated, document, retry_after, server_time
+from upsun_agent.backoff import pause
+from upsun_agent.clock import Clock
+from upsun_agent.errors import BadReply, Conflict, NotFound, Uncertain, Unreachable
+from upsun_agent.limits import (
+    BACKOFF_FIRST,
+    BACKOFF_MOST,
+    CERTIFICATE_MOST,
+    READ_ATTEMPTS,
+    REQUEST_DEADLINE,
+    RETRY_AFTER_MOST,
+    STRING_MOST_BYTES,
+    TICK_BUDGET,
+)
+from upsun_agent.model.answers import Activity, ActivityList, Backup, Environment
+from upsun_agent.model.resource_paths import environment_path, project_path, segment
+from upsun_agent.records import replace
+
+if TYPE_CHECKING:
+    from upsun_agent.api.bearer_cache import BearerCache
+
+INCOMPLETE = ("pending", "in_progress", "scheduled")
+
+
+class OutOfTime(Unreachable):
+    """The tick's budget leaves no time for another request."""
+
+
+def _no_log(_: str) -> None:
+    """For callers that keep no log."""
+
+
+class Client:
+    """One project and environment of the API, for one tick.
+
+    Args:
+        transport: the door to the network.
+        endpoints: where the services are.
+        token: the API token, or None.
+        variable: where it came from, for messages.
+        clock: time.
+        budget: seconds from now after which no request is begun.
+        hide: told of every secret value before it is used.
+        cache: where bearers are kept between processes, if they are.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        endpoints: Endpoints,
+        token: str | None,
+        *,
+        variable: str = "UPSUN_CLI_TOKEN",
+        clock: Clock,
+        budget: float = TICK_BUDGET,
+        hide: Callable[[str], None] = _no_log,
+        cache: BearerCache | None = None,
+    ) -> None:
+        self._transport = transport
+        self._endpoints = endpoints
+        self._clock = clock
+        self._hide = hide
+        self._secrets: frozenset[str] = frozenset()
+        #: the platform's clock in the last JSON answer to a read since ``begin``; None where none had a Date
+        self.heard: datetime | None = None
+        self.begin(budget)
+        self._auth = Auth(
+            token, endpoints.auth, self._post_form, clock.monotonic, variable, self._learn, cache=cache, wall=clock.now
+        )
+
+    def begin(self, budget: float) -> None:
+        """Allow requests for that many seconds from now."""
+        self._end = self._clock.monotonic() + budget
+        self.heard = None
+
+    @property
+    def left(self) -> float:
+        """Seconds in which requests may still be made."""
+        return self._end - self._clock.monotonic()
+
+    def _learn(self, secret: str) -> None:
+        """Neither logs nor messages made from replies may show this value."""
+        self._hide(secret)
+        if secret:
+            self._secrets |= {secret}
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._transport.close()
+
+    # --- reads ------------------------------------------------------------------------------------------------
+
+    def environment(self, project: str, environment: str) -> Environment:
+        """The environment with its links; raises NotFound that says whether project or environment is missing."""
+        value, at = self.environment_document(project, environment)
+        found = read_environment(value, at, environment_path(project, environment))
+        return replace(found, is_pr=value.get("is_pr") is True)
+
+    def environment_document(self, project: str, environment: str) -> tuple[Any, datetime]:
+        """The environment as the API gives it, and the server's clock; raises NotFound as ``environment`` does."""
+        try:
+            reply = self._get(environment_path(project, environment), "environment")
+        except NotFound:
+            self.project(project)  # raises, naming the project, where that is what is missing
+            remedy = "check --environment or PLATFORM_BRANCH: the id, such as 'main', not the machine name"
+            raise NotFound(f"project {project} has no environment '{environment}'", remedy=remedy) from None
+        value = document(reply, "environment")
+        if isinstance(value, dict) and not value.get("_links"):
+            raise BadReply("environment: the answer has no _links, without which nobody knows what may be done")
+        return value, server_time(reply, self._clock.now())
+
+    def project(self, project: str) -> Mapping[str, Any]:
+        """The project; raises NotFound where the token's user cannot see it."""
+        try:
+            reply = self._get(project_path(project), "project")
+        except NotFound:
+            remedy = "check --project or PLATFORM_PROJECT, and that the token's user may see it"
+            raise NotFound(f"there is no project '{project}' for this token", remedy=remedy) from None
+        value = document(reply, "project")
+        if not isinstance(value, dict):
+            raise BadReply("project: the answer is not an object")
+        return value
+
+    def activity(self, project: str, activity: str) -> Activity | None:
+        """The activity, or None where it does not exist."""
+        try:
+            reply = self._get(project_path(project, f"/activities/{segment(activity)}"), "activity")
+        except NotFound:
+            return None
+        return read_activity(document(reply, "activity"))
+
+    def activities(
+        self,
+        project: str,
+        environment: str,
+        *,
+        types: Iterable[str] = (),
+        since: datetime | None = None,
+        incomplete: bool = False,
+    ) -> ActivityList:
+        """Activities of an environment, or with ``environment`` empty of the project, newest first.
+
+        Back to ``since``, all that are ``incomplete``, or one page; ``ActivityList.complete`` says whether that is all.
+        """
+        where = environment_path(project, environment) if environment else project_path(project)
+        wanted = list(types)
+        query = [*(("type", each) for each in wanted), *(("state", each) for each in INCOMPLETE if incomplete)]
+
+        def page(count: int, before: str | None) -> Reply:
+            paging = [("count", str(count)), *([("starts_at", before)] if before else [])]
+            return self._get(f"{where}/activities?{urlencode([*query, *paging])}", "activities")
+
+        return activities(page, self._clock.now(), types=wanted, since=since, incomplete=incomplete)
+
+    def backup(self, project: str, environment: str, backup: str) -> Backup | None:
+        """The backup of that name, or None where it does not exist."""
+        try:
+            reply = self._get(environment_path(project, environment, f"/backups/{segment(backup)}"), "backup")
+        except NotFound:
+            return None
+        return read_backup(document(reply, "backup"))
+
+    def backups(self, project: str, environment: str) -> list[Backup]:
+        """The environment's backups."""
+        reply = self._get(environment_path(project, environment, "/backups"), "backups")
+        return [read_backup(each) for each in read_list(document(reply, "backups"), "backups")]
+
+    def source_operations(self, project: str, environment: str) -> list[tuple[str, str]]:
+        """The source operations that the environment's apps define, as (app, name)."""
+        reply = self._get(environment_path(project, environment, "/source-operations"), "source operations")
+        items = [Fields.of(each, "operation") for each in read_list(document(reply, "operations"), "operations")]
+        return [(each.text("app"), each.text("operation")) for each in items]
+
+    def routes(self, project: str, environment: str) -> tuple[str, ...]:
+        """The addresses at which the environment's apps are served, the primary one first."""
+        path = environment_path(project, environment, "/deployments/current")
+        return read_routes(document(self._get(path, "deployment"), "deployment"))
+
+    def page(self, url: str, within: float, *, body: bool = True) -> Reply:
+        """The answer of a site, which is not the API: no bearer is sent, nothing is repeated, no redirect followed.
+
+        Without ``body`` its head is enough; else what of its body came in time, and within bounds.
+
+        Raises:
+            NoAnswer: none came within so many seconds.
+            OutOfTime: the tick's time leaves less than that.
+        """
+        if self.left < within + 1:
+            raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
+        with settings_named():
+            if body:
+                return self._transport.some(url, headers={"Accept": "*/*"}, deadline=within)
+            return self._transport.status("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
+
+    def manual_backup_limits(self, project: str) -> dict[str, int]:
+        """How many manual backups the project keeps, by environment type, as far as the settings say."""
+        reply = self._get(project_path(project, "/settings"), "settings")
+        value: Any = document(reply, "settings")
+        retention = value.get("data_retention") if isinstance(value, dict) else None
+        limits: dict[str, int] = {}
+        for kind, entry in retention.items() if isinstance(retention, dict) else ():
+            config = entry.get("default_config") if isinstance(entry, dict) else None
+            count = config.get("manual_count") if isinstance(config, dict) else None
+            if isinstance(count, int) and not isinstance(count, bool):
+                limits[kind] = count
+        return limits
+
+    def owner(self) -> str | None:
+        """The user that the token belongs to."""
+        known = self._auth.bearer().user
+        if known is not None:
+            return known
+        value = document(self._get("/users/me", "user"), "user")
+        user = value.get("id") if isinstance(value, dict) else None
+        return user if isinstance(user, str) else None
+
+    # --- a certificate ----------------------------------------------------------------------------------------
+
+    def certificate(self, public_key: str) -> str:
+        """An SSH certificate for the public key line; it changes nothing to ask again.
+
+        Raises:
+            NotPermitted: the platform gives none to this user, such as one who must use a second factor.
+        """
+        url, content = f"{self._endpoints.auth}/ssh", json.dumps({"key": public_key}).encode()
+        reply = self._asked(lambda: self._authorised("POST", url, content), "certificate")
+        if 200 <= reply.status < 300:  # noqa: PLR2004
+            return Fields.of(document(reply, "certificate"), "certificate").long_text("certificate", CERTIFICATE_MOST)
+        raise refusal(reply, "certificate")
+
+    # --- the two requests that change something ---------------------------------------------------------------
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Reply:
+        """Make one request at a link's path, exactly once (twice only where the API refused the first one's bearer).
+
+        A 401 of the API says that it did not act, so the same request goes out once more with a new bearer.
+
+        Raises:
+            NoAnswer: it may or may not have been acted on.
+            TokenMissing, TokenRefused, Unreachable, SettingsInvalid: nothing was sent.
+        """
+        return self._once("POST", path, body)
+
+    def _once(self, method: str, path: str, body: Mapping[str, Any]) -> Reply:
+        url, content = self._endpoints.at(path), json.dumps(body).encode()
+        reply = self._authorised(method, url, content)
+        if self._is_bearer_spent(reply) and classify(reply) == "token":
+            reply = self._authorised(method, url, content)
+        return reply
+
+    def _is_bearer_spent(self, reply: Reply) -> bool:
+        """Return whether a new bearer may help; the old one is forgotten then. One without a second factor stays."""
+        spent = reply.status == 401 and classify(reply) != "second-factor"  # noqa: PLR2004
+        if spent:
+            self._auth.forget()
+        return spent
+
+    def read(self, path: str, what: str) -> Any:
+        """The JSON document at a path of the API; ``what`` names it in errors."""
+        return document(self._get(path, what), what)
+
+    def write(self, method: str, path: str, body: Mapping[str, Any], what: str) -> Any:
+        """Make one request that changes something, exactly once; its JSON document, None where it has none.
+
+        Raises:
+            Uncertain: no usable answer came; it may or may not have been acted on.
+            Conflict: the API says that it is there already.
+            NotPermitted, NotFound, BadReply: it was refused.
+        """
+        try:
+            reply = self._once(method, path, body)
+        except NoAnswer as error:
+            if error.sent:
+                raise Uncertain(f"{what}: {error}; it may have been changed or not") from error
+            raise Unreachable(f"{what}: {error}", remedy=self._endpoints.remedy(error.remedy)) from error
+        meaning = classify(reply)
+        if meaning == "done":
+            try:
+                return document(reply, what) if reply.body.strip() else None
+            except BadReply as error:  # a sign-in page answers 200 too
+                raise Uncertain(f"{error}; it may have been changed or not") from error
+        if meaning in UNSURE:
+            said = not_the_apis(reply) if meaning == "unusable" else f"the API answers {reply.status}"
+            raise Uncertain(f"{what}: {said}; it may have been changed or not")
+        if reply.status == 409:  # noqa: PLR2004
+            raise Conflict(f"{what}: it exists already: {error_words(reply)}")
+        raise refusal(reply, what)
+
+    def cancel_activity(self, project: str, activity: str) -> None:
+        """Ask for the end of a running activity; asking twice does no harm. Raises as ``write`` does."""
+        self.write("POST", project_path(project, f"/activities/{segment(activity)}/cancel"), {}, "cancellation")
+
+    def exchange(self) -> int:
+        """Exchange the API token now, whatever bearer is at hand; how many seconds the new one lives."""
+        return self._auth.renew().lifetime
+
+    def prepare(self) -> None:
+        """Have a bearer at hand, so that a request that follows is the only thing that can go wrong."""
+        self._auth.bearer()
+
+    # --- underneath -------------------------------------------------------------------------------------------
+
+    def _get(self, path: str, what: str) -> Reply:
+        """The reply of a read that succeeded; anything else is an error of ours."""
+        reply = self._asked(lambda: self._authorised("GET", self._endpoints.at(path), None), what)
+        if reply.status == 200:  # noqa: PLR2004
+            if "json" in reply.headers.get("content-type", ""):  # a page of a gateway has a clock of its own
+                self.heard = dated(reply) or self.heard
+            return reply
+        raise refusal(reply, what)
+
+    def some(self, path: str, what: str, most: int, deadline: float) -> Reply:
+        """What of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it."""
+
+        def attempt() -> Reply:
+            headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
+            url, seconds = self._endpoints.at(path), max(min(deadline, self.left), 1.0)
+            with settings_named():
+                some = self._transport.some(url, headers=headers, most=most, deadline=seconds)
+            return replace(some, secrets=self._secrets)
+
+        reply = self._asked(attempt, what)
+        if reply.status == 200:  # noqa: PLR2004
+            return reply
+        raise refusal(reply, what)
+
+    def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
+        """The reply of a request that changes nothing, with a new bearer where the first was refused."""
+        reply = self._repeated(attempt, what)
+        return self._repeated(attempt, what) if self._is_bearer_spent(reply) else reply
+
+    def _post_form(self, url: str, content: bytes) -> Reply:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._repeated(lambda: self._send("POST", url, headers, content), "token exchange")
+
+    def _authorised(self, method: str, url: str, content: bytes | None) -> Reply:
+        headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        return self._send(method, url, headers, content)
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
+        left = self.left
+        if left <= 1:
+            raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
+        deadline = min(REQUEST_DEADLINE, left)
+        with settings_named():
+            reply = self._transport.send(
+                method, url, headers=headers, content=content, deadline=deadline, shorten=STRING_MOST_BYTES
+            )
+        return replace(reply, secrets=self._secrets)
+
+    def _repeated(self, attempt: Callable[[], Reply], what: str) -> Reply:
+        """The reply of a request that changes nothing, tried again after passing faults."""
+        for number in range(1, READ_ATTEMPTS + 1):
+            wish: float | None = None
+            try:
+                reply = attempt()
+            except TooLong as error:
+                raise TooLarge(f"{what}: {error}") from None
+            except NoAnswer as error:
+                fault = Unreachable(f"{what}: {error}", remedy=self._endpoints.remedy(error.remedy))
+            else:
+                if classify(reply) not in AGAIN:
+                    return reply
+                fault = Unreachable(f"{what}: the API answers {reply.status}", remedy="the next tick tries again")
+                wish = retry_after(reply, self._clock.now())
+            import random  # noqa: PLC0415  late: most requests succeed
+
+            rest = pause(
+                number,
+                wish,
+                random.random(),  # noqa: S311  spreads load, keeps no secret  # nosec B311
+                first=BACKOFF_FIRST,
+                most=BACKOFF_MOST,
+                wish_most=RETRY_AFTER_MOST,
+            )
+            left = self.left
+            if number == READ_ATTEMPTS or rest is None or rest >= left - 1:
+                raise fault
+            self._clock.sleep(rest)
+        raise Unreachable(what)  # pragma: no cover  the loop above returns or raises

@@ -1,0 +1,38 @@
+"""What httpx needs at its import of the modules for cookies: the API sets none, and they cost a tenth of a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from upsun_agent.lazy_imports import LazyModule, lazy_function
+
+
+class NoCookies:
+    """A cookie jar that keeps nothing and sends nothing."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """No cookies."""
+        return iter(())
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Let those of a response go by."""
+
+
+class Shown:
+    """The form in which httpx shows a request to a cookie jar; ours does not look at it."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+
+#: In place of ``http.cookiejar`` and of ``urllib.request``, which httpx also asks for proxies and for logins.
+COOKIEJAR = LazyModule("http.cookiejar", CookieJar=NoCookies, Cookie=object)
+REQUEST = LazyModule(
+    "urllib.request",
+    Request=Shown,
+    getproxies=lazy_function("urllib.request", "getproxies"),
+    parse_http_list=lazy_function("urllib.request", "parse_http_list"),
+)
+#: For files that are sent, which the agent does not.
+PATHS = LazyModule("pathlib", Path=lazy_function("pathlib", "Path"))

@@ -1,0 +1,87 @@
+"""An end to whatever waits too long: an alarm for the main thread, and names resolved in a thread of their own."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from upsun_agent.limits import CONNECT_TIMEOUT
+
+#: Bytes for the thread that looks a name up: the usual eight megabytes count where memory is short.
+STACK = 512 * 1024
+
+
+class OverDeadline(BaseException):
+    """The alarm went off. No Exception, so that no handler inside httpx swallows it."""
+
+
+@contextmanager
+def alarm(seconds: float) -> Iterator[None]:
+    """Interrupt whatever runs after that many seconds: the only bound that covers dripped headers.
+
+    It rings again every second until it is heard: an exception raised in a destructor is lost. Signals reach the main
+    thread only; elsewhere the per-read timeouts must do.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise OverDeadline
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
+    try:
+        yield
+    finally:
+        silence()
+        signal.signal(signal.SIGALRM, before)
+
+
+def silence() -> None:
+    """Turn the alarm off."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def names_looked_up_aside() -> Iterator[None]:
+    """Look names up in a thread of their own: ``getaddrinfo`` waits in C, where no signal interrupts it.
+
+    So neither the deadline nor SIGTERM has to wait for a name server that says nothing. httpx offers no place to hang
+    this in that also serves proxies; it is this process's own resolver that is wrapped, for the time of one request.
+    """
+    inner = socket.getaddrinfo
+
+    def look_up(host: Any, *arguments: Any, **settings: Any) -> Any:
+        answers: list[Any] = []
+        if isinstance(host, str) and host.isascii():
+            host = host.encode()  # or the interpreter imports a codec for other names
+
+        def ask() -> None:
+            try:
+                answers.append(inner(host, *arguments, **settings))
+            except Exception as error:  # noqa: BLE001  raised below, where somebody hears it
+                answers.append(error)
+
+        thread = threading.Thread(target=ask, daemon=True, name="name look-up")
+        usual = threading.stack_size(STACK)
+        try:
+            thread.start()
+        finally:
+            threading.stack_size(usual)
+        thread.join(CONNECT_TIMEOUT)
+        if not answers:
+            raise socket.gaierror(socket.EAI_AGAIN, f"no name server answered within {CONNECT_TIMEOUT:.0f} s")
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers[0]
+
+    socket.getaddrinfo = look_up
+    try:
+        yield
+    finally:
+        socket.getaddrinfo = inner

@@ -1,0 +1,382 @@
+"""The one door to the network, and the only module that imports httpx.
+
+httpx bounds each read but not a whole request, follows no redirect by default, and logs URLs at INFO. Here a request
+has one deadline for everything, bounds on head and body (packed, unpacked, and around it), no redirects, and nothing
+is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, cast
+
+from upsun_agent.api.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
+from upsun_agent.api.deadline import OverDeadline, alarm, names_looked_up_aside, silence
+from upsun_agent.api.meter import Meter, MeteredBackend, OverBytes, OverTime
+from upsun_agent.api.network import Proxy, Settings, SettingsError
+from upsun_agent.api.shorten import Shortener
+from upsun_agent.api.unpack import NotUnpackable, unpacked
+from upsun_agent.lazy_imports import held_back
+from upsun_agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECES_MOST, RAW_MOST_BYTES
+from upsun_agent.log.foreign_text import one_line
+from upsun_agent.records import LEAN, dataclass, field
+
+with held_back(COOKIEJAR, REQUEST, PATHS):
+    import httpx
+
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+
+class NoAnswer(Exception):
+    """No whole answer came. ``sent`` is false only where the request surely never left this machine.
+
+    ``remedy`` says what helps where the reason is on this side of the API.
+    """
+
+    def __init__(self, message: str, *, sent: bool, remedy: str = "") -> None:
+        super().__init__(message)
+        self.sent = sent
+        self.remedy = remedy
+
+
+class SettingsUnusable(NoAnswer):
+    """A variable of this machine about its network cannot be used; the message names it, and nothing was sent."""
+
+
+class TooLong(NoAnswer):
+    """The answer is longer than any that makes sense; what came of it was thrown away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. Header names are lower case. ``secrets`` are values that its words may not repeat.
+
+    ``whole`` is false only where part of an answer was asked for and there may be more of it; ``fault`` says why the
+    rest did not come, if anything went wrong.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    whole: bool = True
+    fault: str = ""
+
+
+class Transport:
+    """Requests over one kept-alive connection per host.
+
+    Args:
+        user_agent: what to say we are.
+        inner: another httpx transport, for tests and rehearsals; None means the network.
+    """
+
+    def __init__(self, user_agent: str, inner: httpx.BaseTransport | None = None) -> None:
+        self._user_agent = user_agent
+        self._inner = inner
+        self._client: httpx.Client | None = None
+        self._network: Network | None = None
+        self._meter = Meter()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        deadline: float,
+        shorten: int = 0,
+    ) -> Reply:
+        """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise.
+
+        With ``shorten`` texts of the JSON document that are longer are emptied as they arrive, so that a long log does
+        not make an answer too large.
+        """
+        with self._spoken(url, deadline):
+            most = RAW_MOST_BYTES if shorten else BODY_MOST_BYTES
+            response = self._open(method, url, headers, content, deadline, most)
+            try:
+                body = bytearray()
+                for piece in _shortened(_unpacked(response), shorten):
+                    body += piece
+                    if len(body) > BODY_MOST_BYTES:
+                        raise TooLong(f"the answer is longer than {BODY_MOST_BYTES} bytes", sent=True)
+                return Reply(response.status_code, dict(response.headers.items()), bytes(body))
+            finally:
+                response.close()
+
+    def some(self, url: str, *, headers: Mapping[str, str], most: int = BODY_MOST_BYTES, deadline: float) -> Reply:
+        """What of an answer that may not end comes in time, and not much more than ``most`` bytes of it.
+
+        Raises NoAnswer where not even its head came.
+        """
+        response: httpx.Response | None = None
+        body, whole, fault = bytearray(), False, ""
+        try:
+            with self._spoken(url, deadline):
+                response = self._open("GET", url, headers, None, deadline, most)
+                for piece in _unpacked(response):
+                    body += piece
+                    if len(body) >= most:
+                        break
+                else:
+                    whole = True
+        except NoAnswer as error:
+            if response is None:
+                raise
+            fault = str(error)
+        finally:
+            self.close()  # the rest of the answer is not waited for
+        return Reply(response.status_code, dict(response.headers.items()), bytes(body[:most]), whole=whole, fault=fault)
+
+    def status(
+        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, deadline: float
+    ) -> Reply:
+        """The head of an answer; its body decides nothing and is thrown away, however it is packed or ends.
+
+        Raises NoAnswer where no whole head came within ``deadline`` seconds.
+        """
+        try:
+            with self._spoken(url, deadline):
+                response = self._open(method, url, headers, content, deadline, 0)
+            return Reply(response.status_code, dict(response.headers.items()), b"", whole=False)
+        finally:
+            self.close()  # what is left of the answer is not to be taken for the next one
+
+    @contextmanager
+    def _spoken(self, url: str, deadline: float) -> Iterator[None]:
+        """Raise httpx's errors within the block as ours; end it in time."""
+        try:
+            with bounded(deadline):
+                yield
+        except NoAnswer:
+            self.close()
+            raise
+        except OverTime:
+            self.close()
+            raise NoAnswer(_late(deadline), sent=True) from None
+        except OverBytes as error:
+            self.close()
+            raise (TooLong if error.part == "body" else NoAnswer)(str(error), sent=True) from None
+        except SettingsError as error:
+            raise SettingsUnusable(str(error), sent=False, remedy=error.remedy) from error
+        except (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.ProxyError,
+            httpx.UnsupportedProtocol,
+            UnicodeError,  # a host name that no resolver takes
+        ) as error:
+            raise self._unconnected(url, error) from error
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
+            self.close()
+            raise NoAnswer(_words(error), sent=True) from error
+
+    def _unconnected(self, url: str, error: Exception) -> NoAnswer:
+        """Return the error for a connection that could not be made: to what, why, and what helps."""
+        said, proxy = _words(error), self._network.proxy_of(url) if self._network is not None else None
+        if isinstance(error, httpx.ProxyError) and proxy is not None:
+            if said.startswith("407"):
+                return _login_wanted(proxy)
+            text = f"the proxy of {proxy.variable} ({proxy.address}) refuses the connection: {said}"
+            return NoAnswer(text, sent=False, remedy=f"check {proxy.variable}, and ask who runs the proxy")
+        if "CERTIFICATE_VERIFY_FAILED" in said:
+            return NoAnswer(f"cannot connect to {_place(url)}: {said}", sent=False, remedy=_trust(said))
+        if proxy is not None:
+            text = f"cannot connect to the proxy of {proxy.variable} ({proxy.address}): {said}"
+            return NoAnswer(text, sent=False, remedy=f"check {proxy.variable} and NO_PROXY")
+        return NoAnswer(f"cannot connect to {_place(url)}: {said}", sent=False)
+
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float, most: int
+    ) -> httpx.Response:
+        """Return the answer with its head read and its body, of ``most`` bytes, to come."""
+        if self._client is None:
+            self._client = self._new_client()
+        timeout = httpx.Timeout(deadline, connect=min(CONNECT_TIMEOUT, deadline))
+        request = self._client.build_request(method, url, headers=dict(headers), content=content, timeout=timeout)
+        self._meter.begin(deadline)
+        response = self._client.send(request, stream=True)
+        self._meter.expect_body(most)
+        return response
+
+    def _new_client(self) -> httpx.Client:
+        if self._inner is None:
+            self._network = Network(Settings(os.environ), self._meter)
+        return httpx.Client(
+            transport=self._inner or self._network,
+            trust_env=False,  # the variables are read by Settings: httpx fails on some of their values
+            cookies=cast("Any", NoCookies()),
+            follow_redirects=False,
+            headers={"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
+        )
+
+    def close(self) -> None:
+        """Let go of the connections; the next request makes new ones."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            client.close()
+
+
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    """Yield the body as it came; raise TooLong where it came in far more pieces than its size explains."""
+    for number, piece in enumerate(response.iter_raw()):
+        if number >= PIECES_MOST:
+            raise TooLong(f"the answer came in more than {PIECES_MOST} pieces", sent=True)
+        yield piece
+
+
+def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+    """Yield the body in pieces of bounded size: httpx unpacks what it has read whole, however large that becomes."""
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding in {"", "identity"}:
+        yield from _pieces(response)
+        return
+    if coding not in {"gzip", "x-gzip"}:
+        raise httpx.DecodingError(f"the answer is packed as {coding[:40]!r}, which was not asked for")
+    try:
+        yield from unpacked(_pieces(response))
+    except NotUnpackable as error:
+        raise httpx.DecodingError(str(error)) from error
+
+
+def _shortened(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """Yield the pieces with texts of more than ``most`` bytes emptied; 0 leaves them as they are."""
+    if most == 0:
+        yield from pieces
+        return
+    shortener, length = Shortener(most), 0
+    for piece in pieces:
+        length += len(piece)
+        if length > RAW_MOST_BYTES:
+            raise TooLong(f"the answer is longer than {RAW_MOST_BYTES} bytes", sent=True)
+        yield shortener.feed(piece)
+    yield shortener.rest()
+
+
+class Network(httpx.BaseTransport):
+    """The network as the machine's settings have it: each request goes straight or through its proxy."""
+
+    def __init__(self, settings: Settings, meter: Meter) -> None:
+        self._settings = settings
+        self._meter = meter
+        self._doors: dict[tuple[bool, Proxy | None], httpx.BaseTransport] = {}
+        self._trusted: ssl.SSLContext | None = None
+
+    def proxy_of(self, url: str) -> Proxy | None:
+        """Return the proxy that a request to the URL takes, if any."""
+        try:
+            return self._proxy(httpx.URL(url))
+        except httpx.InvalidURL:
+            return None
+
+    def _proxy(self, url: httpx.URL) -> Proxy | None:
+        return self._settings.proxy_for(url.scheme, url.host, url.port)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Make one request; raise SettingsError where a variable that it needs cannot be used."""
+        proxy = self._proxy(request.url)
+        response = self._door(request.url.scheme == "https", proxy).handle_request(request)
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
+            response.close()
+            raise _login_wanted(proxy)
+        return response
+
+    def _door(self, secure: bool, proxy: Proxy | None) -> httpx.BaseTransport:  # noqa: FBT001  one of two
+        if (secure, proxy) not in self._doors:
+            # Certificate authorities that cannot be read are no trouble where no certificate is looked at.
+            secured = secure or (proxy is not None and proxy.url.startswith("https:"))
+            context = self._authorities() if secured else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            with held_back(LEAN):  # the layers below httpx are imported only here
+                through = None
+                if proxy is not None:
+                    own = context if proxy.url.startswith("https:") else None
+                    through = httpx.Proxy(proxy.url, ssl_context=own)
+                door = httpx.HTTPTransport(verify=context, trust_env=False, proxy=through)
+            pool: Any = door._pool  # noqa: SLF001  httpx takes a backend in no other way; tests meter every kind of door
+            pool._network_backend = MeteredBackend(pool._network_backend, self._meter)  # noqa: SLF001  same
+            self._doors[secure, proxy] = door
+        return self._doors[secure, proxy]
+
+    def _authorities(self) -> ssl.SSLContext:
+        """Return the context with what is trusted here; without any word of the machine, httpx's own choice."""
+        if self._trusted is None:
+            self._trusted = self._settings.certificates() or httpx.create_ssl_context(trust_env=False)
+        return self._trusted
+
+    def close(self) -> None:
+        """Close every connection."""
+        for door in self._doors.values():
+            door.close()
+
+
+def _login_wanted(proxy: Proxy) -> SettingsUnusable:
+    text = f"the proxy of {proxy.variable} ({proxy.address}) asks for a user and a password (407)"
+    remedy = f"put them into {proxy.variable}: http://USER:PASSWORD@HOST:PORT, percent-encoded"
+    return SettingsUnusable(text, sent=False, remedy=remedy)
+
+
+def _trust(said: str) -> str:
+    """Return what helps where a certificate is not trusted, from OpenSSL's reason."""
+    lowered = said.lower()
+    if "mismatch" in lowered:
+        return "the certificate is another host's: check the address, and the proxy if there is one"
+    if "expired" in lowered or "not yet valid" in lowered:
+        return "check this machine's clock; else the host's certificate has to be renewed"
+    return (
+        "where a proxy or a server of your own answers there, set SSL_CERT_FILE to a PEM file with the "
+        "certificate authority that signed its certificate"
+    )
+
+
+def _place(url: str) -> str:
+    """Return host and port of a URL for a message."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return "an address that is not valid"
+    return (parsed.netloc.decode("ascii", "replace").rpartition("@")[2] or "an address without a host")[:200]
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Whatever talks to the network within the block ends after that many seconds; raises NoAnswer then."""
+    try:
+        with alarm(seconds), names_looked_up_aside():
+            yield
+    except OverDeadline:
+        silence()  # once more: it may have rung while it was being turned off
+        raise NoAnswer(_late(seconds), sent=True) from None
+
+
+def _late(seconds: float) -> str:
+    return f"no whole answer within {seconds:.0f} s"
+
+
+def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTransport:
+    """A transport that calls a WSGI application in this process; its exception ``cut`` becomes a lost connection."""
+    wsgi = httpx.WSGITransport(app=app)
+
+    class InProcess(httpx.BaseTransport):
+        """The application's answers as if from the network."""
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            """One request, one answer, or a lost connection."""
+            try:
+                return wsgi.handle_request(request)
+            except cut as error:
+                raise httpx.ReadError(str(error)) from error
+
+    return InProcess()
+
+
+def _words(error: Exception) -> str:
+    """The error's own words in one short line; httpx's never hold headers or bodies."""
+    return one_line(str(error), 200) or type(error).__name__

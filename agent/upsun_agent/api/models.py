@@ -1,0 +1,188 @@
+"""Environments, activities and backups read from their JSON into the engine's values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from upsun_agent.api.replies import Fields, clean
+from upsun_agent.errors import BadReply
+from upsun_agent.limits import ID_MOST, LIST_MOST, TEXT_MOST
+from upsun_agent.log.foreign_text import reveals
+from upsun_agent.model.answers import Activity, Backup, CommandResult, Deployment, Environment
+
+LINK_MOST = 2000
+COMMANDS_MOST = 100  # of one activity or deployment: an app has about four hooks
+PERCENT = 100
+
+#: What decisions read of an activity's payload. The rest (whole projects and deployments) is not kept.
+PAYLOAD = ("backup_name", "operation", "service", "task")
+
+
+def read_environment(value: Any, server_at: datetime, path: str = "") -> Environment:
+    """The environment of a reply; raises BadReply where a field that matters is not what it must be.
+
+    ``path`` is where it was read.
+    """
+    fields = Fields.of(value, "environment")
+    return Environment(
+        id=fields.text("id"),
+        type=fields.word("type"),
+        status=fields.word("status"),
+        is_dirty=_flag(fields, "is_dirty", when_unknown=True),
+        head_commit=fields.optional_text("head_commit"),
+        links=_links(fields),
+        server_at=server_at,
+        deployment=_deployment(fields),
+        has_staged_activities=_flag(fields, "has_staged_activities", when_unknown=False),
+        parent=fields.optional_text("parent"),
+        path=path,
+        last_backup_at=fields.moment("last_backup_at"),
+    )
+
+
+def _flag(fields: Fields, name: str, *, when_unknown: bool) -> bool:
+    """Return a boolean of an environment: ``when_unknown`` where it is null, false where it is left out."""
+    return when_unknown if name in fields.data and fields.data[name] is None else fields.boolean(name, default=False)
+
+
+def _deployment(fields: Fields) -> Deployment | None:
+    """Return the environment's last deployment; None where the platform does not say whether it was successful."""
+    state = Fields.of(fields.object("deployment_state"), "environment.deployment_state")
+    if state.data.get("last_deployment_successful", None if not state.data else True) is None:
+        return None
+    return Deployment(
+        successful=state.boolean("last_deployment_successful", default=True),
+        at=state.moment("last_deployment_at"),
+        commands=_commands(state, "last_deployment_commands"),
+    )
+
+
+def _commands(fields: Fields, name: str) -> tuple[CommandResult, ...]:
+    """Return the commands of an activity or a deployment.
+
+    Raises:
+        BadReply: the list is not a list of commands with an exit code. Whether one failed decides about a step.
+    """
+    listed = fields.data.get(name)
+    if listed is None:
+        return ()
+    if not isinstance(listed, list):
+        raise BadReply(f"{fields.what}.{name} is not a list")
+    found = []
+    for each in listed[:COMMANDS_MOST]:
+        command = Fields.of(each, f"{fields.what}.{name}")
+        code = each.get("exit_code")
+        if code is None:
+            continue  # it has not ended
+        if isinstance(code, bool) or not isinstance(code, int):
+            raise BadReply(f"{fields.what}.{name}.exit_code is not a whole number")
+        app, kind = (clean(str(command.data.get(key) or "unknown"), ID_MOST) for key in ("app", "type"))
+        found.append(CommandResult(app, kind, code))
+    return tuple(found)
+
+
+def _links(fields: Fields) -> dict[str, str]:
+    """The paths of the operations' links by name; one that is no path is a BadReply, an absent one means refusal."""
+    links: dict[str, str] = {}
+    for name, value in fields.object("_links").items():
+        if not name.startswith("#") or not isinstance(value, dict) or not isinstance(value.get("href"), str):
+            continue  # others may be arrays, templates or ssh addresses (pf:ssh:app): not ours to judge
+        links[name] = link_path(value["href"])
+    return links
+
+
+def link_path(href: str) -> str:
+    """The path of a link. Links may name regional hosts: the configured host is kept, only the path is followed."""
+    try:
+        path = urlsplit(href).path
+    except ValueError:
+        path = ""
+    odd = not path.startswith("/") or path.startswith("//") or len(path) > LINK_MOST
+    if reveals(path):  # it is requested
+        raise BadReply("a link holds a secret")
+    if odd or not href.isprintable() or " " in path or "\\" in path or _leaves(path):
+        raise BadReply(f"a link is no path: {clean(href, 80)!r}")
+    return path
+
+
+def _leaves(path: str) -> bool:
+    """Return whether a part of the path leads to another one, written as it is or encoded, also twice."""
+    plain = unquote(unquote(path)).replace("\\", "/")
+    return any(part in {".", ".."} for part in plain.split("/"))
+
+
+def read_activity(value: Any) -> Activity:
+    """Return the activity of a reply.
+
+    What only informs (reason, text, parameters of an odd shape, a percentage) is read as well as it can be; it never
+    makes an activity unreadable.
+
+    Raises:
+        BadReply: a field that decides is not what it must be.
+    """
+    fields = Fields.of(value, "activity")
+    payload = {} if fields.data.get("payload") == [] else fields.object("payload")  # PHP writes an empty object as []
+    Fields.of(payload, "activity.payload").optional_text("backup_name")  # it goes into paths and the journal
+    user, reason = payload.get("user"), fields.data.get("failure_reason")
+    return Activity(
+        id=fields.text("id"),
+        type=fields.word("type"),
+        state=fields.word("state"),
+        result=fields.optional_word("result"),
+        created_at=fields.moment("created_at"),
+        completed_at=fields.moment("completed_at"),
+        user=clean(user["id"]) if isinstance(user, dict) and isinstance(user.get("id"), str) else None,
+        parameters=_mapping(fields.data.get("parameters")),
+        payload={key: payload[key] for key in PAYLOAD if key in payload},
+        failure_reason=clean(reason, TEXT_MOST) or None if isinstance(reason, str) else None,
+        text=clean(str(fields.data.get("text") or ""), TEXT_MOST),
+        completion_percent=_percent(fields.data.get("completion_percent")),
+        commands=_commands(fields, "commands"),
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _percent(value: Any) -> int | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= PERCENT
+    return int(value) if known else None
+
+
+def read_backup(value: Any) -> Backup:
+    """The backup of a reply; raises BadReply where a field that matters is not what it must be."""
+    fields = Fields.of(value, "backup")
+    return Backup(
+        id=fields.text("id"),
+        status=fields.word("status"),
+        restorable=fields.boolean("restorable"),
+        environment=fields.text("environment"),
+        created_at=fields.moment("created_at"),
+        safe=fields.boolean("safe", default=False),
+        automated=fields.boolean("automated", default=False),
+    )
+
+
+def read_routes(value: Any) -> tuple[str, ...]:
+    """The addresses of a deployment that lead to an app, the primary one first; others (redirects) are left out."""
+    routes = Fields.of(value, "deployment").object("routes")
+    if len(routes) > LIST_MOST:
+        raise BadReply(f"deployment: more than {LIST_MOST} routes")
+    found: list[tuple[bool, str]] = []
+    for url, route in routes.items():
+        upstream = isinstance(route, dict) and route.get("type") == "upstream"
+        if upstream and url.startswith(("https://", "http://")) and len(url) <= LINK_MOST and url.isprintable():
+            found.append((route.get("primary") is not True, url))
+    return tuple(url for _, url in sorted(found, key=lambda each: (each[0], not each[1].startswith("https:"), each[1])))
+
+
+def read_list(value: Any, what: str) -> list[Any]:
+    """The items of a collection; raises BadReply where it is none, or too long."""
+    if not isinstance(value, list):
+        raise BadReply(f"{what}: the answer is not an array")
+    if len(value) > LIST_MOST:
+        raise BadReply(f"{what}: the answer has more than {LIST_MOST} items")
+    return value

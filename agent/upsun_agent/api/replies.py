@@ -1,0 +1,199 @@
+"""Replies read with suspicion: bounded JSON, checked types, the server's clock. Nothing is taken on trust."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from upsun_agent.api.dates import header_date
+from upsun_agent.api.http import Reply
+from upsun_agent.errors import BadReply
+from upsun_agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
+from upsun_agent.log.foreign_text import one_line, reveals
+from upsun_agent.records import dataclass
+
+#: Moments outside these years are no moments: zero values of other languages, and dates that arithmetic overflows on.
+YEAR_LEAST, YEAR_MOST = 1970, 9000
+#: What helps where an answer of success is no JSON.
+NO_JSON = "a proxy or a sign-in page may answer instead of the API: check the network's settings, then try again"
+
+
+class TooLarge(BadReply):
+    """The answer is larger than any that is read: of a list fewer items may be asked for."""
+
+
+def document(reply: Reply, what: str) -> Any:
+    """The JSON document of a reply; raises BadReply where it is none, too deep, or ambiguous."""
+    if sum(map(reply.body.count, (b"{", b"[", b","))) > JSON_MARKS_MOST:  # counted first: parsing is what costs
+        raise TooLarge(f"{what}: the answer has more than {JSON_MARKS_MOST} parts")
+    try:
+        value = json.loads(reply.body, parse_constant=_no_constant, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else _shown(error)
+        raise BadReply(f"{what}: the answer is no JSON ({reason})", remedy=NO_JSON) from None
+    if _depth(value) > JSON_DEPTH_MOST:
+        raise BadReply(f"{what}: the answer is nested deeper than {JSON_DEPTH_MOST}")
+    return value
+
+
+def _shown(error: Exception) -> str:
+    return str(error).split(":", maxsplit=1)[0][:80]
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return result
+
+
+def _depth(value: Any) -> int:
+    """How deep containers nest, counted without recursion."""
+    depth, level = 0, [value]
+    while level:
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        depth += 1
+    return depth
+
+
+def _bounded(moment: datetime) -> datetime:
+    """The moment in UTC; a ValueError where it is so far off that arithmetic with it could overflow."""
+    aware = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    if not YEAR_LEAST <= aware.year <= YEAR_MOST:
+        raise ValueError(f"the year {aware.year}")
+    return aware
+
+
+def server_time(reply: Reply, fallback: datetime) -> datetime:
+    """The server's clock when it answered (the Date header), or ``fallback``."""
+    return dated(reply) or fallback
+
+
+def dated(reply: Reply) -> datetime | None:
+    """Return the server's clock when it answered (the Date header); None where it has no date that makes sense."""
+    try:
+        return _bounded(header_date(reply.headers.get("date", "")))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def retry_after(reply: Reply, now: datetime) -> float | None:
+    """The server's wish in seconds, from a number or a date; None where there is none that makes sense."""
+    wish = reply.headers.get("retry-after", "").strip()
+    if wish.isascii() and wish.isdigit():
+        return float(wish[:9])
+    try:
+        moment = _bounded(header_date(wish))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return max((moment - now).total_seconds(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of one JSON object, each read with the type it must have."""
+
+    what: str
+    data: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, value: Any, what: str) -> Fields:
+        """The object; raises BadReply where the value is none."""
+        if not isinstance(value, dict):
+            raise BadReply(f"{what} is {_kind(value)}, not an object")
+        return cls(what, value)
+
+    def _fail(self, name: str, wanted: str) -> BadReply:
+        found = _kind(self.data[name]) if name in self.data else "missing"
+        return BadReply(f"{self.what}.{name} is {found}, not {wanted}")
+
+    def text(self, name: str, most: int = ID_MOST) -> str:
+        """Return a text that must be there, printable, neither empty nor longer than ``most``, and holds no secret.
+
+        Ids and names go into requests, where a redacted one would be another: one with a secret is a BadReply.
+        """
+        value = self.secret(name, most)
+        if reveals(value):
+            remedy = "the answer repeats a secret: look who answers there, and renew what it repeats"
+            raise BadReply(f"{self.what}.{name} holds a secret", remedy=remedy)
+        return value
+
+    def word(self, name: str, most: int = ID_MOST) -> str:
+        """Return a text as ``text`` does that is compared or shown, never requested; secrets in it are replaced."""
+        return one_line(self.secret(name, most), most)
+
+    def secret(self, name: str, most: int = ID_MOST) -> str:
+        """Return a text as ``text`` does, as it is: a bearer, or what is cleaned by its reader."""
+        value = self.data.get(name)
+        if not isinstance(value, str) or not value or len(value) > most or not value.isprintable():
+            raise self._fail(name, f"a text of 1 to {most} characters")
+        return value
+
+    def long_text(self, name: str, most: int) -> str:
+        """A text that must be there, of any characters."""
+        value = self.data.get(name)
+        if not isinstance(value, str) or not value or len(value) > most:
+            raise self._fail(name, f"a text of 1 to {most} characters")
+        return value
+
+    def optional_text(self, name: str, most: int = ID_MOST) -> str | None:
+        """A text, or None where it is null or left out."""
+        return None if self.data.get(name) is None else self.text(name, most)
+
+    def optional_word(self, name: str, most: int = ID_MOST) -> str | None:
+        """Return a word, or None where it is null or left out."""
+        return None if self.data.get(name) is None else self.word(name, most)
+
+    def boolean(self, name: str, *, default: bool | None = None) -> bool:
+        """A boolean; ``default`` where it is left out."""
+        value = self.data.get(name, default)
+        if not isinstance(value, bool):
+            raise self._fail(name, "a boolean")
+        return value
+
+    def moment(self, name: str) -> datetime | None:
+        """A date and time with zone, or None where it is null or left out."""
+        value = self.data.get(name)
+        if value is None:
+            return None
+        try:
+            return _bounded(datetime.fromisoformat(value))
+        except (TypeError, ValueError, OverflowError):
+            raise self._fail(name, "a date and time") from None
+
+    def number(self, name: str, low: int, high: int) -> int:
+        """A whole number within bounds."""
+        value = self.data.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self._fail(name, f"a whole number from {low} to {high}")
+        return value
+
+    def object(self, name: str) -> Mapping[str, Any]:
+        """An object; empty where it is null or left out."""
+        value = self.data.get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self._fail(name, "an object")
+        return value
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def clean(text: str, most: int = TEXT_MOST) -> str:
+    """Foreign text made safe for one line of a terminal or log."""
+    return one_line(text, most)

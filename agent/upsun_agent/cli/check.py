@@ -1,0 +1,333 @@
+"""The command ``check``, the doctor: what stands in the agent's way here, without changing anything."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from upsun_agent.access.token_status import Standing, token_in, token_of
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.token import here, jobs_of, stands
+from upsun_agent.database.location import placed
+from upsun_agent.doctor import Finding, code_of, local, worst
+from upsun_agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
+from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.journal.move_marks import marked
+from upsun_agent.limits import TICK_BUDGET
+from upsun_agent.model import events as ev
+from upsun_agent.platform.paths import last_tick, on_server
+from upsun_agent.runtime.clock_repair import ahead
+from upsun_agent.text.event_text import Tone
+
+if TYPE_CHECKING:
+    from upsun_agent.api.client import Client
+    from upsun_agent.api.endpoints import Endpoints
+
+TONES: dict[str, Tone] = {"ok": "good", "warn": "odd", "fail": "bad"}
+BACKUPS_KNOWN = 1000  # requests and steps looked through for backups: no project keeps as many
+LIBRARIES = ("httpx", "croniter", "structlog", "cryptography", "sqlite3", "zoneinfo")
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    check = commands.add_parser(
+        "check",
+        parents=[shared],
+        help="say what stands in the agent's way here",
+        description="Look at what the agent needs in this phase and say what is missing: in the build without the "
+        "network, at runtime at the API too. Changes nothing but that some kB are written into the state directory and "
+        "removed again. The exit code is that of the worst finding; warnings "
+        "are 0.",
+    )
+    check.add_argument(
+        "--phase", choices=("build", "runtime"), help="what to check for (default: as the variables say)"
+    )
+    check.set_defaults(run=_check)
+
+
+def _check(context: Context) -> int:
+    phase = context.options.phase or ("build" if context.container.phase == "build" else "runtime")
+    looks = BUILD if phase == "build" else RUNTIME
+    findings = [finding for look in looks for finding in look(context)]
+    code = code_of(findings)
+    if context.terminal.json_wanted:
+        listed = [
+            {"name": each.name, "level": each.level, "message": each.message, "remedy": each.remedy}
+            for each in findings
+        ]
+        context.terminal.document({"phase": phase, "worst": worst(findings), "findings": listed, "exit_code": code})
+        return code
+    _tell(context, findings)
+    return code
+
+
+def _tell(context: Context, findings: Sequence[Finding]) -> None:
+    """The table, and how many there are of each kind. Remedies are not folded: they hold commands to copy."""
+    for finding in findings:
+        word = context.terminal.paint(f"{finding.level:<4}", TONES[finding.level])
+        context.terminal.beside(f"{word}  {finding.name:<18}  ", finding.message, indent=26)
+        if finding.remedy:
+            context.terminal.say(f"      {finding.remedy}", "dim")
+    levels = Counter(finding.level for finding in findings)
+    counts = f"{levels['ok']} ok, {levels['warn']} to look at, {levels['fail']} failed"
+    context.terminal.say(f"{counts}.", TONES[worst(findings)])
+
+
+def _python(_: Context) -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Finding("python", "ok", f"{version} ({sys.executable})")
+
+
+def _libraries(_: Context) -> Iterator[Finding]:
+    for name in LIBRARIES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            text = f"{name} does not load: {error}"
+            yield Finding("libraries", "fail", text, "install again: sh hooks/build.sh", exit_code=70)
+            return
+    yield Finding("libraries", "ok", f"{', '.join(LIBRARIES)} load")
+
+
+def _job_file(context: Context) -> Iterator[Finding]:
+    try:
+        job_file = context.job_file
+    except ConfigInvalid as error:
+        if context.container.phase == "build" and str(error).startswith("no job file"):
+            yield Finding("job file", "warn", f"{error}: there is nothing to run yet", error.remedy)
+        else:
+            yield Finding("job file", "fail", str(error), error.remedy)
+        return
+    yield Finding("job file", "ok", f"{job_file.path}: {', '.join(job_file.jobs)}")
+
+
+def _build_token(context: Context) -> Iterator[Finding]:
+    variable = context.token_variable
+    if context.environ.get(variable):
+        update = f"upsun variable:update env:{variable} --visible-build false"
+        remedy = f"the agent needs it at runtime only: upsun-agent setup token, or {update}"
+        text = f"{variable} is visible to the build: every install script can read it, and changing it forces a rebuild"
+        yield Finding("token", "warn", text, remedy)
+    else:
+        yield Finding("token", "ok", f"{variable} is not visible to the build, as it should be")
+
+
+def _build_type(_: Context) -> Iterator[Finding]:
+    text = "not known at build (this build may serve other environments too): every tick looks at it"
+    yield Finding("environment type", "ok", text)
+
+
+def _runtime_type(context: Context) -> Iterator[Finding]:
+    kind = context.container.environment_type
+    if kind is None and (context.container.phase != "runtime" or context.options.environment):
+        yield Finding("environment type", "ok", "no container of that environment says it: the API will")
+        return
+    if kind is None:
+        text = "PLATFORM_ENVIRONMENT_TYPE is not set: the API alone will say which type this is"
+        yield Finding("environment type", "warn", text, "redeploy, so that the container hears of it")
+        return
+    try:
+        jobs = context.job_file.jobs.values()
+    except ConfigInvalid:
+        jobs = {}.values()
+    here = [job.name for job in jobs if kind in job.environment_types]
+    yield Finding("environment type", "ok", f"{kind}; jobs that run here: {', '.join(here) or 'none'}")
+
+
+def _api(context: Context) -> Iterator[Finding]:
+    """What only the API knows; without a good token, or without the API, one finding says so."""
+    variable = context.token_variable
+    context.redaction.hide(context.environ.get(variable))
+    try:
+        _ = context.endpoints
+    except AgentError as error:  # told without a token too
+        yield Finding("reachability", "fail", str(error), error.remedy, error.exit_code)
+        return
+    try:
+        with here(context):
+            token = token_in(context.environ, variable)
+        token_of(context.environ, variable)
+    except TokenRefused as error:  # the agent's jobs drop what stands around it
+        yield Finding("token", "warn", str(error), error.remedy)
+    except AgentError as error:
+        yield Finding("token", "fail", str(error), error.remedy, error.exit_code)
+        return
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(closing(context.client(token)))
+            standing = stands(context, client)
+        except AgentError as error:
+            name = "token" if isinstance(error, NotPermitted) else "reachability"
+            remedy = error.remedy or "see status.upsun.com; the app's firewall has to let api.upsun.com through"
+            yield Finding(name, "fail", str(error), remedy, error.exit_code)
+            return
+        yield _reached(context.endpoints)
+        yield Finding("token", "ok", f"{variable} is good: {standing.user.email or standing.user.id}")
+        yield from _platform(context, client, standing)
+
+
+def _reached(endpoints: Endpoints) -> Finding:
+    """Return the finding for services that answer; addresses that are not the platform's are named."""
+    text, named = "the API and the authentication service answer", " and ".join(endpoints.foreign)
+    if not named:
+        return Finding("reachability", "ok", text)
+    if endpoints.is_local:
+        return Finding("reachability", "ok", f"{text} at {named} on this machine, not at the platform's addresses")
+    plain = ", without TLS" if "http://" in named else ""
+    remedy = "where that is not meant, unset UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL, and leave out api-hosts"
+    text = f"{text}, but the token goes to {named}, which is not the platform's{plain}"
+    return Finding("reachability", "warn", text, remedy)
+
+
+def _platform(context: Context, client: Client, standing: Standing) -> Iterator[Finding]:
+    from upsun_agent.doctor.platform import Platform  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+    container = context.container
+    if container.project is None or container.environment is None:
+        yield Finding("environment", "fail", "no project or environment is known", "give --project and --environment")
+        return
+    jobs, max_age = jobs_of(context)
+    try:
+        directory: str | None = context.directory
+    except ConfigInvalid:
+        directory = None
+    client.begin(TICK_BUDGET)  # what the token took is not taken from the time for what follows
+    platform = Platform(
+        client=client,
+        project=container.project,
+        environment=container.environment,
+        app=container.app,
+        app_dir=container.app_dir if container.phase == "runtime" else None,
+        kind=container.environment_type,
+        jobs=jobs,
+        directory=directory,
+        last_tick=_last_tick(context, directory),
+        variable=context.token_variable,
+        clock=context.clock,
+        own_backups=_own_backups(context, directory),
+    )
+    yield from platform.findings(standing, timedelta(seconds=max_age))
+
+
+def _own_backups(context: Context, directory: str | None) -> frozenset[str]:
+    """The backups that runs took, as the journal knows them; none where it cannot be read."""
+    if directory is None:
+        return frozenset()
+    try:
+        with reading_if_any(directory, context.container.identity) as journal:
+            events = [event for _, event in journal.latest("request-accepted", most=BACKUPS_KNOWN)]
+            found = {event.backup for event in events if isinstance(event, ev.RequestAccepted) and event.backup}
+            done = [event for _, event in journal.latest("step-done", most=BACKUPS_KNOWN)]
+            named = {str(event.detail.get("backup")) for event in done if isinstance(event, ev.StepDone)}
+            return frozenset(found | named)
+    except AgentError:
+        return frozenset()  # the journal's own finding says it
+
+
+def _last_tick(context: Context, directory: str | None) -> int | None:
+    """When the last tick was, in seconds since 1970; None where that cannot be told."""
+    if directory is None or not on_server(directory):
+        return None if directory is None else last_tick(directory)
+    try:
+        with reading_if_any(directory, context.container.identity) as journal:
+            return journal.last_tick()
+    except AgentError:
+        return None  # the journal's own finding says it
+
+
+def _state(context: Context) -> Iterator[Finding]:
+    try:
+        setting = context.job_file.state
+    except ConfigInvalid:
+        return  # the job file's own finding says it
+    try:
+        directory = context.directory
+    except ConfigInvalid as error:  # the place that it names is not there
+        yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
+        return
+    if not on_server(directory):
+        yield from local.state(directory, context.container.identity, context.clock.now())
+        return
+    from upsun_agent.doctor import database  # noqa: PLC0415  late: most states are on a mount
+
+    found = list(database.drivers(setting or directory))
+    if found[0].level == "fail":
+        yield from found
+    else:
+        yield from database.state(placed(directory), context.container.identity)
+
+
+def _moved(context: Context) -> Iterator[Finding]:
+    """Whether the state was moved elsewhere, or is being moved."""
+    try:
+        directory = context.directory
+        with reading_if_any(directory, context.container.identity) as journal:
+            error = marked(journal, directory)
+    except AgentError:
+        return  # the state's own finding says it
+    if error is not None:
+        yield Finding("state moved", "fail", str(error), error.remedy, error.exit_code)
+
+
+def _clock_of_state(context: Context) -> Iterator[Finding]:
+    """Whether a clock that was ahead left something in the state, by this machine's own clock."""
+    try:
+        with reading_if_any(context.directory, context.container.identity) as journal:
+            found = ahead(journal, context.clock.now())
+    except AgentError:
+        return  # the state's own finding says it
+    if found:
+        text = f"later than now, by a clock that was ahead: {', '.join(found)}"
+        yield Finding("clock of the state", "warn", text, "nothing, if this clock is right: the next tick judges anew")
+
+
+def _build_state(context: Context) -> Iterator[Finding]:
+    try:
+        setting = context.job_file.state or ""
+    except ConfigInvalid:
+        return  # the job file's own finding says it
+    if on_server(setting):
+        from upsun_agent.doctor import database  # noqa: PLC0415  late: most states are on a mount
+
+        yield from database.drivers(setting)
+
+
+def _telling(context: Context) -> Iterator[Finding]:
+    """Whether anybody is told, where a job runs; and the log file, if there is to be one."""
+    try:
+        notify, directory, kind = context.job_file.notify, context.directory, context.container.environment_type
+    except ConfigInvalid:
+        return  # the job file's own finding says it
+    from upsun_agent.doctor import channels  # noqa: PLC0415  late: only who tells needs it
+
+    try:
+        if context.log_file is not None:
+            yield channels.log_file(context.log_file)
+    except ConfigInvalid as error:  # a place that the variables name, and the job file does not
+        yield Finding("log file", "fail", str(error), error.remedy, error.exit_code)
+    if notify is None:
+        return
+    if not any(kind is None or kind in job.environment_types for job in context.job_file.jobs.values()):
+        yield Finding("notify", "ok", f"no job runs on {kind}: nobody is told of anything from here")
+        return
+    yield from channels.channels(notify, context.environ)
+    try:
+        with reading_if_any(directory, context.container.identity) as journal:
+            facts = journal.notes("outbox")
+    except AgentError:
+        return  # the journal's own finding says it
+    yield from channels.waiting(facts)
+
+
+def _places(context: Context) -> Iterator[Finding]:
+    yield from local.build_places(context.environ)
+
+
+BUILD = (_python, _libraries, _places, _job_file, _build_state, _build_token, _build_type)
+RUNTIME = (_python, _job_file, _runtime_type, _state, _moved, _clock_of_state, _telling, _api)

@@ -1,0 +1,276 @@
+"""From options and variables to the parts a command works with: the composition root."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from upsun_agent import __version__
+from upsun_agent.cli.streams import Steady
+from upsun_agent.clock import Clock, SystemClock
+from upsun_agent.config import JobFile, defaults, find, load, text_of
+from upsun_agent.errors import AgentError, ConfigInvalid
+from upsun_agent.journal.seals import Seals
+from upsun_agent.log.foreign_text import use
+from upsun_agent.log.lines import Redaction, make_log
+from upsun_agent.model.events import Event
+from upsun_agent.model.job import Job
+from upsun_agent.platform.container import Container, read_container
+from upsun_agent.platform.keys import ENTROPY
+from upsun_agent.platform.paths import LOG_FILE, URL_VARIABLE, on_server, state_directory
+from upsun_agent.platform.secrets import parts_of, surroundings
+from upsun_agent.records import dataclass, field
+from upsun_agent.runtime.commands import Commands
+from upsun_agent.runtime.context import Site
+from upsun_agent.schedule import Schedule
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from types import SimpleNamespace
+
+    from upsun_agent.api.bearer_cache import BearerCache
+    from upsun_agent.api.client import Client
+    from upsun_agent.api.endpoints import Endpoints
+    from upsun_agent.cli.terminal import Terminal
+    from upsun_agent.engine.fold import Run
+    from upsun_agent.journal import Journal
+    from upsun_agent.log.file import LogFile
+    from upsun_agent.notify.notifier import Notifier
+
+#: Where the official CLIs look for an API token (docs:administration/cli/api-tokens).
+TOKEN_VARIABLES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
+
+
+@dataclass
+class Context:
+    """One command call: its options, the environment, and everything made from them on first use."""
+
+    options: Namespace | SimpleNamespace
+    environ: Mapping[str, str]
+    redaction: Redaction = field(default_factory=Redaction)
+    clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        """Hide what the variables hold from the start: a command may fail before it reads the job file."""
+        use(self.redaction)
+        for variable in TOKEN_VARIABLES:
+            self.redaction.hide(self.environ.get(variable))
+        try:
+            relationships = self.surrounding.relationships
+        except AgentError:  # the command that needs them says so
+            relationships = {}
+        for secret in surroundings(self.environ, relationships):
+            self.redaction.hide(secret)
+
+    def hide_named(self) -> None:
+        """Hide what the job file names: the token's variable, addresses and keys of channels, the state's address.
+
+        A command may not need the job file, and one that has mistakes is told by those that do; it is searched for
+        names all the same.
+        """
+        try:
+            job_file = self.job_file
+        except AgentError:
+            self._hide_all(self._named_in_text())
+            return
+        names = [job_file.token_variable, *(job_file.notify.variables() if job_file.notify is not None else ())]
+        places = (self.environ.get("UPSUN_AGENT_STATE"), job_file.state)
+        names += [each.removeprefix(URL_VARIABLE) for each in places if each and each.startswith(URL_VARIABLE)]
+        self._hide_all(names)
+
+    def _named_in_text(self) -> list[str]:
+        """Return what a job file with mistakes says of variables that hold secrets."""
+        try:
+            text = text_of(find(self.environ, self.options.config))
+        except AgentError:
+            return []
+        return re.findall(r"""-variable["']?\s{0,9}=\s{0,9}["'](\w{1,200})["']""", text)
+
+    def _hide_all(self, names: Iterable[str]) -> None:
+        for name in names:
+            for part in parts_of(self.environ.get(name) or ""):
+                self.redaction.hide(part)
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        """Standard output."""
+        from upsun_agent.cli.terminal import Terminal  # noqa: PLC0415  late: a tick of a cron prints nothing
+
+        return Terminal(json_wanted=bool(self.options.json))
+
+    @cached_property
+    def surrounding(self) -> Container:
+        """The container that the variables describe, whatever the options name."""
+        return read_container(self.environ)
+
+    @cached_property
+    def container(self) -> Container:
+        """The container, with the project and environment that the options name."""
+        project, environment = self.options.project, self.options.environment
+        if project is None and environment is None:
+            return self.surrounding
+        return read_container(self.environ, project=project, environment=environment)
+
+    @cached_property
+    def job_file(self) -> JobFile:
+        """The job file; raises ConfigInvalid where there is none or it has mistakes."""
+        return load(find(self.environ, self.options.config))
+
+    @cached_property
+    def directory(self) -> str:
+        """Where the state is: a directory, or (a ``ServerPlace``) a database, whose journals know whose they are.
+
+        Named by an option, another environment's state never touches the container's own directory. Outside a
+        container the job file's ``state`` is passed over where it names what only the app container has: a mount or a
+        relationship.
+        """
+        owner = f"{self.container.project or 'none'}/{self.container.environment_path or 'none'}"
+        setting, environ = self.job_file.state, self.environ
+        if not self.container.is_one:
+            setting = setting if (setting or "").startswith(URL_VARIABLE) else None
+            environ = {name: value for name, value in environ.items() if name != "PLATFORM_APP_DIR"}
+        directory = state_directory(environ, setting, owner)
+        if "://" in directory:
+            remedy = "put the URL into a variable, such as STATE_URL, and set UPSUN_AGENT_STATE=url-variable:STATE_URL"
+            raise ConfigInvalid("UPSUN_AGENT_STATE holds a URL", remedy=remedy)
+        if on_server(directory):
+            return self.place(directory)
+        at_home = self.container.identity[:2] == self.surrounding.identity[:2]
+        return directory if at_home or directory.endswith(f"/{owner}") else f"{directory}/{owner}"
+
+    def place(self, name: str) -> str:
+        """A place of state by its name: a directory, or a database with its endpoint, whose password is hidden."""
+        if not on_server(name):
+            return name
+        from upsun_agent.database.location import ServerPlace  # noqa: PLC0415  late: most states are on a mount
+
+        place = ServerPlace.of(name, self.environ)
+        self.redaction.hide(place.endpoint.password)
+        return place
+
+    def schedule(self, job: Job) -> Schedule | None:
+        """The job's schedule with an ``H`` of its own; None for a job that runs by hand only."""
+        if job.schedule is None:
+            return None
+        return Schedule(job.schedule, job.timezone, f"{self.container.project}|{self.container.environment}|{job.name}")
+
+    def log(self, *, stream: TextIO | None = None, quiet: bool = False) -> Any:
+        """The log on stderr; ``quiet`` for commands that tell the story themselves: only where it is asked for."""
+        level = self.options.log_level or ("critical" if quiet else "info")
+        out = stream or cast("TextIO", Steady(sys.stderr))
+        return make_log(self.redaction, stream=out, level=level, file=self._file())
+
+    @property
+    def log_file(self) -> str | None:
+        """The path of the file that the log is written to as well, if the job file wants one."""
+        wanted = self.job_file.log_file
+        if wanted and not isinstance(wanted, str) and on_server(self.directory):
+            remedy = 'name a file: log-file = "/app/var/agent/agent.log"'
+            raise ConfigInvalid("log-file = true keeps the log beside the state, which is in a database", remedy=remedy)
+        return wanted if isinstance(wanted, str) else f"{self.directory}/{LOG_FILE}" if wanted else None
+
+    def _file(self) -> LogFile | None:
+        path = self.log_file
+        if path is None:
+            return None
+        from upsun_agent.log.file import LogFile  # noqa: PLC0415  late: only who wants a file needs it
+
+        return LogFile(path)
+
+    def notifier(self, log: Any) -> Notifier | None:
+        """Who tells people what the job file says; None where it says nothing."""
+        notify, container = self.job_file.notify, self.container
+        if notify is None:
+            return None
+        from upsun_agent.api.http import Transport  # noqa: PLC0415  late: httpx costs nine interpreter starts
+        from upsun_agent.notify.channels.http import HttpSender  # noqa: PLC0415  late: only who tells needs it
+        from upsun_agent.notify.notifier import Notifier, Whose  # noqa: PLC0415  same
+
+        kind, (project, environment, app) = container.environment_type, container.identity
+        here = any(kind is None or kind in job.environment_types for job in self.job_file.jobs.values())
+        transport = Transport(f"upsun-agent/{__version__}")
+        sender = HttpSender(self.environ, transport, self.redaction.hide, self.redaction.clean, self.clock.now)
+        return Notifier(notify, Whose(project, environment, kind, app, here), sender, self.clock, log)
+
+    @property
+    def token_variable(self) -> str:
+        """The variable that holds the API token: the job file's word, or the official CLI's where there is none."""
+        try:
+            return self.job_file.token_variable
+        except ConfigInvalid:
+            return str(defaults()["token-variable"])
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where token and bearer go; raises SettingsInvalid where only a variable says that they may go there."""
+        from upsun_agent.api.endpoints import Endpoints  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+        def hosts() -> tuple[str, ...]:
+            try:
+                return self.job_file.api_hosts
+            except ConfigInvalid:
+                return ()
+
+        return Endpoints.of(self.environ, self.options.api_url, self.options.auth_url, hosts)
+
+    def client(self, token: str | None = None, source: str | None = None) -> Client:
+        """The API, with the token of the variable, or another one from the ``source`` named in messages."""
+        from upsun_agent.api.client import Client  # noqa: PLC0415  late: httpx costs nine interpreter starts
+        from upsun_agent.api.http import Transport  # noqa: PLC0415  same
+
+        variable = self.token_variable
+        used = self.environ.get(variable) if token is None else token
+        self.redaction.hide(used)
+        endpoints = self.endpoints
+        return Client(
+            Transport(f"upsun-agent/{__version__}"),
+            endpoints,
+            used,
+            variable=source or variable,
+            clock=self.clock,
+            hide=self.redaction.hide,
+            cache=self._bearers((used or "").strip(), endpoints.auth),
+        )
+
+    def _bearers(self, token: str, service: str) -> BearerCache | None:
+        """Where bearers are kept, if the job file wants that."""
+        try:
+            wanted = bool(token) and self.job_file.keep_bearers
+        except ConfigInvalid:
+            return None
+        if not wanted:
+            return None
+        from upsun_agent.api.bearer_cache import cache_of  # noqa: PLC0415  late: cryptography costs five starts
+
+        return cache_of(self.environ, token, service)
+
+    def _withheld(self, keep: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the variables that a command of a job does not get: all that hold the API token but those to keep."""
+        from upsun_agent.runtime.child_environment import withheld  # noqa: PLC0415  late: few jobs run commands
+
+        return withheld(self.environ, self.token_variable, keep)
+
+    def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
+        """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
+        self.hide_named()
+        job_file, log = self.job_file, self.log(quiet=quiet)
+        client, notifier = self.client(), self.notifier(log)
+        commands = Commands(self._withheld, self.redaction.clean)
+        seals = Seals(self.container.identity, (self.environ.get(ENTROPY), self.environ.get(self.token_variable)))
+        place = self.directory
+        site = Site(
+            self.container, job_file, place, self.clock, client, log, on_event, notifier, commands, seals, _publish
+        )
+        if not site.project or not site.environment:
+            raise ConfigInvalid("no project or environment")
+        return site
+
+
+def _publish(site: Site, journal: Journal, runs: Mapping[str, Run]) -> None:
+    """Write the page and the metrics where the job file says."""
+    from upsun_agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
+
+    publish(site, journal, runs)

@@ -1,0 +1,55 @@
+"""``upsun-agent tick`` as a cron starts it: without a terminal and without options, so there is nothing to parse."""
+
+from __future__ import annotations
+
+import gc
+import os
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from upsun_agent.lazy_imports import held_back
+
+if TYPE_CHECKING:
+    from upsun_agent.log.redaction import Redaction
+
+#: What the options are where none are given.
+OPTIONS = SimpleNamespace(
+    json=False, config=None, project=None, environment=None, api_url=None, auth_url=None, log_level=None
+)
+
+
+#: What libraries import for what a tick does not do: tracebacks, mail, forms, Windows, certificates of their own.
+HELD_BACK = (
+    *("_colorize", "ast", "certifi", "ctypes", "email.message", "idna", "importlib.resources", "inspect"),
+    *("ipaddress", "linecache", "locale", "mimetypes", "random", "textwrap", "tokenize", "uuid"),
+)
+ABSENT = ("anyio", "click", "h2", "rich", "socksio", "trio", "twisted")
+
+
+def main() -> int:
+    """A whole tick; returns the exit code."""
+    gc.disable()  # a tick ends within a minute: what it leaves lying about goes with the process
+    with held_back(*HELD_BACK, absent=ABSENT):
+        from upsun_agent.cli.boundary import guarded  # noqa: PLC0415  only here, where modules are held back
+        from upsun_agent.cli.streams import complain  # noqa: PLC0415  same
+        from upsun_agent.log.foreign_text import safe_by  # noqa: PLC0415  same
+        from upsun_agent.log.quiet_libraries import keep_libraries_quiet  # noqa: PLC0415  same
+        from upsun_agent.log.redaction import Redaction  # noqa: PLC0415  same
+
+        keep_libraries_quiet(complain)
+        redaction = Redaction()
+        return guarded(lambda: _tick(redaction), wants_json=False, keeps_journal=True, clean=safe_by(redaction))
+
+
+def _tick(redaction: Redaction) -> int:
+    from upsun_agent.cli.context import Context  # noqa: PLC0415  only here, as above
+    from upsun_agent.config import cache  # noqa: PLC0415  same
+    from upsun_agent.runtime.tick import run_tick  # noqa: PLC0415  same
+
+    context = Context(OPTIONS, os.environ, redaction)
+    context.job_file = cache.load(os.environ)
+    site = context.site()
+    try:
+        return run_tick(site).exit_code()
+    finally:
+        site.client.close()

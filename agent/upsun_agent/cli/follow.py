@@ -1,0 +1,141 @@
+"""A run followed by ``run --wait``: its story told as it happens, its passes made until it is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.terminal import Terminal
+from upsun_agent.engine.fold import Run, fold
+from upsun_agent.errors import Busy
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import Trouble
+from upsun_agent.records import dataclass
+from upsun_agent.runtime.tick import ticking
+from upsun_agent.runtime.tick_report import TickReport
+from upsun_agent.text.event_text import tell
+from upsun_agent.text.humanize import span, zone_named
+
+POLL_FIRST, POLL_MOST = 3.0, 15.0  # seconds between passes of run --wait
+WITHIN = 300  # seconds: how long run --wait bears an API that cannot be reached
+WITHIN_MOST = 7 * 86400
+#: Troubles of the API or of the way to it, which may pass by themselves.
+AWAY = {
+    "unreachable": "The API cannot be reached",
+    "bad-reply": "The API gives no usable answer",
+    "budget": "The API answers too slowly",
+}
+#: Ends of a run that come by themselves while the API cannot be reached.
+BY_TIME = frozenset({"too-late", "timeout"})
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Why nothing is waited for any more though no answer came: the command ends with 69."""
+
+    message: str
+
+
+class Follower:
+    """Tells a run's story as it happens, and waits for its end."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._run_id: str | None = None
+        self._opened: ev.RunOpened | None = None
+        self._away_since: float | None = None
+        self._trouble: Trouble | None = None
+
+    def follow(self, run_id: str) -> str:
+        """Tell this run's events from now on."""
+        self._run_id = run_id
+        return run_id
+
+    def attach(self, run_id: str, events: Sequence[ev.Event]) -> str:
+        """Follow a run that was begun earlier, from here on; ``events`` are what is known of it."""
+        self._opened = next((each for each in events if isinstance(each, ev.RunOpened)), None)
+        text = f"Run {run_id} is in flight already: following it. What was before: upsun-agent show {run_id}"
+        self._context.terminal.note(text, "dim")
+        return self.follow(run_id)
+
+    def hear(self, run_id: str, event: ev.Event) -> None:
+        """One event was recorded."""
+        if isinstance(event, ev.RunOpened) and self._opened is None:
+            self._opened, self._run_id = event, run_id
+            self._context.terminal.note(f"times are {fold([event]).job.timezone}", "dim")
+        if run_id == self._run_id and self._opened is not None:
+            _tell(self._context.terminal, event, fold([self._opened]))
+
+    def wait(
+        self, site: Any, run_id: str, run: Run | None, report: TickReport, within: float
+    ) -> tuple[Run | None, TickReport, GivenUp | None]:
+        """Make passes over the run until it is closed; another tick that is at work meanwhile is waited for.
+
+        Where the API cannot be reached for ``within`` seconds the waiting ends, and the run stays open for others.
+        """
+        poll, began = POLL_FIRST, time.monotonic()
+        if run is not None:
+            report.runs[run_id] = run
+        self._look(report, within)
+        while run is not None and run.closed is None:
+            if (given_up := self._given_up(within)) is not None:
+                return run, report, given_up
+            self._sleep(poll, run, began, within)
+            poll = min(poll * 1.3, POLL_MOST)
+            try:
+                with ticking(site) as tick:
+                    run = tick.advance(run_id)
+                    tick.finish(by_hand=True)
+                    report = tick.report
+            except Busy:
+                continue
+            if run is None or run.closed is None or run.closed.failure not in BY_TIME:
+                self._look(report, within)
+        return run, report, self._ended_by_time(run)
+
+    def _look(self, report: TickReport, within: float) -> None:
+        """Take note of whether the API could be reached in the last pass, and say it once when that changes."""
+        terminal = self._context.terminal
+        trouble = next((each for each in report.troubles() if each.kind in AWAY), None)
+        if trouble is not None and self._away_since is None:
+            self._away_since = time.monotonic()
+            most = span(timedelta(seconds=within))
+            terminal.note(f"{AWAY[trouble.kind]}; waiting for it, {most} at most: {trouble.message}", "odd")
+        elif trouble is None and self._away_since is not None:
+            self._away_since = None
+            terminal.note("The API answers again.", "good")
+        self._trouble = trouble
+
+    def _given_up(self, within: float) -> GivenUp | None:
+        if self._away_since is None or self._trouble is None or time.monotonic() - self._away_since < within:
+            return None
+        lasted = span(timedelta(seconds=time.monotonic() - self._away_since))
+        return GivenUp(f"no usable answer of the API for {lasted}: {self._trouble.message}")
+
+    def _ended_by_time(self, run: Run | None) -> GivenUp | None:
+        """What ended the run, where its time ran out while the API could not be reached: not the job's own failure."""
+        closed = run.closed if run is not None else None
+        if closed is None or closed.failure not in BY_TIME or self._trouble is None:
+            return None
+        return GivenUp(closed.message)
+
+    def _sleep(self, seconds: float, run: Run, began: float, within: float) -> None:
+        terminal = self._context.terminal
+        end = time.monotonic() + seconds
+        if self._away_since is not None:
+            end = min(end, self._away_since + within)
+        while (left := end - time.monotonic()) > 0:
+            minutes, rest = divmod(int(time.monotonic() - began), 60)
+            terminal.live(f"  {minutes}:{rest:02d}  {run.wait_message or 'working'}")
+            time.sleep(min(left, 1.0))
+        terminal.unlive()
+
+
+def _tell(terminal: Terminal, event: ev.Event, run: Run) -> None:
+    zone = zone_named(run.job.timezone)
+    line = tell(event, run.job, zone)
+    if line is not None and line.tone != "dim":
+        terminal.story(line, event.at.astimezone(zone))

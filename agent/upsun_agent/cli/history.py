@@ -1,0 +1,145 @@
+"""The command ``history``: the runs of the past, newest first."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.numbers import counted, whole_number
+from upsun_agent.config.validators import Duration
+from upsun_agent.engine.fold import Run
+from upsun_agent.errors import EXIT_OK, NotFound, UsageError
+from upsun_agent.journal import Journal, RunRow
+from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.limits import HISTORY_AGE, HISTORY_RUNS
+from upsun_agent.report.batches import outcome_words, slots_of
+from upsun_agent.report.snapshot import story_of
+from upsun_agent.report.views import past_view
+from upsun_agent.text.durations import took
+from upsun_agent.text.event_text import step_words
+from upsun_agent.text.humanize import iso, minute, span, zone_named
+
+IN_FLIGHT = "in-flight"
+OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled", IN_FLIGHT)
+LIMIT_USUAL, LIMIT_MOST = 20, 1000  # each run shown is read whole: a millisecond or two
+HEADS = ("RUN", "OPENED", "TOOK", "OUTCOME", "WHAT HAPPENED")
+REMEDY = "write 7d, 36h, 2026-11-24 or 2026-11-24T03:12"
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    history = commands.add_parser(
+        "history",
+        parents=[shared],
+        help="list past runs",
+        description="List the runs of JOB, or of all jobs, newest first: when they were opened (in the job's zone), "
+        "how long they took and what came of them. A job that is not in the job file any more has its history all "
+        "the same.",
+    )
+    history.add_argument("job", metavar="JOB", nargs="?", help="one job only")
+    history.add_argument(
+        "--since",
+        metavar="TIME",
+        help="runs opened since then: 7d, 36h, or 2026-11-24 or 2026-11-24T03:12 in the job's zone (UTC without JOB)",
+    )
+    history.add_argument(
+        "--outcome", choices=OUTCOMES, action="append", help="runs that ended so; may be given more than once"
+    )
+    history.add_argument(
+        "--limit",
+        metavar="N",
+        type=whole_number(1, LIMIT_MOST),
+        default=LIMIT_USUAL,
+        help=f"how many at most (default: {LIMIT_USUAL})",
+    )
+    history.set_defaults(run=_history)
+
+
+def _history(context: Context) -> int:
+    job, now = context.options.job, context.clock.now()
+    since = _since(context, context.options.since, now)
+    with reading_if_any(context.directory, context.container.identity) as journal:
+        rows = journal.rows(job=job, most=HISTORY_RUNS * 2)
+        if job is not None and not rows and job not in context.job_file.jobs:
+            known = ", ".join(context.job_file.jobs)
+            raise NotFound(f"there is no run of a job '{job}'", remedy=f"the jobs of the job file are: {known}")
+        wanted = context.options.outcome or OUTCOMES
+        found = [row for row in rows if row.opened_at >= since and (row.outcome or IN_FLIGHT) in wanted]
+        shown = found[: context.options.limit]
+        if context.terminal.json_wanted:
+            _document(context, journal, shown, len(found))
+        else:
+            _table(context, journal, shown, len(found), kept=len(rows))
+    return EXIT_OK
+
+
+def _since(context: Context, text: str | None, now: datetime) -> datetime:
+    """The moment that ``--since`` means; raises UsageError where it means none."""
+    if text is None:
+        return datetime.fromtimestamp(0, UTC)
+    length = Duration(most=int(HISTORY_AGE))
+    if re.match(r"\d+[dhms]", text, re.ASCII):
+        for problem in length.check(text, ()):
+            raise UsageError(f"--since {problem.message}", remedy=REMEDY)
+        return now - timedelta(seconds=length.read(text))
+    job = context.job_file.jobs.get(context.options.job or "")
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=moment.tzinfo or ZoneInfo(job.timezone if job else "UTC")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text[:40]!r} is not a valid time", remedy=REMEDY) from None
+
+
+def _document(context: Context, journal: Journal, shown: Sequence[RunRow], found: int) -> None:
+    runs = [past_view(row, *story_of(journal, row.run)) for row in shown]
+    context.terminal.document({"at": iso(context.clock.now()), "found": found, "runs": runs})
+
+
+def _none(context: Context, kept: int) -> str:
+    """Why there is nothing to list: nothing has run yet, or nothing fits what was asked for."""
+    job = context.options.job
+    of_job = f" of {job}" if job else ""
+    if kept:
+        return f"No run{of_job} fits: --since and --outcome leave out the {counted(kept, 'run')} there are."
+    return f"No run{of_job} yet. What comes: upsun-agent next{f' {job}' if job else ''}"
+
+
+def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: int, *, kept: int) -> None:
+    terminal = context.terminal
+    if not shown:
+        terminal.note(_none(context, kept))
+        return
+    rows, slots = [], slots_of(journal, shown)
+    for row in shown:
+        length, (run, _, wrong) = took(row), story_of(journal, row.run)
+        rows.append(
+            (
+                row.run,
+                minute(row.opened_at, zone_named(run.job.timezone if run is not None else "UTC")),
+                span(length) if length is not None else "-",
+                outcome_words(row, slots.get(row.run, 1)),
+                wrong if run is None else _happened(run, row),
+            )
+        )
+    terminal.table(HEADS, rows, flexible=(0, 4))
+    hidden = found - len(shown)
+    if hidden:
+        terminal.note(f"{hidden} more: --limit, --since and --outcome choose which are shown", "dim")
+
+
+def _happened(run: Run, row: RunRow) -> str:
+    """What is worth saying of the run in a few words."""
+    if run.closed is None:
+        return run.wait_message or "about to go on"
+    if row.outcome == "succeeded":
+        told = [step for step in run.steps if step.outcome is not None]
+        return "; ".join(step.message for step in told) or run.closed.message
+    failed = next((step for step in run.steps if step.phase == "failed"), None)
+    if failed is not None:
+        return f"{step_words(run.job, failed.index)}: {failed.message}"
+    return run.closed.message

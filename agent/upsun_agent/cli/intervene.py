@@ -1,0 +1,159 @@
+"""The commands with which a person takes part in a run: ``approve`` and ``cancel``."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from argparse import ArgumentParser
+from shlex import quote
+from typing import Any
+
+from upsun_agent.cli.context import Context
+from upsun_agent.engine.fold import Run
+from upsun_agent.errors import EXIT_OK, NotFound, RunFailed, UsageError
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import Absent, Activity, LookAtActivity
+from upsun_agent.report.views import run_view
+from upsun_agent.runtime.admission import Foreign
+from upsun_agent.runtime.context import Site, at_work
+from upsun_agent.runtime.recorder import Recorder
+
+BY_MOST = 80  # characters of a name
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the family's commands."""
+    approve = commands.add_parser(
+        "approve",
+        parents=[shared],
+        help="say yes, or no, to a run that waits for approval",
+        description="Let a run that waits at a step 'approval' go on, or with --deny fail. RUN is a run's id, or a "
+        "job's name for its run in flight. The next tick carries it on.",
+    )
+    approve.add_argument("of", metavar="RUN", help="a run's id, or a job's name")
+    approve.add_argument("--deny", action="store_true", help="say no: the run fails")
+    approve.add_argument("--by", metavar="NAME", help="who says so (default: the user's name)")
+    approve.set_defaults(run=_approve)
+    cancel = commands.add_parser(
+        "cancel",
+        parents=[shared],
+        help="end a run in flight",
+        description="End a run in flight: no further request is made for it, and its on-failure steps do not run. What "
+        "the platform is doing for it goes on, unless --activity cancels that too. RUN is a run's id, or a job's name "
+        "for its run in flight.",
+    )
+    cancel.add_argument("of", metavar="RUN", help="a run's id, or a job's name")
+    cancel.add_argument("--activity", action="store_true", help="cancel the platform's running activity too")
+    cancel.add_argument("--by", metavar="NAME", help="who says so (default: the user's name)")
+    cancel.set_defaults(run=_cancel)
+
+
+def _approve(context: Context) -> int:
+    by, granted = _who(context), not context.options.deny
+    site = _site(context)
+    with at_work(site) as session:
+        recorder = Recorder(site, session)
+        run = _in_flight(context, recorder)
+        step = run.current
+        if step is None or step.plan.kind != "approval" or step.approval is not None:
+            waits = run.wait_message or "it goes on by itself"
+            raise UsageError(f"run {run.id} does not wait for approval: {waits}", remedy=f"upsun-agent show {run.id}")
+        event = ev.ApprovalGiven(at=context.clock.now(), step=step.index, granted="yes" if granted else "no", by=by)
+        run = _recorded(recorder, run, event)
+    if context.terminal.json_wanted:
+        context.terminal.document(run_view(run))
+    else:
+        word = "Approved" if granted else "Denied"
+        context.terminal.say(f"{word}: {run.id}. The next tick carries it on.", "good" if granted else "odd")
+    return EXIT_OK
+
+
+def _cancel(context: Context) -> int:
+    by, site = _who(context), _site(context)
+    with at_work(site) as session:
+        recorder = Recorder(site, session)
+        run = _in_flight(context, recorder)
+        told = _stopped(context, site.client, run) if context.options.activity else _left_running(run)
+        text = f"cancelled by {by}{f'; {told}' if told else ''}"
+        closed = ev.RunClosed(at=context.clock.now(), outcome="cancelled", message=text, failure="cancelled")
+        run = _recorded(recorder, run, closed)
+    site.client.close()
+    if context.terminal.json_wanted:
+        context.terminal.document(run_view(run))
+        return EXIT_OK
+    context.terminal.say(f"Cancelled: {run.id}.", "good")
+    if told:
+        context.terminal.say(f"{told[0].upper()}{told[1:]}.", "odd")
+    return EXIT_OK
+
+
+def _site(context: Context) -> Site:
+    """What the command works with. It logs as a tick does, but where a person on a terminal reads what it says."""
+    return context.site(quiet=context.terminal.interactive)
+
+
+def _recorded(recorder: Recorder, run: Run, event: ev.Event) -> Run:
+    """The run after the event, which is written and logged, and which the next tick tells people of."""
+    after = recorder.record(run, event)
+    recorder.flush()
+    return after
+
+
+def _in_flight(context: Context, recorder: Recorder) -> Run:
+    """Return the run in flight that is meant, by its id or its job.
+
+    Raises:
+        UsageError: the job or run is known, and nothing of it is in flight.
+        NotFound: there is no such job or run.
+        RunFailed: the agent did not write it itself.
+    """
+    journal = recorder.journal
+    wanted = context.options.of
+    rows = journal.rows(open_only=True, most=1000)
+    found = [row.run for row in rows if wanted in {row.run, row.job}]
+    if not found:
+        in_flight = ", ".join(row.run for row in rows) or "none"
+        known = wanted in context.job_file.jobs or journal.rows(job=wanted, most=1) or journal.events(wanted)
+        error = UsageError if known else NotFound
+        raise error(f"no run '{wanted}' is in flight", remedy=f"in flight: {in_flight}; see: upsun-agent status")
+    run = recorder.admitted(found[0])
+    if isinstance(run, Foreign):
+        remedy = "the next tick closes it; find out who can write the state (docs/security.md)"
+        raise RunFailed(run.message, remedy=remedy)
+    return run
+
+
+def _who(context: Context) -> str:
+    """The name of whoever gives the command, for those who ask later."""
+    named = context.options.by
+    if named is None:
+        try:
+            named = getpass.getuser()
+        except (KeyError, OSError):
+            named = f"user {os.geteuid()}"
+    clean = "".join(char for char in str(named) if char.isprintable()).strip()[:BY_MOST]
+    if not clean:
+        raise UsageError("--by needs a name")
+    return clean
+
+
+def _left_running(run: Run) -> str:
+    step = run.current
+    if step is None or step.activity is None:
+        return ""
+    return f"activity {step.activity} goes on (upsun activity:cancel {quote(step.activity)})"
+
+
+def _stopped(context: Context, client: Any, run: Run) -> str:
+    """Ask the platform to cancel the activity of the current step; what came of it, in words."""
+    step = run.current
+    if step is None or step.activity is None:
+        return "no activity was known to be running"
+    from upsun_agent.runtime.executor import Executor  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+    site_project = context.container.project or ""
+    seen = Executor(client, site_project, run.environment, context.clock).look(LookAtActivity(step.activity))
+    if isinstance(seen, Absent) or (isinstance(seen, Activity) and seen.finished):
+        return f"activity {step.activity} was over already"
+    client.cancel_activity(site_project, step.activity)
+    return f"activity {step.activity} was cancelled"

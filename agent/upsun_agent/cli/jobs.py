@@ -1,0 +1,145 @@
+"""The commands that look at jobs: ``next``, ``validate``."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser
+from itertools import islice
+from typing import Any
+
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.numbers import whole_number
+from upsun_agent.config import JobFileInvalid, find, load
+from upsun_agent.config.definitions import json_schema
+from upsun_agent.engine.due import Slot
+from upsun_agent.errors import EXIT_OK
+from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.model.job import Job
+from upsun_agent.report.views import slot_view
+from upsun_agent.runtime.slots import Judge
+from upsun_agent.runtime.suspension import suspension
+from upsun_agent.text.event_text import step_words
+from upsun_agent.text.humanize import ago
+
+COUNT_MOST = 1000
+OWN_VALUE = re.compile(r"(?:^|[\s,])[hH](?![a-zA-Z])")  # the H of a schedule, and no name of a day or month
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the family's commands."""
+    coming = commands.add_parser(
+        "next",
+        parents=[shared],
+        help="list coming slots",
+        description="List the coming slots of JOB, or of all jobs, in the job's own zone: those that ticks will run, "
+        "without those that the job's conditions (`when`) leave out.",
+    )
+    coming.add_argument("job", metavar="JOB", nargs="?", help="one job only")
+    coming.add_argument(
+        "--count", type=whole_number(1, COUNT_MOST), default=5, metavar="N", help="how many per job (default: 5)"
+    )
+    coming.set_defaults(run=_next)
+    validate = commands.add_parser(
+        "validate",
+        parents=[shared],
+        help="check the job file",
+        description="Check the job file: every mistake with its line and remedy. Exit code 78 where there is one.",
+    )
+    validate.add_argument("file", metavar="FILE", nargs="?", help="the job file (default: as for every command)")
+    validate.add_argument("--schema", action="store_true", help="print the job file's JSON Schema instead")
+    validate.set_defaults(run=_validate)
+
+
+def _runs_here(context: Context, job: Job) -> bool:
+    kind = context.container.environment_type
+    return kind is None or kind in job.environment_types
+
+
+# --- next ------------------------------------------------------------------------------------------------------
+
+
+def _next(context: Context) -> int:
+    jobs = [context.job_file.job(context.options.job)] if context.options.job else list(context.job_file.jobs.values())
+    now = context.clock.now()
+    coming: dict[str, list[Slot]] = {}
+    with reading_if_any(context.directory, context.container.identity) as journal:
+        held = {job.name: suspension(journal, job.name) for job in jobs}
+        for job in jobs:
+            schedule = context.schedule(job)
+            coming[job.name] = []
+            if schedule is not None:
+                slots = Judge(job, schedule, journal, context.container.environment or "").coming(now)
+                coming[job.name] = list(islice(slots, context.options.count))
+    if context.terminal.json_wanted:
+        listed = {name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()}
+        zones = {job.name: job.timezone for job in jobs}
+        here = {job.name: _runs_here(context, job) for job in jobs}
+        context.terminal.document({"timezones": zones, "here": here, "suspended": held, "slots": listed})
+        return EXIT_OK
+    rows = [
+        (job.name, slot.name.replace("T", " "), job.timezone, f"{slot.due_at:%Y-%m-%d %H:%M}", ago(slot.due_at, now))
+        for job in jobs
+        for slot in coming[job.name]
+    ]
+    if rows:
+        context.terminal.table(("JOB", "SLOT", "ZONE", "UTC", "DUE"), rows, flexible=(0, 2))
+    for job in jobs:
+        if job.schedule is None:
+            context.terminal.note(f"{job.name} has no schedule: it runs by hand only", "dim")
+        elif not _runs_here(context, job):
+            kinds = ", ".join(job.environment_types)
+            context.terminal.note(
+                f"{job.name} runs on {kinds} only: not here ({context.container.environment_type})", "odd"
+            )
+        elif (why := held[job.name]) is not None:
+            context.terminal.note(f"{job.name}: {why}", "odd")
+        elif job.when and len(coming[job.name]) < context.options.count:
+            context.terminal.note(f"{job.name}: its conditions leave out all other slots of the next months", "dim")
+    _say_whose(context, [job.name for job in jobs if coming[job.name] and OWN_VALUE.search(job.schedule or "")])
+    return EXIT_OK
+
+
+def _say_whose(context: Context, names: list[str]) -> None:
+    """Say that H stands for another value elsewhere, where it is not known which project or environment is meant."""
+    missing = [
+        option
+        for option, value in (
+            ("--project", context.container.project),
+            ("--environment", context.container.environment),
+        )
+        if value is None
+    ]
+    if names and missing:
+        text = f"H is a value of each project and environment: for theirs, give {' and '.join(missing)}"
+        context.terminal.note(f"{', '.join(names)}: {text}", "odd")
+
+
+# --- validate --------------------------------------------------------------------------------------------------
+
+
+def _validate(context: Context) -> int:
+    terminal = context.terminal
+    if context.options.schema:
+        terminal.document(json_schema())
+        return EXIT_OK
+    path = context.options.file or find(context.environ, context.options.config)
+    try:
+        job_file = load(path)
+    except JobFileInvalid as error:
+        if not terminal.json_wanted:
+            raise
+        mistakes = [
+            {"line": each.line, "key": each.key, "message": each.message, "remedy": each.remedy}
+            for each in error.mistakes
+        ]
+        terminal.document({"file": path, "valid": False, "mistakes": mistakes})
+        return error.exit_code
+    if terminal.json_wanted:
+        terminal.document({"file": path, "valid": True, "mistakes": [], "jobs": list(job_file.jobs)})
+        return EXIT_OK
+    terminal.say(f"{path} is valid.", "good")
+    for job in job_file.jobs.values():
+        steps = ", then ".join(step_words(job, index) for index in range(len(job.steps)))
+        when = f"{job.schedule} ({job.timezone})" if job.schedule else "by hand"
+        terminal.say(f"  {job.name}: {steps}; {when}; on {', '.join(job.environment_types)}")
+    return EXIT_OK

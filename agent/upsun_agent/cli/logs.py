@@ -1,0 +1,139 @@
+"""The command ``logs``: a run's own log lines, from the journal, and what the platform says of its activities."""
+
+from __future__ import annotations
+
+import io
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import datetime
+from typing import Any
+
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.lookup import events_of
+from upsun_agent.errors import EXIT_OK, AgentError
+from upsun_agent.log.lines import lines_of, make_log
+from upsun_agent.model import events as ev
+from upsun_agent.records import dataclass
+from upsun_agent.text.event_text import Line, Tone
+
+TONES: dict[str, Tone] = {"error": "bad", "warning": "odd", "debug": "dim"}
+#: Keys that a line for people has a place of its own for, or that the head says for all of them.
+TOLD = frozenset({"time", "level", "event", "message", "remedy", "run", "job", "slot"})
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    logs = commands.add_parser(
+        "logs",
+        parents=[shared],
+        help="print the log lines of a run",
+        description="Print the lines that ticks logged about RUN, as they were: from the journal, so that no log file "
+        "is needed. One JSON object a line, readable on a terminal. RUN is a run's id, or a job's name for its latest "
+        "run.",
+    )
+    logs.add_argument("of", metavar="RUN", help="a run's id, or a job's name")
+    logs.add_argument(
+        "--platform", action="store_true", help="also the platform's own log of the run's activities (asks the API)"
+    )
+    logs.set_defaults(run=_logs)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What the platform's log of an activity of a step says, or why it could not be read."""
+
+    step: int
+    activity: str
+    lines: tuple[str, ...] = ()
+    sealed: bool = False
+    error: AgentError | None = None
+
+
+def _logs(context: Context) -> int:
+    wanted = context.options.of
+    events = events_of(context, wanted)
+    lines = _lines(context, events)
+    told = list(_platform(context, events)) if context.options.platform else []
+    code = max((each.error.exit_code for each in told if each.error is not None), default=EXIT_OK)
+    run = next((each.run for each in events if isinstance(each, ev.RunOpened)), wanted)
+    if context.terminal.json_wanted:
+        own = [json.loads(line) for line in lines]
+        context.terminal.document({"run": run, "lines": own, "activities": [_view(each) for each in told]})
+        return code
+    if context.terminal.interactive:
+        context.terminal.note(f"{run}, {events[0].at:%Y-%m-%d} (times are UTC)")
+    for line in lines:
+        if context.terminal.interactive:
+            _tell(context, json.loads(line))
+        else:
+            context.terminal.say(line)
+    for each in told:
+        _say(context, run, each)
+    return code
+
+
+def _lines(context: Context, events: Iterable[ev.Event]) -> list[str]:
+    """The lines as the log has them."""
+    out = io.StringIO()
+    log = make_log(context.redaction, stream=out, level=context.options.log_level or "info", readable=False)
+    for line in lines_of(events):
+        line.write(log)
+    return out.getvalue().splitlines()
+
+
+def _tell(context: Context, line: dict[str, Any]) -> None:
+    """A line for people, as ``show`` has it: the time, the event and its message, then its other keys."""
+    moment = datetime.fromisoformat(line["time"])
+    rest = ", ".join(f"{key} {value}" for key, value in line.items() if key not in TOLD)
+    message = line.get("message") or ""
+    text = f"{line['event']}{f': {message}' if message else ''}{f' ({rest})' if rest else ''}"
+    remedy = str(line.get("remedy") or "")
+    context.terminal.story(Line(" ".join(text.split()), TONES.get(line["level"], "plain"), remedy), moment)
+
+
+def _platform(context: Context, events: Iterable[ev.Event]) -> Iterator[Delivered]:
+    """The logs of all activities that the run asked for or adopted, each as far as it can be read."""
+    from upsun_agent.api.activity_log import read_activity_log  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+    found = {each.activity: each.step for each in events if isinstance(each, ev.RequestAccepted | ev.ActivityAdopted)}
+    with closing(context.client()) as client:
+        for activity, step in found.items():
+            try:
+                log = read_activity_log(client, context.container.project or "", activity, context.redaction)
+            except AgentError as error:
+                yield Delivered(step + 1, activity, error=error)
+            else:
+                yield Delivered(step + 1, activity, log.lines, log.sealed)
+
+
+def _view(told: Delivered) -> dict[str, Any]:
+    return {
+        "step": told.step,
+        "activity": told.activity,
+        "sealed": told.sealed,
+        "lines": list(told.lines),
+        "error": None if told.error is None else {"kind": told.error.word(), "message": str(told.error)},
+    }
+
+
+def _say(context: Context, run: str, told: Delivered) -> None:
+    """For people a block with a head; else one JSON object a line, as the log itself."""
+    terminal = context.terminal
+    if terminal.interactive:
+        end = "" if told.sealed or told.error else "; there may be more"
+        terminal.note(f"step {told.step}, activity {told.activity}{end}", "dim")
+        if told.error is not None:
+            terminal.note(f"  could not be read: {told.error}", "bad")
+        for line in told.lines:
+            terminal.say(f"  {line}")
+        return
+    where = {"run": run, "step": told.step, "activity": told.activity}
+    for line in told.lines:
+        terminal.say(json.dumps({**where, "message": line, "event": "activity-log", "level": "info"}))
+    if told.error is not None:
+        said = {"message": str(told.error), "event": "activity-log-unread", "level": "error"}
+        terminal.say(json.dumps({**where, **said}))
+    elif not told.sealed:
+        terminal.say(json.dumps({**where, "event": "activity-log-unsealed", "level": "warning"}))

@@ -1,0 +1,34 @@
+"""A run found by what a person calls it: its id, or its job's name for the latest run."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from upsun_agent.cli.context import Context
+from upsun_agent.errors import NotFound, NothingYet
+from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.model import events as ev
+from upsun_agent.report.reading import run_of
+
+
+def events_of(context: Context, wanted: str) -> list[ev.Event]:
+    """The events of the run, or of the job's latest run, oldest first.
+
+    Raises:
+        NothingYet: the job is in the job file, and has not run yet.
+        NotFound: there is no run and no job of that name.
+    """
+    with reading_if_any(context.directory, context.container.identity) as journal:
+        rows = journal.rows(job=wanted, most=1)
+        found = rows[0].run if rows else wanted
+        if journal.written(found):
+            return run_of(journal, found)[1]
+    jobs = context.job_file.jobs
+    if wanted in jobs:
+        slots = f"; its next slots: upsun-agent next {wanted}" if jobs[wanted].schedule else ""
+        remedy = f"run it now: upsun-agent run {wanted}{slots}"
+        raise NothingYet(f"{wanted} has not run yet", remedy=remedy)
+    close = get_close_matches(wanted, jobs, 1)
+    meant = f"did you mean '{close[0]}'? " if close else ""
+    remedy = f"{meant}past runs: upsun-agent history; the jobs are: {', '.join(jobs)}"
+    raise NotFound(f"there is no run or job '{wanted}' in {context.directory}", remedy=remedy)

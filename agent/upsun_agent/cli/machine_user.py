@@ -1,0 +1,184 @@
+"""The command ``setup machine-user``: a member of the project with the roles that jobs need, invited once."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from upsun_agent.access.roles import TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles
+from upsun_agent.access.setup_plan import UserPlan, named, plan_user
+from upsun_agent.cli.change import agreed, as_admin, changing, confirmation, previewing, project_of, refuse_unasked
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.token import jobs_of, read_token, types_of
+from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from upsun_agent.limits import TICK_BUDGET
+from upsun_agent.model.job import Job
+from upsun_agent.records import dataclass, replace
+from upsun_agent.report.views import remarks_view
+
+if TYPE_CHECKING:
+    from upsun_agent.api.people import People
+
+EMAIL_MOST = 254  # RFC 5321
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def add(family: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    user = family.add_parser(
+        "machine-user",
+        parents=[shared],
+        help="invite a machine user, or change its roles",
+        description="Make EMAIL a member of the project with these roles: by an invitation (one e-mail, never a "
+        "second), or by changing the roles it has. Asks before it changes anything; without a terminal it needs --yes.",
+    )
+    user.add_argument("email", metavar="EMAIL", help="the machine user's address")
+    user.add_argument(
+        "--role",
+        action="append",
+        metavar="ROLE",
+        help="viewer, admin, or TYPE:ROLE such as production:admin; several times "
+        "(default: viewer, and admin where the job file's jobs run)",
+    )
+    confirmation(user)
+    user.set_defaults(run=_machine_user)
+
+
+def _machine_user(context: Context) -> int:
+    from upsun_agent.api.people import People  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+    email, project = context.options.email, project_of(context)
+    if len(email) > EMAIL_MOST or not EMAIL.fullmatch(email) or not email.isprintable():
+        raise UsageError(f"'{email[:80]}' is no e-mail address", remedy="give one like deploy-bot@example.com")
+    refuse_unasked(context)
+    _roles(context, {})  # what is wrong with the options is said before anybody is asked for a token
+    token, source = read_token(context, stdin=False)
+    client = context.client(token, source)
+    try:
+        people = People(client)
+        types = types_of(client, project, jobs_of(context)[0])
+        roles, remarks = _roles(context, types)
+        with as_admin("a project admin", context):
+            members = people.members(project)
+            member = named(email, members)
+            plan = plan_user(
+                email,
+                roles,
+                members,
+                people.invitations(project) if member is None else [],
+                people.owner(project) if member is not None else None,
+            )
+            if plan.warning:
+                remarks.append((plan.warning, "or cancel it in the Console (project, Access), and give this again"))
+            found = Found(roles, plan, remarks, needed_by(jobs_of(context)[0], types))
+            changed = False
+            if plan.action == "none":
+                _tell_plan(context, found, f"{plan.message}.")
+            else:
+                if previewing(context):
+                    _tell_plan(context, found, f"{plan.would}.")
+                if agreed(context, "Do it?"):
+                    client.begin(TICK_BUDGET)  # what a person took to answer is not taken from it
+                    with changing(f"the access of {email}"):
+                        found = replace(found, plan=_carry_out(people, project, email, roles, plan))
+                    changed = found.plan.action != "none"
+                    _tell_done(context, found)
+    finally:
+        client.close()
+    if context.terminal.json_wanted:
+        context.terminal.document(_as_json(context, found, changed=changed))
+    return EXIT_OK
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is wanted and what is to be done for it; ``by_kind`` are the jobs by the type on which they need a role."""
+
+    roles: Roles
+    plan: UserPlan
+    remarks: Sequence[tuple[str, str]]
+    by_kind: Mapping[str, list[str]]
+
+
+def _roles(context: Context, types: Mapping[str, str]) -> tuple[Roles, list[tuple[str, str]]]:
+    """The roles wanted, and what is to be said of them: what jobs would lack, and what no job needs."""
+    try:
+        jobs: Sequence[Job] = list(context.job_file.jobs.values())
+        unread = ""
+    except ConfigInvalid as error:
+        jobs, unread = [], str(error)
+    words = context.options.role or ["viewer", *(f"{kind}:admin" for kind in needed(jobs, types))]
+    if not context.options.role and not jobs:
+        text = f"no --role is given, and no job file says what is needed ({unread})"
+        raise UsageError(text, remedy="for example: --role viewer --role production:admin")
+    roles, remarks = parse_roles(words), []
+    again = "give all roles again, with it: they replace those there are"
+    by_kind = needed_by(jobs, types)
+    for each in lacking(roles, jobs, types):
+        names = ", ".join(by_kind[each.partition(":")[0]])
+        text = f"{each} is missing: without it {names} cannot take backups or run updates there"
+        remarks.append((text, again))
+    if unread and not any(roles.may_act(kind) for kind in TYPES):
+        text = (
+            "with these roles no job can work anywhere: backups and updates need TYPE:admin, such as production:admin"
+        )
+        remarks.append((text, again))
+    broad = beyond(roles, jobs, types) if jobs else []
+    if broad:
+        remarks.append(
+            (f"more than the jobs need: {', '.join(broad)}", "leave it out: a leaked token can do less then")
+        )
+    return roles, remarks
+
+
+def _carry_out(people: People, project: str, email: str, roles: Roles, plan: UserPlan) -> UserPlan:
+    """Do it; returns what was done."""
+    if plan.action == "grant" and plan.user is not None:
+        people.grant(project, plan.user, roles)
+    elif plan.action == "invite" and not people.invite(project, email, roles):
+        return UserPlan("none", f"{email} is invited already: no second e-mail is sent")
+    return plan
+
+
+def _as_json(context: Context, found: Found, *, changed: bool) -> dict[str, Any]:
+    plan = found.plan
+    return {
+        "email": context.options.email,
+        "roles": found.roles.permissions(),
+        "before": plan.before.permissions() if plan.before else None,
+        "needed": {f"{kind}:admin": names for kind, names in found.by_kind.items()},
+        "deed": plan.action,
+        "changed": changed,
+        "message": plan.message if changed or not plan.would else plan.would,
+        "warnings": remarks_view(found.remarks),
+    }
+
+
+def _tell_plan(context: Context, found: Found, head: str) -> None:
+    """Say what is, or would be, done, with all that is to be said of it."""
+    note = context.terminal.note
+    note(head, "good" if found.plan.action == "none" else "odd")
+    if found.plan.before is not None:
+        note(f"  before  {found.plan.before}", indent="          ")
+    note(f"  roles   {found.roles}", indent="          ")
+    for kind, names in found.by_kind.items():
+        note(f"  needed  {kind}:admin, for {', '.join(names)}", indent="          ")
+    context.terminal.remarks(found.remarks)
+
+
+def _tell_done(context: Context, found: Found) -> None:
+    """Say what was done and what comes next; without a question before it, all the rest too."""
+    say, note = context.terminal.say, context.terminal.note
+    if previewing(context):
+        note(f"{found.plan.message}.", "good")
+    else:
+        _tell_plan(context, found, f"{found.plan.message}.")
+    if found.plan.action == "invite":
+        note(
+            "Next: accept the invitation as that user, make an API token there (Console, My profile, API tokens), then"
+        )
+        say("  upsun-agent setup token")
+    elif found.plan.action == "grant":
+        note("SSH access follows with the next redeploy.", "dim")

@@ -1,0 +1,186 @@
+"""The commands ``notify test`` and ``notify list``: whether channels work, and what waits in the outbox."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from upsun_agent.cli.context import Context
+from upsun_agent.config.notifications import HEARTBEAT, Notify
+from upsun_agent.errors import EXIT_OK, ConfigInvalid, RunFailed
+from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.notify import outbox
+from upsun_agent.notify.messages import Message
+from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Undelivered
+from upsun_agent.records import dataclass
+from upsun_agent.text.humanize import ago, iso
+
+if TYPE_CHECKING:
+    from upsun_agent.notify.notifier import Notifier
+
+WORDS = {Delivered: "delivered", Undelivered: "failed", Partly: "failed", Disabled: "off"}
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the family's commands."""
+    notify = commands.add_parser(
+        "notify",
+        help="test the channels, and see what waits",
+        description="The channels on which the agent tells of its runs: [notify.NAME] in the job file.",
+    )
+    family = notify.add_subparsers(title="commands", metavar="COMMAND", dest="notify_command", required=True)
+    test = family.add_parser(
+        "test",
+        parents=[shared],
+        help="send a test message now",
+        description="Send a test message now on CHANNEL, or on every channel and the heartbeat, and say what came of "
+        "it. Exit code 1 where one was not delivered; a channel that is off here is none.",
+    )
+    test.add_argument("channel", metavar="CHANNEL", nargs="?", help=f"one channel only, or {HEARTBEAT}")
+    test.set_defaults(run=_test)
+    listed = family.add_parser(
+        "list",
+        parents=[shared],
+        help="what waits to be delivered, and what was given up",
+        description="Show the channels, the messages that wait in the outbox with what stood in their way, and how "
+        "many were given up since one was last delivered.",
+    )
+    listed.set_defaults(run=_list)
+
+
+def _notify(context: Context) -> Notify:
+    found = context.job_file.notify
+    if found is None:
+        remedy = (
+            'add one, such as: [notify.team] with slack = { url-variable = "SLACK_URL" }; docs/notifications.md has all'
+        )
+        raise ConfigInvalid(f"{context.job_file.path} names no channel: nobody is told of anything", remedy=remedy)
+    return found
+
+
+# --- test --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What came of a test message."""
+
+    channel: str
+    kind: str
+    outcome: Outcome
+
+    @property
+    def word(self) -> str:
+        """How it ended, in a word."""
+        return WORDS[type(self.outcome)]
+
+    @property
+    def message(self) -> str:
+        """What there is to say of it."""
+        return self.outcome.remark if isinstance(self.outcome, Delivered) else self.outcome.reason
+
+
+def _test(context: Context) -> int:
+    notify, wanted = _notify(context), context.options.channel
+    notifier = context.notifier(context.log(quiet=True))
+    known = [*notify.channels, *([HEARTBEAT] if notify.heartbeat else [])]
+    if wanted is not None and wanted not in known:
+        raise ConfigInvalid(f"there is no channel '{wanted}'", remedy=f"the channels are: {', '.join(known) or 'none'}")
+    if notifier is None:
+        raise ConfigInvalid("no channel is named")
+    with closing(notifier):
+        found = list(_tests(notify, notifier, [wanted] if wanted is not None else known))
+    code = RunFailed.exit_code if any(isinstance(each.outcome, Undelivered | Partly) for each in found) else EXIT_OK
+    if context.terminal.json_wanted:
+        listed = [
+            {"channel": each.channel, "kind": each.kind, "outcome": each.word, "message": each.message}
+            for each in found
+        ]
+        context.terminal.document({"channels": listed, "exit_code": code})
+        return code
+    for each in found:
+        tone = "good" if each.word == "delivered" else "odd" if each.word == "off" else "bad"
+        said = f": {each.message}" if each.message else ""
+        context.terminal.say(f"{each.channel} ({each.kind}): {each.word}{said}", tone)  # type: ignore[arg-type]  # one of three tones
+    return code
+
+
+def _tests(notify: Notify, notifier: Notifier, names: list[str]) -> Iterator[Tested]:
+    for name in names:
+        if name == HEARTBEAT:
+            yield Tested(name, HEARTBEAT, notifier.beat())
+        else:
+            channel = notify.channels[name]
+            yield Tested(name, channel.kind, notifier.test(channel, str(uuid4())))
+
+
+# --- list --------------------------------------------------------------------------------------------------------
+
+
+def _list(context: Context) -> int:
+    notify = _notify(context)
+    with reading_if_any(context.directory, context.container.identity) as journal:
+        facts, beat = journal.notes("outbox"), journal.noted(outbox.BEAT)
+    waiting, lost = outbox.waiting(facts), outbox.lost(facts)
+    if context.terminal.json_wanted:
+        context.terminal.document(
+            {
+                "channels": [{"channel": each.name, "kind": each.kind} for each in notify.channels.values()],
+                "waiting": [
+                    {
+                        "id": each.id,
+                        "channel": each.channel,
+                        "event": each.moment,
+                        "job": each.job,
+                        "run": each.run,
+                        "at": iso(each.at),
+                        "attempts": each.attempts,
+                        "again_at": iso(each.again_at),
+                        "reason": each.reason,
+                    }
+                    for each in waiting
+                ],
+                "lost": [
+                    {"channel": each.channel, "count": each.count, "reason": each.reason} for each in lost.values()
+                ],
+                "heartbeat": beat,
+            }
+        )
+        return EXIT_OK
+    _say_list(context, notify, waiting, lost, beat)
+    return EXIT_OK
+
+
+def _say_list(
+    context: Context,
+    notify: Notify,
+    waiting: list[Message],
+    lost: dict[str, outbox.Loss],
+    beat: str | None,
+) -> None:
+    now, terminal = context.clock.now(), context.terminal
+    if notify.channels:
+        terminal.table(("CHANNEL", "KIND"), [(each.name, each.kind) for each in notify.channels.values()])
+    rows = [
+        (each.channel, each.moment, each.run, ago(each.at, now), str(each.attempts), each.reason) for each in waiting
+    ]
+    if rows:
+        terminal.say()
+        terminal.table(("WAITS FOR", "EVENT", "RUN", "SINCE", "ATTEMPTS", "WHAT STOOD IN THE WAY"), rows)
+    else:
+        terminal.say("Nothing waits.", "dim")
+    for each in lost.values():
+        terminal.say(f"{each.channel}: {each.count} messages were given up, the last one because: {each.reason}", "bad")
+    if notify.heartbeat is not None:
+        terminal.say(f"heartbeat: last pinged {ago(_moment(beat), now)}", "dim")
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text or "")
+    except ValueError:
+        return None

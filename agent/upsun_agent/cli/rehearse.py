@@ -1,0 +1,49 @@
+"""The command ``rehearse``: a job played through against the simulator, in seconds and without any risk."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from upsun_agent.cli.extras import SIMULATOR
+from upsun_agent.cli.numbers import whole_number
+
+DAYS_MOST = 730
+NAMES = "<names>"  # where the help lists the mishaps
+
+
+class Formatter(RawDescriptionHelpFormatter):
+    """Puts the mishaps in when the help is shown: importing the simulator would cost every other command 0.3 s."""
+
+    def add_text(self, text: str | None) -> None:
+        """A text of the help."""
+        super().add_text(
+            text.replace(NAMES, SIMULATOR.listed("upsun_simulator.command_line.rehearse"))
+            if text and NAMES in text
+            else text
+        )
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    rehearse = commands.add_parser(
+        "rehearse",
+        parents=[shared],
+        help="play a job through without touching the platform",
+        description="Play a run of JOB through, tick by tick, against a simulated platform in virtual time. Nothing "
+        "leaves this process. Needs the extra 'simulator'.\n\n--fault takes a name or a fault of a request "
+        f"(METHOD PATH KIND, see simulate --help); the names:\n{NAMES}",
+        formatter_class=Formatter,
+    )
+    rehearse.add_argument("job", metavar="JOB", help="the job's name in the job file")
+    rehearse.add_argument("--fault", action="append", default=[], metavar="FAULT", help="what goes wrong; repeatable")
+    rehearse.add_argument(
+        "--days",
+        type=whole_number(1, DAYS_MOST),
+        metavar="N",
+        help=f"play N days (up to {DAYS_MOST}) of ticks with all that may come: deployments, outages, an expired token",
+    )
+    rehearse.add_argument(
+        "--seed", type=whole_number(0, 10**9), default=1, metavar="S", help="draw other days (default: 1)"
+    )
+    rehearse.set_defaults(run=SIMULATOR.command("upsun_simulator.command_line.rehearse"))

@@ -1,0 +1,201 @@
+"""The command ``report``: a page for people, metrics for machines."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from argparse import ArgumentParser
+from time import monotonic, sleep
+from typing import Any
+from urllib.parse import urlsplit
+
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.extras import otel_missing
+from upsun_agent.cli.numbers import counted, whole_number
+from upsun_agent.errors import EXIT_OK, StateNotWritable, UsageError
+from upsun_agent.journal import Journal
+from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.limits import REPORT_DAYS, REPORT_DAYS_MOST
+from upsun_agent.platform.paths import NotOurs
+from upsun_agent.platform.private_directory import write_whole
+from upsun_agent.report.metrics import Measures, measure
+from upsun_agent.text.humanize import iso
+
+STDOUT = "-"
+READER_PATIENCE = 10.0  # seconds that a FIFO may be without a reader
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    report = commands.add_parser(
+        "report",
+        parents=[shared],
+        help="write a page for people, metrics for machines",
+        description="Write what the journal knows as a page (one file that fetches nothing and needs no scripts), as "
+        "metrics in the text format of Prometheus, or send these metrics to an OpenTelemetry collector. Files are "
+        "written whole or not at all; - is standard output.",
+    )
+    report.add_argument("--html", metavar="FILE", help="write the page there")
+    report.add_argument(
+        "--all", action="store_true", help="of every environment, app and project whose state is in the same place"
+    )
+    report.add_argument(
+        "--days",
+        metavar="N",
+        type=whole_number(1, REPORT_DAYS_MOST),
+        default=REPORT_DAYS,
+        help=f"how many days the page shows (default: {REPORT_DAYS})",
+    )
+    report.add_argument("--job", metavar="JOB", help="show one job only on the page")
+    report.add_argument(
+        "--prometheus", metavar="FILE", help="write metrics there, for a textfile collector or a scrape"
+    )
+    report.add_argument(
+        "--otlp",
+        metavar="ENDPOINT",
+        nargs="?",
+        const="",
+        help="send metrics by OTLP over HTTP, to ENDPOINT or where the OTEL_EXPORTER_OTLP_* variables say; needs the "
+        "extra otel",
+    )
+    report.set_defaults(run=_report)
+
+
+def _report(context: Context) -> int:
+    options = context.options
+    _check(context)
+    written: list[dict[str, Any]] = []
+    if options.all:
+        written += _of_all(context)
+        return _told(context, written)
+    with reading_if_any(context.directory, context.container.identity) as journal:
+        if options.html is not None:
+            written.append(_html(context, journal))
+        if options.prometheus is not None or options.otlp is not None:
+            written += _metrics(context, measure(context, journal))
+    return _told(context, written)
+
+
+def _of_all(context: Context) -> list[dict[str, Any]]:
+    """The same of every journal in the place."""
+    from upsun_agent.journal.fleet import fleet  # noqa: PLC0415  late: it is asked for rarely
+    from upsun_agent.report.fleet import fleet_measures, fleet_page  # noqa: PLC0415  same
+
+    options, now, written = context.options, context.clock.now(), []
+    with fleet(context.directory) as found:
+        members = found.members()
+    if options.html is not None:
+        text = fleet_page(members, context.directory, now)
+        _write(context, options.html, text)
+        written.append({"kind": "html", "to": options.html, "bytes": len(text.encode()), "items": len(members)})
+    if options.prometheus is not None or options.otlp is not None:
+        written += _metrics(context, fleet_measures(members, now))
+    return written
+
+
+def _told(context: Context, written: list[dict[str, Any]]) -> int:
+    options = context.options
+    if context.terminal.json_wanted:
+        context.terminal.document({"at": iso(context.clock.now()), "written": written})
+    elif STDOUT not in {options.html, options.prometheus}:
+        for each in written:
+            what = "metric" if each["kind"] != "html" else "environment" if options.all else "run"
+            context.terminal.note(f"{each['kind']}: {counted(each['items'], what)} to {each['to']}", "good")
+    return EXIT_OK
+
+
+def _check(context: Context) -> None:
+    """Raise UsageError for options that ask for nothing, or for two things on one standard output."""
+    options = context.options
+    if options.html is None and options.prometheus is None and options.otlp is None:
+        raise UsageError("nothing to write", remedy="give --html FILE, --prometheus FILE or --otlp")
+    if options.all and options.job is not None:
+        raise UsageError("--job is about one environment, --all about every one", remedy="give one of them")
+    if [options.html, options.prometheus, STDOUT if options.json else None].count(STDOUT) > 1:
+        raise UsageError("two things cannot go to standard output", remedy="give one of them a file")
+    if options.otlp:
+        try:
+            parts = urlsplit(options.otlp)
+            fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits or not options.otlp.isprintable() or " " in options.otlp:
+            raise UsageError("--otlp takes the address of a collector", remedy="such as http://collector:4318")
+        if parts.password is not None:
+            remedy = "put it into the variable OTEL_EXPORTER_OTLP_HEADERS: arguments can be seen by others"
+            raise UsageError("--otlp takes no password", remedy=remedy)
+
+
+def _html(context: Context, journal: Journal) -> dict[str, Any]:
+    from upsun_agent.report.history import look_back  # noqa: PLC0415  same
+    from upsun_agent.report.html_page import page  # noqa: PLC0415  late: other reports need no page
+
+    past = look_back(context, journal, context.options.days, context.options.job)
+    text = page(past)
+    _write(context, context.options.html, text)
+    return {"kind": "html", "to": context.options.html, "bytes": len(text.encode()), "items": len(past.rows)}
+
+
+def _metrics(context: Context, measures: Measures) -> list[dict[str, Any]]:
+    written: list[dict[str, Any]] = []
+    file, endpoint = context.options.prometheus, context.options.otlp
+    if file is not None:
+        from upsun_agent.report.prometheus import text  # noqa: PLC0415  late, as above
+
+        content = text(measures)
+        _write(context, file, content)
+        size = len(content.encode())
+        written.append({"kind": "prometheus", "to": file, "bytes": size, "items": measures.count})
+    if endpoint is not None:
+        try:
+            from upsun_agent.report.otlp import push  # noqa: PLC0415  needs the extra
+        except ModuleNotFoundError as error:
+            raise otel_missing(error) from error
+        place = push(measures, endpoint or None)
+        written.append({"kind": "otlp", "to": place, "bytes": None, "items": measures.count})
+    return written
+
+
+def _write(context: Context, path: str, text: str) -> None:
+    """Put the text there, whole or not at all, with the mode that a new file of this process has.
+
+    What is no plain file (a device, a pipe) is written to as it is.
+    """
+    if path == STDOUT:
+        context.terminal.file(text)
+        return
+    try:
+        _refuse_foreign_link(path)
+        whole = os.path.realpath(path)
+        if os.path.exists(whole) and not stat.S_ISREG(os.stat(whole).st_mode):
+            with open(whole, "w", encoding="utf-8", opener=_with_a_reader) as file:
+                file.write(text)
+        else:
+            mask = os.umask(0)
+            os.umask(mask)
+            write_whole(whole, text, 0o666 & ~mask)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no such path"
+        raise StateNotWritable(f"{path} cannot be written: {why}", remedy="name a file in a writable place") from error
+
+
+def _refuse_foreign_link(path: str) -> None:
+    """Raise NotOurs for a link that another user laid: it would lead to any file of this user's."""
+    if os.path.islink(path) and os.lstat(path).st_uid not in {0, os.geteuid()}:
+        raise NotOurs(errno.EPERM, "it is a symbolic link of another user's", path)
+
+
+def _with_a_reader(path: str, flags: int) -> int:
+    """Open what is not a regular file; a FIFO is waited for no longer than ``READER_PATIENCE``."""
+    until = monotonic() + READER_PATIENCE
+    while True:
+        try:
+            file = os.open(path, flags & ~os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.ENXIO or monotonic() > until:
+                raise
+            sleep(0.05)
+        else:
+            os.set_blocking(file, True)
+            return file

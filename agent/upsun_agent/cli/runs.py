@@ -1,0 +1,188 @@
+"""The commands that work on runs: ``tick``, ``run``, ``show``."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.follow import WITHIN, WITHIN_MOST, Follower, GivenUp
+from upsun_agent.cli.lookup import events_of
+from upsun_agent.cli.numbers import duration
+from upsun_agent.engine.fold import Run, fold
+from upsun_agent.errors import EXIT_OK, Busy, RunFailed, Unreachable, UsageError
+from upsun_agent.report.views import event_view, run_view, runs_view
+from upsun_agent.runtime.tick import run_tick, ticking
+from upsun_agent.runtime.tick_report import TickReport
+from upsun_agent.text.event_text import lengths_told, step_words, tell
+from upsun_agent.text.humanize import iso, span, zone_named
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the family's commands."""
+    tick = commands.add_parser(
+        "tick",
+        parents=[shared],
+        help="open what is due and take open runs one step on; for crons",
+        description="Open the runs that are due and take every open run as far as it goes now, then exit. A cron "
+        "calls this every five minutes. It never waits for the platform.",
+    )
+    tick.set_defaults(run=_tick)
+    run = commands.add_parser(
+        "run",
+        parents=[shared],
+        help="run a job now",
+        description="Open a run of JOB now, whatever its schedule, and begin it. Ticks carry it on; with --wait "
+        "this command does, and shows what happens. Where a run of JOB is in flight already, --wait follows that one.",
+    )
+    run.add_argument("job", metavar="JOB", help="the job's name in the job file")
+    run.add_argument("--wait", action="store_true", help="stay until the run is over (not in a cron)")
+    run.add_argument(
+        "--within",
+        type=duration(1, WITHIN_MOST),
+        default=WITHIN,
+        metavar="DURATION",
+        help="with --wait: end with 69 where the API cannot be reached for so long (default: 5m); the run stays open",
+    )
+    run.set_defaults(run=_run)
+    show = commands.add_parser(
+        "show",
+        parents=[shared],
+        help="tell the story of a run",
+        description="Tell a run event by event. RUN is a run's id, or a job's name for its latest run.",
+    )
+    show.add_argument("of", metavar="RUN", help="a run's id, or a job's name")
+    show.set_defaults(run=_show)
+
+
+# --- tick ------------------------------------------------------------------------------------------------------
+
+
+def _tick(context: Context) -> int:
+    site = context.site()
+    report = run_tick(site)
+    site.client.close()
+    code = report.exit_code()
+    if context.terminal.json_wanted:
+        trouble = [{"kind": each.kind, "message": each.message, "remedy": each.remedy} for each in report.troubles()]
+        context.terminal.document(
+            {
+                "runs": runs_view(report.runs.values()),
+                "elsewhere": report.elsewhere,
+                "trouble": trouble,
+                "next_due": iso(report.next_due),
+                "exit_code": code,
+            }
+        )
+    elif context.terminal.interactive and not report.runs:
+        _say_idle(context, report)
+    return code
+
+
+def _say_idle(context: Context, report: TickReport) -> None:
+    for name in report.elsewhere:
+        _say_not_here(context, name)
+    if report.trouble is not None:
+        context.terminal.say(f"Could not look: {report.trouble.message}", "bad")
+    elif report.next_due is not None:
+        away = span(report.next_due - context.clock.now())
+        context.terminal.say(f"Nothing is due. Looking again in {away}; see: upsun-agent next")
+
+
+# --- run -------------------------------------------------------------------------------------------------------
+
+
+def _say_not_here(context: Context, name: str) -> None:
+    types = ", ".join(context.job_file.job(name).environment_types)
+    kind = context.container.environment_type
+    context.terminal.say(f"Not here: {name} runs on {types} only, this environment is {kind}.")
+
+
+def _run(context: Context) -> int:
+    job = context.job_file.job(context.options.job)
+    kind = context.container.environment_type
+    if kind is not None and kind not in job.environment_types:
+        _say_not_here(context, job.name)
+        if context.terminal.json_wanted:
+            context.terminal.document({"run": None, "outcome": "skipped", "failure": "environment-type"})
+        return EXIT_OK
+    if context.options.wait and in_cron(context):
+        remedy = "use `upsun-agent tick`, or `run` without --wait: ticks carry it on"
+        raise UsageError(
+            "--wait would hold up the deployment that the job causes; it is refused in a cron", remedy=remedy
+        )
+    follower = Follower(context)
+    site = context.site(on_event=follower.hear, quiet=not context.terminal.json_wanted)
+    with ticking(site) as tick:
+        tick.state_is_current()  # a journal that a restore rewound is set aside before a run is added to it
+        tick.close_foreign()
+        in_flight = [row.run for row in tick.journal.rows(open_only=True, job=job.name)]
+        if in_flight and not context.options.wait:
+            text = f"run {in_flight[0]} of the job is in flight already: no second one is begun"
+            follow = f"follow it with: upsun-agent run {job.name} --wait, or: upsun-agent status --watch"
+            raise Busy(text, remedy=f"{follow}; its story so far: upsun-agent show {in_flight[0]}")
+        if in_flight:
+            run_id = follower.attach(in_flight[0], tick.journal.events(in_flight[0]))
+        else:
+            run_id = follower.follow(tick.open_by_hand(job))
+        run = tick.advance(run_id)
+        tick.finish(by_hand=True)
+        report = tick.report
+    given_up: GivenUp | None = None
+    if context.options.wait:
+        run, report, given_up = follower.wait(site, run_id, run, report, context.options.within)
+    site.client.close()
+    return _end(context, run_id, run, report, given_up)
+
+
+def _end(context: Context, run_id: str, run: Run | None, report: TickReport, given_up: GivenUp | None) -> int:
+    code = report.exit_code() if run is not None else RunFailed.exit_code
+    code = Unreachable.exit_code if given_up is not None else code
+    if context.terminal.json_wanted:
+        context.terminal.document({**(run_view(run) if run else {"run": run_id}), "exit_code": code})
+        return code
+    if run is None or run.closed is not None:
+        return code
+    again = f"upsun-agent run {run.job.name} --wait"
+    if given_up is not None:
+        remedy = f"run {run_id} stays open and was not changed: ticks go on with it, or: {again}"
+        raise Unreachable(given_up.message, remedy=remedy)
+    context.terminal.note(f"Waiting: {run.wait_message}", "odd" if report.troubles() else "plain")
+    if context.container.is_one:
+        text = f"Ticks carry it on. Follow it with: upsun-agent status --watch, or: {again}"
+    else:
+        text = f"No cron carries it on here. Go on with: {again}, or: upsun-agent tick"
+    context.terminal.note(f"{text}; its story so far: upsun-agent show {run_id}", "dim")
+    return code
+
+
+def in_cron(context: Context) -> bool:
+    """Whether this is (as far as can be told) a cron of an app container: no terminal, no SSH session."""
+    remote = any(context.environ.get(name) for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"))
+    return context.container.phase == "runtime" and not remote and not sys.stdin.isatty()
+
+
+# --- show ------------------------------------------------------------------------------------------------------
+
+
+def _show(context: Context) -> int:
+    events = events_of(context, context.options.of)
+    run = fold(events)
+    if context.terminal.json_wanted:
+        context.terminal.document({**run_view(run, events), "events": [event_view(event) for event in events]})
+        return EXIT_OK
+    terminal = context.terminal
+    zone = zone_named(run.job.timezone)
+    terminal.note(
+        f"{run.id} on {run.environment}, {events[0].at.astimezone(zone):%Y-%m-%d} (times are {run.job.timezone})"
+    )
+    for event in events:
+        line = tell(event, run.job, zone)
+        if line is not None:
+            terminal.story(line, event.at.astimezone(zone))
+    if lengths := lengths_told(run, events):
+        terminal.note(lengths, "dim")
+    if run.closed is None and run.current is not None:
+        terminal.note(f"in flight: {step_words(run.job, run.current.index)}", "odd")
+    return EXIT_OK

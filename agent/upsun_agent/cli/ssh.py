@@ -1,0 +1,170 @@
+"""The commands ``ssh load``, ``ssh env`` and ``ssh exec``: a certificate, so that ssh, git, rsync and scp just work."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+from argparse import REMAINDER, ArgumentParser, RawDescriptionHelpFormatter
+from typing import TYPE_CHECKING, Any
+
+from upsun_agent.access.token_status import token_in
+from upsun_agent.cli.context import Context
+from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from upsun_agent.text.humanize import span
+
+if TYPE_CHECKING:
+    from upsun_agent.access.ssh.keyring import Held, Keyring
+
+HELP = """\
+upsun-agent ssh load                  make sure of a certificate, for plain ssh, git, rsync and scp
+eval "$(upsun-agent ssh env)"         let git and rsync of this shell use it, where HOME is read-only
+upsun-agent ssh exec -- git pull      run one command with it
+"""
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the family's commands."""
+    ssh = commands.add_parser(
+        "ssh",
+        help="a certificate for ssh, git, rsync and scp",
+        description="Get an SSH certificate with the API token. The key stays in one private directory.",
+        epilog=HELP,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    family = ssh.add_subparsers(title="commands", metavar="COMMAND", dest="ssh_command", required=True, prog=ssh.prog)
+    load = family.add_parser(
+        "load",
+        parents=[shared],
+        help="make sure of a certificate",
+        description="Have a certificate that holds for two minutes at least: the one at hand, or a new one (about an "
+        "hour). The key is replaced every day. Where HOME is writable, ~/.ssh/config takes our configuration in.",
+    )
+    load.add_argument("--new", action="store_true", help="a new key and certificate in any case")
+    load.add_argument("--no-include", action="store_true", help="leave ~/.ssh/config alone")
+    load.add_argument("--quiet", action="store_true", help="say nothing where all is well")
+    load.set_defaults(run=_load)
+    env = family.add_parser(
+        "env",
+        parents=[shared],
+        help="print variables for eval",
+        description='Print exports for `eval "$(upsun-agent ssh env)"`: GIT_SSH_COMMAND, GIT_SSH_VARIANT, RSYNC_RSH.',
+    )
+    env.set_defaults(run=_env)
+    execute = family.add_parser(
+        "exec",
+        parents=[shared],
+        help="run one command with the certificate",
+        description="Run ssh, scp, sftp, git or rsync (or a script that calls git or rsync) with the certificate. "
+        "It gets no variable that holds the API token.",
+        usage="upsun-agent ssh exec [options] -- COMMAND ...",
+    )
+    execute.add_argument("words", nargs=REMAINDER, metavar="-- COMMAND ...", help="the command and its arguments")
+    execute.set_defaults(run=_exec)
+
+
+def _held(context: Context, *, anew: bool = False) -> tuple[Keyring, Held]:
+    from upsun_agent.access.ssh.keyring import VARIABLE, Keyring  # noqa: PLC0415  late: cryptography costs five interpreter starts
+    from upsun_agent.platform.private_directory import PrivateDirectory, places  # noqa: PLC0415  late, as below
+
+    token = token_in(context.environ, context.token_variable)
+    keyring = Keyring(PrivateDirectory(_places(places(context.environ, "ssh", VARIABLE)), VARIABLE))
+    client = context.client()
+    # A name for the token, not the token: other credentials must not be taken for its own.
+    owner = hashlib.sha256(f"upsun-agent ssh {token}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    try:
+        return keyring, keyring.hold(client.certificate, owner, context.clock.now(), anew=anew)
+    finally:
+        client.close()
+
+
+def _places(candidates: list[str]) -> list[str]:
+    """The absolute paths of those directories that ssh can be told of; raises ConfigInvalid where it can of none."""
+    from upsun_agent.access.ssh.configuration import fault_of  # noqa: PLC0415  late, as below
+    from upsun_agent.access.ssh.keyring import VARIABLE  # noqa: PLC0415  same
+
+    usable = [os.path.abspath(each) for each in candidates if fault_of(os.path.abspath(each)) is None]
+    if not usable:
+        text = f"the directory {candidates[0]!r} {fault_of(os.path.abspath(candidates[0]))}"
+        raise ConfigInvalid(text, remedy=f"choose another directory with {VARIABLE}")
+    return usable
+
+
+def _whole(context: Context, keyring: Keyring) -> str:
+    from upsun_agent.access.ssh.configuration import write_configuration  # noqa: PLC0415  late, as above
+
+    return write_configuration(keyring, context.environ)
+
+
+def _load(context: Context) -> int:
+    from upsun_agent.access.ssh.configuration import include  # noqa: PLC0415  late, as above
+
+    keyring, held = _held(context, anew=context.options.new)
+    whole = _whole(context, keyring)
+    taken = None if context.options.no_include else include(keyring, context.environ)
+    if context.terminal.json_wanted:
+        body = {
+            "certificate": held.certificate.to_json(),
+            "renewed": held.renewed,
+            "directory": keyring.directory,
+            "configuration": whole,
+            "included_in": taken[0] if taken else None,
+        }
+        context.terminal.document(body)
+    elif not context.options.quiet:
+        _tell(context, keyring, held, whole, taken)
+    return EXIT_OK
+
+
+def _tell(context: Context, keyring: Keyring, held: Held, whole: str, taken: tuple[str, bool] | None) -> None:
+    say, certificate, now = context.terminal.say, held.certificate, context.clock.now()
+    left = span(certificate.valid_before - now)
+    say(
+        f"{'New certificate' if held.renewed else 'The certificate at hand is good'}: it holds for {left} more.", "good"
+    )
+    say(f"  key id      {certificate.key_id}")
+    say(f"  principals  {', '.join(certificate.principals) or 'none'}")
+    since = f"{certificate.valid_after:%Y-%m-%d %H:%M:%S}"
+    say(f"  valid       {since} to {certificate.valid_before:%Y-%m-%d %H:%M:%S} UTC")
+    say(f"  directory   {keyring.directory}")
+    if taken is None:
+        left_out = "is left alone" if context.options.no_include else "cannot be written here"
+        say(f"~/.ssh/config {left_out}. For git and rsync of this shell:")
+        say('  eval "$(upsun-agent ssh env)"')
+        say(f"For ssh and scp:  ssh -F {shlex.quote(whole)} …  or  upsun-agent ssh exec -- ssh …")
+    elif taken[1]:
+        say(f"{taken[0]} now takes our configuration in: plain ssh, git, rsync and scp use the certificate.")
+
+
+def _env(context: Context) -> int:
+    from upsun_agent.access.ssh.configuration import variables  # noqa: PLC0415  late, as above
+
+    keyring, _ = _held(context)
+    found = variables(_whole(context, keyring))
+    if context.terminal.json_wanted:
+        context.terminal.document(found)
+        return EXIT_OK
+    exports = [f"export {name}={shlex.quote(value)}\n" for name, value in found.items()]
+    context.terminal.file("".join(exports))  # a shell reads it: every byte counts
+    return EXIT_OK
+
+
+def _exec(context: Context) -> int:
+    from upsun_agent.access.ssh.configuration import variables, with_configuration  # noqa: PLC0415  late, as above
+    from upsun_agent.runtime.child_environment import withheld  # noqa: PLC0415  same
+
+    words = list(context.options.words)
+    if words[:1] == ["--"]:
+        words = words[1:]
+    if not words:
+        raise UsageError("no command to run", remedy="for example: upsun-agent ssh exec -- git pull")
+    keyring, _ = _held(context)
+    whole = _whole(context, keyring)
+    left_out = frozenset(withheld(context.environ, context.token_variable))
+    kept = {name: value for name, value in context.environ.items() if name not in left_out}
+    command = with_configuration(words, whole)
+    path = shutil.which(command[0], path=kept.get("PATH"))
+    if path is None:
+        raise ConfigInvalid(f"there is no command '{command[0]}' here", remedy="install it, or name it with its path")
+    os.execve(path, command, {**kept, **variables(whole)})  # noqa: S606  no shell, that is the point  # nosec B606

@@ -1,0 +1,106 @@
+"""The command ``state move``: a journal from a mount into a database, back, or from one database into another."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from contextlib import ExitStack
+from typing import Any
+
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.numbers import counted
+from upsun_agent.config.state_location import STATE
+from upsun_agent.errors import EXIT_OK, UsageError
+from upsun_agent.journal import Journal
+from upsun_agent.journal.directory import reading
+from upsun_agent.journal.move import Contents, contents, copy, hand_over, refuse_taken, verify
+from upsun_agent.journal.move_marks import MARKS, MOVED_TO, MOVING_FROM
+from upsun_agent.platform.paths import on_server
+from upsun_agent.records import replace
+from upsun_agent.runtime.context import Site, at_work
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the family's commands."""
+    family = commands.add_parser("state", help="move the state", description="Look after where the state is kept.")
+    kinds = family.add_subparsers(title="commands", metavar="COMMAND", dest="kind", required=True)
+    move = kinds.add_parser(
+        "move",
+        parents=[shared],
+        help="move the state to another place",
+        description="Copy this environment's state to another place, compare the copy with the original, and give the "
+        "original up: it stays, marked, and nothing acts on it any more. PLACE is a directory, relationship:NAME or "
+        "url-variable:NAME. Killed at any point, the same command goes on. Then name the new place as `state` in the "
+        "job file.",
+    )
+    move.add_argument("--to", required=True, metavar="PLACE", help="where the state is to be")
+    move.add_argument("--from", metavar="PLACE", dest="source", help="where it is (default: as the job file says)")
+    move.add_argument("--dry-run", action="store_true", help="say what would be moved, and change nothing")
+    move.set_defaults(run=_move)
+
+
+def _move(context: Context) -> int:
+    options = context.options
+    source = _place(context, "--from", options.source) if options.source else context.directory
+    target = _place(context, "--to", options.to)
+    if os.path.abspath(source) == os.path.abspath(target):
+        raise UsageError(f"the state is in {source} already", remedy="name another place with --to")
+    if options.dry_run:
+        return _rehearsed(context, source, target)
+    site = replace(context.site(quiet=True), directory=source)
+    with reading(source, site.container.identity):
+        pass  # nothing to move is said before anything is made
+    with at_work(site, moving=True) as session:
+        found = _moved(context, site, session.journal, target)
+    _say(context, source, target, found, dry=False)
+    return EXIT_OK
+
+
+def _place(context: Context, option: str, name: str) -> str:
+    """The place of that name; raises UsageError where it is none."""
+    problem = next(STATE.check(name, ()), None)
+    if problem is not None:
+        raise UsageError(f"{option} {problem.message}", remedy=problem.remedy or "see: upsun-agent state move --help")
+    return context.place(name)
+
+
+def _rehearsed(context: Context, source: str, target: str) -> int:
+    with reading(source, context.container.identity) as journal:
+        found = contents(journal)
+    _say(context, source, target, found, dry=True)
+    return EXIT_OK
+
+
+def _moved(context: Context, site: Site, old: Journal, target: str) -> Contents:
+    with ExitStack() as stack:
+        other = replace(site, directory=target)
+        new = stack.enter_context(at_work(other, moving=True))
+        moved = old.notes(MARKS).get(MOVED_TO)
+        if moved not in {None, str(target)}:
+            raise UsageError(f"the state in {site.directory} was moved elsewhere", remedy="name that place with --from")
+        if moved is not None and MOVING_FROM not in new.journal.notes(MARKS):
+            return contents(new.journal)  # the command that did it was killed before it could say so
+        refuse_taken(new.journal, site.directory, target)
+        copy(old, new.journal, str(site.directory), lambda done, of: context.terminal.live(f"  {done} of {of} runs"))
+        context.terminal.unlive()
+        found = verify(old, new.journal)
+        hand_over(old, new.journal, str(target), site.container.identity)
+    return found
+
+
+def _say(context: Context, source: str, target: str, found: Contents, *, dry: bool) -> None:
+    counts = {"runs": found.runs, "events": found.events, "cursors": found.cursors, "notes": found.notes}
+    if context.terminal.json_wanted:
+        context.terminal.document({"from": source, "to": target, "dry_run": dry, **counts})
+        return
+    what = ", ".join(counted(number, name.removesuffix("s")) for name, number in counts.items())
+    if dry:
+        context.terminal.say(f"Would move from {source} to {target}: {what}.")
+        return
+    context.terminal.say(f"Moved and compared: {what}.", "good")
+    where = "the relationship's database" if on_server(target) else target
+    if context.job_file.state == str(target):
+        context.terminal.note(f'The job file says state = "{target}" ({where}) already.')
+    else:
+        context.terminal.note(f'Now change the job file: state = "{target}" under [agent] ({where}). Then push it.')
+    context.terminal.note(f"{source} is kept, and nothing acts on it any more.", "dim")

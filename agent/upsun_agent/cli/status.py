@@ -1,0 +1,76 @@
+"""The command ``status``: what ran, runs, waits and comes next; with ``--watch`` again and again."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.numbers import whole_number
+from upsun_agent.cli.screen import Screen
+from upsun_agent.errors import EXIT_OK, UsageError
+from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.report.snapshot import Snapshot, snapshot
+from upsun_agent.report.status_text import frame, overview
+from upsun_agent.report.views import snapshot_view
+
+WATCH_USUAL, WATCH_MOST = 5, 3600  # seconds between two looks
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the command."""
+    status = commands.add_parser(
+        "status",
+        parents=[shared],
+        help="what runs, ran and comes next",
+        description="Show every job with its last run, how long that took, the age of the last backup it proved and "
+        "its next slot (in the job's zone); then what is held back, what is in flight and what it waits for, and when "
+        "the last tick was.",
+    )
+    how = status.add_mutually_exclusive_group()
+    how.add_argument(
+        "--all", action="store_true", help="every environment, app and project whose state is in the same place"
+    )
+    how.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        nargs="?",
+        type=whole_number(1, WATCH_MOST),
+        const=WATCH_USUAL,
+        help=f"stay, and look again every SECONDS (default: {WATCH_USUAL}), until q or Ctrl-C; on a terminal only",
+    )
+    status.set_defaults(run=_status)
+
+
+def _status(context: Context) -> int:
+    if context.options.all:
+        from upsun_agent.cli.fleet import show  # noqa: PLC0415  late: it is asked for rarely
+
+        return show(context)
+    if context.options.watch is not None:
+        return _watch(context, float(context.options.watch))
+    seen = _look(context)
+    if context.terminal.json_wanted:
+        context.terminal.document(snapshot_view(seen))
+    else:
+        context.terminal.lines(overview(seen, context.terminal.width))
+    return EXIT_OK
+
+
+def _look(context: Context) -> Snapshot:
+    with reading_if_any(context.directory, context.container.identity) as journal:
+        return snapshot(context, journal)
+
+
+def _watch(context: Context, seconds: float) -> int:
+    terminal = context.terminal
+    if not terminal.interactive or os.environ.get("TERM") in {None, "", "dumb"}:
+        remedy = "without one, call `upsun-agent status --json` as often as you like"
+        raise UsageError("--watch needs a terminal that can be drawn on", remedy=remedy)
+    with Screen(terminal) as screen:
+        while True:
+            seen = _look(context)
+            screen.draw([*frame(seen, screen.columns, screen.lines - 1), screen.footer(seen.now, seconds)])
+            if screen.wait(seconds) == "q":
+                return EXIT_OK

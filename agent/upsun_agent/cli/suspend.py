@@ -1,0 +1,62 @@
+"""The commands ``pause`` and ``resume``: hold a job back, and let it run again."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from upsun_agent.cli.context import Context
+from upsun_agent.errors import EXIT_OK
+from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.suspension import resume, suspend, suspension
+
+BY_HAND = "paused by hand"
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the family's commands."""
+    pause = commands.add_parser(
+        "pause",
+        parents=[shared],
+        help="hold a job back",
+        description="Hold JOB back on this environment: its slots are skipped until it is resumed. A run in flight "
+        "goes on, and `run JOB` still works.",
+    )
+    pause.add_argument("job", metavar="JOB", help="the job's name in the job file")
+    pause.add_argument("--reason", metavar="TEXT", default=BY_HAND, help="why, for those who ask later")
+    pause.set_defaults(run=_pause)
+    again = commands.add_parser(
+        "resume",
+        parents=[shared],
+        help="let a paused or suspended job run again",
+        description="Let JOB run again after `pause`, or after it was suspended because runs failed (suspend-after).",
+    )
+    again.add_argument("job", metavar="JOB", help="the job's name in the job file")
+    again.set_defaults(run=_resume)
+
+
+def _pause(context: Context) -> int:
+    job, site = context.job_file.job(context.options.job), context.site(quiet=True)
+    with at_work(site) as session:
+        before = suspension(session.journal, job.name)
+        if before is None:
+            suspend(session.journal, job.name, context.options.reason.strip() or BY_HAND, context.clock.now())
+        held = suspension(session.journal, job.name)
+    kept = f" ({job.name} was held back already: nothing was changed, and the first reason stays)" if before else ""
+    _say(context, job.name, held, note=kept)
+    return EXIT_OK
+
+
+def _resume(context: Context) -> int:
+    job, site = context.job_file.job(context.options.job), context.site(quiet=True)
+    with at_work(site) as session:
+        was_held = resume(session.journal, job.name, context.clock.now())
+    _say(context, job.name, None, note="" if was_held else " (it was not held back)")
+    return EXIT_OK
+
+
+def _say(context: Context, job: str, held: str | None, note: str = "") -> None:
+    if context.terminal.json_wanted:
+        context.terminal.document({"job": job, "suspended": held})
+    else:
+        context.terminal.note(f"{job} is paused: {held}{note}" if held else f"{job} runs again at its next slot{note}.")

@@ -1,0 +1,259 @@
+"""The commands ``token check`` and ``token list``: is the API token good, whose is it, how old."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from upsun_agent.access.roles import targets
+from upsun_agent.access.token_status import Standing, token_in, token_of
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.streams import complain
+from upsun_agent.config import defaults
+from upsun_agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
+from upsun_agent.limits import TOKEN_MOST
+from upsun_agent.model.job import Job
+from upsun_agent.report.views import remarks_view
+from upsun_agent.text.humanize import ago, span
+
+if TYPE_CHECKING:
+    from upsun_agent.api.client import Client
+    from upsun_agent.api.people import ApiToken
+
+Found = TypeVar("Found")
+
+
+def add(commands: Any, shared: ArgumentParser) -> None:
+    """Add the family's commands."""
+    token = commands.add_parser(
+        "token",
+        help="check the API token, list its user's tokens",
+        description="The API token: whether it is good, whose it is, how old.",
+    )
+    family = token.add_subparsers(title="commands", metavar="COMMAND", dest="token_command", required=True)
+    check = family.add_parser(
+        "check",
+        parents=[shared],
+        help="whether the API token is good",
+        description="Exchange the API token, never from a cache, and say whose it is, what its user may do on the "
+        "project and how old it is. It is read from the variable, with --stdin from standard input, or on a terminal "
+        "from a prompt that does not show it. Exit code 77 where it is not good.",
+    )
+    check.add_argument("--stdin", action="store_true", help="read the token from standard input")
+    check.set_defaults(run=_check)
+    listing = family.add_parser(
+        "list",
+        parents=[shared],
+        help="list the API tokens of the token's user",
+        description="List the API tokens of the token's user, with age and last use. Values are never shown again.",
+    )
+    listing.set_defaults(run=_list)
+
+
+def read_token(context: Context, *, stdin: bool, exact: bool = False) -> tuple[str, str]:
+    """The token and where it came from: standard input, the variable, or a prompt on a terminal.
+
+    ``exact``: white space around the variable's token is refused instead of dropped, as other tools take it as it is.
+
+    Raises:
+        TokenMissing, TokenRefused, UsageError: there is none, it is none, or there is too much.
+    """
+    if stdin and sys.stdin.isatty():  # typed there, it would be shown
+        return prompted(context, "API token (what you type is not shown): "), "the prompt"
+    if stdin:
+        return _from_stdin(context), "standard input"
+    variable = context.token_variable
+    present = context.environ.get(variable)
+    if not present and sys.stdin.isatty() and not context.terminal.json_wanted:
+        return prompted(context, f"API token ({variable} is not set; what you type is not shown): "), "the prompt"
+    context.redaction.hide(present)
+    with here(context):
+        return (token_of if exact else token_in)(context.environ, variable), variable
+
+
+@contextmanager
+def here(context: Context) -> Iterator[None]:
+    """Says how a token that is missing is given where this is no container, to which no deployment brings it."""
+    try:
+        yield
+    except TokenMissing as error:
+        if context.container.is_one:
+            raise
+        variable = context.token_variable
+        remedy = f"set {variable} here (on CI as a masked secret), or let token check or setup ask for it on a terminal"
+        raise TokenMissing(str(error), remedy=remedy) from error
+
+
+def _from_stdin(context: Context) -> str:
+    """The token on standard input; one line break after it is what echo and editors add."""
+    data = sys.stdin.buffer.read(TOKEN_MOST + 1)
+    if len(data) > TOKEN_MOST:
+        raise UsageError(f"standard input holds more than {TOKEN_MOST} characters", remedy="give the token alone")
+    value = data.decode("ascii", "replace").removesuffix("\n").removesuffix("\r")
+    context.redaction.hide(value)
+    if not value.strip():
+        raise TokenMissing("standard input holds no token", remedy="give the token there and nothing else")
+    if value != value.strip():
+        raise TokenRefused("there is white space around the token on standard input", remedy="give the token alone")
+    return value
+
+
+def prompted(context: Context, words: str) -> str:
+    """The token that somebody types, without showing it; white space around it is dropped."""
+    try:
+        value = getpass.getpass(words).strip()
+    except EOFError:
+        value = ""
+        complain("")  # what follows begins a line of its own
+    context.redaction.hide(value)
+    if not value:
+        remedy = f"type or paste it, or set {context.token_variable}, or give it with --stdin"
+        raise TokenMissing("no token was given", remedy=remedy)
+    return value
+
+
+def jobs_of(context: Context) -> tuple[Sequence[Job], int]:
+    """The jobs of the job file and the age at which a token should be rotated; none where there is no job file."""
+    try:
+        return list(context.job_file.jobs.values()), context.job_file.max_token_age
+    except ConfigInvalid:
+        return [], int(defaults()["max-token-age"])
+
+
+def standing_of(context: Context, token: str, source: str) -> Standing:
+    """Where the token stands, found out with a client of its own; raises as ``stands`` does."""
+    client = context.client(token, source)
+    try:
+        return stands(context, client)
+    finally:
+        client.close()
+
+
+def stands(context: Context, client: Client) -> Standing:
+    """Exchange the client's token, never from a cache, and read what is known of it.
+
+    What only the user's roles and tokens say may be missing: the reason is kept.
+    """
+    from upsun_agent.api.people import People  # noqa: PLC0415  late: httpx costs nine interpreter starts
+
+    lifetime = _exchanged(client.exchange)
+    people = People(client)
+    user, project = people.me(), context.container.project
+    roles, no_roles = _attempt(lambda: people.access(project, user.id) if project else None)
+    tokens, no_tokens = _attempt(lambda: people.tokens(user.id))
+    types = types_of(client, project, jobs_of(context)[0])
+    acts_on = _acted_on(client, project, context.container.environment)
+    return Standing(user, lifetime, roles, tokens, context.clock.now(), project, no_roles, no_tokens, types, acts_on)
+
+
+def _acted_on(client: Client, project: str | None, environment: str | None) -> frozenset[str]:
+    """The type of the environment, where the platform offers backups there: that says more than listed roles."""
+    if project is None or environment is None:
+        return frozenset()
+    seen, _ = _attempt(lambda: client.environment(project, environment))
+    return frozenset({seen.type} if seen is not None and "#backup" in seen.links else ())
+
+
+def types_of(client: Client, project: str | None, jobs: Iterable[Job]) -> dict[str, str]:
+    """The types of the environments that the jobs' steps name, as far as they can be read."""
+    found: dict[str, str] = {}
+    for name in targets(jobs) if project else ():
+        environment, _ = _attempt(lambda name=name: client.environment(project or "", name))  # type: ignore[misc]  # bound
+        if environment is not None:
+            found[name] = environment.type
+    return found
+
+
+def _exchanged(exchange: Callable[[], int]) -> int:
+    try:
+        return exchange()
+    except TokenRefused as error:
+        if "is not accepted" not in str(error):
+            raise
+        remedy = "it was revoked, or is not whole: make a new one as that user (Console, My profile, API tokens)"
+        raise TokenRefused(str(error), remedy=remedy) from error
+
+
+def _attempt(read: Callable[[], Found]) -> tuple[Found | None, AgentError | None]:
+    """What was read, or why it was not."""
+    try:
+        return read(), None
+    except AgentError as error:
+        return None, error
+
+
+def _check(context: Context) -> int:
+    token, source = read_token(context, stdin=context.options.stdin, exact=True)
+    standing = standing_of(context, token, source)
+    jobs, max_age = jobs_of(context)
+    warnings = standing.warnings(jobs, timedelta(seconds=max_age))
+    if context.terminal.json_wanted:
+        context.terminal.document(_as_json(standing, source, warnings))
+    else:
+        _tell(context, standing, source, warnings)
+    return EXIT_OK
+
+
+def _as_json(standing: Standing, source: str, warnings: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    user, likely, roles = standing.user, standing.likely, standing.roles
+    return {
+        "valid": True,
+        "source": source,
+        "user": {"id": user.id, "email": user.email, "username": user.username, "mfa": user.mfa},
+        "bearer_seconds": standing.lifetime,
+        "project": standing.project,
+        "roles": None if roles is None else {"project": roles.project, "types": roles.on_types()},
+        "token": None if likely is None else token_view(likely),
+        "warnings": remarks_view(warnings),
+    }
+
+
+def token_view(token: ApiToken) -> dict[str, Any]:
+    """A listed token as JSON."""
+    return {
+        "id": token.id,
+        "name": token.name,
+        "created_at": token.created_at.isoformat() if token.created_at else None,
+        "last_used_at": token.last_used_at.isoformat() if token.last_used_at else None,
+        "mfa_on_creation": token.with_mfa,
+    }
+
+
+def _tell(context: Context, standing: Standing, source: str, warnings: Sequence[tuple[str, str]]) -> None:
+    say, note = context.terminal.say, context.terminal.note
+    user, likely, now = standing.user, standing.likely, standing.now
+    say("The API token is valid.", "good")
+    second = {True: ", with a second factor", False: ", without a second factor", None: ""}[user.mfa]
+    say(f"  from    {source}")
+    note(f"  user    {user.email or user.username or user.id}{second}", indent=" " * 10)
+    if standing.roles is not None:
+        note(f"  roles   {standing.roles} (project {standing.project})", indent=" " * 10)
+    say(f"  bearer  lives {span(timedelta(seconds=standing.lifetime))}")
+    if likely is not None:
+        used = f"made {ago(likely.created_at, now)}, used {ago(likely.last_used_at, now)}"
+        note(f"  token   '{likely.name or likely.id}', {used} (the one used last)", indent=" " * 10)
+    context.terminal.remarks(warnings)
+
+
+def _list(context: Context) -> int:
+    from upsun_agent.api.people import People  # noqa: PLC0415  late, as above
+
+    token, source = read_token(context, stdin=False)
+    client = context.client(token, source)
+    try:
+        people = People(client)
+        tokens = people.tokens(people.me().id)
+    finally:
+        client.close()
+    if context.terminal.json_wanted:
+        context.terminal.document({"tokens": [token_view(each) for each in tokens]})
+        return EXIT_OK
+    now = context.clock.now()
+    rows = [[each.name or "-", ago(each.created_at, now), ago(each.last_used_at, now), each.id] for each in tokens]
+    context.terminal.table(["NAME", "MADE", "LAST USED", "ID"], rows)
+    return EXIT_OK

@@ -1,0 +1,266 @@
+"""The job file ``.upsun/agent.toml`` read into jobs; every error names file, line, what is wrong and the remedy."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
+from upsun_agent.model.job import Job, StepPlan
+from upsun_agent.platform.paths import job_files, without_waiting
+from upsun_agent.records import dataclass, field
+
+if TYPE_CHECKING:  # what parses and checks is imported late: most ticks find what an earlier one read (kept.py)
+    from upsun_agent.config.notifications import Notify
+    from upsun_agent.config.positions import Positions
+    from upsun_agent.config.validators import Problem
+
+__all__ = [
+    "JobFile",
+    "JobFileInvalid",
+    "Mistake",
+    "built",
+    "defaults",
+    "find",
+    "load",
+    "parse",
+    "settings_of",
+    "text_of",
+]
+
+
+#: What some editors put before a text; TOML knows none.
+BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+#: A header with single brackets where the job file takes a list of tables.
+_SINGLE = re.compile(r"\s*\[(?!\[)\s*(jobs\s*\.[^\]#]{1,300}?\.\s*[\"']?(?:steps|on-failure)[\"']?)\s*\]\s*(?:#.*)?")
+
+
+def defaults() -> dict[str, Any]:
+    """The agent's settings where the job file does not say them, or there is none."""
+    from upsun_agent.config.definitions import AGENT  # noqa: PLC0415  late, see above
+
+    return dict(AGENT.read({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing wrong with a job file, ready to be shown: line (1-based), key, message, remedy."""
+
+    line: int
+    key: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: {self.key + ': ' if self.key else ''}{self.message}"
+        return f"{where} ({self.remedy})" if self.remedy else where
+
+
+class JobFileInvalid(ConfigInvalid):
+    """The job file has mistakes."""
+
+    def __init__(self, path: str, mistakes: tuple[Mistake, ...]) -> None:
+        lines = [f"{path}:{mistake.line}: {str(mistake).partition(': ')[2]}" for mistake in mistakes[:MISTAKES_MOST]]
+        more = len(mistakes) - MISTAKES_MOST
+        listed = "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])])
+        super().__init__(listed, remedy="mend the lines named, then: upsun-agent validate")
+        self.path = path
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A job file that is valid: its path, its exact text, the agent's settings (seconds) and the jobs."""
+
+    path: str
+    text: str
+    state: str | None
+    token_variable: str
+    max_token_age: int
+    keep_bearers: bool
+    jobs: Mapping[str, Job]
+    log_file: bool | str = False
+    notify: Notify | None = None
+    #: What is published, where, and how much of it.
+    report: Mapping[str, Any] = field(default_factory=dict)
+    #: Hosts other than the platform's that may get the token.
+    api_hosts: tuple[str, ...] = ()
+
+    def job(self, name: str) -> Job:
+        """The job of that name; raises ConfigInvalid where there is none."""
+        if name not in self.jobs:
+            known = ", ".join(self.jobs)
+            raise ConfigInvalid(f"{self.path} defines no job '{name}'", remedy=f"the jobs are: {known}")
+        return self.jobs[name]
+
+
+def find(environ: Mapping[str, str], option: str | None = None) -> str:
+    """The first job file that exists; raises ConfigInvalid with the places looked at where none does."""
+    places = job_files(environ, option)
+    for place in places:
+        if os.path.isfile(place):
+            return place
+    remedy = "write one (see the README), or name it with --config or UPSUN_AGENT_CONFIG"
+    raise ConfigInvalid(f"no job file at {' nor at '.join(places)}", remedy=remedy)
+
+
+def load(path: str) -> JobFile:
+    """The job file at ``path``; raises ConfigInvalid where it cannot be read or has mistakes."""
+    return parse(text_of(path), path)
+
+
+def text_of(path: str) -> str:
+    """The text of the job file at ``path``, without a byte order mark; raises ConfigInvalid where it cannot be read."""
+    try:
+        with open(path, "rb", opener=without_waiting) as file:
+            data = file.read(JOB_FILE_MOST_BYTES + 1)
+    except OSError as error:
+        raise ConfigInvalid(f"{path} cannot be read: {error.strerror}", remedy="check the path and its mode") from error
+    if len(data) > JOB_FILE_MOST_BYTES:
+        raise ConfigInvalid(f"{path} is larger than {JOB_FILE_MOST_BYTES} bytes", remedy="split the jobs")
+    try:
+        return data.decode("utf-8").removeprefix(BOM)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise JobFileInvalid(path, (Mistake(line, "", "not UTF-8", "save the file as UTF-8"),)) from None
+
+
+def parse(text: str, path: str = "agent.toml") -> JobFile:
+    """The job file with that text; raises ConfigInvalid that lists every mistake."""
+    text = text.removeprefix(BOM)
+    return built(path, text, settings_of(text, path))
+
+
+def settings_of(text: str, path: str) -> dict[str, Any]:
+    """All settings of a job file, checked, with every default filled in; raises ConfigInvalid as ``parse`` does."""
+    import tomllib  # noqa: PLC0415  late, see above
+
+    from upsun_agent.config import rules  # noqa: PLC0415  same
+    from upsun_agent.config.definitions import JOB_FILE, REPORT  # noqa: PLC0415  same
+    from upsun_agent.config.positions import Positions  # noqa: PLC0415  same
+
+    dotted = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > DOTS_MOST), None)
+    if dotted is not None:
+        mistake = Mistake(dotted, "", f"more than {DOTS_MOST} dots on one line", "nothing in a job file needs so many")
+        raise JobFileInvalid(path, (mistake,))
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise JobFileInvalid(path, (_syntax_mistake(error, text),)) from None
+    problems = list(rules.too_large(data)) or list(JOB_FILE.check(data, ())) or list(rules.problems(data))
+    if "://" in text and "@" in text:
+        from upsun_agent.config.notifications import credential_problems  # noqa: PLC0415  late: a job file seldom holds URLs
+
+        problems += credential_problems(data)
+    tells = not problems and _tells(data)
+    if tells:
+        from upsun_agent.config.notifications import notice_problems  # noqa: PLC0415  late: only who tells needs it
+
+        problems = notice_problems(data)
+    if problems:
+        positions = Positions(text)
+        mistakes = sorted((_located(problem, positions) for problem in problems), key=lambda each: each.line)
+        raise JobFileInvalid(path, tuple(mistakes))
+    read = JOB_FILE.read(data)
+    report = {**REPORT.read({}), **read["report"]}
+    return {**read, "agent": {**defaults(), **read["agent"]}, "report": report, "tells": tells}
+
+
+def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
+    """The job file of these settings."""
+    agent, notify = read["agent"], None
+    if read["tells"]:
+        from upsun_agent.config.notifications import read_notify  # noqa: PLC0415  late: only who tells needs it
+
+        notify = read_notify(read)
+    jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
+    return JobFile(
+        path,
+        text,
+        agent["state"],
+        agent["token-variable"],
+        agent["max-token-age"],
+        agent["keep-bearers"],
+        jobs,
+        log_file=agent["log-file"],
+        notify=notify,
+        report=read["report"],
+        api_hosts=tuple(agent["api-hosts"]),
+    )
+
+
+def _tells(data: Mapping[str, Any]) -> bool:
+    """Whether the job file says anything about telling."""
+    asked = {"notify", "heartbeat"}
+    return not asked.isdisjoint({*data, *data.get("agent", {}), *(key for job in data["jobs"].values() for key in job)})
+
+
+def _syntax_mistake(error: Exception, text: str) -> Mistake:
+    message = "nested too deep" if isinstance(error, RecursionError) else str(error)
+    for number, header in enumerate(text.split("\n"), 1):
+        single = _SINGLE.fullmatch(header) if message.startswith("Cannot ") else None
+        if single is not None:
+            return Mistake(
+                number, "", f"[{single[1]}] is one table, and a list of steps is wanted", _doubled(single[1])
+            )
+    head, _, place = message.rpartition(" (at ")
+    if not head:
+        return Mistake(1, "", f"no TOML: {message[:200]}", "")
+    digits = "".join(char if char.isdigit() else " " for char in place).split()
+    line = int(digits[0]) if digits else text.count("\n") + 1
+    return Mistake(line, "", f"no TOML: {head[:200]}", "")
+
+
+def _doubled(name: str) -> str:
+    """The remedy for a header with single brackets."""
+    return f"write [[{name}]], with two brackets, before each step"
+
+
+def _located(problem: Problem, positions: Positions) -> Mistake:
+    remedy = problem.remedy
+    if problem.path[:1] == ("jobs",) and problem.path[2:] in {("steps",), ("on-failure",)}:
+        remedy = _doubled(".".join(str(part) for part in problem.path)) if "not a table" in problem.message else remedy
+    return Mistake(positions.line(problem.path), key_of(problem.path), problem.message, remedy)
+
+
+def key_of(path: tuple[str | int, ...]) -> str:
+    """A key in words: steps are counted from 1, as everywhere else."""
+    words = ""
+    for place, part in enumerate(path):
+        if isinstance(part, str):
+            follows = place + 1 < len(path) and isinstance(path[place + 1], int)
+            words += "" if follows and part == "steps" else f".{part}"
+        elif place and path[place - 1] in {"steps", "on-failure"}:
+            words += f" step {part + 1} "
+        else:
+            words += f" item {part + 1}"
+    return words.replace(" .", " ").lstrip(".").rstrip()
+
+
+def _job(name: str, settings: Mapping[str, Any]) -> Job:
+    return Job(
+        name=name,
+        steps=_plans(settings["steps"]),
+        schedule=settings["schedule"],
+        timezone=settings["timezone"],
+        environment_types=tuple(settings["environment-types"]),
+        catch_up=settings["catch-up"],
+        misfire_grace=settings["misfire-grace"],
+        overlap=settings["overlap"],
+        timeout=settings["timeout"],
+        suspend_after=settings["suspend-after"],
+        on_failure=_plans(settings["on-failure"]),
+        when=settings["when"],
+    )
+
+
+def _plans(steps: Iterable[Mapping[str, Any]]) -> tuple[StepPlan, ...]:
+    """The steps, each with what it says and what it leaves at its default, but for what is nothing at all."""
+    return tuple(
+        StepPlan(kind, {key: value for key, value in values.items() if value is not None})
+        for step in steps
+        for kind, values in step.items()
+    )

@@ -1,0 +1,323 @@
+"""The words in which the job file is defined: each shape checks a value and describes itself as JSON Schema.
+
+One definition serves validation, ``did you mean`` and the schema, so the three cannot disagree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from upsun_agent.records import dataclass, field
+
+SHOWN_MOST = 24  # characters of a wrong value that a message repeats; API tokens are longer
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the job file: where, what, and the remedy."""
+
+    path: Path
+    message: str
+    remedy: str = ""
+
+
+class Shape(Protocol):
+    """What a value may be."""
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+
+    def read(self, value: Any) -> Any:
+        """The value as the agent wants it; only called where ``check`` found nothing."""
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "text", list: "an array", dict: "a table"}
+    return names.get(type(value), "a date or time")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text that a pattern matches whole; ``rule`` may look closer and returns what is wrong, or None."""
+
+    pattern: str = r"[^\x00-\x1f\x7f]+"
+    what: str = "text"
+    most: int = 500
+    rule: Callable[[str], str | None] | None = None
+    remedy: str = ""
+    secret: bool = False  # what stands there may be a secret, which no message repeats
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if not isinstance(value, str):
+            yield Problem(path, f"must be {self.what}, not {_kind(value)}", 'put it in "quotes"')
+        elif len(value) > self.most:
+            yield Problem(path, f"is longer than {self.most} characters")
+        elif not re.fullmatch(self.pattern, value):
+            short = len(value) <= SHOWN_MOST and not self.secret
+            shown = repr(value) if short else "what stands there"  # it might be a pasted token
+            yield Problem(path, f"must be {self.what}, not {shown}", self.remedy)
+        elif self.rule is not None and (wrong := self.rule(value)):
+            yield Problem(path, wrong, self.remedy)
+
+    def read(self, value: Any) -> Any:
+        """The text itself."""
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        return {"type": "string", "maxLength": self.most, "pattern": f"^{self.pattern}$"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if not isinstance(value, str) or value not in self.words:
+            listed = ", ".join(f'"{word}"' for word in self.words)
+            yield Problem(path, f"must be one of {listed}, not {value!r}", did_you_mean(str(value), self.words))
+
+    def read(self, value: Any) -> Any:
+        """The word itself."""
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        return {"enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    """True or false."""
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if not isinstance(value, bool):
+            yield Problem(path, f"must be true or false, not {_kind(value)}", "write true or false without quotes")
+
+    def read(self, value: Any) -> Any:
+        """The boolean itself."""
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One shape or another, told apart by what kind of value stands there."""
+
+    first: Shape
+    second: Shape
+
+    def _shape(self, value: Any) -> Shape:
+        return self.first if not list(self.first.check(value, ())) else self.second
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value, seen as the second shape if it is not the first."""
+        yield from self._shape(value).check(value, path)
+
+    def read(self, value: Any) -> Any:
+        """What the shape that fits reads."""
+        return self._shape(value).read(value)
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        return {"anyOf": [self.first.schema(), self.second.schema()]}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A whole number within bounds."""
+
+    least: int
+    most: int
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            yield Problem(path, f"must be a whole number, not {_kind(value)}", "write it without quotes")
+        elif not self.least <= value <= self.most:
+            yield Problem(path, f"must be between {self.least} and {self.most}, {value} is not")
+
+    def read(self, value: Any) -> Any:
+        """The number itself."""
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+_DURATION = r"(?:(\d{1,4})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?"
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A length of time such as ``90s``, ``15m``, ``6h``, ``1d12h``; read as whole seconds."""
+
+    least: int = 0
+    most: int = 30 * 86400
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if not isinstance(value, str) or not value or not re.fullmatch(_DURATION, value, re.ASCII):
+            yield Problem(path, f"must be a duration, not {value!r}", 'write it like "90s", "15m", "6h" or "1d12h"')
+        elif not self.least <= self.read(value) <= self.most:
+            yield Problem(path, f"must be between {self.least} and {self.most} seconds, {value} is not")
+
+    def read(self, value: Any) -> Any:
+        """The duration in seconds."""
+        match = re.fullmatch(_DURATION, value, re.ASCII)
+        parts = match.groups() if match else ()
+        return sum(int(part or 0) * unit for part, unit in zip(parts, (86400, 3600, 60, 1), strict=False))
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        pattern = r"^(?=.)([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
+        return {"type": "string", "pattern": pattern, "examples": ["90s", "15m", "6h", "1d12h"]}
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """At least one of a shape (or none, where ``least`` is 0), all different."""
+
+    item: Shape
+    most: int = 100
+    distinct: bool = True
+    least: int = 1
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if not isinstance(value, list):
+            yield Problem(path, f"must be an array, not {_kind(value)}", "write it as [ ... ]")
+            return
+        if not self.least <= len(value) <= self.most:
+            yield Problem(path, f"must have {self.least} to {self.most} items, not {len(value)}")
+            return
+        for index, item in enumerate(value):
+            yield from self.item.check(item, (*path, index))
+            if self.distinct and item in value[:index]:
+                yield Problem((*path, index), f"{item!r} is there twice")
+
+    def read(self, value: Any) -> Any:
+        """The items as a tuple."""
+        return tuple(self.item.read(item) for item in value)
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        schema = {"type": "array", "items": self.item.schema(), "minItems": self.least, "maxItems": self.most}
+        return {**schema, "uniqueItems": True} if self.distinct else schema
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a table: its shape, a line of documentation, and its default (None: left out)."""
+
+    shape: Shape
+    doc: str
+    default: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with known keys; any other key is an error."""
+
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    one_of: bool = False
+    noun: str = "step"
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if not isinstance(value, dict):
+            yield Problem(path, f"must be a table, not {_kind(value)}", "write it as { key = value }")
+            return
+        for key, item in value.items():
+            if key in self.fields:
+                yield from self.fields[key].shape.check(item, (*path, key))
+            else:
+                known = tuple(self.fields)
+                remedy = did_you_mean(key, known) or f"the keys here are: {', '.join(known)}"
+                yield Problem((*path, key), f"unknown key '{key}'", remedy)
+        for key, entry in self.fields.items():
+            if entry.required and key not in value:
+                yield Problem(path, f"'{key}' is missing", entry.doc)
+        if self.one_of and len([key for key in value if key in self.fields]) != 1:
+            yield Problem(path, f"must name exactly one kind of {self.noun}", f"one of: {', '.join(self.fields)}")
+
+    def read(self, value: Any) -> Any:
+        """The table with every default filled in (with ``one_of`` only the key that is there)."""
+        if self.one_of:
+            return {key: self.fields[key].shape.read(item) for key, item in value.items()}
+        return {
+            key: entry.shape.read(value[key]) if key in value else entry.default for key, entry in self.fields.items()
+        }
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        properties = {key: {**entry.shape.schema(), "description": entry.doc} for key, entry in self.fields.items()}
+        schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+        required = [key for key, entry in self.fields.items() if entry.required]
+        if required:
+            schema["required"] = required
+        if self.one_of:
+            schema |= {"minProperties": 1, "maxProperties": 1}
+        return schema
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """A table whose keys are names of the user's choice."""
+
+    value: Shape
+    key: Text
+    most: int = 1000
+    least: int = 0
+
+    def check(self, value: Any, path: Path) -> Iterator[Problem]:
+        """Everything that is wrong with the value."""
+        if not isinstance(value, dict):
+            yield Problem(path, f"must be a table, not {_kind(value)}")
+            return
+        if not self.least <= len(value) <= self.most:
+            yield Problem(path, f"must have {self.least} to {self.most} entries, not {len(value)}")
+            return
+        for name, item in value.items():
+            for problem in self.key.check(name, (*path, name)):
+                yield Problem(problem.path, f"the name {problem.message}", problem.remedy)
+            yield from self.value.check(item, (*path, name))
+
+    def read(self, value: Any) -> Any:
+        """The table with every value read."""
+        return {name: self.value.read(item) for name, item in value.items()}
+
+    def schema(self) -> dict[str, Any]:
+        """The shape as JSON Schema."""
+        return {
+            "type": "object",
+            "propertyNames": self.key.schema(),
+            "additionalProperties": self.value.schema(),
+            "minProperties": self.least,
+            "maxProperties": self.most,
+        }
+
+
+def did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    """The hint for a misspelt word, or an empty string."""
+    from difflib import get_close_matches  # noqa: PLC0415  late: only mistakes need it
+
+    close = get_close_matches(word.replace("_", "-").lower(), known, n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,69 @@
+"""The shortest way through a tick whose journal is on a server: one connection, one statement, no SQLAlchemy.
+
+The statement marks the tick and says by the number of rows it changed whether the answer still holds: for this
+journal, version, type of environment and job file, before the next slot, with a clock that did not go back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from upsun_agent.database.location import PREFIX, Endpoint, endpoint_of, qualified
+from upsun_agent.limits import CLOCK_BACK, IDLE_DATABASE, RECHECK
+
+_MARK = (
+    "UPDATE {p}glances SET ticks = ticks + 1, last_tick = %s WHERE journal = (SELECT id FROM {p}journals"
+    " WHERE project = %s AND environment = %s AND app = %s AND present = 1)"
+    " AND digest = %s AND next_due > %s AND next_due <= %s AND last_tick <= %s"
+)
+
+
+def digest_of(text: str) -> str:
+    """What stands for the basis of an idle answer: the text itself would be copied at every idle tick."""
+    for name in ("_sha2", "_sha256", "hashlib"):  # what hashlib is made of: itself, it loads OpenSSL for one hash
+        try:
+            sha256 = __import__(name).sha256
+        except ImportError:
+            continue
+        return str(sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+    raise AssertionError("Python without hashlib")
+
+
+def is_idle(place: str, environ: Mapping[str, str], basis: str, now: float) -> bool:
+    """Whether a tick at ``now`` (seconds since 1970) surely has nothing to do; it is marked then. False: not sure."""
+    names = ("PLATFORM_PROJECT", "PLATFORM_BRANCH", "PLATFORM_APPLICATION_NAME")
+    own = [environ.get(name) or "" for name in names]
+    latest = str(int(now + RECHECK + CLOCK_BACK))  # an answer for later than that is of a clock that was ahead
+    values = [str(int(now)), *own, digest_of(basis), str(int(now)), latest, str(int(now + CLOCK_BACK))]
+    try:
+        endpoint = endpoint_of(place, environ)
+        return _on_postgres(endpoint, values) if endpoint.scheme == "pgsql" else _on_mysql(place, endpoint, values)
+    except Exception:  # noqa: BLE001  whatever it is: the whole tick meets it too, and says what it is
+        return False
+
+
+def _on_postgres(endpoint: Endpoint, values: Sequence[str]) -> bool:
+    from upsun_agent.database.libpq import NotToBeHad, change_one  # noqa: PLC0415  late: for this kind of server only
+
+    text = _MARK
+    for number in range(1, len(values) + 1):
+        text = text.replace("%s", f"${number}", 1)
+    # Only in a schema of ours: whose tables in a schema that others may write to are, one statement cannot find out.
+    try:
+        return change_one(endpoint, [text.replace("{p}", qualified(endpoint.schema))], values, IDLE_DATABASE)
+    except NotToBeHad:
+        return False
+
+
+def _on_mysql(place: str, endpoint: Endpoint, values: Sequence[str]) -> bool:
+    from upsun_agent.database.connect import Link, without_cryptography  # noqa: PLC0415  late: this kind only
+    from upsun_agent.database.errors import translated_errors  # noqa: PLC0415  same
+
+    with without_cryptography():
+        link = Link(place, endpoint, IDLE_DATABASE)
+    try:
+        with translated_errors(place), link.raw.cursor() as cursor:
+            cursor.execute(_MARK.format(p=PREFIX), values)
+            return bool(cursor.rowcount == 1)
+    finally:
+        link.close()

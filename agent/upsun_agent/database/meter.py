@@ -1,0 +1,100 @@
+"""What one answer of a database may cost: bytes, time and memory, measured below the driver.
+
+A driver believes its server: it keeps rows, notices, results and settings for as long as they come. The meter is asked
+each time before more is read from the socket, whatever the driver makes of it, with TLS or without.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from upsun_agent.limits import DATABASE_ANSWER, DATABASE_CPU, DATABASE_MEMORY, DATABASE_STATEMENT, DATABASE_STEPS
+
+TYPE_CHECKING = False  # the module that has it would cost every idle tick
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+#: Where Linux's ``struct tcp_info`` says how many bytes arrived, an unsigned number of eight bytes.
+RECEIVED = slice(128, 136)
+GRACE = 1.0  # seconds: the server's own limit is the one that is met first
+LONG, LATE = "it sends more than an answer can be", "it takes too long to answer"
+
+
+class TooMuch(Exception):
+    """The server sends more than an answer can be, or takes longer; in words that go on from the server."""
+
+
+class Meter:
+    """Counts what is read for one answer; ``begin`` starts the next one."""
+
+    def __init__(self) -> None:
+        self._bytes = self._steps = self._before = 0
+        self.begin()
+
+    def begin(self, file: int = -1) -> None:
+        """Count from now on; ``file`` is the socket where the driver reads it by itself."""
+        self._memory, self._computed = resident(), time.process_time()
+        self._until = time.monotonic() + DATABASE_STATEMENT + GRACE
+        self._bytes = self._steps = 0
+        self._before = received(file)
+
+    def read(self, count: int) -> None:
+        """Count bytes that were read; raises TooMuch."""
+        self._bytes += count
+        self._judge()
+
+    def look(self, file: int) -> None:
+        """Count what has arrived at the socket by now; raises TooMuch."""
+        self._bytes = received(file) - self._before
+        self._judge()
+
+    def _judge(self) -> None:
+        self._steps += 1
+        if time.monotonic() > self._until:
+            raise TooMuch(LATE)
+        long = self._bytes > DATABASE_ANSWER or self._steps > DATABASE_STEPS
+        grown = resident() - self._memory > DATABASE_MEMORY
+        if long or grown or time.process_time() - self._computed > DATABASE_CPU:
+            raise TooMuch(LONG)
+
+    def watched(self, steps: Generator[Any, Any, Any], file: int) -> Generator[Any, Any, Any]:
+        """Psycopg's steps of one exchange, each judged before it reads; ``file`` -1: the steps say which socket."""
+        try:
+            wanted = next(steps)
+            self.begin(file)
+            while True:
+                ready = yield wanted
+                self.look(file if file >= 0 else wanted[0])
+                wanted = steps.send(ready)
+        except StopIteration as end:
+            return end.value
+        finally:
+            steps.close()
+
+
+def resident() -> int:
+    """Return the bytes of memory that this process has now; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            return int(file.read(100).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def received(file: int) -> int:
+    """Return the bytes that arrived at a TCP socket since it was opened; 0 for another, or where nobody counts."""
+    if file < 0:
+        return 0
+    import _socket  # noqa: PLC0415  late: the module around it costs an idle tick a start
+
+    looked_at = _socket.socket(fileno=file)
+    try:
+        told = looked_at.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, RECEIVED.stop)
+    except OSError:
+        return 0
+    finally:
+        looked_at.detach()
+    return int.from_bytes(told[RECEIVED], sys.byteorder)

@@ -1,0 +1,33 @@
+"""The doctor: what stands in the agent's way, found by looking, without changing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.records import dataclass
+
+Level = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: its name, how it is, what was seen, what helps, and the exit code if it fails."""
+
+    name: str
+    level: Level
+    message: str
+    remedy: str = ""
+    exit_code: int = ConfigInvalid.exit_code
+
+
+def worst(findings: Iterable[Finding]) -> Level:
+    """The gravest level there is; ok where nothing was found."""
+    levels = {each.level for each in findings}
+    return "fail" if "fail" in levels else "warn" if "warn" in levels else "ok"
+
+
+def code_of(findings: Iterable[Finding]) -> int:
+    """The exit code of the worst finding; warnings are 0."""
+    return max((each.exit_code for each in findings if each.level == "fail"), default=0)

@@ -1,0 +1,93 @@
+"""Whether the agent can tell anybody: the variables of its channels, mail, and what waits in the outbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from upsun_agent.config.notifications import HEARTBEAT, Channel, Notify
+from upsun_agent.doctor import Finding
+from upsun_agent.notify import outbox
+from upsun_agent.notify.channels.http import Unusable
+from upsun_agent.notify.channels.mail import HOST, relay
+from upsun_agent.platform.paths import not_ours
+from upsun_agent.text.humanize import span
+
+STORE = "upsun variable:create --level environment --prefix env --sensitive true --inheritable false --name {name}"
+#: Hosts to which plain http does not leave the project.
+INSIDE = (".internal", "localhost", "127.0.0.1", "[::1]")
+
+
+def channels(notify: Notify, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """One finding for each channel and the dead-man's switch, as far as the variables can say."""
+    for channel in notify.channels.values():
+        yield _channel(channel, environ)
+    if notify.heartbeat is not None:
+        flaw = _url_flaw(notify.heartbeat.url_variable, environ)
+        every = span(timedelta(seconds=notify.heartbeat.every))
+        yield flaw or Finding(HEARTBEAT, "ok", f"ticks ping it every {every}, a few minutes late at times")
+
+
+def _channel(channel: Channel, environ: Mapping[str, str]) -> Finding:
+    name = f"notify {channel.name}"
+    if channel.kind == "email":
+        try:
+            place = relay(environ)
+        except Unusable as error:
+            return Finding(name, "fail", str(error), f"{HOST} is the platform's to set")
+        if place is None:
+            remedy = "it is on in production; elsewhere: upsun environment:info enable_smtp true"
+            return Finding(name, "warn", f"mail is off here: {HOST} is empty", remedy)
+        return Finding(name, "ok", f"mail to {', '.join(channel.to)} through {place[0]}:{place[1]}")
+    for variable in filter(None, (channel.secret_variable,)):
+        if not (environ.get(variable) or "").strip():
+            return Finding(name, "fail", f"the variable {variable} is not set here", STORE.format(name=variable))
+    flaw = _url_flaw(channel.url_variable or "", environ, name)
+    return flaw or Finding(name, "ok", f"{channel.kind}, by the URL in {channel.url_variable}")
+
+
+def _url_flaw(variable: str, environ: Mapping[str, str], name: str = HEARTBEAT) -> Finding | None:
+    value = (environ.get(variable) or "").strip()
+    if not value:
+        return Finding(name, "fail", f"the variable {variable} is not set here", STORE.format(name=variable))
+    host, scheme = "", ""
+    with suppress(ValueError):
+        parts = urlsplit(value)
+        host, scheme = parts.hostname or "", parts.scheme
+    if scheme not in {"http", "https"} or not host:
+        return Finding(name, "fail", f"the variable {variable} holds no URL of http or https", "store it again")
+    if scheme == "http" and not host.endswith(INSIDE):
+        text = f"the URL in {variable} is plain http: everybody on the way can read it and use it"
+        return Finding(name, "warn", text, "store its https form")
+    return None
+
+
+def waiting(facts: Mapping[str, str]) -> Iterator[Finding]:
+    """What waits in the outbox, and what was given up since one was last delivered."""
+    found, lost = outbox.waiting(facts), outbox.lost(facts)
+    for loss in lost.values():
+        text = f"{loss.count} messages for {loss.channel} were given up, the last one because: {loss.reason}"
+        yield Finding("outbox", "warn", text, f"try: upsun-agent notify test {loss.channel}")
+    tried = [each for each in found if each.attempts]
+    if tried:
+        oldest = tried[0]
+        text = f"{len(found)} messages wait, the oldest for {oldest.channel}: {oldest.reason}"
+        yield Finding("outbox", "warn", text, "ticks try again; see: upsun-agent notify list")
+    elif not lost:
+        yield Finding("outbox", "ok", f"{len(found)} messages wait for the next tick" if found else "nothing waits")
+
+
+def log_file(path: str) -> Finding:
+    """Whether the log file can be written: ticks go on without it."""
+    with suppress(OSError):
+        why = not_ours(path, os.lstat(path))
+        if why is not None:
+            text = f"{path} cannot be used: {why}; what is logged is not kept"
+            return Finding("log file", "warn", text, "find out who made it, then move it away")
+    place = path if os.path.lexists(path) else os.path.dirname(path)
+    if os.path.isdir(path) or not os.access(place, os.W_OK):
+        return Finding("log file", "warn", f"{path} cannot be written", "name a file on a mount: 'log-file' in [agent]")
+    return Finding("log file", "ok", path)

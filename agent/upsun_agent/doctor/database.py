@@ -1,0 +1,110 @@
+"""What a database says of itself as the place of the state: reachable, writable, tables, locks. Only looked at."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+from upsun_agent.database.location import ServerPlace
+from upsun_agent.doctor import Finding
+from upsun_agent.doctor.grants import grants
+from upsun_agent.doctor.local import LOST
+from upsun_agent.errors import AgentError, ConfigInvalid, StateNotWritable
+from upsun_agent.journal import Identity
+from upsun_agent.journal.server.migrate import admit
+from upsun_agent.journal.server.migrations import MIGRATIONS
+from upsun_agent.journal.server.schema import PARTS
+from upsun_agent.journal.server.session import Session
+from upsun_agent.limits import DATABASE_BUDGET
+
+DRIVERS = ("sqlalchemy", "psycopg", "pymysql")
+ENCRYPTED = {
+    "pgsql": "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+    "mysql": "SELECT variable_value <> '' FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher'",
+}
+#: Whether a commit that returned is on the disk: PostgreSQL is told so for each connection, MariaDB for all at once.
+DURABLE = {"pgsql": "SELECT true", "mysql": "SELECT @@global.innodb_flush_log_at_trx_commit = 1"}
+
+
+def drivers(place: str) -> Iterator[Finding]:
+    """Whether the extra that a state in a database needs is installed."""
+    for name in DRIVERS:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            remedy = "set UPSUN_AGENT_EXTRA=shared in the build hook"
+            text = f"the state is in {place}, which needs the extra 'shared': {name} is not installed"
+            yield Finding("state", "fail", text, remedy, ConfigInvalid.exit_code)
+            return
+    yield Finding("state", "ok", f"in {place}; the extra 'shared' is installed")
+
+
+def state(place: ServerPlace, identity: Identity) -> Iterator[Finding]:
+    """Whether ticks can keep their state in the database, and how its tables are."""
+    with ExitStack() as stack:
+        try:
+            session = stack.enter_context(closing(Session(place, DATABASE_BUDGET)))
+            standing = admit(session)
+            secured = "over TLS" if session.say(ENCRYPTED[session.scheme]).scalar() else "without TLS"
+            yield Finding("state", "ok", f"the database of {place} answers, {secured}")
+            if standing.missing:
+                text = f"the journal was lost: the tables {', '.join(standing.missing)} vanished from the database"
+                yield Finding("journal", "warn", text, LOST)
+                return
+            yield from _tables(session, standing.version)
+            yield from grants(session, standing.version)
+            yield from _durable(session)
+            if standing.version:
+                yield from _journals(session, identity)
+        except AgentError as error:
+            yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
+
+
+def _tables(session: Session, version: int) -> Iterator[Finding]:
+    if not version:
+        yield Finding("tables", "ok", "not there yet: the first tick makes them, if its user may (see the docs)")
+        return
+    known = MIGRATIONS[-1].version
+    schema = session.tables.schema
+    where = f"in the schema {schema}" if session.tables.own_schema else "with the prefix upsun_agent_"
+    beside = f", this version knows {known}" if version != known else ""
+    try:
+        _try_rights(session)
+    except AgentError as error:
+        remedy = "grant SELECT, INSERT, UPDATE and DELETE on them: docs/shared-journal.md"
+        yield Finding("tables", "fail", f"{where}, not writable: {error}", remedy, StateNotWritable.exit_code)
+        return
+    yield Finding("tables", "ok", f"{where}, schema {version}{beside}, writable")
+
+
+def _try_rights(session: Session) -> None:
+    """Write to no row of every table, which takes the same rights as writing to one."""
+    from sqlalchemy import delete, false, insert, select, update  # noqa: PLC0415  late: see Session
+
+    for name in ("journals", *PARTS):
+        table = session.tables.named(name)
+        columns = [each for each in table.c if each.name not in {"id", "seq", "number"}]  # those the server alone fills
+        column = columns[-1]
+        names = [each.name for each in columns]
+        session.run(insert(table).from_select(names, select(*columns).where(false())))
+        session.run(update(table).where(false()).values(**{column.name: column}))
+        session.run(delete(table).where(false()))
+
+
+def _durable(session: Session) -> Iterator[Finding]:
+    if not session.say(DURABLE[session.scheme]).scalar():
+        text = "the server does not sync every commit (innodb_flush_log_at_trx_commit): a power cut may lose an intent"
+        yield Finding("durability", "warn", text, "set it to 1, or accept that a request may then be made twice")
+
+
+def _journals(session: Session, identity: Identity) -> Iterator[Finding]:
+    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
+
+    mine, (project, environment, app) = session.tables.journals, identity
+    own: Any = (mine.c.project == project) & (mine.c.environment == environment) & (mine.c.app == app)
+    count = select(func.count()).select_from(mine).where(mine.c.present == 1)
+    there, all_of_them = session.run(count.where(own)).scalar(), session.run(count).scalar()
+    text = "this environment's own" if there else "none of this environment yet: the first tick begins it"
+    yield Finding("journal", "ok", f"{text}; {all_of_them} in the database")

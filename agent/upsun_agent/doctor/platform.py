@@ -1,0 +1,387 @@
+"""What the API says that matters to the agent's work: token, roles, links, variable, crons, mounts, quota, and more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from shlex import quote
+from typing import Any
+
+from upsun_agent.access.setup_plan import flaws
+from upsun_agent.access.token_status import AGAIN, Standing
+from upsun_agent.api.client import Client
+from upsun_agent.api.models import read_environment, read_list
+from upsun_agent.api.people import People
+from upsun_agent.api.replies import Fields, clean
+from upsun_agent.api.variables import Variable, Variables
+from upsun_agent.clock import Clock
+from upsun_agent.doctor import Finding
+from upsun_agent.engine.guards import unoffered
+from upsun_agent.errors import CODE_OF_WORD, AgentError, NotPermitted, RunFailed
+from upsun_agent.model.answers import Backup, Environment, Rights
+from upsun_agent.model.job import Job
+from upsun_agent.model.resource_paths import environment_path, project_path
+from upsun_agent.records import dataclass, replace
+from upsun_agent.steps import KINDS
+
+#: An environment that is dirty is active, with an activity under way.
+RUNNING = frozenset({"active", "dirty"})
+#: Sources of mounts that outlive a container (docs:create-apps/image-properties/mounts; local is the older name).
+PERSISTENT = frozenset({"storage", "local", "service"})
+LATELY = 3600.0  # seconds: a cron that ticks every five minutes may wait behind another
+SKEW_MOST = timedelta(seconds=60)
+#: Integrations that bring the code from elsewhere (docs:integrations/source).
+SOURCES = frozenset({"github", "gitlab", "bitbucket", "bitbucket_server"})
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One environment seen through one token, for the jobs of one job file.
+
+    ``directory`` is the state directory where it lies in the app's (``app_dir``), ``app`` the app that the cron belongs
+    to, ``last_tick`` when the state's last tick was, in seconds since 1970, where that is known, ``kind`` the
+    environment's type as the container says it, ``variable`` the token's. ``own_backups`` are the backups that runs in
+    the journal took.
+    """
+
+    client: Client
+    project: str
+    environment: str
+    app: str | None
+    app_dir: str | None
+    kind: str | None
+    jobs: Sequence[Job]
+    directory: str | None
+    last_tick: int | None
+    variable: str
+    clock: Clock
+    own_backups: frozenset[str] = frozenset()
+
+    @cached_property
+    def _read(self) -> tuple[Any, datetime]:
+        return self.client.environment_document(self.project, self.environment)
+
+    @cached_property
+    def _seen(self) -> Environment:
+        return replace(read_environment(*self._read), is_pr=self._is_pull_request)
+
+    @property
+    def _raw(self) -> Fields:
+        return Fields.of(self._read[0], "environment")
+
+    @cached_property
+    def _apps(self) -> Mapping[str, Any]:
+        found = Fields.of(self.client.read(self._path("/deployments/current"), "deployment"), "deployment")
+        return found.object("webapps")
+
+    def _path(self, end: str) -> str:
+        return environment_path(self.project, self.environment, end)
+
+    @property
+    def _here(self) -> list[Job]:
+        """The jobs that run on this type of environment."""
+        return [job for job in self.jobs if self._seen.type in job.environment_types]
+
+    def findings(self, standing: Standing, max_age: timedelta) -> Iterator[Finding]:
+        """Everything, one after the other; what cannot be read is a warning of its own.
+
+        Without the environment nothing else makes sense.
+        """
+        try:
+            _ = self._seen
+        except AgentError as error:
+            for text, remedy in standing.without_access():
+                code = (standing.roles_unread or NotPermitted()).exit_code
+                yield Finding("roles", "fail", text, remedy, code)
+            yield Finding("environment", "fail", f"cannot be read: {error}", error.remedy or AGAIN, error.exit_code)
+            return
+        looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+            ("clock", self._clock),
+            ("environment", self._environment),
+            ("roles", lambda: self._roles(standing)),
+            ("token age", lambda: self._age(standing, max_age)),
+            ("operations", self._links),
+            ("operation", self._operations),
+            ("variable", self._variable),
+            ("cron", self._crons),
+            ("mount", self._mounts),
+            ("backup quota", self._quota),
+            ("deployment type", self._deployment_type),
+            ("source integration", self._integrations),
+        )
+        for name, look in looks:
+            try:
+                for finding in look():  # they quote the API: names, sources, specs
+                    yield replace(finding, message=clean(finding.message))
+            except AgentError as error:
+                yield Finding(name, "warn", f"cannot be read: {error}", error.remedy or AGAIN)
+
+    # --- where we are -----------------------------------------------------------------------------------------
+
+    def _clock(self) -> Iterator[Finding]:
+        skew = abs(self._seen.server_at - self.clock.now())
+        seconds = int(skew.total_seconds())
+        if skew > SKEW_MOST:
+            text = f"this clock and the platform's are {seconds} s apart: slots come early or late"
+            yield Finding("clock", "warn", text, "set this machine's clock")
+        else:
+            yield Finding("clock", "ok", f"{seconds} s from the platform's")
+
+    def _environment(self) -> Iterator[Finding]:
+        seen = self._seen
+        if seen.status not in RUNNING:
+            text = f"{seen.id} is {seen.status}: backups and updates need an active environment"
+            helps = {"paused": "upsun environment:resume", "inactive": "upsun environment:activate"}
+            remedy = helps.get(seen.status, "run the jobs on another environment")
+            yield Finding("environment", "fail" if self._here else "warn", text, remedy)
+        elif not self._here:
+            yield Finding("environment", "ok", f"{seen.id} is {seen.type}: no job of the job file runs here")
+        else:
+            names = ", ".join(job.name for job in self._here)
+            yield Finding("environment", "ok", f"{seen.id} is {seen.type}, {seen.status}; jobs: {names}")
+        if self.kind is not None and self.kind != seen.type:
+            text = f"the container says {self.kind}, the API {seen.type}: jobs run only where both agree"
+            yield Finding("environment", "warn", text, "redeploy, so that the container hears of its new type")
+        if self._is_pull_request and self._uses("source-operation"):
+            text = f"{seen.id} is a pull request's environment: source operations are refused there"
+            yield Finding("environment", "warn", text, "run such jobs elsewhere (environment-types)")
+
+    @property
+    def _is_pull_request(self) -> bool:
+        return self._raw.data.get("is_pr") is True
+
+    # --- token and roles --------------------------------------------------------------------------------------
+
+    def _roles(self, standing: Standing) -> Iterator[Finding]:
+        for text, remedy in standing.without_access():
+            yield Finding("roles", "warn", text, remedy)  # what the platform offers says what the user may do
+        if standing.roles is None:
+            return
+        missing = standing.lacking(self.jobs)
+        here = f"{self._seen.type}:admin" in missing and bool(self._here)
+        if missing:
+            text = f"{standing.roles}: jobs need {' and '.join(missing)} (viewers and contributors take no backups)"
+            remedy = standing.grant_remedy(missing)
+            yield Finding("roles", "fail" if here else "warn", text, remedy, NotPermitted.exit_code)
+        broad = standing.of_breadth(self.jobs)
+        for text, remedy in broad:
+            yield Finding("roles", "warn", text, remedy)
+        if not missing and not broad:
+            yield Finding("roles", "ok", str(standing.roles))
+
+    def _age(self, standing: Standing, max_age: timedelta) -> Iterator[Finding]:
+        found = standing.of_age(max_age)
+        for text, remedy in found:
+            yield Finding("token age", "warn", text, remedy)
+        token = standing.likely
+        if not found and token is not None and token.created_at is not None:
+            days = (standing.now - token.created_at).days
+            text = f"'{token.name or token.id}' is {days} days old (max-token-age is {max_age.days})"
+            yield Finding("token age", "ok", text)
+
+    def _links(self) -> Iterator[Finding]:
+        for kind in KINDS.values():
+            if kind.way != "request" or not kind.permission_link or not self._uses(kind.name):
+                continue
+            if self._seen.status not in RUNNING or (kind.name == "source-operation" and self._is_pull_request):
+                continue  # said already: there the link is absent whatever the role
+            if kind.link in self._seen.links:
+                yield Finding(kind.name, "ok", f"the platform offers {kind.link}")
+            elif self._seen.is_dirty:
+                text = f"{kind.link} is not offered while an activity runs: look again later"
+                yield Finding(kind.name, "warn", text)
+            else:
+                reason = unoffered(replace(self._seen, rights=self._rights), kind)
+                code = CODE_OF_WORD.get(reason.failure, RunFailed.exit_code)
+                yield Finding(kind.name, "fail", reason.message, reason.remedy, code)
+
+    @cached_property
+    def _rights(self) -> Rights:
+        """What the API says of why a link is missing."""
+        return People(self.client).rights(self.project, self._seen.type)
+
+    def _uses(self, kind: str) -> bool:
+        """Whether a job that runs here has a step of the kind that works on this environment."""
+        steps = [step for job in self._here for step in (*job.steps, *job.on_failure)]
+        return any(step.kind == kind and step.environment(self.environment) == self.environment for step in steps)
+
+    # --- what the project defines -----------------------------------------------------------------------------
+
+    def _operations(self) -> Iterator[Finding]:
+        steps = [step for job in self._here for step in (*job.steps, *job.on_failure)]
+        here = [step for step in steps if step.environment(self.environment) == self.environment]
+        wanted = sorted({step.settings["name"] for step in here if step.kind == "source-operation"})
+        if not wanted:
+            return
+        defined = self.client.source_operations(self.project, self.environment)
+        for name in wanted:
+            apps = sorted(app for app, operation in defined if operation == name)
+            if apps:
+                yield Finding("operation", "ok", f"{name} is defined by {', '.join(apps)}")
+            else:
+                known = ", ".join(sorted({operation for _, operation in defined})) or "none"
+                text = f"no app defines {name} (defined: {known})"
+                remedy = f"define it: applications.APP.source.operations.{name} in .upsun/config.yaml"
+                yield Finding("operation", "fail", text, remedy)
+
+    def _variable(self) -> Iterator[Finding]:
+        name = f"env:{self.variable}"
+        variables = Variables(self.client, self.project, self.environment)
+        stored = variables.on_environment(name)
+        try:
+            shared = variables.on_project(name)
+        except NotPermitted:  # only project admins may be allowed to see those
+            shared = None
+        if stored is None and shared is None:
+            text = f"{name} is stored on no level: the token comes from elsewhere"
+            yield Finding("variable", "warn", text, "store it: upsun-agent setup token")
+            return
+        found = _flaws(stored, shared, self.app)
+        for text, remedy in found:
+            yield Finding("variable", "warn", f"{name} {text}", remedy)
+        if not found:
+            yield Finding("variable", "ok", f"{name} is sensitive, not inheritable, visible at runtime only")
+
+    def _crons(self) -> Iterator[Finding]:
+        found = [
+            (app, str(cron.get("spec", "?")))
+            for app, definition in self._apps.items()
+            for cron in _objects(definition, "crons")
+            if "upsun-agent" in str(_object(cron, "commands").get("start", ""))
+        ]
+        if not found:
+            remedy = 'add one: crons: agent: { spec: "*/5 * * * *", commands: { start: "upsun-agent tick" } }'
+            # Outside a container it may be this very machine that starts runs: CI, most often.
+            in_container = self.app_dir is not None
+            needed = in_container and any(job.schedule for job in self._here) and not self._ticked_lately
+            text = "no app has a cron that starts upsun-agent by its name"
+            yield Finding("cron", "fail" if needed else "warn", text, remedy)
+            return
+        app, spec = found[0]
+        crons = _object(_object(self._raw.data, "deployment_state"), "crons")
+        status = str(crons.get("status", "running"))
+        if status == "paused" or crons.get("enabled") is False:
+            text = f"crons are {status} on {self.environment}: nothing runs until it is deployed again"
+            yield Finding("cron", "fail" if self._here else "warn", text, "upsun redeploy")
+        elif len(found) > 1:
+            apps = ", ".join(each for each, _ in found)
+            yield Finding("cron", "warn", f"several apps tick: {apps}", "one is enough, unless each has its own state")
+        else:
+            yield Finding("cron", "ok", f"{app} ticks at '{spec}'")
+
+    @property
+    def _ticked_lately(self) -> bool:
+        """Whether something starts ticks: a script's cron, or a machine elsewhere."""
+        moment = self.last_tick
+        return moment is not None and abs(self.clock.now().timestamp() - moment) < LATELY
+
+    def _mounts(self) -> Iterator[Finding]:
+        root = f"{(self.app_dir or '').rstrip('/')}/"
+        if self.directory is None or root == "/" or not self.directory.startswith(root):
+            return
+        mounts = {
+            str(path).strip("/"): _object(_object(definition, "mounts"), path)
+            for app, definition in self._apps.items()
+            if self.app == app or self.app not in self._apps
+            for path in _object(definition, "mounts")
+            if not str(path).startswith(".")  # the platform ignores those (docs:create-apps/image-properties/mounts)
+        }
+        inside = self.directory.removeprefix(root).strip("/")
+        around = [each for each in mounts if inside == each or inside.startswith(f"{each}/")]
+        mount = max(around, key=len, default=None)
+        if mount is None:
+            text = f"{self.directory} lies on no mount: it is not there, or is lost with every deployment"
+            yield Finding("mount", "fail", text, "declare a mount of source 'storage' for it", 73)
+        elif (source := str(mounts[mount].get("source"))) not in PERSISTENT:
+            text = f"{self.directory} lies on a mount of source '{source}', which may vanish"
+            yield Finding("mount", "warn", text, "use one of source 'storage'")
+        else:
+            yield Finding("mount", "ok", f"{self.directory} lies on the mount {mount} ({source})")
+
+    def _quota(self) -> Iterator[Finding]:
+        if not self._uses("backup"):
+            return
+        limit = self.client.manual_backup_limits(self.project).get(self._seen.type)
+        manual = [each for each in self.client.backups(self.project, self.environment) if not each.automated]
+        if limit is None:
+            yield Finding("backup quota", "ok", f"{len(manual)} manual backups; the settings name no limit")
+        elif limit <= 1:
+            text = f"the project keeps {limit} manual backup: each new one replaces the only proved one"
+            yield Finding("backup quota", "warn", text, "keep at least two (project settings, backup retention)")
+        else:
+            full = "; the next replaces the oldest" if len(manual) >= limit else ""
+            text, others = (
+                f"{len(manual)} of {limit} manual backups{full}",
+                len([b for b in manual if not self._took(b)]),
+            )
+            scheduled = [job.name for job in self._here if job.schedule and any(s.kind == "backup" for s in job.steps)]
+            if not (full and others and scheduled):
+                yield Finding("backup quota", "ok", text)
+                return
+            were = "was" if others == 1 else "were"
+            text = f"{text}, and {others} of them {were} not taken by jobs: {', '.join(scheduled)} will push those out"
+            remedy = 'take fewer: backup = { reuse-within = "3d" }; or keep more: project settings, backup retention'
+            yield Finding("backup quota", "warn", text, remedy)
+
+    def _took(self, backup: Backup) -> bool:
+        """Whether a run of the agent took the backup, as far as the journal knows."""
+        return backup.id in self.own_backups
+
+    def _deployment_type(self) -> Iterator[Finding]:
+        settings = Fields.of(self.client.read(self._path("/settings"), "settings"), "settings")
+        if settings.data.get("enable_manual_deployments") is True:
+            waiting = ", and something is staged now" if self._seen.has_staged_activities else ""
+            text = f"deployments are manual: what an update commits is staged until somebody deploys it{waiting}"
+            yield Finding("deployment type", "warn", text, "upsun environment:deploy after the run")
+        else:
+            yield Finding("deployment type", "ok", "automatic")
+
+    def _integrations(self) -> Iterator[Finding]:
+        try:
+            found = self.client.read(project_path(self.project, "/integrations"), "integrations")
+        except NotPermitted:
+            text = "not looked at: only project admins see integrations"
+            yield Finding("source integration", "ok", text)
+            return
+        kinds = [Fields.of(each, "integration").text("type") for each in read_list(found, "integrations")]
+        sources = sorted(SOURCES.intersection(kinds))
+        if sources and self._uses("source-operation"):
+            text = f"the code comes from {', '.join(sources)}: an update is pushed there and comes back later"
+            yield Finding("source integration", "ok", text)
+        else:
+            yield Finding("source integration", "ok", ", ".join(sources) or "none")
+
+
+def _flaws(stored: Variable | None, shared: Variable | None, app: str | None) -> list[tuple[str, str]]:
+    """What is wrong with where and how the token's variable is stored."""
+    found = []
+    variable = stored or shared
+    if shared is not None:
+        remedy = f"store it on the environment only: upsun variable:delete {quote(shared.name)} --level project"
+        found.append(("is stored on the project: every environment sees it", remedy))
+    if variable is None:
+        return found
+    if variable.inherited:
+        remedy = "give this environment its own: upsun-agent setup token; store the parent's again: not inheritable"
+        found.append(("is inherited from the parent environment", remedy))
+    if app is not None and variable.scope and app not in variable.scope:
+        text = f"is only for {', '.join(variable.scope)}: {app} does not see it"
+        found.append((text, f"store it again: upsun-agent setup token --app {quote(app)}"))
+    # A project's variable has no flag for heirs: all environments have it.
+    flags = {flag: value for flag, value in variable.flags.items() if variable.level != "project" or _on_both(flag)}
+    return found + [(text, "store it again: upsun-agent setup token") for text in flaws(flags)]
+
+
+def _on_both(flag: str) -> bool:
+    """Whether variables of a project have the flag too."""
+    return flag not in {"is_inheritable", "is_enabled"}
+
+
+def _object(value: Any, name: str) -> Mapping[str, Any]:
+    found = value.get(name) if isinstance(value, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _objects(value: Any, name: str) -> list[Mapping[str, Any]]:
+    return [each for each in _object(value, name).values() if isinstance(each, Mapping)]

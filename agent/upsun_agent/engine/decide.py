@@ -1,0 +1,376 @@
+"""What a run does next. One function, no effects: the tick carries out what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from shlex import quote
+from typing import assert_never
+
+from upsun_agent.engine.bounds import ATTEMPTS_MOST, RETRY_PAUSE_MOST
+from upsun_agent.engine.decision import Background, Decision, Execute, Look, Record, Rest, Send, Wait
+from upsun_agent.engine.due import grace
+from upsun_agent.engine.evidence import commands_verdict, confirmed, failure_now, unusable, with_commands, words_of
+from upsun_agent.engine.fold import Run, Step
+from upsun_agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
+from upsun_agent.engine.policy import after_failure, manual_limit, time_limit
+from upsun_agent.engine.recheck import rechecked
+from upsun_agent.engine.reconcile import reconcile
+from upsun_agent.engine.rollback import (
+    UNCHANGED,
+    begins,
+    closing,
+    first_words,
+    idle_reason,
+    is_unseen,
+    uncertain,
+    would_change,
+)
+from upsun_agent.engine.step import CommandKind, Done, Failed, Need, Pending, RequestKind, StepContext, StepKind
+from upsun_agent.engine.verdict import act_on, fail, no_answer
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import Absent, Activity, Backup, Environment, LookAtBackup, LookAtRetention, Observation
+from upsun_agent.model.durations import span
+
+__all__ = [
+    "UPHEAVALS",
+    "Background",
+    "Decision",
+    "Execute",
+    "Look",
+    "Record",
+    "Rest",
+    "Send",
+    "Wait",
+    "decide",
+    "manual_limit",
+]
+
+#: Failures that end the run whatever the step's ``on-failure`` says.
+RUN_ENDING = frozenset({"timeout", "too-late", "token", "second-factor", "unknown"})
+#: What helps after a refused request, by its failure word.
+REMEDIES = {
+    "permission": "grant the token's user the role 'admin' on this environment type",
+    "second-factor": "enable two-factor authentication for the token's user, then make a new API token",
+}
+
+
+def decide(
+    run: Run,
+    now: datetime,
+    seen: Observation,
+    kinds: Mapping[str, StepKind],
+    background: Background | None = None,
+) -> Decision:
+    """The next thing to do for ``run`` at ``now`` (UTC), given what this pass has ``seen`` so far.
+
+    Promises: a request or command is returned only for a step in phase ``ready``, with every guard passed on what
+    this pass saw; a step that needs a proved backup gets none without it; an intent without an answer leads to
+    reconciling only; a closed run rests.
+    """
+    background = background or Background()
+    if run.closed is not None:
+        return Rest()
+    step = run.current
+    ended = _ending(run, step, now, kinds) or (_close(run, now, seen) if step is None else None)
+    if ended is not None or step is None:
+        return ended or Rest()
+    decision = _on_step(run, step, now, seen, kinds, background)
+    return rechecked(run, step, decision, now, kinds, background.platform_now)
+
+
+def _on_step(
+    run: Run, step: Step, now: datetime, seen: Observation, kinds: Mapping[str, StepKind], background: Background
+) -> Decision:
+    """Return what one look leads to for the step that is current."""
+    kind = kinds.get(step.plan.kind)
+    late = _out_of_time(run, now, kinds) or time_limit(step, now)
+    if late is not None:
+        return fail(step, now, late)
+    if kind is None:
+        return fail(step, now, Failed("unknown-step", f"this version knows no step '{step.plan.kind}'"))
+    case = StepContext(run, step, seen, now, background.claimed, background.zone)
+    if step.phase == "ready":
+        return _ready(case, kind, background, kinds)
+    if kind.way == "command":
+        return _interrupted(case, kind) if step.phase == "intended" else act_on(case, kind, kind.judge_command(case))
+    if kind.way == "look":
+        return fail(step, now, Failed("journal", f"the {kind.name} is {step.phase}, which it can never be"))
+    match step.phase:
+        case "intended":
+            return _intended(case, kind)
+        case "refused":
+            refused = Failed(step.failure or "refused", step.message, REMEDIES.get(step.failure or "", ""))
+            return fail(step, now, refused)
+        case _:
+            return _accepted(case, kind)
+
+
+def overdue(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> bool:
+    """Whether the run is past a limit of its own, so that ``decide`` needs to see nothing to say what follows."""
+    if run.closed is not None or run.current is None:
+        return False
+    return _out_of_time(run, now, kinds) is not None or time_limit(run.current, now) is not None
+
+
+def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Failed | None:
+    """The verdict on a run that is past its limits, or None.
+
+    Taking back has the time limit once more, as has what comes after a step that lets time pass on purpose; such a
+    step has a limit of its own.
+    """
+    waited = f" while waiting: {run.wait_message}" if run.wait_message else ""
+    since, what = (run.opened_at, "run") if run.rollback is None else (run.rollback.at, "taking back")
+    for each in run.steps:
+        if _passes_time(each, kinds) and each.over_at is not None:
+            since = max(since, each.over_at)
+    if run.current is not None and _passes_time(run.current, kinds):
+        return None
+    if now - since >= timedelta(seconds=run.job.timeout):
+        text = f"the {what}'s time limit of {span(run.job.timeout)} passed{waited}"
+        return Failed("timeout", text, "look at the environment's activities; 'timeout' in the job file sets the limit")
+    allowed = max(timedelta(seconds=run.job.misfire_grace), grace(run.job))  # what was opened in time may begin
+    if not run.begun and now - run.due_at > allowed:
+        waited = f": {run.wait_message}" if run.wait_message else ""
+        text = f"nothing could be begun within {span(allowed.total_seconds())} of the slot{waited}"
+        return Failed("too-late", text, "'misfire-grace' in the job file says how late a run may begin")
+    return None
+
+
+def _passes_time(step: Step, kinds: Mapping[str, StepKind]) -> bool:
+    kind = kinds.get(step.plan.kind)
+    return kind is not None and kind.way == "look" and kind.passes_time
+
+
+# --- closing ---------------------------------------------------------------------------------------------------
+
+
+def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, StepKind]) -> Decision | None:
+    """What a failed step leads to: the end of the run, taking back before it, or (None) the steps that follow."""
+    if run.rollback is not None:
+        stopped = any(each.phase == "failed" and not each.is_passed_over for each in run.take_back_steps)
+        return Record(closing(run, now)) if stopped or step is None else None
+    failed = [each for each in run.main_steps if each.phase == "failed"]
+    ending = [each for each in failed if not each.is_passed_over or each.failure in RUN_ENDING]
+    if not ending and not (failed and step is None):
+        return None
+    first = (ending or failed)[0]
+    begun = begins(run, first, now, kinds)
+    return Record(begun) if begun is not None else _close_failed(run, now, first, kinds)
+
+
+def _close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, StepKind]) -> Decision:
+    """A failed step makes the run a failed one, at once or, with ``on-failure = "continue"``, at its end."""
+    message, remedy = first_words(run, failed), failed.remedy
+    unsure = uncertain(run, kinds) if run.take_back_steps else None
+    if unsure is not None:
+        message += f"; nothing was rolled back, because it is not known what became of step {unsure.index + 1}"
+        remedy = remedy or f"look at environment {unsure.plan.environment(run.environment)}, then roll back by hand"
+    elif is_unseen(failed) and would_change(run, kinds):
+        message += "; nothing was rolled back, because nothing was seen that is wrong with what the run changed"
+        remedy = f"look at environment {failed.plan.environment(run.environment)}, then roll back by hand if it is bad"
+    return Record(ev.RunClosed(at=now, outcome="failed", failure=failed.failure, message=message, remedy=remedy))
+
+
+def _close(run: Run, now: datetime, seen: Observation) -> Decision:
+    """All steps are done. Before the run closes, see whether the backup quota threatens the next one."""
+    took_backup = any(step.plan.kind == "backup" and step.attempts for step in run.steps)
+    if took_backup and not run.warnings:
+        answer = seen.get(LookAtRetention())
+        if answer is None:
+            return Look(LookAtRetention())
+        limit = manual_limit(run.job, answer)
+        if too_few(limit):
+            return Record(ev.Warned(at=now, message=quota_warning(limit)))
+    message = "; ".join(step.message for step in run.main_steps)
+    return Record(ev.RunClosed(at=now, outcome="succeeded", message=message))
+
+
+# --- a step that has nothing under way ---------------------------------------------------------------------
+
+
+def _ready(case: StepContext, kind: StepKind, background: Background, kinds: Mapping[str, StepKind]) -> Decision:
+    step, now = case.step, case.now
+    if step.again_at is not None and now < step.again_at <= now + RETRY_PAUSE_MOST:  # later: a clock was ahead
+        return Wait(step.again_on, f"{step.message}; again at {step.again_at:%H:%M:%S} UTC")
+    if step.voids >= ATTEMPTS_MOST:
+        text = f"{step.voids} requests left no trace on the platform: {step.message}"
+        return fail(step, now, Failed("attempts", text, "see status.upsun.com and the agent's log"))
+    skipped = _skipped(case, kinds)
+    if skipped is not None:
+        return Record(ev.StepDone(at=now, step=step.index, outcome="skipped", message=skipped))
+    subject = kind.changes(step.plan, case.run.environment) or case.environment
+    if kind.needs_proof(step.plan) and case.run.backup_of(subject) is None:
+        text = f"no backup{_about(case, subject)} was proved in this run, so the step was not begun"
+        return fail(step, now, Failed("no-proved-backup", text))
+    if not case.run.begun:
+        blocked = preflight(case, kinds)
+        if blocked is not None:
+            return blocked
+    if kind.way == "look":
+        return act_on(case, kind, kind.look(case))
+    if kind.way == "command":
+        return kind.execution(case, _intent(case, now, None))
+    return _request(case, kind, background, subject, kinds)
+
+
+def _skipped(case: StepContext, kinds: Mapping[str, StepKind]) -> str | None:
+    """Why the step is left out of this run, or None."""
+    if case.run.rollback is not None:
+        return idle_reason(case.step, case.run, kinds)
+    if case.step.plan.settings.get("when") != "updated":
+        return None
+    earlier = case.run.main_steps[: case.step.index]
+    updated = any(
+        (each.detail.get("commit") or each.detail.get("deployment") == "staged") and each.outcome not in UNCHANGED
+        for each in earlier
+    )
+    return None if updated else f"{case.step.plan.kind} left out: nothing was updated before it"
+
+
+def _lost_proof(case: StepContext, subject: str) -> Decision | None:
+    """Return what stands in the way of a step whose proved backup is gone or unusable now, or None.
+
+    The backup that was proved earlier in the run is read again: in the meantime somebody may have deleted it, or newer
+    ones may have pushed it out (promise P2).
+    """
+    name = case.run.backup_of(subject) or ""
+    question = LookAtBackup(name, case.asks(subject))
+    backup = case.seen.get(question)
+    if isinstance(backup, Backup):
+        flaws = unusable(backup, subject)
+        if not flaws:
+            return None
+        what = f"can no longer be restored: {'; '.join(flaws)}"
+    elif isinstance(backup, Absent):
+        what = "is not there any more"
+    else:
+        return no_answer(case, question, backup)
+    text = f"backup {name}{_about(case, subject)} was proved earlier in this run and {what}: the step was not begun"
+    remedy = "see which backups there are: upsun backup:list; keep more manual backups, or run the job again"
+    return fail(case.step, case.now, Failed("no-proved-backup", text, remedy, doubtful=True))
+
+
+def _about(case: StepContext, subject: str) -> str:
+    return "" if subject == case.run.environment else f" of {subject}"
+
+
+def _contradicted(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | None:
+    """Return what stands in the way of replacing data in a rollback: the failure that led to it is not there now."""
+    if case.run.rollback is None:
+        return None
+    failed = case.run.steps[case.run.rollback.failed]
+    verdict = failure_now(case, failed, kinds)
+    match verdict:
+        case None:
+            return None
+        case Need():
+            return no_answer(case, verdict.question, case.seen.get(verdict.question))
+        case Pending():
+            return Wait(verdict.on, verdict.message)
+        case Failed():
+            return fail(case.step, case.now, verdict)
+        case Done():
+            text = f"step {failed.index + 1} ({failed.plan.kind}) failed before and is well now ({verdict.message})"
+            remedy = f"look at environment {case.environment}, and restore by hand if it is needed"
+            return fail(case.step, case.now, Failed("unknown", f"{text}: nothing is restored", remedy, doubtful=True))
+        case _:
+            assert_never(verdict)
+
+
+def _request(
+    case: StepContext, kind: RequestKind, background: Background, subject: str, kinds: Mapping[str, StepKind]
+) -> Decision:
+    """The request with all guards passed, or what stands in its way; ``subject`` is the environment that it changes."""
+    environment = case.seen.get(case.look_at_environment())
+    if not isinstance(environment, Environment):
+        return no_answer(case, case.look_at_environment(), environment)
+    blocked = guard(case, kind, environment) or (_contradicted(case, kinds) if kind.destroys else None)
+    if blocked is not None:
+        return blocked
+    verdict = kind.settled(environment) or kind.shortcut(case, environment)
+    if verdict is not None:
+        return act_on(case, kind, verdict)
+    blocked = others_at_work(case, kind, environment) if environment.is_dirty else None
+    if kind.name == "backup" and blocked is None:
+        blocked = quota(case, kind, background)
+    if blocked is None and kind.needs_proof(case.step.plan):
+        blocked = _lost_proof(case, subject)
+    if blocked is not None:
+        return blocked
+    changed = case.seen.get(case.look_at_environment(subject))  # its head tells afterwards whether anything came of it
+    if not isinstance(changed, Environment):
+        return no_answer(case, case.look_at_environment(subject), changed)
+    intent = _intent(case, environment.server_at, changed.head_commit)
+    return Send(intent, kind.activity_type, kind.path(case, environment), kind.body(case.step.plan, case.run.id))
+
+
+def _intent(case: StepContext, server_at: datetime, head: str | None) -> ev.IntentRecorded:
+    attempt = case.step.attempts + 1
+    return ev.IntentRecorded(at=case.now, step=case.step.index, attempt=attempt, server_at=server_at, head=head)
+
+
+# --- a step whose request may have been made ---------------------------------------------------------------
+
+
+def _intended(case: StepContext, kind: RequestKind) -> Decision:
+    """Find out from the activity list what became of the intent; never ask again before that is known."""
+    found = reconcile(case, kind)
+    match found:
+        case Need():
+            return no_answer(case, found.question, case.seen.get(found.question))
+        case Pending():
+            return Wait(found.on, found.message)
+        case Failed():
+            return fail(case.step, case.now, found)
+        case ev.ActivityAdopted():
+            return Record(found)
+        case ev.IntentVoid():
+            return Record(found, doubtful=True)
+        case _:
+            assert_never(found)
+
+
+def _interrupted(case: StepContext, kind: CommandKind) -> Decision:
+    """A command of which nobody knows how far it came is run again only where the job file says that it may be."""
+    text = "the command was interrupted: how far it came is not known"
+    if kind.may_repeat(case.step.plan):
+        return Record(ev.IntentVoid(at=case.now, step=case.step.index, message=f"{text}; it may be run again"))
+    return fail(case.step, case.now, Failed("interrupted", text, "set repeatable = true if it may be run twice"))
+
+
+# --- a step whose activity is known ------------------------------------------------------------------------
+
+
+def _accepted(case: StepContext, kind: RequestKind) -> Decision:
+    step, now = case.step, case.now
+    activity = confirmed(case, kind)
+    if isinstance(activity, Need):
+        return no_answer(case, activity.question, case.seen.get(activity.question))
+    if isinstance(activity, Failed):
+        return fail(step, now, activity)
+    if activity.fate == "staged" and kind.ends_staged:
+        return act_on(case, kind, kind.judge(case, activity))
+    if activity.fate in {"running", "staged"}:
+        return Wait("activity", f"{kind.name}: activity {activity.id} is {activity.state}")
+    if step.ended_at is None:
+        return Record(
+            ev.ActivityEnded(
+                at=now, step=step.index, activity=activity.id, state=activity.state, result=activity.result
+            )
+        )
+    if not activity.succeeded:
+        return Record(after_failure(case, kind, _failure(kind, activity)))
+    verdict = commands_verdict(kind, activity) or kind.judge(case, activity)
+    return act_on(case, kind, with_commands(verdict, activity.failing_commands))
+
+
+def _failure(kind: RequestKind, activity: Activity) -> Failed:
+    remedy = f"see its log: upsun activity:log {quote(activity.id)}"
+    if activity.state == "cancelled":
+        return Failed("activity-cancelled", f"the {kind.name} activity {activity.id} was cancelled", remedy)
+    result = activity.result or "no result"
+    reason = f" ({activity.failure_reason})" if activity.failure_reason else ""
+    failing = f": {words_of(activity.failing_commands)}" if activity.failing_commands else ""
+    text = f"the {kind.name} activity {activity.id} ended with {result}{reason}{failing}"
+    return Failed("activity-failed", text, remedy)

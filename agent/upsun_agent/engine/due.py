@@ -1,0 +1,151 @@
+"""Which slots of a job are due, missed or skipped. Slots in, verdicts out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from upsun_agent.engine.bounds import ON_TIME
+from upsun_agent.model.durations import span
+from upsun_agent.model.job import Job
+from upsun_agent.records import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """One due moment of a job: its instant (UTC) and its local wall-clock name, such as ``2026-10-25T02:30``."""
+
+    due_at: datetime
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSlot:
+    """A run for this slot is to be opened."""
+
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class MissSlots:
+    """These slots passed without a run: the last of them, the first, how many, and why."""
+
+    slot: Slot
+    first: Slot
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SkipSlot:
+    """The slot came while the job's previous run was in flight."""
+
+    slot: Slot
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOut:
+    """These slots were not to run: the last of them, the first, how many, the stable word for why, and why."""
+
+    slot: Slot
+    first: Slot
+    count: int
+    failure: str
+    reason: str
+
+
+SlotVerdict = OpenSlot | MissSlots | SkipSlot | LeaveOut
+
+#: Why a slot is not to run: a stable word (``suspended``, ``condition``) and a text; None where it is to run.
+Exclusion = tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What to do about the slots up to ``cursor``; slots after it are looked at again."""
+
+    verdicts: tuple[SlotVerdict, ...]
+    cursor: datetime
+
+
+def grace(job: Job) -> timedelta:
+    """How late a run of the job may begin: ``misfire-grace``, or what the platform itself causes."""
+    return timedelta(seconds=job.misfire_grace) if job.catch_up == "latest" else ON_TIME
+
+
+def every_slot_runs(_: Slot) -> Exclusion:
+    """Exclude no slot."""
+    return None
+
+
+def due(
+    job: Job,
+    slots: Sequence[Slot],
+    cursor: datetime,
+    now: datetime,
+    *,
+    in_flight: bool,
+    excluded: Callable[[Slot], Exclusion] = every_slot_runs,
+    hindered: str = "",
+) -> Due:
+    """Judge the slots of ``job`` after ``cursor`` and up to ``now``, oldest first.
+
+    Whether a slot is to run at all is asked first, of each slot: one that is not is never missed. Of the others only
+    the newest can open a run, and only within the grace; older ones are missed. While the previous run is in flight
+    the newest is skipped, or with ``overlap = "wait"`` left for a later tick. Each batch of a verdict is contiguous.
+
+    Args:
+        job: the definition.
+        slots: the slots in (cursor, now], ascending.
+        cursor: everything up to it has been judged.
+        now: the present, UTC.
+        in_flight: whether an earlier run of the job is not closed.
+        excluded: why a slot is not to run, or None.
+        hindered: why no run may be opened now, if none may; the newest slot is then left for a later tick.
+    """
+    if not slots:
+        return Due((), max(cursor, now))
+    reasons = [excluded(slot) for slot in slots]
+    newest = next((index for index in reversed(range(len(slots))) if reasons[index] is None), None)
+    late = newest is None or now - slots[newest].due_at > grace(job)
+    held = in_flight and job.overlap == "wait"
+    waits = newest is not None and not late and (held or bool(hindered))
+    end = len(slots) if newest is None or not waits else newest
+    verdicts: list[SlotVerdict] = []
+    why = _why_missed(job, late=late, held=held, hindered=hindered)
+    for first, last, out in _batches(reasons[:end], None if late else newest):
+        if out is not None:
+            verdicts.append(LeaveOut(slots[last], slots[first], last - first + 1, *out))
+        elif last == newest and not late:
+            skipped = SkipSlot(slots[last], "the previous run of the job was still in flight")
+            verdicts.append(skipped if in_flight else OpenSlot(slots[last]))
+        else:
+            verdicts.append(MissSlots(slots[last], slots[first], last - first + 1, why))
+    return Due(tuple(verdicts), slots[end].due_at - timedelta(seconds=1) if end < len(slots) else now)
+
+
+def _batches(reasons: Sequence[Exclusion], alone: int | None) -> Iterator[tuple[int, int, Exclusion]]:
+    """Slots that follow each other and have the same fate: first, last, and why the last is not to run.
+
+    The slot of the index ``alone`` is a batch of its own.
+    """
+    first = 0
+    for index, reason in enumerate(reasons):
+        following = reasons[index + 1] if index + 1 < len(reasons) else None
+        same = (reason and reason[0]) == (following and following[0])
+        if index + 1 == len(reasons) or not same or alone in {index, index + 1}:
+            yield first, index, reason
+            first = index + 1
+
+
+def _why_missed(job: Job, *, late: bool, held: bool, hindered: str) -> str:
+    if not late:
+        reason = "the previous run of the job was still in flight" if held else "no tick ran in time"
+        return f"{reason}, and only the latest slot is caught up"
+    late_by = span(grace(job).total_seconds())
+    if hindered:
+        return f"no run could be begun within {late_by} of it: {hindered}"
+    if held:
+        return f"the previous run of the job was still in flight {late_by} after it"
+    return f"no tick ran within {late_by} of it"

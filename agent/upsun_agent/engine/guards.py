@@ -1,0 +1,229 @@
+"""What stands in the way of a request on an environment: its status, a missing link, others at work, the quota."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from upsun_agent.engine.decision import Background, Decision, Record, Wait
+from upsun_agent.engine.fold import Run
+from upsun_agent.engine.policy import spares_the_newest
+from upsun_agent.engine.step import Failed, RequestKind, StepContext, StepKind
+from upsun_agent.engine.verdict import act_on, fail, no_answer
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import Activity, ActivityList, Environment, Rights
+
+#: An operation in one of these makes the environment's data or existence uncertain: nothing is asked meanwhile.
+UPHEAVALS = frozenset(
+    {
+        "environment.restore",
+        "environment.synchronize",
+        "environment.delete",
+        "environment.deactivate",
+        "environment.activate",
+        "environment.pause",
+        "environment.resume",
+    }
+)
+
+#: Links that only an admin of the environment's type sees: one of them shows that a missing one is not for the role.
+ADMIN_LINKS = frozenset(
+    {"#backup", "#source-operation", "#redeploy", "#synchronize", "#merge", "#deactivate", "#pause"}
+)
+#: What helps where there are no source operations
+#: (https://developer.upsun.com/docs/configure-apps/source-operations).
+PLAN = (
+    "source operations are part of some plans only (on Fixed: Enterprise and Elite); "
+    "without them, leave the step out of the job"
+)
+
+#: What makes an environment active again, by its status; one that is being deleted does not come back.
+REVIVALS = {
+    "inactive": "activate it (upsun environment:activate)",
+    "paused": "resume it (upsun environment:resume)",
+}
+
+
+# --- before anything is begun --------------------------------------------------------------------------------
+
+
+def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | None:
+    """What speaks against beginning the run at all: the type of its environment, a target that is not there, a role.
+
+    Every environment that a step names is looked at before the first step, so that a run does not stop half-way for
+    what could have been known.
+    """
+    run = case.run
+    home = case.seen.get(case.look_at_environment(run.environment))
+    if not isinstance(home, Environment):
+        return no_answer(case, case.look_at_environment(run.environment), home)
+    types = run.job.environment_types
+    if home.type not in types:
+        text = f"{home.id} is of type {home.type}, the job runs on {', '.join(types)} only"
+        return Record(ev.RunClosed(at=case.now, outcome="skipped", failure="environment-type", message=text))
+    for environment in _targets(run, kinds):
+        question = case.look_at_environment(environment)
+        answer = case.seen.get(question)
+        if not isinstance(answer, Environment):
+            return no_answer(case, question, answer)
+        lacking = _lacking(run, kinds, answer)
+        if lacking is not None:
+            return fail(case.step, case.now, lacking)
+    return None
+
+
+def _targets(run: Run, kinds: Mapping[str, StepKind]) -> list[str]:
+    """The environments that steps ask something of, in order, but those that a step of the run makes."""
+    found: list[str] = []
+    made: set[str] = set()
+    for step in run.steps:
+        kind = kinds.get(step.plan.kind)
+        if kind is None or kind.way != "request":
+            continue
+        about = [step.plan.environment(run.environment), kind.changes(step.plan, run.environment)]
+        found += [each for each in about if each is not None and each not in (*found, *made)]
+        if step.plan.kind == "branch":
+            made.add(str(step.plan.settings.get("name", "")))
+    return found
+
+
+def _lacking(run: Run, kinds: Mapping[str, StepKind], environment: Environment) -> Failed | None:
+    """The role that a later step will lack, as far as an idle, active environment's links say so."""
+    if environment.status != "active" or environment.is_dirty:
+        return None  # absent links say nothing then
+    for step in run.steps:
+        kind = kinds.get(step.plan.kind)
+        if kind is None or kind.way != "request" or step.plan.environment(run.environment) != environment.id:
+            continue
+        if kind.permission_link and kind.permission_link not in environment.links:
+            if step is run.current:
+                return None  # its own guard says so in a moment
+            return unoffered(environment, kind, f"step {step.index + 1} ({kind.name}) will need it: ")
+    return None
+
+
+# --- before one request ---------------------------------------------------------------------------------------
+
+
+def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Decision | None:
+    """Why the step may not be begun on this environment, or None."""
+    run, step, now = case.run, case.step, case.now
+    types = run.job.environment_types
+    if environment.id == run.environment and environment.type not in types:
+        text = f"{environment.id} is of type {environment.type}, the job runs on {', '.join(types)} only"
+        return fail(step, now, Failed("environment-type", text))
+    if environment.status == "dirty":
+        return Wait("environment-busy", f"{environment.id} is being changed (status dirty)")
+    if environment.status not in kind.statuses:
+        wanted = " or ".join(sorted(kind.statuses))
+        text = f"environment {environment.id} is {environment.status}, the {kind.name} needs an {wanted} one"
+        if wanted != "active":
+            text = f"environment {environment.id} is {environment.status}, the {kind.name} needs one that is {wanted}"
+        return fail(step, now, Failed("environment-inactive", text, REVIVALS.get(environment.status, "")))
+    if kind.link and kind.link not in environment.links and kind.settled(environment) is None:
+        busy = _busy(case, kind) if environment.is_dirty else None
+        return busy if busy is not None else fail(step, now, unoffered(environment, kind))
+    return None
+
+
+def unoffered(environment: Environment, kind: RequestKind, before: str = "") -> Failed:
+    """Return why the platform does not offer the operation: the role only where nothing else explains it."""
+    text = f"{before}the platform offers no {kind.permission_link or kind.link} on {environment.id}"
+    other = _other_reason(environment, kind)
+    if other is not None:
+        return Failed("not-offered", f"{text}: {other[0]}", other[1])
+    role = f"{environment.type}:admin"
+    remedy = f"grant the user {role} (upsun user:update -r {role})"
+    return Failed("permission", f"{text}: the token's user lacks the role", remedy)
+
+
+def _other_reason(environment: Environment, kind: RequestKind) -> tuple[str, str] | None:
+    """Return what else than the role explains a missing link, with what helps; None where the role does."""
+    source, rights = kind.name == "source-operation", environment.rights or Rights()
+    if source and environment.is_pr:
+        text = "it is a pull request's environment, where the platform runs no source operations"
+        return text, "run the job on other environments ('environment-types', 'environment')"
+    if source and rights.source_operations is False:
+        return "the project has no source operations", PLAN
+    if kind.name in {"sync", "merge"} and environment.parent is None:
+        return "it has no parent environment", "name an environment that has a parent"
+    # Merging is the parent's admins' too, so what is offered on this environment says nothing about it.
+    if kind.name != "merge" and (rights.admin or ADMIN_LINKS & environment.links.keys()):
+        text = "the token's user is an admin there, so the role is not the reason"
+        helps = (
+            "look at what the Console offers there: the plan, a suspended project or an integration may be the reason"
+        )
+        return text, PLAN if source else helps
+    if environment.status != "active" and rights.admin is None:
+        text = f"it is {environment.status}, and what the token's user may do there is not known"
+        return text, "look at the environment in the Console: its state, its plan, and the user's role"
+    return None
+
+
+def _busy(case: StepContext, kind: RequestKind) -> Decision | None:
+    """What may be the reason that a link is absent, or None where only crons run: our own makes us busy always."""
+    question = case.look_at_activities(incomplete=True)
+    listed = case.seen.get(question)
+    if not isinstance(listed, ActivityList):
+        return no_answer(case, question, listed)
+    others = [each for each in listed.items if each.fate == "running" and each.type != "environment.cron"]
+    if not others:
+        return None
+    return Wait("environment-busy", f"{kind.link} is not offered while {others[0].type} {others[0].id} runs")
+
+
+def others_at_work(case: StepContext, kind: RequestKind, environment: Environment) -> Decision | None:
+    """Adopt, or wait for, what is running on the environment; None where nothing is in the way."""
+    question = case.look_at_activities(incomplete=True)
+    listed = case.seen.get(question)
+    if not isinstance(listed, ActivityList):
+        return no_answer(case, question, listed)
+    for activity in listed.items:
+        if activity.fate != "running":
+            continue
+        ours = activity.id in case.claimed  # another step's or run's: not adopted, but waited for
+        if activity.type == kind.activity_type and not ours and kind.adopts(case, activity):
+            return Record(
+                ev.ActivityAdopted(
+                    at=case.now,
+                    step=case.step.index,
+                    activity=activity.id,
+                    how="it was already running when the step began",
+                    backup=_backup_name(activity),
+                    head=environment.head_commit,
+                )
+            )
+        if activity.type in UPHEAVALS | kind.waits_for | {kind.activity_type}:
+            return Wait("environment-busy", f"{activity.type} {activity.id} is {activity.state}")
+    return None
+
+
+def _backup_name(activity: Activity) -> str | None:
+    name = activity.payload.get("backup_name")
+    return name if isinstance(name, str) else None
+
+
+# --- the quota of manual backups ------------------------------------------------------------------------------
+
+
+def quota(case: StepContext, kind: RequestKind, background: Background) -> Decision | None:
+    """Warn before a request that would replace the newest good backup; do not try again where it would."""
+    if case.step.retries:
+        spared = spares_the_newest(case)
+        if spared is not None:
+            return act_on(case, kind, spared)
+    if too_few(background.manual_limit) and not case.run.warnings:
+        return Record(ev.Warned(at=case.now, message=quota_warning(background.manual_limit)))
+    return None
+
+
+def too_few(manual_limit: int | None) -> bool:
+    """Whether a new manual backup takes the place of the only one."""
+    return manual_limit is not None and manual_limit <= 1
+
+
+def quota_warning(manual_limit: int | None) -> str:
+    """What to say of such a quota."""
+    return (
+        f"the project keeps {manual_limit} manual backup(s): a new one replaces the newest proved one. "
+        "Keep at least two (project settings, backup retention)"
+    )

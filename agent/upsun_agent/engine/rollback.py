@@ -1,0 +1,102 @@
+"""Taking back: which of a job's ``on-failure`` steps run after a step failed. Once, and never after themselves.
+
+A step takes back only where something was changed in this run, or may have been: a backup that failed before the
+update leaves nothing to take back, and an update that failed on staging is no reason to restore production.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from upsun_agent.engine.fold import Run, Step
+from upsun_agent.engine.step import StepKind
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import StepPlan
+
+#: Outcomes of a step that changed nothing.
+UNCHANGED = frozenset({"nothing-to-do", "skipped"})
+
+#: Failures by which nothing was seen that is wrong: time passed, or there was nothing to look at.
+UNSEEN = frozenset({"timeout", "step-timeout", "too-late", "no-route", "no-deployment"})
+
+
+def changed(run: Run, kinds: Mapping[str, StepKind]) -> frozenset[str]:
+    """The environments whose code or data the run's steps changed, or may have changed."""
+    found = set()
+    for step in run.main_steps:
+        kind = kinds.get(step.plan.kind)
+        if kind is None or not step.is_touched or step.outcome in UNCHANGED:
+            continue
+        found.add(kind.changes(step.plan, run.environment))
+    return frozenset(each for each in found if each is not None)
+
+
+def begins(run: Run, failed: Step, now: datetime, kinds: Mapping[str, StepKind]) -> ev.TakeBackBegun | None:
+    """The event that begins taking back after a step failed; None where there is nothing to take back."""
+    if run.rollback is not None or not run.take_back_steps or uncertain(run, kinds) is not None:
+        return None
+    if is_unseen(failed) or not would_change(run, kinds):
+        return None
+    return ev.TakeBackBegun(at=now, failed=failed.index, message=failed.message)
+
+
+def uncertain(run: Run, kinds: Mapping[str, StepKind]) -> Step | None:
+    """Return the step that may have changed something and whose fate nobody knows, or None.
+
+    Nothing is rolled back then: the change may be good, or still be under way.
+    """
+    for step in run.main_steps:
+        kind = kinds.get(step.plan.kind)
+        if kind is not None and step.is_uncertain and kind.changes(step.plan, run.environment) is not None:
+            return step
+    return None
+
+
+def is_unseen(failed: Step) -> bool:
+    """Return whether the step failed without having seen anything wrong, at this attempt or an earlier one."""
+    return failed.failure in UNSEEN and not failed.retries
+
+
+def would_change(run: Run, kinds: Mapping[str, StepKind]) -> bool:
+    """Return whether there is something to roll back: a step of ``on-failure`` is about what the run changed."""
+    touched = changed(run, kinds)
+    return any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps)
+
+
+def idle_reason(step: Step, run: Run, kinds: Mapping[str, StepKind]) -> str | None:
+    """Why a step of taking back has nothing to do, or None."""
+    about = subject(step.plan, run, kinds)
+    return None if about in changed(run, kinds) else f"nothing was changed on {about}"
+
+
+def subject(plan: StepPlan, run: Run, kinds: Mapping[str, StepKind]) -> str:
+    """The environment that the step changes, or else is about."""
+    kind = kinds.get(plan.kind)
+    return (kind.changes(plan, run.environment) if kind is not None else None) or plan.environment(run.environment)
+
+
+def closing(run: Run, now: datetime) -> ev.RunClosed:
+    """The end of a run that was taken back: it has failed all the same, for the first reason, and says how it went."""
+    failed = run.steps[run.rollback.failed if run.rollback is not None else 0]
+    steps = run.take_back_steps
+    bad = [step for step in steps if step.phase == "failed"]
+    good = [step.message for step in steps if step.phase == "done" and step.outcome != "skipped"]
+    told = [*good, *(f"step {step.index + 1} ({step.plan.kind}) failed: {step.message}" for step in bad)]
+    word = "taking back failed" if bad else "taken back"
+    failure = "take-back-failed" if bad else failed.failure
+    if any(step.failure == "unknown" for step in bad):
+        failure = "unknown"
+    return ev.RunClosed(
+        at=now,
+        outcome="failed",
+        failure=failure,
+        message=f"{first_words(run, failed)}; {word}: {'; '.join(told) or 'nothing was to be done'}",
+        remedy="look at the environment now: it may be half changed" if bad else failed.remedy,
+        detail={"taken-back": not bad, "failure": failed.failure},
+    )
+
+
+def first_words(run: Run, failed: Step) -> str:
+    """Which step failed, and why."""
+    return f"step {failed.index + 1} of {len(run.job.steps)} ({failed.plan.kind}): {failed.message}"

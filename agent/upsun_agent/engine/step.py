@@ -1,0 +1,218 @@
+"""What a kind of step must be able to say, as pure functions over what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Literal, Protocol
+
+from upsun_agent.engine.decision import Execute
+from upsun_agent.engine.fold import Run, Step
+from upsun_agent.model.answers import (
+    Activity,
+    ActivityList,
+    Environment,
+    LookAtActivities,
+    LookAtBackup,
+    LookAtBackups,
+    LookAtEnvironment,
+    LookAtRoutes,
+    Observation,
+    Question,
+)
+from upsun_agent.model.events import IntentRecorded, StepOutcome
+from upsun_agent.model.job import StepPlan
+from upsun_agent.records import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The verdict needs an answer to this question first."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """No verdict yet: what it waits on (a stable word) and why."""
+
+    on: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step reached its end; ``detail`` is the evidence."""
+
+    outcome: StepOutcome
+    message: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The step failed.
+
+    ``doubtful``: the verdict rests on an answer that may be a passing one; it is believed only if the answer stays.
+    """
+
+    failure: str
+    message: str
+    remedy: str = ""
+    doubtful: bool = False
+
+
+Verdict = Need | Pending | Done | Failed
+
+#: How sure it is that an activity came from a given request.
+Recognition = Literal["no", "maybe", "sure"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """One step at one moment with all that was seen: what every judgement is about."""
+
+    run: Run
+    step: Step
+    seen: Observation
+    now: datetime
+    claimed: frozenset[str] = frozenset()
+    zone: tzinfo = UTC
+
+    @property
+    def environment(self) -> str:
+        """The id of the environment that the step is about."""
+        return self.step.plan.environment(self.run.environment)
+
+    def asks(self, environment: str) -> str:
+        """An environment's id as questions name it: empty for the run's own."""
+        return "" if environment == self.run.environment else environment
+
+    def look_at_environment(self, environment: str | None = None) -> LookAtEnvironment:
+        """The question for an environment, without an id the step's."""
+        return LookAtEnvironment(self.asks(environment or self.environment))
+
+    def look_at_activities(
+        self,
+        *,
+        types: tuple[str, ...] = (),
+        since: datetime | None = None,
+        incomplete: bool = False,
+        environment: str | None = None,
+    ) -> LookAtActivities:
+        """The question for activities of an environment, without an id the step's."""
+        return LookAtActivities(types, since, incomplete, self.asks(environment or self.environment))
+
+    def look_at_backup(self, name: str) -> LookAtBackup:
+        """The question for a backup of the step's environment."""
+        return LookAtBackup(name, self.asks(self.environment))
+
+    def look_at_backups(self) -> LookAtBackups:
+        """The question for the backups of the step's environment."""
+        return LookAtBackups(self.asks(self.environment))
+
+    def look_at_routes(self) -> LookAtRoutes:
+        """The question for the addresses of the step's environment."""
+        return LookAtRoutes(self.asks(self.environment))
+
+
+class AnyKind(Protocol):
+    """What every kind of step says of itself. One module each, under ``agent/upsun_agent/steps``."""
+
+    #: its name in the job file
+    name: str
+    #: after which failures it may be tried again, if the job allows retries
+    retryable: frozenset[str]
+
+    def describe(self, plan: StepPlan) -> str:
+        """The step in a few words for people."""
+
+    def changes(self, plan: StepPlan, home: str) -> str | None:
+        """The id of the environment whose code or data it changes, or None; ``home`` is the run's own."""
+
+    def needs_proof(self, plan: StepPlan) -> bool:
+        """Whether it may be begun only after a backup of what it changes was proved in the same run (promise P2)."""
+
+
+class LookingKind(AnyKind, Protocol):
+    """A kind that only looks, or waits: it may be done over at any time."""
+
+    way: Literal["look"]
+    #: it lets time pass on purpose, within a limit of its own: the run's limits do not count it
+    passes_time: bool
+
+    def look(self, case: StepContext) -> Verdict:
+        """The verdict on what was seen so far."""
+
+
+class CommandKind(AnyKind, Protocol):
+    """A kind that runs a command in this container."""
+
+    way: Literal["command"]
+
+    def may_repeat(self, plan: StepPlan) -> bool:
+        """Whether it may be run again after it was interrupted."""
+
+    def execution(self, case: StepContext, intent: IntentRecorded) -> Execute:
+        """What is to be run, and how long at most."""
+
+    def judge_command(self, case: StepContext) -> Verdict:
+        """The verdict on how the command ended."""
+
+
+class RequestKind(AnyKind, Protocol):
+    """A kind that makes one request, which becomes an activity of the platform."""
+
+    way: Literal["request"]
+
+    #: the activity's type, and the link whose presence says that the request is allowed and possible now
+    activity_type: str
+    link: str
+    #: the link that an admin of an active environment sees whenever it is idle: "" where none tells the permission
+    permission_link: str
+    #: in which states of the environment the request makes sense
+    statuses: frozenset[str]
+    #: incomplete activities of these types must end before the request is made
+    waits_for: frozenset[str]
+    #: where the project deploys manually its activity may stay in state "staged": that is its end, to be judged
+    ends_staged: bool
+    #: its activity may stand in another environment's list: look in the project's
+    listed_elsewhere: bool
+    #: it replaces data that no other request brings back: what led to it is read once more before
+    destroys: bool
+    #: the step fails where the platform says success but a command of the activity failed
+    commands_decide: bool
+
+    def path(self, case: StepContext, environment: Environment) -> str:
+        """Where the request goes."""
+
+    def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
+        """The JSON body of the request, for the run with that id."""
+
+    def settled(self, environment: Environment) -> Verdict | None:
+        """The verdict where the environment is as it should be already, whatever the platform offers; or None."""
+
+    def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
+        """A verdict without a request (a backup that may be reused), or None."""
+
+    def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
+        """Return in words what the platform shows of an effect of the request although the list lacks its activity.
+
+        Args:
+            case: the step.
+            intent: its request.
+            listed: the list without the activity.
+            looked: the number of the look at that list; what is compared with it must be seen later.
+        """
+
+    def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
+        """Whether the activity may come from this step's request."""
+
+    def adopts(self, case: StepContext, activity: Activity) -> bool:
+        """Whether a running activity that somebody else began serves as this step's own."""
+
+    def judge(self, case: StepContext, activity: Activity) -> Verdict:
+        """The verdict on an activity that ended in success. Complete is not enough."""
+
+
+StepKind = RequestKind | LookingKind | CommandKind

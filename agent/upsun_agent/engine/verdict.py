@@ -1,0 +1,62 @@
+"""From a verdict on a step, or the lack of one, to the decision that follows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from upsun_agent.engine.decision import Decision, Look, Record, Wait
+from upsun_agent.engine.fold import Step
+from upsun_agent.engine.policy import after_failure
+from upsun_agent.engine.step import Done, Failed, Need, Pending, StepContext, StepKind, Verdict
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import Answer, Question, Trouble
+
+#: Troubles that no later tick cures: a run that has not begun ends with them.
+LASTING = frozenset({"token", "second-factor", "permission", "not-found"})
+
+
+def act_on(case: StepContext, kind: StepKind, verdict: Verdict) -> Decision:
+    """What a verdict leads to: another look, a wait, or an event."""
+    match verdict:
+        case Need():
+            return no_answer(case, verdict.question, case.seen.get(verdict.question))
+        case Pending():
+            return Wait(verdict.on, verdict.message)
+        case Done():
+            return Record(
+                ev.StepDone(
+                    at=case.now,
+                    step=case.step.index,
+                    outcome=verdict.outcome,
+                    message=verdict.message,
+                    detail=verdict.detail,
+                )
+            )
+        case Failed():
+            return Record(after_failure(case, kind, verdict), verdict.doubtful)
+        case _:
+            assert_never(verdict)
+
+
+def no_answer(case: StepContext, question: Question, answer: Answer | None) -> Decision:
+    """Ask, or deal with the trouble that the question met."""
+    if not isinstance(answer, Trouble):
+        return Look(question)
+    if answer.kind in LASTING and not case.run.begun:
+        return fail(case.step, case.now, Failed(answer.kind, answer.message, answer.remedy))
+    return Wait(answer.kind, answer.message, answer)
+
+
+def fail(step: Step, now: datetime, verdict: Failed) -> Record:
+    """The end of a step, whatever its retries."""
+    return Record(
+        ev.StepFailed(
+            at=now,
+            step=step.index,
+            failure=verdict.failure,
+            message=verdict.message,
+            remedy=verdict.remedy,
+        ),
+        verdict.doubtful,
+    )

@@ -1,0 +1,159 @@
+"""The journal: all events of all runs, append-only, on the agent's mount or in the project's database.
+
+``Journal`` is the protocol; ``sqlite`` its form in a file, ``server`` the one in a
+database that several instances share. It holds no secret. What P1 rests on is not the lock but that an intent is
+synced before its request and reconciled after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from upsun_agent.model.events import Event, RunOpened
+from upsun_agent.records import dataclass
+
+Identity = tuple[str, str, str]
+
+#: Facts to keep beside the events, by key; None takes one away.
+Notes = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as the look-up table knows it. ``outcome`` is None while it is open."""
+
+    run: str
+    job: str
+    slot: str | None
+    due_at: datetime
+    opened_at: datetime
+    closed_at: datetime | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a job's slots have been judged, and for which schedule and zone."""
+
+    job: str
+    schedule: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IdleHint:
+    """What an idle tick needs to know: the job file it was worked out for and when something is due next.
+
+    ``text`` is the whole job file; ``next_due`` an instant in seconds since 1970, at which a tick must look closer.
+    """
+
+    identity: Identity
+    text: str
+    next_due: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """All of a run as a journal holds it: its row, its events as (kind, JSON), its activities as (id, step)."""
+
+    row: RunRow
+    events: tuple[tuple[str, str], ...]
+    activities: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many runs of a job ended so, how long they took together, and when the first was opened.
+
+    Runs that ``prune`` forgot are counted in: the numbers never go down as long as the journal lasts.
+    """
+
+    job: str
+    outcome: str
+    runs: int
+    seconds: float
+    since: datetime
+
+
+class Journal(Protocol):
+    """What the tick asks of a journal. Every call that changes something is synced when it returns."""
+
+    def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
+        """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
+
+    def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
+        """Add events to a run that is open, and change facts beside them: all or nothing."""
+
+    def events(self, run: str) -> list[Event]:
+        """All events of the run, oldest first."""
+
+    def written(self, run: str) -> list[tuple[str, str]]:
+        """All events of the run as they are written, (kind, JSON), oldest first."""
+
+    def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
+        """Runs, newest first (open ones oldest first)."""
+
+    def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
+        """The events of that kind recorded last, newest first, each with its run."""
+
+    def tallies(self) -> Sequence[Tally]:
+        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+
+    def prune(self, before: datetime, most: int) -> int:
+        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many.
+
+        How many ended how stays known (see ``tallies``).
+        """
+
+    def claimed(self) -> dict[str, str]:
+        """Activities that belong to runs, by id, with the run."""
+
+    def cursor(self, job: str) -> Cursor | None:
+        """How far the job's slots have been judged."""
+
+    def set_cursor(self, cursor: Cursor) -> None:
+        """Note how far the job's slots have been judged."""
+
+    def forget_cursors(self, but: Iterable[str]) -> None:
+        """Forget how far slots were judged for all jobs but these."""
+
+    def note(self, key: str, value: str | None) -> None:
+        """Keep a fact beside the events; None takes it away."""
+
+    def noted(self, key: str) -> str | None:
+        """A fact kept beside the events."""
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        """All facts kept beside the events whose keys begin so."""
+
+    def set_idle_hint(self, glance: IdleHint) -> None:
+        """Keep what the next idle tick will read."""
+
+    def last_tick(self) -> int | None:
+        """When the last tick was, in seconds since 1970, or None where none is known."""
+
+    def ticks(self) -> int:
+        """How many ticks there were: a hint too."""
+
+    def mark_tick(self, now: float, count: int | None = None) -> None:
+        """Remember when the last tick was, and how many there were by then: one more than before, or that many.
+
+        A hint, that a restore rewinds with the rest.
+        """
+
+    def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
+        """All of these runs, as they are written, in the same order."""
+
+    def take_in(self, copies: Iterable[Copied]) -> None:
+        """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
+
+    def drop(self, runs: Sequence[str]) -> None:
+        """Take these runs away, with all that belongs to them."""
+
+    def cursors(self) -> list[Cursor]:
+        """How far slots have been judged, for every job."""
+
+    def close(self) -> None:
+        """Let go of the journal."""

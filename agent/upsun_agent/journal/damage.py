@@ -1,0 +1,52 @@
+"""What is wrong with a journal's file, in our words: damaged, of a newer version, or not to be used now."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from upsun_agent.errors import StateNotWritable
+
+
+class JournalDamaged(StateNotWritable):
+    """The journal's file is no journal, or is damaged.
+
+    ``certain`` where its content is not what was ever written; SQLite's own word may come from one read that failed.
+    """
+
+    certain = False
+
+    turn = "nobody: the next tick sets it aside and begins a new one"
+
+
+class JournalTooNew(StateNotWritable):
+    """The journal was written by a newer version of the agent."""
+
+    turn = "you: install that version, or move the state away"
+
+
+def senseless(message: str) -> JournalDamaged:
+    """Damage of which there is no doubt."""
+    error = JournalDamaged(message)
+    error.certain = True
+    return error
+
+
+@contextmanager
+def translated_errors(path: str) -> Iterator[None]:
+    """SQLite's errors said as ours: damaged is for the journal to be set aside, the rest for a human."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        text = str(error)
+        if "malformed" in text or "no such" in text:
+            raise JournalDamaged(f"{path}: {text}", remedy="move it away; the agent begins a new one") from error
+        if "decode" in text:
+            raise senseless(f"{path} holds text that is no UTF-8") from error
+        remedy = "give the agent a writable directory with free space: 'state' in the job file, on a mount"
+        raise StateNotWritable(f"{path} cannot be used: {text}", remedy=remedy) from error
+    except sqlite3.DatabaseError as error:
+        raise JournalDamaged(f"{path}: {error}", remedy="move it away; the agent begins a new one") from error
+    except UnicodeDecodeError as error:  # SQLite's complaint quotes the damage
+        raise senseless(f"{path} holds text that is no UTF-8") from error

@@ -1,0 +1,115 @@
+"""All journals of one place: several environments, apps and projects may share a database.
+
+Each is open for looking only. What a fleet's table shows comes from one statement, whatever their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Protocol
+
+from upsun_agent.journal import Identity, Journal
+from upsun_agent.journal.directory import nothing_yet
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.platform.paths import LAST_MOMENT, on_server
+from upsun_agent.records import dataclass
+
+PROOF_SEARCHED = 50  # runs of a journal in a file that are looked through for the last proved backup
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One journal at a glance. ``next_due``: when its next tick has to look closer, as its last one worked it out."""
+
+    identity: Identity
+    last_tick: datetime | None = None
+    next_due: datetime | None = None
+    in_flight: int = 0
+    last_job: str | None = None
+    last_opened: datetime | None = None
+    last_outcome: str | None = None
+    proved_backup: str | None = None
+    proved_at: datetime | None = None
+
+
+class Fleet(Protocol):
+    """The journals of a place."""
+
+    def members(self) -> list[Member]:
+        """All of them, in the order of project, environment and app."""
+
+    def journal(self, identity: Identity) -> Journal:
+        """The journal of one of them, for looking only; valid while the fleet is open."""
+
+
+@contextmanager
+def fleet(place: str) -> Iterator[Fleet]:
+    """The journals of a place: those in the database, or the one in the directory. Nothing is made or locked."""
+    if on_server(place):
+        from upsun_agent.journal.server.fleet import database_fleet  # noqa: PLC0415  late: most states are on a mount
+
+        with database_fleet(place) as found:
+            yield found
+        return
+    alone = _Alone(place)
+    try:
+        yield alone
+    finally:
+        alone.close()
+
+
+class _Alone:
+    """The fleet of a directory: one journal, or none."""
+
+    def __init__(self, directory: str) -> None:
+        self._journal: SqliteJournal | None = None
+        if not nothing_yet(directory):
+            self._journal = SqliteJournal(directory, ("", "", ""), begins=False)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def members(self) -> list[Member]:
+        """The one there is."""
+        return [] if self._journal is None else [self._member(self._journal)]
+
+    def journal(self, identity: Identity) -> Journal:
+        """The one there is."""
+        if self._journal is None or self._journal.identity != identity:
+            raise LookupError(identity)
+        return self._journal
+
+    def _member(self, journal: SqliteJournal) -> Member:
+        last = next(iter(journal.rows(most=1)), None)
+        backup, at = _proof(journal)
+        return Member(
+            journal.identity,
+            last_tick=moment(journal.last_tick()),
+            in_flight=len(journal.rows(open_only=True, most=1000)),
+            last_job=last.job if last else None,
+            last_opened=last.opened_at if last else None,
+            last_outcome=last.outcome if last else None,
+            proved_backup=backup,
+            proved_at=at,
+        )
+
+
+def _proof(journal: Journal) -> tuple[str | None, datetime | None]:
+    from upsun_agent.model.events import StepDone  # noqa: PLC0415  a name that only this needs
+
+    for row in journal.rows(most=PROOF_SEARCHED):
+        for event in reversed(journal.events(row.run)):
+            if isinstance(event, StepDone) and event.detail.get("backup"):
+                return str(event.detail["backup"]), event.at
+    return None, None
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """The moment, where it is one."""
+    if seconds is None or not 0 < seconds < LAST_MOMENT:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,41 @@
+"""Marks on a journal that moved or is being moved: nothing acts on either, so that one journal alone is in use."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.journal import Journal
+
+MARKS = "move:"
+MOVED_TO = f"{MARKS}to"
+MOVING_FROM = f"{MARKS}from"
+
+
+class StateMoved(ConfigInvalid):
+    """The state was moved to another place, and the job file still names the old one."""
+
+
+class MoveUnfinished(ConfigInvalid):
+    """The state is being moved here, and the move has not come to its end."""
+
+
+def refuse_moved(journal: Journal, place: str) -> None:
+    """Raise StateMoved or MoveUnfinished where the journal bears such a mark."""
+    error = marked(journal, place)
+    if error is not None:
+        raise error
+
+
+def marked(journal: Journal, place: str) -> ConfigInvalid | None:
+    """What a mark on the journal means, if it bears one."""
+    marks = journal.notes(MARKS)
+    if MOVED_TO in marks:
+        where = marks[MOVED_TO]
+        remedy = f'say state = "{where}" under [agent] in the job file, or move it back: upsun-agent state move'
+        return StateMoved(f"the state in {place} was moved to {where}: nothing acts on it any more", remedy=remedy)
+    if MOVING_FROM in marks:
+        source = marks[MOVING_FROM]
+        remedy = f"finish it: upsun-agent state move --from {quote(source)} --to {quote(place)}"
+        return MoveUnfinished(f"the state in {place} is half moved from {source}", remedy=remedy)
+    return None

@@ -1,0 +1,63 @@
+"""What a journal that takes the place of another knows of that, from its first moment on.
+
+It is written with the tables, in one transaction: a process that is killed meanwhile leaves either no new journal or
+one that knows all of it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from upsun_agent.journal import Journal
+from upsun_agent.journal.sidecar import Beside
+from upsun_agent.log.foreign_text import one_line
+from upsun_agent.records import dataclass
+
+#: When and why the journal took the place of another: for good.
+BEGUN_ANEW = "begun-anew"
+#: Why the journal before was lost, until people were told.
+UNTOLD = "lost:why"
+#: The opening of a run that was in flight in the journal before, until it is closed in this one.
+LOST_RUN = "lost:run:"
+#: Why a journal is given up: these mean that something of this environment's own was lost.
+LOSSES = frozenset({"damaged"})
+WHY_MOST = 500  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """Since when the journal is in the place of another, and why: the kind (damaged, foreign, rewound) and words."""
+
+    at: datetime
+    word: str
+    why: str
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether something of this environment's own was lost with the other journal."""
+        return self.word in LOSSES
+
+
+def notes_of(now: datetime, word: str, why: str, kept: Beside) -> dict[str, str]:
+    """The facts that the new journal begins with: why, which jobs stay held back, and what is to be told of a loss."""
+    why = one_line(why, WHY_MOST)
+    notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why}", **kept.holds}
+    if word not in LOSSES:
+        return notes
+    return {**notes, **{f"{LOST_RUN}{run}": data for run, data in kept.flights.items()}, UNTOLD: why}
+
+
+def begun_anew(journal: Journal) -> Anew | None:
+    """When and why the journal took another's place; None where it is the first, or that does not read."""
+    return read_anew(journal.noted(BEGUN_ANEW) or "")
+
+
+def read_anew(text: str) -> Anew | None:
+    """The same from the note's text."""
+    moment, _, rest = text.partition(" ")
+    word, _, why = rest.partition(" ")
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return Anew(at, word, why) if at.tzinfo is not None else None

@@ -1,0 +1,200 @@
+"""Tables that vanished from a database in which journals were kept: made again, and the loss is known afterwards.
+
+The catalogue says which tables are there. Some without the others, or the comment on our schema without any, mean that
+tables were dropped: a first tick that is killed leaves neither (the table of versions comes first, the comment with the
+last). Journals that lost a part are set aside before anything is made, so that a process that is killed meanwhile does
+not leave them looking sound.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from upsun_agent.database.errors import DatabaseRefused
+from upsun_agent.database.location import PREFIX
+from upsun_agent.journal.server.schema import PARTS
+from upsun_agent.journal.server.session import Session
+from upsun_agent.journal.sidecar import HELD, Beside
+from upsun_agent.limits import LOOK_BACK
+
+#: Every table but that of the versions.
+ALL = ("journals", *PARTS)
+#: How a journal begins to say why it was set aside, where it lost a part.
+LOST = "lost: "
+#: What a driver's error says of a table that is not there.
+NO_TABLE = ("(42P01)", "(1146)")
+#: The comment on a schema of our own, once all tables were made.
+MARK = "upsun-agent keeps its state here"
+RESTART = {
+    "pgsql": "ALTER TABLE {p}journals ALTER COLUMN id RESTART WITH {n}",
+    "mysql": "ALTER TABLE {p}journals AUTO_INCREMENT = {n}",
+}
+
+
+def there(session: Session) -> set[str]:
+    """The plain names of our tables that the catalogue knows; it answers whatever the user may do.
+
+    Raises:
+        DatabaseRefused: they keep text in a way that cannot hold every character.
+    """
+    if session.scheme == "mysql":
+        return _there_in_mariadb(session)
+    query = (
+        "SELECT c.relname, c.relkind IN ('r', 'p') FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND starts_with(c.relname, %s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+    )
+    affix = "" if session.tables.own_schema else PREFIX
+    kinds = {
+        str(name).removeprefix(affix): bool(table)
+        for name, table in session.say(query, (session.tables.schema, affix)).all()
+    }
+    views = [name for name in ("schema_version", *ALL) if not kinds.get(name, True)]
+    if views:
+        raise DatabaseRefused(
+            f"{session.tables.prefix}{views[0]} in the database of {session.place} is no table",
+            remedy="drop it: the agent makes tables only, and what else bears their names was made by somebody else",
+        )
+    return {name for name, table in kinds.items() if table}
+
+
+def _there_in_mariadb(session: Session) -> set[str]:
+    query = (
+        "SELECT table_name, sum(character_set_name IS NOT NULL AND character_set_name <> 'utf8mb4')"
+        " FROM information_schema.columns WHERE table_schema = database() AND left(table_name, %s) = %s GROUP BY 1"
+    )
+    rows = session.say(query, (len(PREFIX), PREFIX)).all()
+    narrow = sorted(str(name) for name, count in rows if count)
+    if narrow:
+        raise DatabaseRefused(
+            f"the database of {session.place} keeps text in {narrow[0]} in a way that cannot hold every character",
+            remedy=f"convert it: ALTER TABLE {narrow[0]} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+        )
+    return {str(name).removeprefix(PREFIX) for name, _ in rows}
+
+
+def missing(session: Session, found: set[str], version: int) -> tuple[str, ...]:
+    """The tables that were dropped; nothing where there were never any, or they are being made."""
+    gone = tuple(name for name in ALL if name not in found)
+    if version >= 1 or (found and "schema_version" not in found):
+        return tuple(name for name in gone if _is_gone(session, name))
+    return gone if not found and _is_marked(session) else ()
+
+
+def _is_gone(session: Session, name: str) -> bool:
+    """Whether there is no such table: MariaDB's catalogue does not show those for which the user lacks all rights."""
+    if session.scheme == "pgsql":
+        return True
+    try:
+        session.say(f"SELECT 1 FROM {session.tables.prefix}{name} LIMIT 0")  # noqa: S608  a name of ours  # nosec B608
+    except DatabaseRefused as error:
+        return any(code in str(error) for code in NO_TABLE)
+    return False
+
+
+def _is_marked(session: Session) -> bool:
+    """Whether there is a schema of our own with the comment."""
+    if session.scheme != "pgsql" or not session.tables.own_schema:
+        return False
+    query = "SELECT obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace WHERE nspname = %s"
+    return bool(session.say(query, (session.tables.schema,)).scalar() == MARK)
+
+
+def mark(session: Session) -> None:
+    """Leave the mark on a schema of our own, where it is ours to comment on."""
+    if session.scheme != "pgsql" or not session.tables.own_schema:
+        return
+    query = "SELECT pg_catalog.pg_has_role(nspowner, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = %s"
+    if session.say(query, (session.tables.schema,)).scalar():
+        session.say(f"COMMENT ON SCHEMA {session.tables.prefix.removesuffix('.')} IS '{MARK}'")
+
+
+def set_aside(session: Session, gone: Iterable[str]) -> None:
+    """Set all journals aside, each with what holds its jobs back; none of them is whole any more."""
+    from sqlalchemy import null, select, update  # noqa: PLC0415  late: see Session
+
+    mine, why = session.tables.journals, f"{LOST}the tables {', '.join(gone)} vanished"
+    for number, holds in session.run(select(mine.c.id, mine.c.why).where(mine.c.present == 1)).all():
+        ended = {"present": null(), "ended_at": session.time(), "why": f"{why}\n{holds or '{}'}"}
+        session.run(update(mine).where(mine.c.id == number).values(**ended))
+
+
+def remember(session: Session) -> None:
+    """Where no journal is known any more, keep a row of nobody's that says that there were some."""
+    from sqlalchemy import func, insert, select  # noqa: PLC0415  late: see Session
+
+    mine, now = session.tables.journals, session.time()
+    if not session.run(select(func.count()).select_from(mine)).scalar():
+        nobody = {"project": "", "environment": "", "app": "", "present": None}
+        session.run(insert(mine).values(**nobody, begun_at=now, ended_at=now, why=f"{LOST}all journals vanished"))
+
+
+def number_on(session: Session) -> None:
+    """Let new journals have numbers that no row of a lost one bears."""
+    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
+
+    tables = [session.tables.named(name) for name in PARTS]
+    highest = max(int(session.run(select(func.coalesce(func.max(each.c.journal), 0))).scalar()) for each in tables)
+    session.say(RESTART[session.scheme].format(p=session.tables.prefix, n=highest + 1))
+
+
+def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside] | None:
+    """Why the journal of an identity that has none now was lost, and what was kept of it; None where there was none.
+
+    ``own`` finds the identity's rows in the table of journals; ``now`` is by the clock that ticks are marked by.
+    """
+    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
+
+    mine = session.tables.journals
+    last = session.run(select(mine.c.id, mine.c.why).where(own).order_by(mine.c.id.desc()).limit(1)).first()
+    if last is not None:
+        why, _, holds = str(last[1] or "").partition("\n")
+        if not why.startswith(LOST):
+            return None
+        return why.removeprefix(LOST), Beside(read_holds(holds), _flights(session, int(last[0])))
+    orphans = _orphans(session, now)
+    lately = (mine.c.project == "") & (mine.c.ended_at > session.time() - LOOK_BACK)
+    if not orphans and not session.run(select(func.count()).select_from(mine).where(lately)).scalar():
+        return None
+    return "the table of journals vanished", Beside(_holds_of(session, orphans[0]) if len(orphans) == 1 else {})
+
+
+def _orphans(session: Session, now: datetime) -> list[int]:
+    """The numbers of journals that only other tables know, and that were in use lately."""
+    from sqlalchemy import select  # noqa: PLC0415  late: see Session
+
+    mine, glances = session.tables.journals, session.tables.glances
+    lately = glances.c.last_tick > now.timestamp() - LOOK_BACK
+    query = select(glances.c.journal).where(glances.c.journal.not_in(select(mine.c.id)), lately)
+    return [int(row[0]) for row in session.run(query).all()]
+
+
+def _holds_of(session: Session, number: int) -> dict[str, str]:
+    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
+
+    notes = session.tables.notes
+    held = func.left(notes.c.name, len(HELD)) == HELD
+    rows = session.run(select(notes.c.name, notes.c.value).where(notes.c.journal == number, held)).all()
+    return {str(name): str(value) for name, value in rows}
+
+
+def _flights(session: Session, number: int) -> dict[str, str]:
+    """The openings of the runs that were in flight, where their events are still there."""
+    from sqlalchemy import select  # noqa: PLC0415  late: see Session
+
+    events, runs = session.tables.events, session.tables.runs
+    in_flight = select(runs.c.run).where(runs.c.journal == number, runs.c.outcome.is_(None))
+    opened = (events.c.journal == number) & (events.c.kind == "run-opened") & events.c.run.in_(in_flight)
+    return {str(run): str(data) for run, data in session.run(select(events.c.run, events.c.data).where(opened)).all()}
+
+
+def read_holds(text: str) -> dict[str, str]:
+    """The notes that hold jobs back, as the journal's row keeps them; nothing where that does not read."""
+    try:
+        data = json.loads(text)
+        return {key: value for key, value in data.items() if key.startswith(HELD) and isinstance(value, str)}
+    except (ValueError, AttributeError, RecursionError):
+        return {}

@@ -1,0 +1,238 @@
+"""Making the tables, and taking them forward, one version at a time and by one process at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from upsun_agent import __version__
+from upsun_agent.database.errors import DatabaseRefused
+from upsun_agent.database.location import PREFIX, SCHEMA
+from upsun_agent.errors import AgentError, Busy, StateNotWritable
+from upsun_agent.journal.damage import JournalDamaged
+from upsun_agent.journal.server import losses
+from upsun_agent.journal.server.lock import secret_lock
+from upsun_agent.journal.server.migrations import MIGRATIONS, VERSIONS, Migration
+from upsun_agent.journal.server.schema import Tables
+from upsun_agent.journal.server.session import Session
+from upsun_agent.records import dataclass
+
+LOCK = "migrate"
+#: What PostgreSQL says where another process makes the tables: it holds the lock, or has just made the same thing.
+TAKEN = ("55P03", "23505", "42P06", "42P07")
+
+
+class TablesTooNew(StateNotWritable):
+    """A newer version of the agent made tables that this one cannot work with."""
+
+    turn = "you: install that version"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which migrations were made; ``version`` 0: none. ``least``: the schema that a version must know to be let in.
+
+    ``missing``: tables that were made and are not there any more.
+    """
+
+    version: int
+    least: int
+    missing: tuple[str, ...] = ()
+
+
+def find(session: Session) -> Standing:
+    """How far the tables are, and (in ``session.tables``) where; nothing is made."""
+    found = losses.there(session)
+    for tables in _elsewhere(session) if not found else ():
+        before, session.tables = session.tables, tables
+        found = losses.there(session)
+        if found:
+            _refuse_strangers(session)
+            break
+        session.tables = before
+    version, least = _versions(session) if "schema_version" in found else (0, 0)
+    return Standing(version, least, losses.missing(session, found, version))
+
+
+def _elsewhere(session: Session) -> list[Tables]:
+    """Where else the tables may be: a schema of their own may have been refused when they were made."""
+    endpoint = session.place.endpoint
+    if session.scheme != "pgsql" or endpoint.schema != SCHEMA:
+        return []
+    places = [Tables(SCHEMA, own_schema=True), *(Tables(name, own_schema=False) for name in _defaults(session))]
+    return [each for each in places if each.prefix != session.tables.prefix]
+
+
+def _defaults(session: Session) -> list[str]:
+    """The schemas that are there of those where PostgreSQL puts tables by itself."""
+    query = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname IN (current_user, 'public')"
+    return [str(row[0]) for row in session.say(f"{query} ORDER BY nspname = 'public'").all()]
+
+
+#: Tables of ours in a schema where others may make some: those that neither we, the database's owner nor an
+#: administrator made.
+STRANGERS = """
+SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+ WHERE n.nspname = %s AND starts_with(c.relname, %s) AND NOT r.rolsuper
+ AND NOT pg_has_role(c.relowner, 'USAGE')
+ AND c.relowner <> n.nspowner
+ AND c.relowner NOT IN (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database()) LIMIT 1
+"""
+
+
+def _refuse_strangers(session: Session) -> None:
+    """Raise DatabaseRefused where a table that bears the name of ours was made by somebody else.
+
+    Its triggers would run as our user, and its rows say whatever that somebody likes.
+    """
+    if session.tables.own_schema:
+        return
+    found = session.say(STRANGERS, (session.tables.schema, PREFIX)).scalar()
+    if found is not None:
+        raise DatabaseRefused(
+            f"the table {found} in the schema {session.tables.schema} of {session.place} belongs to another user",
+            remedy="drop it, or give the agent a schema of its own: docs/shared-journal.md",
+        )
+
+
+def _versions(session: Session) -> tuple[int, int]:
+    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
+
+    columns = session.tables.versions.c
+    row = session.run(select(func.max(columns.version), func.max(columns.least))).one()
+    return int(row[0] or 0), int(row[1] or 0)
+
+
+def admit(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Standing:
+    """How far the tables are; raises TablesTooNew where this version cannot work with them."""
+    standing, known = find(session), migrations[-1].version
+    if standing.least > known:
+        raise TablesTooNew(
+            f"the tables in the database of {session.place} want a version that knows schema {standing.least}, "
+            f"this one knows {known}",
+            remedy="install the version that made them, wherever this database is used",
+        )
+    return standing
+
+
+def refuse_lost(session: Session) -> Standing:
+    """How far the tables are; raises JournalDamaged where some vanished, which the next tick sees to."""
+    standing = admit(session)
+    if standing.missing:
+        text = f"the database of {session.place} has lost the tables {', '.join(standing.missing)}"
+        raise JournalDamaged(text, remedy="the next tick makes them again; look at the environment's activities")
+    return standing
+
+
+def migrate(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Let the tables be there, at least as this version knows them. Newer ones that it can work with stay.
+
+    Raises:
+        TablesTooNew: it cannot work with them.
+        Busy: another process is making them.
+        DatabaseRefused: they have to be made and the user may not.
+    """
+    standing = admit(session, migrations)
+    if standing.version >= migrations[-1].version and not standing.missing:
+        return
+    with making(session, migrations) as locked:
+        if locked is None:
+            text = f"another process is making the tables in the database of {session.place}"
+            raise Busy(text, remedy="try again in a minute")
+        if locked.missing:
+            _make_again(session, locked, migrations)
+            return
+        session.say(session.tables.ddl(VERSIONS[session.scheme]))
+        for each in migrations:
+            if each.version > locked.version:
+                _carry_out(session, each)
+                losses.mark(session)
+
+
+@contextmanager
+def making(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Iterator[Standing | None]:
+    """A transaction in which no other process makes tables; yields how far they are, None where another makes them.
+
+    Nobody without rights to our tables can keep it from us: PostgreSQL locks one of them, and MariaDB,
+    which cannot lock a table across such statements, a name that others do not know.
+    """
+    if session.scheme == "mysql":
+        with secret_lock(session, LOCK) as held, session.transaction():
+            yield admit(session, migrations) if held else None
+        return
+    with session.transaction():
+        standing: Standing | None
+        try:
+            standing = _locked(session, migrations)
+        except AgentError as error:
+            if not any(f"({code})" in str(error) for code in TAKEN):
+                raise
+            standing = None
+            session.say("ROLLBACK")
+            session.say("BEGIN")
+        yield standing
+
+
+def _locked(session: Session, migrations: Sequence[Migration]) -> Standing:
+    """How far the tables are, in the hand of this transaction: by a lock, or by making the first one."""
+    found = losses.there(session)
+    if found:
+        session.say(f"LOCK TABLE {session.tables.prefix}{min(found)} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
+        return admit(session, migrations)
+    standing = admit(session, migrations)
+    if not session.say(MAY_HAVE_TABLES, (session.tables.schema,)).scalar():
+        _make_schema(session)
+    session.say(session.tables.ddl(VERSIONS["pgsql"]).replace("IF NOT EXISTS ", ""))
+    return standing
+
+
+def _make_again(session: Session, standing: Standing, migrations: Sequence[Migration]) -> None:
+    """Make the tables that vanished, after all journals were set aside that lost rows with them."""
+    if "journals" not in standing.missing:
+        losses.set_aside(session, standing.missing)
+    session.say(session.tables.ddl(VERSIONS[session.scheme]))
+    for each in migrations:
+        _carry_out(session, each, known=each.version <= standing.version)
+    if "journals" in standing.missing:
+        losses.number_on(session)
+    losses.remember(session)
+    losses.mark(session)
+
+
+#: Whether tables can be made in a schema that is there.
+MAY_HAVE_TABLES = "SELECT has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace WHERE nspname = %s"
+IS_THERE = "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %s"
+
+
+def _make_schema(session: Session) -> None:
+    """Make the schema; where that is not allowed, the tables go where PostgreSQL puts some by itself.
+
+    Not so those of a tenant: its URL names the schema, and it is nowhere else.
+    """
+    tables, place = session.tables, session.place
+    there = session.say(IS_THERE, (tables.schema,)).scalar()
+    if not there and session.say("SELECT has_database_privilege(current_database(), 'CREATE')").scalar():
+        session.say(f"CREATE SCHEMA {tables.prefix.removesuffix('.')}")
+        return
+    if place.endpoint.schema != SCHEMA:
+        raise DatabaseRefused(
+            f"the user may not make tables in the schema {tables.schema} of {place}"
+            if there
+            else f"there is no schema {tables.schema} in the database of {place}",
+            remedy="see docs/shared-journal.md for the statements that give a tenant its schema",
+        )
+    session.tables = Tables(_defaults(session)[0], own_schema=False)
+    _refuse_strangers(session)
+
+
+def _carry_out(session: Session, migration: Migration, *, known: bool = False) -> None:
+    """Carry out a migration's statements, and note that it was made, unless that is known."""
+    from sqlalchemy import insert  # noqa: PLC0415  late: see Session
+
+    row: dict[str, Any] = {"version": migration.version, "least": migration.least, "agent": __version__}
+    for statement in migration.statements(session.scheme):
+        session.say(session.tables.ddl(statement))
+    if not known:
+        session.run(insert(session.tables.versions).values(**row, at=session.time()))

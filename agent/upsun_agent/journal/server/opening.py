@@ -1,0 +1,68 @@
+"""Opening a journal on a server: to work on it, its lock and lease held, or to look only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from upsun_agent.database.location import placed
+from upsun_agent.journal import Identity
+from upsun_agent.journal.server.journal import ServerJournal
+from upsun_agent.journal.server.lease import Held
+from upsun_agent.journal.server.migrate import migrate, refuse_lost
+from upsun_agent.journal.server.session import Session
+from upsun_agent.limits import DATABASE_BUDGET
+
+
+def hold(
+    place: str,
+    identity: Identity,
+    *,
+    holder: str | None = None,
+    seconds: float | None = None,
+    now: datetime | None = None,
+) -> Held:
+    """The journal of that identity, begun where there is none, to work on for so long (``DATABASE_BUDGET``) at most.
+
+    ``now``: the moment with which a journal begins that takes the place of a lost one.
+
+    Raises:
+        Busy: another process is at work on it, or the database is not to be had now.
+        StateNotWritable: the database does not let us, or a newer version made its tables.
+    """
+    session = Session(placed(place), seconds or DATABASE_BUDGET)
+    try:
+        migrate(session)
+        return Held(session, identity, holder, now)
+    except Exception:
+        session.close()
+        raise
+    except BaseException:
+        session.cut()
+        session.close()
+        raise
+
+
+@contextmanager
+def looking(place: str, identity: Identity) -> Iterator[ServerJournal | None]:
+    """The journal of that identity for looking only; None where there is none. Nothing is made or locked.
+
+    Raises:
+        JournalDamaged: tables vanished.
+    """
+    session = Session(placed(place), DATABASE_BUDGET)
+    try:
+        number = None if refuse_lost(session).version == 0 else _number(session, identity)
+        yield None if number is None else ServerJournal(session, number, identity)
+    finally:
+        session.close()
+
+
+def _number(session: Session, identity: Identity) -> int | None:
+    from sqlalchemy import select  # noqa: PLC0415  late: see Session
+
+    mine, (project, environment, app) = session.tables.journals, identity
+    own = (mine.c.project == project) & (mine.c.environment == environment) & (mine.c.app == app)
+    number = session.run(select(mine.c.id).where(own, mine.c.present == 1)).scalar()
+    return None if number is None else int(number)

@@ -1,0 +1,123 @@
+"""A connection in use: SQLAlchemy Core on one link, statements said once for both kinds of server.
+
+It never connects a second time: with the connection go its locks, and what held them writes nothing more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from upsun_agent.database.connect import Link
+from upsun_agent.database.errors import DatabaseUnreachable, missing, translated_errors
+from upsun_agent.database.location import ServerPlace
+from upsun_agent.journal.server.answer import Answer
+from upsun_agent.journal.server.schema import Tables
+
+#: What the database's own clock says, in seconds since 1970: instances' clocks may differ, this one does not.
+NOW = {"pgsql": "extract(epoch from clock_timestamp())::float8", "mysql": "unix_timestamp(sysdate(6)) + 0e0"}
+
+
+class Session:
+    """A connection with its tables; commits by itself outside ``transaction``.
+
+    Raises:
+        DatabaseUnreachable: it cannot be had now.
+        DatabaseRefused: it will not be had without somebody's help.
+    """
+
+    def __init__(self, place: ServerPlace, seconds: float) -> None:
+        self.place = place
+        self.scheme = place.endpoint.scheme
+        own = place.endpoint.schema if self.scheme == "pgsql" else None
+        self.tables = Tables(own, own_schema=own is not None)
+        self.now = NOW[self.scheme]
+        self._link: Link | None = Link(place, place.endpoint, seconds)
+        try:
+            with translated_errors(place):
+                self._connection = self._wrapped(self._link)
+        except ImportError as error:
+            self.close()
+            raise missing(place, error) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _wrapped(self, link: Link) -> Any:
+        import sqlalchemy  # noqa: PLC0415  late: it costs five interpreter starts
+        from sqlalchemy.pool import NullPool  # noqa: PLC0415  same
+
+        given = iter([link.raw])
+
+        def once() -> Any:
+            raw = next(given, None)
+            if raw is None:
+                raise DatabaseUnreachable(f"the connection to the database of {self.place} was lost")
+            return raw
+
+        dialect = {"pgsql": "postgresql+psycopg", "mysql": "mysql+pymysql"}[self.scheme]
+        engine = sqlalchemy.create_engine(
+            f"{dialect}://",
+            creator=once,
+            poolclass=NullPool,
+            pool_reset_on_return=None,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            **({"use_native_hstore": False} if self.scheme == "pgsql" else {}),
+        )
+        return engine.connect()
+
+    # --- statements -------------------------------------------------------------------------------------------
+
+    def run(self, statement: Any, values: Any = None) -> Any:
+        """Carry out a statement of SQLAlchemy's, for a list of values once each; its result."""
+        with translated_errors(self.place):
+            done = (
+                self._connection.execute(statement) if values is None else self._connection.execute(statement, values)
+            )
+            return Answer(self.place, done, statement)
+
+    def say(self, text: str, values: tuple[Any, ...] = ()) -> Any:
+        """Carry out a statement in the server's own words; its result."""
+        with translated_errors(self.place):
+            return Answer(self.place, self._connection.exec_driver_sql(text, values))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. On the way out of the process the server is not waited for."""
+        self.say("BEGIN")
+        try:
+            yield
+        except Exception:
+            with contextlib.suppress(Exception):  # the error that led here is the one to tell of
+                self.say("ROLLBACK")
+            raise
+        except BaseException:
+            self.cut()
+            raise
+        self.say("COMMIT")
+
+    def time(self) -> float:
+        """The database's clock, in seconds since 1970."""
+        said = self.say(f"SELECT {self.now}").scalar()
+        with translated_errors(self.place):
+            return float(said)
+
+    # --- its end ----------------------------------------------------------------------------------------------
+
+    def cut(self) -> None:
+        """Let nothing wait for the server any longer."""
+        if self._link is not None:
+            self._link.cut()
+
+    def close(self) -> None:
+        """Let go of the connection; the server lets go of its locks."""
+        link, self._link = self._link, None
+        if link is None:
+            return
+        with contextlib.suppress(Exception):  # it is gone either way
+            if hasattr(self, "_connection"):
+                self._connection.close()
+        link.close()

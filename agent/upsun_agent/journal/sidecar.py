@@ -1,0 +1,147 @@
+"""What is kept beside a journal's file, for the day on which the file is lost: holds and runs in flight.
+
+``holds.json`` is written whenever a job is paused, suspended or resumed, and whenever a run begins or ends. It is read
+only where the journal itself is lost, damaged or set aside; as long as there is a journal, the journal is the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from upsun_agent.errors import StateNotWritable
+from upsun_agent.journal import Identity
+from upsun_agent.platform.paths import HOLDS, JOURNAL, LAST_TICK, LOCK, LOG_FILE, open_ours, read_ours
+from upsun_agent.records import dataclass, field
+
+VERSION = 1
+FILE_MOST_BYTES = 4 * 1024 * 1024  # a hundred runs in flight, each with the snapshot of a large job
+LOG_SEARCHED = 256 * 1024  # bytes of the log file that are searched for a run
+#: Notes that hold a job back (agent/upsun_agent/runtime/suspension.py): they outlive the journal.
+HELD = "suspended:"
+#: What a journal that was set aside is called: its kind and when that was.
+ASIDE = re.compile(re.escape(JOURNAL) + r"\.([a-z]+)-(\d{8}T\d{6}Z)(?:-\d+)?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is kept: ``holds`` are notes by key; ``flights`` the JSON of the opening of each run in flight, by run."""
+
+    holds: Mapping[str, str] = field(default_factory=dict)
+    flights: Mapping[str, str] = field(default_factory=dict)
+
+
+def keep(directory: str, identity: Identity, kept: Beside, *, durable: bool) -> None:
+    """Write the file anew if it says something else, at once and as a whole; remove it where nothing is to be kept.
+
+    What cannot be written is no error: the journal has it, and the next tick tries again.
+
+    Args:
+        directory: the state directory.
+        identity: whose journal it is, so that a clone does not take it for its own.
+        kept: what is to be there.
+        durable: whether it has to be on the disk when this returns.
+    """
+    path = f"{directory}/{HOLDS}"
+    with contextlib.suppress(OSError):
+        if not kept.holds and not kept.flights:
+            if os.path.lexists(path):
+                os.unlink(path)
+            return
+        data = {"version": VERSION, "identity": list(identity), "holds": dict(kept.holds), "runs": dict(kept.flights)}
+        text = json.dumps(data, ensure_ascii=True, sort_keys=True).encode() + b"\n"
+        if _content(path) == text:
+            return
+        if os.path.lexists(f"{path}.new"):  # of a process that was killed; whatever it is, it is not written into
+            os.unlink(f"{path}.new")
+        file = open_ours(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            view = memoryview(text)
+            while view:
+                view = view[os.write(file, view) :]
+            if durable:
+                os.fsync(file)
+        finally:
+            os.close(file)
+        os.rename(f"{path}.new", path)
+        if durable:
+            _sync_directory(directory)
+
+
+def _sync_directory(directory: str) -> None:
+    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def kept_beside(directory: str, identity: Identity) -> Beside:
+    """What the file says, if it is this identity's; nothing where there is none or it does not read."""
+    try:
+        data: Any = json.loads(_content(f"{directory}/{HOLDS}") or b"{}")
+        if data.get("version") != VERSION or data.get("identity") != list(identity):
+            return Beside()
+        holds = {key: text for key, text in data["holds"].items() if key.startswith(HELD) and isinstance(text, str)}
+        flights = {str(run): text for run, text in data["runs"].items() if isinstance(text, str)}
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+        return Beside()
+    return Beside(holds, flights)
+
+
+def _content(path: str) -> bytes | None:
+    """The file's content; None where there is none, or more than we ever write."""
+    try:
+        data = read_ours(path, FILE_MOST_BYTES + 1)
+    except OSError:
+        return None
+    return data if len(data) <= FILE_MOST_BYTES else None
+
+
+def size_of(path: str) -> int | None:
+    """Return the size in bytes of what is at the path; None where nothing is.
+
+    Raises:
+        StateNotWritable: nobody can say. A look that failed is no proof that a file is missing.
+    """
+    try:
+        return os.lstat(path).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StateNotWritable(f"{path} cannot be looked at: {error.strerror}") from error
+
+
+def is_there(path: str) -> bool:
+    """Return whether there is something at the path; raises as ``size_of`` does."""
+    return size_of(path) is not None
+
+
+def traces(directory: str) -> list[str]:
+    """The files that show that there was a journal in the directory: only work on a journal leaves them.
+
+    A first tick that is killed leaves none before its journal is complete: an empty lock file, at most.
+
+    Raises:
+        StateNotWritable: the files cannot be looked at.
+    """
+    found = [name for name in (LAST_TICK, HOLDS) if is_there(f"{directory}/{name}")]
+    if size_of(f"{directory}/{LOCK}"):  # see FileLock.mark
+        found.append(LOCK)
+    with contextlib.suppress(OSError):
+        found += sorted(name for name in os.listdir(directory) if ASIDE.match(name))[:1]
+    if not found and _logs_a_run(f"{directory}/{LOG_FILE}"):
+        found.append(LOG_FILE)
+    return found
+
+
+def _logs_a_run(path: str) -> bool:
+    """Whether a log file tells of a run."""
+    try:
+        return b'"run-opened"' in read_ours(path, LOG_SEARCHED)
+    except OSError:
+        return False

@@ -1,0 +1,423 @@
+"""The journal in one SQLite file, with a rollback journal (mounts are network file systems) that is truncated.
+
+Truncated, not removed, at each commit: the end of a commit has to be on the disk before a request leaves, or a power
+cut could bring the rollback file back and take an intent with it whose request was made. SQLite syncs a truncation
+with synchronous = FULL, a removal only with EXTRA and at the price of one more sync.
+
+Tables: ``events`` is append-only and the truth; ``runs``, ``activities`` and ``cursors`` are look-ups written in the
+same transaction; ``glance`` is the one row that an idle tick reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from upsun_agent.journal import Copied, Cursor, Identity, IdleHint, Notes, RunRow, Tally
+from upsun_agent.journal.codec import decode, encode
+from upsun_agent.journal.connect import connect
+from upsun_agent.journal.counters import FORGOTTEN, MILLISECONDS, remembered, summed
+from upsun_agent.journal.damage import JournalTooNew, senseless
+from upsun_agent.journal.sidecar import HELD, Beside, keep
+from upsun_agent.journal.tables import SCHEMA_VERSION, STATEMENTS, pages, tables_missing
+from upsun_agent.limits import CLOCK_BACK, PRUNED_AT_ONCE
+from upsun_agent.model.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
+from upsun_agent.model.job import Job
+from upsun_agent.platform.paths import JOURNAL, mark_tick, tick_trace
+
+#: The note of a lease that ends later than any can, and when it was first seen so.
+LEASE_SEEN = "lease-seen"
+
+
+class SqliteJournal:
+    """The journal in ``<directory>/journal.sqlite``.
+
+    Args:
+        directory: the state directory.
+        identity: whose the journal is to be where it is begun.
+        begins: whether a journal is begun where there is none; without, such a file is damage.
+        notes: facts that a journal which is begun holds from its first moment on.
+
+    Raises:
+        StateNotWritable: the file cannot be written.
+        JournalDamaged: it is not a journal of ours, or has lost its tables.
+        JournalTooNew: a newer version wrote it.
+    """
+
+    def __init__(self, directory: str, identity: Identity, *, begins: bool = True, notes: Notes | None = None) -> None:
+        self.path = f"{directory}/{JOURNAL}"
+        self._directory = directory
+        self._db, self._watch = connect(directory, makes=begins)
+        try:
+            with self._watch.bounded():
+                self._prepare(identity, notes, begins=begins)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, identity: Identity, notes: Notes | None, *, begins: bool) -> None:
+        self._db.execute("PRAGMA journal_mode = TRUNCATE")
+        self._db.execute("PRAGMA synchronous = FULL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise JournalTooNew(
+                f"{self.path} has schema {version}, this version knows {SCHEMA_VERSION}",
+                remedy="install the version that wrote it, or move the state directory away",
+            )
+        if version == 0 and begins and not pages(self._db):
+            self._begin(identity, notes)
+        missing = tables_missing(self._db)
+        if missing:
+            what = f"has lost its tables {', '.join(missing)}" if pages(self._db) else "is empty"
+            raise senseless(f"{self.path} {what}")
+
+    def _begin(self, identity: Identity, notes: Notes | None) -> None:
+        """Make the tables with all that the journal holds from the start, at once: a kill leaves all or nothing."""
+        with self._transaction():
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been faster
+                for statement in STATEMENTS:
+                    self._db.execute(statement)
+                self._write_glance(IdleHint(identity, "", 0))
+                self._keep(notes)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @property
+    def identity(self) -> Identity:
+        """Whose journal this is: project, environment, app."""
+        with self._watch.bounded():
+            row = self._db.execute("SELECT project, environment, app FROM glance").fetchone()
+        if row is None:
+            raise senseless(f"{self.path} does not say whose it is")
+        return (str(row[0]), str(row[1]), str(row[2]))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # --- runs and events -----------------------------------------------------------------------------------
+
+    def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
+        """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
+        job = Job.from_json(event.job).name
+        with self._watch.bounded(), self._transaction():
+            taken = self._db.execute(
+                "SELECT 1 FROM runs WHERE run = ? OR (job = ? AND slot IS NOT NULL AND slot = ?)",
+                (event.run, job, event.slot),
+            ).fetchone()
+            if taken:
+                return False
+            self._db.execute(
+                "INSERT INTO runs (run, job, slot, due_at, opened_at) VALUES (?, ?, ?, ?, ?)",
+                (event.run, job, event.slot, event.due_at.timestamp(), event.at.timestamp()),
+            )
+            for each in (event, *later):
+                self._write(event.run, each)
+            self._keep(notes)
+        self._keep_beside(notes, [event, *later])
+        return True
+
+    def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
+        """Add events to a run that is open, and change facts beside them: all or nothing."""
+        with self._watch.bounded(), self._transaction():
+            for event in events:
+                self._write(run, event)
+            self._keep(notes)
+        self._keep_beside(notes, events)
+
+    def _keep_beside(self, notes: Notes | None, events: Iterable[Event] = ()) -> None:
+        """Keep beside the journal what is to outlive it, where this changed any of that."""
+        kinds = {type(event) for event in events}
+        held = any(key.startswith(HELD) for key in notes or {})
+        if held or (RunOpened in kinds) != (RunClosed in kinds):
+            self.keep_beside(durable=held)
+
+    def keep_beside(self, *, durable: bool = False) -> None:
+        """Let the file beside the journal say which jobs are held back and which runs are in flight."""
+        query = (
+            "SELECT runs.run, events.data FROM runs JOIN events ON events.run = runs.run"
+            " WHERE runs.outcome IS NULL AND events.kind = 'run-opened'"
+        )
+        with self._watch.bounded():
+            flights = {str(run): str(data) for run, data in self._db.execute(query)}
+        keep(self._directory, self.identity, Beside(self.notes(HELD), flights), durable=durable)
+
+    def _keep(self, notes: Notes | None) -> None:
+        for key, value in (notes or {}).items():
+            if value is None:
+                self._db.execute("DELETE FROM notes WHERE key = ?", (key,))
+            else:
+                self._db.execute("INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)", (key, value))
+
+    def _write(self, run: str, event: Event) -> None:
+        self._db.execute("INSERT INTO events (run, kind, data) VALUES (?, ?, ?)", (run, event.kind, encode(event)))
+        if isinstance(event, RequestAccepted | ActivityAdopted):
+            self._db.execute(
+                "INSERT OR REPLACE INTO activities (activity, run, step) VALUES (?, ?, ?)",
+                (event.activity, run, event.step),
+            )
+        elif isinstance(event, RunClosed):
+            self._db.execute(
+                "UPDATE runs SET outcome = ?, closed_at = ? WHERE run = ?", (event.outcome, event.at.timestamp(), run)
+            )
+
+    def events(self, run: str) -> list[Event]:
+        """All events of the run, oldest first; empty where there is no such run."""
+        return [decode(kind, data) for kind, data in self.written(run)]
+
+    def written(self, run: str) -> list[tuple[str, str]]:
+        """All events of the run as they are written, (kind, JSON), oldest first."""
+        with self._watch.bounded():
+            rows = self._db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
+        return [(str(kind), str(data)) for kind, data in rows]
+
+    def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
+        """Runs, newest first (open ones oldest first)."""
+        ordered = "ASC" if open_only else "DESC"
+        query = (  # the interpolated word is one of two of ours
+            "SELECT run, job, slot, due_at, opened_at, closed_at, outcome FROM runs"  # noqa: S608  see above  # nosec B608
+            " WHERE (?1 = 0 OR outcome IS NULL) AND (?2 IS NULL OR job = ?2)"
+            f" ORDER BY opened_at {ordered}, rowid {ordered} LIMIT ?3"
+        )
+        with self._watch.bounded():
+            rows = self._db.execute(query, (int(open_only), job, most)).fetchall()
+        return [
+            RunRow(r[0], r[1], r[2], _utc(r[3]), _utc(r[4]), None if r[5] is None else _utc(r[5]), r[6]) for r in rows
+        ]
+
+    def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
+        """The events of that kind recorded last, newest first, each with its run."""
+        query = (
+            "SELECT events.run, events.data FROM events JOIN runs ON runs.run = events.run"
+            " WHERE events.kind = ?1 AND (?2 IS NULL OR runs.job = ?2) ORDER BY events.seq DESC LIMIT ?3"
+        )
+        with self._watch.bounded():
+            rows = self._db.execute(query, (kind, job, most)).fetchall()
+        return [(run, decode(kind, data)) for run, data in rows]
+
+    def prune(self, before: datetime, most: int) -> int:
+        """Forget runs opened before that moment, and the oldest of more than ``most``; returns how many.
+
+        A run in flight is never forgotten, and so many at once that it takes long neither: the next call goes on.
+        """
+        doomed = (
+            f"SELECT run, job, outcome, {MILLISECONDS['sqlite']}, CAST(opened_at AS REAL) FROM runs"  # noqa: S608  ours  # nosec B608
+            " WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
+            " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
+        )
+        with self._watch.bounded():
+            gone = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
+            if gone:
+                known = self.notes(FORGOTTEN)
+                with self._transaction():
+                    self._forget([row[0] for row in gone])
+                    self._keep(remembered(known, [row[1:] for row in gone]))
+        return len(gone)
+
+    def tallies(self) -> Sequence[Tally]:
+        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+        query = (
+            f"SELECT job, CAST(outcome AS TEXT), count(*), total({MILLISECONDS['sqlite']}),"  # noqa: S608  ours  # nosec B608
+            " CAST(min(opened_at) AS REAL)"
+            " FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
+        )
+        with self._watch.bounded():
+            rows = self._db.execute(query).fetchall()
+        return summed([(*row[:3], int(row[3]), row[4]) for row in rows], self.notes(FORGOTTEN), _utc)
+
+    def _forget(self, runs: Sequence[str]) -> None:
+        for table in ("events", "activities", "runs"):
+            self._db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608  three of ours  # nosec B608
+
+    def claimed(self) -> dict[str, str]:
+        """Activities that belong to runs, by id, with the run."""
+        with self._watch.bounded():
+            return dict(self._db.execute("SELECT activity, run FROM activities").fetchall())
+
+    # --- what stands beside the events -----------------------------------------------------------------------
+
+    def cursor(self, job: str) -> Cursor | None:
+        """How far the job's slots have been judged."""
+        with self._watch.bounded():
+            row = self._db.execute("SELECT schedule, until FROM cursors WHERE job = ?", (job,)).fetchone()
+        return None if row is None else Cursor(job, row[0], _utc(row[1]))
+
+    def set_cursor(self, cursor: Cursor) -> None:
+        """Note how far the job's slots have been judged."""
+        with self._watch.bounded(), self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO cursors (job, schedule, until) VALUES (?, ?, ?)",
+                (cursor.job, cursor.schedule, cursor.until.timestamp()),
+            )
+
+    def forget_cursors(self, but: Iterable[str]) -> None:
+        """Forget how far slots were judged for all jobs but these."""
+        with self._watch.bounded():
+            known = {str(row[0]) for row in self._db.execute("SELECT job FROM cursors").fetchall()}
+            gone = known - set(but)
+            if gone:
+                with self._transaction():
+                    self._db.executemany("DELETE FROM cursors WHERE job = ?", [(job,) for job in sorted(gone)])
+
+    def note(self, key: str, value: str | None) -> None:
+        """Keep a fact beside the events; None takes it away."""
+        with self._watch.bounded(), self._transaction():
+            self._keep({key: value})
+        self._keep_beside({key: value})
+
+    def noted(self, key: str) -> str | None:
+        """A fact kept beside the events."""
+        with self._watch.bounded():
+            row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        """All facts kept beside the events whose keys begin so."""
+        with self._watch.bounded():
+            rows = self._db.execute(
+                "SELECT key, value FROM notes WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
+            ).fetchall()
+        return {str(key): str(value) for key, value in rows}
+
+    def set_idle_hint(self, glance: IdleHint) -> None:
+        """Keep what the next idle tick will read; nothing is written where it stands already."""
+        row = (*glance.identity, glance.text, glance.next_due)
+        with self._watch.bounded():
+            if self._db.execute("SELECT project, environment, app, text, next_due FROM glance").fetchone() == row:
+                return
+            with self._transaction():
+                self._write_glance(glance)
+
+    def _write_glance(self, glance: IdleHint) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO glance (one, project, environment, app, text, next_due) VALUES (1, ?, ?, ?, ?, ?)",
+            (*glance.identity, glance.text, glance.next_due),
+        )
+
+    def last_tick(self) -> int | None:
+        """When the last tick was, in seconds since 1970, or None where none is known."""
+        return tick_trace(self._directory)[0]
+
+    def ticks(self) -> int:
+        """How many ticks there were."""
+        return tick_trace(self._directory)[1]
+
+    def mark_tick(self, now: float, count: int | None = None) -> None:
+        """Remember when the last tick was, and how many there were by then: one more than before, or that many."""
+        mark_tick(self._directory, now, count)
+
+    # --- as a whole -------------------------------------------------------------------------------------------
+
+    def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
+        """All of these runs, as they are written, in the same order."""
+        return [Copied(run, tuple(self.written(run.run)), tuple(sorted(self._owned(run.run)))) for run in runs]
+
+    def _owned(self, run: str) -> list[tuple[str, int]]:
+        with self._watch.bounded():
+            return self._db.execute("SELECT activity, step FROM activities WHERE run = ?", (run,)).fetchall()
+
+    def take_in(self, copies: Iterable[Copied]) -> None:
+        """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
+        with self._watch.bounded(), self._transaction():
+            for each in copies:
+                found = tuple(self.written(each.row.run))
+                if found != each.events[: len(found)]:
+                    self._forget([each.row.run])  # an earlier copy of a run that was another by then
+                    found = ()
+                rest = [(each.row.run, kind, data) for kind, data in each.events[len(found) :]]
+                self._db.executemany("INSERT INTO events (run, kind, data) VALUES (?, ?, ?)", rest)
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO activities (activity, run, step) VALUES (?, ?, ?)",
+                    [(activity, each.row.run, step) for activity, step in each.activities],
+                )
+                self._put_row(each.row)
+
+    def _put_row(self, row: RunRow) -> None:
+        closed = None if row.closed_at is None else row.closed_at.timestamp()
+        known = self._db.execute("SELECT 1 FROM runs WHERE run = ?", (row.run,)).fetchone()
+        if known:  # in place: a row that is replaced would be the newest of all
+            self._db.execute(
+                "UPDATE runs SET opened_at = ?, closed_at = ?, outcome = ? WHERE run = ?",
+                (row.opened_at.timestamp(), closed, row.outcome, row.run),
+            )
+            return
+        moments = (row.due_at.timestamp(), row.opened_at.timestamp(), closed)
+        self._db.execute(
+            "INSERT INTO runs (run, job, slot, due_at, opened_at, closed_at, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (row.run, row.job, row.slot, *moments, row.outcome),
+        )
+
+    def drop(self, runs: Sequence[str]) -> None:
+        """Take these runs away, with all that belongs to them."""
+        if runs:
+            with self._watch.bounded(), self._transaction():
+                self._forget(runs)
+
+    def cursors(self) -> list[Cursor]:
+        """How far slots have been judged, for every job."""
+        with self._watch.bounded():
+            rows = self._db.execute("SELECT job, schedule, until FROM cursors").fetchall()
+        return sorted((Cursor(job, schedule, _utc(until)) for job, schedule, until in rows), key=lambda each: each.job)
+
+    # --- the lease --------------------------------------------------------------------------------------------
+
+    def take_lease(self, holder: str, now: datetime, until: datetime) -> str | None:
+        """Write the lease row for ``holder``; where another's still runs, leave it and return its holder."""
+        with self._watch.bounded(), self._transaction():
+            row = self._db.execute("SELECT value FROM notes WHERE key = 'lease'").fetchone()
+            if row is not None:
+                expires, _, other = str(row[0]).partition(" ")
+                if other != holder and now.timestamp() < self._lease_end(str(row[0]), _seconds(expires), now, until):
+                    return other
+            self._keep({"lease": f"{until.timestamp()} {holder}", LEASE_SEEN: None})
+        return None
+
+    def _lease_end(self, lease: str, expires: float, now: datetime, until: datetime) -> float:
+        """When the lease ends by this clock: as it says, or so long after it was first seen as a lease lasts.
+
+        One that says more than a lease lasts is of a clock that is ahead: how much of it is left cannot be known. One
+        of a clock that is ahead by more than any clock in order is not believed at all.
+        """
+        if expires <= until.timestamp():
+            return expires
+        if not expires <= until.timestamp() + CLOCK_BACK:  # more than that, or no number
+            return 0.0
+        found = self._db.execute("SELECT value FROM notes WHERE key = ?", (LEASE_SEEN,)).fetchone()
+        since, _, seen = str(found[0]).partition(" ") if found else ("", "", "")
+        first = _seconds(since)
+        if seen != lease or not 0 <= first <= now.timestamp():
+            first = now.timestamp()
+            self._keep({LEASE_SEEN: f"{first} {lease}"})
+        return first + (until - now).total_seconds()
+
+    def drop_lease(self, holder: str) -> None:
+        """Take the lease row away if it is the holder's."""
+        own = "DELETE FROM notes WHERE key = 'lease' AND substr(value, instr(value, ' ') + 1) = ?"
+        with self._watch.bounded(), self._transaction():
+            self._db.execute(own, (holder,))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+
+def _utc(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise senseless(f"the journal holds a moment that is none: {seconds!r}") from None
+
+
+def _seconds(text: str) -> float:
+    """The number that the text says; 0 where it says none, so that a damaged lease has expired."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

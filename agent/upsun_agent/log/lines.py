@@ -1,0 +1,211 @@
+"""What the agent says while it works: events with stable names, one JSON object a line, or readable on a terminal.
+
+Everything passes one choke point that takes secrets out (``log.redaction``). Nothing else in the agent writes to
+stderr while a tick runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator, MutableMapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+from upsun_agent.engine.fold import InconsistentEvents, Run, apply, fold
+from upsun_agent.lazy_imports import LazyModule, held_back, lazy_function
+from upsun_agent.log.redaction import HIDDEN, SECRET_LEAST, Redaction
+from upsun_agent.model import events as ev
+from upsun_agent.records import LEAN, dataclass
+
+if TYPE_CHECKING:
+    from upsun_agent.log.file import LogFile
+
+__all__ = ["HIDDEN", "KEYS", "SECRET_LEAST", "LogLine", "Redaction", "line_of", "lines_of", "make_log"]
+
+#: What structlog needs at its import of the modules that it uses for asynchronous loggers and for pickling. From 3.12
+#: on, ``logging`` asks an asyncio that is there for its task whenever it makes a record, as structlog makes one.
+_ASYNCIO = LazyModule("asyncio", current_task=lambda: None)
+_PICKLE = LazyModule("pickle", PicklingError=lazy_function("pickle", "PicklingError"))
+
+
+def _structlog() -> Any:
+    """structlog, without the asyncio that it imports for its asynchronous loggers: a sixth of a tick's start."""
+    with held_back(_ASYNCIO, LEAN, _PICKLE):
+        import structlog  # noqa: PLC0415  only here, where modules are held back
+    return structlog
+
+
+structlog = _structlog()
+
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+
+# --- an event as a line ------------------------------------------------------------------------------------------
+
+#: The keys of a line about an event, beside `event`, `level` and `time`: stable, and documented in docs/logs.md.
+KEYS: dict[str, str] = {
+    "job": "the job's name",
+    "run": "the run's id",
+    "slot": "the slot's local wall-clock name; runs by hand have none",
+    "step": "the step, counted from 1",
+    "activity": "the id of the platform's activity",
+    "outcome": "how a step or a run ended",
+    "failure": "the stable kind of a failure",
+    "message": "what happened, in words",
+    "remedy": "what helps",
+    "attempt": "which request of the step this is, counted from 1",
+    "on": "what the run waits for",
+    "backup": "the backup's name",
+    "how": "what makes an adopted activity this run's",
+    "exit_code": "the exit code of a command; none where it was killed at its time limit",
+    "output": "the end of what a command printed",
+    "granted": "yes or no, of somebody whose approval was waited for",
+    "by": "who that was",
+    "duration_s": "seconds: of the step since its request, of the run since it was opened",
+}
+_OF_EVENT = (
+    "message",
+    "failure",
+    "remedy",
+    "activity",
+    "outcome",
+    "attempt",
+    "on",
+    "backup",
+    "how",
+    "exit_code",
+    "output",
+    "granted",
+    "by",
+)
+_ENDS = (ev.ActivityEnded, ev.StepDone, ev.StepFailed)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the log: its level, the event's stable name, when it was, and the keys that it has."""
+
+    level: str
+    event: str
+    at: datetime
+    keys: dict[str, Any]
+
+    def write(self, log: Any) -> None:
+        """Say it."""
+        getattr(log, self.level)(self.event, time=self.at, **self.keys)
+
+
+def line_of(event: ev.Event, run: str, job: str, slot: str | None = None, after: Run | None = None) -> LogLine:
+    """The line for an event of a run; failures are errors, warnings warn. ``after`` is the run as the event leaves it.
+
+    A tick writes it when the event is on the disk, and ``logs RUN`` writes the very same one later.
+    """
+    data = {key: value for key in _OF_EVENT if (value := getattr(event, key, None)) not in {None, ""}}
+    step = getattr(event, "step", None)
+    if step is not None:
+        data["step"] = step + 1
+    if after is not None:
+        data |= _of_run(event, step, after)
+    bad = getattr(event, "outcome", None) == "failed" or isinstance(event, ev.StepFailed)
+    odd = isinstance(event, ev.Warned | ev.RequestUnanswered | ev.RequestRefused | ev.TakeBackBegun) or (
+        isinstance(event, ev.RunClosed) and event.outcome in {"missed", "skipped"}
+    )
+    where = {"job": job, "run": run, **({"slot": slot} if slot else {})}
+    return LogLine(
+        "error" if bad else "warning" if odd else "info", event.kind, event.at, where | dict(sorted(data.items()))
+    )
+
+
+def _of_run(event: ev.Event, step: int | None, after: Run) -> dict[str, Any]:
+    """What the run adds: the activity that a step was about, and how long it took."""
+    if isinstance(event, ev.RunClosed):
+        return {"duration_s": _seconds(event.at, after.opened_at)}
+    if not isinstance(event, _ENDS) or step is None or step >= len(after.steps):
+        return {}
+    found: dict[str, Any] = {}
+    if after.steps[step].activity:
+        found["activity"] = after.steps[step].activity
+    began = after.steps[step].began_at
+    return found if began is None else {**found, "duration_s": _seconds(event.at, began)}
+
+
+def _seconds(end: datetime, begin: datetime) -> float:
+    return max(0.0, round((end - begin).total_seconds(), 3))  # clocks are set back; and 0 is never -0
+
+
+def lines_of(events: Iterable[ev.Event]) -> Iterator[LogLine]:
+    """The lines of a run's events, oldest first; from where they make no sense, without what the run would add."""
+    run: Run | None = None
+    name, job, slot, sound = "", "", None, True
+    for event in events:
+        if isinstance(event, ev.RunOpened):
+            name, job, slot = event.run, str(event.job.get("name", "")), event.slot
+        try:
+            run = (fold([event]) if run is None else apply(run, event)) if sound else None
+        except InconsistentEvents:
+            run, sound = None, False
+        yield line_of(event, name, job, slot, run)
+
+
+# --- the log -----------------------------------------------------------------------------------------------------
+
+
+def _stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """When it was: now, or as the event of the journal says."""
+    given = event.pop("time", None)
+    moment = given.astimezone(UTC) if isinstance(given, datetime) else datetime.now(UTC)
+    event["time"] = moment.isoformat().replace("+00:00", "Z")
+    return event
+
+
+def _to_file(file: LogFile, render: Any, least: int) -> Any:
+    """A processor that writes what is info at least to the file, and lets on what is ``least``."""
+
+    def write(log: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        file.append(render(log, name, dict(event)))
+        if LEVELS[name] < least:  # as it was called: a redacted level is the name of none
+            raise structlog.DropEvent
+        return event
+
+    return write
+
+
+def make_log(
+    redaction: Redaction,
+    *,
+    stream: TextIO | None = None,
+    level: str = "info",
+    readable: bool | None = None,
+    file: LogFile | None = None,
+) -> Any:
+    """A logger on ``stream`` (stderr): readable on a terminal, else one JSON object a line; ``file`` gets JSON too.
+
+    ``level`` is the stream's; the file hears at least what is info. It is a value to pass on, not global state, so
+    that a rehearsal can log elsewhere.
+    """
+    out = stream or sys.stderr
+    terminal = out.isatty() if readable is None else readable
+    as_json = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    render: Any = (
+        structlog.dev.ConsoleRenderer(colors=terminal and readable is None, pad_event_to=22) if terminal else as_json
+    )
+    least = LEVELS[level]
+
+    processors = [
+        structlog.processors.add_log_level,
+        _stamp,
+        redaction,
+        *([_to_file(file, as_json, least)] if file is not None else []),
+        render,
+    ]
+    return structlog.wrap_logger(
+        structlog.PrintLogger(out),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(min(least, logging.INFO) if file is not None else least),
+    )

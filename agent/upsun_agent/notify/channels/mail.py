@@ -1,0 +1,150 @@
+"""Mail through the platform's relay: `PLATFORM_SMTP_HOST`, port 25, no login (docs:development/email)."""
+
+from __future__ import annotations
+
+import os
+import smtplib
+from collections.abc import Mapping
+from contextlib import suppress
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import BinaryIO
+
+from upsun_agent.api.http import NoAnswer, bounded
+from upsun_agent.config.notifications import Channel
+from upsun_agent.notify.channels.http import HttpSender, Unusable
+from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Undelivered
+from upsun_agent.notify.render import BAD, Notification, subject, text
+
+HOST = "PLATFORM_SMTP_HOST"
+PORT, PORT_MOST = 25, 65535
+ANSWERS_MOST_BYTES = 256 * 1024  # of all answers about one mail
+#: Answers of a relay that say: not this mail, ever (RFC 5321, 4.2.1).
+PERMANENT = range(500, 600)
+
+
+def relay(environ: Mapping[str, str]) -> tuple[str, int] | None:
+    """Host and port of the relay; None where mail is off; raises Unusable where the variable holds something else."""
+    value = (environ.get(HOST) or "").strip()
+    if not value:
+        return None
+    host, _, port = value.partition(":") if value.count(":") <= 1 else (value, "", "")
+    odd = not host or any(not (char.isalnum() or char in ".-:_") for char in host) or not host.isascii()
+    if odd or (port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= PORT_MOST)):
+        raise Unusable(f"{HOST} holds no host")
+    return host, int(port or PORT)
+
+
+def deliver(notification: Notification, channel: Channel, sender: HttpSender, seconds: float) -> Outcome:
+    """Hand the mail to the relay; raises Unusable where none can be named."""
+    place = relay(sender.environ)
+    if place is None:
+        return Disabled(f"mail is off here ({HOST} is empty); it is on in production, or with enable_smtp")
+    left = notification.message.to
+    to = tuple(each for each in channel.to if each in left or not left)
+    if not to:
+        return Delivered("the recipients that were left are not in the job file any more")
+    mail = compose(notification, channel, sender)
+    try:
+        with bounded(seconds):
+            refused = _hand_over(mail, channel.sender, to, place, seconds)
+        return _partly(to, refused, delivered=True) if refused else Delivered()
+    except NoAnswer as error:
+        return Undelivered(str(error))
+    except smtplib.SMTPResponseException as error:
+        return Undelivered(f"the relay answered {error.smtp_code}", for_good=error.smtp_code in PERMANENT)
+    except smtplib.SMTPRecipientsRefused as error:
+        return _partly(to, error.recipients, delivered=False)
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:
+        return Undelivered(f"the relay could not be talked to: {type(error).__name__}")
+
+
+def _partly(to: tuple[str, ...], codes: Mapping[str, tuple[int, bytes]], *, delivered: bool) -> Outcome:
+    """What came of a mail that the relay did not take for everybody.
+
+    Args:
+        to: whom it was for.
+        codes: the answers about those that were refused.
+        delivered: whether the others have got it.
+    """
+    refused = tuple(each for each in to if each in codes and codes[each][0] in PERMANENT)
+    again = tuple(each for each in to if each not in refused and (each in codes or not delivered))
+    listed = ", ".join(sorted({str(code) for code, _ in codes.values()}))
+    if len(refused) == len(to) or (len(again) == len(to) and not delivered):
+        return Undelivered(f"the relay refused every recipient: {listed}", for_good=not again)
+    named = "; ".join(f"{each}: {codes[each][0]}" for each in to if each in codes)
+    return Partly(f"the relay refused {len(codes)} of {len(to)} recipients ({named})", again, refused)
+
+
+def _hand_over(
+    mail: EmailMessage, sender: str, to: tuple[str, ...], place: tuple[str, int], seconds: float
+) -> Mapping[str, tuple[int, bytes]]:
+    """Return whom the relay refused, and its answers; the mail is handed over once the relay has taken its text."""
+    client = _Relay(timeout=seconds, local_hostname=_own_name())
+    try:
+        client.connect(*place)
+        refused: Mapping[str, tuple[int, bytes]] = client.send_message(mail, sender, list(to))
+    except BaseException:
+        client.close()
+        raise
+    with suppress(smtplib.SMTPException, OSError):
+        client.quit()
+    client.close()
+    return refused
+
+
+class _Counted:
+    """The relay's answers, of which only so many bytes are read: one answer may have any number of lines."""
+
+    def __init__(self, inner: BinaryIO) -> None:
+        self._inner = inner
+        self._left = ANSWERS_MOST_BYTES
+
+    def readline(self, most: int) -> bytes:
+        """Return the next line.
+
+        Raises:
+            SMTPServerDisconnected: the relay answers without end.
+        """
+        line = self._inner.readline(most)
+        self._left -= len(line)
+        if self._left < 0:
+            raise smtplib.SMTPServerDisconnected("the relay's answers have no end")
+        return line
+
+    def close(self) -> None:
+        """Close the file."""
+        self._inner.close()
+
+
+class _Relay(smtplib.SMTP):
+    """The library's client, with a bound on what it reads."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the next answer: its code and text."""
+        if self.file is None and self.sock is not None:  # the library would open it, and takes an open one
+            self.file = _Counted(self.sock.makefile("rb"))
+        return super().getreply()
+
+
+def compose(notification: Notification, channel: Channel, sender: HttpSender) -> EmailMessage:
+    """The mail. Its Message-ID is made of the message's id, so that a second delivery is known as one."""
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = f"[upsun-agent] {sender.clean(subject(notification))}"
+    mail["From"] = channel.sender
+    mail["To"] = ", ".join(channel.to)
+    mail["Date"] = format_datetime(notification.message.at)
+    mail["Message-ID"] = f"<{notification.message.id}@{channel.sender.partition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["Upsun-Agent-Id"] = notification.message.id
+    if notification.message.moment in BAD:
+        mail["Importance"] = "high"
+    mail.set_content(sender.clean(text(notification)))
+    return mail
+
+
+def _own_name() -> str:
+    """What to call ourselves: asking for a full name would look it up, and wait for a silent name server."""
+    name = os.uname().nodename
+    return name if name and name.isascii() and name.replace("-", "").replace(".", "").isalnum() else "localhost"

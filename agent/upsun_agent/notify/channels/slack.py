@@ -1,0 +1,44 @@
+"""A post to an incoming webhook of Slack, and of what is compatible with it (Mattermost, Rocket.Chat, Discord)."""
+
+from __future__ import annotations
+
+import json
+
+from upsun_agent.config.notifications import Channel
+from upsun_agent.notify.channels.http import HttpSender
+from upsun_agent.notify.outcome import Outcome
+from upsun_agent.notify.render import BAD, Notification, story, subject
+
+SIGNS = {True: ":red_circle:", False: ":large_green_circle:"}
+STORY_MOST = 2500  # characters: Slack folds longer ones, and refuses a text of 40,000
+
+#: Nothing of foreign text may call people, make links or change the look (api.slack.com/reference/surfaces/formatting).
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "`": "\u02cb"})
+_MARKS = str.maketrans({mark: f"\u200b{mark}" for mark in "*_~[]|#!"})
+
+
+def deliver(notification: Notification, channel: Channel, sender: HttpSender, seconds: float) -> Outcome:
+    """Post the message; raises Unusable where the URL is not there."""
+    url = sender.url(channel.url_variable or "")
+    body = json.dumps({"text": words(notification, sender), "unfurl_links": False, "unfurl_media": False}).encode()
+    headers = {"Content-Type": "application/json", "Upsun-Agent-Id": notification.message.id}
+    return sender.post(url, body, headers, seconds)
+
+
+def words(notification: Notification, sender: HttpSender) -> str:
+    """The message as Slack's mrkdwn: a line with a sign, and the story as code where something is wrong."""
+    sign = SIGNS[notification.message.moment in BAD]
+    lines = [f"{sign} {harmless(sender.clean(subject(notification)))}"]
+    if notification.lost:
+        lines.append(f"{notification.lost} earlier messages could not be delivered on this channel")
+    if notification.message.moment in BAD:
+        told = sender.clean("\n".join(story(notification)))[-STORY_MOST:]
+        lines += [f"```\n{told.translate(_ESCAPES)}\n```"] if told else []
+    if notification.message.run:
+        lines.append(f"run {harmless(notification.message.run)}")
+    return "\n".join(lines)
+
+
+def harmless(text: str) -> str:
+    """Foreign text that Slack shows as it is: no link, no mention, no emphasis, no code."""
+    return text.translate(_ESCAPES).translate(_MARKS).replace("://", ":\u200b//")

@@ -1,0 +1,141 @@
+"""Which messages an event calls for. Events and what the job file says in, messages out: no I/O, no clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, Literal, get_args
+from uuid import NAMESPACE_URL, uuid5
+
+from upsun_agent.config.notifications import Channel, Notify
+from upsun_agent.model import events as ev
+from upsun_agent.records import dataclass, replace
+
+#: What a message is about. Started, skipped and cancelled are told to healthchecks only.
+EventType = Literal[
+    "started", "succeeded", "recovered", "failed", "missed", "suspended", "skipped", "cancelled", "state-lost", "test"
+]
+MOMENTS = frozenset(get_args(EventType))
+
+#: Outcomes that say how a job stands; a skipped or cancelled run says nothing about it.
+TELLING = frozenset({"succeeded", "failed", "missed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to tell on one channel. It holds no text of the run: that is read from the journal when it leaves.
+
+    ``id`` is the same whenever the same thing is told on the same channel, so that a receiver can drop a double.
+    ``attempts`` have failed so far, the last one for ``reason``; the next may be made from ``again_at`` on.
+    ``to`` names the recipients that are left where others have got it; empty means all of the channel.
+    """
+
+    id: str
+    channel: str
+    moment: EventType
+    job: str
+    run: str
+    at: datetime
+    text: str = ""
+    attempts: int = 0
+    again_at: datetime | None = None
+    reason: str = ""
+    to: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The message as the outbox keeps it."""
+        again = self.again_at.isoformat() if self.again_at else None
+        data = {"id": self.id, "channel": self.channel, "moment": self.moment, "job": self.job, "run": self.run}
+        data |= {"at": self.at.isoformat(), "text": self.text}
+        left = {"to": list(self.to)} if self.to else {}
+        return json.dumps({**data, **left, "attempts": self.attempts, "again_at": again, "reason": self.reason})
+
+    @classmethod
+    def from_json(cls, text: str) -> Message:
+        """The message of an outbox's entry; raises ValueError where it is none."""
+        try:
+            data: Any = json.loads(text)
+            again = data["again_at"]
+            words = [data[key] for key in ("id", "channel", "moment", "job", "run", "text", "reason")]
+            attempts, at, left = data["attempts"], datetime.fromisoformat(data["at"]), data.get("to", [])
+            again_at = None if again is None else datetime.fromisoformat(again)
+        except (KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"no message: {type(error).__name__}") from None
+        whole = isinstance(left, list) and all(isinstance(word, str) for word in [*words, *left])
+        whole = whole and isinstance(attempts, int)
+        if not whole or words[2] not in MOMENTS or any(each and each.tzinfo is None for each in (at, again_at)):
+            raise ValueError("no message: a part of it has the wrong kind")
+        identity, channel, moment, job, run, said, reason = words
+        return cls(identity, channel, moment, job, run, at, said, attempts, again_at, reason, tuple(left))
+
+
+def run_uuid(owner: Iterable[str], run: str) -> str:
+    """A UUID that belongs to this run of this environment, whenever it is asked for."""
+    return str(uuid5(NAMESPACE_URL, "/".join(["upsun-agent", *owner, run])))
+
+
+def messages(
+    notify: Notify, owner: tuple[str, str, str], run: str, job: str, events: Iterable[ev.Event], before: str | None
+) -> list[Message]:
+    """What these new events of a run call for, channel by channel.
+
+    Args:
+        notify: what the job file says about telling.
+        owner: project, environment and app.
+        run: the run's id.
+        job: its job's name.
+        events: the events that are about to be written.
+        before: the last outcome of the job that says how it stood (succeeded, failed, missed), if there is one.
+    """
+    batch = list(events)
+    closed = next((each for each in batch if isinstance(each, ev.RunClosed)), None)
+    if closed is not None:
+        subject = Message("", "", _moment(closed, before), job, run, closed.at, closed.message)
+        return list(_to_each(notify, owner, subject))
+    opened = next((each for each in batch if isinstance(each, ev.RunOpened)), None)
+    if opened is None:
+        return []
+    return list(_to_each(notify, owner, Message("", "", "started", job, run, opened.at)))
+
+
+def suspended(notify: Notify, owner: tuple[str, str, str], run: str, job: str, at: datetime, why: str) -> list[Message]:
+    """What it calls for that too many failed runs have suspended the job."""
+    return list(_to_each(notify, owner, Message("", "", "suspended", job, run, at, why)))
+
+
+def state_lost(notify: Notify, owner: tuple[str, str, str], at: datetime, why: str) -> list[Message]:
+    """What it calls for that the journal was lost or damaged: one message a channel, about no job and no run."""
+    text = f"{IN_FLIGHT}; a new journal was begun: {why}"  # what to do comes first: a subject may be cut
+    what = Message("", "", "state-lost", "", "", at, text)
+    return [
+        replace(each, id=run_uuid((*owner, each.channel, "state-lost"), at.isoformat()))
+        for each in _to_each(notify, owner, what)
+    ]
+
+
+IN_FLIGHT = "runs in flight were lost: look at the environment's activities"
+
+
+def _moment(closed: ev.RunClosed, before: str | None) -> EventType:
+    if closed.outcome == "succeeded" and before in {"failed", "missed"}:
+        return "recovered"
+    return closed.outcome
+
+
+def _to_each(notify: Notify, owner: tuple[str, str, str], what: Message) -> Iterator[Message]:
+    """The message for every channel that is to hear of it."""
+    wanted = notify.notices(what.job)
+    for channel in notify.channels.values():
+        if channel.name in wanted.to and _hears(channel, what.moment, wanted.on):
+            identity = run_uuid((*owner, channel.name, what.moment), what.run)
+            yield replace(what, id=identity, channel=channel.name)
+
+
+def _hears(channel: Channel, moment: EventType, on: frozenset[str]) -> bool:
+    """Whether the channel is told: a check of healthchecks needs every start and end, people what they asked for."""
+    if moment == "state-lost":  # a check of one job learns nothing from it
+        return not channel.per_job and (bool(on) or channel.kind == "healthchecks")
+    if channel.kind == "healthchecks":
+        return moment != "suspended"  # the failed run before it was told
+    return moment in on or (moment == "recovered" and "succeeded" in on)

@@ -1,0 +1,305 @@
+"""The herald: puts messages beside the events that cause them, and delivers what waits at the end of a tick.
+
+At least once: a message leaves the outbox after its receiver took it, so a process that is killed in between delivers
+it again, with the same id. It can neither fail a tick nor keep it: what goes wrong is a line in the log, a fact in the
+journal, and another attempt at a later tick.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+from upsun_agent.clock import Clock
+from upsun_agent.config.notifications import Channel, Notify
+from upsun_agent.engine.fold import InconsistentEvents, fold
+from upsun_agent.errors import StateNotWritable
+from upsun_agent.journal import Journal
+from upsun_agent.limits import NOTICE_DEADLINE, NOTICES_BUDGET, NOTICES_RESERVE, RECHECK
+from upsun_agent.model import events as ev
+from upsun_agent.notify import outbox
+from upsun_agent.notify.channels.http import HttpSender, Unusable
+from upsun_agent.notify.messages import TELLING, Message, messages, state_lost, suspended
+from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Undelivered
+from upsun_agent.notify.render import Notification
+from upsun_agent.records import dataclass, replace
+
+MODULES = {"healthchecks": "healthchecks", "webhook": "webhook", "slack": "slack", "email": "mail"}
+ROWS_MOST = 1000  # runs of a job that are looked at for its last outcome: slots of a paused job are skipped runs
+SECOND = 1.0  # less time than this is none
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Where the agent runs, for messages; ``jobs_here``: whether any job of the file runs there."""
+
+    project: str
+    environment: str
+    environment_type: str | None
+    app: str
+    jobs_here: bool
+
+    @property
+    def owner(self) -> tuple[str, str, str]:
+        """Whose messages these are."""
+        return (self.project, self.environment, self.app)
+
+
+class Notifier:
+    """Tells what the job file says, for one environment."""
+
+    def __init__(self, notify: Notify, whose: Whose, sender: HttpSender, clock: Clock, log: Any) -> None:
+        self._notify = notify
+        self._whose = whose
+        self._door = sender
+        self._clock = clock
+        self._sure = True
+        self._log = log
+
+    # --- with the events ----------------------------------------------------------------------------------------
+
+    def news(
+        self, journal: Journal, run: str, job: str, events: Iterable[ev.Event], held: str | None = None
+    ) -> Mapping[str, str | None]:
+        """What changes in the outbox with these events, to be written in their transaction.
+
+        ``held`` says why the job is suspended by them, if it is.
+        """
+        batch, owner = list(events), self._whose.owner
+        closed = next((each for each in batch if isinstance(each, ev.RunClosed)), None)
+        before = _standing(journal, job, run) if closed is not None and closed.outcome == "succeeded" else None
+        found = messages(self._notify, owner, run, job, batch, before)
+        if closed is not None and held is not None:
+            found += suspended(self._notify, owner, run, job, closed.at, held)
+        return outbox.added(journal.notes("outbox"), found, self._clock.now()) if found else {}
+
+    def loss(self, journal: Journal, why: str, at: datetime) -> Mapping[str, str | None]:
+        """What changes in the outbox with the news that the journal was lost; nothing where no job runs here."""
+        if not self._whose.jobs_here:
+            return {}
+        return outbox.added(journal.notes("outbox"), state_lost(self._notify, self._whose.owner, at, why), at)
+
+    # --- at the end of a tick -----------------------------------------------------------------------------------
+
+    def keep_time(self, clock: Clock) -> None:
+        """Go by this clock from now on: the tick's, which may be set by the platform's."""
+        self._clock = clock
+
+    def tell(self, journal: Journal, left: float, *, sure: bool = True, beats: bool = True) -> None:
+        """Deliver what waits, within ``left`` seconds of the tick less what its end needs; never fails.
+
+        Nothing is given up for its age where it is not ``sure`` what time it is. ``beats``: the dead-man's switch is
+        pinged too, if it is time.
+        """
+        self._sure = sure
+        end = self._clock.monotonic() + min(NOTICES_BUDGET, left - NOTICES_RESERVE)
+        try:
+            if beats:
+                self._beat(journal, end)
+            self._deliver_all(journal, end)
+        except StateNotWritable as error:  # what comes next in the tick meets it too, and says so
+            self._log.warning("notice-delayed", message=str(error))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._door.transport.close()
+
+    def next_at(self, journal: Journal) -> datetime:
+        """When a tick has something to tell, or to try again; far ahead where nothing waits."""
+        now, facts = self._clock.now(), journal.notes("outbox")
+        found = outbox.waiting(facts)
+        heads = {each.channel: each for each in reversed(found) if not each.to}  # the rest comes after them
+        partly = [each for each in found if each.to]
+        moments = [outbox.next_attempt(message, now) for message in [*heads.values(), *partly]]
+        heartbeat = self._notify.heartbeat
+        if heartbeat is not None and self._whose.jobs_here:
+            moments.append(outbox.next_beat(journal.notes(outbox.BEAT), heartbeat.every, now))
+        return min(moments, default=now + timedelta(seconds=RECHECK))
+
+    def _beat(self, journal: Journal, end: float) -> None:
+        """Ping the dead-man's switch if it is time, and somebody relies on the ticks of this environment.
+
+        A child environment that inherits the variable must not ping in the place of its parent.
+        """
+        heartbeat, now = self._notify.heartbeat, self._clock.now()
+        if heartbeat is None or not self._whose.jobs_here:
+            return
+        if outbox.next_beat(journal.notes(outbox.BEAT), heartbeat.every, now) > now or self._room(end) < SECOND:
+            return
+        outcome = self.beat(min(NOTICE_DEADLINE, self._room(end)))
+        if isinstance(outcome, Delivered):
+            journal.note(outbox.BEAT, now.isoformat(timespec="seconds"))
+        elif isinstance(outcome, Undelivered):
+            self._log.warning("heartbeat-failed", message=outcome.reason)
+
+    def beat(self, seconds: float = NOTICE_DEADLINE) -> Outcome:
+        """Ping the dead-man's switch now."""
+        heartbeat = self._notify.heartbeat
+        if heartbeat is None:
+            return Disabled("the job file names no heartbeat")
+        from upsun_agent.notify.channels import healthchecks  # noqa: PLC0415  late: a tick pings once an hour
+
+        said = f"a tick on {self._whose.environment} ({self._whose.project})"
+        return _guarded(lambda: healthchecks.beat(heartbeat.url_variable, said, self._door, seconds))
+
+    def alarm(self, reason: str) -> None:
+        """Tell the dead-man's switch that a tick could not work; never fails.
+
+        The journal, where messages wait and the last ping is known, is what such a tick cannot have.
+        """
+        heartbeat = self._notify.heartbeat
+        if heartbeat is None or not self._whose.jobs_here:
+            return
+        from upsun_agent.notify.channels import healthchecks  # noqa: PLC0415  as above
+
+        said = f"a tick on {self._whose.environment} ({self._whose.project}) could not work: {reason}"
+        variable, sender = heartbeat.url_variable, self._door
+        try:
+            outcome = _guarded(lambda: healthchecks.beat(variable, said, sender, NOTICE_DEADLINE, failed=True))
+        finally:
+            self.close()
+        if isinstance(outcome, Undelivered):
+            self._log.warning("heartbeat-failed", message=outcome.reason)
+
+    def _deliver_all(self, journal: Journal, end: float) -> None:
+        facts, now = journal.notes("outbox"), self._clock.now()
+        for key in outbox.unreadable(facts):
+            self._log.error("notice-lost", message=f"{key} does not read")
+            journal.note(key, None)
+        held_up: set[str] = set()
+        for message in outbox.waiting(facts):
+            if self._room(end) < SECOND:
+                return
+            if outbox.rests(message, now):
+                if message.to:
+                    continue  # most have it: what follows goes to them at once
+                held_up.add(message.channel)  # what follows on the channel comes after it
+            if message.channel in held_up:
+                continue
+            if not self._deliver(journal, message, min(NOTICE_DEADLINE, self._room(end))) and not message.to:
+                held_up.add(message.channel)
+
+    def _room(self, end: float) -> float:
+        return end - self._clock.monotonic()
+
+    def _deliver(self, journal: Journal, message: Message, seconds: float) -> bool:
+        """One attempt, and what becomes of the message; False where the channel is to be left alone for now."""
+        keys = {"channel": message.channel, "moment": message.moment, "job": message.job, "run": message.run}
+        began, now = self._clock.monotonic(), self._clock.now()
+        channel = self._notify.channels.get(message.channel)
+        if channel is None:
+            self._change(journal, message, outbox.dropped(message))
+            self._log.info("notice-dropped", **keys, reason="the job file names no such channel any more")
+            return True
+        if self._sure and outbox.is_stale(message, now):
+            return self._lose(journal, message, message.reason or "no tick could deliver it in time", keys)
+        outcome = self._attempt(journal, channel, message, seconds)
+        took = round(self._clock.monotonic() - began, 3)
+        match outcome:
+            case Delivered(remark):
+                self._change(journal, message, outbox.delivered(message))
+                more = {"message": remark} if remark else {}
+                self._log.info("notice-told", **keys, attempt=message.attempts + 1, duration_s=took, **more)
+                return True
+            case Disabled(reason):
+                self._change(journal, message, outbox.dropped(message))
+                self._log.info("notice-dropped", **keys, reason=reason)
+                return True
+            case Partly(reason, again, refused):
+                lost = outbox.given_up(journal.notes(outbox.LOST), message, reason, now) if refused else {}
+                if refused:
+                    self._log.warning("notice-refused", **keys, message=reason, attempt=message.attempts + 1)
+                if again:
+                    self._delay(journal, replace(message, to=again), reason, keys, lost)
+                else:
+                    self._change(journal, message, lost)
+                return True
+            case Undelivered(reason, for_good):
+                if for_good:
+                    return self._lose(journal, message, reason, keys)
+                return self._delay(journal, message, reason, keys)
+
+    def _delay(
+        self,
+        journal: Journal,
+        message: Message,
+        reason: str,
+        keys: Mapping[str, str],
+        lost: Mapping[str, str | None] | None = None,
+    ) -> bool:
+        """Have the message wait for another attempt, or give it up; True where it is given up.
+
+        ``lost`` is what changes too: some of its recipients are given up already.
+        """
+        spread = random.random()  # noqa: S311  spreads load, keeps no secret  # nosec B311
+        later = outbox.failed(message, reason, self._clock.now(), spread)
+        if later is None:
+            return self._lose(journal, message, reason, keys)
+        self._change(journal, message, {**(lost or {}), **outbox.kept(later)})
+        again = later.again_at.isoformat(timespec="seconds") if later.again_at else None
+        self._log.warning("notice-delayed", **keys, message=reason, attempt=later.attempts, again_at=again)
+        return False
+
+    def _lose(self, journal: Journal, message: Message, reason: str, keys: Mapping[str, str]) -> bool:
+        """Give the message up; the next one may still be wanted."""
+        now = self._clock.now()
+        self._change(journal, message, outbox.given_up(journal.notes(outbox.LOST), message, reason, now))
+        self._log.error("notice-lost", **keys, message=reason, attempt=message.attempts + 1)
+        return True
+
+    @staticmethod
+    def _change(journal: Journal, message: Message, changes: Mapping[str, str | None]) -> None:
+        journal.append(message.run, notes=changes)  # no event, but all of the facts at once or none
+
+    def _attempt(self, journal: Journal, channel: Channel, message: Message, seconds: float) -> Outcome:
+        missing = outbox.lost(journal.notes(outbox.LOST)).get(channel.name)
+        try:
+            events = journal.events(message.run) if message.run else []
+            run = fold(events) if events else None
+        except (InconsistentEvents, StateNotWritable):
+            events, run = [], None  # what closed it as senseless is in the message's own text
+        whose = self._whose
+        notification = Notification(
+            message,
+            whose.project,
+            whose.environment,
+            whose.environment_type,
+            whose.app,
+            run,
+            tuple(events),
+            missing.count if missing else 0,
+        )
+        return self.send(notification, channel, seconds)
+
+    def send(self, notification: Notification, channel: Channel, seconds: float = NOTICE_DEADLINE) -> Outcome:
+        """One attempt to deliver a letter now."""
+        module = import_module(f"upsun_agent.notify.channels.{MODULES[channel.kind]}")  # only the kinds that are used
+        return _guarded(lambda: module.deliver(notification, channel, self._door, seconds))
+
+    def test(self, channel: Channel, identity: str) -> Outcome:
+        """A test message on the channel, now and without the outbox."""
+        message = Message(identity, channel.name, "test", "", "", self._clock.now(), "asked for by `notify test`")
+        whose = self._whose
+        notification = Notification(message, whose.project, whose.environment, whose.environment_type, whose.app)
+        return self.send(notification, channel)
+
+
+def _guarded(attempt: Callable[[], Outcome]) -> Outcome:
+    """What comes of an attempt, whatever that is: nothing about telling may reach the tick as an error."""
+    try:
+        return attempt()
+    except Unusable as error:
+        return Undelivered(str(error))
+    except Exception as error:  # noqa: BLE001  its text may quote what the receiver sent: only its kind is told
+        return Undelivered(f"unexpected {type(error).__name__}")
+
+
+def _standing(journal: Journal, job: str, run: str) -> str | None:
+    """The last outcome of the job, before this run, that says how it stood."""
+    rows = journal.rows(job=job, most=ROWS_MOST)
+    return next((row.outcome for row in rows if row.run != run and row.outcome in TELLING), None)

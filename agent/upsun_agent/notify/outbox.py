@@ -1,0 +1,144 @@
+"""The outbox: messages that wait, kept as facts beside the journal's events. Facts in, changes of facts out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from upsun_agent.backoff import pause
+from upsun_agent.limits import NOTICE_AGE, NOTICE_ATTEMPTS, NOTICE_PAUSE_FIRST, NOTICE_PAUSE_MOST, OUTBOX_MOST
+from upsun_agent.notify.messages import Message
+from upsun_agent.records import dataclass, replace
+
+#: Keys of the journal's facts.
+WAITING, LOST, BEAT = "outbox:", "outbox-lost:", "heartbeat"
+
+Changes = dict[str, str | None]
+
+_FIRST = {"started": 0}  # of what happened at one moment, this is told first; suspended follows the run that did it
+_LAST = {"suspended": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Messages of a channel that were given up, since one was last delivered on it."""
+
+    channel: str
+    count: int
+    at: str
+    reason: str
+
+
+def waiting(facts: Mapping[str, str]) -> list[Message]:
+    """The messages that wait, oldest first. An entry that is no message is passed over; see ``unreadable``."""
+    found = [message for message in map(_read, facts.items()) if message is not None]
+    return sorted(found, key=lambda each: (each.at, _FIRST.get(each.moment, _LAST.get(each.moment, 1)), each.id))
+
+
+def unreadable(facts: Mapping[str, str]) -> list[str]:
+    """The keys of entries that are no messages: damage, or a newer version's."""
+    return [key for key, text in facts.items() if key.startswith(WAITING) and _read((key, text)) is None]
+
+
+def _read(entry: tuple[str, str]) -> Message | None:
+    key, text = entry
+    try:
+        message = Message.from_json(text) if key.startswith(WAITING) else None
+    except ValueError:
+        return None
+    return message if message is not None and key == f"{WAITING}{message.id}" else None
+
+
+def added(facts: Mapping[str, str], new: Iterable[Message], now: datetime) -> Changes:
+    """What changes when these messages are put in: the oldest of too many are given up."""
+    fresh = {message.id: message for message in new}
+    changes: Changes = {f"{WAITING}{each.id}": each.to_json() for each in fresh.values()}
+    everything = sorted([*(each for each in waiting(facts) if each.id not in fresh), *fresh.values()], key=_age)
+    known = dict(facts)
+    for message in everything[: max(len(everything) - OUTBOX_MOST, 0)]:
+        changes |= given_up(known, message, f"more than {OUTBOX_MOST} messages wait", now)
+        known |= {key: value for key, value in changes.items() if value is not None}
+    return changes
+
+
+def _age(message: Message) -> datetime:
+    return message.at
+
+
+def delivered(message: Message) -> Changes:
+    """What changes when a message was delivered: it waits no longer, and what was lost before has been told.
+
+    One that was for the last of several recipients says nothing about the others.
+    """
+    told: Changes = {} if message.to else {f"{LOST}{message.channel}": None}
+    return {f"{WAITING}{message.id}": None, **told}
+
+
+def dropped(message: Message) -> Changes:
+    """What changes when nobody is to hear of a message."""
+    return {f"{WAITING}{message.id}": None}
+
+
+def failed(message: Message, reason: str, now: datetime, jitter: float) -> Message | None:
+    """The message as it waits for its next attempt; None where there will be none."""
+    attempts = message.attempts + 1
+    if attempts >= NOTICE_ATTEMPTS:
+        return None
+    rest = pause(attempts, None, jitter, first=NOTICE_PAUSE_FIRST, most=NOTICE_PAUSE_MOST, wish_most=0)
+    again = now + timedelta(seconds=rest if rest is not None else NOTICE_PAUSE_MOST)
+    return replace(message, attempts=attempts, again_at=again, reason=reason)
+
+
+def next_attempt(message: Message, now: datetime) -> datetime:
+    """When the message may be delivered next."""
+    again = message.again_at
+    return again if again is not None and again <= now + timedelta(seconds=NOTICE_PAUSE_MOST) else now
+
+
+def rests(message: Message, now: datetime) -> bool:
+    """Whether the next attempt is not due yet. A moment beyond the longest pause is of a clock that was ahead."""
+    return next_attempt(message, now) > now
+
+
+def is_stale(message: Message, now: datetime) -> bool:
+    """Whether the message has waited so long that it helps nobody."""
+    return (now - message.at).total_seconds() > NOTICE_AGE
+
+
+def kept(message: Message) -> Changes:
+    """What changes when a message goes on waiting."""
+    return {f"{WAITING}{message.id}": message.to_json()}
+
+
+def given_up(facts: Mapping[str, str], message: Message, reason: str, now: datetime) -> Changes:
+    """What changes when a message is given up: the channel has lost one more."""
+    before = lost(facts).get(message.channel)
+    count = (before.count if before else 0) + 1
+    entry = {"count": count, "at": now.isoformat(timespec="seconds"), "reason": reason}
+    return {f"{WAITING}{message.id}": None, f"{LOST}{message.channel}": json.dumps(entry)}
+
+
+def lost(facts: Mapping[str, str]) -> dict[str, Loss]:
+    """What was given up, by channel."""
+    found = {}
+    for key, text in facts.items():
+        if not key.startswith(LOST):
+            continue
+        channel = key.removeprefix(LOST)
+        try:
+            data: Any = json.loads(text)
+            found[channel] = Loss(channel, int(data["count"]), str(data["at"]), str(data["reason"]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            found[channel] = Loss(channel, 1, "", "the note about it does not read")
+    return found
+
+
+def next_beat(facts: Mapping[str, str], every: int, now: datetime) -> datetime:
+    """When the dead-man's switch is to be pinged next; now where no ping is known, or it is from the future."""
+    try:
+        last = datetime.fromisoformat(facts.get(BEAT, ""))
+        return last + timedelta(seconds=every) if last <= now else now
+    except (ValueError, TypeError, OverflowError):
+        return now

@@ -1,0 +1,142 @@
+"""A message in words and as a document: what leaves the container. Foreign text is one clean, bounded line each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from upsun_agent.engine.fold import Run
+from upsun_agent.limits import NOTICE_BODY_MOST, TAIL_LINES, TEXT_MOST
+from upsun_agent.log.foreign_text import one_line
+from upsun_agent.model.events import Event
+from upsun_agent.notify.messages import EventType, Message
+from upsun_agent.records import dataclass
+from upsun_agent.text.durations import between
+from upsun_agent.text.event_text import step_words, tell
+from upsun_agent.text.humanize import iso
+
+SUBJECT_MOST = 180  # characters: what a phone shows of a mail, and more
+VERSION = 1  # of the document; raised when a field changes its meaning
+
+_PHRASES: dict[EventType, str] = {
+    "started": "{job} started on {place}",
+    "succeeded": "{job} succeeded on {place}",
+    "recovered": "{job} works again on {place}",
+    "failed": "{job} FAILED on {place}",
+    "missed": "{job} did NOT run on {place}",
+    "suspended": "{job} is SUSPENDED on {place}",
+    "skipped": "{job} was skipped on {place}",
+    "cancelled": "{job} was cancelled on {place}",
+    "state-lost": "the journal was LOST on {place}",
+    "test": "test message of upsun-agent on {place}",
+}
+BAD: frozenset[EventType] = frozenset({"failed", "missed", "suspended", "state-lost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A message with what the journal says of its run. ``lost`` earlier messages of the channel were given up."""
+
+    message: Message
+    project: str
+    environment: str
+    environment_type: str | None
+    app: str
+    run: Run | None = None
+    events: tuple[Event, ...] = ()
+    lost: int = 0
+
+    @property
+    def place(self) -> str:
+        """Where it happened, in words."""
+        return one_line(f"{self.environment} ({self.project})")
+
+
+def subject(notification: Notification) -> str:
+    """The message in one line."""
+    message = notification.message
+    said = one_line(message.text)
+    tail = f": {said}" if said and message.moment in BAD else ""
+    phrase = _PHRASES[message.moment].format(job=one_line(message.job), place=notification.place)
+    return _cut(f"{phrase}{tail}", SUBJECT_MOST)
+
+
+def story(notification: Notification) -> list[str]:
+    """The run's story, line by line, its end if it is long; empty where nothing is known of it."""
+    if notification.run is None:
+        return []
+    lines = []
+    for event in notification.events:
+        line = tell(event, notification.run.job)
+        if line is not None:
+            lines.append(f"{event.at:%H:%M:%S}  {_cut(one_line(line.text), TEXT_MOST)}")
+            lines += [f"          {one_line(line.remedy)}"] if line.remedy else []
+    return lines if len(lines) <= TAIL_LINES else ["…", *lines[-TAIL_LINES:]]
+
+
+def text(notification: Notification) -> str:
+    """The message in a few lines for people."""
+    message, closed = notification.message, notification.run.closed if notification.run else None
+    lines = [subject(notification), ""]
+    if message.run:
+        lines.append(f"run {one_line(message.run)} at {message.at:%Y-%m-%d %H:%M:%S} UTC")
+    if message.text and message.moment not in BAD:
+        lines.append(one_line(message.text))
+    if closed is not None and closed.remedy:
+        lines.append(f"what helps: {one_line(closed.remedy)}")
+    if notification.lost:
+        lines.append(f"{notification.lost} earlier messages on this channel were given up: see upsun-agent notify list")
+    told = story(notification)
+    lines += ["", *told] if told else []
+    if message.run:
+        lines += ["", f"more: upsun-agent show {one_line(message.run)}"]
+    return _cut("\n".join(lines), NOTICE_BODY_MOST)
+
+
+def document(notification: Notification) -> dict[str, Any]:
+    """The message for programs."""
+    message, run = notification.message, notification.run
+    closed = run.closed if run is not None else None
+    return {
+        "version": VERSION,
+        "id": message.id,
+        "event": message.moment,
+        "at": iso(message.at),
+        "project": notification.project,
+        "environment": notification.environment,
+        "environment_type": notification.environment_type,
+        "app": notification.app or None,
+        "job": message.job,
+        "run": message.run or None,
+        "slot": run.slot if run else None,
+        "trigger": run.trigger if run else None,
+        "outcome": closed.outcome if closed else None,
+        "failure": closed.failure if closed else None,
+        "message": one_line(message.text),
+        "remedy": one_line(closed.remedy) if closed else "",
+        "duration_s": _seconds(between(run.opened_at, closed.at)) if closed and run else None,
+        "steps": [_step(run, index) for index in range(len(run.steps))] if run else [],
+        "subject": subject(notification),
+        "lost": notification.lost,
+    }
+
+
+def _step(run: Run, index: int) -> dict[str, Any]:
+    step = run.steps[index]
+    return {
+        "step": index + 1,
+        "what": one_line(step_words(run.job, index)),
+        "phase": step.phase,
+        "outcome": step.outcome,
+        "failure": step.failure,
+        "message": one_line(step.message),
+        "activity": step.activity,
+    }
+
+
+def _seconds(length: timedelta) -> float:
+    return round(length.total_seconds(), 3)
+
+
+def _cut(said: str, most: int) -> str:
+    return said if len(said) <= most else f"{said[: most - 1]}…"

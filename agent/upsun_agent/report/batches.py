@@ -1,0 +1,34 @@
+"""How many slots a run stands for: those that were missed, or not to run, together are booked as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from upsun_agent.journal import Journal, RunRow
+from upsun_agent.model import events as ev
+from upsun_agent.text.durations import NEVER_RAN
+
+
+def slots_in(closed: ev.RunClosed | None) -> int:
+    """How many slots the run that ended so stands for: one, but for a batch."""
+    count: Any = closed.detail.get("count", 1) if closed is not None else 1
+    return count if isinstance(count, int) and count > 1 else 1
+
+
+def slots_of(journal: Journal, rows: Iterable[RunRow]) -> dict[str, int]:
+    """How many slots each of these runs stands for, by run; those that stand for one are left out."""
+    found = {}
+    for row in rows:
+        if row.outcome in NEVER_RAN:
+            last = journal.events(row.run)[-1:]
+            count = slots_in(last[0] if last and isinstance(last[0], ev.RunClosed) else None)
+            if count > 1:
+                found[row.run] = count
+    return found
+
+
+def outcome_words(row: RunRow, slots: int) -> str:
+    """What came of the run, with how many slots where it stands for several."""
+    word = row.outcome or "in flight"
+    return word if slots == 1 else f"{slots} {word}"

@@ -1,0 +1,137 @@
+"""The last days as a page shows them: runs by job, the newest told whole, slots that were missed together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from upsun_agent.engine.due import Slot
+from upsun_agent.engine.fold import Run
+from upsun_agent.errors import NotFound
+from upsun_agent.journal import Journal, RunRow
+from upsun_agent.limits import HISTORY_RUNS, REPORT_COMING, REPORT_MISSED, REPORT_RUNS
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job
+from upsun_agent.records import dataclass, replace
+from upsun_agent.report.snapshot import Place, Snapshot, snapshot, story_of
+from upsun_agent.runtime.slots import Judge
+from upsun_agent.text.durations import NEVER_RAN
+
+COMING_OF_JOB = 4  # coming slots of one job: an hourly job must not crowd out a nightly one
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A run with its events; ``run`` is None where they make no sense, and ``wrong`` says so."""
+
+    row: RunRow
+    run: Run | None
+    events: tuple[ev.Event, ...]
+    wrong: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a page is made from.
+
+    ``rows`` are the runs opened in the last ``days``, newest first; ``older`` is how many more there are. ``missed``
+    names every slot of the batches of slots that were missed or left out, by run. ``zones`` are the time zones of jobs.
+    """
+
+    seen: Snapshot
+    days: int
+    rows: tuple[RunRow, ...]
+    older: int
+    stories: tuple[Story, ...]
+    missed: Mapping[str, tuple[str, ...]]
+    coming: tuple[tuple[Job, Slot], ...]
+    zones: Mapping[str, str]
+
+    @property
+    def since(self) -> datetime:
+        """Where it begins."""
+        return self.seen.now - timedelta(days=self.days)
+
+    def of(self, job: str) -> list[RunRow]:
+        """The job's runs, newest first."""
+        return [row for row in self.rows if row.job == job]
+
+    def counts(self, rows: Iterable[RunRow]) -> Counter[str]:
+        """How many slots and runs by hand of these ended how; ``in flight`` are those that have not."""
+        counts: Counter[str] = Counter()
+        for row in rows:
+            counts[row.outcome or "in flight"] += len(self.missed.get(row.run, ())) or 1
+        return counts
+
+    @property
+    def jobs(self) -> list[str]:
+        """The jobs of the job file, then those that only the journal knows."""
+        named = [standing.job.name for standing in self.seen.jobs]
+        return [*named, *sorted({row.job for row in self.rows} - set(named))]
+
+
+def look_back(place: Place, journal: Journal, days: int, job: str | None = None) -> Past:
+    """Read what a page shows; raises NotFound for a job that neither the job file nor the journal knows."""
+    seen = snapshot(place, journal)
+    every = journal.rows(job=job, most=HISTORY_RUNS * 2)
+    if job is not None:
+        seen = replace(
+            seen,
+            jobs=tuple(each for each in seen.jobs if each.job.name == job),
+            flights=tuple(each for each in seen.flights if each.run.job.name == job),
+        )
+        if not every and not seen.jobs:
+            raise NotFound(f"there is no job '{job}'", remedy=f"the jobs are: {', '.join(place.job_file.jobs)}")
+    since = seen.now - timedelta(days=days)
+    rows = tuple(row for row in every if row.opened_at >= since)
+    zones = {standing.job.name: standing.job.timezone for standing in seen.jobs}
+    return Past(
+        seen=seen,
+        days=days,
+        rows=rows,
+        older=len(every) - len(rows),
+        stories=tuple(Story(row, *story_of(journal, row.run)) for row in rows[:REPORT_RUNS]),
+        missed=dict(_missed(place, journal, rows)),
+        coming=_coming(place, journal, seen),
+        zones=zones,
+    )
+
+
+def _missed(place: Place, journal: Journal, rows: Sequence[RunRow]) -> list[tuple[str, tuple[str, ...]]]:
+    found = []
+    batches = [
+        row for word in sorted(NEVER_RAN) for row in islice((row for row in rows if row.outcome == word), REPORT_MISSED)
+    ]
+    for row in batches:
+        run, _, _ = story_of(journal, row.run)
+        schedule = place.schedule(run.job) if run is not None else None
+        if run is None or run.closed is None or schedule is None:
+            continue
+        count = run.closed.detail.get("count", 1)
+        first = run.closed.detail.get("first")
+        if not isinstance(count, int) or count <= 1 or not isinstance(first, str):
+            continue
+        earliest = max(row.due_at - timedelta(days=400), datetime(1970, 1, 2, tzinfo=UTC))
+        slots = schedule.between(max(earliest, _day_before(first, earliest)), row.due_at)
+        found.append((row.run, tuple(slot.name for slot in slots[-count:])))
+    return found
+
+
+def _day_before(name: str, otherwise: datetime) -> datetime:
+    """A moment before the slot of that name in any zone."""
+    try:
+        return datetime.fromisoformat(name).replace(tzinfo=UTC) - timedelta(days=2)
+    except (ValueError, OverflowError):
+        return otherwise
+
+
+def _coming(place: Place, journal: Journal, seen: Snapshot) -> tuple[tuple[Job, Slot], ...]:
+    found = []
+    for standing in seen.jobs:
+        schedule = place.schedule(standing.job)
+        if schedule is not None and standing.coming is not None:
+            judge = Judge(standing.job, schedule, journal, place.container.environment or "")
+            found += [(standing.job, slot) for slot in islice(judge.coming(seen.now), COMING_OF_JOB)]
+    return tuple(sorted(found, key=lambda each: each[1].due_at)[:REPORT_COMING])

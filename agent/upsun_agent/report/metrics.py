@@ -1,0 +1,236 @@
+"""How everything stands as metrics: names and units follow the conventions of Prometheus. Pure values.
+
+Moments are metrics of their own (``…_timestamp_seconds``), since an age that is written into a file grows old with
+it; the ages that people ask for are there too, as of the moment of writing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from upsun_agent import __version__
+from upsun_agent.engine.fold import Run
+from upsun_agent.journal import Journal, RunRow, Tally
+from upsun_agent.limits import HISTORY_RUNS
+from upsun_agent.records import dataclass
+from upsun_agent.report.snapshot import Place, Snapshot, snapshot, story_of
+from upsun_agent.text.durations import StepSpan, step_spans, took
+
+OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled")
+PREFIX = "upsun_agent_"
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value with what tells it from the others of its family."""
+
+    value: float
+    labels: Labels = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric: its name (a counter's ends in ``_total``), what it means, its unit (``s`` or none), its values."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    unit: Literal["s", "1"]
+    doc: str
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """All metrics of one moment, and whose they are."""
+
+    at: datetime
+    since: datetime
+    owner: Labels
+    families: tuple[Family, ...]
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return sum(len(family.samples) for family in self.families)
+
+
+def measure(place: Place, journal: Journal) -> Measures:
+    """Read the journal once and make metrics of it."""
+    seen, tallies = snapshot(place, journal), journal.tallies()
+    rows: dict[str, list[RunRow]] = {standing.job.name: [] for standing in seen.jobs}
+    for row in journal.rows(most=HISTORY_RUNS * 2):
+        rows.setdefault(row.job, []).append(row)
+    told = {}
+    for job, past in rows.items():
+        last = _ended(past)
+        if last is not None:
+            run, events, _ = story_of(journal, last.run)
+            told[job] = (run, step_spans(events))
+    container = seen.container
+    owner = zip(("project", "environment", "app"), container.identity, strict=True)
+    families = [
+        *_of_runs(seen, tallies, rows),
+        *_of_last_runs(rows),
+        _step_durations(told),
+        *_of_backups(seen),
+        *_of_slots(seen),
+        *_of_ticks(seen),
+    ]
+    since = min((tally.since for tally in tallies), default=seen.now)
+    return Measures(seen.now, since, tuple(owner), tuple(each for each in families if each.samples))
+
+
+def _gauge(name: str, unit: Literal["s", "1"], doc: str, samples: Iterable[Sample]) -> Family:
+    return Family(PREFIX + name, "gauge", unit, doc, tuple(samples))
+
+
+def _counter(name: str, unit: Literal["s", "1"], doc: str, samples: Iterable[Sample]) -> Family:
+    return Family(f"{PREFIX}{name}_total", "counter", unit, doc, tuple(samples))
+
+
+def _ended(rows: Sequence[RunRow]) -> RunRow | None:
+    """The newest run that ran and is over."""
+    return next((row for row in rows if took(row) is not None), None)
+
+
+def _of_runs(seen: Snapshot, tallies: Sequence[Tally], rows: dict[str, list[RunRow]]) -> list[Family]:
+    known = {(tally.job, tally.outcome): tally for tally in tallies}
+    keys = sorted({*known, *((job, outcome) for job in rows for outcome in OUTCOMES)})  # zeros too: increases show
+    labels = [(("job", job), ("outcome", outcome)) for job, outcome in keys]
+    found = [known.get(key) for key in keys]
+    waits = Counter((each.run.job.name, each.run.waits_on or "nothing") for each in seen.flights)
+    pairs = list(zip(labels, found, strict=True))
+    return [
+        _counter(
+            "runs",
+            "1",
+            "Runs that ended, by outcome.",
+            (Sample(each.runs if each else 0, label) for label, each in pairs),
+        ),
+        _counter(
+            "run_seconds",
+            "s",
+            "How long runs took together, by outcome.",
+            (Sample(each.seconds if each else 0.0, label) for label, each in pairs),
+        ),
+        _gauge(
+            "runs_in_flight",
+            "1",
+            "Runs that are not over.",
+            (Sample(sum(row.closed_at is None for row in past), (("job", job),)) for job, past in sorted(rows.items())),
+        ),
+        _gauge(
+            "runs_waiting",
+            "1",
+            "Runs that are not over, by what they wait for.",
+            (Sample(count, (("job", job), ("on", on))) for (job, on), count in sorted(waits.items())),
+        ),
+        _gauge(
+            "job_suspended",
+            "1",
+            "Whether the job is held back until it is resumed.",
+            (Sample(int(each.held is not None), (("job", each.job.name),)) for each in seen.jobs),
+        ),
+    ]
+
+
+def _of_last_runs(rows: dict[str, list[RunRow]]) -> list[Family]:
+    lengths, closed, good, succeeded = [], [], [], []
+    for job, past in sorted(rows.items()):
+        label = (("job", job),)
+        last = _ended(past)
+        best = next((row for row in past if row.outcome == "succeeded" and row.closed_at is not None), None)
+        if best is not None and best.closed_at is not None:
+            succeeded.append(Sample(best.closed_at.timestamp(), label))
+        if last is None or last.closed_at is None:
+            continue
+        length = took(last)
+        lengths.append(Sample(length.total_seconds() if length else 0.0, label))
+        closed.append(Sample(last.closed_at.timestamp(), label))
+        good.append(Sample(int(last.outcome == "succeeded"), label))
+    return [
+        _gauge("last_run_duration_seconds", "s", "How long the job's last run took.", lengths),
+        _gauge("last_run_timestamp_seconds", "s", "When the job's last run ended, in seconds since 1970.", closed),
+        _gauge("last_run_success", "1", "Whether the job's last run succeeded.", good),
+        _gauge("last_success_timestamp_seconds", "s", "When a run of the job last succeeded.", succeeded),
+    ]
+
+
+def _step_durations(told: dict[str, tuple[Run | None, dict[int, StepSpan]]]) -> Family:
+    samples = []
+    for job, (run, spans) in sorted(told.items()):
+        for index, each in sorted(spans.items()):
+            if run is not None and each.length is not None and index < len(run.steps):
+                label = (("job", job), ("step", str(index + 1)), ("kind", run.steps[index].plan.kind))
+                samples.append(Sample(each.length.total_seconds(), label))
+    return _gauge("last_step_duration_seconds", "s", "How long the steps of the job's last run took.", samples)
+
+
+def _of_backups(seen: Snapshot) -> list[Family]:
+    whole = [((("backup_environment", name),), proof) for name, proof in sorted(seen.proofs.items())]
+    by_job = [((("job", each.job.name),), proof) for each in seen.jobs if (proof := each.proof) is not None]
+    return [
+        _gauge(
+            "last_proved_backup_timestamp_seconds",
+            "s",
+            "When the last backup that was proved restorable was created.",
+            (Sample(proof.created_at.timestamp(), label) for label, proof in whole),
+        ),
+        _gauge(
+            "last_proved_backup_age_seconds",
+            "s",
+            "How old that backup is, as of the moment of writing.",
+            (Sample(proof.age(seen.now).total_seconds(), label) for label, proof in whole),
+        ),
+        _gauge(
+            "job_last_proved_backup_timestamp_seconds",
+            "s",
+            "When the last backup that the job proved restorable was created.",
+            (Sample(proof.created_at.timestamp(), label) for label, proof in by_job),
+        ),
+        _gauge(
+            "job_last_proved_backup_age_seconds",
+            "s",
+            "How old that backup is, as of the moment of writing.",
+            (Sample(proof.age(seen.now).total_seconds(), label) for label, proof in by_job),
+        ),
+    ]
+
+
+def _of_slots(seen: Snapshot) -> list[Family]:
+    coming = [((("job", each.job.name),), slot) for each in seen.jobs if (slot := each.coming) is not None]
+    return [
+        _gauge(
+            "next_slot_timestamp_seconds",
+            "s",
+            "When the job's next slot is due, in seconds since 1970.",
+            (Sample(slot.due_at.timestamp(), label) for label, slot in coming),
+        ),
+        _gauge(
+            "next_slot_seconds",
+            "s",
+            "How far away that slot is, as of the moment of writing.",
+            (Sample((slot.due_at - seen.now).total_seconds(), label) for label, slot in coming),
+        ),
+    ]
+
+
+def _of_ticks(seen: Snapshot) -> list[Family]:
+    kind = seen.container.environment_type or ""
+    last = [Sample(seen.ticked.timestamp())] if seen.ticked is not None else []
+    return [
+        _counter("ticks", "1", "Ticks on this state, idle ones included; runs by hand are none.", [Sample(seen.ticks)]),
+        _gauge("last_tick_timestamp_seconds", "s", "When the last tick was, in seconds since 1970.", last),
+        _gauge("report_timestamp_seconds", "s", "When these metrics were written.", [Sample(seen.now.timestamp())]),
+        _gauge(
+            "info",
+            "1",
+            "The agent: always 1, the labels tell.",
+            [Sample(1, (("version", __version__), ("environment_type", kind)))],
+        ),
+    ]

@@ -1,0 +1,31 @@
+"""Metrics as the text format of Prometheus 0.0.4: for a node_exporter's textfile collector, or to be scraped."""
+
+from __future__ import annotations
+
+from upsun_agent.report.html import shown
+from upsun_agent.report.metrics import Family, Labels, Measures
+
+
+def text(measures: Measures) -> str:
+    """The whole file. Every value says whose it is, so that files of several environments can lie side by side."""
+    return "".join(line + "\n" for family in measures.families for line in _lines(family, measures.owner))
+
+
+def _lines(family: Family, owner: Labels) -> list[str]:
+    lines = [f"# HELP {family.name} {_escaped(family.doc)}", f"# TYPE {family.name} {family.kind}"]
+    for sample in family.samples:
+        labels = ",".join(f'{name}="{_quoted(value)}"' for name, value in (*owner, *sample.labels))
+        lines.append(f"{family.name}{{{labels}}} {_number(sample.value)}")
+    return lines
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def _escaped(value: str) -> str:
+    return shown(value).replace("\\", "\\\\")
+
+
+def _quoted(value: str) -> str:
+    return _escaped(value).replace('"', '\\"')

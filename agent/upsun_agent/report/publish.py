@@ -1,0 +1,84 @@
+"""The page and the metrics, written where the job file says after a tick that opened or closed a run.
+
+Off unless ``[report] publish`` names a directory. It is the last thing that a tick does, takes a few seconds at most,
+and whatever goes wrong is logged and nothing more: a page is never worth a failed tick.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+from upsun_agent.engine.fold import Run
+from upsun_agent.errors import AgentError, StateNotWritable
+from upsun_agent.journal import Journal
+from upsun_agent.journal.connect import broken_off
+from upsun_agent.limits import PUBLISH_BUDGET, TICK_BUDGET
+from upsun_agent.platform.private_directory import write_whole
+from upsun_agent.report.history import look_back
+from upsun_agent.report.html_page import page
+from upsun_agent.report.metrics import measure
+from upsun_agent.report.prometheus import text
+from upsun_agent.runtime.context import Site
+
+PAGE, METRICS = "index.html", "metrics.txt"  # web servers call the latter text/plain, as Prometheus wants it
+READABLE = 0o644  # the web server may be another user
+
+
+class TooLong(Exception):
+    """The time for publishing is over."""
+
+
+def publish(site: Site, journal: Journal, runs: Mapping[str, Run]) -> None:
+    """Write what the job file asks for, if one of these runs was opened or closed by this tick. Raises nothing."""
+    now, settings = site.clock.now(), site.job_file.report
+    if not any(
+        run.closed is not None or run.opened_at >= now - timedelta(seconds=TICK_BUDGET) for run in runs.values()
+    ):
+        return
+    try:
+        with at_most(PUBLISH_BUDGET):
+            write(site, journal, str(settings["publish"]), int(settings["days"]), metrics=bool(settings["metrics"]))
+    except TooLong:
+        site.log.warning("report-not-published", message=f"it took longer than {PUBLISH_BUDGET:g} s")
+    except AgentError as error:
+        site.log.warning("report-not-published", message=str(error), remedy=error.remedy)
+    except Exception as error:  # noqa: BLE001  a page is never worth a failed tick; its words may hold anything
+        site.log.warning("report-not-published", message=f"unexpected {type(error).__name__}")
+    else:
+        site.log.info("report-published", directory=settings["publish"])
+
+
+def write(site: Site, journal: Journal, directory: str, days: int, *, metrics: bool) -> None:
+    """Write the files, each whole or not at all; raises StateNotWritable where that fails."""
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        write_whole(f"{directory}/{PAGE}", page(look_back(site, journal, days)), READABLE)
+        if metrics:
+            write_whole(f"{directory}/{METRICS}", text(measure(site, journal)), READABLE)
+    except OSError as error:
+        remedy = "declare a mount there in .upsun/config.yaml"
+        raise StateNotWritable(f"{directory} cannot be written: {error.strerror}", remedy=remedy) from error
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise TooLong in the block when so many seconds are over; only the main thread can be interrupted."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise broken_off(TooLong())
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,47 @@
+"""A run for looking at only: as its events say, or as little as is left of it where they are not the agent's own."""
+
+from __future__ import annotations
+
+from upsun_agent.engine.fold import InconsistentEvents, Run, fold
+from upsun_agent.journal import Journal
+from upsun_agent.journal.codec import EventUnreadable, decode
+from upsun_agent.model import events as ev
+
+#: Failures by which a tick closes a run whose events can be anything.
+CLOSED_UNREAD = frozenset({"foreign", "journal"})
+
+
+def run_of(journal: Journal, run: str) -> tuple[Run, list[ev.Event]]:
+    """Return the run with its events.
+
+    Where a tick closed it because its events are not the agent's own or are no run, and they cannot be read as one,
+    its opening and its end are all that is returned.
+
+    Raises:
+        InconsistentEvents: the events are no run, and no tick has closed it yet.
+        EventUnreadable: this version cannot read an event.
+    """
+    written = journal.written(run)
+    try:
+        events = [decode(kind, data) for kind, data in written]
+        return fold(events), events
+    except (InconsistentEvents, EventUnreadable):
+        closed = decode(*written[-1]) if written else None
+        if not isinstance(closed, ev.RunClosed) or closed.failure not in CLOSED_UNREAD:
+            raise
+    events = [_opening(run, written[0], closed), closed]
+    return fold(events), events
+
+
+def _opening(run: str, written: tuple[str, str], closed: ev.RunClosed) -> ev.RunOpened:
+    """Return the run's first event, or one without a job's steps where that does not open a run."""
+    try:
+        opened = decode(*written)
+        fold([opened])
+    except (InconsistentEvents, EventUnreadable):
+        opened = None
+    if isinstance(opened, ev.RunOpened):
+        return opened
+    job = {"name": run.partition("@")[0], "steps": []}
+    at = closed.at
+    return ev.RunOpened(at=at, run=run, environment="", slot=None, due_at=at, trigger="manual", job=job)

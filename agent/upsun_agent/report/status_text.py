@@ -1,0 +1,116 @@
+"""``status`` in words: a table of jobs, what is held back, what is in flight, the last proved backup."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from upsun_agent.report.batches import outcome_words
+from upsun_agent.report.snapshot import Flight, JobStanding, Snapshot
+from upsun_agent.text.columns import folded, table
+from upsun_agent.text.durations import took
+from upsun_agent.text.event_text import Line, Tone
+from upsun_agent.text.humanize import ago, coming, span
+
+ANEW = "the next tick judges anew"
+HEADS = ("JOB", "LAST RUN", "TOOK", "BACKUP", "NEXT SLOT")
+
+
+def overview(seen: Snapshot, room: int | None = None) -> list[Line]:
+    """The lines of ``status``, none longer than ``room`` cells."""
+    lines = jobs_table(seen, room)
+    for line in [*notes(seen), Line(place(seen), "dim")]:
+        lines += [Line(part, line.tone) for part in folded(line.text, room, "  ")]
+    return lines
+
+
+def frame(seen: Snapshot, room: int, height: int) -> list[Line]:
+    """The same for a screen of that height: what needs attention first, and what does not fit is counted."""
+    head = [Line(part, "dim") for part in folded(place(seen), room, "  ")]
+    for line in notes(seen):
+        head += [Line(part, line.tone) for part in folded(line.text, room, "  ")]
+    lines = [*head, Line(""), *jobs_table(seen, room)]
+    if len(lines) <= height:
+        return lines
+    hidden = len(lines) - height + 1
+    return [*lines[: height - 1], Line(f"… and {hidden} more lines: the terminal is too low", "dim")][:height]
+
+
+def jobs_table(seen: Snapshot, room: int | None = None) -> list[Line]:
+    """One row for each job, its heads first."""
+    rows = [_row(seen, standing) for standing in seen.jobs]
+    first, *rest = table(HEADS, rows, room=room, flexible=(0, 4))
+    return [Line(first, "dim"), *(Line(text, _tone(each)) for text, each in zip(rest, seen.jobs, strict=True))]
+
+
+def _row(seen: Snapshot, standing: JobStanding) -> tuple[str, str, str, str, str]:
+    last = standing.last
+    length = None if last is None else took(last)
+    if last is not None and last.closed_at is None:
+        length = max(seen.now - last.opened_at, timedelta())
+    return (
+        standing.job.name,
+        "never" if last is None else f"{outcome_words(last, standing.slots.get(last.run, 1))} {_since(seen, standing)}",
+        span(length) if length is not None else "-",
+        span(standing.proof.age(seen.now)) if standing.proof else "-",
+        next_words(seen, standing),
+    )
+
+
+def _since(seen: Snapshot, standing: JobStanding) -> str:
+    last = standing.last
+    if last is None or last.closed_at is None:
+        return ""
+    return f"{span(seen.now - last.closed_at)} ago"
+
+
+def next_words(seen: Snapshot, standing: JobStanding) -> str:
+    """When the job runs next, or why it does not."""
+    if standing.job.schedule is None:
+        return "by hand"
+    if not standing.here:
+        return f"not here ({', '.join(standing.job.environment_types)} only)"
+    if standing.held is not None:
+        return "held back"
+    if standing.slot is None:
+        return "no slot soon" if standing.job.when else "no slot ever"
+    return coming(standing.slot.name, standing.slot.due_at, seen.now, standing.job.timezone)
+
+
+def _tone(standing: JobStanding) -> Tone:
+    last = standing.last
+    if last is not None and last.outcome == "failed":
+        return "bad"
+    return "odd" if standing.held or (last is not None and last.outcome == "missed") else "plain"
+
+
+def notes(seen: Snapshot) -> list[Line]:
+    """What needs words: jobs held back, runs in flight and what they wait for, the last proved backups."""
+    lines = [Line(seen.unused, "bad")] if seen.unused else []
+    if seen.ahead:
+        lines.append(Line(f"later than now, by a clock that was ahead: {', '.join(seen.ahead)}; {ANEW}", "odd"))
+    if seen.unsure is not None:
+        since = f"since {seen.unsure:%Y-%m-%d %H:%M} UTC no tick could ask whether a restore put the state back"
+        lines.append(Line(f"{since}: until one can, no run is begun or taken on", "odd"))
+    lines += [Line(f"{each.job.name}: {each.held}", "odd") for each in seen.jobs if each.held]
+    lines += [Line(f"in flight: {each.run.id}: {flight_words(each, seen)}", "odd") for each in seen.flights]
+    for environment, proof in seen.proofs.items():
+        age = ago(proof.created_at, seen.now)
+        lines.append(Line(f"last proved backup of {environment}: {proof.backup}, {age} ({proof.run})"))
+    wanted = any(step.kind == "backup" for each in seen.jobs if each.here for step in each.job.steps)
+    if wanted and seen.container.environment and seen.environment not in seen.proofs:
+        lines.append(Line(f"no backup of {seen.environment} was ever proved", "odd"))
+    return lines
+
+
+def flight_words(flight: Flight, seen: Snapshot) -> str:
+    """What a run in flight waits for, and for how long it has been open."""
+    run = flight.run
+    return f"{run.wait_message or 'about to go on'} (for {span(seen.now - run.opened_at)})"
+
+
+def place(seen: Snapshot) -> str:
+    """Which environment this is and when a tick last looked."""
+    container = seen.container
+    kind = f" ({container.environment_type})" if container.environment_type else ""
+    where = f"{container.project or 'no project'}, {seen.environment}{kind}"
+    return f"{where}; last tick {ago(seen.ticked, seen.now)}; state in {seen.directory}"

@@ -1,0 +1,139 @@
+"""Why a job's slot ran, waits, was skipped or missed: one paragraph, from what the journal knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from upsun_agent.engine.due import Slot, grace
+from upsun_agent.engine.fold import Run
+from upsun_agent.limits import LOOK_BACK
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job
+from upsun_agent.records import dataclass
+from upsun_agent.report.batches import slots_in
+from upsun_agent.text.durations import NEVER_RAN
+from upsun_agent.text.event_text import step_words
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about one slot of a job.
+
+    ``run`` and ``events`` are those of the slot (or of the batch of slots that holds it); ``cursor`` is how far slots
+    have been judged; ``last_tick`` the last; ``excluded`` why the slot was not to run, if it was not; ``ahead`` what a
+    clock that was ahead left in the journal.
+    """
+
+    job: Job
+    slot: Slot
+    now: datetime
+    here: bool
+    environment_type: str | None
+    run: Run | None = None
+    events: Sequence[ev.Event] = ()
+    cursor: datetime | None = None
+    last_tick: datetime | None = None
+    in_flight: str | None = None
+    excluded: str = ""
+    ahead: tuple[str, ...] = ()
+
+
+def explain(known: Evidence) -> str:
+    """The paragraph."""
+    named = f"Slot {known.slot.name} of {known.job.name} ({known.slot.due_at:%Y-%m-%d %H:%M} UTC)"
+    if known.run is not None:
+        return f"{named} {_of_run(known, known.run)}"
+    if not known.here:
+        kinds = ", ".join(known.job.environment_types)
+        return f"{named} does not run here: the job is for {kinds}, this environment is {known.environment_type}."
+    if known.slot.due_at > known.now:
+        return f"{named} has not come yet."
+    return f"{named} {_unjudged(known)}"
+
+
+def _unjudged(known: Evidence) -> str:
+    """Why the journal has nothing about a slot in the past."""
+    due_at = known.slot.due_at
+    if known.ahead:
+        return (
+            f"has no run: a clock that was ahead left later moments in the journal ({', '.join(known.ahead)}). "
+            "The next tick judges anew."
+        )
+    if known.last_tick is None:
+        return "has no run: no tick has ever run on this state. Is the cron in .upsun/config.yaml, and not paused?"
+    if known.last_tick < due_at:
+        told = f"has no run yet: the last tick was at {known.last_tick:%Y-%m-%d %H:%M} UTC, before it was due."
+        late = known.now - due_at > grace(known.job)
+        then = "It will be booked as missed" if late else "The next tick opens it"
+        if known.excluded:
+            then = f"It will be booked as skipped: {known.excluded}"
+        return f"{told} {then}. Is the cron paused, or waiting for another activity?"
+    if known.in_flight is not None and known.job.overlap == "wait":
+        return f"waits until {known.in_flight} is over (overlap = wait)."
+    if known.cursor is None:
+        return (
+            "has no run: no tick has judged slots of this job yet. The next tick begins with the slots that come after "
+            "it; those before are never run after the fact."
+        )
+    if known.cursor < due_at:
+        return "has no run yet: it is judged by the next tick that can."
+    old = ""
+    if known.now - due_at > timedelta(seconds=LOOK_BACK):
+        old = f" It is also older than the look-back of {int(LOOK_BACK // 86400)} days, beyond which no slot is run."
+    return (
+        "has no run: it was before this journal, or this schedule of the job, began. Slots before that are never "
+        f"run after the fact.{old}"
+    )
+
+
+def _of_run(known: Evidence, run: Run) -> str:
+    closed = run.closed
+    if closed is not None and closed.outcome in NEVER_RAN:
+        others = slots_in(closed) - 1
+        batch = f" with {others} others" if others else ""
+        reason = closed.message.split(": ", 1)[-1] if batch else closed.message
+        if closed.outcome == "missed":
+            return f"was missed{batch}: {reason}. A tick found that out at {closed.at:%Y-%m-%d %H:%M} UTC."
+        own = known.excluded if others and known.slot.name != run.slot else ""
+        return f"was skipped{batch}: {own or reason}."
+    late = int((run.opened_at - run.due_at).total_seconds() // 60)
+    parts = [f"was opened at {run.opened_at:%H:%M:%S} UTC" + (f", {late} min late." if late > 0 else ", on time.")]
+    parts += _obstacles(known)
+    parts += [f"Step {step.index + 1}: {step.message}." for step in run.steps if step.phase == "done" and step.message]
+    if closed is None:
+        parts.append(_waiting(run))
+    elif closed.outcome == "succeeded":
+        parts.append(f"It succeeded at {closed.at:%H:%M:%S} UTC.")
+    else:
+        remedy = f" What helps: {closed.remedy}." if closed.remedy else ""
+        parts.append(f"It {closed.outcome} at {closed.at:%H:%M:%S} UTC: {closed.message}.{remedy}")
+    return " ".join(part.replace("..", ".") for part in parts)
+
+
+def _waiting(run: Run) -> str:
+    step = run.current
+    if step is None:
+        return "All steps are done; the next tick closes it."
+    what = step_words(run.job, step.index)
+    return f"It is in flight at step {step.index + 1} ({what}): {run.wait_message or 'the next tick goes on'}."
+
+
+def _obstacles(known: Evidence) -> list[str]:
+    """What stood in the way, once each: waits that are not the step's own activity, lost answers, refusals."""
+    told: list[str] = []
+    for event in known.events:
+        text = ""
+        if isinstance(event, ev.WaitBegun) and event.on not in {"activity", "deployment", "settling"}:
+            text = f"It waited ({event.message})."
+        elif isinstance(event, ev.RequestUnanswered):
+            text = f"A request had no usable answer ({event.message})."
+        elif isinstance(event, ev.RequestRefused):
+            text = f"A request was refused ({event.message})."
+        elif isinstance(event, ev.IntentVoid):
+            text = "That request had no effect, so it was made again."
+        elif isinstance(event, ev.ActivityAdopted):
+            text = f"Activity {event.activity} was found and taken as its own: {event.how}."
+        if text and text not in told:
+            told.append(text)
+    return told

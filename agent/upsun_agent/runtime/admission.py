@@ -1,0 +1,111 @@
+"""The door through which stored runs come back: an open run is gone on with only if the agent wrote it itself.
+
+State is data. What a run does next comes from its events, and they come from a file or a database that others may be
+able to write. So a run is admitted if its seal holds (journal/seals.py). One without a valid seal, as the release
+before wrote them, is admitted if its job is exactly that of the job file of now and nobody decided on it. Every other
+one is foreign: it is closed, and nothing is requested or executed for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from upsun_agent.engine.fold import InconsistentEvents, Run, fold
+from upsun_agent.journal import Journal
+from upsun_agent.journal.codec import decode, encode
+from upsun_agent.journal.seals import SEAL, SEALED, job_text
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job
+from upsun_agent.records import dataclass
+from upsun_agent.runtime.context import Site
+
+#: Events by which a run does more than its job says by itself: a person's yes, and the rollback.
+DECISIONS = (ev.ApprovalGiven, ev.TakeBackBegun)
+REMEDY = "find out who can write the state (docs/security.md), then begin the job again: upsun-agent run JOB"
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A run that this agent did not write, or not in this form; ``why`` says by what that is known."""
+
+    run: str
+    why: str
+
+    @property
+    def message(self) -> str:
+        """What is told of it."""
+        return f"the run is foreign: {self.why}. Nothing more is requested or executed for it"
+
+
+class Admission:
+    """Admits the runs of one journal, and keeps their seals as events are added."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._seals = site.seals
+        self._known: dict[str, str] = {}
+
+    def admit(self, journal: Journal, run_id: str) -> Run | Foreign:
+        """Return the run as its events make it, or why it is foreign.
+
+        Raises:
+            InconsistentEvents: the events are no run.
+            EventUnreadable: this version cannot read an event.
+        """
+        if not self._seals:
+            return self._unsealed(run_id, journal.events(run_id), sealable=False)
+        written = journal.written(run_id)
+        self._known.pop(run_id, None)
+        seal = journal.noted(SEAL + run_id)
+        renewed = self._seals.renewed(seal, run_id, written) if seal is not None else None
+        if renewed is not None:
+            self._known[run_id] = renewed
+            return fold(decode(kind, data) for kind, data in written)
+        if self._seals.is_mark(journal.noted(SEALED)):
+            why = "its record is not as this agent wrote it" if seal is not None else "this agent did not write it"
+            return Foreign(run_id, f"{why}: its seal is {'wrong' if seal is not None else 'missing'}")
+        found = self._unsealed(run_id, [decode(kind, data) for kind, data in written], sealable=True)
+        if isinstance(found, Run):
+            self._known[run_id] = self._seals.seal(run_id, written)
+            journal.append(run_id, notes=self._notes(run_id, self._known[run_id]))
+        return found
+
+    def _unsealed(self, run_id: str, events: Sequence[ev.Event], *, sealable: bool) -> Run | Foreign:
+        """Return a run that no valid seal speaks for, if it is one of the job file's own, as it is now."""
+        run, opened = fold(events), events[0]
+        job = self._site.job_file.jobs.get(run.job.name)
+        if not isinstance(opened, ev.RunOpened) or opened.run != run_id:
+            raise InconsistentEvents("the run's first event is about another run")
+        if job is None:
+            return Foreign(run_id, f"it has no valid seal, and the job file has no job '{run.job.name}'")
+        if job_text(Job.from_json(opened.job).to_json()) != job_text(job.to_json()):
+            return Foreign(run_id, "it has no valid seal, and its job is not as the job file says it now")
+        if run.closed is not None:
+            return Foreign(run_id, "it has no valid seal, and was over already")
+        if run.environment != self._site.environment:
+            return Foreign(run_id, "it has no valid seal, and is about another environment")
+        if sealable and any(isinstance(event, DECISIONS) for event in events):
+            return Foreign(run_id, "it has no valid seal, so its approval or rollback is not believed")
+        return run
+
+    def sealed(self, run: str, events: Iterable[ev.Event], *, begins: bool = False) -> dict[str, str | None]:
+        """Return the notes to be written with these events, so that the run is admitted next time.
+
+        A run that was not admitted here gets no new seal: whatever is added to it, it stays foreign.
+        """
+        batch = list(events)
+        if any(isinstance(event, ev.RunClosed) for event in batch):
+            return {} if begins else {SEAL + run: None}
+        if not self._seals or (not begins and run not in self._known):
+            return {}
+        written = [(event.kind, encode(event)) for event in batch]
+        return self._notes(run, self._seals.seal(run, written, None if begins else self._known[run]))
+
+    def _notes(self, run: str, seal: str) -> dict[str, str | None]:
+        return {SEAL + run: seal, SEALED: self._seals.mark()}
+
+    def keep(self, run: str, notes: dict[str, str | None]) -> None:
+        """Take note of the seal that was written: the next events follow it."""
+        seal = notes.get(SEAL + run)
+        if seal is not None:
+            self._known[run] = seal

@@ -1,0 +1,95 @@
+"""What was judged about slots, written down: a run for each slot that is due, one for each batch of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from upsun_agent.engine.due import LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict
+from upsun_agent.engine.fold import fold
+from upsun_agent.journal.counters import FORGOTTEN, counted
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job
+from upsun_agent.records import dataclass, replace
+from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.recorder import Recorder
+from upsun_agent.runtime.slots import KNOWN, Judge
+from upsun_agent.runtime.tick_report import TickReport
+from upsun_agent.schedule import zone_of
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Opens runs of one job, and closes those that say only what became of slots."""
+
+    site: Site
+    recorder: Recorder
+    judge: Judge
+
+    def book(self, verdicts: Iterable[SlotVerdict], report: TickReport) -> None:
+        """Write down all that was judged at once. Of several batches of one kind people hear with the last, once."""
+        found = [each for each in verdicts if not (isinstance(each, LeaveOut) and each.failure == KNOWN)]
+        missed = [each for each in found if isinstance(each, MissSlots)]
+        last = {type(each): each for each in found}
+        for verdict in found:
+            closed = self._closed(verdict)
+            if verdict is last.get(MissSlots) and len(missed) > 1:
+                total = sum(each.count for each in missed)
+                text = f"{closed[0].message}; with those before, {total} slots since {missed[0].first.name} were missed"
+                closed = [replace(closed[0], message=text)]
+            self._open(verdict, closed, report, told=verdict is last[type(verdict)])
+
+    def _closed(self, verdict: SlotVerdict) -> list[ev.RunClosed]:
+        """The event that says what became of the slots; none where a run begins."""
+        if isinstance(verdict, OpenSlot):
+            return []
+        now, text = self.site.clock.now(), verdict.reason
+        if isinstance(verdict, MissSlots | LeaveOut):
+            if verdict.count > 1:
+                text = f"{verdict.count} slots from {verdict.first.name} to {verdict.slot.name}: {text}"
+            first_at = verdict.first.due_at.isoformat()
+            detail = {"first": verdict.first.name, "first_at": first_at, "count": verdict.count}
+            if isinstance(verdict, MissSlots):
+                return [ev.RunClosed(at=now, outcome="missed", message=text, failure="missed", detail=detail)]
+            more = detail if verdict.count > 1 else {}
+            return [ev.RunClosed(at=now, outcome="skipped", message=text, failure=verdict.failure, detail=more)]
+        return [ev.RunClosed(at=now, outcome="skipped", message=text, failure="overlap")]
+
+    def _open(self, verdict: SlotVerdict, closed: list[ev.RunClosed], report: TickReport, *, told: bool) -> None:
+        """Open the run. The same wall clock in another zone is another slot, whose name says its offset from UTC."""
+        job, slot = self.judge.job, verdict.slot
+        notes = self._counted(closed)
+        opened = opened_by(self.site, job, f"{job.name}@{slot.name}", slot, "schedule")
+        done = self.recorder.open_run(opened, closed, notes=notes, silent=not told)
+        if not done and self._is_another(opened):
+            slot = Slot(slot.due_at, f"{slot.name}{slot.due_at.astimezone(zone_of(job)).isoformat()[-6:]}")
+            opened = opened_by(self.site, job, f"{job.name}@{slot.name}", slot, "schedule")
+            done = self.recorder.open_run(opened, closed, notes=notes, silent=not told)
+        if done:
+            report.runs[opened.run] = fold([opened, *closed])
+
+    def _is_another(self, opened: ev.RunOpened) -> bool:
+        """Whether the run of that name is of another instant, as one is that the job had in another zone."""
+        known = next(iter(self.judge.journal.events(opened.run)), None)
+        return isinstance(known, ev.RunOpened) and known.due_at != opened.due_at
+
+    def _counted(self, closed: list[ev.RunClosed]) -> dict[str, str | None]:
+        """The facts by which each slot of a batch is counted, though it has no run of its own."""
+        more = closed[0].detail.get("count", 1) - 1 if closed else 0
+        if not more:
+            return {}
+        name, outcome = self.judge.job.name, closed[0].outcome
+        known = self.judge.journal.notes(f"{FORGOTTEN}{name}:")
+        return dict(counted(known, name, outcome, more, closed[0].at))
+
+
+def opened_by(site: Site, job: Job, run: str, slot: Slot, trigger: ev.Trigger) -> ev.RunOpened:
+    """The event that opens a run of the job now."""
+    return ev.RunOpened(
+        at=site.clock.now(),
+        run=run,
+        environment=site.environment,
+        slot=slot.name or None,
+        due_at=slot.due_at,
+        trigger=trigger,
+        job=job.to_json(),
+    )

@@ -1,0 +1,155 @@
+"""Moments in the journal that a clock left behind which was ahead: found, and put right.
+
+A moment is later than now by more than two clocks can differ: it is of no use for comparing, whatever it says. What it
+kept back is judged anew from the present, and what was booked about slots that have not come is taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from upsun_agent.engine.bounds import CLOCK_AHEAD
+from upsun_agent.journal import Cursor, Journal, RunRow
+from upsun_agent.journal.counters import FORGOTTEN, remembered
+from upsun_agent.limits import HISTORY_RUNS
+from upsun_agent.model.events import RunClosed
+from upsun_agent.platform.paths import LAST_MOMENT
+from upsun_agent.records import dataclass, replace
+
+#: The note that says when a `run` by hand last worked on a journal without a tick, in seconds since 1970.
+BY_HAND = "last-by-hand"
+
+#: Since when it is not known whether the journal is of the present: kept while the platform cannot be asked.
+UNSURE = "unsure-since"
+
+RUNS_LOOKED_AT = 200  # newest runs, by their own dates: those of a clock that was ahead come first
+
+#: Outcomes of runs that only say what became of a slot.
+BOOKED = frozenset({"missed", "skipped"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was put right: in words, how many runs were taken away or dated anew, and the last moment that holds."""
+
+    found: tuple[str, ...]
+    dropped: tuple[str, ...]
+    dated: tuple[str, ...]
+    since: datetime
+
+
+def is_ahead(moment: datetime | None, now: datetime) -> bool:
+    """Whether the moment is later than now by more than two clocks can differ."""
+    return moment is not None and moment - now > CLOCK_AHEAD
+
+
+def last_tick(journal: Journal) -> datetime | None:
+    """When the last tick was, by its own clock."""
+    return _moment(journal.last_tick())
+
+
+def last_look(journal: Journal) -> datetime | None:
+    """Return when a process last made sure that this state is current: a tick, or a `run` by hand."""
+    by_hand = journal.noted(BY_HAND) or ""
+    looked = _moment(int(by_hand)) if by_hand.isascii() and by_hand.isdigit() else None
+    return max((each for each in (last_tick(journal), looked) if each is not None), default=None)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    known = seconds is not None and seconds < LAST_MOMENT
+    return datetime.fromtimestamp(seconds or 0, UTC) if known else None
+
+
+def ahead(journal: Journal, now: datetime) -> list[str]:
+    """What of the journal is dated later than it can be, in words; empty where nothing is."""
+    found = []
+    ticked = last_tick(journal)
+    if ticked is not None and is_ahead(ticked, now):
+        found.append(f"the last tick ({_words(ticked)})")
+    late = [cursor for cursor in journal.cursors() if is_ahead(cursor.until, now)]
+    found += [f"how far the slots of {cursor.job} are judged ({_words(cursor.until)})" for cursor in late]
+    runs = [row for row in journal.rows(most=RUNS_LOOKED_AT) if is_ahead(row.opened_at, now)]
+    if runs:
+        found.append(f"{len(runs)} run{'s' if len(runs) > 1 else ''} ({_words(max(row.opened_at for row in runs))})")
+    return found
+
+
+def mend(journal: Journal, now: datetime) -> Mended | None:
+    """Put right what is dated later than now; None where nothing is. ``now`` is the best that is known."""
+    ticked = last_tick(journal)
+    if not is_ahead(ticked, now) and not any(is_ahead(each.until, now) for each in journal.cursors()):
+        return None
+    found, rows = ahead(journal, now), list(journal.rows(most=HISTORY_RUNS * 2))
+    since = _last_sound(journal, rows, now)
+    false = [row for row in rows if row.outcome in BOOKED and is_ahead(row.opened_at, now)]
+    begun = _first_judged(journal, rows, now)
+    _forget(journal, false)
+    dropped = {row.run for row in false}
+    kept = [row for row in rows if row.run not in dropped]
+    late = [row for row in kept if is_ahead(row.opened_at, now)]
+    for row in late:
+        lasted = max(row.closed_at - row.opened_at, timedelta()) if row.closed_at is not None else timedelta()
+        opened_at = max(now - lasted, since)
+        dated = replace(row, opened_at=opened_at, closed_at=None if row.closed_at is None else now)
+        journal.take_in([replace(each, row=dated) for each in journal.copied([row])])
+    for cursor in journal.cursors():
+        if is_ahead(cursor.until, now):
+            until = begun.get(cursor.job) or _judged_until(cursor.job, kept, now)
+            journal.set_cursor(Cursor(cursor.job, cursor.schedule, until))
+    return Mended(tuple(found), tuple(sorted(dropped)), tuple(row.run for row in late), since)
+
+
+def judged_anew(rows: Iterable[RunRow], after: datetime) -> frozenset[datetime]:
+    """The moments of slots after that one that have a run of their own: they are not judged a second time."""
+    return frozenset(row.due_at for row in rows if row.slot is not None and row.due_at > after)
+
+
+def _first_judged(journal: Journal, rows: Iterable[RunRow], now: datetime) -> dict[str, datetime]:
+    """How far the slots of each job were judged before the clock was ahead, by what it judged first."""
+    found: dict[str, datetime] = {}
+    for row in rows:
+        if row.slot is not None and is_ahead(row.opened_at, now):
+            before = min(_first(journal, row) - timedelta(seconds=1), now)
+            found[row.job] = min(found.get(row.job, before), before)
+    return found
+
+
+def _first(journal: Journal, row: RunRow) -> datetime:
+    """When the first slot that the run stands for was due."""
+    last = journal.events(row.run)[-1:]
+    text = last[0].detail.get("first_at") if last and isinstance(last[0], RunClosed) else None
+    return datetime.fromisoformat(text) if isinstance(text, str) else row.due_at
+
+
+def _judged_until(job: str, rows: Iterable[RunRow], now: datetime) -> datetime:
+    """How far the job's slots surely were judged: its latest slot up to now with a run, or else up to this minute."""
+    known = [row.due_at for row in rows if row.job == job and row.slot is not None and row.due_at <= now]
+    return max(known, default=now.replace(second=0, microsecond=0) - timedelta(seconds=1))
+
+
+def _last_sound(journal: Journal, rows: Iterable[RunRow], now: datetime) -> datetime:
+    """The latest moment in the journal that is not later than now; now where there is none."""
+    moments = [moment for row in rows for moment in (row.opened_at, row.closed_at) if moment is not None]
+    moments += [cursor.until for cursor in journal.cursors()]
+    return max((moment for moment in moments if moment <= now), default=now)
+
+
+def _forget(journal: Journal, rows: list[RunRow]) -> None:
+    """Take the runs away, and what people were to be told of them; how many there were stays counted."""
+    if not rows:
+        return
+    from upsun_agent.notify.outbox import WAITING, waiting  # noqa: PLC0415  late: clocks are hardly ever wrong
+
+    gone = [(row.job, row.outcome or "", 0, row.opened_at.timestamp()) for row in rows]
+    for key, text in remembered(journal.notes(FORGOTTEN), gone).items():
+        journal.note(key, text)
+    dropped = {row.run for row in rows}
+    for message in waiting(journal.notes(WAITING)):
+        if message.run in dropped:
+            journal.note(f"{WAITING}{message.id}", None)
+    journal.drop(sorted(dropped))
+
+
+def _words(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

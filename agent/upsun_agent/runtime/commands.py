@@ -1,0 +1,54 @@
+"""How a job's commands are run: what none of them gets to see, what hides secrets in their words, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from upsun_agent.records import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and its last words, safe to show.
+
+    Its exit code is None where its time was up, negative for a signal.
+    """
+
+    exit_code: int | None
+    seconds: float
+    output: str
+
+
+#: Arguments (or a text for the shell), directory, seconds, variables, and variables to leave out.
+Runner = Callable[[tuple[str, ...] | str, str | None, float, Mapping[str, str], tuple[str, ...]], Ended]
+
+
+def _really(
+    command: tuple[str, ...] | str,
+    directory: str | None,
+    within: float,
+    variables: Mapping[str, str],
+    hidden: tuple[str, ...],
+) -> Ended:
+    from upsun_agent.runtime.process import run  # noqa: PLC0415  late: few jobs run commands
+
+    return run(command, directory, within, variables, hidden)
+
+
+def _none(_: tuple[str, ...]) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """The way in which commands are run.
+
+    Args:
+        withheld: names the variables that a command does not get, given those that its step keeps.
+        clean: hides secrets in what a command printed.
+        runner: who runs them; a rehearsal runs none.
+    """
+
+    withheld: Callable[[tuple[str, ...]], tuple[str, ...]] = _none
+    clean: Callable[[str], str] = str
+    runner: Runner = _really

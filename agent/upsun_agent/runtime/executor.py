@@ -1,0 +1,267 @@
+"""Carries out what was decided: the only place where decisions meet the network. Everything comes back as a value."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from upsun_agent.api.client import Client, OutOfTime
+from upsun_agent.api.errors import UNSURE, Meaning, classify, error_words, not_the_apis
+from upsun_agent.api.http import NoAnswer, Reply
+from upsun_agent.api.models import read_activity
+from upsun_agent.api.replies import Fields, document, retry_after
+from upsun_agent.clock import Clock
+from upsun_agent.engine.decision import Execute, Send
+from upsun_agent.errors import (
+    AgentError,
+    BadReply,
+    NotFound,
+    NotPermitted,
+    SecondFactorNeeded,
+    SettingsInvalid,
+    TokenMissing,
+    TokenRefused,
+    Unreachable,
+)
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import (
+    PROJECT,
+    Absent,
+    Activity,
+    Answer,
+    BackupList,
+    Environment,
+    LookAtActivities,
+    LookAtActivity,
+    LookAtBackup,
+    LookAtBackups,
+    LookAtEnvironment,
+    LookAtOwner,
+    LookAtPage,
+    LookAtRetention,
+    LookAtRoutes,
+    Owner,
+    Page,
+    Question,
+    Retention,
+    Rights,
+    Routes,
+    Trouble,
+    TroubleKind,
+)
+from upsun_agent.records import replace
+from upsun_agent.runtime.commands import Commands
+from upsun_agent.steps.source_operation import SourceOperationStep
+
+PAUSE_LEAST = 60.0  # a platform that says «busy» is not asked again sooner
+LET_GO = 5.0  # seconds: to kill a command and to write down how it ended
+PAUSE_MOST = 6 * 3600.0  # nor is an absurd Retry-After obeyed
+
+#: Links that an admin sees on an idle environment, by its status: where one is missing, the reason is looked for.
+EXPECTED = {
+    "active": frozenset({"#backup", "#source-operation"}),
+    "paused": frozenset({"#resume"}),
+    "inactive": frozenset({"#activate"}),
+}
+#: Refusals that have a word of their own in the journal, and after which the same request may be made again.
+LATER: dict[Meaning, str] = {"busy": "platform-busy", "limited": "platform-busy"}
+
+
+def trouble_of(error: AgentError) -> Trouble:
+    """An error of the client as a value that decisions understand."""
+    kinds: tuple[tuple[type[AgentError], TroubleKind], ...] = (
+        (OutOfTime, "budget"),
+        (Unreachable, "unreachable"),
+        (TokenMissing, "token"),
+        (TokenRefused, "token"),
+        (SecondFactorNeeded, "second-factor"),
+        (NotPermitted, "permission"),
+        (NotFound, "not-found"),
+        (SettingsInvalid, "settings"),
+        (BadReply, "bad-reply"),
+    )
+    for kind, word in kinds:
+        if isinstance(error, kind):
+            return Trouble(word, str(error), error.remedy)
+    raise error
+
+
+class Executor:
+    """Looks, sends and executes for one environment of one project, and for others that a step names."""
+
+    def __init__(
+        self, client: Client, project: str, environment: str, clock: Clock, commands: Commands | None = None
+    ) -> None:
+        self._client = client
+        self._commands = commands or Commands()
+        self._project = project
+        self._environment = environment
+        self._clock = clock
+        self._rights: dict[str, Rights] = {}
+        self._at_hand: dict[Question, Answer] = {}
+
+    @property
+    def platform_now(self) -> datetime | None:
+        """The platform's clock at its last answer in this tick; None where none told it."""
+        return self._client.heard
+
+    def expect(self, question: Question) -> Answer:
+        """The answer to a question that will be asked again before anything changes: the next look gives the same."""
+        self._at_hand[question] = answer = self.look(question)
+        return answer
+
+    def look(self, question: Question) -> Answer:
+        """The answer to a question; a Trouble where it could not be had."""
+        if question in self._at_hand:
+            return self._at_hand.pop(question)
+        try:
+            return self._look(question)
+        except AgentError as error:
+            return trouble_of(error)
+
+    def _look(self, question: Question) -> Answer:
+        client, project, environment = self._client, self._project, self._environment
+        match question:
+            case LookAtEnvironment():
+                return self._with_rights(client.environment(project, question.environment or environment))
+            case LookAtActivity():
+                return client.activity(project, question.id) or Absent()
+            case LookAtActivities():
+                where = "" if question.environment == PROJECT else question.environment or environment
+                return client.activities(
+                    project, where, types=question.types, since=question.since, incomplete=question.incomplete
+                )
+            case LookAtBackup():
+                return client.backup(project, question.environment or environment, question.id) or Absent()
+            case LookAtBackups():
+                return BackupList(tuple(client.backups(project, question.environment or environment)))
+            case LookAtRoutes():
+                return self._routes(question.environment or environment)
+            case LookAtPage():
+                return self._page(question)
+            case LookAtOwner():
+                return Owner(client.owner())
+            case LookAtRetention():
+                return Retention(client.manual_backup_limits(project))
+            case _:
+                assert_never(question)
+
+    def _routes(self, environment: str) -> Answer:
+        """Return where the environment is served; Absent where it has no current deployment."""
+        try:
+            return Routes(self._client.routes(self._project, environment))
+        except NotFound:
+            self._client.environment(self._project, environment)  # raises where that is what is missing
+            return Absent()
+
+    def _with_rights(self, environment: Environment) -> Environment:
+        """Return the environment; where it offers less than an admin sees, with what the API says of the reasons."""
+        expected = EXPECTED.get(environment.status, frozenset())
+        if environment.is_dirty or expected <= environment.links.keys():
+            return environment
+        if environment.type not in self._rights:
+            from upsun_agent.api.people import People  # noqa: PLC0415  late: most environments offer everything
+
+            self._rights[environment.type] = People(self._client).rights(self._project, environment.type)
+        return replace(environment, rights=self._rights[environment.type])
+
+    def _page(self, question: LookAtPage) -> Page:
+        """What a site answers; no answer is an answer too, for whoever judges it."""
+        began = self._clock.monotonic()
+        try:
+            reply = self._client.page(question.url, float(question.within), body=bool(question.contains))
+        except NoAnswer as error:
+            return Page(None, self._clock.monotonic() - began, fault=str(error))
+        seconds = self._clock.monotonic() - began
+        if not question.contains:
+            return Page(reply.status, seconds)
+        from upsun_agent.api.pages import missing  # noqa: PLC0415  late: few checks look for a text
+
+        why = missing(reply, question.contains)
+        return Page(reply.status, seconds, found=why is None, fault=why or "")
+
+    def has_time_for(self, command: Execute) -> bool:
+        """Whether the tick has the time that the command may take."""
+        return self._client.left > command.within + LET_GO
+
+    def execute(self, command: Execute) -> ev.CommandEnded:
+        """Run the one command of an intent that is already synced, and say how it ended."""
+        self._at_hand.clear()
+        commands, directory = self._commands, command.directory or None
+        hidden = commands.withheld(command.keep)
+        ended = commands.runner(command.command, directory, command.within, command.variables, hidden)
+        return ev.CommandEnded(
+            at=self._clock.now(),
+            step=command.intent.step,
+            exit_code=ended.exit_code,
+            seconds=int(ended.seconds),
+            output=commands.clean(ended.output),
+        )
+
+    def send(self, decision: Send) -> tuple[ev.Event, Activity | None]:
+        """Make the one request of an intent that is already synced, and say what came of it.
+
+        Returns the event to record, and the activity as the answer showed it where there was one.
+        """
+        step = decision.intent.step
+        self._at_hand.clear()
+        try:
+            reply = self._client.post(decision.path, decision.body)
+        except NoAnswer as error:
+            if error.sent:
+                return ev.RequestUnanswered(at=self._clock.now(), step=step, message=str(error)), None
+            return self._refused(step, "unreachable", str(error), PAUSE_LEAST), None
+        except AgentError as error:  # no bearer, no time: nothing was sent
+            trouble = trouble_of(error)
+            later = PAUSE_LEAST if trouble.kind in {"unreachable", "bad-reply", "settings", "budget"} else None
+            return self._refused(step, trouble.kind, trouble.message, later), None
+        return self._answer(step, decision.activity_type, reply)
+
+    def _answer(self, step: int, activity_type: str, reply: Reply) -> tuple[ev.Event, Activity | None]:
+        meaning, said = classify(reply), error_words(reply)
+        if meaning == "done":
+            return self._accepted(step, activity_type, reply)
+        text = f"the platform answered {reply.status}{f': {said}' if said else ''}"
+        if meaning in UNSURE:
+            text = not_the_apis(reply) if meaning == "unusable" else text
+            return ev.RequestUnanswered(at=self._clock.now(), step=step, message=text), None
+        if meaning == "refused" and activity_type == SourceOperationStep.activity_type:
+            text += self._defined_operations()
+        wish = retry_after(reply, self._clock.now()) or 0.0
+        later = min(max(wish, PAUSE_LEAST), PAUSE_MOST) if meaning in LATER else None
+        return self._refused(step, LATER.get(meaning, meaning), text, later), None
+
+    def _defined_operations(self) -> str:
+        """Which source operations there are, for a message; nothing where that cannot be had."""
+        try:
+            defined = self._client.source_operations(self._project, self._environment)
+        except (AgentError, NoAnswer):
+            return ""
+        listed = ", ".join(sorted({name for _, name in defined}))
+        return f"; the environment defines: {listed or 'no source operations'}"
+
+    def _accepted(self, step: int, activity_type: str, reply: Reply) -> tuple[ev.Event, Activity | None]:
+        """The activity of a 2xx; without one it is as if no answer came."""
+        now = self._clock.now()
+        try:
+            activity = _embedded(document(reply, "answer"), activity_type)
+        except BadReply as error:
+            return ev.RequestUnanswered(at=now, step=step, message=str(error)), None
+        name = activity.payload.get("backup_name")
+        backup = name if isinstance(name, str) else None
+        return ev.RequestAccepted(at=now, step=step, activity=activity.id, backup=backup), activity
+
+    def _refused(self, step: int, failure: str, message: str, later: float | None) -> ev.RequestRefused:
+        now = self._clock.now()
+        again = None if later is None else now + timedelta(seconds=later)
+        return ev.RequestRefused(at=now, step=step, failure=failure, message=message, again_at=again)
+
+
+def _embedded(value: Any, activity_type: str) -> Activity:
+    """The activity that a write's answer embeds; raises BadReply where there is none of the type."""
+    activities = Fields.of(value, "answer").object("_embedded").get("activities")
+    for each in activities if isinstance(activities, list) else []:
+        activity = read_activity(each)
+        if activity.type == activity_type:
+            return activity
+    raise BadReply(f"the answer embeds no {activity_type}")

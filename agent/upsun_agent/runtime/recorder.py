@@ -1,0 +1,162 @@
+"""Events on their way into the journal: with what people are to be told of them, and onto the log once they are there.
+
+This is the one door to the journal's events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from upsun_agent.engine.fold import InconsistentEvents, Run, apply, fold
+from upsun_agent.journal import Journal, Notes
+from upsun_agent.journal.codec import EventUnreadable, cleaned, decode
+from upsun_agent.journal.replacement import LOST_RUN, UNTOLD
+from upsun_agent.log.foreign_text import safe
+from upsun_agent.log.lines import LogLine, line_of, lines_of
+from upsun_agent.model import events as ev
+from upsun_agent.runtime.admission import Admission, Foreign
+from upsun_agent.runtime.context import JournalSession, Site
+from upsun_agent.runtime.suspension import suspending, suspension
+
+
+class Recorder:
+    """Writes what happens to runs, and tells of it."""
+
+    def __init__(self, site: Site, session: JournalSession) -> None:
+        self._site = site
+        self._desk = session
+        self._admission = Admission(site)
+        self._unwritten: list[tuple[Run, ev.Event]] = []
+
+    @property
+    def journal(self) -> Journal:
+        """The journal in use."""
+        return self._desk.journal
+
+    def admitted(self, run: str) -> Run | Foreign:
+        """Return the run as its events make it, or why it is not the agent's own; raises as ``Admission.admit``."""
+        return self._admission.admit(self.journal, run)
+
+    def open_run(
+        self,
+        opened: ev.RunOpened,
+        later: Sequence[ev.Event] = (),
+        *,
+        told: bool = False,
+        silent: bool = False,
+        notes: Notes | None = None,
+    ) -> bool:
+        """Open a run, with the events that follow at once; ``told``: of its opening people have heard before.
+
+        ``silent``: people hear nothing of it, only the log does. ``notes`` are facts to keep with it. False where the
+        job already has a run for the slot.
+        """
+        later = [cleaned(each) for each in later]
+        events = (opened, *later)
+        news = {} if silent else self._news(opened.run, str(opened.job["name"]), events)
+        seal = self._admission.sealed(opened.run, events, begins=True)
+        if not self.journal.open_run(opened, later, notes={**(notes or {}), **news, **seal}):
+            return False
+        self._admission.keep(opened.run, seal)
+        for number, (line, event) in enumerate(zip(lines_of(events), events, strict=True)):
+            if number or not told:
+                self._tell(line, event)
+        return True
+
+    def record(self, run: Run, event: ev.Event) -> Run:
+        """The run after the event, which is on the disk before the next request leaves (see ``flush``)."""
+        event = cleaned(event)
+        after = apply(run, event)
+        self._unwritten.append((after, event))
+        return after
+
+    def flush(self) -> None:
+        """Write the events recorded since the last request, in one synced transaction, and tell of them.
+
+        What is lost with a process in between is only what was concluded from answers, and is concluded again.
+        """
+        if not self._unwritten:
+            return
+        written, self._unwritten = self._unwritten, []
+        run, events = written[-1][0], [event for _, event in written]
+        held = self._broken_circuit(run)
+        notes = self._news(run.id, run.job.name, events, held)
+        if held is not None:
+            notes = {**notes, **suspending(run.job.name, held, self._site.clock.now())}
+        seal = self._admission.sealed(run.id, events)
+        notes = {**notes, **seal}
+        self.journal.append(run.id, *events, notes=notes)
+        self._admission.keep(run.id, seal)
+        for after, event in written:
+            self._tell(line_of(event, run.id, run.job.name, run.slot, after), event)
+        if held is not None:
+            self._site.log.error("job-suspended", job=run.job.name, run=run.id, reason=held)
+
+    def close_unread(self, run: str, job: str, closed: ev.RunClosed) -> None:
+        """Close a run that cannot be folded, or that is foreign."""
+        self.flush()
+        closed = cleaned(closed)
+        notes = {**self._news(run, job, (closed,)), **self._admission.sealed(run, (closed,))}
+        self.journal.append(run, closed, notes=notes)
+        self._tell(line_of(closed, run, job), closed)
+
+    def tell_losses(self) -> list[Run]:
+        """Tell of a journal that was lost before this one, and close the runs that were in flight in it; returns them.
+
+        It was found by this process, or by one before that was killed or only looked after a pause.
+        """
+        journal, found = self.journal, []
+        for key, data in journal.notes(LOST_RUN).items():
+            run = self._close_lost(key, data)
+            if run is not None:
+                found.append(run)
+        why = journal.noted(UNTOLD)
+        if why is not None:
+            notifier, now = self._site.notifier, self._site.clock.now()
+            news = {} if notifier is None else notifier.loss(journal, safe(why), now)
+            journal.append("", notes={**news, UNTOLD: None})
+        return found
+
+    def _close_lost(self, key: str, data: str) -> Run | None:
+        """Close a run that was in flight in a journal that is lost; None where there is nothing to close."""
+        try:
+            opened = decode("run-opened", data)
+            run = fold([opened])
+        except (EventUnreadable, InconsistentEvents):
+            run, opened = None, None
+        if run is None or not isinstance(opened, ev.RunOpened):
+            self.journal.note(key, None)
+            return None
+        closed = ev.RunClosed(
+            at=self._site.clock.now(),
+            outcome="failed",
+            failure="lost",
+            message="the journal was lost while this run was in flight: what it had done is not known",
+            remedy="look at the environment's activities; the next slot runs as usual",
+        )
+        if not self.open_run(opened, [closed], told=True, notes={key: None}):
+            self.journal.note(key, None)
+            return None
+        return apply(run, closed)
+
+    def _news(self, run: str, job: str, events: Iterable[ev.Event], held: str | None = None) -> Notes:
+        """What is to be told of these events, kept with them until it is delivered; nothing where nobody is told."""
+        notifier = self._site.notifier
+        return {} if notifier is None else notifier.news(self.journal, run, job, events, held)
+
+    def _broken_circuit(self, run: Run) -> str | None:
+        """Why the job is to be suspended now: too many runs in a row failed, and it says so."""
+        after = run.job.suspend_after
+        if not after or run.closed is None or run.closed.outcome != "failed":
+            return None
+        rows = self.journal.rows(job=run.job.name, most=after * 10)
+        ended = [row.outcome for row in rows if row.outcome in {"succeeded", "failed"}][: after - 1]
+        if ended != ["failed"] * (after - 1) or suspension(self.journal, run.job.name) is not None:
+            return None
+        return f"the last {after} runs failed (suspend-after)"
+
+    def _tell(self, line: LogLine, event: ev.Event) -> None:
+        """Every recorded event is a log line of the same name."""
+        line.write(self._site.log)
+        if self._site.on_event is not None:
+            self._site.on_event(line.keys["run"], event)

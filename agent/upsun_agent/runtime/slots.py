@@ -1,0 +1,208 @@
+"""The slots of one job between where they were judged to and now: which are to run, and what is known against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from upsun_agent.engine.due import Due, Exclusion, LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict, due
+from upsun_agent.journal import Cursor, Journal
+from upsun_agent.limits import COMING_DAYS, COMING_MOST, LOOK_BACK, SLOTS_OLD
+from upsun_agent.model.job import Job
+from upsun_agent.records import dataclass
+from upsun_agent.runtime.clock_repair import is_ahead, judged_anew
+from upsun_agent.runtime.suspension import Hold, holds, suspension
+from upsun_agent.schedule import zone_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upsun_agent.schedule import Schedule
+
+ROWS_OF_DAYS = 3000  # runs looked through for one that succeeded on a day: a run every minute makes 1,440
+ROWS_AHEAD = 200  # newest runs of a job that are looked through for slots that ran before their time
+KNOWN = "known"  # of a slot that has a run: nothing is booked about it
+OLD = f"older than the look-back of {int(LOOK_BACK // 86400)} days"
+
+
+def key_of(job: Job) -> str:
+    """What a cursor holds for: another schedule or zone has other slots."""
+    return f"{job.schedule}|{job.timezone}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judges the slots of a job that runs on ``environment``, by what the journal knows of it."""
+
+    job: Job
+    schedule: Schedule
+    journal: Journal
+    environment: str
+
+    def cursor(self, now: datetime, *, fresh: bool = False, since: datetime | None = None) -> Cursor:
+        """How far the job's slots are judged. A job that is new, or has a new schedule, begins with this minute.
+
+        A slot of this minute that an earlier schedule or zone had at the same instant is judged already. In a journal
+        that replaces another (``fresh``) even this minute's slot may have been run: it begins with now, and later ticks
+        of the same minute begin with the moment (``since``) at which it took the other's place.
+        """
+        key, found = key_of(self.job), self.journal.cursor(self.job.name)
+        if found is not None and found.schedule == key:
+            return found
+        minute = now.replace(second=0, microsecond=0) - timedelta(seconds=1)
+        if found is not None and minute < found.until <= now:
+            minute = found.until
+        if since is not None and minute < since <= now:
+            minute = since
+        return Cursor(self.job.name, key, now if fresh else minute)
+
+    def given_up(self, found: Cursor | None, until: datetime) -> tuple[int, str]:
+        """How many slots of the schedule before were not judged, and which schedule that was, in words."""
+        if found is None or found.schedule == key_of(self.job) or found.until >= until:
+            return 0, ""
+        from upsun_agent.schedule import ExpressionError, Schedule  # noqa: PLC0415  late: schedules hardly ever change
+
+        expression, _, zone = found.schedule.rpartition("|")
+        try:
+            count = Schedule(expression, zone).count(found.until, until)
+        except ExpressionError:
+            return 0, ""
+        return count, f"'{expression}' ({zone}), since {found.until:%Y-%m-%d %H:%M} UTC"
+
+    def due(self, cursor: Cursor, now: datetime) -> bool:
+        """Whether there is anything to judge."""
+        slot = self.schedule.next(cursor.until) if cursor.until < now else None
+        return slot is not None and slot.due_at <= now
+
+    def judge(self, cursor: Cursor, now: datetime, *, in_flight: bool, hindered: str = "") -> Due:
+        """What is to be done about the slots after the cursor; see ``upsun_agent.engine.due``."""
+        if not self.due(cursor, now):
+            return Due((), max(cursor.until, now))
+        excluded, held = self.excluded(cursor.until), suspension(self.journal, self.job.name)
+        horizon = now - timedelta(seconds=LOOK_BACK)
+        old = self._old(cursor.until, horizon, excluded) if cursor.until < horizon else ()
+        slots = self.schedule.between(max(cursor.until, horizon), now)
+        judged = due(self.job, slots, cursor.until, now, in_flight=in_flight, excluded=excluded, hindered=hindered)
+        verdicts = [*old, *(_held_back(verdict, held) for verdict in judged.verdicts)]
+        return Due(tuple(each for each in verdicts if not _is_known(each)), judged.cursor)
+
+    def _old(self, after: datetime, until: datetime, excluded: Callable[[Slot], Exclusion]) -> tuple[SlotVerdict, ...]:
+        """The verdicts on slots that are too old to be looked at; beyond a bound they are only counted."""
+        count = self.schedule.count(after, until)
+        if not count:
+            return ()
+        if count <= SLOTS_OLD:
+            slots = self.schedule.between(after, until)
+            judged = due(self.job, slots, after, until + timedelta(days=400), in_flight=False, excluded=excluded)
+            return tuple(
+                MissSlots(each.slot, each.first, each.count, OLD) if isinstance(each, MissSlots) else each
+                for each in judged.verdicts
+            )
+        first = self.schedule.next(after) or Slot(until, "")
+        last = (self.schedule.between(until - timedelta(days=3), until) or [first])[-1]
+        out, same = excluded(last), excluded(first)
+        if out is not None and same is not None and out == same:
+            return (LeaveOut(last, first, count, *out),)
+        text = f"{OLD}, and too many to look at each: conditions and pauses may have left some out"
+        return (MissSlots(last, first, count, text),)
+
+    def excluded(self, after: datetime) -> Callable[[Slot], Exclusion]:
+        """Why a slot is not to run, by what held when it was due: a pause, a condition of the job.
+
+        One that has a run already, which a clock that was ahead may have opened before its time, is ``KNOWN``.
+        """
+        times, skip_reason = holds(self.journal, self.job.name), self.skip_reason()
+        known = judged_anew(self.journal.rows(job=self.job.name, most=ROWS_AHEAD), after)
+
+        def reason(slot: Slot) -> Exclusion:
+            if slot.due_at in known:
+                return (KNOWN, "")
+            hold = next((each for each in times if each.covers(slot.due_at)), None)
+            if hold is not None:
+                return ("suspended", _hold_words(hold, self.journal, self.job.name))
+            text = skip_reason(slot)
+            return None if text is None else ("condition", text)
+
+        return reason
+
+    def skip_reason(self) -> Callable[[Slot], str | None]:
+        """Why the job's conditions leave a slot out, judged by the slot's own wall clock."""
+        when = {key: value for key, value in self.job.when.items() if key != "branches" or self.environment}
+        if not any(when.values()):
+            return _nothing
+        from upsun_agent.engine.conditions import skip_reason  # noqa: PLC0415  late: most jobs have none
+
+        successes = self._successes() if when.get("once-a-day") else frozenset()
+
+        def reason(slot: Slot) -> str | None:
+            wall = wall_of(slot)
+            succeeded = wall.date() if wall.date() in successes else None
+            return skip_reason(when, wall, self.environment, succeeded)
+
+        return reason
+
+    def _successes(self) -> frozenset[date]:
+        """The local dates of slots on which the job succeeded; a run by hand counts for the day it was opened on."""
+        rows, zone = self.journal.rows(job=self.job.name, most=ROWS_OF_DAYS), zone_of(self.job)
+        ended = [row for row in rows if row.outcome == "succeeded"]
+        return frozenset(
+            date.fromisoformat(row.slot[:10]) if row.slot else row.opened_at.astimezone(zone).date() for row in ended
+        )
+
+    def coming(self, now: datetime) -> Iterator[Slot]:
+        """The slots that ticks will run, as far as is known: after what is judged, without those that will be left out.
+
+        A pause is not looked at: it ends when somebody says so.
+        """
+        found = self.journal.cursor(self.job.name)
+        start = now
+        if found is not None and found.schedule == key_of(self.job) and not is_ahead(found.until, now):
+            start = max(now, found.until)
+        newest = self.journal.rows(job=self.job.name, most=ROWS_AHEAD)
+        sound = [row for row in newest if row.outcome not in {"missed", "skipped"} or not is_ahead(row.opened_at, now)]
+        known, skip_reason = judged_anew(sound, now), self.skip_reason()
+        slots = self.schedule.after(start) if skip_reason is _nothing else self._near(start)
+        return (slot for slot in slots if slot.due_at not in known and skip_reason(slot) is None)
+
+    def _near(self, start: datetime) -> Iterator[Slot]:
+        """The slots of the next months, or the next thousand: conditions may leave out all of them."""
+        if self.schedule.count(start, start + timedelta(days=COMING_DAYS)) <= COMING_MOST:
+            yield from islice(self.schedule.after(start), COMING_MOST)
+            return
+        for days in range(0, COMING_DAYS, 5):
+            begin = start + timedelta(days=days)
+            yield from self.schedule.between(begin, begin + timedelta(days=5))
+
+
+def matters(judged: Due) -> bool:
+    """Whether a run is to be opened, or a slot that was to run is given up."""
+    return any(isinstance(each, OpenSlot | MissSlots) for each in judged.verdicts)
+
+
+def _is_known(verdict: SlotVerdict) -> bool:
+    return isinstance(verdict, LeaveOut) and verdict.failure == KNOWN
+
+
+def wall_of(slot: Slot) -> datetime:
+    """What clocks of the job's zone show at the slot, as its name says it."""
+    return datetime.fromisoformat(slot.name[:16])
+
+
+def _nothing(_: Slot) -> None:
+    """No condition."""
+
+
+def _held_back(verdict: SlotVerdict, held: str | None) -> SlotVerdict:
+    """The verdict while the job is held back: a slot of the time before is not run now."""
+    if held is None or not isinstance(verdict, OpenSlot):
+        return verdict
+    return LeaveOut(verdict.slot, verdict.slot, 1, "suspended", held)
+
+
+def _hold_words(hold: Hold, journal: Journal, job: str) -> str:
+    """Why the job was held back: its own words while that lasts, and since when and until when it was."""
+    if hold.until is None:
+        return suspension(journal, job) or hold.why
+    return f"{hold.why}; until {hold.until:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,103 @@
+"""Jobs that are held back: by a person (``pause``) or by the circuit breaker (``suspend-after``), until ``resume``.
+
+Kept as notes in the journal, so a clone or another environment does not inherit them: one that says why a job is held
+back now and since when, and one for each time it was, so that a slot is judged by whether it was when it was due.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from re import search
+
+from upsun_agent.journal import Journal
+from upsun_agent.limits import HOLDS_KEPT
+from upsun_agent.log.foreign_text import one_line
+from upsun_agent.records import dataclass
+
+_KEY = "suspended:"
+_SPAN = "held:"
+
+_IS, _WAS = "the job is suspended since", "the job was suspended when the slot was due, since"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A time in which a job is held back; ``until`` is None while it lasts, ``why`` says it in words."""
+
+    since: datetime
+    until: datetime | None
+    why: str
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether the job was held back at that moment."""
+        return self.since <= moment and (self.until is None or moment < self.until)
+
+
+def suspension(journal: Journal, job: str) -> str | None:
+    """Why and since when the job is held back, in words; None where it is not."""
+    return journal.noted(_KEY + job) or None
+
+
+def holds(journal: Journal, job: str) -> list[Hold]:
+    """The times in which the job was held back, and is, oldest first."""
+    found = []
+    for key, text in journal.notes(f"{_SPAN}{job}:").items():
+        ended, _, why = text.partition(" ")
+        since, until = _moment(key.removeprefix(f"{_SPAN}{job}:")), _moment(ended)
+        if since is not None and until is not None:
+            found.append(Hold(since, until, why))
+    lasting = suspension(journal, job)
+    if lasting is not None:
+        found.append(Hold(_since(lasting), None, lasting))
+    return sorted(found, key=lambda hold: hold.since)
+
+
+def suspend(journal: Journal, job: str, reason: str, now: datetime) -> None:
+    """Hold the job back from now on: its slots are skipped."""
+    for key, text in suspending(job, reason, now).items():
+        journal.note(key, text)
+
+
+def suspending(job: str, reason: str, now: datetime) -> dict[str, str]:
+    """The fact that holds the job back, to be written with the event that is the reason."""
+    text = f"{_IS} {now:%Y-%m-%d %H:%M} UTC: {one_line(reason)}; upsun-agent resume {job} ends it"
+    return {_KEY + job: text}
+
+
+def held_back(journal: Journal) -> dict[str, str]:
+    """All jobs that are held back, and when they were, as notes for the journal that takes this one's place."""
+    return {**journal.notes(_SPAN), **journal.notes(_KEY)}
+
+
+def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
+    """Let the job run again from now on; False where nothing held it back.
+
+    Slots that passed meanwhile stay skipped: those that no tick has judged yet too, where ``now`` is given.
+    """
+    why = suspension(journal, job)
+    if why is None:
+        return False
+    if now is not None:
+        past = why.rpartition("; upsun-agent resume ")[0].replace(_IS, _WAS, 1)
+        since, until = (each.isoformat(timespec="seconds") for each in (_since(why), now))
+        journal.note(f"{_SPAN}{job}:{since}", f"{until} {past}")
+        kept = sorted(journal.notes(f"{_SPAN}{job}:"))
+        for key in kept[: max(len(kept) - HOLDS_KEPT, 0)]:
+            journal.note(key, None)
+    journal.note(_KEY + job, None)
+    return True
+
+
+def _since(text: str) -> datetime:
+    """Since when a job is held back, by the words that say it; since ever where they do not read."""
+    found = search(r"since (\d{4}-\d\d-\d\d \d\d:\d\d) UTC", text)
+    moment = _moment(f"{found[1]}+00:00") if found else None
+    return moment or datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -1,0 +1,405 @@
+"""The one loop: lock, fold, decide, perform, record. A tick opens what is due and takes every open run one pass on.
+
+It never waits for the platform. What it cannot finish now, the next tick goes on with, from the journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from upsun_agent.clock import SetClock
+from upsun_agent.engine.bounds import CLOCK_WRONG, TICK_GAP
+from upsun_agent.engine.due import Due, Slot
+from upsun_agent.engine.fold import InconsistentEvents, Run, fold
+from upsun_agent.errors import AgentError, Bug
+from upsun_agent.idle import basis
+from upsun_agent.journal import Cursor, IdleHint, Journal
+from upsun_agent.journal.lock import container_identity
+from upsun_agent.limits import CLOCK_LEAP, HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, RECHECK, TICK_BUDGET
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import Activity, ActivityList, Answer, LookAtActivities, LookAtEnvironment, Trouble
+from upsun_agent.model.job import Job
+from upsun_agent.records import replace
+from upsun_agent.runtime.advance import Runner
+from upsun_agent.runtime.booking import Booking, opened_by
+from upsun_agent.runtime.clock_repair import BY_HAND, UNSURE, is_ahead, last_look, mend
+from upsun_agent.runtime.context import JournalSession, Site, at_work
+from upsun_agent.runtime.executor import Executor
+from upsun_agent.runtime.recorder import Recorder
+from upsun_agent.runtime.slots import Judge, matters
+from upsun_agent.runtime.tick_report import TickReport
+
+#: The note in the journal of the container of the last tick.
+CONTAINER = "container"
+ONE_TICK = timedelta(seconds=400)  # the shortest cron interval of the platform, and some delay
+
+
+@contextmanager
+def ticking(site: Site) -> Iterator[Tick]:
+    """A tick at work: locked, journal open. Raises Busy or StateNotWritable."""
+    with at_work(site) as session:
+        yield Tick(site, session)
+
+
+def run_tick(site: Site) -> TickReport:
+    """One whole tick; raises Busy where another is at work, StateNotWritable where the state cannot be used."""
+    try:
+        with ticking(site) as tick:
+            if tick.state_is_current():
+                tick.close_foreign()
+                tick.open_due()
+                tick.advance_all()
+                tick.finish()
+            elif tick.close_overdue():
+                tick.finish()
+            return tick.report
+    except AgentError as error:
+        if error.alarming and site.notifier is not None:
+            site.notifier.alarm(str(error))
+        raise
+
+
+class Tick:
+    """One tick on an open journal."""
+
+    def __init__(self, site: Site, session: JournalSession, executor: Executor | None = None) -> None:
+        """Begin; ``performer`` sends the requests, the site's usual one where it is None."""
+        self.report = TickReport()
+        self._clock = SetClock(site.clock)
+        site = replace(site, clock=self._clock)
+        if site.notifier is not None:
+            site.notifier.keep_time(self._clock)
+        self._site = site
+        self._desk = session
+        self._performer = executor or Executor(site.client, site.project, site.environment, site.clock, site.commands)
+        self._chronicle = Recorder(site, session)
+        self._runner = Runner(site, self._chronicle, self._performer, self.report)
+        self._is_current = False
+        self._knows_time, self._has_looked, self._is_tick = True, False, False
+        self._ticked = last_look(session.journal)
+        site.client.begin(TICK_BUDGET - session.waited)
+
+    @property
+    def journal(self) -> Journal:
+        """The journal in use."""
+        return self._desk.journal
+
+    # --- is this state of the present? ------------------------------------------------------------------------
+
+    def state_is_current(self) -> bool:
+        """Whether the journal may be acted on: not when a restore may have rewound it and that cannot be ruled out.
+
+        A restore puts back the mount as it was, journal and last tick with it, and replaces the container. So after
+        an unusual gap between ticks, or in a new container while a run is in flight, the environment's restores since
+        the last tick are asked for; one of them means a new journal. The answer also tells the platform's time, by
+        which the tick works where this machine's clock is wrong.
+        """
+        self.report.runs |= {run.id: run for run in self._chronicle.tell_losses()}
+        self._has_looked = True
+        if self._is_odd() and not self._is_put_right():
+            return False
+        now, since, unsure = self._clock.now(), self._since(), self._unsure() is not None
+        usual = now - since <= TICK_GAP and not unsure and not self._has_moved(now - since)
+        if self._desk.fresh or usual or not self._something_to_do(now):
+            self._is_current = not unsure or self._desk.fresh
+            return True
+        answer = self._performer.look(LookAtActivities(types=("environment.restore",), since=since))
+        if isinstance(answer, Trouble):
+            return not self._is_outage(answer)  # with this token nothing can be asked for; the run itself will say so
+        if self._learn_time():
+            self._mend_if_odd()
+        claimed = self.journal.claimed()  # one that this journal knows of has not rewound it
+        restored = [
+            each for each in _items(answer) if each.created_at and each.created_at >= since and each.id not in claimed
+        ]
+        if not restored and isinstance(answer, ActivityList) and not answer.complete:
+            self.report.trouble = Trouble("bad-reply", "the list of restores since the last tick cannot be read whole")
+            return False
+        if restored:
+            self._begin_rewound(f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC")
+        self._is_current = True
+        return True
+
+    def _is_outage(self, trouble: Trouble) -> bool:
+        """Whether the platform cannot be asked now; the report says so then."""
+        if trouble.kind not in {"unreachable", "bad-reply", "settings", "budget"}:
+            return False
+        self.report.trouble = trouble
+        return True
+
+    def _unsure(self) -> datetime | None:
+        """Since when it could not be made sure that the journal is of the present, if it could not."""
+        try:
+            return datetime.fromisoformat(self.journal.noted(UNSURE) or "")
+        except ValueError:
+            return None
+
+    def _since(self) -> datetime:
+        """The last moment at which the journal was known to be of the present; now where none is known.
+
+        That is the last tick, or (where its clock was behind) how far a tick judged slots.
+        """
+        now = self._clock.now()
+        if self._ticked is None:
+            return now
+        judged = [each.until for each in self.journal.cursors() if each.until <= now]
+        ticked = max([*([] if is_ahead(self._ticked, now) else [self._ticked]), *judged], default=now)
+        unsure = self._unsure()
+        return ticked if unsure is None or is_ahead(unsure, now) else min(unsure, ticked)
+
+    # --- what time is it? ---------------------------------------------------------------------------------------
+
+    def _is_odd(self) -> bool:
+        """Whether the journal is dated later than now, by a clock that was ahead or because this one is behind."""
+        now = self._clock.now()
+        return is_ahead(self._ticked, now) or any(is_ahead(each.until, now) for each in self.journal.cursors())
+
+    def _is_put_right(self) -> bool:
+        """Ask the platform what time it is, and mend the journal by that; False where it cannot be asked now.
+
+        Where nothing can be asked for at all, the journal stays as it is: it may be this clock that is behind.
+        """
+        answer = self._performer.expect(LookAtEnvironment())
+        if isinstance(answer, Trouble) and self._is_outage(answer):
+            self._knows_time = False
+            return False
+        self._learn_time()
+        self._mend_if_odd()
+        return True
+
+    def _mend_if_odd(self) -> None:
+        """Put right what by the platform's word a clock that was ahead left in the journal, and say so."""
+        if self._performer.platform_now is None or not self._is_odd():
+            return
+        mended = mend(self.journal, self._clock.now())
+        if mended is None:
+            return
+        self._ticked = mended.since
+        text = f"a clock was ahead: {', '.join(mended.found)}; judged anew from {mended.since:%Y-%m-%d %H:%M} UTC"
+        self._site.log.warning("clock-was-ahead", message=text, dropped=mended.dropped, dated=mended.dated)
+
+    def _learn_time(self) -> bool:
+        """Take over the platform's time where this machine's clock is wrong; whether it is."""
+        there = self._performer.platform_now
+        if there is None or abs(self._clock.now() - there) <= CLOCK_WRONG:
+            return False
+        self._clock.set(there)
+        seconds = int(self._clock.error.total_seconds())
+        text = f"this clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the platform's"
+        self._site.log.warning("clock-wrong", message=f"{text}: the tick goes by the platform's")
+        return True
+
+    # --- a journal that may be of the past ------------------------------------------------------------------------
+
+    def close_overdue(self) -> bool:
+        """Close runs that are past their limits and book slots that are past their grace, though the state is unsure.
+
+        Nothing is asked for and no run is opened: what this writes is set aside with the journal if that turns out to
+        be rewound. False where nothing was done, since it is not known what time it is: the last tick is so long ago
+        that the clock may have leapt.
+        """
+        trouble, now = self.report.trouble, self._clock.now()
+        leapt = self._ticked is not None and now - self._ticked > timedelta(seconds=CLOCK_LEAP)
+        if trouble is None or leapt or not self._knows_time:
+            return False
+        for row in self.journal.rows(open_only=True, most=1000):
+            self._runner.expire(row.run, trouble)
+        self._is_tick = True
+        self.open_due(hindered="it could not be asked whether a restore had put the state back")
+        return True
+
+    def _begin_rewound(self, why: str) -> None:
+        """Begin a new journal, and close in it what the old one shows in flight: nobody else will tell how it ended."""
+        in_flight = []
+        for row in self.journal.rows(open_only=True, most=1000):
+            with contextlib.suppress(InconsistentEvents):
+                past = self.journal.events(row.run)
+                in_flight.append((fold(past), past[0]))
+        self._desk.begin_anew("rewound", why)
+        for run, opened in in_flight:
+            text = f"{why} while this run was in flight: what it had done since is not known"
+            remedy = "look at the environment's activities; the backup steps of the run are in the journal set aside"
+            closed = ev.RunClosed(
+                at=self._site.clock.now(), outcome="failed", failure="rewound", message=text, remedy=remedy
+            )
+            if not isinstance(opened, ev.RunOpened):
+                continue
+            if self._chronicle.open_run(opened, [closed], told=True):
+                self.report.runs[run.id] = fold([opened, closed])
+
+    def _has_moved(self, gap: timedelta) -> bool:
+        """Whether this is another container than the last tick's, as after a restore, and something may be lost.
+
+        Lost may be what a run in flight did, or a whole run since: then at least one tick is missing between.
+        """
+        known = self.journal.noted(CONTAINER)
+        if known is None or known == container_identity():
+            return False
+        return gap > ONE_TICK or bool(self.journal.rows(open_only=True, most=1))
+
+    def _something_to_do(self, now: datetime) -> bool:
+        if self.journal.rows(open_only=True, most=1):
+            return True
+        return any(judge.due(self._cursor(judge, now), now) for judge in self._judges())
+
+    # --- due slots --------------------------------------------------------------------------------------------
+
+    def _jobs_here(self) -> list[Job]:
+        return [job for job in self._site.job_file.jobs.values() if self._site.runs_here(job)]
+
+    def _judges(self) -> Iterator[Judge]:
+        """One for each job that runs here by a schedule."""
+        for job in self._jobs_here():
+            schedule = self._site.schedule(job)
+            if schedule is not None:
+                yield Judge(job, schedule, self.journal, self._site.environment)
+
+    def _cursor(self, judge: Judge, now: datetime) -> Cursor:
+        return judge.cursor(now, fresh=self._desk.fresh, since=self._desk.since)
+
+    def open_due(self, hindered: str = "") -> None:
+        """Open runs for the slots that are due, and book those that were missed, are skipped or were not to run.
+
+        ``hindered`` says why no run may be opened now. Before one is, or a slot is given up, the platform's time is
+        asked for: a slot that has not come by that is not judged.
+        """
+        journal = self.journal
+        self.report.elsewhere = [job.name for job in self._site.job_file.jobs.values() if not self._site.runs_here(job)]
+        for name in self.report.elsewhere:
+            self._site.log.info("job-not-here", job=name, environment_type=self._site.container.environment_type)
+        journal.forget_cursors(job.name for job in self._jobs_here())
+        judged = self._judged(hindered)
+        wants_time = self._performer.platform_now is None and not hindered
+        if wants_time and any(matters(each) for _, _, each in judged):
+            self._performer.expect(LookAtEnvironment())  # a run that is opened asks for it first of all
+            if self._learn_time():
+                self._mend_if_odd()
+                judged = self._judged(hindered)
+        for judge, before, found in judged:
+            Booking(self._site, self._chronicle, judge).book(found.verdicts, self.report)
+            self._say_new_schedule(judge, before)
+            # An idle cursor need not be written at every tick: slots since the old one give the same verdicts.
+            if found.verdicts or journal.cursor(judge.job.name) != before:
+                journal.set_cursor(Cursor(judge.job.name, before.schedule, found.cursor))
+
+    def _say_new_schedule(self, judge: Judge, cursor: Cursor) -> None:
+        """Say which slots of the schedule before are not run, if there are any: this one's begin with now."""
+        count, before = judge.given_up(self.journal.cursor(judge.job.name), cursor.until)
+        if count:
+            text = f"{count} slots of the schedule before, {before}, are neither run nor booked: the schedule changed"
+            self._site.log.warning("schedule-changed", job=judge.job.name, message=text)
+
+    def _judged(self, hindered: str) -> list[tuple[Judge, Cursor, Due]]:
+        """Every job with how far its slots were judged, and what is to be done about those that came since."""
+        now = self._clock.now()
+        in_flight = {row.job for row in self.journal.rows(open_only=True, most=1000)}
+        found = []
+        for judge in self._judges():
+            cursor = self._cursor(judge, now)
+            judged = judge.judge(cursor, now, in_flight=judge.job.name in in_flight, hindered=hindered)
+            found.append((judge, cursor, judged))
+        return found
+
+    def open_by_hand(self, job: Job) -> str:
+        """Open a run of the job now, whatever its schedule; returns the run's id."""
+        import secrets  # noqa: PLC0415  late: a cron's tick opens none by hand
+
+        now = self._site.clock.now()
+        run = f"{job.name}@manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        opened = opened_by(self._site, job, run, Slot(now, ""), "manual")
+        if not self._chronicle.open_run(opened):
+            raise Bug(f"run {run} exists already")
+        return run
+
+    # --- open runs --------------------------------------------------------------------------------------------
+
+    def close_foreign(self) -> None:
+        """Close the open runs that the agent did not write itself, before a slot is skipped because of one."""
+        self._runner.close_foreign()
+
+    def advance_all(self) -> None:
+        """Take every open run one pass on, oldest first."""
+        for row in self.journal.rows(open_only=True, most=1000):
+            self.advance(row.run)
+
+    def advance(self, run_id: str) -> Run | None:
+        """Take one run as far as it goes now; returns it as it then stands, None where it is foreign or no run."""
+        return self._runner.advance(run_id)
+
+    # --- what the next tick will see -----------------------------------------------------------------------
+
+    def finish(self, *, by_hand: bool = False) -> None:
+        """Leave the answer for idle ticks; remember that this tick was, and whether the state was known to be current.
+
+        Nothing is forgotten for its age by this machine's word alone: a clock that is ahead would forget everything.
+        ``by_hand``: it was no tick of a cron but a person's `run`. Then it is no sign that the cron works: it neither
+        counts as a tick nor pings the dead-man's switch.
+        """
+        site, notifier = self._site, self._site.notifier
+        now, seen = self._clock.now(), self._performer.platform_now is not None
+        if notifier is not None:
+            leapt = self._ticked is not None and now - self._ticked > timedelta(seconds=CLOCK_LEAP)
+            notifier.tell(self.journal, site.client.left, sure=seen or not leapt, beats=not by_hand)
+        moment = self._next_look(now)
+        text = basis(site.job_file.text, site.container.environment_type)
+        self.report.next_due = moment if moment > now else None
+        self.journal.prune(self._forgotten_before(now) if seen else datetime.fromtimestamp(0, UTC), HISTORY_RUNS)
+        self.journal.set_idle_hint(IdleHint(site.container.identity, text, int(moment.timestamp())))
+        self._remember(now, by_hand=by_hand)
+        if site.publish is not None and site.job_file.report["publish"] is not None and self.report.runs:
+            site.publish(site, self.journal, self.report.runs)
+
+    def _forgotten_before(self, now: datetime) -> datetime:
+        """From when on history is kept: after a leap of time nothing is forgotten before the tick after it."""
+        near = now if self._ticked is None else min(now, self._ticked + timedelta(seconds=CLOCK_LEAP))
+        return near - timedelta(seconds=HISTORY_AGE)
+
+    def _next_look(self, now: datetime) -> datetime:
+        """When a tick has to look closer again: at once where a run is open, something is unsure or the clock wrong."""
+        notifier = self._site.notifier
+        if self._clock.error:
+            return min(now, now + self._clock.error)
+        if self.report.trouble is not None or self.journal.rows(open_only=True, most=1):
+            return now
+        again = [notifier.next_at(self.journal)] if notifier is not None else []
+        return max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now), *again]))
+
+    def _remember(self, now: datetime, *, by_hand: bool) -> None:
+        """Remember the tick; from when on the next has to ask for restores, if this one could not.
+
+        A run by hand while the platform is away, or by who did not look, is no tick: it leaves that to the next one.
+        """
+        if not self._has_looked or (self.report.trouble is not None and not self._is_tick):
+            return
+        if self._is_current:
+            if self.journal.noted(CONTAINER) != container_identity():
+                self.journal.note(CONTAINER, container_identity())
+            if self.journal.noted(UNSURE) is not None:
+                self.journal.note(UNSURE, None)
+        elif self._unsure() is None and self._ticked is not None:
+            self.journal.note(UNSURE, self._since().isoformat())
+        self._mark(now, by_hand=by_hand)
+
+    def _mark(self, now: datetime, *, by_hand: bool) -> None:
+        """Remember that a process made sure that the state is current: as a tick, or in a note as long as none was."""
+        if not by_hand:
+            self.journal.mark_tick(now.timestamp())
+            if self.journal.noted(BY_HAND) is not None:
+                self.journal.note(BY_HAND, None)
+        elif self.journal.last_tick() is None:
+            self.journal.note(BY_HAND, str(int(now.timestamp())))
+
+    def _coming(self, now: datetime) -> Iterator[datetime]:
+        """When each job is due next, from where its slots are judged: one that was left waiting is due now."""
+        for judge in self._judges():
+            judged = max(self._cursor(judge, now).until, now - timedelta(seconds=LOOK_BACK))
+            slot = judge.schedule.next(min(judged, now))
+            if slot is not None:
+                yield slot.due_at
+
+
+def _items(answer: Answer) -> tuple[Activity, ...]:
+    return answer.items if isinstance(answer, ActivityList) else ()

@@ -1,0 +1,39 @@
+"""What a tick did, as a value: for the exit code, the log and the JSON document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from upsun_agent.engine.decide import Wait
+from upsun_agent.engine.fold import Run
+from upsun_agent.errors import CODE_OF_WORD, EXIT_OK, RunFailed
+from upsun_agent.model.answers import Trouble
+from upsun_agent.records import dataclass, field
+
+
+@dataclass(slots=True)
+class TickReport:
+    """What a tick did: the runs it touched as they now stand, what they wait for, and what stood in the way.
+
+    ``senseless`` are runs that it had to close because their events do not add up, or are not the agent's own.
+    """
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    waits: dict[str, Wait] = field(default_factory=dict)
+    elsewhere: list[str] = field(default_factory=list)
+    senseless: list[str] = field(default_factory=list)
+    trouble: Trouble | None = None
+    next_due: datetime | None = None
+
+    def exit_code(self) -> int:
+        """A failed run before trouble, trouble before success."""
+        failed = [run.closed for run in self.runs.values() if run.closed and run.closed.outcome == "failed"]
+        codes = [CODE_OF_WORD.get(closed.failure or "", RunFailed.exit_code) for closed in failed]
+        if codes or self.senseless:
+            return max(codes, default=RunFailed.exit_code)
+        return max((CODE_OF_WORD[trouble.kind] for trouble in self.troubles()), default=EXIT_OK)
+
+    def troubles(self) -> list[Trouble]:
+        """Everything that stood in the way."""
+        found = [wait.trouble for wait in self.waits.values() if wait.trouble is not None]
+        return [*([self.trouble] if self.trouble else []), *found]

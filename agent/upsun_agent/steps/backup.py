@@ -1,0 +1,136 @@
+"""The step ``backup``: ask for a backup and prove it, or reuse one that is proved and young enough.
+
+Proof (promise P2): the activity ended in success and names a backup; that backup exists, has status CREATED, is
+restorable, belongs to this environment and was created after the request (after the slot, where it was adopted).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from upsun_agent.engine.bounds import BACKUP_APPEAR, CLOCKS_APART
+from upsun_agent.engine.evidence import unusable
+from upsun_agent.engine.step import Done, Failed, Need, Pending, Recognition, StepContext, Verdict
+from upsun_agent.model.answers import Absent, Activity, ActivityList, Backup, BackupList, Environment
+from upsun_agent.model.durations import span
+from upsun_agent.model.events import IntentRecorded
+from upsun_agent.model.job import StepPlan
+from upsun_agent.steps.request import RequestStep, on
+
+
+class BackupStep(RequestStep):
+    """Take a backup and prove it."""
+
+    name = "backup"
+    activity_type = "environment.backup"
+    link = permission_link = "#backup"
+    waits_for: frozenset[str] = frozenset()
+    #: not "backup-unnamed": that backup may be good, and a second one beside it would break promise P1
+    retryable = frozenset({"activity-failed", "proof-failed"})
+    commands_decide = False  # the proof does
+
+    def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
+        """``safe`` holds requests for 15 to 30 s and is consistent; ``live`` does not (docs:environments/backup)."""
+        return {"safe": not plan.settings.get("live", False)}
+
+    def describe(self, plan: StepPlan) -> str:
+        """The step in a few words for people."""
+        return ("live backup" if plan.settings.get("live", False) else "backup") + on(plan)
+
+    def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
+        """A backup changes nothing."""
+        return None
+
+    def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
+        """Reuse the newest good backup if the job allows it and it is young enough."""
+        window = int(case.step.plan.settings.get("reuse-within", 0))
+        if window <= 0:
+            return None
+        listed = case.seen.get(case.look_at_backups())
+        if not isinstance(listed, BackupList):
+            return Need(case.look_at_backups())
+        oldest = environment.server_at - timedelta(seconds=window)
+        live_will_do = bool(case.step.plan.settings.get("live", False))
+        good = [
+            backup
+            for backup in listed.items
+            if not _flaws(backup, environment.id, oldest) and (backup.safe or live_will_do)
+        ]
+        if not good:
+            return None
+        newest = max(good, key=lambda backup: (backup.created_at or oldest, backup.id))
+        return _proved(newest, f"backup {newest.id} is proved and younger than {span(window)}: reused", reused=True)
+
+    def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
+        """A backup activity may be ours unless its ``safe`` parameter says otherwise."""
+        safe = activity.parameters.get("safe")
+        return "no" if isinstance(safe, bool) and safe != self.body(plan, run)["safe"] else "maybe"
+
+    def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
+        """A manual backup newer than the request that no listed activity explains, or the environment's word on one."""
+        earliest = intent.server_at - CLOCKS_APART
+        question, place = case.look_at_backups(), case.look_at_environment()
+        backups, environment = case.seen.get(question), case.seen.get(place)
+        if not isinstance(backups, BackupList) or case.seen.number(question) < looked:
+            return Need(question)
+        if not isinstance(environment, Environment) or case.seen.number(place) < looked:
+            return Need(place)
+        newer = [each for each in backups.items if each.created_at is not None and each.created_at >= earliest]
+        explained = {each.payload.get("backup_name") for each in listed.items}
+        strange = [each.id for each in newer if not each.automated and each.id not in explained]
+        if strange:
+            return f"backup {strange[0]} was made since"
+        at = environment.last_backup_at
+        if at is not None and at >= earliest and not newer:
+            return f"the environment says that it was backed up at {at:%H:%M:%S} UTC"
+        return None
+
+    def adopts(self, case: StepContext, activity: Activity) -> bool:
+        """A running backup serves if it began after the slot and is as safe as the job wants it."""
+        young = activity.created_at is not None and activity.created_at >= case.run.due_at
+        wants_safe = self.body(case.step.plan, case.run.id)["safe"]
+        return young and (not wants_safe or activity.parameters.get("safe") is True)
+
+    def judge(self, case: StepContext, activity: Activity) -> Verdict:
+        """The proof, from the backup itself."""
+        remedy = "look at it in the Console, or: upsun backup:list"
+        name = activity.payload.get("backup_name") or case.step.backup
+        if not isinstance(name, str) or not name:
+            text = f"activity {activity.id} succeeded but names no backup, so there is none to prove"
+            return Failed("backup-unnamed", text, remedy)
+        backup = case.seen.get(case.look_at_backup(name))
+        if isinstance(backup, Absent):
+            if case.step.ended_at is None or case.now < case.step.ended_at + BACKUP_APPEAR:
+                return Pending("settling", f"backup {name} is not to be seen yet")
+            text = f"activity {activity.id} succeeded but backup {name} does not exist"
+            return Failed("proof-failed", text, remedy, doubtful=True)
+        if not isinstance(backup, Backup):
+            return Need(case.look_at_backup(name))
+        flaws = _flaws(backup, case.environment, self._newer_than(case))
+        if flaws:
+            text = f"backup {name} is not proved: {'; '.join(flaws)}"
+            return Failed("proof-failed", text, remedy, doubtful=True)  # a new one may not be restorable at once
+        return _proved(backup, f"backup {name} proved restorable", reused=False)
+
+    @staticmethod
+    def _newer_than(case: StepContext) -> datetime:
+        """The backup must be newer than this: the intent by the server's clock, or the slot where it was adopted."""
+        intent = case.step.intent
+        return case.run.due_at if intent is None else intent.server_at - CLOCKS_APART
+
+
+def _flaws(backup: Backup, environment: str, newer_than: datetime) -> list[str]:
+    """What speaks against the backup; empty means proved."""
+    flaws = unusable(backup, environment)
+    if backup.created_at is None:
+        flaws.append("it has no creation date")
+    elif backup.created_at < newer_than:
+        flaws.append(f"it was created {backup.created_at:%Y-%m-%d %H:%M:%S} UTC, before the request")
+    return flaws
+
+
+def _proved(backup: Backup, message: str, *, reused: bool) -> Done:
+    created = backup.created_at.isoformat() if backup.created_at else None
+    detail = {"backup": backup.id, "environment": backup.environment, "created_at": created, "safe": backup.safe}
+    return Done("done", message, {**detail, "reused": reused})

@@ -1,0 +1,108 @@
+"""What most steps that make a request have in common, to be overridden where a kind is different."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from upsun_agent.engine.step import Done, Need, Recognition, StepContext, Verdict
+from upsun_agent.model.answers import Activity, ActivityList, Environment, LookAtOwner, Owner
+from upsun_agent.model.events import IntentRecorded
+from upsun_agent.model.job import StepPlan
+
+#: How a person deploys what is staged.
+DEPLOY = "upsun environment:deploy, or a step 'deploy'"
+
+ACTIVE = frozenset({"active"})
+#: Activities that can move the head of an environment.
+MOVING = ("environment.push", "environment.merge", "environment.synchronize", "environment.source-operation")
+ENGAGED = frozenset({"environment.push", "environment.redeploy", "environment.merge", "environment.source-operation"})
+
+
+class RequestStep:
+    """One request at a link of an active environment, whose activity's success is success."""
+
+    way: Literal["request"] = "request"
+    name = ""
+    activity_type = ""
+    link = ""
+    permission_link = ""
+    statuses = ACTIVE
+    waits_for: frozenset[str] = ENGAGED
+    retryable: frozenset[str] = frozenset({"activity-failed"})
+    ends_staged = False
+    listed_elsewhere = False
+    destroys = False
+    commands_decide = True
+
+    def describe(self, plan: StepPlan) -> str:
+        """The step in a few words for people."""
+        return f"{self.name}{on(plan)}"
+
+    def changes(self, plan: StepPlan, home: str) -> str | None:
+        """The environment that the step is about."""
+        return plan.environment(home)
+
+    def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
+        """Whether it may be begun only after a backup was proved in the same run."""
+        return False
+
+    def path(self, case: StepContext, environment: Environment) -> str:  # noqa: ARG002  the protocol's signature
+        """Where the link points."""
+        return environment.links[self.link]
+
+    def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the protocol's signature
+        """An empty object."""
+        return {}
+
+    def settled(self, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's signature
+        """Whatever the environment is like, it is asked for."""
+        return None
+
+    def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's
+        """There is no way round asking."""
+        return None
+
+    def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
+        """A head commit that moved since the request, by nothing that others did: the list may be what is wrong."""
+        subject = self.changes(case.step.plan, case.run.environment)
+        if subject is None or intent.head is None:
+            return None
+        place = case.look_at_environment(subject)
+        environment = case.seen.get(place)
+        if not isinstance(environment, Environment) or case.seen.number(place) < looked:
+            return Need(place)
+        head = environment.head_commit
+        if head is None or head == intent.head or any(each.created_at for each in listed.items):
+            return None  # what is listed is not this run's, and may have moved the head
+        question = case.look_at_activities(types=MOVING, since=intent.server_at, environment=subject)
+        moving, owner = case.seen.get(question), case.seen.get(LookAtOwner())
+        if not isinstance(moving, ActivityList):
+            return Need(question)
+        if moving.items and not isinstance(owner, Owner):
+            return Need(LookAtOwner())
+        mine = owner.id if isinstance(owner, Owner) else None
+        if any(each.user and mine and each.user != mine for each in moving.items):
+            return None  # somebody else pushed or merged
+        return f"the head of {subject} moved to {head[:8]}"
+
+    def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  the protocol's
+        """The platform takes no mark here: type, user and time must do."""
+        return "maybe"
+
+    def adopts(self, case: StepContext, activity: Activity) -> bool:  # noqa: ARG002  the protocol's signature
+        """What somebody else began is waited for, not taken over."""
+        return False
+
+    def judge(self, case: StepContext, activity: Activity) -> Verdict:
+        """The activity's success is all there is to know; where the project deploys manually it may be staged."""
+        if activity.fate == "staged":
+            text = f"{self.describe(case.step.plan)} is staged: the project deploys manually ({DEPLOY})"
+            return Done("done", text, {"activity": activity.id, "deployment": "staged"})
+        text = f"{self.describe(case.step.plan)} done (activity {activity.id})"
+        return Done("done", text, {"activity": activity.id})
+
+
+def on(plan: StepPlan) -> str:
+    """Where the step works, where it names another environment than the agent's own."""
+    named = plan.environment("")
+    return f" on {named}" if named else ""

@@ -1,0 +1,127 @@
+"""A run told in sentences, event by event: the same words in ``run --wait``, ``show``, ``rehearse`` and the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, tzinfo
+from typing import Literal
+
+from upsun_agent.engine.fold import Run
+from upsun_agent.model import events as ev
+from upsun_agent.model.job import Job
+from upsun_agent.records import dataclass
+from upsun_agent.steps import KINDS
+from upsun_agent.text.durations import between, step_spans
+from upsun_agent.text.humanize import second, span
+
+Tone = Literal["plain", "good", "bad", "odd", "dim"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sentence of a story and how it should look."""
+
+    text: str
+    tone: Tone = "plain"
+    remedy: str = ""
+
+
+def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa: C901, PLR0912  one case for each event
+    """The event as a sentence; None for one that people need not hear of. Moments in it are on the zone's clock."""
+    match event:
+        case ev.RunOpened():
+            what = f"slot {event.slot}" if event.slot else "asked for by hand"
+            return Line(f"run {event.run} opened ({what})")
+        case ev.IntentRecorded():
+            again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+            return Line(f"{step_words(job, event.step)}: about to ask for it{again}", "dim")
+        case ev.RequestAccepted():
+            named = f", backup {event.backup}" if event.backup else ""
+            return Line(f"{step_words(job, event.step)} requested: activity {event.activity}{named}")
+        case ev.RequestRefused():
+            later = f"; again after {second(event.again_at, zone)}" if event.again_at else ""
+            return Line(f"{step_words(job, event.step)} refused: {event.message}{later}", "odd")
+        case ev.RequestUnanswered():
+            return Line(
+                f"{step_words(job, event.step)}: no usable answer ({event.message}); looking what became of it", "odd"
+            )
+        case ev.ActivityAdopted():
+            return Line(f"{step_words(job, event.step)}: activity {event.activity} is this run's ({event.how})")
+        case ev.IntentVoid():
+            return Line(f"{step_words(job, event.step)}: {event.message}", "odd")
+        case ev.ActivityEnded():
+            good = event.result == "success" and event.state != "cancelled"
+            text = f"activity {event.activity} ended: {event.state}, {event.result or 'no result'}"
+            return Line(text, "plain" if good else "bad")
+        case ev.CommandEnded():
+            how = "killed at its time limit" if event.exit_code is None else f"exit code {event.exit_code}"
+            good = event.exit_code == 0
+            return Line(f"{step_words(job, event.step)}: {how} after {event.seconds} s", "plain" if good else "bad")
+        case ev.ApprovalGiven():
+            granted = event.granted == "yes"
+            return Line(f"{'approved' if granted else 'denied'} by {event.by}", "good" if granted else "bad")
+        case ev.TakeBackBegun():
+            return Line(f"taking back, because step {event.failed + 1} failed", "odd")
+        case ev.WaitBegun():
+            return Line(f"waiting: {event.message}", "dim")
+        case ev.StepDone() if step_kind(job, event.step) == "approval":
+            return None  # who approved was told when it happened
+        case ev.StepDone():
+            return Line(event.message, "dim" if event.outcome == "skipped" else "good")
+        case ev.RetryPlanned():
+            again = second(event.again_at, zone)
+            return Line(f"{step_words(job, event.step)}: {event.message}; again after {again}", "odd")
+        case ev.RecheckPlanned():
+            text = f"{event.message}; checking again until {event.again_at:%H:%M:%S} UTC"
+            return Line(f"{step_words(job, event.step)}: {text}", "odd")
+        case ev.StepFailed():
+            return Line(f"{step_words(job, event.step)} failed: {event.message}", "bad", event.remedy)
+        case ev.Warned():
+            return Line(f"warning: {event.message}", "odd")
+        case ev.RunClosed():
+            return _closing(event)
+        case _:
+            return None
+
+
+def _closing(event: ev.RunClosed) -> Line:
+    if event.outcome == "succeeded":
+        return Line("run succeeded", "good")
+    if event.outcome == "failed" and "taken-back" in event.detail:
+        how = "and was taken back" if event.detail["taken-back"] else "and could not be taken back"
+        return Line(f"run failed ({event.detail.get('failure')}) {how}", "bad", event.remedy)
+    if event.outcome == "failed" and event.failure in OF_THE_JOURNAL:
+        return Line(event.message, "bad", event.remedy)
+    if event.outcome == "failed":  # the failed step has said why
+        return Line(f"run failed ({event.failure})", "bad")
+    return Line(f"run {event.outcome}: {event.message}", "odd")
+
+
+#: Failures that no step has, but the journal itself.
+OF_THE_JOURNAL = frozenset({"foreign", "journal", "lost", "rewound"})
+
+
+def step_kind(job: Job, index: int) -> str:
+    """The kind of the step, empty where there is none of that number."""
+    steps = (*job.steps, *job.on_failure)
+    return steps[index].kind if 0 <= index < len(steps) else ""
+
+
+def step_words(job: Job, index: int) -> str:
+    """A step in a few words, such as ``source operation update``."""
+    plan = (*job.steps, *job.on_failure)[index]
+    kind = KINDS.get(plan.kind)
+    return kind.describe(plan) if kind is not None else plan.kind
+
+
+def lengths_told(run: Run, events: Iterable[ev.Event]) -> str:
+    """How long the steps and the run took, in a line; empty where nothing is over."""
+    spans = step_spans(events)
+    told = [
+        f"{step_words(run.job, index)} {span(each.length)}"
+        for index, each in sorted(spans.items())
+        if each.length is not None and index < len(run.steps)
+    ]
+    if run.closed is not None and told:
+        told.append(f"the run {span(between(run.opened_at, run.closed.at))}")
+    return f"took: {', '.join(told)}" if told else ""

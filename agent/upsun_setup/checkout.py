@@ -1,0 +1,185 @@
+"""The files of a checkout: read within bounds, written whole or not at all. The one door to the disk for ``init``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+
+from upsun_agent.errors import ConfigInvalid, Conflict, StateNotWritable
+from upsun_agent.limits import CONFIG_ALL_MOST_BYTES, CONFIG_FILES_MOST, CONFIG_LINES_MOST, CONFIG_MOST_BYTES
+
+from upsun_setup.plan import Change
+from upsun_setup.project import FOLDER
+
+BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+def top_of(directory: str | None) -> str:
+    """The checkout: the directory named, else the top of the Git repository around this one, else this one."""
+    if directory is not None:
+        if not os.path.isdir(directory):
+            raise ConfigInvalid(f"{directory} is no directory", remedy="name the checkout with --dir")
+        return os.path.realpath(directory)
+    here = os.path.realpath(os.curdir)
+    place = here
+    while not os.path.lexists(os.path.join(place, ".git")):
+        parent = os.path.dirname(place)
+        if parent == place:
+            return here
+        place = parent
+    return place
+
+
+class Checkout:
+    """The texts of a checkout; what was read is remembered, so that a change by somebody else is noticed."""
+
+    def __init__(self, top: str) -> None:
+        self.top = top
+        self._read: dict[str, bytes | None] = {}
+
+    def configurations(self) -> list[str]:
+        """The first-level YAML files of ``.upsun/``."""
+        try:
+            names = sorted(os.listdir(os.path.join(self.top, FOLDER)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise ConfigInvalid(f"{FOLDER} cannot be read: {error.strerror}", remedy="check its mode") from error
+        found = [f"{FOLDER}/{name}" for name in names if name.endswith((".yaml", ".yml"))]
+        if len(found) > CONFIG_FILES_MOST:
+            raise ConfigInvalid(f"{FOLDER} has more than {CONFIG_FILES_MOST} YAML files", remedy="join some of them")
+        return found
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a file or folder."""
+        return os.path.exists(os.path.join(self.top, path))
+
+    def read(self, path: str) -> str | None:
+        """The text of a file, without a byte order mark; None where there is none.
+
+        Raises:
+            ConfigInvalid: it cannot be read, is too large, no UTF-8, or leads out of the checkout.
+        """
+        data = self._bytes(path)
+        self._read.setdefault(path, data)
+        if sum(len(each or b"") for each in self._read.values()) > CONFIG_ALL_MOST_BYTES:
+            text = f"the files of the checkout have more than {CONFIG_ALL_MOST_BYTES} bytes together"
+            raise ConfigInvalid(
+                text, remedy="init reads no more: the YAML files of .upsun, and those of package managers"
+            )
+        if data is None:
+            return None
+        try:
+            return data.decode("utf-8").removeprefix(BOM)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise ConfigInvalid(f"{path}:{line}: not UTF-8", remedy="save the file as UTF-8") from None
+
+    def _bytes(self, path: str) -> bytes | None:
+        place = self._place(path)
+        try:
+            with open(place, "rb", opener=_opened) as file:
+                data = file.read(CONFIG_MOST_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigInvalid(
+                f"{path} cannot be read: {error.strerror}", remedy="check what it is, and its mode"
+            ) from error
+        if len(data) > CONFIG_MOST_BYTES:
+            raise ConfigInvalid(
+                f"{path} is larger than {CONFIG_MOST_BYTES} bytes", remedy="init reads no file so large"
+            )
+        if data.count(b"\n") + data.count(b"\r") > CONFIG_LINES_MOST:
+            raise ConfigInvalid(
+                f"{path} has more than {CONFIG_LINES_MOST} lines", remedy="init reads no file of so many lines"
+            )
+        return data
+
+    def _place(self, path: str) -> str:
+        """Where the file really is; a link may point at another place of the checkout, and nowhere else."""
+        place = os.path.realpath(os.path.join(self.top, path))
+        if place != self.top and not place.startswith(self.top.rstrip("/") + "/"):
+            raise ConfigInvalid(f"{path} leads out of the checkout, to {place}", remedy="init changes nothing outside")
+        return place
+
+    # --- writing ---------------------------------------------------------------------------------------------
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Write all files, each whole, or none.
+
+        Raises:
+            Conflict: a file is no longer what was read.
+            StateNotWritable: a file or its folder cannot be written; what was written is put back.
+        """
+        ready: list[tuple[str, str, str]] = []  # the name, the place, the new file beside it
+        try:
+            ready.extend(map(self._prepare, changes))  # one by one: those made before one that fails are taken away
+            for name, _, _ in ready:
+                if self._bytes(name) != self._read.get(name):
+                    raise Conflict(
+                        f"{name} was changed meanwhile", remedy="give the command again: nothing was written"
+                    )
+            self._swap(ready)
+        finally:
+            for _, _, new in ready:
+                with contextlib.suppress(OSError):
+                    os.unlink(new)
+
+    def _prepare(self, change: Change) -> tuple[str, str, str]:
+        place = self._place(change.path)
+        old = self._read.get(change.path)
+        mark = BOM if old is not None and old.startswith(BOM.encode()) else ""
+        remedy = "make it writable, or see --dry-run for what to change by hand"
+        try:
+            mode = stat.S_IMODE(os.stat(place).st_mode) if old is not None else 0o666 & ~_umask()
+            if old is not None and not (mode & stat.S_IWUSR and os.access(place, os.W_OK)):
+                raise StateNotWritable(f"{change.path} is read-only; nothing was written", remedy=remedy)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            handle, new = tempfile.mkstemp(prefix=f".{os.path.basename(place)}-", dir=os.path.dirname(place))
+            with os.fdopen(handle, "wb") as file:
+                file.write((mark + change.new).encode())
+                os.fchmod(file.fileno(), mode)
+        except OSError as error:
+            text = f"{change.path} cannot be written: {error.strerror}; nothing was written"
+            raise StateNotWritable(text, remedy=remedy) from error
+        return change.path, place, new
+
+    def _swap(self, ready: list[tuple[str, str, str]]) -> None:
+        swapped: list[tuple[str, str]] = []
+        try:
+            for name, place, new in ready:
+                os.replace(new, place)
+                swapped.append((name, place))
+        except OSError as error:
+            for name, place in swapped:
+                self._put_back(name, place)
+            text = f"{ready[len(swapped)][0]} cannot be written: {error.strerror}; the others were put back"
+            raise StateNotWritable(text, remedy="free the disk, or check the folder's mode") from error
+
+    def _put_back(self, name: str, place: str) -> None:
+        old = self._read.get(name)
+        with contextlib.suppress(OSError):
+            if old is None:
+                os.unlink(place)
+            else:
+                with open(place, "wb") as file:
+                    file.write(old)
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open without waiting: a pipe or device in the place of a file is no file."""
+    handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise IsADirectoryError(0, "it is no file")
+    return handle
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,319 @@
+"""The platform guide's way (docs:administration/cli/api-tokens), recognised: a cron that calls the CLI, its installer.
+
+A cron is taken over only when every word of it is understood. What else stands in one is the user's, and stays.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+
+from upsun_agent.records import dataclass
+
+CLI = frozenset({"upsun", "platform", "upsun.phar", "platform.phar"})
+BACKUP = frozenset({"backup:create", "backup", "environment:backup", "snapshot:create", "snapshot"})
+UPDATE = "source-operation:run"
+TYPES = ("production", "staging", "development")
+#: Branches that are production's by habit, where a guard names the branch and not the type.
+MAIN = frozenset({"main", "master", "production", "prod", "live"})
+#: Options of the two commands that say nothing about what is done.
+IDLE = frozenset(
+    {"--no-wait", "-W", "--wait", "--yes", "-y", "--no-interaction", "-n", "-q", "--quiet", "-v", "-vv", "-vvv"}
+)
+#: Commands that only talk or wait; `sleep` stands between backup and update where somebody hoped for the best.
+HARMLESS = frozenset({"set", "echo", "printf", "date", "true", ":", "sleep"})
+#: How the platform calls the environment in which a cron runs.
+HERE = frozenset({"$PLATFORM_BRANCH", "${PLATFORM_BRANCH}", "."})
+#: What stands in this order on a line that fetches and installs the CLI; each is looked for behind the one before.
+_INSTALLER = tuple(
+    map(
+        re.compile,
+        (r"(?:curl|wget)\b", r"\b(?:platformsh|upsun)\b", r"\binstaller(?:\.sh|\b)", r"\|", r"\b(?:ba|da)?sh\b"),
+    )
+)
+CRON_MOST = 20_000  # characters of a cron's command that are read word by word: the guide's has some hundred
+_CLI_WORD = re.compile(r"(?:^|[\s;&|(/\"'=`])(upsun|platform)(?:\.phar)?\s+[a-z]")
+_VARIABLE = re.compile(r"\$\{?(PLATFORM_(?:ENVIRONMENT_TYPE|BRANCH|ENVIRONMENT))(?::-[^}]*)?\}?")
+_SET_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A call of a source operation, with the variables that it is given."""
+
+    name: str
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CliCron:
+    """What a cron of the guide does: a backup (live or not), operations, and on which types of environment.
+
+    ``types`` is empty where no guard names any; ``branch`` is the one that a guard names instead.
+    """
+
+    backup: bool
+    live: bool
+    updates: tuple[Update, ...]
+    types: tuple[str, ...] = ()
+    branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A cron that calls the CLI to back up or update and does something else too: what that is."""
+
+    reason: str
+
+
+def calls_cli(text: str) -> bool:
+    """Whether a script calls the official CLI."""
+    return _CLI_WORD.search(text) is not None
+
+
+def installer_lines(text: str) -> list[int]:
+    """The lines of a build hook that fetch and install the official CLI, by number from 0."""
+    return [number for number, line in enumerate(text.split("\n")) if "#" not in line[:1] and _installs_cli(line)]
+
+
+def _installs_cli(line: str) -> bool:
+    place = 0
+    for pattern in _INSTALLER:
+        found = pattern.search(line, place)
+        if found is None:
+            return False
+        place = found.end()
+    return True
+
+
+def read_cron(command: str) -> CliCron | Foreign | None:
+    """What a cron's command does, if it backs up or updates with the CLI; None where it does neither."""
+    if not calls_cli(command) or not re.search(rf"{UPDATE}|\b(?:backup|snapshot)(?::create)?\b", command):
+        return None
+    if len(command) > CRON_MOST:
+        return Foreign(f"it is longer than {CRON_MOST} characters")
+    reader = _Reader()
+    try:
+        for statement in _statements(command):
+            reader.take(statement)
+        types = reader.types()
+    except _Unknown as unknown:
+        return Foreign(str(unknown))
+    if not reader.backup and not reader.updates:
+        return None
+    return CliCron(reader.backup, reader.live, tuple(reader.updates), types, reader.branch)
+
+
+def _said(words: list[str]) -> str:
+    return " ".join(words)[:80]
+
+
+class _Unknown(Exception):
+    """A word of a cron that is not understood."""
+
+
+def _statements(command: str) -> Iterator[list[str]]:
+    """The simple commands of a script, word by word; raises _Unknown where the shell would do more than that."""
+    text = re.sub(r"\\\r?\n", " ", command).replace("\r\n", "\n")
+    for line in text.split("\n"):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>()")
+        lexer.commenters = "#"
+        lexer.wordchars += "$:{}=@%+!,[]^"
+        try:
+            words = list(lexer)
+        except ValueError as error:
+            raise _Unknown(f"{line.strip()[:80]} ({error})") from None
+        yield from _split(words, line)
+
+
+def _split(words: list[str], line: str) -> Iterator[list[str]]:
+    statement: list[str] = []
+    queue = _without_redirections(words)
+    for word in queue:
+        if word in {";", "&&"}:
+            yield [*statement, word]
+            statement = []
+        elif word == "||":
+            yield [*statement, word]
+            statement = ["||"]
+        elif set(word) <= set(";&|<>()"):
+            raise _Unknown(line.strip()[:80])
+        else:
+            statement.append(word)
+    yield [*statement, ";"]
+
+
+def _without_redirections(words: list[str]) -> list[str]:
+    kept: list[str] = []
+    skip = 0
+    for number, word in enumerate(words):
+        if skip:
+            skip -= 1
+        elif word in {">", ">>", ">&", "&>", "&>>"} and number + 1 < len(words):
+            if kept and kept[-1] in {"1", "2"} and word != "&>":
+                kept.pop()
+            skip = 1
+        else:
+            kept.append(word)
+    return kept
+
+
+class _Reader:
+    """Takes the statements of a cron one by one."""
+
+    def __init__(self) -> None:
+        self.backup = self.live = False
+        self.updates: list[Update] = []
+        self.branch = ""
+        self._types: tuple[str, ...] | None = None
+        self._depth = 0  # of ifs
+        self._asking = False  # between if and then
+        self._chained = False  # behind `[ … ] &&`
+        self._for_all = False  # behind `[ … ] || exit`
+        self._waiting: list[str] | None = None  # a guard of which the next word says what it guards
+        self._free = self._bound = 0  # calls without and with a guard
+
+    def types(self) -> tuple[str, ...]:
+        """The types that the guards allow, none where no guard names a type; raises _Unknown where calls differ."""
+        if self._free and (self._bound or self._types is not None or self.branch):
+            raise _Unknown("calls of which only some depend on the environment")
+        return self._types or ()
+
+    def take(self, statement: list[str]) -> None:
+        """One statement with what ends it."""
+        *words, end = statement
+        if words[:1] == ["then"]:
+            self._asking = False
+            words = words[1:]
+        if not words:
+            return
+        if self._waiting is not None and self._resolved(words):
+            return
+        if words[0] == "if":
+            self._depth += 1
+            self._asking = True
+            words = words[1:]
+        self._sort(words, end)
+        self._chained = self._chained and end == "&&"
+
+    def _sort(self, words: list[str], end: str) -> None:
+        """A condition, what follows a failure, or a command."""
+        if self._asking:
+            if end not in {";", "&&"}:
+                raise _Unknown(_said(words))
+            self._guard(words, wanted=True)
+        elif words[0] in {"[", "[[", "test"}:
+            if end not in {"&&", "||"}:
+                raise _Unknown(_said(words))
+            self._waiting = words
+        elif words[0] == "||":  # what follows a failure: the agent has its own way to tell of one
+            if words[1:2] and words[1] not in HARMLESS | {"exit"}:
+                raise _Unknown(_said(words))
+        else:
+            self._command(words)
+
+    def _resolved(self, words: list[str]) -> bool:
+        """Let a waiting guard count, by what stands behind it; whether these words were all about it."""
+        guard, self._waiting = self._waiting or [], None
+        if words[:2] == ["||", "exit"] or words[0] == "exit":
+            self._guard(guard, wanted=words[0] == "||")
+            self._for_all = True
+            return True
+        if words[0] == "||":
+            raise _Unknown(_said(words))
+        self._guard(guard, wanted=True)
+        self._chained = True
+        return False
+
+    def _command(self, words: list[str]) -> None:
+        if words[0] == "fi":
+            self._depth -= 1
+        elif words[0].rsplit("/", 1)[-1] in CLI:
+            if self._depth or self._chained or self._for_all:
+                self._bound += 1
+            else:
+                self._free += 1
+            self._call(words[1:])
+        elif words[0] not in HARMLESS:
+            raise _Unknown(_said(words))
+
+    def _guard(self, words: list[str], *, wanted: bool) -> None:
+        """A condition on the environment: ``[ "$PLATFORM_ENVIRONMENT_TYPE" = production ]`` and its like."""
+        inner = [word for word in words if word not in {"[", "]", "[[", "]]", "test"}]
+        if len(inner) != 3 or inner[1] not in {"=", "==", "!="}:  # noqa: PLR2004  a variable, an operator, a value
+            raise _Unknown(_said(words))
+        name, operator, value = inner
+        if not name.startswith("$"):
+            name, value = value, name
+        variable = _VARIABLE.fullmatch(name)
+        if variable is None or "$" in value:
+            raise _Unknown(_said(words))
+        equal = (operator != "!=") == wanted
+        if variable[1] == "PLATFORM_ENVIRONMENT_TYPE":
+            types = tuple(each for each in TYPES if (each == value) == equal)
+            if value not in TYPES or self._types not in {None, types}:
+                raise _Unknown(_said(words))
+            self._types = types
+        elif not equal or self.branch not in {"", value}:
+            raise _Unknown(_said(words))
+        else:
+            self.branch = value
+
+    def _call(self, words: list[str]) -> None:
+        """A call of the CLI."""
+        names = [word for word in words if not word.startswith("-")]
+        if not names:
+            raise _Unknown("a call of the CLI without a command")
+        values, arguments = _options(words, names[0])
+        if names[0] in BACKUP:
+            self.backup = True
+            self.live = self.live or "--live" in values
+            if arguments and not set(arguments) <= HERE:
+                raise _Unknown(f"a backup of the environment {arguments[0][:40]}")
+        elif names[0] == UPDATE:
+            if len(arguments) != 1:
+                raise _Unknown(f"{UPDATE} without the name of an operation")
+            self.updates.append(Update(arguments[0], _variables(values)))
+        else:
+            raise _Unknown(_said(words))
+
+
+def _options(words: list[str], command: str) -> tuple[list[str], list[str]]:
+    """The options that say something (``--live``, the values of ``--variable``) and the arguments of a call."""
+    said: list[str] = []
+    arguments: list[str] = []
+    queue = list(words)
+    queue.remove(command)
+    while queue:
+        word = queue.pop(0)
+        option, equals, value = word.partition("=")
+        if word in IDLE:
+            continue
+        if option == "--variable":
+            said.append(value if equals else (queue.pop(0) if queue else ""))
+        elif word in {"--live", "--safe"}:
+            said.append(word)
+        elif option in {"-e", "--environment"}:
+            environment = value if equals else (queue.pop(0) if queue else "")
+            if environment not in HERE:
+                raise _Unknown(f"another environment is named ({environment[:40]})")
+        elif option in {"-p", "--project"}:
+            project = value if equals else (queue.pop(0) if queue else "")
+            if project not in {"$PLATFORM_PROJECT", "${PLATFORM_PROJECT}"}:
+                raise _Unknown(f"another project is named ({project[:40]})")
+        elif word.startswith("-"):
+            raise _Unknown(word[:80])
+        else:
+            arguments.append(word)
+    return said, arguments
+
+
+def _variables(said: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in said:
+        match = _SET_VARIABLE.fullmatch(each)
+        if match is None or "$" in match[2]:
+            raise _Unknown(f"--variable {each[:40]}")
+        found[match[1]] = match[2]
+    return found

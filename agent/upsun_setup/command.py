@@ -1,0 +1,167 @@
+"""The work of ``upsun-agent init``: set the agent up in an app's checkout, and show the changes before writing them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from shlex import quote
+from typing import Any
+
+from upsun_agent.cli.change import answered, can_ask
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.terminal import Exact, Terminal
+from upsun_agent.errors import EXIT_OK, UsageError
+from upsun_agent.report.views import remarks_view
+from upsun_agent.text.event_text import Tone
+
+from upsun_setup.checkout import Checkout, top_of
+from upsun_setup.git import Git
+from upsun_setup.plan import TICK, Change, Plan, Planner
+from upsun_setup.project import App, Project, chosen
+from upsun_setup.release import install_lines
+from upsun_setup.replaced_crons import ReplacedCrons
+
+TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "dim"}
+
+
+def run(context: Context) -> int:
+    """Show what would change in the checkout, and write it where that is wanted; return the exit code."""
+    terminal = context.terminal
+    checkout = Checkout(top_of(context.options.dir))
+    project = Project(checkout).read()
+    app = _app(context, project)
+    plan = Planner(checkout, project, app, install_lines()).decide()
+    _look_at_git(Git(checkout.top, os.environ), plan)
+    write = _wanted(context, checkout, plan)
+    if write:
+        checkout.write(plan.changes)
+    if terminal.json_wanted:
+        terminal.document({**_view(checkout, plan), "written": write, "exit_code": EXIT_OK})
+    elif write:
+        terminal.say(f"Written: {', '.join(change.path for change in plan.changes)}", "good")
+        _tell_next(terminal, plan)
+    return EXIT_OK
+
+
+def _app(context: Context, project: Project) -> App:
+    """The app named, the only one, the one with the agent or the guide's cron; else somebody has to say."""
+    nights = {name: ReplacedCrons(project, app) for name, app in project.apps.items()}
+    crons = {name: project.names(app.spot, "crons") for name, app in project.apps.items()}
+    ticking = [name for name in nights if any(TICK in nights[name].command(cron) for cron in crons[name])]
+    likely = ticking or [name for name, night in nights.items() if night.known]
+    app = chosen(project, context.options.app, likely)
+    if app is not None:
+        return app
+    names = list(project.apps)
+    if not _is_asking(context):
+        raise UsageError("several apps are defined here", remedy=f"name one with --app: {', '.join(names)}")
+    context.terminal.say(f"Which app should run the agent? {', '.join(names)}")
+    answer = answered("app: ")
+    if answer not in project.apps:
+        raise UsageError(f"there is no app '{answer[:80]}'", remedy=f"name one with --app: {', '.join(names)}")
+    return project.apps[answer]
+
+
+def _is_asking(context: Context) -> bool:
+    return can_ask(context) and not context.options.dry_run
+
+
+def _wanted(context: Context, checkout: Checkout, plan: Plan) -> bool:
+    """Show the plan; whether it is to be written."""
+    terminal = context.terminal
+    if not plan.changes:
+        terminal.say(f"Nothing to do: the app {plan.app} has everything that the agent needs.", "good")
+        terminal.remarks(plan.remarks)
+        return False
+    for change in plan.changes:
+        for line in _diff(change):
+            terminal.say(line, TONES.get(line[:1], "plain"))
+    terminal.say()
+    terminal.say(f"In {checkout.top}, for the app {plan.app}:")
+    for text in plan.done:
+        terminal.say(f"  {text}")
+    terminal.remarks(plan.remarks)
+    if context.options.dry_run or context.options.yes:
+        return bool(context.options.yes)
+    if not _is_asking(context):
+        terminal.say("Nothing was written: give --yes to write it.", "odd")
+        return False
+    if answered("Write these changes? [y/N] ").lower() in {"y", "yes"}:
+        return True
+    terminal.say("Nothing was written.", "odd")
+    return False
+
+
+def _diff(change: Change) -> list[str]:
+    """The change as a unified diff."""
+    old = (change.old or "").splitlines(keepends=True)
+    before = f"a/{change.path}" if change.old is not None else os.devnull
+    lines = difflib.unified_diff(old, change.new.splitlines(keepends=True), before, f"b/{change.path}")
+    found = []
+    for line in lines:
+        found.append(line.rstrip("\r\n"))
+        if not line.endswith(("\n", "\r")):
+            found.append("\\ No newline at end of file")
+    return found
+
+
+def _look_at_git(git: Git, plan: Plan) -> None:
+    paths = [change.path for change in plan.changes]
+    if not paths:
+        return
+    unsaved = git.unsaved(paths)
+    if unsaved:
+        text = f"not committed yet: {', '.join(unsaved)}"
+        plan.remarks.append((text, "commit it first if you want to be able to take back just what init writes"))
+    ignored = git.ignored(paths)
+    if ignored:
+        text = f"Git ignores {', '.join(ignored)}: a push would leave it out"
+        plan.remarks.append((text, "change .gitignore, or add it with git add --force"))
+
+
+def path(name: str) -> str:
+    """Return a relative path as one word of a shell that no command takes for an option."""
+    return quote(f"./{name}" if name.startswith("-") else name)
+
+
+def _next(plan: Plan) -> list[str]:
+    """What is left to do, in order."""
+    paths = " ".join(map(path, (change.path for change in plan.changes))) or path(plan.jobs)
+    jobs = path(plan.jobs)
+    access = "upsun-agent setup machine-user EMAIL, then upsun-agent setup token (docs/tokens.md)"
+    if plan.takes_over:
+        access = "the token of the old cron is used as it is; upsun-agent check says what should change about it"
+    return [
+        f"look at {plan.jobs}: when, where, in which time zone",
+        f"try it: upsun-agent validate {jobs}; upsun-agent rehearse {plan.job} --config {jobs}",
+        f"give the environment its API token: {access}",
+        f"push: git add {paths} && git commit -m 'Add upsun-agent' && git push",
+        f"look, in an SSH session (upsun ssh): upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait",
+    ]
+
+
+def _tell_next(terminal: Terminal, plan: Plan) -> None:
+    terminal.say()
+    terminal.say("What is left to do:")
+    for number, text in enumerate(_next(plan), 1):
+        terminal.say(f"  {number}. {text}")
+
+
+def _view(checkout: Checkout, plan: Plan) -> dict[str, Any]:
+    changes = [
+        {
+            "path": change.path,
+            "action": "create" if change.old is None else "change",
+            "content": Exact(change.new),
+            "diff": Exact("\n".join(_diff(change)) + "\n"),
+        }
+        for change in plan.changes
+    ]
+    return {
+        "directory": checkout.top,
+        "app": plan.app,
+        "changes": changes,
+        "done": plan.done,
+        "remarks": remarks_view(plan.remarks),
+        "next": _next(plan) if plan.changes else [],
+    }

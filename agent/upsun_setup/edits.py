@@ -1,0 +1,275 @@
+"""Edits of a YAML file at the places of its nodes: all other bytes stay, which is checked before anybody sees them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from upsun_agent.errors import ConfigInvalid
+from upsun_agent.records import dataclass, field
+
+from upsun_setup.render import Style, flow, is_literal, literal, pair, scalar
+from upsun_setup.yaml_tree import Document, Node, plain, read_yaml, unlike, walk
+
+Path = tuple[str, ...]
+LEAST_STEP, MOST_STEP = 1, 8
+_HEADER = re.compile(r"[|>]([0-9]?)[-+]?([0-9]?)")
+BY_HAND = "make these changes by hand: docs/init.md lists them"
+
+
+@dataclass(slots=True)
+class Editor:
+    """Collects the edits of one document. Every method names the path of what it changes, for the check at the end."""
+
+    document: Document
+    style: Style = field(default_factory=Style)
+    bare: bool = False  # the file's last line has no break; the document's has one
+    _edits: list[tuple[int, int, int, str]] = field(default_factory=list)  # start, end, indentation, what to put there
+    _wanted: dict[Path, Any] = field(default_factory=dict)
+
+    def add(self, mapping: Node, path: Path, value: Any, comment: str = "") -> None:
+        """Add a key (the path's last part) to a mapping that does not have it, or to nothing in its place."""
+        key = path[-1]
+        self._wanted[path] = value
+        if mapping.flow and mapping.kind == "mapping":
+            self._add_in_flow(mapping, f"{flow(key)}: {flow(value)}")
+            return
+        indent = self.document.column(mapping.pairs[0][0].start)
+        lines = [" " * indent + f"# {comment}"] if comment else []
+        at = self._below(mapping, indent)
+        self._insert_lines(at, [*lines, *pair(key, value, indent, self.style)])
+
+    def fill(self, parent: Node, path: Path, value: Any) -> None:
+        """Give a key that stands there with nothing behind it, or a word for nothing, its value."""
+        key, node = self._pair(parent, path[-1])
+        self._wanted[path] = value
+        start, end = self._span(key, node)
+        if parent.flow:
+            self._edit(start, end, f" {flow(value)}")
+            return
+        if isinstance(value, str):
+            self._as_literal(parent, key, node, value)
+            return
+        indent = self.document.column(parent.pairs[0][0].start)
+        _, *lines = pair(path[-1], value, indent, self.style)
+        self._edit(len(self.document.text[:start].rstrip(" ")), end, "")
+        self._insert_lines(self.document.next_line(end), lines)
+
+    def replace(self, mapping: Node, path: Path, name: str, value: Any, comment: str = "") -> None:
+        """Put another key with its value in the place of the one that the path names."""
+        key, node = self._pair(mapping, path[-1])
+        self._wanted[path] = None
+        self._wanted[(*path[:-1], name)] = value
+        if mapping.flow:
+            self._edit(key.start, node.end, f"{flow(name)}: {flow(value)}")
+            return
+        indent = self.document.column(key.start)
+        lines = [" " * indent + f"# {comment}"] if comment else []
+        text = self.style.newline.join([*lines, *pair(name, value, indent, self.style)])
+        self._edit(self.document.line_start(key.start), self._line_of(node, key), text)
+
+    def remove(self, mapping: Node, path: Path) -> None:
+        """Take a key away with its value and its lines."""
+        key, node = self._pair(mapping, path[-1])
+        self._wanted[path] = None
+        if not mapping.flow:
+            end = self.document.next_line(self._line_of(node, key))
+            self._edit(self.document.line_start(key.start), end, "")
+            return
+        end = node.end
+        comma = re.compile(r"\s*,\s*").match(self.document.text, end)
+        if comma:
+            self._edit(key.start, comma.end(), "")
+        else:
+            before = self.document.text[: key.start].rstrip().removesuffix(",")
+            self._edit(len(before), end, "")
+
+    def append(self, sequence: Node, path: Path, item: str) -> None:
+        """Add an item to a sequence."""
+        self._wanted[(*path, str(len(sequence.items)))] = item
+        if sequence.flow:
+            text = scalar(item, self.style) if "@" not in item else f"{self.style.quote}{item}{self.style.quote}"
+            self._add_in_flow(sequence, text)
+            return
+        indent = self.document.column(sequence.start)
+        quoted = f"{self.style.quote}{item}{self.style.quote}"
+        self._insert_lines(self._below(sequence, indent), [f"{' ' * indent}- {quoted}"])
+
+    def edit_text(self, mapping: Node, path: Path, dropped: list[int], at: int, lines: list[str]) -> None:
+        """Take lines out of a text (of many lines, or one), and put others in before the line ``at``; from 0."""
+        key, node = self._pair(mapping, path[-1])
+        new = edited(node.text, dropped, at, lines)
+        self._wanted[path] = new
+        if mapping.flow:
+            self._edit(node.start, node.end, flow(new))
+        elif node.style == "|" and node.text.strip():
+            self._in_literal(mapping, node, dropped, at, lines)
+        else:
+            self._as_literal(mapping, key, node, new)
+
+    # --- the result ------------------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """The new text; raises ConfigInvalid where it would say anything else than what was wanted."""
+        text = self.document.text
+        if not self._edits:
+            return self.original
+        # At one place what is indented more belongs to the block above and comes first; else first come, first served.
+        order = sorted(enumerate(self._edits), key=lambda each: (each[1][0], -each[1][2], each[0]))
+        for _, (start, end, _, new) in reversed(order):
+            text = text[:start] + new + text[end:]
+        self._check(text)
+        end = len(self.document.text)
+        if self.bare and all(each[1] < end for each in self._edits):  # what was at the end is so still
+            return text.removesuffix(self.style.newline)
+        return text
+
+    @property
+    def original(self) -> str:
+        """The file's text as it was read."""
+        return self.document.text.removesuffix(self.style.newline) if self.bare else self.document.text
+
+    def _check(self, text: str) -> None:
+        name = self.document.name
+        try:
+            changed = read_yaml(text, name)
+        except ConfigInvalid as error:
+            raise ConfigInvalid(f"{name} is written in a way that init cannot add to", remedy=BY_HAND) from error
+        for path in unlike(self.document.root, changed.root):
+            wanted = next((each for each in self._wanted if each[: len(path)] == path), None)
+            if wanted is None:
+                where = ".".join(path) or "the file"
+                raise ConfigInvalid(f"{name}: init would change {where} too, which it must not", remedy=BY_HAND)
+        for path, value in self._wanted.items():
+            if _found(changed.root, path) != _texts(value):
+                where = ".".join(path)
+                raise ConfigInvalid(f"{name} is written in a way that init cannot add {where} to", remedy=BY_HAND)
+
+    def _edit(self, start: int, end: int, text: str, indent: int = -1) -> None:
+        self._edits.append((start, end, indent, text))
+
+    # --- places ----------------------------------------------------------------------------------------------
+
+    def _pair(self, mapping: Node, name: str) -> tuple[Node, Node]:
+        return next((key, value) for key, value in mapping.pairs if key.kind == "scalar" and key.text == name)
+
+    def _span(self, key: Node, node: Node) -> tuple[int, int]:
+        """Where a value is written; behind the key's colon where nothing is."""
+        if node.start != node.end:
+            return node.start, self.document.content_end(node)
+        colon = self.document.text.index(":", key.end) + 1
+        return colon, colon
+
+    def _line_of(self, node: Node, key: Node) -> int:
+        """Where the last line of a pair ends."""
+        return self.document.line_end(self._span(key, node)[1])
+
+    def _below(self, node: Node, indent: int) -> int:
+        """Where lines go that are added to a block: behind its last line and the comments that belong to it."""
+        at = below = self.document.next_line(self.document.content_end(node))
+        while below < len(self.document.text):
+            line = self.document.text[below : self.document.line_end(below)]
+            below = self.document.next_line(below)
+            if line.lstrip(" ").startswith("#") and len(line) - len(line.lstrip(" ")) >= max(indent, 1):
+                at = below
+            elif line.strip(" "):
+                break
+        return at
+
+    def _insert_lines(self, at: int, lines: list[str]) -> None:
+        newline = self.style.newline
+        text = newline.join(lines) + newline
+        self._edit(at, at, text, len(lines[0]) - len(lines[0].lstrip(" ")))
+
+    def _add_in_flow(self, node: Node, text: str) -> None:
+        children = [value for _, value in node.pairs] or node.items
+        if not children:
+            self._edit(node.end - 1, node.end - 1, text)
+            return
+        last = self._span(*node.pairs[-1])[1] if node.pairs else children[-1].end
+        first = (node.pairs[0][0] if node.pairs else children[0]).start
+        document = self.document
+        between = " "
+        if document.line_start(first) != document.line_start(node.start):  # one on each line
+            between = self.style.newline + " " * document.column(first)
+        self._edit(last, last, f",{between}{text}")
+
+    def _in_literal(self, mapping: Node, node: Node, dropped: list[int], at: int, lines: list[str]) -> None:
+        document = self.document
+        bar = document.text.index("|", node.start)
+        header = _HEADER.match(document.text, bar)
+        hint = "".join(header.groups()) if header else ""
+        starts = [document.next_line(bar)]
+        while starts[-1] < node.end:
+            starts.append(document.next_line(starts[-1]))
+        first = next(line for line in re.split(r"\r\n|\r|\n", document.text[starts[0] : node.end]) if line.strip(" "))
+        indent = document.column(mapping.pairs[0][0].start) + int(hint) if hint else len(first) - len(first.lstrip(" "))
+        for number in dropped:
+            self._edit(starts[number], starts[number + 1], "")
+        self._insert_lines(starts[at], [" " * indent + line if line else "" for line in lines])
+
+    def _as_literal(self, mapping: Node, key: Node, node: Node, text: str) -> None:
+        """The text as a literal block in the place of what stands there; a comment behind it stays behind the key."""
+        document = self.document
+        start, end = self._span(key, node)
+        if not is_literal(text):
+            self._edit(start, end, flow(text) if node.start != node.end else f" {flow(text)}")
+            return
+        indent = document.column(mapping.pairs[0][0].start) + self.style.step
+        header, *lines = literal(text, indent, self.style.step)
+        rest = document.text[end : document.line_end(end)] if node.style not in {"|", ">"} else ""
+        gap = "" if node.start != node.end else " "
+        new = self.style.newline.join([f"{gap}{header}{rest.rstrip()}", *lines])
+        self._edit(start, document.line_end(end), new)
+
+
+def editor_of(text: str, name: str) -> Editor:
+    """An editor for a file's text; raises ConfigInvalid where it is no YAML."""
+    document = read_yaml(text, name)
+    if text and text[-1] not in "\r\n":
+        return Editor(read_yaml(text + document.newline, name), style_of(document), bare=True)
+    return Editor(document, style_of(document))
+
+
+def edited(text: str, dropped: list[int], at: int, lines: list[str]) -> str:
+    """The text without some of its lines, and with others before the line ``at``."""
+    old: list[str | None] = [*text.split("\n")]
+    for number in dropped:
+        old[number] = None
+    return "\n".join(line for line in [*old[:at], *lines, *old[at:]] if line is not None)
+
+
+def style_of(document: Document) -> Style:
+    """How the file is written: the step that is most common in it, and its more common quotation mark."""
+    steps: Counter[int] = Counter()
+    quotes: Counter[str] = Counter()
+    for node in walk(document):
+        quotes[node.style] += 1
+        for key, value in node.pairs if not node.flow else ():
+            if value.kind == "mapping" and value.pairs and not value.flow:
+                steps[document.column(value.pairs[0][0].start) - document.column(key.start)] += 1
+    likely = [step for step, _ in steps.most_common() if LEAST_STEP <= step <= MOST_STEP]
+    return Style(likely[0] if likely else 2, "'" if quotes["'"] > quotes['"'] else '"', document.newline)
+
+
+def _found(root: Node, path: Path) -> Any:
+    """What stands at the path, as text; None where nothing does."""
+    node: Node | None = root
+    for part in path:
+        if node is None:
+            return None
+        if node.kind == "sequence":
+            node = node.items[int(part)] if int(part) < len(node.items) else None
+        else:
+            node = node.own(part)
+    return None if node is None else plain(node)
+
+
+def _texts(value: Any) -> Any:
+    """The value with every scalar as the text that stands for it."""
+    if isinstance(value, dict):
+        return {key: _texts(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_texts(each) for each in value]
+    return value if value is None or isinstance(value, str) else str(value).lower()

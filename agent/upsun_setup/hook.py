@@ -1,0 +1,93 @@
+"""The build hook with the agent's lines in it. Pure.
+
+They come first, behind the hook's own ``set -e``: there no early exit passes them by, and the hook's last command
+still decides whether the build is good where nothing else does (docs:create-apps/hooks).
+"""
+
+from __future__ import annotations
+
+import re
+
+from upsun_agent.records import dataclass
+
+from upsun_setup.cli_cron import installer_lines
+
+_SCRIPTS = ("/install.sh", "/build.sh")
+_OPTION = re.compile(r"[-+]?\w+")
+COMMENT = "# upsun-agent: backups and updates by the jobs of {jobs}"
+
+
+@dataclass(frozen=True, slots=True)
+class HookEdit:
+    """Lines to take out of a hook, and lines to put in before the line ``at`` (numbers from 0)."""
+
+    dropped: list[int]
+    at: int
+    lines: list[str]
+
+
+def installs(text: str) -> bool:
+    """Return whether a hook installs the agent in one of the ways of docs/install.md."""
+    if "hooks/build.sh" in text or "install-upsun-agent.sh" in text:
+        return True
+    for word in text.split():
+        begin = word.find("upsun-agent")
+        if begin >= 0 and any(word.find(script, begin) >= 0 for script in _SCRIPTS):
+            return True
+    return False
+
+
+def is_strict(text: str) -> bool:
+    """Whether a hook stops at a command that fails, in some part of it at least."""
+    return any(_sets_strict(line) for line in text.split("\n"))
+
+
+def _sets_strict(line: str) -> bool:
+    """Return whether a line is ``set`` with ``-e``, alone or with others, or with ``errexit``."""
+    first, *options = line.strip().rstrip("; ").split() or [""]
+    if first != "set" or not all(map(_OPTION.fullmatch, options)):
+        return False
+    letters = [each[1:] for each in options if each.startswith("-")]
+    return "errexit" in options or any("e" in each and each.isascii() and each.isalpha() for each in letters)
+
+
+def hook_edit(text: str, install: list[str], jobs: str, *, drop_cli: bool) -> HookEdit:
+    """What to change in a build hook.
+
+    Args:
+        text: the hook as it is; empty where there is none.
+        install: the lines that install the agent.
+        jobs: the name of the job file.
+        drop_cli: take out the lines that install the official CLI.
+    """
+    old = text.split("\n")
+    dropped = _with_comments(old, installer_lines(text)) if drop_cli else []
+    strict = _first_strict(old)
+    comment = COMMENT.format(jobs=jobs)
+    gone = set(dropped)
+    left = any(line.strip() and number not in gone for number, line in enumerate(old))
+    if strict is not None:
+        return HookEdit(dropped, strict + 1, [comment, *install])
+    at = 1 if old[0].startswith("#!") else 0
+    after = ["set +e"] if left else []  # what follows ran without it before
+    return HookEdit(dropped, at, ["set -e", comment, *install, *after])
+
+
+def _first_strict(lines: list[str]) -> int | None:
+    """The line of ``set -e`` where that is the first command; None where it is not."""
+    for number, line in enumerate(lines):
+        words = line.strip()
+        if words and not words.startswith("#"):
+            return number if _sets_strict(words) else None
+    return None
+
+
+def _with_comments(lines: list[str], numbers: list[int]) -> list[int]:
+    """The lines with the comments right above them that speak of the CLI."""
+    found = set(numbers)
+    for number in numbers:
+        above = number - 1
+        while above >= 0 and lines[above].strip().startswith("#") and "CLI" in lines[above]:
+            found.add(above)
+            above -= 1
+    return sorted(found)

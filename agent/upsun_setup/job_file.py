@@ -1,0 +1,96 @@
+"""The job file that ``init`` proposes: commented, and valid by our own reader. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+
+from upsun_agent.config.definitions import NAME
+from upsun_agent.records import dataclass, field
+from upsun_agent.schedule import expression_fault, zone_fault
+
+from upsun_setup.cli_cron import Update
+
+DEFAULT_SCHEDULE = "H 3 * * *"
+PAGES = "https://github.com/upsun-agent/upsun-agent/blob/main/docs"
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedJob:
+    """A job to be: its name, when it runs, where, and what it does."""
+
+    name: str
+    schedule: str = DEFAULT_SCHEDULE
+    timezone: str = "UTC"
+    types: tuple[str, ...] = ("production",)
+    live: bool = False
+    updates: tuple[Update, ...] = field(default_factory=tuple)
+    origin: str = ""  # the cron that it comes from
+
+    def text(self) -> str:
+        """The job as TOML."""
+        lines = [f"# Taken over from the cron {_quoted(self.origin)}."] if self.origin else []
+        by_hash = "   # H: a minute that is this job's own" if "H" in self.schedule else ""
+        lines += [
+            f"[jobs.{self.name}]",
+            f"schedule = {_quoted(self.schedule)}{by_hash}",
+            f"timezone = {_quoted(self.timezone)}   # such as Europe/Paris",
+            f"environment-types = {json.dumps(list(self.types))}   # elsewhere the job does nothing",
+            "",
+            f"[[jobs.{self.name}.steps]]   # a backup, and the proof that it can be restored",
+            f"backup = {{ live = {'true' if self.live else 'false'} }}",
+        ]
+        for update in self.updates:
+            variables = ", ".join(f"{name} = {_quoted(value)}" for name, value in update.variables.items())
+            more = f", variables = {{ env = {{ {variables} }} }}" if variables else ""
+            step = f"source-operation = {{ name = {_quoted(update.name)}{more} }}"
+            lines += ["", f"[[jobs.{self.name}.steps]]   # then the source operation of .upsun/config.yaml", step]
+        if not self.updates:
+            lines += [
+                "",
+                "# With a source operation in .upsun/config.yaml the job can update too:",
+                f"# [[jobs.{self.name}.steps]]",
+                '# source-operation = { name = "update" }',
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def job_file(state: str, jobs: list[ProposedJob]) -> str:
+    """The text of a new job file."""
+    head = [
+        "# What upsun-agent does for this app, and when. Check it with: upsun-agent validate",
+        f"# Every key: {PAGES}/job-file.md",
+        "[agent]",
+        f"state = {_quoted(state)}   # on a mount, so that it survives deployments",
+        "",
+    ]
+    return "\n".join(head) + "\n" + "\n".join(job.text() for job in jobs)
+
+
+def job_name(text: str, taken: Collection[str] = ()) -> str:
+    """A job's name made of any text, and not one of those that are taken."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    name = name if name[:1].isalpha() else f"job-{name}".rstrip("-")
+    name = name[: NAME.most - 4]
+    found, number = name, 2
+    while found in taken:
+        found, number = f"{name}-{number}", number + 1
+    return found
+
+
+def usable_schedule(spec: str) -> str | None:
+    """A cron's schedule as a job's; None where a job cannot have it."""
+    return spec if expression_fault(spec) is None else None
+
+
+def usable_zone(zone: str | None) -> str:
+    """An app's time zone as a job's: that of its crons, UTC where it has none (docs:create-apps/timezone)."""
+    return zone if zone and zone_fault(zone) is None else "UTC"
+
+
+def _quoted(text: str) -> str:
+    """A TOML string."""
+    return "".join(
+        char if char.isprintable() else f"\\u{ord(char):04X}" for char in json.dumps(text, ensure_ascii=False)
+    )

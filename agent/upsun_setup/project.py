@@ -1,0 +1,221 @@
+"""The apps of a checkout: which file says what of an app, and where it can be changed. Pure but for reading."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any, Protocol
+
+from upsun_agent.errors import ConfigInvalid, UsageError
+from upsun_agent.records import dataclass, field
+
+from upsun_setup.edits import BY_HAND, Editor, Path, editor_of
+from upsun_setup.yaml_tree import Document, Node
+
+FOLDER = ".upsun"
+INCLUDE = "!include"
+
+
+class Files(Protocol):
+    """The texts of a checkout."""
+
+    def configurations(self) -> list[str]:
+        """The first-level YAML files of ``.upsun/``, sorted: the platform merges them (docs:learn/overview/yaml)."""
+
+    def read(self, path: str) -> str | None:
+        """The text of a file, by its path in the checkout; None where there is none."""
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a file or folder."""
+
+
+@dataclass(slots=True)
+class Spot:
+    """A mapping of the configuration, or a place for one: its file's editor, its node, its path there."""
+
+    editor: Editor
+    node: Node
+    path: Path
+
+    @property
+    def document(self) -> Document:
+        """The file."""
+        return self.editor.document
+
+    def where(self, node: Node | None = None) -> str:
+        """File and line, for messages."""
+        return f"{self.document.name}:{self.document.line((node or self.node).start)}"
+
+
+@dataclass(slots=True)
+class App:
+    """An app of the project: its name, where it is defined, and the folder of its code (``""`` is the top)."""
+
+    name: str
+    spot: Spot
+    parent: Spot
+    root: str = ""
+
+    def file(self, name: str) -> str:
+        """The path, in the checkout, of a file in the app's folder."""
+        return posixpath.join(self.root, name)
+
+
+@dataclass(slots=True)
+class Project:
+    """The configuration of a checkout, file by file, with what is to be changed in each."""
+
+    files: Files
+    editors: dict[str, Editor] = field(default_factory=dict)
+    apps: dict[str, App] = field(default_factory=dict)
+
+    def read(self) -> Project:
+        """Read every file that the platform reads; raises ConfigInvalid where there is no app."""
+        names = self.files.configurations()
+        if not names:
+            raise ConfigInvalid(f"there is no {FOLDER}/config.yaml here", remedy=self._remedy())
+        for name in names:
+            self._take(self._editor(name))
+        if not self.apps:
+            raise ConfigInvalid(f"{', '.join(names)}: no app under 'applications'", remedy="define one, then try again")
+        return self
+
+    def _remedy(self) -> str:
+        if self.files.has(".platform.app.yaml") or self.files.has(".platform"):
+            return (
+                "this is a project of the older form (.platform.app.yaml): convert it first, docs.upsun.com tells how"
+            )
+        return "go to the checkout of an Upsun project or name it with --dir; `upsun project:init` begins a new one"
+
+    def _editor(self, name: str) -> Editor:
+        if name not in self.editors:
+            text = self.files.read(name)
+            if text is None:
+                raise ConfigInvalid(f"{name} is included, and is not there", remedy="mend its path")
+            self.editors[name] = editor_of(text, name)
+        return self.editors[name]
+
+    def _take(self, editor: Editor) -> None:
+        document = editor.document
+        if document.root.kind != "mapping":
+            if document.root.is_null:
+                return
+            raise ConfigInvalid(
+                f"{document.name}:1: is no mapping", remedy="its keys are applications, routes, services"
+            )
+        top = Spot(editor, document.root, ())
+        apps = self.child(top, "applications")
+        if apps is None or apps.node.is_null:
+            return
+        if apps.node.kind != "mapping":
+            raise ConfigInvalid(f"{apps.where()}: 'applications' is no mapping", remedy="apps stand there by name")
+        for key, _ in apps.node.pairs:
+            if key.kind != "scalar" or key.text.startswith("."):
+                continue
+            earlier = self.apps.get(key.text)
+            if earlier is not None:
+                where = f"{earlier.spot.where()} and {apps.where(key)}"
+                raise ConfigInvalid(f"the app '{key.text}' is defined twice: {where}", remedy="keep one of them")
+            spot = self.child(apps, key.text, reading=True)
+            if spot is None or spot.node.kind != "mapping":
+                raise ConfigInvalid(f"{apps.where(key)}: the app '{key.text}' is no mapping", remedy="give it a type")
+            self.apps[key.text] = App(key.text, spot, apps, self._root(spot))
+
+    def _root(self, app: Spot) -> str:
+        root = self.text(app, "source", "root") or ""
+        clean = posixpath.normpath(root.strip("/") or ".")
+        if not clean.isprintable():  # it goes into comments and commands of the files that init writes
+            raise ConfigInvalid(
+                f"{app.where()}: source.root is not printable", remedy="choose another name for the folder"
+            )
+        return "" if clean == "." or clean.startswith("..") else clean
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    def child(self, spot: Spot, key: str, *, reading: bool = False) -> Spot | None:
+        """The value of a key of the mapping, followed into the file that it is included from; None where it is absent.
+
+        Raises:
+            ConfigInvalid: it comes from elsewhere in the file, so that a change of it would change other places too
+                (not where it is only read).
+        """
+        own = spot.node.own(key) if spot.node.kind == "mapping" else None
+        found = spot.document.get(spot.node, key)
+        if found is None:
+            return None
+        if own is None or own.kind == "alias" or spot.document.is_shared(own):
+            if not reading:
+                raise self._shared(spot, key, own or found)
+            own = found
+        if own.tag == INCLUDE:
+            return self._included(spot, own)
+        return Spot(spot.editor, own, (*spot.path, key))
+
+    def _shared(self, spot: Spot, key: str, node: Node) -> ConfigInvalid:
+        text = f"{spot.where(node)}: '{key}' is used in several places (an anchor and its aliases)"
+        return ConfigInvalid(f"{text}: init would change them all", remedy=f"write it out in the app, or {BY_HAND}")
+
+    def _included(self, spot: Spot, node: Node) -> Spot | None:
+        path, kind = self.included(spot, node)
+        if kind != "yaml":
+            return Spot(spot.editor, node, spot.path)
+        editor = self._editor(path)
+        return Spot(editor, editor.document.root, ())
+
+    def included(self, spot: Spot, node: Node, root: str = "") -> tuple[str, str]:
+        """Path and type of an ``!include``; the path is relative to the app's folder (docs:learn/overview/yaml)."""
+        path = node.own("path") if node.kind == "mapping" else node
+        kind = node.own("type") if node.kind == "mapping" else None
+        clean = posixpath.normpath(posixpath.join(root, path.text if path else ""))
+        if path is None or path.kind != "scalar" or clean.startswith(("/", "..")) or clean == ".":
+            raise ConfigInvalid(f"{spot.where(node)}: !include names no file of this checkout", remedy="mend its path")
+        return clean, kind.text if kind else "yaml"
+
+    def look(self, spot: Spot, *keys: str) -> Node | None:
+        """What stands below the mapping at these keys, for reading only; None where nothing does."""
+        found: Spot | None = spot
+        for key in keys:
+            found = self.child(found, key, reading=True) if found is not None else None
+        return None if found is None or found.node.is_null else found.node
+
+    def text(self, spot: Spot, *keys: str) -> str | None:
+        """The text below the mapping at these keys; None where no text stands there."""
+        node = self.look(spot, *keys)
+        return node.text if node is not None and node.kind == "scalar" and node.tag != INCLUDE else None
+
+    def names(self, spot: Spot, *keys: str) -> list[str]:
+        """The keys of the mapping at these keys; none where there is none."""
+        node = self.look(spot, *keys)
+        return [key.text for key, _ in node.pairs] if node is not None and node.kind == "mapping" else []
+
+    # --- changing --------------------------------------------------------------------------------------------
+
+    def put(self, spot: Spot, keys: tuple[str, ...], value: Any, comment: str = "") -> None:
+        """Add a value below the mapping at these keys, with the mappings that are missing on the way."""
+        first, rest = keys[0], keys[1:]
+        inner = self.child(spot, first)
+        if inner is not None and rest and inner.node.kind == "mapping" and inner.node.tag == "":
+            self.put(inner, rest, value, comment)
+            return
+        for key in reversed(rest):
+            value = {key: value}
+        if inner is None:
+            spot.editor.add(spot.node, (*spot.path, first), value, comment)
+        elif inner.node.is_null:
+            spot.editor.fill(spot.node, (*spot.path, first), value)
+        else:
+            raise ConfigInvalid(f"{inner.where()}: '{first}' is not what init expects there", remedy=BY_HAND)
+
+
+def chosen(project: Project, wanted: str | None, likely: list[str]) -> App | None:
+    """The app to set up: the one asked for, the only one, or the only likely one; None where somebody has to say.
+
+    Raises:
+        UsageError: there is no app of that name.
+    """
+    if wanted is not None:
+        if wanted not in project.apps:
+            raise UsageError(f"there is no app '{wanted[:80]}'", remedy=f"the apps are: {', '.join(project.apps)}")
+        return project.apps[wanted]
+    if len(project.apps) == 1:
+        return next(iter(project.apps.values()))
+    return project.apps[likely[0]] if len(likely) == 1 else None

@@ -1,0 +1,73 @@
+"""Values as YAML text in the style of the file around them. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from upsun_agent.records import dataclass
+
+#: Words and numbers that YAML 1.1 or 1.2 would not read as text.
+NO_TEXT = re.compile(r"(?i)(true|false|yes|no|on|off|y|n|null|~|[-+.0-9].*)?")
+PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+ -]*(?<! )")
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a file is written: how many spaces a level is, its quotation mark, how its lines end."""
+
+    step: int = 2
+    quote: str = '"'
+    newline: str = "\n"
+
+
+def scalar(value: Any, style: Style) -> str:
+    """A text, number or truth on one line: as it is where YAML would read just that, else quoted."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if PLAIN.fullmatch(value) and not NO_TEXT.fullmatch(value):
+        return value
+    if style.quote == "'" and value.isprintable():
+        return "'" + value.replace("'", "''") + "'"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def flow(value: Any) -> str:
+    """A value as it is written between braces: JSON, which YAML reads."""
+    if isinstance(value, Mapping):
+        return (
+            "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {flow(each)}" for key, each in value.items()) + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ", ".join(flow(each) for each in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def pair(key: str, value: Any, indent: int, style: Style) -> list[str]:
+    """The lines of a key with its value, in block style."""
+    margin = " " * indent
+    head = f"{margin}{scalar(key, style)}:"
+    if isinstance(value, Mapping):
+        return [head, *(line for name, each in value.items() for line in pair(name, each, indent + style.step, style))]
+    if isinstance(value, list):
+        return [head, *(f"{margin}{' ' * style.step}- {scalar(each, style)}" for each in value)]
+    if isinstance(value, str) and "\n" in value and is_literal(value):
+        header, *lines = literal(value, indent + style.step, style.step)
+        return [f"{head} {header}", *lines]
+    return [f"{head} {scalar(value, style)}"]
+
+
+def is_literal(text: str) -> bool:
+    """Whether a literal block can hold the text as it is."""
+    return all(char.isprintable() or char in "\n\t" for char in text) and text.strip() != ""
+
+
+def literal(text: str, indent: int, step: int) -> list[str]:
+    """The header and the lines of a literal block scalar; ``step`` is its indentation below its key."""
+    body = text.rstrip("\n")
+    ends = len(text) - len(body)
+    hint = str(step) if body.lstrip("\n").startswith(" ") else ""
+    header = "|" + hint + ("-" if ends == 0 else "" if ends == 1 else "+")
+    return [header, *(" " * indent + line if line else "" for line in body.split("\n")), *[""] * (ends - 1)]

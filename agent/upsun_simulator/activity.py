@@ -1,0 +1,178 @@
+"""One operation of the platform, from the request to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from upsun_simulator.history import Breaks
+    from upsun_simulator.scenario import BackupOutcome, DeployMode, DeployOutcome
+    from upsun_simulator.user import User
+
+State = Literal["pending", "in_progress", "complete", "cancelled", "staged", "scheduled"]
+Result = Literal["success", "failure"]
+Ending = Literal["success", "failure", "cancelled"]
+
+BACKUP = "environment.backup"
+BACKUP_DELETE = "environment.backup.delete"
+SOURCE_OPERATION = "environment.source-operation"
+PUSH = "environment.push"
+REDEPLOY = "environment.redeploy"
+DEPLOY = "environment.deploy"
+SYNCHRONIZE = "environment.synchronize"
+MERGE = "environment.merge"
+RESTORE = "environment.restore"
+BRANCH = "environment.branch"
+ACTIVATE = "environment.activate"
+PAUSE = "environment.pause"
+RESUME = "environment.resume"
+DEACTIVATE = "environment.deactivate"
+DELETE = "environment.delete"
+UPDATE_HTTP_ACCESS = "environment.update.http_access"
+UPDATE_SMTP = "environment.update.smtp"
+UPDATE_ROBOTS = "environment.update.restrict_robots"
+UPDATE_RESOURCES = "environment.resources.update"
+DOMAIN_CREATE = "environment.domain.create"
+DOMAIN_UPDATE = "environment.domain.update"
+DOMAIN_DELETE = "environment.domain.delete"
+# Changes of settings that a deployment brings live.
+SETTING_CHANGES = (
+    UPDATE_HTTP_ACCESS,
+    UPDATE_SMTP,
+    UPDATE_ROBOTS,
+    UPDATE_RESOURCES,
+    DOMAIN_CREATE,
+    DOMAIN_UPDATE,
+    DOMAIN_DELETE,
+)
+OPERATION = "environment.operation"
+TASK = "environment.task"
+CRON = "environment.cron"
+VARIABLE_CREATE = "environment.variable.create"
+VARIABLE_UPDATE = "environment.variable.update"
+VARIABLE_DELETE = "environment.variable.delete"
+VARIABLE_CHANGES = (VARIABLE_CREATE, VARIABLE_UPDATE, VARIABLE_DELETE)
+UNFINISHED: tuple[State, ...] = ("pending", "in_progress", "scheduled")
+ALMOST_DONE = 99
+DONE = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will become of an activity, fixed when it is asked for.
+
+    `seconds` is None for one that lasts until somebody ends it. One that `commits` (a source operation, a merge,
+    a synchronization) does so at its end, or `commits_after` its start when its own activity goes on with the
+    deployment. `breaks` is what the commit of a source operation carries. What is `staged` waits for somebody to
+    deploy it: the activity itself where it `stages_itself`, else a push behind it. `reschedule` are the seconds for
+    which it is put off when its turn comes, `exit_code` is that of its command if it succeeds.
+    """
+
+    seconds: float | None
+    ending: Ending = "success"
+    commits: bool = False
+    commits_after: float | None = None
+    breaks: Breaks = "never"
+    backup: BackupOutcome = "success"
+    deploy: DeployOutcome = "success"
+    deploy_seconds: float = 0
+    deploy_mode: DeployMode = "follows"
+    staged: bool = False
+    stages_itself: bool = False
+    reschedule: float = 0
+    exit_code: int = 0
+    outside: bool = False
+    outside_seconds: float = 0
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A commit that left through a source integration and is on its way back."""
+
+    at: datetime
+    environment: str
+    commit: str
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line that the activity wrote, with its moment."""
+
+    at: datetime
+    message: str
+
+
+@dataclass(kw_only=True, eq=False)
+class Activity:
+    """What the platform records of one operation.
+
+    It stands in the queue of its `environment`, and is listed for those that it `concerns` too. `worked` says
+    that what it commits is done, `deploys` that the rest of it is a deployment, `deployed` that this came to its end.
+    `payload` is what only this activity knows; `documents.payload` adds who, where and what.
+    """
+
+    number: int
+    id: str
+    type: str
+    project: str
+    environment: str
+    concerns: tuple[str, ...] = ()
+    user: User
+    created_at: datetime
+    visible_from: datetime
+    readable_from: datetime
+    ready_at: datetime
+    plan: Plan
+    parameters: dict[str, Any]
+    payload: dict[str, Any]
+    text: str
+    description: str
+    state: State = "pending"
+    result: Result | None = None
+    failure_reason: str | None = None
+    started_at: datetime | None = None
+    commits_at: datetime | None = None
+    ends_at: datetime | None = None
+    completed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    commit: str | None = None
+    worked: bool = False
+    deploys: bool = False
+    deployed: bool = False
+    commands: list[dict[str, Any]] = field(default_factory=list)
+    log: list[LogLine] = field(default_factory=list)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is waiting, put off or running; a staged activity is none of these."""
+        return self.state in UNFINISHED
+
+    def listed_for(self, environment: str) -> bool:
+        """Whether the environment's list of activities shows it."""
+        return environment == self.environment or environment in self.concerns
+
+    def percent(self, now: datetime) -> int:
+        """How far it is, in whole percent; 100 only when it is complete.
+
+        A cancelled or a staged activity stays below that: the official client asks for these states beside the
+        percentage (ActivityMonitor).
+        """
+        if self.state == "complete":
+            return DONE
+        if self.state == "staged":
+            return ALMOST_DONE
+        if self.cancelled_at is not None:
+            now = self.cancelled_at
+        if self.started_at is None or self.ends_at is None or self.state in ("pending", "scheduled"):
+            return 0
+        whole = (self.ends_at - self.started_at).total_seconds()
+        gone = (now - self.started_at).total_seconds()
+        return min(ALMOST_DONE, int(DONE * gone / whole)) if whole > 0 else ALMOST_DONE
+
+    def write(self, at: datetime, message: str) -> None:
+        """Add a line to the activity's log."""
+        self.log.append(LogLine(at, message))

@@ -1,0 +1,137 @@
+"""One request, read strictly: its path, query and body, and who asks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from upsun_simulator import body, site
+from upsun_simulator.answers import Refusal, unauthorised
+
+if TYPE_CHECKING:
+    import threading
+    from datetime import datetime
+
+    from werkzeug.wrappers import Request
+
+    from upsun_simulator.platform import Platform
+    from upsun_simulator.state import World
+    from upsun_simulator.tokens import Bearer
+
+BAD_REQUEST = 400
+PREFIX = re.compile(r"^/api(?=/)")
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a request goes, on the wire and decoded."""
+
+    raw: str
+    encoded: str
+    decoded: str
+    query: dict[str, list[str]]
+
+    @property
+    def site(self) -> str | None:
+        """The environment whose site is asked, None for the API."""
+        if not self.encoded.startswith(site.PREFIX):
+            return None
+        return unquote(self.encoded.removeprefix(site.PREFIX).partition("/")[0])
+
+
+def target_of(request: Request, world: World) -> Target:
+    """Read the request line without losing what is percent-encoded.
+
+    A server passes the raw line on (`RAW_URI`). A client in process may not: then the names of known
+    environments that hold a slash are encoded again. A request to the host of a site goes to where all sites are.
+    """
+    line = request.environ.get("RAW_URI")
+    if line is None:
+        encoded = quote(request.path, safe="/:@!$&'()*+,;=~-._")
+        for name in sorted(world.environments, key=len, reverse=True):
+            if "/" in name:
+                encoded = re.sub(rf"/{re.escape(quote(name))}(?=/|$)", f"/{quote(name, safe='')}", encoded)
+        query = request.query_string.decode("latin-1")
+        raw = f"{encoded}?{query}" if query else encoded
+    else:
+        raw = re.sub(r"^[a-z]+://[^/]*", "", str(line))
+        encoded, _, query = raw.partition("?")
+    place = site.at_host(world, request.host)
+    if place is not None:
+        encoded = f"{site.PREFIX}{quote(place.id, safe='')}{encoded}"
+    encoded = PREFIX.sub("", encoded)
+    return Target(raw, encoded, unquote(encoded), _query(query))
+
+
+def _query(text: str) -> dict[str, list[str]]:
+    """Query parameters; a `+` stays a `+`, as the platform reads it in time stamps."""
+    found: dict[str, list[str]] = {}
+    for pair in filter(None, text.split("&")):
+        name, _, value = pair.partition("=")
+        found.setdefault(unquote(name), []).append(unquote(value))
+    return found
+
+
+def body_of(request: Request) -> Any:
+    """Return the body as data: JSON, a form, or the text that is neither; None when there is none.
+
+    Raises:
+        Refusal: it has more parts, or nests deeper, than any that makes sense.
+    """
+    text = request.get_data(cache=True).decode("utf-8", "replace")
+    if not text:
+        return None
+    if request.mimetype == FORM:
+        return body.form(text)
+    try:
+        return body.parsed(text)
+    except ValueError:
+        return text
+
+
+@dataclass
+class Call:
+    """A request on its way to an endpoint.
+
+    `closing` is set when the server that took the request closes; None in process, where nobody could move
+    the clock while an answer is held open.
+    """
+
+    platform: Platform
+    request: Request
+    target: Target
+    body: Any
+    now: datetime
+    values: dict[str, str]
+    closing: threading.Event | None
+
+    @property
+    def world(self) -> World:
+        """The state that the endpoint reads and changes."""
+        return self.platform.world
+
+    def bearer(self) -> Bearer:
+        """Who asks; without a good bearer token the answer is 401."""
+        kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise unauthorised("The access token is missing.")
+        known = self.platform.tokens.bearer(token.strip(), self.now)
+        if known is None:
+            raise unauthorised("The access token is invalid or has expired.")
+        return known
+
+    def first(self, name: str) -> str | None:
+        """The first value of a query parameter."""
+        values = self.target.query.get(name)
+        return values[0] if values else None
+
+    def json_body(self) -> dict[str, Any]:
+        """The body, which must be a JSON object; none at all counts as an empty one."""
+        if self.body is None:
+            return {}
+        if not isinstance(self.body, dict) or self.request.mimetype == FORM:
+            raise Refusal(BAD_REQUEST, "The body is not a JSON object.")
+        return self.body

@@ -1,0 +1,114 @@
+"""The work of ``upsun-agent rehearse``: a job played against the simulator, in seconds and without any risk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from upsun_agent.cli.context import Context
+from upsun_agent.cli.numbers import counted
+from upsun_agent.engine.fold import fold
+from upsun_agent.errors import EXIT_OK, RunFailed
+from upsun_agent.model import events as ev
+from upsun_agent.report.views import run_view
+from upsun_agent.text.event_text import tell
+
+from upsun_simulator.rehearsal.play import NAMED_FAULTS, Rehearsal
+from upsun_simulator.rehearsal.season import play
+
+
+def listed() -> dict[str, str]:
+    """Return the faults that have a name, with their explanations, for the help."""
+    return {name: named_fault.doc for name, named_fault in NAMED_FAULTS.items()}
+
+
+def run(context: Context) -> int:
+    """Play a run, or days of ticks, of the job that the options name; return the exit code."""
+    job = context.job_file.job(context.options.job)
+    faults, now, terminal = context.options.fault, context.clock.now(), context.terminal
+
+    def against(planted: Sequence[str]) -> Rehearsal:
+        return Rehearsal(context.job_file, job, context.container, planted, now)
+
+    rehearsal = against(faults)
+    if context.options.days is not None:
+        return _days(context, rehearsal)
+    heard: list[ev.Event] = []
+    opened: list[ev.RunOpened] = []
+
+    def hear(_: str, event: ev.Event) -> None:
+        heard.append(event)
+        if isinstance(event, ev.RunOpened):
+            opened.append(event)
+        line = tell(event, fold(opened[-1:]).job)
+        if line is not None:
+            terminal.story(line, event.at)
+
+    with_faults = f" with {', '.join(faults)}" if faults else ""
+    terminal.note(f"Rehearsing {job.name}{with_faults} (virtual time, UTC):")
+    played = rehearsal.play(hear)
+    run, requests, code = played.run, played.books["requests"], played.exit_code
+    idle = _without_effect(against, faults, heard, requests)
+    if terminal.json_wanted:
+        view = run_view(run) if run else None
+        body = {"run": view, "ticks": played.ticks, "requests": requests, "without_effect": [*idle], "exit_code": code}
+        terminal.document(body)
+        return code
+    asked = [request for request in requests if request["method"] == "POST" and "/oauth2/" not in request["path"]]
+    ticks, made = counted(played.ticks, "tick"), counted(len(requests), "request")
+    terminal.note(f"{ticks}, {made}, {len(asked)} of them to change something", "dim")
+    for name, met in idle.items():
+        why = (
+            "it was met, and all that was recorded is the same without it"
+            if met
+            else "nothing that this run did met it"
+        )
+        terminal.note(f"The fault '{name}' had no effect: {why}.", "odd")
+    return code
+
+
+def _without_effect(
+    against: Callable[[Sequence[str]], Any], faults: Sequence[str], heard: list[ev.Event], requests: list[Any]
+) -> dict[str, bool]:
+    """Return the faults without which the same run is the same, event by event, and whether a request met them.
+
+    The rehearsal is played again without each.
+    """
+    found = {}
+    for place, name in enumerate(faults):
+        again: list[ev.Event] = []
+        others = against([*faults[:place], *faults[place + 1 :]])
+        played = others.play(lambda _, event, again=again: again.append(event))
+        if again == heard:
+            found[name] = played.books["requests"] != requests
+    return found
+
+
+def _days(context: Context, rehearsal: Any) -> int:
+    """Months of ticks, and what came of them; exit code 1 only where a promise was broken."""
+    days, terminal = context.options.days, context.terminal
+    terminal.say(
+        f"Rehearsing {rehearsal.job.name} for {counted(days, 'day')} (virtual time, seed {context.options.seed}):"
+    )
+    season = play(rehearsal, days, context.options.seed, lambda day: terminal.live(f"  day {day} of {days}"))
+    code = RunFailed.exit_code if season.broken else EXIT_OK
+    if terminal.json_wanted:
+        terminal.document({**season.to_json(), "days": days, "seed": context.options.seed, "exit_code": code})
+        return code
+    for incident in season.incidents:
+        terminal.say(f"  {incident.at:%Y-%m-%d %H:%M}  {incident.text}", "dim")
+    counts = {**season.outcomes, **({"missed": season.missed_slots} if season.missed_slots else {})}
+    told = ", ".join(f"{count} {word}" for word, count in sorted(counts.items(), key=lambda each: -each[1]))
+    causes = "".join(f"; failed for {word}: {count}" for word, count in season.failures.most_common())
+    terminal.note(f"{counted(season.slots, 'slot')} came: {told}{causes}.")
+    if season.slots > season.judged and season.last_tick is not None:
+        late, moment = counted(season.slots - season.judged, "slot"), f"{season.last_tick:%Y-%m-%d %H:%M} UTC"
+        terminal.note(f"{late} came after the last tick of these days ({moment}): the next tick would have seen to it.")
+    idle, requests = f"{season.idle_ticks} of them with nothing to do", counted(season.requests, "request")
+    terminal.note(f"{counted(season.ticks, 'tick')}, {idle}; {requests}.")
+    terminal.note(f"On the platform: {counted(season.backups, 'backup')}, {counted(season.updates, 'update')}.")
+    for text in season.broken:
+        terminal.say(f"broken promise: {text}", "bad")
+    if not season.broken:
+        terminal.say("No request was made twice, no update ran without a proved backup, nothing got stuck.", "good")
+    return code

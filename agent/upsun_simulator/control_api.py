@@ -1,0 +1,168 @@
+"""Control of a running simulator over its own socket: for tests whose client is another process."""
+
+from __future__ import annotations
+
+import hmac
+import inspect
+import ipaddress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from upsun_simulator.activity import Activity
+from upsun_simulator.answers import JSON, Refusal, document
+from upsun_simulator.backup import Backup
+from upsun_simulator.body import parsed
+from upsun_simulator.clock import ManualClock
+from upsun_simulator.environment import Environment
+from upsun_simulator.faults import Fault
+from upsun_simulator.tokens import ApiToken
+from upsun_simulator.user import User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.wrappers import Request, Response
+
+    from upsun_simulator.simulator import Simulator
+
+PREFIX = "/_simulator/"
+SECRET = "Simulator-Secret"  # the header that holds the secret of this start  # noqa: S105  its name  # nosec B105
+ACTS = (
+    "start-activity",
+    "finish-activity",
+    "cancel-activity",
+    "add-environment",
+    "add-backup",
+    "drop-backup",
+    "push",
+    "synchronize",
+    "merge",
+    "restore",
+    "branch",
+    "activate",
+    "resume",
+    "deploy",
+    "run-operation",
+    "run-task",
+    "redeploy",
+    "deploy-staged",
+    "set-status",
+    "pause",
+    "set-crons",
+    "add-user",
+    "add-team",
+    "add-domain",
+    "set-permissions",
+    "accept-invitation",
+    "add-variable",
+    "remove-variable",
+    "rotate-authority",
+    "revoke-certificates",
+    "add-token",
+    "revoke-token",
+    "expire-bearers",
+)
+
+
+def wanted(request: Request) -> bool:
+    """Whether a request is for the simulator rather than for the platform that it plays."""
+    return request.path.startswith(PREFIX)
+
+
+def answer(simulator: Simulator, request: Request) -> Response:
+    """Do what a control request asks; only a process on the same machine that knows the secret is heard."""
+    try:
+        _check_from_here(request)
+        _check_secret(simulator, request)
+        return document(_done(simulator, request))
+    except Refusal as refusal:
+        return refusal.response()
+    except (ValueError, TypeError) as error:
+        return Refusal(HTTPStatus.BAD_REQUEST, str(error)).response()
+
+
+def _check_from_here(request: Request) -> None:
+    try:
+        here = ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        here = False
+    if not here:
+        raise Refusal(HTTPStatus.FORBIDDEN, "Control requests are only answered on this machine.")
+
+
+def _check_secret(simulator: Simulator, request: Request) -> None:
+    """Raise a refusal without the secret of this start, or for a body that a form of a page could send."""
+    given = (request.headers.get(SECRET) or "").encode("utf-8", "replace")
+    if not hmac.compare_digest(given, simulator.control_secret.encode()):
+        raise Refusal(HTTPStatus.FORBIDDEN, f"Control requests need the header {SECRET}: see what simulate prints.")
+    if request.method != "GET" and request.mimetype != JSON:
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body of a control request is {JSON}.")
+
+
+def _done(simulator: Simulator, request: Request) -> Any:
+    doings: dict[str, Callable[[Simulator, Any], Any]] = {
+        "GET books": lambda one, _: one.books(),
+        "POST scenario": _change,
+        "POST faults": _plant,
+        "POST clock": _turn,
+        "POST act": _act,
+    }
+    name = f"{request.method} {request.path.removeprefix(PREFIX)}"
+    if name not in doings:
+        raise Refusal(HTTPStatus.NOT_FOUND, f"{name} is not one of {', '.join(doings)}.")
+    return doings[name](simulator, _body(request))
+
+
+def _body(request: Request) -> Any:
+    text = request.get_data().decode("utf-8", "replace")
+    if not text:
+        return {}
+    try:
+        return parsed(text)
+    except ValueError:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
+
+
+def _change(simulator: Simulator, body: Any) -> Any:
+    simulator.change(**_object(body))
+    return {"changed": sorted(body)}
+
+
+def _plant(simulator: Simulator, body: Any) -> Any:
+    if not isinstance(body, list) or not all(isinstance(text, str) for text in body):
+        raise ValueError("the body must be a list of faults as texts")
+    for fault in [Fault.parse(text) for text in body]:
+        simulator.add_fault(fault)
+    return {"faults": len(simulator.faults)}
+
+
+def _turn(simulator: Simulator, body: Any) -> Any:
+    if not isinstance(simulator.clock, ManualClock):
+        raise Refusal(HTTPStatus.CONFLICT, "The simulator runs on the time of the machine.")
+    seconds = _object(body).get("advance")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise TypeError("advance must be a number of seconds")
+    return {"now": simulator.clock.advance(seconds).isoformat()}
+
+
+def _act(simulator: Simulator, body: Any) -> Any:
+    wishes = dict(_object(body))
+    name = wishes.pop("do", None)
+    if name not in ACTS:
+        raise ValueError(f"do is {name!r}, not one of {', '.join(ACTS)}")
+    deed = getattr(simulator, str(name).replace("-", "_"))
+    inspect.signature(deed).bind(**wishes)
+    return {"result": _named(deed(**wishes))}
+
+
+def _named(result: Any) -> Any:
+    """What was made, by its id."""
+    if isinstance(result, list):
+        return [_named(one) for one in result]
+    return result.id if isinstance(result, Activity | Backup | Environment | User | ApiToken) else None
+
+
+def _object(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise TypeError("the body must be a JSON object")
+    return body

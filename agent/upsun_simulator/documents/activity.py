@@ -1,0 +1,83 @@
+"""An activity, and its log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from upsun_simulator.documents import links
+from upsun_simulator.documents.payload import payload as whole_payload
+from upsun_simulator.documents.timestamp import written
+
+if TYPE_CHECKING:
+    from upsun_simulator.activity import Activity
+    from upsun_simulator.state import World
+
+
+KEPT = timedelta(days=30)
+
+
+def activity(world: World, one: Activity, *, payload: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The activity as the API gives it at this moment; with the `payload` that is given, where one is."""
+    scenario = world.scenario
+    return {
+        "id": one.id,
+        "created_at": written(one.created_at),
+        # Null in every documented example, also of activities that are over (docs:integrations/activity/reference).
+        "updated_at": None,
+        "type": one.type,
+        "parameters": one.parameters,
+        "project": one.project,
+        "environments": [one.environment],
+        "state": shown_state(world, one),
+        "result": one.result,
+        "failure_reason": one.failure_reason,
+        "started_at": written(one.started_at),
+        "completed_at": written(one.completed_at),
+        "completion_percent": one.percent(world.now),
+        "cancelled_at": written(one.cancelled_at),
+        "timings": _timings(one),
+        "log": "".join(line.message for line in one.log),
+        "payload": whole_payload(world, one) if payload is None else payload,
+        "description": one.description,
+        "text": one.text,
+        "expires_at": written(one.created_at + KEPT),
+        "commands": one.commands,
+        "_links": _links(one, scenario_path=links.project_path(scenario), world=world),
+    }
+
+
+def shown_state(world: World, one: Activity) -> str:
+    """The state as the API names it: that of an activity that ended is the scenario's word."""
+    return world.scenario.final_state if one.state == "complete" else one.state
+
+
+def _timings(one: Activity) -> dict[str, float]:
+    found: dict[str, float] = {}
+    if one.started_at is not None:
+        found["wait"] = (one.started_at - one.created_at).total_seconds()
+        if one.completed_at is not None:
+            found["execute"] = (one.completed_at - one.started_at).total_seconds()
+            if one.deployed:
+                found["deploy"] = found["execute"]
+    return {name: max(0.0, seconds) for name, seconds in found.items()}
+
+
+def _links(one: Activity, *, scenario_path: str, world: World) -> links.Links:
+    scenario = world.scenario
+    path = f"{scenario_path}/activities/{links.segment(one.id)}"
+    found = {
+        "self": links.resource(scenario, path, "Activity"),
+        "log": links.resource(scenario, f"{path}/log"),
+    }
+    if one.unfinished:
+        found["#cancel"] = links.action(scenario, f"{path}/cancel")
+    return found
+
+
+def log_items(one: Activity) -> list[dict[str, Any]]:
+    """What the activity has written so far, one item a line, without the seal."""
+    return [
+        {"_id": str(number), "data": {"timestamp": written(line.at), "message": line.message}}
+        for number, line in enumerate(one.log, start=1)
+    ]

@@ -1,0 +1,22 @@
+"""Links to short forms of resources; the platform signs the list of ids."""
+
+from __future__ import annotations
+
+import hmac
+
+from upsun_simulator.ids import identifier
+
+
+def signature(kind: str, *ids: str) -> str:
+    """Return what the platform signs a list of ids with."""
+    return identifier("reference", kind, *ids)
+
+
+def is_signed(kind: str, ids: list[str], given: str) -> bool:
+    """Return whether a list of ids is one that the platform gave out."""
+    return hmac.compare_digest(signature(kind, *ids).encode(), given.encode())
+
+
+def reference(kind: str, *ids: str) -> dict[str, str]:
+    """Return a link to short forms of resources."""
+    return {"href": f"/ref/{kind}?in={','.join(ids)}&sig={signature(kind, *ids)}"}

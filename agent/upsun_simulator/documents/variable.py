@@ -1,0 +1,74 @@
+"""A variable; the value of a sensitive one is left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from upsun_simulator.documents import links
+from upsun_simulator.documents.timestamp import written
+from upsun_simulator.permissions import allowed, is_admin
+
+if TYPE_CHECKING:
+    from upsun_simulator.environment import Environment
+    from upsun_simulator.state import World
+    from upsun_simulator.user import User
+    from upsun_simulator.variable import Variable
+
+
+def environment_variable(world: World, one: Variable, place: Environment, asking: User) -> dict[str, Any]:
+    """A variable as an environment shows it, its own or inherited.
+
+    An inherited one has no `#delete`, by which the official CLI tells it apart, and its `#edit` overrides it.
+    """
+    path = f"{links.environment_path(world.scenario, place.id)}/variables/{links.segment(one.name)}"
+    inherited = one.environment != place.id
+    return {
+        **_common(one),
+        "project": world.scenario.project,
+        "environment": place.id,
+        "inherited": inherited,
+        "is_enabled": one.is_enabled,
+        "is_inheritable": one.is_inheritable,
+        "_links": _links(world, path, edit=allowed(world, place, asking), delete=not inherited),
+    }
+
+
+def project_variable(world: World, one: Variable, asking: User) -> dict[str, Any]:
+    """A variable of the project."""
+    path = f"{links.project_path(world.scenario)}/variables/{links.segment(one.name)}"
+    return {**_common(one), "_links": _links(world, path, edit=is_admin(world, asking), delete=True)}
+
+
+def deployed_variable(one: Variable) -> dict[str, Any]:
+    """A variable as a deployment lists it."""
+    names = ("is_sensitive", "is_json", "visible_build", "visible_runtime")
+    return {**_value(one), "name": one.name, **{name: getattr(one, name) for name in names}}
+
+
+def _common(one: Variable) -> dict[str, Any]:
+    return {
+        "id": one.name,
+        "created_at": written(one.created_at),
+        "updated_at": written(one.updated_at),
+        "name": one.name,
+        "attributes": one.attributes,
+        **_value(one),
+        "is_json": one.is_json,
+        "is_sensitive": one.is_sensitive,
+        "visible_build": one.visible_build,
+        "visible_runtime": one.visible_runtime,
+        "application_scope": one.application_scope,
+    }
+
+
+def _value(one: Variable) -> dict[str, Any]:
+    return {} if one.is_sensitive else {"value": one.value}
+
+
+def _links(world: World, path: str, *, edit: bool, delete: bool) -> links.Links:
+    found = {"self": links.resource(world.scenario, path, "Variable")}
+    if edit:
+        found["#edit"] = links.action(world.scenario, path, "patch")
+        if delete:
+            found["#delete"] = links.action(world.scenario, path, "delete")
+    return found

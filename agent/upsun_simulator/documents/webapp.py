@@ -1,0 +1,100 @@
+"""An app of a deployment: what a container of it is made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from upsun_simulator.documents.container import apps, relationships, resources
+from upsun_simulator.environment import APP
+from upsun_simulator.operations.code import defined
+from upsun_simulator.operations.runs import operations
+
+if TYPE_CHECKING:
+    from upsun_simulator.documents.container import Sizes
+    from upsun_simulator.environment import Environment
+    from upsun_simulator.state import World
+
+CRON_SECONDS = 300
+PROFILE = "HIGH_CPU"
+
+
+def webapps(world: World, one: Environment, sizes: Sizes) -> dict[str, Any]:
+    """Return every app, with its resources as `sizes` has them."""
+    return {name: _webapp(world, one, name, sizes) for name in apps(world)}
+
+
+def _webapp(world: World, one: Environment, name: str, sizes: Sizes) -> dict[str, Any]:
+    main = name == APP
+    source = [each for app, each in defined(world.scenario.source_operations) if app == name]
+    return {
+        **_constant(),
+        "name": name,
+        "resources": resources(name, PROFILE, sizes, is_app=True),
+        "container_profile": PROFILE,
+        "instance_count": sizes.get(name, {}).get("instance_count"),
+        "relationships": relationships() if main else {},
+        "tree_id": one.deployed or "",
+        "mounts": _mounts(world) if main else {},
+        "crons": _crons(world) if main else {},
+        "source": {
+            "root": None if main else name,
+            "operations": {each: {"command": f"./update.sh {each}"} for each in source},
+        },
+        "operations": {
+            each.name: {
+                "commands": {"start": f"./operate.sh {each.name}", "stop": None},
+                "timeout": None,
+                "role": each.role,
+            }
+            for each in operations(world)
+            if each.app == name
+        },
+        "config_id": f"config-{name}",
+        "slug_id": f"slug-{name}",
+    }
+
+
+def _mounts(world: World) -> dict[str, Any]:
+    found = {}
+    for text in world.scenario.mounts:
+        path, _, source = text.partition("=")
+        found[path] = {"source": source, "source_path": path.rpartition("/")[2], "service": None}
+    return found
+
+
+def _crons(world: World) -> dict[str, Any]:
+    scenario = world.scenario
+    if not scenario.cron_spec:
+        return {}
+    commands = {"start": scenario.cron_command, "stop": None}
+    return {
+        "agent": {"spec": scenario.cron_spec, "commands": commands, "shutdown_timeout": 10, "timeout": CRON_SECONDS}
+    }
+
+
+def _constant() -> dict[str, Any]:
+    """What never changes here, and the official document requires."""
+    return {
+        "type": "python:3.13",
+        "authorizations": [],
+        "additional_hosts": {},
+        "timezone": None,
+        "variables": {},
+        "size": "AUTO",
+        "disk": None,
+        "access": {"ssh": "contributor"},
+        "firewall": None,
+        "egress": None,
+        "preflight": {"enabled": True, "ignored_rules": []},
+        "app_dir": "/app",
+        "endpoints": None,
+        "runtime": {},
+        "web": {"locations": {}, "move_to_root": False},
+        "hooks": {"build": "sh upsun-agent/hooks/build.sh", "deploy": None, "post_deploy": None},
+        "build": {"flavor": None, "caches": {}},
+        "dependencies": {},
+        "stack": {"runtimes": [], "packages": []},
+        "image": None,
+        "is_across_submodule": False,
+        "supports_horizontal_scaling": True,
+    }

@@ -1,0 +1,127 @@
+"""The course of an activity: its beginning, what it commits on the way, its end."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from upsun_simulator import activity as kinds
+from upsun_simulator.effects import backups, code, lifecycle, runs
+from upsun_simulator.environment import FAILED_COMMAND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from upsun_simulator.activity import Activity
+    from upsun_simulator.state import World
+
+    Effect = Callable[[World, Activity, datetime], None]
+
+# What an activity commits, before its own deployment if it has one.
+WORK: dict[str, Effect] = {
+    kinds.SOURCE_OPERATION: code.commit,
+    kinds.SYNCHRONIZE: code.synchronize,
+    kinds.MERGE: code.merge,
+}
+# What is done at the end of an activity that succeeds.
+DONE: dict[str, Effect] = {
+    kinds.BACKUP: backups.keep,
+    kinds.BACKUP_DELETE: backups.delete,
+    kinds.RESTORE: backups.restore,
+    kinds.BRANCH: lifecycle.bring_up,
+    kinds.ACTIVATE: lifecycle.bring_up,
+    kinds.RESUME: lifecycle.bring_up,
+    kinds.PAUSE: lifecycle.pause,
+    kinds.DEACTIVATE: lifecycle.deactivate,
+    kinds.DELETE: lifecycle.delete,
+    kinds.OPERATION: runs.succeed,
+    kinds.TASK: runs.succeed,
+}
+
+
+def begin(world: World, activity: Activity, at: datetime) -> None:
+    """Start a pending activity; a push that came back from outside moves the head only now."""
+    activity.state = "in_progress"
+    if activity.type == kinds.PUSH:
+        code.receive(world, activity, at)
+    activity.started_at = at
+    plan = activity.plan
+    if plan.seconds is not None:
+        activity.ends_at = at + timedelta(seconds=plan.seconds)
+    if plan.commits_after is not None:
+        activity.commits_at = at + timedelta(seconds=plan.commits_after)
+    activity.write(at, f"Starting {activity.type}\n")
+
+
+def work(world: World, activity: Activity, at: datetime) -> None:
+    """Let an activity commit what it is for; where that leaves nothing to deploy, it is over."""
+    activity.worked = True
+    activity.commits_at = None
+    WORK[activity.type](world, activity, at)
+    if not activity.deploys and activity.plan.commits_after is not None:
+        activity.ends_at = at
+        activity.plan = dataclasses.replace(activity.plan, ending="success")
+
+
+def end(world: World, activity: Activity, at: datetime) -> None:
+    """Finish a running activity the way its plan says, with all that follows from it."""
+    activity.ends_at = at
+    if activity.plan.ending == "cancelled":
+        cancel(world, activity, at)
+        return
+    if activity.plan.commits and not activity.worked and activity.plan.ending == "success":
+        work(world, activity, at)
+    activity.completed_at = at
+    activity.result = activity.plan.ending
+    if activity.plan.stages_itself and activity.commit is not None and activity.result == "success":
+        _stage(world, activity, at)
+        return
+    activity.state = "complete"
+    if activity.type in code.DEPLOYING or activity.deploys:
+        code.deploy(world, activity, at)
+    elif activity.result == "failure":
+        activity.commands = [{"app": runs.container(activity), "type": activity.type, "exit_code": FAILED_COMMAND}]
+    elif activity.type in DONE:
+        DONE[activity.type](world, activity, at)
+    if activity.result == "failure":
+        activity.failure_reason = "shell" if activity.commands else "error"
+        lifecycle.give_up(world, activity)
+    elif activity.plan.exit_code:
+        fail_command(activity)
+    activity.write(at, f"Finished: {activity.result}\n")
+
+
+def fail_command(activity: Activity) -> None:
+    """Let the last command have ended badly, which changes nothing of the result (docs:integrations/activity)."""
+    code = activity.plan.exit_code
+    if not activity.commands:
+        activity.commands = [{"app": runs.container(activity), "type": activity.type, "exit_code": code}]
+    activity.commands[-1]["exit_code"] = code
+
+
+def _stage(world: World, activity: Activity, at: datetime) -> None:
+    """Let what an activity changed wait for somebody to deploy it: the rest of the activity is that deployment."""
+    plan = activity.plan
+    activity.deploys = True
+    activity.plan = dataclasses.replace(
+        plan, seconds=plan.deploy_seconds, ending=plan.deploy, commits=False, staged=False, stages_itself=False
+    )
+    world.stage(activity)
+    activity.write(at, f"Staged {activity.commit}\n")
+
+
+def cancel(world: World, activity: Activity, at: datetime) -> None:
+    """Stop an activity; what it had not done yet will not happen.
+
+    Its result is failure: the official client tells a cancelled activity from a failed one by the state.
+    """
+    activity.state = "cancelled"
+    activity.cancelled_at = activity.completed_at = at
+    activity.result = "failure"
+    activity.commits_at = None
+    if activity.type == kinds.BACKUP_DELETE:
+        backups.keep_after_all(world, activity)
+    lifecycle.give_up(world, activity)
+    activity.write(at, "Cancelled\n")

@@ -1,0 +1,25 @@
+"""Commands that run in a container: runtime operations and tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upsun_simulator.environment import APP
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from upsun_simulator.activity import Activity
+    from upsun_simulator.state import World
+
+
+def container(activity: Activity) -> str:
+    """The app or the task in whose container the activity runs."""
+    name: str = activity.parameters.get("service") or activity.parameters.get("task") or APP
+    return name
+
+
+def succeed(world: World, activity: Activity, at: datetime) -> None:  # noqa: ARG001 - the signature of all effects
+    """Report that the command ended well."""
+    activity.commands = [{"app": container(activity), "type": activity.type, "exit_code": 0}]
+    activity.write(at, "The command ended with 0\n")

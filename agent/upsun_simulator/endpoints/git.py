@@ -1,0 +1,72 @@
+"""The project's Git repository, read through the API."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from upsun_simulator.answers import Refusal, document
+from upsun_simulator.documents import git as shapes
+from upsun_simulator.repository import Objects
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from upsun_simulator.call import Call
+
+BEFORE = ("refs/heads/", "heads/")
+
+
+def _missing(what: str) -> Refusal:
+    return Refusal(HTTPStatus.NOT_FOUND, f"There is no such {what}.")
+
+
+def refs(call: Call) -> Response:
+    """Answer with every branch."""
+    return document([shapes.ref(call.world, name) for name in call.world.environments])
+
+
+def ref(call: Call) -> Response:
+    """Answer with one branch, named with `heads/` before it."""
+    name = call.values["ref"]
+    for before in BEFORE:
+        found = name.removeprefix(before)
+        if found != name and found in call.world.environments:
+            return document(shapes.ref(call.world, found))
+    raise _missing("ref")
+
+
+def _commit(call: Call, name: str) -> str:
+    """Return the whole id of a commit, which may be shortened."""
+    found = [sha for sha in call.world.history if sha.startswith(name)]
+    if len(found) != 1:
+        raise _missing("commit")
+    return found[0]
+
+
+def commit(call: Call) -> Response:
+    """Answer with one commit."""
+    sha = _commit(call, call.values["sha"])
+    return document(shapes.commit(call.world, Objects(call.world), sha))
+
+
+def tree(call: Call) -> Response:
+    """Answer with one folder."""
+    objects, sha = Objects(call.world), call.values["tree"]
+    if sha not in objects.trees:
+        raise _missing("tree")
+    return document(shapes.tree(call.world, objects.trees[sha], sha))
+
+
+def blob(call: Call) -> Response:
+    """Answer with the content of one file."""
+    objects, sha = Objects(call.world), call.values["blob"]
+    if sha not in objects.blobs:
+        raise _missing("blob")
+    return document(shapes.blob(call.world, objects.blobs[sha], sha))
+
+
+def diffs(call: Call) -> Response:
+    """Answer with what is different between two commits."""
+    base, target = _commit(call, call.values["base"]), _commit(call, call.values["target"])
+    return document(shapes.diffs(Objects(call.world), base, target))

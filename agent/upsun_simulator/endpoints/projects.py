@@ -1,0 +1,114 @@
+"""The project and what belongs to it as a whole."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from upsun_simulator import body
+from upsun_simulator.answers import Refusal, document
+from upsun_simulator.documents import project as shapes
+from upsun_simulator.documents.settings import settings as settings_document
+from upsun_simulator.endpoints.environments import accepted
+from upsun_simulator.members import ROLES
+from upsun_simulator.permissions import check_admin
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from upsun_simulator.call import Call
+
+
+def project(call: Call) -> Response:
+    """The project itself."""
+    return document(shapes.project(call.world, call.bearer().user))
+
+
+def update(call: Call) -> Response:
+    """Change what the project is called, and where it is."""
+    user = check_admin(call)
+    wishes = body.fields(call, {}, {"title": body.text, "description": body.words, "timezone": body.text})
+    for name, value in wishes.items():
+        setattr(call.world, name, value)
+    return accepted(call, entity=shapes.project(call.world, user))
+
+
+def clear_build_cache(call: Call) -> Response:
+    """Empty the project's build cache."""
+    check_admin(call)
+    return accepted(call)
+
+
+def settings(call: Call) -> Response:
+    """The project's settings."""
+    return document(settings_document(call.world))
+
+
+def system(call: Call) -> Response:
+    """The software that runs the project."""
+    return document(shapes.system(call.world))
+
+
+def capabilities(call: Call) -> Response:
+    """What the project's plan allows."""
+    return document(shapes.capabilities(call.world))
+
+
+def environment_types(call: Call) -> Response:
+    """All types of environments."""
+    return document([shapes.environment_type(call.world, kind) for kind in shapes.ENVIRONMENT_TYPES])
+
+
+def environment_type(call: Call) -> Response:
+    """One type of environment."""
+    return document(shapes.environment_type(call.world, _kind(call)))
+
+
+def environment_type_access(call: Call) -> Response:
+    """Answer with who has which role on a type of environments, for the project's admins."""
+    check_admin(call)
+    kind = _kind(call)
+    rows = [(one, one.role_on(kind)) for one in call.world.members.all()]
+    return document([shapes.type_access(call.world, kind, one, role) for one, role in rows if role is not None])
+
+
+def one_environment_type_access(call: Call) -> Response:
+    """Answer with the role of one user on a type of environments."""
+    check_admin(call)
+    kind, one = _kind(call), call.world.members.member(call.values["user"])
+    role = None if one is None else one.role_on(kind)
+    if one is None or role is None:
+        raise Refusal(HTTPStatus.NOT_FOUND, "The user has no role on this type of environments.")
+    return document(shapes.type_access(call.world, kind, one, role))
+
+
+def set_environment_type_access(call: Call) -> Response:
+    """Give a user with access to the project a role on a type of environments, or another one."""
+    check_admin(call)
+    kind, wishes = _kind(call), body.fields(call, {"role": body.one_of(*ROLES)}, {"user": body.text})
+    return _grant(call, kind, call.values.get("user") or wishes.get("user", ""), wishes["role"])
+
+
+def remove_environment_type_access(call: Call) -> Response:
+    """Take a user's role on a type of environments away."""
+    check_admin(call)
+    return _grant(call, _kind(call), call.values["user"], None)
+
+
+def _grant(call: Call, kind: str, user: str, role: str | None) -> Response:
+    one = call.world.members.member(user)
+    if one is None:
+        raise Refusal(HTTPStatus.NOT_FOUND, "The user has no access to this project.")
+    if one.is_admin:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "An admin of the project is admin of every environment.")
+    kept = [each for each in one.permissions if not each.startswith(f"{kind}:")]
+    call.world.members.grant(one.user, (*kept, *([f"{kind}:{role}"] if role else [])), call.now)
+    changed = call.world.members.member(user)
+    entity = shapes.type_access(call.world, kind, changed, role) if role and changed is not None else None
+    return accepted(call, entity=entity)
+
+
+def _kind(call: Call) -> str:
+    if call.values["kind"] not in shapes.ENVIRONMENT_TYPES:
+        raise Refusal(HTTPStatus.NOT_FOUND, "There is no such environment type.")
+    return call.values["kind"]

@@ -1,0 +1,129 @@
+"""One environment of the project: its code, its deployments, its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from upsun_simulator.scenario import Status
+    from upsun_simulator.variable import Variable
+
+CronStatus = Literal["running", "paused", "sleeping"]
+EnvironmentType = Literal["production", "staging", "development"]
+# The app that every environment has.
+APP = "app"
+FAILED_COMMAND = 1
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that became the head at a moment."""
+
+    sha: str
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One attempt to bring the head live."""
+
+    at: datetime
+    commit: str
+    activity: str
+    successful: bool
+    commands: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DataNote:
+    """Where an environment's data came from: the id of an environment or of a backup, and when."""
+
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class HttpAccess:
+    """Who may open the site: `addresses` are rules of `permission` and `address`, `basic_auth` passwords by name."""
+
+    is_enabled: bool = True
+    addresses: list[dict[str, str]] = field(default_factory=list)
+    basic_auth: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True, eq=False)
+class Environment:
+    """A branch and what runs from it."""
+
+    id: str
+    title: str
+    type: EnvironmentType
+    machine_name: str
+    parent: str | None
+    created_at: datetime
+    updated_at: datetime
+    status: Status = "active"
+    crons: CronStatus = "running"
+    commits: list[Commit] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
+    backup_moments: list[datetime] = field(default_factory=list)
+    data_from: DataNote | None = None
+    data_restored_from: DataNote | None = None
+    is_pr: bool = False
+    # Settings that somebody changed; None is what the platform decides by the type of environment or the project.
+    enable_smtp: bool | None = None
+    restrict_robots: bool | None = None
+    manual_deployment: bool | None = None
+    http_access: HttpAccess = field(default_factory=HttpAccess)
+    # The access that the last deployment that worked has put in front of the site.
+    guarded: HttpAccess = field(default_factory=HttpAccess)
+    attributes: dict[str, str] = field(default_factory=dict)
+    clone_parent_on_create: bool = True
+    # What was set for a container, by its name: `profile_size`, `instance_count`, `disk`; and what of it is live.
+    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sized: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # The variables that the last deployment that worked has put into the containers.
+    live: list[Variable] = field(default_factory=list)
+
+    @property
+    def last_backup_at(self) -> datetime | None:
+        """When the newest backup was made."""
+        return max(self.backup_moments, default=None)
+
+    @property
+    def head(self) -> str:
+        """The commit that the branch points to."""
+        return self.commits[-1].sha
+
+    @property
+    def deployed(self) -> str | None:
+        """The commit that is live: the one of the last deployment that worked."""
+        return next((one.commit for one in reversed(self.deployments) if one.successful), None)
+
+    def seen_at(self, at: datetime) -> Environment:
+        """Return the environment as it was at a moment: its commits, its deployments and its last backup."""
+        commits = [one for one in self.commits if one.at <= at] or self.commits[:1]
+        deployments = [one for one in self.deployments if one.at <= at] or self.deployments[:1]
+        updated_at = max([one.at for one in commits] + [one.at for one in deployments], default=self.created_at)
+        backup_at = max((moment for moment in self.backup_moments if moment <= at), default=None)
+        return replace(
+            self,
+            commits=commits,
+            deployments=deployments,
+            updated_at=min(self.updated_at, updated_at),
+            backup_moments=[backup_at] if backup_at is not None else [],
+        )
+
+    def move_head(self, commit: Commit) -> None:
+        """Make `commit` the head."""
+        self.commits.append(commit)
+        self.updated_at = commit.at
+
+    def record(self, deployment: Deployment) -> None:
+        """Add a deployment, good or bad."""
+        self.deployments.append(deployment)
+        self.updated_at = deployment.at

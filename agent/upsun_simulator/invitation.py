@@ -1,0 +1,65 @@
+"""Invitations to the project, and the e-mails that they cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from upsun_simulator.user import User
+
+InvitationState = Literal["pending", "accepted", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Mail:
+    """An e-mail that the platform sent."""
+
+    at: datetime
+    to: str
+    invitation: str
+
+
+@dataclass(kw_only=True, eq=False)
+class Invitation:
+    """Somebody who was asked to join, and with which roles."""
+
+    id: str
+    email: str
+    role: str
+    roles: dict[str, str]
+    owner: User
+    created_at: datetime
+    updated_at: datetime
+    state: InvitationState = "pending"
+    finished_at: datetime | None = None
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The roles in the words of user access."""
+        return (self.role, *(f"{kind}:{role}" for kind, role in self.roles.items()))
+
+    def finish(self, state: InvitationState, at: datetime) -> None:
+        """End it, one way or the other."""
+        self.state = state
+        self.updated_at = self.finished_at = at
+
+
+@dataclass
+class Invitations:
+    """Every invitation there ever was, and every e-mail."""
+
+    all: list[Invitation] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+
+    def pending(self, email: str) -> Invitation | None:
+        """The invitation that waits for this address."""
+        wanted = email.casefold()
+        return next((one for one in self.all if one.state == "pending" and one.email.casefold() == wanted), None)
+
+    def send(self, invitation: Invitation) -> None:
+        """Add an invitation, and send its e-mail."""
+        self.all.append(invitation)
+        self.mails.append(Mail(invitation.created_at, invitation.email, invitation.id))

@@ -1,0 +1,137 @@
+"""Changes to what an environment is: its name, its place, its site, its containers, its domains."""
+
+from __future__ import annotations
+
+import ipaddress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from upsun_simulator import activity as kinds
+from upsun_simulator.activity import Activity
+from upsun_simulator.answers import Refusal
+from upsun_simulator.environment import HttpAccess
+from upsun_simulator.operations.deployments import deploy_plan
+from upsun_simulator.operations.summary import brief
+
+if TYPE_CHECKING:
+    from upsun_simulator.domain import Domain
+    from upsun_simulator.environment import Environment
+    from upsun_simulator.state import World
+    from upsun_simulator.user import User
+
+PERMISSIONS = ("allow", "deny")
+# The settings that a deployment brings live, and the activity that each becomes.
+LIVE = {
+    "http_access": kinds.UPDATE_HTTP_ACCESS,
+    "enable_smtp": kinds.UPDATE_SMTP,
+    "restrict_robots": kinds.UPDATE_ROBOTS,
+}
+
+
+def check(world: World, environment: Environment, wishes: dict[str, Any]) -> None:
+    """Refuse a change that no environment can have; nothing is changed then."""
+    if "parent" in wishes and wishes["parent"] is not None:
+        _check_parent(world, environment, wishes["parent"])
+    if "type" in wishes and (wishes["type"] == "production") != (environment.type == "production"):
+        raise _wrong("type", "An environment cannot become production, nor production anything else.")
+    if "http_access" in wishes:
+        _http_access(environment.http_access, dict(wishes["http_access"]))
+
+
+def _check_parent(world: World, environment: Environment, name: str) -> None:
+    place = world.environments.get(name)
+    if place is None:
+        raise _wrong("parent", f"There is no environment {name}.")
+    while place is not None:
+        if place is environment:
+            raise _wrong("parent", "An environment cannot be below itself.")
+        place = world.parent_of(place)
+
+
+def _wrong(field: str, reason: str) -> Refusal:
+    return Refusal(HTTPStatus.BAD_REQUEST, f"The field {field} is invalid: {reason}", detail={field: reason})
+
+
+def change(world: World, environment: Environment, user: User, wishes: dict[str, Any]) -> list[Activity]:
+    """Change the fields that are named, and queue what brings them live where something runs."""
+    for name in ("title", "parent", "type", "clone_parent_on_create", "enable_smtp", "restrict_robots"):
+        if name in wishes:
+            setattr(environment, name, wishes[name])
+    if "attributes" in wishes:
+        environment.attributes = dict(wishes["attributes"])
+    if "http_access" in wishes:
+        environment.http_access = _http_access(environment.http_access, dict(wishes["http_access"]))
+    environment.updated_at = world.now
+    return [one for name in LIVE if name in wishes for one in bring_live(world, environment, user, LIVE[name])]
+
+
+def _http_access(known: HttpAccess, wishes: dict[str, Any]) -> HttpAccess:
+    """Return the access with the parts that are named replaced; null empties a part."""
+    unknown = set(wishes) - {"is_enabled", "addresses", "basic_auth"}
+    enabled = wishes.get("is_enabled", known.is_enabled)
+    addresses = wishes.get("addresses", known.addresses) or []
+    names = wishes.get("basic_auth", known.basic_auth) or {}
+    if unknown or not isinstance(enabled, bool) or not isinstance(addresses, list) or not isinstance(names, dict):
+        raise _wrong("http_access", "It takes is_enabled, addresses and basic_auth.")
+    for rule in addresses:
+        _check_rule(rule)
+    if not all(isinstance(password, str) for password in names.values()):
+        raise _wrong("http_access", "A password must be a text.")
+    return HttpAccess(enabled, addresses, names)
+
+
+def _check_rule(rule: object) -> None:
+    if not isinstance(rule, dict) or set(rule) != {"permission", "address"} or rule["permission"] not in PERMISSIONS:
+        raise _wrong("http_access", "An address is a permission, allow or deny, and an address.")
+    try:
+        ipaddress.ip_network(str(rule["address"]), strict=False)
+    except ValueError:
+        raise _wrong("http_access", f"{rule['address']!r} is not a valid address.") from None
+
+
+def bring_live(
+    world: World, environment: Environment, user: User, kind: str, payload: dict[str, Any] | None = None
+) -> list[Activity]:
+    """Queue the deployment that a change of settings needs, or stage it; an environment that does not run has none."""
+    if world.status_of(environment) != "active":
+        return []
+    activity = world.add_activity(
+        kind,
+        environment.id,
+        user=user,
+        plan=deploy_plan(world),
+        payload={**(payload or {}), "environment": brief(environment)},
+    )
+    if world.deploys_manually(environment):
+        world.stage(activity)
+    return [activity]
+
+
+def resize(world: World, environment: Environment, user: User, sizes: dict[str, dict[str, Any]]) -> list[Activity]:
+    """Set sizes of containers, by their names, for the next deployment, and queue it."""
+    for name, size in sizes.items():
+        environment.sizes[name] = {**environment.sizes.get(name, {}), **size}
+    return bring_live(world, environment, user, kinds.UPDATE_RESOURCES)
+
+
+def add_domain(world: World, domain: Domain, user: User) -> list[Activity]:
+    """Add a domain, and queue what brings it live."""
+    world.domains.put(domain)
+    return _of_domain(world, domain, user, kinds.DOMAIN_CREATE)
+
+
+def change_domain(world: World, domain: Domain, user: User) -> list[Activity]:
+    """Take the change of a domain into account, and queue what brings it live."""
+    domain.updated_at = world.now
+    world.domains.put(domain)
+    return _of_domain(world, domain, user, kinds.DOMAIN_UPDATE)
+
+
+def remove_domain(world: World, domain: Domain, user: User) -> list[Activity]:
+    """Take a domain away, and queue what takes it out of the site."""
+    world.domains.remove(domain)
+    return _of_domain(world, domain, user, kinds.DOMAIN_DELETE)
+
+
+def _of_domain(world: World, domain: Domain, user: User, kind: str) -> list[Activity]:
+    return bring_live(world, world.environments[domain.environment], user, kind, {"domain": {"name": domain.name}})

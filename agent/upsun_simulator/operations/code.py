@@ -1,0 +1,112 @@
+"""Source operations, merging and synchronizing: what makes commits and moves them between environments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from upsun_simulator.activity import MERGE, SOURCE_OPERATION, SYNCHRONIZE, Activity, Ending, Plan
+from upsun_simulator.environment import APP
+from upsun_simulator.operations.summary import brief
+
+if TYPE_CHECKING:
+    from upsun_simulator.environment import Environment
+    from upsun_simulator.state import World
+    from upsun_simulator.user import User
+
+# The source operation that takes the last update back: its commit breaks nothing, whatever the scenario says.
+REVERT = "revert"
+# How a source operation ends that does not end well.
+ENDINGS: dict[str, Ending] = {"failure": "failure", "cancelled": "cancelled"}
+
+
+def run_source_operation(
+    world: World, environment: Environment, user: User, *, operation: str, variables: dict[str, Any]
+) -> Activity:
+    """Queue a source operation; what its commit will cause is settled now."""
+    return world.add_activity(
+        SOURCE_OPERATION,
+        environment.id,
+        user=user,
+        plan=update_plan(world, environment, operation),
+        parameters={"operation": operation, "variables": variables},
+        payload={"operation": operation, "environment": brief(environment)},
+    )
+
+
+def defined(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The operations that the apps define, each as the app and the name."""
+    return [(app or APP, name) for app, _, name in (one.rpartition(":") for one in names)]
+
+
+def update_plan(world: World, environment: Environment, operation: str = "update") -> Plan:
+    """What a source operation asked for now will do, by the present scenario."""
+    scenario = world.scenario
+    reverts = operation == REVERT
+    outcome: str = scenario.revert_outcome if reverts else scenario.update_outcome
+    commits = outcome == ("success" if reverts else "commit")
+    manual = world.deploys_manually(environment)
+    apart = manual or scenario.source_integration or scenario.deploy_mode == "follows"
+    inclusive = commits and not apart
+    return Plan(
+        seconds=scenario.source_operation_seconds + (scenario.deploy_seconds if inclusive else 0),
+        ending=scenario.deploy_outcome if inclusive else ENDINGS.get(outcome, "success"),
+        commits=commits,
+        commits_after=scenario.source_operation_seconds if inclusive else None,
+        breaks="never" if reverts else scenario.update_breaks_site,
+        deploy=scenario.deploy_outcome,
+        deploy_seconds=scenario.deploy_seconds,
+        deploy_mode=scenario.deploy_mode,
+        staged=manual,
+        stages_itself=manual and scenario.staging == "own" and not scenario.source_integration,
+        outside=scenario.source_integration,
+        outside_seconds=scenario.integration_seconds,
+    )
+
+
+def merge(world: World, child: Environment, user: User) -> Activity:
+    """Queue the merging of an environment into its parent, in the parent's queue."""
+    parent = world.environments[child.parent or ""]
+    return world.add_activity(
+        MERGE,
+        parent.id,
+        user=user,
+        plan=_carrying_plan(world, parent, world.scenario.merge_outcome, world.scenario.merge_seconds),
+        parameters={"environment": child.id, "into": parent.id},
+        payload={"environment": brief(child), "into": brief(parent)},
+        concerns=(child.id,),
+        source=child.id,
+    )
+
+
+def synchronize(world: World, child: Environment, user: User, wishes: dict[str, bool]) -> Activity:
+    """Queue the synchronizing of an environment from its parent."""
+    parent = world.environments[child.parent or ""]
+    names = ("synchronize_code", "synchronize_data", "synchronize_resources", "rebase")
+    return world.add_activity(
+        SYNCHRONIZE,
+        child.id,
+        user=user,
+        plan=_carrying_plan(world, child, world.scenario.sync_outcome, world.scenario.sync_seconds),
+        parameters={"from": parent.id, **{name: wishes.get(name, False) for name in names}},
+        payload={"environment": brief(child), "from": brief(parent)},
+        source=parent.id,
+    )
+
+
+def _carrying_plan(world: World, into: Environment, outcome: Ending, seconds: float) -> Plan:
+    """What brings commits from one environment to another, and deploys them in the same activity unless staged."""
+    scenario = world.scenario
+    works = outcome == "success"
+    manual = world.deploys_manually(into)
+    deploys = works and not manual
+    return Plan(
+        seconds=seconds + (scenario.deploy_seconds if deploys else 0),
+        ending=scenario.deploy_outcome if deploys else outcome,
+        commits=works,
+        commits_after=seconds if deploys else None,
+        deploy=scenario.deploy_outcome,
+        deploy_seconds=scenario.deploy_seconds,
+        deploy_mode="inclusive",
+        staged=manual,
+        stages_itself=manual and scenario.staging == "own",
+    )

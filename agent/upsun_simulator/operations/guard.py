@@ -1,0 +1,137 @@
+"""What may be done with an environment now: HAL links show it, and requests are held to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from upsun_simulator.answers import Refusal
+from upsun_simulator.permissions import NOT_ALLOWED, allowed, is_member_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from upsun_simulator.environment import Environment
+    from upsun_simulator.scenario import Status
+    from upsun_simulator.state import World
+    from upsun_simulator.user import User
+
+BUSY = "An activity is currently pending or in progress on this environment."
+
+
+def _no_pull_request(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    """Source operations are refused on pull-request environments (docs:create-apps/source-operations)."""
+    if environment.is_pr:
+        return Refusal(HTTPStatus.BAD_REQUEST, "Source operations are not possible on pull-request environments.")
+    return None
+
+
+def _no_production(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    if environment.type == "production":
+        return Refusal(HTTPStatus.BAD_REQUEST, "A production environment cannot be paused, deactivated or deleted.")
+    return None
+
+
+def _not_main(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    if environment.parent is None:
+        return Refusal(HTTPStatus.BAD_REQUEST, "The main environment cannot be deactivated or deleted.")
+    return None
+
+
+def _staged(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    return None if world.staged(environment.id) else Refusal(HTTPStatus.CONFLICT, "Nothing is staged.")
+
+
+def _own_branches(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    """Where a source integration manages branches, the platform does not (docs:create-apps/source-operations)."""
+    if world.scenario.source_integration:
+        reason = "The project's branches are managed by its source integration."
+        return Refusal(HTTPStatus.BAD_REQUEST, reason, detail={"error": reason})
+    return None
+
+
+def _live_parent(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    parent = world.parent_of(environment)
+    if parent is None:
+        return Refusal(HTTPStatus.BAD_REQUEST, "The environment has no parent.")
+    status = world.status_of(parent)
+    if status != "active":
+        return Refusal(HTTPStatus.CONFLICT, f"The parent environment is not active: it is {status}.")
+    if _busy(world, parent):
+        return Refusal(HTTPStatus.CONFLICT, BUSY.replace("this", "the parent"))
+    return None
+
+
+def _parents_admin(world: World, environment: Environment, user: User) -> Refusal | None:
+    parent = world.parent_of(environment)
+    if parent is not None and not allowed(world, parent, user):
+        return Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
+    return None
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """The statuses that an operation is possible in, who may ask for it, and what it needs besides.
+
+    `path` is what follows the environment's path; `method` is that of the request.
+    """
+
+    statuses: tuple[Status, ...] = ("active",)
+    further: tuple[Callable[[World, Environment, User], Refusal | None], ...] = ()
+    may: Callable[[World, Environment, User], bool] = allowed
+    method: str = "post"
+    path: str | None = None
+
+
+# By the name of the operation, which its HAL link has after a `#` and its path, unless it is said, at the end.
+RULES = {
+    "edit": _Rule(("active", "inactive", "paused", "dirty"), method="patch", path=""),
+    "delete": _Rule(("inactive",), further=(_not_main, _no_production, _own_branches), method="delete", path=""),
+    "backup": _Rule(),
+    "source-operation": _Rule(further=(_no_pull_request,)),
+    "redeploy": _Rule(),
+    "deploy": _Rule(further=(_staged,)),
+    "synchronize": _Rule(further=(_live_parent,)),
+    "merge": _Rule(further=(_own_branches, _parents_admin, _live_parent)),
+    # Every role may branch (docs:administration/users).
+    "branch": _Rule(further=(_own_branches,), may=is_member_of),
+    "activate": _Rule(("inactive",)),
+    "deactivate": _Rule(("active", "paused"), further=(_not_main, _no_production)),
+    "pause": _Rule(further=(_no_production,)),
+    "resume": _Rule(("paused",)),
+}
+# Operations without a link of the environment's own: on a backup, a deployment, a task.
+PLAIN = _Rule()
+
+
+def obstacle(world: World, environment: Environment, user: User, operation: str = "") -> Refusal | None:
+    """Why an operation on an environment is not allowed or not possible now; None when it is."""
+    if not RULES.get(operation, PLAIN).may(world, environment, user):
+        return Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
+    return unready(world, environment, user, operation)
+
+
+def unready(world: World, environment: Environment, user: User, operation: str = "") -> Refusal | None:
+    """Why an operation is not possible now, whoever asks for it."""
+    rule = RULES.get(operation, PLAIN)
+    status = world.status_of(environment)
+    if status not in rule.statuses:
+        wanted = " or ".join(rule.statuses)
+        return Refusal(HTTPStatus.CONFLICT, f"The environment is not {wanted}: it is {status}.")
+    for further in rule.further:
+        found = further(world, environment, user)
+        if found is not None:
+            return found
+    return Refusal(HTTPStatus.CONFLICT, BUSY) if _busy(world, environment) else None
+
+
+def check(world: World, environment: Environment, user: User, operation: str = "") -> None:
+    """Refuse an operation on an environment where it is not allowed or not possible now."""
+    found = obstacle(world, environment, user, operation)
+    if found is not None:
+        raise found
+
+
+def _busy(world: World, environment: Environment) -> bool:
+    return world.scenario.links_vanish_when_busy and bool(world.unfinished(environment.id))

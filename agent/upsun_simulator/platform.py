@@ -1,0 +1,24 @@
+"""The parts that an endpoint may use: the world, the tokens, the certificate authority, the clock."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from upsun_simulator.authority import Authority
+    from upsun_simulator.clock import Clock
+    from upsun_simulator.state import World
+    from upsun_simulator.tokens import Tokens
+
+
+@dataclass
+class Platform:
+    """Everything behind the HTTP surface; `lock` is held while any of it is used."""
+
+    clock: Clock
+    world: World
+    tokens: Tokens
+    authority: Authority
+    lock: threading.RLock = field(default_factory=threading.RLock)

@@ -1,0 +1,200 @@
+"""Promises held against the platform's books: what the runs say they did, and what the platform says was done.
+
+The books are the simulator's (``Simulator.books``); of the runs only their spans, slots and job snapshots are taken
+on trust, never what they say of a request or a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from upsun_agent.engine.due import Slot
+from upsun_agent.engine.fold import Run
+from upsun_agent.model.job import StepPlan
+from upsun_agent.steps.source_operation import MARK
+
+Books = Mapping[str, Any]
+BACKUP, UPDATE = "environment.backup", "environment.source-operation"
+MERGE = "environment.merge"
+#: The other requests of steps that change something, by the type of their activity.
+KIND_OF = {
+    "environment.synchronize": "sync",
+    MERGE: "merge",
+    "environment.branch": "branch",
+    "environment.restore": "restore",
+    "environment.redeploy": "redeploy",
+    "environment.deploy": "deploy",
+    "environment.operation": "runtime-operation",
+    "environment.task": "task",
+}
+
+
+def broken_promises(
+    books: Books, runs: Sequence[Run], *, user: str, last_tick: datetime, slots: Sequence[Slot]
+) -> Iterator[str]:
+    """Everything in which books and runs contradict the promises, in words; nothing where all is well.
+
+    Args:
+        books: what the platform did, for whom.
+        runs: all runs of one job, in any order.
+        user: who the agent is on the platform.
+        last_tick: when a tick ran last; nothing later is expected of the agent.
+        slots: the job's slots that a tick has had to judge.
+    """
+    ordered = sorted(runs, key=lambda run: run.opened_at)
+    mine = [each for each in books["activities"] if each["user"] == user]
+    yield from _backups([each for each in mine if each["type"] == BACKUP], books, ordered)
+    yield from _updates([each for each in mine if each["type"] == UPDATE], books, ordered)
+    yield from _others([each for each in mine if each["type"] in KIND_OF], books, ordered)
+    yield from _stuck(ordered, last_tick)
+    yield from _slots(ordered, slots)
+
+
+# --- P1: nothing is asked for twice --------------------------------------------------------------------------
+
+
+def _backups(backups: list[dict[str, Any]], books: Books, runs: list[Run]) -> Iterator[str]:
+    """A backup carries no mark: it belongs to the run that was open when it was asked for. Runs do not overlap."""
+    good = {each["id"] for each in _restorable(books)}
+    of_run: dict[str, list[dict[str, Any]]] = {}
+    for each in backups:
+        asked = _moment(each["created_at"])
+        owners = [run for run in runs if run.opened_at <= asked and (run.closed is None or asked <= run.closed.at)]
+        if owners:
+            of_run.setdefault(owners[-1].id, []).append(each)
+        else:
+            yield f"P1: backup {each['id']} was asked for while no run was open"
+    for run in runs:
+        plans = [step.plan for step in run.steps if step.plan.kind == "backup"]
+        yield from _repeats(f"backups in run {run.id}", of_run.get(run.id, []), plans, good)
+
+
+def _others(activities: list[dict[str, Any]], books: Books, runs: list[Run]) -> Iterator[str]:
+    """What carries no mark belongs to the run that was open when it was asked for."""
+    of_run: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in activities:
+        asked = _moment(each["created_at"])
+        owners = [run for run in runs if run.opened_at <= asked and (run.closed is None or asked <= run.closed.at)]
+        if not owners:
+            yield f"P1: {each['type']} {each['id']} was asked for while no run was open"
+            continue
+        of_run.setdefault((owners[-1].id, each["type"]), []).append(each)
+        if each["type"] == MERGE:
+            yield from _unproved(each, owners[-1], books)
+    known = {run.id: run for run in runs}
+    for (run, kind), asked_for in of_run.items():
+        plans = [step.plan for step in known[run].steps if step.plan.kind == KIND_OF[kind]]
+        yield from _repeats(f"{kind} in run {run}", asked_for, plans, None)
+
+
+def _updates(updates: list[dict[str, Any]], books: Books, runs: list[Run]) -> Iterator[str]:
+    """An update carries its run's mark."""
+    known = {run.id: run for run in runs}
+    of_run: dict[str, list[dict[str, Any]]] = {}
+    for each in updates:
+        mark = each["parameters"].get("variables", {}).get("env", {}).get(MARK)
+        if mark in known:
+            of_run.setdefault(mark, []).append(each)
+            yield from _unproved(each, known[mark], books)
+        else:
+            yield f"P1: update {each['id']} was asked for in no known run ({mark})"
+    for run in runs:
+        mine = of_run.get(run.id, [])
+        plans = [step.plan for step in run.steps if step.plan.kind == "source-operation"]
+        for name in {plan.settings["name"] for plan in plans}:
+            same = [each for each in mine if each["parameters"]["operation"] == name]
+            yield from _repeats(f"updates '{name}' in run {run.id}", same, _named(plans, name), None)
+
+
+def _named(plans: list[StepPlan], name: str) -> list[StepPlan]:
+    return [plan for plan in plans if plan.settings["name"] == name]
+
+
+def _repeats(what: str, asked: list[dict[str, Any]], plans: list[StepPlan], good: set[str] | None) -> Iterator[str]:
+    """One request a step, and one more for each retry that the job allows, each after a failure that was over.
+
+    ``good`` are the backups that came to be and are restorable; None where success is all there is to know.
+    """
+    most = sum(1 + int(plan.settings.get("retries", 0)) for plan in plans)
+    if len(asked) > most:
+        yield f"P1: {len(asked)} {what}, {most} at most are allowed"
+    fine = [each for each in asked if _is_fine(each, good)]
+    if len(fine) > len(plans):
+        yield f"P1: {len(fine)} {what} succeeded, {len(plans)} are wanted"
+    for earlier, later in pairwise(sorted(asked, key=lambda each: _moment(each["created_at"]))):
+        if earlier["completed_at"] is None or _moment(earlier["completed_at"]) > _moment(later["created_at"]):
+            yield f"P1: {what}: {later['id']} was asked for before {earlier['id']} was over"
+
+
+def _is_fine(activity: dict[str, Any], good: set[str] | None) -> bool:
+    if activity["result"] != "success":
+        return False
+    return good is None or activity["payload"]["backup_name"] in good
+
+
+# --- P2: no update without a proved backup -------------------------------------------------------------------
+
+
+def _unproved(update: dict[str, Any], run: Run, books: Books) -> Iterator[str]:
+    merged = update["type"] == MERGE
+    wanted = ("merge", None) if merged else ("source-operation", update["parameters"]["operation"])
+    plans = [step.plan for step in run.steps if (step.plan.kind, step.plan.settings.get("name")) == wanted]
+    if plans and all(plan.settings.get("backup") == "not-needed" for plan in plans):
+        return
+    reuse = max((int(step.plan.settings.get("reuse-within", 0)) for step in run.steps), default=0)
+    since, until = run.due_at - timedelta(seconds=reuse), _moment(update["created_at"])
+    proofs = [
+        each
+        for each in _restorable(books)
+        if each["environment"] in update["environments"] and since <= _moment(each["created_at"]) <= until
+    ]
+    if not proofs:
+        yield f"P2: update {update['id']} in run {run.id} without a good backup since {since:%Y-%m-%d %H:%M} UTC"
+
+
+def _restorable(books: Books) -> Iterable[dict[str, Any]]:
+    """Every backup that ever was and could be restored, those evicted since too."""
+    return [each for each in (*books["backups"], *books["evicted_backups"]) if each["restorable"]]
+
+
+# --- P3: nothing stays open, no slot is lost -----------------------------------------------------------------
+
+
+def _stuck(runs: list[Run], last_tick: datetime) -> Iterator[str]:
+    in_flight = [run for run in runs if run.closed is None]
+    if len(in_flight) > 1:
+        yield f"P3: {len(in_flight)} runs in flight at once: {', '.join(run.id for run in in_flight)}"
+    for run in in_flight:
+        if last_tick - run.opened_at > timedelta(seconds=run.job.timeout):
+            yield f"P3: run {run.id} is open since {run.opened_at:%Y-%m-%d %H:%M} UTC, beyond its time limit"
+
+
+def _slots(runs: list[Run], slots: Sequence[Slot]) -> Iterator[str]:
+    """Each slot has one run, or is in one batch of missed ones; slots' names ascend like their moments."""
+    spans = [_span(run) for run in runs if run.slot is not None]
+    for slot in slots:
+        count = sum(first <= slot.name <= last for first, last in spans)
+        if count == 0 and not _is_waited_for(slot.name, runs):
+            yield f"P3: slot {slot.name} has no run and was not booked as missed"
+        if count > 1:
+            yield f"P1: slot {slot.name} has {count} runs"
+
+
+def _span(run: Run) -> tuple[str, str]:
+    """The slots that the run stands for: its own, or all of its batch."""
+    last = run.slot or ""
+    first = run.closed.detail.get("first", last) if run.closed is not None else last
+    return str(first), last
+
+
+def _is_waited_for(slot: str, runs: list[Run]) -> bool:
+    """Whether the slot is held back by a run in flight, as ``overlap = "wait"`` wants it."""
+    return any(run.closed is None and run.job.overlap == "wait" and (run.slot or "") < slot for run in runs)
+
+
+def _moment(text: str) -> datetime:
+    """A moment of the books."""
+    return datetime.fromisoformat(text)

@@ -1,0 +1,307 @@
+"""The platform's state, and the passage of time over it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from bisect import insort
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from upsun_simulator.activity import ACTIVATE, CRON, SYNCHRONIZE, Activity, Arrival, Plan
+from upsun_simulator.backup import Backup
+from upsun_simulator.domain import Domains
+from upsun_simulator.effects import backups, code, progress
+from upsun_simulator.effects.story import sentence
+from upsun_simulator.environment import FAILED_COMMAND, Commit, Deployment, Environment
+from upsun_simulator.history import Breaks, History
+from upsun_simulator.ids import commit_hash, identifier
+from upsun_simulator.integration import Integrations
+from upsun_simulator.invitation import Invitations
+from upsun_simulator.members import Members
+from upsun_simulator.variable import Variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from upsun_simulator.environment import EnvironmentType
+    from upsun_simulator.scenario import Scenario, Status
+    from upsun_simulator.ssh_key import SshKey
+    from upsun_simulator.user import User
+
+PARALLEL_ACTIVITIES = 2
+# A staging environment, and one whose id has to be percent-encoded.
+OTHERS = ("staging", "feature/login")
+AGE_OF_THE_PROJECT = timedelta(days=90)
+TITLE = "Simulated project"
+
+
+class World:
+    """Environments, activities and backups of one project; deterministic for a given sequence of calls.
+
+    Nothing happens between two calls of `settle`: each plays what should have happened meanwhile, in the
+    order of time. `activities` is in the order of creation, `open` holds those that are not over.
+    """
+
+    def __init__(self, scenario: Scenario, now: datetime) -> None:
+        self.scenario = scenario
+        self.now = now
+        self.activities: list[Activity] = []
+        self.open: list[Activity] = []
+        self.by_id: dict[str, Activity] = {}
+        self.backups: list[Backup] = []
+        self.evicted: list[Backup] = []
+        self.arrivals: list[Arrival] = []
+        self.environments: dict[str, Environment] = {}
+        self.history = History()
+        self.variables = Variables()
+        self.invitations = Invitations()
+        self.domains = Domains()
+        self.ssh_keys: list[SshKey] = []
+        self.integrations = Integrations(scenario, now - AGE_OF_THE_PROJECT)
+        self._staged: list[Activity] = []
+        self._count = 0
+        self.organization = {"name": "simulated", "label": "Simulated organization", "country": "FR"}
+        self.title, self.description, self.timezone = TITLE, "", "UTC"
+        self.born = now - AGE_OF_THE_PROJECT
+        self.members = Members(scenario, self.born)
+        self.add_environment(scenario.environment, "production", title="Main")
+        if scenario.environment not in OTHERS:
+            self.add_environment(OTHERS[0], "staging", title="Staging", parent=scenario.environment)
+            self.add_environment(OTHERS[1], "development", title="Login", parent=OTHERS[0])
+
+    def count(self) -> int:
+        """The next number; ids derive from it, so that two runs give the same ids."""
+        self._count += 1
+        return self._count
+
+    def add_environment(
+        self,
+        name: str,
+        kind: EnvironmentType,
+        *,
+        title: str | None = None,
+        parent: str | None = None,
+        is_pr: bool = False,
+    ) -> Environment:
+        """Create an active, deployed environment, with the code of its parent."""
+        environment = self._new(name, kind, title or name, parent, self.born, is_pr=is_pr)
+        environment.record(Deployment(self.born, environment.head, "initial", successful=True))
+        environment.live = self.variables.deployed(self.environments, name)
+        return environment
+
+    def branch_off(self, parent: Environment, name: str, kind: EnvironmentType, *, title: str) -> Environment:
+        """Create an environment that has a branch, and nothing that runs yet."""
+        environment = self._new(name, kind, title, parent.id, self.now)
+        environment.status = "dirty"
+        return environment
+
+    def _new(
+        self, name: str, kind: EnvironmentType, title: str, parent: str | None, at: datetime, *, is_pr: bool = False
+    ) -> Environment:
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower())
+        environment = Environment(
+            id=name,
+            title=title,
+            type=kind,
+            machine_name=f"{slug}-{identifier(self.scenario.project, name)[:7]}",
+            parent=parent,
+            created_at=at,
+            updated_at=at,
+            is_pr=is_pr,
+        )
+        if parent is None:
+            first = commit_hash(self.scenario.project, name, "first")
+            self.history.add(first, ())
+        else:
+            first = self.environments[parent].head
+        environment.move_head(Commit(first, at, "initial"))
+        self.environments[name] = environment
+        return environment
+
+    def move_head(self, environment: Environment, sha: str, at: datetime, by: str, *, breaks: Breaks) -> None:
+        """Put a commit on top of an environment's branch."""
+        self.history.add(sha, (environment.head,), breaks)
+        environment.move_head(Commit(sha, at, by))
+
+    def status_of(self, environment: Environment) -> Status:
+        """The environment's status; production's is the scenario's."""
+        if environment.id == self.scenario.environment:
+            return self.scenario.status
+        return environment.status
+
+    def set_status(self, environment: Environment, status: Status, at: datetime) -> None:
+        """Change the environment's status."""
+        if environment.id == self.scenario.environment:
+            self.scenario = self.scenario.changed(status=status)
+        else:
+            environment.status = status
+        environment.updated_at = at
+
+    def deploys_manually(self, environment: Environment) -> bool:
+        """Return whether changes wait to be deployed by hand: by the environment's setting, else the scenario's."""
+        if environment.manual_deployment is None:
+            return self.scenario.manual_deployment
+        return environment.manual_deployment
+
+    def remove_environment(self, name: str, at: datetime) -> None:
+        """Remove an environment with all that belongs to it; its children become those of its parent."""
+        gone = self.environments.pop(name)
+        for one in self.environments.values():
+            if one.parent == name:
+                one.parent = gone.parent
+        for backup in [one for one in self.backups if one.environment == name]:
+            backups.drop(self, backup, at)
+        self.variables.forget(name)
+        self.domains.forget(name)
+        self.open = [one for one in self.open if one.environment != name]
+        self._staged = [one for one in self._staged if one.environment != name]
+
+    def parent_of(self, environment: Environment) -> Environment | None:
+        """The environment's parent."""
+        return None if environment.parent is None else self.environments[environment.parent]
+
+    def unfinished(self, environment: str) -> list[Activity]:
+        """Activities of the environment that are pending or in progress."""
+        return [one for one in self.open if one.environment == environment and one.unfinished]
+
+    def staged(self, environment: str) -> list[Activity]:
+        """Activities of the environment that wait for somebody to deploy."""
+        return [one for one in self._staged if one.environment == environment and one.state == "staged"]
+
+    def stage(self, activity: Activity) -> None:
+        """Let an activity wait until somebody deploys; what it did until then is a success."""
+        activity.state, activity.result = "staged", "success"
+        self.open = [one for one in self.open if one is not activity]
+        self._staged.append(activity)
+
+    def add_activity(
+        self,
+        kind: str,
+        environment: str,
+        *,
+        user: User,
+        plan: Plan,
+        parameters: dict[str, Any] | None = None,
+        payload: dict[str, Any] | None = None,
+        concerns: tuple[str, ...] = (),
+        source: str | None = None,
+        at: datetime | None = None,
+    ) -> Activity:
+        """Queue an activity behind the others of its environment; `source` is the environment that it takes from."""
+        at = self.now if at is None else at
+        number = self.count()
+        here = self.environments[environment]
+        other = None if source is None else self.environments[source]
+        what = (parameters or {}).get("cron")
+        activity = Activity(
+            number=number,
+            id=identifier(self.scenario.project, "activity", number),
+            type=kind,
+            project=self.scenario.project,
+            environment=environment,
+            concerns=concerns,
+            user=user,
+            created_at=at,
+            visible_from=at + timedelta(seconds=self.scenario.list_lag_seconds),
+            readable_from=at + timedelta(seconds=self.scenario.activity_lag_seconds),
+            ready_at=at + timedelta(seconds=self.scenario.queue_seconds),
+            plan=self._with_oddities(kind, plan),
+            parameters={"user": user.id, "environment": environment, **(parameters or {})},
+            payload={"user": user.brief(), **(payload or {})},
+            text=sentence(kind, user, here, other, what, html=False),
+            description=sentence(kind, user, here, other, what, html=True),
+        )
+        insort(self.activities, activity, key=lambda one: one.created_at)
+        self.open.append(activity)
+        self.by_id[activity.id] = activity
+        return activity
+
+    def _with_oddities(self, kind: str, plan: Plan) -> Plan:
+        """The plan with what the scenario does to activities of any kind."""
+        code = 0
+        for text in self.scenario.failing_commands:
+            name, _, wanted = text.partition("=")
+            if kind.removeprefix("environment.") == name:
+                code = int(wanted or FAILED_COMMAND)
+        return dataclasses.replace(plan, exit_code=code, reschedule=self.scenario.reschedule_seconds)
+
+    def move(self, activity: Activity, at: datetime) -> None:
+        """Let an activity have been asked for at another moment."""
+        self.activities.remove(activity)
+        activity.created_at = activity.visible_from = activity.readable_from = activity.ready_at = at
+        insort(self.activities, activity, key=lambda one: one.created_at)
+
+    def release(self, activity: Activity) -> None:
+        """Let a staged activity take its place in the queue."""
+        activity.state, activity.result, activity.completed_at = "pending", None, None
+        activity.ready_at = self.now
+        self.open.append(activity)
+
+    def settle(self, now: datetime) -> None:
+        """Play everything that should have happened up to `now`."""
+        while True:
+            self._start_what_may_start()
+            moment = min(self._moments_ahead(), default=None)
+            if moment is None or moment > now:
+                break
+            self.now = max(self.now, moment)
+            self._play_the_moment()
+            self.open = [one for one in self.open if one.unfinished]
+        self.now = max(self.now, now)
+
+    def _moments_ahead(self) -> Iterator[datetime]:
+        for arrival in self.arrivals:
+            yield arrival.at
+        for one in self.open:
+            if one.state in ("pending", "scheduled") and one.ready_at > self.now:
+                yield one.ready_at
+            if one.state == "in_progress":
+                yield from (moment for moment in (one.commits_at, one.ends_at) if moment is not None)
+
+    def _play_the_moment(self) -> None:
+        for arrival in [one for one in self.arrivals if one.at <= self.now]:
+            self.arrivals.remove(arrival)
+            code.arrive(self, arrival)
+        running = [one for one in self.open if one.state == "in_progress"]
+        for one in running:
+            if one.commits_at is not None and one.commits_at <= self.now:
+                progress.work(self, one, one.commits_at)
+            if one.ends_at is not None and one.ends_at <= self.now:
+                progress.end(self, one, one.ends_at)
+
+    def _start_what_may_start(self) -> None:
+        """One activity at a time per environment, two per project, production first, then by age."""
+        for one in self.open:
+            if one.state == "scheduled" and one.ready_at <= self.now:
+                one.state = "pending"
+        while any(self._put_off(one) for one in self._next()):
+            pass
+        for one in self._next():
+            progress.begin(self, one, self.now)
+
+    def _put_off(self, one: Activity) -> bool:
+        """Reschedule an activity whose turn has come, once, if its plan says so; say whether it was."""
+        if not one.plan.reschedule:
+            return False
+        one.state, one.ready_at = "scheduled", self.now + timedelta(seconds=one.plan.reschedule)
+        one.plan = dataclasses.replace(one.plan, reschedule=0)
+        return True
+
+    def _next(self) -> list[Activity]:
+        """The activities whose turn has come."""
+        running = [one for one in self.open if one.state == "in_progress"]
+        busy = {one.environment for one in running}
+        crons = {one.environment for one in running if one.type == CRON}
+        heads: dict[str, Activity] = {}
+        for one in self.open:
+            if one.state == "pending" and one.environment not in busy:
+                heads.setdefault(one.environment, one)
+        ready = [one for one in heads.values() if one.ready_at <= self.now and not self._held_by(crons, one)]
+        ready.sort(key=lambda one: (self.environments[one.environment].type != "production", one.number))
+        return ready[: max(0, PARALLEL_ACTIVITIES - len(running))]
+
+    def _held_by(self, crons: set[str], activity: Activity) -> bool:
+        """A cron of the parent holds up what clones its data into a child (docs:development/troubleshoot)."""
+        return activity.type in (SYNCHRONIZE, ACTIVATE) and self.environments[activity.environment].parent in crons

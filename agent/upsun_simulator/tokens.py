@@ -1,0 +1,127 @@
+"""API tokens, and the short-lived bearers that they are exchanged for."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from upsun_simulator.ids import account_id, identifier
+from upsun_simulator.user import MACHINE, User
+
+
+@dataclass(kw_only=True, eq=False)
+class ApiToken:
+    """An API token; the platform shows its `secret` once, when it is made."""
+
+    id: str
+    name: str
+    secret: str
+    user: User
+    created_at: datetime
+    mfa: bool = False
+    revoked: bool = False
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """What is known of an access token that was issued."""
+
+    user: User
+    api_token: str
+    expires_at: datetime
+    claims: dict[str, Any]
+
+    @property
+    def has_mfa(self) -> bool:
+        """Whether its owner had proved a second factor."""
+        return "mfa" in self.claims["amr"]
+
+
+class Tokens:
+    """Which tokens exist; revoking an API token leaves its bearers alive, as on the platform."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, ApiToken] = {}
+        self._bearers: dict[str, Bearer] = {}
+        self._issued = 0
+
+    def add(
+        self, secret: str, created_at: datetime, *, user: User = MACHINE, name: str = "", mfa: bool = False
+    ) -> ApiToken:
+        """Accept another API token, or a revoked one again."""
+        number = len(self._tokens) + 1
+        token = ApiToken(
+            id=account_id("api token", number, secret),
+            name=name or f"Token {number}",
+            secret=secret,
+            user=user,
+            created_at=created_at,
+            mfa=mfa,
+        )
+        self._tokens[secret] = token
+        return token
+
+    def revoke(self, token: str) -> bool:
+        """Stop exchanging an API token, or accepting a bearer; say whether it was known."""
+        if self._bearers.pop(token, None) is not None:
+            return True
+        known = self._tokens.get(token)
+        if known is not None:
+            known.revoked = True
+        return known is not None
+
+    def known(self) -> list[str]:
+        """Every API token there is or was, revoked or not."""
+        return list(self._tokens)
+
+    def of(self, user: User) -> list[ApiToken]:
+        """The user's tokens that are not revoked, in the order in which they were made."""
+        return [one for one in self._tokens.values() if one.user.id == user.id and not one.revoked]
+
+    def named(self, secret: str) -> ApiToken | None:
+        """The API token with this secret, revoked or not."""
+        return self._tokens.get(secret)
+
+    def expire_bearers(self) -> None:
+        """Make every bearer issued so far invalid."""
+        self._bearers.clear()
+
+    def owner(self, api_token: str) -> User | None:
+        """The user that a valid API token belongs to."""
+        known = self._tokens.get(api_token)
+        return None if known is None or known.revoked else known.user
+
+    def issue(self, api_token: str, now: datetime, seconds: float) -> str:
+        """Exchange a valid API token for a bearer, a token in the shape of a JWT."""
+        token = self._tokens[api_token]
+        token.last_used_at = now
+        self._bearers = {text: one for text, one in self._bearers.items() if one.expires_at > now}
+        self._issued += 1
+        expires_at = now + timedelta(seconds=seconds)
+        claims = {
+            "sub": token.user.id,
+            "iss": "https://auth.simulator.invalid",
+            "iat": int(now.timestamp()),
+            "exp": int(expires_at.timestamp()),
+            "jti": identifier("bearer", self._issued),
+            "access_id": identifier("access", token.user.id),
+            "amr": ["api_token", "mfa"] if token.mfa else ["api_token"],
+        }
+        # The signature is no signature: nobody may believe this token but the simulator that issued it.
+        text = ".".join((_part({"alg": "none", "typ": "JWT"}), _part(claims), identifier("signature", self._issued)))
+        self._bearers[text] = Bearer(token.user, api_token, expires_at, claims)
+        return text
+
+    def bearer(self, text: str, now: datetime) -> Bearer | None:
+        """The bearer, if it was issued here and is still good."""
+        known = self._bearers.get(text)
+        return known if known is not None and known.expires_at > now else None
+
+
+def _part(content: dict[str, Any]) -> str:
+    """One part of a JWT. Plain ASCII JSON never yields the two letters that set base64url apart."""
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")

@@ -1,0 +1,108 @@
+"""Variables of the project and of its environments, and who inherits them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from upsun_simulator.environment import Environment
+
+
+@dataclass(kw_only=True, eq=False)
+class Variable:
+    """A variable; one without an environment belongs to the project as a whole.
+
+    A variable of the project is visible to the build unless said otherwise, one of an environment is not
+    (the official CLI leaves `visible_build` out when it is false there).
+    """
+
+    name: str
+    value: str
+    environment: str | None
+    created_at: datetime
+    updated_at: datetime
+    is_json: bool = False
+    is_sensitive: bool = False
+    is_enabled: bool = True
+    is_inheritable: bool = True
+    visible_build: bool = False
+    visible_runtime: bool = True
+    application_scope: list[str] = field(default_factory=list)
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+class Variables:
+    """All variables there are, one of a name on each level."""
+
+    def __init__(self) -> None:
+        self._all: dict[tuple[str | None, str], Variable] = {}
+        # What became of each, with the moments: None where it was removed.
+        self._changes: list[tuple[datetime, tuple[str | None, str], Variable | None]] = []
+        # Values that were sensitive once, so that none of them ever reaches the books.
+        self.secrets: set[str] = set()
+
+    def __iter__(self) -> Iterator[Variable]:
+        return iter(self._all.values())
+
+    def own(self, environment: str | None, name: str) -> Variable | None:
+        """The variable of this very environment, or of the project."""
+        return self._all.get((environment, name))
+
+    def of_project(self) -> list[Variable]:
+        """The variables of the project, by name."""
+        return sorted((one for one in self if one.environment is None), key=lambda one: one.name)
+
+    def put(self, variable: Variable) -> None:
+        """Add a variable, or take its change into account."""
+        self._all[variable.environment, variable.name] = variable
+        self._changes.append((variable.updated_at, (variable.environment, variable.name), variable))
+        if variable.is_sensitive:
+            self.secrets.add(variable.value)
+
+    def remove(self, variable: Variable, at: datetime | None = None) -> None:
+        """Take a variable away; without a moment it is as if it had never been."""
+        key = (variable.environment, variable.name)
+        del self._all[key]
+        if at is None:
+            self._changes = [one for one in self._changes if one[1] != key]
+        else:
+            self._changes.append((at, key, None))
+
+    def seen_at(self, at: datetime) -> Variables:
+        """Return the variables that there were at a moment."""
+        found = Variables()
+        for moment, key, variable in self._changes:
+            if moment > at:
+                continue
+            if variable is None:
+                found._all.pop(key, None)
+            else:
+                found._all[key] = variable
+        return found
+
+    def forget(self, environment: str) -> None:
+        """Take away every variable of an environment."""
+        for one in [one for one in self if one.environment == environment]:
+            self.remove(one)
+
+    def seen(self, environments: Mapping[str, Environment], environment: str) -> list[Variable]:
+        """What an environment has itself, and what it inherits from the nearest of its ancestors, by name."""
+        found: dict[str, Variable] = {}
+        place = environments.get(environment)
+        while place is not None:
+            for one in self:
+                if one.environment == place.id and (place.id == environment or one.is_inheritable):
+                    found.setdefault(one.name, one)
+            place = environments.get(place.parent or "")
+        return sorted(found.values(), key=lambda one: one.name)
+
+    def deployed(self, environments: Mapping[str, Environment], environment: str) -> list[Variable]:
+        """What a deployment puts into the containers: the environment's variables win over the project's."""
+        found = {one.name: one for one in self.of_project()}
+        found.update((one.name, one) for one in self.seen(environments, environment) if one.is_enabled)
+        return [dataclasses.replace(one) for _, one in sorted(found.items())]

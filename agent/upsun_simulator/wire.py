@@ -1,0 +1,60 @@
+"""Broken connections, done for real on a socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+
+    from upsun_simulator.faults import ConnectionCut
+
+# Close at once, throwing away what is unsent: the peer gets a reset instead of an end.
+ABORT = struct.pack("ii", 1, 0)
+
+
+def head(status: str, headers: list[tuple[str, str]]) -> bytes:
+    """The head of an answer as it stands on the wire."""
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def break_off(connection: socket.socket, cut: ConnectionCut, closing: threading.Event) -> None:
+    """Send what the cut lets through, then end the connection the way it says."""
+    whole_head = head(cut.status, cut.headers)
+    with contextlib.suppress(OSError):
+        if cut.phase == "half-headers":
+            connection.sendall(_half(whole_head))
+        elif cut.phase == "half-body":
+            connection.sendall(whole_head + cut.body[: len(cut.body) // 2])
+        elif cut.phase == "drip":
+            _drip(connection, whole_head + cut.body, cut.seconds, closing)
+        if cut.phase.startswith("reset"):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+            os.close(connection.detach())
+            return
+    shut(connection)
+
+
+def _half(whole_head: bytes) -> bytes:
+    """The first half of a head, without the length of the body: a client that knows it takes the head for whole."""
+    length = whole_head.lower().find(b"content-length")
+    half = len(whole_head) // 2
+    return whole_head[: half if length < 0 else min(half, length)]
+
+
+def _drip(connection: socket.socket, data: bytes, seconds: float, closing: threading.Event) -> None:
+    for place in range(len(data)):
+        connection.sendall(data[place : place + 1])
+        if closing.wait(seconds):
+            return
+
+
+def shut(connection: socket.socket) -> None:
+    """End a connection in both directions, if it is not over already."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
