@@ -20,7 +20,7 @@ EVERY = [dict(zip(API_FLAGS, values, strict=True)) for values in product((True, 
 
 @pytest.mark.parametrize("email", [BOT, BOT.upper()])
 @pytest.mark.parametrize(
-    ("members", "invitations", "deed"),
+    ("members", "invitations", "action"),
     [
         ([], [], "invite"),
         ([], [Invitation("1", BOT, ADMIN)], "none"),

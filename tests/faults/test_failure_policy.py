@@ -77,7 +77,7 @@ def test_retries_pause_longer_each_time_and_end() -> None:
     assert policy.mine("source-operation") == []
 
 
-@pytest.mark.parametrize("mishap", ["backup-unrestorable", "backup-missing"])
+@pytest.mark.parametrize("named_fault", ["backup-unrestorable", "backup-missing"])
 def test_a_backup_that_cannot_be_proved_is_tried_again(named_fault: str) -> None:
     policy = Policy(named_fault)
 

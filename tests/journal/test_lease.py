@@ -93,7 +93,7 @@ def writes() -> list[tuple[str, Callable[[Any], object]]]:
         ("note", lambda journal: journal.note("later", "1")),
         ("set_cursor", lambda journal: journal.set_cursor(Cursor("late", "x", NOW))),
         ("forget_cursors", lambda journal: journal.forget_cursors([])),
-        ("set_glance", lambda journal: journal.set_idle_hint(IdleHint(journal.identity, "late", 9))),
+        ("set_idle_hint", lambda journal: journal.set_idle_hint(IdleHint(journal.identity, "late", 9))),
         ("mark_tick", lambda journal: journal.mark_tick(9)),
         ("take_in", lambda journal: journal.take_in(journal.copied(journal.rows()))),
         ("drop", lambda journal: journal.drop(["late"])),

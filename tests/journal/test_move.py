@@ -190,7 +190,7 @@ def test_a_state_at_work_is_not_moved(app: App, places: dict[str, str]) -> None:
 
 # --- killed ---------------------------------------------------------------------------------------------------
 
-CHANGES = ("note", "take_in", "drop", "set_cursor", "forget_cursors", "mark_tick", "set_glance", "copied")
+CHANGES = ("note", "take_in", "drop", "set_cursor", "forget_cursors", "mark_tick", "set_idle_hint", "copied")
 
 
 @contextmanager

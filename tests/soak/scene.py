@@ -232,7 +232,7 @@ class Scene:
 
 #: The calls at which a process may be killed: whatever leaves a trace, and every look.
 EFFECTS: tuple[tuple[type, str], ...] = (
-    *((SqliteJournal, name) for name in ("open_run", "append", "set_cursor", "note", "set_glance", "take_lease")),
+    *((SqliteJournal, name) for name in ("open_run", "append", "set_cursor", "note", "set_idle_hint", "take_lease")),
     *((Executor, name) for name in ("send", "look")),
     (Transport, "send"),
 )

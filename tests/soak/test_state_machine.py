@@ -331,7 +331,7 @@ def test_the_judge_at_the_door_notices_a_second_backup_and_an_update_without_one
     assert first.wrong is None
     world = scene.simulator.world
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("upsun_agent.runtime.executor.Performer.send", _twice(scene))
+        patch.setattr("upsun_agent.runtime.executor.Executor.send", _twice(scene))
         scene.hands.advance(300)
         scene.tick()
     wrongs = [deed.wrong for deed in scene.door.deeds if deed.wrong]

@@ -11,7 +11,7 @@ from upsun_agent.idle import is_idle
 from upsun_agent.journal.directory import reading
 from upsun_agent.model import events as ev
 from upsun_agent.platform.paths import last_tick, mark_tick
-from upsun_agent.report.snapshot import Snapshot, survey
+from upsun_agent.report.snapshot import Snapshot, snapshot
 from upsun_agent.report.status_text import overview
 from upsun_agent.runtime.clock_repair import ahead
 from upsun_agent.runtime.context import at_work
@@ -33,7 +33,7 @@ def seen(stage: Stage) -> Snapshot:
     """What ``status`` shows."""
     site = stage.site()
     with reading(str(stage.directory), stage.container.identity) as journal:
-        return survey(site, journal)
+        return snapshot(site, journal)
 
 
 def coming(stage: Stage, count: int = 3) -> list[str]:

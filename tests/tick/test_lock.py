@@ -179,7 +179,7 @@ def test_a_tick_that_fails_lets_go_of_everything(due: Stage, monkeypatch: pytest
     def fail(*_: object) -> None:
         raise Unforeseen
 
-    monkeypatch.setattr("upsun_agent.runtime.executor.Performer.look", fail)
+    monkeypatch.setattr("upsun_agent.runtime.executor.Executor.look", fail)
     with pytest.raises(Unforeseen):
         due.tick()
     monkeypatch.undo()
