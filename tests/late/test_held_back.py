@@ -106,15 +106,15 @@ def test_what_a_tick_holds_back_is_there_for_whoever_needs_it() -> None:
     code = """
 import sys
 from upsun_agent.cli.cron import ABSENT, HELD_BACK
-from upsun_agent.lazy_imports import Late, held_back
+from upsun_agent.lazy_imports import LazyModule, held_back
 assert not set(HELD_BACK) & sys.modules.keys(), "imported before it could be held back"
 with held_back(*HELD_BACK, absent=ABSENT):
     import upsun_agent.cli.context, upsun_agent.runtime.tick
-    held = {name for name in HELD_BACK if isinstance(sys.modules.get(name), Late)}
+    held = {name for name in HELD_BACK if isinstance(sys.modules.get(name), LazyModule)}
 import inspect, traceback, textwrap, importlib.util
 for name in HELD_BACK:
     if name != "_colorize" or sys.version_info >= (3, 13):
-        assert not isinstance(importlib.import_module(name), Late), name
+        assert not isinstance(importlib.import_module(name), LazyModule), name
 assert traceback.linecache.getline(importlib.__file__, 1)
 print(*sorted(held))
 """
@@ -144,14 +144,14 @@ def test_what_was_given_to_httpx_is_not_what_others_get_later() -> None:
 def test_what_is_let_in_is_imported_for_real_from_then_on() -> None:
     code = (
         "import sys\n"
-        "from upsun_agent.lazy_imports import Late, held_back, let_in\n"
+        "from upsun_agent.lazy_imports import LazyModule, held_back, end_stubbing\n"
         "with held_back('importlib.resources', absent=('tomllib',)):\n"
-        "    assert isinstance(sys.modules['importlib.resources'], Late)\n"
-        "    let_in()\n"
+        "    assert isinstance(sys.modules['importlib.resources'], LazyModule)\n"
+        "    end_stubbing()\n"
         "    import importlib.abc, tomllib\n"
-        "    assert not isinstance(sys.modules['importlib.resources'], Late)\n"
-        "assert not isinstance(sys.modules['importlib.resources'], Late)\n"
-        "let_in()\n"
+        "    assert not isinstance(sys.modules['importlib.resources'], LazyModule)\n"
+        "assert not isinstance(sys.modules['importlib.resources'], LazyModule)\n"
+        "end_stubbing()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -159,8 +159,8 @@ def test_what_is_let_in_is_imported_for_real_from_then_on() -> None:
 
 def test_a_stand_in_can_be_held_back_twice() -> None:
     code = (
-        "from upsun_agent.lazy_imports import Late, held_back\n"
-        "lean = Late('colorsys', rgb_to_hsv='given')\n"
+        "from upsun_agent.lazy_imports import LazyModule, held_back\n"
+        "lean = LazyModule('colorsys', rgb_to_hsv='given')\n"
         "for _ in range(2):\n"
         "    with held_back(lean):\n"
         "        import colorsys\n"
