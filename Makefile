@@ -32,8 +32,8 @@ test: $(VENV)/.installed ## pass the linters and the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/.installed ## the long tests: the whole crash matrix, all zones, long seasons (more than an hour)
-	@UPSUN_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/soak tests/fuzz \
-		tests/crash tests/ssh/test_paths.py tests/faults/test_misleading_lists.py \
+	@UPSUN_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/long \
+		tests/end_to_end/ssh/test_paths.py tests/integration/faults/test_misleading_lists.py \
 		$$($(BIN)/python -m tests.thinning)
 	@$(BIN)/python -m tools.crash_matrix --pairs 500 --write
 	@$(BIN)/python -m tools.crash_matrix --play flagship --pairs 500 --write

@@ -1,4 +1,4 @@
-"""For every test: nothing that it writes, prints or starts holds a secret; see ``tests/canaries.py``."""
+"""For every test: nothing that it writes, prints or starts holds a secret; see ``tests/harness/canaries.py``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import canaries, thinning
-from tests.sources import SOURCES
+from tests import thinning
+from tests.harness import canaries
+from tests.harness.sources import SOURCES
 
 _module: list[object] = [None]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-SETUP = ("tests/cli/test_setup_token.py", "tests/access/test_plans.py")
-ELSEWHERE = ("tests/config/test_container.py", "tests/cli/test_run_elsewhere.py")
+SETUP = ("tests/integration/cli/test_setup_token.py", "tests/unit/access/test_plans.py")
+ELSEWHERE = ("tests/unit/config/test_container.py", "tests/integration/cli/test_run_elsewhere.py")
 
 #: Each is its name, the file, the text that becomes another, that other, and the tests that catch it.
 COMMAND_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
@@ -40,7 +40,7 @@ COMMAND_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "agent/upsun_agent/cli/change.py",
         "    if not (context.options.yes or context.options.dry_run or can_ask(context)):\n",
         "    if context.terminal.json_wanted and not (context.options.yes or context.options.dry_run):\n",
-        ("tests/cli/test_setup.py", "tests/cli/test_setup_token.py"),
+        ("tests/integration/cli/test_setup.py", "tests/integration/cli/test_setup_token.py"),
     ),
     (
         "the project and a branch make a container of any machine",
@@ -62,7 +62,7 @@ COMMAND_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "        if in_flight:\n            run_id = follower.attach(",
         "        if len(in_flight) > 1:\n            run_id = follower.attach(",
         (
-            "tests/cli/test_run_elsewhere.py::test_with_the_api_away_waiting_ends_with_69_within_its_bound_and_the_next_call_goes_on",
+            "tests/integration/cli/test_run_elsewhere.py::test_with_the_api_away_waiting_ends_with_69_within_its_bound_and_the_next_call_goes_on",
         ),
     ),
     (
@@ -70,13 +70,13 @@ COMMAND_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "agent/upsun_simulator/rehearsal/season.py",
         "    return sorted((each for each in found if each.at < end), key=lambda incident: incident.at)\n",
         "    return sorted(found, key=lambda incident: incident.at)\n",
-        ("tests/cli/test_rehearse.py",),
+        ("tests/integration/cli/test_rehearse.py",),
     ),
     (
         "backups that people took count as the agent's own",
         "agent/upsun_agent/doctor/platform.py",
         "        return backup.id in self.own_backups\n",
         "        return not backup.automated\n",
-        ("tests/cli/test_doctor.py",),
+        ("tests/integration/cli/test_doctor.py",),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SERVER_SUITE = ("tests/journal",)
+SERVER_SUITE = ("tests/integration/journal",)
 SERVER_BUGS = (
     (
         "a process whose lease was taken over writes on",

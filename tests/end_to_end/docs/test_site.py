@@ -1,0 +1,148 @@
+"""The site of the pages: it builds without a warning, every page is on it, its links lead somewhere, it asks nobody."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.harness.sources import REPOSITORY, SOURCES
+
+DOCS = REPOSITORY / "docs"
+#: Attributes whose address a browser fetches by itself.
+FETCHED = {
+    "link": "href",
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "video": "src",
+    "object": "data",
+}
+
+
+class Page(HTMLParser):
+    """What a page fetches, links to, and offers as anchors."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.anchors |= {values[name] for name in ("id", "name") if name in values}
+        if tag in FETCHED and FETCHED[tag] in values:
+            self.fetched.append(values[FETCHED[tag]])
+        elif tag == "a" and "href" in values:
+            self.links.append(values["href"])
+
+
+def build(source: Path, place: Path) -> subprocess.CompletedProcess[str]:
+    """As ``make site`` builds it."""
+    makefile = (REPOSITORY / "Makefile").read_text()
+    recipe = re.search(r"^\t@PYTHONPATH=\. \$\(BIN\)/sphinx-build (.*) docs build/site$", makefile, re.MULTILINE)
+    assert recipe is not None
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        *recipe[1].split(),
+        "-d",
+        str(place / "trees"),
+        str(source),
+        str(place / "site"),
+    ]
+    own = {**os.environ, "PYTHONPATH": SOURCES}
+    return subprocess.run(command, cwd=REPOSITORY, env=own, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("site")
+    done = build(DOCS, place)
+    assert done.returncode == 0, done.stderr
+    return place / "site"
+
+
+@pytest.fixture(scope="module")
+def html(site: Path) -> dict[Path, Page]:
+    return {file: Page(file) for file in sorted(site.rglob("*.html"))}
+
+
+def test_every_page_is_in_a_section_of_the_index() -> None:
+    listed = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): \S", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    steps = re.findall(
+        r"^\| \[[^\]]+\]\(([^)]+)\) \| \S", (DOCS / "steps.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    there = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"index.md"}
+    assert sorted([*listed, *steps]) == sorted(there), "each page is listed once, with what it is about"
+
+
+def test_every_page_is_in_the_navigation(site: Path, html: dict[Path, Page]) -> None:
+    links = set(html[site / "index.html"].links)
+    for page in DOCS.rglob("*.md"):
+        name = str(page.relative_to(DOCS).with_suffix(".html"))
+        assert name in links or name == "index.html"
+        assert (site / name).is_file()
+
+
+def test_a_browser_fetches_nothing_from_elsewhere(site: Path, html: dict[Path, Page]) -> None:
+    assert len(html) > 10
+    for file, page in html.items():
+        assert page.fetched
+        for address in page.fetched:
+            parts = urlsplit(address)
+            assert (parts.scheme, parts.netloc) in {("", ""), ("data", "")}, f"{file.name} fetches {address}"
+            assert parts.scheme or (file.parent / unquote(parts.path)).exists(), f"{file.name}: {address} is not there"
+    for sheet in site.rglob("*.css"):
+        text = sheet.read_text(encoding="utf-8")
+        assert not re.search(r"url\(\s*['\"]?(https?:)?//|@import\s+(url\()?['\"]?(https?:)?//", text), sheet
+
+
+def test_links_lead_to_pages_and_headings_that_are_there(html: dict[Path, Page]) -> None:
+    for file, page in html.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                assert parts.scheme == "https", f"{file.name}: {link}"
+                continue
+            target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+            assert target.exists(), f"{file.name}: {link}"
+            if parts.fragment and target in html:
+                assert unquote(parts.fragment) in html[target].anchors, f"{file.name}: {link}"
+
+
+def test_the_quick_start_is_the_readme(site: Path, html: dict[Path, Page]) -> None:
+    text = (site / "start.html").read_text(encoding="utf-8")
+    for heading in re.findall(r"^## (.+)$", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
+        assert heading in text
+    assert "install.html" in html[site / "start.html"].links
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("\n[nowhere](nothing-here.md)\n", "nothing-here"),
+        ("\n[no heading](ssh.md#no-such-heading)\n", "no-such-heading"),
+        ("\n```nolanguage\nx\n```\n", "nolanguage"),
+    ],
+)
+def test_a_mistake_in_a_page_stops_the_build(tmp_path: Path, text: str, complaint: str) -> None:
+    shutil.copytree(DOCS, tmp_path / "docs")
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    page = tmp_path / "docs" / "ssh.md"
+    page.write_text(page.read_text(encoding="utf-8") + text, encoding="utf-8")
+    done = build(tmp_path / "docs", tmp_path)
+    assert done.returncode == 1
+    assert complaint in done.stderr

@@ -1,0 +1,234 @@
+"""``make dist``: the same bytes wherever it is built, one hash that leads to all others, and a bill of materials."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.harness.build_hook import SHELL, clean
+from tests.harness.releases import copy_source, flip
+from tests.harness.sources import REPOSITORY, SOURCES
+from tools import dist
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_source(tmp_path_factory.mktemp("source") / "checkout")
+
+
+def make(source: Path, output: Path, umask: int = 0o022, **variables: str) -> dict[str, bytes]:
+    command = [sys.executable, "-m", "tools.dist", "--source", str(source), "--output", str(output)]
+    own = {**clean(), "PYTHONPATH": SOURCES, **variables}
+    subprocess.run(command, env=own, cwd=REPOSITORY, check=True, capture_output=True, umask=umask)
+    return {file.name: file.read_bytes() for file in output.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def made(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("dist")
+    make(source, output)
+    return output
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def pinned(installer: Path) -> str:
+    found = re.search(r"^sha256=([0-9a-f]{64})$", installer.read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def test_two_builds_are_byte_equal(source: Path, made: Path, tmp_path: Path) -> None:
+    other = tmp_path / "another place"
+    shutil.copytree(source, other)
+    for number, path in enumerate(sorted(other.rglob("*"))):
+        path.chmod(0o700 if path.is_dir() else 0o600 if number % 2 else 0o777)
+        os.utime(path, (number * 86400, number * 86400))
+    (other / "agent" / "__pycache__").mkdir()
+    (other / "agent" / "__pycache__" / "x.pyc").touch()
+    (other / "agent" / ".editor").touch()
+    variables = {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1700000000", "PYTHONHASHSEED": "7"}
+    second = make(other, tmp_path / "dist", umask=0o077, **variables)
+    first = {file.name: file.read_bytes() for file in made.iterdir()}
+    assert sorted(first) == sorted(second)
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_one_hash_leads_to_everything(made: Path) -> None:
+    version = next(made.glob("*.tar")).name.removeprefix("upsun-agent-").removesuffix(".tar")
+    archive = made / f"upsun-agent-{version}.tar"
+    assert pinned(made / "install.sh") == sha256(archive.read_bytes())
+    assert f"\nversion={version}\n" in (made / "install.sh").read_text()
+    with tarfile.open(archive) as files:
+        names = {name.removeprefix(f"upsun-agent-{version}/") for name in files.getnames()}
+        assert all(entry.mtime == dist.EPOCH and entry.uid == entry.gid == 0 for entry in files)
+    assert {"LICENSE", "hooks/build.sh", "hooks/environment.sh", "agent/upsun_agent/__main__.py"} <= names
+    assert {
+        f"requirements/{name}.txt" for name in ("runtime", "simulator", "shared", "otel", "socks", "installer")
+    } <= names
+    assert {name for name in names if name.endswith((".pyc", ".md")) or name.startswith("tests")} == set()
+    assert "README.md" not in names, "its snippet holds the hash that this archive leads to"
+
+
+def test_every_pin_has_a_hash() -> None:
+    for name in ("runtime", "simulator", "shared", "otel", "socks", "installer"):
+        pins = list(dist.requirements(REPOSITORY / "requirements" / f"{name}.txt"))
+        assert pins
+        assert [pin for pin in pins if not pin[2]] == []
+
+
+def test_sums_cover_every_other_file(made: Path) -> None:
+    lines = (made / "SHA256SUMS").read_text().splitlines()
+    sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    assert sums == {f.name: sha256(f.read_bytes()) for f in made.iterdir() if f.name != "SHA256SUMS"}
+
+
+def verify(folder: Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    variables = {**clean(), **({"PATH": path} if path else {})}
+    script = str(folder / "verify.sh")
+    return subprocess.run([SHELL, script], env=variables, cwd="/", capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(params=["sha256sum", "python3"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in ("cut", "dirname", request.param):
+        (folder / tool).symlink_to(sys.executable if tool == "python3" else shutil.which(tool) or "")
+    return str(folder)
+
+
+def test_verify_passes_what_was_released_and_names_what_was_not(made: Path, tmp_path: Path, path: str) -> None:
+    done = verify(made, path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": ok") == 5
+    for file in made.iterdir():
+        copy = tmp_path / "copy"
+        shutil.copytree(made, copy)
+        if file.name == "SHA256SUMS":
+            sums = (copy / file.name).read_text()
+            (copy / file.name).write_text(sums.replace(sums[0], "f" if sums[0] != "f" else "0", 1))
+        elif file.name == "verify.sh":  # what checks is itself changed: it can only be told by its own hash
+            (copy / file.name).write_text((copy / file.name).read_text() + "# changed\n")
+        else:
+            flip(copy / file.name)
+        done = verify(copy, path)
+        assert done.returncode == 1, f"{file.name} was changed and that was not found"
+        assert done.stderr.count("NOT what was released") == 1
+        shutil.rmtree(copy)
+
+
+def test_verify_names_what_is_missing(made: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(made, copy)
+    (copy / "install.sh").unlink()
+    done = verify(copy)
+    assert (done.returncode, done.stderr) == (1, "install.sh: missing\n")
+    (copy / "SHA256SUMS").unlink()
+    assert verify(copy).returncode == 1
+
+
+# --- the bill of materials -----------------------------------------------------------------------------------
+
+
+def test_the_bill_of_materials_lists_every_pin_with_its_hashes(made: Path) -> None:
+    bill = json.loads((made / "sbom.cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
+    assert re.fullmatch(
+        r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", bill["serialNumber"]
+    )
+    agent = bill["metadata"]["component"]
+    assert agent["hashes"] == [{"alg": "SHA-256", "content": pinned(made / "install.sh")}]
+    told = [(each["name"], each["version"], [one["content"] for one in each["hashes"]]) for each in bill["components"]]
+    assert told == list(dist.requirements(REPOSITORY / "requirements" / "runtime.txt"))
+    assert all(each["purl"] == f"pkg:pypi/{each['name']}@{each['version']}" for each in bill["components"])
+    references = {each["bom-ref"] for each in bill["components"]}
+    assert len(references) == len(told)
+    (edges,) = bill["dependencies"]
+    assert set(edges["dependsOn"]) <= references
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert len(edges["dependsOn"]) == len(project["dependencies"])
+
+
+def test_the_bill_of_materials_is_valid_by_its_schema(made: Path) -> None:
+    """With the schema that its makers publish, where that is installed."""
+    validation = pytest.importorskip("cyclonedx.validation.json", reason="cyclonedx-python-lib is not installed")
+    from cyclonedx.schema import SchemaVersion
+
+    validator = validation.JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str((made / "sbom.cdx.json").read_text()) is None
+
+
+# --- the wheel -----------------------------------------------------------------------------------------------
+
+
+def test_the_wheel_holds_the_package_alone_and_it_runs(source: Path, made: Path) -> None:
+    (wheel,) = made.glob("*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        names = set(files.namelist())
+        (entry_points,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
+        assert "upsun-agent = upsun_agent.__main__:main" in files.read(entry_points).decode()
+    information = entry_points.split("/")[0]
+    ours = {str(file.relative_to(source / "agent")) for file in (source / "agent").rglob("*") if file.is_file()}
+    assert {name for name in names if not name.startswith(f"{information}/")} == ours
+    script = f"import sys; sys.path.insert(0, {str(wheel)!r}); from upsun_agent.__main__ import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, "--version"], capture_output=True, text=True, check=True, env=clean()
+    )
+    assert done.stdout == f"upsun-agent {wheel.name.split('-')[1]}\n"
+
+
+# --- the lines for the build hook ----------------------------------------------------------------------------
+
+
+def test_the_snippet_carries_the_hash_of_install_sh(source: Path, made: Path) -> None:
+    snippet = dist.Release(source).snippet()
+    assert snippet.count(sha256((made / "install.sh").read_bytes())) == 1
+    assert "sha256sum -c" in snippet
+
+
+def test_a_document_is_compared_and_brought_up_to_date(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(f"before\n{dist.BEGIN}\nold\n{dist.END}\nafter\n")
+    options = ["--source", str(source)]
+    assert dist.main([*options, "--check", str(document)]) == 1
+    assert "--write" in capsys.readouterr().err
+    assert dist.main([*options, "--write", str(document)]) == 0
+    assert dist.main([*options, "--check", str(document)]) == 0
+    text = document.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert dist.Release(source).snippet() in text
+    document.write_text("no markers")
+    assert dist.main([*options, "--check", str(document)]) == 1
+
+
+def test_the_readme_shows_how_to_install_this_version() -> None:
+    readme = REPOSITORY / "README.md"
+    if dist.BEGIN not in readme.read_text():
+        pytest.skip("the README has no place for the snippet yet")
+    assert dist.main(["--check", str(readme)]) == 0
+
+
+def test_an_install_sh_with_other_lines_to_fill_in_is_refused(source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(source, copy)
+    script = copy / "hooks" / "install.sh"
+    script.write_text(script.read_text().replace("\nsha256=\n", "\n"))
+    with pytest.raises(dist.DistError, match="0 lines 'sha256='"):
+        dist.Release(copy).installer()

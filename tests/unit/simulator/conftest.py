@@ -1,0 +1,7 @@
+"""A simulated platform, and who asks it."""
+
+from __future__ import annotations
+
+from tests.harness.simulator_fixtures import ask, boss, cli, clock, make, sim, unpacked
+
+__all__ = ["ask", "boss", "cli", "clock", "make", "sim", "unpacked"]

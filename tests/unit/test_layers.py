@@ -1,0 +1,97 @@
+"""The contracts of import-linter catch what they are there for: an import that is planted breaks one of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness.sources import REPOSITORY
+
+#: What is planted: file below ``agent/``, its new lines, and words of the contract that has to break.
+PLANTED = {
+    "the engine imports a notification": (
+        "upsun_agent/engine/guards.py",
+        "from upsun_agent.notify.outcome import Delivered",
+        "imports go down only",
+    ),
+    "the engine reads the clock": ("upsun_agent/engine/due.py", "import time", "The engine is pure"),
+    "the engine imports an error": (
+        "upsun_agent/engine/policy.py",
+        "from upsun_agent.errors import AgentError",
+        "The engine is pure",
+    ),
+    "the model opens files": ("upsun_agent/model/job.py", "import os", "The model has no effect"),
+    "the journal imports the command line": (
+        "upsun_agent/journal/codec.py",
+        "from upsun_agent.cli.numbers import counted",
+        "imports go down only",
+    ),
+    "a report is needed by what it reports": (
+        "upsun_agent/runtime/slots.py",
+        "from upsun_agent.report.snapshot import Place",
+        "imports go down only",
+    ),
+    "a new module has no layer": ("upsun_agent/helpers.py", "VALUE = 1", "imports go down only"),
+    "the agent imports the simulator": (
+        "upsun_agent/runtime/tick.py",
+        "from upsun_simulator import Simulator",
+        "the agent, which knows neither",
+    ),
+    "the agent imports the set-up": (
+        "upsun_agent/cli/init.py",
+        "from upsun_setup.plan import TICK",
+        "the agent, which knows neither",
+    ),
+    "the set-up imports the simulator": (
+        "upsun_setup/plan.py",
+        "from upsun_simulator import Simulator",
+        "the agent, which knows neither",
+    ),
+    "the simulator imports a record of the agent": (
+        "upsun_simulator/backup.py",
+        "from upsun_agent.model.answers import Backup",
+        "shares no code",
+    ),
+}
+
+
+def lint(root: Path) -> tuple[int, str]:
+    """Run import-linter on a copy; return its exit code and its text on one line."""
+    environ = {**os.environ, "PYTHONPATH": str(root / "agent"), "COLUMNS": "200"}
+    command = [
+        str(Path(sys.executable).parent / "lint-imports"),
+        "--no-cache",
+        "--config",
+        str(root / "pyproject.toml"),
+    ]
+    done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, check=False)
+    return done.returncode, " ".join(done.stdout.split())
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(REPOSITORY / "agent", tmp_path / "agent", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_an_import_that_is_not_allowed_breaks_its_contract(copy: Path, name: str) -> None:
+    file, lines, contract = PLANTED[name]
+    path = copy / "agent" / file
+    text = path.read_text(encoding="utf-8") if path.exists() else '"""New."""\n'
+    path.write_text(text + f"\n{lines}\n", encoding="utf-8")
+    code, told = lint(copy)
+    assert code == 1, told
+    broken = told.partition("Broken contracts")[2]
+    assert contract in broken, told
+
+
+def test_nothing_is_broken_without_it(copy: Path) -> None:
+    code, told = lint(copy)
+    assert code == 0, told
