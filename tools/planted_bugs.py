@@ -210,13 +210,13 @@ BUGS = (
     ),
     Bug(
         "nothing to update is taken for a commit that is live",
-        "agent/upsun_agent/steps/commits.py",
+        "agent/upsun_agent/steps/common/commits.py",
         "    if commit is None and not any(",
         "    if commit is None and any(",
     ),
     Bug(
         "a deployment that failed is not looked at",
-        "agent/upsun_agent/steps/commits.py",
+        "agent/upsun_agent/steps/common/commits.py",
         "if not each.succeeded and each.created_at and each.created_at >= good), None)\n",
         "if each.state == 'nowhere'), None)\n",
     ),
@@ -840,7 +840,7 @@ BUGS = (
     ),
     Bug(
         "one look: a deployment that failed counts after a newer one went well",
-        "agent/upsun_agent/steps/commits.py",
+        "agent/upsun_agent/steps/common/commits.py",
         "each.created_at and each.created_at >= good",
         "each.created_at",
         suite=("tests/integration/faults/test_overtaken.py",),
@@ -889,7 +889,7 @@ BUGS = (
     ),
     Bug(
         "the address of a page is not looked at by validate",
-        "agent/upsun_agent/config/state_location.py",
+        "agent/upsun_agent/validators.py",
         'password", 2000, page_fault)',
         'password", 2000)',
         suite=("tests/unit/config/test_names.py",),
@@ -1273,7 +1273,7 @@ BUGS = (
     ),
     Bug(
         "a token is a name of a variable",
-        "agent/upsun_agent/config/state_location.py",
+        "agent/upsun_agent/validators.py",
         "    rule=variable_fault,\n",
         "    rule=None,\n",
         suite=("tests/unit/config/test_secret_names.py",),

@@ -24,13 +24,13 @@ from upsun_agent.config.definitions import (
     WHEN,
     json_schema,
 )
-from upsun_agent.config.validators import Boolean, Choice, Duration, Either, ListOf, MapOf, Number, Table, Text
 from upsun_agent.database import errors
 from upsun_agent.errors import documented
 from upsun_agent.journal.server import migrate
 from upsun_agent.log.lines import KEYS
 from upsun_agent.model.events import EVENTS
 from upsun_agent.steps import KINDS
+from upsun_agent.validators import Boolean, Choice, Duration, Either, ListOf, MapOf, Number, Table, Text
 
 from tools import completions, documents, states, step_pages
 

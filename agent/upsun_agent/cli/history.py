@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted, whole_number
-from upsun_agent.config.validators import Duration
 from upsun_agent.engine.fold import Run
 from upsun_agent.errors import EXIT_OK, NotFound, UsageError
 from upsun_agent.journal import Journal, RunRow
@@ -23,6 +22,7 @@ from upsun_agent.report.views import past_view
 from upsun_agent.text.durations import took
 from upsun_agent.text.event_text import step_words
 from upsun_agent.text.humanize import iso, minute, span, zone_named
+from upsun_agent.validators import Duration
 
 IN_FLIGHT = "in-flight"
 OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled", IN_FLIGHT)

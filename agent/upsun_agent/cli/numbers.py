@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
-from upsun_agent.config.validators import Duration
+from upsun_agent.validators import Duration
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:

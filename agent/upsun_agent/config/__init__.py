@@ -16,7 +16,7 @@ from upsun_agent.records import dataclass, field
 if TYPE_CHECKING:  # what parses and checks is imported late: most ticks find what an earlier one read (kept.py)
     from upsun_agent.config.notifications import Notify
     from upsun_agent.config.positions import Positions
-    from upsun_agent.config.validators import Problem
+    from upsun_agent.validators import Problem
 
 __all__ = [
     "JobFile",

@@ -2,234 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from upsun_agent.config.state_location import API_HOSTS, PAGE, SECRET_VARIABLE, STATE, VARIABLE
-from upsun_agent.config.validators import Boolean, Choice, Duration, Either, Field, ListOf, MapOf, Number, Table, Text
-from upsun_agent.engine.windows import DAYS, dates_fault
-from upsun_agent.limits import COMMAND_MOST, EXPRESSION_MOST, ID_MOST, PAGE_MOST, REPORT_DAYS, REPORT_DAYS_MOST
-from upsun_agent.model.ids import id_fault, name_fault, place_fault
+from upsun_agent.config.state_location import API_HOSTS, STATE
+from upsun_agent.engine.windows import dates_fault
+from upsun_agent.limits import EXPRESSION_MOST, ID_MOST, REPORT_DAYS, REPORT_DAYS_MOST
 from upsun_agent.schedule import expression_fault, zone_fault
+from upsun_agent.steps import KINDS
+from upsun_agent.steps.common.keys import table
+from upsun_agent.validators import (
+    DAYS_OF_WEEK,
+    SECRET_VARIABLE,
+    WINDOW,
+    Boolean,
+    Choice,
+    Duration,
+    Either,
+    Field,
+    ListOf,
+    MapOf,
+    Number,
+    Table,
+    Text,
+)
 
 NAME = Text(r"[a-z][a-z0-9-]{0,62}", "a name of lower-case letters, digits and hyphens that begins with a letter", 63)
 TYPES = ("production", "staging", "development")
 
-RETRIES_MOST = 5
-
-ENVIRONMENT = Text(r"[^\s\x00-\x1f\x7f]+", "the id of an environment", ID_MOST, rule=place_fault)
-NEW_ENVIRONMENT = Text(ENVIRONMENT.pattern, ENVIRONMENT.what, ID_MOST, rule=id_fault)
-WINDOW = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "a window of the day such as 22:00-05:00", 11)
-DAYS_OF_WEEK = ListOf(Choice(DAYS))
 DATES = Text(
     r"\d{4}-\d\d-\d\d(/\d{4}-\d\d-\d\d)?", "a date such as 2026-12-24, or two with / between", 21, rule=dates_fault
 )
 
 
-def _policy(retries: int, retry_after: int = 900) -> dict[str, Field]:
-    """What every step can say: where it works, whether it runs, and what its failure leads to."""
-    return {
-        "environment": Field(
-            ENVIRONMENT, 'The environment it works on; "." is the one that the agent runs on, as is leaving it out.'
-        ),
-        "when": Field(
-            Choice(("always", "updated")),
-            "updated: leave the step out of a run in which no earlier step made a commit.",
-            "always",
-        ),
-        "retries": Field(
-            Number(0, RETRIES_MOST),
-            "How often it is asked for again after it is known to have failed.",
-            retries,
-        ),
-        "retry-after": Field(Duration(60), "The pause before the first retry; it doubles with each.", retry_after),
-        "timeout": Field(Duration(60), "The step has failed when it takes longer. Without it the job's limit holds."),
-        "on-failure": Field(
-            Choice(("stop", "continue")),
-            "stop: the run ends. continue: later steps run all the same, and the run fails at its end.",
-            "stop",
-        ),
-    }
+class _Steps(Mapping[str, Field]):
+    """The kinds of steps as the keys of a table. A kind is imported when somebody asks for it."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Field] = {}
+
+    def __getitem__(self, name: str) -> Field:
+        if name not in self._known:
+            kind = KINDS[name]
+            self._known[name] = Field(table(kind.settings_type), kind.docs.about)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)
 
 
-PROOF = Field(
-    Choice(("required", "not-needed")),
-    "Whether a backup must be proved in the same run before; not-needed suits throw-away environments.",
-    default="required",
-)
-
-BACKUP = Table(
-    {
-        "live": Field(Boolean(), "Back up without holding requests; parts may not fit together.", default=False),
-        "reuse-within": Field(Duration(), "Take a proved backup that is younger than this instead.", default=0),
-        **_policy(retries=1),
-    }
-)
-
-VARIABLES = MapOf(
-    MapOf(Text(r"[^\x00]*", "text", 10_000), VARIABLE, most=100),
-    Text(r"[a-z][a-z0-9-]*", "a group such as env", 40),
-    most=10,
-)
-
-SOURCE_OPERATION = Table(
-    {
-        "name": Field(
-            Text(what="the name of a source operation", most=200, rule=name_fault),
-            "The operation's name in .upsun/config.yaml.",
-            None,
-            True,
-        ),
-        "variables": Field(
-            VARIABLES, 'Variables for the operation, by group: { env = { NAME = "value" } }.', default={}
-        ),
-        "backup": PROOF,
-        **_policy(retries=0),
-    }
-)
-
-SYNC = Table(
-    {
-        "code": Field(Boolean(), "Merge the parent's code into the environment.", default=False),
-        "data": Field(Boolean(), "Replace the environment's data with the parent's.", default=False),
-        "resources": Field(Boolean(), "Set the parent's resources.", default=False),
-        "rebase": Field(Boolean(), "Rebase the code instead of merging it.", default=False),
-        **_policy(retries=1),
-    }
-)
-
-MERGE = Table(
-    {
-        "into": Field(
-            ENVIRONMENT, 'The parent that is meant; "." is the environment that the agent runs on.', None, True
-        ),
-        "backup": PROOF,
-        **_policy(retries=0),
-    }
-)
-
-BRANCH = Table(
-    {
-        "name": Field(NEW_ENVIRONMENT, "The new environment's id.", None, True),
-        "title": Field(Text(most=200), "Its title; without one it is the id."),
-        "type": Field(Choice(("development", "staging")), "Its type; without one the platform chooses."),
-        "data": Field(Boolean(), "Clone the parent's data into it.", default=True),
-        **_policy(retries=0),
-    }
-)
-
-SWITCH = Table(_policy(retries=1))
-
-DEPLOY = Table(
-    {
-        "strategy": Field(Choice(("stopstart", "rolling")), "rolling: without downtime, where it can.", "stopstart"),
-        "backup": PROOF,
-        **_policy(retries=0),
-    }
-)
-
-RESTORE = Table(
-    {
-        "allow-restore": Field(
-            Boolean(), "Must be true: what was written since the backup is lost.", default=False, required=True
-        ),
-        "backup": Field(
-            Text(most=ID_MOST, rule=name_fault), "The backup's id; without one it is the one that this run proved."
-        ),
-        "code": Field(Boolean(), "Put back the built app and its variables too, not the data only.", default=True),
-        "resources": Field(Boolean(), "Put back the resources too.", default=False),
-        **_policy(retries=0),
-    }
-)
-
-RUNTIME_OPERATION = Table(
-    {
-        "app": Field(Text(most=200, rule=name_fault), "The app or worker that defines it.", None, True),
-        "name": Field(Text(most=200, rule=name_fault), "The operation's name.", None, True),
-        "parameters": Field(ListOf(Text(r"[^\x00]*", most=1000), distinct=False), "Its parameters.", ()),
-        **_policy(retries=0),
-    }
-)
-
-TASK = Table(
-    {
-        "name": Field(Text(most=200, rule=name_fault), "The task's name in .upsun/config.yaml.", None, True),
-        "variables": Field(VARIABLES, 'Variables for the task, by group: { env = { NAME = "value" } }.', default={}),
-        **_policy(retries=0),
-    }
-)
-
-COMMAND = Table(
-    {
-        "run": Field(
-            ListOf(Text(r"[^\x00]*", most=10_000), distinct=False),
-            'The command and its arguments: ["php", "task.php"].',
-        ),
-        "shell": Field(Text(r"[^\x00]+", most=10_000), "Or a text for /bin/sh -e."),
-        "directory": Field(
-            Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000), "Where it runs; else the tick's own."
-        ),
-        "variables": Field(MapOf(Text(r"[^\x00]*", most=10_000), VARIABLE, most=100), "Variables set for it.", {}),
-        "keep-variables": Field(
-            ListOf(SECRET_VARIABLE, least=0), "Variables that it gets though they hold the token.", ()
-        ),
-        "within": Field(Duration(1, COMMAND_MOST), "It is killed after this long.", 30),
-        "success": Field(ListOf(Number(0, 255)), "Exit codes that mean success.", (0,)),
-        "repeatable": Field(Boolean(), "It may be run again where it is not known how far it came.", default=False),
-        "changes": Field(Boolean(), "false: it only looks, so there is nothing of it to take back.", default=True),
-        **_policy(retries=0),
-    }
-)
-
-HTTP_CHECK = Table(
-    {
-        "url": Field(PAGE, "The page to look at."),
-        "path": Field(Text(r"/[^\s\x00-\x1f\x7f]*", "a path", 2000), "Or its path on the environment's primary route."),
-        "status": Field(ListOf(Number(100, 599)), "The statuses that are right.", (200,)),
-        "contains": Field(Text(r"[^\x00]+", most=1000), "A text that the page must hold."),
-        "within": Field(Duration(1, PAGE_MOST), "How long it may take.", 10),
-        **_policy(retries=2, retry_after=60),
-    }
-)
-
-WAIT = Table(
-    {
-        "window": Field(WINDOW, "Until this window of the day is open, in the job's zone."),
-        "days": Field(DAYS_OF_WEEK, "On these days of the week only.", ()),
-        "for": Field(Duration(1), "Or for this long."),
-        **_policy(retries=0),
-    }
-)
-
-APPROVAL = Table(
-    {
-        "within": Field(Duration(60), "The run fails where nobody approves it by then.", 86400),
-        "message": Field(Text(most=200), "What is to be approved, for those who are asked."),
-        **_policy(retries=0),
-    }
-)
-
-STEP = Table(
-    {
-        "backup": Field(BACKUP, "Take a backup and prove it restorable."),
-        "source-operation": Field(SOURCE_OPERATION, "Run a source operation and judge what came of it."),
-        "sync": Field(SYNC, "Copy code, data or resources of the parent into an environment."),
-        "merge": Field(MERGE, "Merge an environment into its parent and judge what came of it."),
-        "branch": Field(BRANCH, "Make a new environment from another one."),
-        "activate": Field(SWITCH, "Activate an inactive environment."),
-        "pause": Field(SWITCH, "Pause an environment."),
-        "resume": Field(SWITCH, "Resume a paused environment."),
-        "redeploy": Field(SWITCH, "Deploy again what is there."),
-        "deploy": Field(DEPLOY, "Deploy what is staged, under the manual deployment type."),
-        "restore": Field(RESTORE, "Put an environment back to a backup."),
-        "runtime-operation": Field(RUNTIME_OPERATION, "Run a runtime operation of an app."),
-        "task": Field(TASK, "Run a task, where the project has it."),
-        "command": Field(COMMAND, "Run a command in this container, within the time of a tick."),
-        "http-check": Field(HTTP_CHECK, "Look whether a page answers as it should."),
-        "wait": Field(WAIT, "Wait for a window of the day, or for a length of time."),
-        "approval": Field(APPROVAL, "Wait until somebody approves: upsun-agent approve RUN."),
-    },
-    one_of=True,
-)
+STEP = Table(_Steps(), one_of=True)
 
 WHEN = Table(
     {

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 
-from upsun_agent.config.validators import Path, Problem
 from upsun_agent.records import dataclass, field
+from upsun_agent.validators import Path, Problem
 
 Kind = Literal["healthchecks", "webhook", "slack", "email"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from upsun_agent.config.validators import Path
+from upsun_agent.validators import Path
 
 _BARE = re.compile(r"\s*([A-Za-z0-9_-]+|\"(?:[^\"\\]|\\.)*\"|'[^']*')\s*")
 _OPENERS, _CLOSERS = "[{", "]}"

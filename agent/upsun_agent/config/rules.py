@@ -11,21 +11,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from os.path import normpath
 from typing import Any
 
-from upsun_agent.config.validators import Path, Problem
+from upsun_agent.config.definitions import STEP
+from upsun_agent.model.job import HERE, StepPlan
 from upsun_agent.platform.paths import is_state_file, on_server
+from upsun_agent.records import dataclass
+from upsun_agent.steps import KINDS
+from upsun_agent.steps.common.kind import Kind
+from upsun_agent.steps.common.settings import StepSettings
+from upsun_agent.validators import Path, Problem
 
-HERE = "."
 NUMBERS = 2**63
-#: Steps that change code or data of an environment; their key for it is ``environment``, but a merge's is ``into``.
-CHANGING = frozenset(
-    {"source-operation", "sync", "merge", "deploy", "redeploy", "restore", "runtime-operation", "task", "command"}
-)
-NEEDS_PROOF = frozenset({"source-operation", "merge", "deploy"})
-#: Steps that ask nothing of an environment.
-NOWHERE = frozenset({"command", "wait", "approval"})
-#: Exactly one of these keys.
-EITHER = {"command": ("run", "shell"), "wait": ("window", "for")}
-Step = tuple[Path, str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A step of a job."""
+
+    path: Path  # where it stands in the job file
+    kind: Kind[Any]
+    plan: StepPlan
+
+    @property
+    def settings(self) -> StepSettings:
+        """Return what it says, and the defaults for what it does not say."""
+        settings: StepSettings = self.kind.settings(self.plan)
+        return settings
+
+    @property
+    def subject(self) -> str:
+        """Return the environment that it changes, or else is about; "." is the one that the agent runs on."""
+        return self.kind.changes(self.plan, HERE) or self.plan.environment(HERE)
 
 
 def too_large(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -47,16 +62,19 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     for name, job in data["jobs"].items():
         main = _steps(("jobs", name, "steps"), job["steps"])
         back = _steps(("jobs", name, "on-failure"), job.get("on-failure", ()))
-        for path, kind, settings in (*main, *back):
-            yield from _alone(path, kind, settings)
+        for step in (*main, *back):
+            for each in step.kind.problems(step.settings):
+                path = (*step.path, each.key) if each.key else step.path
+                yield Problem(path, each.message, each.remedy)
         yield from _places([*main, *back])
         yield from _proofs(main, back)
         yield from _updates(main)
         yield from _taking_back(main, back)
 
 
-def _steps(path: Path, steps: Sequence[Mapping[str, Any]]) -> list[Step]:
-    return [((*path, index, kind), kind, step[kind]) for index, step in enumerate(steps) for kind in step]
+def _steps(path: Path, steps: Sequence[Mapping[str, Any]]) -> list[_Step]:
+    read = [(index, *each) for index, step in enumerate(steps) for each in STEP.read(step).items()]
+    return [_Step((*path, index, kind), KINDS[kind], StepPlan(kind, settings)) for index, kind, settings in read]
 
 
 def _log_file(agent: Mapping[str, Any]) -> Iterator[Problem]:
@@ -71,79 +89,50 @@ def _log_file(agent: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(path, "must be a file, not a directory", remedy)
 
 
-def _alone(path: Path, kind: str, settings: Mapping[str, Any]) -> Iterator[Problem]:
-    """A step whose keys do not go together."""
-    keys = EITHER.get(kind)
-    if keys is not None and sum(key in settings for key in keys) != 1:
-        yield Problem(path, f"needs exactly one of {' and '.join(keys)}")
-    if kind == "sync" and not any(settings.get(part) for part in ("code", "data", "resources")):
-        yield Problem(path, "syncs nothing", "set code, data or resources to true")
-    if kind == "restore" and settings.get("allow-restore") is not True:
-        text = "may lose data: what was written since the backup is gone"
-        yield Problem((*path, "allow-restore"), text, "allow-restore = true says that this is meant")
-    if kind == "http-check" and "url" in settings and "path" in settings:
-        yield Problem(path, "has url and path, of which one is enough")
-    if kind in NOWHERE and settings.get("environment", HERE) != HERE:
-        yield Problem((*path, "environment"), f"a {kind} works where the agent runs", "leave it out")
-    if kind == "merge" and settings.get("environment", HERE) == settings["into"]:
-        yield Problem(path, "would merge an environment into itself", "name the child with 'environment'")
-    if kind == "sync" and settings.get("environment", HERE) == HERE:
-        text = "names no environment: a sync writes over one, so it must be said which"
-        yield Problem(path, text, 'for example environment = "staging"')
-
-
-def _places(steps: list[Step]) -> Iterator[Problem]:
+def _places(steps: list[_Step]) -> Iterator[Problem]:
     """Once a job names another environment, every step has to say where it works."""
-    others = {str(settings["environment"]) for _, _, settings in steps if settings.get("environment", HERE) != HERE}
+    others = {step.settings.environment or HERE for step in steps} - {HERE}
     if not others:
         return
     listed = ", ".join(sorted(others))
-    for path, kind, settings in steps:
-        if "environment" not in settings and kind not in NOWHERE and not (kind == "http-check" and "url" in settings):
+    for step in steps:
+        if step.settings.environment is None and step.kind.must_name_environment(step.settings):
             text = f"does not say where it works, in a job that also works on {listed}"
             remedy = f'environment = "{min(others)}", or "." for the environment that the agent runs on'
-            yield Problem(path, text, remedy)
+            yield Problem(step.path, text, remedy)
 
 
-def _proofs(main: list[Step], back: list[Step]) -> Iterator[Problem]:
+def _proofs(main: list[_Step], back: list[_Step]) -> Iterator[Problem]:
     """Steps that can never run as written: they need the proof of a backup that no earlier step gives."""
     proved: set[str] = set()
-    for path, kind, settings in (*main, *back):
-        about = _subject(kind, settings)
-        if kind == "backup":
+    for step in (*main, *back):
+        about = step.subject
+        if step.kind.proves_backup:
             proved.add(about)
-        needs = kind in NEEDS_PROOF and settings.get("backup", "required") == "required"
-        if needs and about not in proved:
-            where = "" if about == HERE else f" on {about}"
-            remedy = f'put a backup step{where} before it, or set backup = "not-needed" on it'
-            yield Problem(path, f"needs a backup step{where} before it", remedy)
-        if kind == "restore" and "backup" not in settings and about not in proved:
-            yield Problem(
-                path, "restores the backup that this run proved, but no step takes one", "take one, or name it"
-            )
+        elif about not in proved:
+            problem = step.kind.unproved(step.settings, "" if about == HERE else f" on {about}")
+            if problem is not None:
+                yield Problem(step.path, problem.message, problem.remedy)
 
 
-def _updates(main: list[Step]) -> Iterator[Problem]:
+def _updates(main: list[_Step]) -> Iterator[Problem]:
     """``when = "updated"`` where nothing before it can make a commit."""
-    for number, (path, _, settings) in enumerate(main):
-        if settings.get("when") == "updated" and not any(kind in NEEDS_PROOF for _, kind, _ in main[:number]):
+    for number, step in enumerate(main):
+        if step.settings.when == "updated" and not any(each.kind.makes_commits for each in main[:number]):
             text = "can never run: no step before it makes a commit"
-            yield Problem((*path, "when"), text, "put it after a source-operation, merge or deploy")
+            *most, last = [kind.name for kind in KINDS.values() if kind.makes_commits]
+            yield Problem((*step.path, "when"), text, f"put it after a step {', '.join(most)} or {last}")
 
 
-def _taking_back(main: list[Step], back: list[Step]) -> Iterator[Problem]:
+def _taking_back(main: list[_Step], back: list[_Step]) -> Iterator[Problem]:
     """Steps of taking back on environments that the job never changes, and ones that make no sense there."""
-    changed = {_subject(kind, settings) for _, kind, settings in main if kind in CHANGING}
-    for path, kind, settings in back:
-        if kind == "approval" or settings.get("when") == "updated":
-            word = "an approval" if kind == "approval" else "when = updated"
-            yield Problem(path, f"{word} makes no sense in on-failure: it is to run, once, at once", "leave it out")
-        elif _subject(kind, settings) not in changed:
-            about = _subject(kind, settings)
-            where = "the environment that the agent runs on" if about == HERE else about
-            yield Problem(path, f"can never run: no step of the job changes {where}", "leave it out, or name another")
-
-
-def _subject(kind: str, settings: Mapping[str, Any]) -> str:
-    """The environment that the step changes, or else is about."""
-    return str(settings["into"] if kind == "merge" else settings.get("environment", HERE))
+    changed = {step.kind.changes(step.plan, HERE) for step in main}
+    for step in back:
+        if not step.kind.suits_rollback or step.settings.when == "updated":
+            word = "when = updated" if step.kind.suits_rollback else f"a step '{step.kind.name}'"
+            text = f"{word} makes no sense in on-failure: it is to run, once, at once"
+            yield Problem(step.path, text, "leave it out")
+        elif step.subject not in changed:
+            where = "the environment that the agent runs on" if step.subject == HERE else step.subject
+            text = f"can never run: no step of the job changes {where}"
+            yield Problem(step.path, text, "leave it out, or name another")

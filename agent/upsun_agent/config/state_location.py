@@ -1,24 +1,12 @@
-"""What the job file names: places of the state (a directory or what leads to a database), pages, hosts, variables."""
+"""Where the job file may say that the state is, and the hosts that it may allow to get the token."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from upsun_agent.config.validators import ListOf, Path, Problem, Text
-from upsun_agent.model.ids import page_fault, variable_fault
 from upsun_agent.platform.paths import URL_VARIABLE
-
-VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "the name of a variable", 128)
-#: A variable that holds a URL or a secret: these never stand in the job file itself (promise P5).
-SECRET_VARIABLE = Text(
-    VARIABLE.pattern,
-    VARIABLE.what,
-    VARIABLE.most,
-    rule=variable_fault,
-    remedy="store what is secret as a variable of the environment (upsun variable:create) and name that here",
-    secret=True,
-)
+from upsun_agent.validators import SECRET_VARIABLE, ListOf, Path, Problem, Text
 
 
 class StatePlace(Text):
@@ -46,7 +34,6 @@ STATE = StatePlace(
     "an absolute path, relationship:NAME or url-variable:NAME",
     1000,
 )
-PAGE = Text(r"https?://[^\s@]+", "an address without user or password", 2000, page_fault)
 
 #: A host that may get the token: its name or address, with a port or not, and http:// where it needs no TLS.
 API_HOST = Text(

@@ -1,50 +1,55 @@
-"""The kinds of steps a job can have, by their name in the job file. Each is pure, and imported when a run has it."""
+"""The kinds of steps a job can have, by their name in the job file.
+
+A kind is one module beside this one, named as the kind with ``_`` for ``-``; its ``KIND`` is the kind. Nothing lists
+them: a kind is imported when a run or a job file has it.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from upsun_agent.engine.step import StepKind
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.kind import ContainerStep, LookStep
+    from upsun_agent.steps.common.request import RequestStep
 
-#: Where each is: its module below this one, and the class or the object in it.
-_PLACES = {
-    "backup": "backup.BackupStep",
-    "source-operation": "source_operation.SourceOperationStep",
-    "sync": "sync.SyncStep",
-    "merge": "merge.MergeStep",
-    "branch": "branch.BranchStep",
-    "activate": "switch.ACTIVATE",
-    "pause": "switch.PAUSE",
-    "resume": "switch.RESUME",
-    "redeploy": "deploy.RedeployStep",
-    "deploy": "deploy.DeployStep",
-    "restore": "restore.RestoreStep",
-    "runtime-operation": "operation.RuntimeOperationStep",
-    "task": "operation.TaskStep",
-    "command": "command.CommandStep",
-    "http-check": "http_check.HttpCheckStep",
-    "wait": "wait.WaitStep",
-    "approval": "wait.ApprovalStep",
-}
+    AnyStep = RequestStep[Any] | LookStep[Any] | ContainerStep[Any]
 
 
-class _Kinds(Mapping[str, StepKind]):
+class _Kinds(Mapping[str, "AnyStep"]):
     def __init__(self) -> None:
-        self._known: dict[str, StepKind] = {}
+        self._known: dict[str, AnyStep] = {}
 
-    def __getitem__(self, name: str) -> StepKind:
+    def __getitem__(self, name: str) -> AnyStep:
         if name not in self._known:
-            module, _, word = _PLACES[name].partition(".")
-            found = getattr(import_module(f"{__name__}.{module}"), word)
-            self._known[name] = found() if isinstance(found, type) else found
+            found = _found(name.replace("-", "_"))
+            if found is None or found.name != name:
+                raise KeyError(name)
+            self._known[name] = found
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_PLACES)
+        files = sorted(file for folder in __path__ for file in os.listdir(folder))
+        return (name.replace("_", "-") for name, end in map(os.path.splitext, files) if end == ".py" and name[0] != "_")
 
     def __len__(self) -> int:
-        return len(_PLACES)
+        return sum(1 for _ in self)
 
 
-KINDS: Mapping[str, StepKind] = _Kinds()
+def _found(module: str) -> AnyStep | None:
+    """Return the kind that a module of this package holds; None where there is no such module, or it is no kind."""
+    if not (module.isascii() and module.isidentifier()):
+        return None
+    path = f"{__name__}.{module}"
+    try:
+        return getattr(import_module(path), "KIND", None)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        return None
+
+
+#: Every kind by its name.
+KINDS: Mapping[str, AnyStep] = _Kinds()

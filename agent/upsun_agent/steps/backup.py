@@ -7,7 +7,7 @@ restorable, belongs to this environment and was created after the request (after
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from upsun_agent.engine.bounds import BACKUP_APPEAR, CLOCKS_APART
 from upsun_agent.engine.evidence import unusable
@@ -16,13 +16,50 @@ from upsun_agent.model.answers import Absent, Activity, ActivityList, Backup, Ba
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import IntentRecorded
 from upsun_agent.model.job import StepPlan
-from upsun_agent.steps.request import RequestStep, on
+from upsun_agent.records import dataclass
+from upsun_agent.steps.common.kind import StepDocs, on
+from upsun_agent.steps.common.request import RequestStep
+from upsun_agent.steps.common.settings import StepSettings
+
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.keys import Boolean, Duration, Field, Retries
 
 
-class BackupStep(RequestStep):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSettings(StepSettings):
+    """What the job file says of a backup."""
+
+    live: Annotated[bool, Field(Boolean(), "Back up without holding requests; parts may not fit together.")] = False
+    reuse_within: Annotated[int, Field(Duration(), "Take a proved backup that is younger than this instead.")] = 0
+    retries: Retries = 1
+
+
+class BackupStep(RequestStep[BackupSettings]):
     """Take a backup and prove it."""
 
     name = "backup"
+    settings_type = BackupSettings
+    proves_backup = True
+    docs = StepDocs(
+        about="Take a backup and prove it restorable.",
+        notes="Takes a backup and proves it. By default it is a safe one, for which the platform holds requests for 15 "
+        "to 30 seconds; `live` does not, and its parts may not fit together. A backup that is running already, began "
+        "after the slot and is as safe as wanted is taken as this step's own. `reuse-within` takes a proved backup "
+        "that is young enough instead.\n\n"
+        "**Each backup is a manual one, and the platform keeps only so many of them** for each type of environment. "
+        "Where that many are there, a new one replaces the oldest, whoever took it: a job that backs up every night "
+        "pushes out within days what your people took by hand. `upsun-agent check` warns where that is about to "
+        "happen. Take fewer with `reuse-within`, or let the project keep more (project settings, backup retention); "
+        "automated backups do not count.",
+        example=('backup = { reuse-within = "1h" }',),
+        done="Its activity succeeded and names a backup; that backup exists, is restorable, has the status `CREATED`, "
+        "belongs to the environment, and is newer than the request.",
+        failures={
+            "proof-failed": "The backup is not restorable, of another environment, or too old.",
+            "backup-unnamed": "The activity succeeded but names no backup.",
+            "would-evict": "Another backup would take the place of the only good manual one.",
+        },
+    )
     activity_type = "environment.backup"
     link = permission_link = "#backup"
     waits_for: frozenset[str] = frozenset()
@@ -32,11 +69,11 @@ class BackupStep(RequestStep):
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
         """``safe`` holds requests for 15 to 30 s and is consistent; ``live`` does not (docs:environments/backup)."""
-        return {"safe": not plan.settings.get("live", False)}
+        return {"safe": not self.settings(plan).live}
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        return ("live backup" if plan.settings.get("live", False) else "backup") + on(plan)
+        return ("live backup" if self.settings(plan).live else "backup") + on(plan)
 
     def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
         """A backup changes nothing."""
@@ -44,23 +81,23 @@ class BackupStep(RequestStep):
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
         """Reuse the newest good backup if the job allows it and it is young enough."""
-        window = int(case.step.plan.settings.get("reuse-within", 0))
-        if window <= 0:
+        settings = self.settings(case.step.plan)
+        if settings.reuse_within <= 0:
             return None
         listed = case.seen.get(case.look_at_backups())
         if not isinstance(listed, BackupList):
             return Need(case.look_at_backups())
-        oldest = environment.server_at - timedelta(seconds=window)
-        live_will_do = bool(case.step.plan.settings.get("live", False))
+        oldest = environment.server_at - timedelta(seconds=settings.reuse_within)
         good = [
             backup
             for backup in listed.items
-            if not _flaws(backup, environment.id, oldest) and (backup.safe or live_will_do)
+            if not _flaws(backup, environment.id, oldest) and (backup.safe or settings.live)
         ]
         if not good:
             return None
         newest = max(good, key=lambda backup: (backup.created_at or oldest, backup.id))
-        return _proved(newest, f"backup {newest.id} is proved and younger than {span(window)}: reused", reused=True)
+        text = f"backup {newest.id} is proved and younger than {span(settings.reuse_within)}: reused"
+        return _proved(newest, text, reused=True)
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
         """A backup activity may be ours unless its ``safe`` parameter says otherwise."""
@@ -134,3 +171,6 @@ def _proved(backup: Backup, message: str, *, reused: bool) -> Done:
     created = backup.created_at.isoformat() if backup.created_at else None
     detail = {"backup": backup.id, "environment": backup.environment, "created_at": created, "safe": backup.safe}
     return Done("done", message, {**detail, "reused": reused})
+
+
+KIND = BackupStep()

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from upsun_agent.engine.step import Done, Need, Pending, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment, Trouble
 from upsun_agent.model.job import StepPlan
-from upsun_agent.steps.request import RequestStep, on
+from upsun_agent.records import dataclass
+from upsun_agent.steps.common.kind import StepDocs, on
+from upsun_agent.steps.common.request import RequestStep
+from upsun_agent.steps.common.settings import StepSettings
+
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.keys import NEW_ENVIRONMENT, Boolean, Choice, Field, Text
 
 
-class BranchStep(RequestStep):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchSettings(StepSettings):
+    """What the job file says of a branch."""
+
+    name: Annotated[str, Field(NEW_ENVIRONMENT, "The new environment's id.")]
+    title: Annotated[str | None, Field(Text(most=200), "Its title; without one it is the id.")] = None
+    type: Annotated[
+        Literal["development", "staging"] | None,
+        Field(Choice(("development", "staging")), "Its type; without one the platform chooses."),
+    ] = None
+    data: Annotated[bool, Field(Boolean(), "Clone the parent's data into it.")] = True
+
+
+class BranchStep(RequestStep[BranchSettings]):
     """Branch an environment; one that is there already is left as it is."""
 
     name = "branch"
+    settings_type = BranchSettings
+    docs = StepDocs(
+        about="Make a new environment from another one.",
+        notes="Makes a new environment from another one, with its data or without. One that is there already is left "
+        "as it is: `nothing-to-do`.",
+        example=('branch = { environment = ".", name = "update-trial", type = "development" }',),
+        done="Its activity succeeded and the new environment is there.",
+    )
     activity_type = "environment.branch"
     link = permission_link = "#branch"
     listed_elsewhere = True  # its activity is the new environment's
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        return f"branch {plan.settings['name']}{on(plan).replace(' on ', ' from ')}"
+        return f"branch {self.settings(plan).name}{on(plan).replace(' on ', ' from ')}"
 
     def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
         """Nothing that was there before."""
@@ -28,14 +55,13 @@ class BranchStep(RequestStep):
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
         """Name and title, and whether the data comes along."""
-        name = plan.settings["name"]
-        kind = plan.settings.get("type")
-        wanted = {"name": name, "title": plan.settings.get("title") or name}
-        return {**wanted, "clone_parent": bool(plan.settings.get("data", True)), **({"type": kind} if kind else {})}
+        settings = self.settings(plan)
+        body: dict[str, Any] = {"name": settings.name, "title": settings.title or settings.name}
+        return body | {"clone_parent": settings.data} | ({"type": settings.type} if settings.type else {})
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's
         """It may be there already."""
-        name = str(case.step.plan.settings["name"])
+        name = self.settings(case.step.plan).name
         question = case.look_at_environment(name)
         found = case.seen.get(question)
         if isinstance(found, Trouble) and found.kind == "not-found":
@@ -47,11 +73,13 @@ class BranchStep(RequestStep):
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
         """Not ours if it says that it makes another one."""
         made = activity.parameters.get("name", activity.parameters.get("environment"))
-        return "no" if isinstance(made, str) and made not in {plan.settings["name"], plan.environment("")} else "maybe"
+        return (
+            "no" if isinstance(made, str) and made not in {self.settings(plan).name, plan.environment("")} else "maybe"
+        )
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """The new environment is there, and active."""
-        name = str(case.step.plan.settings["name"])
+        name = self.settings(case.step.plan).name
         question = case.look_at_environment(name)
         found = case.seen.get(question)
         if not isinstance(found, Environment):
@@ -59,3 +87,6 @@ class BranchStep(RequestStep):
         if found.status == "dirty":
             return Pending("settling", f"environment {name} is being made")
         return Done("done", f"environment {name} made ({found.status})", {"environment": name, "activity": activity.id})
+
+
+KIND = BranchStep()

@@ -6,16 +6,33 @@ its own that is killed when its time is up. What takes longer than a tick belong
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from signal import Signals
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated
 
 from upsun_agent.engine.decision import Execute
 from upsun_agent.engine.step import Done, Failed, StepContext, Verdict
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import IntentRecorded
 from upsun_agent.model.job import StepPlan
+from upsun_agent.records import dataclass, field
+from upsun_agent.steps.common.kind import ContainerStep, StepDocs, StepProblem
+from upsun_agent.steps.common.settings import StepSettings
 
-WITHIN = 30  # seconds, where the job file says none
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.keys import (
+        COMMAND_MOST,
+        SECRET_VARIABLE,
+        VARIABLE,
+        Boolean,
+        Duration,
+        Field,
+        ListOf,
+        MapOf,
+        Number,
+        Text,
+    )
+
 SHOWN = 300  # characters of its last words that a message repeats
 
 
@@ -29,60 +46,109 @@ def _ending(exit_code: int) -> str:
         return f"was ended by signal {-exit_code}"
 
 
-class CommandStep:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSettings(StepSettings):
+    """What the job file says of a command: it is either ``run`` or ``shell``."""
+
+    run: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            ListOf(Text(r"[^\x00]*", most=10_000), distinct=False),
+            'The command and its arguments: ["php", "task.php"].',
+        ),
+    ] = None
+    shell: Annotated[str | None, Field(Text(r"[^\x00]+", most=10_000), "Or a text for /bin/sh -e.")] = None
+    directory: Annotated[
+        str | None,
+        Field(Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000), "Where it runs; else the tick's own."),
+    ] = None
+    variables: Annotated[
+        Mapping[str, str],
+        Field(MapOf(Text(r"[^\x00]*", most=10_000), VARIABLE, most=100), "Variables set for it."),
+    ] = field(default_factory=dict)
+    keep_variables: Annotated[
+        tuple[str, ...],
+        Field(ListOf(SECRET_VARIABLE, least=0), "Variables that it gets though they hold the token."),
+    ] = ()
+    within: Annotated[int, Field(Duration(1, COMMAND_MOST), "It is killed after this long.")] = 30
+    success: Annotated[tuple[int, ...], Field(ListOf(Number(0, 255)), "Exit codes that mean success.")] = (0,)
+    repeatable: Annotated[bool, Field(Boolean(), "It may be run again where it is not known how far it came.")] = False
+    changes: Annotated[bool, Field(Boolean(), "false: it only looks, so there is nothing of it to take back.")] = True
+
+
+class CommandStep(ContainerStep[CommandSettings]):
     """Run a command and judge its exit code."""
 
-    way: Literal["command"] = "command"
     name = "command"
+    settings_type = CommandSettings
+    docs = StepDocs(
+        about="Run a command in this container, within the time of a tick.",
+        notes="Runs a command in the container that the tick runs in: no shell unless `shell` is used, at most 45 "
+        "seconds, in a session of its own. When it has ended, when its time is up, and when the tick ends in any way, "
+        "everything that it started is ended too: background processes, daemons, and what they started. What it has "
+        "started by another service (SSH, a cron, a supervisor of services) is not. It gets no variable that holds the "
+        "API token, under any name, within a longer value or in base64, unless `keep-variables` names it. The end of "
+        "its output (4,000 bytes) is kept in the journal, without secrets. `UPSUN_AGENT_RUN`, `UPSUN_AGENT_JOB` and "
+        "`UPSUN_AGENT_BACKUP` tell it about the run.",
+        example=('command = { run = ["php", "bin/console", "app:warm-up"], within = "40s", repeatable = true }',),
+        done="Its exit code is one of `success`.",
+        failures={
+            "command-failed": "Another exit code; the message ends with its last words.",
+            "command-timeout": "It was killed at its time limit.",
+            "interrupted": "The tick was killed meanwhile, so nobody knows how far it came, and it is not "
+            "`repeatable`.",
+        },
+    )
     retryable = frozenset({"command-failed", "command-timeout"})
+
+    def problems(self, settings: CommandSettings) -> Iterator[StepProblem]:
+        """Yield that it has no command, or two."""
+        if (settings.run is None) == (settings.shell is None):
+            yield StepProblem("needs exactly one of run and shell")
+        yield from super().problems(settings)
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        shell = plan.settings.get("shell")
-        words = str(shell) if shell else " ".join(str(word) for word in plan.settings.get("run", ()))
+        settings = self.settings(plan)
+        words = settings.shell or " ".join(settings.run or ())
         first = words.strip().splitlines()[0] if words.strip() else ""
         return f"command {first[:40]}{'…' if len(words) > len(first[:40]) else ''}"
 
     def changes(self, plan: StepPlan, home: str) -> str | None:
         """It may change this environment, unless it is said to look only."""
-        return None if plan.settings.get("changes", True) is False else home
-
-    def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
-        """The job file's author decides."""
-        return False
+        return home if self.settings(plan).changes else None
 
     def may_repeat(self, plan: StepPlan) -> bool:
         """Whether it may be run again after it was interrupted."""
-        return bool(plan.settings.get("repeatable", False))
+        return self.settings(plan).repeatable
 
     def execution(self, case: StepContext, intent: IntentRecorded) -> Execute:
         """What is to be run, and how long at most."""
-        settings = case.step.plan.settings
-        shell = settings.get("shell")
-        command = str(shell) if shell else tuple(str(word) for word in settings.get("run", ()))
-        within = int(settings.get("within", WITHIN))
-        variables = {str(key): str(value) for key, value in (settings.get("variables") or {}).items()}
-        run = case.run
+        settings, run = self.settings(case.step.plan), case.run
         told = {
             "UPSUN_AGENT_RUN": run.id,
             "UPSUN_AGENT_JOB": run.job.name,
             "UPSUN_AGENT_BACKUP": run.proved_backup or "",
         }
-        keep = tuple(str(name) for name in settings.get("keep-variables") or ())
-        return Execute(intent, command, str(settings.get("directory") or ""), within, {**told, **variables}, keep)
+        variables = {**told, **settings.variables}
+        command = settings.shell or settings.run or ()
+        return Execute(intent, command, settings.directory or "", settings.within, variables, settings.keep_variables)
 
     def judge_command(self, case: StepContext) -> Verdict:
         """Its exit code is one of those that mean success."""
-        ended, settings = case.step.command, case.step.plan.settings
+        ended, settings = case.step.command, self.settings(case.step.plan)
         if ended is None:
             return Failed("journal", "the command is said to have ended, but not how")
         words = f": {' '.join(ended.output.split())[-SHOWN:]}" if ended.output.strip() else ""
         if ended.exit_code is None:
-            limit = span(int(settings.get("within", WITHIN)))
+            limit = span(settings.within)
             text = f"{self.describe(case.step.plan)} was killed after {limit}{words}"
             return Failed("command-timeout", text, "give it more time with 'within', or make it a runtime operation")
-        if ended.exit_code not in (settings.get("success") or (0,)):
+        if ended.exit_code not in settings.success:
             text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}{words}"
             return Failed("command-failed", text, "run it by hand in an SSH session")
         text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}"
         return Done("done", text, {"exit_code": ended.exit_code, "seconds": ended.seconds})
+
+
+KIND = CommandStep()

@@ -2,41 +2,85 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urljoin
 
 from upsun_agent.engine.step import Done, Failed, Need, StepContext, Verdict
 from upsun_agent.model.answers import Absent, LookAtPage, Page, Routes
 from upsun_agent.model.job import StepPlan
-from upsun_agent.steps.request import on
+from upsun_agent.records import dataclass
+from upsun_agent.steps.common.kind import LookStep, StepDocs, StepProblem, on
+from upsun_agent.steps.common.settings import StepSettings
 
-WITHIN = 10  # seconds, where the job file says none
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.keys import (
+        PAGE,
+        PAGE_MOST,
+        Duration,
+        Field,
+        ListOf,
+        Number,
+        Retries,
+        RetryAfter,
+        Text,
+    )
 
 
-class HttpCheckStep:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCheckSettings(StepSettings):
+    """What the job file says of a check of a page."""
+
+    url: Annotated[str | None, Field(PAGE, "The page to look at.")] = None
+    path: Annotated[
+        str | None,
+        Field(Text(r"/[^\s\x00-\x1f\x7f]*", "a path", 2000), "Or its path on the environment's primary route."),
+    ] = None
+    status: Annotated[tuple[int, ...], Field(ListOf(Number(100, 599)), "The statuses that are right.")] = (200,)
+    contains: Annotated[str | None, Field(Text(r"[^\x00]+", most=1000), "A text that the page must hold.")] = None
+    within: Annotated[int, Field(Duration(1, PAGE_MOST), "How long it may take.")] = 10
+    retries: Retries = 2
+    retry_after: RetryAfter = 60
+
+
+class HttpCheckStep(LookStep[HttpCheckSettings]):
     """Look at a page: its status, how long it takes, and what it says."""
 
-    way: Literal["look"] = "look"
-    passes_time = False
     name = "http-check"
+    settings_type = HttpCheckSettings
+    docs = StepDocs(
+        about="Look whether a page answers as it should.",
+        notes="Asks for a page: `url`, or `path` on the environment's primary route. The request carries no token, "
+        "follows no redirect, and has one time limit for everything. It is tried again as `retries` and `retry-after` "
+        "say (twice, a minute apart).",
+        example=('http-check = { path = "/health", contains = "ok", within = "5s", retries = 3 }',),
+        done="The status is one of `status`, in time, and the body holds the text.",
+        failures={
+            "check-failed": "Another status, no answer in time, or the text is missing, after all retries.",
+            "no-route": "The environment has no route that leads to an app.",
+        },
+    )
     retryable = frozenset({"check-failed"})
+
+    def problems(self, settings: HttpCheckSettings) -> Iterator[StepProblem]:
+        """Yield that it names two pages."""
+        yield from super().problems(settings)
+        if settings.url is not None and settings.path is not None:
+            yield StepProblem("has url and path, of which one is enough")
+
+    def must_name_environment(self, settings: HttpCheckSettings) -> bool:
+        """Return whether the page is one of an environment."""
+        return settings.url is None
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        return f"check of {plan.settings.get('url') or plan.settings.get('path') or '/'}{on(plan)}"
-
-    def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
-        """A look changes nothing."""
-        return None
-
-    def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
-        """A look needs none."""
-        return False
+        settings = self.settings(plan)
+        return f"check of {settings.url or settings.path or '/'}{on(plan)}"
 
     def look(self, case: StepContext) -> Verdict:
         """The page is as it should be."""
-        settings = case.step.plan.settings
-        url = settings.get("url")
+        settings = self.settings(case.step.plan)
+        url = settings.url
         if not url:
             routes = case.seen.get(case.look_at_routes())
             if isinstance(routes, Absent):
@@ -49,28 +93,28 @@ class HttpCheckStep:
             if not routes.urls:
                 text = f"{case.environment} has no route of an app, so there is no page to look at"
                 return Failed("no-route", text, "name the page with 'url'", doubtful=True)
-            url = urljoin(routes.urls[0], str(settings.get("path") or "/"))
-        contains = str(settings.get("contains") or "")
-        question = LookAtPage(str(url), int(settings.get("within", WITHIN)), contains, case.step.retries)
+            url = urljoin(routes.urls[0], settings.path or "/")
+        contains = settings.contains or ""
+        question = LookAtPage(url, settings.within, contains, case.step.retries)
         page = case.seen.get(question)
         if not isinstance(page, Page):
             return Need(question)
-        wanted = tuple(settings.get("status") or (200,))
         if page.status is None:
-            return Failed("check-failed", f"{url} gave no answer: {page.fault}", _look(str(url)))
-        if page.status not in wanted:
-            text = f"{url} answered {page.status}, not {' or '.join(str(each) for each in wanted)}"
-            return Failed("check-failed", text, _look(str(url)))
+            return Failed("check-failed", f"{url} gave no answer: {page.fault}", _look(url))
+        if page.status not in settings.status:
+            text = f"{url} answered {page.status}, not {' or '.join(str(each) for each in settings.status)}"
+            return Failed("check-failed", text, _look(url))
         if not page.found and page.fault:
             text = f"{url} answered {page.status}, but its text cannot be read: {page.fault}"
-            return Failed("check-failed", text, _look(str(url)))
+            return Failed("check-failed", text, _look(url))
         if not page.found:
-            return Failed(
-                "check-failed", f"{url} answered {page.status} without the text {contains!r}", _look(str(url))
-            )
+            return Failed("check-failed", f"{url} answered {page.status} without the text {contains!r}", _look(url))
         text = f"{url} answered {page.status} in {page.seconds:.1f} s"
-        return Done("done", text, {"url": str(url), "status": page.status, "seconds": round(page.seconds, 3)})
+        return Done("done", text, {"url": url, "status": page.status, "seconds": round(page.seconds, 3)})
 
 
 def _look(url: str) -> str:
     return f"look at it: curl -i {url}"
+
+
+KIND = HttpCheckStep()

@@ -6,37 +6,70 @@ Where an integration fetches branches, merging on the platform is impossible (do
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.job import HERE, StepPlan
-from upsun_agent.steps.commits import judge_commit, judge_staged
-from upsun_agent.steps.request import RequestStep
+from upsun_agent.records import dataclass
+from upsun_agent.steps.common.commits import judge_commit, judge_staged
+from upsun_agent.steps.common.kind import StepDocs, StepProblem
+from upsun_agent.steps.common.request import UpdateStep
+from upsun_agent.steps.common.settings import UpdateSettings
+
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.keys import ENVIRONMENT, Field
 
 
-class MergeStep(RequestStep):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeSettings(UpdateSettings):
+    """What the job file says of a merge."""
+
+    into: Annotated[str, Field(ENVIRONMENT, 'The parent that is meant; "." is the environment that the agent runs on.')]
+
+
+class MergeStep(UpdateStep[MergeSettings]):
     """Merge an environment into its parent and judge what came of it."""
 
     name = "merge"
+    settings_type = MergeSettings
+    docs = StepDocs(
+        about="Merge an environment into its parent and judge what came of it.",
+        notes="Merges an environment into its parent, which is built and deployed. `environment` is the child, `into` "
+        "the parent that is meant: where the platform says that the parent is another one, nothing is merged. It needs "
+        'a backup step on the parent before it, unless it says `backup = "not-needed"`. Where an integration fetches '
+        "branches, the platform cannot merge.",
+        example=('backup = { environment = "." }', 'merge = { environment = "staging", into = "." }'),
+        done="Its activity succeeded, and either the parent's head did not move (`nothing-to-do`), or the merge is "
+        "live on the parent, or staged.",
+        failures={
+            "wrong-parent": "The environment's parent is not the one that is meant.",
+            "no-proved-backup": "No backup of the parent was proved in this run.",
+        },
+    )
     activity_type = "environment.merge"
     link = permission_link = "#merge"
     ends_staged = True
     listed_elsewhere = True  # its activity is the parent's
 
+    def problems(self, settings: MergeSettings) -> Iterator[StepProblem]:
+        """Yield that child and parent are the same."""
+        yield from super().problems(settings)
+        if (settings.environment or HERE) == settings.into:
+            yield StepProblem("would merge an environment into itself", "name the child with 'environment'")
+
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        return f"merge of {plan.environment('this environment')} into {_into(plan, 'this environment')}"
+        return f"merge of {plan.environment('this environment')} into {self._into(plan, 'this environment')}"
 
     def changes(self, plan: StepPlan, home: str) -> str | None:
         """The parent."""
-        return _into(plan, home)
-
-    def needs_proof(self, plan: StepPlan) -> bool:
-        """Promise P2: no merge without a proved backup of what it changes, unless ``backup = "not-needed"``."""
-        return bool(plan.settings.get("backup", "required") != "not-needed")
+        return self._into(plan, home)
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
         """Refuse another parent than the one that is meant."""
-        into = _into(case.step.plan, case.run.environment)
+        into = self._into(case.step.plan, case.run.environment)
         if environment.parent != into:
             text = f"the parent of {environment.id} is {environment.parent or 'nobody'}, not {into}: nothing is merged"
             return Failed("wrong-parent", text, "mend 'into', or the environment's parent")
@@ -52,13 +85,16 @@ class MergeStep(RequestStep):
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Whether there was anything to merge, and whether it is live on the parent."""
-        into = _into(case.step.plan, case.run.environment)
+        into = self._into(case.step.plan, case.run.environment)
         if activity.fate == "staged":
             return judge_staged(case, activity, into, "the merge")
         nothing = Done("nothing-to-do", f"nothing to merge: {into} had it all", {"commit": None})
         return judge_commit(case, activity, into, "the merge", nothing)
 
+    def _into(self, plan: StepPlan, home: str) -> str:
+        """Return the id of the parent that is meant."""
+        named = self.settings(plan).into
+        return home if named == HERE else named
 
-def _into(plan: StepPlan, home: str) -> str:
-    named = str(plan.settings.get("into", HERE))
-    return home if named == HERE else named
+
+KIND = MergeStep()

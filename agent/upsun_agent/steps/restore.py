@@ -6,30 +6,84 @@ since the backup is lost. So a job file has to say ``allow-restore = true``, and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from upsun_agent.engine.evidence import unusable
 from upsun_agent.engine.step import Done, Failed, Need, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Absent, Activity, Backup, Environment
 from upsun_agent.model.job import StepPlan
 from upsun_agent.model.resource_paths import segment
-from upsun_agent.steps.request import RequestStep, on
+from upsun_agent.records import dataclass
+from upsun_agent.steps.common.kind import StepDocs, StepProblem, on
+from upsun_agent.steps.common.request import RequestStep
+from upsun_agent.steps.common.settings import StepSettings
+
+if TYPE_CHECKING:
+    from upsun_agent.model.ids import name_fault
+    from upsun_agent.steps.common.keys import ID_MOST, Boolean, Field, Text
 
 
-class RestoreStep(RequestStep):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreSettings(StepSettings):
+    """What the job file says of a restore."""
+
+    allow_restore: Annotated[
+        bool, Field(Boolean(), "Must be true: what was written since the backup is lost.", required=True)
+    ] = False
+    backup: Annotated[
+        str | None,
+        Field(Text(most=ID_MOST, rule=name_fault), "The backup's id; without one it is the one that this run proved."),
+    ] = None
+    code: Annotated[bool, Field(Boolean(), "Put back the built app and its variables too, not the data only.")] = True
+    resources: Annotated[bool, Field(Boolean(), "Put back the resources too.")] = False
+
+
+class RestoreStep(RequestStep[RestoreSettings]):
     """Restore a backup over the environment that it was taken of."""
 
     name = "restore"
+    settings_type = RestoreSettings
+    docs = StepDocs(
+        about="Put an environment back to a backup.",
+        notes="Puts an environment back to the backup that this run proved, or to the one that `backup` names. **What "
+        "was written since is lost**, so it must say `allow-restore = true`; the window that is lost stands in the "
+        "run's message, in the log and in notifications. A restore puts back data, the built app and its variables, "
+        "but not Git: a source operation that reverts the commit belongs before it. It is meant for `on-failure`.",
+        example=("backup = {}", 'source-operation = { name = "update" }', "http-check = {}"),
+        rollback=("restore = { allow-restore = true }",),
+        done="The backup is there and restorable, and the activity succeeded. A restore of the environment that the "
+        "agent runs on puts its state back too: the run is then closed as `rewound` in a new journal.",
+        failures={
+            "no-proved-backup": "No backup of the environment was proved in this run, and none is named.",
+            "backup-gone": "The backup is not there any more.",
+            "backup-unfit": "The backup is not restorable, or of another environment.",
+        },
+    )
     activity_type = "environment.restore"
     link = "#backup"  # who may back up may restore (docs:environments/restore); the link itself is the backup's
     permission_link = "#backup"
     retryable: frozenset[str] = frozenset()
     destroys = True
 
+    def problems(self, settings: RestoreSettings) -> Iterator[StepProblem]:
+        """Yield that it does not say that data may be lost."""
+        yield from super().problems(settings)
+        if not settings.allow_restore:
+            text = "may lose data: what was written since the backup is gone"
+            yield StepProblem(text, "allow-restore = true says that this is meant", "allow-restore")
+
+    def unproved(self, settings: RestoreSettings, where: str) -> StepProblem | None:  # noqa: ARG002  the same anywhere
+        """Return that there is no backup to restore."""
+        if settings.backup is not None:
+            return None
+        text = "restores the backup that this run proved, but no step takes one"
+        return StepProblem(text, "take one, or name it")
+
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        what = "backup" if plan.settings.get("code", True) else "data of the backup"
+        what = "backup" if self.settings(plan).code else "data of the backup"
         return f"restore of the {what}{on(plan)}"
 
     def path(self, case: StepContext, environment: Environment) -> str:
@@ -38,11 +92,8 @@ class RestoreStep(RequestStep):
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
         """With code and resources or without; without a name it goes to the backup's own environment."""
-        settings = plan.settings
-        return {
-            "restore_code": bool(settings.get("code", True)),
-            "restore_resources": bool(settings.get("resources", False)),
-        }
+        settings = self.settings(plan)
+        return {"restore_code": settings.code, "restore_resources": settings.resources}
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
         """Look at the backup once more: it must still be there, and restorable."""
@@ -64,7 +115,7 @@ class RestoreStep(RequestStep):
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
         """Not ours if it says that it restores another backup than the one that is named."""
-        named, restored = plan.settings.get("backup"), activity.parameters.get("backup_name")
+        named, restored = self.settings(plan).backup, activity.parameters.get("backup_name")
         return "no" if named and isinstance(restored, str) and restored != named else "maybe"
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
@@ -76,8 +127,7 @@ class RestoreStep(RequestStep):
         return Done("done", f"{case.environment} restored to backup {name}{lost}", detail)
 
     def _backup(self, case: StepContext) -> str | None:
-        named = case.step.plan.settings.get("backup")
-        return str(named) if named else case.run.backup_of(case.environment)
+        return self.settings(case.step.plan).backup or case.run.backup_of(case.environment)
 
     def _taken_at(self, case: StepContext) -> str | None:
         proof = case.run.proof_of(case.environment)
@@ -88,3 +138,6 @@ class RestoreStep(RequestStep):
         except ValueError:
             return None
         return f"{taken:%Y-%m-%d %H:%M:%S}"
+
+
+KIND = RestoreStep()

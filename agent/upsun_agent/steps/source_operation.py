@@ -7,22 +7,64 @@ any push (docs:create-apps/source-operations).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from upsun_agent.engine.step import Done, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity
 from upsun_agent.model.job import StepPlan
-from upsun_agent.steps.commits import judge_commit, judge_staged
-from upsun_agent.steps.request import RequestStep, on
+from upsun_agent.records import dataclass, field
+from upsun_agent.steps.common.commits import judge_commit, judge_staged
+from upsun_agent.steps.common.kind import StepDocs, on
+from upsun_agent.steps.common.request import UpdateStep
+from upsun_agent.steps.common.settings import UpdateSettings
+
+if TYPE_CHECKING:
+    from upsun_agent.model.ids import name_fault
+    from upsun_agent.steps.common.keys import Field, Text, VariablesByGroup
 
 #: The variable that carries the run's id into the operation, and so into its activity's parameters.
 MARK = "UPSUN_AGENT_RUN"
 
 
-class SourceOperationStep(RequestStep):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOperationSettings(UpdateSettings):
+    """What the job file says of a source operation."""
+
+    name: Annotated[
+        str,
+        Field(
+            Text(what="the name of a source operation", most=200, rule=name_fault),
+            "The operation's name in .upsun/config.yaml.",
+        ),
+    ]
+    variables: Annotated[
+        Mapping[str, Mapping[str, str]],
+        Field(VariablesByGroup, 'Variables for the operation, by group: { env = { NAME = "value" } }.'),
+    ] = field(default_factory=dict)
+
+
+class SourceOperationStep(UpdateStep[SourceOperationSettings]):
     """Run a source operation and judge it."""
 
     name = "source-operation"
+    settings_type = SourceOperationSettings
+    docs = StepDocs(
+        about="Run a source operation and judge what came of it.",
+        notes="Runs a source operation of the app: it works on a checkout of the branch, commits, and the commit is "
+        "built and deployed. The run's id is passed as the variable `UPSUN_AGENT_RUN`. It needs a backup step on the "
+        'same environment before it, unless it says `backup = "not-needed"`.',
+        example=(
+            "backup = {}",
+            'source-operation = { name = "update", variables = { env = { CHANNEL = "stable" } } }',
+        ),
+        done="Its activity succeeded, and either the head did not move and no push came of it (`nothing-to-do`), or "
+        "the commit is live, or staged where the project deploys manually.",
+        failures={
+            "no-proved-backup": "No backup of the environment was proved in this run.",
+            "deployment-failed": "The commit was made, but its deployment failed.",
+            "deployment-missing": "The commit was made, but no deployment followed within half an hour.",
+        },
+    )
     activity_type = "environment.source-operation"
     link = permission_link = "#source-operation"
     ends_staged = True
@@ -30,22 +72,19 @@ class SourceOperationStep(RequestStep):
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
         """The operation's name and variables, with the run's id among them as a mark."""
-        variables = {str(group): dict(values) for group, values in plan.settings.get("variables", {}).items()}
+        settings = self.settings(plan)
+        variables = {group: dict(values) for group, values in settings.variables.items()}
         variables["env"] = {**variables.get("env", {}), MARK: run}
-        return {"operation": plan.settings["name"], "variables": variables}
+        return {"operation": settings.name, "variables": variables}
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        return f"source operation {plan.settings['name']}{on(plan)}"
-
-    def needs_proof(self, plan: StepPlan) -> bool:
-        """Promise P2: no update without a proved backup, unless the job file says ``backup = "not-needed"``."""
-        return bool(plan.settings.get("backup", "required") != "not-needed")
+        return f"source operation {self.settings(plan).name}{on(plan)}"
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
         """Surely ours with our mark, surely not with another run's mark or operation, else perhaps."""
         operation = activity.parameters.get("operation", activity.payload.get("operation"))
-        if operation is not None and operation != plan.settings["name"]:
+        if operation is not None and operation != self.settings(plan).name:
             return "no"  # a run may ask for several, each with its mark
         mark = _mark(activity.parameters)
         if mark is not None:
@@ -72,3 +111,6 @@ def _mark(parameters: Mapping[str, Any]) -> str | None:
     if mark is None and isinstance(variables, Mapping):
         mark = variables.get(f"env:{MARK}")
     return mark if isinstance(mark, str) else None
+
+
+KIND = SourceOperationStep()

@@ -6,32 +6,76 @@ Code is merged (or rebased), data of all services and mounts is replaced, resour
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
-from upsun_agent.model.job import StepPlan
-from upsun_agent.steps.request import RequestStep, on
+from upsun_agent.model.job import HERE, StepPlan
+from upsun_agent.records import dataclass
+from upsun_agent.steps.common.kind import StepDocs, StepProblem, on
+from upsun_agent.steps.common.request import RequestStep
+from upsun_agent.steps.common.settings import StepSettings
 
-PARTS = ("code", "data", "resources")
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.keys import Boolean, Field, Retries
 
 
-class SyncStep(RequestStep):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncSettings(StepSettings):
+    """What the job file says of a sync."""
+
+    code: Annotated[bool, Field(Boolean(), "Merge the parent's code into the environment.")] = False
+    data: Annotated[bool, Field(Boolean(), "Replace the environment's data with the parent's.")] = False
+    resources: Annotated[bool, Field(Boolean(), "Set the parent's resources.")] = False
+    rebase: Annotated[bool, Field(Boolean(), "Rebase the code instead of merging it.")] = False
+    retries: Retries = 1
+
+    @property
+    def parts(self) -> dict[str, bool]:
+        """Return whether each part is copied."""
+        return {"code": self.code, "data": self.data, "resources": self.resources}
+
+    @property
+    def wanted(self) -> list[str]:
+        """Return the parts that are copied."""
+        return [part for part, copied in self.parts.items() if copied]
+
+
+class SyncStep(RequestStep[SyncSettings]):
     """Synchronize an environment from its parent."""
 
     name = "sync"
+    settings_type = SyncSettings
+    docs = StepDocs(
+        about="Copy code, data or resources of the parent into an environment.",
+        notes="Copies code, data or resources of the parent into an environment, over what is there. It has to name "
+        "the environment: a sync replaces data.",
+        example=('sync = { environment = "staging", code = true, data = true }',),
+        done="Its activity, which includes the deployment that it causes, succeeded.",
+        failures={"no-parent": "The environment has no parent."},
+    )
     activity_type = "environment.synchronize"
     link = permission_link = "#synchronize"
     ends_staged = True
 
+    def problems(self, settings: SyncSettings) -> Iterator[StepProblem]:
+        """Yield that nothing is copied, or that it is not said where to."""
+        yield from super().problems(settings)
+        if not settings.wanted:
+            yield StepProblem("syncs nothing", "set code, data or resources to true")
+        if settings.environment in {None, HERE}:
+            text = "names no environment: a sync writes over one, so it must be said which"
+            yield StepProblem(text, 'for example environment = "staging"')
+
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        return f"sync of {' and '.join(_wanted(plan))}{on(plan)}"
+        return f"sync of {' and '.join(self.settings(plan).wanted)}{on(plan)}"
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
         """Each part by its name."""
-        rebase = bool(plan.settings.get("rebase", False))
-        return {**{f"synchronize_{part}": part in _wanted(plan) for part in PARTS}, "rebase": rebase}
+        settings = self.settings(plan)
+        return {f"synchronize_{part}": copied for part, copied in settings.parts.items()} | {"rebase": settings.rebase}
 
     def settled(self, environment: Environment) -> Verdict | None:
         """An environment without a parent has nothing to copy from."""
@@ -51,10 +95,9 @@ class SyncStep(RequestStep):
         """The activity's success: it includes the deployment that it causes, unless that is staged."""
         if activity.fate == "staged":
             return super().judge(case, activity)
-        parts = " and ".join(_wanted(case.step.plan))
-        text = f"{parts} of {case.environment} synchronized from its parent"
-        return Done("done", text, {"activity": activity.id, "parts": list(_wanted(case.step.plan))})
+        parts = self.settings(case.step.plan).wanted
+        text = f"{' and '.join(parts)} of {case.environment} synchronized from its parent"
+        return Done("done", text, {"activity": activity.id, "parts": parts})
 
 
-def _wanted(plan: StepPlan) -> list[str]:
-    return [part for part in PARTS if plan.settings.get(part, False)]
+KIND = SyncStep()

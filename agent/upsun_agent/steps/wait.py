@@ -1,73 +1,70 @@
-"""The step ``wait``: until a time window opens, or for a length of time. And ``approval``: until somebody says yes."""
+"""The step ``wait``: let time pass, until a window of the day opens or for a length of time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated
 
-from upsun_agent.engine.step import Done, Failed, Pending, StepContext, Verdict
+from upsun_agent.engine.step import Done, Pending, StepContext, Verdict
 from upsun_agent.engine.windows import opens
 from upsun_agent.model.durations import span
 from upsun_agent.model.job import StepPlan
+from upsun_agent.records import dataclass
+from upsun_agent.steps.common.kind import LookStep, StepDocs, StepProblem
+from upsun_agent.steps.common.settings import StepSettings
 
-APPROVAL = 24 * 3600  # seconds that an approval is waited for, where the job file says none
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.keys import DAYS_OF_WEEK, WINDOW, Duration, Field
 
 
-class WaitStep:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitSettings(StepSettings):
+    """What the job file says of a wait: it is either ``window`` or ``for``."""
+
+    window: Annotated[str | None, Field(WINDOW, "Until this window of the day is open, in the job's zone.")] = None
+    days: Annotated[tuple[str, ...], Field(DAYS_OF_WEEK, "On these days of the week only.")] = ()
+    for_: Annotated[int | None, Field(Duration(1), "Or for this long.")] = None
+
+
+class WaitStep(LookStep[WaitSettings]):
     """Let time pass."""
 
-    way: Literal["look"] = "look"
-    passes_time = True
     name = "wait"
-    retryable: frozenset[str] = frozenset()
+    passes_time = True
+    in_container = True
+    settings_type = WaitSettings
+    docs = StepDocs(
+        about="Wait for a window of the day, or for a length of time.",
+        notes="Lets time pass: until a window of the day is open in the job's zone, or for a length of time. The run's "
+        "time limit does not count it.",
+        example=('wait = { window = "22:00-05:00", days = ["mon", "tue", "wed", "thu"] }', "backup = {}"),
+        done="The window is open, or the time has passed.",
+    )
+
+    def problems(self, settings: WaitSettings) -> Iterator[StepProblem]:
+        """Yield that it waits for nothing, or for two things."""
+        if (settings.window is None) == (settings.for_ is None):
+            yield StepProblem("needs exactly one of window and for")
+        yield from super().problems(settings)
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""
-        window = plan.settings.get("window")
-        return f"wait for the window {window}" if window else f"wait of {span(int(plan.settings.get('for', 0)))}"
-
-    def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
-        """Nothing changes."""
-        return None
-
-    def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
-        """It needs none."""
-        return False
+        settings = self.settings(plan)
+        return f"wait for the window {settings.window}" if settings.window else f"wait of {span(settings.for_ or 0)}"
 
     def look(self, case: StepContext) -> Verdict:
-        """The time has come."""
-        settings = case.step.plan.settings
-        if settings.get("window"):
-            window, days = str(settings["window"]), tuple(settings.get("days") or ())
-            if opens(window, days, case.now.astimezone(case.zone)):
-                return Done("done", f"the window {window} is open")
-            return Pending("window", f"the window {window} is closed")
-        end = case.run.current_since + timedelta(seconds=int(settings.get("for", 0)))
+        """Return whether the window is open, or the time has passed."""
+        settings = self.settings(case.step.plan)
+        if settings.window:
+            if opens(settings.window, settings.days, case.now.astimezone(case.zone)):
+                return Done("done", f"the window {settings.window} is open")
+            return Pending("window", f"the window {settings.window} is closed")
+        seconds = settings.for_ or 0
+        end = case.run.current_since + timedelta(seconds=seconds)
         if case.now >= end:
-            return Done("done", f"waited {span(int(settings.get('for', 0)))}")
+            return Done("done", f"waited {span(seconds)}")
         return Pending("time", f"waiting until {end:%H:%M:%S} UTC")
 
 
-class ApprovalStep(WaitStep):
-    """Wait for somebody's word: ``upsun-agent approve RUN``."""
-
-    name = "approval"
-
-    def describe(self, plan: StepPlan) -> str:  # noqa: ARG002  the protocol's signature
-        """The step in a few words for people."""
-        return "approval"
-
-    def look(self, case: StepContext) -> Verdict:
-        """Granted, denied, or not yet."""
-        step, settings = case.step, case.step.plan.settings
-        if step.approval is not None:
-            if step.approval.granted == "yes":
-                return Done("done", f"approved by {step.approval.by}", {"by": step.approval.by})
-            return Failed("denied", f"denied by {step.approval.by}")
-        end = case.run.current_since + timedelta(seconds=int(settings.get("within", APPROVAL)))
-        asked = f" ({settings['message']})" if settings.get("message") else ""
-        if case.now >= end:
-            return Failed("not-approved", f"nobody approved it by {end:%Y-%m-%d %H:%M} UTC{asked}")
-        return Pending(
-            "approval", f"upsun-agent approve {case.run.id} is awaited until {end:%Y-%m-%d %H:%M} UTC{asked}"
-        )
+KIND = WaitStep()

@@ -14,21 +14,17 @@ from typing import Any
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run
 from upsun_agent.model.job import StepPlan
+from upsun_agent.steps import KINDS
 from upsun_agent.steps.source_operation import MARK
 
 RequestLog = Mapping[str, Any]
 BACKUP, UPDATE = "environment.backup", "environment.source-operation"
 MERGE = "environment.merge"
-#: The other requests of steps that change something, by the type of their activity.
+#: The kind of step that makes each other request, by the type of the request's activity.
 KIND_OF = {
-    "environment.synchronize": "sync",
-    MERGE: "merge",
-    "environment.branch": "branch",
-    "environment.restore": "restore",
-    "environment.redeploy": "redeploy",
-    "environment.deploy": "deploy",
-    "environment.operation": "runtime-operation",
-    "environment.task": "task",
+    kind.activity_type: name
+    for name, kind in KINDS.items()
+    if kind.way == "request" and kind.activity_type not in {BACKUP, UPDATE}
 }
 
 

@@ -57,7 +57,7 @@ HERE = 'environment = "."'
         (job('backup = { when = "updated" }'), "can never run: no step before it makes a commit"),
         (job("backup = {}", back=("redeploy = {}",)), "can never run: no step of the job changes the environment that"),
         (job(UPDATE, back=(f"redeploy = {{ {HERE} }}",)), "no step of the job changes the environment that the agent"),
-        (job("redeploy = {}", back=("approval = {}",)), "an approval makes no sense in on-failure"),
+        (job("redeploy = {}", back=("approval = {}",)), "a step 'approval' makes no sense in on-failure"),
         (job("redeploy = {}", back=('backup = { when = "updated" }',)), "when = updated makes no sense in on-failure"),
         ('[jobs.a]\nwhen = { window = "25:00-26:00" }\nsteps = [{ backup = {} }]\n', "must be a window of the day"),
         ('[jobs.a]\nwhen = { not-on = ["2026-02-30"] }\nsteps = [{ backup = {} }]\n', "is no date"),

@@ -23,7 +23,7 @@ from upsun_agent.model.answers import (
 )
 from upsun_agent.model.events import ActivityAdopted, IntentVoid
 from upsun_agent.steps import KINDS
-from upsun_agent.steps.request import MOVING
+from upsun_agent.steps.common.request import MOVING
 
 from tests.harness.builders import (
     BACKUP_TYPE,

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+from upsun_agent.engine.windows import DAYS
+from upsun_agent.model.ids import page_fault, variable_fault
 from upsun_agent.records import dataclass, field
 
 SHOWN_MOST = 24  # characters of a wrong value that a message repeats; API tokens are longer
@@ -252,11 +254,13 @@ class Table:
                 known = tuple(self.fields)
                 remedy = did_you_mean(key, known) or f"the keys here are: {', '.join(known)}"
                 yield Problem((*path, key), f"unknown key '{key}'", remedy)
+        if self.one_of and len([key for key in value if key in self.fields]) != 1:
+            yield Problem(path, f"must name exactly one kind of {self.noun}", f"one of: {', '.join(self.fields)}")
+        if self.one_of:
+            return
         for key, entry in self.fields.items():
             if entry.required and key not in value:
                 yield Problem(path, f"'{key}' is missing", entry.doc)
-        if self.one_of and len([key for key in value if key in self.fields]) != 1:
-            yield Problem(path, f"must name exactly one kind of {self.noun}", f"one of: {', '.join(self.fields)}")
 
     def read(self, value: Any) -> Any:
         """The table with every default filled in (with ``one_of`` only the key that is there)."""
@@ -321,3 +325,20 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
 
     close = get_close_matches(word.replace("_", "-").lower(), known, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else ""
+
+
+# --- values that stand in more than one place of a job file ---------------------------------------------------------
+
+VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "the name of a variable", 128)
+#: A variable that holds a URL or a secret: these never stand in the job file itself (promise P5).
+SECRET_VARIABLE = Text(
+    VARIABLE.pattern,
+    VARIABLE.what,
+    VARIABLE.most,
+    rule=variable_fault,
+    remedy="store what is secret as a variable of the environment (upsun variable:create) and name that here",
+    secret=True,
+)
+PAGE = Text(r"https?://[^\s@]+", "an address without user or password", 2000, page_fault)
+WINDOW = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "a window of the day such as 22:00-05:00", 11)
+DAYS_OF_WEEK = ListOf(Choice(DAYS))

@@ -13,7 +13,7 @@ from upsun_agent.engine.evidence import grave, unknown, with_commands, words_for
 from upsun_agent.engine.step import Done, Failed, Need, Pending, StepContext, Verdict
 from upsun_agent.model.answers import Activity, ActivityList, Environment, LookAtActivity
 from upsun_agent.model.durations import span
-from upsun_agent.steps.request import DEPLOY
+from upsun_agent.steps.common.request import DEPLOY
 
 PUSH_TYPES = ("environment.push", "environment.redeploy")
 

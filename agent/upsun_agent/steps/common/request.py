@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from upsun_agent.engine.step import Done, Need, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, ActivityList, Environment, LookAtOwner, Owner
 from upsun_agent.model.events import IntentRecorded
 from upsun_agent.model.job import StepPlan
+from upsun_agent.steps.common.kind import Kind, S, StepProblem
+from upsun_agent.steps.common.settings import UpdateSettings
+
+U = TypeVar("U", bound=UpdateSettings)
 
 #: How a person deploys what is staged.
 DEPLOY = "upsun environment:deploy, or a step 'deploy'"
@@ -18,11 +22,10 @@ MOVING = ("environment.push", "environment.merge", "environment.synchronize", "e
 ENGAGED = frozenset({"environment.push", "environment.redeploy", "environment.merge", "environment.source-operation"})
 
 
-class RequestStep:
+class RequestStep(Kind[S]):
     """One request at a link of an active environment, whose activity's success is success."""
 
     way: Literal["request"] = "request"
-    name = ""
     activity_type = ""
     link = ""
     permission_link = ""
@@ -34,17 +37,9 @@ class RequestStep:
     destroys = False
     commands_decide = True
 
-    def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
-        return f"{self.name}{on(plan)}"
-
     def changes(self, plan: StepPlan, home: str) -> str | None:
         """The environment that the step is about."""
         return plan.environment(home)
-
-    def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
-        """Whether it may be begun only after a backup was proved in the same run."""
-        return False
 
     def path(self, case: StepContext, environment: Environment) -> str:  # noqa: ARG002  the protocol's signature
         """Where the link points."""
@@ -102,7 +97,18 @@ class RequestStep:
         return Done("done", text, {"activity": activity.id})
 
 
-def on(plan: StepPlan) -> str:
-    """Where the step works, where it names another environment than the agent's own."""
-    named = plan.environment("")
-    return f" on {named}" if named else ""
+class UpdateStep(RequestStep[U]):
+    """A request that may bring new code live: promise P2 holds for it."""
+
+    makes_commits = True
+
+    def needs_proof(self, plan: StepPlan) -> bool:
+        """Return whether a backup must be proved before, which only ``backup = "not-needed"`` says no to."""
+        return self.settings(plan).backup != "not-needed"
+
+    def unproved(self, settings: U, where: str) -> StepProblem | None:
+        """Return that a backup step is missing."""
+        if settings.backup == "not-needed":
+            return None
+        remedy = f'put a backup step{where} before it, or set backup = "not-needed" on it'
+        return StepProblem(f"needs a backup step{where} before it", remedy)

@@ -1,0 +1,62 @@
+"""The step ``approval``: wait for somebody's word, ``upsun-agent approve RUN``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+from upsun_agent.engine.step import Done, Failed, Pending, StepContext, Verdict
+from upsun_agent.model.job import StepPlan
+from upsun_agent.records import dataclass
+from upsun_agent.steps.common.kind import LookStep, StepDocs
+from upsun_agent.steps.common.settings import StepSettings
+
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.keys import Duration, Field, Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalSettings(StepSettings):
+    """What the job file says of an approval."""
+
+    within: Annotated[int, Field(Duration(60), "The run fails where nobody approves it by then.")] = 24 * 3600
+    message: Annotated[str | None, Field(Text(most=200), "What is to be approved, for those who are asked.")] = None
+
+
+class ApprovalStep(LookStep[ApprovalSettings]):
+    """Wait until somebody approves the run."""
+
+    name = "approval"
+    passes_time = True
+    in_container = True
+    suits_rollback = False
+    settings_type = ApprovalSettings
+    docs = StepDocs(
+        about="Wait until somebody approves: upsun-agent approve RUN.",
+        notes="Waits until somebody says yes with `upsun-agent approve RUN`, or no with `--deny`. Who it was is kept.",
+        example=('approval = { within = "8h", message = "promote to production" }', "backup = {}"),
+        done="Somebody approved it.",
+        failures={"denied": "Somebody said no.", "not-approved": "Nobody said anything in time."},
+    )
+
+    def describe(self, plan: StepPlan) -> str:  # noqa: ARG002  the protocol's signature
+        """The step in a few words for people."""
+        return "approval"
+
+    def look(self, case: StepContext) -> Verdict:
+        """Granted, denied, or not yet."""
+        approval, settings = case.step.approval, self.settings(case.step.plan)
+        if approval is not None:
+            if approval.granted == "yes":
+                return Done("done", f"approved by {approval.by}", {"by": approval.by})
+            return Failed("denied", f"denied by {approval.by}")
+        end = case.run.current_since + timedelta(seconds=settings.within)
+        asked = f" ({settings.message})" if settings.message else ""
+        if case.now >= end:
+            return Failed("not-approved", f"nobody approved it by {end:%Y-%m-%d %H:%M} UTC{asked}")
+        return Pending(
+            "approval", f"upsun-agent approve {case.run.id} is awaited until {end:%Y-%m-%d %H:%M} UTC{asked}"
+        )
+
+
+KIND = ApprovalStep()

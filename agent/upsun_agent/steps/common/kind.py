@@ -1,0 +1,126 @@
+"""What every kind of step says of itself beside what the engine asks: its settings, its checks and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Generic, Literal, TypeVar
+
+from upsun_agent.engine.decision import Execute
+from upsun_agent.engine.step import StepContext, Verdict
+from upsun_agent.model.events import IntentRecorded
+from upsun_agent.model.job import HERE, StepPlan
+from upsun_agent.records import dataclass, field
+from upsun_agent.steps.common.settings import StepSettings
+
+S = TypeVar("S", bound=StepSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class StepDocs:
+    """What schema and docs say of a kind."""
+
+    about: str  # what it does, in one line
+    done: str  # how it is known to be done
+    example: tuple[str, ...]  # the steps of an example job, each as a line of TOML
+    notes: str = ""  # all that a reader should know beside, in Markdown
+    failures: Mapping[str, str] = field(default_factory=dict)  # its own failures, each with its meaning
+    rollback: tuple[str, ...] = ()  # the steps of the example's on-failure, each as a line of TOML
+
+
+@dataclass(frozen=True, slots=True)
+class StepProblem:
+    """One thing that is wrong with a step of a job file."""
+
+    message: str  # what is wrong
+    remedy: str = ""  # what to do about it
+    key: str = ""  # the key that it is about; empty: the step as a whole
+
+
+class Kind(Generic[S]):
+    """A kind of step. Everything about it stands in one file, which is named as the kind with ``_`` for ``-``."""
+
+    #: its name in the job file
+    name: str
+    settings_type: type[S]
+    docs: StepDocs
+    retryable: frozenset[str] = frozenset()
+    #: it works in the agent's own container and asks nothing of an environment
+    in_container = False
+    #: it ends with a proved backup, which later steps may rest on
+    proves_backup = False
+    #: it may make a commit, or bring one live
+    makes_commits = False
+    #: it makes sense among the steps of on-failure
+    suits_rollback = True
+
+    def settings(self, plan: StepPlan) -> S:
+        """Return the typed settings of a plan of this kind."""
+        return self.settings_type.of(plan)
+
+    def describe(self, plan: StepPlan) -> str:
+        """Return the step in a few words for people."""
+        return f"{self.name}{on(plan)}"
+
+    def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
+        """Return the id of the environment whose code or data it changes: none."""
+        return None
+
+    def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
+        """Return whether it may begin only after a backup was proved in the same run: no."""
+        return False
+
+    # --- the job file ---------------------------------------------------------------------------------------------
+
+    def problems(self, settings: S) -> Iterator[StepProblem]:
+        """Yield what is wrong with a step whose keys are all valid by themselves."""
+        if self.in_container and settings.environment not in {None, HERE}:
+            yield StepProblem(f"a {self.name} works where the agent runs", "leave it out", "environment")
+
+    def must_name_environment(self, settings: S) -> bool:  # noqa: ARG002  for kinds that differ
+        """Return whether it must name its environment in a job that works on several."""
+        return not self.in_container
+
+    def unproved(self, settings: S, where: str) -> StepProblem | None:  # noqa: ARG002  for kinds that differ
+        """Return what is wrong with a step before which no step proves a backup of what it changes; None: nothing.
+
+        Args:
+            settings: the step's settings.
+            where: " on ENVIRONMENT" where that is not the agent's own, else empty.
+        """
+        return None
+
+
+class LookStep(Kind[S]):
+    """A kind that only looks, or waits: it may be done over at any time."""
+
+    way: Literal["look"] = "look"
+    passes_time = False
+
+    def look(self, case: StepContext) -> Verdict:
+        """Return the verdict on what was seen so far."""
+        raise NotImplementedError
+
+
+class ContainerStep(Kind[S]):
+    """A kind that runs a command in this container."""
+
+    way: Literal["command"] = "command"
+    in_container = True
+
+    def may_repeat(self, plan: StepPlan) -> bool:
+        """Return whether it may be run again after it was interrupted."""
+        raise NotImplementedError
+
+    def execution(self, case: StepContext, intent: IntentRecorded) -> Execute:
+        """Return what is to be run, and how long at most."""
+        raise NotImplementedError
+
+    def judge_command(self, case: StepContext) -> Verdict:
+        """Return the verdict on how the command ended."""
+        raise NotImplementedError
+
+
+def on(plan: StepPlan) -> str:
+    """Return " on ENVIRONMENT" where the step names another environment than the agent's own, else nothing."""
+    named = plan.environment("")
+    return f" on {named}" if named else ""

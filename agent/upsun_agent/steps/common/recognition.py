@@ -1,0 +1,12 @@
+"""How steps tell their activity by what it says of itself."""
+
+from __future__ import annotations
+
+from upsun_agent.engine.step import Recognition
+from upsun_agent.model.answers import Activity
+
+
+def recognised(wanted: dict[str, str], activity: Activity) -> Recognition:
+    """Return "no" where a parameter or the payload of the activity says something else than wanted, else "maybe"."""
+    said = {key: activity.parameters.get(key, activity.payload.get(key)) for key in wanted}
+    return "no" if any(isinstance(said[key], str) and said[key] != wanted[key] for key in wanted) else "maybe"

@@ -1,0 +1,55 @@
+"""The step ``redeploy``: deploy again what is there; variables and crons take effect, the deploy hook does not run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upsun_agent.engine.step import Done, StepContext, Verdict
+from upsun_agent.model.answers import Activity, Environment
+from upsun_agent.records import dataclass
+from upsun_agent.steps.common.deployment import judge_deployment
+from upsun_agent.steps.common.kind import StepDocs
+from upsun_agent.steps.common.request import RequestStep
+from upsun_agent.steps.common.settings import StepSettings
+
+if TYPE_CHECKING:
+    from upsun_agent.steps.common.keys import Retries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedeploySettings(StepSettings):
+    """What the job file says of a redeployment."""
+
+    retries: Retries = 1
+
+
+class RedeployStep(RequestStep[RedeploySettings]):
+    """Deploy again what is there."""
+
+    name = "redeploy"
+    activity_type = "environment.redeploy"
+    link = permission_link = "#redeploy"
+    ends_staged = True
+    settings_type = RedeploySettings
+    docs = StepDocs(
+        about="Deploy again what is there.",
+        notes="Deploys again what is there: changed variables take effect, paused crons run again. The deploy hook "
+        "does not run, the post-deploy hook does.",
+        example=("redeploy = {}",),
+        done="Its activity succeeded, and the environment says that its last deployment did.",
+        failures={"deployment-failed": "The environment says that its last deployment failed."},
+    )
+
+    def judge(self, case: StepContext, activity: Activity) -> Verdict:
+        """Return the verdict on the deployment and on the hooks that ran in it."""
+        if activity.fate == "staged":
+            return super().judge(case, activity)
+        return judge_deployment(case, activity, self.name, _verdict)
+
+
+def _verdict(environment: Environment, activity: Activity) -> Verdict:
+    """Return that it is done: the deployment did not fail."""
+    return Done("done", f"{environment.id} is redeployed", {"activity": activity.id})
+
+
+KIND = RedeployStep()
