@@ -17,7 +17,7 @@ from upsun_agent.journal import Journal, RunRow
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.limits import HISTORY_AGE, HISTORY_RUNS
 from upsun_agent.report.batches import outcome_words, slots_of
-from upsun_agent.report.snapshot import story_of
+from upsun_agent.report.reading import runs_of
 from upsun_agent.report.views import past_view
 from upsun_agent.text.durations import took
 from upsun_agent.text.event_text import step_words
@@ -96,7 +96,7 @@ def _since(context: Context, text: str | None, now: datetime) -> datetime:
 
 
 def _document(context: Context, journal: Journal, shown: Sequence[RunRow], found: int) -> None:
-    runs = [past_view(row, *story_of(journal, row.run)) for row in shown]
+    runs = [past_view(row, *told) for row, told in runs_of(journal, shown)]
     context.terminal.document({"at": iso(context.clock.now()), "found": found, "runs": runs})
 
 
@@ -115,8 +115,8 @@ def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: i
         terminal.note(_none(context, kept))
         return
     rows, slots = [], slots_of(journal, shown)
-    for row in shown:
-        length, (run, _, wrong) = took(row), story_of(journal, row.run)
+    for row, (run, _, wrong) in runs_of(journal, shown):
+        length = took(row)
         rows.append(
             (
                 row.run,

@@ -15,9 +15,10 @@ from upsun_agent.engine.due import Slot
 from upsun_agent.errors import EXIT_OK
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.model.job import Job
+from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.views import slot_view
 from upsun_agent.runtime.slots import Judge
-from upsun_agent.runtime.suspension import suspension
+from upsun_agent.runtime.suspension import suspensions
 from upsun_agent.text.event_text import step_words
 from upsun_agent.text.humanize import ago
 
@@ -63,12 +64,13 @@ def _next(context: Context) -> int:
     now = context.clock.now()
     coming: dict[str, list[Slot]] = {}
     with reading_if_any(context.directory, context.container.identity) as journal:
-        held = {job.name: suspension(journal, job.name) for job in jobs}
+        paused, reader = suspensions(journal), BulkReader(journal)
+        held = {job.name: paused.get(job.name) for job in jobs}
         for job in jobs:
             schedule = context.schedule(job)
             coming[job.name] = []
             if schedule is not None:
-                slots = Judge(job, schedule, journal, context.container.environment or "").coming(now)
+                slots = Judge(job, schedule, reader, context.container.environment or "").coming(now)
                 coming[job.name] = list(islice(slots, context.options.count))
     if context.terminal.json_wanted:
         listed = {name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()}

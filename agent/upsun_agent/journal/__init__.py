@@ -98,6 +98,9 @@ class Journal(Protocol):
     def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
         """The events of that kind recorded last, newest first, each with its run."""
 
+    def last_proofs(self) -> Sequence[tuple[str, str, Event]]:
+        """Return of each job the last finished step that names a backup, newest first: job, run, event."""
+
     def tallies(self) -> Sequence[Tally]:
         """How many runs of each job ended how, forgotten ones included; by job and outcome."""
 

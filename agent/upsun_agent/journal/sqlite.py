@@ -20,7 +20,7 @@ from upsun_agent.journal.connect import connect
 from upsun_agent.journal.counters import FORGOTTEN, MILLISECONDS, remembered, summed
 from upsun_agent.journal.damage import JournalTooNew, senseless
 from upsun_agent.journal.sidecar import HELD, Beside, keep
-from upsun_agent.journal.tables import SCHEMA_VERSION, STATEMENTS, pages, tables_missing
+from upsun_agent.journal.tables import PROVED, SCHEMA_VERSION, STATEMENTS, pages, tables_missing
 from upsun_agent.limits import CLOCK_BACK, PRUNED_AT_ONCE
 from upsun_agent.model.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from upsun_agent.model.job import Job
@@ -201,6 +201,16 @@ class SqliteJournal:
         with self._watch.bounded():
             rows = self._db.execute(query, (kind, job, most)).fetchall()
         return [(run, decode(kind, data)) for run, data in rows]
+
+    def last_proofs(self) -> Sequence[tuple[str, str, Event]]:
+        """Return of each job the last finished step that names a backup, newest first: job, run, event."""
+        query = (  # the interpolated text is ours
+            "SELECT runs.job, max(events.seq), events.run, events.kind, events.data"  # noqa: S608  see above  # nosec B608
+            f" FROM events JOIN runs ON runs.run = events.run WHERE {PROVED} GROUP BY runs.job ORDER BY 2 DESC"
+        )
+        with self._watch.bounded():
+            rows = self._db.execute(query).fetchall()
+        return [(job, run, decode(kind, data)) for job, _, run, kind, data in rows]
 
     def prune(self, before: datetime, most: int) -> int:
         """Forget runs opened before that moment, and the oldest of more than ``most``; returns how many.

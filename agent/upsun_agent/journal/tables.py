@@ -7,10 +7,14 @@ import sqlite3
 #: Raised by one when a version of the agent writes what the previous one cannot read.
 SCHEMA_VERSION = 1
 
-_SCHEMA = """
+#: The events of steps that proved a backup: its id stands in their details. The index below is used for these words.
+PROVED = """events.kind = 'step-done' AND instr(events.data, '"backup":"') > 0"""
+
+_SCHEMA = f"""
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
 CREATE INDEX events_of_run ON events (run, seq);
+CREATE INDEX events_proved ON events (run, seq) WHERE {PROVED.replace("events.", "")};
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, job TEXT NOT NULL, slot TEXT, due_at REAL NOT NULL, opened_at REAL NOT NULL,
     closed_at REAL, outcome TEXT, UNIQUE (job, slot));

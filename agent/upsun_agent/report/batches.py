@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from upsun_agent.journal import Journal, RunRow
+from upsun_agent.journal.codec import decode
 from upsun_agent.model import events as ev
+from upsun_agent.report.reading import written_of
 from upsun_agent.text.durations import NEVER_RAN
 
 
@@ -19,12 +21,11 @@ def slots_in(closed: ev.RunClosed | None) -> int:
 def slots_of(journal: Journal, rows: Iterable[RunRow]) -> dict[str, int]:
     """How many slots each of these runs stands for, by run; those that stand for one are left out."""
     found = {}
-    for row in rows:
-        if row.outcome in NEVER_RAN:
-            last = journal.events(row.run)[-1:]
-            count = slots_in(last[0] if last and isinstance(last[0], ev.RunClosed) else None)
-            if count > 1:
-                found[row.run] = count
+    for row, written in written_of(journal, [row for row in rows if row.outcome in NEVER_RAN]):
+        last = decode(*written[-1]) if written else None
+        count = slots_in(last if isinstance(last, ev.RunClosed) else None)
+        if count > 1:
+            found[row.run] = count
     return found
 
 

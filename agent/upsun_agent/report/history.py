@@ -15,8 +15,9 @@ from upsun_agent.limits import HISTORY_RUNS, REPORT_COMING, REPORT_MISSED, REPOR
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
 from upsun_agent.records import dataclass, replace
-from upsun_agent.report.snapshot import Place, Snapshot, snapshot, story_of
-from upsun_agent.runtime.slots import Judge
+from upsun_agent.report.bulk import BulkReader
+from upsun_agent.report.reading import runs_of
+from upsun_agent.report.snapshot import Place, Snapshot, coming_slots, snapshot
 from upsun_agent.text.durations import NEVER_RAN
 
 COMING_OF_JOB = 4  # coming slots of one job: an hourly job must not crowd out a nightly one
@@ -74,8 +75,9 @@ class Past:
 
 def look_back(place: Place, journal: Journal, days: int, job: str | None = None) -> Past:
     """Read what a page shows; raises NotFound for a job that neither the job file nor the journal knows."""
-    seen = snapshot(place, journal)
-    every = journal.rows(job=job, most=HISTORY_RUNS * 2)
+    reader = BulkReader(journal)
+    seen = snapshot(place, journal, reader)
+    every = reader.rows(job=job, most=HISTORY_RUNS * 2)
     if job is not None:
         seen = replace(
             seen,
@@ -92,9 +94,9 @@ def look_back(place: Place, journal: Journal, days: int, job: str | None = None)
         days=days,
         rows=rows,
         older=len(every) - len(rows),
-        stories=tuple(Story(row, *story_of(journal, row.run)) for row in rows[:REPORT_RUNS]),
+        stories=tuple(Story(row, *told) for row, told in runs_of(journal, rows[:REPORT_RUNS])),
         missed=dict(_missed(place, journal, rows)),
-        coming=_coming(place, journal, seen),
+        coming=_coming(place, reader, seen),
         zones=zones,
     )
 
@@ -104,8 +106,7 @@ def _missed(place: Place, journal: Journal, rows: Sequence[RunRow]) -> list[tupl
     batches = [
         row for word in sorted(NEVER_RAN) for row in islice((row for row in rows if row.outcome == word), REPORT_MISSED)
     ]
-    for row in batches:
-        run, _, _ = story_of(journal, row.run)
+    for row, (run, _, _) in runs_of(journal, batches):
         schedule = place.schedule(run.job) if run is not None else None
         if run is None or run.closed is None or schedule is None:
             continue
@@ -127,11 +128,14 @@ def _day_before(name: str, otherwise: datetime) -> datetime:
         return otherwise
 
 
-def _coming(place: Place, journal: Journal, seen: Snapshot) -> tuple[tuple[Job, Slot], ...]:
-    found = []
-    for standing in seen.jobs:
-        schedule = place.schedule(standing.job)
-        if schedule is not None and standing.coming is not None:
-            judge = Judge(standing.job, schedule, journal, place.container.environment or "")
-            found += [(standing.job, slot) for slot in islice(judge.coming(seen.now), COMING_OF_JOB)]
+def _coming(place: Place, reader: BulkReader, seen: Snapshot) -> tuple[tuple[Job, Slot], ...]:
+    """Return the next slots of all jobs: only jobs whose own next slot is among the first can have any."""
+    known = [(each.job, each.coming.due_at) for each in seen.jobs if each.coming is not None]
+    first = {job.name for job, _ in sorted(known, key=lambda each: each[1])[:REPORT_COMING]}
+    found = [
+        (job, slot)
+        for job, _ in known
+        if job.name in first
+        for slot in islice(coming_slots(place, reader, job, seen.now), COMING_OF_JOB)
+    ]
     return tuple(sorted(found, key=lambda each: each[1].due_at)[:REPORT_COMING])

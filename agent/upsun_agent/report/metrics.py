@@ -14,9 +14,10 @@ from typing import Literal
 from upsun_agent import __version__
 from upsun_agent.engine.fold import Run
 from upsun_agent.journal import Journal, RunRow, Tally
-from upsun_agent.limits import HISTORY_RUNS
 from upsun_agent.records import dataclass
-from upsun_agent.report.snapshot import Place, Snapshot, snapshot, story_of
+from upsun_agent.report.bulk import BulkReader
+from upsun_agent.report.reading import runs_of
+from upsun_agent.report.snapshot import Place, Snapshot, snapshot
 from upsun_agent.text.durations import StepSpan, step_spans, took
 
 OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled")
@@ -61,16 +62,11 @@ class Measures:
 
 def measure(place: Place, journal: Journal) -> Measures:
     """Read the journal once and make metrics of it."""
-    seen, tallies = snapshot(place, journal), journal.tallies()
-    rows: dict[str, list[RunRow]] = {standing.job.name: [] for standing in seen.jobs}
-    for row in journal.rows(most=HISTORY_RUNS * 2):
-        rows.setdefault(row.job, []).append(row)
-    told = {}
-    for job, past in rows.items():
-        last = _ended(past)
-        if last is not None:
-            run, events, _ = story_of(journal, last.run)
-            told[job] = (run, step_spans(events))
+    reader = BulkReader(journal)
+    seen, tallies = snapshot(place, journal, reader), journal.tallies()
+    rows: dict[str, list[RunRow]] = {**{standing.job.name: [] for standing in seen.jobs}, **reader.by_job}
+    last = [row for past in rows.values() if (row := _ended(past)) is not None]
+    told = {row.job: (run, step_spans(events)) for row, (run, events, _) in runs_of(journal, last)}
     container = seen.container
     owner = zip(("project", "environment", "app"), container.identity, strict=True)
     families = [

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from upsun_agent.engine.fold import InconsistentEvents, Run, fold
-from upsun_agent.journal import Journal
+from upsun_agent.journal import Journal, RunRow
 from upsun_agent.journal.codec import EventUnreadable, decode
 from upsun_agent.model import events as ev
 
 #: Failures by which a tick closes a run whose events can be anything.
 CLOSED_UNREAD = frozenset({"foreign", "journal"})
+RUNS_AT_ONCE = 500  # runs whose events one statement asks for
+
+#: The events of a run as a journal holds them: (kind, JSON), oldest first.
+Written = Sequence[tuple[str, str]]
+#: A run, its events, and what is wrong with them. Where something is, there is no run and no event.
+Told = tuple[Run | None, tuple[ev.Event, ...], str]
 
 
 def run_of(journal: Journal, run: str) -> tuple[Run, list[ev.Event]]:
@@ -21,7 +29,28 @@ def run_of(journal: Journal, run: str) -> tuple[Run, list[ev.Event]]:
         InconsistentEvents: the events are no run, and no tick has closed it yet.
         EventUnreadable: this version cannot read an event.
     """
-    written = journal.written(run)
+    return _run_of(run, journal.written(run))
+
+
+def written_of(journal: Journal, rows: Sequence[RunRow]) -> Iterator[tuple[RunRow, Written]]:
+    """Yield each of these runs with its events, read a few hundred runs at a time."""
+    for start in range(0, len(rows), RUNS_AT_ONCE):
+        for copy in journal.copied(rows[start : start + RUNS_AT_ONCE]):
+            yield copy.row, copy.events
+
+
+def runs_of(journal: Journal, rows: Sequence[RunRow]) -> Iterator[tuple[RunRow, Told]]:
+    """Yield each of these rows with its run and events, read a few hundred runs at a time."""
+    for row, written in written_of(journal, rows):
+        try:
+            run, events = _run_of(row.run, written)
+        except (InconsistentEvents, EventUnreadable) as error:
+            yield row, (None, (), f"the journal of this run makes no sense: {error}")
+        else:
+            yield row, (run, tuple(events), "")
+
+
+def _run_of(run: str, written: Written) -> tuple[Run, list[ev.Event]]:
     try:
         events = [decode(kind, data) for kind, data in written]
         return fold(events), events

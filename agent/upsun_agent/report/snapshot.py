@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Protocol
 
 from upsun_agent.clock import Clock
 from upsun_agent.config import JobFile
 from upsun_agent.engine.due import Slot
-from upsun_agent.engine.fold import InconsistentEvents, Run, fold
+from upsun_agent.engine.fold import Run, fold
 from upsun_agent.journal import Journal, RunRow
-from upsun_agent.journal.codec import EventUnreadable
+from upsun_agent.journal.codec import decode
 from upsun_agent.journal.move_marks import marked
-from upsun_agent.limits import HISTORY_RUNS
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
 from upsun_agent.platform.container import Container
 from upsun_agent.records import dataclass, field
 from upsun_agent.report.batches import slots_of
-from upsun_agent.report.reading import run_of
+from upsun_agent.report.bulk import BulkReader
+from upsun_agent.report.reading import written_of
 from upsun_agent.runtime.clock_repair import UNSURE, ahead, last_tick
 from upsun_agent.runtime.slots import Judge
-from upsun_agent.runtime.suspension import suspension
+from upsun_agent.runtime.suspension import suspensions
 from upsun_agent.schedule import Schedule
 
 FLYING_MOST = 100  # runs in flight that are looked at: a job has one at a time
 RUNS_OF_JOB = 10  # of each job that are looked at
-FEW_STEPS = 20  # finished steps in which the last proved backup nearly always is
 
 
 class Place(Protocol):
@@ -128,18 +128,25 @@ class Snapshot:
         return self.container.environment or "no environment"
 
 
-def snapshot(place: Place, journal: Journal) -> Snapshot:
-    """Look at everything once."""
-    now = place.clock.now()
+def snapshot(place: Place, journal: Journal, reader: BulkReader | None = None) -> Snapshot:
+    """Return how everything stands.
+
+    Args:
+        place: where and when.
+        journal: what is looked at.
+        reader: what reads it in bulk, for callers that go on reading with it.
+    """
+    now, reader = place.clock.now(), reader or BulkReader(journal)
     environment = place.container.environment or ""
-    jobs = tuple(_standing(place, journal, job, now) for job in place.job_file.jobs.values())
-    found = [job.proof for job in jobs] + [last_proof(journal, environment)]
+    proved = last_proofs(journal, environment)
+    jobs = _standings(place, reader, proved, now)
+    found = [*(job.proof for job in jobs), *islice(proved.values(), 1)]
     proofs: dict[str, Proof] = {}
     for proof in sorted((each for each in found if each is not None), key=lambda each: each.created_at):
         proofs[proof.environment] = proof
     flights = []
-    for row in journal.rows(open_only=True, most=FLYING_MOST):
-        events = tuple(journal.events(row.run))
+    for _, written in written_of(journal, reader.rows(open_only=True, most=FLYING_MOST)):
+        events = tuple(decode(*each) for each in written)
         flights.append(Flight(fold(events), events))
     return Snapshot(
         now=now,
@@ -156,36 +163,53 @@ def snapshot(place: Place, journal: Journal) -> Snapshot:
     )
 
 
-def _standing(place: Place, journal: Journal, job: Job, now: datetime) -> JobStanding:
-    schedule, kind = place.schedule(job), place.container.environment_type
-    judge = Judge(job, schedule, journal, place.container.environment or "") if schedule else None
-    rows = tuple(journal.rows(job=job.name, most=RUNS_OF_JOB))
-    return JobStanding(
-        job=job,
-        here=kind is None or kind in job.environment_types,
-        held=suspension(journal, job.name),
-        slot=next(judge.coming(now), None) if judge else None,
-        rows=rows,
-        proof=last_proof(journal, place.container.environment or "", job.name),
-        slots=slots_of(journal, rows),
+def _standings(place: Place, reader: BulkReader, proofs: Mapping[str, Proof], now: datetime) -> tuple[JobStanding, ...]:
+    kind, jobs, journal = place.container.environment_type, place.job_file.jobs, reader.journal
+    held = suspensions(journal)
+    rows = {name: tuple(reader.rows(job=name, most=RUNS_OF_JOB)) for name in jobs}
+    slots = slots_of(journal, [row for each in rows.values() for row in each])
+    return tuple(
+        JobStanding(
+            job=job,
+            here=kind is None or kind in job.environment_types,
+            held=held.get(name),
+            slot=next(iter(coming_slots(place, reader, job, now)), None),
+            rows=rows[name],
+            proof=proofs.get(name),
+            slots={row.run: slots[row.run] for row in rows[name] if row.run in slots},
+        )
+        for name, job in jobs.items()
     )
 
 
-def last_proof(journal: Journal, environment: str, job: str | None = None) -> Proof | None:
-    """The last backup that a run of the job (of any job) proved; None where there is none in the journal.
+def coming_slots(place: Place, reader: BulkReader, job: Job, now: datetime) -> Iterator[Slot]:
+    """Yield the slots of the job that ticks will run, as far as is known; none for a job that runs by hand only."""
+    schedule = place.schedule(job)
+    if schedule is not None:
+        yield from Judge(job, schedule, reader, place.container.environment or "").coming(now)
 
-    A step that proved a backup of another environment than ``environment`` says so in its evidence.
+
+def last_proofs(journal: Journal, environment: str) -> dict[str, Proof]:
+    """Return the last backup that each job proved, by job, the one proved last first.
+
+    Args:
+        journal: what is looked at.
+        environment: the id of this environment. A step that proved a backup of another one says so in its evidence.
     """
-    for most in (FEW_STEPS, HISTORY_RUNS):
-        done = journal.latest("step-done", job=job, most=most)
-        for run, event in done:
-            if isinstance(event, ev.StepDone) and event.detail.get("backup"):
-                where = str(event.detail.get("environment") or environment)
-                made = _moment(event.detail.get("created_at")) or event.at
-                return Proof(str(event.detail["backup"]), where, run, event.at, made)
-        if len(done) < most:
-            break
-    return None
+    found = {}
+    for job, run, event in journal.last_proofs():
+        proof = _proof(run, event, environment)
+        if proof is not None:
+            found[job] = proof
+    return found
+
+
+def _proof(run: str, event: ev.Event, environment: str) -> Proof | None:
+    if not isinstance(event, ev.StepDone) or not event.detail.get("backup"):
+        return None
+    where = str(event.detail.get("environment") or environment)
+    made = _moment(event.detail.get("created_at")) or event.at
+    return Proof(str(event.detail["backup"]), where, run, event.at, made)
 
 
 def _moment(value: object) -> datetime | None:
@@ -194,12 +218,3 @@ def _moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo is not None else None
-
-
-def story_of(journal: Journal, run: str) -> tuple[Run | None, tuple[ev.Event, ...], str]:
-    """A run with its events; where they make no sense, no run but what is wrong with it."""
-    try:
-        found, events = run_of(journal, run)
-        return found, tuple(events), ""
-    except (InconsistentEvents, EventUnreadable) as error:
-        return None, (), f"the journal of this run makes no sense: {error}"

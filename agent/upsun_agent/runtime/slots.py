@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from upsun_agent.engine.due import Due, Exclusion, LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict, due
-from upsun_agent.journal import Cursor, Journal
+from upsun_agent.journal import Cursor
 from upsun_agent.limits import COMING_DAYS, COMING_MOST, LOOK_BACK, SLOTS_OLD
 from upsun_agent.model.job import Job
 from upsun_agent.records import dataclass
 from upsun_agent.runtime.clock_repair import is_ahead, judged_anew
-from upsun_agent.runtime.suspension import Hold, holds, suspension
+from upsun_agent.runtime.suspension import Hold, NoteReader, holds, suspension
 from upsun_agent.schedule import zone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from upsun_agent.journal import RunRow
+    from upsun_agent.model.events import Event
     from upsun_agent.schedule import Schedule
 
 ROWS_OF_DAYS = 3000  # runs looked through for one that succeeded on a day: a run every minute makes 1,440
@@ -32,13 +34,26 @@ def key_of(job: Job) -> str:
     return f"{job.schedule}|{job.timezone}"
 
 
+class SlotFacts(NoteReader, Protocol):
+    """What is asked of a journal to judge slots."""
+
+    def cursor(self, job: str) -> Cursor | None:
+        """Return how far the job's slots have been judged."""
+
+    def rows(self, *, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
+        """Return runs, newest first."""
+
+    def events(self, run: str) -> list[Event]:
+        """Return all events of the run, oldest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judge:
     """Judges the slots of a job that runs on ``environment``, by what the journal knows of it."""
 
     job: Job
     schedule: Schedule
-    journal: Journal
+    journal: SlotFacts
     environment: str
 
     def cursor(self, now: datetime, *, fresh: bool = False, since: datetime | None = None) -> Cursor:
@@ -201,7 +216,7 @@ def _held_back(verdict: SlotVerdict, held: str | None) -> SlotVerdict:
     return LeaveOut(verdict.slot, verdict.slot, 1, "suspended", held)
 
 
-def _hold_words(hold: Hold, journal: Journal, job: str) -> str:
+def _hold_words(hold: Hold, journal: NoteReader, job: str) -> str:
     """Why the job was held back: its own words while that lasts, and since when and until when it was."""
     if hold.until is None:
         return suspension(journal, job) or hold.why

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from re import search
+from typing import Protocol
 
 from upsun_agent.journal import Journal
 from upsun_agent.limits import HOLDS_KEPT
@@ -18,6 +19,16 @@ _KEY = "suspended:"
 _SPAN = "held:"
 
 _IS, _WAS = "the job is suspended since", "the job was suspended when the slot was due, since"
+
+
+class NoteReader(Protocol):
+    """What is asked of a journal to know whether and when a job was held back."""
+
+    def noted(self, key: str) -> str | None:
+        """Return a fact kept beside the events."""
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        """Return all facts kept beside the events whose keys begin so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +44,17 @@ class Hold:
         return self.since <= moment and (self.until is None or moment < self.until)
 
 
-def suspension(journal: Journal, job: str) -> str | None:
+def suspension(journal: NoteReader, job: str) -> str | None:
     """Why and since when the job is held back, in words; None where it is not."""
     return journal.noted(_KEY + job) or None
 
 
-def holds(journal: Journal, job: str) -> list[Hold]:
+def suspensions(journal: Journal) -> dict[str, str]:
+    """Return why and since when each job that is held back is, by job."""
+    return {key.removeprefix(_KEY): text for key, text in journal.notes(_KEY).items() if text}
+
+
+def holds(journal: NoteReader, job: str) -> list[Hold]:
     """The times in which the job was held back, and is, oldest first."""
     found = []
     for key, text in journal.notes(f"{_SPAN}{job}:").items():

@@ -258,6 +258,21 @@ def test_the_latest_events_of_a_kind_are_found_newest_first_by_job(form: Form) -
         assert list(journal.latest("step-failed")) == list(journal.latest("warned", job="c")) == []
 
 
+def test_the_last_proof_of_each_job_is_found_behind_later_steps_and_runs(form: Form) -> None:
+    def done(step: int, **detail: Any) -> ev.StepDone:
+        return ev.StepDone(at=NOW, step=step, outcome="done", message='"backup":"no"', detail=detail)
+
+    with form.work() as journal:
+        assert list(journal.last_proofs()) == []
+        for number, job in enumerate(("a", "b", "a", "c", "b")):
+            proved = done(0, backup=f"backup-{number}", safe=True)
+            assert journal.open_run(opened(f"{job}{number}", job=job), [proved, done(1, commit=None), closed()])
+        assert journal.open_run(opened("a9", job="a"), [done(0, commit="backup"), warned("backup"), closed()])
+        journal.drop(["c3"])
+        found = [(job, run, getattr(event, "detail", {}).get("backup")) for job, run, event in journal.last_proofs()]
+        assert found == [("b", "b4", "backup-4"), ("a", "a2", "backup-2")]
+
+
 # --- forgetting -------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from upsun_agent.model import events as ev
-from upsun_agent.report.snapshot import last_proof, snapshot
+from upsun_agent.report.snapshot import last_proofs, snapshot
 from upsun_agent.report.status_text import frame, overview
 from upsun_agent.runtime.suspension import suspend
 from upsun_agent.text.columns import breadth, cut, folded, shortened, table
@@ -86,11 +86,10 @@ def test_a_proof_is_found_behind_any_number_of_steps_that_proved_nothing(tmp_pat
     bare = ledger.run("by-hand", NOW - timedelta(days=200), None)
     done = ev.StepDone(at=NOW, step=0, outcome="nothing-to-do", message="", detail={"commit": None})
     ledger.journal.append(bare, *[done] * 500)
-    found = last_proof(ledger.journal, "main")
-    assert found
+    found = last_proofs(ledger.journal, "main")["nightly-update"]
     assert (found.run, found.environment) == (proved, "main")
     assert found.age(NOW) > timedelta(days=299)
-    assert last_proof(ledger.journal, "main", "by-hand") is None
+    assert "by-hand" not in last_proofs(ledger.journal, "main")
 
 
 def test_a_proof_of_another_environment_is_not_taken_for_one_of_this(tmp_path: Path) -> None:

@@ -173,6 +173,19 @@ class ServerJournal:
         rows = self._session.run(query.order_by(events.c.seq.desc()).limit(most)).all()
         return [(str(run), decode(kind, str(data))) for run, data in rows]
 
+    def last_proofs(self) -> Sequence[tuple[str, str, Event]]:
+        """Return of each job the last finished step that names a backup, newest first: job, run, event."""
+        from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
+
+        events, runs = self._tables.events, self._tables.runs
+        both = events.join(runs, (runs.c.journal == events.c.journal) & (runs.c.run == events.c.run))
+        names = (events.c.journal == self.number, events.c.kind == StepDone.kind, events.c.data.contains('"backup":"'))
+        last = select(runs.c.job, func.max(events.c.seq).label("seq")).select_from(both).where(*names)
+        newest = last.group_by(runs.c.job).subquery()
+        query = select(newest.c.job, events.c.run, events.c.kind, events.c.data)
+        query = query.select_from(newest.join(events, events.c.seq == newest.c.seq)).order_by(events.c.seq.desc())
+        return [(str(job), str(run), decode(str(kind), str(data))) for job, run, kind, data in self._session.run(query)]
+
     def prune(self, before: datetime, most: int) -> int:
         """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many."""
         from sqlalchemy import or_  # noqa: PLC0415  late: see Session
