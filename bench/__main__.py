@@ -3,7 +3,7 @@
 python -m bench                     the table (`make bench`, under a minute)
 python -m bench --json              the same for programs
 python -m bench --check             exit code 1 where a target is missed
-python -m bench --write --picture docs/speed.svg    the page and the picture
+python -m bench --write --picture docs/reference/speed.svg    the page and the picture
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bench.result import Result
 from bench.scene import REPOSITORY, Scene
 from bench.shared import SharedIdle, shared_cases
 
-PAGE = REPOSITORY / "docs" / "speed.md"
+PAGE = REPOSITORY / "docs" / "reference" / "speed.md"
 #: How often the dear cases are run: in every so many-th round.
 RUN_EVERY, OFFICIAL_EVERY = 2, 8
 LOOKS = 2  # at the memory of several processes at once; a quick look can miss the peak
@@ -42,7 +42,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--python", default="", metavar="FILE", help="the interpreter (default: python3)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a target is missed")
-    parser.add_argument("--write", action="store_true", help="write docs/speed.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/speed.md")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write the picture there")
     return parser.parse_args()
 

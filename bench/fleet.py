@@ -34,7 +34,7 @@ from upsun_agent.model.job import Job, StepPlan
 
 from tools.databases import OWNER, Postgres
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "scale.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 VARIABLE, PLACE = "FLEET_URL", "url-variable:FLEET_URL"
 INTERVAL = 300.0  # the platform's shortest interval of crons; each trigger comes up to that much late, by chance
@@ -342,7 +342,7 @@ def main() -> int:
     parser.add_argument("--environments", type=int, default=10_000, metavar="N", help="how many (default: 10,000)")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long at the fleet's pace")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--write", action="store_true", help="put the figures into docs/scale.md")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/how-to/scale.md")
     asked = parser.parse_args()
     lacking = Postgres.missing()
     if lacking:

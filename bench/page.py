@@ -1,11 +1,11 @@
-"""The page docs/speed.md, from one run."""
+"""The page docs/reference/speed.md, from one run."""
 
 from __future__ import annotations
 
 from bench.result import Result
 
 HEAD = """\
-<!-- Written by `python -m bench --write --picture docs/speed.svg`; the numbers are those of one run. -->
+<!-- Written by `python -m bench --write --picture docs/reference/speed.svg`; the numbers are those of one run. -->
 
 # Speed
 

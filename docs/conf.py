@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from sphinx.util import logging
 from upsun_agent import __version__
 
 DOCS = Path(__file__).resolve().parent
@@ -27,6 +29,8 @@ html_theme = "furo"
 html_title = f"upsun-agent {__version__}"
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options: dict[str, Any] = {"footer_icons": []}
 
 _LINK = re.compile(r"\]\(([^)#:\s]+)((?:#[^)\s]*)?)\)")
@@ -46,9 +50,14 @@ def contents(text: str) -> str:
 
 
 def nested(folder: str) -> str:
-    """A table of contents of all pages in a folder, for the page that lists them."""
-    pages = "\n".join(f"{folder}/{page.stem}" for page in sorted((DOCS / folder).glob("*.md")))
-    return f"\n```{{toctree}}\n:hidden:\n\n{pages}\n```\n"
+    """A table of contents of all other pages in a folder, for the page that lists them."""
+    pages = sorted(page for page in (DOCS / folder).glob("*.md") if page.stem != "index")
+    names = "\n".join(f"/{folder}/{page.stem}" for page in pages)
+    return f"\n```{{toctree}}\n:hidden:\n\n{names}\n```\n"
+
+
+#: Pages that list the pages of a folder.
+LISTS = {"reference/steps": "reference/steps", "adr/index": "adr"}
 
 
 def linked(text: str, folder: Path) -> str:
@@ -56,8 +65,6 @@ def linked(text: str, folder: Path) -> str:
 
     def lead(link: re.Match[str]) -> str:
         target = (folder / link[1]).resolve()
-        if target == DOCS.parent / "README.md":
-            return f"](/start.md{link[2]})"
         if target.is_relative_to(DOCS):
             return f"](/{target.relative_to(DOCS)}{link[2]})"
         return f"]({SOURCE}/{target.relative_to(DOCS.parent)}{link[2]})"
@@ -66,17 +73,30 @@ def linked(text: str, folder: Path) -> str:
 
 
 def _read(_: Any, name: str, source: list[str]) -> None:
-    """The text of a page before it is parsed: the quick start is the README's, so that there is one."""
-    folder = (DOCS / name).parent
-    if name == "start":
-        source[0], folder = (DOCS.parent / "README.md").read_text(encoding="utf-8"), DOCS.parent
+    """Prepare the text of a page before it is parsed."""
     if name == "index":
         source[0] = contents(source[0])
-    if name == "steps":
-        source[0] += nested("steps")
-    source[0] = linked(source[0], folder)
+    if name in LISTS:
+        source[0] += nested(LISTS[name])
+    source[0] = linked(source[0], (DOCS / name).parent)
+
+
+def rows_as_text(document: nodes.document) -> list[str]:
+    """Return the lines of paragraphs that a reader takes for the row of a table: they begin and end with a bar."""
+    found = []
+    for paragraph in document.findall(nodes.paragraph):
+        lines = [line.strip() for line in paragraph.astext().splitlines()]
+        found += [line for line in lines if len(line) > 1 and line.startswith("|") and line.endswith("|")]
+    return found
+
+
+def _check(_: Any, document: nodes.document) -> None:
+    """Warn of each row that is no part of a table; `make site` makes an error of it."""
+    for row in rows_as_text(document):
+        logging.getLogger(__name__).warning("a table row is rendered as text: %s", row, location=document)
 
 
 def setup(app: Any) -> None:
-    """What Sphinx calls first."""
+    """Connect the steps of this file to those of Sphinx."""
     app.connect("source-read", _read)
+    app.connect("doctree-read", _check)

@@ -6,10 +6,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests import thinning
 from tests.harness import canaries
 from tests.harness.sources import SOURCES
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("upsun-agent", deadline=None)
+settings.load_profile("upsun-agent")
 
 _module: list[object] = [None]
 

@@ -1,16 +1,16 @@
 """Kill, or fail, a whole run at every system call that touches its state or the network.
 
-The run is the nightly one, backup then update, or with ``--play flagship`` the pipeline of docs/pipelines.md whose
+The run is the nightly one, backup then update, or with ``--play flagship`` the pipeline of how-to/pipelines.md whose
 update breaks production, so that it is taken back.
 
 Each point is one real process: the tick is started under strace, which at the Nth call of a name kills it or makes
 the call fail; then ticks without strace go on until the run is over. What happened is read from the simulator's
-request log, never from the agent: nothing asked for twice, no update without a successful backup before it, nothing
-left in flight.
+books, never from the agent: nothing asked for twice, no update without a successful backup before it, nothing left
+in flight.
 
     python -m tools.crash_matrix                 every point (long; `make soak`)
     python -m tools.crash_matrix --sample 60     a seeded sample
-    python -m tools.crash_matrix --write         also write docs/crash-matrix.md (docs/crash-matrix-flagship.md)
+    python -m tools.crash_matrix --write         also write docs/reference/crash-matrix.md (or crash-matrix-flagship.md)
 """
 
 from __future__ import annotations
@@ -316,9 +316,9 @@ def is_over(scene: Scene) -> bool:
 
 
 def judge(simulator: Simulator, scene: Scene) -> Iterator[str]:
-    """Every promise that the simulator's request log shows to be broken."""
+    """Every promise that the simulator's books show to be broken."""
     play = PLAYS[scene.play]
-    activities = [each for each in simulator.request_log()["activities"] if _word(each) in play.wanted]
+    activities = [each for each in simulator.books()["activities"] if _word(each) in play.wanted]
     for word, count in Counter(_word(each) for each in activities).items():
         if count > 1:
             yield f"P1: {count} times {word}"
@@ -401,7 +401,7 @@ def main() -> int:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--pairs", type=int, default=0, metavar="N", help="also N sampled pairs of kills")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="write docs/crash-matrix.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/crash-matrix.md")
     options = parser.parse_args()
     dice = random.Random(options.seed)  # noqa: S311  a seeded sample, no secret  # nosec B311
     with tempfile.TemporaryDirectory(prefix="crash-matrix-", dir=MEMORY) as directory:
@@ -428,7 +428,7 @@ def main() -> int:
         some = "" if options.sample is None else f" This is a sample of {len(results)} of {len(everything)} points."
         what = {"nightly": "backup-then-update run", "flagship": "flagship pipeline, taken back at its end,"}
         preface = PREFACE.format(ways=ways, some=some, what=what[options.play])
-        document = REPOSITORY / "docs" / PLAYS[options.play].document
+        document = REPOSITORY / "docs" / "reference" / PLAYS[options.play].document
         document.write_text(preface + text, encoding="utf-8")
     return 1 if any(result.broken for result in (*results, *twice)) else 0
 
@@ -439,7 +439,7 @@ PREFACE = """\
 Written by `python -m tools.crash_matrix --write` (`make soak`). One row for each system call that a whole
 {what} makes on its state files and on the network. At every single one of these calls the process
 was {ways} by strace; then ticks went on until the run was over.{some}
-The invariants are read from the simulator's request log: nothing asked for twice, no update without a successful backup
+The invariants are read from the simulator's books: nothing asked for twice, no update without a successful backup
 before it, nothing left in flight, no traceback, only documented exit codes.
 
 """

@@ -1,4 +1,4 @@
-"""What every command prints with ``--json``, said once: docs/output.schema.json and docs/json.md come from here.
+"""What every command prints with ``--json``, said once: output.schema.json and json.md in docs/reference/ come from it.
 
 Tests hold every document that a command prints in them against these schemas. A key that is not here fails them.
 """

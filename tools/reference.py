@@ -1,4 +1,4 @@
-"""The reference pages under docs/ and the completion scripts, generated: ``make docs`` writes, a test compares."""
+"""The pages in docs/reference/ and the completion scripts, generated: ``make docs`` writes, a test compares."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from upsun_agent.validators import Boolean, Choice, Duration, Either, ListOf, Ma
 
 from tools import completions, documents, states, step_pages
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "reference"
 #: Modules whose errors are documented though no command imports them before it needs them.
 LATE = (errors, migrate)
 NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\n\n"
@@ -185,7 +185,7 @@ def events() -> str:
         "# Events",
         "",
         "The facts that the journal keeps about a run, in order. `show RUN --json` lists them; every one of them is a",
-        "[log](logs.md) line of the same name.",
+        "[log](../how-to/logs.md) line of the same name.",
         "",
         "| event | meaning | keys |",
         "| --- | --- | --- |",
@@ -221,7 +221,7 @@ def main() -> None:
     for name, text in pages().items():
         (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
-        sys.stdout.write(f"docs/{name}\n")
+        sys.stdout.write(f"docs/reference/{name}\n")
     for name in completions.write():
         sys.stdout.write(f"{name}\n")
 

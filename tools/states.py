@@ -1,6 +1,6 @@
 """The state machine as a table: every phase of a step met with everything that may be seen, worked out by ``decide``.
 
-``make docs`` writes docs/state-machine.md from it; a test holds that every pair is defined and that the page is true.
+``make docs`` writes state-machine.md from it; a test holds that every pair is defined and that the page is true.
 """
 
 from __future__ import annotations

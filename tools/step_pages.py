@@ -1,4 +1,4 @@
-"""A page for each kind of step under docs/steps/: what it does, an example, its keys, and how it is known to be done.
+"""A page for each kind of step in docs/reference/steps/: what it does, an example, its keys, when it is done.
 
 All of it comes from the kinds themselves.
 """
@@ -35,7 +35,7 @@ def page(kind: str, keys: str) -> str:
             parts += ["| `activity-failed`, `activity-cancelled` | Its activity ended so. |"]
         again = ", ".join(f"`{name}`" for name in sorted(described.retryable)) or "nothing"
         parts += ["", f"Tried again, where `retries` allows it, after: {again}. The rest is in"]
-        parts += ["[When something fails](../failure.md).", ""]
+        parts += ["[When something fails](../../concepts/failure.md).", ""]
     return "\n".join([*parts, "## Keys", "", keys])
 
 
@@ -52,7 +52,7 @@ def index() -> str:
         "| --- | --- |",
     ]
     parts += [f"| [`{name}`](steps/{name}.md) | {kind.docs.about} |" for name, kind in KINDS.items()]
-    parts += ["", "A whole pipeline: [Update where it is safe, then promote](pipelines.md).", ""]
+    parts += ["", "A whole pipeline: [Update on staging, then promote](../how-to/pipelines.md).", ""]
     return "\n".join(parts)
 
 

@@ -1,7 +1,7 @@
 """Every way the agent can refuse, each with the exit code that says whose turn it is.
 
 The tree follows remedies, not causes: who must act, and when. The exit codes follow sysexits where one fits and
-are a documented interface: ``docs/exit-codes.md`` is generated from this module.
+are a documented interface: ``docs/reference/exit-codes.md`` is generated from this module.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
-#: The remedy wherever the platform asks for one (docs:administration/security/mfa).
+#: The remedy wherever the platform asks for one (https://developer.upsun.com/docs/administration/security/mfa).
 SECOND_FACTOR = "enable two-factor authentication for the token's user, then make a new API token"
 
 

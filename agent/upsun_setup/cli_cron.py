@@ -1,4 +1,6 @@
-"""The platform guide's way (docs:administration/cli/api-tokens), recognised: a cron that calls the CLI, its installer.
+"""The platform guide's way, recognised: a cron that calls the CLI, and what installs it.
+
+The guide: https://developer.upsun.com/docs/administration/cli/api-tokens.
 
 A cron is taken over only when every word of it is understood. What else stands in one is the user's, and stays.
 """
@@ -61,7 +63,7 @@ class CliCron:
 
 
 @dataclass(frozen=True, slots=True)
-class UnsupportedCron:
+class Foreign:
     """A cron that calls the CLI to back up or update and does something else too: what that is."""
 
     reason: str
@@ -87,19 +89,19 @@ def _installs_cli(line: str) -> bool:
     return True
 
 
-def read_cron(command: str) -> CliCron | UnsupportedCron | None:
+def read_cron(command: str) -> CliCron | Foreign | None:
     """What a cron's command does, if it backs up or updates with the CLI; None where it does neither."""
     if not calls_cli(command) or not re.search(rf"{UPDATE}|\b(?:backup|snapshot)(?::create)?\b", command):
         return None
     if len(command) > CRON_MOST:
-        return UnsupportedCron(f"it is longer than {CRON_MOST} characters")
+        return Foreign(f"it is longer than {CRON_MOST} characters")
     reader = _Reader()
     try:
         for statement in _statements(command):
             reader.take(statement)
         types = reader.types()
     except _Unknown as unknown:
-        return UnsupportedCron(str(unknown))
+        return Foreign(str(unknown))
     if not reader.backup and not reader.updates:
         return None
     return CliCron(reader.backup, reader.live, tuple(reader.updates), types, reader.branch)

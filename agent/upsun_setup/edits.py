@@ -15,7 +15,7 @@ from upsun_setup.yaml_tree import Document, Node, plain, read_yaml, unlike, walk
 Path = tuple[str, ...]
 LEAST_STEP, MOST_STEP = 1, 8
 _HEADER = re.compile(r"[|>]([0-9]?)[-+]?([0-9]?)")
-BY_HAND = "make these changes by hand: docs/init.md lists them"
+BY_HAND = "make these changes by hand: docs/how-to/init.md lists them"
 
 
 @dataclass(slots=True)

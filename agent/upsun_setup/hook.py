@@ -1,7 +1,7 @@
 """The build hook with the agent's lines in it. Pure.
 
 They come first, behind the hook's own ``set -e``: there no early exit passes them by, and the hook's last command
-still decides whether the build is good where nothing else does (docs:create-apps/hooks).
+still decides whether the build is good where nothing else does (https://developer.upsun.com/docs/configure-apps/hooks).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class HookEdit:
 
 
 def installs(text: str) -> bool:
-    """Return whether a hook installs the agent in one of the ways of docs/install.md."""
+    """Return whether a hook installs the agent in one of the ways of docs/how-to/install.md."""
     if "hooks/build.sh" in text or "install-upsun-agent.sh" in text:
         return True
     for word in text.split():

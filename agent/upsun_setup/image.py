@@ -29,7 +29,7 @@ class Image:
 
 
 def image_of(project: Project, app: App) -> Image:
-    """The app's image (docs:create-apps/app-reference)."""
+    """The app's image (https://developer.upsun.com/docs/configure-apps/app-reference)."""
     kind = project.text(app.spot, "type") or ""
     if not kind.startswith("composable"):
         name = kind.partition(":")[0]

@@ -60,7 +60,7 @@ def job_file(state: str, jobs: list[ProposedJob]) -> str:
     """The text of a new job file."""
     head = [
         "# What upsun-agent does for this app, and when. Check it with: upsun-agent validate",
-        f"# Every key: {PAGES}/job-file.md",
+        f"# Every key: {PAGES}/reference/job-file.md",
         "[agent]",
         f"state = {_quoted(state)}   # on a mount, so that it survives deployments",
         "",
@@ -85,7 +85,10 @@ def usable_schedule(spec: str) -> str | None:
 
 
 def usable_zone(zone: str | None) -> str:
-    """An app's time zone as a job's: that of its crons, UTC where it has none (docs:create-apps/timezone)."""
+    """An app's time zone as a job's: that of its crons, UTC where it has none.
+
+    https://developer.upsun.com/docs/configure-apps/timezone
+    """
     return zone if zone and zone_fault(zone) is None else "UTC"
 
 

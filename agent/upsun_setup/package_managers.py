@@ -1,6 +1,7 @@
 """Package managers by the files that they leave, and the commands that update what these files lock.
 
-Every operation ends well where there is nothing to commit (docs:learn/tutorials/dependency-updates): the platform
+Every operation ends well where there is nothing to commit
+(https://developer.upsun.com/docs/learn/tutorials/dependency-updates): the platform
 counts a failing commit as a failed operation.
 """
 

@@ -19,7 +19,10 @@ class Files(Protocol):
     """The texts of a checkout."""
 
     def configurations(self) -> list[str]:
-        """The first-level YAML files of ``.upsun/``, sorted: the platform merges them (docs:learn/overview/yaml)."""
+        """The first-level YAML files of ``.upsun/``, sorted: the platform merges them.
+
+        https://developer.upsun.com/docs/learn/overview/yaml
+        """
 
     def read(self, path: str) -> str | None:
         """The text of a file, by its path in the checkout; None where there is none."""
@@ -162,7 +165,10 @@ class Project:
         return Spot(editor, editor.document.root, ())
 
     def included(self, spot: Spot, node: Node, root: str = "") -> tuple[str, str]:
-        """Path and type of an ``!include``; the path is relative to the app's folder (docs:learn/overview/yaml)."""
+        """Path and type of an ``!include``; the path is relative to the app's folder.
+
+        https://developer.upsun.com/docs/learn/overview/yaml
+        """
         path = node.own("path") if node.kind == "mapping" else node
         kind = node.own("type") if node.kind == "mapping" else None
         clean = posixpath.normpath(posixpath.join(root, path.text if path else ""))

@@ -26,5 +26,5 @@ class Backup:
     activity: str | None = None
     status: Literal["CREATED", "DELETING"] = "CREATED"
     evicted_at: datetime | None = None
-    # A restore deploys the variables of the backup, too (docs:environments/restore).
+    # A restore deploys the variables of the backup, too (https://developer.upsun.com/docs/environments/restore).
     variables: list[Variable] = field(default_factory=list)

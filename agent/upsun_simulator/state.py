@@ -37,7 +37,7 @@ AGE_OF_THE_PROJECT = timedelta(days=90)
 TITLE = "Simulated project"
 
 
-class PlatformState:
+class World:
     """Environments, activities and backups of one project; deterministic for a given sequence of calls.
 
     Nothing happens between two calls of `settle`: each plays what should have happened meanwhile, in the
@@ -209,7 +209,7 @@ class PlatformState:
             ready_at=at + timedelta(seconds=self.scenario.queue_seconds),
             plan=self._with_oddities(kind, plan),
             parameters={"user": user.id, "environment": environment, **(parameters or {})},
-            payload={"user": user.summary(), **(payload or {})},
+            payload={"user": user.brief(), **(payload or {})},
             text=sentence(kind, user, here, other, what, html=False),
             description=sentence(kind, user, here, other, what, html=True),
         )
@@ -303,5 +303,8 @@ class PlatformState:
         return ready[: max(0, PARALLEL_ACTIVITIES - len(running))]
 
     def _held_by(self, crons: set[str], activity: Activity) -> bool:
-        """A cron of the parent holds up what clones its data into a child (docs:development/troubleshoot)."""
+        """A cron of the parent holds up what clones its data into a child.
+
+        https://developer.upsun.com/docs/development/troubleshoot
+        """
         return activity.type in (SYNCHRONIZE, ACTIVATE) and self.environments[activity.environment].parent in crons

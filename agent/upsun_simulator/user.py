@@ -21,7 +21,7 @@ class User:
         """The user's address; made up under a domain that can never receive mail where none is known."""
         return self.address or f"{self.username}@example.invalid"
 
-    def summary(self) -> dict[str, Any]:
+    def brief(self) -> dict[str, Any]:
         """The few fields that an activity's payload carries."""
         return {
             "id": self.id,
@@ -34,7 +34,7 @@ class User:
 MACHINE = User("0b5f2c9e-6f0f-4a57-9d3c-5d0c9a7e1a01", "update-bot", "Update", "Bot")
 OWNER = User("4a3c1d77-93b2-4f0e-8f0b-2f8f6f1b7c02", "ada", "Ada", "Owner")
 COLLEAGUE = User("9d1e8b30-51c6-4c8e-b7aa-0c4b2e6d9f03", "grace", "Grace", "Colleague")
-# The platform's own robot, which runs crons (docs:integrations/activity/reference).
+# The platform's own robot, which runs crons (https://developer.upsun.com/docs/integrations/activity/reference).
 BOT = User("admin", "admin", "Upsun", "Bot")
 PLATFORM = User("00000000-0000-4000-8000-000000000004", "platform", "Upsun", "Platform")
 

@@ -37,7 +37,7 @@ def loaded(text: str, read: Callable[[str], str | None] = lambda _: None) -> Any
     """A configuration as the platform reads it, with its tags; ``read`` gives the text of an included file."""
 
     class Loader(yaml.SafeLoader):
-        """Knows the platform's tags (docs:learn/overview/yaml)."""
+        """Knows the platform's tags (https://developer.upsun.com/docs/learn/overview/yaml)."""
 
     def include(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
         said = loader.construct_mapping(node) if isinstance(node, yaml.MappingNode) else {"path": node.value}

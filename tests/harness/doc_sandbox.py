@@ -67,6 +67,13 @@ class Sandbox:
         """Give the app that job file."""
         (self.app / ".upsun" / "agent.toml").write_text(job_file, encoding="utf-8")
 
+    def check_out(self, configuration: str, lock_file: str) -> None:
+        """Make of the app a checkout that has a configuration and a lock file, and nothing of the agent yet."""
+        (self.app / ".upsun" / "config.yaml").write_text(configuration, encoding="utf-8")
+        (self.app / lock_file).write_text("{}\n", encoding="utf-8")
+        (name,) = re.findall(r"^  (\w+):$", configuration.partition("routes:")[0], re.MULTILINE)
+        self.variables["PLATFORM_APPLICATION_NAME"] = name
+
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """The lines under dash, ending at the first that fails; who is asked for a token has one."""
         script = LONG_REHEARSAL.sub(r"\1 3", script)

@@ -290,7 +290,7 @@ WORDS = (
     "--schema",
     "--port",
     "--set",
-    "--request-log",
+    "--books",
     "--help",
     "--version",
     "--",

@@ -272,7 +272,7 @@ class Platform:
             )
         return ev.RequestUnanswered(at=self.agent_now(), step=step, message="no answer")
 
-    # --- the request log ----------------------------------------------------------------------------------------------
+    # --- the books ----------------------------------------------------------------------------------------------
 
     def acted(self, step: int) -> list[Asked]:
         """The requests of a step that really took effect."""

@@ -1,4 +1,4 @@
-"""Two tenants of one server, made by the statements of docs/shared-journal.md."""
+"""Two tenants of one server, made by the statements of docs/how-to/shared-database.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.harness.server_stage import SharedStage
 from tests.harness.sources import REPOSITORY
 from tools.databases import Postgres, Server
 
-PAGE = REPOSITORY / "docs" / "shared-journal.md"
+PAGE = REPOSITORY / "docs" / "how-to" / "shared-database.md"
 MAKE, READ = 2, 3  # the page's blocks of SQL: a tenant, and the user who sees all
 VICTIM, ATTACKER, READER = "tenanta", "tenantb", "upsun_agent_fleet"
 HOME = "tenants"

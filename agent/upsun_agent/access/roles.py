@@ -2,7 +2,7 @@
 
 A user has one role on the project (admin or viewer) and, as a viewer, one on each environment type (admin,
 contributor, viewer or none). Taking backups and running source operations is an admin's on that type
-(docs:administration/users, docs:environments/backup).
+(https://developer.upsun.com/docs/administration/users, https://developer.upsun.com/docs/environments/backup).
 """
 
 from __future__ import annotations

@@ -56,7 +56,10 @@ def token_in(environ: Mapping[str, str], variable: str) -> str:
 
 
 def _without_prefix(environ: Mapping[str, str]) -> Mapping[str, object]:
-    """The variables that have no prefix ``env:``; the platform hides them all in one (docs:development/variables)."""
+    """The variables that have no prefix ``env:``; the platform hides them all in one.
+
+    https://developer.upsun.com/docs/development/variables
+    """
     coded = environ.get("PLATFORM_VARIABLES") or ""
     try:
         found = json.loads(base64.b64decode(coded)) if len(coded) <= VARIABLE_MOST_BYTES else None

@@ -174,7 +174,10 @@ class People:
         return Rights(admin, enabled if isinstance(enabled, bool) else None)
 
     def members(self, project: str) -> list[Member]:
-        """Everybody with access to the project; needs the project's admin role (docs:administration/users)."""
+        """Everybody with access to the project; needs the project's admin role.
+
+        https://developer.upsun.com/docs/administration/users
+        """
         path, found = project_path(project, "/user-access?page[size]=200"), []
         for _ in range(MEMBER_PAGES_MOST):
             page = Fields.of(self._client.read(path, "user access"), "user access")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from upsun_agent.log.file import LogFile
     from upsun_agent.notify.notifier import Notifier
 
-#: Where the official CLIs look for an API token (docs:administration/cli/api-tokens).
+#: Where the official CLIs look for an API token (https://developer.upsun.com/docs/administration/cli/api-tokens).
 TOKEN_VARIABLES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
 
 

@@ -118,7 +118,7 @@ def _in_flight(context: Context, recorder: Recorder) -> Run:
         raise error(f"no run '{wanted}' is in flight", remedy=f"in flight: {in_flight}; see: upsun-agent status")
     run = recorder.admitted(found[0])
     if isinstance(run, Foreign):
-        remedy = "the next tick closes it; find out who can write the state (docs/security.md)"
+        remedy = "the next tick closes it; find out who can write the state (docs/concepts/security.md)"
         raise RunFailed(run.message, remedy=remedy)
     return run
 

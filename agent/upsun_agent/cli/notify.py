@@ -56,7 +56,8 @@ def _notify(context: Context) -> Notify:
     found = context.job_file.notify
     if found is None:
         remedy = (
-            'add one, such as: [notify.team] with slack = { url-variable = "SLACK_URL" }; docs/notifications.md has all'
+            'add one, such as: [notify.team] with slack = { url-variable = "SLACK_URL" }; '
+            "all kinds: docs/how-to/notifications.md"
         )
         raise ConfigInvalid(f"{context.job_file.path} names no channel: nobody is told of anything", remedy=remedy)
     return found

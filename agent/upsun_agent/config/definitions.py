@@ -155,7 +155,7 @@ JOB = Table(
         "when": Field(
             WHEN, "Conditions; a slot that does not fulfil them is skipped. Runs by hand pass them over.", {}
         ),
-        "notify": Field(NOTICES, "Who is told of this job, and of what; see docs/notifications.md."),
+        "notify": Field(NOTICES, "Who is told of this job, and of what; see docs/how-to/notifications.md."),
         "steps": Field(ListOf(STEP, most=20, distinct=False), "What to do, in this order.", None, True),
         "on-failure": Field(
             ListOf(STEP, most=10, distinct=False),
@@ -215,7 +215,7 @@ JOB_FILE = Table(
 
 
 def json_schema() -> dict[str, Any]:
-    """The job file as JSON Schema; ``docs/agent.schema.json`` is this, checked in."""
+    """The job file as JSON Schema; ``docs/reference/agent.schema.json`` is this, checked in."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "upsun-agent job file (.upsun/agent.toml)",

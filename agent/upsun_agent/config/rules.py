@@ -1,7 +1,8 @@
 """What a job file says that each key alone allows, and that can never work, or is a trap, as a whole.
 
 The trap that matters most: the platform's own recipe syncs one environment and then updates another, because the
-second command names none (docs:learn/tutorials/dependency-updates). Here a job in which any step names another
+second command names none
+(https://developer.upsun.com/docs/learn/tutorials/dependency-updates). Here a job in which any step names another
 environment must say of every step where it works.
 """
 

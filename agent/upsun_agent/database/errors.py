@@ -65,7 +65,7 @@ PASSING: dict[str | int, str] = {
     2055: "the connection was lost",
     0: "the connection was lost",
 }
-_GRANTS = "see docs/shared-journal.md for the grants that the user needs"
+_GRANTS = "see docs/how-to/shared-database.md for the grants that the user needs"
 #: What stays until somebody acts: the message's words and the remedy.
 LASTING: dict[str | int, tuple[str, str]] = {
     "28": ("it does not accept the user or password", "check the relationship, or the URL in the variable"),

@@ -1,6 +1,7 @@
 """Where a journal on a database server is: named in the job file, its credentials taken from the container.
 
-``relationship:NAME`` reads ``PLATFORM_RELATIONSHIPS`` (docs:add-services/postgresql#relationship-reference);
+``relationship:NAME`` reads ``PLATFORM_RELATIONSHIPS``
+(https://developer.upsun.com/docs/add-services/postgresql#relationship-reference);
 ``url-variable:NAME`` reads a URL from that variable, for CI. A URL itself never stands in the job file.
 """
 
@@ -23,7 +24,8 @@ SCHEMA, PREFIX = "upsun_agent", "upsun_agent_"
 #: Where PostgreSQL looks for what a statement names without a schema: among its own things, so that no operator or
 #: function that somebody else made runs in our statements. Every table of ours is named with its schema.
 SEARCH_PATH = "pg_catalog,pg_temp"
-#: Schemes as relationships and URLs spell them; MariaDB's relationships say ``mysql`` (docs:add-services/mysql).
+#: Schemes as relationships and URLs spell them; MariaDB's relationships say ``mysql``
+#: (https://developer.upsun.com/docs/add-services/mysql).
 SCHEMES: Mapping[str, Scheme] = {
     "pgsql": "pgsql",
     "postgresql": "pgsql",

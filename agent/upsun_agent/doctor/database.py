@@ -73,7 +73,7 @@ def _tables(session: Session, version: int) -> Iterator[Finding]:
     try:
         _try_rights(session)
     except AgentError as error:
-        remedy = "grant SELECT, INSERT, UPDATE and DELETE on them: docs/shared-journal.md"
+        remedy = "grant SELECT, INSERT, UPDATE and DELETE on them: docs/how-to/shared-database.md"
         yield Finding("tables", "fail", f"{where}, not writable: {error}", remedy, StateNotWritable.exit_code)
         return
     yield Finding("tables", "ok", f"{where}, schema {version}{beside}, writable")

@@ -9,7 +9,7 @@ from upsun_agent.doctor import Finding
 from upsun_agent.journal.server.schema import ME_AS_GRANTEE
 from upsun_agent.journal.server.session import Session
 
-REMEDY = "revoke what docs/shared-journal.md does not name"
+REMEDY = "revoke what docs/how-to/shared-database.md does not name"
 #: The documented user that reads the states of all tenants.
 READER = "upsun_agent_fleet"
 SHOWN = 8  # findings of one kind that are named: the rest is counted

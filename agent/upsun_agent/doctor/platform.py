@@ -27,11 +27,12 @@ from upsun_agent.steps import KINDS
 
 #: An environment that is dirty is active, with an activity under way.
 RUNNING = frozenset({"active", "dirty"})
-#: Sources of mounts that outlive a container (docs:create-apps/image-properties/mounts; local is the older name).
+#: Sources of mounts that outlive a container
+#: (https://developer.upsun.com/docs/configure-apps/image-properties/mounts; local is the older name).
 PERSISTENT = frozenset({"storage", "local", "service"})
 LATELY = 3600.0  # seconds: a cron that ticks every five minutes may wait behind another
 SKEW_MOST = timedelta(seconds=60)
-#: Integrations that bring the code from elsewhere (docs:integrations/source).
+#: Integrations that bring the code from elsewhere (https://developer.upsun.com/docs/integrations/source).
 SOURCES = frozenset({"github", "gitlab", "bitbucket", "bitbucket_server"})
 
 
@@ -285,7 +286,8 @@ class Platform:
             for app, definition in self._apps.items()
             if self.app == app or self.app not in self._apps
             for path in _object(definition, "mounts")
-            if not str(path).startswith(".")  # the platform ignores those (docs:create-apps/image-properties/mounts)
+            # The platform ignores those (https://developer.upsun.com/docs/configure-apps/image-properties/mounts).
+            if not str(path).startswith(".")
         }
         inside = self.directory.removeprefix(root).strip("/")
         around = [each for each in mounts if inside == each or inside.startswith(f"{each}/")]

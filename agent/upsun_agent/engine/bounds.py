@@ -23,7 +23,7 @@ DOUBT_SETTLE = timedelta(seconds=900)
 RECHECK_PAUSE = timedelta(seconds=60)
 
 #: A push that a source operation causes shows by then. With a source integration it goes to the external repository
-#: first and comes back as a push of its own (docs:create-apps/source-operations).
+#: first and comes back as a push of its own (https://developer.upsun.com/docs/configure-apps/source-operations).
 JUDGE_SETTLE = timedelta(seconds=180)
 
 #: A backup whose activity has ended shows by then.

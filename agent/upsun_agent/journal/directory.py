@@ -1,8 +1,11 @@
 """The state directory: found, made, and kept free of journals that are not this environment's.
 
-Mounts of kind ``storage`` are cloned into child environments and rewound by a restore (docs:learn/overview/
-build-deploy, docs:environments/restore), so a journal may be somebody else's or from another time. Such a journal is
-set aside under another name and never acted on. A journal that is lost although ticks left their traces beside it is
+Mounts of kind ``storage`` are cloned into child environments and rewound by a restore, so a journal may be somebody
+else's or from another time. Such a journal is set aside under another name and never acted on:
+https://developer.upsun.com/docs/learn/overview/build-deploy
+https://developer.upsun.com/docs/environments/restore
+
+A journal that is lost although ticks left their traces beside it is
 damage too, and no fresh start.
 """
 

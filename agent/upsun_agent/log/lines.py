@@ -48,7 +48,7 @@ LEVELS = {
 
 # --- an event as a line ------------------------------------------------------------------------------------------
 
-#: The keys of a line about an event, beside `event`, `level` and `time`: stable, and documented in docs/logs.md.
+#: The keys of a line about an event, beside `event`, `level` and `time`: stable, and documented in docs/how-to/logs.md.
 KEYS: dict[str, str] = {
     "job": "the job's name",
     "run": "the run's id",

@@ -1,7 +1,7 @@
 """The container as ``PLATFORM_*`` describes it, read into one value.
 
 ``PLATFORM_ENVIRONMENT_TYPE`` does not exist at build, so nothing about the type is decided there: built apps are
-reused by other environments (docs:development/variables/use-variables).
+reused by other environments (https://developer.upsun.com/docs/development/variables/use-variables).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Keys that authenticate what the agent keeps: derived from a secret of the container, one for each purpose.
 
 The secret is ``PLATFORM_PROJECT_ENTROPY`` where there is one: it is the same in all containers of a project, is no part
-of the state, and does not rotate (docs:development/variables/use-variables). The API token takes its place elsewhere.
+of the state, and does not rotate
+(https://developer.upsun.com/docs/development/variables/use-variables). The API token takes its place elsewhere.
 """
 
 from __future__ import annotations

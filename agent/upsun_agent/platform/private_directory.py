@@ -1,7 +1,7 @@
 """A directory that nobody else may enter, for what must not be read by others: keys, certificates, bearers.
 
 Never the state directory: mounts are cloned into child environments and kept in backups
-(docs:learn/overview/build-deploy).
+(https://developer.upsun.com/docs/learn/overview/build-deploy).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from upsun_agent.runtime.context import Site
 
 #: Events by which a run does more than its job says by itself: a person's yes, and the rollback.
 DECISIONS = (ev.ApprovalGiven, ev.TakeBackBegun)
-REMEDY = "find out who can write the state (docs/security.md), then begin the job again: upsun-agent run JOB"
+REMEDY = "find out who can write the state (docs/concepts/security.md), then begin the job again: upsun-agent run JOB"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,10 @@ class BackupStep(RequestStep[BackupSettings]):
     commands_decide = False  # the proof does
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
-        """``safe`` holds requests for 15 to 30 s and is consistent; ``live`` does not (docs:environments/backup)."""
+        """``safe`` holds requests for 15 to 30 s and is consistent; ``live`` does not.
+
+        https://developer.upsun.com/docs/environments/backup
+        """
         return {"safe": not self.settings(plan).live}
 
     def describe(self, plan: StepPlan) -> str:

@@ -1,7 +1,8 @@
 """The step ``merge``: bring an environment's code into its parent, which is built and deployed.
 
 The platform merges into the parent, whichever that is; ``into`` says which one is meant, and anything else is refused.
-Where an integration fetches branches, merging on the platform is impossible (docs:create-apps/source-operations).
+Where an integration fetches branches, merging on the platform is impossible
+(https://developer.upsun.com/docs/configure-apps/source-operations).
 """
 
 from __future__ import annotations

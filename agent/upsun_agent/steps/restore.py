@@ -1,6 +1,7 @@
 """The step ``restore``: put an environment back to a backup that this run proved, or to one that is named.
 
-A restore puts back data, the built app and its variables, but not Git (docs:environments/restore): what was written
+A restore puts back data, the built app and its variables, but not Git
+(https://developer.upsun.com/docs/environments/restore): what was written
 since the backup is lost. So a job file has to say ``allow-restore = true``, and the window that is lost is told.
 """
 
@@ -62,7 +63,9 @@ class RestoreStep(RequestStep[RestoreSettings]):
         },
     )
     activity_type = "environment.restore"
-    link = "#backup"  # who may back up may restore (docs:environments/restore); the link itself is the backup's
+    #: Who may back up may restore
+    #: (https://developer.upsun.com/docs/environments/restore); the link itself is the backup's.
+    link = "#backup"
     permission_link = "#backup"
     retryable: frozenset[str] = frozenset()
     destroys = True

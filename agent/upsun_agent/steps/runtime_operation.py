@@ -1,6 +1,7 @@
 """The step ``runtime-operation``: a command that the app defines, run in its container.
 
-Runtime operations are open to contributors by default (docs:create-apps/runtime-operations), so no link of the
+Runtime operations are open to contributors by default
+(https://developer.upsun.com/docs/configure-apps/runtime-operations), so no link of the
 environment tells whether this user may run one.
 """
 

@@ -1,7 +1,7 @@
 """The step ``source-operation``: run it, then judge what came of it: nothing to update, a commit live, or staged.
 
 A source operation works on a checkout of HEAD; no commit means no build, a commit is pushed, built and deployed like
-any push (docs:create-apps/source-operations).
+any push (https://developer.upsun.com/docs/configure-apps/source-operations).
 """
 
 from __future__ import annotations

@@ -11,45 +11,46 @@ from upsun_simulator.documents.timestamp import written
 
 if TYPE_CHECKING:
     from upsun_simulator.activity import Activity
-    from upsun_simulator.state import PlatformState
+    from upsun_simulator.state import World
 
 
 KEPT = timedelta(days=30)
 
 
-def activity(state: PlatformState, one: Activity, *, payload: dict[str, Any] | None = None) -> dict[str, Any]:
+def activity(world: World, one: Activity, *, payload: dict[str, Any] | None = None) -> dict[str, Any]:
     """The activity as the API gives it at this moment; with the `payload` that is given, where one is."""
-    scenario = state.scenario
+    scenario = world.scenario
     return {
         "id": one.id,
         "created_at": written(one.created_at),
-        # Null in every documented example, also of activities that are over (docs:integrations/activity/reference).
+        # Null in every documented example, also of activities that are over
+        # (https://developer.upsun.com/docs/integrations/activity/reference).
         "updated_at": None,
         "type": one.type,
         "parameters": one.parameters,
         "project": one.project,
         "environments": [one.environment],
-        "state": shown_state(state, one),
+        "state": shown_state(world, one),
         "result": one.result,
         "failure_reason": one.failure_reason,
         "started_at": written(one.started_at),
         "completed_at": written(one.completed_at),
-        "completion_percent": one.percent(state.now),
+        "completion_percent": one.percent(world.now),
         "cancelled_at": written(one.cancelled_at),
         "timings": _timings(one),
         "log": "".join(line.message for line in one.log),
-        "payload": whole_payload(state, one) if payload is None else payload,
+        "payload": whole_payload(world, one) if payload is None else payload,
         "description": one.description,
         "text": one.text,
         "expires_at": written(one.created_at + KEPT),
         "commands": one.commands,
-        "_links": _links(one, scenario_path=links.project_path(scenario), state=state),
+        "_links": _links(one, scenario_path=links.project_path(scenario), world=world),
     }
 
 
-def shown_state(state: PlatformState, one: Activity) -> str:
+def shown_state(world: World, one: Activity) -> str:
     """The state as the API names it: that of an activity that ended is the scenario's word."""
-    return state.scenario.final_state if one.state == "complete" else one.state
+    return world.scenario.final_state if one.state == "complete" else one.state
 
 
 def _timings(one: Activity) -> dict[str, float]:
@@ -63,8 +64,8 @@ def _timings(one: Activity) -> dict[str, float]:
     return {name: max(0.0, seconds) for name, seconds in found.items()}
 
 
-def _links(one: Activity, *, scenario_path: str, state: PlatformState) -> links.Links:
-    scenario = state.scenario
+def _links(one: Activity, *, scenario_path: str, world: World) -> links.Links:
+    scenario = world.scenario
     path = f"{scenario_path}/activities/{links.segment(one.id)}"
     found = {
         "self": links.resource(scenario, path, "Activity"),

@@ -10,9 +10,9 @@ from upsun_simulator.operations.runs import operations
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import PlatformState
+    from upsun_simulator.state import World
 
-# CPU, and memory in MB, of each size of a profile (docs:manage-resources/adjust-resources).
+# CPU, and memory in MB, of each size of a profile (https://developer.upsun.com/docs/manage-resources/adjust-resources).
 PROFILES = {
     "HIGH_CPU": {"0.1": 64, "0.25": 128, "0.5": 192, "1": 384, "2": 704, "4": 1280},
     "BALANCED": {"0.1": 352, "0.25": 640, "0.5": 1088, "1": 1920, "2": 3392, "4": 6080},
@@ -30,15 +30,15 @@ SMALLEST_DISK = 256
 Sizes = dict[str, dict[str, Any]]
 
 
-def apps(state: PlatformState) -> list[str]:
+def apps(world: World) -> list[str]:
     """Return the names of the apps: the one that has the cron and the mounts, and those that only define operations."""
-    source = [app for app, _ in defined(state.scenario.source_operations)]
-    return list(dict.fromkeys((APP, *source, *(one.app for one in operations(state)))))
+    source = [app for app, _ in defined(world.scenario.source_operations)]
+    return list(dict.fromkeys((APP, *source, *(one.app for one in operations(world)))))
 
 
-def containers(state: PlatformState) -> list[str]:
+def containers(world: World) -> list[str]:
     """Return the names of what one can log in to: apps and workers."""
-    return [*apps(state), f"{APP}--{WORKER}"]
+    return [*apps(world), f"{APP}--{WORKER}"]
 
 
 def profiles() -> dict[str, Any]:

@@ -9,12 +9,12 @@ from upsun_simulator.documents.timestamp import written
 
 if TYPE_CHECKING:
     from upsun_simulator.integration import Integration
-    from upsun_simulator.state import PlatformState
+    from upsun_simulator.state import World
 
 
-def integration(state: PlatformState, one: Integration) -> dict[str, Any]:
+def integration(world: World, one: Integration) -> dict[str, Any]:
     """Return the integration as its admins see it; secrets are never shown again."""
-    scenario = state.scenario
+    scenario = world.scenario
     path = f"{links.project_path(scenario)}/integrations/{links.segment(one.id)}"
     return {
         "id": one.id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from upsun_simulator.state import PlatformState
+    from upsun_simulator.state import World
 
 SWITCHED_ON = (
     "enable_certificate_provisioning",
@@ -50,9 +50,9 @@ SWITCHED_OFF = (
 )
 
 
-def settings(state: PlatformState) -> dict[str, Any]:
+def settings(world: World) -> dict[str, Any]:
     """The settings as the API gives them."""
-    scenario = state.scenario
+    scenario = world.scenario
     return {
         **dict.fromkeys(SWITCHED_ON, True),
         **dict.fromkeys(SWITCHED_OFF, False),

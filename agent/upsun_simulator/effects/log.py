@@ -13,22 +13,25 @@ if TYPE_CHECKING:
 
     from upsun_simulator.activity import Activity
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import PlatformState
+    from upsun_simulator.state import World
 
 RUNTIME = "python:3.13"
 OUTPUT = "    Executing step {number:06} of the deploy hook: nothing to do, everything is as it should be\n"
 
 
-def write_deployment(state: PlatformState, activity: Activity, environment: Environment, at: datetime) -> None:
-    """Write the lines of a deployment as the documented example has them (docs:integrations/activity/reference)."""
+def write_deployment(world: World, activity: Activity, environment: Environment, at: datetime) -> None:
+    """Write the lines of a deployment as the documented example has them.
+
+    https://developer.upsun.com/docs/integrations/activity/reference
+    """
     good = activity.result == "success"
     activity.write(at, f"Building application '{APP}' (runtime type: {RUNTIME}, tree: {environment.head[:7]})\n")
     activity.write(at, "  Reusing existing build for this tree ID\n\n")
     activity.write(at, f"Redeploying environment {environment.id}\n  Preparing deployment\n  Closing service {APP}\n")
     activity.write(at, f"  Opening application {APP} and its relationships\n")
     activity.write(at, f"  Executing deploy hook for application {APP}\n")
-    if state.scenario.log_bytes:
-        activity.write(at, _output(state.scenario.log_bytes))
+    if world.scenario.log_bytes:
+        activity.write(at, _output(world.scenario.log_bytes))
     if not good:
         activity.write(at, f"E: The deploy hook of {APP} ended with {FAILED_COMMAND}\n")
         return

@@ -49,7 +49,7 @@ def sentence(
 ) -> str:
     """The one-line story of an activity, as its `text` (Markdown) and its `description` (HTML).
 
-    In the form of the documented examples (docs:integrations/activity/reference).
+    In the form of the documented examples (https://developer.upsun.com/docs/integrations/activity/reference).
     """
     name = f"{who.first_name} {who.last_name}"
 
@@ -58,5 +58,5 @@ def sentence(
 
     taken = "another environment" if other is None else told(other)
     marked = f"<strong>{escape(what or '')}</strong>" if html else f"**{what}**"
-    action = DEEDS.get(kind, "triggered {kind} on {here}").format(kind=kind, here=told(here), other=taken, what=marked)
-    return f'<user data-id="{escape(who.id)}">{escape(name)}</user> {action}' if html else f"{name} {action}"
+    deed = DEEDS.get(kind, "triggered {kind} on {here}").format(kind=kind, here=told(here), other=taken, what=marked)
+    return f'<user data-id="{escape(who.id)}">{escape(name)}</user> {deed}' if html else f"{name} {deed}"

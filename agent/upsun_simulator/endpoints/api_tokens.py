@@ -1,6 +1,7 @@
 """The API tokens of a user.
 
-An API token cannot be used to create another one (devcenter:using-the-upsun-api); that it cannot delete one
+An API token cannot be used to create another one
+(https://developer.upsun.com/posts/how-it-works/using-the-upsun-api); that it cannot delete one
 either is assumed. `Scenario.tokens_manage_tokens` plays a platform that allows both.
 """
 
@@ -33,7 +34,7 @@ def _own(call: Call) -> User:
 def _manager(call: Call) -> User:
     """Who asks, if the way in which they logged in lets them change tokens."""
     asking = _own(call)
-    if not call.state.scenario.tokens_manage_tokens:
+    if not call.world.scenario.tokens_manage_tokens:
         raise Refusal(HTTPStatus.FORBIDDEN, "API tokens cannot be changed with an API token: log in to do that.")
     return asking
 

@@ -27,7 +27,7 @@ from upsun_agent.config import JobFileInvalid, parse
 
 from tests.harness.config_schema import loaded, schema
 from tests.harness.doc_blocks import BLOCKS, PAGES, Block, blocks_in
-from tests.harness.doc_exceptions import AFTER_A_RUN, NOT_RUN, RUN_ELSEWHERE, WITH_DATABASE
+from tests.harness.doc_exceptions import AFTER_A_RUN, CHECKOUTS, NOT_RUN, RUN_ELSEWHERE, WITH_DATABASE
 from tests.harness.doc_sandbox import SHELL, Sandbox, job_file_for, sandbox
 from tests.harness.needs import database
 from tests.harness.official_cli import binary
@@ -38,7 +38,7 @@ from tools.reference import pages
 SHELLS = {"sh", "shell", "bash", "console"}
 #: Words that begin a line of shell: a block without a language that has one hides from the tests.
 TOOLS = {"upsun-agent", "upsun", "platform", "make", "pip", "git", "curl", "sh", "export", "python3", "npm", ". "}
-GENERATED = {f"docs/{name}" for name in pages()}
+GENERATED = {f"docs/reference/{name}" for name in pages()}
 
 
 def usual() -> str:
@@ -176,16 +176,24 @@ def test_the_commands_of_a_page_work_from_top_to_bottom(page: str, tmp_path: Pat
         container = stack.enter_context(sandbox(tmp_path))
         if page in WITH_DATABASE:
             relate(container, stack.enter_context(running(database(Postgres, page))))
+        if page in CHECKOUTS:
+            container.check_out(first(page, "yaml"), CHECKOUTS[page])
         if page in AFTER_A_RUN:
             container.use(usual())
             assert container.run("upsun-agent run nightly-update --wait").returncode == 0
         for block in scripts_of(page):
-            container.use(job_file_for(block))
+            if page not in CHECKOUTS:
+                container.use(job_file_for(block))
             if block.language == "console":
                 shown(container.run, block)
                 continue
             done = container.run(block.text)
             assert done.returncode == 0, f"{block.place}\n{done.stdout}\n{done.stderr}"
+
+
+def first(page: str, language: str) -> str:
+    """Return the page's first block in a language."""
+    return next(block.text for block in BLOCKS if block.page == page and block.language == language)
 
 
 def relate(container: Sandbox, server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,9 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.harness.needs import missing, program
 from tests.harness.sources import REPOSITORY, SOURCES
 
 DOCS = REPOSITORY / "docs"
+UNCHECKED = "the site on a phone"
 #: Attributes whose address a browser fetches by itself.
 FETCHED = {
     "link": "href",
@@ -79,13 +82,17 @@ def html(site: Path) -> dict[Path, Page]:
     return {file: Page(file) for file in sorted(site.rglob("*.html"))}
 
 
-def test_every_page_is_in_a_section_of_the_index() -> None:
+def test_every_page_is_listed_once_with_what_it_is_about() -> None:
     listed = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): \S", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
     steps = re.findall(
-        r"^\| \[[^\]]+\]\(([^)]+)\) \| \S", (DOCS / "steps.md").read_text(encoding="utf-8"), re.MULTILINE
+        r"^\| \[[^\]]+\]\(([^)]+)\) \| \S", (DOCS / "reference" / "steps.md").read_text(encoding="utf-8"), re.MULTILINE
     )
+    decisions = re.findall(
+        r"^- \[\d+\. [^\]]+\]\(([^)]+)\)", (DOCS / "adr" / "index.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    listed += [*(f"reference/{each}" for each in steps), *(f"adr/{each}" for each in decisions)]
     there = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"index.md"}
-    assert sorted([*listed, *steps]) == sorted(there), "each page is listed once, with what it is about"
+    assert sorted(listed) == sorted(there)
 
 
 def test_every_page_is_in_the_navigation(site: Path, html: dict[Path, Page]) -> None:
@@ -122,11 +129,31 @@ def test_links_lead_to_pages_and_headings_that_are_there(html: dict[Path, Page])
                 assert unquote(parts.fragment) in html[target].anchors, f"{file.name}: {link}"
 
 
-def test_the_quick_start_is_the_readme(site: Path, html: dict[Path, Page]) -> None:
-    text = (site / "start.html").read_text(encoding="utf-8")
-    for heading in re.findall(r"^## (.+)$", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
-        assert heading in text
-    assert "install.html" in html[site / "start.html"].links
+def test_no_page_is_wider_than_a_phone(site: Path) -> None:
+    """Tables scroll in a box of their own: in Chromium, on a screen of 390 pixels, nothing else hangs over the side."""
+    node, chromium, modules = program("node", UNCHECKED), program("chromium", UNCHECKED), node_modules()
+    files = [str(file) for file in sorted(site.rglob("*.html"))]
+    done = subprocess.run(
+        [node, str(Path(__file__).with_name("phone.cjs")), chromium, *files],
+        env={"PATH": os.environ["PATH"], "HOME": str(site.parent), "NODE_PATH": modules, "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    seen = json.loads(done.stdout)
+    assert len(seen) == len(files)
+    assert sum(each["tables"] for each in seen.values()) > 20
+    assert {file: each for file, each in seen.items() if each["wider"] > 0 or each["over"]} == {}
+
+
+def node_modules() -> str:
+    """Where playwright-core is."""
+    place = Path(os.environ.get("UPSUN_NODE_MODULES") or REPOSITORY / "node_modules")
+    if not (place / "playwright-core" / "package.json").exists():
+        missing(f"the npm package playwright-core is missing in {place}", UNCHECKED)
+    return str(place)
 
 
 @pytest.mark.parametrize(
@@ -135,13 +162,14 @@ def test_the_quick_start_is_the_readme(site: Path, html: dict[Path, Page]) -> No
         ("\n[nowhere](nothing-here.md)\n", "nothing-here"),
         ("\n[no heading](ssh.md#no-such-heading)\n", "no-such-heading"),
         ("\n```nolanguage\nx\n```\n", "nolanguage"),
+        ("\n| a row | of no table |\n", "a table row is rendered as text: | a row | of no table |"),
     ],
 )
 def test_a_mistake_in_a_page_stops_the_build(tmp_path: Path, text: str, complaint: str) -> None:
     shutil.copytree(DOCS, tmp_path / "docs")
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         shutil.copy(REPOSITORY / name, tmp_path)
-    page = tmp_path / "docs" / "ssh.md"
+    page = tmp_path / "docs" / "how-to" / "ssh.md"
     page.write_text(page.read_text(encoding="utf-8") + text, encoding="utf-8")
     done = build(tmp_path / "docs", tmp_path)
     assert done.returncode == 1

@@ -8,7 +8,8 @@ about (`environment:merge`).
 
 Inferred, because neither the CLI nor the official document says it: the durations; which environment's queue a merge
 or a branch stands in; the names in the activities' parameters; that a deployment of what is staged completes the
-staged activities; that a restore with code deploys the backup's commit under the old head (docs:environments/restore).
+staged activities; that a restore with code deploys the backup's commit under the old head
+(https://developer.upsun.com/docs/environments/restore).
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ MERGE = ("environment:merge", "--yes")
 
 
 def _place(cli: Cli, environment: str) -> Any:
-    return cli.simulator.request_log()["environments"][environment]
+    return cli.simulator.books()["environments"][environment]
 
 
 def _kinds(cli: Cli) -> list[tuple[str, str | None]]:
-    found = cli.simulator.request_log()["activities"]
+    found = cli.simulator.books()["activities"]
     return [(one["type"].removeprefix("environment."), one["result"]) for one in found]
 
 

@@ -1,4 +1,4 @@
-"""The simulated fleet runs, and no tick of it fails: with a tenth of the environments that docs/scale.md speaks of."""
+"""The simulated fleet runs, and no tick of it fails: with a tenth of the environments of docs/how-to/scale.md."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tests.harness.journal_forms import DatabaseForm, place_of
 from tools.databases import Server
 
 SECRET = "canary-database-password"
-#: As docs:add-services/postgresql#relationship-reference shows it.
+#: As https://developer.upsun.com/docs/add-services/postgresql#relationship-reference shows it.
 DOCUMENTED: dict[str, Any] = {
     "username": "main",
     "scheme": "pgsql",

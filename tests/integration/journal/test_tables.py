@@ -128,9 +128,9 @@ def test_tables_that_are_not_as_they_were_made_are_said_and_no_traceback(form: D
     assert "notes" not in str(refused.value), "no words of the driver's"
 
 
-# --- rights: the very statements of docs/shared-journal.md --------------------------------------------------------
+# --- rights: the statements of docs/how-to/shared-database.md --------------------------------------------------
 
-PAGE = REPOSITORY / "docs" / "shared-journal.md"
+PAGE = REPOSITORY / "docs" / "how-to" / "shared-database.md"
 
 
 def granted(form: DatabaseForm, block: int, user: str) -> None:
@@ -209,7 +209,7 @@ def test_without_the_right_to_make_tables_the_first_tick_says_what_is_missing(
         form.server.execute(f"GRANT SELECT ON {form.place.endpoint.database}.* TO {login(form, RUNNER)}")
     with pytest.raises(DatabaseRefused, match="lacks a right") as refused:
         hold(runner.place, IDENTITY)
-    assert "docs/shared-journal.md" in refused.value.remedy
+    assert "docs/how-to/shared-database.md" in refused.value.remedy
 
 
 def test_where_no_schema_may_be_made_the_tables_have_a_prefix(postgres: Server) -> None:

@@ -1,4 +1,4 @@
-"""Tenants of one server, with exactly the rights that docs/shared-journal.md documents: none can touch another."""
+"""Tenants of one server, with exactly the rights of docs/how-to/shared-database.md: none can touch another."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ def test_a_schema_that_is_missing_or_anothers_is_said_and_no_other_is_taken(
         url = postgres.url(database=HOME, user=ATTACKER, query=f"schema={schema}")
         with pytest.raises(DatabaseRefused, match=words) as refused:
             hold(place_of(url), ("p", "main", "app"))
-        assert "docs/shared-journal.md" in refused.value.remedy
+        assert "docs/how-to/shared-database.md" in refused.value.remedy
     assert postgres.execute("SELECT count(*) FROM pg_class WHERE relname ~ '^upsun_agent_'", database=HOME) == "0"
 
 

@@ -1,4 +1,4 @@
-"""docs/notifications.md and docs/logs.md: their job files parse, their commands exist, their snippet verifies."""
+"""The how-to pages on notifications and logs: their job files parse, their commands exist, their snippet verifies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.harness.sources import REPOSITORY
 from tests.harness.stage import SLOT
 from tools.reference import OTHER_LINES
 
-DOCS = REPOSITORY / "docs"
+DOCS = REPOSITORY / "docs" / "how-to"
 NOTIFICATIONS, LOGS = ((DOCS / name).read_text(encoding="utf-8") for name in ("notifications.md", "logs.md"))
 SECRETS = ("canary-webhook-secret-0123456789", "whsec_Y2FuYXJ5LXNlY3JldC0wMTIzNDU2Nzg5")
 
@@ -94,7 +94,7 @@ def test_the_figures_are_those_of_the_code() -> None:
 
 
 def test_every_line_that_telling_logs_is_documented() -> None:
-    sources = [path.read_text() for path in (DOCS.parent / "agent").glob("**/*.py")]
+    sources = [path.read_text() for path in (DOCS.parents[1] / "agent").glob("**/*.py")]
     named = {name for text in sources for name in re.findall(r'log\.(?:info|warning|error)\(\s*"([a-z-]+)"', text)}
     named |= {name for text in sources for name in re.findall(r'"event": "([a-z-]+)"', text)} - {"log-line-cut"}
     assert named == set(OTHER_LINES)

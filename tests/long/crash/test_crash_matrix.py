@@ -1,4 +1,4 @@
-"""A seeded sample of the crash matrix: the whole of it is `make soak`, and docs/crash-matrix.md."""
+"""A seeded sample of the crash matrix: the whole of it is `make soak`, and docs/reference/crash-matrix.md."""
 
 from __future__ import annotations
 

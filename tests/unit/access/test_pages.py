@@ -12,7 +12,7 @@ from upsun_agent.cli.main import build
 from tests.harness.sources import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
-PAGES = ("tokens.md", "security.md")
+PAGES = ("how-to/tokens.md", "concepts/security.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -24,12 +24,12 @@ def test_every_command_is_one(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_to_a_page(page: str) -> None:
-    for name in re.findall(r"\]\(([^)#]+)", (DOCS / page).read_text()):
-        assert (DOCS / name).is_file(), name
+    for name in re.findall(r"\]\(([^)#:]+)[)#]", (DOCS / page).read_text()):
+        assert ((DOCS / page).parent / name).is_file(), name
 
 
 def test_the_defaults_on_the_page_are_the_commands() -> None:
-    text = (DOCS / "tokens.md").read_text()
+    text = (DOCS / "how-to" / "tokens.md").read_text()
     for option, (_, default, _) in FLAGS.items():
         (row,) = [line for line in text.splitlines() if line.startswith(f"| `--{option}` |")]
         assert row.split("|")[2].strip(" *") == str(default).lower()

@@ -31,7 +31,7 @@ EVERY = [dict(zip(API_FLAGS, values, strict=True)) for values in product((True, 
         ([Member(User("1", ""), ADMIN)], [], "invite"),
     ],
 )
-def test_one_deed_for_each_state_and_never_a_second_mail(
+def test_one_action_for_each_state_and_never_a_second_mail(
     email: str, members: list[Member], invitations: list[Invitation], action: str
 ) -> None:
     plan = plan_user(email, ADMIN, members, invitations, "owner")

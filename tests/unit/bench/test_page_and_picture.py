@@ -113,10 +113,10 @@ def test_the_picture_can_be_heard_and_read_in_the_dark() -> None:
 
 
 def test_the_checked_in_picture_shows_the_numbers_of_the_checked_in_page() -> None:
-    written = (DOCS / "speed.md").read_text(encoding="utf-8")
+    written = (DOCS / "reference" / "speed.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (.+?) \| ([\d.]+(?:x| MiB)) \| ([^|]+?) \| (ok|MISSED) \|$", written, re.MULTILINE)
     assert len(rows) >= 5
-    root = parsed((DOCS / "speed.svg").read_text(encoding="utf-8"))
+    root = parsed((DOCS / "reference" / "speed.svg").read_text(encoding="utf-8"))
     spoken = root.findtext(f"{SVG}desc") or ""
     assert (
         spoken == "; ".join(f"{label}: {value}, target {goal}, {verdict}" for label, value, goal, verdict in rows) + "."

@@ -17,7 +17,8 @@ def job(*steps: str, back: tuple[str, ...] = ()) -> str:
 
 
 def test_the_recipe_that_syncs_one_environment_and_updates_another_cannot_be_written_by_accident() -> None:
-    """As on docs:learn/tutorials/dependency-updates: the second command names no environment."""
+    """As on
+    https://developer.upsun.com/docs/learn/tutorials/dependency-updates: the second command names no environment."""
     found = mistakes(
         job(
             'sync = { environment = "development", data = true }',

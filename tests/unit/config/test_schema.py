@@ -14,7 +14,7 @@ from tests.harness.invalid_job_files import CASES
 from tests.harness.job_files import GOOD, LEAST, mistakes, read
 from tests.harness.sources import REPOSITORY
 
-SCHEMA_FILE = REPOSITORY / "docs" / "agent.schema.json"
+SCHEMA_FILE = REPOSITORY / "docs" / "reference" / "agent.schema.json"
 VALIDATOR = Draft202012Validator(json_schema())
 
 #: Words of mistakes that no schema can say: cron expressions, time zones, bounds of durations, the order of steps.

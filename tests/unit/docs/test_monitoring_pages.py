@@ -26,7 +26,7 @@ from tests.harness.past_runs import Ledger, months
 from tests.harness.sources import REPOSITORY
 from tests.unit.docs.test_readme import schema
 
-DOCS = REPOSITORY / "docs"
+DOCS = REPOSITORY / "docs" / "how-to"
 PAGES = ("monitoring.md", "report.md")
 
 

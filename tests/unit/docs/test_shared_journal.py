@@ -1,4 +1,4 @@
-"""What docs/shared-journal.md and docs/scale.md show is true. Its grants:  tests/integration/journal/test_tables.py."""
+"""The how-to pages on a shared database and on scale are true. Their grants are in tests/integration/journal."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from upsun_agent.config import parse
 
 from tests.harness.sources import REPOSITORY
 
-PAGE = (REPOSITORY / "docs" / "shared-journal.md").read_text(encoding="utf-8")
-SCALE = (REPOSITORY / "docs" / "scale.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs" / "how-to" / "shared-database.md").read_text(encoding="utf-8")
+SCALE = (REPOSITORY / "docs" / "how-to" / "scale.md").read_text(encoding="utf-8")
 REFERENCE = Path(os.environ.get("UPSUN_REFERENCE_DIR") or REPOSITORY.parent / "shared" / "reference")
 
 

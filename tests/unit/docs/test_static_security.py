@@ -15,7 +15,7 @@ ZIZMOR = Path(sys.executable).parent / "zizmor"
 
 
 def workflows() -> list[str]:
-    blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs" / "ci.md").read_text(), flags=re.DOTALL)
+    blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs" / "how-to" / "ci.md").read_text(), flags=re.DOTALL)
     return [block for block in blocks if {"on", True} & set(yaml.safe_load(block)) and "jobs:" in block]
 
 

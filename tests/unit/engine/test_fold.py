@@ -178,11 +178,11 @@ def test_an_event_of_a_step_is_refused_until_the_steps_ahead_of_it_are_done(even
 
 def test_an_event_that_is_none_of_the_known_ones_is_refused() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
-    class UnsupportedCron(ev.Event):
+    class Foreign(ev.Event):
         kind = "foreign"
 
     with pytest.raises(InconsistentEvents, match="foreign is no event of a run"):
-        fold([opened(), UnsupportedCron(at=SLOT)])
+        fold([opened(), Foreign(at=SLOT)])
 
 
 GOOD = job().to_json()

@@ -93,7 +93,7 @@ def _refuse_strangers(session: Session) -> None:
     if found is not None:
         raise DatabaseRefused(
             f"the table {found} in the schema {session.tables.schema} of {session.place} belongs to another user",
-            remedy="drop it, or give the agent a schema of its own: docs/shared-journal.md",
+            remedy="drop it, or give the agent a schema of its own: docs/how-to/shared-database.md",
         )
 
 
@@ -221,7 +221,7 @@ def _make_schema(session: Session) -> None:
             f"the user may not make tables in the schema {tables.schema} of {place}"
             if there
             else f"there is no schema {tables.schema} in the database of {place}",
-            remedy="see docs/shared-journal.md for the statements that give a tenant its schema",
+            remedy="see docs/how-to/shared-database.md for the statements that give a tenant its schema",
         )
     session.tables = Tables(_defaults(session)[0], own_schema=False)
     _refuse_strangers(session)

@@ -1,4 +1,7 @@
-"""Mail through the platform's relay: `PLATFORM_SMTP_HOST`, port 25, no login (docs:development/email)."""
+"""Mail through the platform's relay: `PLATFORM_SMTP_HOST`, port 25, no login.
+
+https://developer.upsun.com/docs/development/email
+"""
 
 from __future__ import annotations
 

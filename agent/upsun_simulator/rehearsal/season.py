@@ -1,0 +1,236 @@
+"""Months of a job in virtual time, with all that months bring: what ``rehearse JOB --days N`` plays.
+
+Ticks come late by up to 20 minutes, deployments come at random, crons pause for 14 days, the token expires for three
+days, the quota of manual backups is full, the API has bad hours. Everything is drawn from a seed.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import takewhile
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from upsun_agent.engine.due import Slot
+from upsun_agent.engine.fold import fold
+from upsun_agent.errors import AgentError, ConfigInvalid
+from upsun_agent.idle import is_idle
+from upsun_agent.journal.directory import reading
+from upsun_agent.records import dataclass, field
+from upsun_agent.report.batches import slots_in
+from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.tick import run_tick
+
+from upsun_simulator import Fault, Simulator
+from upsun_simulator.rehearsal.invariants import BACKUP, UPDATE, broken_promises
+from upsun_simulator.rehearsal.play import TICK_SECONDS, Rehearsal
+from upsun_simulator.user import MACHINE
+
+# the platform's random offset of crons (https://developer.upsun.com/docs/configure-apps/image-properties/crons)
+LATE_MOST = 1200.0
+PAUSE_DAYS, TOKEN_DAYS = 14, 3
+TICKS_A_DAY = int(86400 // TICK_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that happens at a moment of the season, in words and as a deed on the simulator."""
+
+    at: datetime
+    text: str
+    deed: Callable[[Simulator], object] | None = None
+
+
+@dataclass(slots=True)
+class Season:
+    """What came of it. ``broken`` lists promises that the simulator's books show to be broken: none, hopefully.
+
+    ``slots`` is how many came, ``judged`` how many of them a tick had to judge (one may come after ``last_tick``),
+    ``missed_slots`` how many of those were missed: several of them may be one run's.
+    """
+
+    slots: int = 0
+    judged: int = 0
+    missed_slots: int = 0
+    ticks: int = 0
+    idle_ticks: int = 0
+    requests: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    incidents: list[Incident] = field(default_factory=list)
+    exit_codes: Counter[int] = field(default_factory=Counter)
+    backups: int = 0
+    updates: int = 0
+    broken: list[str] = field(default_factory=list)
+    last_tick: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The season as a JSON value."""
+        return {
+            "slots": self.slots,
+            "judged": self.judged,
+            "missed_slots": self.missed_slots,
+            "ticks": self.ticks,
+            "idle_ticks": self.idle_ticks,
+            "requests": self.requests,
+            "outcomes": dict(self.outcomes),
+            "failures": dict(self.failures),
+            "tick_exit_codes": {str(code): count for code, count in sorted(self.exit_codes.items())},
+            "backups": self.backups,
+            "updates": self.updates,
+            "incidents": [{"at": each.at.isoformat(timespec="seconds"), "text": each.text} for each in self.incidents],
+            "broken": self.broken,
+        }
+
+
+def plan(start: datetime, days: int, dice: random.Random) -> list[Incident]:
+    """What happens when, drawn from the dice: deployments each week, mishaps each month, one token that expires.
+
+    Everything is within the days: what the dice put behind them, in a week or month that is not whole, does not happen.
+    """
+    found = []
+    for week in range(days // 7 + 1):
+        for _ in range(2):
+            at = start + timedelta(days=week * 7, seconds=dice.uniform(0, 7 * 86400))
+            found.append(Incident(at, "somebody pushes a commit", lambda simulator: simulator.push()))
+    for month in range(days // 30 + 1):
+        at = start + timedelta(days=month * 30, seconds=dice.uniform(0, 30 * 86400))
+        text = "the API answers 503 to forty requests"
+        found.append(Incident(at, text, lambda simulator: simulator.add_fault(Fault("status", times=40, status=503))))
+        at = start + timedelta(days=month * 30, seconds=dice.uniform(0, 30 * 86400))
+        text = "the answer to the next backup request is lost"
+        cut = "POST */backup cut-after"
+        found.append(Incident(at, text, lambda simulator, cut=cut: simulator.add_fault(cut)))  # type: ignore[misc]  # a default binds it
+        at = start + timedelta(days=month * 30, seconds=dice.uniform(0, 30 * 86400))
+        text = "the next update request never arrives"
+        lost = "POST */source-operation cut-before"
+        found.append(Incident(at, text, lambda simulator, lost=lost: simulator.add_fault(lost)))  # type: ignore[misc]  # same
+    at = start + timedelta(days=days * dice.uniform(0.4, 0.5))
+    text = "the project keeps one manual backup from now on: the quota is full"
+    found.append(Incident(at, text, lambda simulator: simulator.change(backup_limit=1)))
+    if days > TOKEN_DAYS * 4:
+        expired = start + timedelta(days=days * dice.uniform(0.1, 0.4))
+        again = expired + timedelta(days=TOKEN_DAYS)
+        found.append(Incident(expired, "the API token expires", _revoke))
+        found.append(
+            Incident(again, "the token works again", lambda simulator: simulator.add_token(simulator.scenario.token))
+        )
+    end = start + timedelta(days=days)
+    return sorted((each for each in found if each.at < end), key=lambda incident: incident.at)
+
+
+def _revoke(simulator: Simulator) -> None:
+    simulator.revoke_token()
+    simulator.expire_bearers()
+
+
+def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], None] | None = None) -> Season:
+    """Play that many days; ``progress`` hears of each day that is over.
+
+    Raises:
+        ConfigInvalid: the job has no schedule, so that days mean nothing to it.
+    """
+    dice = random.Random(seed)  # noqa: S311  a seeded season, no secret  # nosec B311
+    season, log = Season(), io.StringIO()
+    with TemporaryDirectory(prefix="upsun-agent-season-") as directory:
+        site = rehearsal.site(directory, log, None)
+        schedule = site.schedule(rehearsal.job)
+        if schedule is None:
+            raise ConfigInvalid(f"job '{rehearsal.job.name}' has no schedule", remedy="rehearse it without --days")
+        start = site.clock.now()
+        end = start + timedelta(days=days)
+        slots = list(takewhile(lambda slot: slot.due_at <= end, schedule.after(start)))
+        season.slots = len(slots)
+        moments = _ticks(start, end, _incidents(season, start, days, dice), dice)
+        last_tick = _through(rehearsal, directory, log, season, moments, progress)
+        season.last_tick = last_tick
+        judged = [slot for slot in slots if slot.due_at <= last_tick]
+        season.judged = len(judged)
+        _account(season, rehearsal.simulator, site, judged, last_tick)
+    return season
+
+
+def _incidents(season: Season, start: datetime, days: int, dice: random.Random) -> list[Incident]:
+    season.incidents = plan(start, days, dice)
+    if days > PAUSE_DAYS * 2:
+        # Crons run again before the days are over: what becomes of the slots of the pause is to be seen.
+        at = start + timedelta(days=min(days * dice.uniform(0.5, 0.7), days - PAUSE_DAYS - 1))
+        season.incidents.append(Incident(at, f"crons pause for {PAUSE_DAYS} days"))
+        season.incidents.sort(key=lambda incident: incident.at)
+    return list(season.incidents)
+
+
+def _through(
+    rehearsal: Rehearsal,
+    directory: str,
+    log: io.StringIO,
+    season: Season,
+    moments: Iterator[datetime],
+    progress: Callable[[int], None] | None,
+) -> datetime:
+    """Tick after tick, each a process of its own, with the incidents between them; returns when the last one was."""
+    environ = rehearsal.variables(directory)
+    incidents, now = list(season.incidents), rehearsal.clock.now()
+    for number, moment in enumerate(moments):
+        while incidents and incidents[0].at <= moment:
+            _happen(rehearsal, incidents.pop(0))
+        now = max(moment, rehearsal.clock.now())
+        rehearsal.hands.set(now)
+        season.ticks += 1
+        if progress is not None and number % TICKS_A_DAY == 0:
+            progress(number // TICKS_A_DAY)
+        if is_idle(environ, now.timestamp()):
+            season.idle_ticks += 1
+            continue
+        site = rehearsal.site(directory, log, None)
+        try:
+            season.exit_codes[run_tick(site).exit_code()] += 1
+        except AgentError as error:
+            season.exit_codes[error.exit_code] += 1
+        finally:
+            site.client.close()
+    for incident in incidents:
+        _happen(rehearsal, incident)
+    return now
+
+
+def _happen(rehearsal: Rehearsal, incident: Incident) -> None:
+    """Let the incident happen at its moment."""
+    rehearsal.hands.set(max(incident.at, rehearsal.clock.now()))
+    if incident.deed is not None:
+        incident.deed(rehearsal.simulator)
+
+
+def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: random.Random) -> Iterator[datetime]:
+    """The moments of ticks before the end: every five minutes and late by chance, with the pause left out."""
+    pauses = [incident.at for incident in incidents if incident.deed is None]
+    planned = start
+    while planned < end:
+        planned += timedelta(seconds=TICK_SECONDS)
+        moment = planned + timedelta(seconds=dice.uniform(0, LATE_MOST) if dice.random() < 0.2 else dice.uniform(0, 60))  # noqa: PLR2004  one tick in five is badly late
+        if moment < end and not any(pause <= moment < pause + timedelta(days=PAUSE_DAYS) for pause in pauses):
+            yield moment
+
+
+def _account(season: Season, simulator: Simulator, site: Site, judged: list[Slot], last_tick: datetime) -> None:
+    """Count what the agent says, and hold it against the simulator's books."""
+    with reading(site.directory, site.container.identity) as journal:
+        runs = [fold(journal.events(row.run)) for row in journal.rows(most=1_000_000)]
+    for run in runs:
+        left_out = run.closed is not None and run.closed.outcome == "skipped"
+        season.outcomes[run.closed.outcome if run.closed else "in flight"] += slots_in(run.closed) if left_out else 1
+        if run.closed is not None and run.closed.outcome == "failed":
+            season.failures[run.closed.failure or "unknown"] += 1
+        if run.closed is not None and run.closed.outcome == "missed":
+            season.missed_slots += int(run.closed.detail.get("count", 1))
+    books = simulator.books()
+    season.requests = len(books["requests"])
+    season.backups, season.updates = (
+        sum(each["type"] == kind and each["user"] == MACHINE.id for each in books["activities"])
+        for kind in (BACKUP, UPDATE)
+    )
+    season.broken = list(broken_promises(books, runs, user=MACHINE.id, last_tick=last_tick, slots=judged))
