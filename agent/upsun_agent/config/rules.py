@@ -30,13 +30,8 @@ class _Step:
 
     path: Path  # where it stands in the job file
     kind: Kind[Any]
-    plan: StepPlan
-
-    @property
-    def settings(self) -> StepSettings:
-        """Return what it says, and the defaults for what it does not say."""
-        settings: StepSettings = self.kind.settings(self.plan)
-        return settings
+    plan: StepPlan  # what it says, with a default for each key that it does not say
+    settings: StepSettings  # the same, typed
 
     @property
     def subject(self) -> str:
@@ -74,8 +69,12 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _steps(path: Path, steps: Sequence[Mapping[str, Any]]) -> list[_Step]:
-    read = [(index, *each) for index, step in enumerate(steps) for each in STEP.read(step).items()]
-    return [_Step((*path, index, kind), KINDS[kind], StepPlan(kind, settings)) for index, kind, settings in read]
+    found = []
+    for index, step in enumerate(steps):
+        for name, settings in STEP.read(step).items():
+            kind, plan = KINDS[name], StepPlan(name, settings)
+            found.append(_Step((*path, index, name), kind, plan, kind.settings(plan)))
+    return found
 
 
 def _log_file(agent: Mapping[str, Any]) -> Iterator[Problem]:

@@ -40,11 +40,11 @@ class ApprovalStep(LookStep[ApprovalSettings]):
     )
 
     def describe(self, plan: StepPlan) -> str:  # noqa: ARG002  the protocol's signature
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         return "approval"
 
     def look(self, case: StepContext) -> Verdict:
-        """Granted, denied, or not yet."""
+        """Return whether it was granted, denied, or neither yet."""
         approval, settings = case.step.approval, self.settings(case.step.plan)
         if approval is not None:
             if approval.granted == "yes":

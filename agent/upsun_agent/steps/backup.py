@@ -68,22 +68,22 @@ class BackupStep(RequestStep[BackupSettings]):
     commands_decide = False  # the proof does
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
-        """``safe`` holds requests for 15 to 30 s and is consistent; ``live`` does not.
+        """Return whether the platform holds requests (15 to 30 s) so that the backup is consistent.
 
         https://developer.upsun.com/docs/environments/backup
         """
         return {"safe": not self.settings(plan).live}
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         return ("live backup" if self.settings(plan).live else "backup") + on(plan)
 
     def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
-        """A backup changes nothing."""
+        """Return None: a backup changes nothing."""
         return None
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
-        """Reuse the newest good backup if the job allows it and it is young enough."""
+        """Return the newest good backup if the job allows that and it is young enough."""
         settings = self.settings(case.step.plan)
         if settings.reuse_within <= 0:
             return None
@@ -103,12 +103,12 @@ class BackupStep(RequestStep[BackupSettings]):
         return _proved(newest, text, reused=True)
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
-        """A backup activity may be ours unless its ``safe`` parameter says otherwise."""
+        """Return "no" for an activity whose ``safe`` parameter differs, else "maybe"."""
         safe = activity.parameters.get("safe")
         return "no" if isinstance(safe, bool) and safe != self.body(plan, run)["safe"] else "maybe"
 
     def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
-        """A manual backup newer than the request that no listed activity explains, or the environment's word on one."""
+        """Return a newer manual backup that no listed activity explains, or the environment's word on one."""
         earliest = intent.server_at - CLOCKS_APART
         question, place = case.look_at_backups(), case.look_at_environment()
         backups, environment = case.seen.get(question), case.seen.get(place)
@@ -127,13 +127,13 @@ class BackupStep(RequestStep[BackupSettings]):
         return None
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:
-        """A running backup serves if it began after the slot and is as safe as the job wants it."""
+        """Return whether a running backup began after the slot and is as safe as the job wants it."""
         young = activity.created_at is not None and activity.created_at >= case.run.due_at
         wants_safe = self.body(case.step.plan, case.run.id)["safe"]
         return young and (not wants_safe or activity.parameters.get("safe") is True)
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """The proof, from the backup itself."""
+        """Return the proof, from the backup itself."""
         remedy = "look at it in the Console, or: upsun backup:list"
         name = activity.payload.get("backup_name") or case.step.backup
         if not isinstance(name, str) or not name:
@@ -155,13 +155,13 @@ class BackupStep(RequestStep[BackupSettings]):
 
     @staticmethod
     def _newer_than(case: StepContext) -> datetime:
-        """The backup must be newer than this: the intent by the server's clock, or the slot where it was adopted."""
+        """Return what the backup must be newer than: the intent by the server's clock, or the slot if adopted."""
         intent = case.step.intent
         return case.run.due_at if intent is None else intent.server_at - CLOCKS_APART
 
 
 def _flaws(backup: Backup, environment: str, newer_than: datetime) -> list[str]:
-    """What speaks against the backup; empty means proved."""
+    """Return what is wrong with the backup; empty means proved."""
     flaws = unusable(backup, environment)
     if backup.created_at is None:
         flaws.append("it has no creation date")

@@ -46,21 +46,21 @@ class BranchStep(RequestStep[BranchSettings]):
     listed_elsewhere = True  # its activity is the new environment's
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         return f"branch {self.settings(plan).name}{on(plan).replace(' on ', ' from ')}"
 
     def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
-        """Nothing that was there before."""
+        """Return None: nothing that was there before is changed."""
         return None
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
-        """Name and title, and whether the data comes along."""
+        """Return name and title, and whether the data is cloned."""
         settings = self.settings(plan)
         body: dict[str, Any] = {"name": settings.name, "title": settings.title or settings.name}
         return body | {"clone_parent": settings.data} | ({"type": settings.type} if settings.type else {})
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's
-        """It may be there already."""
+        """Return that nothing is to do where the environment is there already."""
         name = self.settings(case.step.plan).name
         question = case.look_at_environment(name)
         found = case.seen.get(question)
@@ -71,14 +71,14 @@ class BranchStep(RequestStep[BranchSettings]):
         return Done("nothing-to-do", f"environment {name} is there already ({found.status})", {"environment": name})
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Not ours if it says that it makes another one."""
+        """Return "no" for an activity that makes another environment."""
         made = activity.parameters.get("name", activity.parameters.get("environment"))
         return (
             "no" if isinstance(made, str) and made not in {self.settings(plan).name, plan.environment("")} else "maybe"
         )
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """The new environment is there, and active."""
+        """Return whether the new environment is there."""
         name = self.settings(case.step.plan).name
         question = case.look_at_environment(name)
         found = case.seen.get(question)

@@ -108,22 +108,22 @@ class CommandStep(ContainerStep[CommandSettings]):
         yield from super().problems(settings)
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         settings = self.settings(plan)
         words = settings.shell or " ".join(settings.run or ())
         first = words.strip().splitlines()[0] if words.strip() else ""
         return f"command {first[:40]}{'…' if len(words) > len(first[:40]) else ''}"
 
     def changes(self, plan: StepPlan, home: str) -> str | None:
-        """It may change this environment, unless it is said to look only."""
+        """Return this environment, or None where the job file says that the command changes nothing."""
         return home if self.settings(plan).changes else None
 
     def may_repeat(self, plan: StepPlan) -> bool:
-        """Whether it may be run again after it was interrupted."""
+        """Return whether it may be run again after it was interrupted."""
         return self.settings(plan).repeatable
 
     def execution(self, case: StepContext, intent: IntentRecorded) -> Execute:
-        """What is to be run, and how long at most."""
+        """Return what is to be run, and how long at most."""
         settings, run = self.settings(case.step.plan), case.run
         told = {
             "UPSUN_AGENT_RUN": run.id,
@@ -135,7 +135,7 @@ class CommandStep(ContainerStep[CommandSettings]):
         return Execute(intent, command, settings.directory or "", settings.within, variables, settings.keep_variables)
 
     def judge_command(self, case: StepContext) -> Verdict:
-        """Its exit code is one of those that mean success."""
+        """Return whether its exit code is one of those that mean success."""
         ended, settings = case.step.command, self.settings(case.step.plan)
         if ended is None:
             return Failed("journal", "the command is said to have ended, but not how")

@@ -49,11 +49,11 @@ class DeployStep(UpdateStep[DeploySettings]):
     )
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
-        """``stopstart``, or ``rolling`` without downtime where the environment can."""
+        """Return the strategy: ``stopstart``, or ``rolling`` without downtime where the environment can."""
         return {"strategy": self.settings(plan).strategy}
 
     def settled(self, environment: Environment) -> Verdict | None:
-        """Nothing to do where nothing is staged."""
+        """Return that nothing is to do where nothing is staged."""
         if environment.has_staged_activities:
             return None
         return Done("nothing-to-do", f"nothing is staged on {environment.id}", {"commit": None})

@@ -73,12 +73,12 @@ class HttpCheckStep(LookStep[HttpCheckSettings]):
         return settings.url is None
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         settings = self.settings(plan)
         return f"check of {settings.url or settings.path or '/'}{on(plan)}"
 
     def look(self, case: StepContext) -> Verdict:
-        """The page is as it should be."""
+        """Return whether the page answers as it should."""
         settings = self.settings(case.step.plan)
         url = settings.url
         if not url:

@@ -61,15 +61,15 @@ class MergeStep(UpdateStep[MergeSettings]):
             yield StepProblem("would merge an environment into itself", "name the child with 'environment'")
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         return f"merge of {plan.environment('this environment')} into {self._into(plan, 'this environment')}"
 
     def changes(self, plan: StepPlan, home: str) -> str | None:
-        """The parent."""
+        """Return the parent."""
         return self._into(plan, home)
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
-        """Refuse another parent than the one that is meant."""
+        """Return a failure where the parent is not the one that is meant."""
         into = self._into(case.step.plan, case.run.environment)
         if environment.parent != into:
             text = f"the parent of {environment.id} is {environment.parent or 'nobody'}, not {into}: nothing is merged"
@@ -77,7 +77,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Not ours if it says that it is about other environments."""
+        """Return "no" for an activity that names another source, else "maybe"."""
         source = activity.parameters.get("environment")
         mine = plan.environment("")
         return (
@@ -85,7 +85,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         )
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """Whether there was anything to merge, and whether it is live on the parent."""
+        """Return whether there was anything to merge, and whether it is live on the parent."""
         into = self._into(case.step.plan, case.run.environment)
         if activity.fate == "staged":
             return judge_staged(case, activity, into, "the merge")

@@ -85,16 +85,16 @@ class RestoreStep(RequestStep[RestoreSettings]):
         return StepProblem(text, "take one, or name it")
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         what = "backup" if self.settings(plan).code else "data of the backup"
         return f"restore of the {what}{on(plan)}"
 
     def path(self, case: StepContext, environment: Environment) -> str:
-        """Below the backup."""
+        """Return the path below the backup."""
         return f"{environment.path}/backups/{segment(self._backup(case) or '')}/restore"
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
-        """With code and resources or without; without a name it goes to the backup's own environment."""
+        """Return whether code and resources are restored; without a name the target is the backup's own environment."""
         settings = self.settings(plan)
         return {"restore_code": settings.code, "restore_resources": settings.resources}
 
@@ -117,12 +117,12 @@ class RestoreStep(RequestStep[RestoreSettings]):
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Not ours if it says that it restores another backup than the one that is named."""
+        """Return "no" for an activity that restores another backup than the one that is named."""
         named, restored = self.settings(plan).backup, activity.parameters.get("backup_name")
         return "no" if named and isinstance(restored, str) and restored != named else "maybe"
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """The activity's success, with what was lost."""
+        """Return success, with what was lost."""
         name = self._backup(case) or "unknown"
         taken, began = self._taken_at(case), activity.created_at or case.now
         lost = f"; what was written from {taken} to {began:%Y-%m-%d %H:%M:%S} UTC is lost" if taken else ""

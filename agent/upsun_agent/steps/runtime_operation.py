@@ -48,22 +48,22 @@ class RuntimeOperationStep(RequestStep[RuntimeOperationSettings]):
     )
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         settings = self.settings(plan)
         return f"runtime operation {settings.name} of {settings.app}{on(plan)}"
 
     def path(self, case: StepContext, environment: Environment) -> str:  # noqa: ARG002  the protocol's signature
-        """Below the current deployment."""
+        """Return the path below the current deployment."""
         return f"{environment.path}/deployments/current/operations"
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
-        """The app and the operation, with its parameters."""
+        """Return the app and the operation, with its parameters."""
         settings = self.settings(plan)
         wanted = {"service": settings.app, "operation": settings.name}
         return {**wanted, **({"parameters": list(settings.parameters)} if settings.parameters else {})}
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Not ours if it names another operation or app."""
+        """Return "no" for an activity that names another operation or app."""
         settings = self.settings(plan)
         return recognised({"operation": settings.name, "service": settings.app}, activity)
 

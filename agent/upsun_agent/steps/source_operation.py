@@ -71,18 +71,18 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
     waits_for = frozenset({"environment.push", "environment.redeploy", "environment.merge"})
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
-        """The operation's name and variables, with the run's id among them as a mark."""
+        """Return the operation's name and variables, with the run's id among them as a mark."""
         settings = self.settings(plan)
         variables = {group: dict(values) for group, values in settings.variables.items()}
         variables["env"] = {**variables.get("env", {}), MARK: run}
         return {"operation": settings.name, "variables": variables}
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         return f"source operation {self.settings(plan).name}{on(plan)}"
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
-        """Surely ours with our mark, surely not with another run's mark or operation, else perhaps."""
+        """Return "sure" with our mark, "no" with another run's mark or operation, else "maybe"."""
         operation = activity.parameters.get("operation", activity.payload.get("operation"))
         if operation is not None and operation != self.settings(plan).name:
             return "no"  # a run may ask for several, each with its mark
@@ -92,11 +92,11 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
         return "maybe"
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:
-        """Only a running operation that carries this run's mark: anybody else's began without our proof."""
+        """Return whether a running operation carries this run's mark: any other began without our proof."""
         return self.recognises(case.step.plan, case.run.id, activity) == "sure"
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """Whether a commit was made, and whether it is live; ``staged`` is the end of it where deployment is manual."""
+        """Return whether a commit was made, and whether it is live, or staged where deployment is manual."""
         if activity.fate == "staged":
             return judge_staged(case, activity, case.environment, "the operation")
         nothing = Done("nothing-to-do", "nothing to update: the operation made no commit", {"commit": None})
@@ -104,7 +104,7 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
 
 
 def _mark(parameters: Mapping[str, Any]) -> str | None:
-    """The run id that an activity carries, if any."""
+    """Return the run id that an activity carries, if any."""
     variables = parameters.get("variables")
     group = variables.get("env") if isinstance(variables, Mapping) else None
     mark = group.get(MARK) if isinstance(group, Mapping) else None

@@ -69,30 +69,30 @@ class SyncStep(RequestStep[SyncSettings]):
             yield StepProblem(text, 'for example environment = "staging"')
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         return f"sync of {' and '.join(self.settings(plan).wanted)}{on(plan)}"
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
-        """Each part by its name."""
+        """Return for each part whether it is copied."""
         settings = self.settings(plan)
         return {f"synchronize_{part}": copied for part, copied in settings.parts.items()} | {"rebase": settings.rebase}
 
     def settled(self, environment: Environment) -> Verdict | None:
-        """An environment without a parent has nothing to copy from."""
+        """Return a failure where the environment has no parent: there is nothing to copy from."""
         if environment.parent is None:
             text = f"{environment.id} has no parent, so there is nothing to sync it from"
             return Failed("no-parent", text, "name a child environment")
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
-        """Ours may be one that copies the same parts."""
+        """Return "no" for an activity that copies other parts."""
         for key, value in self.body(plan, run).items():
             if isinstance(activity.parameters.get(key), bool) and activity.parameters[key] != value:
                 return "no"
         return "maybe"
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """The activity's success: it includes the deployment that it causes, unless that is staged."""
+        """Return success: the activity includes the deployment that it causes, unless that is staged."""
         if activity.fate == "staged":
             return super().judge(case, activity)
         parts = self.settings(case.step.plan).wanted

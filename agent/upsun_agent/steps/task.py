@@ -45,19 +45,19 @@ class TaskStep(RequestStep[TaskSettings]):
     )
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         return f"task {self.settings(plan).name}{on(plan)}"
 
     def path(self, case: StepContext, environment: Environment) -> str:
-        """Below the task."""
+        """Return the path below the task."""
         return f"{environment.path}/tasks/{segment(self.settings(case.step.plan).name)}/run"
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
-        """Its variables by group."""
+        """Return the variables by group."""
         return {"variables": {group: dict(values) for group, values in self.settings(plan).variables.items()}}
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Not ours if it names another task."""
+        """Return "no" for an activity that names another task."""
         return recognised({"task": self.settings(plan).name}, activity)
 
 

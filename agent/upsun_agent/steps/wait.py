@@ -49,7 +49,7 @@ class WaitStep(LookStep[WaitSettings]):
         yield from super().problems(settings)
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
         settings = self.settings(plan)
         return f"wait for the window {settings.window}" if settings.window else f"wait of {span(settings.for_ or 0)}"
 

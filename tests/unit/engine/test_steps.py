@@ -25,6 +25,7 @@ from upsun_agent.model.answers import (
 )
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps import KINDS
+from upsun_agent.validators import Table
 
 from tests.harness.builders import (
     BACKUP,
@@ -65,6 +66,38 @@ def test_the_kinds_are_known_by_the_names_of_the_job_file() -> None:
     assert len(KINDS) == len(STEP.fields)
     assert all(KINDS[name] is KINDS[name] for name in KINDS)
     assert KINDS.get("no-such-kind") is None
+    for odd in (
+        "",
+        "common",
+        "common.kind",
+        "__init__",
+        "../backup",
+        "wait\0",
+        "Backup",
+        "http_check",
+        "é",
+        "x" * 5000,
+    ):
+        assert odd not in KINDS
+
+
+def test_a_snapshot_of_another_version_is_read_with_defaults_and_without_keys_that_are_not_known() -> None:
+    plan = StepPlan("backup", {"reuse-within": 60, "timeout": None, "of-a-later-version": [1]})
+    settings = KINDS["backup"].settings(plan)
+    assert (settings.reuse_within, settings.live, settings.retries, settings.timeout) == (60, False, 1, None)
+    assert KINDS["wait"].settings(StepPlan("wait", {"for": 5, "days": ["mon"]})).days == ("mon",)
+    with pytest.raises(TypeError):  # such a run is closed with the failure "journal"
+        KINDS["merge"].settings(StepPlan("merge", {}))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_keys_of_a_kind_are_the_fields_of_its_settings(kind: str) -> None:
+    shape = STEP.fields[kind].shape
+    assert isinstance(shape, Table)
+    required = {key: "x" for key, entry in shape.fields.items() if entry.required}
+    read = {**{key: entry.default for key, entry in shape.fields.items()}, **required}
+    assert KINDS[kind].settings(StepPlan(kind, read)) == KINDS[kind].settings(StepPlan(kind, required))
+    assert all(entry.doc for entry in shape.fields.values())
 
 
 @pytest.mark.parametrize(("plan", "safe"), [(BACKUP, True), (StepPlan("backup"), True), (LIVE_BACKUP, False)])

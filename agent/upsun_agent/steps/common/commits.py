@@ -19,7 +19,7 @@ PUSH_TYPES = ("environment.push", "environment.redeploy")
 
 
 def judge_commit(case: StepContext, activity: Activity, subject: str, what: str, nothing: Done) -> Verdict:
-    """The verdict on an activity that succeeded and may have moved the head of an environment.
+    """Return the verdict on an activity that succeeded and may have moved the head of an environment.
 
     Args:
         case: the step.
@@ -85,7 +85,7 @@ def _without_commit(activity: Activity, environment: Environment, what: str, not
 def _deployed(
     environment: Environment, activity: Activity, pushes: list[Activity], since: datetime, commit: str
 ) -> Verdict:
-    """The verdict on a commit: live, staged, failed, or not to be seen yet."""
+    """Return the verdict on a commit: live, staged, failed, or not visible yet."""
     short, detail = commit[:8], {"commit": commit}
     if environment.has_staged_activities or any(each.state == "staged" for each in pushes):
         text = f"commit {short} is staged: the project deploys manually ({DEPLOY})"
@@ -125,5 +125,5 @@ def _began(case: StepContext, activity: Activity) -> datetime:
 
 
 def _commit(before: str | None, after: str | None) -> str | None:
-    """The new head commit, or None where the head did not move or cannot be compared."""
+    """Return the new head commit, or None where the head did not move or cannot be compared."""
     return after if before is not None and after is not None and before != after else None

@@ -38,27 +38,27 @@ class RequestStep(Kind[S]):
     commands_decide = True
 
     def changes(self, plan: StepPlan, home: str) -> str | None:
-        """The environment that the step is about."""
+        """Return the environment that the step is about."""
         return plan.environment(home)
 
     def path(self, case: StepContext, environment: Environment) -> str:  # noqa: ARG002  the protocol's signature
-        """Where the link points."""
+        """Return where the link points."""
         return environment.links[self.link]
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the protocol's signature
-        """An empty object."""
+        """Return an empty object."""
         return {}
 
     def settled(self, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's signature
-        """Whatever the environment is like, it is asked for."""
+        """Return None: the request is made whatever the environment is like."""
         return None
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's
-        """There is no way round asking."""
+        """Return None: the request is always needed."""
         return None
 
     def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
-        """A head commit that moved since the request, by nothing that others did: the list may be what is wrong."""
+        """Return that the head moved since the request and nobody else moved it: the list may be wrong."""
         subject = self.changes(case.step.plan, case.run.environment)
         if subject is None or intent.head is None:
             return None
@@ -81,15 +81,15 @@ class RequestStep(Kind[S]):
         return f"the head of {subject} moved to {head[:8]}"
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  the protocol's
-        """The platform takes no mark here: type, user and time must do."""
+        """Return "maybe": the platform takes no mark here, so type, user and time must do."""
         return "maybe"
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:  # noqa: ARG002  the protocol's signature
-        """What somebody else began is waited for, not taken over."""
+        """Return False: the step waits for what somebody else began, and does not take it over."""
         return False
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """The activity's success is all there is to know; where the project deploys manually it may be staged."""
+        """Return success, or staged where the project deploys manually: nothing else can be known."""
         if activity.fate == "staged":
             text = f"{self.describe(case.step.plan)} is staged: the project deploys manually ({DEPLOY})"
             return Done("done", text, {"activity": activity.id, "deployment": "staged"})

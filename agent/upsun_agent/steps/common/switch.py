@@ -38,14 +38,14 @@ class SwitchStep(RequestStep[SwitchSettings]):
         return None
 
     def settled(self, environment: Environment) -> Verdict | None:
-        """Nothing to do where the environment is in that state already."""
+        """Return that nothing is to do where the environment is in that state already."""
         if environment.status != self.after:
             return None
         text = f"{environment.id} is {self.after} already"
         return Done("nothing-to-do", text, {"status": environment.status})
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """The environment is in the state now."""
+        """Return whether the environment is in the state now."""
         question = case.look_at_environment()
         found = case.seen.get(question)
         looked = case.seen.number(LookAtActivity(activity.id))
