@@ -1,4 +1,4 @@
-# One command each: `make demo` shows the main job, `make test` passes the tests. `make help` lists the rest.
+# One command each: `make demo` shows the main job, `make check` the quick checks, `make test` all tests. `make help` lists the rest.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
@@ -22,13 +22,19 @@ $(VENV)/.installed: $(VENV)/.ready pyproject.toml
 demo: ## install through the build hook and run the nightly job against the simulator
 	@$(PYTHON) demo/run.py
 
-test: $(VENV)/.installed ## pass the linters and the tests
+lint: $(VENV)/.installed
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/codespell
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
 	@$(BIN)/deptry . > .deptry.log 2>&1 || { cat .deptry.log; exit 1; }
 	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive agent bench demo tools 2> .bandit.log || { cat .bandit.log; exit 1; }
+
+check: lint ## pass the linters and the unit tests, in a minute and a half
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/unit
+
+test: lint ## pass the linters and all tests that CI needs
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/.installed ## the long tests: the whole crash matrix, all zones, long seasons (more than an hour)
@@ -73,4 +79,4 @@ lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirement
 	$(COMPILE) --all-extras --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
 	echo 'pip>=26.3' | $(COMPILE) - -o requirements/installer.txt
 
-.PHONY: bench bugs coverage demo dist docs help lock site soak test wheelhouse
+.PHONY: bench bugs check coverage demo dist docs help lint lock site soak test wheelhouse

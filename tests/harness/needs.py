@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from tests.harness.sources import REPOSITORY
 from tools.databases import Server
 
 
@@ -38,3 +40,12 @@ def strace(unchecked: str) -> str:
     if subprocess.run([path, "-o", os.devnull, "true"], capture_output=True, check=False).returncode:
         missing("ptrace is refused", unchecked)
     return path
+
+
+def node_modules(unchecked: str, *packages: str) -> str:
+    """Return the directory in which these npm packages are."""
+    place = Path(os.environ.get("UPSUN_NODE_MODULES") or REPOSITORY / "node_modules")
+    for name in packages:
+        if not (place / name / "package.json").exists():
+            missing(f"the npm package {name} is missing in {place} (CONTRIBUTING.md says how to install it)", unchecked)
+    return str(place)

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness.needs import missing, program
+from tests.harness.needs import node_modules, program
 from tests.harness.past_runs import Ledger, months
 from tests.harness.report_pages import hostile, innocent, page_of
-from tests.harness.sources import REPOSITORY
 
 HERE = Path(__file__).parent
 PACKAGES = ("playwright-core", "axe-core")
@@ -24,21 +23,14 @@ UNCHECKED = "the page in a browser"
 WHOLE, ATTACKS = 5, 2  # looks at the ordinary page; pages full of attacks
 
 
-def node_modules() -> str:
-    """Where the packages are."""
-    place = Path(os.environ.get("UPSUN_NODE_MODULES") or REPOSITORY / "node_modules")
-    for name in PACKAGES:
-        if not (place / name / "package.json").exists():
-            missing(
-                f"the npm package {name} is missing in {place} (npm install --no-save {' '.join(PACKAGES)})", UNCHECKED
-            )
-    return str(place)
-
-
 @pytest.fixture(scope="module")
 def looks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What the browser saw: the ordinary page from all sides, then the others' content."""
-    node, chromium, modules = program("node", UNCHECKED), program("chromium", UNCHECKED), node_modules()
+    node, chromium, modules = (
+        program("node", UNCHECKED),
+        program("chromium", UNCHECKED),
+        node_modules(UNCHECKED, *PACKAGES),
+    )
     base = tmp_path_factory.mktemp("pages")
     pages = {"ordinary": page_of(months(Ledger(str(base / "ordinary"))))}
     pages |= {f"hostile-{turn}": page_of(hostile(str(base / f"h{turn}"), turn)) for turn in range(ATTACKS)}

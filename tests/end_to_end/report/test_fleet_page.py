@@ -13,9 +13,9 @@ from upsun_agent.limits import REPORT_FLEET
 from upsun_agent.report.fleet import by_concern, fleet_measures, fleet_page, is_overdue
 from upsun_agent.report.prometheus import text
 
-from tests.end_to_end.report.test_browser import HERE, UNCHECKED, node_modules
+from tests.end_to_end.report.test_browser import HERE, PACKAGES, UNCHECKED
 from tests.harness.html_payloads import PAYLOADS
-from tests.harness.needs import program
+from tests.harness.needs import node_modules, program
 from tests.harness.past_runs import NOW
 from tests.unit.report.test_metrics import COMMON, read
 from tests.unit.report.test_page import Census
@@ -95,7 +95,11 @@ def test_the_metrics_are_what_prometheus_reads() -> None:
 
 
 def test_axe_and_a_phone_find_nothing_wrong_with_it(tmp_path: Path) -> None:
-    node, chromium, modules = program("node", UNCHECKED), program("chromium", UNCHECKED), node_modules()
+    node, chromium, modules = (
+        program("node", UNCHECKED),
+        program("chromium", UNCHECKED),
+        node_modules(UNCHECKED, *PACKAGES),
+    )
     page = tmp_path / "fleet.html"
     page.write_text(fleet_page(ALL * 9, "relationship:database", NOW), encoding="utf-8")
     done = subprocess.run(
