@@ -1,16 +1,16 @@
 """Cron expressions and time zones turned into slots, decided on the local wall clock.
 
 A slot is a wall-clock minute that the expression names. Each happens once: in autumn at its first occurrence, in
-spring's gap (for a schedule with fixed hours) when the gap ends. croniter steps through plain fields on a naive
-clock; zones, ``H``, aliases and what is refused are our own rules, since croniter fires fixed hours twice in autumn,
-invents slots in spring and hashes aliases.
+spring's gap (for a schedule with fixed hours) when the gap ends. Slots of the next days come from the calendar; for
+later ones croniter steps through plain fields on a naive clock. Zones, ``H``, aliases and what is refused are our own
+rules, since croniter fires fixed hours twice in autumn, invents slots in spring and hashes aliases.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any
@@ -237,6 +237,7 @@ def zone_of(job: Job) -> tzinfo:
 
 #: Days around a moment whose wall clocks can show its time.
 _MARGIN = timedelta(days=2)
+_NEAR_DAYS = 10  # days whose slots come from the calendar: a weekly schedule has one in them
 
 
 class Schedule:
@@ -266,8 +267,31 @@ class Schedule:
 
     def after(self, moment: datetime) -> Iterator[Slot]:
         """All slots due after ``moment``, ascending, without end (but for the calendar's)."""
-        # A day of margin: wall clocks jump, zones once skipped whole days.
-        return self._slots_of(self._walls(self._local(moment) - _MARGIN), moment)
+        return self._slots_of(self._walls_after(self._local(moment)), moment)
+
+    def _walls_after(self, wall: datetime) -> Iterator[datetime]:
+        """Yield the wall-clock minutes that match, ascending, from one before which no slot can be due later.
+
+        The next days come from the calendar: most slots that anybody asks for are among them, and croniter costs as
+        much as three ticks to import. It finds all later ones.
+        """
+        if wall.year >= MAXYEAR - 1:
+            yield from self._walls(wall - _MARGIN)
+            return
+        # Where a clock is set nearby, walls before this one can be due after it: zones once skipped whole days.
+        start = wall if self._stands_still(wall.date()) else wall - _MARGIN
+        first = start.date()
+        for day in (first + timedelta(days=number) for number in range(_NEAR_DAYS)):
+            if self._matches(day):
+                yield from (each for each in self._walls_of(day) if each >= start)
+        yield from self._walls(datetime.combine(first + timedelta(days=_NEAR_DAYS), time()) - timedelta(minutes=1))
+
+    def _walls_of(self, day: date) -> Iterator[datetime]:
+        """Yield the wall-clock minutes of a day that the expression names."""
+        midnight = datetime.combine(day, time())
+        for hour in self._hours:
+            for minute in self._minutes:
+                yield midnight + timedelta(hours=hour, minutes=minute)
 
     def _local(self, moment: datetime) -> datetime:
         return moment.astimezone(self._zone).replace(tzinfo=None, second=0, microsecond=0)
@@ -328,10 +352,7 @@ class Schedule:
         day, last = (self._local(after) - _MARGIN).date(), (self._local(until) + _MARGIN).date()
         while day <= last:
             if self._matches(day):
-                midnight = datetime.combine(day, time())
-                for hour in self._hours:
-                    for minute in self._minutes:
-                        yield midnight + timedelta(hours=hour, minutes=minute)
+                yield from self._walls_of(day)
             day += timedelta(days=1)
 
     def next(self, after: datetime) -> Slot | None:

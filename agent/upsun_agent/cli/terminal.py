@@ -50,7 +50,16 @@ def _clean(text: str) -> str:
     return safe(escaped(text))
 
 
-def _documented(value: Any) -> Any:
+class _Cleaned(dict[str, str]):
+    """The texts of one document, clean: most stand in it many times."""
+
+    def __missing__(self, text: str) -> str:
+        """Return the text clean, and keep it."""
+        self[text] = _clean(text)
+        return self[text]
+
+
+def _documented(value: Any, clean: _Cleaned) -> Any:
     """Return the value as a document may hold it: every text clean.
 
     Half of a pair is escaped: many readers of JSON refuse it. Keys are ours, but for those that are names.
@@ -58,15 +67,15 @@ def _documented(value: Any) -> Any:
     if isinstance(value, Exact):
         return without_secrets(escaped(value))
     if isinstance(value, str):
-        return _clean(value)
+        return clean[value]
     if isinstance(value, dict):
-        return {_key(key): _documented(item) for key, item in value.items()}
-    return [_documented(item) for item in value] if isinstance(value, list | tuple) else value
+        return {_key(key, clean): _documented(item, clean) for key, item in value.items()}
+    return [_documented(item, clean) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _key(key: Any) -> Any:
+def _key(key: Any, clean: _Cleaned) -> Any:
     """Return a key of a document: a word of ours stays, whatever is secret."""
-    return key if not isinstance(key, str) or _WORD.fullmatch(key) else _clean(key)
+    return key if not isinstance(key, str) or _WORD.fullmatch(key) else clean[key]
 
 
 def _put(text: str, *, as_file: bool = False) -> None:
@@ -101,7 +110,9 @@ class Terminal:
 
     def document(self, value: Any) -> None:
         """The one JSON document of a ``--json`` call."""
-        _put(json.dumps(_documented(value), indent=2) + "\n")  # ASCII only: every terminal and every pipe can take it
+        _put(
+            json.dumps(_documented(value, _Cleaned()), indent=2) + "\n"
+        )  # ASCII only: every terminal and every pipe can take it
 
     def say(self, text: str = "", tone: Tone = "plain") -> None:
         """A line for people; nothing where JSON is wanted."""
