@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from bench.counts import count
@@ -26,12 +27,12 @@ from bench.page import page
 from bench.picture import picture
 from bench.processes import Cost, Failed, Spawner
 from bench.result import Result
-from bench.scene import REPOSITORY, Scene
+from bench.scene import READING, REPOSITORY, Scene
 from bench.shared import SharedIdle, shared_cases
 
 PAGE = REPOSITORY / "docs" / "reference" / "speed.md"
 #: How often the dear cases are run: in every so many-th round.
-RUN_EVERY, OFFICIAL_EVERY = 2, 8
+RUN_EVERY, OFFICIAL_EVERY, READING_EVERY = 2, 8, 8
 LOOKS = 2  # at the memory of several processes at once; a quick look can miss the peak
 
 
@@ -62,6 +63,8 @@ def play(scene: Scene, official: Official | None, shared: dict[str, SharedIdle],
             cases["run"] = scene.both_requests
         if official is not None and number % OFFICIAL_EVERY == 0:
             cases |= {"daily": official.daily, "warm": official.warm}
+        if number % READING_EVERY == 0:
+            cases |= {name: partial(scene.reading, *arguments) for name, arguments in READING.items()}
         order = random.sample(sorted(cases), len(cases))  # an order of measurements  # nosec B311
         costs = {name: cases[name]() for name in order}
         if number >= 0:

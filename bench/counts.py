@@ -43,6 +43,8 @@ class Counts:
     run_requests: int
     whole_run_requests: int
     journal_bytes: int
+    install_bytes: int
+    install_files: int
     syncs: int | None
     idle_syncs: int | None
     sent_bytes: int | None
@@ -69,6 +71,8 @@ def count(scene: Scene, whole_run_requests: int, journal_bytes: int, root: Path)
         run_requests=requests,
         whole_run_requests=whole_run_requests,
         journal_bytes=journal_bytes,
+        install_bytes=scene.size(),
+        install_files=scene.files(),
         syncs=_number(calls, "fsync", "fdatasync"),
         idle_syncs=_number(quiet, "fsync", "fdatasync"),
         sent_bytes=_sum(calls, "sendto"),

@@ -100,6 +100,17 @@ class Aside:
     first: Cost | None = None
 
 
+#: What reads the whole journal, and the most it may cost: a second where the bare interpreter takes ten milliseconds.
+READING = {
+    "status": "status",
+    "status-json": "status --json",
+    "page": "report --html",
+    "metrics": "report --prometheus",
+    "all": "status --all",
+}
+READING_MOST = 100
+
+
 def figures(rounds: Sequence[Round], aside: Aside) -> list[Figure]:
     """Every figure, in the order in which they are told."""
     found = [
@@ -111,6 +122,16 @@ def figures(rounds: Sequence[Round], aside: Aside) -> list[Figure]:
         Figure("run.wall", "backup and update in one process", ratio(rounds, "run", "unit"), "x", 18, 14),
         Figure("run.cpu", "backup and update, CPU", ratio(rounds, "run", "unit", "cpu"), "x"),
         Figure("run.memory", "backup and update, memory", typical(rounds, "run", "memory"), "MiB", 40),
+    ]
+    found += [
+        Figure(
+            f"{key}.cpu",
+            f"{shown}, 1,000 jobs, CPU",
+            ratio(rounds, key, "unit", "cpu"),
+            "x",
+            READING_MOST,
+        )
+        for key, shown in READING.items()
     ]
     for case, words in (("daily", "caches expired"), ("warm", "caches kept")):
         found += [

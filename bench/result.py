@@ -35,6 +35,8 @@ class Result:
             ("bytes sent by backup and update", counts.sent_bytes),
             ("bytes received by backup and update", counts.received_bytes),
             ("bytes of the journal after one run", counts.journal_bytes),
+            ("bytes of an app's install, byte code and all", counts.install_bytes),
+            ("files of an app's install, byte code and all", counts.install_files),
         ]
         return [(label, "not measured (no strace)" if value is None else f"{value:,}") for label, value in pairs]
 

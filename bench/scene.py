@@ -33,6 +33,14 @@ NIGHT = Scenario(token=TOKEN, backup_seconds=0)
 #: A whole run, to its end, in a tick or two.
 QUICK = Scenario(token=TOKEN, backup_seconds=0, source_operation_seconds=0, deploy_seconds=0, housekeeping_seconds=0)
 TICKS_MOST = 20
+#: Commands that read the whole journal, by the key of their figure.
+READING = {
+    "status": ("status",),
+    "status-json": ("status", "--json"),
+    "page": ("report", "--html", "page.html"),
+    "metrics": ("report", "--prometheus", "metrics.txt"),
+    "all": ("status", "--all"),
+}
 
 STEPS = """\
 [[jobs.{name}.steps]]
@@ -182,6 +190,11 @@ class Scene:
         """One tick of the installed agent, as a cron starts it."""
         return self._spawner.run([str(self.launcher), "tick"], place.variables(url), place.directory)
 
+    def reading(self, *arguments: str) -> Cost:
+        """A command that reads the journal with a thousand jobs and a hundred thousand events."""
+        variables = self.loaded.variables()
+        return self._spawner.run([str(self.launcher), *arguments], variables, self.loaded.directory)
+
     def served(self, scenario: Scenario, measured: Callable[[Server], Cost]) -> Cost:
         """What is measured against a platform of its own, with the requests that the platform counted."""
         with serve(Simulator(scenario)) as server:
@@ -232,6 +245,10 @@ class Scene:
     def size(self) -> int:
         """Bytes of the installed agent, byte code and all."""
         return size_of(self.target)
+
+    def files(self) -> int:
+        """How many files the installed agent has, byte code and all."""
+        return sum(1 for path in self.target.rglob("*") if not path.is_dir())
 
 
 def posts(server: Server) -> list[str]:

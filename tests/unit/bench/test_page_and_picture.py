@@ -25,11 +25,16 @@ ROUND = {
     "postgres": Cost(0.048, 0.040, 20.0),
     "mariadb": Cost(0.097, 0.080, 25.0),
     "run": Cost(0.200, 0.150, 30.0, 5),
+    "status": Cost(0.600, 0.500, 60.0),
+    "status-json": Cost(1.200, 0.900, 90.0),
+    "page": Cost(0.600, 0.500, 60.0),
+    "metrics": Cost(0.900, 0.800, 60.0),
+    "all": Cost(0.300, 0.250, 40.0),
     "daily": Cost(0.500, 0.300, 60.0, 9),
     "warm": Cost(0.400, 0.200, 50.0, 3),
 }
 ASIDE = Aside(30_000_000, 73_000_000, 100.0, Cost(1.0, 1.0, 60.0, 6))
-COUNTS = Counts(["a"], ["a", "b"], 5, 8, 65536, 40, 0, 2000, 3000, 1)
+COUNTS = Counts(["a"], ["a", "b"], 5, 8, 65536, 20_000_000, 900, 40, 0, 2000, 3000, 1)
 
 
 def result(found: list[Figure]) -> Result:
@@ -51,6 +56,7 @@ def test_figures_are_ratios_within_a_round() -> None:
     assert found["run.wall"].value == pytest.approx(20.0)
     assert found["loaded.wall"].value == pytest.approx(22 / 21)
     assert found["daily.wall"].value == pytest.approx(0.4)
+    assert found["status-json.cpu"].value == pytest.approx(90)
     assert found["daily.requests"].value == pytest.approx(5 / 9)
     assert found["official.memory"].value == pytest.approx(0.3)
     assert found["official.one-cron"].value == pytest.approx(5 / 6)
