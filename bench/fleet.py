@@ -123,7 +123,7 @@ def due_tick(place: ServerPlace, number: int) -> None:
     held = hold(place, identity)
     journal = held.journal
     run = f"nightly@{time.time_ns()}-{os.getpid()}"
-    job = Job("nightly", (StepPlan("backup"),)).to_json()
+    job = Job("nightly", (StepPlan("backup", {}),)).to_json()
     journal.last_tick()
     journal.rows(open_only=True, most=1)
     journal.cursor("nightly")

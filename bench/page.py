@@ -43,7 +43,7 @@ HOW = """\
 
 - An idle tick reads one row. A tick that works does without most of what its libraries import: modules for cookies,
   mail, forms, asynchronous loops and reflection are held back, and imported when something asks for them after all
-  (`agent/upsun_agent/lazy_imports.py`). Classes are made without generated code (`agent/upsun_agent/records.py`).
+  (`agent/upsun_agent/lazy_imports.py`). Records are structs of msgspec: it makes their classes without generated code.
 - The job file is parsed and checked once. Later ticks take what came of it from `job-file.json` beside the journal,
   if its digest says that it is of this text and this install.
 - A tick that a cron starts ends without taking apart what it loaded: that alone took as long as two idle ticks.

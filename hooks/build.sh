@@ -191,7 +191,10 @@ requirements=$work/requirements.txt
 awk '/^[A-Za-z0-9]/ { split($1, pin, "=="); keep = !(pin[1] in seen); seen[pin[1]] = 1 } keep' "$@" >"$requirements"
 # The lines of one package in a file of requirements.
 lines_of() { sed -n "/^$1==/,/[^\\\\]\$/p" "$2"; }
-lines_of cffi "$requirements" >"$work/cffi.txt"
+# The dependencies that are compiled for a single version of Python: the package, and the module that is compiled. The
+# other versions' file of it is laid beside this one's, so that the install serves them all.
+compiled="cffi=_cffi_backend msgspec=msgspec/_core"
+for each in $compiled; do lines_of "${each%%=*}" "$requirements"; done >"$work/compiled.txt"
 
 # --- what installs: pip as it is here, pip's own wheel, pip of a venv, or uv ---------------------------------
 pip_program=
@@ -247,28 +250,31 @@ install_wheels() { # from the private copies alone; no setting from outside chan
         --target "$new/lib" -r "$requirements"
 }
 
-# cffi is the one dependency that is compiled for a single version of Python. The other versions' file of it is laid
-# beside this one's, so that the install serves them all.
-add_backends() { # the wheels that are not the pinned ones are named and removed
-    "$python" -IS - "$work/wheels" "$work/cffi.txt" "$new/lib" <<'PYTHON'
+add_compiled() { # from the wheels of the other versions; wheels that are not the pinned ones are named and removed
+    "$python" -IS - "$work/wheels" "$work/compiled.txt" "$new/lib" "$compiled" <<'PYTHON'
 import glob, hashlib, importlib.machinery, io, os, re, sys, zipfile
-wheels, requirements, library = sys.argv[1:]
+wheels, requirements, library, compiled = sys.argv[1:]
 pinned = set(re.findall("sha256:([0-9a-f]{64})", open(requirements).read()))
 tail = re.escape(re.sub(r"^\.cpython-\d+", "", importlib.machinery.EXTENSION_SUFFIXES[0]))
-for wheel in sorted(glob.glob(os.path.join(glob.escape(wheels), "cffi-*.whl"))):
-    content = open(wheel, "rb").read()
-    if hashlib.sha256(content).hexdigest() not in pinned:
-        print(os.path.basename(wheel))
-        os.remove(wheel)
-        continue
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        for name in files.namelist():
-            if re.fullmatch(r"_cffi_backend\.cpython-\d+" + tail, name) and not os.path.exists(f"{library}/{name}"):
-                files.extract(name, library)
-                os.chmod(f"{library}/{name}", 0o644)
+for package, module in (each.split("=") for each in compiled.split()):
+    for wheel in sorted(glob.glob(os.path.join(glob.escape(wheels), package + "-*.whl"))):
+        content = open(wheel, "rb").read()
+        if hashlib.sha256(content).hexdigest() not in pinned:
+            print(os.path.basename(wheel))
+            os.remove(wheel)
+            continue
+        with zipfile.ZipFile(io.BytesIO(content)) as files:
+            for name in files.namelist():
+                if re.fullmatch(re.escape(module) + r"\.cpython-\d+" + tail, name) and not os.path.exists(f"{library}/{name}"):
+                    files.extract(name, library)
+                    os.chmod(f"{library}/{name}", 0o644)
 PYTHON
 }
-serves() { [ -e "$(echo "$new/lib/_cffi_backend.cpython-3$1-"*)" ]; }
+serves() {
+    for pair in $compiled; do
+        [ -e "$(echo "$new/lib/${pair#*=}.cpython-3$1-"*)" ] || return 1
+    done
+}
 
 copy_wheels() { # from a directory
     for wheel in "$1"/*.whl; do
@@ -310,7 +316,7 @@ else
             untouched_or "see the lines above; a hash that does not match means: do not use what was served"
     fi
 fi
-for wheel in $(add_backends); do
+for wheel in $(add_compiled); do
     [ -z "$given" ] || fail "$wheel in $given is not the pinned one; $same" "see what else changed there"
     say "$wheel in the build cache is not the pinned one: dropped"
     fetched=yes
@@ -318,17 +324,21 @@ done
 for other in 11 12 13 14; do
     if serves "$other" || [ -n "$given" ]; then continue; fi
     if [ "$installer" = uv ]; then
-        uv_install --python-version "3.$other" --target "$work/cffi-$other" -r "$work/cffi.txt" >"$work/log" 2>&1 &&
-            cp -- "$work/cffi-$other"/_cffi_backend.cpython-* "$new/lib/" || :
+        uv_install --python-version "3.$other" --target "$work/for-$other" -r "$work/compiled.txt" >"$work/log" 2>&1 ||
+            continue
+        for pair in $compiled; do
+            module=${pair#*=}
+            cp -- "$work/for-$other/$module".cpython-* "$(dirname "$new/lib/$module")/" || :
+        done
     else
-        download --python-version "3.$other" -r "$work/cffi.txt" >"$work/log" 2>&1 && fetched=yes && add_backends || :
+        download --python-version "3.$other" -r "$work/compiled.txt" >"$work/log" 2>&1 && fetched=yes && add_compiled || :
     fi
 done
 unserved=
 for other in 11 12 13 14; do
     serves "$other" || unserved="$unserved 3.$other"
 done
-[ -z "$unserved" ] || say "there is no cffi for Python$unserved: this install will not run with that"
+[ -z "$unserved" ] || say "cffi or msgspec is missing for Python$unserved: this install will not run with that"
 
 if [ -n "$fetched" ] && [ -n "$cached" ]; then
     # Beside, then renamed: a build that is killed here leaves no half cache that looks whole.
@@ -362,8 +372,9 @@ case $python in
 esac
 [ "${#first}" -le 120 ] || first="#!/bin/sh"
 quoted=$(printf '%s\n' "$python" | sed "s/'/'\\\\''/g")
-served=$(cd "$new/lib" && for file in _cffi_backend.cpython-3*; do echo "$file"; done |
-    sed -n 's/^_cffi_backend\.cpython-3\([0-9]*\)-.*/(3, \1),/p' | sort -u | tr '\n' ' ')
+served=$(for other in 11 12 13 14; do
+    if serves "$other"; then printf '(3, %s), ' "$other"; fi
+done)
 {
     echo "$first"
     [ "$first" != "#!/bin/sh" ] || cat <<LAUNCHER

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import fields
 from upsun_agent.cli.main import build
 from upsun_agent.cli.main import commands as every_command
 from upsun_agent.config.definitions import (

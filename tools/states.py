@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
 from upsun_agent.engine.decide import Background, Decision, Execute, Look, Record, Rest, Send, Wait, decide
 from upsun_agent.engine.fold import Run, fold
 from upsun_agent.model import events as ev
@@ -114,7 +115,7 @@ def environment(**changes: object) -> Environment:
         server_at=at(200),
         deployment=Deployment(successful=True, at=at(150)),
     )
-    return replace(usual, **changes)  # type: ignore[arg-type]  # names of fields, from the table below
+    return replace(usual, **changes)
 
 
 def activity(kind: str, **changes: object) -> Activity:
@@ -130,13 +131,13 @@ def activity(kind: str, **changes: object) -> Activity:
         parameters={"operation": "update"} if kind == "source-operation" else {"safe": True},
         payload={"backup_name": "backup-1"} if kind == "backup" else {},
     )
-    return replace(usual, **changes)  # type: ignore[arg-type]  # same
+    return replace(usual, **changes)
 
 
 def backup(**changes: object) -> Backup:
     """The backup as it should be, with changes."""
     usual = Backup(id="backup-1", status="CREATED", restorable=True, environment="main", created_at=at(15))
-    return replace(usual, **changes)  # type: ignore[arg-type]  # same
+    return replace(usual, **changes)
 
 
 def usual_world(kind: str) -> World:

@@ -15,11 +15,12 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
+from msgspec import Struct
+
 from upsun_agent.engine.due import Slot
 from upsun_agent.lazy_imports import LazyModule, held_back, lazy_function
 from upsun_agent.limits import EXPRESSION_MOST, SLOTS_MOST
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass
 
 ALIASES = {
     "@hourly": "0 * * * *",
@@ -40,8 +41,7 @@ _MONTHS = {
 _DAYS = {name: i for i, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(Struct, frozen=True):
     """One of the five fields: its bounds, its names, and the range that ``H`` picks from."""
 
     label: str

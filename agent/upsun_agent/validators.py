@@ -9,17 +9,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+from msgspec import Struct, field
+
 from upsun_agent.engine.windows import DAYS
 from upsun_agent.model.ids import page_fault, variable_fault
-from upsun_agent.records import dataclass, field
 
 SHOWN_MOST = 24  # characters of a wrong value that a message repeats; API tokens are longer
 
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong with the job file: where, what, and the remedy."""
 
     path: Path
@@ -45,8 +45,7 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a date or time")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Text that a pattern matches whole; ``rule`` may look closer and returns what is wrong, or None."""
 
     pattern: str = r"[^\x00-\x1f\x7f]+"
@@ -78,8 +77,7 @@ class Text:
         return {"type": "string", "maxLength": self.most, "pattern": f"^{self.pattern}$"}
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -99,8 +97,7 @@ class Choice:
         return {"enum": list(self.words)}
 
 
-@dataclass(frozen=True, slots=True)
-class Boolean:
+class Boolean(Struct, frozen=True):
     """True or false."""
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
@@ -117,8 +114,7 @@ class Boolean:
         return {"type": "boolean"}
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(Struct, frozen=True):
     """One shape or another, told apart by what kind of value stands there."""
 
     first: Shape
@@ -140,8 +136,7 @@ class Either:
         return {"anyOf": [self.first.schema(), self.second.schema()]}
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True):
     """A whole number within bounds."""
 
     least: int
@@ -166,8 +161,7 @@ class Number:
 _DURATION = r"(?:(\d{1,4})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?"
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(Struct, frozen=True):
     """A length of time such as ``90s``, ``15m``, ``6h``, ``1d12h``; read as whole seconds."""
 
     least: int = 0
@@ -192,8 +186,7 @@ class Duration:
         return {"type": "string", "pattern": pattern, "examples": ["90s", "15m", "6h", "1d12h"]}
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     """At least one of a shape (or none, where ``least`` is 0), all different."""
 
     item: Shape
@@ -224,8 +217,7 @@ class ListOf:
         return {**schema, "uniqueItems": True} if self.distinct else schema
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One key of a table: its shape, a line of documentation, and its default (None: left out)."""
 
     shape: Shape
@@ -234,8 +226,7 @@ class Field:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table with known keys; any other key is an error."""
 
     fields: Mapping[str, Field] = field(default_factory=dict)
@@ -282,8 +273,7 @@ class Table:
         return schema
 
 
-@dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(Struct, frozen=True):
     """A table whose keys are names of the user's choice."""
 
     value: Shape

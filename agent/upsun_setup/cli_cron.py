@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
-from upsun_agent.records import dataclass
+from msgspec import Struct
 
 CLI = frozenset({"upsun", "platform", "upsun.phar", "platform.phar"})
 BACKUP = frozenset({"backup:create", "backup", "environment:backup", "snapshot:create", "snapshot"})
@@ -40,16 +40,14 @@ _VARIABLE = re.compile(r"\$\{?(PLATFORM_(?:ENVIRONMENT_TYPE|BRANCH|ENVIRONMENT))
 _SET_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """A call of a source operation, with the variables that it is given."""
 
     name: str
     variables: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class CliCron:
+class CliCron(Struct, frozen=True):
     """What a cron of the guide does: a backup (live or not), operations, and on which types of environment.
 
     ``types`` is empty where no guard names any; ``branch`` is the one that a guard names instead.
@@ -62,8 +60,7 @@ class CliCron:
     branch: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(Struct, frozen=True):
     """A cron that calls the CLI to back up or update and does something else too: what that is."""
 
     reason: str

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from typing import Any
 
+from msgspec import Struct, field
 from upsun_agent.errors import ConfigInvalid
-from upsun_agent.records import dataclass, field
 
 from upsun_setup.render import Style, flow, is_literal, literal, pair, scalar
 from upsun_setup.yaml_tree import Document, Node, plain, read_yaml, unlike, walk
@@ -18,8 +18,7 @@ _HEADER = re.compile(r"[|>]([0-9]?)[-+]?([0-9]?)")
 BY_HAND = "make these changes by hand: docs/how-to/init.md lists them"
 
 
-@dataclass(slots=True)
-class Editor:
+class Editor(Struct):
     """Collects the edits of one document. Every method names the path of what it changes, for the check at the end."""
 
     document: Document

@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
+from msgspec import Struct
 from upsun_agent.limits import GIT_FILE_MOST, GIT_PATIENCE
-from upsun_agent.records import dataclass
 
 #: Keys that change what Git says of a file, and that can neither name a program nor make Git write.
 HARMLESS = (
@@ -32,8 +32,7 @@ LINKS_MOST = 5  # a branch that names a branch, as in SYMREF_MAXDEPTH of Git
 HASHES = (40, 64)  # hexadecimal digits of SHA-1 and SHA-256
 
 
-@dataclass(frozen=True, slots=True)
-class _Repository:
+class _Repository(Struct, frozen=True):
     """The places of a repository: its work tree, its own directory, and the one that work trees share."""
 
     tree: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from upsun_agent.records import dataclass
+from msgspec import Struct
 
 from upsun_setup.cli_cron import installer_lines
 
@@ -17,8 +17,7 @@ _OPTION = re.compile(r"[-+]?\w+")
 COMMENT = "# upsun-agent: backups and updates by the jobs of {jobs}"
 
 
-@dataclass(frozen=True, slots=True)
-class HookEdit:
+class HookEdit(Struct, frozen=True):
     """Lines to take out of a hook, and lines to put in before the line ``at`` (numbers from 0)."""
 
     dropped: list[int]

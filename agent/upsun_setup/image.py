@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from upsun_agent.records import dataclass
+from msgspec import Struct
 
 from upsun_setup.project import App, Project, Spot
 from upsun_setup.yaml_tree import Node
@@ -16,8 +16,7 @@ _VERSION = re.compile(r"python[:@]?3\.?(\d+)")
 _PACKAGE = re.compile(r"python3(?:1[1-9]|[2-9]\d)?(?:Full|Minimal)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """``runtimes`` are their names, such as ``php``; ``composable`` images have only what they list."""
 
     kind: str

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Collection
 
+from msgspec import Struct, field
 from upsun_agent.config.definitions import NAME
-from upsun_agent.records import dataclass, field
 from upsun_agent.schedule import expression_fault, zone_fault
 
 from upsun_setup.cli_cron import Update
@@ -16,8 +16,7 @@ DEFAULT_SCHEDULE = "H 3 * * *"
 PAGES = "https://github.com/upsun-agent/upsun-agent/blob/main/docs"
 
 
-@dataclass(frozen=True, slots=True)
-class ProposedJob:
+class ProposedJob(Struct, frozen=True):
     """A job to be: its name, when it runs, where, and what it does."""
 
     name: str

@@ -11,15 +11,14 @@ import re
 import shlex
 from collections.abc import Callable
 
-from upsun_agent.records import dataclass
+from msgspec import Struct
 
 #: A tool that the image may not have: made in a virtual environment of its own, outside the checkout.
 TOOL = "command -v {tool} >/dev/null || {{ python3 -m venv /tmp/{tool} && /tmp/{tool}/bin/pip install -q {package}; }}"
 PINNED = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*+(?:\[[^\]\n]*+\])?+[^\S\n]*+==", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Manager:
+class Manager(Struct, frozen=True):
     """A package manager of an app: its name, what updates, what to commit, and the runtimes that have it."""
 
     name: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 
+from msgspec import Struct, field
 from upsun_agent.config import JobFile, parse
 from upsun_agent.errors import ConfigInvalid
-from upsun_agent.records import dataclass, field
 
 from upsun_setup.cli_cron import CliCron, Update, calls_cli, installer_lines
 from upsun_setup.edits import BY_HAND
@@ -34,8 +34,7 @@ COMMITTED = re.compile(r"git (diff|status)|\|\|")
 _UPDATE_NAME = re.compile(r"update|upgrade|dependenc|deps|bump", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A file that is written: its text before (None: it is new) and after."""
 
     path: str
@@ -43,8 +42,7 @@ class Change:
     new: str
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(Struct):
     """Everything that ``init`` would do, and what it wants to say."""
 
     app: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 import posixpath
 from typing import Any, Protocol
 
+from msgspec import Struct, field
 from upsun_agent.errors import ConfigInvalid, UsageError
-from upsun_agent.records import dataclass, field
 
 from upsun_setup.edits import BY_HAND, Editor, Path, editor_of
 from upsun_setup.yaml_tree import Document, Node
@@ -31,8 +31,7 @@ class Files(Protocol):
         """Whether there is such a file or folder."""
 
 
-@dataclass(slots=True)
-class Spot:
+class Spot(Struct):
     """A mapping of the configuration, or a place for one: its file's editor, its node, its path there."""
 
     editor: Editor
@@ -49,8 +48,7 @@ class Spot:
         return f"{self.document.name}:{self.document.line((node or self.node).start)}"
 
 
-@dataclass(slots=True)
-class App:
+class App(Struct):
     """An app of the project: its name, where it is defined, and the folder of its code (``""`` is the top)."""
 
     name: str
@@ -63,8 +61,7 @@ class App:
         return posixpath.join(self.root, name)
 
 
-@dataclass(slots=True)
-class Project:
+class Project(Struct):
     """The configuration of a checkout, file by file, with what is to be changed in each."""
 
     files: Files

@@ -7,15 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from upsun_agent.records import dataclass
+from msgspec import Struct
 
 #: Words and numbers that YAML 1.1 or 1.2 would not read as text.
 NO_TEXT = re.compile(r"(?i)(true|false|yes|no|on|off|y|n|null|~|[-+.0-9].*)?")
 PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+ -]*(?<! )")
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(Struct, frozen=True):
     """How a file is written: how many spaces a level is, its quotation mark, how its lines end."""
 
     step: int = 2

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from msgspec import Struct, field
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
@@ -22,7 +23,6 @@ from ruamel.yaml.events import (
 )
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.limits import YAML_DEPTH_MOST, YAML_NODES_MOST
-from upsun_agent.records import dataclass, field
 
 MERGE = "<<"
 BREAKS = "\r\n"
@@ -31,8 +31,7 @@ TAB = "found character '\\t'"
 KEPT = re.compile(r"^[^\r\n|>]*[|>][0-9]?\+")  # a block scalar that keeps the blank lines at its end
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Struct):
     """A value of a YAML text: what it is and where it stands (offsets of characters).
 
     ``text`` is a scalar's value or an alias's name; ``style`` is ``|``, ``>``, a quote, or empty.
@@ -76,8 +75,7 @@ class Node:
         return None if place is None else self.pairs[place][0]
 
 
-@dataclass(slots=True)
-class Document:
+class Document(Struct):
     """A YAML file: its name for messages, its text (without a byte order mark), its root and its anchors."""
 
     name: str

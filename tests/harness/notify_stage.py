@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from upsun_agent.api.http import Transport
 from upsun_agent.log.lines import Redaction, make_log
 from upsun_agent.notify import outbox

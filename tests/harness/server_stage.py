@@ -78,7 +78,7 @@ class SharedStage(Stage):
 
 def replace_directory(site: Site, place: ServerPlace) -> Site:
     """The same site with its state there."""
-    from upsun_agent.records import replace as replaced
+    from msgspec.structs import replace as replaced
 
     return replaced(site, directory=place)
 

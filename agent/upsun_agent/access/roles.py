@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec import Struct, field
+
 from upsun_agent.errors import UsageError
 from upsun_agent.model.job import HERE, Job
-from upsun_agent.records import dataclass, field
 
 TYPES = ("production", "staging", "development")
 ON_PROJECT = ("admin", "viewer")
 ON_TYPE = ("admin", "contributor", "viewer", "none")
 
 
-@dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(Struct, frozen=True):
     """The role on the project, and those on environment types."""
 
     project: str = "viewer"

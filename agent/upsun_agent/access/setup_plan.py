@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct, field
+
 from upsun_agent.access.roles import Roles
 from upsun_agent.access.token_status import Standing
 from upsun_agent.errors import UsageError
-from upsun_agent.records import dataclass, field
 
 if TYPE_CHECKING:  # httpx, which these need, costs nine interpreter starts
     from upsun_agent.api.people import ApiToken, Invitation, Member
     from upsun_agent.api.variables import Variable
 
 
-@dataclass(frozen=True, slots=True)
-class UserPlan:
+class UserPlan(Struct, frozen=True):
     """What is to be done for a machine user: invite, grant, or nothing; ``user`` is the member's id where it is one.
 
     ``before`` are the roles it has, or those of an invitation that is open. ``message`` says what was done, ``would``
@@ -70,8 +70,7 @@ def plan_user(
     return UserPlan("none", text, before=invitation.roles, warning=warning)
 
 
-@dataclass(frozen=True, slots=True)
-class VariablePlan:
+class VariablePlan(Struct, frozen=True):
     """What is to be done with a variable: create or change it; ``changed`` are the flags that become others."""
 
     action: Literal["create", "change"]
@@ -151,8 +150,7 @@ def flaws(flags: Mapping[str, bool]) -> list[str]:
     return [text for flag, good, text in WANTED if flags.get(flag, good) is not good]
 
 
-@dataclass(frozen=True, slots=True)
-class Storing:
+class Storing(Struct, frozen=True):
     """What ``setup token`` is about to store, where, and what it found there.
 
     ``old`` is where the token of the variable stands, which does the work; ``spent``: that one was refused.

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+
 from upsun_agent.access.roles import Roles, beyond, lacking
 from upsun_agent.errors import SECOND_FACTOR, AgentError, SecondFactorNeeded, TokenMissing, TokenRefused
 from upsun_agent.limits import VARIABLE_MOST_BYTES
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass, field
 
 if TYPE_CHECKING:  # httpx, which people.py needs, costs nine interpreter starts
     from upsun_agent.api.people import ApiToken, User
@@ -77,8 +78,7 @@ def checked(value: str, source: str) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What is known of a token that was just exchanged.
 
     ``roles`` are those on ``project``, by teams and the organization too: None where the user has no access, or where

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import Struct
+
 from upsun_agent.api.client import Client
 from upsun_agent.limits import ACTIVITY_LOG_DEADLINE, ACTIVITY_LOG_DELAY, ACTIVITY_LOG_MOST_BYTES
 from upsun_agent.log.redaction import Redaction
 from upsun_agent.model.resource_paths import project_path, segment
-from upsun_agent.records import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityLog:
+class ActivityLog(Struct, frozen=True):
     """What an activity wrote: ``sealed`` if the platform says that nothing follows, else there may be more."""
 
     lines: tuple[str, ...]

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from msgspec import Struct
+
 from upsun_agent.api.errors import TOKEN_ERRORS, classify, error_words, refusal, token_error
 from upsun_agent.api.http import Reply
 from upsun_agent.api.replies import Fields, document
 from upsun_agent.errors import AgentError, BadReply, TokenMissing, TokenRefused
 from upsun_agent.limits import TOKEN_MOST
-from upsun_agent.records import dataclass, field
 
 if TYPE_CHECKING:
     from upsun_agent.api.bearer_cache import BearerCache
@@ -24,14 +25,17 @@ LIFETIME_MOST = 86_400
 QUOTES = "\"'`"  # no token has one: a shell's, or those of a variable marked as JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer:
+class Bearer(Struct, frozen=True):
     """An access token, when on our monotonic clock it should be renewed, and how many seconds it lives."""
 
-    value: str = field(repr=False)
+    value: str
     until: float
     user: str | None
     lifetime: int
+
+    def __repr__(self) -> str:
+        """Return it without the token."""
+        return f"Bearer(until={self.until!r}, user={self.user!r}, lifetime={self.lifetime!r})"
 
 
 class Auth:

@@ -17,18 +17,17 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Struct
 
 from upsun_agent.errors import StateNotWritable
 from upsun_agent.limits import TOKEN_MOST
 from upsun_agent.platform.private_directory import PrivateDirectory, places
-from upsun_agent.records import dataclass
 
 FILE, VERSION, VARIABLE = "bearer", "upsun-agent bearer 1", "UPSUN_AGENT_BEARERS"
 SALT, NONCE = 16, 12  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A bearer that was kept: its value, until when it lives (seconds since 1970), whose it is, how long it lived."""
 
     value: str

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from msgspec.structs import replace
+
 from upsun_agent.api.auth import Auth
 from upsun_agent.api.endpoints import Endpoints
 from upsun_agent.api.errors import AGAIN, UNSURE, classify, error_words, not_the_apis, refusal, settings_named
@@ -30,7 +32,6 @@ from upsun_agent.limits import (
 )
 from upsun_agent.model.answers import Activity, ActivityList, Backup, Environment
 from upsun_agent.model.resource_paths import environment_path, project_path, segment
-from upsun_agent.records import replace
 
 if TYPE_CHECKING:
     from upsun_agent.api.bearer_cache import BearerCache

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
+from msgspec import Struct
+
 from upsun_agent.api.network import Settings, SettingsError, is_host, is_loopback
 from upsun_agent.errors import ConfigInvalid, SettingsInvalid
-from upsun_agent.records import dataclass
 
 API = "https://api.upsun.com"
 AUTH = "https://auth.upsun.com"
@@ -21,8 +22,7 @@ OF_THE_PLATFORM = (".upsun.com", ".platform.sh")
 PLATFORM = frozenset({"api.upsun.com", "auth.upsun.com", "api.platform.sh", "auth.api.platform.sh"})
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
+class Endpoints(Struct, frozen=True):
     """Where the API and the authentication service are; the overrides are the official CLI's."""
 
     api: str = API

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
+from msgspec import Struct
+
 from upsun_agent.api.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
 from upsun_agent.api.deadline import OverDeadline, alarm, names_looked_up_aside, silence
 from upsun_agent.api.meter import Meter, MeteredBackend, OverBytes, OverTime
@@ -24,7 +26,6 @@ from upsun_agent.api.unpack import NotUnpackable, unpacked
 from upsun_agent.lazy_imports import held_back
 from upsun_agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECES_MOST, RAW_MOST_BYTES
 from upsun_agent.log.foreign_text import one_line
-from upsun_agent.records import LEAN, dataclass, field
 
 with held_back(COOKIEJAR, REQUEST, PATHS):
     import httpx
@@ -53,8 +54,7 @@ class TooLong(NoAnswer):
     """The answer is longer than any that makes sense; what came of it was thrown away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer. Header names are lower case. ``secrets`` are values that its words may not repeat.
 
     ``whole`` is false only where part of an answer was asked for and there may be more of it; ``fault`` says why the
@@ -63,10 +63,14 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    body: bytes
+    secrets: frozenset[str] = frozenset()
     whole: bool = True
     fault: str = ""
+
+    def __repr__(self) -> str:
+        """Return it without the body and the secrets."""
+        return f"Reply(status={self.status!r}, headers={self.headers!r}, whole={self.whole!r}, fault={self.fault!r})"
 
 
 class Transport:
@@ -294,12 +298,11 @@ class Network(httpx.BaseTransport):
             # Certificate authorities that cannot be read are no trouble where no certificate is looked at.
             secured = secure or (proxy is not None and proxy.url.startswith("https:"))
             context = self._authorities() if secured else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            with held_back(LEAN):  # the layers below httpx are imported only here
-                through = None
-                if proxy is not None:
-                    own = context if proxy.url.startswith("https:") else None
-                    through = httpx.Proxy(proxy.url, ssl_context=own)
-                door = httpx.HTTPTransport(verify=context, trust_env=False, proxy=through)
+            through = None
+            if proxy is not None:
+                own = context if proxy.url.startswith("https:") else None
+                through = httpx.Proxy(proxy.url, ssl_context=own)
+            door = httpx.HTTPTransport(verify=context, trust_env=False, proxy=through)
             pool: Any = door._pool  # noqa: SLF001  httpx takes a backend in no other way; tests meter every kind of door
             pool._network_backend = MeteredBackend(pool._network_backend, self._meter)  # noqa: SLF001  same
             self._doors[secure, proxy] = door

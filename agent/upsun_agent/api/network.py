@@ -14,8 +14,9 @@ import stat
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from upsun_agent.lazy_imports import end_stubbing
-from upsun_agent.records import dataclass, field
 
 CERTIFICATES = "/etc/ssl/certs"
 HTTP = frozenset({"http", "https"})
@@ -37,13 +38,16 @@ class SettingsError(Exception):
         self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Struct, frozen=True):
     """A proxy: the variable that names it, its URL (which may hold a password) and its host and port for messages."""
 
     variable: str
-    url: str = field(repr=False)
+    url: str
     address: str
+
+    def __repr__(self) -> str:
+        """Return it without the URL."""
+        return f"Proxy(variable={self.variable!r}, address={self.address!r})"
 
 
 class Settings:

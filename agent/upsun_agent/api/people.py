@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from msgspec import Struct, field
+
 from upsun_agent.access.roles import Roles
 from upsun_agent.api.client import Client, OutOfTime
 from upsun_agent.api.models import link_path, read_list
@@ -26,7 +28,6 @@ from upsun_agent.errors import (
 )
 from upsun_agent.model.answers import Rights
 from upsun_agent.model.resource_paths import project_path, segment
-from upsun_agent.records import dataclass, field
 
 Found = TypeVar("Found")
 
@@ -34,8 +35,7 @@ LINK_MOST = 16 * 1024  # characters: a link to the 200 users of a page names eac
 MEMBER_PAGES_MOST = 25  # 5,000 users
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """An account. ``mfa`` is None where the API does not say whether a second factor is set up."""
 
     id: str
@@ -44,8 +44,7 @@ class User:
     mfa: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ApiToken:
+class ApiToken(Struct, frozen=True):
     """An API token as listed; its value is never shown again. ``with_mfa``: made while a second factor was set up."""
 
     id: str
@@ -55,16 +54,14 @@ class ApiToken:
     with_mfa: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A user with access to the project."""
 
     user: User
     roles: Roles
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
+class Invitation(Struct, frozen=True):
     """An invitation that is not answered yet, with the roles that it gives."""
 
     id: str

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
+
 from upsun_agent.api.dates import header_date
 from upsun_agent.api.http import Reply
 from upsun_agent.errors import BadReply
 from upsun_agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
 from upsun_agent.log.foreign_text import one_line, reveals
-from upsun_agent.records import dataclass
 
 #: Moments outside these years are no moments: zero values of other languages, and dates that arithmetic overflows on.
 YEAR_LEAST, YEAR_MOST = 1970, 9000
@@ -100,8 +101,7 @@ def retry_after(reply: Reply, now: datetime) -> float | None:
     return max((moment - now).total_seconds(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """The fields of one JSON object, each read with the type it must have."""
 
     what: str

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from upsun_agent.api.client import Client
 from upsun_agent.api.replies import Fields
 from upsun_agent.errors import AgentError, Conflict, NotFound, Uncertain
 from upsun_agent.model.resource_paths import environment_path, project_path, segment
-from upsun_agent.records import dataclass
 
 #: The flags that decide who sees a variable and as what, as the API names them.
 FLAGS = ("is_sensitive", "is_inheritable", "visible_build", "visible_runtime", "is_enabled", "is_json")
@@ -19,8 +20,7 @@ WRITE_ATTEMPTS = 3
 Follows = Literal["deploys", "staged", "nothing"]
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A variable without its value. ``inherited``: it is the parent environment's. ``scope``: apps, empty for all."""
 
     name: str
@@ -30,8 +30,7 @@ class Variable:
     level: str = "environment"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """What the API says of a write: what follows it, and the variable as stored (None where the answer has none)."""
 
     follows: Follows

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from msgspec import Struct, field
+
 from upsun_agent import __version__
 from upsun_agent.cli.streams import Steady
 from upsun_agent.clock import Clock, SystemClock
@@ -22,7 +24,6 @@ from upsun_agent.platform.container import Container, read_container
 from upsun_agent.platform.keys import ENTROPY
 from upsun_agent.platform.paths import LOG_FILE, URL_VARIABLE, on_server, state_directory
 from upsun_agent.platform.secrets import parts_of, surroundings
-from upsun_agent.records import dataclass, field
 from upsun_agent.runtime.commands import Commands
 from upsun_agent.runtime.context import Site
 from upsun_agent.schedule import Schedule
@@ -44,8 +45,7 @@ if TYPE_CHECKING:
 TOKEN_VARIABLES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
 
 
-@dataclass
-class Context:
+class Context(Struct, dict=True):  # a cached property needs a __dict__
     """One command call: its options, the environment, and everything made from them on first use."""
 
     options: Namespace | SimpleNamespace

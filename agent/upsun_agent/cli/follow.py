@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.terminal import Terminal
 from upsun_agent.engine.fold import Run, fold
 from upsun_agent.errors import Busy
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Trouble
-from upsun_agent.records import dataclass
 from upsun_agent.runtime.tick import ticking
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.text.event_text import tell
@@ -32,8 +33,7 @@ AWAY = {
 BY_TIME = frozenset({"too-late", "timeout"})
 
 
-@dataclass(frozen=True, slots=True)
-class GivenUp:
+class GivenUp(Struct, frozen=True):
     """Why nothing is waited for any more though no answer came: the command ends with 69."""
 
     message: str

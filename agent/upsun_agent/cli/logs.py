@@ -10,12 +10,13 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.lookup import events_of
 from upsun_agent.errors import EXIT_OK, AgentError
 from upsun_agent.log.lines import lines_of, make_log
 from upsun_agent.model import events as ev
-from upsun_agent.records import dataclass
 from upsun_agent.text.event_text import Line, Tone
 
 TONES: dict[str, Tone] = {"error": "bad", "warning": "odd", "debug": "dim"}
@@ -40,8 +41,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     logs.set_defaults(run=_logs)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """What the platform's log of an activity of a step says, or why it could not be read."""
 
     step: int

@@ -7,6 +7,9 @@ from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from upsun_agent.access.roles import TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles
 from upsun_agent.access.setup_plan import UserPlan, named, plan_user
 from upsun_agent.cli.change import agreed, as_admin, changing, confirmation, previewing, project_of, refuse_unasked
@@ -15,7 +18,6 @@ from upsun_agent.cli.token import jobs_of, read_token, types_of
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
 from upsun_agent.limits import TICK_BUDGET
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass, replace
 from upsun_agent.report.views import remarks_view
 
 if TYPE_CHECKING:
@@ -92,8 +94,7 @@ def _machine_user(context: Context) -> int:
     return EXIT_OK
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What is wanted and what is to be done for it; ``by_kind`` are the jobs by the type on which they need a role."""
 
     roles: Roles

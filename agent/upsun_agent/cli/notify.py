@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from msgspec import Struct
+
 from upsun_agent.cli.context import Context
 from upsun_agent.config.notifications import HEARTBEAT, Notify
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, RunFailed
@@ -16,7 +18,6 @@ from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.notify import outbox
 from upsun_agent.notify.messages import Message
 from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Undelivered
-from upsun_agent.records import dataclass
 from upsun_agent.text.humanize import ago, iso
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def _notify(context: Context) -> Notify:
 # --- test --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Tested:
+class Tested(Struct, frozen=True):
     """What came of a test message."""
 
     channel: str

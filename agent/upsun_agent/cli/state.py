@@ -7,6 +7,8 @@ from argparse import ArgumentParser
 from contextlib import ExitStack
 from typing import Any
 
+from msgspec.structs import replace
+
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted
 from upsun_agent.config.state_location import STATE
@@ -16,7 +18,6 @@ from upsun_agent.journal.directory import reading
 from upsun_agent.journal.move import Contents, contents, copy, hand_over, refuse_taken, verify
 from upsun_agent.journal.move_marks import MARKS, MOVED_TO, MOVING_FROM
 from upsun_agent.platform.paths import on_server
-from upsun_agent.records import replace
 from upsun_agent.runtime.context import Site, at_work
 
 

@@ -10,6 +10,8 @@ from datetime import timedelta
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from upsun_agent.access.setup_plan import FIXED, FLAGS, Storing, plan_variable
 from upsun_agent.access.token_status import Standing
 from upsun_agent.cli.change import agreed, as_admin, changing, confirmation, previewing, project_of, refuse_unasked
@@ -27,7 +29,6 @@ from upsun_agent.errors import (
     UsageError,
 )
 from upsun_agent.limits import TICK_BUDGET
-from upsun_agent.records import dataclass
 from upsun_agent.report.views import remarks_view
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
 READ_BACK_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """What came of storing: what follows it, and whether the variable was read back or only its answer says so."""
 
     follows: Follows

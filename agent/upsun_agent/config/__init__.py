@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct, field
+
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from upsun_agent.model.job import Job, StepPlan
 from upsun_agent.platform.paths import job_files, without_waiting
-from upsun_agent.records import dataclass, field
 
 if TYPE_CHECKING:  # what parses and checks is imported late: most ticks find what an earlier one read (kept.py)
     from upsun_agent.config.notifications import Notify
@@ -45,8 +46,7 @@ def defaults() -> dict[str, Any]:
     return dict(AGENT.read({}))
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Struct, frozen=True):
     """One thing wrong with a job file, ready to be shown: line (1-based), key, message, remedy."""
 
     line: int
@@ -71,8 +71,7 @@ class JobFileInvalid(ConfigInvalid):
         self.mistakes = mistakes
 
 
-@dataclass(frozen=True, slots=True)
-class JobFile:
+class JobFile(Struct, frozen=True):
     """A job file that is valid: its path, its exact text, the agent's settings (seconds) and the jobs."""
 
     path: str

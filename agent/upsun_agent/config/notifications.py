@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 
-from upsun_agent.records import dataclass, field
+from msgspec import Struct, field
+
 from upsun_agent.validators import Path, Problem
 
 Kind = Literal["healthchecks", "webhook", "slack", "email"]
@@ -20,8 +21,7 @@ HEARTBEAT = "heartbeat"
 _CREDENTIALS = re.compile(r"://[^/\s?#:@]{0,300}:[^/\s?#@]{1,300}@|https?://[^/\s?#@]{1,300}@")
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Struct, frozen=True):
     """One way to tell somebody. Variables are names only: what they hold is read when it is used."""
 
     name: str
@@ -33,24 +33,21 @@ class Channel:
     sender: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Notices:
+class Notices(Struct, frozen=True):
     """What is told of a job, and on which channels by name."""
 
     on: frozenset[str]
     to: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(Struct, frozen=True):
     """The dead-man's switch: a URL that a tick pings every so many seconds."""
 
     url_variable: str
     every: int
 
 
-@dataclass(frozen=True, slots=True)
-class Notify:
+class Notify(Struct, frozen=True):
     """Everything that the job file says about telling. A job that it does not know is told of as by default."""
 
     channels: Mapping[str, Channel]

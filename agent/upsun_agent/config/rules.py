@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from os.path import normpath
 from typing import Any
 
+from msgspec import Struct
+
 from upsun_agent.config.definitions import STEP
 from upsun_agent.model.job import HERE, StepPlan
 from upsun_agent.platform.paths import is_state_file, on_server
-from upsun_agent.records import dataclass
 from upsun_agent.steps import KINDS
 from upsun_agent.steps.common.kind import Kind
 from upsun_agent.steps.common.settings import StepSettings
@@ -24,8 +25,7 @@ from upsun_agent.validators import Path, Problem
 NUMBERS = 2**63
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(Struct, frozen=True):
     """A step of a job."""
 
     path: Path  # where it stands in the job file

@@ -9,10 +9,8 @@ from upsun_agent.platform.paths import URL_VARIABLE
 from upsun_agent.validators import SECRET_VARIABLE, ListOf, Path, Problem, Text
 
 
-class StatePlace(Text):
+class StatePlace(Text, frozen=True):
     """An absolute path, ``relationship:NAME`` or ``url-variable:NAME``; never a URL, which holds a password."""
-
-    __slots__ = ()
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
         """Everything that is wrong with the value."""

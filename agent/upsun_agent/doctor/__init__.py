@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from msgspec import Struct
+
 from upsun_agent.errors import ConfigInvalid
-from upsun_agent.records import dataclass
 
 Level = Literal["ok", "warn", "fail"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing looked at: its name, how it is, what was seen, what helps, and the exit code if it fails."""
 
     name: str

@@ -8,6 +8,9 @@ from functools import cached_property
 from shlex import quote
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from upsun_agent.access.setup_plan import flaws
 from upsun_agent.access.token_status import AGAIN, Standing
 from upsun_agent.api.client import Client
@@ -22,7 +25,6 @@ from upsun_agent.errors import CODE_OF_WORD, AgentError, NotPermitted, RunFailed
 from upsun_agent.model.answers import Backup, Environment, Rights
 from upsun_agent.model.job import Job
 from upsun_agent.model.resource_paths import environment_path, project_path
-from upsun_agent.records import dataclass, replace
 from upsun_agent.steps import KINDS
 
 #: An environment that is dirty is active, with an activity under way.
@@ -36,8 +38,7 @@ SKEW_MOST = timedelta(seconds=60)
 SOURCES = frozenset({"github", "gitlab", "bitbucket", "bitbucket_server"})
 
 
-@dataclass(frozen=True)
-class Platform:
+class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __dict__
     """One environment seen through one token, for the jobs of one job file.
 
     ``directory`` is the state directory where it lies in the app's (``app_dir``), ``app`` the app that the cron belongs

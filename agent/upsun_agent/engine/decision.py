@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from msgspec import Struct
+
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Question, Trouble
-from upsun_agent.records import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """Find the answer to a question, then decide again."""
 
     question: Question
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Write and sync the intent, then make this one request, then record what came of it."""
 
     intent: ev.IntentRecorded
@@ -28,8 +27,7 @@ class Send:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Execute:
+class Execute(Struct, frozen=True):
     """Write and sync the intent, then run this one command here, then record how it ended.
 
     ``command`` holds the arguments, or one text for the shell; ``within`` is its time limit in seconds; ``keep`` names
@@ -44,8 +42,7 @@ class Execute:
     keep: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """Append the event, then decide again.
 
     ``doubtful``: it rests on an answer that may be a passing one, so it is recorded only if the answer stays.
@@ -55,8 +52,7 @@ class Record:
     doubtful: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Nothing more can be done now; ``trouble`` is set where that is because of a fault."""
 
     on: str
@@ -64,16 +60,14 @@ class Wait:
     trouble: Trouble | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """The run is closed."""
 
 
 Decision = Look | Send | Execute | Record | Wait | Rest
 
 
-@dataclass(frozen=True, slots=True)
-class Background:
+class Background(Struct, frozen=True):
     """What is known beyond the run.
 
     ``claimed``: activities of other steps and runs. ``manual_limit``: the backup quota last seen. ``zone``: the job's.

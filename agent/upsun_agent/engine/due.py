@@ -5,29 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from upsun_agent.engine.bounds import ON_TIME
 from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Slot:
+class Slot(Struct, frozen=True, order=True):
     """One due moment of a job: its instant (UTC) and its local wall-clock name, such as ``2026-10-25T02:30``."""
 
     due_at: datetime
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSlot:
+class OpenSlot(Struct, frozen=True):
     """A run for this slot is to be opened."""
 
     slot: Slot
 
 
-@dataclass(frozen=True, slots=True)
-class MissSlots:
+class MissSlots(Struct, frozen=True):
     """These slots passed without a run: the last of them, the first, how many, and why."""
 
     slot: Slot
@@ -36,16 +34,14 @@ class MissSlots:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class SkipSlot:
+class SkipSlot(Struct, frozen=True):
     """The slot came while the job's previous run was in flight."""
 
     slot: Slot
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveOut:
+class LeaveOut(Struct, frozen=True):
     """These slots were not to run: the last of them, the first, how many, the stable word for why, and why."""
 
     slot: Slot
@@ -61,8 +57,7 @@ SlotVerdict = OpenSlot | MissSlots | SkipSlot | LeaveOut
 Exclusion = tuple[str, str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """What to do about the slots up to ``cursor``; slots after it are looked at again."""
 
     verdicts: tuple[SlotVerdict, ...]

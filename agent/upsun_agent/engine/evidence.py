@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from shlex import quote
 
+from msgspec.structs import replace
+
 from upsun_agent.engine.bounds import CLOCKS_APART
 from upsun_agent.engine.fold import Run, Step
 from upsun_agent.engine.step import Done, Failed, Need, Pending, RequestKind, StepContext, StepKind, Verdict
@@ -23,7 +25,6 @@ from upsun_agent.model.answers import (
     LookAtActivities,
     LookAtActivity,
 )
-from upsun_agent.records import replace
 
 #: Fates that may be followed after one look: nothing irreversible rests on them alone.
 CLEAR = frozenset({"running", "staged", "succeeded"})

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from upsun_agent.engine.bounds import CLOCK_AHEAD
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job, StepPlan
-from upsun_agent.records import dataclass, field, replace
 
 Phase = Literal["ready", "intended", "refused", "accepted", "done", "failed"]
 
@@ -18,8 +20,7 @@ class InconsistentEvents(ValueError):
     """The events cannot have been written by the agent in this order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Where one step of a run stands.
 
     ready: no request is under way. intended: one may have been made, what became of it is not known. refused: the
@@ -75,8 +76,7 @@ class Step:
         return self.phase == "failed" and self.plan.settings.get("on-failure") == "continue"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A job in a slot (or asked for by hand), as far as it has come."""
 
     id: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from upsun_agent.engine.bounds import CLOCKS_APART, DOUBT_SETTLE, RECHECK_PAUSE
 from upsun_agent.engine.decision import Decision, Record, Wait
 from upsun_agent.engine.evidence import SETTLED
@@ -14,7 +16,6 @@ from upsun_agent.engine.step import StepKind
 from upsun_agent.engine.verdict import LASTING
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Trouble
-from upsun_agent.records import replace
 
 #: Failures that one odd answer about an environment would cause: it costs nothing to look again. A run that somebody
 #: asked for is told at once, unless it has begun something. A token that is missing or refused is not among them: the

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal, Protocol
 
+from msgspec import Struct, field
+
 from upsun_agent.engine.decision import Execute
 from upsun_agent.engine.fold import Run, Step
 from upsun_agent.model.answers import (
@@ -22,26 +24,22 @@ from upsun_agent.model.answers import (
 )
 from upsun_agent.model.events import IntentRecorded, StepOutcome
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """The verdict needs an answer to this question first."""
 
     question: Question
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """No verdict yet: what it waits on (a stable word) and why."""
 
     on: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The step reached its end; ``detail`` is the evidence."""
 
     outcome: StepOutcome
@@ -49,8 +47,7 @@ class Done:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The step failed.
 
     ``doubtful``: the verdict rests on an answer that may be a passing one; it is believed only if the answer stays.
@@ -68,8 +65,7 @@ Verdict = Need | Pending | Done | Failed
 Recognition = Literal["no", "maybe", "sure"]
 
 
-@dataclass(frozen=True, slots=True)
-class StepContext:
+class StepContext(Struct, frozen=True):
     """One step at one moment with all that was seen: what every judgement is about."""
 
     run: Run

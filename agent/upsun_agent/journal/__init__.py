@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from msgspec import Struct
+
 from upsun_agent.model.events import Event, RunOpened
-from upsun_agent.records import dataclass
 
 Identity = tuple[str, str, str]
 
@@ -20,8 +21,7 @@ Identity = tuple[str, str, str]
 Notes = Mapping[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(Struct, frozen=True):
     """A run as the look-up table knows it. ``outcome`` is None while it is open."""
 
     run: str
@@ -33,8 +33,7 @@ class RunRow:
     outcome: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """How far a job's slots have been judged, and for which schedule and zone."""
 
     job: str
@@ -42,8 +41,7 @@ class Cursor:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class IdleHint:
+class IdleHint(Struct, frozen=True):
     """What an idle tick needs to know: the job file it was worked out for and when something is due next.
 
     ``text`` is the whole job file; ``next_due`` an instant in seconds since 1970, at which a tick must look closer.
@@ -54,8 +52,7 @@ class IdleHint:
     next_due: int
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(Struct, frozen=True):
     """All of a run as a journal holds it: its row, its events as (kind, JSON), its activities as (id, step)."""
 
     row: RunRow
@@ -63,8 +60,7 @@ class Copied:
     activities: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """How many runs of a job ended so, how long they took together, and when the first was opened.
 
     Runs that ``prune`` forgot are counted in: the numbers never go down as long as the journal lasts.

@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
+from msgspec import Struct
+
 from upsun_agent.journal import Identity, Journal
 from upsun_agent.journal.directory import nothing_yet
 from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.platform.paths import LAST_MOMENT, on_server
-from upsun_agent.records import dataclass
 
 PROOF_SEARCHED = 50  # runs of a journal in a file that are looked through for the last proved backup
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One journal at a glance. ``next_due``: when its next tick has to look closer, as its last one worked it out."""
 
     identity: Identity

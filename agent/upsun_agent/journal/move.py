@@ -11,11 +11,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from shlex import quote
 
+from msgspec import Struct
+
 from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal import Copied, Identity, IdleHint, Journal, RunRow
 from upsun_agent.journal.move_marks import MARKS, MOVED_TO, MOVING_FROM
 from upsun_agent.limits import HISTORY_RUNS, MOVED_AT_ONCE
-from upsun_agent.records import dataclass
 
 #: Notes that are about the place and not about the runs.
 OF_THE_PLACE = ("lease", MARKS)
@@ -33,8 +34,7 @@ class CopyDiffers(StateNotWritable):
     turn = "you: give the command again; report it if it stays"
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """How much a journal holds, and a digest of every run's events, by run."""
 
     runs: int

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec import Struct
+
 from upsun_agent.journal import Journal
 from upsun_agent.journal.sidecar import Beside
 from upsun_agent.log.foreign_text import one_line
-from upsun_agent.records import dataclass
 
 #: When and why the journal took the place of another: for good.
 BEGUN_ANEW = "begun-anew"
@@ -24,8 +25,7 @@ LOSSES = frozenset({"damaged"})
 WHY_MOST = 500  # characters
 
 
-@dataclass(frozen=True, slots=True)
-class Anew:
+class Anew(Struct, frozen=True):
     """Since when the journal is in the place of another, and why: the kind (damaged, foreign, rewound) and words."""
 
     at: datetime

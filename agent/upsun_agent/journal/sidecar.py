@@ -13,10 +13,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct, field
+
 from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal import Identity
 from upsun_agent.platform.paths import HOLDS, JOURNAL, LAST_TICK, LOCK, LOG_FILE, open_ours, read_ours
-from upsun_agent.records import dataclass, field
 
 VERSION = 1
 FILE_MOST_BYTES = 4 * 1024 * 1024  # a hundred runs in flight, each with the snapshot of a large job
@@ -27,8 +28,7 @@ HELD = "suspended:"
 ASIDE = re.compile(re.escape(JOURNAL) + r"\.([a-z]+)-(\d{8}T\d{6}Z)(?:-\d+)?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """What is kept: ``holds`` are notes by key; ``flights`` the JSON of the opening of each run in flight, by run."""
 
     holds: Mapping[str, str] = field(default_factory=dict)

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from msgspec import Struct
+
 from upsun_agent.engine.fold import InconsistentEvents, Run, apply, fold
 from upsun_agent.lazy_imports import LazyModule, held_back, lazy_function
 from upsun_agent.log.redaction import HIDDEN, SECRET_LEAST, Redaction
 from upsun_agent.model import events as ev
-from upsun_agent.records import LEAN, dataclass
 
 if TYPE_CHECKING:
     from upsun_agent.log.file import LogFile
@@ -31,7 +32,7 @@ _PICKLE = LazyModule("pickle", PicklingError=lazy_function("pickle", "PicklingEr
 
 def _structlog() -> Any:
     """structlog, without the asyncio that it imports for its asynchronous loggers: a sixth of a tick's start."""
-    with held_back(_ASYNCIO, LEAN, _PICKLE):
+    with held_back(_ASYNCIO, _PICKLE):
         import structlog  # noqa: PLC0415  only here, where modules are held back
     return structlog
 
@@ -87,8 +88,7 @@ _OF_EVENT = (
 _ENDS = (ev.ActivityEnded, ev.StepDone, ev.StepFailed)
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """One line of the log: its level, the event's stable name, when it was, and the keys that it has."""
 
     level: str

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from upsun_agent.records import dataclass, field, replace
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 TroubleKind = Literal[
     "unreachable", "bad-reply", "token", "second-factor", "permission", "not-found", "settings", "budget"
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandResult(Struct, frozen=True):
     """One command that the platform ran in an activity or a deployment: a hook, an operation.
 
     ``app`` and ``type`` are the platform's names (``deploy``, ``post_deploy``, ...), ``exit_code`` is 0 for success.
@@ -30,8 +30,7 @@ class CommandResult:
         return f"{self.type} of app {self.app} (exit code {self.exit_code})"
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """The environment's word on its last deployment; ``commands`` are the hooks that ran in it."""
 
     successful: bool
@@ -39,8 +38,7 @@ class Deployment:
     commands: tuple[CommandResult, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(Struct, frozen=True):
     """Why an environment may not offer an operation, as far as the API says it; None where it does not.
 
     ``admin``: the token's user may act on environments of the type. ``source_operations``: the project has them.
@@ -50,8 +48,7 @@ class Rights:
     source_operations: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """An environment as the API showed it at ``server_at`` (the server's own clock); ``path`` is its own in the API.
 
     ``is_pr``: it belongs to a pull request. ``rights`` are read where a link is missing that an admin would see.
@@ -80,8 +77,7 @@ Fate = Literal["running", "staged", "succeeded", "failed", "odd"]
 RUNNING = frozenset({"pending", "in_progress", "scheduled"})
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(Struct, frozen=True):
     """The platform's record of an operation. ``complete`` is not success: read ``fate``.
 
     ``completion_percent`` is None where the platform does not say it.
@@ -135,8 +131,7 @@ class Activity:
         return tuple(each for each in self.commands if each.exit_code)
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
+class Backup(Struct, frozen=True):
     """A backup as listed. ``CREATED`` and ``DELETING`` are the only states there are."""
 
     id: str
@@ -148,8 +143,7 @@ class Backup:
     automated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """A look or a request that could not be made: what kind of trouble, in words, and the remedy."""
 
     kind: TroubleKind
@@ -164,22 +158,19 @@ class Trouble:
 PROJECT = "*"  # no environment has this id: the activities of the whole project
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtEnvironment:
+class LookAtEnvironment(Struct, frozen=True):
     """Read an environment."""
 
     environment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtActivity:
+class LookAtActivity(Struct, frozen=True):
     """Read one activity."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtActivities:
+class LookAtActivities(Struct, frozen=True):
     """List activities of an environment, newest first.
 
     ``types`` empty means all; ``since`` ends the listing at older ones; ``incomplete`` asks for running ones only.
@@ -191,30 +182,26 @@ class LookAtActivities:
     environment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtBackup:
+class LookAtBackup(Struct, frozen=True):
     """Read one backup by its name."""
 
     id: str
     environment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtBackups:
+class LookAtBackups(Struct, frozen=True):
     """List the backups of an environment."""
 
     environment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtRoutes:
+class LookAtRoutes(Struct, frozen=True):
     """Find out at which addresses an environment is served."""
 
     environment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtPage:
+class LookAtPage(Struct, frozen=True):
     """Ask for a page of a site: within so many seconds, and whether its body holds a text.
 
     ``number`` tells one attempt of a step from the next.
@@ -226,13 +213,11 @@ class LookAtPage:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtOwner:
+class LookAtOwner(Struct, frozen=True):
     """Find out which user the token belongs to."""
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtRetention:
+class LookAtRetention(Struct, frozen=True):
     """Find out how many manual backups the project keeps."""
 
 
@@ -251,8 +236,7 @@ Question = (
 # --- answers ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityList:
+class ActivityList(Struct, frozen=True):
     """Activities as listed at ``server_at``; ``complete`` is false where the listing was cut at its bound."""
 
     items: tuple[Activity, ...]
@@ -260,41 +244,35 @@ class ActivityList:
     complete: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """The thing asked for does not exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """The user that the token belongs to; None where the API does not say."""
 
     id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Struct, frozen=True):
     """How many manual backups the project keeps, by environment type; types it does not say are left out."""
 
     manual_limits: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class BackupList:
+class BackupList(Struct, frozen=True):
     """The backups of the environment as listed."""
 
     items: tuple[Backup, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Routes:
+class Routes(Struct, frozen=True):
     """The addresses at which an environment is served, its primary one first."""
 
     urls: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """What came of asking for a page: its status, and whether the text was there.
 
     ``status`` is None where no answer came; ``fault`` says why, or why its text could not be read.
@@ -311,8 +289,7 @@ Answer = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """All that one pass over a run has seen, in the order it was seen.
 
     ``answers`` maps each question to its answer and the number of that look, so that a decision can ask for

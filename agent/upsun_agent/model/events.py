@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from upsun_agent.records import dataclass, field
+from msgspec import Meta, Struct, field
 
+#: A time with its zone.
+Moment = Annotated[datetime, Meta(tz=True)]
 Trigger = Literal["schedule", "manual"]
 RunOutcome = Literal["succeeded", "failed", "missed", "skipped", "cancelled"]
 StepOutcome = Literal["done", "nothing-to-do", "skipped"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that happened, at an agent's clock reading ``at`` (UTC)."""
 
     kind: ClassVar[str] = ""
-    at: datetime
+    at: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOpened(Event):
+class RunOpened(Event, frozen=True, kw_only=True):
     """A run exists: for a slot that is due (or was missed), or asked for by hand.
 
     ``slot`` is the local wall-clock name (None by hand), ``due_at`` its instant, ``job`` the snapshot,
@@ -37,13 +37,12 @@ class RunOpened(Event):
     run: str
     environment: str
     slot: str | None
-    due_at: datetime
+    due_at: Moment
     trigger: Trigger
     job: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntentRecorded(Event):
+class IntentRecorded(Event, frozen=True, kw_only=True):
     """The request of a step is about to be made. Written and synced before it, never after.
 
     ``server_at`` is the server's clock at the last read before; ``head`` the head commit then.
@@ -52,12 +51,11 @@ class IntentRecorded(Event):
     kind: ClassVar[str] = "intent-recorded"
     step: int
     attempt: int
-    server_at: datetime
+    server_at: Moment
     head: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestAccepted(Event):
+class RequestAccepted(Event, frozen=True, kw_only=True):
     """The platform took the request and named the activity."""
 
     kind: ClassVar[str] = "request-accepted"
@@ -66,19 +64,17 @@ class RequestAccepted(Event):
     backup: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRefused(Event):
+class RequestRefused(Event, frozen=True, kw_only=True):
     """The platform said no and did not act. ``again_at``: from when it may be asked again; None means never."""
 
     kind: ClassVar[str] = "request-refused"
     step: int
     failure: str
     message: str
-    again_at: datetime | None
+    again_at: Moment | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestUnanswered(Event):
+class RequestUnanswered(Event, frozen=True, kw_only=True):
     """No usable answer came: whether the platform acted is not known, the activity list will tell."""
 
     kind: ClassVar[str] = "request-unanswered"
@@ -86,8 +82,7 @@ class RequestUnanswered(Event):
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActivityAdopted(Event):
+class ActivityAdopted(Event, frozen=True, kw_only=True):
     """An activity found in the list is this step's: ``how`` says what makes it so."""
 
     kind: ClassVar[str] = "activity-adopted"
@@ -98,8 +93,7 @@ class ActivityAdopted(Event):
     head: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntentVoid(Event):
+class IntentVoid(Event, frozen=True, kw_only=True):
     """The settled activity list shows no trace of the request: it did not take effect and may be made again."""
 
     kind: ClassVar[str] = "intent-void"
@@ -107,8 +101,7 @@ class IntentVoid(Event):
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActivityEnded(Event):
+class ActivityEnded(Event, frozen=True, kw_only=True):
     """The activity of a step came to its end."""
 
     kind: ClassVar[str] = "activity-ended"
@@ -118,8 +111,7 @@ class ActivityEnded(Event):
     result: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandEnded(Event):
+class CommandEnded(Event, frozen=True, kw_only=True):
     """The command of a step came to its end: its exit code (None: it was killed at its time limit), what it printed.
 
     ``output`` is the end of it, bounded and redacted; ``seconds`` how long it took.
@@ -132,8 +124,7 @@ class CommandEnded(Event):
     output: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalGiven(Event):
+class ApprovalGiven(Event, frozen=True, kw_only=True):
     """Somebody decided on a step that waits for approval: ``granted`` is ``yes`` or ``no``, ``by`` says who."""
 
     kind: ClassVar[str] = "approval-given"
@@ -142,8 +133,7 @@ class ApprovalGiven(Event):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeBackBegun(Event):
+class TakeBackBegun(Event, frozen=True, kw_only=True):
     """A step failed after something was changed: from here on the job's ``on-failure`` steps run, once."""
 
     kind: ClassVar[str] = "take-back-begun"
@@ -151,8 +141,7 @@ class TakeBackBegun(Event):
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitBegun(Event):
+class WaitBegun(Event, frozen=True, kw_only=True):
     """The run waits for something; recorded when what it waits for changes, not at every tick."""
 
     kind: ClassVar[str] = "wait-begun"
@@ -160,8 +149,7 @@ class WaitBegun(Event):
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepDone(Event):
+class StepDone(Event, frozen=True, kw_only=True):
     """A step reached its end without failure; ``detail`` is the evidence (a proved backup, a commit)."""
 
     kind: ClassVar[str] = "step-done"
@@ -171,19 +159,17 @@ class StepDone(Event):
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPlanned(Event):
+class RetryPlanned(Event, frozen=True, kw_only=True):
     """What a step asked for is known to have failed; from ``again_at`` on it may be asked for once more."""
 
     kind: ClassVar[str] = "retry-planned"
     step: int
     failure: str
     message: str
-    again_at: datetime
+    again_at: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecheckPlanned(Event):
+class RecheckPlanned(Event, frozen=True, kw_only=True):
     """An answer of the platform would end the step, or repeat its request; it is believed only if it stays.
 
     ``failure`` is the stable kind of what was read (``no-activity``: the list lacks the request's activity),
@@ -194,11 +180,10 @@ class RecheckPlanned(Event):
     step: int
     failure: str
     message: str
-    again_at: datetime
+    again_at: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepFailed(Event):
+class StepFailed(Event, frozen=True, kw_only=True):
     """A step failed; ``failure`` is the stable kind, ``message`` what happened, ``remedy`` what helps."""
 
     kind: ClassVar[str] = "step-failed"
@@ -208,16 +193,14 @@ class StepFailed(Event):
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned(Event):
+class Warned(Event, frozen=True, kw_only=True):
     """Something that does not stop the run but that somebody should know."""
 
     kind: ClassVar[str] = "warned"
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunClosed(Event):
+class RunClosed(Event, frozen=True, kw_only=True):
     """The run is over, for good. For slots missed together ``detail`` names the first and how many."""
 
     kind: ClassVar[str] = "run-closed"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from upsun_agent.records import dataclass, field
+from msgspec import Meta, Struct, convert, field, to_builtins
 
 CatchUp = Literal["none", "latest"]
 Overlap = Literal["skip", "wait"]
@@ -14,13 +14,15 @@ HERE = "."  # how a step names the environment that the agent runs on
 
 SECONDS_MOST = 366 * 86400  # of a duration in a snapshot; job files allow 30 days
 
+#: A number of a snapshot: seconds, or how many.
+Number = Annotated[int, Meta(ge=0, le=SECONDS_MOST)]
 
-@dataclass(frozen=True, slots=True)
-class StepPlan:
+
+class StepPlan(Struct, frozen=True):
     """One operation of a job: its kind and that kind's settings, JSON values only."""
 
     kind: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any]
 
     def environment(self, home: str) -> str:
         """The id of the environment that the step is about; ``home`` where it names none, or ``.``."""
@@ -28,8 +30,7 @@ class StepPlan:
         return named if isinstance(named, str) and named not in {"", HERE} else home
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A job definition. Durations are whole seconds."""
 
     name: str
@@ -38,65 +39,23 @@ class Job:
     timezone: str = "UTC"
     environment_types: tuple[str, ...] = ("production",)
     catch_up: CatchUp = "latest"
-    misfire_grace: int = 6 * 3600
+    misfire_grace: Number = 6 * 3600
     overlap: Overlap = "skip"
-    timeout: int = 12 * 3600
-    suspend_after: int = 0
+    timeout: Number = 12 * 3600
+    suspend_after: Number = 0
     on_failure: tuple[StepPlan, ...] = ()
     when: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The snapshot that a run keeps, so that editing the job never changes a run in flight."""
-        return {
-            "name": self.name,
-            "steps": _plain(self.steps),
-            "schedule": self.schedule,
-            "timezone": self.timezone,
-            "environment_types": list(self.environment_types),
-            "catch_up": self.catch_up,
-            "misfire_grace": self.misfire_grace,
-            "overlap": self.overlap,
-            "timeout": self.timeout,
-            "suspend_after": self.suspend_after,
-            "on_failure": _plain(self.on_failure),
-            "when": dict(self.when),
-        }
+        """Return the snapshot that a run keeps, so that editing the job never changes a run in flight."""
+        values: dict[str, Any] = to_builtins(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Job:
-        """The job of a snapshot; raises KeyError, TypeError or ValueError where it is none.
+        """Return the job of a snapshot; raise ValueError where it is not one.
 
         A snapshot of an older version lacks what is newer: only name and steps must be there (promise P7).
         """
-        plain = cls(str(data["name"]), _plans(data["steps"]))
-        return cls(
-            name=plain.name,
-            steps=plain.steps,
-            schedule=data.get("schedule"),
-            timezone=str(data.get("timezone", plain.timezone)),
-            environment_types=tuple(str(item) for item in data.get("environment_types", plain.environment_types)),
-            catch_up=data.get("catch_up", plain.catch_up),
-            misfire_grace=_seconds(data.get("misfire_grace", plain.misfire_grace)),
-            overlap=data.get("overlap", plain.overlap),
-            timeout=_seconds(data.get("timeout", plain.timeout)),
-            suspend_after=_seconds(data.get("suspend_after", plain.suspend_after)),
-            on_failure=_plans(data.get("on_failure", ())),
-            when=dict(data.get("when", {})),
-        )
-
-
-def _plain(plans: Iterable[StepPlan]) -> list[dict[str, Any]]:
-    return [{"kind": step.kind, "settings": dict(step.settings)} for step in plans]
-
-
-def _plans(data: Iterable[Any]) -> tuple[StepPlan, ...]:
-    return tuple(StepPlan(str(step["kind"]), dict(step["settings"])) for step in data)
-
-
-def _seconds(value: Any) -> int:
-    """A duration of a snapshot; raises TypeError or ValueError where it is none that a job file can hold."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{value!r} is no number of seconds")
-    if not 0 <= value <= SECONDS_MOST:
-        raise ValueError(f"{value} is not between 0 and {SECONDS_MOST} seconds")
-    return value
+        job: Job = convert(data, cls)
+        return job

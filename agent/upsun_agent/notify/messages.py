@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
+
+from msgspec import Struct, json
+from msgspec.structs import replace
 
 from upsun_agent.config.notifications import Channel, Notify
 from upsun_agent.model import events as ev
-from upsun_agent.records import dataclass, replace
 
 #: What a message is about. Started, skipped and cancelled are told to healthchecks only.
 EventType = Literal[
     "started", "succeeded", "recovered", "failed", "missed", "suspended", "skipped", "cancelled", "state-lost", "test"
 ]
-MOMENTS = frozenset(get_args(EventType))
 
 #: Outcomes that say how a job stands; a skipped or cancelled run says nothing about it.
 TELLING = frozenset({"succeeded", "failed", "missed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One thing to tell on one channel. It holds no text of the run: that is read from the journal when it leaves.
 
     ``id`` is the same whenever the same thing is told on the same channel, so that a receiver can drop a double.
@@ -36,38 +35,24 @@ class Message:
     moment: EventType
     job: str
     run: str
-    at: datetime
+    at: ev.Moment
     text: str = ""
     attempts: int = 0
-    again_at: datetime | None = None
+    again_at: ev.Moment | None = None
     reason: str = ""
     to: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """The message as the outbox keeps it."""
-        again = self.again_at.isoformat() if self.again_at else None
-        data = {"id": self.id, "channel": self.channel, "moment": self.moment, "job": self.job, "run": self.run}
-        data |= {"at": self.at.isoformat(), "text": self.text}
-        left = {"to": list(self.to)} if self.to else {}
-        return json.dumps({**data, **left, "attempts": self.attempts, "again_at": again, "reason": self.reason})
+        """Return the message as the outbox keeps it."""
+        return json.encode(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Message:
-        """The message of an outbox's entry; raises ValueError where it is none."""
+        """Return the message of an outbox's entry; raise ValueError where it is not one."""
         try:
-            data: Any = json.loads(text)
-            again = data["again_at"]
-            words = [data[key] for key in ("id", "channel", "moment", "job", "run", "text", "reason")]
-            attempts, at, left = data["attempts"], datetime.fromisoformat(data["at"]), data.get("to", [])
-            again_at = None if again is None else datetime.fromisoformat(again)
-        except (KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"no message: {type(error).__name__}") from None
-        whole = isinstance(left, list) and all(isinstance(word, str) for word in [*words, *left])
-        whole = whole and isinstance(attempts, int)
-        if not whole or words[2] not in MOMENTS or any(each and each.tzinfo is None for each in (at, again_at)):
-            raise ValueError("no message: a part of it has the wrong kind")
-        identity, channel, moment, job, run, said, reason = words
-        return cls(identity, channel, moment, job, run, at, said, attempts, again_at, reason, tuple(left))
+            return json.decode(text, type=cls)
+        except RecursionError as error:
+            raise ValueError(f"not a message: {error}") from None
 
 
 def run_uuid(owner: Iterable[str], run: str) -> str:

@@ -13,6 +13,9 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from upsun_agent.clock import Clock
 from upsun_agent.config.notifications import Channel, Notify
 from upsun_agent.engine.fold import InconsistentEvents, fold
@@ -25,15 +28,13 @@ from upsun_agent.notify.channels.http import HttpSender, Unusable
 from upsun_agent.notify.messages import TELLING, Message, messages, state_lost, suspended
 from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Undelivered
 from upsun_agent.notify.render import Notification
-from upsun_agent.records import dataclass, replace
 
 MODULES = {"healthchecks": "healthchecks", "webhook": "webhook", "slack": "slack", "email": "mail"}
 ROWS_MOST = 1000  # runs of a job that are looked at for its last outcome: slots of a paused job are skipped runs
 SECOND = 1.0  # less time than this is none
 
 
-@dataclass(frozen=True, slots=True)
-class Whose:
+class Whose(Struct, frozen=True):
     """Where the agent runs, for messages; ``jobs_here``: whether any job of the file runs there."""
 
     project: str

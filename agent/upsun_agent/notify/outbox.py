@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from upsun_agent.backoff import pause
 from upsun_agent.limits import NOTICE_AGE, NOTICE_ATTEMPTS, NOTICE_PAUSE_FIRST, NOTICE_PAUSE_MOST, OUTBOX_MOST
 from upsun_agent.notify.messages import Message
-from upsun_agent.records import dataclass, replace
 
 #: Keys of the journal's facts.
 WAITING, LOST, BEAT = "outbox:", "outbox-lost:", "heartbeat"
@@ -21,8 +23,7 @@ _FIRST = {"started": 0}  # of what happened at one moment, this is told first; s
 _LAST = {"suspended": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """Messages of a channel that were given up, since one was last delivered on it."""
 
     channel: str

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from upsun_agent.records import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """The receiver took the message."""
 
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Undelivered:
+class Undelivered(Struct, frozen=True):
     """It did not, or nobody knows. ``for_good``: it never will."""
 
     reason: str
     for_good: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Partly:
+class Partly(Struct, frozen=True):
     """Not every recipient got it: those of ``again`` may get it later, those of ``refused`` never will."""
 
     reason: str
@@ -29,8 +26,7 @@ class Partly:
     refused: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Disabled:
+class Disabled(Struct, frozen=True):
     """The channel is off here, which is no failure."""
 
     reason: str

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from upsun_agent.engine.fold import Run
 from upsun_agent.limits import NOTICE_BODY_MOST, TAIL_LINES, TEXT_MOST
 from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model.events import Event
 from upsun_agent.notify.messages import EventType, Message
-from upsun_agent.records import dataclass
 from upsun_agent.text.durations import between
 from upsun_agent.text.event_text import step_words, tell
 from upsun_agent.text.humanize import iso
@@ -33,8 +34,7 @@ _PHRASES: dict[EventType, str] = {
 BAD: frozenset[EventType] = frozenset({"failed", "missed", "suspended", "state-lost"})
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(Struct, frozen=True):
     """A message with what the journal says of its run. ``lost`` earlier messages of the channel were given up."""
 
     message: Message

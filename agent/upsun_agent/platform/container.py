@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
+from msgspec import Struct, field
+
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.limits import ID_MOST
 from upsun_agent.model.ids import id_fault
 from upsun_agent.platform.variables import decoded
-from upsun_agent.records import dataclass, field
 
 Phase = Literal["build", "runtime", "ci", "laptop"]
 
@@ -33,8 +34,7 @@ IMITATIONS = ("IS_DDEV_PROJECT", "LANDO")
 FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """Where the agent runs. What the platform did not say is None or empty.
 
     ``environment`` is the id that API paths take (``PLATFORM_BRANCH``); ``machine_name`` is ``PLATFORM_ENVIRONMENT``.
@@ -47,7 +47,12 @@ class Container:
     environment_type: str | None = None
     app: str | None = None
     app_dir: str | None = None
-    relationships: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    relationships: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return it without the relationships: they hold passwords."""
+        shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "relationships"]
+        return f"Container({', '.join(shown)})"
 
     @property
     def is_one(self) -> bool:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run
 from upsun_agent.errors import NotFound
@@ -14,7 +17,6 @@ from upsun_agent.journal import Journal, RunRow
 from upsun_agent.limits import HISTORY_RUNS, REPORT_COMING, REPORT_MISSED, REPORT_RUNS
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass, replace
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.reading import runs_of
 from upsun_agent.report.snapshot import Place, Snapshot, coming_slots, snapshot
@@ -23,8 +25,7 @@ from upsun_agent.text.durations import NEVER_RAN
 COMING_OF_JOB = 4  # coming slots of one job: an hourly job must not crowd out a nightly one
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(Struct, frozen=True):
     """A run with its events; ``run`` is None where they make no sense, and ``wrong`` says so."""
 
     row: RunRow
@@ -33,8 +34,7 @@ class Story:
     wrong: str
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What a page is made from.
 
     ``rows`` are the runs opened in the last ``days``, newest first; ``older`` is how many more there are. ``missed``

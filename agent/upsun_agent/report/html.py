@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from msgspec import Struct
+
 from upsun_agent.log.foreign_text import safe
-from upsun_agent.records import dataclass
 
 ODD = "\N{REPLACEMENT CHARACTER}"
 JOINERS = "\u200c\u200d"  # part of emoji and of some scripts
@@ -57,8 +58,7 @@ ATTRIBUTES = frozenset(
 LOCAL = ("#", "data:,")  # where links lead: into the page, or nowhere
 
 
-@dataclass(frozen=True, slots=True)
-class Html:
+class Html(Struct, frozen=True):
     """Markup of ours, ready to stand on the page."""
 
     text: str

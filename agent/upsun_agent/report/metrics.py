@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
+from msgspec import Struct
+
 from upsun_agent import __version__
 from upsun_agent.engine.fold import Run
 from upsun_agent.journal import Journal, RunRow, Tally
-from upsun_agent.records import dataclass
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.reading import runs_of
 from upsun_agent.report.snapshot import Place, Snapshot, snapshot
@@ -26,16 +27,14 @@ PREFIX = "upsun_agent_"
 Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """One value with what tells it from the others of its family."""
 
     value: float
     labels: Labels = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """A metric: its name (a counter's ends in ``_total``), what it means, its unit (``s`` or none), its values."""
 
     name: str
@@ -45,8 +44,7 @@ class Family:
     samples: tuple[Sample, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Measures:
+class Measures(Struct, frozen=True):
     """All metrics of one moment, and whose they are."""
 
     at: datetime

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
+from msgspec import Struct, field
+
 from upsun_agent.clock import Clock
 from upsun_agent.config import JobFile
 from upsun_agent.engine.due import Slot
@@ -17,7 +19,6 @@ from upsun_agent.journal.move_marks import marked
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
 from upsun_agent.platform.container import Container
-from upsun_agent.records import dataclass, field
 from upsun_agent.report.batches import slots_of
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.reading import written_of
@@ -53,8 +54,7 @@ class Place(Protocol):
         """The job's schedule; None for one that runs by hand only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """A backup that a run proved restorable, and of which environment it is."""
 
     backup: str
@@ -68,16 +68,14 @@ class Proof:
         return max(now - self.created_at, timedelta())
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(Struct, frozen=True):
     """A run that is not over, with its events."""
 
     run: Run
     events: tuple[ev.Event, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class JobStanding:
+class JobStanding(Struct, frozen=True):
     """How one job stands: whether it runs here, why it is held back, its coming slot, its last runs and backup.
 
     ``slots`` says of runs that stand for several slots for how many.
@@ -102,8 +100,7 @@ class JobStanding:
         return self.slot if self.here and self.held is None else None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """How everything stands at ``now``. ``proofs`` are the last proved backups by environment.
 
     ``unused`` says why nothing acts on this state, where it was moved; ``ahead`` what a clock that was ahead left

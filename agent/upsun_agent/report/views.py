@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import asdict
+
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run, Step
 from upsun_agent.journal import RunRow
 from upsun_agent.model.events import Event, RunOpened
-from upsun_agent.records import fields
 from upsun_agent.report.batches import slots_in
 from upsun_agent.report.snapshot import JobStanding, Proof, Snapshot
 from upsun_agent.text.durations import NEVER_RAN, StepSpan, between, step_spans, took
@@ -153,7 +154,7 @@ def slot_view(slot: Slot, now: datetime) -> dict[str, Any]:
 
 def event_view(event: Event) -> dict[str, Any]:
     """An event with its kind; the job's snapshot is left out."""
-    values = {each.name: getattr(event, each.name) for each in fields(event)}
+    values = asdict(event)
     if isinstance(event, RunOpened):
         values.pop("job")
     shown = {key: iso(value) if isinstance(value, datetime) else value for key, value in values.items()}

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from upsun_agent.engine.due import Slot, grace
 from upsun_agent.engine.fold import Run
 from upsun_agent.limits import LOOK_BACK
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass
 from upsun_agent.report.batches import slots_in
 from upsun_agent.text.durations import NEVER_RAN
 from upsun_agent.text.event_text import step_words
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What is known about one slot of a job.
 
     ``run`` and ``events`` are those of the slot (or of the batch of slots that holds it); ``cursor`` is how far slots

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from upsun_agent.engine.fold import InconsistentEvents, Run, fold
 from upsun_agent.journal import Journal
 from upsun_agent.journal.codec import decode, encode
 from upsun_agent.journal.seals import SEAL, SEALED, job_text
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass
 from upsun_agent.runtime.context import Site
 
 #: Events by which a run does more than its job says by itself: a person's yes, and the rollback.
@@ -24,8 +25,7 @@ DECISIONS = (ev.ApprovalGiven, ev.TakeBackBegun)
 REMEDY = "find out who can write the state (docs/concepts/security.md), then begin the job again: upsun-agent run JOB"
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(Struct, frozen=True):
     """A run that this agent did not write, or not in this form; ``why`` says by what that is known."""
 
     run: str

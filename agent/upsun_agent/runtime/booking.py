@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from upsun_agent.engine.due import LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict
 from upsun_agent.engine.fold import fold
 from upsun_agent.journal.counters import FORGOTTEN, counted
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass, replace
 from upsun_agent.runtime.context import Site
 from upsun_agent.runtime.recorder import Recorder
 from upsun_agent.runtime.slots import KNOWN, Judge
@@ -17,8 +19,7 @@ from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.schedule import zone_of
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
+class Booking(Struct, frozen=True):
     """Opens runs of one job, and closes those that say only what became of slots."""
 
     site: Site

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from upsun_agent.engine.bounds import CLOCK_AHEAD
 from upsun_agent.journal import Cursor, Journal, RunRow
 from upsun_agent.journal.counters import FORGOTTEN, remembered
 from upsun_agent.limits import HISTORY_RUNS
 from upsun_agent.model.events import RunClosed
 from upsun_agent.platform.paths import LAST_MOMENT
-from upsun_agent.records import dataclass, replace
 
 #: The note that says when a `run` by hand last worked on a journal without a tick, in seconds since 1970.
 BY_HAND = "last-by-hand"
@@ -29,8 +31,7 @@ RUNS_LOOKED_AT = 200  # newest runs, by their own dates: those of a clock that w
 BOOKED = frozenset({"missed", "skipped"})
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
+class Mended(Struct, frozen=True):
     """What was put right: in words, how many runs were taken away or dated anew, and the last moment that holds."""
 
     found: tuple[str, ...]

@@ -9,6 +9,8 @@ from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import Struct, field
+
 from upsun_agent.api.client import Client
 from upsun_agent.clock import Clock
 from upsun_agent.config import JobFile
@@ -28,7 +30,6 @@ from upsun_agent.model.events import Event
 from upsun_agent.model.job import Job
 from upsun_agent.platform.container import Container
 from upsun_agent.platform.paths import on_server
-from upsun_agent.records import dataclass, field
 from upsun_agent.runtime.commands import Commands
 from upsun_agent.runtime.suspension import held_back
 from upsun_agent.schedule import Schedule
@@ -42,8 +43,7 @@ class Terminated(BaseException):
     """SIGTERM arrived: let go of everything and end. The journal is consistent at every moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """Everything a tick works with: where it is, what it may use, whom it tells.
 
     ``directory`` is where the state is: a directory, or (a ``ServerPlace``) a database.

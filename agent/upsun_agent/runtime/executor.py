@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from msgspec.structs import replace
+
 from upsun_agent.api.client import Client, OutOfTime
 from upsun_agent.api.errors import UNSURE, Meaning, classify, error_words, not_the_apis
 from upsun_agent.api.http import NoAnswer, Reply
@@ -49,7 +51,6 @@ from upsun_agent.model.answers import (
     Trouble,
     TroubleKind,
 )
-from upsun_agent.records import replace
 from upsun_agent.runtime.commands import Commands
 from upsun_agent.steps.source_operation import SourceOperationStep
 

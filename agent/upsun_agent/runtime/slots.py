@@ -7,11 +7,12 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
 from upsun_agent.engine.due import Due, Exclusion, LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict, due
 from upsun_agent.journal import Cursor
 from upsun_agent.limits import COMING_DAYS, COMING_MOST, LOOK_BACK, SLOTS_OLD
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass
 from upsun_agent.runtime.clock_repair import is_ahead, judged_anew
 from upsun_agent.runtime.suspension import Hold, NoteReader, holds, suspension
 from upsun_agent.schedule import zone_of
@@ -47,8 +48,7 @@ class SlotFacts(NoteReader, Protocol):
         """Return all events of the run, oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Struct, frozen=True):
     """Judges the slots of a job that runs on ``environment``, by what the journal knows of it."""
 
     job: Job

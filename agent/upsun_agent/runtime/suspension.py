@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from re import search
 from typing import Protocol
 
+from msgspec import Struct
+
 from upsun_agent.journal import Journal
 from upsun_agent.limits import HOLDS_KEPT
 from upsun_agent.log.foreign_text import one_line
-from upsun_agent.records import dataclass
 
 _KEY = "suspended:"
 _SPAN = "held:"
@@ -31,8 +32,7 @@ class NoteReader(Protocol):
         """Return all facts kept beside the events whose keys begin so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """A time in which a job is held back; ``until`` is None while it lasts, ``why`` says it in words."""
 
     since: datetime

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from upsun_agent.clock import SetClock
 from upsun_agent.engine.bounds import CLOCK_WRONG, TICK_GAP
 from upsun_agent.engine.due import Due, Slot
@@ -22,7 +24,6 @@ from upsun_agent.limits import CLOCK_LEAP, HISTORY_AGE, HISTORY_RUNS, LOOK_BACK,
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Activity, ActivityList, Answer, LookAtActivities, LookAtEnvironment, Trouble
 from upsun_agent.model.job import Job
-from upsun_agent.records import replace
 from upsun_agent.runtime.advance import Runner
 from upsun_agent.runtime.booking import Booking, opened_by
 from upsun_agent.runtime.clock_repair import BY_HAND, UNSURE, is_ahead, last_look, mend

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec import Struct, field
+
 from upsun_agent.engine.decide import Wait
 from upsun_agent.engine.fold import Run
 from upsun_agent.errors import CODE_OF_WORD, EXIT_OK, RunFailed
 from upsun_agent.model.answers import Trouble
-from upsun_agent.records import dataclass, field
 
 
-@dataclass(slots=True)
-class TickReport:
+class TickReport(Struct):
     """What a tick did: the runs it touched as they now stand, what they wait for, and what stood in the way.
 
     ``senseless`` are runs that it had to close because their events do not add up, or are not the agent's own.

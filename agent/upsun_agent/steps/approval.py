@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from upsun_agent.engine.step import Done, Failed, Pending, StepContext, Verdict
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.kind import LookStep, StepDocs
 from upsun_agent.steps.common.settings import StepSettings
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import Duration, Field, Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalSettings(StepSettings):
+class ApprovalSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of an approval."""
 
     within: Annotated[int, Field(Duration(60), "The run fails where nobody approves it by then.")] = 24 * 3600

@@ -16,7 +16,6 @@ from upsun_agent.model.answers import Absent, Activity, ActivityList, Backup, Ba
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import IntentRecorded
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.kind import StepDocs, on
 from upsun_agent.steps.common.request import RequestStep
 from upsun_agent.steps.common.settings import StepSettings
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import Boolean, Duration, Field, Retries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackupSettings(StepSettings):
+class BackupSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a backup."""
 
     live: Annotated[bool, Field(Boolean(), "Back up without holding requests; parts may not fit together.")] = False

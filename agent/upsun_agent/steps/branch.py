@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from upsun_agent.engine.step import Done, Need, Pending, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment, Trouble
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.kind import StepDocs, on
 from upsun_agent.steps.common.request import RequestStep
 from upsun_agent.steps.common.settings import StepSettings
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import NEW_ENVIRONMENT, Boolean, Choice, Field, Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BranchSettings(StepSettings):
+class BranchSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a branch."""
 
     name: Annotated[str, Field(NEW_ENVIRONMENT, "The new environment's id.")]

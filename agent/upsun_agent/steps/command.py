@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from signal import Signals
 from typing import TYPE_CHECKING, Annotated
 
+from msgspec import field
+
 from upsun_agent.engine.decision import Execute
 from upsun_agent.engine.step import Done, Failed, StepContext, Verdict
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import IntentRecorded
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass, field
 from upsun_agent.steps.common.kind import ContainerStep, StepDocs, StepProblem
 from upsun_agent.steps.common.settings import StepSettings
 
@@ -46,8 +47,7 @@ def _ending(exit_code: int) -> str:
         return f"was ended by signal {-exit_code}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandSettings(StepSettings):
+class CommandSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a command: it is either ``run`` or ``shell``."""
 
     run: Annotated[

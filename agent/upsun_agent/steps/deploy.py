@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from upsun_agent.engine.step import Done, Failed, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.deployment import judge_deployment
 from upsun_agent.steps.common.kind import StepDocs
 from upsun_agent.steps.common.request import UpdateStep
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import Choice, Field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploySettings(UpdateSettings):
+class DeploySettings(UpdateSettings, frozen=True, kw_only=True):
     """What the job file says of a deployment."""
 
     strategy: Annotated[

@@ -9,7 +9,6 @@ from urllib.parse import urljoin
 from upsun_agent.engine.step import Done, Failed, Need, StepContext, Verdict
 from upsun_agent.model.answers import Absent, LookAtPage, Page, Routes
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.kind import LookStep, StepDocs, StepProblem, on
 from upsun_agent.steps.common.settings import StepSettings
 
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpCheckSettings(StepSettings):
+class HttpCheckSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a check of a page."""
 
     url: Annotated[str | None, Field(PAGE, "The page to look at.")] = None

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.job import HERE, StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.commits import judge_commit, judge_staged
 from upsun_agent.steps.common.kind import StepDocs, StepProblem
 from upsun_agent.steps.common.request import UpdateStep
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import ENVIRONMENT, Field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeSettings(UpdateSettings):
+class MergeSettings(UpdateSettings, frozen=True, kw_only=True):
     """What the job file says of a merge."""
 
     into: Annotated[str, Field(ENVIRONMENT, 'The parent that is meant; "." is the environment that the agent runs on.')]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from upsun_agent.engine.step import Done, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.deployment import judge_deployment
 from upsun_agent.steps.common.kind import StepDocs
 from upsun_agent.steps.common.request import RequestStep
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import Retries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedeploySettings(StepSettings):
+class RedeploySettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a redeployment."""
 
     retries: Retries = 1

@@ -16,7 +16,6 @@ from upsun_agent.engine.step import Done, Failed, Need, Recognition, StepContext
 from upsun_agent.model.answers import Absent, Activity, Backup, Environment
 from upsun_agent.model.job import StepPlan
 from upsun_agent.model.resource_paths import segment
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.kind import StepDocs, StepProblem, on
 from upsun_agent.steps.common.request import RequestStep
 from upsun_agent.steps.common.settings import StepSettings
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import ID_MOST, Boolean, Field, Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreSettings(StepSettings):
+class RestoreSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a restore."""
 
     allow_restore: Annotated[

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from upsun_agent.engine.step import Recognition, StepContext
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.kind import StepDocs, on
 from upsun_agent.steps.common.recognition import recognised
 from upsun_agent.steps.common.request import RequestStep
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import NAME, Field, ListOf, Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeOperationSettings(StepSettings):
+class RuntimeOperationSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a runtime operation."""
 
     app: Annotated[str, Field(NAME, "The app or worker that defines it.")]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
+from msgspec import field
+
 from upsun_agent.engine.step import Done, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass, field
 from upsun_agent.steps.common.commits import judge_commit, judge_staged
 from upsun_agent.steps.common.kind import StepDocs, on
 from upsun_agent.steps.common.request import UpdateStep
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 MARK = "UPSUN_AGENT_RUN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceOperationSettings(UpdateSettings):
+class SourceOperationSettings(UpdateSettings, frozen=True, kw_only=True):
     """What the job file says of a source operation."""
 
     name: Annotated[

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.job import HERE, StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.kind import StepDocs, StepProblem, on
 from upsun_agent.steps.common.request import RequestStep
 from upsun_agent.steps.common.settings import StepSettings
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import Boolean, Field, Retries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncSettings(StepSettings):
+class SyncSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a sync."""
 
     code: Annotated[bool, Field(Boolean(), "Merge the parent's code into the environment.")] = False

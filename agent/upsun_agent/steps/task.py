@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
+from msgspec import field
+
 from upsun_agent.engine.step import Recognition, StepContext
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.job import StepPlan
 from upsun_agent.model.resource_paths import segment
-from upsun_agent.records import dataclass, field
 from upsun_agent.steps.common.kind import StepDocs, on
 from upsun_agent.steps.common.recognition import recognised
 from upsun_agent.steps.common.request import RequestStep
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import NAME, Field, VariablesByGroup
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSettings(StepSettings):
+class TaskSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a task."""
 
     name: Annotated[str, Field(NAME, "The task's name in .upsun/config.yaml.")]

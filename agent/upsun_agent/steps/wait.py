@@ -10,7 +10,6 @@ from upsun_agent.engine.step import Done, Pending, StepContext, Verdict
 from upsun_agent.engine.windows import opens
 from upsun_agent.model.durations import span
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.kind import LookStep, StepDocs, StepProblem
 from upsun_agent.steps.common.settings import StepSettings
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import DAYS_OF_WEEK, WINDOW, Duration, Field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitSettings(StepSettings):
+class WaitSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a wait: it is either ``window`` or ``for``."""
 
     window: Annotated[str | None, Field(WINDOW, "Until this window of the day is open, in the job's zone.")] = None

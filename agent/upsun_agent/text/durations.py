@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from upsun_agent.journal import RunRow
 from upsun_agent.model import events as ev
-from upsun_agent.records import dataclass
 
 #: Outcomes of runs that did nothing: they took no time, not even none.
 NEVER_RAN = frozenset({"missed", "skipped"})
 
 
-@dataclass(frozen=True, slots=True)
-class StepSpan:
+class StepSpan(Struct, frozen=True):
     """From the first thing that a step did to its end; ``ended_at`` is None while it is not over."""
 
     began_at: datetime

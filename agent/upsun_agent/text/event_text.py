@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from typing import Literal
 
+from msgspec import Struct
+
 from upsun_agent.engine.fold import Run
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
-from upsun_agent.records import dataclass
 from upsun_agent.steps import KINDS
 from upsun_agent.text.durations import between, step_spans
 from upsun_agent.text.humanize import second, span
@@ -17,8 +18,7 @@ from upsun_agent.text.humanize import second, span
 Tone = Literal["plain", "good", "bad", "odd", "dim"]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One sentence of a story and how it should look."""
 
     text: str

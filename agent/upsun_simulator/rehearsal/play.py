@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from msgspec import structs
 from upsun_agent import __version__
 from upsun_agent.api.client import Client
 from upsun_agent.api.endpoints import Endpoints
@@ -23,7 +25,6 @@ from upsun_agent.log.lines import Redaction, make_log
 from upsun_agent.model.events import ApprovalGiven, Event
 from upsun_agent.model.job import HERE, Job
 from upsun_agent.platform.container import Container
-from upsun_agent.records import dataclass, field, replace
 from upsun_agent.runtime.commands import Commands, Ended
 from upsun_agent.runtime.context import Site, at_work
 from upsun_agent.runtime.recorder import Recorder
@@ -139,7 +140,7 @@ class Rehearsal:
         self, job_file: JobFile, job: Job, container: Container, faults: Sequence[str], start: datetime
     ) -> None:
         scenario, requests = arrange(faults, job)
-        self._container = replace(
+        self._container = structs.replace(
             container,
             project=container.project or scenario.project,
             environment=container.environment or scenario.environment,
@@ -147,8 +148,8 @@ class Rehearsal:
             app=container.app or "app",
         )
         # The simulator's main environment is of type production: a job for other types is rehearsed as if it ran there.
-        self.job = replace(job, environment_types=("production",))
-        self.job_file = replace(job_file, jobs={job.name: self.job})
+        self.job = structs.replace(job, environment_types=("production",))
+        self.job_file = structs.replace(job_file, jobs={job.name: self.job})
         scenario = replace(
             scenario, project=self._container.project or "", environment=self._container.environment or ""
         )

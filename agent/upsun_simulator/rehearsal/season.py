@@ -10,6 +10,7 @@ import io
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
 from tempfile import TemporaryDirectory
@@ -20,7 +21,6 @@ from upsun_agent.engine.fold import fold
 from upsun_agent.errors import AgentError, ConfigInvalid
 from upsun_agent.idle import is_idle
 from upsun_agent.journal.directory import reading
-from upsun_agent.records import dataclass, field
 from upsun_agent.report.batches import slots_in
 from upsun_agent.runtime.context import Site
 from upsun_agent.runtime.tick import run_tick

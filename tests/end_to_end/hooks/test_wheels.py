@@ -44,7 +44,11 @@ def works(app: Path) -> bool:
     return subprocess.run(command, cwd=app, env=clean(), capture_output=True, check=False).returncode == 0
 
 
-def other_cffi() -> str:
+def compiled(path: str) -> bool:
+    return path.startswith(("/wheels/cffi-", "/wheels/msgspec-"))
+
+
+def other_version() -> str:
     return "cp313" if sys.version_info[:2] != (3, 13) else "cp312"
 
 
@@ -56,6 +60,7 @@ def test_the_second_build_asks_nobody_and_a_spoiled_cache_is_not_used(tmp_path: 
     asked = len(index.books)
     assert asked > 14
     assert len(list(wheels_of(app).glob("cffi-*"))) == 4
+    assert len(list(wheels_of(app).glob("msgspec-*"))) == 4
 
     second = install(BUILD, app, from_index(app, index))
     assert second.returncode == 0, second.stderr
@@ -71,14 +76,16 @@ def test_the_second_build_asks_nobody_and_a_spoiled_cache_is_not_used(tmp_path: 
     assert {file.name: file.read_bytes() for file in wheels_of(app).glob("*.whl")} == kept
 
     asked = len(index.books)
-    flip(next(wheels_of(app).glob(f"cffi-*{other_cffi()}*")))
+    for package in ("cffi", "msgspec"):
+        flip(next(wheels_of(app).glob(f"{package}-*{other_version()}*")))
     fourth = install(BUILD, app, from_index(app, index))
     assert fourth.returncode == 0, fourth.stderr
     assert "in the build cache is not the pinned one: dropped" in fourth.stdout
     assert "the dependencies come from the build cache" in fourth.stdout
-    assert [path for path in index.books[asked:] if path.startswith("/wheels/") and "cffi" not in path] == []
+    assert [path for path in index.books[asked:] if path.startswith("/wheels/") and not compiled(path)] == []
     assert {file.name: file.read_bytes() for file in wheels_of(app).glob("*.whl")} == kept
     assert len(list((app / ".upsun-agent" / "lib").glob("_cffi_backend.*"))) == 4
+    assert len(list((app / ".upsun-agent" / "lib" / "msgspec").glob("_core.*.so"))) == 4
 
     flip(next(wheels_of(app).glob("structlog-*")))
     (app / ".upsun-agent" / "previous").touch()
@@ -100,13 +107,19 @@ def test_an_index_that_serves_something_else_fails_the_build(tmp_path: Path, ind
     assert list((app.parent / "cache" / "upsun-agent").iterdir()) == []
 
 
-def test_a_version_without_cffi_is_said_and_does_not_stop_the_build(tmp_path: Path, index: Origin) -> None:
+@pytest.mark.parametrize("package", ["cffi", "msgspec"])
+def test_a_version_without_a_wheel_is_said_and_does_not_stop_the_build(
+    tmp_path: Path, index: Origin, package: str
+) -> None:
     app = new_app(tmp_path)
-    page = index.files["/simple/cffi/"].splitlines(keepends=True)
-    index.files["/simple/cffi/"] = b"".join(line for line in page if other_cffi().encode() not in line)
+    page = index.files[f"/simple/{package}/"].splitlines(keepends=True)
+    index.files[f"/simple/{package}/"] = b"".join(line for line in page if other_version().encode() not in line)
     done = install(BUILD, app, from_index(app, index))
     assert done.returncode == 0, done.stderr
-    assert f"there is no cffi for Python 3.{other_cffi()[3:]}: this install will not run with that" in done.stdout
+    assert (
+        f"cffi or msgspec is missing for Python 3.{other_version()[3:]}: this install will not run with that"
+        in done.stdout
+    )
 
 
 def test_a_flipped_byte_in_any_wheel_fails_the_build(tmp_path: Path) -> None:
@@ -124,7 +137,7 @@ def test_a_flipped_byte_in_any_wheel_fails_the_build(tmp_path: Path) -> None:
         return ""
 
     wheels = sorted(wheelhouse().glob("*.whl"))
-    assert len(wheels) == 18
+    assert len(wheels) == 22
     with ThreadPoolExecutor(2) as pool:
         assert [told for told in pool.map(attempt, wheels) if told] == []
 

@@ -422,7 +422,7 @@ def test_a_journal_of_an_older_version_that_holds_secrets_is_shown_without_them(
     app.write_jobs(CHANNEL.replace("DIRECTORY", str(app.directory)))
     now = datetime.now(UTC)
     about: dict[str, Any] = {"at": now, "step": 0}
-    snapshot = Job("nightly", (StepPlan("backup"),)).to_json()
+    snapshot = Job("nightly", (StepPlan("backup", {}),)).to_json()
     run = RunOpened(
         at=now, run="nightly@old", environment="main", slot=app.slot, due_at=app.due, trigger="schedule", job=snapshot
     )

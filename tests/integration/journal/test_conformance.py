@@ -24,7 +24,7 @@ ODD = "ünï ☃ 🦄 'quoted' \"double\" back\\slash %s %(x)s {p} ; -- \0 \r\n\
 
 
 def opened(run: str, *, job: str = "j", slot: str | None = None, at: datetime = NOW) -> ev.RunOpened:
-    snapshot = Job(job, (StepPlan("backup"),)).to_json()
+    snapshot = Job(job, (StepPlan("backup", {}),)).to_json()
     return ev.RunOpened(at=at, run=run, environment="main", slot=slot, due_at=at, trigger="schedule", job=snapshot)
 
 

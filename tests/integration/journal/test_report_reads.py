@@ -28,7 +28,7 @@ def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
 def add(journal: Journal, number: int, *, job: str = "nightly", outcome: str | None = "succeeded") -> str:
     """A run of that hour that took as many seconds as its number."""
     at, run = NOW + timedelta(hours=number), f"{job}@{number}"
-    plan = Job(job, (StepPlan("backup"),))
+    plan = Job(job, (StepPlan("backup", {}),))
     opened = ev.RunOpened(
         at=at, run=run, environment="main", slot=str(number), due_at=at, trigger="schedule", job=plan.to_json()
     )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 from upsun_agent.errors import AgentError, Busy
 from upsun_agent.journal.lock import container_identity
 from upsun_agent.runtime.context import at_work
@@ -99,7 +100,7 @@ def test_a_clone_of_the_database_is_inert_in_the_child_and_its_own_slots_begin_n
     stage.at(START).tick()
     stage.at(SLOT).tick()
     assert stage.rows(open_only=True)
-    child = replace(stage, container=replace(stage.container, environment="child"), heard=[])
+    child = replace(stage, container=structs.replace(stage.container, environment="child"), heard=[])
     jobs = JOB.replace("[jobs.nightly]", '[jobs.nightly]\nenvironment-types = ["production"]')
     child.jobs = jobs
     report = child.tick()

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from upsun_agent.config import parse
 from upsun_agent.platform.container import Container
-from upsun_agent.records import replace
 from upsun_agent.report import publish as publishing
 from upsun_agent.report.publish import TooLong, at_most, publish
 from upsun_agent.runtime.context import Site, Terminated

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from upsun_agent.clock import VirtualClock
 from upsun_agent.journal.directory import reading
 from upsun_agent.report.metrics import measure

@@ -14,7 +14,7 @@ from upsun_agent.model.job import Job, StepPlan
 
 from tests.harness.stage import START, Stage
 
-JOB = Job("nightly", (StepPlan("backup"),))
+JOB = Job("nightly", (StepPlan("backup", {}),))
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from upsun_agent.model import events as ev
 from upsun_agent.runtime.commands import Commands, Ended
 

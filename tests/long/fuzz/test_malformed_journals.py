@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
+from msgspec.structs import fields
 from upsun_agent.engine.decide import Background, decide
 from upsun_agent.engine.fold import InconsistentEvents, Run, fold
 from upsun_agent.errors import AgentError
@@ -176,11 +177,11 @@ NUMBERS = st.one_of(st.integers(-1, 3), st.integers(-(10**30), 10**30), st.float
 def likely(kind: str) -> st.SearchStrategy[dict[str, Any]]:
     """Fields of an event of the kind, most of them of the right type."""
     drawn: dict[str, st.SearchStrategy[Any]] = {}
-    for name, field in EVENTS[kind].__dataclass_fields__.items():
-        form = str(field.type)
+    for field in fields(EVENTS[kind]):
+        name, form = field.name, str(field.type)
         if "datetime" in form:
             drawn[name] = MOMENTS
-        elif form == "int":
+        elif field.type is int:
             drawn[name] = st.one_of(st.integers(0, 2), NUMBERS)
         elif "Mapping" in form:
             drawn[name] = st.one_of(

@@ -10,12 +10,12 @@ import copy
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from upsun_agent.config import parse
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from upsun_agent.access.roles import Roles, lacking, parse_roles
 from upsun_agent.access.token_status import NAMES, Standing, token_of
 from upsun_agent.api.people import ApiToken, User

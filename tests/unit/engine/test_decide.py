@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from upsun_agent.engine.decide import UPHEAVALS, Look, Record, Send, Wait, decide
 from upsun_agent.engine.fold import Run, apply, fold
 from upsun_agent.model.answers import Activity, BackupList, LookAtActivities, LookAtBackups, LookAtEnvironment, Trouble
 from upsun_agent.model.events import ActivityAdopted, IntentRecorded, RunClosed, StepDone, StepFailed, Warned
-from upsun_agent.records import replace
 from upsun_agent.steps import KINDS
 
 from tests.harness.builders import (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from upsun_agent.engine.decide import Look, Record, Rest, Wait, decide, manual_limit
 from upsun_agent.engine.fold import Run, apply, fold
 from upsun_agent.model.answers import (
@@ -351,7 +351,7 @@ def test_the_time_limit_comes_before_the_grace() -> None:
 
 @pytest.mark.parametrize("phase", [phase for phase in PHASES if phase != "second step"])
 def test_a_step_that_this_version_does_not_know_fails_in_any_phase(phase: str) -> None:
-    of = run(*PHASES[phase], of=job(StepPlan("teleport"), UPDATE))
+    of = run(*PHASES[phase], of=job(StepPlan("teleport", {}), UPDATE))
     event = failure_of(next_for(of, environment(), now=at(1)))
     assert event.failure == "unknown-step"
     assert event.message == "this version knows no step 'teleport'"

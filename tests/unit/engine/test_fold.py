@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import get_args
+from typing import ClassVar, get_args
 
 import pytest
 from upsun_agent.engine.fold import ALLOWED, InconsistentEvents, Phase, Step, apply, fold
@@ -177,9 +176,8 @@ def test_an_event_of_a_step_is_refused_until_the_steps_ahead_of_it_are_done(even
 
 
 def test_an_event_that_is_none_of_the_known_ones_is_refused() -> None:
-    @dataclass(frozen=True, slots=True, kw_only=True)
     class Foreign(ev.Event):
-        kind = "foreign"
+        kind: ClassVar[str] = "foreign"
 
     with pytest.raises(InconsistentEvents, match="foreign is no event of a run"):
         fold([opened(), Foreign(at=SLOT)])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from upsun_agent.engine.fold import Run
 from upsun_agent.engine.reconcile import Found, reconcile
 from upsun_agent.engine.step import Failed, Need, Pending

@@ -100,7 +100,7 @@ def test_the_keys_of_a_kind_are_the_fields_of_its_settings(kind: str) -> None:
     assert all(entry.doc for entry in shape.fields.values())
 
 
-@pytest.mark.parametrize(("plan", "safe"), [(BACKUP, True), (StepPlan("backup"), True), (LIVE_BACKUP, False)])
+@pytest.mark.parametrize(("plan", "safe"), [(BACKUP, True), (StepPlan("backup", {}), True), (LIVE_BACKUP, False)])
 def test_a_backup_is_safe_unless_the_job_wants_it_live(plan: StepPlan, *, safe: bool) -> None:
     assert BACKUPS.body(plan, RUN) == {"safe": safe}
     assert BACKUPS.describe(plan) == ("backup" if safe else "live backup")
@@ -299,7 +299,7 @@ def reuse(plan: StepPlan, *backups: Backup, of: Environment = NOW) -> Verdict | 
     return BACKUPS.shortcut(case_of(run(of=job(plan)), seen(*answers)), of)
 
 
-@pytest.mark.parametrize("plan", [BACKUP, StepPlan("backup"), StepPlan("backup", {"reuse-within": -5})])
+@pytest.mark.parametrize("plan", [BACKUP, StepPlan("backup", {}), StepPlan("backup", {"reuse-within": -5})])
 def test_without_a_window_nothing_is_reused_or_looked_at(plan: StepPlan) -> None:
     assert reuse(plan, backup()) is None
     assert reuse(plan) is None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import fields
 from upsun_agent.log.lines import KEYS, LogLine, line_of, lines_of
 from upsun_agent.model import events as ev
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from upsun_agent.cli.why import _moment, _run_of, _slot
 from upsun_agent.config import parse
 from upsun_agent.engine.due import Slot

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.serialization.ssh import (
     SSHCertificateType,
     load_ssh_public_identity,
 )
+from msgspec import Struct
 
 from upsun_agent.errors import BadReply
 from upsun_agent.limits import CERTIFICATE_MOST
 from upsun_agent.log.foreign_text import one_line
-from upsun_agent.records import dataclass
 
 #: A certificate with less left than this is renewed, as the official CLI does.
 RENEWED_BEFORE = timedelta(seconds=120)
@@ -30,8 +30,7 @@ FOREVER = 2**64 - 1
 Missing = Literal["key", "certificate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """What a user certificate says: who, as whom, from when to when (UTC), for which public key."""
 
     text: str

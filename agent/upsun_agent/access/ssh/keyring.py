@@ -13,20 +13,19 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_ssh_private_key,
 )
+from msgspec import Struct
 
 from upsun_agent.access.ssh.certificate import Certificate, missing, read_certificate
 from upsun_agent.errors import BadReply
 from upsun_agent.limits import CERTIFICATE_MOST
 from upsun_agent.platform.private_directory import PrivateDirectory
-from upsun_agent.records import dataclass
 
 KEY = "id_ed25519"
 COMMENT = "upsun-agent"
 VARIABLE = "UPSUN_AGENT_SSH"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """The credentials at hand, and whether they were made just now."""
 
     certificate: Certificate

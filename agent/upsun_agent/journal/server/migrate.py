@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec import Struct
+
 from upsun_agent import __version__
 from upsun_agent.database.errors import DatabaseRefused
 from upsun_agent.database.location import PREFIX, SCHEMA
@@ -16,7 +18,6 @@ from upsun_agent.journal.server.lock import secret_lock
 from upsun_agent.journal.server.migrations import MIGRATIONS, VERSIONS, Migration
 from upsun_agent.journal.server.schema import Tables
 from upsun_agent.journal.server.session import Session
-from upsun_agent.records import dataclass
 
 LOCK = "migrate"
 #: What PostgreSQL says where another process makes the tables: it holds the lock, or has just made the same thing.
@@ -29,8 +30,7 @@ class TablesTooNew(StateNotWritable):
     turn = "you: install that version"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """Which migrations were made; ``version`` 0: none. ``least``: the schema that a version must know to be let in.
 
     ``missing``: tables that were made and are not there any more.

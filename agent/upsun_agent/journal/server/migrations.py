@@ -14,14 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from upsun_agent.records import dataclass
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from upsun_agent.database.location import Scheme
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(Struct, frozen=True):
     """One step forward, in each server's words."""
 
     version: int

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from upsun_agent.api.http import NoAnswer, Transport
 from upsun_agent.limits import URL_MOST
 from upsun_agent.log.escapes import normal
 from upsun_agent.notify.outcome import Delivered, Outcome, Undelivered
 from upsun_agent.platform.secrets import parts_of
-from upsun_agent.records import dataclass, field
 
 #: Answers that say: not this message, however often it is sent. Whatever else is wrong, a redeployment may mend.
 UNWANTED = frozenset({400, 413, 414, 415, 422})
@@ -22,8 +23,7 @@ class Unusable(Exception):
     """A variable that the channel needs is not there, or holds something else."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpSender:
+class HttpSender(Struct, frozen=True):
     """The only way from a channel to the outside.
 
     Args:
@@ -34,11 +34,15 @@ class HttpSender:
         now: the clock.
     """
 
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
     transport: Transport
     hide: Callable[[str | None], None]
     clean: Callable[[Any], Any]
     now: Callable[[], datetime]
+
+    def __repr__(self) -> str:
+        """Return it without what it holds: the variables have secrets."""
+        return "HttpSender()"
 
     def secret(self, variable: str) -> str:
         """The value of a variable; raises Unusable where it is empty or not set."""

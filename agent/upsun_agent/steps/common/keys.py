@@ -6,12 +6,13 @@ an earlier one never loads this module.
 
 from __future__ import annotations
 
-from dataclasses import MISSING
 from typing import Annotated, Any, get_type_hints
+
+from msgspec import NODEFAULT
+from msgspec.structs import replace
 
 from upsun_agent.limits import COMMAND_MOST, ID_MOST, PAGE_MOST
 from upsun_agent.model.ids import id_fault, name_fault, place_fault
-from upsun_agent.records import fields, replace
 from upsun_agent.steps.common.settings import StepSettings
 from upsun_agent.validators import (
     DAYS_OF_WEEK,
@@ -80,15 +81,19 @@ RetryAfter = Annotated[int, Field(Duration(60), "The pause before the first retr
 def table(settings: type[StepSettings]) -> Table:
     """Return the table of a kind's keys: its own first, those that every step has last."""
     hints = get_type_hints(settings, localns=globals(), include_extras=True)
-    every = sorted(fields(settings), key=lambda each: sum(hasattr(base, each.name) for base in settings.__mro__))
-    return Table({each.name.rstrip("_").replace("_", "-"): _field(each, hints[each.name]) for each in every})
+    names, defaults = settings.__struct_fields__, settings.__struct_defaults__
+    default_of = dict(
+        zip(names[len(names) - len(defaults) :], defaults, strict=True)
+    )  # defaults are of the last fields
+    every = sorted(names, key=lambda name: sum(hasattr(base, name) for base in settings.__mro__))
+    return Table(
+        {name.rstrip("_").replace("_", "-"): _field(hints[name], default_of.get(name, NODEFAULT)) for name in every}
+    )
 
 
-def _field(described: Any, hint: Any) -> Field:
+def _field(hint: Any, default: Any) -> Field:
     """Return the key that a field of a settings class describes, with the field's default."""
     found: Field = next(each for each in hint.__metadata__ if isinstance(each, Field))
-    if described.default is not MISSING:
-        return replace(found, default=described.default)
-    if described.default_factory is not MISSING:
-        return replace(found, default=described.default_factory())
-    return replace(found, required=True)
+    if default is NODEFAULT:
+        return replace(found, required=True)
+    return replace(found, default=default.factory() if hasattr(default, "factory") else default)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Generic, Literal, TypeVar
 
+from msgspec import Struct, field
+
 from upsun_agent.engine.decision import Execute
 from upsun_agent.engine.step import StepContext, Verdict
 from upsun_agent.model.events import IntentRecorded
 from upsun_agent.model.job import HERE, StepPlan
-from upsun_agent.records import dataclass, field
 from upsun_agent.steps.common.settings import StepSettings
 
 S = TypeVar("S", bound=StepSettings)
 
 
-@dataclass(frozen=True, slots=True)
-class StepDocs:
+class StepDocs(Struct, frozen=True):
     """What schema and docs say of a kind."""
 
     about: str  # what it does, in one line
@@ -27,8 +27,7 @@ class StepDocs:
     rollback: tuple[str, ...] = ()  # the steps of the example's on-failure, each as a line of TOML
 
 
-@dataclass(frozen=True, slots=True)
-class StepProblem:
+class StepProblem(Struct, frozen=True):
     """One thing that is wrong with a step of a job file."""
 
     message: str  # what is wrong

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+from msgspec import Struct
+
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass, fields
 
 if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import ENVIRONMENT, Choice, Duration, Field, Retries, RetryAfter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepSettings:
+class StepSettings(Struct, frozen=True, kw_only=True):
     """What the job file says of any step. A key is the field's name with ``-`` for ``_``; ``for_`` is ``for``."""
 
     environment: Annotated[
@@ -54,13 +54,12 @@ class StepSettings:
         Raises:
             TypeError: the plan lacks a key that has no default; only a snapshot that no job file made can.
         """
-        names = {each.name for each in fields(cls)}
+        names = frozenset(cls.__struct_fields__)
         said = {_name(key): _frozen(value) for key, value in plan.settings.items() if value is not None}
         return cls(**{name: value for name, value in said.items() if name in names})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateSettings(StepSettings):
+class UpdateSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a step that may bring new code live."""
 
     backup: Annotated[

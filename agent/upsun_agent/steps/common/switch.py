@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from upsun_agent.engine.step import Done, Failed, Need, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment, LookAtActivity
 from upsun_agent.model.job import StepPlan
-from upsun_agent.records import dataclass
 from upsun_agent.steps.common.request import RequestStep
 from upsun_agent.steps.common.settings import StepSettings
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 FAILURES = {"wrong-status": "The activity succeeded, but the environment is in another state."}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchSettings(StepSettings):
+class SwitchSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a change of state."""
 
     retries: Retries = 1
