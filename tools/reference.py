@@ -48,7 +48,7 @@ def exit_codes() -> str:
         "A documented interface: they change only with a new major version. `--json` gives the same code as",
         "`exit_code`, and the error's stable name as `error.kind`.",
         "",
-        "| code | error | what it says | whose turn it is |",
+        "| code | error | what it says | who must act |",
         "| --- | --- | --- | --- |",
         "| 0 | | Done, nothing to do, or a guard that says «not here». | nobody |",
     ]

@@ -68,7 +68,7 @@ def test_the_walk_has_at_most_twelve_stops_at_files_that_are_there_each_named_on
 
 @pytest.mark.parametrize("word", sorted(WORDS))
 def test_the_glossary_has_the_word(word: str) -> None:
-    assert re.search(rf"^- \*\*{word}\*\*: [A-Z]", text_of("glossary.md"), re.MULTILINE)
+    assert re.search(rf"^## {word}\n\n[A-Z]", text_of("glossary.md"), re.MULTILINE)
 
 
 def test_every_decision_has_context_decision_and_consequences() -> None:
