@@ -129,7 +129,7 @@ class Platform:
     """The simulated API on a socket, with short operations."""
 
     def __init__(self, app: App, *settings: str) -> None:
-        self.books_file = app.directory.parent / f"books-{time.monotonic_ns()}.json"
+        self.request_log_file = app.directory.parent / f"request-log-{time.monotonic_ns()}.json"
         sets = [
             f"token={TOKEN}",
             f"project={app.project}",
@@ -138,7 +138,7 @@ class Platform:
             "deploy_seconds=2",
             *settings,
         ]
-        command = [str(app.command), "simulate", "--json", "--port", "0", "--books", str(self.books_file)]
+        command = [str(app.command), "simulate", "--json", "--port", "0", "--request-log", str(self.request_log_file)]
         for setting in sets:
             command += ["--set", setting]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment())
@@ -151,13 +151,13 @@ class Platform:
         self.url = json.loads(text)["url"]
 
     def close(self) -> dict[str, list[dict[str, object]]]:
-        """End it and return its books: what really happened on the platform."""
+        """End it and return its request log: what really happened on the platform."""
         self.process.terminate()
         self.process.wait(timeout=20)
         if self.process.stdout:
             self.process.stdout.close()
-        books: dict[str, list[dict[str, object]]] = json.loads(self.books_file.read_text(encoding="utf-8"))
-        return books
+        request_log: dict[str, list[dict[str, object]]] = json.loads(self.request_log_file.read_text(encoding="utf-8"))
+        return request_log
 
 
 def play(app: App, name: str, *settings: str) -> tuple[int, str]:
@@ -184,8 +184,8 @@ def play(app: App, name: str, *settings: str) -> tuple[int, str]:
             time.sleep(2.5)
         print(f"{DIM}$ upsun-agent status{PLAIN}\n{app.ask(platform.url, 'status')}", end="")
     finally:
-        books = platform.close()
-    report_books(books)
+        request_log = platform.close()
+    report_request_log(request_log)
     return code, outcome
 
 
@@ -194,13 +194,13 @@ def write_page(app: App, file: str) -> None:
     app.ask("http://127.0.0.1:9", "report", "--html", str(Path(file).resolve()))
 
 
-def report_books(books: dict[str, list[dict[str, object]]]) -> None:
+def report_request_log(request_log: dict[str, list[dict[str, object]]]) -> None:
     """What the platform itself counted: the agent's word is not asked."""
-    posts = [str(each["path"]) for each in books["requests"] if each["method"] == "POST" and each["acted"]]
+    posts = [str(each["path"]) for each in request_log["requests"] if each["method"] == "POST" and each["acted"]]
     backups = sum(path.endswith("/backup") for path in posts)
     updates = sum(path.endswith("/source-operation") for path in posts)
     asked = f"{_many(backups, 'backup')}, {_many(updates, 'update')}"
-    print(f"the platform's own books: {_many(len(books['requests']), 'request')}, {asked}")
+    print(f"the platform's request log: {_many(len(request_log['requests']), 'request')}, {asked}")
 
 
 def _many(count: int, what: str) -> str:

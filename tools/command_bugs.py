@@ -67,7 +67,7 @@ COMMAND_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "a rehearsal lists what comes after its days",
-        "agent/upsun_simulator/rehearsal/season.py",
+        "agent/upsun_simulator/rehearsal/simulate_days.py",
         "    return sorted((each for each in found if each.at < end), key=lambda incident: incident.at)\n",
         "    return sorted(found, key=lambda incident: incident.at)\n",
         ("tests/integration/cli/test_rehearse.py",),

@@ -5,8 +5,8 @@ update breaks production, so that it is taken back.
 
 Each point is one real process: the tick is started under strace, which at the Nth call of a name kills it or makes
 the call fail; then ticks without strace go on until the run is over. What happened is read from the simulator's
-books, never from the agent: nothing asked for twice, no update without a successful backup before it, nothing left
-in flight.
+request log, never from the agent: nothing asked for twice, no update without a successful backup before it, nothing
+left in flight.
 
     python -m tools.crash_matrix                 every point (long; `make soak`)
     python -m tools.crash_matrix --sample 60     a seeded sample
@@ -316,9 +316,9 @@ def is_over(scene: Scene) -> bool:
 
 
 def judge(simulator: Simulator, scene: Scene) -> Iterator[str]:
-    """Every promise that the simulator's books show to be broken."""
+    """Every promise that the simulator's request log shows to be broken."""
     play = PLAYS[scene.play]
-    activities = [each for each in simulator.books()["activities"] if _word(each) in play.wanted]
+    activities = [each for each in simulator.request_log()["activities"] if _word(each) in play.wanted]
     for word, count in Counter(_word(each) for each in activities).items():
         if count > 1:
             yield f"P1: {count} times {word}"
@@ -439,7 +439,7 @@ PREFACE = """\
 Written by `python -m tools.crash_matrix --write` (`make soak`). One row for each system call that a whole
 {what} makes on its state files and on the network. At every single one of these calls the process
 was {ways} by strace; then ticks went on until the run was over.{some}
-The invariants are read from the simulator's books: nothing asked for twice, no update without a successful backup
+The invariants are read from the simulator's request log: nothing asked for twice, no update without a successful backup
 before it, nothing left in flight, no traceback, only documented exit codes.
 
 """

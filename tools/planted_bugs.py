@@ -498,8 +498,8 @@ BUGS = (
     Bug(
         "a payload is without its deployment",
         "agent/upsun_simulator/documents/payload.py",
-        "        found |= _deployment(world, one, one.completed_at)\n",
-        "        _deployment(world, one, one.completed_at)\n",
+        "        found |= _deployment(state, one, one.completed_at)\n",
+        "        _deployment(state, one, one.completed_at)\n",
         ("tests/unit/simulator/test_simulator_payloads.py",),
     ),
     Bug(
@@ -513,7 +513,7 @@ BUGS = (
         "a backup that reads do not show yet is listed",
         "agent/upsun_simulator/read_lag.py",
         "one.created_at <= shown",
-        "one.created_at <= world.now",
+        "one.created_at <= state.now",
         ("tests/unit/simulator/test_simulator_late.py",),
     ),
     Bug(
@@ -540,8 +540,8 @@ BUGS = (
     Bug(
         "the simulator runs any runtime operation for a contributor",
         "agent/upsun_simulator/endpoints/deployments.py",
-        "    if not has_role(call.world, one, user, found[0].role):",
-        '    if not has_role(call.world, one, user, "contributor"):',
+        "    if not has_role(call.state, one, user, found[0].role):",
+        '    if not has_role(call.state, one, user, "contributor"):',
         suite=("tests/unit/simulator/test_simulator_surroundings.py",),
     ),
     Bug(
@@ -1358,7 +1358,7 @@ BUGS = (
         suite=("tests/integration/api/test_pages_searched.py",),
     ),
     Bug(
-        "the books of the simulator keep every request",
+        "the request log of the simulator keeps every request",
         "agent/upsun_simulator/request_log.py",
         "        if self._weight <= KEPT_MOST_BYTES:",
         "        if self._weight > 0:",

@@ -36,7 +36,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-class Hands(Protocol):
+class MovableClock(Protocol):
     """A clock that somebody moves by hand, such as the simulator's."""
 
     def now(self) -> datetime:
@@ -49,21 +49,21 @@ class Hands(Protocol):
 class VirtualClock:
     """The agent's time taken from a clock moved by hand: sleeping moves it, so that months fit into seconds."""
 
-    def __init__(self, hands: Hands) -> None:
-        self._hands = hands
-        self._start = hands.now()
+    def __init__(self, clock: MovableClock) -> None:
+        self._clock = clock
+        self._start = clock.now()
 
     def now(self) -> datetime:
         """The virtual moment, aware, in UTC."""
-        return self._hands.now()
+        return self._clock.now()
 
     def monotonic(self) -> float:
         """Virtual seconds since the start."""
-        return (self._hands.now() - self._start).total_seconds()
+        return (self._clock.now() - self._start).total_seconds()
 
     def sleep(self, seconds: float) -> None:
         """Move on by that many seconds at once."""
-        self._hands.advance(seconds)
+        self._clock.advance(seconds)
 
 
 class SetClock:

@@ -60,7 +60,7 @@ class CliCron(Struct, frozen=True):
     branch: str = ""
 
 
-class Foreign(Struct, frozen=True):
+class UnsupportedCron(Struct, frozen=True):
     """A cron that calls the CLI to back up or update and does something else too: what that is."""
 
     reason: str
@@ -86,19 +86,19 @@ def _installs_cli(line: str) -> bool:
     return True
 
 
-def read_cron(command: str) -> CliCron | Foreign | None:
+def read_cron(command: str) -> CliCron | UnsupportedCron | None:
     """What a cron's command does, if it backs up or updates with the CLI; None where it does neither."""
     if not calls_cli(command) or not re.search(rf"{UPDATE}|\b(?:backup|snapshot)(?::create)?\b", command):
         return None
     if len(command) > CRON_MOST:
-        return Foreign(f"it is longer than {CRON_MOST} characters")
+        return UnsupportedCron(f"it is longer than {CRON_MOST} characters")
     reader = _Reader()
     try:
         for statement in _statements(command):
             reader.take(statement)
         types = reader.types()
     except _Unknown as unknown:
-        return Foreign(str(unknown))
+        return UnsupportedCron(str(unknown))
     if not reader.backup and not reader.updates:
         return None
     return CliCron(reader.backup, reader.live, tuple(reader.updates), types, reader.branch)

@@ -45,10 +45,10 @@ def run(context: Context) -> int:
 
 def _app(context: Context, project: Project) -> App:
     """The app named, the only one, the one with the agent or the guide's cron; else somebody has to say."""
-    nights = {name: ReplacedCrons(project, app) for name, app in project.apps.items()}
+    replaced = {name: ReplacedCrons(project, app) for name, app in project.apps.items()}
     crons = {name: project.names(app.spot, "crons") for name, app in project.apps.items()}
-    ticking = [name for name in nights if any(TICK in nights[name].command(cron) for cron in crons[name])]
-    likely = ticking or [name for name, night in nights.items() if night.known]
+    ticking = [name for name in replaced if any(TICK in replaced[name].command(cron) for cron in crons[name])]
+    likely = ticking or [name for name, cli_cron in replaced.items() if cli_cron.known]
     app = chosen(project, context.options.app, likely)
     if app is not None:
         return app

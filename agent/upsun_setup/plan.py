@@ -64,10 +64,10 @@ class Planner:
         self._install = install
         self._image: Image = image_of(project, app)
         self._texts: dict[str, tuple[str | None, str]] = {}
-        self._nights = ReplacedCrons(project, app)
+        self._replaced = ReplacedCrons(project, app)
         # `.upsun/` is read at the top of a project only; below an app's own folder the job file has its second place.
         jobs = app.file("upsun-agent.toml") if app.root else f"{FOLDER}/agent.toml"
-        self.plan = Plan(app.name, jobs=jobs, takes_over=bool(self._nights.known))
+        self.plan = Plan(app.name, jobs=jobs, takes_over=bool(self._replaced.known))
 
     def decide(self) -> Plan:
         """The whole plan.
@@ -151,7 +151,7 @@ class Planner:
         if dropped:
             self.plan.done.append(f"{name} no longer installs the official CLI: nothing in the configuration calls it")
             self._say("scripts of yours may call the official CLI in the container", "then put its installer back")
-        elif installer_lines(text) and self._nights.known:
+        elif installer_lines(text) and self._replaced.known:
             self._say(
                 "the official CLI is still installed: something else in the configuration calls it", "leave it so"
             )
@@ -165,10 +165,10 @@ class Planner:
 
     def _drops_cli(self, hook: str) -> bool:
         """Whether the CLI's installer goes: the crons that called it do, and nothing else does."""
-        if not self._nights.known or not installer_lines(hook):
+        if not self._replaced.known or not installer_lines(hook):
             return False
         rest = "\n".join(line for n, line in enumerate(hook.split("\n")) if n not in installer_lines(hook))
-        return not calls_cli("\n".join([rest, *self._nights.other_commands()]))
+        return not calls_cli("\n".join([rest, *self._replaced.other_commands()]))
 
     # --- mount and cron --------------------------------------------------------------------------------------
 
@@ -212,12 +212,12 @@ class Planner:
         project, spot = self._project, self._app.spot
         crons = project.names(spot, "crons")
         for name in crons:
-            if TICK in self._nights.command(name):
-                self._remove(self._nights.known)
+            if TICK in self._replaced.command(name):
+                self._remove(self._replaced.known)
                 return
         name = next(each for each in ("agent", "upsun-agent", "upsun-agent-tick") if each not in crons)
         comment = f"upsun-agent: what it does is in {self.plan.jobs}, also where and when"
-        replaced = list(self._nights.known)
+        replaced = list(self._replaced.known)
         parent = project.child(spot, "crons")
         if replaced and parent is not None:
             parent.editor.replace(parent.node, (*parent.path, replaced[0]), name, CRON, comment)
@@ -225,7 +225,7 @@ class Planner:
         else:
             project.put(spot, ("crons", name), CRON, comment)
         instead = f" in the place of {', '.join(replaced)}" if replaced else ""
-        for other, why in self._nights.foreign.items():
+        for other, why in self._replaced.unsupported.items():
             text = f"the cron {other} backs up or updates with the official CLI, and more: {why.reason}"
             self._say(text, "it stays as it is: take out what a job does now, or both will do it")
         self.plan.done.append(f"the cron {name}{instead} calls the agent every five minutes")
@@ -251,10 +251,10 @@ class Planner:
         zone = usable_zone(self._project.text(self._app.spot, "timezone"))
         taken = set(existing.jobs) if existing else set[str]()
         found = []
-        for cron, night in self._nights.known.items():
+        for cron, cli_cron in self._replaced.known.items():
             name = job_name(cron, taken)
             taken.add(name)
-            found.append(self._taken_over(cron, night, name, zone))
+            found.append(self._taken_over(cron, cli_cron, name, zone))
         if found or existing is not None:
             return found
         operation_name = self._update_name()
@@ -262,19 +262,19 @@ class Planner:
         job = "nightly-update" if updates else "nightly-backup"
         return [ProposedJob(job, timezone=zone, updates=updates)]
 
-    def _taken_over(self, cron: str, night: CliCron, name: str, zone: str) -> ProposedJob:
+    def _taken_over(self, cron: str, cli_cron: CliCron, name: str, zone: str) -> ProposedJob:
         spec = self._project.text(self._app.spot, "crons", cron, "spec") or ""
         schedule = usable_schedule(spec)
         if schedule is None:
             text = f"the schedule {spec[:60]!r} of the cron {cron} is none that a job can have"
             self._say(text, f"it became {DEFAULT_SCHEDULE!r}: say in {self.plan.jobs} when the job should run")
-        types, doubt = types_of(night)
+        types, doubt = types_of(cli_cron)
         if doubt:
             self._say(f"the cron {cron} {doubt}", f"see environment-types in {self.plan.jobs}: {', '.join(types)}")
-        if not night.backup:
+        if not cli_cron.backup:
             self._say(f"the cron {cron} updated without a backup", "the job takes one first, and proves it")
         self.plan.done.append(f"the job {name} does what the cron {cron} did")
-        return ProposedJob(name, schedule or DEFAULT_SCHEDULE, zone, types, night.live, night.updates, cron)
+        return ProposedJob(name, schedule or DEFAULT_SCHEDULE, zone, types, cli_cron.live, cli_cron.updates, cron)
 
     def _update_name(self) -> str | None:
         """The operation that updates: one that is there, else the one that will be proposed, if any can be."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from upsun_setup.cli_cron import MAIN, TYPES, CliCron, Foreign, read_cron
+from upsun_setup.cli_cron import MAIN, TYPES, CliCron, UnsupportedCron, read_cron
 from upsun_setup.project import App, Project
 from upsun_setup.yaml_tree import walk
 
@@ -20,13 +20,13 @@ class ReplacedCrons:
         self._project = project
         self._app = app
         self.known: dict[str, CliCron] = {}
-        self.foreign: dict[str, Foreign] = {}
+        self.unsupported: dict[str, UnsupportedCron] = {}
         for name in project.names(app.spot, "crons"):
-            night = read_cron(self.command(name))
-            if isinstance(night, CliCron):
-                self.known[name] = night
-            elif night is not None:
-                self.foreign[name] = night
+            cli_cron = read_cron(self.command(name))
+            if isinstance(cli_cron, CliCron):
+                self.known[name] = cli_cron
+            elif cli_cron is not None:
+                self.unsupported[name] = cli_cron
 
     def command(self, cron: str) -> str:
         """What a cron starts; in the older form, ``cmd``."""
@@ -48,16 +48,16 @@ class ReplacedCrons:
         ]
 
 
-def types_of(night: CliCron) -> tuple[tuple[str, ...], str]:
+def types_of(cli_cron: CliCron) -> tuple[tuple[str, ...], str]:
     """Where the job of a cron runs, and what is in doubt about that (or nothing).
 
     A branch is no type: only the project knows which type it has. Without any guard the cron ran everywhere, but
     doing less than before is the safe reading: the guide's token is not inherited by other environments either.
     """
-    if night.types:
-        return night.types, f"ran on the branch {night.branch} only" if night.branch else ""
-    if night.branch:
-        main = night.branch in MAIN or _SUFFIX.sub("", night.branch) in MAIN
+    if cli_cron.types:
+        return cli_cron.types, f"ran on the branch {cli_cron.branch} only" if cli_cron.branch else ""
+    if cli_cron.branch:
+        main = cli_cron.branch in MAIN or _SUFFIX.sub("", cli_cron.branch) in MAIN
         kind = ("production",) if main else tuple(each for each in TYPES if each != "production")
-        return kind, f"ran on the branch {night.branch} only, whatever its type"
+        return kind, f"ran on the branch {cli_cron.branch} only, whatever its type"
     return ("production",), "ran on every environment"

@@ -18,96 +18,96 @@ if TYPE_CHECKING:
 
     from upsun_simulator.environment import Environment
     from upsun_simulator.platform import Platform
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.tokens import ApiToken
 
 
-class Household(ABC):
+class AccountControls(ABC):
     """Who is who: a `user` is an id, a user name or an address, and the machine user when it is left out."""
 
     platform: Platform
 
     @abstractmethod
-    def _settled(self) -> AbstractContextManager[World]: ...
+    def _settled(self) -> AbstractContextManager[PlatformState]: ...
 
     @abstractmethod
     def _place(self, environment: str | None) -> Environment: ...
 
     def _account(self, name: str) -> User:
-        for one in self.platform.world.members.accounts.values():
+        for one in self.platform.state.members.accounts.values():
             if name in (one.id, one.username, one.email):
                 return one
         raise ValueError(f"there is no user {name!r}")
 
     def add_user(self, email: str, permissions: list[str] | None = None) -> User:
         """Let somebody have an account, and access to the project if there are permissions."""
-        with self._settled() as world:
-            return self._new_account(world, email, permissions)
+        with self._settled() as state:
+            return self._new_account(state, email, permissions)
 
-    def _new_account(self, world: World, email: str, permissions: list[str] | tuple[str, ...] | None) -> User:
-        if world.members.with_address(email) is not None:
+    def _new_account(self, state: PlatformState, email: str, permissions: list[str] | tuple[str, ...] | None) -> User:
+        if state.members.with_address(email) is not None:
             raise ValueError(f"there is a user {email!r} already")
         name = email.partition("@")[0]
         made = User(account_id("user", email), name, name.capitalize(), "Invited", email)
-        world.members.add_account(made)
+        state.members.add_account(made)
         if permissions is not None:
-            world.members.grant(made, check_permissions(permissions), world.now)
+            state.members.grant(made, check_permissions(permissions), state.now)
         return made
 
     def set_permissions(self, permissions: list[str], user: str = MACHINE.id) -> None:
         """Change a user's roles, as an admin does in the console; none at all takes the access away."""
-        with self._settled() as world:
+        with self._settled() as state:
             account = self._account(user)
             if permissions:
-                world.members.grant(account, check_permissions(permissions), world.now)
+                state.members.grant(account, check_permissions(permissions), state.now)
             else:
-                world.members.remove(account.id)
+                state.members.remove(account.id)
 
     def add_team(self, label: str, permissions: list[str], users: list[str], *, has_project: bool = True) -> Team:
         """Let the organization have a team whose users get these permissions on the project, if it is the team's."""
-        with self._settled() as world:
+        with self._settled() as state:
             made = Team(
-                id=account_id("team", label, world.count()),
+                id=account_id("team", label, state.count()),
                 label=label,
                 permissions=check_permissions(permissions),
-                created_at=world.now,
-                updated_at=world.now,
+                created_at=state.now,
+                updated_at=state.now,
                 users=[self._account(user).id for user in users],
                 has_project=has_project,
             )
-            world.members.teams[made.id] = made
+            state.members.teams[made.id] = made
             return made
 
     def add_domain(self, name: str, environment: str | None = None, *, default: bool = False) -> Domain:
         """Let an environment's site answer at a domain too; no deployment follows."""
-        with self._settled() as world:
-            if world.domains.named(name) is not None:
+        with self._settled() as state:
+            if state.domains.named(name) is not None:
                 raise ValueError(f"there is a domain {name!r} already")
             place = self._place(environment).id
-            now = world.now
+            now = state.now
             made = Domain(name=name.lower(), environment=place, created_at=now, updated_at=now, is_default=default)
-            world.domains.put(made)
+            state.domains.put(made)
             return made
 
     def accept_invitation(self, email: str) -> User:
         """Let the one who was invited join, with an account of their own or a new one."""
-        with self._settled() as world:
-            invitation = world.invitations.pending(email)
+        with self._settled() as state:
+            invitation = state.invitations.pending(email)
             if invitation is None:
                 raise ValueError(f"no invitation for {email!r} is pending")
-            invitation.finish("accepted", world.now)
-            account = world.members.with_address(email)
+            invitation.finish("accepted", state.now)
+            account = state.members.with_address(email)
             if account is None:
-                return self._new_account(world, email, invitation.permissions)
-            world.members.grant(account, invitation.permissions, world.now)
+                return self._new_account(state, email, invitation.permissions)
+            state.members.grant(account, invitation.permissions, state.now)
             return account
 
     def add_token(
         self, token: str, *, user: str = MACHINE.id, name: str = "", age: float = 0, mfa: bool = False
     ) -> ApiToken:
         """Give a user another API token, made `age` seconds ago, with MFA or without."""
-        with self._settled() as world:
-            made_at = world.now - timedelta(seconds=age)
+        with self._settled() as state:
+            made_at = state.now - timedelta(seconds=age)
             return self.platform.tokens.add(token, made_at, user=self._account(user), name=name, mfa=mfa)
 
     def add_variable(self, name: str, value: str, environment: str | None = None, **flags: Any) -> Variable:
@@ -116,30 +116,30 @@ class Household(ABC):
         With `project=True` it is the project's.
         """
         of_project = flags.pop("project", False)
-        with self._settled() as world:
+        with self._settled() as state:
             place = None if of_project else self._place(environment).id
             fields = {"visible_build": of_project, **flags}
             made = Variable(
-                name=name, value=value, environment=place, created_at=world.now, updated_at=world.now, **fields
+                name=name, value=value, environment=place, created_at=state.now, updated_at=state.now, **fields
             )
-            world.variables.put(made)
-            self._refresh(world)
+            state.variables.put(made)
+            self._refresh(state)
             return made
 
     def remove_variable(self, name: str, environment: str | None = None, *, project: bool = False) -> None:
         """Let a variable be gone; no deployment follows."""
-        with self._settled() as world:
-            found = world.variables.own(None if project else self._place(environment).id, name)
+        with self._settled() as state:
+            found = state.variables.own(None if project else self._place(environment).id, name)
             if found is None:
                 raise ValueError(f"there is no variable {name!r}")
-            world.variables.remove(found)
-            self._refresh(world)
+            state.variables.remove(found)
+            self._refresh(state)
 
-    def _refresh(self, world: World) -> None:
-        for place in world.environments.values():
-            place.live = world.variables.deployed(world.environments, place.id)
+    def _refresh(self, state: PlatformState) -> None:
+        for place in state.environments.values():
+            place.live = state.variables.deployed(state.environments, place.id)
 
     def variable(self, name: str, environment: str | None = None, *, project: bool = False) -> Variable | None:
         """A variable as it is stored, its value included; None where there is none."""
-        with self._settled() as world:
-            return world.variables.own(None if project else self._place(environment).id, name)
+        with self._settled() as state:
+            return state.variables.own(None if project else self._place(environment).id, name)

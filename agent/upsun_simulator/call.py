@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
     from upsun_simulator.platform import Platform
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.tokens import Bearer
 
 BAD_REQUEST = 400
@@ -42,7 +42,7 @@ class Target:
         return unquote(self.encoded.removeprefix(site.PREFIX).partition("/")[0])
 
 
-def target_of(request: Request, world: World) -> Target:
+def target_of(request: Request, state: PlatformState) -> Target:
     """Read the request line without losing what is percent-encoded.
 
     A server passes the raw line on (`RAW_URI`). A client in process may not: then the names of known
@@ -51,7 +51,7 @@ def target_of(request: Request, world: World) -> Target:
     line = request.environ.get("RAW_URI")
     if line is None:
         encoded = quote(request.path, safe="/:@!$&'()*+,;=~-._")
-        for name in sorted(world.environments, key=len, reverse=True):
+        for name in sorted(state.environments, key=len, reverse=True):
             if "/" in name:
                 encoded = re.sub(rf"/{re.escape(quote(name))}(?=/|$)", f"/{quote(name, safe='')}", encoded)
         query = request.query_string.decode("latin-1")
@@ -59,7 +59,7 @@ def target_of(request: Request, world: World) -> Target:
     else:
         raw = re.sub(r"^[a-z]+://[^/]*", "", str(line))
         encoded, _, query = raw.partition("?")
-    place = site.at_host(world, request.host)
+    place = site.at_host(state, request.host)
     if place is not None:
         encoded = f"{site.PREFIX}{quote(place.id, safe='')}{encoded}"
     encoded = PREFIX.sub("", encoded)
@@ -109,9 +109,9 @@ class Call:
     closing: threading.Event | None
 
     @property
-    def world(self) -> World:
+    def state(self) -> PlatformState:
         """The state that the endpoint reads and changes."""
-        return self.platform.world
+        return self.platform.state
 
     def bearer(self) -> Bearer:
         """Who asks; without a good bearer token the answer is 401."""

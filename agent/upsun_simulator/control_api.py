@@ -100,17 +100,17 @@ def _check_secret(simulator: Simulator, request: Request) -> None:
 
 
 def _done(simulator: Simulator, request: Request) -> Any:
-    doings: dict[str, Callable[[Simulator, Any], Any]] = {
-        "GET books": lambda one, _: one.books(),
+    actions: dict[str, Callable[[Simulator, Any], Any]] = {
+        "GET request-log": lambda one, _: one.request_log(),
         "POST scenario": _change,
         "POST faults": _plant,
         "POST clock": _turn,
         "POST act": _act,
     }
     name = f"{request.method} {request.path.removeprefix(PREFIX)}"
-    if name not in doings:
-        raise Refusal(HTTPStatus.NOT_FOUND, f"{name} is not one of {', '.join(doings)}.")
-    return doings[name](simulator, _body(request))
+    if name not in actions:
+        raise Refusal(HTTPStatus.NOT_FOUND, f"{name} is not one of {', '.join(actions)}.")
+    return actions[name](simulator, _body(request))
 
 
 def _body(request: Request) -> Any:
@@ -150,9 +150,9 @@ def _act(simulator: Simulator, body: Any) -> Any:
     name = wishes.pop("do", None)
     if name not in ACTS:
         raise ValueError(f"do is {name!r}, not one of {', '.join(ACTS)}")
-    deed = getattr(simulator, str(name).replace("-", "_"))
-    inspect.signature(deed).bind(**wishes)
-    return {"result": _named(deed(**wishes))}
+    action = getattr(simulator, str(name).replace("-", "_"))
+    inspect.signature(action).bind(**wishes)
+    return {"result": _named(action(**wishes))}
 
 
 def _named(result: Any) -> Any:

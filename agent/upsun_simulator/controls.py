@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from upsun_simulator import activity as kinds
 from upsun_simulator import user
-from upsun_simulator.account_controls import Household
+from upsun_simulator.account_controls import AccountControls
 from upsun_simulator.activity import Activity, Plan, Result
 from upsun_simulator.backup import Backup
 from upsun_simulator.effects import progress
@@ -20,22 +20,22 @@ from upsun_simulator.history import Breaks
 from upsun_simulator.ids import commit_hash, identifier
 from upsun_simulator.members import permissions_of
 from upsun_simulator.operations import backups, code, deployments
-from upsun_simulator.operations.summary import brief
-from upsun_simulator.other_users import Colleagues
+from upsun_simulator.operations.summary import summary
+from upsun_simulator.other_users import OtherUsers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from upsun_simulator.platform import Platform
     from upsun_simulator.scenario import Scenario
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 
 CRON_NAME = "agent"
 DAY = 86_400
 
 
-class Stage(Household, Colleagues):
+class Controls(AccountControls, OtherUsers):
     """Changes to the state that do not come through the API; each settles the world before and after.
 
     `environment` is always an id, and production when it is left out.
@@ -44,14 +44,14 @@ class Stage(Household, Colleagues):
     platform: Platform
 
     @property
-    def world(self) -> World:
+    def state(self) -> PlatformState:
         """The platform's state."""
-        return self.platform.world
+        return self.platform.state
 
     @property
     def scenario(self) -> Scenario:
         """The behaviour of the platform from now on."""
-        return self.world.scenario
+        return self.state.scenario
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
@@ -61,18 +61,18 @@ class Stage(Household, Colleagues):
 
     def change(self, **changes: Any) -> None:
         """Change some behaviours; what was asked for earlier keeps the old ones."""
-        with self._settled() as world:
-            old, world.scenario = world.scenario, world.scenario.changed(**changes)
-            if old.token != world.scenario.token:
+        with self._settled() as state:
+            old, state.scenario = state.scenario, state.scenario.changed(**changes)
+            if old.token != state.scenario.token:
                 self.platform.tokens.revoke(old.token)
-                self._add_machine_token(world.scenario, age=0)
-            self._age_machine_token(world, changes)
-            world.integrations.follow(world.scenario)
+                self._add_machine_token(state.scenario, age=0)
+            self._age_machine_token(state, changes)
+            state.integrations.follow(state.scenario)
             if "manual_deployment" in changes:
-                for place in world.environments.values():
+                for place in state.environments.values():
                     place.manual_deployment = None
             if changes.keys() & {"role", "other_role", "project_role"}:
-                world.members.grant(user.MACHINE, permissions_of(world.scenario), world.now)
+                state.members.grant(user.MACHINE, permissions_of(state.scenario), state.now)
 
     def _add_first_tokens(self, scenario: Scenario) -> None:
         self._add_machine_token(scenario, age=scenario.token_age_seconds)
@@ -85,30 +85,30 @@ class Stage(Household, Colleagues):
         made_at = self.platform.clock.now() - timedelta(seconds=age)
         self.platform.tokens.add(scenario.token, made_at, name="Agent", mfa=scenario.token_mfa)
 
-    def _age_machine_token(self, world: World, changes: dict[str, Any]) -> None:
-        token = self.platform.tokens.named(world.scenario.token)
+    def _age_machine_token(self, state: PlatformState, changes: dict[str, Any]) -> None:
+        token = self.platform.tokens.named(state.scenario.token)
         if token is None:
             return
         if "token_age_seconds" in changes:
-            token.created_at = world.now - timedelta(seconds=world.scenario.token_age_seconds)
+            token.created_at = state.now - timedelta(seconds=state.scenario.token_age_seconds)
         if "token_mfa" in changes:
-            token.mfa = world.scenario.token_mfa
+            token.mfa = state.scenario.token_mfa
 
     @contextmanager
-    def _settled(self) -> Iterator[World]:
+    def _settled(self) -> Iterator[PlatformState]:
         with self.platform.lock:
-            self.world.settle(self.platform.clock.now())
-            yield self.world
-            self.world.settle(self.platform.clock.now())
+            self.state.settle(self.platform.clock.now())
+            yield self.state
+            self.state.settle(self.platform.clock.now())
 
     def _place(self, environment: str | None) -> Environment:
         name = environment or self.scenario.environment
-        if name not in self.world.environments:
+        if name not in self.state.environments:
             raise ValueError(f"there is no environment {name!r}")
-        return self.world.environments[name]
+        return self.state.environments[name]
 
     def _unfinished(self, activity: str) -> Activity:
-        one = self.world.by_id.get(activity)
+        one = self.state.by_id.get(activity)
         if one is None:
             raise ValueError(f"there is no activity {activity!r}")
         if not one.unfinished:
@@ -125,10 +125,10 @@ class Stage(Household, Colleagues):
     ) -> Environment:
         """Branch off an environment, as somebody's pull request if `is_pr`."""
         _check(kind, get_args(EnvironmentType))
-        with self._settled() as world:
-            if name in world.environments:
+        with self._settled() as state:
+            if name in state.environments:
                 raise ValueError(f"there is an environment {name!r} already")
-            return world.add_environment(name, kind, parent=self._place(parent).id, is_pr=is_pr)
+            return state.add_environment(name, kind, parent=self._place(parent).id, is_pr=is_pr)
 
     def add_backup(
         self,
@@ -140,10 +140,10 @@ class Stage(Household, Colleagues):
         safe: bool = True,
     ) -> Backup:
         """Let there be a backup that was made `age` seconds ago; the limit holds for it too."""
-        with self._settled() as world:
+        with self._settled() as state:
             place = self._place(environment)
-            made_at = world.now - timedelta(seconds=age)
-            number = world.count()
+            made_at = state.now - timedelta(seconds=age)
+            number = state.count()
             backup = Backup(
                 id=identifier(self.scenario.project, "backup", number),
                 number=number,
@@ -155,18 +155,18 @@ class Stage(Household, Colleagues):
                 automated=automated,
                 variables=list(place.live),
             )
-            world.backups.append(backup)
+            state.backups.append(backup)
             place.backup_moments.append(made_at)
-            evict(world, place.id, world.now)
+            evict(state, place.id, state.now)
             return backup
 
     def drop_backup(self, backup: str) -> None:
         """Let a backup vanish, as when another client's backup replaced it."""
-        with self._settled() as world:
-            found = [one for one in world.backups if one.id == backup]
+        with self._settled() as state:
+            found = [one for one in state.backups if one.id == backup]
             if not found:
                 raise ValueError(f"there is no backup {backup!r}")
-            drop(world, found[0], world.now)
+            drop(state, found[0], state.now)
 
     def start_activity(
         self,
@@ -186,29 +186,29 @@ class Stage(Household, Colleagues):
         """
         if seconds is not None and seconds < 0:
             raise ValueError(f"nothing lasts {seconds} seconds")
-        with self._settled() as world:
+        with self._settled() as state:
             activity = self._foreign(self._place(environment), type, user, parameters or {})
             activity.plan = dataclasses.replace(activity.plan, seconds=seconds, commits_after=None)
             if age:
                 self._backdate(activity, age)
-            return world.by_id[activity.id]
+            return state.by_id[activity.id]
 
     def _foreign(self, place: Environment, kind: str, who: str | None, parameters: dict[str, Any]) -> Activity:
         """An activity with the effects of its kind."""
         cron = kind == kinds.CRON
         somebody = user.named(who or (user.BOT.id if cron else user.COLLEAGUE.id))
         if kind == kinds.BACKUP:
-            activity = backups.back_up(self.world, place, somebody, safe=True)
+            activity = backups.back_up(self.state, place, somebody, safe=True)
         elif kind == kinds.SOURCE_OPERATION:
             operation = parameters.get("operation", "update")
-            activity = code.run_source_operation(self.world, place, somebody, operation=operation, variables={})
+            activity = code.run_source_operation(self.state, place, somebody, operation=operation, variables={})
         else:
-            payload = {"environment": brief(place), **({"cron": CRON_NAME} if cron else {})}
-            plan = deployments.deploy_plan(self.world) if kind in DEPLOYING else Plan(seconds=None)
+            payload = {"environment": summary(place), **({"cron": CRON_NAME} if cron else {})}
+            plan = deployments.deploy_plan(self.state) if kind in DEPLOYING else Plan(seconds=None)
             known = self._cron(place) if cron else {}
             if kind == kinds.PUSH:
                 known = {"old_commit": place.head, "new_commit": place.head}
-            activity = self.world.add_activity(
+            activity = self.state.add_activity(
                 kind, place.id, user=somebody, plan=plan, parameters=known, payload=payload
             )
         activity.parameters.update(parameters)
@@ -229,25 +229,25 @@ class Stage(Household, Colleagues):
         }
 
     def _backdate(self, activity: Activity, age: float) -> None:
-        asked_at = self.world.now - timedelta(seconds=age)
-        self.world.move(activity, asked_at)
-        progress.begin(self.world, activity, asked_at)
+        asked_at = self.state.now - timedelta(seconds=age)
+        self.state.move(activity, asked_at)
+        progress.begin(self.state, activity, asked_at)
 
     def finish_activity(self, activity: str, result: Result = "success") -> None:
         """End a pending or running activity now, with all that follows from it."""
         _check(result, get_args(Result))
-        with self._settled() as world:
+        with self._settled() as state:
             one = self._unfinished(activity)
             if one.state == "pending":
-                progress.begin(world, one, world.now)
+                progress.begin(state, one, state.now)
             one.commits_at = None
             one.plan = dataclasses.replace(one.plan, ending=result)
-            progress.end(world, one, world.now)
+            progress.end(state, one, state.now)
 
     def cancel_activity(self, activity: str) -> None:
         """Cancel a pending or running activity, as somebody does in the console."""
-        with self._settled() as world:
-            progress.cancel(world, self._unfinished(activity), world.now)
+        with self._settled() as state:
+            progress.cancel(state, self._unfinished(activity), state.now)
 
     def push(
         self, environment: str | None = None, *, user: str = user.OWNER.id, breaks: Breaks | None = None
@@ -258,27 +258,27 @@ class Stage(Household, Colleagues):
         """
         if breaks is not None:
             _check(breaks, get_args(Breaks))
-        with self._settled() as world:
+        with self._settled() as state:
             place = self._place(environment)
-            sha = commit_hash(place.head, "pushed", world.count())
-            world.move_head(place, sha, world.now, "pushed", breaks=breaks or world.history.breaks(place.head))
-            return push(world, place.id, sha, who=_named(user), plan=code.update_plan(world, place), at=world.now)
+            sha = commit_hash(place.head, "pushed", state.count())
+            state.move_head(place, sha, state.now, "pushed", breaks=breaks or state.history.breaks(place.head))
+            return push(state, place.id, sha, who=_named(user), plan=code.update_plan(state, place), at=state.now)
 
     def redeploy(self, environment: str | None = None, *, user: str = user.OWNER.id) -> Activity:
         """Queue somebody else's redeployment."""
-        with self._settled() as world:
-            return deployments.redeploy(world, self._place(environment), _named(user))
+        with self._settled() as state:
+            return deployments.redeploy(state, self._place(environment), _named(user))
 
     def deploy_staged(self, environment: str | None = None) -> list[Activity]:
         """Let what is staged go, as somebody does by hand."""
-        with self._settled() as world:
-            return deployments.deploy_staged(world, self._place(environment))
+        with self._settled() as state:
+            return deployments.deploy_staged(state, self._place(environment))
 
     def set_status(self, status: str, environment: str | None = None) -> None:
         """Make an environment active, inactive, paused, dirty or deleting."""
         with self._settled():
             place = self._place(environment)
-            self.world.set_status(place, self.scenario.changed(status=status).status, self.world.now)
+            self.state.set_status(place, self.scenario.changed(status=status).status, self.state.now)
 
     def pause(self, environment: str | None = None) -> None:
         """Let an environment be paused from now on."""

@@ -40,7 +40,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def spoiled(fault: Fault, answer: Response | None, call: Call) -> Response | None:
+def corrupted(fault: Fault, answer: Response | None, call: Call) -> Response | None:
     """Return the answer as the fault leaves it; raise ConnectionCut where it leaves none."""
     if fault.kind in CUTS:
         cut = ConnectionCut(fault.kind, seconds=fault.pause)

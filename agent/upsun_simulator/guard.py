@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import socket
     from email.message import Message
 
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 BODY_MOST_BYTES = 1024 * 1024  # of a request: what an API's client sends has some kilobytes
 LINE_MOST_BYTES = 4096  # of the size of a chunk with its extensions, or of a line of a trailer
@@ -45,10 +45,10 @@ class Bytes(Protocol):
         """Read a line, or as much of it as that."""
 
 
-def check_origin(headers: Message, path: str, port: int, world: World) -> None:
+def check_origin(headers: Message, path: str, port: int, state: PlatformState) -> None:
     """Raise a refusal where a request was not meant for this server, or comes from a page of another site."""
     names = headers.get_all("Host") or []
-    if len(names) > 1 or not (_is_here(names[0] if names else "", port) or _is_site(names, path, world)):
+    if len(names) > 1 or not (_is_here(names[0] if names else "", port) or _is_site(names, path, state)):
         text = f"This simulator answers at {', '.join(_shown(each, port) for each in HERE)} only."
         raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, text)
     if not path.startswith("/") and not _is_here(path.partition("://")[2].partition("/")[0], port):
@@ -77,10 +77,10 @@ def _is_here(name: str, port: int, *, bare: bool = True) -> bool:
     return name.lower() in known
 
 
-def _is_site(names: list[str], path: str, world: World) -> bool:
+def _is_site(names: list[str], path: str, state: PlatformState) -> bool:
     """Return whether a request goes to an environment's site, where nothing can be changed."""
     return (
-        bool(names) and control_api.PREFIX.strip("/") not in unquote(path) and site.at_host(world, names[0]) is not None
+        bool(names) and control_api.PREFIX.strip("/") not in unquote(path) and site.at_host(state, names[0]) is not None
     )
 
 

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     from upsun_simulator.activity import Activity
     from upsun_simulator.environment import Environment, EnvironmentType
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 # What a branch can be; there is one production.
 BRANCHES = ("development", "staging")
 
 
-class Colleagues(ABC):
+class OtherUsers(ABC):
     """Operations by a `user`, an id or a user name; nobody's roles are looked at."""
 
     @abstractmethod
-    def _settled(self) -> AbstractContextManager[World]: ...
+    def _settled(self) -> AbstractContextManager[PlatformState]: ...
 
     @abstractmethod
     def _place(self, environment: str | None) -> Environment: ...
@@ -39,14 +39,14 @@ class Colleagues(ABC):
         self, environment: str, *, code_too: bool = True, data: bool = True, user: str = user.COLLEAGUE.id
     ) -> Activity:
         """Queue somebody else's synchronization of an environment from its parent."""
-        with self._settled() as world:
+        with self._settled() as state:
             wishes = {"synchronize_code": code_too, "synchronize_data": data}
-            return code.synchronize(world, self._child(environment), _named(user), wishes)
+            return code.synchronize(state, self._child(environment), _named(user), wishes)
 
     def merge(self, environment: str, *, user: str = user.COLLEAGUE.id) -> Activity:
         """Queue somebody else's merge of an environment into its parent."""
-        with self._settled() as world:
-            return code.merge(world, self._child(environment), _named(user))
+        with self._settled() as state:
+            return code.merge(state, self._child(environment), _named(user))
 
     def restore(
         self,
@@ -57,12 +57,12 @@ class Colleagues(ABC):
         user: str = user.COLLEAGUE.id,
     ) -> Activity:
         """Queue somebody else's restoring of a backup, to its own environment if none is named."""
-        with self._settled() as world:
-            found = next((one for one in world.backups if one.id == backup), None)
+        with self._settled() as state:
+            found = next((one for one in state.backups if one.id == backup), None)
             if found is None:
                 raise ValueError(f"there is no backup {backup!r}")
             target = self._place(environment or found.environment)
-            return backups.restore(world, found, target, _named(user), code=code_too)
+            return backups.restore(state, found, target, _named(user), code=code_too)
 
     def branch(
         self,
@@ -73,27 +73,27 @@ class Colleagues(ABC):
         user: str = user.COLLEAGUE.id,
     ) -> Activity:
         """Queue somebody else's new environment, branched off production if no parent is named."""
-        with self._settled() as world:
-            if name in world.environments:
+        with self._settled() as state:
+            if name in state.environments:
                 raise ValueError(f"there is an environment {name!r} already")
             if kind not in BRANCHES:
                 raise ValueError(f"{kind!r} is not one of {BRANCHES}")
-            return lifecycle.branch(world, self._place(parent), _named(user), name=name, title=name, kind=kind)
+            return lifecycle.branch(state, self._place(parent), _named(user), name=name, title=name, kind=kind)
 
     def activate(self, environment: str, *, user: str = user.COLLEAGUE.id) -> Activity:
         """Queue somebody else's activation of an environment."""
-        with self._settled() as world:
-            return lifecycle.activate(world, self._place(environment), _named(user))
+        with self._settled() as state:
+            return lifecycle.activate(state, self._place(environment), _named(user))
 
     def resume(self, environment: str, *, user: str = user.COLLEAGUE.id) -> Activity:
         """Queue somebody else's resuming of an environment."""
-        with self._settled() as world:
-            return lifecycle.resume(world, self._place(environment), _named(user))
+        with self._settled() as state:
+            return lifecycle.resume(state, self._place(environment), _named(user))
 
     def deploy(self, environment: str | None = None, *, user: str = user.COLLEAGUE.id) -> Activity:
         """Queue somebody else's deployment of what is staged, all of it in one activity."""
-        with self._settled() as world:
-            return deployments.deploy(world, self._place(environment), _named(user))
+        with self._settled() as state:
+            return deployments.deploy(state, self._place(environment), _named(user))
 
     def run_operation(
         self,
@@ -104,14 +104,14 @@ class Colleagues(ABC):
         user: str = user.COLLEAGUE.id,
     ) -> Activity:
         """Queue somebody else's runtime operation."""
-        with self._settled() as world:
+        with self._settled() as state:
             place, somebody = self._place(environment), _named(user)
-            return runs.run_operation(world, place, somebody, service=service, operation=operation, parameters=[])
+            return runs.run_operation(state, place, somebody, service=service, operation=operation, parameters=[])
 
     def run_task(self, task: str, environment: str | None = None, *, user: str = user.COLLEAGUE.id) -> Activity:
         """Queue somebody else's task."""
-        with self._settled() as world:
-            return runs.run_task(world, self._place(environment), _named(user), task=task, variables={})
+        with self._settled() as state:
+            return runs.run_task(state, self._place(environment), _named(user), task=task, variables={})
 
 
 def _named(name: str) -> user.User:

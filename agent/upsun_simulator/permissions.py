@@ -12,59 +12,59 @@ if TYPE_CHECKING:
     from upsun_simulator.call import Call
     from upsun_simulator.environment import Environment
     from upsun_simulator.members import Member
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 NOT_ALLOWED = "You do not have permission to perform this operation."
 MFA = "Multi-factor authentication is required"
 
 
-def allowed(world: World, environment: Environment, user: User) -> bool:
+def allowed(state: PlatformState, environment: Environment, user: User) -> bool:
     """Whether the user may act on the environment: the platform asks for an admin."""
-    member = world.members.member(user.id)
+    member = state.members.member(user.id)
     return member is not None and member.role_on(environment.type) == "admin"
 
 
-def check_allowed(world: World, environment: Environment, user: User) -> None:
+def check_allowed(state: PlatformState, environment: Environment, user: User) -> None:
     """Refuse an operation to those who are no admin of the environment's type."""
-    if not allowed(world, environment, user):
+    if not allowed(state, environment, user):
         raise Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
 
 
-def is_member_of(world: World, environment: Environment, user: User) -> bool:
+def is_member_of(state: PlatformState, environment: Environment, user: User) -> bool:
     """Return whether the user has any role on the environment's type."""
-    return has_role(world, environment, user, "viewer")
+    return has_role(state, environment, user, "viewer")
 
 
-def has_role(world: World, environment: Environment, user: User, least: str) -> bool:
+def has_role(state: PlatformState, environment: Environment, user: User, least: str) -> bool:
     """Return whether the user has at least this role on the environment's type."""
-    member = world.members.member(user.id)
+    member = state.members.member(user.id)
     role = None if member is None else member.role_on(environment.type)
     return role is not None and ROLES.index(role) <= ROLES.index(least)
 
 
-def may_run(world: World, environment: Environment, user: User) -> bool:
+def may_run(state: PlatformState, environment: Environment, user: User) -> bool:
     """Return whether the user may do what a contributor may do: log in, run commands."""
-    return has_role(world, environment, user, "contributor")
+    return has_role(state, environment, user, "contributor")
 
 
-def is_admin(world: World, user: User) -> bool:
+def is_admin(state: PlatformState, user: User) -> bool:
     """Whether the user is an admin of the project as a whole."""
-    member = world.members.member(user.id)
+    member = state.members.member(user.id)
     return member is not None and member.is_admin
 
 
 def check_admin(call: Call) -> User:
     """Who asks, if that is an admin of the project."""
     asking = call.bearer().user
-    if not is_admin(call.world, asking):
+    if not is_admin(call.state, asking):
         raise Refusal(HTTPStatus.FORBIDDEN, "Only an admin of the project may do this.")
     return asking
 
 
 def check_member(call: Call) -> Member:
     """The membership of the one who asks."""
-    member = call.world.members.member(call.bearer().user.id)
+    member = call.state.members.member(call.bearer().user.id)
     if member is None:
         raise Refusal(HTTPStatus.FORBIDDEN, "You have no access to this project.")
     return member
@@ -76,7 +76,7 @@ def check_mfa(call: Call) -> None:
     As a challenge that names the missing factor (the official CLI's step-up login reads `amr` and `max_age`
     of a 401), or as 403: the docs only say that the server names the needed parameter.
     """
-    scenario = call.world.scenario
+    scenario = call.state.scenario
     if not scenario.mfa_required or call.bearer().has_mfa:
         return
     if scenario.mfa_refusal == "forbidden":

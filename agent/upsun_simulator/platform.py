@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from upsun_simulator.authority import Authority
     from upsun_simulator.clock import Clock
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.tokens import Tokens
 
 
@@ -18,7 +18,7 @@ class Platform:
     """Everything behind the HTTP surface; `lock` is held while any of it is used."""
 
     clock: Clock
-    world: World
+    state: PlatformState
     tokens: Tokens
     authority: Authority
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -11,30 +11,30 @@ from upsun_simulator.answers import Refusal
 if TYPE_CHECKING:
     from upsun_simulator.backup import Backup
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.variable import Variables
 
 
-def environment(world: World, one: Environment) -> Environment:
+def environment(state: PlatformState, one: Environment) -> Environment:
     """Return the environment with the commits, backups and deployments that its reads show by now."""
-    lag = world.scenario.environment_lag_seconds
-    return one.seen_at(world.now - timedelta(seconds=lag)) if lag else one
+    lag = state.scenario.environment_lag_seconds
+    return one.seen_at(state.now - timedelta(seconds=lag)) if lag else one
 
 
-def backups(world: World) -> list[Backup]:
+def backups(state: PlatformState) -> list[Backup]:
     """Return the backups that reads show by now."""
-    shown = world.now - timedelta(seconds=world.scenario.backup_lag_seconds)
-    return [one for one in world.backups if one.created_at <= shown]
+    shown = state.now - timedelta(seconds=state.scenario.backup_lag_seconds)
+    return [one for one in state.backups if one.created_at <= shown]
 
 
-def variables(world: World) -> Variables:
+def variables(state: PlatformState) -> Variables:
     """Return the variables as reads show them by now."""
-    lag = world.scenario.variable_lag_seconds
-    return world.variables.seen_at(world.now - timedelta(seconds=lag)) if lag else world.variables
+    lag = state.scenario.variable_lag_seconds
+    return state.variables.seen_at(state.now - timedelta(seconds=lag)) if lag else state.variables
 
 
-def check_deployment(world: World, one: Environment) -> None:
+def check_deployment(state: PlatformState, one: Environment) -> None:
     """Refuse to show a deployment that is too new to be read."""
-    lag = timedelta(seconds=world.scenario.deployment_lag_seconds)
-    if lag and one.deployments[-1].at + lag > world.now:
+    lag = timedelta(seconds=state.scenario.deployment_lag_seconds)
+    if lag and one.deployments[-1].at + lag > state.now:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such deployment.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 FILE, EXECUTABLE, FOLDER = "100644", "100755", "040000"
 CONFIG = """applications:
@@ -52,10 +52,10 @@ class Entry:
 class Objects:
     """Every tree and blob that the commits of the history reach; folders and files by their ids."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, state: PlatformState) -> None:
         self.trees: dict[str, list[Entry]] = {}
         self.blobs: dict[str, bytes] = {}
-        self.roots = {sha: self._tree(files(world, sha)) for sha in world.history}
+        self.roots = {sha: self._tree(files(state, sha)) for sha in state.history}
 
     def _tree(self, content: dict[str, tuple[str, bytes]]) -> str:
         """Keep a folder, given as modes and contents by path, and return its id."""
@@ -96,9 +96,9 @@ def _sha(kind: str, data: bytes) -> str:
     return hashlib.sha1(f"{kind} {len(data)}".encode() + b"\0" + data, usedforsecurity=False).hexdigest()
 
 
-def files(world: World, sha: str) -> dict[str, tuple[str, bytes]]:
+def files(state: PlatformState, sha: str) -> dict[str, tuple[str, bytes]]:
     """Return what a commit holds: each file's mode and content, by its path."""
-    breaks = world.history.breaks(sha)
+    breaks = state.history.breaks(sha)
     return {
         ".upsun/config.yaml": (FILE, CONFIG.encode()),
         "README.md": (FILE, b"# Simulated project\n"),

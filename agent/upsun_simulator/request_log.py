@@ -80,14 +80,14 @@ class Entries(list[RecordedRequest]):
         del self[:place]
 
 
-class Censor:
+class Redactor:
     """Replaces secrets, by the name of the field and by their value, in anything made of JSON."""
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
 
     def learn(self, secret: str) -> None:
-        """Never let this value into the books."""
+        """Never let this value into the request log."""
         if secret:
             self._secrets.add(secret)
 

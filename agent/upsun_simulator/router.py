@@ -233,7 +233,7 @@ def _found(call: Call) -> Callable[[Call], Response]:
     if name not in _OPEN_NAMES:
         call.bearer()
     call.values.update(values)
-    if call.values.get("project", call.world.scenario.project) != call.world.scenario.project:
+    if call.values.get("project", call.state.scenario.project) != call.state.scenario.project:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such project.")
     if "project" in call.values:
         check_member(call)

@@ -98,7 +98,7 @@ class _Handler(WSGIRequestHandler):
         """Answer one request. Its body is read whole first, so that the next request starts where it should."""
         environ = self.make_environ()
         try:
-            guard.check_origin(self.headers, self.path, self.server.port, self.server.simulator.world)
+            guard.check_origin(self.headers, self.path, self.server.port, self.server.simulator.state)
             body = guard.body_of(self.headers, self.rfile)
         except Refusal as refusal:
             self.send_error(refusal.status, refusal.message)

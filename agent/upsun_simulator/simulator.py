@@ -1,4 +1,4 @@
-"""The simulator as a WSGI application, with its books and its faults."""
+"""The simulator as a WSGI application, with its request log and its faults."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from upsun_simulator.body import marks
 from upsun_simulator.call import Call, body_of, target_of
 from upsun_simulator.clock import ManualClock, SystemClock
 from upsun_simulator.compression import packed
-from upsun_simulator.controls import Stage
-from upsun_simulator.corrupted_answers import spoiled
-from upsun_simulator.documents.request_log import books
+from upsun_simulator.controls import Controls
+from upsun_simulator.corrupted_answers import corrupted
+from upsun_simulator.documents.request_log import request_log
 from upsun_simulator.faults import Fault
 from upsun_simulator.platform import Platform
-from upsun_simulator.request_log import MARK_BYTES, REQUEST_BYTES, Censor, Entries, RecordedRequest
+from upsun_simulator.request_log import MARK_BYTES, REQUEST_BYTES, Entries, RecordedRequest, Redactor
 from upsun_simulator.scenario import Scenario
-from upsun_simulator.state import World
+from upsun_simulator.state import PlatformState
 from upsun_simulator.tokens import Tokens
 from upsun_simulator.variable_changes import without_values
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 CLOSING = "simulator.closing"
 
 
-class Simulator(Stage):
+class Simulator(Controls):
     """A stand-in for the Upsun API and its authentication host, with state, time and faults.
 
     Serve it on a socket with `serve`, or call `wsgi` in process: there, a fault that would break the
@@ -51,7 +51,7 @@ class Simulator(Stage):
         self.clock: Clock = clock or SystemClock()
         self.platform = Platform(
             clock=self.clock,
-            world=World(scenario, self.clock.now()),
+            state=PlatformState(scenario, self.clock.now()),
             tokens=Tokens(),
             authority=Authority(),
         )
@@ -67,10 +67,10 @@ class Simulator(Stage):
             self.faults.append(planted)
         return planted
 
-    def books(self) -> dict[str, Any]:
+    def request_log(self) -> dict[str, Any]:
         """The truth, as JSON: every request, and what the world is like now."""
         with self._settled():
-            found: dict[str, Any] = self._censor().clean(books(self.platform, self.requests))
+            found: dict[str, Any] = self._censor().clean(request_log(self.platform, self.requests))
             return found
 
     @property
@@ -101,11 +101,11 @@ class Simulator(Stage):
         except Refusal as refusal:
             return refusal.response()
         self._wait(self.scenario.latency_seconds, closing)
-        with self._settled() as world:
+        with self._settled() as state:
             call = Call(
                 platform=self.platform,
                 request=request,
-                target=target_of(request, world),
+                target=target_of(request, state),
                 body=body,
                 now=self.clock.now(),
                 values={},
@@ -139,9 +139,9 @@ class Simulator(Stage):
         self.requests.keep(record)
         return record
 
-    def _censor(self) -> Censor:
-        censor = Censor()
-        for secret in (*self.platform.tokens.known(), *self.world.variables.secrets):
+    def _censor(self) -> Redactor:
+        censor = Redactor()
+        for secret in (*self.platform.tokens.known(), *self.state.variables.secrets):
             censor.learn(secret)
         return censor
 
@@ -153,7 +153,7 @@ class Simulator(Stage):
             record.acted = answer.status_code < HTTPStatus.BAD_REQUEST
         if fault is not None:
             record.fault = fault.kind
-            answer = spoiled(fault, answer, call)
+            answer = corrupted(fault, answer, call)
         if answer is None:
             raise AssertionError("a fault that does not act gives its own answer")
         record.status = answer.status_code
@@ -169,7 +169,7 @@ class Simulator(Stage):
 
 
 def _weight(call: Call) -> int:
-    """Return about how many bytes of memory the books need for a request."""
+    """Return about how many bytes of memory the request log needs for a request."""
     text = call.request.get_data(as_text=True)
     return (
         REQUEST_BYTES

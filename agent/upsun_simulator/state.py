@@ -37,7 +37,7 @@ AGE_OF_THE_PROJECT = timedelta(days=90)
 TITLE = "Simulated project"
 
 
-class World:
+class PlatformState:
     """Environments, activities and backups of one project; deterministic for a given sequence of calls.
 
     Nothing happens between two calls of `settle`: each plays what should have happened meanwhile, in the
@@ -209,7 +209,7 @@ class World:
             ready_at=at + timedelta(seconds=self.scenario.queue_seconds),
             plan=self._with_oddities(kind, plan),
             parameters={"user": user.id, "environment": environment, **(parameters or {})},
-            payload={"user": user.brief(), **(payload or {})},
+            payload={"user": user.summary(), **(payload or {})},
             text=sentence(kind, user, here, other, what, html=False),
             description=sentence(kind, user, here, other, what, html=True),
         )

@@ -21,7 +21,7 @@ class User:
         """The user's address; made up under a domain that can never receive mail where none is known."""
         return self.address or f"{self.username}@example.invalid"
 
-    def brief(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """The few fields that an activity's payload carries."""
         return {
             "id": self.id,

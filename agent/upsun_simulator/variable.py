@@ -43,7 +43,7 @@ class Variables:
         self._all: dict[tuple[str | None, str], Variable] = {}
         # What became of each, with the moments: None where it was removed.
         self._changes: list[tuple[datetime, tuple[str | None, str], Variable | None]] = []
-        # Values that were sensitive once, so that none of them ever reaches the books.
+        # Values that were sensitive once, so that none of them ever reaches the request log.
         self.secrets: set[str] = set()
 
     def __iter__(self) -> Iterator[Variable]:

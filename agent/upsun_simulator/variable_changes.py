@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from upsun_simulator.answers import Refusal
 from upsun_simulator.operations.deployments import deploy_plan
-from upsun_simulator.operations.summary import brief
+from upsun_simulator.operations.summary import summary
 from upsun_simulator.request_log import SECRET
 from upsun_simulator.variable import Variable
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from upsun_simulator.activity import Activity
     from upsun_simulator.call import Call
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 FLAGS = ("is_json", "is_sensitive", "visible_build", "visible_runtime")
@@ -30,52 +30,52 @@ ENVIRONMENT_FLAGS = ("is_enabled", "is_inheritable")
 REBUILD = "Rebuilding, since the build sees the variable\n"
 
 
-def create(world: World, environment: str | None, body: dict[str, Any]) -> Variable:
+def create(state: PlatformState, environment: str | None, body: dict[str, Any]) -> Variable:
     """Add a variable; one that is only inherited so far may be overridden."""
     fields = _checked(body, environment)
     if not isinstance(fields.get("name"), str) or not fields["name"] or "value" not in fields:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The fields name and value are required.")
-    if world.variables.own(environment, fields["name"]) is not None:
+    if state.variables.own(environment, fields["name"]) is not None:
         raise Refusal(HTTPStatus.CONFLICT, f"There is a variable {fields['name']} already.")
     fields = {"visible_build": environment is None, **fields}
-    made = Variable(environment=environment, created_at=world.now, updated_at=world.now, **fields)
+    made = Variable(environment=environment, created_at=state.now, updated_at=state.now, **fields)
     _check_value(made)
-    world.variables.put(made)
+    state.variables.put(made)
     return made
 
 
-def update(world: World, environment: str | None, known: Variable, body: dict[str, Any]) -> Variable:
+def update(state: PlatformState, environment: str | None, known: Variable, body: dict[str, Any]) -> Variable:
     """Change a variable; the change of an inherited one becomes the environment's own."""
     fields = _checked(body, environment)
     if fields.get("name", known.name) != known.name:
         raise Refusal(HTTPStatus.BAD_REQUEST, "A variable cannot be renamed.")
     if known.is_sensitive and fields.get("is_sensitive") is False:
         raise Refusal(HTTPStatus.BAD_REQUEST, "A sensitive variable stays sensitive.")
-    made_at = known.created_at if known.environment == environment else world.now
-    changed = dataclasses.replace(known, **fields, environment=environment, created_at=made_at, updated_at=world.now)
+    made_at = known.created_at if known.environment == environment else state.now
+    changed = dataclasses.replace(known, **fields, environment=environment, created_at=made_at, updated_at=state.now)
     _check_value(changed)
-    world.variables.put(changed)
+    state.variables.put(changed)
     return changed
 
 
 def redeploy(
-    world: World, environment: Environment, user: User, kind: str, variable: Variable, *, rebuild: bool
+    state: PlatformState, environment: Environment, user: User, kind: str, variable: Variable, *, rebuild: bool
 ) -> list[Activity]:
     """Queue the deployment that makes the change live, or stage it; an inactive environment has none."""
-    if world.status_of(environment) != "active":
+    if state.status_of(environment) != "active":
         return []
-    activity = world.add_activity(
+    activity = state.add_activity(
         kind,
         environment.id,
         user=user,
-        plan=deploy_plan(world),
+        plan=deploy_plan(state),
         parameters={"name": variable.name},
-        payload={"variable": {"name": variable.name}, "environment": brief(environment)},
+        payload={"variable": {"name": variable.name}, "environment": summary(environment)},
     )
     if rebuild:
-        activity.write(world.now, REBUILD)
-    if world.deploys_manually(environment):
-        world.stage(activity)
+        activity.write(state.now, REBUILD)
+    if state.deploys_manually(environment):
+        state.stage(activity)
     return [activity]
 
 
@@ -105,11 +105,11 @@ def _check_value(variable: Variable) -> None:
 
 
 def without_values(call: Call) -> Any:
-    """The body of a request as the books may hold it: a sensitive value is hidden before it is stored."""
+    """The body of a request as the request log may hold it: a sensitive value is hidden before it is stored."""
     _, found, name = call.target.decoded.rpartition("/variables")
     body = call.body
     if not found or not isinstance(body, dict) or "value" not in body:
         return body
     wanted = name.removeprefix("/")
-    known = any(one.is_sensitive for one in call.world.variables if one.name == wanted)
+    known = any(one.is_sensitive for one in call.state.variables if one.name == wanted)
     return {**body, "value": SECRET} if body.get("is_sensitive") or known else body

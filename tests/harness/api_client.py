@@ -23,8 +23,8 @@ MAIN = f"/projects/{PROJECT}/environments/main"
 class Clock(VirtualClock):
     """Virtual time that remembers how long it was made to sleep."""
 
-    def __init__(self, hands: ManualClock) -> None:
-        super().__init__(hands)
+    def __init__(self, manual_clock: ManualClock) -> None:
+        super().__init__(manual_clock)
         self.sleeps: list[float] = []
 
     def sleep(self, seconds: float) -> None:
@@ -36,10 +36,10 @@ class Clock(VirtualClock):
 class Desk:
     """A client and the platform it talks to, both in view."""
 
-    def __init__(self, simulator: Simulator, hands: ManualClock) -> None:
+    def __init__(self, simulator: Simulator, manual_clock: ManualClock) -> None:
         self.simulator = simulator
-        self.hands = hands
-        self.clock = Clock(hands)
+        self.manual_clock = manual_clock
+        self.clock = Clock(manual_clock)
         self.hidden: list[str] = []
         self.client = self.client_with(simulator.scenario.token)
 

@@ -17,8 +17,8 @@ START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 @pytest.fixture
 def desk() -> Desk:
     """A client of a platform where nothing is odd."""
-    hands = ManualClock(START)
-    return Desk(Simulator(Scenario(), hands), hands)
+    manual_clock = ManualClock(START)
+    return Desk(Simulator(Scenario(), manual_clock), manual_clock)
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def make() -> Callable[..., Desk]:
     """Builds a client of a platform with another behaviour."""
 
     def build(**scenario: Any) -> Desk:
-        hands = ManualClock(START)
-        return Desk(Simulator(Scenario(**scenario), hands), hands)
+        manual_clock = ManualClock(START)
+        return Desk(Simulator(Scenario(**scenario), manual_clock), manual_clock)
 
     return build
 

@@ -87,7 +87,7 @@ class App:
 
     def asked(self, end: str) -> int:
         """How many requests that change something reached the platform."""
-        found = self.simulator.books()["requests"]
+        found = self.simulator.request_log()["requests"]
         return len([each for each in found if each["method"] == "POST" and each["path"].endswith(f"/{end}")])
 
 

@@ -119,12 +119,14 @@ class Container:
 
     def asked(self, end: str) -> int:
         """How many requests that change something reached the platform."""
-        found = self.simulator.books()["requests"]
+        found = self.simulator.request_log()["requests"]
         return len([each for each in found if each["method"] == "POST" and each["path"].endswith(f"/{end}")])
 
     def happened(self, kind: str) -> int:
         """How many operations of a kind the platform carried out."""
-        return len([each for each in self.simulator.books()["activities"] if each["type"] == f"environment.{kind}"])
+        return len(
+            [each for each in self.simulator.request_log()["activities"] if each["type"] == f"environment.{kind}"]
+        )
 
     def wait_until(self, come: Callable[[], bool]) -> None:
         """Return once it is so."""

@@ -1,4 +1,4 @@
-"""How many examples each fuzzer draws, each with a bound of time, and the books of how many it really drew.
+"""How many examples each fuzzer draws, each with a bound of time, and the request log of how many it really drew.
 
 In CI they are always the same ones; with ``UPSUN_SOAK=1`` five times as many, and other ones each time.
 """

@@ -290,7 +290,7 @@ WORDS = (
     "--schema",
     "--port",
     "--set",
-    "--books",
+    "--request-log",
     "--help",
     "--version",
     "--",

@@ -1,4 +1,4 @@
-"""Whole runs in virtual time against the in-process simulator, with a look into its books."""
+"""Whole runs in virtual time against the in-process simulator, with a look into its request log."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class Night:
 
     def mine(self, kind: str) -> list[dict[str, Any]]:
         """The platform's activities of a type that the agent's user began."""
-        listed = self.simulator.books()["activities"]
+        listed = self.simulator.request_log()["activities"]
         return [each for each in listed if each["type"] == f"environment.{kind}" and each["user"] == MACHINE.id]
 
     def assert_promises(self) -> None:
-        """P1 to P3, from the books alone."""
+        """P1 to P3, from the request log alone."""
         run = self.played.run
         assert run is not None
         assert run.closed is not None, f"the run is stuck: {run.wait_message}"

@@ -57,6 +57,6 @@ class TellingStage(Stage):
 def build(place: Path, more: str, *, jobs: str = JOB, environ: dict[str, str] | None = None, **scenario: Any) -> Any:
     """A stage five minutes before the slot, whose job file says more."""
     place.mkdir(parents=True)
-    hands = ManualClock(START)
-    simulator = Simulator(Scenario(token=TOKEN, **scenario), hands)
-    return TellingStage(simulator, hands, place / "state", f"{more}\n{jobs}", environ=environ or {})
+    manual_clock = ManualClock(START)
+    simulator = Simulator(Scenario(token=TOKEN, **scenario), manual_clock)
+    return TellingStage(simulator, manual_clock, place / "state", f"{more}\n{jobs}", environ=environ or {})

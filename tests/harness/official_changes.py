@@ -9,7 +9,6 @@ from tests.harness.official_rows import (
     ORG,
     Row,
     backup,
-    books,
     domain,
     inactive,
     is_gone,
@@ -21,6 +20,7 @@ from tests.harness.official_rows import (
     place,
     project_variable,
     public_key,
+    request_log,
     restored,
     running,
     source,
@@ -41,10 +41,10 @@ CHANGING = {
         "activity:cancel {activity} -e staging --yes",
         ("cancelled",),
         running,
-        lambda cli, names: cli.simulator.world.by_id[names["activity"]].state == "cancelled",
+        lambda cli, names: cli.simulator.state.by_id[names["activity"]].state == "cancelled",
     ),
     "backup:create": Row(
-        "backup:create --yes --wait", ("Backup name: ",), left=lambda cli, _: len(books(cli, "backups")) == 1
+        "backup:create --yes --wait", ("Backup name: ",), left=lambda cli, _: len(request_log(cli, "backups")) == 1
     ),
     "backup:restore": Row("backup:restore --yes --wait", ("succeeded",), backup, restored("main")),
     "backup:restore to another": Row(
@@ -54,26 +54,26 @@ CHANGING = {
         "backup:restore --target=rescue --branch-from=main --yes --wait", ("succeeded",), backup, restored("rescue")
     ),
     "backup:delete": Row(
-        "backup:delete {backup} --yes --wait", ("deleted",), backup, lambda cli, _: books(cli, "backups") == []
+        "backup:delete {backup} --yes --wait", ("deleted",), backup, lambda cli, _: request_log(cli, "backups") == []
     ),
     "domain:add": Row(
         f"domain:add {DOMAIN} --yes --wait",
         (DOMAIN, "succeeded"),
-        left=lambda cli, _: cli.simulator.world.domains.default("main").name == DOMAIN,
+        left=lambda cli, _: cli.simulator.state.domains.default("main").name == DOMAIN,
         owner=True,
     ),
     "domain:update": Row(
         "domain:update {domain} --cert={folder}/cert.pem --key={folder}/key.pem --yes --wait",
         ("succeeded",),
         own_certificate,
-        lambda cli, names: cli.simulator.world.domains.named(names["domain"]).certificate is not None,
+        lambda cli, names: cli.simulator.state.domains.named(names["domain"]).certificate is not None,
         owner=True,
     ),
     "domain:delete": Row(
         "domain:delete {domain} --yes --wait",
         (DOMAIN,),
         domain,
-        lambda cli, _: cli.simulator.world.domains.of("main") == [],
+        lambda cli, _: cli.simulator.state.domains.of("main") == [],
         owner=True,
     ),
     "environment:info a title": Row(
@@ -138,19 +138,19 @@ CHANGING = {
     "environment:deploy:type manual": Row(
         "environment:deploy:type manual",
         ("updated successfully to: manual",),
-        left=lambda cli, _: cli.simulator.world.deploys_manually(place(cli)),
+        left=lambda cli, _: cli.simulator.state.deploys_manually(place(cli)),
     ),
     "integration:add": Row(
         "integration:add --type=health.email --from-address=a@example.com --recipients=b@example.com --yes",
         ("Created integration", "b@example.com"),
-        left=lambda cli, _: [one.type for one in cli.simulator.world.integrations] == ["health.email"],
+        left=lambda cli, _: [one.type for one in cli.simulator.state.integrations] == ["health.email"],
         owner=True,
     ),
     "integration:update": Row(
         "integration:update {integration} --fetch-branches=0",
         ("updated",),
         source,
-        lambda cli, _: cli.simulator.world.integrations.source.fields["fetch_branches"] is False,
+        lambda cli, _: cli.simulator.state.integrations.source.fields["fetch_branches"] is False,
         owner=True,
     ),
     "integration:delete": Row(
@@ -163,18 +163,18 @@ CHANGING = {
     "operation:run": Row(
         "operation:run clear-cache --yes --wait",
         ("succeeded",),
-        left=lambda cli, _: books(cli, "activities")[-1]["type"] == "environment.operation",
+        left=lambda cli, _: request_log(cli, "activities")[-1]["type"] == "environment.operation",
     ),
     "organization:info a label": Row(
         f"organization:info {ORG} label Shops",
         ("set to: Shops",),
-        left=lambda cli, _: cli.simulator.world.organization["label"] == "Shops",
+        left=lambda cli, _: cli.simulator.state.organization["label"] == "Shops",
         owner=True,
     ),
     "project:info a title": Row(
         "project:info title Shop",
         ("set to: Shop",),
-        left=lambda cli, _: cli.simulator.world.title == "Shop",
+        left=lambda cli, _: cli.simulator.state.title == "Shop",
         owner=True,
     ),
     "project:clear-build-cache": Row("project:clear-build-cache", ("build cache",), owner=True),
@@ -190,24 +190,24 @@ CHANGING = {
         lambda cli, names: live(cli, "head") != names["head"],
     ),
     "ssh-cert:load": Row(
-        "ssh-cert:load --yes", ("certificate",), left=lambda cli, _: len(books(cli, "certificates")) == 1
+        "ssh-cert:load --yes", ("certificate",), left=lambda cli, _: len(request_log(cli, "certificates")) == 1
     ),
     "ssh-key:add": Row(
         "ssh-key:add {folder}/id.pub --name laptop --yes",
         ("successfully added",),
         public_key,
-        lambda cli, _: [one.title for one in cli.simulator.world.ssh_keys] == ["laptop"],
+        lambda cli, _: [one.title for one in cli.simulator.state.ssh_keys] == ["laptop"],
     ),
-    "ssh-key:delete": Row("ssh-key:delete {key}", ("deleted",), key, lambda cli, _: cli.simulator.world.ssh_keys == []),
+    "ssh-key:delete": Row("ssh-key:delete {key}", ("deleted",), key, lambda cli, _: cli.simulator.state.ssh_keys == []),
     "task:run": Row(
         "task:run migrate --yes --wait",
         ("succeeded",),
-        left=lambda cli, _: books(cli, "activities")[-1]["type"] == "environment.task",
+        left=lambda cli, _: request_log(cli, "activities")[-1]["type"] == "environment.task",
     ),
     "user:add": Row(
         "user:add new@example.com -r viewer -r development:contributor --yes",
         ("invitation",),
-        left=lambda cli, _: [one["to"] for one in books(cli, "mails")] == ["new@example.com"],
+        left=lambda cli, _: [one["to"] for one in request_log(cli, "mails")] == ["new@example.com"],
         owner=True,
     ),
     "user:update": Row(

@@ -35,7 +35,7 @@ def binary() -> str:
 
 @dataclass
 class Outcome:
-    """What a run of the CLI left: on its terminal, and in the simulator's books."""
+    """What a run of the CLI left: on its terminal, and in the simulator's request log."""
 
     code: int
     out: str

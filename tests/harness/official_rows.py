@@ -51,11 +51,11 @@ class Row:
 
 
 def place(cli: Cli, name: str = "main") -> Any:
-    return cli.simulator.world.environments[name]
+    return cli.simulator.state.environments[name]
 
 
-def books(cli: Cli, kind: str) -> Any:
-    return cli.simulator.books()[kind]
+def request_log(cli: Cli, kind: str) -> Any:
+    return cli.simulator.request_log()[kind]
 
 
 def backup(cli: Cli) -> Names:
@@ -143,7 +143,7 @@ def public_key(cli: Cli) -> Names:
 def key(cli: Cli) -> Names:
     names = public_key(cli)
     cli("ssh-key:add", f"{names['folder']}/id.pub", "--name", "laptop", "--yes")
-    return {"key": str(cli.simulator.world.ssh_keys[0].id)}
+    return {"key": str(cli.simulator.state.ssh_keys[0].id)}
 
 
 def machine(cli: Cli) -> Names:
@@ -155,7 +155,7 @@ def live(cli: Cli, field: str) -> Any:
 
 
 def status(name: str, status: str) -> Callable[[Cli, Names], bool]:
-    return lambda cli, _: cli.simulator.world.status_of(place(cli, name)) == status
+    return lambda cli, _: cli.simulator.state.status_of(place(cli, name)) == status
 
 
 def restored(name: str) -> Callable[[Cli, Names], bool]:
@@ -163,7 +163,7 @@ def restored(name: str) -> Callable[[Cli, Names], bool]:
 
 
 def is_gone(name: str) -> Callable[[Cli, Names], bool]:
-    return lambda cli, _: name not in cli.simulator.world.environments
+    return lambda cli, _: name not in cli.simulator.state.environments
 
 
 def value(name: str, value: str | None, *, project: bool = False) -> Callable[[Cli, Names], bool]:
@@ -176,7 +176,7 @@ def value(name: str, value: str | None, *, project: bool = False) -> Callable[[C
 
 def permissions(email: str, *wanted: str) -> Callable[[Cli, Names], bool]:
     def right(cli: Cli, _: Names) -> bool:
-        found = [set(one["permissions"]) for one in books(cli, "members") if one["email"] == email]
+        found = [set(one["permissions"]) for one in request_log(cli, "members") if one["email"] == email]
         return found == ([set(wanted)] if wanted else [])
 
     return right

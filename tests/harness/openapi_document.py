@@ -70,7 +70,7 @@ def require() -> OpenAPI:
 def _document(place: Path) -> OpenAPI:
     # The vendor's document breaks rules of OpenAPI in places that do not matter here.
     content = json.loads(place.read_text(encoding="utf-8"))
-    # Bearer tokens are not in the books, and not what is validated.
+    # Bearer tokens are not in the request log, and not what is validated.
     content.pop("security", None)
     _allow_null(content)
     _allow_alike(content)

@@ -272,7 +272,7 @@ class Platform:
             )
         return ev.RequestUnanswered(at=self.agent_now(), step=step, message="no answer")
 
-    # --- the books ----------------------------------------------------------------------------------------------
+    # --- the request log ----------------------------------------------------------------------------------------------
 
     def acted(self, step: int) -> list[Asked]:
         """The requests of a step that really took effect."""

@@ -22,7 +22,7 @@ class Origin:
         self.files: dict[str, bytes] = {}
         self.script: list[Answer] = []
         self.headers: dict[str, str] = {}
-        self.books: list[str] = []
+        self.request_log: list[str] = []
         self.logins: list[str | None] = []
         self.sent = 0  # bytes of answers without end
         self.url = ""
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         origin = self.origin
-        origin.books.append(self.path)
+        origin.request_log.append(self.path)
         origin.logins.append(self.headers.get("Authorization"))
         content = origin.files.get(self.path)
         answer = origin.script.pop(0) if origin.script else (404 if content is None else 200)

@@ -23,15 +23,15 @@ from tools.databases import DATABASE, Server
 class Skewed:
     """A clock that is off by so much: one instance's own."""
 
-    def __init__(self, hands: ManualClock, off: timedelta) -> None:
-        self._hands = hands
+    def __init__(self, manual_clock: ManualClock, off: timedelta) -> None:
+        self._manual_clock = manual_clock
         self._off = off
 
     def now(self) -> datetime:
-        return self._hands.now() + self._off
+        return self._manual_clock.now() + self._off
 
     def advance(self, seconds: float) -> object:
-        return self._hands.advance(seconds)
+        return self._manual_clock.advance(seconds)
 
 
 @dataclass
@@ -72,7 +72,7 @@ class SharedStage(Stage):
         """Another instance of the same app: the same state and platform, its own clock."""
         other = replace(self, heard=[])
         if off:
-            other.hands = Skewed(self.hands, off)  # type: ignore[assignment]
+            other.manual_clock = Skewed(self.manual_clock, off)  # type: ignore[assignment]
         return other
 
 
@@ -87,12 +87,12 @@ def build(
     server: Server, environment: str, *, jobs: str = JOB, url: str = "", database: str = DATABASE, **scenario: Any
 ) -> SharedStage:
     """A stage at ``START`` with that behaviour of the platform."""
-    hands = ManualClock(START)
+    manual_clock = ManualClock(START)
     container = Container(
         phase="runtime", project="abcdefgh1234z", environment=environment, environment_type="production", app="app"
     )
-    simulator = Simulator(Scenario(token=TOKEN, environment=environment, **scenario), hands)
+    simulator = Simulator(Scenario(token=TOKEN, environment=environment, **scenario), manual_clock)
     if database != DATABASE:
         server.fresh_database(database)
     url = url or server.url(database=database, query="sslmode=disable")
-    return SharedStage(simulator, hands, Path("/nowhere"), jobs, container, server=server, url=url)
+    return SharedStage(simulator, manual_clock, Path("/nowhere"), jobs, container, server=server, url=url)

@@ -85,8 +85,8 @@ class Talker:
         return answer.activity
 
     def place(self, environment: str = "main") -> Any:
-        """What the books say of an environment."""
-        return self.simulator.books()["environments"][environment]
+        """What the request log says of an environment."""
+        return self.simulator.request_log()["environments"][environment]
 
     def links(self, path: str = MAIN) -> set[str]:
         """What may be done there now."""

@@ -1,7 +1,7 @@
 """One container with its mount and the platform around it, in virtual time: for long and wild stories.
 
-The tick, client, journal and lock are the real ones. What holds is read from the simulator's books, kept at the door
-(``Door``) where every request passes: what was acted on, for which run, and what the platform held at that moment.
+The tick, client, journal and lock are the real ones. What holds is read from the simulator's request log, kept at the
+door (``Door``) where every request passes: what was acted on, for which run, and what the platform held at that moment.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Door:
         self._wsgi = simulator.wsgi
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        known = len(self.simulator.world.activities)
+        known = len(self.simulator.state.activities)
         cut: ConnectionCut | None = None
         parts: Iterable[bytes] = []
         try:
@@ -77,7 +77,7 @@ class Door:
         record = self.simulator.requests[-1]
         what = record.path.rpartition("/")[2]
         if record.method == "POST" and record.acted and what in {"backup", "source-operation"}:
-            newest = max(self.simulator.world.activities[known:], key=lambda one: one.number)
+            newest = max(self.simulator.state.activities[known:], key=lambda one: one.number)
             self.judge(what, newest, record.path)
         if cut is not None:
             raise cut
@@ -89,13 +89,13 @@ class Door:
         self.deeds.append(Deed(key_of(self.run), what, activity.created_at, activity.id, wrong))
 
     def _wrong(self, what: str, activity: Any, path: str, run: RunOpened) -> str | None:
-        world = self.simulator.world
+        platform = self.simulator.state
         if f"/environments/{run.environment}/" not in path:
             return f"the run is about {run.environment}, the request about {path}"
         earlier = [deed for deed in self.deeds if (deed.run, deed.what) == (key_of(run), what)]
         if what == "backup":
             for deed in earlier:
-                if not self._is_known_failed(world.by_id[deed.activity]):
+                if not self._is_known_failed(platform.by_id[deed.activity]):
                     return f"P1: backup {activity.id} asked for though {deed.activity} was no known failure"
             return None
         if earlier:
@@ -104,7 +104,7 @@ class Door:
             return "the update carries another run's mark"
         reuse = max((step["settings"].get("reuse-within", 0) for step in run.job["steps"]), default=0)
         since = run.due_at - timedelta(seconds=reuse)
-        kept = [*world.backups, *world.evicted]
+        kept = [*platform.backups, *platform.evicted]
         good = [
             one for one in kept if one.environment == run.environment and one.restorable and one.created_at >= since
         ]
@@ -116,7 +116,7 @@ class Door:
             return False
         if activity.state == "cancelled" or activity.result != "success":
             return True
-        kept = {one.id: one for one in self.simulator.world.backups}
+        kept = {one.id: one for one in self.simulator.state.backups}
         backup = kept.get(activity.payload["backup_name"])
         return backup is None or not backup.restorable
 
@@ -146,8 +146,8 @@ class Scene:
     """The platform, and ticks on mounts."""
 
     def __init__(self, start: datetime, jobs: str, directory: str, **scenario: Any) -> None:
-        self.hands = ManualClock(start)
-        self.simulator = Simulator(Scenario(token=TOKEN, project=PROJECT, **scenario), self.hands)
+        self.manual_clock = ManualClock(start)
+        self.simulator = Simulator(Scenario(token=TOKEN, project=PROJECT, **scenario), self.manual_clock)
         self.door = Door(self.simulator)
         self.log = io.StringIO()
         self.mount = Mount(f"{directory}/main", container(), jobs)
@@ -158,7 +158,7 @@ class Scene:
 
     def site(self, mount: Mount) -> Site:
         redaction = Redaction()
-        clock = VirtualClock(self.hands)
+        clock = VirtualClock(self.manual_clock)
         client = Client(
             Transport("upsun-agent/soak", in_process(self.door, ConnectionCut)),
             Endpoints(HOST, HOST),

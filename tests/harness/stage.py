@@ -51,8 +51,8 @@ Wsgi = Callable[..., Any]
 class Wrong(VirtualClock):
     """The machine's clock, so much ahead of the platform's."""
 
-    def __init__(self, hands: ManualClock, ahead: timedelta) -> None:
-        super().__init__(hands)
+    def __init__(self, manual_clock: ManualClock, ahead: timedelta) -> None:
+        super().__init__(manual_clock)
         self._ahead = ahead
 
     def now(self) -> datetime:
@@ -64,7 +64,7 @@ class Stage:
     """One app container with its mount, its job file and its clock, and the platform around it."""
 
     simulator: Simulator
-    hands: ManualClock
+    manual_clock: ManualClock
     directory: Path
     jobs: str = JOB
     container: Container = field(
@@ -86,7 +86,7 @@ class Stage:
     def site(self) -> Site:
         """What a fresh process of the agent would work with."""
         redaction = Redaction()
-        clock = Wrong(self.hands, self.ahead)
+        clock = Wrong(self.manual_clock, self.ahead)
         transport = Transport("upsun-agent/test", in_process(self.wrap(self.simulator.wsgi), ConnectionCut))
         client = Client(transport, Endpoints(HOST, HOST), self.token, clock=clock, hide=redaction.hide)
         log = make_log(redaction, stream=self.log, readable=False)
@@ -106,12 +106,12 @@ class Stage:
 
     def at(self, moment: datetime) -> Stage:
         """Let it be that moment."""
-        self.hands.set(moment)
+        self.manual_clock.set(moment)
         return self
 
     def later(self, **length: float) -> Stage:
         """Let that much time pass."""
-        self.hands.advance(timedelta(**length).total_seconds())
+        self.manual_clock.advance(timedelta(**length).total_seconds())
         return self
 
     # --- the agent ----------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class Stage:
             self.tick()
             if not self.rows(open_only=True):
                 return
-            self.hands.advance(every)
+            self.manual_clock.advance(every)
         raise AssertionError(f"runs are still open after {most} ticks: {self.rows(open_only=True)}")
 
     def play(self, most: int = 100) -> Run:
@@ -184,11 +184,11 @@ class Stage:
         """Journals that were set aside."""
         return sorted(path.name for path in self.directory.glob("journal.sqlite.*-*"))
 
-    # --- the platform's own books -------------------------------------------------------------------------
+    # --- the platform's request log -------------------------------------------------------------------------
 
     def asked(self, end: str) -> list[dict[str, Any]]:
         """Requests that change something and whose path ends like that, as the simulator booked them."""
-        found = [each for each in self.simulator.books()["requests"] if each["method"] == "POST"]
+        found = [each for each in self.simulator.request_log()["requests"] if each["method"] == "POST"]
         return [each for each in found if each["path"].endswith(f"/{end}")]
 
     @property
@@ -203,7 +203,7 @@ class Stage:
 
     def activities(self, kind: str) -> list[dict[str, Any]]:
         """Activities of a type, oldest first."""
-        return [each for each in self.simulator.books()["activities"] if each["type"] == f"environment.{kind}"]
+        return [each for each in self.simulator.request_log()["activities"] if each["type"] == f"environment.{kind}"]
 
     def logged(self) -> list[dict[str, Any]]:
         """The log, line by line."""
@@ -217,5 +217,5 @@ class Stage:
 
 def build(directory: Path, start: datetime = START, jobs: str = JOB, **scenario: Any) -> Stage:
     """A stage at ``start`` with that behaviour of the platform."""
-    hands = ManualClock(start)
-    return Stage(Simulator(Scenario(token=TOKEN, **scenario), hands), hands, directory / "state", jobs)
+    manual_clock = ManualClock(start)
+    return Stage(Simulator(Scenario(token=TOKEN, **scenario), manual_clock), manual_clock, directory / "state", jobs)

@@ -216,7 +216,7 @@ def commands(parser: argparse.ArgumentParser | None = None, before: str = "") ->
 
 
 #: Options that name files, and what a command is called with: any bytes will do.
-_BYTES_TOO = frozenset({"config", "dir", "file", "html", "prometheus", "books", "words", "run"})
+_BYTES_TOO = frozenset({"config", "dir", "file", "html", "prometheus", "request_log", "words", "run"})
 
 
 #: Options whose text the journal keeps.

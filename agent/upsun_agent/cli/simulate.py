@@ -12,7 +12,7 @@ DESCRIPTION = """\
 Serve a simulated Upsun API on 127.0.0.1 until interrupted, for trying the agent or the official CLI without a
 project. Needs the extra 'simulator'. Point a client at it with UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL.
 It answers programs of this machine only: not pages of other sites, and not under other host names. Requests below
-/_simulator/ (books, scenario, faults, clock, act) need the secret that is printed at the start.
+/_simulator/ (request-log, scenario, faults, clock, act) need the secret that is printed at the start.
 
 --set changes a behaviour, for example: --set backup_seconds=2 --set update_outcome=no-commit --set role=viewer
 Activities may come late (--set activity_lag_seconds=5), as large as those of a larger project (--set apps=3
@@ -53,5 +53,5 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     simulate.add_argument(
         "--authority", metavar="FILE", help="write the key that signs SSH certificates there, for a TrustedUserCAKeys"
     )
-    simulate.add_argument("--books", metavar="FILE", help="write what happened there at the end, as JSON")
+    simulate.add_argument("--request-log", metavar="FILE", help="write what happened there at the end, as JSON")
     simulate.set_defaults(run=SIMULATOR.command("upsun_simulator.command_line.simulate"))

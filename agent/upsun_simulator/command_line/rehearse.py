@@ -14,7 +14,7 @@ from upsun_agent.report.views import run_view
 from upsun_agent.text.event_text import tell
 
 from upsun_simulator.rehearsal.play import NAMED_FAULTS, Rehearsal
-from upsun_simulator.rehearsal.season import play
+from upsun_simulator.rehearsal.simulate_days import play
 
 
 def listed() -> dict[str, str]:
@@ -47,7 +47,7 @@ def run(context: Context) -> int:
     with_faults = f" with {', '.join(faults)}" if faults else ""
     terminal.note(f"Rehearsing {job.name}{with_faults} (virtual time, UTC):")
     played = rehearsal.play(hear)
-    run, requests, code = played.run, played.books["requests"], played.exit_code
+    run, requests, code = played.run, played.request_log["requests"], played.exit_code
     idle = _without_effect(against, faults, heard, requests)
     if terminal.json_wanted:
         view = run_view(run) if run else None
@@ -80,7 +80,7 @@ def _without_effect(
         others = against([*faults[:place], *faults[place + 1 :]])
         played = others.play(lambda _, event, again=again: again.append(event))
         if again == heard:
-            found[name] = played.books["requests"] != requests
+            found[name] = played.request_log["requests"] != requests
     return found
 
 

@@ -48,7 +48,7 @@ def run(context: Context) -> int:
         except (KeyboardInterrupt, Terminated):
             return EXIT_OK
         finally:
-            _write(options.books, json.dumps(simulator.books(), indent=2))
+            _write(options.request_log, json.dumps(simulator.request_log(), indent=2))
     return EXIT_OK
 
 

@@ -12,23 +12,23 @@ from upsun_simulator.user import OWNER
 if TYPE_CHECKING:
     from upsun_simulator.invitation import Invitation, Mail
     from upsun_simulator.members import Member
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 
-def project_access(world: World, one: Member, asking: User) -> dict[str, Any]:
+def project_access(state: PlatformState, one: Member, asking: User) -> dict[str, Any]:
     """One row of a project's user access; only an admin may change it, and nobody the owner's."""
-    project = world.scenario.project
+    project = state.scenario.project
     path = f"/projects/{project}/user-access/{one.user.id}"
     found: dict[str, Any] = {"self": {"href": path}}
-    if is_admin(world, asking) and one.user.id != OWNER.id:
+    if is_admin(state, asking) and one.user.id != OWNER.id:
         found["update"] = {"href": path, "method": "PATCH"}
         found["delete"] = {"href": path, "method": "DELETE"}
     return {
         "user_id": one.user.id,
         "organization_id": ORGANIZATION,
         "project_id": project,
-        "project_title": world.title,
+        "project_title": state.title,
         "permissions": list(one.permissions),
         "granted_at": written(one.granted_at),
         "updated_at": written(one.updated_at),
@@ -36,11 +36,11 @@ def project_access(world: World, one: Member, asking: User) -> dict[str, Any]:
     }
 
 
-def extended_access(world: World, one: Member) -> dict[str, Any]:
+def extended_access(state: PlatformState, one: Member) -> dict[str, Any]:
     """One row of what a user has access to."""
     return {
         "user_id": one.user.id,
-        "resource_id": world.scenario.project,
+        "resource_id": state.scenario.project,
         "resource_type": "project",
         "organization_id": ORGANIZATION,
         "permissions": list(one.permissions),
@@ -49,12 +49,12 @@ def extended_access(world: World, one: Member) -> dict[str, Any]:
     }
 
 
-def invitation(world: World, one: Invitation) -> dict[str, Any]:
+def invitation(state: PlatformState, one: Invitation) -> dict[str, Any]:
     """An invitation."""
     return {
         "id": one.id,
         "state": one.state,
-        "project_id": world.scenario.project,
+        "project_id": state.scenario.project,
         "role": one.role,
         "email": one.email,
         "owner": {"id": one.owner.id, "display_name": f"{one.owner.first_name} {one.owner.last_name}"},
@@ -65,12 +65,12 @@ def invitation(world: World, one: Invitation) -> dict[str, Any]:
         "permissions": [{"type": kind, "role": role} for kind, role in one.roles.items()],
         "environments": [
             {"id": place.id, "type": place.type, "role": one.roles[place.type], "title": place.title}
-            for place in world.environments.values()
+            for place in state.environments.values()
             if place.type in one.roles
         ],
     }
 
 
 def mail(one: Mail) -> dict[str, Any]:
-    """An e-mail, for the books."""
+    """An e-mail, for the request log."""
     return {"at": written(one.at), "to": one.to, "invitation": one.invitation}

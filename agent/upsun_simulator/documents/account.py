@@ -10,14 +10,14 @@ from upsun_simulator.user import MACHINE, OWNER
 
 if TYPE_CHECKING:
     from upsun_simulator.ssh_key import SshKey
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 ORGANIZATION = "01H2X80DMRDZWR6CX753YQHTND"
 PICTURE = "https://accounts.simulator.invalid/picture.png"
 
 
-def user(world: World, one: User) -> dict[str, Any]:
+def user(state: PlatformState, one: User) -> dict[str, Any]:
     """An account, as `/users/...` gives it."""
     return {
         "id": one.id,
@@ -32,19 +32,19 @@ def user(world: World, one: User) -> dict[str, Any]:
         "company": "",
         "website": "https://simulator.invalid",
         "country": "FR",
-        "created_at": written(world.born),
-        "updated_at": written(world.born),
+        "created_at": written(state.born),
+        "updated_at": written(state.born),
         "phone_number_verified": False,
-        "mfa_enabled": _has_mfa(world, one),
+        "mfa_enabled": _has_mfa(state, one),
         "sso_enabled": False,
     }
 
 
-def _has_mfa(world: World, one: User) -> bool:
-    return one.id == MACHINE.id and world.scenario.mfa_enabled
+def _has_mfa(state: PlatformState, one: User) -> bool:
+    return one.id == MACHINE.id and state.scenario.mfa_enabled
 
 
-def reference(world: World, one: User) -> dict[str, Any]:
+def reference(state: PlatformState, one: User) -> dict[str, Any]:
     """An account, as other resources refer to it."""
     return {
         "id": one.id,
@@ -53,38 +53,38 @@ def reference(world: World, one: User) -> dict[str, Any]:
         "first_name": one.first_name,
         "last_name": one.last_name,
         "picture": PICTURE,
-        "mfa_enabled": _has_mfa(world, one),
+        "mfa_enabled": _has_mfa(state, one),
         "sso_enabled": False,
     }
 
 
-def project_reference(world: World) -> dict[str, Any]:
+def project_reference(state: PlatformState) -> dict[str, Any]:
     """The project, as other resources refer to it."""
     return {
-        "id": world.scenario.project,
+        "id": state.scenario.project,
         "organization_id": ORGANIZATION,
         "subscription_id": "1234567",
         "region": REGION,
-        "title": world.title,
+        "title": state.title,
         "type": "grid",
         "plan": "upsun/flexible",
         "status": "active",
-        "created_at": written(world.born),
-        "updated_at": written(world.born),
+        "created_at": written(state.born),
+        "updated_at": written(state.born),
     }
 
 
-def organization_reference(world: World) -> dict[str, Any]:
+def organization_reference(state: PlatformState) -> dict[str, Any]:
     """The organization, as other resources refer to it."""
     return {
         "id": ORGANIZATION,
         "type": "flexible",
         "owner_id": OWNER.id,
-        "name": world.organization["name"],
-        "label": world.organization["label"],
+        "name": state.organization["name"],
+        "label": state.organization["label"],
         "vendor": "upsun",
-        "created_at": written(world.born),
-        "updated_at": written(world.born),
+        "created_at": written(state.born),
+        "updated_at": written(state.born),
     }
 
 

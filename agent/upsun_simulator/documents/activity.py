@@ -11,15 +11,15 @@ from upsun_simulator.documents.timestamp import written
 
 if TYPE_CHECKING:
     from upsun_simulator.activity import Activity
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 
 KEPT = timedelta(days=30)
 
 
-def activity(world: World, one: Activity, *, payload: dict[str, Any] | None = None) -> dict[str, Any]:
+def activity(state: PlatformState, one: Activity, *, payload: dict[str, Any] | None = None) -> dict[str, Any]:
     """The activity as the API gives it at this moment; with the `payload` that is given, where one is."""
-    scenario = world.scenario
+    scenario = state.scenario
     return {
         "id": one.id,
         "created_at": written(one.created_at),
@@ -30,27 +30,27 @@ def activity(world: World, one: Activity, *, payload: dict[str, Any] | None = No
         "parameters": one.parameters,
         "project": one.project,
         "environments": [one.environment],
-        "state": shown_state(world, one),
+        "state": shown_state(state, one),
         "result": one.result,
         "failure_reason": one.failure_reason,
         "started_at": written(one.started_at),
         "completed_at": written(one.completed_at),
-        "completion_percent": one.percent(world.now),
+        "completion_percent": one.percent(state.now),
         "cancelled_at": written(one.cancelled_at),
         "timings": _timings(one),
         "log": "".join(line.message for line in one.log),
-        "payload": whole_payload(world, one) if payload is None else payload,
+        "payload": whole_payload(state, one) if payload is None else payload,
         "description": one.description,
         "text": one.text,
         "expires_at": written(one.created_at + KEPT),
         "commands": one.commands,
-        "_links": _links(one, scenario_path=links.project_path(scenario), world=world),
+        "_links": _links(one, scenario_path=links.project_path(scenario), state=state),
     }
 
 
-def shown_state(world: World, one: Activity) -> str:
+def shown_state(state: PlatformState, one: Activity) -> str:
     """The state as the API names it: that of an activity that ended is the scenario's word."""
-    return world.scenario.final_state if one.state == "complete" else one.state
+    return state.scenario.final_state if one.state == "complete" else one.state
 
 
 def _timings(one: Activity) -> dict[str, float]:
@@ -64,8 +64,8 @@ def _timings(one: Activity) -> dict[str, float]:
     return {name: max(0.0, seconds) for name, seconds in found.items()}
 
 
-def _links(one: Activity, *, scenario_path: str, world: World) -> links.Links:
-    scenario = world.scenario
+def _links(one: Activity, *, scenario_path: str, state: PlatformState) -> links.Links:
+    scenario = state.scenario
     path = f"{scenario_path}/activities/{links.segment(one.id)}"
     found = {
         "self": links.resource(scenario, path, "Activity"),

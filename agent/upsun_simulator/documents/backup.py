@@ -10,20 +10,20 @@ from upsun_simulator.permissions import allowed
 
 if TYPE_CHECKING:
     from upsun_simulator.backup import Backup
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 SIZE = 1_234_567
 
 
-def backup(world: World, one: Backup, asking: User) -> dict[str, Any]:
+def backup(state: PlatformState, one: Backup, asking: User) -> dict[str, Any]:
     """The backup as the API gives it."""
-    scenario = world.scenario
+    scenario = state.scenario
     path = f"{links.environment_path(scenario, one.environment)}/backups/{links.segment(one.id)}"
     found = {"self": links.resource(scenario, path, "Backup")}
-    # Its environment may be gone, of which the books still tell.
-    place = world.environments.get(one.environment)
-    if place is not None and allowed(world, place, asking):
+    # Its environment may be gone, of which the request log still tells.
+    place = state.environments.get(one.environment)
+    if place is not None and allowed(state, place, asking):
         found["#delete"] = links.action(scenario, path, "delete")
         if one.restorable and one.status == "CREATED" and "#restore" not in scenario.absent_links:
             found["#restore"] = links.action(scenario, f"{path}/restore")

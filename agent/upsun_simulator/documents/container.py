@@ -10,7 +10,7 @@ from upsun_simulator.operations.runs import operations
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 # CPU, and memory in MB, of each size of a profile (https://developer.upsun.com/docs/manage-resources/adjust-resources).
 PROFILES = {
@@ -30,15 +30,15 @@ SMALLEST_DISK = 256
 Sizes = dict[str, dict[str, Any]]
 
 
-def apps(world: World) -> list[str]:
+def apps(state: PlatformState) -> list[str]:
     """Return the names of the apps: the one that has the cron and the mounts, and those that only define operations."""
-    source = [app for app, _ in defined(world.scenario.source_operations)]
-    return list(dict.fromkeys((APP, *source, *(one.app for one in operations(world)))))
+    source = [app for app, _ in defined(state.scenario.source_operations)]
+    return list(dict.fromkeys((APP, *source, *(one.app for one in operations(state)))))
 
 
-def containers(world: World) -> list[str]:
+def containers(state: PlatformState) -> list[str]:
     """Return the names of what one can log in to: apps and workers."""
-    return [*apps(world), f"{APP}--{WORKER}"]
+    return [*apps(state), f"{APP}--{WORKER}"]
 
 
 def profiles() -> dict[str, Any]:

@@ -19,26 +19,26 @@ from upsun_simulator.operations.runs import runnable
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 
-def deployment(world: World, one: Environment, asking: User, name: str = "current") -> dict[str, Any]:
+def deployment(state: PlatformState, one: Environment, asking: User, name: str = "current") -> dict[str, Any]:
     """Return what is live on the environment, or with `next` what the next deployment brings."""
     last = one.deployments[-1]
-    path = f"{links.environment_path(world.scenario, one.id)}/deployments/{name}"
+    path = f"{links.environment_path(state.scenario, one.id)}/deployments/{name}"
     current = name == "current"
-    variables = one.live if current else world.variables.deployed(world.environments, one.id)
+    variables = one.live if current else state.variables.deployed(state.environments, one.id)
     sizes = one.sized if current else one.sizes
-    settings = settings_of(world, one)
+    settings = settings_of(state, one)
     return {
         "id": name,
         "created_at": written(last.at),
         "updated_at": written(last.at),
         "fingerprint": (one.deployed if current else one.head) or "",
         "cluster_name": one.machine_name,
-        "project_info": _project_info(world),
-        "environment_info": _environment_info(world, one),
+        "project_info": _project_info(state),
+        "environment_info": _environment_info(state, one),
         "deployment_target": "local",
         "vpn": None,
         "http_access": http_access(one.guarded if current else one.http_access),
@@ -48,30 +48,30 @@ def deployment(world: World, one: Environment, asking: User, name: str = "curren
         "access": [],
         "subscription": subscription(),
         "services": services(sizes),
-        "routes": routes(world, one),
-        "webapps": webapps(world, one, sizes),
+        "routes": routes(state, one),
+        "webapps": webapps(state, one, sizes),
         "workers": workers(one, sizes),
         "container_profiles": profiles(),
-        "tasks": sizing(world, sizes),
-        "_links": _links(world, one, asking, path, name),
+        "tasks": sizing(state, sizes),
+        "_links": _links(state, one, asking, path, name),
     }
 
 
-def _links(world: World, one: Environment, asking: User, path: str, name: str) -> links.Links:
-    scenario = world.scenario
+def _links(state: PlatformState, one: Environment, asking: User, path: str, name: str) -> links.Links:
+    scenario = state.scenario
     found: links.Links = {"self": links.resource(scenario, path, "Deployment")}
     if name == "current":
-        possible = guard.unready(world, one, asking) is None and bool(runnable(world, one, asking))
+        possible = guard.unready(state, one, asking) is None and bool(runnable(state, one, asking))
         found |= {"#operations": links.action(scenario, f"{path}/operations")} if possible else {}
-    elif guard.obstacle(world, one, asking) is None:
+    elif guard.obstacle(state, one, asking) is None:
         found["#edit"] = links.action(scenario, path, "patch")
     return {rel: link for rel, link in found.items() if rel not in scenario.absent_links}
 
 
-def _project_info(world: World) -> dict[str, Any]:
+def _project_info(state: PlatformState) -> dict[str, Any]:
     return {
-        "title": world.title,
-        "name": world.scenario.project,
+        "title": state.title,
+        "name": state.scenario.project,
         "namespace": None,
         "organization": ORGANIZATION,
         "capabilities": {},
@@ -79,11 +79,11 @@ def _project_info(world: World) -> dict[str, Any]:
     }
 
 
-def _environment_info(world: World, one: Environment) -> dict[str, Any]:
+def _environment_info(state: PlatformState, one: Environment) -> dict[str, Any]:
     return {
         "name": one.id,
-        "status": world.status_of(one),
-        "is_main": one.id == world.scenario.environment,
+        "status": state.status_of(one),
+        "is_main": one.id == state.scenario.environment,
         "is_production": one.type == "production",
         "constraints": {},
         "reference": f"refs/heads/{one.id}",

@@ -12,7 +12,7 @@ from upsun_simulator.permissions import allowed, is_admin
 
 if TYPE_CHECKING:
     from upsun_simulator.domain import Domain
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 # Certificates that the platform gets by itself last for 90 days and are renewed a month before
@@ -25,43 +25,43 @@ ISSUER = (
 )
 
 
-def domain(world: World, one: Domain, asking: User) -> dict[str, Any]:
+def domain(state: PlatformState, one: Domain, asking: User) -> dict[str, Any]:
     """Return the domain as its environment lists it."""
-    path = f"{links.environment_path(world.scenario, one.environment)}/domains/{links.segment(one.name)}"
+    path = f"{links.environment_path(state.scenario, one.environment)}/domains/{links.segment(one.name)}"
     own = {"replacement_for": one.replacement_for} if one.replacement_for else {"is_default": one.is_default}
-    may = allowed(world, world.environments[one.environment], asking)
-    return {**_common(world, one), **own, "_links": _links(world, path, edit=may)}
+    may = allowed(state, state.environments[one.environment], asking)
+    return {**_common(state, one), **own, "_links": _links(state, path, edit=may)}
 
 
-def domain_of_project(world: World, one: Domain, asking: User) -> dict[str, Any]:
+def domain_of_project(state: PlatformState, one: Domain, asking: User) -> dict[str, Any]:
     """Return the domain as the project lists it, with what is known of its certificate (the CLI's `domain:list`)."""
-    path = f"{links.project_path(world.scenario)}/domains/{links.segment(one.name)}"
+    path = f"{links.project_path(state.scenario)}/domains/{links.segment(one.name)}"
     return {
-        **_common(world, one),
+        **_common(state, one),
         "ssl": {"has_certificate": True, "certificate": certificate_id(one)},
         "is_default": one.is_default,
-        "_links": _links(world, path, edit=is_admin(world, asking)),
+        "_links": _links(state, path, edit=is_admin(state, asking)),
     }
 
 
-def _common(world: World, one: Domain) -> dict[str, Any]:
+def _common(state: PlatformState, one: Domain) -> dict[str, Any]:
     return {
         "id": one.name,
         "created_at": written(one.created_at),
         "updated_at": written(one.updated_at),
         "type": "replacement" if one.replacement_for else "production",
-        "project": world.scenario.project,
+        "project": state.scenario.project,
         "name": one.name,
         "registered_name": one.name,
         "attributes": one.attributes,
     }
 
 
-def _links(world: World, path: str, *, edit: bool) -> links.Links:
-    found: links.Links = {"self": links.resource(world.scenario, path, "Domain")}
+def _links(state: PlatformState, path: str, *, edit: bool) -> links.Links:
+    found: links.Links = {"self": links.resource(state.scenario, path, "Domain")}
     if edit:
-        found["#edit"] = links.action(world.scenario, path, "patch")
-        found["#delete"] = links.action(world.scenario, path, "delete")
+        found["#edit"] = links.action(state.scenario, path, "patch")
+        found["#delete"] = links.action(state.scenario, path, "delete")
     return found
 
 
@@ -70,11 +70,11 @@ def certificate_id(one: Domain) -> str:
     return commit_hash("certificate", one.name)
 
 
-def certificate(world: World, one: Domain) -> dict[str, Any]:
+def certificate(state: PlatformState, one: Domain) -> dict[str, Any]:
     """Return the certificate of a domain, without its key."""
-    path = f"{links.project_path(world.scenario)}/certificates/{certificate_id(one)}"
+    path = f"{links.project_path(state.scenario)}/certificates/{certificate_id(one)}"
     # The one before was renewed as often as its lifetime asks for.
-    begun = world.now - (world.now - one.created_at) % (LIFETIME - timedelta(days=30))
+    begun = state.now - (state.now - one.created_at) % (LIFETIME - timedelta(days=30))
     own, until = one.certificate, begun + LIFETIME
     issuer = [{"oid": oid, "alias": alias, "value": value} for alias, oid, value in ISSUER]
     if own is not None:
@@ -94,5 +94,5 @@ def certificate(world: World, one: Domain) -> dict[str, Any]:
         "auth_type": [],
         "issuer": issuer,
         "expires_at": written(until),
-        "_links": {"self": links.resource(world.scenario, path, "Certificate")},
+        "_links": {"self": links.resource(state.scenario, path, "Certificate")},
     }

@@ -13,7 +13,7 @@ from upsun_simulator.permissions import allowed, may_run
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment, HttpAccess
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 # What anybody who may read the environment sees, by the end of its path.
@@ -31,9 +31,9 @@ READINGS = {
 MANAGED = {"#manage-variables": "variables", "#manage-domains": "domains"}
 
 
-def environment(world: World, one: Environment, asking: User, *, in_list: bool = False) -> dict[str, Any]:
+def environment(state: PlatformState, one: Environment, asking: User, *, in_list: bool = False) -> dict[str, Any]:
     """The environment as the API gives it, in a list or alone."""
-    scenario = world.scenario
+    scenario = state.scenario
     return {
         "id": one.id,
         "created_at": written(one.created_at),
@@ -44,37 +44,37 @@ def environment(world: World, one: Environment, asking: User, *, in_list: bool =
         "attributes": one.attributes,
         "type": one.type,
         "parent": one.parent,
-        "status": world.status_of(one),
+        "status": state.status_of(one),
         "project": scenario.project,
         "is_main": one.id == scenario.environment,
-        "is_dirty": bool(world.unfinished(one.id)),
-        "has_staged_activities": bool(world.staged(one.id)),
+        "is_dirty": bool(state.unfinished(one.id)),
+        "has_staged_activities": bool(state.staged(one.id)),
         "head_commit": one.head,
         "last_backup_at": written(one.last_backup_at),
         "last_active_at": written(one.updated_at),
-        "deployment_state": _deployment_state(world, one),
-        "merge_info": _merge_info(world, one),
-        "has_deployment": one.deployed is not None and world.status_of(one) != "inactive",
+        "deployment_state": _deployment_state(state, one),
+        "merge_info": _merge_info(state, one),
+        "has_deployment": one.deployed is not None and state.status_of(one) != "inactive",
         "can_rolling_deploy": scenario.rolling_deployments,
         "supports_rolling_deployments": scenario.rolling_deployments,
-        **settings_of(world, one),
+        **settings_of(state, one),
         **_constant(one),
-        "_links": _links(world, one, asking, in_list=in_list),
+        "_links": _links(state, one, asking, in_list=in_list),
     }
 
 
-def _merge_info(world: World, one: Environment) -> dict[str, Any]:
-    parent = world.parent_of(one)
+def _merge_info(state: PlatformState, one: Environment) -> dict[str, Any]:
+    parent = state.parent_of(one)
     if parent is None:
         return {"commits_ahead": 0, "commits_behind": 0, "parent_ref": None}
     return {
-        "commits_ahead": world.history.ahead(one.head, parent.head),
-        "commits_behind": world.history.ahead(parent.head, one.head),
+        "commits_ahead": state.history.ahead(one.head, parent.head),
+        "commits_behind": state.history.ahead(parent.head, one.head),
         "parent_ref": parent.id,
     }
 
 
-def _deployment_state(world: World, one: Environment) -> dict[str, Any] | None:
+def _deployment_state(state: PlatformState, one: Environment) -> dict[str, Any] | None:
     if not one.deployments:
         return None
     last = one.deployments[-1]
@@ -89,71 +89,71 @@ def _deployment_state(world: World, one: Environment) -> dict[str, Any] | None:
         "last_maintenance_at": None,
         "crons": {
             "enabled": one.crons == "running",
-            "status": "paused" if world.status_of(one) == "paused" else one.crons,
+            "status": "paused" if state.status_of(one) == "paused" else one.crons,
         },
     }
 
 
-def _links(world: World, one: Environment, asking: User, *, in_list: bool) -> links.Links:
-    scenario = world.scenario
+def _links(state: PlatformState, one: Environment, asking: User, *, in_list: bool) -> links.Links:
+    scenario = state.scenario
     path = links.environment_path(scenario, one.id)
     found: links.Links = {"self": links.resource(scenario, path, "Environment")}
     for name, end in READINGS.items():
         found[name] = links.action(scenario, f"{path}/{end}", "get")
-    if allowed(world, one, asking):
+    if allowed(state, one, asking):
         for name, end in MANAGED.items():
             found[name] = links.action(scenario, f"{path}/{end}")
     for name, rule in guard.RULES.items():
-        if guard.obstacle(world, one, asking, name) is None:
+        if guard.obstacle(state, one, asking, name) is None:
             end = name if rule.path is None else rule.path
             found[f"#{name}"] = links.action(scenario, f"{path}/{end}".rstrip("/"), rule.method)
-    if one.deployed is not None and world.status_of(one) == "active":
-        found |= _addresses(world, one, asking)
+    if one.deployed is not None and state.status_of(one) == "active":
+        found |= _addresses(state, one, asking)
     absent = {*scenario.absent_links, *(scenario.absent_list_links if in_list else ())}
     return {name: link for name, link in found.items() if name not in absent}
 
 
-def _addresses(world: World, one: Environment, asking: User) -> links.Links:
+def _addresses(state: PlatformState, one: Environment, asking: User) -> links.Links:
     """Return where the containers and the site of a running environment are; only who may log in sees the former."""
-    urls = [{"href": url} for url in routes(world, one)]
+    urls = [{"href": url} for url in routes(state, one)]
     found: links.Links = {"public-url": urls[0], "pf:routes": urls}
-    if may_run(world, one, asking):
-        names = containers(world)
-        found["ssh"] = {"href": _ssh(world, one, names[0])}
-        found |= {f"pf:ssh:{name}": {"href": _ssh(world, one, name)} for name in names}
+    if may_run(state, one, asking):
+        names = containers(state)
+        found["ssh"] = {"href": _ssh(state, one, names[0])}
+        found |= {f"pf:ssh:{name}": {"href": _ssh(state, one, name)} for name in names}
     return found
 
 
-def _ssh(world: World, one: Environment, container: str) -> str:
+def _ssh(state: PlatformState, one: Environment, container: str) -> str:
     """Return the address of a container, whose user name says which one.
 
     https://developer.upsun.com/docs/development/ssh
     """
-    return f"ssh://{world.scenario.project}-{one.machine_name}--{container}@ssh.{links.REGION}"
+    return f"ssh://{state.scenario.project}-{one.machine_name}--{container}@ssh.{links.REGION}"
 
 
-def settings_of(world: World, one: Environment) -> dict[str, Any]:
+def settings_of(state: PlatformState, one: Environment) -> dict[str, Any]:
     """Return what somebody can change, or what the platform decides as long as nobody did."""
     production = one.type == "production"
-    domain = world.domains.default(one.id)
+    domain = state.domains.default(one.id)
     return {
         "default_domain": None if domain is None else domain.name,
         "has_domains": domain is not None,
         "clone_parent_on_create": one.clone_parent_on_create,
-        "has_remote": world.integrations.source is not None,
+        "has_remote": state.integrations.source is not None,
         "http_access": http_access(one.http_access),
         "enable_smtp": production if one.enable_smtp is None else one.enable_smtp,
         "restrict_robots": not production if one.restrict_robots is None else one.restrict_robots,
     }
 
 
-def settings(world: World, one: Environment, asking: User) -> dict[str, Any]:
+def settings(state: PlatformState, one: Environment, asking: User) -> dict[str, Any]:
     """Return the environment's settings that are a resource of their own."""
-    path = f"{links.environment_path(world.scenario, one.id)}/settings"
-    found: links.Links = {"self": links.resource(world.scenario, path, "EnvironmentSettings")}
-    if guard.obstacle(world, one, asking, "edit") is None:
-        found["#edit"] = links.action(world.scenario, path, "patch")
-    return {"enable_manual_deployments": world.deploys_manually(one), "_links": found}
+    path = f"{links.environment_path(state.scenario, one.id)}/settings"
+    found: links.Links = {"self": links.resource(state.scenario, path, "EnvironmentSettings")}
+    if guard.obstacle(state, one, asking, "edit") is None:
+        found["#edit"] = links.action(state.scenario, path, "patch")
+    return {"enable_manual_deployments": state.deploys_manually(one), "_links": found}
 
 
 def http_access(one: HttpAccess) -> dict[str, Any]:

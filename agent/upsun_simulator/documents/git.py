@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from upsun_simulator.repository import Entry, Objects
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 MESSAGES = {
@@ -27,21 +27,21 @@ MESSAGES = {
 }
 
 
-def ref(world: World, environment: str) -> dict[str, Any]:
+def ref(state: PlatformState, environment: str) -> dict[str, Any]:
     """Return the branch of an environment."""
-    name, sha = f"refs/heads/{environment}", world.environments[environment].head
+    name, sha = f"refs/heads/{environment}", state.environments[environment].head
     return {
         "id": links.segment(name),
         "ref": name,
         "object": {"type": "commit", "sha": sha},
         "sha": commit_hash("ref", name, sha),
-        "_links": {"self": _self(world, "refs", f"heads/{environment}", "Ref")},
+        "_links": {"self": _self(state, "refs", f"heads/{environment}", "Ref")},
     }
 
 
-def commit(world: World, objects: Objects, sha: str) -> dict[str, Any]:
+def commit(state: PlatformState, objects: Objects, sha: str) -> dict[str, Any]:
     """Return a commit; its author and committer are who asked for what made it (observed for source operations)."""
-    at, who, message = origin(world, sha)
+    at, who, message = origin(state, sha)
     signature = {"date": written(at), "name": f"{who.first_name} {who.last_name}", "email": who.email}
     return {
         "id": sha,
@@ -50,36 +50,36 @@ def commit(world: World, objects: Objects, sha: str) -> dict[str, Any]:
         "committer": signature,
         "message": message,
         "tree": objects.roots[sha],
-        "parents": list(world.history.parents(sha)),
-        "_links": {"self": _self(world, "commits", sha, "Commit")},
+        "parents": list(state.history.parents(sha)),
+        "_links": {"self": _self(state, "commits", sha, "Commit")},
     }
 
 
-def origin(world: World, sha: str) -> tuple[datetime, User, str]:
+def origin(state: PlatformState, sha: str) -> tuple[datetime, User, str]:
     """Return when, by whom and why a commit was made: by the environment that had it first, and its activity."""
-    seen = [one for place in world.environments.values() for one in place.commits if one.sha == sha]
-    first = min(seen, key=lambda one: one.at, default=Commit(sha, world.born, ""))
+    seen = [one for place in state.environments.values() for one in place.commits if one.sha == sha]
+    first = min(seen, key=lambda one: one.at, default=Commit(sha, state.born, ""))
     if first.by == "initial":
         return first.at, OWNER, "Initial commit\n"
-    pushed = next((one for one in world.activities if one.type == kinds.PUSH and one.commit == sha), None)
-    made = world.by_id.get(first.by, pushed)
+    pushed = next((one for one in state.activities if one.type == kinds.PUSH and one.commit == sha), None)
+    made = state.by_id.get(first.by, pushed)
     if made is None or made.type not in MESSAGES:
         return first.at, OWNER if made is None else made.user, f"Simulated commit {sha[:7]}\n"
     message = MESSAGES[made.type].format(source=made.parameters.get("environment", "main"))
     return first.at, made.user, f"{message}\n"
 
 
-def tree(world: World, entries: list[Entry], sha: str) -> dict[str, Any]:
+def tree(state: PlatformState, entries: list[Entry], sha: str) -> dict[str, Any]:
     """Return a folder."""
     return {
         "id": sha,
         "sha": sha,
         "tree": [{"path": one.name, "mode": one.mode, "type": one.kind, "sha": one.sha} for one in entries],
-        "_links": {"self": _self(world, "trees", sha, "Tree")},
+        "_links": {"self": _self(state, "trees", sha, "Tree")},
     }
 
 
-def blob(world: World, data: bytes, sha: str) -> dict[str, Any]:
+def blob(state: PlatformState, data: bytes, sha: str) -> dict[str, Any]:
     """Return the content of a file."""
     return {
         "id": sha,
@@ -87,7 +87,7 @@ def blob(world: World, data: bytes, sha: str) -> dict[str, Any]:
         "size": len(data),
         "encoding": "base64",
         "content": base64.b64encode(data).decode(),
-        "_links": {"self": _self(world, "blobs", sha, "Blob")},
+        "_links": {"self": _self(state, "blobs", sha, "Blob")},
     }
 
 
@@ -116,6 +116,6 @@ def _unified(objects: Objects, path: str, old: str | None, new: str | None) -> s
     return "".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}"))
 
 
-def _self(world: World, kind: str, name: str, schema: str) -> dict[str, Any]:
-    path = f"{links.project_path(world.scenario)}/git/{kind}/{links.segment(name)}"
-    return links.resource(world.scenario, path, schema)
+def _self(state: PlatformState, kind: str, name: str, schema: str) -> dict[str, Any]:
+    path = f"{links.project_path(state.scenario)}/git/{kind}/{links.segment(name)}"
+    return links.resource(state.scenario, path, schema)

@@ -9,12 +9,12 @@ from upsun_simulator.documents.timestamp import written
 
 if TYPE_CHECKING:
     from upsun_simulator.integration import Integration
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 
-def integration(world: World, one: Integration) -> dict[str, Any]:
+def integration(state: PlatformState, one: Integration) -> dict[str, Any]:
     """Return the integration as its admins see it; secrets are never shown again."""
-    scenario = world.scenario
+    scenario = state.scenario
     path = f"{links.project_path(scenario)}/integrations/{links.segment(one.id)}"
     return {
         "id": one.id,

@@ -16,7 +16,7 @@ MOUNTS = ("var/cache", "var/log", "var/sessions", "public/uploads", "private")
 EXTENSIONS = ("amqp", "apcu", "bcmath", "blackfire", "gd", "igbinary", "imagick", "intl", "mbstring", "redis", "soap")
 
 
-def crowded(deployment: dict[str, Any], scenario: Scenario) -> dict[str, Any]:
+def enlarged(deployment: dict[str, Any], scenario: Scenario) -> dict[str, Any]:
     """Return the deployment with as many containers and routes as the scenario asks for, never fewer than it has."""
     apps = deployment["webapps"]
     bare = {name: value for name, value in next(iter(apps.values())).items() if name not in OF_WEB_APPS}

@@ -12,7 +12,7 @@ from upsun_simulator.user import OWNER
 
 if TYPE_CHECKING:
     from upsun_simulator.members import Member
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.team import Team
     from upsun_simulator.user import User
 
@@ -21,7 +21,7 @@ SUBSCRIPTION = "1234567"
 CAPABILITIES = ("teams", "manage_trial_resources")
 
 
-def organization(world: World, asking: User) -> dict[str, Any]:
+def organization(state: PlatformState, asking: User) -> dict[str, Any]:
     """Return the organization; only its owner manages it."""
     found: links.Links = {"self": {"href": PATH}, "ref:users:0": reference("users", OWNER.id)}
     if asking.id == OWNER.id:
@@ -33,9 +33,9 @@ def organization(world: World, asking: User) -> dict[str, Any]:
             "subscriptions": {"href": f"{PATH}/subscriptions"},
         }
     return {
-        **organization_reference(world),
+        **organization_reference(state),
         "namespace": "simulated",
-        "country": world.organization["country"],
+        "country": state.organization["country"],
         "capabilities": list(CAPABILITIES),
         "status": "active",
         "_links": found,
@@ -76,7 +76,7 @@ def address() -> dict[str, Any]:
     }
 
 
-def profile(world: World) -> dict[str, Any]:
+def profile(state: PlatformState) -> dict[str, Any]:
     """Return how the organization is billed."""
     return {
         "id": ORGANIZATION,
@@ -85,15 +85,15 @@ def profile(world: World) -> dict[str, Any]:
         "vat_number": None,
         "website": "https://simulator.invalid",
         "currency": "EUR",
-        "created_at": written(world.born),
-        "updated_at": written(world.born),
+        "created_at": written(state.born),
+        "updated_at": written(state.born),
         "_links": {"self": {"href": f"{PATH}/profile"}},
     }
 
 
-def subscription(world: World) -> dict[str, Any]:
+def subscription(state: PlatformState) -> dict[str, Any]:
     """Return the subscription that the project runs under."""
-    scenario = world.scenario
+    scenario = state.scenario
     project = scenario.project
     found = {
         "self": {"href": f"{PATH}/subscriptions/{SUBSCRIPTION}"},
@@ -104,8 +104,8 @@ def subscription(world: World) -> dict[str, Any]:
     return {
         "id": SUBSCRIPTION,
         "status": "active",
-        "created_at": written(world.born),
-        "updated_at": written(world.born),
+        "created_at": written(state.born),
+        "updated_at": written(state.born),
         "owner": OWNER.id,
         "organization_id": ORGANIZATION,
         "vendor": "upsun",
@@ -114,7 +114,7 @@ def subscription(world: World) -> dict[str, Any]:
         "storage": 5120,
         "user_licenses": 1,
         "project_id": project,
-        "project_title": world.title,
+        "project_title": state.title,
         "project_region": links.REGION,
         "project_ui": f"https://console.simulator.invalid/simulated/{project}",
         "green": True,
@@ -152,14 +152,14 @@ def team_member(one: Team, user: str) -> dict[str, Any]:
     }
 
 
-def team_access(world: World, one: Team) -> dict[str, Any]:
+def team_access(state: PlatformState, one: Team) -> dict[str, Any]:
     """Return the access of a team to the project."""
-    project = world.scenario.project
+    project = state.scenario.project
     return {
         "team_id": one.id,
         "organization_id": ORGANIZATION,
         "project_id": project,
-        "project_title": world.title,
+        "project_title": state.title,
         "granted_at": written(one.created_at),
         "updated_at": written(one.updated_at),
         "_links": {"self": {"href": f"/teams/{one.id}/project-access/{project}"}},

@@ -14,7 +14,7 @@ from upsun_simulator import activity as kinds
 from upsun_simulator.documents.deployment import deployment
 from upsun_simulator.documents.environment import environment
 from upsun_simulator.documents.git import origin
-from upsun_simulator.documents.large_project import crowded
+from upsun_simulator.documents.large_project import enlarged
 from upsun_simulator.documents.project import capabilities, project
 from upsun_simulator.documents.settings import settings
 from upsun_simulator.documents.timestamp import written
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from upsun_simulator.activity import Activity
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 JUST_BEFORE = timedelta(microseconds=1)
 # Environments that a payload names beside the activity's own.
@@ -33,69 +33,69 @@ OTHERS = ("parent", "into", "from")
 BRINGING_UP = (kinds.BRANCH, kinds.ACTIVATE, kinds.RESUME, kinds.RESTORE)
 
 
-def payload(world: World, one: Activity) -> dict[str, Any]:
+def payload(state: PlatformState, one: Activity) -> dict[str, Any]:
     """Return the payload as the API gives it at this moment."""
-    found: dict[str, Any] = {"user": _user(world, one)}
+    found: dict[str, Any] = {"user": _user(state, one)}
     if one.type != kinds.PUSH:
-        found["project"] = _bare(project(world, OWNER))
+        found["project"] = _bare(project(state, OWNER))
     for name, value in one.payload.items():
         if name == "environment" or name in OTHERS:
-            found[name] = _environment(world, value, one.created_at)
+            found[name] = _environment(state, value, one.created_at)
         elif name != "user":
             found[name] = value
     if one.type == kinds.PUSH:
-        found["commits"] = _commits(world, one)
+        found["commits"] = _commits(state, one)
         found["commits_count"] = len(found["commits"])
     if one.completed_at is not None and one.state == "complete" and (one.deployed or one.type in BRINGING_UP):
-        found |= _deployment(world, one, one.completed_at)
+        found |= _deployment(state, one, one.completed_at)
     return found
 
 
-def _user(world: World, one: Activity) -> dict[str, Any]:
+def _user(state: PlatformState, one: Activity) -> dict[str, Any]:
     name = f"{one.user.first_name} {one.user.last_name}"
-    return {"id": one.user.id, "created_at": written(world.born), "updated_at": None, "display_name": name}
+    return {"id": one.user.id, "created_at": written(state.born), "updated_at": None, "display_name": name}
 
 
 def _bare(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name != "_links"}
 
 
-def _environment(world: World, known: dict[str, Any], at: datetime) -> dict[str, Any]:
+def _environment(state: PlatformState, known: dict[str, Any], at: datetime) -> dict[str, Any]:
     """The whole environment as it was; what the activity knew of it, where it is gone."""
-    place = world.environments.get(known["id"])
+    place = state.environments.get(known["id"])
     if place is None:
         return known
-    return {**_bare(environment(world, place.seen_at(at - JUST_BEFORE), OWNER)), "is_dirty": False}
+    return {**_bare(environment(state, place.seen_at(at - JUST_BEFORE), OWNER)), "is_dirty": False}
 
 
-def _commits(world: World, one: Activity) -> list[dict[str, Any]]:
+def _commits(state: PlatformState, one: Activity) -> list[dict[str, Any]]:
     """The commits that the push brings, newest first; one that is still on its way is all that is known of it."""
     new, old = one.parameters["new_commit"], one.parameters["old_commit"]
     author = {"email": one.user.email, "name": f"{one.user.first_name} {one.user.last_name}"}
     found = []
-    for sha in world.history.between(old, new) or [new]:
-        parents = world.history.parents(sha) if world.history.knows(sha) else (old,)
+    for sha in state.history.between(old, new) or [new]:
+        parents = state.history.parents(sha) if state.history.knows(sha) else (old,)
         found.append(
             {
                 "sha": sha,
                 "author": {**author, "date": int(one.created_at.timestamp())},
                 "parents": list(parents),
-                "message": origin(world, sha)[2].strip(),
+                "message": origin(state, sha)[2].strip(),
             }
         )
     return found
 
 
-def _deployment(world: World, one: Activity, at: datetime) -> dict[str, Any]:
-    place = world.environments.get(one.environment)
+def _deployment(state: PlatformState, one: Activity, at: datetime) -> dict[str, Any]:
+    place = state.environments.get(one.environment)
     if place is None:
         return {}
-    found = _bare(deployment(world, place.seen_at(at), OWNER))
-    info = {**found["project_info"], "settings": settings(world)}
-    if world.scenario.larger:
-        info["capabilities"] = capabilities(world)
+    found = _bare(deployment(state, place.seen_at(at), OWNER))
+    info = {**found["project_info"], "settings": settings(state)}
+    if state.scenario.larger:
+        info["capabilities"] = capabilities(state)
     else:
         # The documented example, of one app, has neither.
         found["container_profiles"] = {}
     found["project_info"] = info
-    return {"deployment": crowded(found, world.scenario)}
+    return {"deployment": enlarged(found, state.scenario)}

@@ -17,7 +17,7 @@ from upsun_simulator.user import OWNER
 if TYPE_CHECKING:
     from upsun_simulator.integration import Integration
     from upsun_simulator.members import Member
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 ENVIRONMENT_TYPES = TYPES
@@ -40,43 +40,43 @@ CLIENT_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDsimulatedsimulatedsimulateds
 LICENCE = "https://api.simulator.invalid/v1/licenses/1234567"
 
 
-def project(world: World, asking: User) -> dict[str, Any]:
+def project(state: PlatformState, asking: User) -> dict[str, Any]:
     """Return the project as the API gives it."""
-    scenario = world.scenario
+    scenario = state.scenario
     path = links.project_path(scenario)
-    source = world.integrations.source
+    source = state.integrations.source
     internal = f"{scenario.project}@git.{links.REGION}:{scenario.project}.git"
     return {
         "id": scenario.project,
-        "created_at": written(world.born),
-        "updated_at": written(world.born),
+        "created_at": written(state.born),
+        "updated_at": written(state.born),
         "attributes": {},
-        "title": world.title,
-        "description": world.description,
+        "title": state.title,
+        "description": state.description,
         "owner": OWNER.id,
         "namespace": ORGANIZATION,
         "organization": ORGANIZATION,
         "default_branch": scenario.environment,
         "status": {"code": "provisioned", "message": "ok"},
-        "timezone": world.timezone,
+        "timezone": state.timezone,
         "region": links.REGION,
         "repository": {
             "url": internal if source is None else repository_url(source),
             "client_ssh_key": None if source is None else CLIENT_KEY,
         },
-        "default_domain": _default_domain(world),
+        "default_domain": _default_domain(state),
         "maintenance": None,
         "subscription": subscription(),
-        "_links": _links(world, asking, path),
+        "_links": _links(state, asking, path),
     }
 
 
-def _links(world: World, asking: User, path: str) -> links.Links:
-    scenario = world.scenario
+def _links(state: PlatformState, asking: User, path: str) -> links.Links:
+    scenario = state.scenario
     found: links.Links = {"self": links.resource(scenario, path, "Project")}
     found |= {end: links.resource(scenario, f"{path}/{end}") for end in PARTS}
     found |= {f"#{end}": links.action(scenario, f"{path}/{end}", "get") for end in READINGS}
-    if is_admin(world, asking):
+    if is_admin(state, asking):
         found["#edit"] = links.action(scenario, path, "patch")
         found["#clear-build-cache"] = links.action(scenario, f"{path}/clear_build_cache")
         found |= {f"#manage-{end}": links.action(scenario, f"{path}/{end}") for end in MANAGED}
@@ -89,8 +89,8 @@ def repository_url(source: Integration) -> str:
     return f"git@{host}:{source.fields['repository']}.git"
 
 
-def _default_domain(world: World) -> str | None:
-    domain = world.domains.default(world.scenario.environment)
+def _default_domain(state: PlatformState) -> str | None:
+    domain = state.domains.default(state.scenario.environment)
     return None if domain is None else domain.name
 
 
@@ -107,9 +107,9 @@ def subscription() -> dict[str, Any]:
     }
 
 
-def environment_type(world: World, kind: str) -> dict[str, Any]:
+def environment_type(state: PlatformState, kind: str) -> dict[str, Any]:
     """A type of environment."""
-    scenario = world.scenario
+    scenario = state.scenario
     path = f"{links.project_path(scenario)}/environment-types/{kind}"
     return {
         "id": kind,
@@ -121,13 +121,13 @@ def environment_type(world: World, kind: str) -> dict[str, Any]:
     }
 
 
-def type_access(world: World, kind: str, one: Member, role: str) -> dict[str, Any]:
+def type_access(state: PlatformState, kind: str, one: Member, role: str) -> dict[str, Any]:
     """Return what a user may do on a type of environments."""
-    path = f"{links.project_path(world.scenario)}/environment-types/{kind}/access/{one.user.id}"
-    found: links.Links = {"self": links.resource(world.scenario, path, "EnvironmentTypeAccess")}
+    path = f"{links.project_path(state.scenario)}/environment-types/{kind}/access/{one.user.id}"
+    found: links.Links = {"self": links.resource(state.scenario, path, "EnvironmentTypeAccess")}
     if not one.is_admin:
-        found["#edit"] = links.action(world.scenario, path, "patch")
-        found["#delete"] = links.action(world.scenario, path, "delete")
+        found["#edit"] = links.action(state.scenario, path, "patch")
+        found["#delete"] = links.action(state.scenario, path, "delete")
     return {
         "id": one.user.id,
         "user": one.user.id,
@@ -138,18 +138,18 @@ def type_access(world: World, kind: str, one: Member, role: str) -> dict[str, An
     }
 
 
-def system(world: World) -> dict[str, Any]:
+def system(state: PlatformState) -> dict[str, Any]:
     """The software that runs the project."""
-    return {"version": "1.0.0", "image": "simulated", "started_at": written(world.born)}
+    return {"version": "1.0.0", "image": "simulated", "started_at": written(state.born)}
 
 
-def capabilities(world: World) -> dict[str, Any]:
+def capabilities(state: PlatformState) -> dict[str, Any]:
     """What the project's plan allows."""
     off: dict[str, Any] = {"enabled": False}
     return {
-        "source_operations": {"enabled": bool(world.scenario.source_operations)},
-        "runtime_operations": {"enabled": bool(world.scenario.runtime_operations)},
-        "tasks": {"enabled": bool(world.scenario.tasks)},
+        "source_operations": {"enabled": bool(state.scenario.source_operations)},
+        "runtime_operations": {"enabled": bool(state.scenario.runtime_operations)},
+        "tasks": {"enabled": bool(state.scenario.tasks)},
         "metrics": {"max_range": "1h"},
         "logs_forwarding": {"max_extra_payload_size": 0},
         "guaranteed_resources": {**off, "instance_limit": 0},

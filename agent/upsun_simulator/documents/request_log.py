@@ -1,4 +1,4 @@
-"""The books as JSON: the truth that promises are checked against."""
+"""The request log as JSON: the truth that promises are checked against."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ if TYPE_CHECKING:
     from upsun_simulator.environment import DataNote, Environment
     from upsun_simulator.platform import Platform
     from upsun_simulator.request_log import RecordedRequest
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.variable import Variable
 
 
-def books(platform: Platform, requests: list[RecordedRequest]) -> dict[str, Any]:
+def request_log(platform: Platform, requests: list[RecordedRequest]) -> dict[str, Any]:
     """Requests in the order of arrival, activities, backups and e-mails in the order of creation."""
-    world = platform.world
+    state = platform.state
     return {
-        "now": written(world.now),
+        "now": written(state.now),
         "requests": [request.entry() for request in requests],
         "activities": [
             {
-                **activity_document(world, one, payload=one.payload),
+                **activity_document(state, one, payload=one.payload),
                 "number": one.number,
                 "user": one.user.id,
                 "commit": one.commit,
             }
-            for one in world.activities
+            for one in state.activities
         ],
-        "backups": [backup_document(world, one, OWNER) for one in world.backups],
+        "backups": [backup_document(state, one, OWNER) for one in state.backups],
         "evicted_backups": [
-            {**backup_document(world, one, OWNER), "evicted_at": written(one.evicted_at)} for one in world.evicted
+            {**backup_document(state, one, OWNER), "evicted_at": written(one.evicted_at)} for one in state.evicted
         ],
         "members": [
             {"user": one.user.id, "email": one.user.email, "permissions": list(one.permissions)}
-            for one in world.members.all()
+            for one in state.members.all()
         ],
-        "invitations": [invitation(world, one) for one in world.invitations.all],
-        "mails": [mail(one) for one in world.invitations.mails],
-        "variables": [_variable(one) for one in world.variables],
+        "invitations": [invitation(state, one) for one in state.invitations.all],
+        "mails": [mail(one) for one in state.invitations.mails],
+        "variables": [_variable(one) for one in state.variables],
         "certificates": [_certificate(one) for one in platform.authority.issued],
-        "environments": {name: _environment(world, one) for name, one in world.environments.items()},
+        "environments": {name: _environment(state, one) for name, one in state.environments.items()},
     }
 
 
-def _environment(world: World, one: Environment) -> dict[str, Any]:
+def _environment(state: PlatformState, one: Environment) -> dict[str, Any]:
     return {
-        "status": world.status_of(one),
-        "is_dirty": bool(world.unfinished(one.id)),
-        "staged": [activity.id for activity in world.staged(one.id)],
+        "status": state.status_of(one),
+        "is_dirty": bool(state.unfinished(one.id)),
+        "staged": [activity.id for activity in state.staged(one.id)],
         "head_commit": one.head,
         "deployed_commit": one.deployed,
         "last_backup_at": written(one.last_backup_at),
@@ -66,8 +66,8 @@ def _environment(world: World, one: Environment) -> dict[str, Any]:
                 "sha": each.sha,
                 "at": written(each.at),
                 "by": each.by,
-                "parents": list(world.history.parents(each.sha)),
-                "breaks": world.history.breaks(each.sha),
+                "parents": list(state.history.parents(each.sha)),
+                "breaks": state.history.breaks(each.sha),
             }
             for each in one.commits
         ],

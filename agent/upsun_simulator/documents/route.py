@@ -9,19 +9,19 @@ from upsun_simulator.site import hosts
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 DEFAULT = "{default}"
 
 
-def routes(world: World, one: Environment) -> dict[str, Any]:
+def routes(state: PlatformState, one: Environment) -> dict[str, Any]:
     """Return every route by its URL, the primary one first: it goes to the app, and plain HTTP leads to it.
 
     `original_url` is what the configuration says; the official document leaves it out, its examples and the official
     CLI have it.
     """
     found: dict[str, Any] = {}
-    for host in hosts(world, one):
+    for host in hosts(state, one):
         found[f"https://{host}/"] = _upstream(primary=not found)
         found[f"http://{host}/"] = _redirect(f"https://{host}/")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 SWITCHED_ON = (
     "enable_certificate_provisioning",
@@ -50,9 +50,9 @@ SWITCHED_OFF = (
 )
 
 
-def settings(world: World) -> dict[str, Any]:
+def settings(state: PlatformState) -> dict[str, Any]:
     """The settings as the API gives them."""
-    scenario = world.scenario
+    scenario = state.scenario
     return {
         **dict.fromkeys(SWITCHED_ON, True),
         **dict.fromkeys(SWITCHED_OFF, False),

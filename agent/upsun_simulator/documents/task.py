@@ -10,22 +10,22 @@ from upsun_simulator.documents.container import DEFAULT_SIZE
 if TYPE_CHECKING:
     from upsun_simulator.documents.container import Sizes
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 TIMEOUT_SECONDS = 3600
 
 
-def sizing(world: World, sizes: Sizes) -> dict[str, Any]:
+def sizing(state: PlatformState, sizes: Sizes) -> dict[str, Any]:
     """Return the tasks as a deployment lists them: their sizes only."""
     return {
         name: {"resources": {"profile_size": sizes.get(name, {}).get("profile_size", DEFAULT_SIZE)}}
-        for name in world.scenario.tasks
+        for name in state.scenario.tasks
     }
 
 
-def task(world: World, place: Environment, name: str) -> dict[str, Any]:
+def task(state: PlatformState, place: Environment, name: str) -> dict[str, Any]:
     """Return a task as the API gives it; it has no link to run it, since the official CLI makes that path itself."""
-    path = f"{links.environment_path(world.scenario, place.id)}/tasks/{links.segment(name)}"
+    path = f"{links.environment_path(state.scenario, place.id)}/tasks/{links.segment(name)}"
     return {
         "id": name,
         "name": name,
@@ -43,5 +43,5 @@ def task(world: World, place: Environment, name: str) -> dict[str, Any]:
         "container_profile": None,
         "dependencies": {},
         "runtime": {},
-        "_links": {"self": links.resource(world.scenario, path, "Task")},
+        "_links": {"self": links.resource(state.scenario, path, "Task")},
     }

@@ -10,33 +10,33 @@ from upsun_simulator.permissions import allowed, is_admin
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
     from upsun_simulator.variable import Variable
 
 
-def environment_variable(world: World, one: Variable, place: Environment, asking: User) -> dict[str, Any]:
+def environment_variable(state: PlatformState, one: Variable, place: Environment, asking: User) -> dict[str, Any]:
     """A variable as an environment shows it, its own or inherited.
 
     An inherited one has no `#delete`, by which the official CLI tells it apart, and its `#edit` overrides it.
     """
-    path = f"{links.environment_path(world.scenario, place.id)}/variables/{links.segment(one.name)}"
+    path = f"{links.environment_path(state.scenario, place.id)}/variables/{links.segment(one.name)}"
     inherited = one.environment != place.id
     return {
         **_common(one),
-        "project": world.scenario.project,
+        "project": state.scenario.project,
         "environment": place.id,
         "inherited": inherited,
         "is_enabled": one.is_enabled,
         "is_inheritable": one.is_inheritable,
-        "_links": _links(world, path, edit=allowed(world, place, asking), delete=not inherited),
+        "_links": _links(state, path, edit=allowed(state, place, asking), delete=not inherited),
     }
 
 
-def project_variable(world: World, one: Variable, asking: User) -> dict[str, Any]:
+def project_variable(state: PlatformState, one: Variable, asking: User) -> dict[str, Any]:
     """A variable of the project."""
-    path = f"{links.project_path(world.scenario)}/variables/{links.segment(one.name)}"
-    return {**_common(one), "_links": _links(world, path, edit=is_admin(world, asking), delete=True)}
+    path = f"{links.project_path(state.scenario)}/variables/{links.segment(one.name)}"
+    return {**_common(one), "_links": _links(state, path, edit=is_admin(state, asking), delete=True)}
 
 
 def deployed_variable(one: Variable) -> dict[str, Any]:
@@ -65,10 +65,10 @@ def _value(one: Variable) -> dict[str, Any]:
     return {} if one.is_sensitive else {"value": one.value}
 
 
-def _links(world: World, path: str, *, edit: bool, delete: bool) -> links.Links:
-    found = {"self": links.resource(world.scenario, path, "Variable")}
+def _links(state: PlatformState, path: str, *, edit: bool, delete: bool) -> links.Links:
+    found = {"self": links.resource(state.scenario, path, "Variable")}
     if edit:
-        found["#edit"] = links.action(world.scenario, path, "patch")
+        found["#edit"] = links.action(state.scenario, path, "patch")
         if delete:
-            found["#delete"] = links.action(world.scenario, path, "delete")
+            found["#delete"] = links.action(state.scenario, path, "delete")
     return found

@@ -12,20 +12,20 @@ from upsun_simulator.operations.runs import operations
 if TYPE_CHECKING:
     from upsun_simulator.documents.container import Sizes
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 CRON_SECONDS = 300
 PROFILE = "HIGH_CPU"
 
 
-def webapps(world: World, one: Environment, sizes: Sizes) -> dict[str, Any]:
+def webapps(state: PlatformState, one: Environment, sizes: Sizes) -> dict[str, Any]:
     """Return every app, with its resources as `sizes` has them."""
-    return {name: _webapp(world, one, name, sizes) for name in apps(world)}
+    return {name: _webapp(state, one, name, sizes) for name in apps(state)}
 
 
-def _webapp(world: World, one: Environment, name: str, sizes: Sizes) -> dict[str, Any]:
+def _webapp(state: PlatformState, one: Environment, name: str, sizes: Sizes) -> dict[str, Any]:
     main = name == APP
-    source = [each for app, each in defined(world.scenario.source_operations) if app == name]
+    source = [each for app, each in defined(state.scenario.source_operations) if app == name]
     return {
         **_constant(),
         "name": name,
@@ -34,8 +34,8 @@ def _webapp(world: World, one: Environment, name: str, sizes: Sizes) -> dict[str
         "instance_count": sizes.get(name, {}).get("instance_count"),
         "relationships": relationships() if main else {},
         "tree_id": one.deployed or "",
-        "mounts": _mounts(world) if main else {},
-        "crons": _crons(world) if main else {},
+        "mounts": _mounts(state) if main else {},
+        "crons": _crons(state) if main else {},
         "source": {
             "root": None if main else name,
             "operations": {each: {"command": f"./update.sh {each}"} for each in source},
@@ -46,7 +46,7 @@ def _webapp(world: World, one: Environment, name: str, sizes: Sizes) -> dict[str
                 "timeout": None,
                 "role": each.role,
             }
-            for each in operations(world)
+            for each in operations(state)
             if each.app == name
         },
         "config_id": f"config-{name}",
@@ -54,16 +54,16 @@ def _webapp(world: World, one: Environment, name: str, sizes: Sizes) -> dict[str
     }
 
 
-def _mounts(world: World) -> dict[str, Any]:
+def _mounts(state: PlatformState) -> dict[str, Any]:
     found = {}
-    for text in world.scenario.mounts:
+    for text in state.scenario.mounts:
         path, _, source = text.partition("=")
         found[path] = {"source": source, "source_path": path.rpartition("/")[2], "service": None}
     return found
 
 
-def _crons(world: World) -> dict[str, Any]:
-    scenario = world.scenario
+def _crons(state: PlatformState) -> dict[str, Any]:
+    scenario = state.scenario
     if not scenario.cron_spec:
         return {}
     commands = {"start": scenario.cron_command, "stop": None}

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from upsun_simulator.activity import Activity
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 
-def keep(world: World, activity: Activity, at: datetime) -> None:
+def keep(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Store the backup that an activity made, and let the oldest manual one go if there are too many."""
     if activity.plan.backup == "missing":
         return
-    environment = world.environments[activity.environment]
-    world.backups.append(
+    environment = state.environments[activity.environment]
+    state.backups.append(
         Backup(
             id=activity.payload["backup_name"],
-            number=world.count(),
+            number=state.count(),
             environment=environment.id,
             created_at=at,
             commit_id=environment.head,
@@ -35,37 +35,37 @@ def keep(world: World, activity: Activity, at: datetime) -> None:
         )
     )
     environment.backup_moments.append(at)
-    evict(world, environment.id, at)
+    evict(state, environment.id, at)
 
 
-def evict(world: World, environment: str, at: datetime) -> None:
+def evict(state: PlatformState, environment: str, at: datetime) -> None:
     """Remove the oldest manual backups past the limit; automated ones do not count."""
-    manual = [one for one in world.backups if one.environment == environment and not one.automated]
+    manual = [one for one in state.backups if one.environment == environment and not one.automated]
     manual.sort(key=lambda one: (one.created_at, one.number))
-    for backup in manual[: max(0, len(manual) - world.scenario.backup_limit)]:
-        drop(world, backup, at)
+    for backup in manual[: max(0, len(manual) - state.scenario.backup_limit)]:
+        drop(state, backup, at)
 
 
-def drop(world: World, backup: Backup, at: datetime) -> None:
+def drop(state: PlatformState, backup: Backup, at: datetime) -> None:
     """Remove a backup, and remember that it was there."""
     backup.evicted_at = at
-    world.backups.remove(backup)
-    world.evicted.append(backup)
+    state.backups.remove(backup)
+    state.evicted.append(backup)
 
 
-def delete(world: World, activity: Activity, at: datetime) -> None:  # noqa: ARG001 - the signature of all effects
+def delete(state: PlatformState, activity: Activity, at: datetime) -> None:  # noqa: ARG001 - the signature of all effects
     """Remove the backup that somebody asked to be deleted."""
-    world.backups[:] = [one for one in world.backups if one.id != activity.parameters["backup_name"]]
+    state.backups[:] = [one for one in state.backups if one.id != activity.parameters["backup_name"]]
 
 
-def keep_after_all(world: World, activity: Activity) -> None:
+def keep_after_all(state: PlatformState, activity: Activity) -> None:
     """Leave the backup whose deletion was cancelled."""
-    for backup in world.backups:
+    for backup in state.backups:
         if backup.id == activity.parameters["backup_name"]:
             backup.status = "CREATED"
 
 
-def restore(world: World, activity: Activity, at: datetime) -> None:
+def restore(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Put the data back and, unless it is left out, deploy the app and the variables as they were.
 
     The Git repository stays as it is, so that any later deployment builds the head
@@ -75,15 +75,15 @@ def restore(world: World, activity: Activity, at: datetime) -> None:
     """
     if "backup_name" not in activity.parameters:
         return
-    found = [one for one in world.backups if one.id == activity.parameters["backup_name"]]
+    found = [one for one in state.backups if one.id == activity.parameters["backup_name"]]
     if not found:
         activity.result = "failure"
         activity.write(at, "The backup is gone\n")
         return
     backup = found[0]
-    environment = world.environments[activity.environment]
-    if world.status_of(environment) != "active":
-        lifecycle.bring_up(world, activity, at)
+    environment = state.environments[activity.environment]
+    if state.status_of(environment) != "active":
+        lifecycle.bring_up(state, activity, at)
     environment.data_restored_from = DataNote(backup.id, at)
     if activity.parameters["restore_code"]:
         activity.commands = [{"app": APP, "type": "deploy", "exit_code": 0}]

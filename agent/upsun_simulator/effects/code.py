@@ -11,55 +11,55 @@ from upsun_simulator.activity import Activity, Arrival, Plan
 from upsun_simulator.effects.log import write_deployment
 from upsun_simulator.environment import APP, FAILED_COMMAND, Commit, DataNote, Deployment
 from upsun_simulator.ids import commit_hash
-from upsun_simulator.operations.summary import brief
+from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES, *kinds.SETTING_CHANGES)
 
 
-def commit(world: World, activity: Activity, at: datetime) -> None:
+def commit(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Let a source operation leave its commit, and what the commit causes."""
-    environment = world.environments[activity.environment]
+    environment = state.environments[activity.environment]
     plan = activity.plan
     activity.commit = commit_hash(environment.head, activity.id)
     activity.write(at, f"Committed {activity.commit}\n")
     if plan.outside:
         delay = timedelta(seconds=plan.outside_seconds)
-        world.arrivals.append(Arrival(at + delay, environment.id, activity.commit, plan))
+        state.arrivals.append(Arrival(at + delay, environment.id, activity.commit, plan))
         return
-    world.move_head(environment, activity.commit, at, activity.id, breaks=plan.breaks)
+    state.move_head(environment, activity.commit, at, activity.id, breaks=plan.breaks)
     activity.deploys = not plan.staged and plan.deploy_mode != "follows"
     if not activity.deploys and not plan.stages_itself:
-        push(world, environment.id, activity.commit, who=activity.user, plan=plan, at=at)
+        push(state, environment.id, activity.commit, who=activity.user, plan=plan, at=at)
 
 
-def merge(world: World, activity: Activity, at: datetime) -> None:
+def merge(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Bring the child's head into its parent, which deploys it unless it only stages."""
-    child = world.environments[activity.parameters["environment"]]
-    moved = _take(world, activity, world.environments[activity.environment], child.head, at)
+    child = state.environments[activity.parameters["environment"]]
+    moved = _take(state, activity, state.environments[activity.environment], child.head, at)
     activity.deploys = moved and not activity.plan.staged
 
 
-def synchronize(world: World, activity: Activity, at: datetime) -> None:
+def synchronize(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Bring the parent's code, data or both into its child, which is redeployed in any case (spec)."""
-    environment = world.environments[activity.environment]
-    parent = world.environments[activity.parameters["from"]]
+    environment = state.environments[activity.environment]
+    parent = state.environments[activity.parameters["from"]]
     if activity.parameters["synchronize_data"]:
         environment.data_from = DataNote(parent.id, at)
-    moved = activity.parameters["synchronize_code"] and _take(world, activity, environment, parent.head, at)
+    moved = activity.parameters["synchronize_code"] and _take(state, activity, environment, parent.head, at)
     activity.deploys = not (moved and activity.plan.staged)
 
 
-def _take(world: World, activity: Activity, into: Environment, sha: str, at: datetime) -> bool:
+def _take(state: PlatformState, activity: Activity, into: Environment, sha: str, at: datetime) -> bool:
     """Bring a commit into a branch, and say whether that moved its head."""
     rebase = bool(activity.parameters.get("rebase", False))
-    head = world.history.joined(into.head, sha, name=activity.id, rebase=rebase)
+    head = state.history.joined(into.head, sha, name=activity.id, rebase=rebase)
     if head == into.head:
         activity.write(at, "Already up to date\n")
         return False
@@ -67,31 +67,31 @@ def _take(world: World, activity: Activity, into: Environment, sha: str, at: dat
     into.move_head(Commit(head, at, activity.id))
     activity.write(at, f"Updated {into.id} to {head}\n")
     if activity.plan.staged and not activity.plan.stages_itself:
-        push(world, into.id, head, who=activity.user, plan=activity.plan, at=at)
+        push(state, into.id, head, who=activity.user, plan=activity.plan, at=at)
     return True
 
 
-def arrive(world: World, arrival: Arrival) -> None:
+def arrive(state: PlatformState, arrival: Arrival) -> None:
     """Bring back a commit that went through a source integration."""
-    push(world, arrival.environment, arrival.commit, who=user.PLATFORM, plan=arrival.plan, at=arrival.at)
+    push(state, arrival.environment, arrival.commit, who=user.PLATFORM, plan=arrival.plan, at=arrival.at)
 
 
-def push(world: World, environment: str, sha: str, *, who: User, plan: Plan, at: datetime) -> Activity:
+def push(state: PlatformState, environment: str, sha: str, *, who: User, plan: Plan, at: datetime) -> Activity:
     """Queue the deployment of a commit, or stage it."""
-    place = world.environments[environment]
-    activity = world.add_activity(
+    place = state.environments[environment]
+    activity = state.add_activity(
         kinds.PUSH,
         environment,
         user=who,
         plan=Plan(seconds=plan.deploy_seconds, ending=plan.deploy, breaks=plan.breaks),
         parameters={"old_commit": _before(place, sha), "new_commit": sha},
-        payload={"commits": [{"sha": sha}], "environment": brief(place)},
+        payload={"commits": [{"sha": sha}], "environment": summary(place)},
         at=at,
     )
     activity.commit = sha
     if plan.staged:
-        world.stage(activity)
-        receive(world, activity, at)
+        state.stage(activity)
+        receive(state, activity, at)
     activity.write(at, f"Received {sha}\n")
     return activity
 
@@ -102,28 +102,28 @@ def _before(place: Environment, sha: str) -> str:
     return shas[shas.index(sha) - 1] if sha in shas[1:] else place.head
 
 
-def receive(world: World, activity: Activity, at: datetime) -> None:
+def receive(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Make the pushed commit the head, unless the branch has had it already."""
-    place = world.environments[activity.environment]
+    place = state.environments[activity.environment]
     if activity.commit is not None and activity.commit not in {one.sha for one in place.commits}:
-        world.move_head(place, activity.commit, at, activity.id, breaks=activity.plan.breaks)
+        state.move_head(place, activity.commit, at, activity.id, breaks=activity.plan.breaks)
 
 
-def deploy(world: World, activity: Activity, at: datetime) -> None:
+def deploy(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Bring the head live, or fail to; a deployment of what is staged completes the activities that wait for it."""
-    environment = world.environments[activity.environment]
+    environment = state.environments[activity.environment]
     good = activity.result == "success"
     code = 0 if good else FAILED_COMMAND
     activity.deployed = True
     activity.commands = [{"app": APP, "type": "deploy", "exit_code": code}]
-    write_deployment(world, activity, environment, at)
+    write_deployment(state, activity, environment, at)
     environment.record(Deployment(at, environment.head, activity.id, successful=good, commands=activity.commands))
     if good:
-        environment.live = world.variables.deployed(world.environments, environment.id)
+        environment.live = state.variables.deployed(state.environments, environment.id)
         environment.guarded = environment.http_access
         environment.sized = dict(environment.sizes)
     if activity.type == kinds.DEPLOY:
-        for one in world.staged(environment.id):
+        for one in state.staged(environment.id):
             _release(one, activity, at)
 
 

@@ -11,48 +11,48 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from upsun_simulator.activity import Activity
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 
-def bring_up(world: World, activity: Activity, at: datetime) -> None:
+def bring_up(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Deploy the head of an environment that did not run.
 
     A new one, or one that was inactive, has a copy of its parent's data
     (https://developer.upsun.com/docs/glossary); a paused one has its own.
     """
-    environment = world.environments[activity.environment]
+    environment = state.environments[activity.environment]
     environment.record(Deployment(at, environment.head, activity.id, successful=True))
-    environment.live = world.variables.deployed(world.environments, environment.id)
+    environment.live = state.variables.deployed(state.environments, environment.id)
     cloned = activity.type == kinds.ACTIVATE or activity.parameters.get("clone_parent", False)
     if cloned and environment.parent is not None:
         environment.data_from = DataNote(environment.parent, at)
-    world.set_status(environment, "active", at)
+    state.set_status(environment, "active", at)
 
 
-def pause(world: World, activity: Activity, at: datetime) -> None:
+def pause(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Stop what runs on the environment, and keep its data."""
-    world.set_status(world.environments[activity.environment], "paused", at)
+    state.set_status(state.environments[activity.environment], "paused", at)
 
 
-def deactivate(world: World, activity: Activity, at: datetime) -> None:
+def deactivate(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Take what runs on the environment away, with its data; its branch stays."""
-    environment = world.environments[activity.environment]
+    environment = state.environments[activity.environment]
     environment.live = []
     environment.data_from = environment.data_restored_from = None
-    world.set_status(environment, "inactive", at)
+    state.set_status(environment, "inactive", at)
 
 
-def delete(world: World, activity: Activity, at: datetime) -> None:
+def delete(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Remove an environment with its branch, backups, variables and domains."""
-    world.remove_environment(activity.environment, at)
+    state.remove_environment(activity.environment, at)
 
 
-def give_up(world: World, activity: Activity) -> None:
+def give_up(state: PlatformState, activity: Activity) -> None:
     """Leave a new environment that did not come up as a branch without anything that runs.
 
     One that was to be deleted, and is not, stays as inactive as it was.
     """
-    environment = world.environments[activity.environment]
+    environment = state.environments[activity.environment]
     if activity.type == kinds.DELETE:
         environment.status = "inactive"
     new = activity.type in (kinds.BRANCH, kinds.RESTORE) and not environment.deployments

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from upsun_simulator.activity import Activity
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 RUNTIME = "python:3.13"
 OUTPUT = "    Executing step {number:06} of the deploy hook: nothing to do, everything is as it should be\n"
 
 
-def write_deployment(world: World, activity: Activity, environment: Environment, at: datetime) -> None:
+def write_deployment(state: PlatformState, activity: Activity, environment: Environment, at: datetime) -> None:
     """Write the lines of a deployment as the documented example has them.
 
     https://developer.upsun.com/docs/integrations/activity/reference
@@ -30,8 +30,8 @@ def write_deployment(world: World, activity: Activity, environment: Environment,
     activity.write(at, f"Redeploying environment {environment.id}\n  Preparing deployment\n  Closing service {APP}\n")
     activity.write(at, f"  Opening application {APP} and its relationships\n")
     activity.write(at, f"  Executing deploy hook for application {APP}\n")
-    if world.scenario.log_bytes:
-        activity.write(at, _output(world.scenario.log_bytes))
+    if state.scenario.log_bytes:
+        activity.write(at, _output(state.scenario.log_bytes))
     if not good:
         activity.write(at, f"E: The deploy hook of {APP} ended with {FAILED_COMMAND}\n")
         return

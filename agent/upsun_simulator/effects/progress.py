@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from upsun_simulator.activity import Activity
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
-    Effect = Callable[[World, Activity, datetime], None]
+    Effect = Callable[[PlatformState, Activity, datetime], None]
 
 # What an activity commits, before its own deployment if it has one.
 WORK: dict[str, Effect] = {
@@ -41,11 +41,11 @@ DONE: dict[str, Effect] = {
 }
 
 
-def begin(world: World, activity: Activity, at: datetime) -> None:
+def begin(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Start a pending activity; a push that came back from outside moves the head only now."""
     activity.state = "in_progress"
     if activity.type == kinds.PUSH:
-        code.receive(world, activity, at)
+        code.receive(state, activity, at)
     activity.started_at = at
     plan = activity.plan
     if plan.seconds is not None:
@@ -55,39 +55,39 @@ def begin(world: World, activity: Activity, at: datetime) -> None:
     activity.write(at, f"Starting {activity.type}\n")
 
 
-def work(world: World, activity: Activity, at: datetime) -> None:
+def work(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Let an activity commit what it is for; where that leaves nothing to deploy, it is over."""
     activity.worked = True
     activity.commits_at = None
-    WORK[activity.type](world, activity, at)
+    WORK[activity.type](state, activity, at)
     if not activity.deploys and activity.plan.commits_after is not None:
         activity.ends_at = at
         activity.plan = dataclasses.replace(activity.plan, ending="success")
 
 
-def end(world: World, activity: Activity, at: datetime) -> None:
+def end(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Finish a running activity the way its plan says, with all that follows from it."""
     activity.ends_at = at
     if activity.plan.ending == "cancelled":
-        cancel(world, activity, at)
+        cancel(state, activity, at)
         return
     if activity.plan.commits and not activity.worked and activity.plan.ending == "success":
-        work(world, activity, at)
+        work(state, activity, at)
     activity.completed_at = at
     activity.result = activity.plan.ending
     if activity.plan.stages_itself and activity.commit is not None and activity.result == "success":
-        _stage(world, activity, at)
+        _stage(state, activity, at)
         return
     activity.state = "complete"
     if activity.type in code.DEPLOYING or activity.deploys:
-        code.deploy(world, activity, at)
+        code.deploy(state, activity, at)
     elif activity.result == "failure":
         activity.commands = [{"app": runs.container(activity), "type": activity.type, "exit_code": FAILED_COMMAND}]
     elif activity.type in DONE:
-        DONE[activity.type](world, activity, at)
+        DONE[activity.type](state, activity, at)
     if activity.result == "failure":
         activity.failure_reason = "shell" if activity.commands else "error"
-        lifecycle.give_up(world, activity)
+        lifecycle.give_up(state, activity)
     elif activity.plan.exit_code:
         fail_command(activity)
     activity.write(at, f"Finished: {activity.result}\n")
@@ -104,18 +104,18 @@ def fail_command(activity: Activity) -> None:
     activity.commands[-1]["exit_code"] = code
 
 
-def _stage(world: World, activity: Activity, at: datetime) -> None:
+def _stage(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Let what an activity changed wait for somebody to deploy it: the rest of the activity is that deployment."""
     plan = activity.plan
     activity.deploys = True
     activity.plan = dataclasses.replace(
         plan, seconds=plan.deploy_seconds, ending=plan.deploy, commits=False, staged=False, stages_itself=False
     )
-    world.stage(activity)
+    state.stage(activity)
     activity.write(at, f"Staged {activity.commit}\n")
 
 
-def cancel(world: World, activity: Activity, at: datetime) -> None:
+def cancel(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Stop an activity; what it had not done yet will not happen.
 
     Its result is failure: the official client tells a cancelled activity from a failed one by the state.
@@ -125,6 +125,6 @@ def cancel(world: World, activity: Activity, at: datetime) -> None:
     activity.result = "failure"
     activity.commits_at = None
     if activity.type == kinds.BACKUP_DELETE:
-        backups.keep_after_all(world, activity)
-    lifecycle.give_up(world, activity)
+        backups.keep_after_all(state, activity)
+    lifecycle.give_up(state, activity)
     activity.write(at, "Cancelled\n")

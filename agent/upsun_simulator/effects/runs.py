@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from upsun_simulator.activity import Activity
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
 
 
 def container(activity: Activity) -> str:
@@ -19,7 +19,7 @@ def container(activity: Activity) -> str:
     return name
 
 
-def succeed(world: World, activity: Activity, at: datetime) -> None:  # noqa: ARG001 - the signature of all effects
+def succeed(state: PlatformState, activity: Activity, at: datetime) -> None:  # noqa: ARG001 - the signature of all effects
     """Report that the command ended well."""
     activity.commands = [{"app": container(activity), "type": activity.type, "exit_code": 0}]
     activity.write(at, "The command ended with 0\n")

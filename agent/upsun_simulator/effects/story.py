@@ -58,5 +58,5 @@ def sentence(
 
     taken = "another environment" if other is None else told(other)
     marked = f"<strong>{escape(what or '')}</strong>" if html else f"**{what}**"
-    deed = DEEDS.get(kind, "triggered {kind} on {here}").format(kind=kind, here=told(here), other=taken, what=marked)
-    return f'<user data-id="{escape(who.id)}">{escape(name)}</user> {deed}' if html else f"{name} {deed}"
+    action = DEEDS.get(kind, "triggered {kind} on {here}").format(kind=kind, here=told(here), other=taken, what=marked)
+    return f'<user data-id="{escape(who.id)}">{escape(name)}</user> {action}' if html else f"{name} {action}"

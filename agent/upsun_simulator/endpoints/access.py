@@ -30,14 +30,14 @@ def user_access(call: Call) -> Response:
     """Who may do what in the project, page by page; only its admins may see that."""
     check_admin(call)
     size, start = _number(call, "page[size]", MOST), _number(call, "page[after]", 0)
-    everybody = call.world.members.all()
+    everybody = call.state.members.all()
     page = everybody[start : start + max(1, size)]
     links = {"self": {"href": call.target.encoded}}
     if start + len(page) < len(everybody):
         links["next"] = {"href": f"{call.target.encoded}?page[size]={size}&page[after]={start + len(page)}"}
     links["ref:users:0"] = reference("users", *(one.user.id for one in page))
     asking = call.bearer().user
-    return document({"items": [project_access(call.world, one, asking) for one in page], "_links": links})
+    return document({"items": [project_access(call.state, one, asking) for one in page], "_links": links})
 
 
 def _number(call: Call, name: str, default: int) -> int:
@@ -48,7 +48,7 @@ def _number(call: Call, name: str, default: int) -> int:
 
 
 def _named(call: Call) -> Member:
-    found = call.world.members.direct(call.values["user"])
+    found = call.state.members.direct(call.values["user"])
     if found is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "The user has no access to this project.")
     return found
@@ -59,7 +59,7 @@ def one_user_access(call: Call) -> Response:
     asking = call.bearer().user
     if call.values["user"] != asking.id:
         check_admin(call)
-    return document(project_access(call.world, _named(call), asking))
+    return document(project_access(call.state, _named(call), asking))
 
 
 def _changeable(call: Call) -> Member:
@@ -80,7 +80,7 @@ def _permissions(value: object) -> tuple[str, ...]:
 def grant(call: Call) -> Response:
     """Give accounts access that have none yet."""
     check_admin(call)
-    members = call.world.members
+    members = call.state.members
     if not isinstance(call.body, list):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body must be a list.")
     wanted: list[tuple[Any, tuple[str, ...]]] = []
@@ -99,22 +99,22 @@ def grant(call: Call) -> Response:
 def update(call: Call) -> Response:
     """Replace what a user may do; the links that the user sees change with it."""
     member = _changeable(call)
-    call.world.members.grant(member.user, _permissions(call.json_body().get("permissions")), call.now)
+    call.state.members.grant(member.user, _permissions(call.json_body().get("permissions")), call.now)
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
 def remove(call: Call) -> Response:
     """Take a user's access away."""
-    call.world.members.remove(_changeable(call).user.id)
+    call.state.members.remove(_changeable(call).user.id)
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
 def invitations(call: Call) -> Response:
     """The invitations that wait, or those of another state."""
     check_admin(call)
-    state = call.first("filter[state]") or "pending"
-    found = [one for one in call.world.invitations.all if one.state == state]
-    return document([invitation_document(call.world, one) for one in found])
+    wanted = call.first("filter[state]") or "pending"
+    found = [one for one in call.state.invitations.all if one.state == wanted]
+    return document([invitation_document(call.state, one) for one in found])
 
 
 def invite(call: Call) -> Response:
@@ -127,18 +127,18 @@ def invite(call: Call) -> Response:
     if role not in PROJECT_ROLES or not isinstance(force, bool):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The role or force is invalid.")
     roles = _invited_roles(body.get("permissions", []))
-    world = call.world
-    account = world.members.with_address(email)
-    if account is not None and world.members.direct(account.id) is not None:
+    state = call.state
+    account = state.members.with_address(email)
+    if account is not None and state.members.direct(account.id) is not None:
         # Not documented: only the pending invitation has a status of its own, 409.
         raise Refusal(HTTPStatus.BAD_REQUEST, "The user has access to the project already.")
-    pending = world.invitations.pending(email)
+    pending = state.invitations.pending(email)
     if pending is not None and not force:
         raise Refusal(HTTPStatus.CONFLICT, "An invitation for this address is pending already.")
     if pending is not None:
         pending.finish("cancelled", call.now)
     made = Invitation(
-        id=account_id("invitation", world.count()),
+        id=account_id("invitation", state.count()),
         email=email,
         role=str(role),
         roles=roles,
@@ -146,8 +146,8 @@ def invite(call: Call) -> Response:
         created_at=call.now,
         updated_at=call.now,
     )
-    world.invitations.send(made)
-    return document(invitation_document(world, made), HTTPStatus.CREATED)
+    state.invitations.send(made)
+    return document(invitation_document(state, made), HTTPStatus.CREATED)
 
 
 def _invited_roles(rows: object) -> dict[str, str]:
@@ -163,7 +163,7 @@ def _invited_roles(rows: object) -> dict[str, str]:
 def cancel_invitation(call: Call) -> Response:
     """Take an invitation back."""
     check_admin(call)
-    for one in call.world.invitations.all:
+    for one in call.state.invitations.all:
         if one.id == call.values["invitation"] and one.state == "pending":
             one.finish("cancelled", call.now)
             return Response(status=HTTPStatus.NO_CONTENT)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def me(call: Call) -> Response:
     """The user that the bearer belongs to."""
-    return document(account.user(call.world, call.bearer().user))
+    return document(account.user(call.state, call.bearer().user))
 
 
 def user(call: Call) -> Response:
@@ -32,7 +32,7 @@ def user(call: Call) -> Response:
     asking = call.bearer().user
     if call.values["user"] != asking.id:
         raise Refusal(HTTPStatus.FORBIDDEN, "You may only read your own account.")
-    return document(account.user(call.world, asking))
+    return document(account.user(call.state, asking))
 
 
 def extended_access(call: Call) -> Response:
@@ -41,11 +41,11 @@ def extended_access(call: Call) -> Response:
     if call.values["user"] != asking.id:
         raise Refusal(HTTPStatus.FORBIDDEN, "You may only read your own access.")
     kind = call.first("filter[resource_type]")
-    member = call.world.members.member(asking.id)
-    items = [extended_access_document(call.world, member)] if member and kind in (None, "project") else []
+    member = call.state.members.member(asking.id)
+    items = [extended_access_document(call.state, member)] if member and kind in (None, "project") else []
     links = {
         "self": {"href": call.target.encoded},
-        "ref:projects:0": reference("projects", call.world.scenario.project),
+        "ref:projects:0": reference("projects", call.state.scenario.project),
         "ref:organizations:0": reference("organizations", account.ORGANIZATION),
         "ref:users:0": reference("users", asking.id),
     }
@@ -66,21 +66,21 @@ def reference_users(call: Call) -> Response:
     """Short forms of users, by id; unknown ones are null."""
     found: dict[str, Any] = {}
     for name in _wanted(call, "users"):
-        one = call.world.members.accounts.get(name)
-        found[name] = None if one is None else account.reference(call.world, one)
+        one = call.state.members.accounts.get(name)
+        found[name] = None if one is None else account.reference(call.state, one)
     return document(found)
 
 
 def reference_projects(call: Call) -> Response:
     """Short forms of projects, by id."""
-    known = call.world.scenario.project
-    content = account.project_reference(call.world)
+    known = call.state.scenario.project
+    content = account.project_reference(call.state)
     return document({name: content if name == known else None for name in _wanted(call, "projects")})
 
 
 def reference_organizations(call: Call) -> Response:
     """Short forms of organizations, by id."""
-    content = account.organization_reference(call.world)
+    content = account.organization_reference(call.state)
     return document(
         {name: content if name == account.ORGANIZATION else None for name in _wanted(call, "organizations")}
     )
@@ -88,16 +88,16 @@ def reference_organizations(call: Call) -> Response:
 
 def reference_teams(call: Call) -> Response:
     """Short forms of teams, by id."""
-    teams = call.world.members.teams
+    teams = call.state.members.teams
     return document({name: team_reference(teams[name]) if name in teams else None for name in _wanted(call, "teams")})
 
 
 def legacy_account(call: Call) -> Response:
     """The account as the older API gives it, with the SSH keys, of which users of certificates have none."""
     asking = call.bearer().user
-    keys = [ssh_key(one) for one in call.world.ssh_keys if one.user == asking.id]
-    projects = [account.project_reference(call.world)] if call.world.members.member(asking.id) else []
-    return document({**account.user(call.world, asking), "uuid": asking.id, "projects": projects, "ssh_keys": keys})
+    keys = [ssh_key(one) for one in call.state.ssh_keys if one.user == asking.id]
+    projects = [account.project_reference(call.state)] if call.state.members.member(asking.id) else []
+    return document({**account.user(call.state, asking), "uuid": asking.id, "projects": projects, "ssh_keys": keys})
 
 
 def add_ssh_key(call: Call) -> Response:
@@ -110,20 +110,20 @@ def add_ssh_key(call: Call) -> Response:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The value is not a valid SSH public key.") from None
     asking = call.bearer().user
     made = SshKey(
-        id=call.world.count(),
+        id=call.state.count(),
         user=asking.id,
         title=wishes.get("title", ""),
         value=wishes["value"],
         fingerprint=hashlib.md5(data, usedforsecurity=False).hexdigest(),
         changed=call.now,
     )
-    call.world.ssh_keys.append(made)
+    call.state.ssh_keys.append(made)
     return document(ssh_key(made), HTTPStatus.CREATED)
 
 
 def _named_key(call: Call) -> SshKey:
     asking = call.bearer().user
-    for one in call.world.ssh_keys:
+    for one in call.state.ssh_keys:
         if str(one.id) == call.values["key"] and one.user == asking.id:
             return one
     raise Refusal(HTTPStatus.NOT_FOUND, "There is no such SSH key.")
@@ -136,5 +136,5 @@ def one_ssh_key(call: Call) -> Response:
 
 def delete_ssh_key(call: Call) -> Response:
     """Take a public key from the account."""
-    call.world.ssh_keys.remove(_named_key(call))
+    call.state.ssh_keys.remove(_named_key(call))
     return Response(status=HTTPStatus.NO_CONTENT)

@@ -43,7 +43,7 @@ def environment_activities(call: Call) -> Response:
 
 def _listing(call: Call, environment: str | None) -> Response:
     found = islice(_matching(call, environment), _count(call))
-    return document([activity_document(call.world, one) for one in found])
+    return document([activity_document(call.state, one) for one in found])
 
 
 def _matching(call: Call, environment: str | None) -> Iterator[Activity]:
@@ -55,12 +55,12 @@ def _matching(call: Call, environment: str | None) -> Iterator[Activity]:
     """
     before = _starts_at(call)
     wanted = {name: call.target.query.get(name) for name in FILTERS}
-    for one in reversed(call.world.activities):
+    for one in reversed(call.state.activities):
         if environment is not None and not one.listed_for(environment):
             continue
         if one.visible_from > call.now or (before is not None and one.created_at > before):
             continue
-        seen = {"type": one.type, "state": shown_state(call.world, one), "result": one.result}
+        seen = {"type": one.type, "state": shown_state(call.state, one), "result": one.result}
         if all(values is None or seen[name] in values for name, values in wanted.items()):
             yield one
 
@@ -68,7 +68,7 @@ def _matching(call: Call, environment: str | None) -> Iterator[Activity]:
 def _count(call: Call) -> int:
     text = call.first("count")
     if text is None:
-        return max(1, call.world.scenario.page_size)
+        return max(1, call.state.scenario.page_size)
     if not text.isdigit():
         raise Refusal(HTTPStatus.BAD_REQUEST, "The parameter count must be a number.")
     # The official CLI asks for 0 when it wants as many as possible.
@@ -88,7 +88,7 @@ def _starts_at(call: Call) -> datetime | None:
 
 def _named_activity(call: Call) -> Activity:
     environment = named_environment(call).id if "environment" in call.values else None
-    one = call.world.by_id.get(call.values["activity"])
+    one = call.state.by_id.get(call.values["activity"])
     if one is None or one.readable_from > call.now or (environment is not None and not one.listed_for(environment)):
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such activity.")
     return one
@@ -96,15 +96,15 @@ def _named_activity(call: Call) -> Activity:
 
 def activity(call: Call) -> Response:
     """One activity."""
-    return document(activity_document(call.world, _named_activity(call)))
+    return document(activity_document(call.state, _named_activity(call)))
 
 
 def cancel(call: Call) -> Response:
     """Cancel a pending or running activity."""
     one = _named_activity(call)
-    if not allowed(call.world, call.world.environments[one.environment], call.bearer().user):
+    if not allowed(call.state, call.state.environments[one.environment], call.bearer().user):
         raise Refusal(HTTPStatus.FORBIDDEN, "You do not have permission to cancel this activity.")
-    deployments.cancel(call.world, one)
+    deployments.cancel(call.state, one)
     return accepted(call, one)
 
 
@@ -143,7 +143,7 @@ def _follow(call: Call, closing: threading.Event, one: Activity, start: int, mos
     sent = 0
     while not closing.is_set():
         with platform.lock:
-            platform.world.settle(platform.clock.now())
+            platform.state.settle(platform.clock.now())
             lines = _known_lines(one, start + sent, most - sent if most > 0 else 0)
         yield from lines
         sent += len(lines)

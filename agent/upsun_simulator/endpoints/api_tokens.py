@@ -34,7 +34,7 @@ def _own(call: Call) -> User:
 def _manager(call: Call) -> User:
     """Who asks, if the way in which they logged in lets them change tokens."""
     asking = _own(call)
-    if not call.world.scenario.tokens_manage_tokens:
+    if not call.state.scenario.tokens_manage_tokens:
         raise Refusal(HTTPStatus.FORBIDDEN, "API tokens cannot be changed with an API token: log in to do that.")
     return asking
 

@@ -59,8 +59,8 @@ def token(call: Call) -> Response:
         raise _refuse("invalid_request", "The parameter api_token is missing.")
     tokens = call.platform.tokens
     if tokens.owner(api_token) is None:
-        raise unknown_token(call.world.scenario.refused_token)
-    seconds = call.world.scenario.bearer_seconds
+        raise unknown_token(call.state.scenario.refused_token)
+    seconds = call.state.scenario.bearer_seconds
     text = tokens.issue(api_token, call.now, seconds)
     answer = document({"access_token": text, "expires_in": seconds, "token_type": "bearer"})  # no secret  # nosec B105
     answer.headers["Cache-Control"] = "no-store"
@@ -80,7 +80,7 @@ def ssh(call: Call) -> Response:
     """Certify a public key."""
     bearer = call.bearer()
     check_mfa(call)
-    scenario = call.world.scenario
+    scenario = call.state.scenario
     key = call.json_body().get("key")
     if not isinstance(key, str):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The field key is missing.")

@@ -25,21 +25,21 @@ def back_up(call: Call) -> Response:
     """Ask for a backup."""
     one, user = named_environment(call), call.bearer().user
     wishes = body.fields(call, {}, {"safe": body.flag})
-    guard.check(call.world, one, user, "backup")
-    return accepted(call, requests.back_up(call.world, one, user, safe=wishes.get("safe", True)))
+    guard.check(call.state, one, user, "backup")
+    return accepted(call, requests.back_up(call.state, one, user, safe=wishes.get("safe", True)))
 
 
 def backups(call: Call) -> Response:
     """The backups of an environment, newest first."""
     one = named_environment(call)
-    found = [backup for backup in read_lag.backups(call.world) if backup.environment == one.id]
+    found = [backup for backup in read_lag.backups(call.state) if backup.environment == one.id]
     found.sort(key=lambda backup: (backup.created_at, backup.number), reverse=True)
-    return document([backup_document(call.world, backup, call.bearer().user) for backup in found])
+    return document([backup_document(call.state, backup, call.bearer().user) for backup in found])
 
 
 def _named_backup(call: Call) -> Backup:
     one = named_environment(call)
-    for backup in read_lag.backups(call.world):
+    for backup in read_lag.backups(call.state):
         if backup.environment == one.id and backup.id == call.values["backup"]:
             return backup
     raise Refusal(HTTPStatus.NOT_FOUND, "There is no such backup.")
@@ -47,16 +47,16 @@ def _named_backup(call: Call) -> Backup:
 
 def backup(call: Call) -> Response:
     """One backup."""
-    return document(backup_document(call.world, _named_backup(call), call.bearer().user))
+    return document(backup_document(call.state, _named_backup(call), call.bearer().user))
 
 
 def delete_backup(call: Call) -> Response:
     """Ask for a backup's removal."""
     one, user = _named_backup(call), call.bearer().user
-    guard.check(call.world, call.world.environments[one.environment], user)
+    guard.check(call.state, call.state.environments[one.environment], user)
     if one.status == "DELETING":
         raise Refusal(HTTPStatus.CONFLICT, "The backup is being deleted already.")
-    return accepted(call, requests.delete_backup(call.world, one, user))
+    return accepted(call, requests.delete_backup(call.state, one, user))
 
 
 def restore(call: Call) -> Response:
@@ -73,25 +73,25 @@ def restore(call: Call) -> Response:
             "resources": body.resources("backup", "default", "minimum", "parent"),
         },
     )
-    check_allowed(call.world, call.world.environments[one.environment], user)
+    check_allowed(call.state, call.state.environments[one.environment], user)
     if not one.restorable or one.status != "CREATED":
         raise Refusal(HTTPStatus.CONFLICT, "The backup cannot be restored.")
     target = _target(call, one, wishes)
     code, resources = wishes.get("restore_code", True), wishes.get("restore_resources", True)
-    return accepted(call, requests.restore(call.world, one, target, user, code=code, resources=resources))
+    return accepted(call, requests.restore(call.state, one, target, user, code=code, resources=resources))
 
 
 def _target(call: Call, backup: Backup, wishes: dict[str, Any]) -> Environment:
     """The environment to restore to; one that does not exist is branched off the one that is named for that."""
-    world, user = call.world, call.bearer().user
+    state, user = call.state, call.bearer().user
     name, origin = wishes.get("environment_name") or backup.environment, wishes.get("branch_from")
-    if name in world.environments:
-        guard.check(world, world.environments[name], user)
-        return world.environments[name]
-    if origin not in world.environments:
+    if name in state.environments:
+        guard.check(state, state.environments[name], user)
+        return state.environments[name]
+    if origin not in state.environments:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"There is no environment {name}, and none to branch it off.")
     # Everybody may branch, but a backup's data goes only where its reader is an admin.
-    check_allowed(world, world.environments[origin], user)
-    guard.check(world, world.environments[origin], user, "branch")
+    check_allowed(state, state.environments[origin], user)
+    guard.check(state, state.environments[origin], user, "branch")
     check_new(call, name)
-    return world.branch_off(world.environments[origin], name, "development", title=name)
+    return state.branch_off(state.environments[origin], name, "development", title=name)

@@ -26,33 +26,33 @@ def redeploy(call: Call) -> Response:
     """Ask for a deployment of what is there."""
     one, user = named_environment(call), call.bearer().user
     body.fields(call, {})
-    guard.check(call.world, one, user, "redeploy")
-    return accepted(call, requests.redeploy(call.world, one, user))
+    guard.check(call.state, one, user, "redeploy")
+    return accepted(call, requests.redeploy(call.state, one, user))
 
 
 def deploy(call: Call) -> Response:
     """Ask for a deployment of what is staged."""
     one, user = named_environment(call), call.bearer().user
     wishes = body.fields(call, {}, {"strategy": body.one_of("stopstart", "rolling")})
-    guard.check(call.world, one, user, "deploy")
+    guard.check(call.state, one, user, "deploy")
     strategy = wishes.get("strategy", "stopstart")
-    if strategy == "rolling" and not call.world.scenario.rolling_deployments:
+    if strategy == "rolling" and not call.state.scenario.rolling_deployments:
         raise Refusal(HTTPStatus.BAD_REQUEST, "Rolling deployments are not available for this environment.")
-    return accepted(call, requests.deploy(call.world, one, user, strategy=strategy))
+    return accepted(call, requests.deploy(call.state, one, user, strategy=strategy))
 
 
 def deployments(call: Call) -> Response:
     """The deployments that can be read: the current one, once there is one, while the environment is not inactive."""
     one = named_environment(call)
-    live = one.deployments and call.world.status_of(one) != "inactive"
-    found = [deployment_document(call.world, one, call.bearer().user)] if live else []
+    live = one.deployments and call.state.status_of(one) != "inactive"
+    found = [deployment_document(call.state, one, call.bearer().user)] if live else []
     return document(found)
 
 
 def _deployed_environment(call: Call, *names: str) -> Environment:
     """Return the environment, if it has the deployment that the path names; an inactive one has none."""
     one = named_environment(call)
-    inactive = call.world.status_of(one) == "inactive"
+    inactive = call.state.status_of(one) == "inactive"
     if call.values["deployment"] not in names or not one.deployments or inactive:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such deployment.")
     return one
@@ -62,24 +62,24 @@ def deployment(call: Call) -> Response:
     """The current deployment, or the next one."""
     one = _deployed_environment(call, "current", "next")
     if call.values["deployment"] == "current":
-        read_lag.check_deployment(call.world, one)
-    return document(deployment_document(call.world, one, call.bearer().user, call.values["deployment"]))
+        read_lag.check_deployment(call.state, one)
+    return document(deployment_document(call.state, one, call.bearer().user, call.values["deployment"]))
 
 
 def resize(call: Call) -> Response:
     """Set the resources of containers for the next deployment, which follows at once."""
     one, user = _deployed_environment(call, "next"), call.bearer().user
     wishes = body.fields(call, {}, dict.fromkeys(GROUPS, body.groups))
-    guard.check(call.world, one, user)
-    next_one = deployment_document(call.world, one, user, "next")
+    guard.check(call.state, one, user)
+    next_one = deployment_document(call.state, one, user, "next")
     sizes: dict[str, dict[str, Any]] = {}
     for group, containers in wishes.items():
         for name, wanted in dict(containers).items():
             if name not in next_one[group]:
                 raise Refusal(HTTPStatus.BAD_REQUEST, f"There is no container {name!r}.")
             sizes[name] = _size(name, next_one[group][name], wanted, next_one["container_profiles"])
-    activities = changes.resize(call.world, one, user, sizes)
-    return accepted(call, *activities, entity=deployment_document(call.world, one, user, "next"))
+    activities = changes.resize(call.state, one, user, sizes)
+    return accepted(call, *activities, entity=deployment_document(call.state, one, user, "next"))
 
 
 def _size(name: str, known: dict[str, Any], wanted: dict[str, Any], profiles: dict[str, Any]) -> dict[str, Any]:
@@ -101,17 +101,17 @@ def run_operation(call: Call) -> Response:
     """
     one, user = _deployed_environment(call, "current"), call.bearer().user
     wishes = body.fields(call, {"service": body.text, "operation": body.text}, {"parameters": body.texts})
-    if not has_role(call.world, one, user, "viewer"):
+    if not has_role(call.state, one, user, "viewer"):
         raise Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
-    obstacle = guard.unready(call.world, one, user)
+    obstacle = guard.unready(call.state, one, user)
     if obstacle is not None:
         raise obstacle
     service, name = wishes["service"], wishes["operation"]
-    found = [each for each in runs.operations(call.world) if (each.app, each.name) == (service, name)]
+    found = [each for each in runs.operations(call.state) if (each.app, each.name) == (service, name)]
     if not found:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"The runtime operation {name!r} is not defined on {service!r}.")
-    if not has_role(call.world, one, user, found[0].role):
+    if not has_role(call.state, one, user, found[0].role):
         raise Refusal(HTTPStatus.FORBIDDEN, f"Only a user with the role {found[0].role} may run {name!r}.")
     parameters = wishes.get("parameters", [])
-    activity = runs.run_operation(call.world, one, user, service=service, operation=name, parameters=parameters)
+    activity = runs.run_operation(call.state, one, user, service=service, operation=name, parameters=parameters)
     return accepted(call, activity)

@@ -31,12 +31,12 @@ def _new(call: Call, place: Environment, wishes: dict[str, Any]) -> Domain:
     name = wishes["name"].lower()
     if not NAME.fullmatch(name):
         raise Refusal(HTTPStatus.BAD_REQUEST, f"{name!r} is not a valid domain name.")
-    if call.world.domains.named(name) is not None:
+    if call.state.domains.named(name) is not None:
         raise Refusal(HTTPStatus.CONFLICT, f"The domain {name} is taken already.")
     replaced = wishes.get("replacement_for")
     if place.type != "production":
-        main = call.world.domains.named(replaced or "")
-        if main is None or main.environment != call.world.scenario.environment:
+        main = call.state.domains.named(replaced or "")
+        if main is None or main.environment != call.state.scenario.environment:
             reason = "A domain of a non-production environment must be attached to one of production."
             raise Refusal(HTTPStatus.BAD_REQUEST, reason)
     elif replaced is not None:
@@ -70,12 +70,12 @@ def _create(call: Call, place: Environment) -> Response:
     optional = {"is_default": body.flag, "replacement_for": body.optional_text, "attributes": body.mapping}
     wishes = body.fields(call, {"name": body.text}, {**optional, "ssl": body.mapping})
     made = _new(call, place, wishes)
-    activities = changes.add_domain(call.world, made, user)
-    return accepted(call, *activities, entity=shapes.domain(call.world, made, user))
+    activities = changes.add_domain(call.state, made, user)
+    return accepted(call, *activities, entity=shapes.domain(call.state, made, user))
 
 
 def _named(call: Call, environment: str | None = None) -> Domain:
-    one = call.world.domains.named(call.values["domain"])
+    one = call.state.domains.named(call.values["domain"])
     if one is None or environment not in (None, one.environment):
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such domain.")
     return one
@@ -87,96 +87,96 @@ def _update(call: Call, one: Domain) -> Response:
     one.is_default = wishes.get("is_default", one.is_default)
     one.attributes = dict(wishes.get("attributes", one.attributes))
     one.certificate = _certificate(wishes.get("ssl")) or one.certificate
-    activities = changes.change_domain(call.world, one, user)
-    return accepted(call, *activities, entity=shapes.domain(call.world, one, user))
+    activities = changes.change_domain(call.state, one, user)
+    return accepted(call, *activities, entity=shapes.domain(call.state, one, user))
 
 
 def of_environment(call: Call) -> Response:
     """Answer with the domains of an environment."""
     place, user = named_environment(call), call.bearer().user
-    return document([shapes.domain(call.world, one, user) for one in call.world.domains.of(place.id)])
+    return document([shapes.domain(call.state, one, user) for one in call.state.domains.of(place.id)])
 
 
 def one_of_environment(call: Call) -> Response:
     """Answer with one domain of an environment."""
     place = named_environment(call)
-    return document(shapes.domain(call.world, _named(call, place.id), call.bearer().user))
+    return document(shapes.domain(call.state, _named(call, place.id), call.bearer().user))
 
 
 def create_in_environment(call: Call) -> Response:
     """Add a domain to an environment."""
     place = named_environment(call)
-    check_allowed(call.world, place, call.bearer().user)
+    check_allowed(call.state, place, call.bearer().user)
     return _create(call, place)
 
 
 def update_in_environment(call: Call) -> Response:
     """Change a domain of an environment."""
     place = named_environment(call)
-    check_allowed(call.world, place, call.bearer().user)
+    check_allowed(call.state, place, call.bearer().user)
     return _update(call, _named(call, place.id))
 
 
 def delete_in_environment(call: Call) -> Response:
     """Remove a domain from an environment."""
     place, user = named_environment(call), call.bearer().user
-    check_allowed(call.world, place, user)
-    return accepted(call, *changes.remove_domain(call.world, _named(call, place.id), user))
+    check_allowed(call.state, place, user)
+    return accepted(call, *changes.remove_domain(call.state, _named(call, place.id), user))
 
 
 def of_project(call: Call) -> Response:
     """Answer with the domains of production, as the project's."""
-    world, user = call.world, call.bearer().user
-    found = world.domains.of(world.scenario.environment)
-    return document([shapes.domain_of_project(world, one, user) for one in found])
+    state, user = call.state, call.bearer().user
+    found = state.domains.of(state.scenario.environment)
+    return document([shapes.domain_of_project(state, one, user) for one in found])
 
 
 def one_of_project(call: Call) -> Response:
     """Answer with one domain of production, as the project's."""
-    one = _named(call, call.world.scenario.environment)
-    return document(shapes.domain_of_project(call.world, one, call.bearer().user))
+    one = _named(call, call.state.scenario.environment)
+    return document(shapes.domain_of_project(call.state, one, call.bearer().user))
 
 
 def create_in_project(call: Call) -> Response:
     """Add a domain to production."""
     check_admin(call)
-    return _create(call, call.world.environments[call.world.scenario.environment])
+    return _create(call, call.state.environments[call.state.scenario.environment])
 
 
 def update_in_project(call: Call) -> Response:
     """Change a domain of production."""
     check_admin(call)
-    return _update(call, _named(call, call.world.scenario.environment))
+    return _update(call, _named(call, call.state.scenario.environment))
 
 
 def delete_in_project(call: Call) -> Response:
     """Remove a domain from production."""
     user = check_admin(call)
-    one = _named(call, call.world.scenario.environment)
-    return accepted(call, *changes.remove_domain(call.world, one, user))
+    one = _named(call, call.state.scenario.environment)
+    return accepted(call, *changes.remove_domain(call.state, one, user))
 
 
 def certificates(call: Call) -> Response:
     """Answer with the certificates that the platform has for the domains."""
-    return document([shapes.certificate(call.world, one) for one in call.world.domains])
+    return document([shapes.certificate(call.state, one) for one in call.state.domains])
 
 
 def certificate(call: Call) -> Response:
     """Answer with one certificate."""
-    for one in call.world.domains:
+    for one in call.state.domains:
         if shapes.certificate_id(one) == call.values["certificate"]:
-            return document(shapes.certificate(call.world, one))
+            return document(shapes.certificate(call.state, one))
     raise Refusal(HTTPStatus.NOT_FOUND, "There is no such certificate.")
 
 
 def routes(call: Call) -> Response:
     """Answer with the routes of an environment."""
-    return document(list(routes_document(call.world, named_environment(call)).values()))
+    return document(list(routes_document(call.state, named_environment(call)).values()))
 
 
 def route(call: Call) -> Response:
     """Answer with one route, named by its id."""
-    for one in routes_document(call.world, named_environment(call)).values():
+    for one in routes_document(call.state, named_environment(call)).values():
         if one["id"] == call.values["route"]:
             return document(one)
     raise Refusal(HTTPStatus.NOT_FOUND, "There is no such route.")

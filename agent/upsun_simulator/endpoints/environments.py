@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def named_environment(call: Call) -> Environment:
     """The environment that the path names."""
     try:
-        return call.world.environments[call.values["environment"]]
+        return call.state.environments[call.values["environment"]]
     except KeyError:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such environment.") from None
 
@@ -35,8 +35,8 @@ def accepted(
     status: HTTPStatus = HTTPStatus.ACCEPTED,
 ) -> Response:
     """The answer to an operation that became activities, shown as they are by now."""
-    call.world.settle(call.now)
-    embedded: dict[str, Any] = {"activities": [activity_document(call.world, one) for one in activities]}
+    call.state.settle(call.now)
+    embedded: dict[str, Any] = {"activities": [activity_document(call.state, one) for one in activities]}
     if entity is not None:
         embedded["entity"] = entity
     return document({"status": status.phrase, "code": int(status), "_embedded": embedded}, status)
@@ -44,35 +44,35 @@ def accepted(
 
 def environments(call: Call) -> Response:
     """All environments of the project."""
-    world, asking = call.world, call.bearer().user
-    found = [read_lag.environment(world, one) for one in world.environments.values()]
-    return document([environment_document(world, one, asking, in_list=True) for one in found])
+    state, asking = call.state, call.bearer().user
+    found = [read_lag.environment(state, one) for one in state.environments.values()]
+    return document([environment_document(state, one, asking, in_list=True) for one in found])
 
 
 def environment(call: Call) -> Response:
     """One environment."""
-    one = read_lag.environment(call.world, named_environment(call))
-    return document(environment_document(call.world, one, call.bearer().user))
+    one = read_lag.environment(call.state, named_environment(call))
+    return document(environment_document(call.state, one, call.bearer().user))
 
 
 def settings(call: Call) -> Response:
     """Answer with the settings of an environment."""
-    return document(settings_document(call.world, named_environment(call), call.bearer().user))
+    return document(settings_document(call.state, named_environment(call), call.bearer().user))
 
 
 def update_settings(call: Call) -> Response:
     """Change the deployment type; where deployments become automatic again, what is staged is deployed."""
-    world, one, user = call.world, named_environment(call), call.bearer().user
+    state, one, user = call.state, named_environment(call), call.bearer().user
     wishes = body.fields(call, {"enable_manual_deployments": body.flag})
-    guard.check(world, one, user, "edit")
+    guard.check(state, one, user, "edit")
     one.manual_deployment = wishes["enable_manual_deployments"]
-    deployed = [] if one.manual_deployment or not world.staged(one.id) else [deployments.deploy(world, one, user)]
-    return accepted(call, *deployed, entity=settings_document(world, one, user))
+    deployed = [] if one.manual_deployment or not state.staged(one.id) else [deployments.deploy(state, one, user)]
+    return accepted(call, *deployed, entity=settings_document(state, one, user))
 
 
 def update(call: Call) -> Response:
     """Change what an environment is; what concerns its containers or its site is brought live by an activity."""
-    world, one, user = call.world, named_environment(call), call.bearer().user
+    state, one, user = call.state, named_environment(call), call.bearer().user
     wishes = body.fields(
         call,
         {},
@@ -87,25 +87,25 @@ def update(call: Call) -> Response:
             "http_access": body.mapping,
         },
     )
-    guard.check(world, one, user, "edit")
-    changes.check(world, one, wishes)
-    activities = changes.change(world, one, user, wishes)
-    return accepted(call, *activities, entity=environment_document(world, one, user))
+    guard.check(state, one, user, "edit")
+    changes.check(state, one, wishes)
+    activities = changes.change(state, one, user, wishes)
+    return accepted(call, *activities, entity=environment_document(state, one, user))
 
 
 def delete(call: Call) -> Response:
     """Ask for an inactive environment, and its branch, to be removed."""
     one, user = named_environment(call), call.bearer().user
-    guard.check(call.world, one, user, "delete")
-    return accepted(call, lifecycle.delete(call.world, one, user))
+    guard.check(call.state, one, user, "delete")
+    return accepted(call, lifecycle.delete(call.state, one, user))
 
 
 def deactivate(call: Call) -> Response:
     """Ask for what runs on an environment to be removed."""
     one, user = named_environment(call), call.bearer().user
     body.fields(call, {})
-    guard.check(call.world, one, user, "deactivate")
-    return accepted(call, lifecycle.deactivate(call.world, one, user))
+    guard.check(call.state, one, user, "deactivate")
+    return accepted(call, lifecycle.deactivate(call.state, one, user))
 
 
 def branch(call: Call) -> Response:
@@ -120,11 +120,11 @@ def branch(call: Call) -> Response:
             "resources": body.resources("default", "minimum", "parent"),
         },
     )
-    guard.check(call.world, parent, user, "branch")
+    guard.check(call.state, parent, user, "branch")
     name = wishes["name"]
     check_new(call, name)
     activity = lifecycle.branch(
-        call.world,
+        call.state,
         parent,
         user,
         name=name,
@@ -137,7 +137,7 @@ def branch(call: Call) -> Response:
 
 def check_new(call: Call, name: str) -> None:
     """Refuse a name that another environment has, or that no branch can have."""
-    if name in call.world.environments:
+    if name in call.state.environments:
         raise Refusal(HTTPStatus.CONFLICT, f"There is an environment {name} already.")
     if any(sign.isspace() for sign in name) or name.startswith("/") or name.endswith("/"):
         raise Refusal(HTTPStatus.BAD_REQUEST, f"{name!r} is no name for a branch.")
@@ -147,21 +147,21 @@ def activate(call: Call) -> Response:
     """Ask for an inactive environment to be brought up."""
     one = named_environment(call)
     body.fields(call, {}, {"resources": body.resources("default", "minimum", "parent")})
-    guard.check(call.world, one, call.bearer().user, "activate")
-    return accepted(call, lifecycle.activate(call.world, one, call.bearer().user))
+    guard.check(call.state, one, call.bearer().user, "activate")
+    return accepted(call, lifecycle.activate(call.state, one, call.bearer().user))
 
 
 def pause(call: Call) -> Response:
     """Ask for an environment to be paused."""
     one = named_environment(call)
     body.fields(call, {})
-    guard.check(call.world, one, call.bearer().user, "pause")
-    return accepted(call, lifecycle.pause(call.world, one, call.bearer().user))
+    guard.check(call.state, one, call.bearer().user, "pause")
+    return accepted(call, lifecycle.pause(call.state, one, call.bearer().user))
 
 
 def resume(call: Call) -> Response:
     """Ask for a paused environment to be brought up again."""
     one = named_environment(call)
     body.fields(call, {})
-    guard.check(call.world, one, call.bearer().user, "resume")
-    return accepted(call, lifecycle.resume(call.world, one, call.bearer().user))
+    guard.check(call.state, one, call.bearer().user, "resume")
+    return accepted(call, lifecycle.resume(call.state, one, call.bearer().user))

@@ -23,7 +23,7 @@ def _missing(what: str) -> Refusal:
 
 def refs(call: Call) -> Response:
     """Answer with every branch."""
-    return document([shapes.ref(call.world, name) for name in call.world.environments])
+    return document([shapes.ref(call.state, name) for name in call.state.environments])
 
 
 def ref(call: Call) -> Response:
@@ -31,14 +31,14 @@ def ref(call: Call) -> Response:
     name = call.values["ref"]
     for before in BEFORE:
         found = name.removeprefix(before)
-        if found != name and found in call.world.environments:
-            return document(shapes.ref(call.world, found))
+        if found != name and found in call.state.environments:
+            return document(shapes.ref(call.state, found))
     raise _missing("ref")
 
 
 def _commit(call: Call, name: str) -> str:
     """Return the whole id of a commit, which may be shortened."""
-    found = [sha for sha in call.world.history if sha.startswith(name)]
+    found = [sha for sha in call.state.history if sha.startswith(name)]
     if len(found) != 1:
         raise _missing("commit")
     return found[0]
@@ -47,26 +47,26 @@ def _commit(call: Call, name: str) -> str:
 def commit(call: Call) -> Response:
     """Answer with one commit."""
     sha = _commit(call, call.values["sha"])
-    return document(shapes.commit(call.world, Objects(call.world), sha))
+    return document(shapes.commit(call.state, Objects(call.state), sha))
 
 
 def tree(call: Call) -> Response:
     """Answer with one folder."""
-    objects, sha = Objects(call.world), call.values["tree"]
+    objects, sha = Objects(call.state), call.values["tree"]
     if sha not in objects.trees:
         raise _missing("tree")
-    return document(shapes.tree(call.world, objects.trees[sha], sha))
+    return document(shapes.tree(call.state, objects.trees[sha], sha))
 
 
 def blob(call: Call) -> Response:
     """Answer with the content of one file."""
-    objects, sha = Objects(call.world), call.values["blob"]
+    objects, sha = Objects(call.state), call.values["blob"]
     if sha not in objects.blobs:
         raise _missing("blob")
-    return document(shapes.blob(call.world, objects.blobs[sha], sha))
+    return document(shapes.blob(call.state, objects.blobs[sha], sha))
 
 
 def diffs(call: Call) -> Response:
     """Answer with what is different between two commits."""
     base, target = _commit(call, call.values["base"]), _commit(call, call.values["target"])
-    return document(shapes.diffs(Objects(call.world), base, target))
+    return document(shapes.diffs(Objects(call.state), base, target))

@@ -26,7 +26,7 @@ REQUIRED = {"github": ("token", "repository"), "webhook": ("url",), "health.emai
 
 def _named(call: Call) -> Integration:
     check_admin(call)
-    one = call.world.integrations.named(call.values["integration"])
+    one = call.state.integrations.named(call.values["integration"])
     if one is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such integration.")
     return one
@@ -48,18 +48,18 @@ def _fields(kind: str, wishes: dict[str, Any]) -> dict[str, Any]:
 def integrations(call: Call) -> Response:
     """Answer with the project's integrations."""
     check_admin(call)
-    return document([integration_document(call.world, one) for one in call.world.integrations])
+    return document([integration_document(call.state, one) for one in call.state.integrations])
 
 
 def integration(call: Call) -> Response:
     """Answer with one integration."""
-    return document(integration_document(call.world, _named(call)))
+    return document(integration_document(call.state, _named(call)))
 
 
 def create(call: Call) -> Response:
     """Add an integration; one with a code host takes the branches over from then on."""
     check_admin(call)
-    wishes, world = call.json_body(), call.world
+    wishes, state = call.json_body(), call.state
     kind = wishes.get("type")
     if kind not in KINDS:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"Integrations of the type {kind!r} are not available.")
@@ -68,18 +68,18 @@ def create(call: Call) -> Response:
         detail = dict.fromkeys(missing, "This field is required.")
         raise Refusal(HTTPStatus.BAD_REQUEST, f"The field {missing[0]} is required.", detail=detail)
     role, fields = KINDS[kind]
-    if role == "source" and world.integrations.source is not None:
+    if role == "source" and state.integrations.source is not None:
         raise Refusal(HTTPStatus.CONFLICT, "The project has a source integration already.")
     made = Integration(
-        id=identifier(world.scenario.project, "integration", world.count()),
+        id=identifier(state.scenario.project, "integration", state.count()),
         type=kind,
         created_at=call.now,
         updated_at=call.now,
         fields={**fields, **_fields(kind, wishes)},
     )
-    world.integrations.put(made)
+    state.integrations.put(made)
     _follow(call)
-    return accepted(call, entity=integration_document(world, made))
+    return accepted(call, entity=integration_document(state, made))
 
 
 def update(call: Call) -> Response:
@@ -87,20 +87,20 @@ def update(call: Call) -> Response:
     one = _named(call)
     one.fields = {**one.fields, **_fields(one.type, call.json_body())}
     one.updated_at = call.now
-    return accepted(call, entity=integration_document(call.world, one))
+    return accepted(call, entity=integration_document(call.state, one))
 
 
 def delete(call: Call) -> Response:
     """Remove an integration; without one with a code host the branches are the platform's again."""
-    call.world.integrations.remove(_named(call))
+    call.state.integrations.remove(_named(call))
     _follow(call)
     return accepted(call)
 
 
 def _follow(call: Call) -> None:
     """Let the scenario say whether there is a source integration, as the rest of the platform reads it there."""
-    world = call.world
-    world.scenario = world.scenario.changed(source_integration=world.integrations.source is not None)
+    state = call.state
+    state.scenario = state.scenario.changed(source_integration=state.integrations.source is not None)
 
 
 def validate(call: Call) -> Response:
@@ -112,16 +112,16 @@ def validate(call: Call) -> Response:
 def activities(call: Call) -> Response:
     """Answer with the integration's own activities, newest first."""
     one = _named(call)
-    found = [each for each in reversed(call.world.activities) if _is_of(each, one)]
-    return document([activity_document(call.world, each) for each in found])
+    found = [each for each in reversed(call.state.activities) if _is_of(each, one)]
+    return document([activity_document(call.state, each) for each in found])
 
 
 def activity(call: Call) -> Response:
     """Answer with one of the integration's own activities."""
-    one, found = _named(call), call.world.by_id.get(call.values["activity"])
+    one, found = _named(call), call.state.by_id.get(call.values["activity"])
     if found is None or not _is_of(found, one):
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such activity.")
-    return document(activity_document(call.world, found))
+    return document(activity_document(call.state, found))
 
 
 def _is_of(activity: Activity, one: Integration) -> bool:

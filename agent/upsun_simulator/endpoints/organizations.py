@@ -32,10 +32,10 @@ def _items(call: Call, items: list[dict[str, Any]], **references: Iterable[str])
 
 def _check_organization(call: Call, *, owner: bool = False) -> None:
     """Refuse who does not belong to the organization; with `owner` everybody but its owner."""
-    if call.values["organization"] not in (ORGANIZATION, f"name={call.world.organization['name']}"):
+    if call.values["organization"] not in (ORGANIZATION, f"name={call.state.organization['name']}"):
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such organization.")
     asking = call.bearer().user
-    if call.world.members.member(asking.id) is None or (owner and asking.id != OWNER.id):
+    if call.state.members.member(asking.id) is None or (owner and asking.id != OWNER.id):
         raise Refusal(HTTPStatus.FORBIDDEN, "You do not have permission to view this part of the organization.")
 
 
@@ -55,36 +55,36 @@ def organizations(call: Call) -> Response:
 
 def _organizations(call: Call) -> Response:
     asking = call.bearer().user
-    belongs = call.world.members.member(asking.id) is not None
-    items = [shapes.organization(call.world, asking)] if belongs else []
+    belongs = call.state.members.member(asking.id) is not None
+    items = [shapes.organization(call.state, asking)] if belongs else []
     return _items(call, items, users=[OWNER.id])
 
 
 def organization(call: Call) -> Response:
     """Answer with the organization."""
     _check_organization(call)
-    return document(shapes.organization(call.world, call.bearer().user))
+    return document(shapes.organization(call.state, call.bearer().user))
 
 
 def update(call: Call) -> Response:
     """Change what the organization is called, and where it is."""
     _check_organization(call, owner=True)
     wishes = body.fields(call, {}, {"name": body.text, "label": body.text, "country": body.text})
-    call.world.organization |= wishes
-    return document(shapes.organization(call.world, call.bearer().user))
+    call.state.organization |= wishes
+    return document(shapes.organization(call.state, call.bearer().user))
 
 
 def members(call: Call) -> Response:
     """Answer with the members of the organization."""
     _check_organization(call, owner=True)
-    found = call.world.members.all()
+    found = call.state.members.all()
     return _items(call, [shapes.member(one) for one in found], users=[one.user.id for one in found])
 
 
 def member(call: Call) -> Response:
     """Answer with one member of the organization."""
     _check_organization(call, owner=True)
-    one = call.world.members.direct(call.values["user"])
+    one = call.state.members.direct(call.values["user"])
     if one is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such member.")
     return document(shapes.member(one))
@@ -99,13 +99,13 @@ def address(call: Call) -> Response:
 def profile(call: Call) -> Response:
     """Answer with the organization's billing profile."""
     _check_organization(call, owner=True)
-    return document(shapes.profile(call.world))
+    return document(shapes.profile(call.state))
 
 
 def subscriptions(call: Call) -> Response:
     """Answer with the subscriptions of the organization: one for each project."""
     _check_organization(call, owner=True)
-    return _items(call, [shapes.subscription(call.world)])
+    return _items(call, [shapes.subscription(call.state)])
 
 
 def subscription(call: Call) -> Response:
@@ -113,11 +113,11 @@ def subscription(call: Call) -> Response:
     _check_organization(call)
     if call.values["subscription"] != shapes.SUBSCRIPTION:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such subscription.")
-    return document(shapes.subscription(call.world))
+    return document(shapes.subscription(call.state))
 
 
 def _named_team(call: Call) -> Team:
-    one = call.world.members.teams.get(call.values["team"])
+    one = call.state.members.teams.get(call.values["team"])
     asking = call.bearer().user
     if one is None or (asking.id != OWNER.id and asking.id not in one.users):
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such team.")
@@ -128,7 +128,7 @@ def teams(call: Call) -> Response:
     """Answer with the teams: all of them for the owner of the organization, else one's own."""
     asking, wanted = call.bearer().user, call.first("filter[id][in]")
     ids = None if wanted is None else wanted.split(",")
-    found = [one for one in call.world.members.teams.values() if asking.id == OWNER.id or asking.id in one.users]
+    found = [one for one in call.state.members.teams.values() if asking.id == OWNER.id or asking.id in one.users]
     return _items(call, [shapes.team(one) for one in found if ids is None or one.id in ids])
 
 
@@ -146,7 +146,7 @@ def team_members(call: Call) -> Response:
 def team_projects(call: Call) -> Response:
     """Answer with the projects that a team has access to."""
     one = _named_team(call)
-    return _items(call, [shapes.team_access(call.world, one)] if one.has_project else [])
+    return _items(call, [shapes.team_access(call.state, one)] if one.has_project else [])
 
 
 def teams_of_user(call: Call) -> Response:
@@ -154,10 +154,10 @@ def teams_of_user(call: Call) -> Response:
     asking = call.bearer().user
     if call.values["user"] != asking.id:
         raise Refusal(HTTPStatus.FORBIDDEN, "You may only read your own teams.")
-    return _items(call, [shapes.team(one) for one in call.world.members.teams.values() if asking.id in one.users])
+    return _items(call, [shapes.team(one) for one in call.state.members.teams.values() if asking.id in one.users])
 
 
 def of_project(call: Call) -> Response:
     """Answer with the teams that have access to the project."""
-    found = [one for one in call.world.members.teams.values() if one.has_project]
-    return _items(call, [shapes.team_access(call.world, one) for one in found], teams=[one.id for one in found])
+    found = [one for one in call.state.members.teams.values() if one.has_project]
+    return _items(call, [shapes.team_access(call.state, one) for one in found], teams=[one.id for one in found])

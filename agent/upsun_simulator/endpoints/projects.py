@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def project(call: Call) -> Response:
     """The project itself."""
-    return document(shapes.project(call.world, call.bearer().user))
+    return document(shapes.project(call.state, call.bearer().user))
 
 
 def update(call: Call) -> Response:
@@ -29,8 +29,8 @@ def update(call: Call) -> Response:
     user = check_admin(call)
     wishes = body.fields(call, {}, {"title": body.text, "description": body.words, "timezone": body.text})
     for name, value in wishes.items():
-        setattr(call.world, name, value)
-    return accepted(call, entity=shapes.project(call.world, user))
+        setattr(call.state, name, value)
+    return accepted(call, entity=shapes.project(call.state, user))
 
 
 def clear_build_cache(call: Call) -> Response:
@@ -41,45 +41,45 @@ def clear_build_cache(call: Call) -> Response:
 
 def settings(call: Call) -> Response:
     """The project's settings."""
-    return document(settings_document(call.world))
+    return document(settings_document(call.state))
 
 
 def system(call: Call) -> Response:
     """The software that runs the project."""
-    return document(shapes.system(call.world))
+    return document(shapes.system(call.state))
 
 
 def capabilities(call: Call) -> Response:
     """What the project's plan allows."""
-    return document(shapes.capabilities(call.world))
+    return document(shapes.capabilities(call.state))
 
 
 def environment_types(call: Call) -> Response:
     """All types of environments."""
-    return document([shapes.environment_type(call.world, kind) for kind in shapes.ENVIRONMENT_TYPES])
+    return document([shapes.environment_type(call.state, kind) for kind in shapes.ENVIRONMENT_TYPES])
 
 
 def environment_type(call: Call) -> Response:
     """One type of environment."""
-    return document(shapes.environment_type(call.world, _kind(call)))
+    return document(shapes.environment_type(call.state, _kind(call)))
 
 
 def environment_type_access(call: Call) -> Response:
     """Answer with who has which role on a type of environments, for the project's admins."""
     check_admin(call)
     kind = _kind(call)
-    rows = [(one, one.role_on(kind)) for one in call.world.members.all()]
-    return document([shapes.type_access(call.world, kind, one, role) for one, role in rows if role is not None])
+    rows = [(one, one.role_on(kind)) for one in call.state.members.all()]
+    return document([shapes.type_access(call.state, kind, one, role) for one, role in rows if role is not None])
 
 
 def one_environment_type_access(call: Call) -> Response:
     """Answer with the role of one user on a type of environments."""
     check_admin(call)
-    kind, one = _kind(call), call.world.members.member(call.values["user"])
+    kind, one = _kind(call), call.state.members.member(call.values["user"])
     role = None if one is None else one.role_on(kind)
     if one is None or role is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "The user has no role on this type of environments.")
-    return document(shapes.type_access(call.world, kind, one, role))
+    return document(shapes.type_access(call.state, kind, one, role))
 
 
 def set_environment_type_access(call: Call) -> Response:
@@ -96,15 +96,15 @@ def remove_environment_type_access(call: Call) -> Response:
 
 
 def _grant(call: Call, kind: str, user: str, role: str | None) -> Response:
-    one = call.world.members.member(user)
+    one = call.state.members.member(user)
     if one is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "The user has no access to this project.")
     if one.is_admin:
         raise Refusal(HTTPStatus.BAD_REQUEST, "An admin of the project is admin of every environment.")
     kept = [each for each in one.permissions if not each.startswith(f"{kind}:")]
-    call.world.members.grant(one.user, (*kept, *([f"{kind}:{role}"] if role else [])), call.now)
-    changed = call.world.members.member(user)
-    entity = shapes.type_access(call.world, kind, changed, role) if role and changed is not None else None
+    call.state.members.grant(one.user, (*kept, *([f"{kind}:{role}"] if role else [])), call.now)
+    changed = call.state.members.member(user)
+    entity = shapes.type_access(call.state, kind, changed, role) if role and changed is not None else None
     return accepted(call, entity=entity)
 
 

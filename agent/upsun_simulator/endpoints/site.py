@@ -28,7 +28,7 @@ def page(call: Call) -> Response:
         if refused == HTTPStatus.UNAUTHORIZED:
             answer.headers["WWW-Authenticate"] = 'Basic realm="Restricted"'
         return answer
-    status, text = site.page(call.world, place)
+    status, text = site.page(call.state, place)
     return Response(text, status=status, content_type=HTML)
 
 

@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 def tasks(call: Call) -> Response:
     """The tasks of an environment; a project without any has an empty list (the official CLI's own tests)."""
     one = named_environment(call)
-    return document([task_document(call.world, one, name) for name in call.world.scenario.tasks])
+    return document([task_document(call.state, one, name) for name in call.state.scenario.tasks])
 
 
 def _named_task(call: Call) -> str:
     name = call.values["task"]
-    if name not in call.world.scenario.tasks:
+    if name not in call.state.scenario.tasks:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such task.")
     return name
 
 
 def task(call: Call) -> Response:
     """One task."""
-    return document(task_document(call.world, named_environment(call), _named_task(call)))
+    return document(task_document(call.state, named_environment(call), _named_task(call)))
 
 
 def run(call: Call) -> Response:
     """Ask for a task to run."""
     one, name, user = named_environment(call), _named_task(call), call.bearer().user
     wishes = body.fields(call, {}, {"variables": body.groups})
-    guard.check(call.world, one, user)
+    guard.check(call.state, one, user)
     variables = dict(wishes.get("variables", {}))
-    return accepted(call, runs.run_task(call.world, one, user, task=name, variables=variables))
+    return accepted(call, runs.run_task(call.state, one, user, task=name, variables=variables))

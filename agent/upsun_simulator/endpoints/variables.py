@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 def _seen(call: Call, environment: Environment, variables: Variables | None = None) -> Variable:
     """The variable that the path names, the environment's own or an inherited one."""
-    for one in (variables or call.world.variables).seen(call.world.environments, environment.id):
+    for one in (variables or call.state.variables).seen(call.state.environments, environment.id):
         if one.name == call.values["variable"]:
             return one
     raise Refusal(HTTPStatus.NOT_FOUND, "There is no such variable.")
 
 
 def _of_project(call: Call, variables: Variables | None = None) -> Variable:
-    found = (variables or call.world.variables).own(None, call.values["variable"])
+    found = (variables or call.state.variables).own(None, call.values["variable"])
     if found is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such variable.")
     return found
 
 
 def _changed(call: Call, environment: Environment, kind: str, one: Variable, *, rebuild: bool) -> Response:
-    world, user = call.world, call.bearer().user
-    activities = variable_changes.redeploy(world, environment, user, kind, one, rebuild=rebuild)
-    shown = environment_variable(world, one, environment, user)
+    state, user = call.state, call.bearer().user
+    activities = variable_changes.redeploy(state, environment, user, kind, one, rebuild=rebuild)
+    shown = environment_variable(state, one, environment, user)
     status = HTTPStatus.CREATED if kind == VARIABLE_CREATE else HTTPStatus.ACCEPTED
     return accepted(call, *activities, entity=None if kind == VARIABLE_DELETE else shown, status=status)
 
@@ -46,73 +46,73 @@ def _changed(call: Call, environment: Environment, kind: str, one: Variable, *, 
 def of_environment(call: Call) -> Response:
     """The variables that an environment has or inherits."""
     place, user = named_environment(call), call.bearer().user
-    found = read_lag.variables(call.world).seen(call.world.environments, place.id)
-    return document([environment_variable(call.world, one, place, user) for one in found])
+    found = read_lag.variables(call.state).seen(call.state.environments, place.id)
+    return document([environment_variable(call.state, one, place, user) for one in found])
 
 
 def one_of_environment(call: Call) -> Response:
     """One variable of an environment."""
     place = named_environment(call)
-    one = _seen(call, place, read_lag.variables(call.world))
-    return document(environment_variable(call.world, one, place, call.bearer().user))
+    one = _seen(call, place, read_lag.variables(call.state))
+    return document(environment_variable(call.state, one, place, call.bearer().user))
 
 
 def create_in_environment(call: Call) -> Response:
     """Add a variable to an environment."""
     place = named_environment(call)
-    check_allowed(call.world, place, call.bearer().user)
-    one = variable_changes.create(call.world, place.id, call.json_body())
+    check_allowed(call.state, place, call.bearer().user)
+    one = variable_changes.create(call.state, place.id, call.json_body())
     return _changed(call, place, VARIABLE_CREATE, one, rebuild=one.visible_build)
 
 
 def update_in_environment(call: Call) -> Response:
     """Change a variable of an environment."""
     place = named_environment(call)
-    check_allowed(call.world, place, call.bearer().user)
+    check_allowed(call.state, place, call.bearer().user)
     known = _seen(call, place)
-    one = variable_changes.update(call.world, place.id, known, call.json_body())
+    one = variable_changes.update(call.state, place.id, known, call.json_body())
     return _changed(call, place, VARIABLE_UPDATE, one, rebuild=known.visible_build or one.visible_build)
 
 
 def delete_in_environment(call: Call) -> Response:
     """Remove a variable from an environment; an inherited one stays where it is."""
     place = named_environment(call)
-    check_allowed(call.world, place, call.bearer().user)
+    check_allowed(call.state, place, call.bearer().user)
     one = _seen(call, place)
     if one.environment != place.id:
         raise Refusal(HTTPStatus.CONFLICT, "The variable is inherited and cannot be deleted here.")
-    call.world.variables.remove(one, call.now)
+    call.state.variables.remove(one, call.now)
     return _changed(call, place, VARIABLE_DELETE, one, rebuild=one.visible_build)
 
 
 def of_project(call: Call) -> Response:
     """The variables of the project."""
     user = call.bearer().user
-    return document([project_variable(call.world, one, user) for one in read_lag.variables(call.world).of_project()])
+    return document([project_variable(call.state, one, user) for one in read_lag.variables(call.state).of_project()])
 
 
 def one_of_project(call: Call) -> Response:
     """One variable of the project."""
-    one = _of_project(call, read_lag.variables(call.world))
-    return document(project_variable(call.world, one, call.bearer().user))
+    one = _of_project(call, read_lag.variables(call.state))
+    return document(project_variable(call.state, one, call.bearer().user))
 
 
 def create_in_project(call: Call) -> Response:
     """Add a variable to the project; the next deployment of each environment brings it."""
     user = check_admin(call)
-    one = variable_changes.create(call.world, None, call.json_body())
-    return accepted(call, entity=project_variable(call.world, one, user), status=HTTPStatus.CREATED)
+    one = variable_changes.create(call.state, None, call.json_body())
+    return accepted(call, entity=project_variable(call.state, one, user), status=HTTPStatus.CREATED)
 
 
 def update_in_project(call: Call) -> Response:
     """Change a variable of the project."""
     user = check_admin(call)
-    one = variable_changes.update(call.world, None, _of_project(call), call.json_body())
-    return accepted(call, entity=project_variable(call.world, one, user))
+    one = variable_changes.update(call.state, None, _of_project(call), call.json_body())
+    return accepted(call, entity=project_variable(call.state, one, user))
 
 
 def delete_in_project(call: Call) -> Response:
     """Remove a variable from the project."""
     check_admin(call)
-    call.world.variables.remove(_of_project(call), call.now)
+    call.state.variables.remove(_of_project(call), call.now)
     return accepted(call)

@@ -11,12 +11,12 @@ from upsun_simulator.activity import Activity
 from upsun_simulator.answers import Refusal
 from upsun_simulator.environment import HttpAccess
 from upsun_simulator.operations.deployments import deploy_plan
-from upsun_simulator.operations.summary import brief
+from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from upsun_simulator.domain import Domain
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 PERMISSIONS = ("allow", "deny")
@@ -28,31 +28,31 @@ LIVE = {
 }
 
 
-def check(world: World, environment: Environment, wishes: dict[str, Any]) -> None:
+def check(state: PlatformState, environment: Environment, wishes: dict[str, Any]) -> None:
     """Refuse a change that no environment can have; nothing is changed then."""
     if "parent" in wishes and wishes["parent"] is not None:
-        _check_parent(world, environment, wishes["parent"])
+        _check_parent(state, environment, wishes["parent"])
     if "type" in wishes and (wishes["type"] == "production") != (environment.type == "production"):
         raise _wrong("type", "An environment cannot become production, nor production anything else.")
     if "http_access" in wishes:
         _http_access(environment.http_access, dict(wishes["http_access"]))
 
 
-def _check_parent(world: World, environment: Environment, name: str) -> None:
-    place = world.environments.get(name)
+def _check_parent(state: PlatformState, environment: Environment, name: str) -> None:
+    place = state.environments.get(name)
     if place is None:
         raise _wrong("parent", f"There is no environment {name}.")
     while place is not None:
         if place is environment:
             raise _wrong("parent", "An environment cannot be below itself.")
-        place = world.parent_of(place)
+        place = state.parent_of(place)
 
 
 def _wrong(field: str, reason: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, f"The field {field} is invalid: {reason}", detail={field: reason})
 
 
-def change(world: World, environment: Environment, user: User, wishes: dict[str, Any]) -> list[Activity]:
+def change(state: PlatformState, environment: Environment, user: User, wishes: dict[str, Any]) -> list[Activity]:
     """Change the fields that are named, and queue what brings them live where something runs."""
     for name in ("title", "parent", "type", "clone_parent_on_create", "enable_smtp", "restrict_robots"):
         if name in wishes:
@@ -61,8 +61,8 @@ def change(world: World, environment: Environment, user: User, wishes: dict[str,
         environment.attributes = dict(wishes["attributes"])
     if "http_access" in wishes:
         environment.http_access = _http_access(environment.http_access, dict(wishes["http_access"]))
-    environment.updated_at = world.now
-    return [one for name in LIVE if name in wishes for one in bring_live(world, environment, user, LIVE[name])]
+    environment.updated_at = state.now
+    return [one for name in LIVE if name in wishes for one in bring_live(state, environment, user, LIVE[name])]
 
 
 def _http_access(known: HttpAccess, wishes: dict[str, Any]) -> HttpAccess:
@@ -90,48 +90,50 @@ def _check_rule(rule: object) -> None:
 
 
 def bring_live(
-    world: World, environment: Environment, user: User, kind: str, payload: dict[str, Any] | None = None
+    state: PlatformState, environment: Environment, user: User, kind: str, payload: dict[str, Any] | None = None
 ) -> list[Activity]:
     """Queue the deployment that a change of settings needs, or stage it; an environment that does not run has none."""
-    if world.status_of(environment) != "active":
+    if state.status_of(environment) != "active":
         return []
-    activity = world.add_activity(
+    activity = state.add_activity(
         kind,
         environment.id,
         user=user,
-        plan=deploy_plan(world),
-        payload={**(payload or {}), "environment": brief(environment)},
+        plan=deploy_plan(state),
+        payload={**(payload or {}), "environment": summary(environment)},
     )
-    if world.deploys_manually(environment):
-        world.stage(activity)
+    if state.deploys_manually(environment):
+        state.stage(activity)
     return [activity]
 
 
-def resize(world: World, environment: Environment, user: User, sizes: dict[str, dict[str, Any]]) -> list[Activity]:
+def resize(
+    state: PlatformState, environment: Environment, user: User, sizes: dict[str, dict[str, Any]]
+) -> list[Activity]:
     """Set sizes of containers, by their names, for the next deployment, and queue it."""
     for name, size in sizes.items():
         environment.sizes[name] = {**environment.sizes.get(name, {}), **size}
-    return bring_live(world, environment, user, kinds.UPDATE_RESOURCES)
+    return bring_live(state, environment, user, kinds.UPDATE_RESOURCES)
 
 
-def add_domain(world: World, domain: Domain, user: User) -> list[Activity]:
+def add_domain(state: PlatformState, domain: Domain, user: User) -> list[Activity]:
     """Add a domain, and queue what brings it live."""
-    world.domains.put(domain)
-    return _of_domain(world, domain, user, kinds.DOMAIN_CREATE)
+    state.domains.put(domain)
+    return _of_domain(state, domain, user, kinds.DOMAIN_CREATE)
 
 
-def change_domain(world: World, domain: Domain, user: User) -> list[Activity]:
+def change_domain(state: PlatformState, domain: Domain, user: User) -> list[Activity]:
     """Take the change of a domain into account, and queue what brings it live."""
-    domain.updated_at = world.now
-    world.domains.put(domain)
-    return _of_domain(world, domain, user, kinds.DOMAIN_UPDATE)
+    domain.updated_at = state.now
+    state.domains.put(domain)
+    return _of_domain(state, domain, user, kinds.DOMAIN_UPDATE)
 
 
-def remove_domain(world: World, domain: Domain, user: User) -> list[Activity]:
+def remove_domain(state: PlatformState, domain: Domain, user: User) -> list[Activity]:
     """Take a domain away, and queue what takes it out of the site."""
-    world.domains.remove(domain)
-    return _of_domain(world, domain, user, kinds.DOMAIN_DELETE)
+    state.domains.remove(domain)
+    return _of_domain(state, domain, user, kinds.DOMAIN_DELETE)
 
 
-def _of_domain(world: World, domain: Domain, user: User, kind: str) -> list[Activity]:
-    return bring_live(world, world.environments[domain.environment], user, kind, {"domain": {"name": domain.name}})
+def _of_domain(state: PlatformState, domain: Domain, user: User, kind: str) -> list[Activity]:
+    return bring_live(state, state.environments[domain.environment], user, kind, {"domain": {"name": domain.name}})

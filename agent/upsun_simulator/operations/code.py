@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from upsun_simulator.activity import MERGE, SOURCE_OPERATION, SYNCHRONIZE, Activity, Ending, Plan
 from upsun_simulator.environment import APP
-from upsun_simulator.operations.summary import brief
+from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 # The source operation that takes the last update back: its commit breaks nothing, whatever the scenario says.
@@ -20,16 +20,16 @@ ENDINGS: dict[str, Ending] = {"failure": "failure", "cancelled": "cancelled"}
 
 
 def run_source_operation(
-    world: World, environment: Environment, user: User, *, operation: str, variables: dict[str, Any]
+    state: PlatformState, environment: Environment, user: User, *, operation: str, variables: dict[str, Any]
 ) -> Activity:
     """Queue a source operation; what its commit will cause is settled now."""
-    return world.add_activity(
+    return state.add_activity(
         SOURCE_OPERATION,
         environment.id,
         user=user,
-        plan=update_plan(world, environment, operation),
+        plan=update_plan(state, environment, operation),
         parameters={"operation": operation, "variables": variables},
-        payload={"operation": operation, "environment": brief(environment)},
+        payload={"operation": operation, "environment": summary(environment)},
     )
 
 
@@ -38,13 +38,13 @@ def defined(names: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(app or APP, name) for app, _, name in (one.rpartition(":") for one in names)]
 
 
-def update_plan(world: World, environment: Environment, operation: str = "update") -> Plan:
+def update_plan(state: PlatformState, environment: Environment, operation: str = "update") -> Plan:
     """What a source operation asked for now will do, by the present scenario."""
-    scenario = world.scenario
+    scenario = state.scenario
     reverts = operation == REVERT
     outcome: str = scenario.revert_outcome if reverts else scenario.update_outcome
     commits = outcome == ("success" if reverts else "commit")
-    manual = world.deploys_manually(environment)
+    manual = state.deploys_manually(environment)
     apart = manual or scenario.source_integration or scenario.deploy_mode == "follows"
     inclusive = commits and not apart
     return Plan(
@@ -63,41 +63,41 @@ def update_plan(world: World, environment: Environment, operation: str = "update
     )
 
 
-def merge(world: World, child: Environment, user: User) -> Activity:
+def merge(state: PlatformState, child: Environment, user: User) -> Activity:
     """Queue the merging of an environment into its parent, in the parent's queue."""
-    parent = world.environments[child.parent or ""]
-    return world.add_activity(
+    parent = state.environments[child.parent or ""]
+    return state.add_activity(
         MERGE,
         parent.id,
         user=user,
-        plan=_carrying_plan(world, parent, world.scenario.merge_outcome, world.scenario.merge_seconds),
+        plan=_carrying_plan(state, parent, state.scenario.merge_outcome, state.scenario.merge_seconds),
         parameters={"environment": child.id, "into": parent.id},
-        payload={"environment": brief(child), "into": brief(parent)},
+        payload={"environment": summary(child), "into": summary(parent)},
         concerns=(child.id,),
         source=child.id,
     )
 
 
-def synchronize(world: World, child: Environment, user: User, wishes: dict[str, bool]) -> Activity:
+def synchronize(state: PlatformState, child: Environment, user: User, wishes: dict[str, bool]) -> Activity:
     """Queue the synchronizing of an environment from its parent."""
-    parent = world.environments[child.parent or ""]
+    parent = state.environments[child.parent or ""]
     names = ("synchronize_code", "synchronize_data", "synchronize_resources", "rebase")
-    return world.add_activity(
+    return state.add_activity(
         SYNCHRONIZE,
         child.id,
         user=user,
-        plan=_carrying_plan(world, child, world.scenario.sync_outcome, world.scenario.sync_seconds),
+        plan=_carrying_plan(state, child, state.scenario.sync_outcome, state.scenario.sync_seconds),
         parameters={"from": parent.id, **{name: wishes.get(name, False) for name in names}},
-        payload={"environment": brief(child), "from": brief(parent)},
+        payload={"environment": summary(child), "from": summary(parent)},
         source=parent.id,
     )
 
 
-def _carrying_plan(world: World, into: Environment, outcome: Ending, seconds: float) -> Plan:
+def _carrying_plan(state: PlatformState, into: Environment, outcome: Ending, seconds: float) -> Plan:
     """What brings commits from one environment to another, and deploys them in the same activity unless staged."""
-    scenario = world.scenario
+    scenario = state.scenario
     works = outcome == "success"
-    manual = world.deploys_manually(into)
+    manual = state.deploys_manually(into)
     deploys = works and not manual
     return Plan(
         seconds=seconds + (scenario.deploy_seconds if deploys else 0),

@@ -8,52 +8,52 @@ from typing import TYPE_CHECKING
 from upsun_simulator.activity import DEPLOY, REDEPLOY, Activity, Plan
 from upsun_simulator.answers import Refusal
 from upsun_simulator.effects import progress
-from upsun_simulator.operations.summary import brief
+from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 
-def deploy_plan(world: World) -> Plan:
+def deploy_plan(state: PlatformState) -> Plan:
     """What a deployment asked for now will do, by the present scenario."""
-    return Plan(seconds=world.scenario.deploy_seconds, ending=world.scenario.deploy_outcome)
+    return Plan(seconds=state.scenario.deploy_seconds, ending=state.scenario.deploy_outcome)
 
 
-def redeploy(world: World, environment: Environment, user: User) -> Activity:
+def redeploy(state: PlatformState, environment: Environment, user: User) -> Activity:
     """Queue a deployment of the head as it is."""
-    return world.add_activity(
+    return state.add_activity(
         REDEPLOY,
         environment.id,
         user=user,
-        plan=deploy_plan(world),
-        payload={"environment": brief(environment)},
+        plan=deploy_plan(state),
+        payload={"environment": summary(environment)},
     )
 
 
-def deploy(world: World, environment: Environment, user: User, *, strategy: str = "stopstart") -> Activity:
+def deploy(state: PlatformState, environment: Environment, user: User, *, strategy: str = "stopstart") -> Activity:
     """Queue the deployment of what is staged."""
-    return world.add_activity(
+    return state.add_activity(
         DEPLOY,
         environment.id,
         user=user,
-        plan=deploy_plan(world),
+        plan=deploy_plan(state),
         parameters={"strategy": strategy},
-        payload={"environment": brief(environment)},
+        payload={"environment": summary(environment)},
     )
 
 
-def deploy_staged(world: World, environment: Environment) -> list[Activity]:
+def deploy_staged(state: PlatformState, environment: Environment) -> list[Activity]:
     """Let the staged activities of the environment go one by one, as somebody does by hand."""
-    released = world.staged(environment.id)
+    released = state.staged(environment.id)
     for activity in released:
-        world.release(activity)
+        state.release(activity)
     return released
 
 
-def cancel(world: World, activity: Activity) -> None:
+def cancel(state: PlatformState, activity: Activity) -> None:
     """Cancel what is pending or in progress; the rest cannot be cancelled."""
     if not activity.unfinished:
         raise Refusal(HTTPStatus.CONFLICT, f"The activity is {activity.state} and cannot be cancelled.")
-    progress.cancel(world, activity, world.now)
+    progress.cancel(state, activity, state.now)

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from upsun_simulator.environment import Environment
     from upsun_simulator.scenario import Status
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 BUSY = "An activity is currently pending or in progress on this environment."
 
 
-def _no_pull_request(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+def _no_pull_request(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
     """Source operations are refused on pull-request environments.
 
     https://developer.upsun.com/docs/configure-apps/source-operations
@@ -30,48 +30,48 @@ def _no_pull_request(world: World, environment: Environment, user: User) -> Refu
     return None
 
 
-def _no_production(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+def _no_production(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
     if environment.type == "production":
         return Refusal(HTTPStatus.BAD_REQUEST, "A production environment cannot be paused, deactivated or deleted.")
     return None
 
 
-def _not_main(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+def _not_main(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
     if environment.parent is None:
         return Refusal(HTTPStatus.BAD_REQUEST, "The main environment cannot be deactivated or deleted.")
     return None
 
 
-def _staged(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
-    return None if world.staged(environment.id) else Refusal(HTTPStatus.CONFLICT, "Nothing is staged.")
+def _staged(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    return None if state.staged(environment.id) else Refusal(HTTPStatus.CONFLICT, "Nothing is staged.")
 
 
-def _own_branches(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+def _own_branches(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
     """Where a source integration manages branches, the platform does not.
 
     https://developer.upsun.com/docs/configure-apps/source-operations
     """
-    if world.scenario.source_integration:
+    if state.scenario.source_integration:
         reason = "The project's branches are managed by its source integration."
         return Refusal(HTTPStatus.BAD_REQUEST, reason, detail={"error": reason})
     return None
 
 
-def _live_parent(world: World, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
-    parent = world.parent_of(environment)
+def _live_parent(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    parent = state.parent_of(environment)
     if parent is None:
         return Refusal(HTTPStatus.BAD_REQUEST, "The environment has no parent.")
-    status = world.status_of(parent)
+    status = state.status_of(parent)
     if status != "active":
         return Refusal(HTTPStatus.CONFLICT, f"The parent environment is not active: it is {status}.")
-    if _busy(world, parent):
+    if _busy(state, parent):
         return Refusal(HTTPStatus.CONFLICT, BUSY.replace("this", "the parent"))
     return None
 
 
-def _parents_admin(world: World, environment: Environment, user: User) -> Refusal | None:
-    parent = world.parent_of(environment)
-    if parent is not None and not allowed(world, parent, user):
+def _parents_admin(state: PlatformState, environment: Environment, user: User) -> Refusal | None:
+    parent = state.parent_of(environment)
+    if parent is not None and not allowed(state, parent, user):
         return Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
     return None
 
@@ -84,8 +84,8 @@ class _Rule:
     """
 
     statuses: tuple[Status, ...] = ("active",)
-    further: tuple[Callable[[World, Environment, User], Refusal | None], ...] = ()
-    may: Callable[[World, Environment, User], bool] = allowed
+    further: tuple[Callable[[PlatformState, Environment, User], Refusal | None], ...] = ()
+    may: Callable[[PlatformState, Environment, User], bool] = allowed
     method: str = "post"
     path: str | None = None
 
@@ -111,33 +111,33 @@ RULES = {
 PLAIN = _Rule()
 
 
-def obstacle(world: World, environment: Environment, user: User, operation: str = "") -> Refusal | None:
+def obstacle(state: PlatformState, environment: Environment, user: User, operation: str = "") -> Refusal | None:
     """Why an operation on an environment is not allowed or not possible now; None when it is."""
-    if not RULES.get(operation, PLAIN).may(world, environment, user):
+    if not RULES.get(operation, PLAIN).may(state, environment, user):
         return Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
-    return unready(world, environment, user, operation)
+    return unready(state, environment, user, operation)
 
 
-def unready(world: World, environment: Environment, user: User, operation: str = "") -> Refusal | None:
+def unready(state: PlatformState, environment: Environment, user: User, operation: str = "") -> Refusal | None:
     """Why an operation is not possible now, whoever asks for it."""
     rule = RULES.get(operation, PLAIN)
-    status = world.status_of(environment)
+    status = state.status_of(environment)
     if status not in rule.statuses:
         wanted = " or ".join(rule.statuses)
         return Refusal(HTTPStatus.CONFLICT, f"The environment is not {wanted}: it is {status}.")
     for further in rule.further:
-        found = further(world, environment, user)
+        found = further(state, environment, user)
         if found is not None:
             return found
-    return Refusal(HTTPStatus.CONFLICT, BUSY) if _busy(world, environment) else None
+    return Refusal(HTTPStatus.CONFLICT, BUSY) if _busy(state, environment) else None
 
 
-def check(world: World, environment: Environment, user: User, operation: str = "") -> None:
+def check(state: PlatformState, environment: Environment, user: User, operation: str = "") -> None:
     """Refuse an operation on an environment where it is not allowed or not possible now."""
-    found = obstacle(world, environment, user, operation)
+    found = obstacle(state, environment, user, operation)
     if found is not None:
         raise found
 
 
-def _busy(world: World, environment: Environment) -> bool:
-    return world.scenario.links_vanish_when_busy and bool(world.unfinished(environment.id))
+def _busy(state: PlatformState, environment: Environment) -> bool:
+    return state.scenario.links_vanish_when_busy and bool(state.unfinished(environment.id))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from upsun_simulator.activity import OPERATION, TASK, Activity, Plan
 from upsun_simulator.environment import APP
-from upsun_simulator.operations.summary import brief
+from upsun_simulator.operations.summary import summary
 from upsun_simulator.permissions import has_role
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
-    from upsun_simulator.state import World
+    from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
 # Who may run a runtime operation that says nothing else
@@ -29,42 +29,44 @@ class RuntimeOperation:
     role: str = ROLE
 
 
-def operations(world: World) -> list[RuntimeOperation]:
+def operations(state: PlatformState) -> list[RuntimeOperation]:
     """Return the runtime operations of the scenario, each written as `name`, `app:name` or `app:name=role`."""
     found = []
-    for text in world.scenario.runtime_operations:
+    for text in state.scenario.runtime_operations:
         whole, _, role = text.partition("=")
         app, _, name = whole.rpartition(":")
         found.append(RuntimeOperation(app or APP, name, role or ROLE))
     return found
 
 
-def runnable(world: World, environment: Environment, user: User) -> list[RuntimeOperation]:
+def runnable(state: PlatformState, environment: Environment, user: User) -> list[RuntimeOperation]:
     """Return the runtime operations that the user may run on the environment."""
-    return [one for one in operations(world) if has_role(world, environment, user, one.role)]
+    return [one for one in operations(state) if has_role(state, environment, user, one.role)]
 
 
 def run_operation(
-    world: World, environment: Environment, user: User, *, service: str, operation: str, parameters: list[str]
+    state: PlatformState, environment: Environment, user: User, *, service: str, operation: str, parameters: list[str]
 ) -> Activity:
     """Queue a runtime operation."""
-    return world.add_activity(
+    return state.add_activity(
         OPERATION,
         environment.id,
         user=user,
-        plan=Plan(seconds=world.scenario.operation_seconds, ending=world.scenario.operation_outcome),
+        plan=Plan(seconds=state.scenario.operation_seconds, ending=state.scenario.operation_outcome),
         parameters={"service": service, "operation": operation, "parameters": parameters},
-        payload={"service": service, "operation": operation, "environment": brief(environment)},
+        payload={"service": service, "operation": operation, "environment": summary(environment)},
     )
 
 
-def run_task(world: World, environment: Environment, user: User, *, task: str, variables: dict[str, Any]) -> Activity:
+def run_task(
+    state: PlatformState, environment: Environment, user: User, *, task: str, variables: dict[str, Any]
+) -> Activity:
     """Queue a task."""
-    return world.add_activity(
+    return state.add_activity(
         TASK,
         environment.id,
         user=user,
-        plan=Plan(seconds=world.scenario.task_seconds, ending=world.scenario.task_outcome),
+        plan=Plan(seconds=state.scenario.task_seconds, ending=state.scenario.task_outcome),
         parameters={"task": task, "variables": variables},
-        payload={"task": task, "environment": brief(environment)},
+        payload={"task": task, "environment": summary(environment)},
     )

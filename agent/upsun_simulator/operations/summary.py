@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
 
 
-def brief(environment: Environment) -> dict[str, Any]:
+def summary(environment: Environment) -> dict[str, Any]:
     """The few fields of an environment that an activity's payload carries."""
     return {
         "id": environment.id,

@@ -1,7 +1,7 @@
-"""Promises held against the platform's books: what the runs say they did, and what the platform says was done.
+"""Promises held against the platform's request log: what the runs say they did, and what the platform says was done.
 
-The books are the simulator's (``Simulator.books``); of the runs only their spans, slots and job snapshots are taken
-on trust, never what they say of a request or a proof.
+The request log is the simulator's (``Simulator.request_log``). Of the runs only their spans, slots and job snapshots
+are taken on trust, never what they say of a request or a proof.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from upsun_agent.model.job import StepPlan
 from upsun_agent.steps import KINDS
 from upsun_agent.steps.source_operation import MARK
 
-Books = Mapping[str, Any]
+RequestLog = Mapping[str, Any]
 BACKUP, UPDATE = "environment.backup", "environment.source-operation"
 MERGE = "environment.merge"
 #: The kind of step that makes each other request, by the type of the request's activity.
@@ -29,22 +29,22 @@ KIND_OF = {
 
 
 def broken_promises(
-    books: Books, runs: Sequence[Run], *, user: str, last_tick: datetime, slots: Sequence[Slot]
+    request_log: RequestLog, runs: Sequence[Run], *, user: str, last_tick: datetime, slots: Sequence[Slot]
 ) -> Iterator[str]:
-    """Everything in which books and runs contradict the promises, in words; nothing where all is well.
+    """Everything in which request log and runs contradict the promises, in words; nothing where all is well.
 
     Args:
-        books: what the platform did, for whom.
+        request_log: what the platform did, for whom.
         runs: all runs of one job, in any order.
         user: who the agent is on the platform.
         last_tick: when a tick ran last; nothing later is expected of the agent.
         slots: the job's slots that a tick has had to judge.
     """
     ordered = sorted(runs, key=lambda run: run.opened_at)
-    mine = [each for each in books["activities"] if each["user"] == user]
-    yield from _backups([each for each in mine if each["type"] == BACKUP], books, ordered)
-    yield from _updates([each for each in mine if each["type"] == UPDATE], books, ordered)
-    yield from _others([each for each in mine if each["type"] in KIND_OF], books, ordered)
+    mine = [each for each in request_log["activities"] if each["user"] == user]
+    yield from _backups([each for each in mine if each["type"] == BACKUP], request_log, ordered)
+    yield from _updates([each for each in mine if each["type"] == UPDATE], request_log, ordered)
+    yield from _others([each for each in mine if each["type"] in KIND_OF], request_log, ordered)
     yield from _stuck(ordered, last_tick)
     yield from _slots(ordered, slots)
 
@@ -52,9 +52,9 @@ def broken_promises(
 # --- P1: nothing is asked for twice --------------------------------------------------------------------------
 
 
-def _backups(backups: list[dict[str, Any]], books: Books, runs: list[Run]) -> Iterator[str]:
+def _backups(backups: list[dict[str, Any]], request_log: RequestLog, runs: list[Run]) -> Iterator[str]:
     """A backup carries no mark: it belongs to the run that was open when it was asked for. Runs do not overlap."""
-    good = {each["id"] for each in _restorable(books)}
+    good = {each["id"] for each in _restorable(request_log)}
     of_run: dict[str, list[dict[str, Any]]] = {}
     for each in backups:
         asked = _moment(each["created_at"])
@@ -68,7 +68,7 @@ def _backups(backups: list[dict[str, Any]], books: Books, runs: list[Run]) -> It
         yield from _repeats(f"backups in run {run.id}", of_run.get(run.id, []), plans, good)
 
 
-def _others(activities: list[dict[str, Any]], books: Books, runs: list[Run]) -> Iterator[str]:
+def _others(activities: list[dict[str, Any]], request_log: RequestLog, runs: list[Run]) -> Iterator[str]:
     """What carries no mark belongs to the run that was open when it was asked for."""
     of_run: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for each in activities:
@@ -79,14 +79,14 @@ def _others(activities: list[dict[str, Any]], books: Books, runs: list[Run]) -> 
             continue
         of_run.setdefault((owners[-1].id, each["type"]), []).append(each)
         if each["type"] == MERGE:
-            yield from _unproved(each, owners[-1], books)
+            yield from _unproved(each, owners[-1], request_log)
     known = {run.id: run for run in runs}
     for (run, kind), asked_for in of_run.items():
         plans = [step.plan for step in known[run].steps if step.plan.kind == KIND_OF[kind]]
         yield from _repeats(f"{kind} in run {run}", asked_for, plans, None)
 
 
-def _updates(updates: list[dict[str, Any]], books: Books, runs: list[Run]) -> Iterator[str]:
+def _updates(updates: list[dict[str, Any]], request_log: RequestLog, runs: list[Run]) -> Iterator[str]:
     """An update carries its run's mark."""
     known = {run.id: run for run in runs}
     of_run: dict[str, list[dict[str, Any]]] = {}
@@ -94,7 +94,7 @@ def _updates(updates: list[dict[str, Any]], books: Books, runs: list[Run]) -> It
         mark = each["parameters"].get("variables", {}).get("env", {}).get(MARK)
         if mark in known:
             of_run.setdefault(mark, []).append(each)
-            yield from _unproved(each, known[mark], books)
+            yield from _unproved(each, known[mark], request_log)
         else:
             yield f"P1: update {each['id']} was asked for in no known run ({mark})"
     for run in runs:
@@ -134,7 +134,7 @@ def _is_fine(activity: dict[str, Any], good: set[str] | None) -> bool:
 # --- P2: no update without a proved backup -------------------------------------------------------------------
 
 
-def _unproved(update: dict[str, Any], run: Run, books: Books) -> Iterator[str]:
+def _unproved(update: dict[str, Any], run: Run, request_log: RequestLog) -> Iterator[str]:
     merged = update["type"] == MERGE
     wanted = ("merge", None) if merged else ("source-operation", update["parameters"]["operation"])
     plans = [step.plan for step in run.steps if (step.plan.kind, step.plan.settings.get("name")) == wanted]
@@ -144,16 +144,16 @@ def _unproved(update: dict[str, Any], run: Run, books: Books) -> Iterator[str]:
     since, until = run.due_at - timedelta(seconds=reuse), _moment(update["created_at"])
     proofs = [
         each
-        for each in _restorable(books)
+        for each in _restorable(request_log)
         if each["environment"] in update["environments"] and since <= _moment(each["created_at"]) <= until
     ]
     if not proofs:
         yield f"P2: update {update['id']} in run {run.id} without a good backup since {since:%Y-%m-%d %H:%M} UTC"
 
 
-def _restorable(books: Books) -> Iterable[dict[str, Any]]:
+def _restorable(request_log: RequestLog) -> Iterable[dict[str, Any]]:
     """Every backup that ever was and could be restored, those evicted since too."""
-    return [each for each in (*books["backups"], *books["evicted_backups"]) if each["restorable"]]
+    return [each for each in (*request_log["backups"], *request_log["evicted_backups"]) if each["restorable"]]
 
 
 # --- P3: nothing stays open, no slot is lost -----------------------------------------------------------------
@@ -192,5 +192,5 @@ def _is_waited_for(slot: str, runs: list[Run]) -> bool:
 
 
 def _moment(text: str) -> datetime:
-    """A moment of the books."""
+    """A moment of the request log."""
     return datetime.fromisoformat(text)

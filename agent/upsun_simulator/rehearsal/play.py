@@ -124,11 +124,11 @@ DEFINED = ("source-operation", "task")
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How a rehearsal went: the run at its end, ticks and requests it took, and the simulator's books."""
+    """How a rehearsal went: the run at its end, ticks and requests it took, and the simulator's request log."""
 
     run: Run | None
     ticks: int
-    books: dict[str, Any]
+    request_log: dict[str, Any]
     log: str
     exit_code: int
 
@@ -153,10 +153,10 @@ class Rehearsal:
         scenario = replace(
             scenario, project=self._container.project or "", environment=self._container.environment or ""
         )
-        self.hands = ManualClock(start)
-        self.clock = VirtualClock(self.hands)
+        self.manual_clock = ManualClock(start)
+        self.clock = VirtualClock(self.manual_clock)
         try:
-            self.simulator = Simulator(scenario, self.hands)
+            self.simulator = Simulator(scenario, self.manual_clock)
             for text in requests:
                 self.simulator.add_fault(text)
         except ValueError as error:
@@ -168,7 +168,7 @@ class Rehearsal:
 
     def _make_environments(self) -> None:
         """The environments that steps name and that the simulated project lacks: children of the agent's own."""
-        home, made = self._container.environment or "", set(self.simulator.books()["environments"])
+        home, made = self._container.environment or "", set(self.simulator.request_log()["environments"])
         steps = (*self.job.steps, *self.job.on_failure)
         fresh = {str(step.settings["name"]) for step in steps if step.kind == "branch"}
         named = [step.environment(home) for step in steps]
@@ -191,7 +191,7 @@ class Rehearsal:
                 if run is not None and run.waits_on == "approval" and self._approves:
                     self._approve(site, run)
                 self.clock.sleep(TICK_SECONDS)
-        return Played(run, ticks, self.simulator.books(), log.getvalue(), code)
+        return Played(run, ticks, self.simulator.request_log(), log.getvalue(), code)
 
     def _approve(self, site: Site, run: Run) -> None:
         """Say yes, as somebody would."""
@@ -214,9 +214,9 @@ class Rehearsal:
         slot = schedule.next(self.clock.now() + timedelta(seconds=TICK_SECONDS))
         if slot is None:
             raise ConfigInvalid(f"job '{self.job.name}' has no coming slot", remedy="see: upsun-agent next")
-        self.hands.set(slot.due_at - timedelta(seconds=TICK_SECONDS))
+        self.manual_clock.set(slot.due_at - timedelta(seconds=TICK_SECONDS))
         run_tick(site)
-        self.hands.set(slot.due_at + timedelta(seconds=7))
+        self.manual_clock.set(slot.due_at + timedelta(seconds=7))
 
     def variables(self, directory: str) -> dict[str, str]:
         """What the rehearsed container's variables are, with the job file written out below ``directory``."""
@@ -251,7 +251,7 @@ class Rehearsal:
         """The simulated platform and its sites; a page elsewhere answers as the site of the agent's environment."""
         host = str(environ.get("HTTP_HOST", ""))
         if not host.endswith("simulator.invalid"):
-            home = self.simulator.world.environments[self._container.environment or ""]
+            home = self.simulator.state.environments[self._container.environment or ""]
             environ = {**environ, "HTTP_HOST": f"{home.machine_name}.simulator.invalid"}
         return self.simulator.wsgi(environ, start_response)
 

@@ -87,7 +87,7 @@ def test_the_example_backs_up_and_updates(checkout: Path, platform: tuple[Simula
     done = run(lines_of(number), checkout, url)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "run succeeded" in done.stdout
-    kinds = [each["type"] for each in simulator.books()["activities"]]
+    kinds = [each["type"] for each in simulator.request_log()["activities"]]
     assert kinds.count("environment.backup") == kinds.count("environment.source-operation") == 1
 
 
@@ -98,7 +98,7 @@ def test_a_token_that_is_not_good_ends_the_job_before_anything_is_asked_for(
     done = run(lines_of(1), checkout, url, secret="some-other-token")
     assert done.returncode == 77
     assert "not accepted" in done.stdout + done.stderr
-    assert [each for each in simulator.books()["activities"] if each["type"] == "environment.backup"] == []
+    assert [each for each in simulator.request_log()["activities"] if each["type"] == "environment.backup"] == []
 
 
 def test_the_examples_keep_to_what_the_ci_systems_know() -> None:

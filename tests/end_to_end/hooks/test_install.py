@@ -76,7 +76,7 @@ def test_it_fetches_checks_and_runs_and_the_next_build_needs_no_network(app: Pat
         done = install(SCRIPT, app, variables(app, origin.url, PATH=path))
         assert done.returncode == 0, done.stderr
         assert (app / "ran").read_text().strip() == digest(stub())
-        assert origin.books == [f"/{NAME}"] * requests
+        assert origin.request_log == [f"/{NAME}"] * requests
         (app / "ran").unlink()
     assert "from the build cache" in done.stdout
     assert [file.name for file in (app.parent / "cache" / "upsun-agent").iterdir()] == [NAME]
@@ -90,7 +90,7 @@ def test_what_may_pass_is_tried_again_with_growing_pauses(
     done = install(SCRIPT, app, variables(app, origin.url, PATH=path))
     assert done.returncode == 0, done.stderr
     assert ran(app)
-    assert len(origin.books) == 4
+    assert len(origin.request_log) == 4
     told = [line for line in (done.stdout + done.stderr).splitlines() if " of 5 in " in line]
     assert len(told) == 3
     assert all(f"{origin.url}/{NAME}: " in line for line in told), "what could not be had is named at every try"
@@ -104,7 +104,7 @@ def test_it_gives_up_after_five_tries_and_says_what_helps(app: Path, tmp_path: P
     done = install(SCRIPT, app, variables(app, origin.url, PATH=path))
     assert done.returncode == 1
     assert not ran(app)
-    assert len(origin.books) == 5
+    assert len(origin.request_log) == 5
     assert "after 5 tries: HTTP 503" in done.stderr
     assert "UPSUN_AGENT_SOURCE" in done.stderr
     assert sum(slept(tmp_path)) == 30
@@ -121,7 +121,7 @@ def test_a_drip_is_cut_after_the_time_for_one_try(app: Path, origin: Origin, pat
     origin.script = ["slow"]
     done = install(SCRIPT, app, variables(app, origin.url, PATH=path, UPSUN_AGENT_TIMEOUT="1"))
     assert done.returncode == 0, done.stderr
-    assert len(origin.books) == 2
+    assert len(origin.request_log) == 2
 
 
 @pytest.mark.parametrize(("asked", "pause"), [("7", 7), ("86400", 30), ("99999999999999999999", 2), ("soon", 2)])
@@ -139,7 +139,7 @@ def test_what_will_not_pass_is_not_tried_again(app: Path, origin: Origin, path: 
     done = install(SCRIPT, app, variables(app, origin.url, PATH=path))
     assert done.returncode == 1
     assert message in done.stderr
-    assert len(origin.books) == 1
+    assert len(origin.request_log) == 1
 
 
 # --- nothing is used before its hash is right ----------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_what_another_branch_left_in_the_cache_is_checked_and_fetched_again(
     done = install(SCRIPT, app, variables_)
     assert done.returncode == 0, done.stderr
     assert f"{NAME} in the build cache is not the pinned one: removed" in done.stdout
-    assert len(origin.books) == 1
+    assert len(origin.request_log) == 1
     assert ran(app)
     assert not (app / "canary").exists()
     assert kept.read_bytes() == stub()
@@ -211,7 +211,7 @@ def test_an_install_sh_that_was_cut_somewhere_runs_nothing(app: Path, tmp_path: 
         cut.write_text(text[:at])
         install(cut, app, variables(app, origin.url))
         assert not ran(app)
-        assert origin.books == []
+        assert origin.request_log == []
 
 
 def test_the_snippet_runs_no_other_install_sh_and_retries(app: Path, tmp_path: Path, origin: Origin) -> None:
@@ -228,15 +228,15 @@ def test_the_snippet_runs_no_other_install_sh_and_retries(app: Path, tmp_path: P
     origin.script = [403, 503]
     done = install(hook, app, surroundings(app, UPSUN_AGENT_SOURCE=origin.url))
     assert "is not the pinned archive" in done.stderr, done.stderr
-    assert origin.books == ["/install.sh"] * 3 + [f"/upsun-agent-{release.version}.tar"]
+    assert origin.request_log == ["/install.sh"] * 3 + [f"/upsun-agent-{release.version}.tar"]
     assert done.returncode == 1
 
-    origin.books.clear()
+    origin.request_log.clear()
     origin.files["/install.sh"] = release.installer().replace(b"set -eu", b"set -eU")
     done = install(hook, app, surroundings(app, UPSUN_AGENT_SOURCE=origin.url))
     assert done.returncode == 1
     assert "FAILED" in done.stdout
-    assert origin.books == ["/install.sh"]
+    assert origin.request_log == ["/install.sh"]
 
 
 def test_a_pin_that_is_filled_in_cannot_be_changed_by_a_variable(app: Path, tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_what_is_wrong_is_said_with_the_remedy_before_anything_is_fetched(
     assert done.returncode == 1
     assert message in done.stderr
     assert remedy in done.stderr
-    assert origin.books == []
+    assert origin.request_log == []
 
 
 # --- secrets and surroundings --------------------------------------------------------------------------------

@@ -77,10 +77,10 @@ def test_a_token_in_the_query_reaches_the_server_and_nothing_that_is_printed(
     url = f"{origin.url}/a mirror/?token=secret-of-the-query&v=1#fragment"
     for answers in ([], [404], ["closed"] * 5, [401]):
         shutil.rmtree(app.parent / "cache", ignore_errors=True)
-        origin.script, origin.books = list(answers), []
+        origin.script, origin.request_log = list(answers), []
         done = install(SCRIPT, app, variables(app, url, PATH=path), "-x")
         assert done.returncode == (1 if answers else 0), done.stderr
-        assert set(origin.books) == {asked}
+        assert set(origin.request_log) == {asked}
         assert "secret-of-the-query" not in done.stdout + done.stderr
         assert not answers or f"{origin.url}/a%20mirror/{NAME}" in done.stderr, "the rest of the address is named"
 
@@ -174,12 +174,12 @@ def test_an_answer_without_end_is_left_at_the_size_of_the_archive(
     script = pinned(tmp_path) if size else SCRIPT
     done = install(script, app, variables(app, origin.url, PATH=path, UPSUN_AGENT_TIMEOUT="60"))
     assert not ran(app) or kind == "endless redirect"
-    assert origin.sent < MOST_SENT * len(origin.books)
+    assert origin.sent < MOST_SENT * len(origin.request_log)
     assert "Traceback" not in done.stderr
     if kind in {"endless", "endless with a length", "endless chunks"}:
         assert done.returncode == 1
         assert "is not the pinned archive: nothing of it was used" in done.stderr
-        assert len(origin.books) == 1, "another archive is not asked for again"
+        assert len(origin.request_log) == 1, "another archive is not asked for again"
         assert not size or f"more than {size} bytes" in done.stderr
     assert not any((app.parent / "cache" / "upsun-agent").iterdir()) or kind == "endless redirect"
 
@@ -189,7 +189,7 @@ def test_a_try_is_over_in_time_whatever_drips(app: Path, origin: Origin, path: s
     origin.script = [kind]
     done = install(SCRIPT, app, variables(app, origin.url, PATH=path, UPSUN_AGENT_TIMEOUT="1"))
     assert done.returncode == 0, done.stderr
-    assert len(origin.books) == 2
+    assert len(origin.request_log) == 2
 
 
 @pytest.mark.parametrize("value", ["0", "00", "1e3", "-1", "99999", "9" * 30, " 5", "5s"])
@@ -197,7 +197,7 @@ def test_a_time_limit_that_would_be_none_is_refused(app: Path, origin: Origin, v
     done = install(SCRIPT, app, variables(app, origin.url, UPSUN_AGENT_TIMEOUT=value))
     assert done.returncode == 1
     assert f"UPSUN_AGENT_TIMEOUT is '{value}'" in done.stderr
-    assert origin.books == []
+    assert origin.request_log == []
 
 
 @pytest.mark.parametrize("kind", ["huge", "sparse", "device"])

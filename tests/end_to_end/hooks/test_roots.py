@@ -1,6 +1,6 @@
 """The agent in containers like the platform's: built without pip or a network, run read-only as another user.
 
-Each root is a Debian with its own Python. What happened is read from the simulator's books, not the agent's.
+Each root is a Debian with its own Python. What happened is read from the simulator's request log, not the agent's.
 """
 
 from __future__ import annotations
@@ -106,12 +106,12 @@ def built(request: pytest.FixtureRequest, place: Path) -> Built:
 
 @contextmanager
 def platform(place: Path) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
-    """The simulated API of this machine: the variables that lead to it, and at the end its books."""
-    file = place / f"books-{time.monotonic_ns()}.json"
-    command = [sys.executable, "-m", "upsun_agent", "simulate", "--json", "--port", "0", "--books", str(file)]
+    """The simulated API of this machine: the variables that lead to it, and at the end its request log."""
+    file = place / f"request-log-{time.monotonic_ns()}.json"
+    command = [sys.executable, "-m", "upsun_agent", "simulate", "--json", "--port", "0", "--request-log", str(file)]
     for setting in (f"token={CANARY}", "backup_seconds=1", "source_operation_seconds=1", "deploy_seconds=1"):
         command += ["--set", setting]
-    books: dict[str, Any] = {}
+    request_log: dict[str, Any] = {}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**clean(), "PYTHONPATH": f"{wheelhouse().parent}/source/agent"}
     ) as process:
@@ -131,12 +131,12 @@ def platform(place: Path) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
                     "UPSUN_CLI_AUTH_URL": url,
                     "PLATFORM_ROUTES": routes,
                 },
-                books,
+                request_log,
             )
         finally:
             process.terminate()
             process.wait(timeout=20)
-    books.update(json.loads(file.read_text()))
+    request_log.update(json.loads(file.read_text()))
 
 
 def tick(container: Container, variables: Mapping[str, str], agent: str = ".upsun-agent") -> tuple[int, str]:
@@ -169,7 +169,7 @@ def test_an_idle_tick_is_silent(built: Built, home: dict[str, str]) -> None:
 
 def test_a_whole_night_runs_within_64_mib(built: Built, place: Path) -> None:
     container = built.container
-    with platform(place) as (variables, books):
+    with platform(place) as (variables, request_log):
         due_now(container)
         outcome, code = None, 0
         for _ in range(40):
@@ -184,7 +184,7 @@ def test_a_whole_night_runs_within_64_mib(built: Built, place: Path) -> None:
             time.sleep(0.6)
         assert (outcome, code) == ("succeeded", 0)
         assert tick(container, variables)[0] == 0
-    acted = [each["path"] for each in books["requests"] if each["method"] == "POST" and each["acted"]]
+    acted = [each["path"] for each in request_log["requests"] if each["method"] == "POST" and each["acted"]]
     asked = [path.rsplit("/", 1)[1] for path in acted if path.endswith(("/backup", "/source-operation"))]
     assert asked == ["backup", "source-operation"]
 
@@ -287,7 +287,7 @@ def test_a_state_in_a_database_is_worked_with_within_64_mib(place: Path, minor: 
     done = container.build(INSTALL, variables, source=shared_source(place, minor))
     assert done.returncode == 0, done.stdout + done.stderr
     agent = "exec .upsun-agent/bin/upsun-agent"
-    with running(database(kind, "a state in a database")) as server, platform(place) as (surroundings, books):
+    with running(database(kind, "a state in a database")) as server, platform(place) as (surroundings, request_log):
         login = {"host": "127.0.0.1", "port": server.port, "username": OWNER, "password": server.password}
         scheme = {"postgresql": "pgsql", "mysql": "mysql"}[server.scheme]
         found = {"db": [{"scheme": scheme, "path": DATABASE, "query": {"is_master": True}, **login}]}
@@ -312,5 +312,5 @@ def test_a_state_in_a_database_is_worked_with_within_64_mib(place: Path, minor: 
         schedule(container, f"0 3 1 {(datetime.now(UTC).month + 5) % 12 + 1} *")
         assert tick(container, surroundings) == (0, "")
         assert tick(container, surroundings) == (0, ""), "and an idle one"
-    acted = [each["path"] for each in books["requests"] if each["method"] == "POST" and each["acted"]]
+    acted = [each["path"] for each in request_log["requests"] if each["method"] == "POST" and each["acted"]]
     assert sum(path.endswith("/backup") for path in acted) == 1

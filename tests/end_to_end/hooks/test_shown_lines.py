@@ -53,7 +53,7 @@ def test_the_lines_read_no_curlrc_and_stop_at_an_installer_without_end(
     hook = snippet(tmp_path, origin, lambda text: text.replace("--retry 5 ", ""))
     done = install(hook, app, surroundings(app, HOME=str(home), CURL_HOME=str(home)))
     assert done.returncode != 0
-    assert origin.books == ["/install.sh"]
+    assert origin.request_log == ["/install.sh"]
     assert origin.sent < MOST_SENT
     assert not (tmp_path / "trace").exists()
 

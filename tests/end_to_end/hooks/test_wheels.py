@@ -57,7 +57,7 @@ def test_the_second_build_asks_nobody_and_a_spoiled_cache_is_not_used(tmp_path: 
     app = new_app(tmp_path)
     first = install(BUILD, app, from_index(app, index))
     assert first.returncode == 0, first.stderr
-    asked = len(index.books)
+    asked = len(index.request_log)
     assert asked > 14
     assert len(list(wheels_of(app).glob("cffi-*"))) == 4
     assert len(list(wheels_of(app).glob("msgspec-*"))) == 4
@@ -65,24 +65,24 @@ def test_the_second_build_asks_nobody_and_a_spoiled_cache_is_not_used(tmp_path: 
     second = install(BUILD, app, from_index(app, index))
     assert second.returncode == 0, second.stderr
     assert "the dependencies come from the build cache" in second.stdout
-    assert len(index.books) == asked
+    assert len(index.request_log) == asked
     kept = {file.name: file.read_bytes() for file in wheels_of(app).glob("*.whl")}
 
     flip(next(wheels_of(app).glob("structlog-*")))
     third = install(BUILD, app, from_index(app, index))
     assert third.returncode == 0, third.stderr
     assert "are not the pinned ones" in third.stdout
-    assert len(index.books) > asked
+    assert len(index.request_log) > asked
     assert {file.name: file.read_bytes() for file in wheels_of(app).glob("*.whl")} == kept
 
-    asked = len(index.books)
+    asked = len(index.request_log)
     for package in ("cffi", "msgspec"):
         flip(next(wheels_of(app).glob(f"{package}-*{other_version()}*")))
     fourth = install(BUILD, app, from_index(app, index))
     assert fourth.returncode == 0, fourth.stderr
     assert "in the build cache is not the pinned one: dropped" in fourth.stdout
     assert "the dependencies come from the build cache" in fourth.stdout
-    assert [path for path in index.books[asked:] if path.startswith("/wheels/") and not compiled(path)] == []
+    assert [path for path in index.request_log[asked:] if path.startswith("/wheels/") and not compiled(path)] == []
     assert {file.name: file.read_bytes() for file in wheels_of(app).glob("*.whl")} == kept
     assert len(list((app / ".upsun-agent" / "lib").glob("_cffi_backend.*"))) == 4
     assert len(list((app / ".upsun-agent" / "lib" / "msgspec").glob("_core.*.so"))) == 4
@@ -248,7 +248,7 @@ def test_no_variable_or_file_of_settings_runs_other_code_while_wheels_are_fetche
     app = new_app(tmp_path)
     done = install(BUILD, app, from_index(app, index, **foreign_settings(tmp_path)))
     assert done.returncode == 0, done.stderr
-    assert len(index.books) > 14, "the variable for the index holds"
+    assert len(index.request_log) > 14, "the variable for the index holds"
     assert left_by_settings(tmp_path) == []
     assert works(app)
 

@@ -16,7 +16,7 @@ pytestmark = [
 
 
 def _latest(cli: Cli, kind: str) -> Any:
-    found = [one for one in cli.simulator.books()["activities"] if one["type"] == kind]
+    found = [one for one in cli.simulator.request_log()["activities"] if one["type"] == kind]
     return found[-1] if found else None
 
 
@@ -31,7 +31,7 @@ def test_it_is_the_version_that_the_contract_page_describes(cli: Cli) -> None:
 
 
 def test_environment_info_reads_what_the_simulator_keeps(cli: Cli) -> None:
-    head = cli.simulator.books()["environments"]["main"]["head_commit"]
+    head = cli.simulator.request_log()["environments"]["main"]["head_commit"]
     assert cli("environment:info", "head_commit").out.strip() == head
     done = cli("environment:info", "--format=plain")
     assert done.code == 0, done.err
@@ -50,8 +50,8 @@ def test_a_backup_that_is_waited_for(cli: Cli) -> None:
     done = cli("backup:create", "--yes", "--wait")
     assert done.code == 0, done.err
     name = done.out.removeprefix("Backup name: ").strip()
-    books = cli.simulator.books()
-    assert [one["id"] for one in books["backups"]] == [name]
+    request_log = cli.simulator.request_log()
+    assert [one["id"] for one in request_log["backups"]] == [name]
     assert "The activity succeeded" in done.err
     assert done.posts == ["/projects/abcdefgh1234z/environments/main/backup"]
     assert done.requests[3].body == {"safe": True}
@@ -79,17 +79,17 @@ def test_a_backup_is_deleted(cli: Cli) -> None:
     cli.simulator.change(housekeeping_seconds=0)
     done = cli("backup:delete", backup.id, "--yes", "--no-wait")
     assert done.code == 0, done.err
-    assert cli.simulator.books()["backups"] == []
+    assert cli.simulator.request_log()["backups"] == []
 
 
 def test_a_source_operation_that_is_waited_for(cli: Cli) -> None:
-    before = cli.simulator.books()["environments"]["main"]["head_commit"]
+    before = cli.simulator.request_log()["environments"]["main"]["head_commit"]
     done = cli("source-operation:run", "update", "--wait", "--variable", "env:CHANNEL=stable")
     assert done.code == 0, done.err
     assert "The activity succeeded" in done.err
     activity = _latest(cli, "environment.source-operation")
     assert activity["parameters"]["variables"] == {"env": {"CHANNEL": "stable"}}
-    main = cli.simulator.books()["environments"]["main"]
+    main = cli.simulator.request_log()["environments"]["main"]
     assert main["head_commit"] == activity["commit"] != before
     _bearer_requests_validate(cli)
 
@@ -160,7 +160,7 @@ def test_a_bad_token_ends_with_1_and_a_stale_bearer_is_replaced_once(cli: Cli) -
     once = cli("backup:create", "--yes", "--no-wait")
     assert once.code == 0, once.err
     assert len(once.posts) == 2
-    assert len(cli.simulator.books()["activities"]) == 1
+    assert len(cli.simulator.request_log()["activities"]) == 1
 
     cli.simulator.add_fault("GET /projects/* expired-bearer x*")
     assert cli("backup:list").code == 3
@@ -171,7 +171,7 @@ def test_too_small_a_role_ends_with_1_and_asks_for_nothing(cli: Cli, words: tupl
     cli.simulator.change(role="viewer")
     done = cli(*words)
     assert (done.code, done.posts) == (1, []), done.err
-    assert cli.simulator.books()["activities"] == []
+    assert cli.simulator.request_log()["activities"] == []
 
 
 def test_an_operation_that_is_missing_from_the_list_only_is_looked_for_once_more(cli: Cli) -> None:
@@ -186,7 +186,7 @@ def test_a_backup_that_does_not_succeed_ends_with_1_when_waited_for(cli: Cli, ou
     cli.simulator.change(backup_outcome=outcome)
     done = cli("backup:create", "--yes", "--wait")
     assert done.code == 1, done.err
-    assert cli.simulator.books()["backups"] == []
+    assert cli.simulator.request_log()["backups"] == []
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 6), (409, 255), (429, 255), (500, 255), (503, 255)])
@@ -205,7 +205,7 @@ def test_a_kept_connection_that_breaks_makes_it_ask_again_even_for_a_second_back
     cli.simulator.add_fault(f"POST */backup {kind}")
     done = cli("backup:create", "--yes", "--no-wait")
     assert (done.code, len(done.posts)) == (0, 2), done.err
-    assert len(cli.simulator.books()["activities"]) == backups
+    assert len(cli.simulator.request_log()["activities"]) == backups
 
 
 @pytest.mark.parametrize("kind", ["cut-before", "cut-after", "reset"])
@@ -219,14 +219,14 @@ def test_answers_that_stop_in_their_head_make_it_ask_three_times_for_three_backu
     cli.simulator.add_fault("POST */backup half-headers x*")
     done = cli("backup:create", "--yes", "--no-wait")
     assert (done.code, len(done.posts)) == (1, 3), done.err
-    assert len(cli.simulator.books()["activities"]) == 3
+    assert len(cli.simulator.request_log()["activities"]) == 3
 
 
 def test_an_answer_that_stops_in_its_body_is_a_failure_though_the_backup_was_accepted(cli: Cli) -> None:
     cli.simulator.add_fault("POST */backup half-body")
     done = cli("backup:create", "--yes", "--no-wait")
     assert (done.code, len(done.posts)) == (202, 1), done.err
-    assert len(cli.simulator.books()["activities"]) == 1
+    assert len(cli.simulator.request_log()["activities"]) == 1
 
 
 def test_an_accepting_answer_without_a_body_passes_for_success(cli: Cli) -> None:

@@ -22,7 +22,9 @@ def _as_owner(cli: Cli, *words: str) -> Outcome:
 
 
 def _permissions(cli: Cli, email: str) -> list[str]:
-    found: list[str] = next(one["permissions"] for one in cli.simulator.books()["members"] if one["email"] == email)
+    found: list[str] = next(
+        one["permissions"] for one in cli.simulator.request_log()["members"] if one["email"] == email
+    )
     return found
 
 
@@ -50,9 +52,9 @@ def test_an_unknown_address_is_invited_and_by_the_official_cli_every_time_again(
     # 409, then once more with force: a second e-mail.
     again = _as_owner(cli, "user:add", BOT, *ROLES, "--yes")
     assert (again.code, [one[2] for one in again.writes]) == (0, [INVITED, {**INVITED, "force": True}]), again.err
-    books = cli.simulator.books()
-    assert [one["to"] for one in books["mails"]] == [BOT, BOT]
-    assert [one["state"] for one in books["invitations"]] == ["cancelled", "pending"]
+    request_log = cli.simulator.request_log()
+    assert [one["to"] for one in request_log["mails"]] == [BOT, BOT]
+    assert [one["state"] for one in request_log["invitations"]] == ["cancelled", "pending"]
     if openapi_document.path().is_file():
         assert openapi_document.problems_of_requests(cli.simulator.requests) == []
 
@@ -67,18 +69,18 @@ def test_a_user_who_is_there_is_updated_without_an_e_mail(cli: Cli) -> None:
     assert _as_owner(cli, "user:add", BOT, *ROLES, "--yes").writes == []
     done = _as_owner(cli, "user:update", BOT, "-r", "staging:viewer", "--yes")
     assert (done.code, "staging:viewer" in _permissions(cli, BOT)) == (0, True), done.err
-    assert cli.simulator.books()["mails"] == []
+    assert cli.simulator.request_log()["mails"] == []
 
 
 def test_a_user_loses_access(cli: Cli) -> None:
     cli.simulator.add_user(BOT, ["viewer", "development:contributor"])
     assert _as_owner(cli, "user:delete", BOT, "--yes").code == 0
-    assert BOT not in [one["email"] for one in cli.simulator.books()["members"]]
+    assert BOT not in [one["email"] for one in cli.simulator.request_log()["members"]]
 
 
 def test_who_is_no_admin_of_the_project_adds_and_updates_nobody(cli: Cli) -> None:
     done = cli("user:add", BOT, *ROLES, "--yes")
-    assert (done.code, cli.simulator.books()["mails"]) == (6, []), done.err
+    assert (done.code, cli.simulator.request_log()["mails"]) == (6, []), done.err
     for words in (("user:update", "grace@example.invalid", "-r", "staging:viewer", "--yes"), ("user:list",)):
         done = cli(*words)
         assert (done.code, done.writes) == (6, []), done.err

@@ -32,11 +32,11 @@ MERGE = ("environment:merge", "--yes")
 
 
 def _place(cli: Cli, environment: str) -> Any:
-    return cli.simulator.books()["environments"][environment]
+    return cli.simulator.request_log()["environments"][environment]
 
 
 def _kinds(cli: Cli) -> list[tuple[str, str | None]]:
-    found = cli.simulator.books()["activities"]
+    found = cli.simulator.request_log()["activities"]
     return [(one["type"].removeprefix("environment."), one["result"]) for one in found]
 
 

@@ -33,7 +33,7 @@ def test_runtime_operations_are_listed_and_run(cli: Cli) -> None:
     body = {"operation": "clear-cache", "service": "app"}
     assert done.writes == [("POST", "/environments/main/deployments/current/operations", body)]
     assert "The activity succeeded" in done.err
-    (activity,) = cli.simulator.books()["activities"]
+    (activity,) = cli.simulator.request_log()["activities"]
     assert activity["commands"] == [{"app": "app", "type": "environment.operation", "exit_code": 0}]
     _requests_validate(cli)
 
@@ -64,7 +64,7 @@ def test_tasks_are_listed_and_run(cli: Cli) -> None:
     variables = {"env": {"CHANNEL": "stable"}}
     assert done.writes == [("POST", "/environments/main/tasks/migrate/run", {"variables": variables})]
     assert "The activity succeeded" in done.err
-    (activity,) = cli.simulator.books()["activities"]
+    (activity,) = cli.simulator.request_log()["activities"]
     assert (activity["type"], activity["parameters"]["variables"]) == ("environment.task", variables)
     plain = cli("task:run", "migrate", "--yes")
     assert (plain.code, [one[2] for one in plain.writes]) == (0, [{"variables": {}}]), plain.err
@@ -85,7 +85,7 @@ def test_a_task_that_fails_is_not_there_or_may_not_be_run(cli: Cli) -> None:
 
 
 def test_the_url_of_an_environment_is_its_primary_route(cli: Cli) -> None:
-    machine = cli.simulator.world.environments["staging"].machine_name
+    machine = cli.simulator.state.environments["staging"].machine_name
     done = cli("environment:url", "--pipe", PLATFORM_BRANCH="staging")
     urls = [f"{scheme}://{machine}.simulator.invalid/" for scheme in ("https", "http")]
     assert (done.code, done.out.split()) == (0, urls), done.err

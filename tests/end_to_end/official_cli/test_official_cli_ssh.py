@@ -38,7 +38,7 @@ def test_a_login_with_an_invalid_token_never_succeeds(cli: Cli) -> None:
     assert "Invalid API token" in done.err
     assert {one.path for one in done.requests} == {"/oauth2/token"}
     assert {one.status for one in done.requests} == {400}
-    assert "wrong-one" not in json.dumps(cli.simulator.books())
+    assert "wrong-one" not in json.dumps(cli.simulator.request_log())
 
 
 def test_auth_info_shows_the_machine_user(cli: Cli) -> None:
@@ -75,7 +75,7 @@ def test_ssh_keygen_reads_the_certificate_that_the_official_cli_stored(cli: Cli,
     words = [shutil.which("ssh-keygen") or "", "-L", "-f", str(tmp_path / CERTIFICATE)]
     read = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert "ssh-ed25519-cert-v01@openssh.com user certificate" in read
-    assert cli.simulator.books()["certificates"][0]["user"] in read
+    assert cli.simulator.request_log()["certificates"][0]["user"] in read
     assert "valid_before" in info
     assert "key_type: ssh-ed25519-cert-v01@openssh.com" in info
 

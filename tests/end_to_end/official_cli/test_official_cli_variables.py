@@ -46,8 +46,8 @@ def test_the_command_of_the_guide_stores_the_token_and_waits_for_the_deployment(
     assert stored is not None
     assert (stored.value, stored.is_sensitive, stored.is_inheritable) == (VALUE, True, False)
     assert (stored.visible_build, stored.visible_runtime, stored.is_enabled) == (True, True, True)
-    assert VALUE not in json.dumps(cli.simulator.books())
-    assert cli.simulator.books()["activities"][-1]["type"] == "environment.variable.create"
+    assert VALUE not in json.dumps(cli.simulator.request_log())
+    assert cli.simulator.request_log()["activities"][-1]["type"] == "environment.variable.create"
     if openapi_document.path().is_file():
         assert openapi_document.problems_of_requests(cli.simulator.requests) == []
 
@@ -115,7 +115,7 @@ def test_a_variable_of_the_project_needs_an_admin_of_the_project_and_a_later_dep
     create = ("variable:create", "FOO", "--level", "project", "--value", "1", "--no-interaction")
     assert cli(*create).code == 6
     done = cli(*create, UPSUN_CLI_TOKEN=OWNER_TOKEN)
-    assert (done.code, cli.simulator.books()["activities"]) == (0, []), done.err
+    assert (done.code, cli.simulator.request_log()["activities"]) == (0, []), done.err
     assert "must be redeployed" in done.err
     done = cli("variable:delete", "FOO", "--level", "project", "--yes", UPSUN_CLI_TOKEN=OWNER_TOKEN)
     assert (done.code, cli.simulator.variable("FOO", project=True)) == (0, None), done.err

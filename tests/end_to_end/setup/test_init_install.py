@@ -95,5 +95,5 @@ def test_the_hook_installs_and_the_agent_takes_what_init_wrote(tmp_path: Path, r
             assert ticked.returncode == 0, ticked.stderr
         shown = shell(f". ./.environment; upsun-agent show {job}", app, **runtime)
     assert "run succeeded" in shown.stdout, shown.stdout
-    kinds = [each["type"] for each in simulator.books()["activities"]]
+    kinds = [each["type"] for each in simulator.request_log()["activities"]]
     assert kinds.count("environment.backup") == kinds.count("environment.source-operation") == 1

@@ -63,7 +63,7 @@ class Desk:
     @property
     def asked(self) -> int:
         """How many certificates were asked for."""
-        return len([each for each in self.simulator.books()["requests"] if each["path"] == "/ssh"])
+        return len([each for each in self.simulator.request_log()["requests"] if each["path"] == "/ssh"])
 
     @property
     def directory(self) -> Path:

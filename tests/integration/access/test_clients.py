@@ -79,7 +79,7 @@ def test_an_invitation_in_doubt_is_looked_up(make: Callable[..., Any]) -> None:
     desk.simulator.add_fault("GET */invitations 503 x*")
     with pytest.raises(Uncertain):
         People(desk.client()).invite(PROJECT, "third@example.com", ADMIN)
-    assert len(desk.simulator.books()["mails"]) == 2
+    assert len(desk.simulator.request_log()["mails"]) == 2
 
 
 def test_a_variable_is_stored_changed_and_never_comes_back(make: Callable[..., Any]) -> None:
@@ -146,7 +146,7 @@ def prepared(make: Callable[..., Any]) -> Any:
     desk.simulator.add_variable(NAME, "old", is_sensitive=True)
     desk.simulator.add_variable(NAME, "old", project=True, is_sensitive=True)
     desk.simulator.add_backup(age=60)
-    if not desk.simulator.world.invitations.all:
+    if not desk.simulator.state.invitations.all:
         People(desk.client()).invite(PROJECT, "pending@example.com", ADMIN)
     return desk
 

@@ -223,7 +223,7 @@ def test_a_kept_connection_that_the_server_closed_does_not_send_a_request_twice(
     try:
         send(server.url, "POST", transport=transport, deadline=3.0)
     except NoAnswer as error:
-        assert error.sent is True  # noqa: PT017  either outcome is right, if the books agree
+        assert error.sent is True  # noqa: PT017  either outcome is right, if the request log agrees
     transport.close()
     assert len([each for each in server.heard if each.startswith(b"POST")]) <= 1
 

@@ -302,8 +302,8 @@ def everything(app: App) -> dict[str, tuple[int, bytes]]:
 
 
 def only_reads(app: App) -> None:
-    """The simulator's books: nothing was asked for but tokens and reads."""
-    requests = app.simulator.books()["requests"]
+    """The simulator's request log: nothing was asked for but tokens and reads."""
+    requests = app.simulator.request_log()["requests"]
     assert all(each["method"] == "GET" or each["path"] == "/oauth2/token" for each in requests)
 
 

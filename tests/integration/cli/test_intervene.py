@@ -92,7 +92,7 @@ def test_a_denied_run_has_failed(app: App) -> None:
     assert app.call("tick").returncode == 1
     run = app.shown()
     assert (run["outcome"], run["failure"]) == ("failed", "denied")
-    assert app.simulator.books()["activities"] == []
+    assert app.simulator.request_log()["activities"] == []
 
 
 def test_a_cancelled_run_asks_for_nothing_more_and_says_what_goes_on(app: App) -> None:
@@ -105,7 +105,7 @@ def test_a_cancelled_run_asks_for_nothing_more_and_says_what_goes_on(app: App) -
     run = app.shown()
     assert (run["outcome"], run["failure"]) == ("cancelled", "cancelled")
     assert app.call("tick").returncode == 0
-    assert [each["state"] for each in app.simulator.books()["activities"]] == ["in_progress"]
+    assert [each["state"] for each in app.simulator.request_log()["activities"]] == ["in_progress"]
 
 
 def test_a_cancelled_run_can_cancel_its_activity(app: App) -> None:
@@ -114,7 +114,7 @@ def test_a_cancelled_run_can_cancel_its_activity(app: App) -> None:
     app.call("tick")
     done = app.call("cancel", "promote", "--activity", "--json")
     assert "was cancelled" in json.loads(done.stdout)["message"]
-    assert [each["state"] for each in app.simulator.books()["activities"]] == ["cancelled"]
+    assert [each["state"] for each in app.simulator.request_log()["activities"]] == ["cancelled"]
 
 
 @pytest.mark.parametrize("command", ["approve", "cancel"])

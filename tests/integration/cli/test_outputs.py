@@ -278,8 +278,10 @@ def test_a_paused_job_is_skipped_until_it_is_resumed(app: App) -> None:
 
 
 def test_the_simulator_says_where_it_is_and_writes_its_books_at_the_end(app: App) -> None:
-    books = app.directory / "books.json"
-    process = app.agent.start("simulate", "--port", "0", "--json", "--books", str(books), "--set", "backup_seconds=1")
+    request_log = app.directory / "request-log.json"
+    process = app.agent.start(
+        "simulate", "--port", "0", "--json", "--request-log", str(request_log), "--set", "backup_seconds=1"
+    )
     try:
         lines = []
         while not lines or lines[-1] != "}\n":
@@ -296,5 +298,5 @@ def test_the_simulator_says_where_it_is_and_writes_its_books_at_the_end(app: App
         process.communicate()
     assert process.returncode == 0
     Draft202012Validator(schema_of("simulate")).validate(document)
-    asked = [each["path"] for each in json.loads(books.read_text())["requests"] if each["method"] == "POST"]
+    asked = [each["path"] for each in json.loads(request_log.read_text())["requests"] if each["method"] == "POST"]
     assert asked[-1].endswith("/environments/main/backup")

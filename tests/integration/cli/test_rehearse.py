@@ -7,7 +7,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from upsun_simulator.rehearsal.season import PAUSE_DAYS, plan
+from upsun_simulator.rehearsal.simulate_days import PAUSE_DAYS, plan
 
 from tests.harness.cli_app import App
 

@@ -37,7 +37,9 @@ def user(app: App, *arguments: str, token: str = OWNER) -> Result:
 
 
 def roles_of(app: App, email: str) -> list[str]:
-    found: list[str] = next(each["permissions"] for each in app.simulator.books()["members"] if each["email"] == email)
+    found: list[str] = next(
+        each["permissions"] for each in app.simulator.request_log()["members"] if each["email"] == email
+    )
     return found
 
 
@@ -47,13 +49,13 @@ def test_a_new_address_is_invited_once_and_never_a_second_time(app: App) -> None
         assert said.code == 0
         assert ("one e-mail is sent" in said.out) is (number == 0)
         assert ("no second e-mail" in said.out) is (number > 0)
-    (mail,) = app.simulator.books()["mails"]
+    (mail,) = app.simulator.request_log()["mails"]
     assert mail["to"] == BOT
     assert writes(app) == [("POST", "invitations")]
     assert app.simulator.accept_invitation(BOT).email == BOT
     assert roles_of(app, BOT) == ["viewer", "production:admin"]
     assert "has these roles already" in user(app, BOT.upper(), "--role", "production:admin").out
-    assert len(app.simulator.books()["mails"]) == 1
+    assert len(app.simulator.request_log()["mails"]) == 1
 
 
 def test_the_roles_that_jobs_need_are_the_default(app: App) -> None:
@@ -70,14 +72,14 @@ def test_a_members_roles_are_replaced_and_the_same_ones_are_left_alone(app: App)
         assert (found["deed"], found["changed"]) == (action, action == "grant")
         assert roles_of(app, grace) == ["viewer", "production:admin"]
     assert [method for method, _ in writes(app)] == ["PATCH"]
-    assert app.simulator.books()["mails"] == []
+    assert app.simulator.request_log()["mails"] == []
 
 
 def test_the_guides_roles_are_explained_and_not_refused(app: App) -> None:
     said = user(app, BOT, "--role", "viewer", "--role", "development:contributor")
     assert said.code == 0
     assert "production:admin is missing: without it nightly, hand cannot take backups" in said.out
-    assert len(app.simulator.books()["mails"]) == 1
+    assert len(app.simulator.request_log()["mails"]) == 1
     app.jobs.unlink()
     said = user(app, "other@example.com", "--role", "viewer", "--role", "development:contributor")
     assert said.code == 0
@@ -94,7 +96,7 @@ def test_an_open_invitation_with_other_roles_is_named(app: App) -> None:
     found = user(app, BOT, "--json").document
     assert found["before"] == ["viewer", "development:contributor"]
     assert any("gives other roles" in each["message"] for each in found["warnings"])
-    assert len(app.simulator.books()["mails"]) == 1
+    assert len(app.simulator.request_log()["mails"]) == 1
 
 
 def test_the_owners_roles_cannot_be_changed(app: App) -> None:
@@ -110,7 +112,7 @@ def test_a_token_that_is_no_project_admins_is_refused_with_what_helps(app: App) 
         said = user(app, address, token=TOKEN)
         assert said.code == 77
         assert "the API token of a project admin" in said.err
-    assert app.simulator.books()["mails"] == []
+    assert app.simulator.request_log()["mails"] == []
 
 
 @pytest.mark.parametrize(
@@ -184,13 +186,13 @@ def test_without_a_terminal_nothing_is_changed_unless_yes_is_said(app: App, more
 def test_an_invitation_without_an_answer_is_never_sent_twice(app: App, fault: str) -> None:
     app.simulator.add_fault(f"POST */invitations {fault} x1")
     said = user(app, BOT)
-    sent = len(app.simulator.books()["mails"])
+    sent = len(app.simulator.request_log()["mails"])
     assert (said.code, sent) in {(0, 1), (69, 0)}, "it is said to be sent only where it is"
     if said.code:
         assert "may have been invited or not" in said.err
         assert "give the command again" in said.err
     assert user(app, BOT).code == 0
-    assert len(app.simulator.books()["mails"]) == 1
+    assert len(app.simulator.request_log()["mails"]) == 1
 
 
 def test_somebody_elses_invitation_at_the_same_time_is_the_one(app: App) -> None:
@@ -199,7 +201,7 @@ def test_somebody_elses_invitation_at_the_same_time_is_the_one(app: App) -> None
     said = user(app, BOT)
     assert said.code == 0
     assert "no second e-mail is sent" in said.out
-    assert len(app.simulator.books()["mails"]) == 1
+    assert len(app.simulator.request_log()["mails"]) == 1
 
 
 @pytest.mark.parametrize("fault", ["cut-after", "cut-before", "502", "status-after status=502"])

@@ -460,7 +460,7 @@ def test_the_value_is_in_no_argument_list_and_no_log_of_a_real_process(ready: Ap
     assert process.returncode == 0
     assert any(b"setup\0token" in each for each in lists)
     assert not any(NEW.encode() in each for each in lists)
-    assert NEW not in json.dumps(ready.simulator.books())
+    assert NEW not in json.dumps(ready.simulator.request_log())
     assert value(ready) == NEW
 
 

@@ -84,7 +84,7 @@ def test_our_activity_is_found_among_many_of_others_over_several_pages(crowd: in
                     seconds=0,
                     parameters={"operation": "update", "variables": {}},
                 )
-                night.rehearsal.hands.advance(0.001)
+                night.rehearsal.manual_clock.advance(0.001)
 
     played = night.play(crowded)
     night.assert_promises()
@@ -93,7 +93,7 @@ def test_our_activity_is_found_among_many_of_others_over_several_pages(crowd: in
     assert played.run.closed.outcome == "succeeded"
     marks = [
         each
-        for each in night.simulator.books()["activities"]
+        for each in night.simulator.request_log()["activities"]
         if each["parameters"].get("variables", {}).get("env", {}).get("UPSUN_AGENT_RUN") == played.run.id
     ]
     assert adopted(night) == [each["id"] for each in marks]

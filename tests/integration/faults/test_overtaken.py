@@ -38,7 +38,7 @@ def test_nothing_is_restored_over_the_push_by_which_a_colleague_mended_the_site(
     def mend() -> None:
         night.simulator.change(deploy_outcome="success")
         night.simulator.push(user="grace")
-        night.rehearsal.hands.advance(400)
+        night.rehearsal.manual_clock.advance(400)
 
     night.play(once(when, mend))
     assert night.mine("restore") == []
@@ -50,9 +50,9 @@ def test_nothing_is_restored_over_what_a_colleague_restored_already() -> None:
     night = Night("update-fails", after=RESTORE)
 
     def restore() -> None:
-        backup = night.simulator.books()["backups"][0]["id"]
+        backup = night.simulator.request_log()["backups"][0]["id"]
         night.simulator.restore(backup)
-        night.rehearsal.hands.advance(400)
+        night.rehearsal.manual_clock.advance(400)
 
     night.play(once(TakeBackBegun, restore))
     assert night.mine("restore") == []
@@ -66,7 +66,7 @@ def test_a_push_of_a_colleague_that_fails_too_mends_nothing(fault: str) -> None:
     def fail_too() -> None:
         night.simulator.change(deploy_outcome="failure")
         night.simulator.push(user="grace")
-        night.rehearsal.hands.advance(400)
+        night.rehearsal.manual_clock.advance(400)
 
     night.play(once(StepFailed, fail_too))
     assert len(night.mine("restore")) == 1

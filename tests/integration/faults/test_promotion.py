@@ -1,6 +1,6 @@
 """The flagship job met with everything that can go wrong: each branch of it, and each request with each bad answer.
 
-Judged from the platform's books: what was asked for how often, and in which state production was left.
+Judged from the platform's request log: what was asked for how often, and in which state production was left.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class Promotion:
         return self.played.run.closed
 
     def mine(self, kind: str) -> list[dict[str, Any]]:
-        listed = self.simulator.books()["activities"]
+        listed = self.simulator.request_log()["activities"]
         return [each for each in listed if each["type"] == f"environment.{kind}" and each["user"] == MACHINE.id]
 
     def done(self) -> list[str]:
         """What the platform did for the agent, in order."""
-        listed = [each for each in self.simulator.books()["activities"] if each["user"] == MACHINE.id]
+        listed = [each for each in self.simulator.request_log()["activities"] if each["user"] == MACHINE.id]
         words = []
         for each in sorted(listed, key=lambda one: one["number"]):
             name = each["parameters"].get("operation", "")
@@ -69,7 +69,7 @@ class Promotion:
         return [word for word in words if word.split()[0] in CHANGING]
 
     def assert_promises(self) -> None:
-        """P1 to P3, from the books alone."""
+        """P1 to P3, from the request log alone."""
         assert self.closed
         counts = Counter(self.done())
         assert all(count == 1 for count in counts.values()), f"P1: {counts}"
@@ -131,9 +131,9 @@ def test_every_branch_ends_as_it_should(
 
 def test_production_is_as_before_where_it_was_taken_back() -> None:
     promotion = Promotion("production-breaks")
-    before = promotion.simulator.books()["environments"]["main"]
+    before = promotion.simulator.request_log()["environments"]["main"]
     promotion.play()
-    after = promotion.simulator.books()["environments"]["main"]
+    after = promotion.simulator.request_log()["environments"]["main"]
     assert after["deployed_commit"] == before["deployed_commit"]
     assert after["head_commit"] != before["head_commit"], "the revert is a commit of its own"
     assert "is lost" in promotion.closed.message
@@ -142,9 +142,9 @@ def test_production_is_as_before_where_it_was_taken_back() -> None:
 
 def test_production_is_untouched_where_staging_breaks() -> None:
     promotion = Promotion("staging-breaks")
-    before = promotion.simulator.books()["environments"]["main"]
+    before = promotion.simulator.request_log()["environments"]["main"]
     promotion.play()
-    assert promotion.simulator.books()["environments"]["main"] == before
+    assert promotion.simulator.request_log()["environments"]["main"] == before
 
 
 REQUESTS = (
@@ -238,7 +238,7 @@ def play_all(*faults: str) -> tuple[Played, Counter[str]]:
     container = Container("runtime", project="abcdefgh1234z", environment="main", app="app")
     rehearsal = Rehearsal(job_file, job_file.job("all"), container, faults, START)
     played = rehearsal.play()
-    listed = [each for each in rehearsal.simulator.books()["activities"] if each["user"] == MACHINE.id]
+    listed = [each for each in rehearsal.simulator.request_log()["activities"] if each["user"] == MACHINE.id]
     return played, Counter(each["type"].removeprefix("environment.") for each in listed)
 
 

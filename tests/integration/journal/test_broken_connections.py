@@ -54,7 +54,7 @@ def patient_tick(stage: SharedStage) -> None:
 
 
 def promises_hold(stage: SharedStage, nights: int) -> None:
-    """From the platform's books: one backup and one update a night, each update after its night's backup."""
+    """From the platform's request log: one backup and one update a night, each update after its night's backup."""
     backups, updates = stage.activities("backup"), stage.activities("source-operation")
     assert (stage.backups_asked, stage.updates_asked) == (nights, nights)
     assert (len(backups), len(updates)) == (nights, nights)

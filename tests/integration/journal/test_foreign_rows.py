@@ -51,7 +51,7 @@ def insert(stage: SharedStage, run: str, *events: ev.Event) -> None:
 
 def plant(stage: SharedStage, mark: Path) -> None:
     """Put an open run with a command into the journal, and have the next tick look."""
-    opened = opening(shell(f"touch {mark}"), stage.hands.now(), PLANTED, stage.container.environment or "")
+    opened = opening(shell(f"touch {mark}"), stage.manual_clock.now(), PLANTED, stage.container.environment or "")
     moment = opened.at.timestamp()
     row = f"{{j}}, '{PLANTED}', 'nightly', {moment}, {moment}"
     say(stage, f"INSERT INTO {{p}}runs (journal, run, job, due_at, opened_at) VALUES ({row})")  # noqa: S608  ours
@@ -112,7 +112,7 @@ def test_an_approval_that_a_neighbour_wrote_approves_nothing(make: Callable[...,
     stage = make(jobs=approval + "[[jobs.nightly.steps]]\nbackup = {}\n")
     stage.at(START).tick()
     stage.at(SLOT).tick()
-    insert(stage, RUN, ev.ApprovalGiven(at=stage.hands.now(), step=0, granted="yes", by="mallory"))
+    insert(stage, RUN, ev.ApprovalGiven(at=stage.manual_clock.now(), step=0, granted="yes", by="mallory"))
     stage.later(minutes=5).tick()
     assert foreign(stage) == [RUN]
     assert stage.backups_asked == 0

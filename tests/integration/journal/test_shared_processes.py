@@ -1,4 +1,4 @@
-"""Real processes whose state is in a database, crowded, killed and cut off. The books are the simulator's own."""
+"""Real processes whose state is in a database, crowded, killed and cut off. The request log is the simulator's own."""
 
 from __future__ import annotations
 

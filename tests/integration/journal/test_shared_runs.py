@@ -1,4 +1,4 @@
-"""Whole runs with their state in a database between instances. The books are the simulator's own."""
+"""Whole runs with their state in a database between instances. The request log is the simulator's own."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_run_that_a_restore_put_back_in_flight_is_set_aside_and_asks_for_nothi
         desk.journal.note("later", "lost")
     stage.server.copy_database("kept", "restored")
     with at_work(stage.site()) as desk:
-        suspend(desk.journal, "nightly", "held", stage.hands.now())
+        suspend(desk.journal, "nightly", "held", stage.manual_clock.now())
     stage.simulator.start_activity(type="environment.restore", seconds=60)
     report = stage.later(hours=3).tick()
     told = [(run.id, run.closed and run.closed.failure) for run in report.runs.values()]

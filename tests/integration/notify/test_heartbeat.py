@@ -41,7 +41,7 @@ def test_ticks_ping_it_when_it_is_time_and_are_idle_until_then(make: Make, ear: 
     stage.at(begin + timedelta(hours=1, minutes=2)).tick()
     assert len(ear.requests) == 2
     assert next_due(stage.directory) == begin + timedelta(hours=2, minutes=2)
-    assert stage.simulator.books()["requests"] == [], "a ping asks nothing of the API"
+    assert stage.simulator.request_log()["requests"] == [], "a ping asks nothing of the API"
 
 
 def test_a_run_by_hand_is_no_sign_of_the_cron_and_pings_nobody(make: Make, ear: Receiver) -> None:
@@ -96,7 +96,7 @@ def test_a_message_that_waits_makes_the_next_tick_look(make: Make, ear: Receiver
     (message,) = stage.waiting()
     assert message.again_at is not None
     assert next_due(stage.directory) == message.again_at.replace(microsecond=0)
-    assert message.again_at - stage.hands.now() < timedelta(minutes=5)
+    assert message.again_at - stage.manual_clock.now() < timedelta(minutes=5)
 
 
 def test_a_real_tick_pings_and_the_next_one_is_idle(tmp_path: Path, ear: Receiver) -> None:

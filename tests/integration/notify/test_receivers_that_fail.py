@@ -112,7 +112,7 @@ def test_after_many_attempts_a_message_is_given_up_and_that_is_known(make: Make,
         stage.at(known[0].again_at).tick()
     asked = [each for each in ear.requests if each.headers["webhook-id"] == first.id]
     assert len(asked) == limits.NOTICE_ATTEMPTS
-    assert timedelta(hours=20) < stage.hands.now() - SLOT < timedelta(days=3), "it was tried for a day at least"
+    assert timedelta(hours=20) < stage.manual_clock.now() - SLOT < timedelta(days=3), "it was tried for a day at least"
     assert "outbox-lost:hook" in stage.facts()
 
 
@@ -150,7 +150,7 @@ def test_no_more_time_than_its_share_is_used_however_much_waits(
     stage.at(START).tick()
     stage.at(SLOT + timedelta(seconds=7))
     for _ in range(8):
-        stage.hands.advance(300)
+        stage.manual_clock.advance(300)
         began = time.monotonic()
         stage.tick()
         assert time.monotonic() - began < 5 * 0.1 + 3

@@ -47,11 +47,11 @@ def test_nobody_hears_that_a_slot_did_not_run_which_was_not_to_run(
     stage.at(utc(before)).tick()
     if not more:
         with at_work(stage.site()) as desk:
-            suspend(desk.journal, "look", "Christmas", stage.hands.now())
+            suspend(desk.journal, "look", "Christmas", stage.manual_clock.now())
     stage.at(utc(tick)).tick()
     if not more:
         with at_work(stage.site()) as desk:
-            resume(desk.journal, "look", stage.hands.now())
+            resume(desk.journal, "look", stage.manual_clock.now())
         stage.later(minutes=5).tick()
     assert {row.outcome for row in stage.rows()} == {"skipped"}
     assert ear.requests == []
@@ -88,7 +88,7 @@ def test_a_message_is_not_given_up_by_a_clock_that_leapt_and_is_delivered_when_i
     stage.later(minutes=5).tick()
     assert stage.said("notice-lost") == []
     waits = [message.again_at for message in stage.waiting()]
-    assert max(moment for moment in waits if moment is not None) > stage.hands.now() + timedelta(days=1000)
+    assert max(moment for moment in waits if moment is not None) > stage.manual_clock.now() + timedelta(days=1000)
     stage.token, stage.ahead = TOKEN, timedelta()
     ear.behave = receivers.status(204)
     sent = len(ear.requests)

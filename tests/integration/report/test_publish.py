@@ -47,7 +47,7 @@ class Night:
 
     def tick(self, minutes: float = 5) -> int:
         now = max(self.site.clock.now(), DUE) + timedelta(minutes=minutes)
-        self.rehearsal.hands.set(now)
+        self.rehearsal.manual_clock.set(now)
         return run_tick(self.site).exit_code()
 
     @property

@@ -51,7 +51,7 @@ def coming(stage: Stage, count: int = 3) -> list[str]:
 def left(stage: Stage) -> list[str]:
     """What the journal holds that is later than now, as ``check`` tells it."""
     with reading(str(stage.directory), stage.container.identity) as journal:
-        return ahead(journal, stage.hands.now())
+        return ahead(journal, stage.manual_clock.now())
 
 
 def lines(stage: Stage, event: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_after_one_tick_in_2030_every_slot_is_run_as_if_it_had_not_been(make: Ca
         stage.at(YEARS).tick()
     else:
         stage.token = TOKEN if knows.startswith("the platform") else None
-        stage.ahead = YEARS - stage.later(minutes=5).hands.now()
+        stage.ahead = YEARS - stage.later(minutes=5).manual_clock.now()
         stage.tick()
         stage.ahead, stage.token = timedelta(), TOKEN
     ticks(stage, truth + timedelta(minutes=15), truth + timedelta(minutes=60))
@@ -99,7 +99,7 @@ def test_after_one_tick_in_2030_every_slot_is_run_as_if_it_had_not_been(make: Ca
 def test_what_a_clock_that_was_ahead_left_is_told_until_a_tick_has_put_it_right(make: Callable[..., Stage]) -> None:
     stage = make(LOOK)
     stage.at(START).tick()
-    stage.token, stage.ahead = None, YEARS - stage.hands.now()
+    stage.token, stage.ahead = None, YEARS - stage.manual_clock.now()
     stage.tick()
     stage.ahead, stage.token = timedelta(), TOKEN
     found = left(stage)
@@ -279,7 +279,7 @@ def test_a_wait_of_a_run_that_was_opened_in_2030_is_counted_from_now(make: Calla
 def test_a_run_that_was_opened_in_2030_has_its_time_limit_from_now_on(make: Callable[..., Stage]) -> None:
     stage = make(JOB.replace("[jobs.nightly]", '[jobs.nightly]\ntimeout = "2h"'), backup_seconds=10**6)
     stage.simulator.add_fault("* * cut-before x*")
-    stage.ahead = YEARS - stage.at(SLOT - timedelta(minutes=1)).hands.now()
+    stage.ahead = YEARS - stage.at(SLOT - timedelta(minutes=1)).manual_clock.now()
     run = stage.by_hand("nightly")
     stage.simulator.faults.clear()
     stage.ahead = timedelta()
@@ -297,7 +297,7 @@ def test_a_run_that_was_opened_in_2030_has_its_time_limit_from_now_on(make: Call
 @pytest.mark.parametrize("again", [1, 3])
 def test_nothing_is_forgotten_by_a_clock_ahead_of_the_platforms(stage: Stage, again: int) -> None:
     stage.play()
-    stage.ahead = YEARS - stage.hands.now()
+    stage.ahead = YEARS - stage.manual_clock.now()
     for _ in range(again):
         stage.later(minutes=5).tick()
     stage.token = None
@@ -327,7 +327,7 @@ def test_an_idle_answer_from_2030_is_not_believed(stage: Stage) -> None:
         "PLATFORM_APPLICATION_NAME": "app",
         "PLATFORM_ENVIRONMENT_TYPE": "production",
     }
-    now = stage.hands.now().timestamp()
+    now = stage.manual_clock.now().timestamp()
     mark_tick(str(stage.directory), now - 300)  # even where the trace of the last tick is right
     assert is_idle(environ, now) is False
     stage.tick()

@@ -17,7 +17,7 @@ def test_the_callers_own_cron_is_not_in_the_way(stage: Stage) -> None:
     stage.at(SLOT)
     stage.simulator.start_activity(type="environment.cron", seconds=None)
     stage.later(seconds=7).tick()
-    assert stage.simulator.books()["environments"]["main"]["is_dirty"] is True
+    assert stage.simulator.request_log()["environments"]["main"]["is_dirty"] is True
     assert stage.backups_asked == 1, "the agent runs inside a cron: it must not wait for itself"
 
 
@@ -35,7 +35,7 @@ def test_a_colleagues_running_backup_is_adopted_only_if_it_began_after_the_slot(
     assert closed is not None
     assert closed.outcome == "succeeded"
     assert stage.backups_asked == (0 if age == 0 else 1)
-    proved = next(each for each in stage.simulator.books()["backups"] if each["id"] == stage.run().proved_backup)
+    proved = next(each for each in stage.simulator.request_log()["backups"] if each["id"] == stage.run().proved_backup)
     assert proved["created_at"] >= f"{SLOT:%Y-%m-%dT%H:%M:%S}"
 
 
@@ -215,7 +215,7 @@ source-operation = { name = "update" }
     closed = stage.play().closed
     assert closed is not None
     assert closed.outcome == "succeeded"
-    assert {each["environment"] for each in stage.simulator.books()["backups"]} == {"feature/login"}
+    assert {each["environment"] for each in stage.simulator.request_log()["backups"]} == {"feature/login"}
 
 
 # --- backups that are there already -------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def test_a_backup_that_vanished_before_it_was_proved_stops_the_update(make: Call
     stage.at(START).tick()
     stage.at(SLOT).tick()
     stage.later(seconds=60)
-    (backup,) = stage.simulator.books()["backups"]
+    (backup,) = stage.simulator.request_log()["backups"]
     stage.simulator.drop_backup(backup["id"])
     closed = stage.later(minutes=5).ticks().closed
     assert closed is not None

@@ -37,7 +37,7 @@ class Creeping(VirtualClock):
 
 
 def creeping(stage: Stage, *, back: bool = False) -> Site:
-    clock = Creeping(stage.hands)
+    clock = Creeping(stage.manual_clock)
     clock.back = back
     return replace(stage.site(), clock=clock)
 

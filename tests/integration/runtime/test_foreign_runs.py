@@ -70,7 +70,7 @@ def test_a_run_with_a_command_that_somebody_put_into_the_journal_runs_nothing(
 ) -> None:
     began(stage)
     mark = tmp_path / "executed"
-    opened = opening(shell(f"touch {mark}"), stage.hands.now(), PLANTED)
+    opened = opening(shell(f"touch {mark}"), stage.manual_clock.now(), PLANTED)
     seal = guessed(PLANTED, [(opened.kind, statements([opened])[1][1][2])])[which]
     execute(stage.directory, *statements([opened], seal))
     report = stage.later(minutes=5).tick()
@@ -85,7 +85,7 @@ def test_a_run_with_a_command_that_somebody_put_into_the_journal_runs_nothing(
 def test_without_a_seal_only_the_job_of_the_job_file_is_gone_on_with(stage: Stage, jobs: str) -> None:
     stage.at(START).tick()
     job = next(iter(parse(jobs).jobs.values()))
-    execute(stage.directory, *statements([opening(job, stage.hands.now(), PLANTED)]))
+    execute(stage.directory, *statements([opening(job, stage.manual_clock.now(), PLANTED)]))
     stage.tick()
     assert is_foreign(stage, PLANTED)
     assert stage.backups_asked == 0
@@ -93,16 +93,16 @@ def test_without_a_seal_only_the_job_of_the_job_file_is_gone_on_with(stage: Stag
 
 def test_a_run_without_a_seal_about_another_environment_is_foreign(stage: Stage) -> None:
     stage.at(START).tick()
-    execute(stage.directory, *statements([opening(job_of(JOB), stage.hands.now(), PLANTED, "staging")]))
+    execute(stage.directory, *statements([opening(job_of(JOB), stage.manual_clock.now(), PLANTED, "staging")]))
     stage.tick()
     assert is_foreign(stage, PLANTED)
-    assert stage.simulator.books()["activities"] == []
+    assert stage.simulator.request_log()["activities"] == []
 
 
 def test_once_runs_were_sealed_one_of_the_job_file_needs_a_seal_too(stage: Stage) -> None:
     stage.play()
     assert note(stage.directory, f"{SEAL}{RUN}") is None, "no seal is left of a run that is over"
-    execute(stage.directory, *statements([opening(job_of(JOB), stage.hands.now(), PLANTED)]))
+    execute(stage.directory, *statements([opening(job_of(JOB), stage.manual_clock.now(), PLANTED)]))
     stage.later(minutes=5).tick()
     assert is_foreign(stage, PLANTED)
     assert stage.backups_asked == 1
@@ -126,7 +126,7 @@ def test_a_run_that_was_over_and_is_opened_again_asks_for_nothing(stage: Stage, 
 def test_a_foreign_run_costs_the_job_no_slot(stage: Stage) -> None:
     stage.play()
     before = stage.updates_asked
-    execute(stage.directory, *statements([opening(shell("true"), stage.hands.now(), PLANTED)]))
+    execute(stage.directory, *statements([opening(shell("true"), stage.manual_clock.now(), PLANTED)]))
     stage.at(SLOT + timedelta(days=1, seconds=7)).tick()
     stage.settle()
     assert stage.updates_asked == before + 1

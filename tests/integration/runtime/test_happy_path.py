@@ -15,17 +15,19 @@ def test_a_night_asks_for_one_backup_and_one_update_and_nothing_else(stage: Stag
     run = stage.play()
     assert run.closed is not None
     assert run.closed.outcome == "succeeded"
-    posts = [each["path"].rpartition("/")[2] for each in stage.simulator.books()["requests"] if each["method"] != "GET"]
+    posts = [
+        each["path"].rpartition("/")[2] for each in stage.simulator.request_log()["requests"] if each["method"] != "GET"
+    ]
     assert [each for each in posts if each != "token"] == ["backup", "source-operation"]
     assert len(stage.activities("backup")) == len(stage.activities("source-operation")) == 1
 
 
 def test_the_update_is_asked_for_only_after_the_backup_was_proved(stage: Stage) -> None:
     stage.play()
-    books = stage.simulator.books()
-    (backup,) = books["backups"]
+    request_log = stage.simulator.request_log()
+    (backup,) = request_log["backups"]
     (update,) = stage.asked("source-operation")
-    proofs = [each for each in books["requests"] if each["path"].endswith(f"/backups/{backup['id']}")]
+    proofs = [each for each in request_log["requests"] if each["path"].endswith(f"/backups/{backup['id']}")]
     assert [each["status"] for each in proofs] == [200]
     assert proofs[0]["number"] < update["number"]
     (made,), (operation,) = stage.activities("backup"), stage.activities("source-operation")
@@ -53,8 +55,8 @@ def test_the_journal_tells_the_run_in_order(stage: Stage) -> None:
     moments = [event.at for event in stage.events()]
     assert moments == sorted(moments)
     assert run.slot == "2026-03-02T03:00"
-    assert run.proved_backup == stage.simulator.books()["backups"][0]["id"]
-    live = stage.simulator.books()["environments"]["main"]["deployed_commit"]
+    assert run.proved_backup == stage.simulator.request_log()["backups"][0]["id"]
+    live = stage.simulator.request_log()["environments"]["main"]["deployed_commit"]
     assert run.steps[1].detail == {"commit": live, "deployment": "live"}
 
 
@@ -85,16 +87,16 @@ def test_the_next_night_is_another_run_with_another_backup(stage: Stage) -> None
     assert [row.outcome for row in stage.rows()] == ["succeeded", "succeeded"]
     assert stage.rows()[0].slot == "2026-03-03T03:00"
     assert (stage.backups_asked, stage.updates_asked) == (2, 2)
-    assert len(stage.simulator.books()["backups"]) == 2
+    assert len(stage.simulator.request_log()["backups"]) == 2
 
 
 def test_no_tick_lets_time_pass_to_wait_for_the_platform(stage: Stage) -> None:
     stage.at(START).tick()
     stage.at(SLOT)
     for _ in range(6):
-        before = stage.hands.now()
+        before = stage.manual_clock.now()
         stage.tick()
-        assert stage.hands.now() == before
+        assert stage.manual_clock.now() == before
         stage.later(minutes=5)
     assert stage.run().closed is not None
 
@@ -106,7 +108,7 @@ def test_nothing_to_update_is_an_outcome_of_its_own(make: Callable[..., Stage]) 
     assert run.steps[1].detail == {"commit": None}
     assert run.closed is not None
     assert "nothing to update" in run.closed.message
-    environment = stage.simulator.books()["environments"]["main"]
+    environment = stage.simulator.request_log()["environments"]["main"]
     assert len(environment["commits"]) == 1
 
 

@@ -1,4 +1,4 @@
-"""Bad weather at any request of a run: the platform's own books never show anything twice, and the run ends."""
+"""Bad weather at any request of a run: the platform's request log never shows anything twice, and the run ends."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Cron:
             **self.variables,
             **changes,
         }
-        self.monkeypatch.setattr(idle.time, "time", lambda: self.stage.hands.now().timestamp())
+        self.monkeypatch.setattr(idle.time, "time", lambda: self.stage.manual_clock.now().timestamp())
         return is_idle({name: value for name, value in environ.items() if value is not None})
 
     def tick(self) -> bool:
@@ -157,7 +157,7 @@ def test_an_idle_tick_leaves_its_own_trace(cron: Cron) -> None:
     cron.stage.tick()
     cron.stage.later(minutes=3)
     assert cron.idle() is True
-    assert tick_trace(str(cron.stage.directory)) == (int(cron.stage.hands.now().timestamp()), 2)
+    assert tick_trace(str(cron.stage.directory)) == (int(cron.stage.manual_clock.now().timestamp()), 2)
 
 
 def test_ticks_are_counted_on_from_a_trace_that_has_no_count(cron: Cron) -> None:

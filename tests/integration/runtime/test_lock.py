@@ -23,7 +23,10 @@ from tests.harness.stage import SLOT, START, Stage
 def lease(stage: Stage, holder: str, *, seconds: float = LEASE) -> None:
     """Let somebody hold the lease from now on."""
     journal = SqliteJournal(str(stage.directory), stage.container.identity)
-    assert journal.take_lease(holder, stage.hands.now(), stage.hands.now() + timedelta(seconds=seconds)) is None
+    assert (
+        journal.take_lease(holder, stage.manual_clock.now(), stage.manual_clock.now() + timedelta(seconds=seconds))
+        is None
+    )
     journal.close()
 
 
@@ -134,7 +137,7 @@ def test_a_lease_of_a_clock_some_minutes_ahead_lasts_as_long_as_a_lease_from_whe
 def test_a_newer_lease_of_the_same_clock_lasts_from_when_that_is_seen(due: Stage) -> None:
     for number in range(3):
         journal = SqliteJournal(str(due.directory), due.container.identity)
-        journal.note("lease", f"{due.hands.now().timestamp() + 1500} another-host boot space {number} 1")
+        journal.note("lease", f"{due.manual_clock.now().timestamp() + 1500} another-host boot space {number} 1")
         journal.close()
         for seconds in (0, 100):
             with pytest.raises(Busy, match="holds the lease"):

@@ -25,7 +25,7 @@ def test_an_api_that_is_back_within_the_grace_gets_the_run_done(stage: Stage) ->
     stage.at(SLOT)
     down(stage)
     codes = set()
-    while stage.hands.now() < SLOT + timedelta(hours=5):
+    while stage.manual_clock.now() < SLOT + timedelta(hours=5):
         codes.add(stage.tick().exit_code())
         stage.later(minutes=5)
     assert codes == {69}
@@ -41,7 +41,7 @@ def test_an_api_that_is_back_too_late_finds_the_run_closed_and_is_asked_for_noth
     stage.at(START).tick()
     stage.at(SLOT)
     down(stage)
-    while stage.hands.now() <= SLOT + timedelta(hours=6, minutes=5):
+    while stage.manual_clock.now() <= SLOT + timedelta(hours=6, minutes=5):
         code = stage.tick().exit_code()
         stage.later(minutes=5)
     up(stage)
@@ -126,9 +126,9 @@ def test_a_slow_api_uses_up_the_ticks_time_but_never_more(make: Callable[..., St
     stage.at(SLOT)
     spent = []
     for _ in range(40):
-        before = stage.hands.now()
+        before = stage.manual_clock.now()
         report = stage.tick()
-        spent.append((stage.hands.now() - before).total_seconds())
+        spent.append((stage.manual_clock.now() - before).total_seconds())
         assert report.exit_code() == 0, "time that is used up is no failure"
         if not stage.rows(open_only=True):
             break

@@ -92,7 +92,7 @@ def test_a_slot_that_the_conditions_leave_out_is_booked_with_the_reason(
     assert run.closed is not None
     assert (run.closed.outcome, run.closed.failure) == ("skipped", "condition")
     assert word in run.closed.message
-    assert stage.simulator.books()["requests"] == []
+    assert stage.simulator.request_log()["requests"] == []
 
 
 def test_once_a_day_is_once_a_local_day(make: Callable[..., Stage]) -> None:

@@ -1,4 +1,4 @@
-"""Real processes, killed and crowded, against the simulator on a socket. The books are the simulator's own."""
+"""Real processes, killed and crowded, against the simulator on a socket. The request log is the simulator's own."""
 
 from __future__ import annotations
 

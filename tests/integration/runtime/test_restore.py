@@ -209,7 +209,7 @@ def test_a_job_that_was_paused_after_the_restore_stays_paused(stage: Stage) -> N
     restore(stage)
     stage.later(hours=3)
     with at_work(stage.site()) as session:
-        suspend(session.journal, "nightly", "look at it first", stage.hands.now())
+        suspend(session.journal, "nightly", "look at it first", stage.manual_clock.now())
     stage.tick()
     assert stage.set_aside()
     stage.at(SLOT + timedelta(days=1)).settle()

@@ -185,7 +185,7 @@ def test_a_run_in_flight_of_a_job_that_was_removed_still_comes_to_its_end(stage:
 def test_a_run_in_flight_where_the_type_no_longer_fits_is_not_begun_further(stage: Stage) -> None:
     stage.at(START).tick()
     stage.at(SLOT).tick()
-    stage.simulator.world.environments["main"].type = "staging"
+    stage.simulator.state.environments["main"].type = "staging"
     closed = stage.later(minutes=5).ticks().closed
     assert closed is not None
     assert (closed.outcome, closed.failure) == ("failed", "environment-type")

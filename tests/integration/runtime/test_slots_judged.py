@@ -62,12 +62,12 @@ def message(stage: Stage, slot: str) -> str:
 
 def pause(stage: Stage, reason: str = "a freeze") -> None:
     with at_work(stage.site()) as session:
-        suspend(session.journal, "look", reason, stage.hands.now())
+        suspend(session.journal, "look", reason, stage.manual_clock.now())
 
 
 def go_on(stage: Stage) -> None:
     with at_work(stage.site()) as session:
-        assert resume(session.journal, "look", stage.hands.now())
+        assert resume(session.journal, "look", stage.manual_clock.now())
 
 
 # --- a tick that comes after the edge -------------------------------------------------------------------------------

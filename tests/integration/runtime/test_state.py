@@ -188,7 +188,7 @@ def test_a_trace_of_the_last_tick_that_is_garbage_is_mended_by_the_next(stage: S
     trace = stage.directory / "last-tick"
     trace.write_text("garbage " * 9)
     stage.later(minutes=5).tick()
-    assert tick_trace(str(stage.directory)) == (int(stage.hands.now().timestamp()), 1)
+    assert tick_trace(str(stage.directory)) == (int(stage.manual_clock.now().timestamp()), 1)
 
 
 # --- of another version -------------------------------------------------------------------------------------

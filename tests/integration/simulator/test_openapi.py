@@ -197,7 +197,7 @@ def test_what_is_changed_validates_too(ask: Talker, boss: Talker, clock: ManualC
         for path in (*found, ask.project, f"{ask.project}/environments", f"{ask.project}/activities"):
             answer = ask("GET", path)
             assert openapi_document.problem_of_answer("GET", path, answer.status, answer.text) is None
-    base = ask.simulator.world.environments["staging"].head
+    base = ask.simulator.state.environments["staging"].head
     path = f"{ask.project}/git/diffs/{base}/{ask.place()['head_commit']}"
     answer = ask("GET", path)
     assert (len(answer.content), openapi_document.problem_of_answer("GET", path, 200, answer.text)) == (1, None)

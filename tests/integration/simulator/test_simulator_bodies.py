@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE = 60
-MEMORY_MOST = 160 * 1024 * 1024  # bytes of objects; 334 million where the books keep all
+MEMORY_MOST = 160 * 1024 * 1024  # bytes of objects; 334 million where the request log keeps all
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 #: Serves until its input ends, then says how many bytes all objects ever took at once. The size of the process says
@@ -96,7 +96,7 @@ def test_a_body_that_nests_as_deep_as_may_be_is_taken() -> None:
     with serve(Simulator()) as server:
         assert post(server.port, "/nothing", nested(body.DEPTH_MOST), **{"Content-Type": JSON})[0] == 404
         assert len(server.simulator.requests) == 1
-        assert json.dumps(server.simulator.books())
+        assert json.dumps(server.simulator.request_log())
 
 
 def worst() -> Iterator[tuple[str, bytes]]:
@@ -135,5 +135,5 @@ def test_the_books_keep_the_newest_requests_under_their_numbers(monkeypatch: pyt
             assert 1 <= len(numbers) <= 10
         post(server.port, "/nothing/large", b'"' + b"x" * 100_000 + b'"')
         assert [each.number for each in simulator.requests] == [40], "one is kept, however large"
-        assert [each["number"] for each in simulator.books()["requests"]] == [40]
-        assert "weight" not in simulator.books()["requests"][0]
+        assert [each["number"] for each in simulator.request_log()["requests"]] == [40]
+        assert "weight" not in simulator.request_log()["requests"][0]

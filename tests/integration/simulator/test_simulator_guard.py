@@ -17,7 +17,7 @@ from upsun_simulator import Server, Simulator, guard, serve
 from tests.harness.sources import REPOSITORY
 
 PATIENCE = 20
-BOOKS, SCENARIO = "/_simulator/books", "/_simulator/scenario"
+REQUEST_LOG, SCENARIO = "/_simulator/request-log", "/_simulator/scenario"
 CHANGE = b'{"backup_seconds": 77}'
 
 
@@ -71,7 +71,7 @@ SITES = ("127.0.0.1:PORT@evil.example", "127.0.0.1.nip.io:PORT", "LOCALHOST.:POR
 
 
 @pytest.mark.parametrize("host", [*HOSTS, *SITES])
-@pytest.mark.parametrize("path", ["/users/me", BOOKS, "/_site/main", "/oauth2/token"])
+@pytest.mark.parametrize("path", ["/users/me", REQUEST_LOG, "/_site/main", "/oauth2/token"])
 def test_a_request_for_another_host_is_not_answered(server: Server, host: str, path: str) -> None:
     headers = {**control(server), "Host": host.replace("PORT", str(server.port))}
     assert ask(server, "GET", path, headers)[0] == 421
@@ -82,12 +82,14 @@ def test_a_request_for_another_host_is_not_answered(server: Server, host: str, p
     "host", ["localhost:PORT", "127.0.0.1:PORT", "[::1]:PORT", "LocalHost:PORT", "127.0.0.1", "localhost", "[::1]"]
 )
 def test_the_names_of_this_machine_are_answered(server: Server, host: str) -> None:
-    assert ask(server, "GET", BOOKS, {**control(server), "Host": host.replace("PORT", str(server.port))})[0] == 200
+    assert (
+        ask(server, "GET", REQUEST_LOG, {**control(server), "Host": host.replace("PORT", str(server.port))})[0] == 200
+    )
 
 
 def test_the_host_of_a_site_leads_to_no_control(server: Server) -> None:
-    name = f"{server.simulator.world.environments['main'].machine_name}.simulator.invalid"
-    for path in (BOOKS, "/%5fsimulator/books", "/x/../_simulator/books", "//_simulator/books"):
+    name = f"{server.simulator.state.environments['main'].machine_name}.simulator.invalid"
+    for path in (REQUEST_LOG, "/%5fsimulator/request-log", "/x/../_simulator/request-log", "//_simulator/request-log"):
         assert ask(server, "GET", path, {**control(server), "Host": name})[0] == 421
 
 
@@ -115,7 +117,7 @@ def test_a_page_of_another_site_changes_nothing(server: Server, origin: str, pat
 
 @pytest.mark.parametrize("where", ["cross-site", "same-site"])
 def test_what_a_browser_says_of_another_site_is_heard(server: Server, where: str) -> None:
-    assert ask(server, "GET", BOOKS, {**control(server), "Sec-Fetch-Site": where})[0] == 403
+    assert ask(server, "GET", REQUEST_LOG, {**control(server), "Sec-Fetch-Site": where})[0] == 403
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
@@ -125,7 +127,9 @@ def test_control_takes_no_form(server: Server, kind: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", "\xe9", "SHORTER", "OTHER"])
-@pytest.mark.parametrize(("method", "path"), [("GET", BOOKS), ("POST", SCENARIO), ("POST", "/_simulator/nothing")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", REQUEST_LOG), ("POST", SCENARIO), ("POST", "/_simulator/nothing")]
+)
 def test_control_needs_the_secret_of_this_start(server: Server, secret: str, method: str, path: str) -> None:
     given = {"SHORTER": server.simulator.control_secret[:-1], "OTHER": Simulator().control_secret}.get(secret, secret)
     headers = {"Content-Type": "application/json", "Simulator-Secret": given}
@@ -247,4 +251,4 @@ def test_more_connections_than_it_serves_are_refused_and_the_rest_goes_on(
     while len(server._listener.connections.every()) and until:
         until -= 1
         server._listener.closing.wait(0.05)
-    assert ask(server, "GET", BOOKS, control(server))[0] == 200
+    assert ask(server, "GET", REQUEST_LOG, control(server))[0] == 200

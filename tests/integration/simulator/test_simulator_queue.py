@@ -70,7 +70,7 @@ def test_a_project_works_on_two_activities_at_a_time_production_first(sim: Simul
     ]
     assert isinstance(sim.clock, ManualClock)
     sim.clock.advance(10)
-    sim.books()
+    sim.request_log()
     assert (third.state, fourth.state) == ("pending", "in_progress")
 
 
@@ -162,7 +162,7 @@ def _play(steps: list[tuple[str, Any]], *, look_every: float | None) -> dict[str
         elif name in ("merge", "synchronize"):
             getattr(sim, name)(value)
         elif name == "branch":
-            sim.branch(f"branch-{len(sim.world.environments)}", value)
+            sim.branch(f"branch-{len(sim.state.environments)}", value)
         elif name == "restore":
             sim.restore(sim.add_backup(value).id)
         elif name == "mode":
@@ -173,20 +173,20 @@ def _play(steps: list[tuple[str, Any]], *, look_every: float | None) -> dict[str
 
 
 def _check(sim: Simulator) -> dict[str, Any]:
-    books = sim.books()
-    running = [one for one in books["activities"] if one["state"] == "in_progress"]
+    request_log = sim.request_log()
+    running = [one for one in request_log["activities"] if one["state"] == "in_progress"]
     assert len(running) <= 2
     assert len({one["environments"][0] for one in running}) == len(running)
-    for name in books["environments"]:
-        assert len([one for one in books["backups"] if one["environment"] == name]) <= 2
-    for place in books["environments"].values():
+    for name in request_log["environments"]:
+        assert len([one for one in request_log["backups"] if one["environment"] == name]) <= 2
+    for place in request_log["environments"].values():
         assert place["head_commit"] == place["commits"][-1]["sha"]
         assert (
             place["deployed_commit"] in {None, *(one["sha"] for one in place["commits"])} or place["data_restored_from"]
         )
-    moments = [one["created_at"] for one in books["activities"]]
+    moments = [one["created_at"] for one in request_log["activities"]]
     assert moments == sorted(moments)
-    return books
+    return request_log
 
 
 @given(STEPS)

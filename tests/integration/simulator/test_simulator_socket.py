@@ -321,7 +321,7 @@ def test_two_requests_at_once_still_make_one_activity_each(server: Server, line:
 def test_a_bug_of_the_simulator_is_a_500_without_a_traceback_for_the_client(
     sim: Simulator, line: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sim.platform, "world", None)
+    monkeypatch.setattr(sim.platform, "state", None)
     answer = line.ask("GET", "/users/me")
     assert (answer.status, b"Traceback" in answer.read()) == (500, False)
     assert "Traceback" in capfd.readouterr().err
@@ -337,14 +337,14 @@ def test_control_reads_the_books_and_changes_the_world(sim: Simulator, line: Lin
     assert line.read("POST", "/_simulator/faults", '["GET /users/me 503", "* * cut-after #99"]') == {"faults": 2}
     assert line.read("POST", "/_simulator/clock", '{"advance": 60}')["now"] == "2026-03-01T12:01:00+00:00"
     started = line.read("POST", "/_simulator/act", '{"do": "start-activity", "seconds": null, "user": "grace"}')
-    assert started["result"] in sim.world.by_id
+    assert started["result"] in sim.state.by_id
     stop = json.dumps({"do": "cancel-activity", "activity": started["result"]})
     assert line.read("POST", "/_simulator/act", stop) == {"result": None}
     for name in ("push", "redeploy", "pause", "add-backup", "expire-bearers", "revoke-token", "deploy-staged"):
         assert line.ask("POST", "/_simulator/act", json.dumps({"do": name})).read().startswith(b'{"result"')
-    books = line.read("GET", "/_simulator/books")
-    assert len(books["requests"]) == before == len(sim.requests), "control leaves no trace"
-    assert books["activities"][0]["state"] == "cancelled"
+    request_log = line.read("GET", "/_simulator/request-log")
+    assert len(request_log["requests"]) == before == len(sim.requests), "control leaves no trace"
+    assert request_log["activities"][0]["state"] == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_control_hears_only_its_own_machine(sim: Simulator) -> None:
     from werkzeug.test import Client
 
     secret, far = {"Simulator-Secret": sim.control_secret}, {"REMOTE_ADDR": "192.0.2.7"}
-    with Client(sim.wsgi).get("/_simulator/books", headers=secret, environ_overrides=far) as answer:
+    with Client(sim.wsgi).get("/_simulator/request-log", headers=secret, environ_overrides=far) as answer:
         assert answer.status_code == 403
 
 

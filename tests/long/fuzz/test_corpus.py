@@ -109,9 +109,9 @@ def in_flight(directory: str) -> Scene:
     scene = Scene(START, JOBS, directory)
     scene.mount.directory = f"{directory}/state"
     scene.tick()
-    scene.hands.set(START + timedelta(minutes=5, seconds=7))
+    scene.manual_clock.set(START + timedelta(minutes=5, seconds=7))
     scene.tick()
-    scene.hands.advance(300)
+    scene.manual_clock.advance(300)
     return scene
 
 
@@ -126,7 +126,7 @@ def test_an_odd_journal_leads_to_a_named_outcome_and_breaks_no_promise(path: Pat
     for _ in range(3):
         said = scene.tick()
         assert (said.exit_code if isinstance(said, AgentError) else said.exit_code()) in CODES
-        scene.hands.advance(300)
+        scene.manual_clock.advance(300)
     assert [deed.wrong for deed in scene.door.deeds if deed.wrong] == []
     assert len([deed for deed in scene.door.deeds if deed.what == "backup"]) == 1
     assert "Traceback" not in scene.log.getvalue()
@@ -146,10 +146,10 @@ def test_a_run_with_settings_that_no_job_file_can_hold_is_closed_and_blocks_noth
     scene = Scene(START, JOBS, directory, backup_outcome=outcome)
     with patch.object(Job, "to_json", odd):
         scene.tick()
-        scene.hands.set(START + timedelta(minutes=5, seconds=7))
+        scene.manual_clock.set(START + timedelta(minutes=5, seconds=7))
         for _ in range(6):
             assert not isinstance(scene.tick(), AgentError)
-            scene.hands.advance(300)
+            scene.manual_clock.advance(300)
     (run,) = scene.runs()
     assert run.closed is not None
     assert [deed.wrong for deed in scene.door.deeds if deed.wrong] == []

@@ -49,10 +49,10 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         scene = Scene(START, JOBS, directory)
         scene.tick()
         for days in (0, 1):
-            scene.hands.set(START + timedelta(days=days, minutes=5, seconds=7))
+            scene.manual_clock.set(START + timedelta(days=days, minutes=5, seconds=7))
             for _ in range(4 - 3 * days):
                 scene.tick()
-                scene.hands.advance(300)
+                scene.manual_clock.advance(300)
         assert [run.closed is None for run in scene.runs()] == [True, False]
         yield Path(scene.mount.directory)
 
@@ -90,7 +90,7 @@ def check_state(directory: str, *, commands: bool = True, ticks: int = 2) -> set
     for _ in range(ticks):
         said = scene.tick()
         codes.add(said.exit_code if isinstance(said, AgentError) else said.exit_code())
-        scene.hands.advance(300)
+        scene.manual_clock.advance(300)
     assert codes <= CODES, codes
     assert "Traceback" not in scene.log.getvalue()
     return codes

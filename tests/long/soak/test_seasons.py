@@ -1,7 +1,7 @@
-"""Months in virtual time with all that months bring: every slot accounted for, no promise broken by the books.
+"""Months in virtual time with all that months bring: every slot accounted for, no promise broken by the request log.
 
 Half a year and five seeds with ``UPSUN_SOAK=1``, else two months and one seed. ``invariants`` does the checking, so
-the last tests here spoil real books and see that it notices.
+the last tests here spoil a real request log and see that it notices.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from upsun_agent.model.events import RunClosed
 from upsun_agent.platform.container import Container
 from upsun_simulator.rehearsal.invariants import broken_promises
 from upsun_simulator.rehearsal.play import Rehearsal
-from upsun_simulator.rehearsal.season import Season, play
+from upsun_simulator.rehearsal.simulate_days import SimulatedDays, play
 from upsun_simulator.user import MACHINE
 
 from tests.harness.soak_stage import Scene
@@ -45,13 +45,13 @@ source-operation = {{ name = "update" }}
 """
 
 
-def season(days: int, seed: int, *faults: str, more: str = "", backup: str = "") -> Season:
+def season(days: int, seed: int, *faults: str, more: str = "", backup: str = "") -> SimulatedDays:
     job_file = parse(JOB.format(more=more, backup=backup))
     container = Container("runtime", project="abcdefgh1234z", environment="main", app="app")
     return play(Rehearsal(job_file, job_file.job("nightly"), container, faults, START), days, seed)
 
 
-def check_all_accounted(played: Season) -> None:
+def check_all_accounted(played: SimulatedDays) -> None:
     assert played.broken == []
     single = sum(played.outcomes[word] for word in ("succeeded", "failed", "skipped", "in flight"))
     assert single + played.missed_slots == played.judged
@@ -116,60 +116,60 @@ def test_jobs_of_other_kinds_break_no_promise_either(faults: tuple[str, ...], mo
 
 @cache
 def three_nights() -> tuple[dict[str, Any], tuple[Run, ...], tuple[Slot, ...], datetime]:
-    """The books and runs of three nights that went well."""
+    """The request log and runs of three nights that went well."""
     with tempfile.TemporaryDirectory(prefix="upsun-agent-audit-") as directory:
         scene = Scene(START, JOB.format(more="", backup=""), directory)
         scene.tick()
         slots = [datetime(2026, 2, day, 1, 30, tzinfo=UTC) for day in (2, 3, 4)]
         for slot in slots:
-            scene.hands.set(slot + timedelta(seconds=7))
+            scene.manual_clock.set(slot + timedelta(seconds=7))
             for _ in range(4):
                 scene.tick()
-                scene.hands.advance(300)
+                scene.manual_clock.advance(300)
         named = tuple(Slot(slot, f"{slot + timedelta(hours=1):%Y-%m-%dT%H:%M}") for slot in slots)
-        return scene.simulator.books(), tuple(scene.runs()), named, scene.hands.now()
+        return scene.simulator.request_log(), tuple(scene.runs()), named, scene.manual_clock.now()
 
 
 def audit(spoil: Callable[[dict[str, Any], list[Run]], object]) -> list[str]:
     """What the audit says of these nights, spoiled."""
-    books, runs, slots, now = three_nights()
-    books, kept = copy.deepcopy(books), list(runs)
-    spoil(books, kept)
-    return list(broken_promises(books, kept, user=MACHINE.id, last_tick=now, slots=slots))
+    request_log, runs, slots, now = three_nights()
+    request_log, kept = copy.deepcopy(request_log), list(runs)
+    spoil(request_log, kept)
+    return list(broken_promises(request_log, kept, user=MACHINE.id, last_tick=now, slots=slots))
 
 
-def of(books: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    return [each for each in books["activities"] if each["type"] == f"environment.{kind}"]
+def of(request_log: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [each for each in request_log["activities"] if each["type"] == f"environment.{kind}"]
 
 
-def again(books: dict[str, Any], kind: str, *, later: float = 60, **changes: Any) -> None:
+def again(request_log: dict[str, Any], kind: str, *, later: float = 60, **changes: Any) -> None:
     """The first activity of the kind once more, some seconds later."""
-    twin = copy.deepcopy(of(books, kind)[0])
+    twin = copy.deepcopy(of(request_log, kind)[0])
     for name in ("created_at", "completed_at"):
         twin[name] = (datetime.fromisoformat(twin[name]) + timedelta(seconds=later)).isoformat()
-    books["activities"].append({**twin, "id": "twin", **changes})
+    request_log["activities"].append({**twin, "id": "twin", **changes})
 
 
 def test_three_good_nights_pass_the_audit() -> None:
     assert audit(lambda *_: None) == []
-    books, runs, _, _ = three_nights()
-    assert len(of(books, "backup")) == len(of(books, "source-operation")) == len(runs) == 3
+    request_log, runs, _, _ = three_nights()
+    assert len(of(request_log, "backup")) == len(of(request_log, "source-operation")) == len(runs) == 3
 
 
-def no_backups(books: dict[str, Any], _: list[Run]) -> None:
-    books["backups"].clear()
+def no_backups(request_log: dict[str, Any], _: list[Run]) -> None:
+    request_log["backups"].clear()
 
 
-def yesterdays_backup(books: dict[str, Any], _: list[Run]) -> None:
-    del books["backups"][1]  # the second night's, so that only the first night's is there for its update
+def yesterdays_backup(request_log: dict[str, Any], _: list[Run]) -> None:
+    del request_log["backups"][1]  # the second night's, so that only the first night's is there for its update
 
 
-def unrestorable(books: dict[str, Any], _: list[Run]) -> None:
-    books["backups"][2]["restorable"] = False
+def unrestorable(request_log: dict[str, Any], _: list[Run]) -> None:
+    request_log["backups"][2]["restorable"] = False
 
 
-def elsewhere(books: dict[str, Any], _: list[Run]) -> None:
-    books["backups"][0]["environment"] = "staging"
+def elsewhere(request_log: dict[str, Any], _: list[Run]) -> None:
+    request_log["backups"][0]["environment"] = "staging"
 
 
 def long_open(_: dict[str, Any], runs: list[Run]) -> None:
@@ -188,12 +188,18 @@ def booked_twice(_: dict[str, Any], runs: list[Run]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda books, _: again(books, "backup"), "2 backups in run nightly@2026-02-02T02:30 succeeded, 1 are wanted"),
-        (lambda books, _: again(books, "backup", later=5), "was asked for before"),
-        (lambda books, _: again(books, "backup", later=7200), "while no run was open"),
-        (lambda books, _: again(books, "backup", user="somebody else"), None),
-        (lambda books, _: again(books, "source-operation"), "2 updates 'update' in run"),
-        (lambda books, _: of(books, "source-operation")[0]["parameters"]["variables"].clear(), "in no known run"),
+        (
+            lambda request_log, _: again(request_log, "backup"),
+            "2 backups in run nightly@2026-02-02T02:30 succeeded, 1 are wanted",
+        ),
+        (lambda request_log, _: again(request_log, "backup", later=5), "was asked for before"),
+        (lambda request_log, _: again(request_log, "backup", later=7200), "while no run was open"),
+        (lambda request_log, _: again(request_log, "backup", user="somebody else"), None),
+        (lambda request_log, _: again(request_log, "source-operation"), "2 updates 'update' in run"),
+        (
+            lambda request_log, _: of(request_log, "source-operation")[0]["parameters"]["variables"].clear(),
+            "in no known run",
+        ),
         (no_backups, "without a good backup"),
         (yesterdays_backup, "without a good backup since 2026-02-03 01:30"),
         (unrestorable, "without a good backup since 2026-02-04 01:30"),

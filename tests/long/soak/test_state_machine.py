@@ -107,7 +107,7 @@ class World(RuleBasedStateMachine):
         self.clones = 0
         self.clone: Any = None
         self.scene.tick()
-        self.scene.hands.advance(600 + late)
+        self.scene.manual_clock.advance(600 + late)
 
     # --- the agent ----------------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class World(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((5, 20, 60, 300)), numbers=st.lists(st.integers(1, 30), min_size=1, max_size=4))
     def kill_after_kill(self, seconds: int, numbers: list[int]) -> None:
         for number in numbers:
-            self.scene.hands.advance(seconds)
+            self.scene.manual_clock.advance(seconds)
             SEEN["kills"] += self.scene.killed_tick(number, after=number % 2 == 0)
 
     @rule(ticks=st.integers(1, 4), late=st.sampled_from((0, 7, 61, 1190)), well=st.booleans())
@@ -145,7 +145,7 @@ class World(RuleBasedStateMachine):
     @rule(ticks=st.integers(2, 6))
     def crons_run(self, ticks: int) -> None:
         for _ in range(ticks):
-            self.scene.hands.advance(300)
+            self.scene.manual_clock.advance(300)
             self.tick(moved=False)
 
     @rule(jobs=st.sampled_from(JOBS))
@@ -167,7 +167,7 @@ class World(RuleBasedStateMachine):
 
     @rule(minutes=st.integers(1, 90))
     def minutes_pass(self, minutes: int) -> None:
-        self.scene.hands.advance(minutes * 60)
+        self.scene.manual_clock.advance(minutes * 60)
 
     @rule()
     def all_is_well(self) -> None:
@@ -178,18 +178,18 @@ class World(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 130))
     def seconds_pass(self, seconds: int) -> None:
-        self.scene.hands.advance(seconds)
+        self.scene.manual_clock.advance(seconds)
 
     @rule(hours=st.sampled_from((2, 3, 5, 13, 30, 24 * 16)))
     def days_pass(self, hours: int) -> None:
-        self.scene.hands.advance(hours * 3600)
+        self.scene.manual_clock.advance(hours * 3600)
 
     @rule(before=st.sampled_from((-30, 7, 61, 1190)))
     def next_slot_comes(self, before: int) -> None:
-        now = self.scene.hands.now()
+        now = self.scene.manual_clock.now()
         slot = SLOTS.next(now)
         assert slot is not None
-        self.scene.hands.set(max(now, slot.due_at + timedelta(seconds=before)))
+        self.scene.manual_clock.set(max(now, slot.due_at + timedelta(seconds=before)))
 
     # --- the platform and others on it --------------------------------------------------------------------------
 
@@ -232,14 +232,14 @@ class World(RuleBasedStateMachine):
     @rule()
     def newest_backup_is_evicted(self) -> None:
         self.simulator.change()  # what should have happened by now does
-        kept = self.simulator.world.backups
+        kept = self.simulator.state.backups
         if kept:
             self.simulator.drop_backup(kept[-1].id)
 
     @rule()
     def somebody_cancels_what_runs(self) -> None:
         self.simulator.change()
-        running = self.simulator.world.unfinished("main")
+        running = self.simulator.state.unfinished("main")
         if running:
             self.simulator.cancel_activity(running[0].id)
 
@@ -267,7 +267,7 @@ class World(RuleBasedStateMachine):
         wrong = [deed.wrong for deed in self.scene.door.deeds if deed.wrong]
         assert not wrong, wrong
         kinds = {"environment.backup", "environment.source-operation"}
-        ours = [one for one in self.simulator.world.activities if one.user == MACHINE and one.type in kinds]
+        ours = [one for one in self.simulator.state.activities if one.user == MACHINE and one.type in kinds]
         assert len(ours) == len(self.scene.door.deeds), "the door has seen every deed"
 
     def teardown(self) -> None:
@@ -290,7 +290,7 @@ class World(RuleBasedStateMachine):
                 assert not isinstance(said, Exception) or isinstance(said, Busy), said
                 if not waiting & set(self.scene.open_runs(mount)):
                     break
-                self.scene.hands.advance(1200)
+                self.scene.manual_clock.advance(1200)
             assert not waiting & set(self.scene.open_runs(mount)), "P3: stuck"
         self.promises_hold()
         SEEN["stories"] += 1
@@ -325,23 +325,23 @@ def test_the_judge_at_the_door_notices_a_second_backup_and_an_update_without_one
     """The check can fail: an agent that forgets what it asked for is caught."""
     scene = Scene(START, JOBS[0], str(tmp_path))
     scene.tick()
-    scene.hands.advance(601)
+    scene.manual_clock.advance(601)
     scene.tick()
     (first,) = scene.door.deeds
     assert first.wrong is None
-    world = scene.simulator.world
+    platform = scene.simulator.state
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("upsun_agent.runtime.executor.Executor.send", _twice(scene))
-        scene.hands.advance(300)
+        scene.manual_clock.advance(300)
         scene.tick()
     wrongs = [deed.wrong for deed in scene.door.deeds if deed.wrong]
     assert [deed.what for deed in scene.door.deeds] == ["backup", "source-operation", "source-operation"]
     assert len(wrongs) == 1
     assert wrongs[0].startswith("P1: update")
-    world.backups.clear()
-    world.evicted.clear()
+    platform.backups.clear()
+    platform.evicted.clear()
     scene.door.deeds.clear()
-    newest = world.activities[-2]
+    newest = platform.activities[-2]
     scene.door.judge("source-operation", newest, "/projects/x/environments/main/source-operation")
     assert str(scene.door.deeds[0].wrong).startswith("P2: update")
 

@@ -44,7 +44,7 @@ def test_one_exchange_serves_every_request_while_the_bearer_lives(desk: Desk) ->
 @pytest.mark.parametrize(("seconds", "exchanged"), [(839, 1), (841, 2)])
 def test_a_bearer_is_renewed_a_minute_before_it_ends(desk: Desk, seconds: float, exchanged: int) -> None:
     desk.client.environment(PROJECT, "main")
-    desk.hands.advance(seconds)
+    desk.manual_clock.advance(seconds)
     desk.client.begin(60)
     desk.client.environment(PROJECT, "main")
     assert exchanges(desk) == exchanged
@@ -54,7 +54,7 @@ def test_a_bearer_of_a_few_seconds_is_used_for_half_of_them(make: Make) -> None:
     desk = make(bearer_seconds=10)
     for _ in range(3):
         desk.client.environment(PROJECT, "main")
-        desk.hands.advance(2)
+        desk.manual_clock.advance(2)
     assert exchanges(desk) == 1
     desk.client.environment(PROJECT, "main")
     assert exchanges(desk) == 2

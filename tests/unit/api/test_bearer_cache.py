@@ -108,7 +108,7 @@ def test_the_next_process_makes_one_request_less(desk: Desk, directory: PrivateD
         client(desk, directory).project("abcdefgh1234z")
     assert desk.asked("/oauth2/token") == 1
     assert len(desk.requests) == 4
-    desk.hands.advance(900)
+    desk.manual_clock.advance(900)
     client(desk, directory).project("abcdefgh1234z")
     assert desk.asked("/oauth2/token") == 2
 

@@ -95,7 +95,7 @@ def test_a_wish_of_the_server_is_honoured(desk: Desk) -> None:
 
 
 def test_a_wish_may_be_a_date(desk: Desk) -> None:
-    moment = format_datetime(desk.hands.now() + timedelta(seconds=9), usegmt=True)
+    moment = format_datetime(desk.manual_clock.now() + timedelta(seconds=9), usegmt=True)
     desk.simulator.add_fault(f"{GET_MAIN} 503").retry_after = moment
     read(desk)
     (pause,) = desk.clock.sleeps

@@ -20,8 +20,8 @@ Make = Callable[..., Desk]
 def test_an_environment_is_read_with_the_servers_own_clock(desk: Desk) -> None:
     seen = desk.client.environment(PROJECT, "main")
     assert (seen.id, seen.type, seen.status, seen.is_dirty) == ("main", "production", "active", False)
-    assert seen.server_at == desk.hands.now()
-    assert seen.head_commit == desk.simulator.books()["environments"]["main"]["head_commit"]
+    assert seen.server_at == desk.manual_clock.now()
+    assert seen.head_commit == desk.simulator.request_log()["environments"]["main"]["head_commit"]
     assert seen.deployment is not None
     assert seen.deployment.successful is True
     assert seen.has_staged_activities is False
@@ -129,25 +129,25 @@ def crowd(desk: Desk, number: int, kind: str = "environment.cron") -> list[str]:
     ids = []
     for _ in range(number):
         ids.append(desk.simulator.start_activity(type=kind, seconds=0).id)
-        desk.hands.advance(1)
+        desk.manual_clock.advance(1)
     return ids[::-1]
 
 
 def test_more_activities_than_one_page_holds_are_all_found(desk: Desk) -> None:
-    begun = desk.hands.now()
+    begun = desk.manual_clock.now()
     ids = crowd(desk, 45)
     desk.client.begin(60)
     listed = desk.client.activities(PROJECT, "main", since=begun)
     assert [activity.id for activity in listed.items] == ids
     assert listed.complete is True
-    assert listed.server_at == desk.hands.now()
+    assert listed.server_at == desk.manual_clock.now()
     assert desk.asked("/activities") == 5
 
 
 def test_a_listing_ends_at_the_moment_from_which_it_is_asked_for(desk: Desk) -> None:
     ids = crowd(desk, 60)
     desk.client.begin(60)
-    listed = desk.client.activities(PROJECT, "main", since=desk.hands.now() - timedelta(seconds=20))
+    listed = desk.client.activities(PROJECT, "main", since=desk.manual_clock.now() - timedelta(seconds=20))
     assert [activity.id for activity in listed.items][:20] == ids[:20]
     assert listed.complete is True
     assert desk.asked("/activities") == 4, "with the seconds by which clocks may be apart"
@@ -163,7 +163,7 @@ def test_without_a_moment_one_page_is_enough(desk: Desk) -> None:
 def test_all_that_run_are_listed_however_many_there_are(desk: Desk) -> None:
     restore = desk.simulator.start_activity(type="environment.restore", seconds=None)
     for _ in range(25):
-        desk.hands.advance(1)
+        desk.manual_clock.advance(1)
         desk.simulator.start_activity(type="environment.cron", seconds=None)
     desk.client.begin(60)
     listed = desk.client.activities(PROJECT, "main", incomplete=True)
@@ -173,7 +173,7 @@ def test_all_that_run_are_listed_however_many_there_are(desk: Desk) -> None:
 
 
 def test_a_listing_beyond_all_bounds_says_that_it_is_not_complete(desk: Desk) -> None:
-    begun = desk.hands.now()
+    begun = desk.manual_clock.now()
     crowd(desk, 230)
     desk.client.begin(60)
     listed = desk.client.activities(PROJECT, "main", since=begun)
@@ -187,7 +187,7 @@ def test_an_api_that_knows_no_paging_is_not_asked_forever(desk: Desk) -> None:
     page = json.dumps([{**one, "id": f"a{number}"} for number in range(50)]).encode()
     app = Scripted({f"{MAIN}/activities": page})
     client = desk.client_with("a-token", app)
-    listed = client.activities(PROJECT, "main", since=desk.hands.now() - timedelta(days=1))
+    listed = client.activities(PROJECT, "main", since=desk.manual_clock.now() - timedelta(days=1))
     assert len(listed.items) == 50
     assert len(app.seen) == 3  # the token, the page, and the same page again
 
@@ -210,9 +210,9 @@ def test_an_activity_says_whose_it_is_and_what_it_names(desk: Desk) -> None:
     activity = desk.client.activity(PROJECT, name)
     assert activity is not None
     assert activity.user is not None
-    assert activity.payload["backup_name"] == desk.simulator.books()["backups"][0]["id"]
+    assert activity.payload["backup_name"] == desk.simulator.request_log()["backups"][0]["id"]
     assert (activity.state, activity.result, activity.succeeded) == ("complete", "success", True)
-    assert activity.created_at == desk.hands.now()
+    assert activity.created_at == desk.manual_clock.now()
 
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_backups_are_read_with_what_proves_them(desk: Desk) -> None:
     assert found == listed[new.id]
     assert found is not None
     assert (found.status, found.restorable, found.environment) == ("CREATED", False, "main")
-    assert found.created_at == desk.hands.now() - timedelta(seconds=60)
+    assert found.created_at == desk.manual_clock.now() - timedelta(seconds=60)
 
 
 def test_source_operations_are_named_with_their_app(make: Make) -> None:
@@ -265,5 +265,5 @@ def test_a_date_of_the_server_is_believed_where_it_can_be_one(desk: Desk, date: 
     app = Scripted({MAIN: document()})
     app.headers = [("Date", date)]
     seen = desk.client_with("a-token", app).environment(PROJECT, "main")
-    expected = desk.hands.now() + timedelta(hours=2) if believed else desk.hands.now()
+    expected = desk.manual_clock.now() + timedelta(hours=2) if believed else desk.manual_clock.now()
     assert seen.server_at == expected

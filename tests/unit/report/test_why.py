@@ -48,7 +48,7 @@ class Played:
         run_tick(self.site)
 
     def tick_at(self, moment: datetime) -> None:
-        self.rehearsal.hands.set(moment)
+        self.rehearsal.manual_clock.set(moment)
         run_tick(self.site)
 
     def explain(self, slot: Slot = SLOT) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from upsun_setup.cli_cron import CliCron, Foreign, Update, calls_cli, installer_lines, read_cron
+from upsun_setup.cli_cron import CliCron, UnsupportedCron, Update, calls_cli, installer_lines, read_cron
 from upsun_setup.replaced_crons import types_of
 
 BOTH = "upsun backup:create --yes --no-wait\nupsun source-operation:run update --no-wait --yes"
@@ -124,7 +124,7 @@ def test_the_guides_cron_is_known_in_this_form(what: str) -> None:
 @pytest.mark.parametrize("what", FOREIGN)
 def test_a_cron_that_does_something_else_too_is_not_taken_over(what: str) -> None:
     found = read_cron(FOREIGN[what])
-    assert isinstance(found, Foreign)
+    assert isinstance(found, UnsupportedCron)
     assert found.reason
     assert "\n" not in found.reason
 
@@ -143,7 +143,7 @@ def test_a_cron_that_has_nothing_to_do_with_it_is_left_alone(command: str) -> No
 )
 def test_no_text_of_a_cron_is_too_much(command: str) -> None:
     found = read_cron(command)
-    assert found is None or isinstance(found, (CliCron, Foreign))
+    assert found is None or isinstance(found, (CliCron, UnsupportedCron))
 
 
 def test_types_are_those_of_the_guard_and_what_is_in_doubt_is_said() -> None:

@@ -125,14 +125,14 @@ def test_revoking_a_bearer_over_the_wire_ends_it(ask: Talker) -> None:
 def test_revoking_what_nobody_issued_changes_nothing(ask: Talker) -> None:
     assert ask.send("POST", "/oauth2/revoke", urlencode({"token": "environment"}), FORM).status == 200
     ask.back_up()
-    assert ask.simulator.books()["activities"][0]["type"] == "environment.backup"
+    assert ask.simulator.request_log()["activities"][0]["type"] == "environment.backup"
 
 
 def test_a_changed_token_replaces_the_old_one(ask: Talker) -> None:
     ask.simulator.scenario = dataclasses.replace(ask.simulator.scenario, token="rotated-token")
     assert ask.exchange().status == 400
     assert ask.exchange("rotated-token").status == 200
-    assert "simulated-token" not in json.dumps(ask.simulator.books())
+    assert "simulated-token" not in json.dumps(ask.simulator.request_log())
 
 
 def test_no_token_ever_reaches_the_books(ask: Talker) -> None:
@@ -143,7 +143,7 @@ def test_no_token_ever_reaches_the_books(ask: Talker) -> None:
     ask("POST", f"{ask.main}/source-operation", body)
     ask("POST", "/ssh", {"key": secret})
     ask.send("POST", f"/nothing/{secret}", f"no json {secret}")
-    written = json.dumps(ask.simulator.books())
+    written = json.dumps(ask.simulator.request_log())
     assert ask.bearer
     for hidden in (secret, "simulated-token", ask.bearer, "z-z-z"):
         assert hidden not in written

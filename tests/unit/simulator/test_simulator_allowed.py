@@ -45,7 +45,7 @@ def test_production_and_a_child_offer_different_things(ask: Talker) -> None:
     }
     assert _offered(ask, ask.staging) == OF_ACTIVE | OF_CHILDREN
     assert _refusals(ask, ask.staging) == dict.fromkeys(("activate", "deploy", "resume"), 409)
-    assert ask.simulator.books()["activities"] == []
+    assert ask.simulator.request_log()["activities"] == []
 
 
 @pytest.mark.parametrize("name", sorted(OF_ACTIVE | OF_CHILDREN))

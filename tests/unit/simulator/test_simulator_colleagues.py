@@ -123,5 +123,5 @@ def test_over_control_requests_too(ask: Talker, wishes: dict[str, Any], queue: s
     with ask.client.post("/_simulator/act", json=wishes, headers=secret, environ_overrides=here) as answer:
         assert answer.status_code == 200, answer.text
         made = answer.json["result"] if answer.json else None
-    found = ask.simulator.books()["activities"][-1]
+    found = ask.simulator.request_log()["activities"][-1]
     assert (found["id"], found["environments"]) == (made, [queue])

@@ -90,7 +90,7 @@ def test_in_process_a_broken_connection_is_raised(ask: Talker, kind: str, acts: 
     assert (caught.value.phase, caught.value.acted) == (kind, acts)
     request = ask.simulator.requests[-1]
     assert (request.status, request.fault, request.acted) == (None, kind, acts)
-    assert len(ask.simulator.books()["activities"]) == int(acts)
+    assert len(ask.simulator.request_log()["activities"]) == int(acts)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_fault_spoils_the_answer_after_or_instead_of_the_act(
     assert part in answer.text
     request = ask.simulator.requests[-1]
     assert (request.status, request.acted) == (status, acts)
-    assert len(ask.simulator.books()["activities"]) == int(acts)
+    assert len(ask.simulator.request_log()["activities"]) == int(acts)
     if text.startswith("redirect"):
         assert answer.headers["Location"] == f"https://elsewhere.invalid{ask.main}/backup"
     if not part:

@@ -82,7 +82,7 @@ def test_a_name_can_be_taken_once(ask: Talker) -> None:
 )
 def test_a_branch_that_makes_no_sense_is_refused(ask: Talker, body: Any) -> None:
     assert ask("POST", f"{ask.main}/branch", body).status == 400
-    assert set(ask.simulator.books()["environments"]) == {"main", "staging", "feature/login"}
+    assert set(ask.simulator.request_log()["environments"]) == {"main", "staging", "feature/login"}
 
 
 def test_an_inactive_environment_can_only_be_activated(ask: Talker, clock: ManualClock) -> None:

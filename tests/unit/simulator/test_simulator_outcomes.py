@@ -59,7 +59,7 @@ def test_the_oldest_manual_backup_makes_room_and_automated_ones_do_not_count(
     clock.advance(1)
     new = ask.back_up()["payload"]["backup_name"]
     assert _backups(ask) == [new, older.id, automated.id]
-    assert [one["id"] for one in ask.simulator.books()["evicted_backups"]] == [oldest.id]
+    assert [one["id"] for one in ask.simulator.request_log()["evicted_backups"]] == [oldest.id]
 
 
 def test_backups_of_other_environments_do_not_count(make: Callable[..., Talker]) -> None:
@@ -122,8 +122,8 @@ def test_a_commit_moves_the_head_and_a_push_that_follows_deploys_it(ask: Talker,
     after = ask.get(ask.main)
     assert after["deployment_state"]["last_deployment_at"] == "2026-03-01T12:00:35.000000+00:00"
     assert after["updated_at"] == after["deployment_state"]["last_deployment_at"]
-    books = ask.simulator.books()["environments"]["main"]
-    assert books["deployed_commit"] == books["head_commit"] == after["head_commit"]
+    request_log = ask.simulator.request_log()["environments"]["main"]
+    assert request_log["deployed_commit"] == request_log["head_commit"] == after["head_commit"]
 
 
 def test_an_inclusive_update_lasts_until_the_deployment_is_done(
@@ -137,7 +137,7 @@ def test_an_inclusive_update_lasts_until_the_deployment_is_done(
     assert ask.get(ask.main)["head_commit"] != before
     clock.advance(20)
     assert ask.states() == [("source-operation", "complete")]
-    assert ask.simulator.books()["environments"]["main"]["deployed_commit"] == ask.get(ask.main)["head_commit"]
+    assert ask.simulator.request_log()["environments"]["main"]["deployed_commit"] == ask.get(ask.main)["head_commit"]
 
 
 @pytest.mark.parametrize("mode", ["follows", "inclusive"])
@@ -152,8 +152,8 @@ def test_a_failed_deployment_leaves_the_head_moved_and_the_old_commit_live(
     state = ask.get(ask.main)["deployment_state"]
     assert (state["last_deployment_successful"], state["last_deployment_failure_reason"]) == (False, "shell")
     assert state["last_deployment_commands"][0]["exit_code"] == 1
-    books = ask.simulator.books()["environments"]["main"]
-    assert books["deployed_commit"] == before != books["head_commit"]
+    request_log = ask.simulator.request_log()["environments"]["main"]
+    assert request_log["deployed_commit"] == before != request_log["head_commit"]
 
 
 @pytest.mark.parametrize(

@@ -98,18 +98,18 @@ def test_what_is_wrong_is_refused_and_by_others_than_admins_forbidden(
 ) -> None:
     assert boss(method, path, body).status == status
     assert ask(method, path, body).status == 403
-    assert ask.simulator.books()["mails"] == []
+    assert ask.simulator.request_log()["mails"] == []
 
 
 def test_a_second_invitation_is_a_conflict_and_by_force_a_second_e_mail(boss: Talker) -> None:
     first = boss("POST", INVITATIONS, BOT)
     assert (first.status, first.content["state"]) == (201, "pending")
     assert boss("POST", INVITATIONS, {**BOT, "email": "BOT@example.com"}).status == 409
-    assert len(boss.simulator.books()["mails"]) == 1
+    assert len(boss.simulator.request_log()["mails"]) == 1
     second = boss("POST", INVITATIONS, {**BOT, "force": True})
     assert second.status == 201
     assert [one["id"] for one in boss.get(INVITATIONS)] == [second.content["id"]]
-    assert [one["to"] for one in boss.simulator.books()["mails"]] == [BOT["email"]] * 2
+    assert [one["to"] for one in boss.simulator.request_log()["mails"]] == [BOT["email"]] * 2
     assert boss("DELETE", f"{INVITATIONS}/{second.content['id']}").status == 204
     assert boss.get(INVITATIONS) == []
     assert len(boss.get(f"{INVITATIONS}?filter[state]=cancelled")) == 2
@@ -157,7 +157,7 @@ def test_tokens_are_listed_with_age_and_last_use_and_without_secret(ask: Talker,
     ask.simulator.change(token="rotated-token")
     assert [one["name"] for one in ask.get(tokens)] == ["Newer", "Agent"]
     assert ask("GET", f"/users/{OWNER.id}/api-tokens").status == 403
-    assert "newer-token" not in json.dumps(ask.simulator.books())
+    assert "newer-token" not in json.dumps(ask.simulator.request_log())
 
 
 def test_an_api_token_makes_and_deletes_no_tokens_unless_the_platform_lets_it(ask: Talker) -> None:
@@ -172,7 +172,7 @@ def test_an_api_token_makes_and_deletes_no_tokens_unless_the_platform_lets_it(as
     assert ask("POST", tokens, {"name": "next"}).status == 409
     assert ask("POST", tokens, {}).status == 400
     assert ask.exchange(made.content["token"]).status == 200
-    assert made.content["token"] not in json.dumps(ask.simulator.books())
+    assert made.content["token"] not in json.dumps(ask.simulator.request_log())
     assert "token" not in ask.get(f"{tokens}/{made.content['id']}")
     assert ask("DELETE", f"{tokens}/{own}").status == 204
     assert ask("GET", f"{tokens}/{own}").status == 404

@@ -150,7 +150,7 @@ def test_a_merge_belongs_to_the_parent_which_it_deploys_and_is_listed_for_both(a
     assert main["deployments"][-1]["activity"] == activity["id"]
     for place in (ask.main, ask.staging):
         assert ask.get(f"{place}/activities/{activity['id']}")["result"] == "success"
-    assert [one["commit"] for one in ask.simulator.books()["activities"]][-1] == main["head_commit"]
+    assert [one["commit"] for one in ask.simulator.request_log()["activities"]][-1] == main["head_commit"]
 
 
 def test_a_merge_with_a_parent_that_went_on_makes_a_commit_of_both(ask: Talker, clock: ManualClock) -> None:

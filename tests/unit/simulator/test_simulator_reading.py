@@ -259,23 +259,23 @@ def test_the_books_hold_requests_activities_backups_and_environments(ask: Talker
     ask.back_up()
     ask.update()
     clock.advance(60)
-    books = ask.simulator.books()
-    assert json.loads(json.dumps(books)) == books
-    assert [one["path"] for one in books["requests"]] == [
+    request_log = ask.simulator.request_log()
+    assert json.loads(json.dumps(request_log)) == request_log
+    assert [one["path"] for one in request_log["requests"]] == [
         "/oauth2/token",
         f"{ask.main}/backup",
         f"{ask.main}/source-operation",
     ]
-    assert [one["type"] for one in books["activities"]] == [
+    assert [one["type"] for one in request_log["activities"]] == [
         "environment.backup",
         "environment.source-operation",
         "environment.push",
     ]
-    assert len(books["backups"]) == 1
-    main = books["environments"]["main"]
+    assert len(request_log["backups"]) == 1
+    main = request_log["environments"]["main"]
     assert main["deployed_commit"] == main["head_commit"] == main["commits"][-1]["sha"]
-    assert main["commits"][-1]["by"] == books["activities"][1]["id"]
-    assert main["deployments"][-1]["activity"] == books["activities"][2]["id"]
+    assert main["commits"][-1]["by"] == request_log["activities"][1]["id"]
+    assert main["deployments"][-1]["activity"] == request_log["activities"][2]["id"]
 
 
 def test_whoever_names_nothing_known_is_told(sim: Simulator) -> None:

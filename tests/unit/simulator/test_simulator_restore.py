@@ -154,7 +154,7 @@ def test_a_restore_that_makes_no_sense_is_refused(ask: Talker, body: Any, status
     backup = ask.simulator.add_backup()
     assert ask("POST", f"{ask.main}/backups/{backup.id}/restore", body).status == status
     assert ask.states() == []
-    assert set(ask.simulator.books()["environments"]) == {"main", "staging", "feature/login"}
+    assert set(ask.simulator.request_log()["environments"]) == {"main", "staging", "feature/login"}
 
 
 def test_only_a_backup_that_can_be_restored_has_the_link(ask: Talker) -> None:

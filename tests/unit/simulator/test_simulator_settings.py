@@ -45,7 +45,7 @@ def test_a_password_is_asked_for_once_it_is_deployed(ask: Talker, clock: ManualC
     assert _visit(ask) == 200
     _change(ask, clock, {"http_access": {"is_enabled": True, "basic_auth": None}})
     assert (_visit(ask), ask.get(ask.main)["http_access"]["basic_auth"]) == (200, {})
-    assert "secret-word" not in str(ask.simulator.books())
+    assert "secret-word" not in str(ask.simulator.request_log())
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,13 @@ def test_a_deletion_takes_all_that_belongs_to_the_environment_along(ask: Talker,
     assert ask("GET", ask.staging).status == 404
     assert ask.get(LOGIN)["parent"] == "main"
     assert ask.get(f"{ask.project}/activities")[0]["result"] == "success"
-    books = simulator.books()
-    assert (books["backups"], books["variables"], "staging" in books["environments"]) == ([], [], False)
-    assert [one["environment"] for one in books["evicted_backups"]] == ["staging"]
+    request_log = simulator.request_log()
+    assert (request_log["backups"], request_log["variables"], "staging" in request_log["environments"]) == (
+        [],
+        [],
+        False,
+    )
+    assert [one["environment"] for one in request_log["evicted_backups"]] == ["staging"]
     assert ask("POST", f"{ask.main}/branch", {"name": "staging", "title": "Again"}).status == 202
 
 

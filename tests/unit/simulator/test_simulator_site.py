@@ -43,7 +43,7 @@ def test_every_path_of_a_site_answers_and_the_books_have_it(ask: Talker, path: s
     record = ask.simulator.requests[-1]
     assert (record.site, record.status, record.acted) == ("feature/login", 200, True)
     assert record.path == f"/_site/feature/login{path.partition('?')[0]}"
-    assert ask.simulator.books()["requests"][-1]["site"] == "feature/login"
+    assert ask.simulator.request_log()["requests"][-1]["site"] == "feature/login"
 
 
 def test_in_process_a_site_answers_at_the_host_of_its_primary_route(ask: Talker) -> None:
@@ -250,7 +250,7 @@ def test_faults_hit_sites_too(ask: Talker) -> None:
 def test_on_a_socket_sites_are_below_one_path_and_at_their_hosts() -> None:
     simulator = Simulator(Scenario(), ManualClock(START))
     with serve(simulator) as server, closing(http.client.HTTPConnection("127.0.0.1", server.port)) as connection:
-        machine = simulator.world.environments["staging"].machine_name
+        machine = simulator.state.environments["staging"].machine_name
         asked: list[tuple[str, str, dict[str, str]]] = [
             ("feature/login", "/_site/feature%2Flogin/a/b", {}),
             ("main", "/_site/main", {}),

@@ -63,7 +63,7 @@ def test_ssh_keygen_reads_all_that_the_certificate_says(bench: Bench) -> None:
     read = bench.keygen("-L", "-f", str(bench.certificate))
     assert read.returncode == 0, read.stderr
     fingerprint = bench.keygen("-l", "-f", str(bench.place / "authority.pub")).stdout.split()[1]
-    record = bench.simulator.books()["certificates"][0]
+    record = bench.simulator.request_log()["certificates"][0]
     for words in (
         "Type: ssh-ed25519-cert-v01@openssh.com user certificate",
         f"Signing CA: ED25519 {fingerprint}",
@@ -116,7 +116,7 @@ def test_a_revoked_certificate_is_on_the_list_that_ssh_keygen_makes(bench: Bench
     assert "REVOKED" in bench.keygen("-Q", "-f", str(revoked), str(bench.certificate)).stdout
     bench.load()
     assert "REVOKED" not in bench.keygen("-Q", "-f", str(revoked), str(bench.certificate)).stdout
-    serials = [one["serial"] for one in bench.simulator.books()["certificates"]]
+    serials = [one["serial"] for one in bench.simulator.request_log()["certificates"]]
     assert len(set(serials)) == 2
 
 

@@ -90,7 +90,7 @@ def test_a_source_integration_has_every_field_and_moves_the_repository(make: Cal
     }
     made = ask("POST", f"{ask.project}/integrations", body).content["_embedded"]["entity"]
     assert ask.get(ask.project)["repository"]["url"] == "git@git.example.com:me/shop.git"
-    assert ("token" in made, "code-host-token" in str(ask.simulator.books())) == (False, False)
+    assert ("token" in made, "code-host-token" in str(ask.simulator.request_log())) == (False, False)
     assert ask("POST", f"{ask.project}/integrations", body).status == 409
 
 

@@ -66,14 +66,14 @@ def test_a_sensitive_value_never_reaches_answers_or_books(ask: Talker) -> None:
         ask("PATCH", f"{VARIABLES}/env:TOKEN", {"value": f"{SECRET}-two"}).text,
         ask("GET", VARIABLES).text,
         json.dumps(_live(ask)),
-        json.dumps(ask.simulator.books()),
+        json.dumps(ask.simulator.request_log()),
         json.dumps([one.entry() for one in ask.simulator.requests]),
     ]
     assert SECRET not in "".join(answers)
     stored = ask.simulator.variable("env:TOKEN")
     assert stored is not None
     assert stored.value == f"{SECRET}-two"
-    assert ask.simulator.books()["variables"][0]["value"] == "<secret>"
+    assert ask.simulator.request_log()["variables"][0]["value"] == "<secret>"
 
 
 def test_what_exists_is_a_conflict_and_what_changed_is_redeployed(ask: Talker, clock: ManualClock) -> None:
@@ -142,7 +142,7 @@ def test_a_variable_of_the_project_waits_for_the_next_deployment(ask: Talker, bo
 )
 def test_what_is_no_variable_is_refused(ask: Talker, body: dict[str, Any]) -> None:
     assert ask("POST", VARIABLES, body).status == 400
-    assert ask.simulator.books()["variables"] == []
+    assert ask.simulator.request_log()["variables"] == []
 
 
 def test_a_variable_is_neither_renamed_nor_made_public_again(ask: Talker) -> None:

@@ -42,12 +42,12 @@ class Incident:
 
     at: datetime
     text: str
-    deed: Callable[[Simulator], object] | None = None
+    action: Callable[[Simulator], object] | None = None
 
 
 @dataclass(slots=True)
-class Season:
-    """What came of it. ``broken`` lists promises that the simulator's books show to be broken: none, hopefully.
+class SimulatedDays:
+    """What came of it. ``broken`` lists promises that the simulator's request log shows to be broken: none, hopefully.
 
     ``slots`` is how many came, ``judged`` how many of them a tick had to judge (one may come after ``last_tick``),
     ``missed_slots`` how many of those were missed: several of them may be one run's.
@@ -128,14 +128,14 @@ def _revoke(simulator: Simulator) -> None:
     simulator.expire_bearers()
 
 
-def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], None] | None = None) -> Season:
+def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], None] | None = None) -> SimulatedDays:
     """Play that many days; ``progress`` hears of each day that is over.
 
     Raises:
         ConfigInvalid: the job has no schedule, so that days mean nothing to it.
     """
     dice = random.Random(seed)  # noqa: S311  a seeded season, no secret  # nosec B311
-    season, log = Season(), io.StringIO()
+    season, log = SimulatedDays(), io.StringIO()
     with TemporaryDirectory(prefix="upsun-agent-season-") as directory:
         site = rehearsal.site(directory, log, None)
         schedule = site.schedule(rehearsal.job)
@@ -154,7 +154,7 @@ def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], N
     return season
 
 
-def _incidents(season: Season, start: datetime, days: int, dice: random.Random) -> list[Incident]:
+def _incidents(season: SimulatedDays, start: datetime, days: int, dice: random.Random) -> list[Incident]:
     season.incidents = plan(start, days, dice)
     if days > PAUSE_DAYS * 2:
         # Crons run again before the days are over: what becomes of the slots of the pause is to be seen.
@@ -168,7 +168,7 @@ def _through(
     rehearsal: Rehearsal,
     directory: str,
     log: io.StringIO,
-    season: Season,
+    season: SimulatedDays,
     moments: Iterator[datetime],
     progress: Callable[[int], None] | None,
 ) -> datetime:
@@ -179,7 +179,7 @@ def _through(
         while incidents and incidents[0].at <= moment:
             _happen(rehearsal, incidents.pop(0))
         now = max(moment, rehearsal.clock.now())
-        rehearsal.hands.set(now)
+        rehearsal.manual_clock.set(now)
         season.ticks += 1
         if progress is not None and number % TICKS_A_DAY == 0:
             progress(number // TICKS_A_DAY)
@@ -200,14 +200,14 @@ def _through(
 
 def _happen(rehearsal: Rehearsal, incident: Incident) -> None:
     """Let the incident happen at its moment."""
-    rehearsal.hands.set(max(incident.at, rehearsal.clock.now()))
-    if incident.deed is not None:
-        incident.deed(rehearsal.simulator)
+    rehearsal.manual_clock.set(max(incident.at, rehearsal.clock.now()))
+    if incident.action is not None:
+        incident.action(rehearsal.simulator)
 
 
 def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: random.Random) -> Iterator[datetime]:
     """The moments of ticks before the end: every five minutes and late by chance, with the pause left out."""
-    pauses = [incident.at for incident in incidents if incident.deed is None]
+    pauses = [incident.at for incident in incidents if incident.action is None]
     planned = start
     while planned < end:
         planned += timedelta(seconds=TICK_SECONDS)
@@ -216,8 +216,8 @@ def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: rand
             yield moment
 
 
-def _account(season: Season, simulator: Simulator, site: Site, judged: list[Slot], last_tick: datetime) -> None:
-    """Count what the agent says, and hold it against the simulator's books."""
+def _account(season: SimulatedDays, simulator: Simulator, site: Site, judged: list[Slot], last_tick: datetime) -> None:
+    """Count what the agent says, and hold it against the simulator's request log."""
     with reading(site.directory, site.container.identity) as journal:
         runs = [fold(journal.events(row.run)) for row in journal.rows(most=1_000_000)]
     for run in runs:
@@ -227,10 +227,10 @@ def _account(season: Season, simulator: Simulator, site: Site, judged: list[Slot
             season.failures[run.closed.failure or "unknown"] += 1
         if run.closed is not None and run.closed.outcome == "missed":
             season.missed_slots += int(run.closed.detail.get("count", 1))
-    books = simulator.books()
-    season.requests = len(books["requests"])
+    request_log = simulator.request_log()
+    season.requests = len(request_log["requests"])
     season.backups, season.updates = (
-        sum(each["type"] == kind and each["user"] == MACHINE.id for each in books["activities"])
+        sum(each["type"] == kind and each["user"] == MACHINE.id for each in request_log["activities"])
         for kind in (BACKUP, UPDATE)
     )
-    season.broken = list(broken_promises(books, runs, user=MACHINE.id, last_tick=last_tick, slots=judged))
+    season.broken = list(broken_promises(request_log, runs, user=MACHINE.id, last_tick=last_tick, slots=judged))
