@@ -554,7 +554,7 @@ BUGS = (
     Bug(
         "a deleted environment of the simulator leaves its backups behind",
         "agent/upsun_simulator/state.py",
-        "            backups.drop(self, backup, at)\n",
+        "            self.drop_backup(backup, at)\n",
         "            pass\n",
         suite=("tests/unit/simulator/test_simulator_settings.py",),
     ),

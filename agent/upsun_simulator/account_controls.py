@@ -137,7 +137,7 @@ class AccountControls(ABC):
 
     def _refresh(self, state: PlatformState) -> None:
         for place in state.environments.values():
-            place.live = state.variables.deployed(state.environments, place.id)
+            place.live = state.variables.deployed(state.lineage(place.id))
 
     def variable(self, name: str, environment: str | None = None, *, project: bool = False) -> Variable | None:
         """A variable as it is stored, its value included; None where there is none."""

@@ -9,12 +9,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from upsun_simulator.history import Breaks
-    from upsun_simulator.scenario import BackupOutcome, DeployMode, DeployOutcome
+    from upsun_simulator.scenario import BackupOutcome, DeployMode, DeployOutcome, Ending
     from upsun_simulator.user import User
 
 State = Literal["pending", "in_progress", "complete", "cancelled", "staged", "scheduled"]
 Result = Literal["success", "failure"]
-Ending = Literal["success", "failure", "cancelled"]
 
 BACKUP = "environment.backup"
 BACKUP_DELETE = "environment.backup.delete"

@@ -12,8 +12,6 @@ from upsun_simulator.answers import Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from upsun_simulator.call import Call
-
     Kind = Callable[[Any], bool]
 
 MARKS_MOST = 100_000  # brackets and commas of one body, 100 bytes of memory each: what clients send has some dozens
@@ -116,16 +114,3 @@ def resources(*choices: str) -> Kind:
         return isinstance(value, dict) and not set(value) - {"init"} and value.get("init") in (*choices, None)
 
     return right
-
-
-def fields(call: Call, required: dict[str, Kind], allowed: dict[str, Kind] | None = None) -> dict[str, Any]:
-    """The body, with all of the required and some of the allowed fields and no other; else 400."""
-    body = call.json_body()
-    kinds = {**required, **(allowed or {})}
-    for name in required:
-        if name not in body:
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"The field {name} is required.")
-    for name, value in body.items():
-        if name not in kinds or not kinds[name](value):
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"The field {name} is unknown here or of the wrong type.")
-    return body

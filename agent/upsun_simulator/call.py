@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
+    from upsun_simulator.body import Kind
     from upsun_simulator.platform import Platform
     from upsun_simulator.state import PlatformState
     from upsun_simulator.tokens import Bearer
@@ -135,3 +136,23 @@ class Call:
         if not isinstance(self.body, dict) or self.request.mimetype == FORM:
             raise Refusal(BAD_REQUEST, "The body is not a JSON object.")
         return self.body
+
+    def fields(self, required: dict[str, Kind], allowed: dict[str, Kind] | None = None) -> dict[str, Any]:
+        """Return the body, which has all of the required and some of the allowed fields, and no other.
+
+        Args:
+            required: the fields that must be there, each with what its value has to pass.
+            allowed: the fields that may be there as well.
+
+        Raises:
+            Refusal: a field is missing, unknown or of the wrong type (400).
+        """
+        content = self.json_body()
+        kinds = {**required, **(allowed or {})}
+        for name in required:
+            if name not in content:
+                raise Refusal(BAD_REQUEST, f"The field {name} is required.")
+        for name, value in content.items():
+            if name not in kinds or not kinds[name](value):
+                raise Refusal(BAD_REQUEST, f"The field {name} is unknown here or of the wrong type.")
+        return content

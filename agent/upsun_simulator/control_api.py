@@ -6,7 +6,7 @@ import hmac
 import inspect
 import ipaddress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from upsun_simulator.activity import Activity
 from upsun_simulator.answers import JSON, Refusal, document
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request, Response
 
-    from upsun_simulator.simulator import Simulator
+    from upsun_simulator.clock import Clock
 
 PREFIX = "/_simulator/"
 SECRET = "Simulator-Secret"  # the header that holds the secret of this start  # noqa: S105  its name  # nosec B105
@@ -64,12 +64,32 @@ ACTS = (
 )
 
 
+class Controlled(Protocol):
+    """What control requests need of a simulator; the actions of `ACTS` are looked up by name."""
+
+    #: The clock; only a `ManualClock` can be moved.
+    clock: Clock
+    #: The faults that are planted.
+    faults: list[Fault]
+    #: The secret that control requests need.
+    control_secret: str
+
+    def request_log(self) -> dict[str, Any]:
+        """Return what reached the simulator and what came of it, as JSON."""
+
+    def change(self, **changes: Any) -> None:
+        """Change fields of the scenario."""
+
+    def add_fault(self, fault: Fault | str) -> Fault:
+        """Plant a fault."""
+
+
 def wanted(request: Request) -> bool:
     """Whether a request is for the simulator rather than for the platform that it plays."""
     return request.path.startswith(PREFIX)
 
 
-def answer(simulator: Simulator, request: Request) -> Response:
+def answer(simulator: Controlled, request: Request) -> Response:
     """Do what a control request asks; only a process on the same machine that knows the secret is heard."""
     try:
         _check_from_here(request)
@@ -90,7 +110,7 @@ def _check_from_here(request: Request) -> None:
         raise Refusal(HTTPStatus.FORBIDDEN, "Control requests are only answered on this machine.")
 
 
-def _check_secret(simulator: Simulator, request: Request) -> None:
+def _check_secret(simulator: Controlled, request: Request) -> None:
     """Raise a refusal without the secret of this start, or for a body that a form of a page could send."""
     given = (request.headers.get(SECRET) or "").encode("utf-8", "replace")
     if not hmac.compare_digest(given, simulator.control_secret.encode()):
@@ -99,8 +119,8 @@ def _check_secret(simulator: Simulator, request: Request) -> None:
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body of a control request is {JSON}.")
 
 
-def _done(simulator: Simulator, request: Request) -> Any:
-    actions: dict[str, Callable[[Simulator, Any], Any]] = {
+def _done(simulator: Controlled, request: Request) -> Any:
+    actions: dict[str, Callable[[Controlled, Any], Any]] = {
         "GET request-log": lambda one, _: one.request_log(),
         "POST scenario": _change,
         "POST faults": _plant,
@@ -123,12 +143,12 @@ def _body(request: Request) -> Any:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
 
 
-def _change(simulator: Simulator, body: Any) -> Any:
+def _change(simulator: Controlled, body: Any) -> Any:
     simulator.change(**_object(body))
     return {"changed": sorted(body)}
 
 
-def _plant(simulator: Simulator, body: Any) -> Any:
+def _plant(simulator: Controlled, body: Any) -> Any:
     if not isinstance(body, list) or not all(isinstance(text, str) for text in body):
         raise ValueError("the body must be a list of faults as texts")
     for fault in [Fault.parse(text) for text in body]:
@@ -136,7 +156,7 @@ def _plant(simulator: Simulator, body: Any) -> Any:
     return {"faults": len(simulator.faults)}
 
 
-def _turn(simulator: Simulator, body: Any) -> Any:
+def _turn(simulator: Controlled, body: Any) -> Any:
     if not isinstance(simulator.clock, ManualClock):
         raise Refusal(HTTPStatus.CONFLICT, "The simulator runs on the time of the machine.")
     seconds = _object(body).get("advance")
@@ -145,7 +165,7 @@ def _turn(simulator: Simulator, body: Any) -> Any:
     return {"now": simulator.clock.advance(seconds).isoformat()}
 
 
-def _act(simulator: Simulator, body: Any) -> Any:
+def _act(simulator: Controlled, body: Any) -> Any:
     wishes = dict(_object(body))
     name = wishes.pop("do", None)
     if name not in ACTS:

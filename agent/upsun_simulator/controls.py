@@ -11,16 +11,16 @@ from upsun_simulator import activity as kinds
 from upsun_simulator import user
 from upsun_simulator.account_controls import AccountControls
 from upsun_simulator.activity import Activity, Plan, Result
+from upsun_simulator.activity_queue import settle
 from upsun_simulator.backup import Backup
 from upsun_simulator.effects import progress
-from upsun_simulator.effects.backups import drop, evict
+from upsun_simulator.effects.backups import evict
 from upsun_simulator.effects.code import DEPLOYING, push
 from upsun_simulator.environment import APP, CronStatus, Environment, EnvironmentType
 from upsun_simulator.history import Breaks
 from upsun_simulator.ids import commit_hash, identifier
 from upsun_simulator.members import permissions_of
 from upsun_simulator.operations import backups, code, deployments
-from upsun_simulator.operations.summary import summary
 from upsun_simulator.other_users import OtherUsers
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ class Controls(AccountControls, OtherUsers):
     @contextmanager
     def _settled(self) -> Iterator[PlatformState]:
         with self.platform.lock:
-            self.state.settle(self.platform.clock.now())
+            settle(self.state, self.platform.clock.now())
             yield self.state
-            self.state.settle(self.platform.clock.now())
+            settle(self.state, self.platform.clock.now())
 
     def _place(self, environment: str | None) -> Environment:
         name = environment or self.scenario.environment
@@ -166,7 +166,7 @@ class Controls(AccountControls, OtherUsers):
             found = [one for one in state.backups if one.id == backup]
             if not found:
                 raise ValueError(f"there is no backup {backup!r}")
-            drop(state, found[0], state.now)
+            state.drop_backup(found[0], state.now)
 
     def start_activity(
         self,
@@ -203,7 +203,7 @@ class Controls(AccountControls, OtherUsers):
             operation = parameters.get("operation", "update")
             activity = code.run_source_operation(self.state, place, somebody, operation=operation, variables={})
         else:
-            payload = {"environment": summary(place), **({"cron": CRON_NAME} if cron else {})}
+            payload = {"environment": place.summary(), **({"cron": CRON_NAME} if cron else {})}
             plan = deployments.deploy_plan(self.state) if kind in DEPLOYING else Plan(seconds=None)
             known = self._cron(place) if cron else {}
             if kind == kinds.PUSH:

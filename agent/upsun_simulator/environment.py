@@ -104,6 +104,16 @@ class Environment:
         """The commit that is live: the one of the last deployment that worked."""
         return next((one.commit for one in reversed(self.deployments) if one.successful), None)
 
+    def summary(self) -> dict[str, Any]:
+        """Return the few fields that the payload of an activity carries."""
+        return {
+            "id": self.id,
+            "name": self.id,
+            "title": self.title,
+            "machine_name": self.machine_name,
+            "type": self.type,
+        }
+
     def seen_at(self, at: datetime) -> Environment:
         """Return the environment as it was at a moment: its commits, its deployments and its last backup."""
         commits = [one for one in self.commits if one.at <= at] or self.commits[:1]

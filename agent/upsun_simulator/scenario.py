@@ -6,12 +6,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from upsun_simulator.activity import Ending
 from upsun_simulator.history import Breaks
 
 BackupOutcome = Literal["success", "failure", "cancelled", "unrestorable", "missing"]
 UpdateOutcome = Literal["commit", "no-commit", "failure", "cancelled"]
 DeployOutcome = Literal["success", "failure"]
+Ending = Literal["success", "failure", "cancelled"]
 UnmergedSync = Literal["merge", "refuse"]
 DeployMode = Literal["follows", "inclusive"]
 Role = Literal["admin", "contributor", "viewer"]
@@ -21,6 +21,7 @@ Status = Literal["active", "inactive", "paused", "dirty", "deleting"]
 Staging = Literal["own", "push"]
 RefusedToken = Literal["invalid_grant", "request_unauthorized"]
 
+REGION = "eu-5.platform.sh"
 ENDINGS = (
     "revert_outcome",
     "sync_outcome",

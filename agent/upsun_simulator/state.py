@@ -8,11 +8,10 @@ from bisect import insort
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from upsun_simulator.activity import ACTIVATE, CRON, SYNCHRONIZE, Activity, Arrival, Plan
+from upsun_simulator.activity import Activity, Arrival, Plan
+from upsun_simulator.activity_text import sentence
 from upsun_simulator.backup import Backup
 from upsun_simulator.domain import Domains
-from upsun_simulator.effects import backups, code, progress
-from upsun_simulator.effects.story import sentence
 from upsun_simulator.environment import FAILED_COMMAND, Commit, Deployment, Environment
 from upsun_simulator.history import Breaks, History
 from upsun_simulator.ids import commit_hash, identifier
@@ -22,7 +21,6 @@ from upsun_simulator.members import Members
 from upsun_simulator.variable import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from upsun_simulator.environment import EnvironmentType
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from upsun_simulator.ssh_key import SshKey
     from upsun_simulator.user import User
 
-PARALLEL_ACTIVITIES = 2
 # A staging environment, and one whose id has to be percent-encoded.
 OTHERS = ("staging", "feature/login")
 AGE_OF_THE_PROJECT = timedelta(days=90)
@@ -88,7 +85,7 @@ class PlatformState:
         """Create an active, deployed environment, with the code of its parent."""
         environment = self._new(name, kind, title or name, parent, self.born, is_pr=is_pr)
         environment.record(Deployment(self.born, environment.head, "initial", successful=True))
-        environment.live = self.variables.deployed(self.environments, name)
+        environment.live = self.variables.deployed(self.lineage(name))
         return environment
 
     def branch_off(self, parent: Environment, name: str, kind: EnvironmentType, *, title: str) -> Environment:
@@ -152,11 +149,26 @@ class PlatformState:
             if one.parent == name:
                 one.parent = gone.parent
         for backup in [one for one in self.backups if one.environment == name]:
-            backups.drop(self, backup, at)
+            self.drop_backup(backup, at)
         self.variables.forget(name)
         self.domains.forget(name)
         self.open = [one for one in self.open if one.environment != name]
         self._staged = [one for one in self._staged if one.environment != name]
+
+    def drop_backup(self, backup: Backup, at: datetime) -> None:
+        """Remove a backup, and remember that it was there."""
+        backup.evicted_at = at
+        self.backups.remove(backup)
+        self.evicted.append(backup)
+
+    def lineage(self, environment: str) -> list[str]:
+        """Return the ids of an environment and of its ancestors, the nearest first; none where it does not exist."""
+        found: list[str] = []
+        place = self.environments.get(environment)
+        while place is not None:
+            found.append(place.id)
+            place = self.parent_of(place)
+        return found
 
     def parent_of(self, environment: Environment) -> Environment | None:
         """The environment's parent."""
@@ -238,73 +250,3 @@ class PlatformState:
         activity.state, activity.result, activity.completed_at = "pending", None, None
         activity.ready_at = self.now
         self.open.append(activity)
-
-    def settle(self, now: datetime) -> None:
-        """Play everything that should have happened up to `now`."""
-        while True:
-            self._start_what_may_start()
-            moment = min(self._moments_ahead(), default=None)
-            if moment is None or moment > now:
-                break
-            self.now = max(self.now, moment)
-            self._play_the_moment()
-            self.open = [one for one in self.open if one.unfinished]
-        self.now = max(self.now, now)
-
-    def _moments_ahead(self) -> Iterator[datetime]:
-        for arrival in self.arrivals:
-            yield arrival.at
-        for one in self.open:
-            if one.state in ("pending", "scheduled") and one.ready_at > self.now:
-                yield one.ready_at
-            if one.state == "in_progress":
-                yield from (moment for moment in (one.commits_at, one.ends_at) if moment is not None)
-
-    def _play_the_moment(self) -> None:
-        for arrival in [one for one in self.arrivals if one.at <= self.now]:
-            self.arrivals.remove(arrival)
-            code.arrive(self, arrival)
-        running = [one for one in self.open if one.state == "in_progress"]
-        for one in running:
-            if one.commits_at is not None and one.commits_at <= self.now:
-                progress.work(self, one, one.commits_at)
-            if one.ends_at is not None and one.ends_at <= self.now:
-                progress.end(self, one, one.ends_at)
-
-    def _start_what_may_start(self) -> None:
-        """One activity at a time per environment, two per project, production first, then by age."""
-        for one in self.open:
-            if one.state == "scheduled" and one.ready_at <= self.now:
-                one.state = "pending"
-        while any(self._put_off(one) for one in self._next()):
-            pass
-        for one in self._next():
-            progress.begin(self, one, self.now)
-
-    def _put_off(self, one: Activity) -> bool:
-        """Reschedule an activity whose turn has come, once, if its plan says so; say whether it was."""
-        if not one.plan.reschedule:
-            return False
-        one.state, one.ready_at = "scheduled", self.now + timedelta(seconds=one.plan.reschedule)
-        one.plan = dataclasses.replace(one.plan, reschedule=0)
-        return True
-
-    def _next(self) -> list[Activity]:
-        """The activities whose turn has come."""
-        running = [one for one in self.open if one.state == "in_progress"]
-        busy = {one.environment for one in running}
-        crons = {one.environment for one in running if one.type == CRON}
-        heads: dict[str, Activity] = {}
-        for one in self.open:
-            if one.state == "pending" and one.environment not in busy:
-                heads.setdefault(one.environment, one)
-        ready = [one for one in heads.values() if one.ready_at <= self.now and not self._held_by(crons, one)]
-        ready.sort(key=lambda one: (self.environments[one.environment].type != "production", one.number))
-        return ready[: max(0, PARALLEL_ACTIVITIES - len(running))]
-
-    def _held_by(self, crons: set[str], activity: Activity) -> bool:
-        """A cron of the parent holds up what clones its data into a child.
-
-        https://developer.upsun.com/docs/development/troubleshoot
-        """
-        return activity.type in (SYNCHRONIZE, ACTIVATE) and self.environments[activity.environment].parent in crons

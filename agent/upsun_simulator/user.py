@@ -22,7 +22,7 @@ class User:
         return self.address or f"{self.username}@example.invalid"
 
     def summary(self) -> dict[str, Any]:
-        """The few fields that an activity's payload carries."""
+        """Return the few fields that an activity's payload carries."""
         return {
             "id": self.id,
             "username": self.username,

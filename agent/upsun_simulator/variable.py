@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
-
-    from upsun_simulator.environment import Environment
 
 
 @dataclass(kw_only=True, eq=False)
@@ -90,19 +88,25 @@ class Variables:
         for one in [one for one in self if one.environment == environment]:
             self.remove(one)
 
-    def seen(self, environments: Mapping[str, Environment], environment: str) -> list[Variable]:
-        """What an environment has itself, and what it inherits from the nearest of its ancestors, by name."""
+    def seen(self, lineage: Sequence[str]) -> list[Variable]:
+        """Return what an environment has itself and what it inherits from its nearest ancestors, by name.
+
+        Args:
+            lineage: the ids of the environment and of its ancestors, the nearest first.
+        """
         found: dict[str, Variable] = {}
-        place = environments.get(environment)
-        while place is not None:
+        for place in lineage:
             for one in self:
-                if one.environment == place.id and (place.id == environment or one.is_inheritable):
+                if one.environment == place and (place == lineage[0] or one.is_inheritable):
                     found.setdefault(one.name, one)
-            place = environments.get(place.parent or "")
         return sorted(found.values(), key=lambda one: one.name)
 
-    def deployed(self, environments: Mapping[str, Environment], environment: str) -> list[Variable]:
-        """What a deployment puts into the containers: the environment's variables win over the project's."""
+    def deployed(self, lineage: Sequence[str]) -> list[Variable]:
+        """Return what a deployment puts into the containers: variables of environments win over the project's.
+
+        Args:
+            lineage: the ids of the environment and of its ancestors, the nearest first.
+        """
         found = {one.name: one for one in self.of_project()}
-        found.update((one.name, one) for one in self.seen(environments, environment) if one.is_enabled)
+        found.update((one.name, one) for one in self.seen(lineage) if one.is_enabled)
         return [dataclasses.replace(one) for _, one in sorted(found.items())]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from upsun_simulator.answers import Refusal
 from upsun_simulator.operations.deployments import deploy_plan
-from upsun_simulator.operations.summary import summary
 from upsun_simulator.request_log import SECRET
 from upsun_simulator.variable import Variable
 
@@ -70,7 +69,7 @@ def redeploy(
         user=user,
         plan=deploy_plan(state),
         parameters={"name": variable.name},
-        payload={"variable": {"name": variable.name}, "environment": summary(environment)},
+        payload={"variable": {"name": variable.name}, "environment": environment.summary()},
     )
     if rebuild:
         activity.write(state.now, REBUILD)

@@ -52,6 +52,31 @@ PLANTED = {
         "from upsun_simulator import Simulator",
         "the agent, which knows neither",
     ),
+    "the state of the simulator imports what changes it": (
+        "upsun_simulator/state.py",
+        "from upsun_simulator.effects import progress",
+        "Inside upsun_simulator imports go down only",
+    ),
+    "an effect of the simulator imports a document": (
+        "upsun_simulator/effects/log.py",
+        "from upsun_simulator.documents import links",
+        "Inside upsun_simulator imports go down only",
+    ),
+    "a new module of the simulator has no layer": (
+        "upsun_simulator/helpers.py",
+        "VALUE = 1",
+        "Inside upsun_simulator imports go down only",
+    ),
+    "an edit of the set-up imports the plan": (
+        "upsun_setup/edits.py",
+        "from upsun_setup.plan import TICK",
+        "Inside upsun_setup imports go down only",
+    ),
+    "a new module of the set-up has no layer": (
+        "upsun_setup/helpers.py",
+        "VALUE = 1",
+        "Inside upsun_setup imports go down only",
+    ),
     "the simulator imports a record of the agent": (
         "upsun_simulator/backup.py",
         "from upsun_agent.model.answers import Backup",

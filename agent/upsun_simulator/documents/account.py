@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from upsun_simulator.documents.links import REGION
 from upsun_simulator.documents.timestamp import written
+from upsun_simulator.scenario import REGION
 from upsun_simulator.user import MACHINE, OWNER
 
 if TYPE_CHECKING:

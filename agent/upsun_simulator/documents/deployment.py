@@ -28,7 +28,7 @@ def deployment(state: PlatformState, one: Environment, asking: User, name: str =
     last = one.deployments[-1]
     path = f"{links.environment_path(state.scenario, one.id)}/deployments/{name}"
     current = name == "current"
-    variables = one.live if current else state.variables.deployed(state.environments, one.id)
+    variables = one.live if current else state.variables.deployed(state.lineage(one.id))
     sizes = one.sized if current else one.sizes
     settings = settings_of(state, one)
     return {

@@ -10,6 +10,7 @@ from upsun_simulator.documents.route import routes
 from upsun_simulator.documents.timestamp import written
 from upsun_simulator.operations import guard
 from upsun_simulator.permissions import allowed, may_run
+from upsun_simulator.scenario import REGION
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment, HttpAccess
@@ -129,7 +130,7 @@ def _ssh(state: PlatformState, one: Environment, container: str) -> str:
 
     https://developer.upsun.com/docs/development/ssh
     """
-    return f"ssh://{state.scenario.project}-{one.machine_name}--{container}@ssh.{links.REGION}"
+    return f"ssh://{state.scenario.project}-{one.machine_name}--{container}@ssh.{REGION}"
 
 
 def settings_of(state: PlatformState, one: Environment) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def _constant(one: Environment) -> dict[str, Any]:
     return {
         "deployment_target": "local",
         "is_pr": one.is_pr,
-        "edge_hostname": f"{one.machine_name}.{links.REGION}",
+        "edge_hostname": f"{one.machine_name}.{REGION}",
         "sizing": None,
         "resources_overrides": {},
         "max_instance_count": None,

@@ -8,7 +8,6 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from upsun_simulator.scenario import Scenario
 
-REGION = "eu-5.platform.sh"
 # What an operation's link says of its answer, whichever operation it is.
 ANSWERED = {"responses": {"default": {"description": ""}}, "parameters": []}
 

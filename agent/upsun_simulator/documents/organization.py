@@ -8,6 +8,7 @@ from upsun_simulator.documents import links
 from upsun_simulator.documents.account import ORGANIZATION, organization_reference
 from upsun_simulator.documents.reference import reference
 from upsun_simulator.documents.timestamp import written
+from upsun_simulator.scenario import REGION
 from upsun_simulator.user import OWNER
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def subscription(state: PlatformState) -> dict[str, Any]:
         "user_licenses": 1,
         "project_id": project,
         "project_title": state.title,
-        "project_region": links.REGION,
+        "project_region": REGION,
         "project_ui": f"https://console.simulator.invalid/simulated/{project}",
         "green": True,
         "_links": found,

@@ -12,6 +12,7 @@ from upsun_simulator.documents.timestamp import written
 from upsun_simulator.integration import KINDS
 from upsun_simulator.members import TYPES
 from upsun_simulator.permissions import is_admin
+from upsun_simulator.scenario import REGION
 from upsun_simulator.user import OWNER
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def project(state: PlatformState, asking: User) -> dict[str, Any]:
     scenario = state.scenario
     path = links.project_path(scenario)
     source = state.integrations.source
-    internal = f"{scenario.project}@git.{links.REGION}:{scenario.project}.git"
+    internal = f"{scenario.project}@git.{REGION}:{scenario.project}.git"
     return {
         "id": scenario.project,
         "created_at": written(state.born),
@@ -59,7 +60,7 @@ def project(state: PlatformState, asking: User) -> dict[str, Any]:
         "default_branch": scenario.environment,
         "status": {"code": "provisioned", "message": "ok"},
         "timezone": state.timezone,
-        "region": links.REGION,
+        "region": REGION,
         "repository": {
             "url": internal if source is None else repository_url(source),
             "client_ssh_key": None if source is None else CLIENT_KEY,

@@ -43,14 +43,7 @@ def evict(state: PlatformState, environment: str, at: datetime) -> None:
     manual = [one for one in state.backups if one.environment == environment and not one.automated]
     manual.sort(key=lambda one: (one.created_at, one.number))
     for backup in manual[: max(0, len(manual) - state.scenario.backup_limit)]:
-        drop(state, backup, at)
-
-
-def drop(state: PlatformState, backup: Backup, at: datetime) -> None:
-    """Remove a backup, and remember that it was there."""
-    backup.evicted_at = at
-    state.backups.remove(backup)
-    state.evicted.append(backup)
+        state.drop_backup(backup, at)
 
 
 def delete(state: PlatformState, activity: Activity, at: datetime) -> None:  # noqa: ARG001 - the signature of all effects

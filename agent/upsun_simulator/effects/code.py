@@ -11,7 +11,6 @@ from upsun_simulator.activity import Activity, Arrival, Plan
 from upsun_simulator.effects.log import write_deployment
 from upsun_simulator.environment import APP, FAILED_COMMAND, Commit, DataNote, Deployment
 from upsun_simulator.ids import commit_hash
-from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,7 +84,7 @@ def push(state: PlatformState, environment: str, sha: str, *, who: User, plan: P
         user=who,
         plan=Plan(seconds=plan.deploy_seconds, ending=plan.deploy, breaks=plan.breaks),
         parameters={"old_commit": _before(place, sha), "new_commit": sha},
-        payload={"commits": [{"sha": sha}], "environment": summary(place)},
+        payload={"commits": [{"sha": sha}], "environment": place.summary()},
         at=at,
     )
     activity.commit = sha
@@ -119,7 +118,7 @@ def deploy(state: PlatformState, activity: Activity, at: datetime) -> None:
     write_deployment(state, activity, environment, at)
     environment.record(Deployment(at, environment.head, activity.id, successful=good, commands=activity.commands))
     if good:
-        environment.live = state.variables.deployed(state.environments, environment.id)
+        environment.live = state.variables.deployed(state.lineage(environment.id))
         environment.guarded = environment.http_access
         environment.sized = dict(environment.sizes)
     if activity.type == kinds.DEPLOY:

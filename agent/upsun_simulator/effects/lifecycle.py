@@ -22,7 +22,7 @@ def bring_up(state: PlatformState, activity: Activity, at: datetime) -> None:
     """
     environment = state.environments[activity.environment]
     environment.record(Deployment(at, environment.head, activity.id, successful=True))
-    environment.live = state.variables.deployed(state.environments, environment.id)
+    environment.live = state.variables.deployed(state.lineage(environment.id))
     cloned = activity.type == kinds.ACTIVATE or activity.parameters.get("clone_parent", False)
     if cloned and environment.parent is not None:
         environment.data_from = DataNote(environment.parent, at)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from upsun_simulator.documents.links import REGION
 from upsun_simulator.environment import APP, FAILED_COMMAND
+from upsun_simulator.scenario import REGION
 
 if TYPE_CHECKING:
     from datetime import datetime

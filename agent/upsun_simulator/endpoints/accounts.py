@@ -102,7 +102,7 @@ def legacy_account(call: Call) -> Response:
 
 def add_ssh_key(call: Call) -> Response:
     """Add a public key to the account; deployments bring it to the containers."""
-    wishes = body.fields(call, {"value": body.text}, {"title": body.words, "uuid": body.text})
+    wishes = call.fields({"value": body.text}, {"title": body.words, "uuid": body.text})
     words = wishes["value"].split()
     try:
         data = base64.b64decode(words[1], validate=True)

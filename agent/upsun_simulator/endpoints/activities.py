@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
 
+from upsun_simulator.activity_queue import settle
 from upsun_simulator.answers import Refusal, document
 from upsun_simulator.documents.activity import activity as activity_document
 from upsun_simulator.documents.activity import log_items, shown_state
@@ -143,7 +144,7 @@ def _follow(call: Call, closing: threading.Event, one: Activity, start: int, mos
     sent = 0
     while not closing.is_set():
         with platform.lock:
-            platform.state.settle(platform.clock.now())
+            settle(platform.state, platform.clock.now())
             lines = _known_lines(one, start + sent, most - sent if most > 0 else 0)
         yield from lines
         sent += len(lines)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def back_up(call: Call) -> Response:
     """Ask for a backup."""
     one, user = named_environment(call), call.bearer().user
-    wishes = body.fields(call, {}, {"safe": body.flag})
+    wishes = call.fields({}, {"safe": body.flag})
     guard.check(call.state, one, user, "backup")
     return accepted(call, requests.back_up(call.state, one, user, safe=wishes.get("safe", True)))
 
@@ -62,8 +62,7 @@ def delete_backup(call: Call) -> Response:
 def restore(call: Call) -> Response:
     """Ask for a backup to be restored, to its own environment, another one, or a new one."""
     one, user = _named_backup(call), call.bearer().user
-    wishes = body.fields(
-        call,
+    wishes = call.fields(
         {},
         {
             "environment_name": body.optional_text,

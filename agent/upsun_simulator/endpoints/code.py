@@ -31,7 +31,7 @@ def source_operations(call: Call) -> Response:
 def run_source_operation(call: Call) -> Response:
     """Ask for a source operation."""
     one, user = named_environment(call), call.bearer().user
-    wishes = body.fields(call, {"operation": body.text}, {"variables": body.groups})
+    wishes = call.fields({"operation": body.text}, {"variables": body.groups})
     guard.check(call.state, one, user, "source-operation")
     name = wishes["operation"]
     if name not in [each for _, each in code.defined(call.state.scenario.source_operations)]:
@@ -43,7 +43,7 @@ def run_source_operation(call: Call) -> Response:
 def merge(call: Call) -> Response:
     """Ask for an environment to be merged into its parent."""
     one, user = named_environment(call), call.bearer().user
-    body.fields(call, {}, {"resources": body.resources("child", "default", "manual", "minimum")})
+    call.fields({}, {"resources": body.resources("child", "default", "manual", "minimum")})
     guard.check(call.state, one, user, "merge")
     return accepted(call, code.merge(call.state, one, user))
 
@@ -52,7 +52,7 @@ def synchronize(call: Call) -> Response:
     """Ask for an environment to be synchronized from its parent."""
     one, user = named_environment(call), call.bearer().user
     things = ("synchronize_code", "synchronize_data", "synchronize_resources")
-    wishes = body.fields(call, {}, dict.fromkeys((*things, "rebase"), body.flag))
+    wishes = call.fields({}, dict.fromkeys((*things, "rebase"), body.flag))
     guard.check(call.state, one, user, "synchronize")
     if not any(wishes.get(name) for name in things):
         raise Refusal(HTTPStatus.BAD_REQUEST, "There is nothing to synchronize.")

@@ -25,7 +25,7 @@ GROUPS = ("webapps", "workers", "services", "tasks")
 def redeploy(call: Call) -> Response:
     """Ask for a deployment of what is there."""
     one, user = named_environment(call), call.bearer().user
-    body.fields(call, {})
+    call.fields({})
     guard.check(call.state, one, user, "redeploy")
     return accepted(call, requests.redeploy(call.state, one, user))
 
@@ -33,7 +33,7 @@ def redeploy(call: Call) -> Response:
 def deploy(call: Call) -> Response:
     """Ask for a deployment of what is staged."""
     one, user = named_environment(call), call.bearer().user
-    wishes = body.fields(call, {}, {"strategy": body.one_of("stopstart", "rolling")})
+    wishes = call.fields({}, {"strategy": body.one_of("stopstart", "rolling")})
     guard.check(call.state, one, user, "deploy")
     strategy = wishes.get("strategy", "stopstart")
     if strategy == "rolling" and not call.state.scenario.rolling_deployments:
@@ -69,7 +69,7 @@ def deployment(call: Call) -> Response:
 def resize(call: Call) -> Response:
     """Set the resources of containers for the next deployment, which follows at once."""
     one, user = _deployed_environment(call, "next"), call.bearer().user
-    wishes = body.fields(call, {}, dict.fromkeys(GROUPS, body.groups))
+    wishes = call.fields({}, dict.fromkeys(GROUPS, body.groups))
     guard.check(call.state, one, user)
     next_one = deployment_document(call.state, one, user, "next")
     sizes: dict[str, dict[str, Any]] = {}
@@ -100,7 +100,7 @@ def run_operation(call: Call) -> Response:
     https://developer.upsun.com/docs/configure-apps/runtime-operations
     """
     one, user = _deployed_environment(call, "current"), call.bearer().user
-    wishes = body.fields(call, {"service": body.text, "operation": body.text}, {"parameters": body.texts})
+    wishes = call.fields({"service": body.text, "operation": body.text}, {"parameters": body.texts})
     if not has_role(call.state, one, user, "viewer"):
         raise Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
     obstacle = guard.unready(call.state, one, user)

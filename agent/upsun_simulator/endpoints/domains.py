@@ -68,7 +68,7 @@ def _certificate(ssl: object) -> x509.Certificate | None:
 def _create(call: Call, place: Environment) -> Response:
     user = call.bearer().user
     optional = {"is_default": body.flag, "replacement_for": body.optional_text, "attributes": body.mapping}
-    wishes = body.fields(call, {"name": body.text}, {**optional, "ssl": body.mapping})
+    wishes = call.fields({"name": body.text}, {**optional, "ssl": body.mapping})
     made = _new(call, place, wishes)
     activities = changes.add_domain(call.state, made, user)
     return accepted(call, *activities, entity=shapes.domain(call.state, made, user))
@@ -83,7 +83,7 @@ def _named(call: Call, environment: str | None = None) -> Domain:
 
 def _update(call: Call, one: Domain) -> Response:
     user = call.bearer().user
-    wishes = body.fields(call, {}, {"is_default": body.flag, "attributes": body.mapping, "ssl": body.mapping})
+    wishes = call.fields({}, {"is_default": body.flag, "attributes": body.mapping, "ssl": body.mapping})
     one.is_default = wishes.get("is_default", one.is_default)
     one.attributes = dict(wishes.get("attributes", one.attributes))
     one.certificate = _certificate(wishes.get("ssl")) or one.certificate

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from upsun_simulator import body, read_lag
+from upsun_simulator.activity_queue import settle
 from upsun_simulator.answers import Refusal, document
 from upsun_simulator.documents.activity import activity as activity_document
 from upsun_simulator.documents.environment import environment as environment_document
@@ -35,7 +36,7 @@ def accepted(
     status: HTTPStatus = HTTPStatus.ACCEPTED,
 ) -> Response:
     """The answer to an operation that became activities, shown as they are by now."""
-    call.state.settle(call.now)
+    settle(call.state, call.now)
     embedded: dict[str, Any] = {"activities": [activity_document(call.state, one) for one in activities]}
     if entity is not None:
         embedded["entity"] = entity
@@ -63,7 +64,7 @@ def settings(call: Call) -> Response:
 def update_settings(call: Call) -> Response:
     """Change the deployment type; where deployments become automatic again, what is staged is deployed."""
     state, one, user = call.state, named_environment(call), call.bearer().user
-    wishes = body.fields(call, {"enable_manual_deployments": body.flag})
+    wishes = call.fields({"enable_manual_deployments": body.flag})
     guard.check(state, one, user, "edit")
     one.manual_deployment = wishes["enable_manual_deployments"]
     deployed = [] if one.manual_deployment or not state.staged(one.id) else [deployments.deploy(state, one, user)]
@@ -73,8 +74,7 @@ def update_settings(call: Call) -> Response:
 def update(call: Call) -> Response:
     """Change what an environment is; what concerns its containers or its site is brought live by an activity."""
     state, one, user = call.state, named_environment(call), call.bearer().user
-    wishes = body.fields(
-        call,
+    wishes = call.fields(
         {},
         {
             "title": body.text,
@@ -103,7 +103,7 @@ def delete(call: Call) -> Response:
 def deactivate(call: Call) -> Response:
     """Ask for what runs on an environment to be removed."""
     one, user = named_environment(call), call.bearer().user
-    body.fields(call, {})
+    call.fields({})
     guard.check(call.state, one, user, "deactivate")
     return accepted(call, lifecycle.deactivate(call.state, one, user))
 
@@ -111,8 +111,7 @@ def deactivate(call: Call) -> Response:
 def branch(call: Call) -> Response:
     """Ask for a new environment, branched off this one."""
     parent, user = named_environment(call), call.bearer().user
-    wishes = body.fields(
-        call,
+    wishes = call.fields(
         {"title": body.text, "name": body.text},
         {
             "clone_parent": body.flag,
@@ -146,7 +145,7 @@ def check_new(call: Call, name: str) -> None:
 def activate(call: Call) -> Response:
     """Ask for an inactive environment to be brought up."""
     one = named_environment(call)
-    body.fields(call, {}, {"resources": body.resources("default", "minimum", "parent")})
+    call.fields({}, {"resources": body.resources("default", "minimum", "parent")})
     guard.check(call.state, one, call.bearer().user, "activate")
     return accepted(call, lifecycle.activate(call.state, one, call.bearer().user))
 
@@ -154,7 +153,7 @@ def activate(call: Call) -> Response:
 def pause(call: Call) -> Response:
     """Ask for an environment to be paused."""
     one = named_environment(call)
-    body.fields(call, {})
+    call.fields({})
     guard.check(call.state, one, call.bearer().user, "pause")
     return accepted(call, lifecycle.pause(call.state, one, call.bearer().user))
 
@@ -162,6 +161,6 @@ def pause(call: Call) -> Response:
 def resume(call: Call) -> Response:
     """Ask for a paused environment to be brought up again."""
     one = named_environment(call)
-    body.fields(call, {})
+    call.fields({})
     guard.check(call.state, one, call.bearer().user, "resume")
     return accepted(call, lifecycle.resume(call.state, one, call.bearer().user))

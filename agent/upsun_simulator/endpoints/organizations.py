@@ -69,7 +69,7 @@ def organization(call: Call) -> Response:
 def update(call: Call) -> Response:
     """Change what the organization is called, and where it is."""
     _check_organization(call, owner=True)
-    wishes = body.fields(call, {}, {"name": body.text, "label": body.text, "country": body.text})
+    wishes = call.fields({}, {"name": body.text, "label": body.text, "country": body.text})
     call.state.organization |= wishes
     return document(shapes.organization(call.state, call.bearer().user))
 

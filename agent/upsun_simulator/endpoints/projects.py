@@ -27,7 +27,7 @@ def project(call: Call) -> Response:
 def update(call: Call) -> Response:
     """Change what the project is called, and where it is."""
     user = check_admin(call)
-    wishes = body.fields(call, {}, {"title": body.text, "description": body.words, "timezone": body.text})
+    wishes = call.fields({}, {"title": body.text, "description": body.words, "timezone": body.text})
     for name, value in wishes.items():
         setattr(call.state, name, value)
     return accepted(call, entity=shapes.project(call.state, user))
@@ -85,7 +85,7 @@ def one_environment_type_access(call: Call) -> Response:
 def set_environment_type_access(call: Call) -> Response:
     """Give a user with access to the project a role on a type of environments, or another one."""
     check_admin(call)
-    kind, wishes = _kind(call), body.fields(call, {"role": body.one_of(*ROLES)}, {"user": body.text})
+    kind, wishes = _kind(call), call.fields({"role": body.one_of(*ROLES)}, {"user": body.text})
     return _grant(call, kind, call.values.get("user") or wishes.get("user", ""), wishes["role"])
 
 

@@ -38,7 +38,7 @@ def task(call: Call) -> Response:
 def run(call: Call) -> Response:
     """Ask for a task to run."""
     one, name, user = named_environment(call), _named_task(call), call.bearer().user
-    wishes = body.fields(call, {}, {"variables": body.groups})
+    wishes = call.fields({}, {"variables": body.groups})
     guard.check(call.state, one, user)
     variables = dict(wishes.get("variables", {}))
     return accepted(call, runs.run_task(call.state, one, user, task=name, variables=variables))

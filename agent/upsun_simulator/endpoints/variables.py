@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def _seen(call: Call, environment: Environment, variables: Variables | None = None) -> Variable:
     """The variable that the path names, the environment's own or an inherited one."""
-    for one in (variables or call.state.variables).seen(call.state.environments, environment.id):
+    for one in (variables or call.state.variables).seen(call.state.lineage(environment.id)):
         if one.name == call.values["variable"]:
             return one
     raise Refusal(HTTPStatus.NOT_FOUND, "There is no such variable.")
@@ -46,7 +46,7 @@ def _changed(call: Call, environment: Environment, kind: str, one: Variable, *, 
 def of_environment(call: Call) -> Response:
     """The variables that an environment has or inherits."""
     place, user = named_environment(call), call.bearer().user
-    found = read_lag.variables(call.state).seen(call.state.environments, place.id)
+    found = read_lag.variables(call.state).seen(call.state.lineage(place.id))
     return document([environment_variable(call.state, one, place, user) for one in found])
 
 

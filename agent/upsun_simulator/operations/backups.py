@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from upsun_simulator.activity import BACKUP, BACKUP_DELETE, RESTORE, Activity, Plan
 from upsun_simulator.ids import identifier
-from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from upsun_simulator.backup import Backup
@@ -30,7 +29,7 @@ def back_up(state: PlatformState, environment: Environment, user: User, *, safe:
             backup=outcome,
         ),
         parameters={"safe": safe, "backup_name": name},
-        payload={"backup_name": name, "environment": summary(environment)},
+        payload={"backup_name": name, "environment": environment.summary()},
     )
 
 
@@ -43,7 +42,7 @@ def delete_backup(state: PlatformState, backup: Backup, user: User) -> Activity:
         user=user,
         plan=Plan(seconds=state.scenario.housekeeping_seconds),
         parameters={"backup_name": backup.id},
-        payload={"backup_name": backup.id, "environment": summary(state.environments[backup.environment])},
+        payload={"backup_name": backup.id, "environment": state.environments[backup.environment].summary()},
     )
 
 
@@ -57,5 +56,5 @@ def restore(
         user=user,
         plan=Plan(seconds=state.scenario.restore_seconds, ending=state.scenario.restore_outcome),
         parameters={"backup_name": backup.id, "restore_code": code, "restore_resources": resources},
-        payload={"backup_name": backup.id, "environment": summary(target)},
+        payload={"backup_name": backup.id, "environment": target.summary()},
     )

@@ -11,7 +11,6 @@ from upsun_simulator.activity import Activity
 from upsun_simulator.answers import Refusal
 from upsun_simulator.environment import HttpAccess
 from upsun_simulator.operations.deployments import deploy_plan
-from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from upsun_simulator.domain import Domain
@@ -100,7 +99,7 @@ def bring_live(
         environment.id,
         user=user,
         plan=deploy_plan(state),
-        payload={**(payload or {}), "environment": summary(environment)},
+        payload={**(payload or {}), "environment": environment.summary()},
     )
     if state.deploys_manually(environment):
         state.stage(activity)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from upsun_simulator.activity import MERGE, SOURCE_OPERATION, SYNCHRONIZE, Activity, Ending, Plan
+from upsun_simulator.activity import MERGE, SOURCE_OPERATION, SYNCHRONIZE, Activity, Plan
 from upsun_simulator.environment import APP
-from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
+    from upsun_simulator.scenario import Ending
     from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
@@ -29,7 +29,7 @@ def run_source_operation(
         user=user,
         plan=update_plan(state, environment, operation),
         parameters={"operation": operation, "variables": variables},
-        payload={"operation": operation, "environment": summary(environment)},
+        payload={"operation": operation, "environment": environment.summary()},
     )
 
 
@@ -72,7 +72,7 @@ def merge(state: PlatformState, child: Environment, user: User) -> Activity:
         user=user,
         plan=_carrying_plan(state, parent, state.scenario.merge_outcome, state.scenario.merge_seconds),
         parameters={"environment": child.id, "into": parent.id},
-        payload={"environment": summary(child), "into": summary(parent)},
+        payload={"environment": child.summary(), "into": parent.summary()},
         concerns=(child.id,),
         source=child.id,
     )
@@ -88,7 +88,7 @@ def synchronize(state: PlatformState, child: Environment, user: User, wishes: di
         user=user,
         plan=_carrying_plan(state, child, state.scenario.sync_outcome, state.scenario.sync_seconds),
         parameters={"from": parent.id, **{name: wishes.get(name, False) for name in names}},
-        payload={"environment": summary(child), "from": summary(parent)},
+        payload={"environment": child.summary(), "from": parent.summary()},
         source=parent.id,
     )
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from upsun_simulator.activity import DEPLOY, REDEPLOY, Activity, Plan
 from upsun_simulator.answers import Refusal
 from upsun_simulator.effects import progress
-from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
@@ -28,7 +27,7 @@ def redeploy(state: PlatformState, environment: Environment, user: User) -> Acti
         environment.id,
         user=user,
         plan=deploy_plan(state),
-        payload={"environment": summary(environment)},
+        payload={"environment": environment.summary()},
     )
 
 
@@ -40,7 +39,7 @@ def deploy(state: PlatformState, environment: Environment, user: User, *, strate
         user=user,
         plan=deploy_plan(state),
         parameters={"strategy": strategy},
-        payload={"environment": summary(environment)},
+        payload={"environment": environment.summary()},
     )
 
 

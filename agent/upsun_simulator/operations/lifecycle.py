@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from upsun_simulator.activity import ACTIVATE, BRANCH, DEACTIVATE, DELETE, PAUSE, RESUME, Activity, Plan
-from upsun_simulator.operations.summary import summary
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment, EnvironmentType
@@ -31,7 +30,7 @@ def branch(
         user=user,
         plan=Plan(seconds=state.scenario.branch_seconds),
         parameters={"parent": parent.id, "name": name, "title": title, "type": kind, "clone_parent": clone_parent},
-        payload={"environment": summary(made), "parent": summary(parent)},
+        payload={"environment": made.summary(), "parent": parent.summary()},
         concerns=(parent.id,),
         source=parent.id,
     )
@@ -67,4 +66,6 @@ def delete(state: PlatformState, environment: Environment, user: User) -> Activi
 
 
 def _switch(state: PlatformState, environment: Environment, user: User, kind: str, plan: Plan) -> Activity:
-    return state.add_activity(kind, environment.id, user=user, plan=plan, payload={"environment": summary(environment)})
+    return state.add_activity(
+        kind, environment.id, user=user, plan=plan, payload={"environment": environment.summary()}
+    )

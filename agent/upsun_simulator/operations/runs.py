@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from upsun_simulator.activity import OPERATION, TASK, Activity, Plan
 from upsun_simulator.environment import APP
-from upsun_simulator.operations.summary import summary
 from upsun_simulator.permissions import has_role
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def run_operation(
         user=user,
         plan=Plan(seconds=state.scenario.operation_seconds, ending=state.scenario.operation_outcome),
         parameters={"service": service, "operation": operation, "parameters": parameters},
-        payload={"service": service, "operation": operation, "environment": summary(environment)},
+        payload={"service": service, "operation": operation, "environment": environment.summary()},
     )
 
 
@@ -68,5 +67,5 @@ def run_task(
         user=user,
         plan=Plan(seconds=state.scenario.task_seconds, ending=state.scenario.task_outcome),
         parameters={"task": task, "variables": variables},
-        payload={"task": task, "environment": summary(environment)},
+        payload={"task": task, "environment": environment.summary()},
     )
