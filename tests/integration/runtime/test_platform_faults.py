@@ -125,7 +125,7 @@ def test_the_second_request_after_a_lost_one_waits_until_the_list_is_settled(mak
     stage.at(SLOT).tick()
     for seconds in (20, 40, 59):  # 20, 60 and 119 s after the request
         stage.later(seconds=seconds).tick()
-        assert stage.backups_asked == 1, f"asked again {(stage.hands.now() - SLOT).total_seconds()} s after"
+        assert stage.backups_asked == 1, f"asked again {(stage.manual_clock.now() - SLOT).total_seconds()} s after"
     assert stage.run().waits_on == "answer"
     for minutes in (0.1, 5, 5, 4.8):  # from two minutes after the request on the list is settled, and read again
         stage.later(minutes=minutes).tick()
