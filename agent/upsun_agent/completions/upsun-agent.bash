@@ -44,7 +44,7 @@ _shtab_upsun_agent_ssh_option_strings=(-h --help)
 _shtab_upsun_agent_state_move_option_strings=(-h --help --json --config --project --environment --api-url --auth-url --log-level --to --from --dry-run)
 _shtab_upsun_agent_state_option_strings=(-h --help)
 _shtab_upsun_agent_rehearse_option_strings=(-h --help --json --config --project --environment --api-url --auth-url --log-level --fault --days --seed)
-_shtab_upsun_agent_simulate_option_strings=(-h --help --json --config --project --environment --api-url --auth-url --log-level --port --set --fault --authority --books)
+_shtab_upsun_agent_simulate_option_strings=(-h --help --json --config --project --environment --api-url --auth-url --log-level --port --set --fault --authority --request-log)
 _shtab_upsun_agent_completion_option_strings=(-h --help --json --config --project --environment --api-url --auth-url --log-level)
 _shtab_upsun_agent_option_strings=(-h --help --version)
 
@@ -94,7 +94,7 @@ _shtab_upsun_agent_rehearse___config_COMPGEN=_shtab_compgen_files
 _shtab_upsun_agent_rehearse___fault_COMPGEN=_upsun_agent_faults
 _shtab_upsun_agent_simulate___config_COMPGEN=_shtab_compgen_files
 _shtab_upsun_agent_simulate___authority_COMPGEN=_shtab_compgen_files
-_shtab_upsun_agent_simulate___books_COMPGEN=_shtab_compgen_files
+_shtab_upsun_agent_simulate___request_log_COMPGEN=_shtab_compgen_files
 _shtab_upsun_agent_completion___config_COMPGEN=_shtab_compgen_files
 
 _shtab_upsun_agent_tick___log_level_choices=(debug info warning error)

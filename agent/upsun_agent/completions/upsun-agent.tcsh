@@ -20,8 +20,8 @@ complete upsun-agent \
         'c/--visible-runtime=/(true false)/' \
         'c/--enabled=/(true false)/' \
         'c/--authority=/f/' \
-        'c/--books=/f/' \
-        'c/--/(activity all api-url app auth-url authority books by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include otlp outcome phase platform port project prometheus quiet reason role rotate schema seed sensitive set since stdin to version visible-build visible-runtime wait watch within yes)/' \
+        'c/--request-log=/f/' \
+        'c/--/(activity all api-url app auth-url authority by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include otlp outcome phase platform port project prometheus quiet reason request-log role rotate schema seed sensitive set since stdin to version visible-build visible-runtime wait watch within yes)/' \
         'c/-/(- h)/' \
         'n/--config/f/' \
         'n/--log-level/(debug info warning error)/' \
@@ -35,7 +35,7 @@ complete upsun-agent \
         'n/--visible-runtime/(true false)/' \
         'n/--enabled/(true false)/' \
         'n/--authority/f/' \
-        'n/--books/f/' \
+        'n/--request-log/f/' \
         'p/1/(tick run show approve cancel pause resume status history logs next validate why report init check setup token notify ssh state rehearse simulate completion)/' \
         'n/validate/f/' \
         'n/setup/(machine-user token)/' \

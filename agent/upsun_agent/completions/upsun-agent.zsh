@@ -417,7 +417,7 @@ _shtab_upsun_agent_simulate_options=(
   "*--set[change a behaviour]:NAME=VALUE:"
   "*--fault[break requests]:FAULT:"
   "--authority[write the key that signs SSH certificates there, for a TrustedUserCAKeys]:FILE:_files"
-  "--books[write what happened there at the end, as JSON]:FILE:_files"
+  "--request-log[write what happened there at the end, as JSON]:FILE:_files"
 )
 
 # guard to ensure default positional specs are added only once per session
