@@ -15,15 +15,20 @@ from upsun_agent.model.answers import Question, Trouble
 class Look(Struct, frozen=True):
     """Find the answer to a question, then decide again."""
 
+    #: What must be read before anything can be decided.
     question: Question
 
 
 class Send(Struct, frozen=True):
     """Write and sync the intent, then make this one request, then record what came of it."""
 
+    #: The event that is written and synced before the request.
     intent: ev.IntentRecorded
+    #: The kind of activity that the request starts.
     activity_type: str
+    #: The path of the request.
     path: str
+    #: The body of the request.
     body: Mapping[str, Any]
 
 
@@ -34,11 +39,17 @@ class Execute(Struct, frozen=True):
     the variables that it gets even where they hold the API token.
     """
 
+    #: The event that is written and synced before the command starts.
     intent: ev.IntentRecorded
+    #: The arguments, or one text for the shell.
     command: tuple[str, ...] | str
+    #: The directory that it runs in.
     directory: str
+    #: Its time limit, in seconds.
     within: int
+    #: The variables that it gets on top of the container's.
     variables: Mapping[str, str]
+    #: The names of variables that it gets even if they hold the API token.
     keep: tuple[str, ...] = ()
 
 
@@ -48,15 +59,20 @@ class Record(Struct, frozen=True):
     ``doubtful``: it rests on an answer that may be a passing one, so it is recorded only if the answer stays.
     """
 
+    #: The event to append.
     event: ev.Event
+    #: Whether it rests on an answer that may pass, so that the answer must stay before it is recorded.
     doubtful: bool = False
 
 
 class Wait(Struct, frozen=True):
     """Nothing more can be done now; ``trouble`` is set where that is because of a fault."""
 
+    #: A stable word for what the run waits for.
     on: str
+    #: The same, in words.
     message: str
+    #: The fault that is the reason; None if there is none.
     trouble: Trouble | None = None
 
 
@@ -74,7 +90,11 @@ class Background(Struct, frozen=True):
     ``platform_now``: the platform's clock at its last answer in this tick, None where none told it.
     """
 
+    #: The ids of activities that belong to other steps and runs.
     claimed: frozenset[str] = frozenset()
+    #: How many manual backups the project keeps, as last seen; None if that is not known.
     manual_limit: int | None = None
+    #: The time zone of the job.
     zone: tzinfo = UTC
+    #: The platform's clock at its last answer in this tick; None if there was no answer.
     platform_now: datetime | None = None

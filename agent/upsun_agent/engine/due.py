@@ -15,39 +15,53 @@ from upsun_agent.model.job import Job
 class Slot(Struct, frozen=True, order=True):
     """One due moment of a job: its instant (UTC) and its local wall-clock name, such as ``2026-10-25T02:30``."""
 
+    #: When the slot falls due.
     due_at: datetime
+    #: The local wall-clock time that names the slot.
     name: str
 
 
 class OpenSlot(Struct, frozen=True):
     """A run for this slot is to be opened."""
 
+    #: The slot to open a run for.
     slot: Slot
 
 
 class MissSlots(Struct, frozen=True):
     """These slots passed without a run: the last of them, the first, how many, and why."""
 
+    #: The last of the missed slots.
     slot: Slot
+    #: The first of them.
     first: Slot
+    #: How many there are.
     count: int
+    #: Why they were missed, in words.
     reason: str
 
 
 class SkipSlot(Struct, frozen=True):
     """The slot came while the job's previous run was in flight."""
 
+    #: The slot that is skipped.
     slot: Slot
+    #: Why, in words.
     reason: str
 
 
 class LeaveOut(Struct, frozen=True):
     """These slots were not to run: the last of them, the first, how many, the stable word for why, and why."""
 
+    #: The last of the excluded slots.
     slot: Slot
+    #: The first of them.
     first: Slot
+    #: How many there are.
     count: int
+    #: A stable word for the reason: ``suspended`` or ``condition``.
     failure: str
+    #: Why, in words.
     reason: str
 
 
@@ -60,7 +74,9 @@ Exclusion = tuple[str, str] | None
 class Due(Struct, frozen=True):
     """What to do about the slots up to ``cursor``; slots after it are looked at again."""
 
+    #: What to do about each slot.
     verdicts: tuple[SlotVerdict, ...]
+    #: Slots up to here are decided.
     cursor: datetime
 
 

@@ -27,28 +27,51 @@ class Step(Struct, frozen=True):
     platform said no for good. accepted: the activity is known. done, failed: over.
     """
 
+    #: The index of the step in the run, from 0; rollback steps come after the job's steps.
     index: int
+    #: The step as the job defines it.
     plan: StepPlan
+    #: Where the step stands.
     phase: Phase = "ready"
+    #: How many requests or commands were begun.
     attempts: int = 0
+    #: How many requests are known to have had no effect.
     voids: int = 0
+    #: How many retries were planned.
     retries: int = 0
+    #: When the first attempt began; None before it.
     began_at: datetime | None = None
+    #: The request whose effect is not known yet; None if there is none.
     intent: ev.IntentRecorded | None = None
+    #: When the step may go on; None if it need not wait.
     again_at: datetime | None = None
+    #: A stable word for what it waits for until ``again_at``; empty if it does not wait.
     again_on: str = ""
+    #: The id of the step's activity; None if it has none.
     activity: str | None = None
+    #: When the activity or the command ended (the agent's clock); None before that.
     ended_at: datetime | None = None
+    #: The name of the backup that the step makes; None if it makes none.
     backup: str | None = None
+    #: The head commit before the request; None if that is not known.
     head: str | None = None
+    #: How the step ended; None if it has not ended or failed.
     outcome: ev.StepOutcome | None = None
+    #: The kind of failure; None if it did not fail.
     failure: str | None = None
+    #: What happened last, in words.
     message: str = ""
+    #: What helps; empty if there is nothing to do.
     remedy: str = ""
+    #: The evidence of a step that is done.
     detail: Mapping[str, Any] = field(default_factory=dict)
+    #: How the command ended; None if none has ended.
     command: ev.CommandEnded | None = None
+    #: What a person decided; None if nobody has.
     approval: ev.ApprovalGiven | None = None
+    #: Whether an earlier attempt may have had an effect.
     asked_before: bool = False
+    #: When the step was done or failed; None before that.
     over_at: datetime | None = None
     #: an answer about this step that is not believed yet; None where the last answer was followed
     recheck: ev.RecheckPlanned | None = None
@@ -79,18 +102,31 @@ class Step(Struct, frozen=True):
 class Run(Struct, frozen=True):
     """A job in a slot (or asked for by hand), as far as it has come."""
 
+    #: The id of the run.
     id: str
+    #: The id of the environment that the run is about.
     environment: str
+    #: The job as it was when the run was opened.
     job: Job
+    #: The local wall-clock name of the slot; None for a manual run.
     slot: str | None
+    #: When the slot fell due; for a manual run, when it was asked for.
     due_at: datetime
+    #: Whether a schedule or a person asked for it.
     trigger: ev.Trigger
+    #: When the run was opened.
     opened_at: datetime
+    #: The job's steps, followed by its rollback steps.
     steps: tuple[Step, ...]
+    #: A stable word for what the run waits for; None if it does not wait.
     waits_on: str | None = None
+    #: The same, in words.
     wait_message: str = ""
+    #: What was recorded for people, in order.
     warnings: tuple[str, ...] = ()
+    #: The event that began the rollback; None if there is none.
     rollback: ev.TakeBackBegun | None = None
+    #: The event that ended the run; None while it is open.
     closed: ev.RunClosed | None = None
 
     @property

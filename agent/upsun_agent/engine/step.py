@@ -29,21 +29,27 @@ from upsun_agent.model.job import StepPlan
 class Need(Struct, frozen=True):
     """The verdict needs an answer to this question first."""
 
+    #: What must be read before there is a verdict.
     question: Question
 
 
 class Pending(Struct, frozen=True):
     """No verdict yet: what it waits on (a stable word) and why."""
 
+    #: A stable word for what the step waits for.
     on: str
+    #: The same, in words.
     message: str
 
 
 class Done(Struct, frozen=True):
     """The step reached its end; ``detail`` is the evidence."""
 
+    #: How the step ended.
     outcome: StepOutcome
+    #: What was done, in words.
     message: str
+    #: The evidence.
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -53,9 +59,13 @@ class Failed(Struct, frozen=True):
     ``doubtful``: the verdict rests on an answer that may be a passing one; it is believed only if the answer stays.
     """
 
+    #: The kind of failure.
     failure: str
+    #: What happened.
     message: str
+    #: What helps; empty if nothing is known.
     remedy: str = ""
+    #: Whether the verdict rests on an answer that may pass, so that the answer must stay first.
     doubtful: bool = False
 
 
@@ -68,11 +78,17 @@ Recognition = Literal["no", "maybe", "sure"]
 class StepContext(Struct, frozen=True):
     """One step at one moment with all that was seen: what every judgement is about."""
 
+    #: The run as it stands.
     run: Run
+    #: The step that is judged.
     step: Step
+    #: All answers of this tick.
     seen: Observation
+    #: The agent's clock.
     now: datetime
+    #: The ids of activities that belong to other steps and runs.
     claimed: frozenset[str] = frozenset()
+    #: The time zone of the job.
     zone: tzinfo = UTC
 
     @property

@@ -20,8 +20,11 @@ class CommandResult(Struct, frozen=True):
     ``app`` and ``type`` are the platform's names (``deploy``, ``post_deploy``, ...), ``exit_code`` is 0 for success.
     """
 
+    #: The app that the command belongs to.
     app: str
+    #: The platform's name for the kind of command, such as ``deploy`` or ``post_deploy``.
     type: str
+    #: The exit code; 0 is success.
     exit_code: int
 
     @property
@@ -33,8 +36,11 @@ class CommandResult(Struct, frozen=True):
 class Deployment(Struct, frozen=True):
     """The environment's word on its last deployment; ``commands`` are the hooks that ran in it."""
 
+    #: Whether the last deployment succeeded.
     successful: bool
+    #: When it ended (the platform's clock); None if the platform does not say.
     at: datetime | None
+    #: The hooks that ran in it.
     commands: tuple[CommandResult, ...] = ()
 
 
@@ -44,7 +50,9 @@ class Rights(Struct, frozen=True):
     ``admin``: the token's user may act on environments of the type. ``source_operations``: the project has them.
     """
 
+    #: Whether the token's user may act on environments of this type; None if the API does not say.
     admin: bool | None = None
+    #: Whether the project has source operations; None if the API does not say.
     source_operations: bool | None = None
 
 
@@ -54,19 +62,33 @@ class Environment(Struct, frozen=True):
     ``is_pr``: it belongs to a pull request. ``rights`` are read where a link is missing that an admin would see.
     """
 
+    #: The id in API paths, such as ``main``.
     id: str
+    #: The type of the environment, such as ``production``.
     type: str
+    #: The status as the platform names it, such as ``active`` or ``paused``.
     status: str
+    #: Whether an activity is running on it.
     is_dirty: bool
+    #: The commit that is checked out; None if the environment has no code.
     head_commit: str | None
+    #: The path of each operation that the API offers, by its name, such as ``#backup``.
     links: Mapping[str, str]
+    #: The server's clock when it answered.
     server_at: datetime
+    #: The last deployment; None if the platform does not say.
     deployment: Deployment | None = None
+    #: Whether activities wait for a deployment by hand.
     has_staged_activities: bool = False
+    #: The id of its parent environment; None if it has none.
     parent: str | None = None
+    #: Its own path in the API; empty if the API did not give it.
     path: str = ""
+    #: When its last backup was made; None if there is none.
     last_backup_at: datetime | None = None
+    #: Whether it belongs to a pull request.
     is_pr: bool = False
+    #: Why a link may be missing; None if that was not read.
     rights: Rights | None = None
 
 
@@ -83,18 +105,31 @@ class Activity(Struct, frozen=True):
     ``completion_percent`` is None where the platform does not say it.
     """
 
+    #: The id of the activity.
     id: str
+    #: The kind of operation, such as ``environment.backup``.
     type: str
+    #: The state as the platform names it, such as ``in_progress``; ``fate`` reads it.
     state: str
+    #: ``success`` or ``failure``; None if the platform does not say.
     result: str | None
+    #: When it was created (the platform's clock); None if the platform does not say.
     created_at: datetime | None
+    #: When it ended (the platform's clock); None if the platform does not say.
     completed_at: datetime | None = None
+    #: The id of the user who asked for it; None if the platform does not say.
     user: str | None = None
+    #: What the request asked for, as the platform repeats it.
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    #: What the platform says of the things it concerns, such as the backup's name.
     payload: Mapping[str, Any] = field(default_factory=dict)
+    #: Why it failed, in the platform's words; None if it does not say.
     failure_reason: str | None = None
+    #: What it does, in the platform's words.
     text: str = ""
+    #: How far it is, 0 to 100; None if the platform does not say.
     completion_percent: int | None = None
+    #: The commands that ran in it.
     commands: tuple[CommandResult, ...] = ()
 
     @property
@@ -134,20 +169,30 @@ class Activity(Struct, frozen=True):
 class Backup(Struct, frozen=True):
     """A backup as listed. ``CREATED`` and ``DELETING`` are the only states there are."""
 
+    #: The name of the backup.
     id: str
+    #: ``CREATED`` or ``DELETING``; there are no other states.
     status: str
+    #: Whether the platform says that it can be restored.
     restorable: bool
+    #: The id of the environment that it is a backup of.
     environment: str
+    #: When it was made (the platform's clock); None if the platform does not say.
     created_at: datetime | None
+    #: Whether the environment was stopped for it, so that its data agree.
     safe: bool = True
+    #: Whether the platform made it on its own schedule.
     automated: bool = False
 
 
 class Trouble(Struct, frozen=True):
     """A look or a request that could not be made: what kind of trouble, in words, and the remedy."""
 
+    #: What kind of trouble it is.
     kind: TroubleKind
+    #: What happened, in words.
     message: str
+    #: What helps; empty if there is nothing to do.
     remedy: str = ""
 
 
@@ -161,12 +206,14 @@ PROJECT = "*"  # no environment has this id: the activities of the whole project
 class LookAtEnvironment(Struct, frozen=True):
     """Read an environment."""
 
+    #: The id of the environment; empty for the run's own.
     environment: str = ""
 
 
 class LookAtActivity(Struct, frozen=True):
     """Read one activity."""
 
+    #: The id of the activity.
     id: str
 
 
@@ -176,28 +223,36 @@ class LookAtActivities(Struct, frozen=True):
     ``types`` empty means all; ``since`` ends the listing at older ones; ``incomplete`` asks for running ones only.
     """
 
+    #: The kinds of activities to list; empty for all.
     types: tuple[str, ...] = ()
+    #: Activities that are older are not listed; None for no limit.
     since: datetime | None = None
+    #: Whether to list only those that have not ended.
     incomplete: bool = False
+    #: The id of the environment; empty for the run's own, ``PROJECT`` for all.
     environment: str = ""
 
 
 class LookAtBackup(Struct, frozen=True):
     """Read one backup by its name."""
 
+    #: The name of the backup.
     id: str
+    #: The id of the environment; empty for the run's own.
     environment: str = ""
 
 
 class LookAtBackups(Struct, frozen=True):
     """List the backups of an environment."""
 
+    #: The id of the environment; empty for the run's own.
     environment: str = ""
 
 
 class LookAtRoutes(Struct, frozen=True):
     """Find out at which addresses an environment is served."""
 
+    #: The id of the environment; empty for the run's own.
     environment: str = ""
 
 
@@ -207,9 +262,13 @@ class LookAtPage(Struct, frozen=True):
     ``number`` tells one attempt of a step from the next.
     """
 
+    #: The address of the page.
     url: str
+    #: How long to wait for it, in seconds.
     within: int
+    #: The text that its body must hold; empty if any body will do.
     contains: str = ""
+    #: The number of the attempt, so that each attempt is a question of its own.
     number: int = 0
 
 
@@ -239,8 +298,11 @@ Question = (
 class ActivityList(Struct, frozen=True):
     """Activities as listed at ``server_at``; ``complete`` is false where the listing was cut at its bound."""
 
+    #: The activities, newest first.
     items: tuple[Activity, ...]
+    #: The server's clock when it answered.
     server_at: datetime
+    #: Whether these are all; False if the list was cut at its limit.
     complete: bool = True
 
 
@@ -251,24 +313,28 @@ class Absent(Struct, frozen=True):
 class Owner(Struct, frozen=True):
     """The user that the token belongs to; None where the API does not say."""
 
+    #: The id of the user; None if the API does not say.
     id: str | None
 
 
 class Retention(Struct, frozen=True):
     """How many manual backups the project keeps, by environment type; types it does not say are left out."""
 
+    #: How many manual backups are kept, by environment type.
     manual_limits: Mapping[str, int]
 
 
 class BackupList(Struct, frozen=True):
     """The backups of the environment as listed."""
 
+    #: The backups, as they are listed.
     items: tuple[Backup, ...]
 
 
 class Routes(Struct, frozen=True):
     """The addresses at which an environment is served, its primary one first."""
 
+    #: The addresses, the primary one first.
     urls: tuple[str, ...]
 
 
@@ -278,9 +344,13 @@ class Page(Struct, frozen=True):
     ``status`` is None where no answer came; ``fault`` says why, or why its text could not be read.
     """
 
+    #: The HTTP status; None if no answer came.
     status: int | None
+    #: How long the answer took, in seconds.
     seconds: float
+    #: Whether the text that was asked for is in the body.
     found: bool = True
+    #: Why no answer came, or why the body could not be read; empty if all went well.
     fault: str = ""
 
 
@@ -296,7 +366,9 @@ class Observation(Struct, frozen=True):
     something seen *after* something else.
     """
 
+    #: The last answer to each question, with the number of that look.
     answers: Mapping[Question, tuple[int, Answer]] = field(default_factory=dict)
+    #: How many looks were made.
     looks: int = 0
 
     def plus(self, question: Question, answer: Answer) -> Observation:

@@ -23,6 +23,7 @@ class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that happened, at an agent's clock reading ``at`` (UTC)."""
 
     kind: ClassVar[str] = ""
+    #: The agent's clock (UTC) when the event was recorded.
     at: Moment
 
 
@@ -34,11 +35,17 @@ class RunOpened(Event, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "run-opened"
+    #: The id of the run.
     run: str
+    #: The id of the environment that the run is about.
     environment: str
+    #: The local wall-clock name of the slot; None for a manual run.
     slot: str | None
+    #: When the slot fell due; for a manual run, when it was asked for.
     due_at: Moment
+    #: Whether a schedule or a person asked for it.
     trigger: Trigger
+    #: The job as it was then, so that later edits do not change the run.
     job: Mapping[str, Any]
 
 
@@ -49,9 +56,13 @@ class IntentRecorded(Event, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "intent-recorded"
+    #: The index of the step, from 0.
     step: int
+    #: The number of the attempt, from 1.
     attempt: int
+    #: The server's clock at the last read before the request.
     server_at: Moment
+    #: The head commit at that time; None if the environment has none.
     head: str | None
 
 
@@ -59,8 +70,11 @@ class RequestAccepted(Event, frozen=True, kw_only=True):
     """The platform took the request and named the activity."""
 
     kind: ClassVar[str] = "request-accepted"
+    #: The index of the step, from 0.
     step: int
+    #: The id of the activity that the platform named.
     activity: str
+    #: The name of the backup that is being made; None if the answer names none.
     backup: str | None = None
 
 
@@ -68,9 +82,13 @@ class RequestRefused(Event, frozen=True, kw_only=True):
     """The platform said no and did not act. ``again_at``: from when it may be asked again; None means never."""
 
     kind: ClassVar[str] = "request-refused"
+    #: The index of the step, from 0.
     step: int
+    #: The kind of failure.
     failure: str
+    #: What the platform said.
     message: str
+    #: When the request may be made again; None if it may not.
     again_at: Moment | None
 
 
@@ -78,7 +96,9 @@ class RequestUnanswered(Event, frozen=True, kw_only=True):
     """No usable answer came: whether the platform acted is not known, the activity list will tell."""
 
     kind: ClassVar[str] = "request-unanswered"
+    #: The index of the step, from 0.
     step: int
+    #: What happened instead of an answer.
     message: str
 
 
@@ -86,10 +106,15 @@ class ActivityAdopted(Event, frozen=True, kw_only=True):
     """An activity found in the list is this step's: ``how`` says what makes it so."""
 
     kind: ClassVar[str] = "activity-adopted"
+    #: The index of the step, from 0.
     step: int
+    #: The id of the activity.
     activity: str
+    #: What shows that the activity belongs to the step.
     how: str
+    #: The name of the backup that it makes; None if it names none.
     backup: str | None = None
+    #: The head commit when it was created; None if that is not known.
     head: str | None = None
 
 
@@ -97,7 +122,9 @@ class IntentVoid(Event, frozen=True, kw_only=True):
     """The settled activity list shows no trace of the request: it did not take effect and may be made again."""
 
     kind: ClassVar[str] = "intent-void"
+    #: The index of the step, from 0.
     step: int
+    #: What shows that the request had no effect.
     message: str
 
 
@@ -105,9 +132,13 @@ class ActivityEnded(Event, frozen=True, kw_only=True):
     """The activity of a step came to its end."""
 
     kind: ClassVar[str] = "activity-ended"
+    #: The index of the step, from 0.
     step: int
+    #: The id of the activity.
     activity: str
+    #: Its last state, as the platform names it.
     state: str
+    #: ``success`` or ``failure``; None if the platform does not say.
     result: str | None
 
 
@@ -118,9 +149,13 @@ class CommandEnded(Event, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "command-ended"
+    #: The index of the step, from 0.
     step: int
+    #: The exit code; None if the command was killed at its time limit.
     exit_code: int | None
+    #: How long it ran, in seconds.
     seconds: int
+    #: The end of what it printed, bounded and redacted.
     output: str = ""
 
 
@@ -128,8 +163,11 @@ class ApprovalGiven(Event, frozen=True, kw_only=True):
     """Somebody decided on a step that waits for approval: ``granted`` is ``yes`` or ``no``, ``by`` says who."""
 
     kind: ClassVar[str] = "approval-given"
+    #: The index of the step, from 0.
     step: int
+    #: What was decided.
     granted: Literal["yes", "no"]
+    #: Who decided.
     by: str
 
 
@@ -137,7 +175,9 @@ class TakeBackBegun(Event, frozen=True, kw_only=True):
     """A step failed after something was changed: from here on the job's ``on-failure`` steps run, once."""
 
     kind: ClassVar[str] = "take-back-begun"
+    #: The index of the step that failed, from 0.
     failed: int
+    #: Why the rollback began.
     message: str
 
 
@@ -145,7 +185,9 @@ class WaitBegun(Event, frozen=True, kw_only=True):
     """The run waits for something; recorded when what it waits for changes, not at every tick."""
 
     kind: ClassVar[str] = "wait-begun"
+    #: A stable word for what the run waits for.
     on: str
+    #: The same, in words.
     message: str
 
 
@@ -153,9 +195,13 @@ class StepDone(Event, frozen=True, kw_only=True):
     """A step reached its end without failure; ``detail`` is the evidence (a proved backup, a commit)."""
 
     kind: ClassVar[str] = "step-done"
+    #: The index of the step, from 0.
     step: int
+    #: How the step ended.
     outcome: StepOutcome
+    #: What was done, in words.
     message: str
+    #: The evidence, such as the verified backup or the new commit.
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -163,9 +209,13 @@ class RetryPlanned(Event, frozen=True, kw_only=True):
     """What a step asked for is known to have failed; from ``again_at`` on it may be asked for once more."""
 
     kind: ClassVar[str] = "retry-planned"
+    #: The index of the step, from 0.
     step: int
+    #: The kind of failure of the attempt before.
     failure: str
+    #: What happened.
     message: str
+    #: When the step may be tried again.
     again_at: Moment
 
 
@@ -177,9 +227,13 @@ class RecheckPlanned(Event, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "recheck-planned"
+    #: The index of the step, from 0.
     step: int
+    #: The kind of failure that was read; ``no-activity`` if the list lacks the activity.
     failure: str
+    #: What was read.
     message: str
+    #: From when on the same answer is believed.
     again_at: Moment
 
 
@@ -187,9 +241,13 @@ class StepFailed(Event, frozen=True, kw_only=True):
     """A step failed; ``failure`` is the stable kind, ``message`` what happened, ``remedy`` what helps."""
 
     kind: ClassVar[str] = "step-failed"
+    #: The index of the step, from 0.
     step: int
+    #: The kind of failure.
     failure: str
+    #: What happened.
     message: str
+    #: What helps; empty if nothing is known.
     remedy: str = ""
 
 
@@ -197,6 +255,7 @@ class Warned(Event, frozen=True, kw_only=True):
     """Something that does not stop the run but that somebody should know."""
 
     kind: ClassVar[str] = "warned"
+    #: What somebody should know.
     message: str
 
 
@@ -204,10 +263,15 @@ class RunClosed(Event, frozen=True, kw_only=True):
     """The run is over, for good. For slots missed together ``detail`` names the first and how many."""
 
     kind: ClassVar[str] = "run-closed"
+    #: How the run ended.
     outcome: RunOutcome
+    #: What happened.
     message: str
+    #: The kind of failure; None if the run succeeded.
     failure: str | None = None
+    #: What helps; empty if there is nothing to do.
     remedy: str = ""
+    #: More facts; for slots that were missed together, the first one and how many.
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -21,7 +21,9 @@ Number = Annotated[int, Meta(ge=0, le=SECONDS_MOST)]
 class StepPlan(Struct, frozen=True):
     """One operation of a job: its kind and that kind's settings, JSON values only."""
 
+    #: The name of the kind of step, such as ``backup``.
     kind: str
+    #: The step's settings as the job file gives them.
     settings: Mapping[str, Any]
 
     def environment(self, home: str) -> str:
@@ -33,17 +35,29 @@ class StepPlan(Struct, frozen=True):
 class Job(Struct, frozen=True):
     """A job definition. Durations are whole seconds."""
 
+    #: The name of the job.
     name: str
+    #: The steps, in their order.
     steps: tuple[StepPlan, ...]
+    #: The cron expression; None for a job that only runs by hand.
     schedule: str | None = None
+    #: The name of the time zone that the schedule is read in.
     timezone: str = "UTC"
+    #: The types of environments that the job runs on.
     environment_types: tuple[str, ...] = ("production",)
+    #: What to do with slots that passed while no tick ran.
     catch_up: CatchUp = "latest"
+    #: How late a run may begin after its slot, in seconds.
     misfire_grace: Number = 6 * 3600
+    #: What to do with a slot that falls due while the job's previous run is open.
     overlap: Overlap = "skip"
+    #: How long a run may take, in seconds.
     timeout: Number = 12 * 3600
+    #: After how many failed runs in a row the job is suspended; 0 for never.
     suspend_after: Number = 0
+    #: The steps of the rollback.
     on_failure: tuple[StepPlan, ...] = ()
+    #: Further conditions for a slot, as the job file gives them.
     when: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
