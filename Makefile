@@ -34,8 +34,11 @@ lint: $(VENV)/.installed
 check: lint ## pass the linters and the unit tests, in a minute and a half
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/unit
 
-test: lint ## pass the linters and all tests that CI needs
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: lint ## pass the linters and all tests but the long ones
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/integration tests/end_to_end
+
+long: $(VENV)/.installed ## pass a sample of the long tests: fuzzers, crashes, seasons, every state of the engine
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/long
 
 soak: $(VENV)/.installed ## the long tests: the whole crash matrix, all zones, long seasons (more than an hour)
 	@UPSUN_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/long \
@@ -79,4 +82,4 @@ lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirement
 	$(COMPILE) --all-extras --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
 	echo 'pip>=26.3' | $(COMPILE) - -o requirements/installer.txt
 
-.PHONY: bench bugs check coverage demo dist docs help lint lock site soak test wheelhouse
+.PHONY: bench bugs check coverage demo dist docs help lint lock long site soak test wheelhouse

@@ -409,7 +409,7 @@ BUGS = (
         "agent/upsun_agent/engine/decide.py",
         "    if blocked is None and kind.needs_proof(case.step.plan):\n",
         "    if blocked is None and kind.needs_proof(case.step.plan) and case.step.attempts:\n",
-        ("tests/unit/engine/test_pipelines.py", "tests/unit/engine/test_decide_exhaustive.py"),
+        ("tests/unit/engine/test_pipelines.py", "tests/long/engine/test_decide_exhaustive.py"),
     ),
     Bug(
         "a failing command of a successful activity is not read",
