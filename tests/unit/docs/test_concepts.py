@@ -79,3 +79,20 @@ def test_every_decision_has_context_decision_and_consequences() -> None:
         assert record.name.startswith(f"{number:04d}-")
         assert text.startswith(f"# {number}. ")
         assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+
+
+def test_pages_of_the_platform_are_named_by_their_address() -> None:
+    notation = re.compile(r"(?<![\w/.-])(?:dev-)?(?:docs|devcenter):[a-z]")
+    files = [file for folder in ("agent", "docs", "hooks") for file in (REPOSITORY / folder).rglob("*.*")]
+    texts = [file for file in files if file.suffix in {".py", ".md", ".sh"}]
+    assert len(texts) > 300
+    assert [str(file) for file in texts if notation.search(file.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize("word", ["slot", "tick", "journal", "proved"])
+def test_a_guide_that_uses_a_word_links_to_its_entry(word: str) -> None:
+    other = re.compile(r"^```.*?^```|^\|.*?$|^#.*?$|`[^`]*`|\*\*[^*]*\*\*", re.DOTALL | re.MULTILINE)
+    for page in sorted((DOCS / "how-to").glob("*.md")):
+        text = other.sub("", page.read_text(encoding="utf-8"))
+        if re.search(rf"(?<![\w/#-]){word}(?![\w/-])", text):
+            assert f"glossary.md#{word}" in text, page.name

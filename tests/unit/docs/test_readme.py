@@ -7,7 +7,7 @@ import re
 import jsonschema
 import pytest
 import yaml
-from upsun_agent.cli.main import EPILOG, build
+from upsun_agent.cli.main import EPILOG, build, commands
 from upsun_agent.config import parse
 from upsun_agent.errors import UsageError, documented
 
@@ -69,6 +69,19 @@ def sentences(text: str) -> set[str]:
     prose = re.sub(r"^ *```.*?^ *```|^\|.*?$|^#.*?$", "", text, flags=re.DOTALL | re.MULTILINE)
     split = re.split(r"(?<=[.:?])\s+|\n\n", prose)
     return {" ".join(each.split()) for each in split if len(each.split()) >= 8}
+
+
+def test_the_reference_has_a_section_for_every_command_and_none_else() -> None:
+    page = (REPOSITORY / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    outside = re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE)
+    assert set(re.findall(r"^## (\S+)", outside, re.MULTILINE)) >= set(build()._subparsers._group_actions[0].choices)
+    assert set(re.findall(r"^## (.+)$", outside, re.MULTILINE)) == set(commands())
+
+
+def test_every_command_takes_the_shared_options() -> None:
+    shared = {"--json", "--config", "--project", "--environment", "--api-url", "--auth-url", "--log-level"}
+    for command in commands().values():
+        assert shared <= set(command._option_string_actions)
 
 
 def test_exit_codes_of_the_help_are_those_of_the_errors() -> None:
