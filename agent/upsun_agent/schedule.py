@@ -44,10 +44,15 @@ _DAYS = {name: i for i, name in enumerate(("sun", "mon", "tue", "wed", "thu", "f
 class _Field(Struct, frozen=True):
     """One of the five fields: its bounds, its names, and the range that ``H`` picks from."""
 
+    #: The name of the field, for messages.
     label: str
+    #: The least value.
     low: int
+    #: The greatest value.
     high: int
+    #: The numbers of names such as ``mon``, by name.
     names: dict[str, int]
+    #: The least and the greatest value that ``H`` picks from.
     hashed: tuple[int, int]
 
 

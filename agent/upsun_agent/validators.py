@@ -22,8 +22,11 @@ Path = tuple[str | int, ...]
 class Problem(Struct, frozen=True):
     """One thing that is wrong with the job file: where, what, and the remedy."""
 
+    #: The path of keys to the value.
     path: Path
+    #: What is wrong.
     message: str
+    #: What to write instead; empty if the message says it.
     remedy: str = ""
 
 
@@ -48,11 +51,17 @@ def _kind(value: Any) -> str:
 class Text(Struct, frozen=True):
     """Text that a pattern matches whole; ``rule`` may look closer and returns what is wrong, or None."""
 
+    #: The regular expression that the whole text must match.
     pattern: str = r"[^\x00-\x1f\x7f]+"
+    #: What it is, for messages.
     what: str = "text"
+    #: The greatest length, in characters.
     most: int = 500
+    #: Returns what is wrong with a text that matches, or None; None if there is no such rule.
     rule: Callable[[str], str | None] | None = None
+    #: What to write instead; empty if the message says it.
     remedy: str = ""
+    #: Whether a message may not repeat the text.
     secret: bool = False  # what stands there may be a secret, which no message repeats
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
@@ -80,6 +89,7 @@ class Text(Struct, frozen=True):
 class Choice(Struct, frozen=True):
     """One of a few words."""
 
+    #: The words of which one must be written.
     words: tuple[str, ...]
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
@@ -117,7 +127,9 @@ class Boolean(Struct, frozen=True):
 class Either(Struct, frozen=True):
     """One shape or another, told apart by what kind of value stands there."""
 
+    #: The one shape.
     first: Shape
+    #: The other shape.
     second: Shape
 
     def _shape(self, value: Any) -> Shape:
@@ -139,7 +151,9 @@ class Either(Struct, frozen=True):
 class Number(Struct, frozen=True):
     """A whole number within bounds."""
 
+    #: The least value.
     least: int
+    #: The greatest value.
     most: int
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
@@ -164,7 +178,9 @@ _DURATION = r"(?:(\d{1,4})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?"
 class Duration(Struct, frozen=True):
     """A length of time such as ``90s``, ``15m``, ``6h``, ``1d12h``; read as whole seconds."""
 
+    #: The shortest duration, in seconds.
     least: int = 0
+    #: The longest duration, in seconds.
     most: int = 30 * 86400
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
@@ -189,9 +205,13 @@ class Duration(Struct, frozen=True):
 class ListOf(Struct, frozen=True):
     """At least one of a shape (or none, where ``least`` is 0), all different."""
 
+    #: The shape of each item.
     item: Shape
+    #: The greatest number of items.
     most: int = 100
+    #: Whether each item may stand in the list only once.
     distinct: bool = True
+    #: The least number of items.
     least: int = 1
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
@@ -220,17 +240,24 @@ class ListOf(Struct, frozen=True):
 class Field(Struct, frozen=True):
     """One key of a table: its shape, a line of documentation, and its default (None: left out)."""
 
+    #: The shape of the value.
     shape: Shape
+    #: What the key means, for the docs.
     doc: str
+    #: The value if the key is left out.
     default: Any = None
+    #: Whether the key must be there.
     required: bool = False
 
 
 class Table(Struct, frozen=True):
     """A table with known keys; any other key is an error."""
 
+    #: The keys that the table can have.
     fields: Mapping[str, Field] = field(default_factory=dict)
+    #: Whether exactly one of the keys must be there.
     one_of: bool = False
+    #: What the table is, for messages.
     noun: str = "step"
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
@@ -276,9 +303,13 @@ class Table(Struct, frozen=True):
 class MapOf(Struct, frozen=True):
     """A table whose keys are names of the user's choice."""
 
+    #: The shape of each value.
     value: Shape
+    #: The shape of each key.
     key: Text
+    #: The greatest number of keys.
     most: int = 1000
+    #: The least number of keys.
     least: int = 0
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:

@@ -43,7 +43,9 @@ _SET_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 class Update(Struct, frozen=True):
     """A call of a source operation, with the variables that it is given."""
 
+    #: The name of the source operation.
     name: str
+    #: The variables that it gets.
     variables: Mapping[str, str]
 
 
@@ -53,16 +55,22 @@ class CliCron(Struct, frozen=True):
     ``types`` is empty where no guard names any; ``branch`` is the one that a guard names instead.
     """
 
+    #: Whether the cron takes a backup.
     backup: bool
+    #: Whether that backup leaves the environment running.
     live: bool
+    #: The source operations that it runs, in order.
     updates: tuple[Update, ...]
+    #: The environment types that it runs on; empty for all.
     types: tuple[str, ...] = ()
+    #: The branch that it runs on; empty for all.
     branch: str = ""
 
 
 class UnsupportedCron(Struct, frozen=True):
     """A cron that calls the CLI to back up or update and does something else too: what that is."""
 
+    #: What else the cron does, in words.
     reason: str
 
 

@@ -21,10 +21,15 @@ BY_HAND = "make these changes by hand: docs/how-to/init.md lists them"
 class Editor(Struct):
     """Collects the edits of one document. Every method names the path of what it changes, for the check at the end."""
 
+    #: The document as it was read.
     document: Document
+    #: How new lines are written.
     style: Style = field(default_factory=Style)
-    bare: bool = False  # the file's last line has no break; the document's has one
-    _edits: list[tuple[int, int, int, str]] = field(default_factory=list)  # start, end, indentation, what to put there
+    #: Whether the file's last line lacks its break; the document has it.
+    bare: bool = False
+    #: The edits so far: start, end, indentation, and the text to put there.
+    _edits: list[tuple[int, int, int, str]] = field(default_factory=list)
+    #: The values that are wanted, by their path.
     _wanted: dict[Path, Any] = field(default_factory=dict)
 
     def add(self, mapping: Node, path: Path, value: Any, comment: str = "") -> None:

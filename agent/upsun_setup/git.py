@@ -35,8 +35,11 @@ HASHES = (40, 64)  # hexadecimal digits of SHA-1 and SHA-256
 class _Repository(Struct, frozen=True):
     """The places of a repository: its work tree, its own directory, and the one that work trees share."""
 
+    #: The top directory of the working tree.
     tree: str
+    #: The Git directory of this working tree.
     own: str
+    #: The Git directory that all working trees share.
     common: str
 
 

@@ -20,8 +20,11 @@ COMMENT = "# upsun-agent: backups and updates by the jobs of {jobs}"
 class HookEdit(Struct, frozen=True):
     """Lines to take out of a hook, and lines to put in before the line ``at`` (numbers from 0)."""
 
+    #: The lines to remove, as numbers from 0.
     dropped: list[int]
+    #: The line before which the new lines go, as a number from 0.
     at: int
+    #: The new lines.
     lines: list[str]
 
 

@@ -19,12 +19,18 @@ _PACKAGE = re.compile(r"python3(?:1[1-9]|[2-9]\d)?(?:Full|Minimal)?")
 class Image(Struct, frozen=True):
     """``runtimes`` are their names, such as ``php``; ``composable`` images have only what they list."""
 
+    #: The type of the app's image.
     kind: str
+    #: Whether it is a composable image.
     composable: bool
+    #: The names of its runtimes, such as ``php``.
     runtimes: tuple[str, ...]
+    #: Whether it has a Python.
     has_python: bool
-    too_old: str = ""  # a Python that is listed and cannot run the agent
-    unknown: bool = False  # the list is written in a way that is not understood
+    #: A Python that is listed and cannot run the agent; empty if there is none.
+    too_old: str = ""
+    #: Whether the list of runtimes is written in a way that is not understood.
+    unknown: bool = False
 
 
 def image_of(project: Project, app: App) -> Image:

@@ -19,13 +19,20 @@ PAGES = "https://github.com/upsun-agent/upsun-agent/blob/main/docs"
 class ProposedJob(Struct, frozen=True):
     """A job to be: its name, when it runs, where, and what it does."""
 
+    #: The name of the job.
     name: str
+    #: The cron expression.
     schedule: str = DEFAULT_SCHEDULE
+    #: The name of the time zone.
     timezone: str = "UTC"
+    #: The environment types that it runs on.
     types: tuple[str, ...] = ("production",)
+    #: Whether the backup leaves the environment running.
     live: bool = False
+    #: The source operations, in order.
     updates: tuple[Update, ...] = field(default_factory=tuple)
-    origin: str = ""  # the cron that it comes from
+    #: The cron that it comes from; empty if there is none.
+    origin: str = ""
 
     def text(self) -> str:
         """The job as TOML."""

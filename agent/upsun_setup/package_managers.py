@@ -21,10 +21,14 @@ PINNED = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*+(?:\[[^\]\n]*+\])?+[^\S\n]*+==
 class Manager(Struct, frozen=True):
     """A package manager of an app: its name, what updates, what to commit, and the runtimes that have it."""
 
+    #: The name of the package manager.
     name: str
+    #: The commands that update the packages.
     commands: tuple[str, ...]
+    #: The files that the update commits.
     commit: tuple[str, ...]
-    runtimes: tuple[str, ...]  # of which one has to be there
+    #: The runtimes of which one must be there.
+    runtimes: tuple[str, ...]
 
 
 def _tool(tool: str, package: str = "") -> tuple[str, str]:

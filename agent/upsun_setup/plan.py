@@ -37,20 +37,30 @@ _UPDATE_NAME = re.compile(r"update|upgrade|dependenc|deps|bump", re.IGNORECASE)
 class Change(Struct, frozen=True):
     """A file that is written: its text before (None: it is new) and after."""
 
+    #: The path of the file, below the checkout.
     path: str
+    #: The old text; None for a new file.
     old: str | None
+    #: The new text.
     new: str
 
 
 class Plan(Struct):
     """Everything that ``init`` would do, and what it wants to say."""
 
+    #: The name of the app.
     app: str
+    #: The files to change.
     changes: list[Change] = field(default_factory=list)
+    #: What is in place already, in words.
     done: list[str] = field(default_factory=list)
+    #: What the person should know: a level and a text each.
     remarks: list[tuple[str, str]] = field(default_factory=list)
+    #: The path of the job file, below the checkout.
     jobs: str = f"{FOLDER}/agent.toml"
-    job: str = "JOB"  # one of the jobs, for examples
+    #: The name of one of the jobs, for examples.
+    job: str = "JOB"
+    #: Whether the job replaces a cron.
     takes_over: bool = False
 
 

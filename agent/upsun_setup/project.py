@@ -34,8 +34,11 @@ class Files(Protocol):
 class Spot(Struct):
     """A mapping of the configuration, or a place for one: its file's editor, its node, its path there."""
 
+    #: The editor of the file.
     editor: Editor
+    #: The node in the file.
     node: Node
+    #: The path of keys to the node.
     path: Path
 
     @property
@@ -51,9 +54,13 @@ class Spot(Struct):
 class App(Struct):
     """An app of the project: its name, where it is defined, and the folder of its code (``""`` is the top)."""
 
+    #: The name of the app.
     name: str
+    #: Where it is configured.
     spot: Spot
+    #: Where the table of apps is.
     parent: Spot
+    #: The app's directory, below the checkout.
     root: str = ""
 
     def file(self, name: str) -> str:
@@ -64,8 +71,11 @@ class App(Struct):
 class Project(Struct):
     """The configuration of a checkout, file by file, with what is to be changed in each."""
 
+    #: The files of the checkout.
     files: Files
+    #: The editors of the files that were read, by path.
     editors: dict[str, Editor] = field(default_factory=dict)
+    #: The apps, by name.
     apps: dict[str, App] = field(default_factory=dict)
 
     def read(self) -> Project:

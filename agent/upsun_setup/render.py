@@ -17,8 +17,11 @@ PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+ -]*(?<! )")
 class Style(Struct, frozen=True):
     """How a file is written: how many spaces a level is, its quotation mark, how its lines end."""
 
+    #: How many spaces one level is indented by.
     step: int = 2
+    #: The quotation mark.
     quote: str = '"'
+    #: The end of a line.
     newline: str = "\n"
 
 

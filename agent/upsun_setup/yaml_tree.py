@@ -37,18 +37,30 @@ class Node(Struct):
     ``text`` is a scalar's value or an alias's name; ``style`` is ``|``, ``>``, a quote, or empty.
     """
 
+    #: Whether it is a scalar, a mapping, a sequence or an alias.
     kind: Literal["mapping", "sequence", "scalar", "alias"]
+    #: Where it begins, as an index into the text.
     start: int
+    #: Where it ends, as an index into the text.
     end: int
+    #: The tag; empty if it has none.
     tag: str = ""
+    #: The anchor; empty if it has none.
     anchor: str = ""
+    #: The value of a scalar, or the name of an alias.
     text: str = ""
+    #: How a scalar is written: ``|``, ``>``, a quotation mark, or empty.
     style: str = ""
+    #: Whether it is written in brackets or braces.
     flow: bool = False
+    #: The keys and values of a mapping.
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
+    #: The items of a sequence.
     items: list[Node] = field(default_factory=list)
-    _places: dict[str, int] = field(default_factory=dict)  # of the first pair with that key
-    _indexed: int = 0  # pairs that are in it
+    #: The position in ``pairs`` of the first pair with that key.
+    _places: dict[str, int] = field(default_factory=dict)
+    #: How many pairs are in ``_places``.
+    _indexed: int = 0
 
     def _place(self, key: str) -> int | None:
         """Return which pair has that key; looked up, since a mapping may have thousands and be asked for each."""
@@ -78,9 +90,13 @@ class Node(Struct):
 class Document(Struct):
     """A YAML file: its name for messages, its text (without a byte order mark), its root and its anchors."""
 
+    #: The name of the file.
     name: str
+    #: The text of the file.
     text: str
+    #: The top node.
     root: Node
+    #: The nodes that have an anchor, by its name.
     anchors: dict[str, Node]
 
     def line(self, offset: int) -> int:

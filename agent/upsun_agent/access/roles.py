@@ -22,7 +22,9 @@ ON_TYPE = ("admin", "contributor", "viewer", "none")
 class Roles(Struct, frozen=True):
     """The role on the project, and those on environment types."""
 
+    #: The role on the project: ``admin`` or ``viewer``.
     project: str = "viewer"
+    #: The role on each environment type.
     types: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod

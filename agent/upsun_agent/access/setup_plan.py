@@ -24,11 +24,17 @@ class UserPlan(Struct, frozen=True):
     what would be, where that is anything.
     """
 
+    #: What to do.
     action: Literal["invite", "grant", "none"]
+    #: What was done, in words.
     message: str
+    #: The id of the member; None if the user is not a member yet.
     user: str | None = None
+    #: The roles that the user has, or those of an open invitation; None if there are none.
     before: Roles | None = None
+    #: What the person should know before it is done; empty if nothing.
     warning: str = ""
+    #: What would be done, in words; empty if there is nothing to do.
     would: str = ""
 
 
@@ -73,7 +79,9 @@ def plan_user(
 class VariablePlan(Struct, frozen=True):
     """What is to be done with a variable: create or change it; ``changed`` are the flags that become others."""
 
+    #: What to do.
     action: Literal["create", "change"]
+    #: The flags that change: before and after, by the flag's name.
     changed: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
 
     @property
@@ -158,16 +166,27 @@ class Storing(Struct, frozen=True):
     for (None: as they are), ``existing`` is what the environment shows now, its own or inherited.
     """
 
+    #: The name of the variable.
     name: str
+    #: What to do with the variable.
     plan: VariablePlan
+    #: The flags that it gets.
     flags: Mapping[str, bool]
+    #: The apps that were asked for; None to leave them as they are.
     scope: tuple[str, ...] | None
+    #: The variable that the environment shows now, its own or inherited; None if there is none.
     existing: Variable | None
+    #: Whether the existing variable is inherited from the parent environment.
     inherited: bool
+    #: Whether another variable of the same name hides this one.
     shadowed: bool
+    #: The status of the token that is stored.
     new: Standing
+    #: The status of the variable's token now; None if it is not known.
     old: Standing | None
+    #: Whether the variable's token was refused.
     spent: bool = False
+    #: Names of apps that were given and that the environment does not have.
     strangers: tuple[str, ...] = ()
 
     @property

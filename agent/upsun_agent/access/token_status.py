@@ -87,15 +87,25 @@ class Standing(Struct, frozen=True):
     platform was seen to offer backups, whatever roles it lists.
     """
 
+    #: The user that the token belongs to.
     user: User
+    #: How long an access token lives, in seconds.
     lifetime: int
+    #: The roles on the project; None if the user has no access, or if they could not be read.
     roles: Roles | None
+    #: The API tokens of the user; None if they could not be read.
     tokens: Sequence[ApiToken] | None
+    #: When all this was read.
     now: datetime
+    #: The id of the project; None if it is not known.
     project: str | None = None
+    #: Why the roles could not be read; None if they were.
     roles_unread: AgentError | None = None
+    #: Why the tokens could not be read; None if they were.
     tokens_unread: AgentError | None = None
+    #: The type of each environment that a step of a job names, by the environment's id.
     types: Mapping[str, str] = field(default_factory=dict)
+    #: The environment types on which the platform was seen to offer backups.
     acts_on: frozenset[str] = frozenset()
 
     @property

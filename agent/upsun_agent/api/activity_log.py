@@ -18,7 +18,9 @@ from upsun_agent.model.resource_paths import project_path, segment
 class ActivityLog(Struct, frozen=True):
     """What an activity wrote: ``sealed`` if the platform says that nothing follows, else there may be more."""
 
+    #: The lines of the log.
     lines: tuple[str, ...]
+    #: Whether the log is complete.
     sealed: bool
 
 

@@ -28,9 +28,13 @@ QUOTES = "\"'`"  # no token has one: a shell's, or those of a variable marked as
 class Bearer(Struct, frozen=True):
     """An access token, when on our monotonic clock it should be renewed, and how many seconds it lives."""
 
+    #: The access token. It is a secret.
     value: str
+    #: When it should be renewed, on this process's monotonic clock (seconds).
     until: float
+    #: The id of its user; None if it does not say.
     user: str | None
+    #: How long it lives from its issue, in seconds.
     lifetime: int
 
     def __repr__(self) -> str:

@@ -30,9 +30,13 @@ SALT, NONCE = 16, 12  # bytes
 class Kept(Struct, frozen=True):
     """A bearer that was kept: its value, until when it lives (seconds since 1970), whose it is, how long it lived."""
 
+    #: The access token. It is a secret.
     value: str
+    #: Until when it is valid, in seconds since 1970.
     until: float
+    #: The id of its user; None if it does not say.
     user: str | None
+    #: How long it lived from its issue, in seconds.
     lifetime: int
 
 

@@ -25,7 +25,9 @@ PLATFORM = frozenset({"api.upsun.com", "auth.upsun.com", "api.platform.sh", "aut
 class Endpoints(Struct, frozen=True):
     """Where the API and the authentication service are; the overrides are the official CLI's."""
 
+    #: The address of the API.
     api: str = API
+    #: The address of the authentication service.
     auth: str = AUTH
 
     @classmethod

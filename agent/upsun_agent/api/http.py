@@ -61,11 +61,17 @@ class Reply(Struct, frozen=True):
     rest did not come, if anything went wrong.
     """
 
+    #: The HTTP status.
     status: int
+    #: The headers; their names are in lower case.
     headers: Mapping[str, str]
+    #: The body, decompressed.
     body: bytes
+    #: Values that its words may not repeat.
     secrets: frozenset[str] = frozenset()
+    #: Whether all of it came; False only if a part was asked for and there may be more.
     whole: bool = True
+    #: Why the rest did not come; empty if nothing went wrong.
     fault: str = ""
 
     def __repr__(self) -> str:

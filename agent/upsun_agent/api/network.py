@@ -41,8 +41,11 @@ class SettingsError(Exception):
 class Proxy(Struct, frozen=True):
     """A proxy: the variable that names it, its URL (which may hold a password) and its host and port for messages."""
 
+    #: The name of the variable that the proxy stands in.
     variable: str
+    #: The address, which may hold a password.
     url: str
+    #: The host and port, for messages.
     address: str
 
     def __repr__(self) -> str:

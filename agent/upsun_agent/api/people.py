@@ -38,34 +38,48 @@ MEMBER_PAGES_MOST = 25  # 5,000 users
 class User(Struct, frozen=True):
     """An account. ``mfa`` is None where the API does not say whether a second factor is set up."""
 
+    #: The id of the user.
     id: str
+    #: The e-mail address.
     email: str
+    #: The user name; empty if the API does not say.
     username: str = ""
+    #: Whether a second factor is set up; None if the API does not say.
     mfa: bool | None = None
 
 
 class ApiToken(Struct, frozen=True):
     """An API token as listed; its value is never shown again. ``with_mfa``: made while a second factor was set up."""
 
+    #: The id of the token.
     id: str
+    #: The name that its owner gave it.
     name: str
+    #: When it was made; None if the API does not say.
     created_at: datetime | None
+    #: When it was last used; None if it was not, or the API does not say.
     last_used_at: datetime | None
+    #: Whether a second factor was set up when it was made; None if the API does not say.
     with_mfa: bool | None = None
 
 
 class Member(Struct, frozen=True):
     """A user with access to the project."""
 
+    #: The user.
     user: User
+    #: The user's roles.
     roles: Roles
 
 
 class Invitation(Struct, frozen=True):
     """An invitation that is not answered yet, with the roles that it gives."""
 
+    #: The id of the invitation.
     id: str
+    #: The address that was invited.
     email: str
+    #: The roles that it gives.
     roles: Roles = field(default_factory=Roles)
 
 

@@ -104,7 +104,9 @@ def retry_after(reply: Reply, now: datetime) -> float | None:
 class Fields(Struct, frozen=True):
     """The fields of one JSON object, each read with the type it must have."""
 
+    #: What the object is, for messages.
     what: str
+    #: The object.
     data: Mapping[str, Any]
 
     @classmethod

@@ -23,17 +23,24 @@ Follows = Literal["deploys", "staged", "nothing"]
 class Variable(Struct, frozen=True):
     """A variable without its value. ``inherited``: it is the parent environment's. ``scope``: apps, empty for all."""
 
+    #: The name of the variable.
     name: str
+    #: Whether each flag is set, by its name.
     flags: Mapping[str, bool]
+    #: Whether it is the parent environment's.
     inherited: bool = False
+    #: The apps that see it; empty for all.
     scope: tuple[str, ...] = ()
+    #: Whether it belongs to the project or to the environment.
     level: str = "environment"
 
 
 class Stored(Struct, frozen=True):
     """What the API says of a write: what follows it, and the variable as stored (None where the answer has none)."""
 
+    #: What follows from the write.
     follows: Follows
+    #: The variable as it was stored; None if the answer has none.
     entity: Variable | None = None
 
 

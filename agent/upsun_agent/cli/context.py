@@ -48,9 +48,13 @@ TOKEN_VARIABLES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
 class Context(Struct, dict=True):  # a cached property needs a __dict__
     """One command call: its options, the environment, and everything made from them on first use."""
 
+    #: The options of the command.
     options: Namespace | SimpleNamespace
+    #: The environment variables of the process.
     environ: Mapping[str, str]
+    #: What is hidden in everything that is printed or written.
     redaction: Redaction = field(default_factory=Redaction)
+    #: The clock.
     clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:

@@ -36,6 +36,7 @@ BY_TIME = frozenset({"too-late", "timeout"})
 class GivenUp(Struct, frozen=True):
     """Why nothing is waited for any more though no answer came: the command ends with 69."""
 
+    #: Why following ended.
     message: str
 
 

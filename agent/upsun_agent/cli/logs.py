@@ -44,10 +44,15 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 class Delivered(Struct, frozen=True):
     """What the platform's log of an activity of a step says, or why it could not be read."""
 
+    #: The index of the step, from 0.
     step: int
+    #: The id of the activity.
     activity: str
+    #: The lines of the log.
     lines: tuple[str, ...] = ()
+    #: Whether the log is complete.
     sealed: bool = False
+    #: Why it could not be read; None if it was.
     error: AgentError | None = None
 
 

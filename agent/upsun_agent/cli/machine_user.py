@@ -97,9 +97,13 @@ def _machine_user(context: Context) -> int:
 class Found(Struct, frozen=True):
     """What is wanted and what is to be done for it; ``by_kind`` are the jobs by the type on which they need a role."""
 
+    #: The roles that are needed.
     roles: Roles
+    #: What to do.
     plan: UserPlan
+    #: What the person should know: a level and a text each.
     remarks: Sequence[tuple[str, str]]
+    #: The names of the jobs that need a role, by environment type.
     by_kind: Mapping[str, list[str]]
 
 

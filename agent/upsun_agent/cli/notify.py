@@ -70,8 +70,11 @@ def _notify(context: Context) -> Notify:
 class Tested(Struct, frozen=True):
     """What came of a test message."""
 
+    #: The name of the channel.
     channel: str
+    #: The kind of channel.
     kind: str
+    #: What came of the message.
     outcome: Outcome
 
     @property

@@ -42,7 +42,9 @@ READ_BACK_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 class Done(Struct, frozen=True):
     """What came of storing: what follows it, and whether the variable was read back or only its answer says so."""
 
+    #: What follows from the write.
     follows: Follows
+    #: Whether the variable was read back; False if only the answer to the write says that it was stored.
     read_back: bool
 
 

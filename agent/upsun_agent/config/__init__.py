@@ -49,9 +49,13 @@ def defaults() -> dict[str, Any]:
 class Mistake(Struct, frozen=True):
     """One thing wrong with a job file, ready to be shown: line (1-based), key, message, remedy."""
 
+    #: The line, from 1.
     line: int
+    #: The key, with the tables that it is in.
     key: str
+    #: What is wrong.
     message: str
+    #: What to write instead.
     remedy: str
 
     def __str__(self) -> str:
@@ -74,14 +78,23 @@ class JobFileInvalid(ConfigInvalid):
 class JobFile(Struct, frozen=True):
     """A job file that is valid: its path, its exact text, the agent's settings (seconds) and the jobs."""
 
+    #: The path of the file.
     path: str
+    #: The exact text of the file.
     text: str
+    #: Where the state is to be; None for the default.
     state: str | None
+    #: The name of the variable that holds the API token.
     token_variable: str
+    #: How old the API token may be before a check warns, in seconds.
     max_token_age: int
+    #: Whether access tokens are kept, encrypted, between ticks.
     keep_bearers: bool
+    #: The jobs, by name.
     jobs: Mapping[str, Job]
+    #: Whether to write a log file, or its path.
     log_file: bool | str = False
+    #: Whom to notify of what; None if the file does not say.
     notify: Notify | None = None
     #: What is published, where, and how much of it.
     report: Mapping[str, Any] = field(default_factory=dict)

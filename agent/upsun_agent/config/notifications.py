@@ -24,35 +24,50 @@ _CREDENTIALS = re.compile(r"://[^/\s?#:@]{0,300}:[^/\s?#@]{1,300}@|https?://[^/\
 class Channel(Struct, frozen=True):
     """One way to tell somebody. Variables are names only: what they hold is read when it is used."""
 
+    #: The name of the channel.
     name: str
+    #: The kind of channel.
     kind: Kind
+    #: The name of the variable that holds the address; None if the kind has none.
     url_variable: str | None = None
+    #: The name of the variable that holds the signing secret; None if it is not signed.
     secret_variable: str | None = None
+    #: Whether the address holds the job's name, so that each job has a check of its own.
     per_job: bool = False
+    #: The recipients of e-mails.
     to: tuple[str, ...] = ()
+    #: The sender of e-mails; empty for other kinds.
     sender: str = ""
 
 
 class Notices(Struct, frozen=True):
     """What is told of a job, and on which channels by name."""
 
+    #: The kinds of events that are told.
     on: frozenset[str]
+    #: The names of the channels.
     to: frozenset[str]
 
 
 class Heartbeat(Struct, frozen=True):
     """The dead-man's switch: a URL that a tick pings every so many seconds."""
 
+    #: The name of the variable that holds the address.
     url_variable: str
+    #: How often it is pinged, in seconds.
     every: int
 
 
 class Notify(Struct, frozen=True):
     """Everything that the job file says about telling. A job that it does not know is told of as by default."""
 
+    #: The channels, by name.
     channels: Mapping[str, Channel]
+    #: What is told of a job that says nothing else.
     default: Notices
+    #: What is told of other jobs, by their name.
     jobs: Mapping[str, Notices] = field(default_factory=dict)
+    #: The heartbeat; None if there is none.
     heartbeat: Heartbeat | None = None
 
     def notices(self, job: str) -> Notices:

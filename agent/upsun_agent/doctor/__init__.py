@@ -15,10 +15,15 @@ Level = Literal["ok", "warn", "fail"]
 class Finding(Struct, frozen=True):
     """One thing looked at: its name, how it is, what was seen, what helps, and the exit code if it fails."""
 
+    #: What was checked.
     name: str
+    #: Whether all is well, or how bad it is.
     level: Level
+    #: What was found.
     message: str
+    #: What helps; empty if all is well.
     remedy: str = ""
+    #: The exit code of ``check`` if this is the worst finding.
     exit_code: int = ConfigInvalid.exit_code
 
 

@@ -47,17 +47,29 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
     the journal took.
     """
 
+    #: The client of the API.
     client: Client
+    #: The id of the project.
     project: str
+    #: The id of the environment.
     environment: str
+    #: The app that the cron belongs to; None if it is not known.
     app: str | None
+    #: The directory of the app; None outside of containers.
     app_dir: str | None
+    #: The environment type as the container says it; None if it does not.
     kind: str | None
+    #: The jobs of the job file.
     jobs: Sequence[Job]
+    #: The state directory; None if it is not in the app's directory.
     directory: str | None
+    #: When the last tick was, in seconds since 1970; None if that is not known.
     last_tick: int | None
+    #: The name of the variable that holds the API token.
     variable: str
+    #: The clock.
     clock: Clock
+    #: The names of backups that runs in the journal took.
     own_backups: frozenset[str] = frozenset()
 
     @cached_property

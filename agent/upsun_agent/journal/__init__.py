@@ -24,20 +24,30 @@ Notes = Mapping[str, str | None]
 class RunRow(Struct, frozen=True):
     """A run as the look-up table knows it. ``outcome`` is None while it is open."""
 
+    #: The id of the run.
     run: str
+    #: The name of its job.
     job: str
+    #: The local wall-clock name of the slot; None for a manual run.
     slot: str | None
+    #: When the slot fell due.
     due_at: datetime
+    #: When the run was opened.
     opened_at: datetime
+    #: When it was closed; None while it is open.
     closed_at: datetime | None
+    #: How it ended; None while it is open.
     outcome: str | None
 
 
 class Cursor(Struct, frozen=True):
     """How far a job's slots have been judged, and for which schedule and zone."""
 
+    #: The name of the job.
     job: str
+    #: The schedule and time zone that the slots were judged by.
     schedule: str
+    #: Slots up to here have been judged.
     until: datetime
 
 
@@ -47,16 +57,22 @@ class IdleHint(Struct, frozen=True):
     ``text`` is the whole job file; ``next_due`` an instant in seconds since 1970, at which a tick must look closer.
     """
 
+    #: Where the agent ran: project, environment and app.
     identity: Identity
+    #: The whole job file that the hint was made for.
     text: str
+    #: When a tick must look closer, in seconds since 1970.
     next_due: int
 
 
 class Copied(Struct, frozen=True):
     """All of a run as a journal holds it: its row, its events as (kind, JSON), its activities as (id, step)."""
 
+    #: The row of the run.
     row: RunRow
+    #: Its events, each as kind and JSON text.
     events: tuple[tuple[str, str], ...]
+    #: Its activities, each as id and index of the step.
     activities: tuple[tuple[str, int], ...]
 
 
@@ -66,10 +82,15 @@ class Tally(Struct, frozen=True):
     Runs that ``prune`` forgot are counted in: the numbers never go down as long as the journal lasts.
     """
 
+    #: The name of the job.
     job: str
+    #: The outcome that is counted.
     outcome: str
+    #: How many runs ended so.
     runs: int
+    #: How long they took together, in seconds.
     seconds: float
+    #: When the first of them was opened.
     since: datetime
 
 

@@ -37,10 +37,15 @@ class CopyDiffers(StateNotWritable):
 class Contents(Struct, frozen=True):
     """How much a journal holds, and a digest of every run's events, by run."""
 
+    #: How many runs it holds.
     runs: int
+    #: How many events it holds.
     events: int
+    #: How many jobs have a cursor.
     cursors: int
+    #: How many notes it holds.
     notes: int
+    #: A digest of each run's events, by run.
     digests: dict[str, str]
 
 

@@ -28,8 +28,11 @@ WHY_MOST = 500  # characters
 class Anew(Struct, frozen=True):
     """Since when the journal is in the place of another, and why: the kind (damaged, foreign, rewound) and words."""
 
+    #: Since when the journal is in the place of another.
     at: datetime
+    #: Why, as a stable word: ``damaged``, ``foreign`` or ``rewound``.
     word: str
+    #: Why, in words.
     why: str
 
     @property

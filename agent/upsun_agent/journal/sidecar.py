@@ -31,7 +31,9 @@ ASIDE = re.compile(re.escape(JOURNAL) + r"\.([a-z]+)-(\d{8}T\d{6}Z)(?:-\d+)?\Z")
 class Beside(Struct, frozen=True):
     """What is kept: ``holds`` are notes by key; ``flights`` the JSON of the opening of each run in flight, by run."""
 
+    #: Notes of suspended jobs, by their key.
     holds: Mapping[str, str] = field(default_factory=dict)
+    #: The JSON text of the event that opened each open run, by run.
     flights: Mapping[str, str] = field(default_factory=dict)
 
 

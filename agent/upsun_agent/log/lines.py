@@ -91,9 +91,13 @@ _ENDS = (ev.ActivityEnded, ev.StepDone, ev.StepFailed)
 class LogLine(Struct, frozen=True):
     """One line of the log: its level, the event's stable name, when it was, and the keys that it has."""
 
+    #: The level of the line.
     level: str
+    #: The name of the event.
     event: str
+    #: When it happened.
     at: datetime
+    #: The other keys of the line.
     keys: dict[str, Any]
 
     def write(self, log: Any) -> None:

@@ -30,16 +30,27 @@ class Message(Struct, frozen=True):
     ``to`` names the recipients that are left where others have got it; empty means all of the channel.
     """
 
+    #: An id that is the same whenever the same thing is told on the same channel.
     id: str
+    #: The name of the channel.
     channel: str
+    #: The kind of event that it is about.
     moment: EventType
+    #: The name of the job; empty if it is about no job.
     job: str
+    #: The id of the run; empty if it is about no run.
     run: str
+    #: When it happened.
     at: ev.Moment
+    #: What is told beside the run's own words.
     text: str = ""
+    #: How many attempts to deliver it have failed.
     attempts: int = 0
+    #: When the next attempt may be made; None for at once.
     again_at: ev.Moment | None = None
+    #: Why the last attempt failed; empty if there was none.
     reason: str = ""
+    #: The recipients that are left; empty for all of the channel.
     to: tuple[str, ...] = ()
 
     def to_json(self) -> str:

@@ -37,10 +37,15 @@ SECOND = 1.0  # less time than this is none
 class Whose(Struct, frozen=True):
     """Where the agent runs, for messages; ``jobs_here``: whether any job of the file runs there."""
 
+    #: The id of the project.
     project: str
+    #: The id of the environment.
     environment: str
+    #: The environment type; None if it is not known.
     environment_type: str | None
+    #: The name of the app.
     app: str
+    #: Whether any job of the job file runs here.
     jobs_here: bool
 
     @property

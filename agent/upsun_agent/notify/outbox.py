@@ -26,9 +26,13 @@ _LAST = {"suspended": 2}
 class Loss(Struct, frozen=True):
     """Messages of a channel that were given up, since one was last delivered on it."""
 
+    #: The name of the channel.
     channel: str
+    #: How many messages were given up.
     count: int
+    #: When the last of them was given up, as ISO 8601 text.
     at: str
+    #: Why.
     reason: str
 
 

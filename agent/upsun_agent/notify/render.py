@@ -37,13 +37,21 @@ BAD: frozenset[EventType] = frozenset({"failed", "missed", "suspended", "state-l
 class Notification(Struct, frozen=True):
     """A message with what the journal says of its run. ``lost`` earlier messages of the channel were given up."""
 
+    #: The message.
     message: Message
+    #: The id of the project.
     project: str
+    #: The id of the environment.
     environment: str
+    #: The environment type; None if it is not known.
     environment_type: str | None
+    #: The name of the app.
     app: str
+    #: The run; None if it is about no run, or the run is gone.
     run: Run | None = None
+    #: The events of the run.
     events: tuple[Event, ...] = ()
+    #: How many earlier messages of the channel were given up.
     lost: int = 0
 
     @property

@@ -40,13 +40,21 @@ class Container(Struct, frozen=True):
     ``environment`` is the id that API paths take (``PLATFORM_BRANCH``); ``machine_name`` is ``PLATFORM_ENVIRONMENT``.
     """
 
+    #: Whether this is a build, a running container, or neither.
     phase: Phase
+    #: The id of the project; None outside of containers.
     project: str | None = None
+    #: The id of the environment (``PLATFORM_BRANCH``); None if it is not known.
     environment: str | None = None
+    #: The machine name of the environment (``PLATFORM_ENVIRONMENT``); None if it is not known.
     machine_name: str | None = None
+    #: The type of the environment; None if it is not known.
     environment_type: str | None = None
+    #: The name of the app; None if it is not known.
     app: str | None = None
+    #: The directory of the app; None if it is not known.
     app_dir: str | None = None
+    #: The services of the app by relationship, with their passwords.
     relationships: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:

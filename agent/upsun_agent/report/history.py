@@ -28,9 +28,13 @@ COMING_OF_JOB = 4  # coming slots of one job: an hourly job must not crowd out a
 class Story(Struct, frozen=True):
     """A run with its events; ``run`` is None where they make no sense, and ``wrong`` says so."""
 
+    #: The row of the run.
     row: RunRow
+    #: The run; None if its events do not add up.
     run: Run | None
+    #: The events of the run.
     events: tuple[ev.Event, ...]
+    #: What is wrong with the events; empty if nothing.
     wrong: str
 
 
@@ -41,13 +45,21 @@ class Past(Struct, frozen=True):
     names every slot of the batches of slots that were missed or left out, by run. ``zones`` are the time zones of jobs.
     """
 
+    #: How everything stands.
     seen: Snapshot
+    #: How many days back it goes.
     days: int
+    #: The runs that were opened in these days, newest first.
     rows: tuple[RunRow, ...]
+    #: How many older runs there are.
     older: int
+    #: The runs that are told in full, newest first.
     stories: tuple[Story, ...]
+    #: The names of the slots that a run stands for, by run.
     missed: Mapping[str, tuple[str, ...]]
+    #: The next slots, with their jobs.
     coming: tuple[tuple[Job, Slot], ...]
+    #: The time zone of each job, by name.
     zones: Mapping[str, str]
 
     @property

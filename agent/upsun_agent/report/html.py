@@ -61,6 +61,7 @@ LOCAL = ("#", "data:,")  # where links lead: into the page, or nowhere
 class Html(Struct, frozen=True):
     """Markup of ours, ready to stand on the page."""
 
+    #: The markup.
     text: str
 
 

@@ -30,26 +30,37 @@ Labels = tuple[tuple[str, str], ...]
 class Sample(Struct, frozen=True):
     """One value with what tells it from the others of its family."""
 
+    #: The value; in the unit of its family.
     value: float
+    #: The labels, each as name and value.
     labels: Labels = ()
 
 
 class Family(Struct, frozen=True):
     """A metric: its name (a counter's ends in ``_total``), what it means, its unit (``s`` or none), its values."""
 
+    #: The name of the metric.
     name: str
+    #: Whether it is a counter or a gauge.
     kind: Literal["counter", "gauge"]
+    #: The unit: seconds, or ``1`` for none.
     unit: Literal["s", "1"]
+    #: What it measures.
     doc: str
+    #: The values.
     samples: tuple[Sample, ...]
 
 
 class Measures(Struct, frozen=True):
     """All metrics of one moment, and whose they are."""
 
+    #: When it was measured.
     at: datetime
+    #: Since when the counters count.
     since: datetime
+    #: Whose metrics these are: labels of project, environment and app.
     owner: Labels
+    #: The metrics.
     families: tuple[Family, ...]
 
     @property

@@ -57,10 +57,15 @@ class Place(Protocol):
 class Proof(Struct, frozen=True):
     """A backup that a run proved restorable, and of which environment it is."""
 
+    #: The name of the backup.
     backup: str
+    #: The id of the environment that it is a backup of.
     environment: str
+    #: The run that verified it.
     run: str
+    #: When it was verified.
     proved_at: datetime
+    #: When the backup was made; None if the platform did not say.
     created_at: datetime
 
     def age(self, now: datetime) -> timedelta:
@@ -71,7 +76,9 @@ class Proof(Struct, frozen=True):
 class Flight(Struct, frozen=True):
     """A run that is not over, with its events."""
 
+    #: The run.
     run: Run
+    #: Its events.
     events: tuple[ev.Event, ...]
 
 
@@ -81,12 +88,19 @@ class JobStanding(Struct, frozen=True):
     ``slots`` says of runs that stand for several slots for how many.
     """
 
+    #: The job.
     job: Job
+    #: Whether it runs on this type of environment.
     here: bool
+    #: Why it is suspended or paused; None if it is not.
     held: str | None
+    #: The next slot; None if there is none.
     slot: Slot | None
+    #: The last runs, newest first.
     rows: tuple[RunRow, ...]
+    #: The last verified backup; None if there is none.
     proof: Proof | None
+    #: How many slots a run stands for, for runs that stand for several.
     slots: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -107,16 +121,27 @@ class Snapshot(Struct, frozen=True):
     in it; ``unsure`` since when no tick could make sure that it is of the present.
     """
 
+    #: When this was read.
     now: datetime
+    #: Where the agent runs.
     container: Container
+    #: Where the state is.
     directory: str
+    #: When the last tick was; None if there was none.
     ticked: datetime | None
+    #: How many ticks there were.
     ticks: int
+    #: The jobs, in the order of the job file.
     jobs: tuple[JobStanding, ...]
+    #: The open runs.
     flights: tuple[Flight, ...]
+    #: The last verified backup of each environment, by its id.
     proofs: Mapping[str, Proof]
+    #: Why nothing acts on this state; empty if it is in use.
     unused: str = ""
+    #: What a clock that was ahead left in the state.
     ahead: tuple[str, ...] = ()
+    #: Since when no tick could verify that the state is current; None if the last one could.
     unsure: datetime | None = None
 
     @property

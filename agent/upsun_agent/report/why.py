@@ -25,17 +25,29 @@ class Evidence(Struct, frozen=True):
     clock that was ahead left in the journal.
     """
 
+    #: The job.
     job: Job
+    #: The slot.
     slot: Slot
+    #: When this was read.
     now: datetime
+    #: Whether the job runs on this type of environment.
     here: bool
+    #: The type of the environment; None if it is not known.
     environment_type: str | None
+    #: The run of the slot; None if there is none.
     run: Run | None = None
+    #: The events of that run.
     events: Sequence[ev.Event] = ()
+    #: How far slots have been judged; None if they were not.
     cursor: datetime | None = None
+    #: When the last tick was; None if there was none.
     last_tick: datetime | None = None
+    #: The run of the job that is open; None if there is none.
     in_flight: str | None = None
+    #: Why the slot was not to run; empty if it was.
     excluded: str = ""
+    #: What a clock that was ahead left in the journal.
     ahead: tuple[str, ...] = ()
 
 

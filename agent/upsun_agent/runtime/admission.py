@@ -28,7 +28,9 @@ REMEDY = "find out who can write the state (docs/concepts/security.md), then beg
 class Foreign(Struct, frozen=True):
     """A run that this agent did not write, or not in this form; ``why`` says by what that is known."""
 
+    #: The id of the run.
     run: str
+    #: What shows that this agent did not write it.
     why: str
 
     @property

@@ -22,8 +22,11 @@ from upsun_agent.schedule import zone_of
 class Booking(Struct, frozen=True):
     """Opens runs of one job, and closes those that say only what became of slots."""
 
+    #: The context of the tick.
     site: Site
+    #: What writes events.
     recorder: Recorder
+    #: What decides about slots.
     judge: Judge
 
     def book(self, verdicts: Iterable[SlotVerdict], report: TickReport) -> None:

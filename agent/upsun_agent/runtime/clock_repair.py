@@ -34,9 +34,13 @@ BOOKED = frozenset({"missed", "skipped"})
 class Mended(Struct, frozen=True):
     """What was put right: in words, how many runs were taken away or dated anew, and the last moment that holds."""
 
+    #: What was found, in words.
     found: tuple[str, ...]
+    #: The runs that were removed.
     dropped: tuple[str, ...]
+    #: The runs that got another date.
     dated: tuple[str, ...]
+    #: The last time that holds.
     since: datetime
 
 

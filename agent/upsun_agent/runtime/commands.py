@@ -13,8 +13,11 @@ class Ended(Struct, frozen=True):
     Its exit code is None where its time was up, negative for a signal.
     """
 
+    #: The exit code; None if the command was killed at its time limit.
     exit_code: int | None
+    #: How long it ran, in seconds.
     seconds: float
+    #: The end of what it printed.
     output: str
 
 
@@ -47,6 +50,9 @@ class Commands(Struct, frozen=True):
         runner: who runs them; a rehearsal runs none.
     """
 
+    #: Names the variables that a command does not get, given those that its step keeps.
     withheld: Callable[[tuple[str, ...]], tuple[str, ...]] = _none
+    #: Hides secrets in what a command printed.
     clean: Callable[[str], str] = str
+    #: Runs the command; a rehearsal runs none.
     runner: Runner = _really

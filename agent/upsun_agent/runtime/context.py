@@ -53,16 +53,27 @@ class Site(Struct, frozen=True):
     tick's end where the job file names a directory for them; None where nothing is to be published.
     """
 
+    #: Where the agent runs.
     container: Container
+    #: The job file.
     job_file: JobFile
+    #: Where the state is: a directory or a database.
     directory: str
+    #: The clock.
     clock: Clock
+    #: The client of the API.
     client: Client
+    #: The log.
     log: Any
+    #: Is called with the run's id and each event as it is recorded; None if nobody listens.
     on_event: Callable[[str, Event], None] | None = None
+    #: Notifies people of events; None if the job file names nobody.
     notifier: Notifier | None = None
+    #: How commands of jobs are run.
     commands: Commands = field(default_factory=Commands)
+    #: How open runs are known to be the agent's own.
     seals: Seals = field(default_factory=Seals)
+    #: Writes the page and the metrics at the end of a tick; None if nothing is published.
     publish: Callable[[Site, Journal, Mapping[str, Run]], None] | None = None
 
     @property

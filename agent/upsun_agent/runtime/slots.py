@@ -51,9 +51,13 @@ class SlotFacts(NoteReader, Protocol):
 class Judge(Struct, frozen=True):
     """Judges the slots of a job that runs on ``environment``, by what the journal knows of it."""
 
+    #: The job.
     job: Job
+    #: The schedule of the job.
     schedule: Schedule
+    #: The journal.
     journal: SlotFacts
+    #: The id of the environment.
     environment: str
 
     def cursor(self, now: datetime, *, fresh: bool = False, since: datetime | None = None) -> Cursor:

@@ -35,8 +35,11 @@ class NoteReader(Protocol):
 class Hold(Struct, frozen=True):
     """A time in which a job is held back; ``until`` is None while it lasts, ``why`` says it in words."""
 
+    #: When the hold began.
     since: datetime
+    #: When it ended; None while it lasts.
     until: datetime | None
+    #: Why, in words.
     why: str
 
     def covers(self, moment: datetime) -> bool:

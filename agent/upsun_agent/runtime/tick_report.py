@@ -18,11 +18,17 @@ class TickReport(Struct):
     ``senseless`` are runs that it had to close because their events do not add up, or are not the agent's own.
     """
 
+    #: The runs that the tick touched, by id.
     runs: dict[str, Run] = field(default_factory=dict)
+    #: What open runs wait for, by run.
     waits: dict[str, Wait] = field(default_factory=dict)
+    #: The runs that belong to another environment.
     elsewhere: list[str] = field(default_factory=list)
+    #: The runs that were closed because their events do not add up, or are not the agent's own.
     senseless: list[str] = field(default_factory=list)
+    #: What stood in the way; None if nothing did.
     trouble: Trouble | None = None
+    #: When a tick must look closer; None if that is not known.
     next_due: datetime | None = None
 
     def exit_code(self) -> int:

@@ -17,7 +17,9 @@ NEVER_RAN = frozenset({"missed", "skipped"})
 class StepSpan(Struct, frozen=True):
     """From the first thing that a step did to its end; ``ended_at`` is None while it is not over."""
 
+    #: When the step began; None if it has not.
     began_at: datetime
+    #: When it ended; None if it has not.
     ended_at: datetime | None = None
 
     @property

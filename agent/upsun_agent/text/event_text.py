@@ -21,8 +21,11 @@ Tone = Literal["plain", "good", "bad", "odd", "dim"]
 class Line(Struct, frozen=True):
     """One sentence of a story and how it should look."""
 
+    #: The line.
     text: str
+    #: How it is coloured.
     tone: Tone = "plain"
+    #: What helps; empty if there is nothing to do.
     remedy: str = ""
 
 

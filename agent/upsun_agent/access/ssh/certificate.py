@@ -33,12 +33,19 @@ Missing = Literal["key", "certificate"]
 class Certificate(Struct, frozen=True):
     """What a user certificate says: who, as whom, from when to when (UTC), for which public key."""
 
+    #: The certificate as text.
     text: str
+    #: The key id that the platform gave it.
     key_id: str
+    #: The serial number.
     serial: int
+    #: The names that it is valid for.
     principals: tuple[str, ...]
+    #: From when on it is valid (UTC).
     valid_after: datetime
+    #: Until when it is valid (UTC).
     valid_before: datetime
+    #: The public key that it certifies.
     public_key: bytes
 
     def is_usable(self, public_key: bytes, now: datetime) -> bool:

@@ -28,7 +28,9 @@ VARIABLE = "UPSUN_AGENT_SSH"
 class Held(Struct, frozen=True):
     """The credentials at hand, and whether they were made just now."""
 
+    #: The certificate.
     certificate: Certificate
+    #: Whether it was requested just now.
     renewed: bool
 
 

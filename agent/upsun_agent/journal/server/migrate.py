@@ -36,8 +36,11 @@ class Standing(Struct, frozen=True):
     ``missing``: tables that were made and are not there any more.
     """
 
+    #: The number of the last migration; 0 if there was none.
     version: int
+    #: The schema version that an agent must know to be let in.
     least: int
+    #: The tables that were made and are gone.
     missing: tuple[str, ...] = ()
 
 

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 class Migration(Struct, frozen=True):
     """One step forward, in each server's words."""
 
+    #: The number of the migration, from 1.
     version: int
+    #: The schema version that an agent must know afterwards.
     least: int
+    #: The statements, for each kind of server.
     text: Mapping[Scheme, str]
 
     def statements(self, scheme: Scheme) -> list[str]:

@@ -34,10 +34,15 @@ class HttpSender(Struct, frozen=True):
         now: the clock.
     """
 
+    #: The environment variables of the process.
     environ: Mapping[str, str]
+    #: The door to the network; it follows no redirect.
     transport: Transport
+    #: Is told of every secret value before it is used.
     hide: Callable[[str | None], None]
+    #: Takes secrets out of a text, or out of the texts of a document.
     clean: Callable[[Any], Any]
+    #: The clock.
     now: Callable[[], datetime]
 
     def __repr__(self) -> str:
