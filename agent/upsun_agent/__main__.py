@@ -39,7 +39,7 @@ def end(code: int) -> NoReturn:
 
 
 def _is_tick() -> bool:
-    """Whether this is a tick as a cron starts it: no options, nobody who reads."""
+    """Return whether this is a tick as a cron starts it: no options, nobody who reads."""
     return sys.argv[1:] == ["tick"] and not os.isatty(1)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 def pause(
     attempt: int, retry_after: float | None, spread: float, *, first: float, most: float, wish_most: float
 ) -> float | None:
-    """Seconds to wait before attempt number ``attempt`` + 1, or None to leave it to the next tick.
+    """Return seconds to wait before attempt number ``attempt`` + 1, or None to leave it to the next tick.
 
     Args:
         attempt: how many attempts were made, 1 or more.

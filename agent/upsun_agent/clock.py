@@ -11,10 +11,10 @@ class Clock(Protocol):
     """What the agent asks of time."""
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
+        """Return the present moment, aware, in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards, for deadlines."""
+        """Return seconds that never go backwards, for deadlines."""
 
     def sleep(self, seconds: float) -> None:
         """Let that many seconds pass."""
@@ -24,11 +24,11 @@ class SystemClock:
     """The machine's own time."""
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
+        """Return the present moment, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards, for deadlines."""
+        """Return seconds that never go backwards, for deadlines."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -40,7 +40,7 @@ class MovableClock(Protocol):
     """A clock that somebody moves by hand, such as the simulator's."""
 
     def now(self) -> datetime:
-        """The moment it shows."""
+        """Return the moment it shows."""
 
     def advance(self, seconds: float) -> object:
         """Move it on."""
@@ -83,11 +83,11 @@ class SetClock:
         self._ahead = self._inner.now() - now
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
+        """Return the present moment, aware, in UTC."""
         return self._inner.now() - self._ahead
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards, for deadlines."""
+        """Return seconds that never go backwards, for deadlines."""
         return self._inner.monotonic()
 
     def sleep(self, seconds: float) -> None:

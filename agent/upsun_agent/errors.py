@@ -1,7 +1,8 @@
-"""Every way the agent can refuse, each with the exit code that says whose turn it is.
+"""Every error of the agent, with its exit code and who must act.
 
-The tree follows remedies, not causes: who must act, and when. The exit codes follow sysexits where one fits and
-are a documented interface: ``docs/reference/exit-codes.md`` is generated from this module.
+The classes are grouped by remedy, not by cause: who must act, and when. The exit codes follow sysexits where one
+fits and are a documented interface: ``docs/reference/exit-codes.md`` is generated from this module. The classes have no
+suffix ``Error``: the name of a class is also its stable word in logs and JSON, such as ``not-permitted``.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
-#: The remedy wherever the platform asks for one (https://developer.upsun.com/docs/administration/security/mfa).
-SECOND_FACTOR = "enable two-factor authentication for the token's user, then make a new API token"
+#: The remedy if the platform asks for a second factor (https://developer.upsun.com/docs/administration/security/mfa).
+SECOND_FACTOR = "enable two-factor authentication for the token's user, then create a new API token"
 
 
 class AgentError(Exception):
     """The agent could not do what was asked."""
 
+    #: The exit code of a command that ends with this error.
     exit_code = 70
+    #: Who must act, and how, for the documentation.
     turn = "the agent's authors"
-    #: Whether a tick that ends with it can do nothing until something outside changes: the dead-man's switch is told.
+    #: Whether ticks fail with it until a person acts: such a tick reports a failure to the heartbeat.
     alarming = False
 
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
@@ -29,46 +32,46 @@ class AgentError(Exception):
 
     @classmethod
     def word(cls) -> str:
-        """The stable name of this error in logs and JSON: the class name in kebab case."""
+        """Return the stable name of this error in logs and JSON: the class name in kebab case."""
         return "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
 
 
 class RunFailed(AgentError):
-    """A run, or the command's own work, ended without success."""
+    """A run failed, or the work of the command did."""
 
     exit_code = 1
     turn = "you: the message names the step and what the platform said"
 
 
 class UsageError(AgentError):
-    """The command was called with arguments that do not fit."""
+    """The arguments of the command are not valid."""
 
     exit_code = 64
     turn = "you: see --help"
 
 
 class BadReply(AgentError):
-    """The API answered with something that is not what its contract says."""
+    """The answer of the API does not follow its contract."""
 
     exit_code = 65
-    turn = "nobody at first: the next tick tries again; report it if it stays"
+    turn = "no one yet: the next tick tries again; report it if it persists"
 
 
 class Unreachable(AgentError):
     """The API could not be reached, or did not answer in time."""
 
     exit_code = 69
-    turn = "nobody at first: the next tick tries again"
+    turn = "no one yet: the next tick tries again"
 
 
 class Uncertain(Unreachable):
-    """A request that changes something has no usable answer: it may or may not have been acted on."""
+    """A request that changes something got no usable answer: it may or may not have been carried out."""
 
-    turn = "you: give the command again, it looks before it changes anything"
+    turn = "you: run the command again, it checks before it changes anything"
 
 
 class Bug(AgentError):
-    """The agent met a state that its design rules out."""
+    """The agent is in a state that its design rules out."""
 
     exit_code = 70
     turn = "the agent's authors: please report it"
@@ -83,28 +86,28 @@ class StateNotWritable(AgentError):
 
 
 class Conflict(AgentError):
-    """Somebody else changed the same thing at the same time, or it is there already."""
+    """Someone else changed the same thing at the same time, or it already exists."""
 
     exit_code = 75
-    turn = "nobody: try again"
+    turn = "no one: try again"
 
 
 class NothingYet(AgentError):
-    """What was asked for is not there yet: no run of the job has begun."""
+    """The job has not run yet."""
 
     exit_code = 75
-    turn = "nobody: look again once something has run"
+    turn = "no one: try again after its first run"
 
 
 class Busy(AgentError):
-    """Somebody else is at work on the same state or environment."""
+    """Another process is working on the same state or environment."""
 
     exit_code = 75
-    turn = "nobody: try again later"
+    turn = "no one: try again later"
 
 
 class NotPermitted(AgentError):
-    """The API refuses what was asked: the token's user lacks a role."""
+    """The API refused the request: the token's user lacks a role."""
 
     exit_code = 77
     turn = "you: grant the role"
@@ -117,35 +120,35 @@ class TokenMissing(NotPermitted):
 
 
 class TokenRefused(NotPermitted):
-    """The authentication service does not accept the API token."""
+    """The authentication service refused the API token."""
 
     turn = "you: check or replace the token"
 
 
 class SecondFactorNeeded(NotPermitted):
-    """The API asks for a second factor, which the token's user did not have when the token was made."""
+    """The API requires a second factor, which the token's user did not have when the token was created."""
 
-    turn = "you: enable two-factor authentication for the token's user, then make a new token"
+    turn = "you: enable two-factor authentication for the token's user, then create a new token"
 
 
 class ConfigInvalid(AgentError):
-    """The job file, the container's variables or the options do not make sense."""
+    """The job file, the container's variables or the options are not valid."""
 
     exit_code = 78
-    turn = "you: mend what the message names"
+    turn = "you: fix what the message names"
 
 
 class SettingsInvalid(ConfigInvalid):
-    """A variable of the machine about its network cannot be used: a proxy, certificate authorities, an address."""
+    """A variable for the network is not valid: a proxy, certificate authorities, an address."""
 
-    turn = "you: correct the variable that the message names"
+    turn = "you: fix the variable that the message names"
 
 
 class NotFound(ConfigInvalid):
     """The project or environment does not exist, or the token's user cannot see it."""
 
 
-#: Exit codes of failures and troubles that are words in the journal; any other failure is 1.
+#: Exit codes of the kinds of failure in the journal; every other kind is 1.
 CODE_OF_WORD = {
     "token": NotPermitted.exit_code,
     "permission": NotPermitted.exit_code,
@@ -160,7 +163,7 @@ CODE_OF_WORD = {
 
 
 def documented() -> list[type[AgentError]]:
-    """All error classes, by exit code, for the documentation and its test."""
+    """Return all error classes, sorted by exit code and name."""
     found: list[type[AgentError]] = []
     queue = list(AgentError.__subclasses__())
     while queue:

@@ -29,12 +29,12 @@ STEPS_MOST = 10_000
 
 
 def basis(text: str, environment_type: str | None) -> str:
-    """What an idle answer holds for: this version, this type of environment, this job file."""
+    """Return what an idle answer holds for: this version, this type of environment, this job file."""
     return f"{__version__} {environment_type or '-'}\n{text}"
 
 
 def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
-    """Whether a tick at ``now`` (seconds since 1970; None: the present) surely has nothing to do. False: not sure."""
+    """Return whether a tick at ``now`` (epoch seconds; None: the present) certainly has nothing to do."""
     try:
         text = _job_file(environ)
         directory = state_directory(environ, state_setting(text), "")
@@ -60,7 +60,7 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
 
 
 def _row(path: str) -> tuple[object, ...] | None:
-    """What the journal in the file says of idle ticks; None where that cannot be told from looking."""
+    """Return what the journal in the file says of idle ticks; None where that cannot be told from looking."""
     # SQLite would wait for a FIFO for ever; a file beside the journal that is not empty is work for a whole tick.
     if not _is_plain(path) or not all(_is_plain(f"{path}{end}", empty=True) for end in BESIDE):
         return None
@@ -83,7 +83,7 @@ def _row(path: str) -> tuple[object, ...] | None:
 
 
 def _is_plain(path: str, *, empty: bool = False) -> bool:
-    """Whether a regular file of this user's is there; with ``empty``: nothing at all, or one without content."""
+    """Return whether a regular file of this user's is there; with ``empty``: nothing at all, or one without content."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -99,7 +99,7 @@ def _is_idle_on_server(place: str, environ: Mapping[str, str], text: str, now: f
 
 
 def _job_file(environ: Mapping[str, str]) -> str:
-    """The text of the job file; an OSError or ValueError where there is none that reads."""
+    """Return the text of the job file; an OSError or ValueError where there is none that reads."""
     places = [place for place in job_files(environ) if os.path.isfile(place)]
     with open(places[0] if places else os.devnull, "rb", opener=without_waiting) as file:
         data = file.read(JOB_FILE_MOST_BYTES + 1)
@@ -107,7 +107,7 @@ def _job_file(environ: Mapping[str, str]) -> str:
 
 
 def state_setting(text: str) -> str | None:
-    """The ``state`` of a job file without parsing TOML, for the usual plain line; raises ValueError on any other."""
+    """Return the ``state`` of a job file without parsing TOML; raise ValueError if its line is not a simple one."""
     inside = False
     for line in text.split("\n"):
         stripped = line.strip()

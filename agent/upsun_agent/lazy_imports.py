@@ -32,7 +32,10 @@ class LazyModule(ModuleType):
             vars(self).pop(name, None)
 
     def __getattr__(self, name: str) -> Any:
-        """The real module's attribute. The import system's own questions, such as ``__path__``, are no use of it."""
+        """Return the real module's attribute.
+
+        Reads by the import system, such as ``__path__``, do not import the module.
+        """
         if name.startswith("__"):
             raise AttributeError(f"{self.__name__} is not imported yet: no {name}")
         return getattr(_imported(self), name)
@@ -49,7 +52,7 @@ def _imported(stand_in: LazyModule) -> ModuleType:
 
 
 def lazy_function(module: str, name: str) -> Callable[..., Any]:
-    """A function whose module is imported when it is called."""
+    """Return a function whose module is imported when it is called."""
 
     def call(*arguments: Any, **settings: Any) -> Any:
         return getattr(_imported(LazyModule(module)), name)(*arguments, **settings)

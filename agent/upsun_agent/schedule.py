@@ -79,7 +79,7 @@ class ExpressionError(ValueError):
 
 
 def plain(expression: str, salt: str = "") -> str:
-    """The expression with aliases, names and ``H`` replaced by numbers: five plain fields.
+    """Return the expression with aliases, names and ``H`` replaced by numbers: five plain fields.
 
     ``salt`` is what makes ``H`` this job's own: project, environment and job name.
 
@@ -105,7 +105,7 @@ def plain(expression: str, salt: str = "") -> str:
 
 
 def expression_fault(expression: str) -> str | None:
-    """What is wrong with the expression, or None."""
+    """Return what is wrong with the expression, or None."""
     try:
         plain(expression, "any")
     except ExpressionError as error:
@@ -114,7 +114,7 @@ def expression_fault(expression: str) -> str | None:
 
 
 def zone_fault(name: str) -> str | None:
-    """What is wrong with the name of a time zone, or None."""
+    """Return what is wrong with the name of a time zone, or None."""
     try:
         _zone(name)
     except ExpressionError as error:
@@ -169,7 +169,7 @@ def _value(text: str, field: _Field) -> int:
 
 
 def _from_hash(match: re.Match[str], field: _Field, salt: str) -> str:
-    """A number of this job's own. sha256 per field, so that minute and hour do not depend on each other."""
+    """Return a number of this job's own. sha256 per field, so that minute and hour do not depend on each other."""
     low, high = (int(match[1]), int(match[2])) if match[1] else field.hashed
     if not field.low <= low <= high <= field.high:
         raise ExpressionError(f"{field.label}: {match[0]!r} is not within {field.low} to {field.high}")
@@ -191,7 +191,10 @@ def _either_day(fields: list[str]) -> bool:
 
 
 def _ever_due(fields: list[str]) -> bool:
-    """Whether a month of the expression has a day of the expression; every date falls on every week day some year."""
+    """Return whether any month of the expression has a day of the expression.
+
+    Each date meets every weekday in some year.
+    """
     if _either_day(fields):
         return True
     first_day = min(_values(fields[2], FIELDS[2]))
@@ -199,7 +202,7 @@ def _ever_due(fields: list[str]) -> bool:
 
 
 def _values(plain_field: str, field: _Field) -> Iterator[int]:
-    """The numbers that a plain field stands for."""
+    """Yield the numbers that a plain field stands for."""
     for item in plain_field.split(","):
         span, _, step = item.partition("/")
         first, _, last = span.partition("-")
@@ -215,7 +218,7 @@ _ZONES = LazyModule("dateutil.tz", tzutc=lambda: UTC, datetime_exists=lazy_funct
 
 @lru_cache(maxsize=1)
 def _croniter() -> Any:
-    """The croniter class."""
+    """Return the croniter class."""
     with held_back(_PLATFORM, _ZONES):
         from croniter import croniter  # noqa: PLC0415  late: it costs as much as three ticks
     return croniter
@@ -233,7 +236,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def zone_of(job: Job) -> tzinfo:
-    """The job's zone; UTC where this machine does not know it, which the job file's check has said."""
+    """Return the job's zone; UTC where this machine does not know it, which the job file's check has said."""
     try:
         return _zone(job.timezone)
     except ExpressionError:
@@ -271,7 +274,7 @@ class Schedule:
         self._slots_a_day = len(self._minutes) * len(self._hours)
 
     def after(self, moment: datetime) -> Iterator[Slot]:
-        """All slots due after ``moment``, ascending, without end (but for the calendar's)."""
+        """Yield all slots due after ``moment``, ascending, without end (but for the calendar's)."""
         return self._slots_of(self._walls_after(self._local(moment)), moment)
 
     def _walls_after(self, wall: datetime) -> Iterator[datetime]:
@@ -302,7 +305,7 @@ class Schedule:
         return moment.astimezone(self._zone).replace(tzinfo=None, second=0, microsecond=0)
 
     def _slots_of(self, walls: Iterable[datetime], moment: datetime) -> Iterator[Slot]:
-        """The slots after ``moment`` of wall-clock minutes, ascending as these are."""
+        """Yield the slots after ``moment`` of wall-clock minutes, ascending as these are."""
         pending: Slot | None = None
         for wall in walls:
             slot = self._slot(wall)
@@ -315,7 +318,7 @@ class Schedule:
             yield pending
 
     def between(self, after: datetime, until: datetime) -> list[Slot]:
-        """The slots due in (after, until], ascending, at most the bound of ``limits.SLOTS_MOST``."""
+        """Return the slots due in (after, until], ascending, at most the bound of ``limits.SLOTS_MOST``."""
         found: list[Slot] = []
         long = until - after > _MARGIN
         slots = self._slots_of(self._walls_between(after, until), after) if long else self.after(after)
@@ -326,7 +329,7 @@ class Schedule:
         return found
 
     def count(self, after: datetime, until: datetime) -> int:
-        """How many slots are due in (after, until], without listing those of days on which no clock is set."""
+        """Return how many slots are due in (after, until], without listing those of days on which no clock is set."""
         total, begin = 0, after
         day = self._local(after).date() + timedelta(days=1)
         while (end := _before(day + timedelta(days=1), self._zone)) <= until:
@@ -342,12 +345,12 @@ class Schedule:
         return sum(1 for _ in takewhile(lambda slot: slot.due_at <= until, slots))
 
     def _stands_still(self, day: date) -> bool:
-        """Whether no clock is set between the days around this one."""
+        """Return whether no clock is set between the days around this one."""
         around = (datetime.combine(day + timedelta(days=n), time(), self._zone).utcoffset() for n in (-1, 0, 1, 2))
         return len(set(around)) == 1
 
     def _matches(self, day: date) -> bool:
-        """Whether the expression names the day."""
+        """Return whether the expression names the day."""
         in_month, in_week = day.day in self._days, day.isoweekday() % 7 in self._weekdays
         fits = in_month or in_week if self._either_day else in_month and in_week
         return day.month in self._months and fits
@@ -361,7 +364,7 @@ class Schedule:
             day += timedelta(days=1)
 
     def next(self, after: datetime) -> Slot | None:
-        """The first slot after ``after``; None where the calendar ends before one."""
+        """Return the first slot after ``after``; None where the calendar ends before one."""
         return next(self.after(after), None)
 
     def _walls(self, start: datetime) -> Iterator[datetime]:
@@ -374,7 +377,7 @@ class Schedule:
                 return
 
     def _slot(self, wall: datetime) -> Slot | None:
-        """The slot of a wall-clock minute, or None where it does not exist and is not made up for."""
+        """Return the slot of a wall-clock minute, or None where it does not exist and is not made up for."""
         aware = wall.replace(tzinfo=self._zone)
         instant = aware.astimezone(UTC)
         back = instant.astimezone(self._zone).replace(tzinfo=None)
@@ -387,12 +390,12 @@ class Schedule:
 
 
 def _before(day: date, zone: tzinfo) -> datetime:
-    """The second before the day begins in the zone, in UTC."""
+    """Return the second before the day begins in the zone, in UTC."""
     return datetime.combine(day, time(), zone).astimezone(UTC) - timedelta(seconds=1)
 
 
 def _end_of_gap(instant: datetime, zone: tzinfo) -> datetime:
-    """The first instant after the gap that ``instant`` (a wall clock in it, read with the old offset) falls behind."""
+    """Return the end of the gap that holds ``instant``: a wall-clock time that does not exist, with the old offset."""
     after = instant.astimezone(zone).utcoffset()
     low, high = 0, 2 * 86400  # seconds before ``instant``: no zone moves its clock twice within two days
     while high - low > 1:

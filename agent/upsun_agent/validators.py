@@ -34,13 +34,13 @@ class Shape(Protocol):
     """What a value may be."""
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
 
     def read(self, value: Any) -> Any:
-        """The value as the agent wants it; only called where ``check`` found nothing."""
+        """Return the value as the agent wants it; only called where ``check`` found nothing."""
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
 
 
 def _kind(value: Any) -> str:
@@ -65,7 +65,7 @@ class Text(Struct, frozen=True):
     secret: bool = False  # what stands there may be a secret, which no message repeats
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
         if not isinstance(value, str):
             yield Problem(path, f"must be {self.what}, not {_kind(value)}", 'put it in "quotes"')
         elif len(value) > self.most:
@@ -78,11 +78,11 @@ class Text(Struct, frozen=True):
             yield Problem(path, wrong, self.remedy)
 
     def read(self, value: Any) -> Any:
-        """The text itself."""
+        """Return the text itself."""
         return value
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         return {"type": "string", "maxLength": self.most, "pattern": f"^{self.pattern}$"}
 
 
@@ -93,17 +93,17 @@ class Choice(Struct, frozen=True):
     words: tuple[str, ...]
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
         if not isinstance(value, str) or value not in self.words:
             listed = ", ".join(f'"{word}"' for word in self.words)
             yield Problem(path, f"must be one of {listed}, not {value!r}", did_you_mean(str(value), self.words))
 
     def read(self, value: Any) -> Any:
-        """The word itself."""
+        """Return the word itself."""
         return value
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         return {"enum": list(self.words)}
 
 
@@ -111,16 +111,16 @@ class Boolean(Struct, frozen=True):
     """True or false."""
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
         if not isinstance(value, bool):
             yield Problem(path, f"must be true or false, not {_kind(value)}", "write true or false without quotes")
 
     def read(self, value: Any) -> Any:
-        """The boolean itself."""
+        """Return the boolean itself."""
         return value
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         return {"type": "boolean"}
 
 
@@ -136,15 +136,15 @@ class Either(Struct, frozen=True):
         return self.first if not list(self.first.check(value, ())) else self.second
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value, seen as the second shape if it is not the first."""
+        """Yield everything that is wrong with the value, seen as the second shape if it is not the first."""
         yield from self._shape(value).check(value, path)
 
     def read(self, value: Any) -> Any:
-        """What the shape that fits reads."""
+        """Return what the shape that fits reads."""
         return self._shape(value).read(value)
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         return {"anyOf": [self.first.schema(), self.second.schema()]}
 
 
@@ -157,18 +157,18 @@ class Number(Struct, frozen=True):
     most: int
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
         if isinstance(value, bool) or not isinstance(value, int):
             yield Problem(path, f"must be a whole number, not {_kind(value)}", "write it without quotes")
         elif not self.least <= value <= self.most:
             yield Problem(path, f"must be between {self.least} and {self.most}, {value} is not")
 
     def read(self, value: Any) -> Any:
-        """The number itself."""
+        """Return the number itself."""
         return value
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
@@ -184,20 +184,20 @@ class Duration(Struct, frozen=True):
     most: int = 30 * 86400
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
         if not isinstance(value, str) or not value or not re.fullmatch(_DURATION, value, re.ASCII):
             yield Problem(path, f"must be a duration, not {value!r}", 'write it like "90s", "15m", "6h" or "1d12h"')
         elif not self.least <= self.read(value) <= self.most:
             yield Problem(path, f"must be between {self.least} and {self.most} seconds, {value} is not")
 
     def read(self, value: Any) -> Any:
-        """The duration in seconds."""
+        """Return the duration in seconds."""
         match = re.fullmatch(_DURATION, value, re.ASCII)
         parts = match.groups() if match else ()
         return sum(int(part or 0) * unit for part, unit in zip(parts, (86400, 3600, 60, 1), strict=False))
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         pattern = r"^(?=.)([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
         return {"type": "string", "pattern": pattern, "examples": ["90s", "15m", "6h", "1d12h"]}
 
@@ -215,7 +215,7 @@ class ListOf(Struct, frozen=True):
     least: int = 1
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
         if not isinstance(value, list):
             yield Problem(path, f"must be an array, not {_kind(value)}", "write it as [ ... ]")
             return
@@ -228,11 +228,11 @@ class ListOf(Struct, frozen=True):
                 yield Problem((*path, index), f"{item!r} is there twice")
 
     def read(self, value: Any) -> Any:
-        """The items as a tuple."""
+        """Return the items as a tuple."""
         return tuple(self.item.read(item) for item in value)
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         schema = {"type": "array", "items": self.item.schema(), "minItems": self.least, "maxItems": self.most}
         return {**schema, "uniqueItems": True} if self.distinct else schema
 
@@ -261,7 +261,7 @@ class Table(Struct, frozen=True):
     noun: str = "step"
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
         if not isinstance(value, dict):
             yield Problem(path, f"must be a table, not {_kind(value)}", "write it as { key = value }")
             return
@@ -281,7 +281,7 @@ class Table(Struct, frozen=True):
                 yield Problem(path, f"'{key}' is missing", entry.doc)
 
     def read(self, value: Any) -> Any:
-        """The table with every default filled in (with ``one_of`` only the key that is there)."""
+        """Return the table with every default filled in (with ``one_of`` only the key that is there)."""
         if self.one_of:
             return {key: self.fields[key].shape.read(item) for key, item in value.items()}
         return {
@@ -289,7 +289,7 @@ class Table(Struct, frozen=True):
         }
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         properties = {key: {**entry.shape.schema(), "description": entry.doc} for key, entry in self.fields.items()}
         schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
         required = [key for key, entry in self.fields.items() if entry.required]
@@ -313,7 +313,7 @@ class MapOf(Struct, frozen=True):
     least: int = 0
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
         if not isinstance(value, dict):
             yield Problem(path, f"must be a table, not {_kind(value)}")
             return
@@ -326,11 +326,11 @@ class MapOf(Struct, frozen=True):
             yield from self.value.check(item, (*path, name))
 
     def read(self, value: Any) -> Any:
-        """The table with every value read."""
+        """Return the table with every value read."""
         return {name: self.value.read(item) for name, item in value.items()}
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         return {
             "type": "object",
             "propertyNames": self.key.schema(),
@@ -341,7 +341,7 @@ class MapOf(Struct, frozen=True):
 
 
 def did_you_mean(word: str, known: tuple[str, ...]) -> str:
-    """The hint for a misspelt word, or an empty string."""
+    """Return the hint for a misspelt word, or an empty string."""
     from difflib import get_close_matches  # noqa: PLC0415  late: only mistakes need it
 
     close = get_close_matches(word.replace("_", "-").lower(), known, n=1, cutoff=0.6)

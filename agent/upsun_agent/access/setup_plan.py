@@ -1,4 +1,4 @@
-"""What a set-up command would change: decided from what is there, before anything is changed. Pure."""
+"""Plan the changes of a set-up command from the present state, before anything is changed. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from upsun_agent.access.roles import Roles
 from upsun_agent.access.token_status import Standing
 from upsun_agent.errors import UsageError
 
-if TYPE_CHECKING:  # httpx, which these need, costs nine interpreter starts
+if TYPE_CHECKING:  # these import httpx, which takes as long as nine interpreter starts
     from upsun_agent.api.people import ApiToken, Invitation, Member
     from upsun_agent.api.variables import Variable
 
@@ -39,7 +39,7 @@ class UserPlan(Struct, frozen=True):
 
 
 def named(email: str, members: Sequence[Member]) -> Member | None:
-    """The member with that address, however it is written."""
+    """Return the member with this address, in any spelling; None if there is none."""
     wanted = email.casefold()
     return next((each for each in members if each.user.email.casefold() == wanted), None)
 
@@ -51,28 +51,30 @@ def plan_user(
     invitations: Sequence[Invitation],
     owner: str | None = None,
 ) -> UserPlan:
-    """What makes the address a member with exactly these roles, without a second e-mail.
+    """Return the plan that makes the address a member with exactly these roles, without a second e-mail.
 
     Raises:
-        UsageError: the address is that of the project's owner (``owner`` is a user's id), whose roles stay.
+        UsageError: the address is the project owner's, whose roles cannot be changed.
     """
     member = named(email, members)
     if member is not None:
         user = member.user.id
         if member.roles.permissions() == roles.permissions():
-            return UserPlan("none", f"{email} has these roles already", user, member.roles)
+            return UserPlan("none", f"{email} already has these roles", user, member.roles)
         if user == owner:
-            remedy = "give the address of an account that is the machine user's alone"
+            remedy = "give the address of an account that only the machine user uses"
             raise UsageError(f"{email} owns the project: nobody can change its roles", remedy=remedy)
         would = f"Would change the roles of {email}"
-        return UserPlan("grant", f"{email} is a member: the roles are changed", user, member.roles, would=would)
+        return UserPlan("grant", f"Changed the roles of the member {email}", user, member.roles, would=would)
     invitation = next((each for each in invitations if each.email.casefold() == email.casefold()), None)
     if invitation is None:
         would = f"Would invite {email} (sends one e-mail)"
-        return UserPlan("invite", f"{email} is invited: one e-mail is sent", would=would)
-    text, warning = f"{email} is invited already and has not answered: no second e-mail is sent", ""
+        return UserPlan("invite", f"Invited {email} (one e-mail was sent)", would=would)
+    text, warning = f"{email} is already invited and has not answered: no second e-mail is sent", ""
     if invitation.roles.permissions() != roles.permissions():
-        warning = f"the open invitation gives other roles ({invitation.roles}): once it is accepted, give this again"
+        warning = (
+            f"the open invitation gives other roles ({invitation.roles}): run this command again once it is accepted"
+        )
     return UserPlan("none", text, before=invitation.roles, warning=warning)
 
 
@@ -86,21 +88,21 @@ class VariablePlan(Struct, frozen=True):
 
     @property
     def rebuilds(self) -> bool:
-        """Whether the build sees the variable before or after: then a change of it rebuilds the app."""
+        """Whether the build sees the variable before or after the change, which then rebuilds the app."""
         return any(self.changed.get("visible_build", (False, False)))
 
 
 def plan_variable(existing: Variable | None, flags: Mapping[str, bool]) -> VariablePlan:
-    """What makes the environment's own variable one with these flags; one that is inherited stays the parent's.
+    """Return the plan that gives the environment its own variable with these flags; an inherited one is not changed.
 
     Raises:
-        UsageError: it is sensitive and must not be any more: the platform does not allow that.
+        UsageError: the variable is sensitive and should not be; the platform does not allow that change.
     """
     if existing is None or existing.inherited:
         return VariablePlan("create", {"visible_build": (False, True)} if flags["visible_build"] else {})
     if existing.flags["is_sensitive"] and not flags["is_sensitive"]:
         remedy = f"delete it first: upsun variable:delete {quote(existing.name)}"
-        raise UsageError("a variable that is sensitive stays so", remedy=remedy)
+        raise UsageError("a sensitive variable cannot be made readable", remedy=remedy)
     changed = {name: (existing.flags[name], value) for name, value in flags.items() if existing.flags[name] != value}
     if flags["visible_build"]:
         changed.setdefault("visible_build", (True, True))
@@ -108,9 +110,15 @@ def plan_variable(existing: Variable | None, flags: Mapping[str, bool]) -> Varia
 
 
 def unlike(stored: Variable | None, flags: Mapping[str, bool], scope: Sequence[str] | None = None) -> list[str]:
-    """In what the variable as stored differs from what was wanted, in words; ``scope`` None: whatever apps."""
+    """Return the differences between the stored variable and the request, in words.
+
+    Args:
+        stored: the variable as stored; None if it does not exist.
+        flags: the requested flags, by name.
+        scope: the apps that should see it; None if any will do.
+    """
     if stored is None:
-        return ["it is not there"]
+        return ["it does not exist"]
     if stored.inherited:
         return ["it is still the parent environment's"]
     words = {True: "true", False: "false"}
@@ -124,29 +132,29 @@ def unlike(stored: Variable | None, flags: Mapping[str, bool], scope: Sequence[s
     return found
 
 
-#: The flags of the variable, as options and as the API names them, with their defaults: the cron needs no more.
+#: By option: the API's name of the flag, the default, which is all that the cron needs, and the help text.
 FLAGS = {
     "sensitive": ("is_sensitive", True, "nobody can read the value back from the API or the Console"),
     "inheritable": ("is_inheritable", False, "child environments get it too"),
     "visible-build": ("visible_build", False, "build hooks and install scripts see it; changing it rebuilds the app"),
     "visible-runtime": ("visible_runtime", True, "crons and SSH sessions see it"),
-    "enabled": ("is_enabled", True, "it is set at all"),
+    "enabled": ("is_enabled", True, "the variable is set"),
 }
 
-#: Flags that no option chooses: a token is text, and marked as JSON it would reach the app in another form.
+#: Flags without an option: a token is text, and as JSON it would reach the app in another form.
 FIXED = {"is_json": False}
 
-#: What follows where a flag is not as it should be.
+#: The problem if a flag has the wrong value.
 FLAWS = {
     "is_sensitive": "is not sensitive: the API and the Console show it",
     "is_inheritable": "is inheritable: child environments get it",
     "visible_build": "is visible to the build: install scripts see it, a new token rebuilds the app",
     "visible_runtime": "is not visible at runtime: crons do not see it",
     "is_enabled": "is disabled: nothing sees it",
-    "is_json": "is marked as JSON: the app may get the token in quotes, which no service accepts",
+    "is_json": "is marked as JSON: the app may get the token in quotes, which services refuse",
 }
 
-#: What a token's variable should be like: as it is stored by default.
+#: The flags that a token's variable should have: the defaults.
 WANTED = (
     *((flag, default, FLAWS[flag]) for flag, default, _ in FLAGS.values()),
     *((flag, value, FLAWS[flag]) for flag, value in FIXED.items()),
@@ -154,7 +162,7 @@ WANTED = (
 
 
 def flaws(flags: Mapping[str, bool]) -> list[str]:
-    """In what a token's variable with these flags is not as narrow as can be, in words; flags left out are fine."""
+    """Return the problems of a token's variable with these flags, in words; missing flags are fine."""
     return [text for flag, good, text in WANTED if flags.get(flag, good) is not good]
 
 
@@ -191,24 +199,24 @@ class Storing(Struct, frozen=True):
 
     @property
     def apps(self) -> tuple[str, ...]:
-        """The apps that see the variable once it is stored; empty for all of them."""
+        """The apps that will see the variable; empty for all of them."""
         if self.scope is not None:
             return self.scope
         return self.existing.scope if self.existing is not None else ()
 
     def unlike(self, stored: Variable | None) -> list[str]:
-        """Return in what a variable differs from what is to be stored, in words."""
+        """Return the differences between a variable and what is to be stored, in words."""
         return unlike(stored, self.flags, self.apps)
 
     def as_before(self, stored: Variable | None) -> bool:
-        """Return whether it reads as before the write: then it may only be late."""
+        """Return whether the variable reads as before the write, so that it may only be late."""
         return stored == self.existing
 
     @property
     def revocable(self) -> list[ApiToken]:
-        """The tokens that may be the old one: the one that was seen at work, or all others of the same user.
+        """The tokens that may be the old one: the one that was just used, or all others of the same user.
 
-        A token of somebody else that does the work, such as an admin's, is not the one that was stored.
+        If the command used a token of another user, such as an admin, that is not the stored one.
         """
         if self.spent:
             return []
@@ -219,18 +227,18 @@ class Storing(Struct, frozen=True):
 
     @property
     def remarks(self) -> list[tuple[str, str]]:
-        """What is to be said of how it is stored."""
+        """The warnings about how the token is stored, each with its remedy."""
         options = {flag: f"--{option} {'true' if default else 'false'}" for option, (flag, default, _) in FLAGS.items()}
         narrow = [
-            (f"{self.name} {text}", f"unless you want that: {options[flag]}")
+            (f"{self.name} {text}", f"unless you want this: {options[flag]}")
             for flag, value in self.flags.items()
             if flag in options
             for text in flaws({flag: value})
         ]
         if self.strangers:
-            text = f"no app that is deployed there is called {' or '.join(self.strangers)}: none of that name sees it"
-            narrow.append((text, "give --app as the app is called in .upsun/config.yaml"))
+            text = f"no deployed app is called {' or '.join(self.strangers)}"
+            narrow.append((text, "give --app the name of the app in .upsun/config.yaml"))
         if self.shadowed:
-            text = f"the project has a variable {self.name} too, which every other environment sees"
+            text = f"the project also has a variable {self.name}, which every other environment sees"
             narrow.append((text, f"upsun variable:delete {self.name} --level project"))
         return narrow

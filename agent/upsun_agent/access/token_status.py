@@ -1,4 +1,4 @@
-"""Where an API token stands: whose it is, what its user may do here, how old it is, and what is wrong with that."""
+"""The status of an API token: its user, the user's roles here, its age, and the problems with them."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from upsun_agent.errors import SECOND_FACTOR, AgentError, SecondFactorNeeded, To
 from upsun_agent.limits import VARIABLE_MOST_BYTES
 from upsun_agent.model.job import Job
 
-if TYPE_CHECKING:  # httpx, which people.py needs, costs nine interpreter starts
+if TYPE_CHECKING:  # people.py imports httpx, which takes as long as nine interpreter starts
     from upsun_agent.api.people import ApiToken, User
 
-#: Variables that people store tokens in (official tools read the first two only).
+#: Variables in which people store tokens; the official tools read the first two.
 NAMES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN", "UPSUN_API_TOKEN", "UPSUN_TOKEN", "PLATFORM_TOKEN")
 AGAIN = "try again; see status.upsun.com"
 
 
 def token_of(environ: Mapping[str, str], variable: str) -> str:
-    """The token in the variable, as it stands there.
+    """Return the token in the variable, exactly as stored.
 
     Raises:
         TokenMissing: the variable is not set; the message names another one that is.
-        TokenRefused: it holds something around the token.
+        TokenRefused: there is white space around the token.
     """
     token_in(environ, variable)
     return checked(environ[variable], variable)
 
 
 def token_in(environ: Mapping[str, str], variable: str) -> str:
-    """The token in the variable without what stands around it, as jobs of the agent take it.
+    """Return the token in the variable without white space around it, as jobs use it.
 
     Raises:
         TokenMissing: the variable is not set; the message names another one that is.
@@ -51,13 +51,13 @@ def token_in(environ: Mapping[str, str], variable: str) -> str:
         text = f"no API token: {variable} {state}, but {others[0]} is, which the agent does not read"
         raise TokenMissing(text, remedy=f'{remedy}; or set token-variable = "{others[0]}" in the job file')
     if variable in _without_prefix(environ):
-        text = f"no API token: {variable} {state}; it is stored without the prefix env:, so no process sees it by name"
+        text = f"no API token: {variable} {state}; it is stored without the prefix env:, so processes do not see it"
         raise TokenMissing(text, remedy=f"store it as env:{variable}: upsun-agent setup token; then delete the other")
     raise TokenMissing(f"no API token: {variable} {state}", remedy=remedy)
 
 
 def _without_prefix(environ: Mapping[str, str]) -> Mapping[str, object]:
-    """The variables that have no prefix ``env:``; the platform hides them all in one.
+    """Return the variables without the prefix ``env:``; the platform puts them all into ``PLATFORM_VARIABLES``.
 
     https://developer.upsun.com/docs/development/variables
     """
@@ -70,11 +70,11 @@ def _without_prefix(environ: Mapping[str, str]) -> Mapping[str, object]:
 
 
 def checked(value: str, source: str) -> str:
-    """The value, if nothing stands around the token; raises TokenRefused."""
+    """Return the value; raise TokenRefused if there is white space around it."""
     if value != value.strip():
         what = "ends with a line break" if value.endswith(("\n", "\r")) else "has white space around it"
-        text = f"the token in {source} {what}: jobs of the agent drop it, the official CLI sends it and is refused"
-        raise TokenRefused(text, remedy="store it again: upsun-agent setup token asks for it, and stores it alone")
+        text = f"the token in {source} {what}: jobs ignore it, but the official CLI sends it and is refused"
+        raise TokenRefused(text, remedy="store it again without it: upsun-agent setup token")
     return value
 
 
@@ -110,14 +110,14 @@ class Standing(Struct, frozen=True):
 
     @property
     def is_shut_out(self) -> bool:
-        """Whether the platform says that the user may do nothing on the project, or not without a second factor."""
+        """Whether the platform refuses the user everything on the project, or demands a second factor."""
         error = self.roles_unread
         nothing = self.roles is None and error is None
         return self.project is not None and (nothing or isinstance(error, SecondFactorNeeded))
 
     @property
     def likely(self) -> ApiToken | None:
-        """The listed token that is probably this one: the one used last, for this one was used just now."""
+        """The listed token that is probably this one: the one used last, since this one was just used."""
         tokens = self.tokens or ()
         if len(tokens) == 1:
             return tokens[0]
@@ -126,23 +126,23 @@ class Standing(Struct, frozen=True):
         return found[0] if len(found) == 1 else None
 
     def warnings(self, jobs: Sequence[Job], max_age: timedelta) -> list[tuple[str, str]]:
-        """What should be put right, each with its remedy; nothing here keeps the token from being valid."""
+        """Return the problems of a valid token, each with its remedy."""
         return [*self.without_access(), *self.of_roles(jobs), *self.of_breadth(jobs), *self.of_age(max_age)]
 
     def without_access(self) -> list[tuple[str, str]]:
-        """Why the token is of no use on the project, where that is so."""
+        """Return why the token cannot work on the project; empty if it can."""
         if self.project is None or self.roles is not None:
             return []
         error = self.roles_unread
         if isinstance(error, SecondFactorNeeded):
-            return [(f"the project {self.project} asks for a second factor: {error}", SECOND_FACTOR)]
+            return [(f"the project {self.project} requires a second factor: {error}", SECOND_FACTOR)]
         if error is None:
             text = f"the user has no access to the project {self.project}"
             return [(text, f"upsun-agent setup machine-user {quote(self.user.email or 'EMAIL')}")]
-        return [(f"what the user may do on the project cannot be read: {error}", error.remedy or AGAIN)]
+        return [(f"the user's roles on the project cannot be read: {error}", error.remedy or AGAIN)]
 
     def of_roles(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
-        """What the roles do not allow that jobs need."""
+        """Return a problem if the roles do not allow what jobs need."""
         missing = self.lacking(jobs)
         if not missing:
             return []
@@ -150,23 +150,23 @@ class Standing(Struct, frozen=True):
         return [(text, self.grant_remedy(missing))]
 
     def lacking(self, jobs: Sequence[Job]) -> list[str]:
-        """Return the grants that jobs lack, such as ``production:admin``: neither listed nor seen at work."""
+        """Return the roles that jobs need and that are neither listed nor shown by an offered link."""
         missing = lacking(self.roles, jobs, self.types) if self.roles is not None else []
         return [each for each in missing if each.partition(":")[0] not in self.acts_on]
 
     def of_breadth(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
-        """What the roles allow that no job needs; without jobs nobody can say."""
+        """Return a problem if the roles allow more than the jobs need; empty without jobs."""
         broad = beyond(self.roles, jobs, self.types) if self.roles is not None and jobs else []
         text = f"the user may do more than the jobs need: {', '.join(broad)}"
         return [(text, "a machine user with fewer roles limits what a leaked token can do")] if broad else []
 
     def of_age(self, max_age: timedelta) -> list[tuple[str, str]]:
-        """A token that is due for rotation, or was made before its user had a second factor."""
+        """Return a problem if the token is due for rotation, or older than its user's second factor."""
         if self.tokens is None:
             reason = f": {self.tokens_unread}" if self.tokens_unread is not None else ""
-            return [(f"how old the token is cannot be read{reason}", "see: Console, My profile, API tokens")]
+            return [(f"the token's age cannot be read{reason}", "see: Console, My profile, API tokens")]
         found, token = [], self.likely
-        # Which one it is cannot be told where several were used last: they are all too old, or one is young enough.
+        # If several tokens were used last, any may be this one: warn only if all are too old.
         suspects = [token] if token is not None else self.tokens
         ages = [(self.now - each.created_at).days for each in suspects if each.created_at is not None]
         if ages and min(ages) >= max_age.days and len(ages) == len(suspects):
@@ -174,12 +174,12 @@ class Standing(Struct, frozen=True):
             text = f"{name} is {min(ages)} days old (max-token-age is {max_age.days})"
             found.append((text, "rotate it: upsun-agent setup token --rotate"))
         if token is not None and token.with_mfa is False and self.user.mfa:
-            text = "the token was made before its user had a second factor: it stops working where one is enforced"
-            found.append((text, "make a new token (https://developer.upsun.com/docs/administration/security/mfa)"))
+            text = "the token was created before its user had a second factor: it stops working where one is enforced"
+            found.append((text, "create a new token (https://developer.upsun.com/docs/administration/security/mfa)"))
         return found
 
     def grant_remedy(self, missing: Sequence[str]) -> str:
-        """The command that adds what is missing to the roles there are."""
+        """Return the command that adds the missing roles to the present ones."""
         there = self.roles.permissions() if self.roles is not None else ["viewer"]
         kinds = {each.partition(":")[0] for each in missing}
         words = [each for each in there if each.partition(":")[0] not in kinds]

@@ -25,7 +25,7 @@ class ActivityLog(Struct, frozen=True):
 
 
 def read_activity_log(client: Client, project: str, activity: str, redaction: Redaction) -> ActivityLog:
-    """The log of an activity as far as it comes within bounds of bytes and time, without secrets.
+    """Return the log of an activity as far as it comes within bounds of bytes and time, without secrets.
 
     Raises:
         NotFound: there is no such activity.
@@ -53,7 +53,7 @@ def plain(text: str) -> str:
 
 
 def _items(lines: list[bytes]) -> Iterator[dict[str, Any]]:
-    """The items of a log, each once; a line that is none is passed over: the rest is still worth reading."""
+    """Yield the items of a log, each once; a line that is none is passed over: the rest is still worth reading."""
     seen: set[str] = set()
     for line in lines:
         try:

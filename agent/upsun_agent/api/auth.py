@@ -80,7 +80,7 @@ class Auth:
         self._bearer: Bearer | None = None
 
     def bearer(self) -> Bearer:
-        """A bearer that still lives, exchanged now if need be.
+        """Return a bearer that still lives, exchanged now if need be.
 
         Raises:
             TokenMissing: there is no token.
@@ -92,7 +92,7 @@ class Auth:
         return self._bearer
 
     def _kept(self) -> Bearer | None:
-        """The bearer of another process, if bearers are kept and one lives."""
+        """Return the bearer of another process, if bearers are kept and one lives."""
         kept = self._cache.get(self._wall()) if self._cache is not None and self._token else None
         if kept is None:
             return None
@@ -100,7 +100,7 @@ class Auth:
         return Bearer(kept.value, self._monotonic() + kept.until - self._wall().timestamp(), kept.user, kept.lifetime)
 
     def renew(self) -> Bearer:
-        """A bearer that is exchanged now, whatever is at hand or kept; raises as ``bearer`` does."""
+        """Return a bearer that is exchanged now, whatever is at hand or kept; raises as ``bearer`` does."""
         self.forget()  # a bearer of a token that is refused now must not serve the next process either
         self._bearer = self._exchange()
         return self._bearer
@@ -161,7 +161,7 @@ class Auth:
 
 
 def subject(token: str) -> str | None:
-    """The user id in a JWT's claim ``sub``, unverified (the API verifies it); None where the token is opaque."""
+    """Return the user id in a JWT's claim ``sub``, unverified (the API verifies it); None where the token is opaque."""
     parts = token.split(".")
     if len(parts) != len(("header", "payload", "signature")):
         return None

@@ -55,7 +55,7 @@ class BearerCache:
         self._bound = f"{VERSION}|{service}|{os.uname().nodename}|{os.geteuid()}".encode()
 
     def get(self, now: datetime) -> Kept | None:
-        """The bearer that is kept, if it is ours, unchanged, and lives."""
+        """Return the bearer that is kept, if it is ours, unchanged, and lives."""
         try:
             raw = base64.b64decode(self._directory.read(FILE, 4 * TOKEN_MOST), validate=True)
             salt, nonce, sealed = raw[:SALT], raw[SALT : SALT + NONCE], raw[SALT + NONCE :]
@@ -84,7 +84,7 @@ class BearerCache:
 
 
 def cache_of(environ: Mapping[str, str], token: str, service: str) -> BearerCache | None:
-    """The cache of these variables' user; None where no directory can be private."""
+    """Return the cache of these variables' user; None where no directory can be private."""
     try:
         directory = PrivateDirectory(places(environ, "bearers", VARIABLE), VARIABLE)
     except StateNotWritable:

@@ -108,13 +108,16 @@ class Client:
     # --- reads ------------------------------------------------------------------------------------------------
 
     def environment(self, project: str, environment: str) -> Environment:
-        """The environment with its links; raises NotFound that says whether project or environment is missing."""
+        """Return the environment with its links; raise NotFound that says whether project or environment is missing."""
         value, at = self.environment_document(project, environment)
         found = read_environment(value, at, environment_path(project, environment))
         return replace(found, is_pr=value.get("is_pr") is True)
 
     def environment_document(self, project: str, environment: str) -> tuple[Any, datetime]:
-        """The environment as the API gives it, and the server's clock; raises NotFound as ``environment`` does."""
+        """Return the environment as the API gives it, and the server's clock.
+
+        Raise NotFound as ``environment`` does.
+        """
         try:
             reply = self._get(environment_path(project, environment), "environment")
         except NotFound:
@@ -127,7 +130,7 @@ class Client:
         return value, server_time(reply, self._clock.now())
 
     def project(self, project: str) -> Mapping[str, Any]:
-        """The project; raises NotFound where the token's user cannot see it."""
+        """Return the project; raises NotFound where the token's user cannot see it."""
         try:
             reply = self._get(project_path(project), "project")
         except NotFound:
@@ -139,7 +142,7 @@ class Client:
         return value
 
     def activity(self, project: str, activity: str) -> Activity | None:
-        """The activity, or None where it does not exist."""
+        """Return the activity, or None where it does not exist."""
         try:
             reply = self._get(project_path(project, f"/activities/{segment(activity)}"), "activity")
         except NotFound:
@@ -170,7 +173,7 @@ class Client:
         return activities(page, self._clock.now(), types=wanted, since=since, incomplete=incomplete)
 
     def backup(self, project: str, environment: str, backup: str) -> Backup | None:
-        """The backup of that name, or None where it does not exist."""
+        """Return the backup of that name, or None where it does not exist."""
         try:
             reply = self._get(environment_path(project, environment, f"/backups/{segment(backup)}"), "backup")
         except NotFound:
@@ -178,23 +181,23 @@ class Client:
         return read_backup(document(reply, "backup"))
 
     def backups(self, project: str, environment: str) -> list[Backup]:
-        """The environment's backups."""
+        """Return the environment's backups."""
         reply = self._get(environment_path(project, environment, "/backups"), "backups")
         return [read_backup(each) for each in read_list(document(reply, "backups"), "backups")]
 
     def source_operations(self, project: str, environment: str) -> list[tuple[str, str]]:
-        """The source operations that the environment's apps define, as (app, name)."""
+        """Return the source operations that the environment's apps define, as (app, name)."""
         reply = self._get(environment_path(project, environment, "/source-operations"), "source operations")
         items = [Fields.of(each, "operation") for each in read_list(document(reply, "operations"), "operations")]
         return [(each.text("app"), each.text("operation")) for each in items]
 
     def routes(self, project: str, environment: str) -> tuple[str, ...]:
-        """The addresses at which the environment's apps are served, the primary one first."""
+        """Return the addresses at which the environment's apps are served, the primary one first."""
         path = environment_path(project, environment, "/deployments/current")
         return read_routes(document(self._get(path, "deployment"), "deployment"))
 
     def page(self, url: str, within: float, *, body: bool = True) -> Reply:
-        """The answer of a site, which is not the API: no bearer is sent, nothing is repeated, no redirect followed.
+        """Return the answer of a website: no bearer is sent, nothing is repeated, no redirect is followed.
 
         Without ``body`` its head is enough; else what of its body came in time, and within bounds.
 
@@ -210,7 +213,7 @@ class Client:
             return self._transport.status("GET", url, headers={"Accept": "*/*"}, content=None, deadline=within)
 
     def manual_backup_limits(self, project: str) -> dict[str, int]:
-        """How many manual backups the project keeps, by environment type, as far as the settings say."""
+        """Return how many manual backups the project keeps, by environment type, as far as the settings say."""
         reply = self._get(project_path(project, "/settings"), "settings")
         value: Any = document(reply, "settings")
         retention = value.get("data_retention") if isinstance(value, dict) else None
@@ -223,7 +226,7 @@ class Client:
         return limits
 
     def owner(self) -> str | None:
-        """The user that the token belongs to."""
+        """Return the user that the token belongs to."""
         known = self._auth.bearer().user
         if known is not None:
             return known
@@ -234,7 +237,7 @@ class Client:
     # --- a certificate ----------------------------------------------------------------------------------------
 
     def certificate(self, public_key: str) -> str:
-        """An SSH certificate for the public key line; it changes nothing to ask again.
+        """Return an SSH certificate for the public key line; it changes nothing to ask again.
 
         Raises:
             NotPermitted: the platform gives none to this user, such as one who must use a second factor.
@@ -273,7 +276,7 @@ class Client:
         return spent
 
     def read(self, path: str, what: str) -> Any:
-        """The JSON document at a path of the API; ``what`` names it in errors."""
+        """Return the JSON document at a path of the API; ``what`` names it in errors."""
         return document(self._get(path, what), what)
 
     def write(self, method: str, path: str, body: Mapping[str, Any], what: str) -> Any:
@@ -318,7 +321,7 @@ class Client:
     # --- underneath -------------------------------------------------------------------------------------------
 
     def _get(self, path: str, what: str) -> Reply:
-        """The reply of a read that succeeded; anything else is an error of ours."""
+        """Return the reply of a read that succeeded; anything else is an error of ours."""
         reply = self._asked(lambda: self._authorised("GET", self._endpoints.at(path), None), what)
         if reply.status == 200:  # noqa: PLR2004
             if "json" in reply.headers.get("content-type", ""):  # a page of a gateway has a clock of its own
@@ -327,7 +330,7 @@ class Client:
         raise refusal(reply, what)
 
     def some(self, path: str, what: str, most: int, deadline: float) -> Reply:
-        """What of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it."""
+        """Return what of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it."""
 
         def attempt() -> Reply:
             headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
@@ -342,7 +345,7 @@ class Client:
         raise refusal(reply, what)
 
     def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
-        """The reply of a request that changes nothing, with a new bearer where the first was refused."""
+        """Return the reply of a request that changes nothing, with a new bearer where the first was refused."""
         reply = self._repeated(attempt, what)
         return self._repeated(attempt, what) if self._is_bearer_spent(reply) else reply
 
@@ -368,7 +371,7 @@ class Client:
         return replace(reply, secrets=self._secrets)
 
     def _repeated(self, attempt: Callable[[], Reply], what: str) -> Reply:
-        """The reply of a request that changes nothing, tried again after passing faults."""
+        """Return the reply of a request that changes nothing, tried again after passing faults."""
         for number in range(1, READ_ATTEMPTS + 1):
             wish: float | None = None
             try:

@@ -104,7 +104,7 @@ class Transport:
         deadline: float,
         shorten: int = 0,
     ) -> Reply:
-        """The whole answer within ``deadline`` seconds; raises NoAnswer otherwise.
+        """Return the whole answer within ``deadline`` seconds; raises NoAnswer otherwise.
 
         With ``shorten`` texts of the JSON document that are longer are emptied as they arrive, so that a long log does
         not make an answer too large.
@@ -123,7 +123,7 @@ class Transport:
                 response.close()
 
     def some(self, url: str, *, headers: Mapping[str, str], most: int = BODY_MOST_BYTES, deadline: float) -> Reply:
-        """What of an answer that may not end comes in time, and not much more than ``most`` bytes of it.
+        """Return what of an answer that may not end comes in time, and not much more than ``most`` bytes of it.
 
         Raises NoAnswer where not even its head came.
         """
@@ -149,7 +149,7 @@ class Transport:
     def status(
         self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, deadline: float
     ) -> Reply:
-        """The head of an answer; its body decides nothing and is thrown away, however it is packed or ends.
+        """Return the head of an answer; its body decides nothing and is thrown away, however it is packed or ends.
 
         Raises NoAnswer where no whole head came within ``deadline`` seconds.
         """
@@ -370,14 +370,17 @@ def _late(seconds: float) -> str:
 
 
 def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTransport:
-    """A transport that calls a WSGI application in this process; its exception ``cut`` becomes a lost connection."""
+    """Return a transport that calls a WSGI application in this process.
+
+    An exception ``cut`` becomes a lost connection.
+    """
     wsgi = httpx.WSGITransport(app=app)
 
     class InProcess(httpx.BaseTransport):
         """The application's answers as if from the network."""
 
         def handle_request(self, request: httpx.Request) -> httpx.Response:
-            """One request, one answer, or a lost connection."""
+            """Return one request, one answer, or a lost connection."""
             try:
                 return wsgi.handle_request(request)
             except cut as error:
@@ -387,5 +390,5 @@ def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTrans
 
 
 def _words(error: Exception) -> str:
-    """The error's own words in one short line; httpx's never hold headers or bodies."""
+    """Return the error's own words in one short line; httpx's never hold headers or bodies."""
     return one_line(str(error), 200) or type(error).__name__

@@ -21,7 +21,7 @@ PAYLOAD = ("backup_name", "operation", "service", "task")
 
 
 def read_environment(value: Any, server_at: datetime, path: str = "") -> Environment:
-    """The environment of a reply; raises BadReply where a field that matters is not what it must be.
+    """Return the environment of a reply; raises BadReply where a field that matters is not what it must be.
 
     ``path`` is where it was read.
     """
@@ -84,7 +84,10 @@ def _commands(fields: Fields, name: str) -> tuple[CommandResult, ...]:
 
 
 def _links(fields: Fields) -> dict[str, str]:
-    """The paths of the operations' links by name; one that is no path is a BadReply, an absent one means refusal."""
+    """Return the paths of the operations' links by name; raise BadReply for an invalid one.
+
+    An absent link means refusal.
+    """
     links: dict[str, str] = {}
     for name, value in fields.object("_links").items():
         if not name.startswith("#") or not isinstance(value, dict) or not isinstance(value.get("href"), str):
@@ -94,7 +97,10 @@ def _links(fields: Fields) -> dict[str, str]:
 
 
 def link_path(href: str) -> str:
-    """The path of a link. Links may name regional hosts: the configured host is kept, only the path is followed."""
+    """Return the path of a link.
+
+    Links may name regional hosts; the configured host is kept and only the path is used.
+    """
     try:
         path = urlsplit(href).path
     except ValueError:
@@ -153,7 +159,7 @@ def _percent(value: Any) -> int | None:
 
 
 def read_backup(value: Any) -> Backup:
-    """The backup of a reply; raises BadReply where a field that matters is not what it must be."""
+    """Return the backup of a reply; raises BadReply where a field that matters is not what it must be."""
     fields = Fields.of(value, "backup")
     return Backup(
         id=fields.text("id"),
@@ -167,7 +173,7 @@ def read_backup(value: Any) -> Backup:
 
 
 def read_routes(value: Any) -> tuple[str, ...]:
-    """The addresses of a deployment that lead to an app, the primary one first; others (redirects) are left out."""
+    """Return the URLs of a deployment that lead to an app, the primary one first, without redirects."""
     routes = Fields.of(value, "deployment").object("routes")
     if len(routes) > LIST_MOST:
         raise BadReply(f"deployment: more than {LIST_MOST} routes")
@@ -180,7 +186,7 @@ def read_routes(value: Any) -> tuple[str, ...]:
 
 
 def read_list(value: Any, what: str) -> list[Any]:
-    """The items of a collection; raises BadReply where it is none, or too long."""
+    """Return the items of a collection; raises BadReply where it is none, or too long."""
     if not isinstance(value, list):
         raise BadReply(f"{what}: the answer is not an array")
     if len(value) > LIST_MOST:

@@ -93,7 +93,7 @@ def _set_apart(found: re.Match[str]) -> str:
 
 
 def _labels(reply: Reply) -> Iterator[str]:
-    """The charsets that the page may be in, and UTF-8."""
+    """Yield the charsets that the page may be in, and UTF-8."""
     declared = _DECLARED.search(reply.headers.get("content-type", ""))
     if declared is not None:
         yield declared[1]

@@ -90,11 +90,11 @@ class People:
         self._client = client
 
     def me(self) -> User:
-        """The user that the token belongs to; raises TokenRefused and the like where it does not."""
+        """Return the user that the token belongs to; raises TokenRefused and the like where it does not."""
         return _user(self._client.read("/users/me", "user"))
 
     def tokens(self, user: str) -> list[ApiToken]:
-        """The user's API tokens."""
+        """Return the user's API tokens."""
         found = read_list(self._client.read(f"/users/{segment(user)}/api-tokens", "API tokens"), "API tokens")
         return [_token(each) for each in found]
 
@@ -206,7 +206,7 @@ class People:
         raise BadReply(f"the project has more users than {MEMBER_PAGES_MOST} pages of 200")
 
     def _referenced(self, links: Mapping[str, Any]) -> dict[str, User]:
-        """The users that a list refers to by links of its own."""
+        """Return the users that a list refers to by links of its own."""
         users: dict[str, User] = {}
         for name in sorted(links):
             if name.startswith("ref:users:") and isinstance(links[name], Mapping):
@@ -227,7 +227,7 @@ class People:
         ]
 
     def owner(self, project: str) -> str | None:
-        """The id of the project's owner, whose roles nobody can change; None where the API does not say."""
+        """Return the id of the project's owner, whose roles nobody can change; None where the API does not say."""
         found = self._client.project(project).get("owner")
         return found if isinstance(found, str) else None
 
@@ -275,7 +275,7 @@ class People:
 
 
 def _path(link: Mapping[str, Any]) -> str:
-    """The path and query of a link: the host is ours whatever the link says, and /api is a prefix of some."""
+    """Return the path and query of a link: the host is ours whatever the link says, and /api is a prefix of some."""
     href = Fields.of(link, "link").text("href", LINK_MOST)
     path = link_path(href)
     path = path.removeprefix("/api") if path.startswith("/api/") else path
@@ -312,7 +312,7 @@ def _roles(value: Any) -> Roles:
 
 
 def _invited_roles(fields: Fields) -> Roles:
-    """The roles that an invitation gives; those that it does not say are none."""
+    """Return the roles that an invitation gives; those that it does not say are none."""
     given = fields.data.get("environments")
     rows = [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
     words = [f"{each.get('type')}:{each.get('role')}" for each in rows]

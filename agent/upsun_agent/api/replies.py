@@ -26,7 +26,7 @@ class TooLarge(BadReply):
 
 
 def document(reply: Reply, what: str) -> Any:
-    """The JSON document of a reply; raises BadReply where it is none, too deep, or ambiguous."""
+    """Return the JSON document of a reply; raises BadReply where it is none, too deep, or ambiguous."""
     if sum(map(reply.body.count, (b"{", b"[", b","))) > JSON_MARKS_MOST:  # counted first: parsing is what costs
         raise TooLarge(f"{what}: the answer has more than {JSON_MARKS_MOST} parts")
     try:
@@ -55,7 +55,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _depth(value: Any) -> int:
-    """How deep containers nest, counted without recursion."""
+    """Return how deep containers nest, counted without recursion."""
     depth, level = 0, [value]
     while level:
         level = [
@@ -69,7 +69,7 @@ def _depth(value: Any) -> int:
 
 
 def _bounded(moment: datetime) -> datetime:
-    """The moment in UTC; a ValueError where it is so far off that arithmetic with it could overflow."""
+    """Return the moment in UTC; a ValueError where it is so far off that arithmetic with it could overflow."""
     aware = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     if not YEAR_LEAST <= aware.year <= YEAR_MOST:
         raise ValueError(f"the year {aware.year}")
@@ -77,7 +77,7 @@ def _bounded(moment: datetime) -> datetime:
 
 
 def server_time(reply: Reply, fallback: datetime) -> datetime:
-    """The server's clock when it answered (the Date header), or ``fallback``."""
+    """Return the server's clock when it answered (the Date header), or ``fallback``."""
     return dated(reply) or fallback
 
 
@@ -90,7 +90,7 @@ def dated(reply: Reply) -> datetime | None:
 
 
 def retry_after(reply: Reply, now: datetime) -> float | None:
-    """The server's wish in seconds, from a number or a date; None where there is none that makes sense."""
+    """Return the server's wish in seconds, from a number or a date; None where there is none that makes sense."""
     wish = reply.headers.get("retry-after", "").strip()
     if wish.isascii() and wish.isdigit():
         return float(wish[:9])
@@ -111,7 +111,7 @@ class Fields(Struct, frozen=True):
 
     @classmethod
     def of(cls, value: Any, what: str) -> Fields:
-        """The object; raises BadReply where the value is none."""
+        """Return the object; raises BadReply where the value is none."""
         if not isinstance(value, dict):
             raise BadReply(f"{what} is {_kind(value)}, not an object")
         return cls(what, value)
@@ -143,14 +143,14 @@ class Fields(Struct, frozen=True):
         return value
 
     def long_text(self, name: str, most: int) -> str:
-        """A text that must be there, of any characters."""
+        """Return a text that must be there, of any characters."""
         value = self.data.get(name)
         if not isinstance(value, str) or not value or len(value) > most:
             raise self._fail(name, f"a text of 1 to {most} characters")
         return value
 
     def optional_text(self, name: str, most: int = ID_MOST) -> str | None:
-        """A text, or None where it is null or left out."""
+        """Return a text, or None where it is null or left out."""
         return None if self.data.get(name) is None else self.text(name, most)
 
     def optional_word(self, name: str, most: int = ID_MOST) -> str | None:
@@ -158,14 +158,14 @@ class Fields(Struct, frozen=True):
         return None if self.data.get(name) is None else self.word(name, most)
 
     def boolean(self, name: str, *, default: bool | None = None) -> bool:
-        """A boolean; ``default`` where it is left out."""
+        """Return a boolean; ``default`` where it is left out."""
         value = self.data.get(name, default)
         if not isinstance(value, bool):
             raise self._fail(name, "a boolean")
         return value
 
     def moment(self, name: str) -> datetime | None:
-        """A date and time with zone, or None where it is null or left out."""
+        """Return a date and time with zone, or None where it is null or left out."""
         value = self.data.get(name)
         if value is None:
             return None
@@ -175,14 +175,14 @@ class Fields(Struct, frozen=True):
             raise self._fail(name, "a date and time") from None
 
     def number(self, name: str, low: int, high: int) -> int:
-        """A whole number within bounds."""
+        """Return a whole number within bounds."""
         value = self.data.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self._fail(name, f"a whole number from {low} to {high}")
         return value
 
     def object(self, name: str) -> Mapping[str, Any]:
-        """An object; empty where it is null or left out."""
+        """Return an object; empty where it is null or left out."""
         value = self.data.get(name)
         if value is None:
             return {}

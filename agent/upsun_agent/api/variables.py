@@ -55,15 +55,15 @@ class Variables:
         self._settings = environment_path(project, environment, "/settings")
 
     def on_environment(self, name: str) -> Variable | None:
-        """The variable as the environment has it, its own or inherited, or None."""
+        """Return the variable as the environment has it, its own or inherited, or None."""
         return self._one(self._environment, name, "environment")
 
     def on_project(self, name: str) -> Variable | None:
-        """The variable as the project has it, or None."""
+        """Return the variable as the project has it, or None."""
         return self._one(self._project, name, "project")
 
     def apps(self) -> list[str]:
-        """The apps that the environment deploys now, whose names a variable's scope may hold."""
+        """Return the apps that the environment deploys now, whose names a variable's scope may hold."""
         found = Fields.of(self._client.read(self._deployment, "deployment"), "deployment")
         return sorted(found.object("webapps"))
 
@@ -161,7 +161,7 @@ def _stored(answer: Any) -> Stored:
 
 
 def _follows(answer: Any) -> Follows:
-    """What follows a write, from the activities that its answer embeds."""
+    """Return what follows a write, from the activities that its answer embeds."""
     embedded = answer.get("_embedded") if isinstance(answer, Mapping) else None
     activities = embedded.get("activities") if isinstance(embedded, Mapping) else None
     if not isinstance(activities, list) or not activities:

@@ -1,1 +1,1 @@
-"""The commands: parse, call, print. One module per family."""
+"""The commands: one module for each family parses the options, calls the parts below and prints the result."""

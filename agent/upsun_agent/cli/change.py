@@ -1,6 +1,6 @@
-"""What commands share that change something outside: when they may, by whose right, what an end in it means.
+"""Confirmation and error handling for commands that change something on the platform.
 
-One rule holds for all of them: on a terminal they say what they would change and ask; elsewhere they need ``--yes``.
+Every such command shows what it would change and asks y/N on a terminal; elsewhere it needs ``--yes``.
 """
 
 from __future__ import annotations
@@ -18,35 +18,37 @@ NOTHING = "Nothing was changed."
 
 
 def confirmation(parser: ArgumentParser) -> None:
-    """Add the options that say whether it is to be done."""
+    """Add the options --yes and --dry-run."""
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--yes", action="store_true", help="do it without asking; needed where there is no terminal")
-    group.add_argument("--dry-run", action="store_true", help="say what would be changed, change nothing")
+    group.add_argument(
+        "--yes", action="store_true", help="apply the changes without asking; required without a terminal"
+    )
+    group.add_argument("--dry-run", action="store_true", help="show the changes without applying them")
 
 
 def can_ask(context: Context) -> bool:
-    """Return whether somebody can be asked: standard input and output are a terminal, and no JSON is wanted."""
+    """Return whether the command can ask: standard input and output are a terminal, and no JSON is wanted."""
     return context.terminal.interactive and sys.stdin.isatty()
 
 
 def refuse_unasked(context: Context) -> None:
-    """Raise UsageError where nobody said what is to be done and nobody can be asked."""
+    """Raise UsageError if neither --yes nor --dry-run is given and there is no terminal to ask on."""
     if not (context.options.yes or context.options.dry_run or can_ask(context)):
-        text = "nothing was changed: there is no terminal to ask for confirmation"
-        raise UsageError(text, remedy="add --yes to do it, or --dry-run to see what it would do")
+        text = "nothing was changed: there is no terminal to ask on"
+        raise UsageError(text, remedy="add --yes to apply the changes, or --dry-run to see them")
 
 
 def previewing(context: Context) -> bool:
-    """Return whether what would be changed is to be said before anything is."""
+    """Return whether to show the changes before applying them."""
     return not context.options.yes
 
 
 def agreed(context: Context, question: str) -> bool:
-    """Return whether it is to be done: ``--yes``, or a person says so on the terminal now."""
+    """Return whether to apply the changes: ``--yes`` is given, or a person answers yes on the terminal."""
     if context.options.yes:
         return True
     if context.options.dry_run:
-        context.terminal.say(f"{NOTHING} To do it: --yes")
+        context.terminal.say(f"{NOTHING} To apply this, add --yes.")
         return False
     if answered(f"{question} [y/N] ").lower() in {"y", "yes"}:
         return True
@@ -55,7 +57,7 @@ def agreed(context: Context, question: str) -> bool:
 
 
 def answered(words: str) -> str:
-    """Return what a person types after these words; nothing where the input ends."""
+    """Return the answer typed after this prompt, or "" at the end of the input."""
     try:
         return input(words).strip()
     except (EOFError, UnicodeDecodeError):
@@ -63,7 +65,7 @@ def answered(words: str) -> str:
 
 
 def project_of(context: Context) -> str:
-    """The project to change; raises ConfigInvalid where none is known."""
+    """Return the project to change; raise ConfigInvalid if none is known."""
     if context.container.project is None:
         raise ConfigInvalid("no project is known", remedy="set PLATFORM_PROJECT or give --project")
     return context.container.project
@@ -71,21 +73,21 @@ def project_of(context: Context) -> str:
 
 @contextmanager
 def as_admin(role: str, context: Context) -> Iterator[None]:
-    """Says whose token is needed where the API refuses."""
+    """Add to a refusal of the API whose token the command needs."""
     try:
         yield
     except (TokenRefused, SecondFactorNeeded):
         raise
     except NotPermitted as error:
-        remedy = f"have the API token of {role} in {context.token_variable} for this one command"
+        remedy = f"set {context.token_variable} to the API token of {role} for this one command"
         raise NotPermitted(str(error), remedy=remedy) from error
 
 
 @contextmanager
 def changing(what: str) -> Iterator[None]:
-    """Says what is not known where Ctrl-C or SIGTERM comes while ``what`` is being changed."""
+    """Add to an interruption (Ctrl-C, SIGTERM) that ``what`` may or may not have been changed."""
     try:
         yield
     except (KeyboardInterrupt, Terminated) as end:
-        text = f"{what} may be changed or not; give the command again, it looks before it changes anything"
+        text = f"{what} may or may not have been changed; run the command again, it checks before it changes anything"
         raise type(end)(text) from end

@@ -1,4 +1,4 @@
-"""The command ``check``, the doctor: what stands in the agent's way here, without changing anything."""
+"""The command ``check``: find what keeps the agent from working here, without changing anything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from upsun_agent.api.endpoints import Endpoints
 
 TONES: dict[str, Tone] = {"ok": "good", "warn": "odd", "fail": "bad"}
-BACKUPS_KNOWN = 1000  # requests and steps looked through for backups: no project keeps as many
+BACKUPS_KNOWN = 1000  # requests and steps searched for backups: more than any project keeps
 LIBRARIES = ("httpx", "croniter", "structlog", "cryptography", "sqlite3", "zoneinfo")
 
 
@@ -39,14 +39,13 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     check = commands.add_parser(
         "check",
         parents=[shared],
-        help="say what stands in the agent's way here",
-        description="Look at what the agent needs in this phase and say what is missing: in the build without the "
-        "network, at runtime at the API too. Changes nothing but that some kB are written into the state directory and "
-        "removed again. The exit code is that of the worst finding; warnings "
-        "are 0.",
+        help="find what keeps the agent from working here",
+        description="Check what the agent needs in this phase and report what is missing: in the build without the "
+        "network, at runtime through the API too. Changes nothing, except that it writes some kB into the state "
+        "directory and removes them again. The exit code is that of the worst finding; warnings are 0.",
     )
     check.add_argument(
-        "--phase", choices=("build", "runtime"), help="what to check for (default: as the variables say)"
+        "--phase", choices=("build", "runtime"), help="the phase to check for (default: from the variables)"
     )
     check.set_defaults(run=_check)
 
@@ -68,7 +67,10 @@ def _check(context: Context) -> int:
 
 
 def _tell(context: Context, findings: Sequence[Finding]) -> None:
-    """The table, and how many there are of each kind. Remedies are not folded: they hold commands to copy."""
+    """Print the findings as a table, then their number by level.
+
+    Remedies are not folded: they hold commands to copy.
+    """
     for finding in findings:
         word = context.terminal.paint(f"{finding.level:<4}", TONES[finding.level])
         context.terminal.beside(f"{word}  {finding.name:<18}  ", finding.message, indent=26)
@@ -89,10 +91,10 @@ def _libraries(_: Context) -> Iterator[Finding]:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            text = f"{name} does not load: {error}"
+            text = f"{name} cannot be imported: {error}"
             yield Finding("libraries", "fail", text, "install again: sh hooks/build.sh", exit_code=70)
             return
-    yield Finding("libraries", "ok", f"{', '.join(LIBRARIES)} load")
+    yield Finding("libraries", "ok", f"{', '.join(LIBRARIES)} can be imported")
 
 
 def _job_file(context: Context) -> Iterator[Finding]:
@@ -115,22 +117,22 @@ def _build_token(context: Context) -> Iterator[Finding]:
         text = f"{variable} is visible to the build: every install script can read it, and changing it forces a rebuild"
         yield Finding("token", "warn", text, remedy)
     else:
-        yield Finding("token", "ok", f"{variable} is not visible to the build, as it should be")
+        yield Finding("token", "ok", f"{variable} is not visible to the build")
 
 
 def _build_type(_: Context) -> Iterator[Finding]:
-    text = "not known at build (this build may serve other environments too): every tick looks at it"
+    text = "not known during the build, which may serve several environments: every tick checks it"
     yield Finding("environment type", "ok", text)
 
 
 def _runtime_type(context: Context) -> Iterator[Finding]:
     kind = context.container.environment_type
     if kind is None and (context.container.phase != "runtime" or context.options.environment):
-        yield Finding("environment type", "ok", "no container of that environment says it: the API will")
+        yield Finding("environment type", "ok", "not set outside that environment's container: the API gives it")
         return
     if kind is None:
-        text = "PLATFORM_ENVIRONMENT_TYPE is not set: the API alone will say which type this is"
-        yield Finding("environment type", "warn", text, "redeploy, so that the container hears of it")
+        text = "PLATFORM_ENVIRONMENT_TYPE is not set: only the API gives the type"
+        yield Finding("environment type", "warn", text, "redeploy to set it in the container")
         return
     try:
         jobs = context.job_file.jobs.values()
@@ -141,19 +143,19 @@ def _runtime_type(context: Context) -> Iterator[Finding]:
 
 
 def _api(context: Context) -> Iterator[Finding]:
-    """What only the API knows; without a good token, or without the API, one finding says so."""
+    """Yield the findings that need the API; a single one if the token is refused or the API cannot be reached."""
     variable = context.token_variable
     context.redaction.hide(context.environ.get(variable))
     try:
         _ = context.endpoints
-    except AgentError as error:  # told without a token too
+    except AgentError as error:  # reported without a token too
         yield Finding("reachability", "fail", str(error), error.remedy, error.exit_code)
         return
     try:
         with here(context):
             token = token_in(context.environ, variable)
         token_of(context.environ, variable)
-    except TokenRefused as error:  # the agent's jobs drop what stands around it
+    except TokenRefused as error:  # jobs drop the white space around a token
         yield Finding("token", "warn", str(error), error.remedy)
     except AgentError as error:
         yield Finding("token", "fail", str(error), error.remedy, error.exit_code)
@@ -164,24 +166,24 @@ def _api(context: Context) -> Iterator[Finding]:
             standing = stands(context, client)
         except AgentError as error:
             name = "token" if isinstance(error, NotPermitted) else "reachability"
-            remedy = error.remedy or "see status.upsun.com; the app's firewall has to let api.upsun.com through"
+            remedy = error.remedy or "see status.upsun.com; the app's firewall must allow api.upsun.com"
             yield Finding(name, "fail", str(error), remedy, error.exit_code)
             return
         yield _reached(context.endpoints)
-        yield Finding("token", "ok", f"{variable} is good: {standing.user.email or standing.user.id}")
+        yield Finding("token", "ok", f"{variable} is valid: {standing.user.email or standing.user.id}")
         yield from _platform(context, client, standing)
 
 
 def _reached(endpoints: Endpoints) -> Finding:
-    """Return the finding for services that answer; addresses that are not the platform's are named."""
+    """Return the finding for services that answer, with the addresses that are not the platform's."""
     text, named = "the API and the authentication service answer", " and ".join(endpoints.foreign)
     if not named:
         return Finding("reachability", "ok", text)
     if endpoints.is_local:
-        return Finding("reachability", "ok", f"{text} at {named} on this machine, not at the platform's addresses")
+        return Finding("reachability", "ok", f"{text} at {named} on this machine, instead of the platform's addresses")
     plain = ", without TLS" if "http://" in named else ""
-    remedy = "where that is not meant, unset UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL, and leave out api-hosts"
-    text = f"{text}, but the token goes to {named}, which is not the platform's{plain}"
+    remedy = "if that is not intended, unset UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL, and remove api-hosts"
+    text = f"{text}, but the token is sent to {named}, which is not the platform's{plain}"
     return Finding("reachability", "warn", text, remedy)
 
 
@@ -197,7 +199,7 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
         directory: str | None = context.directory
     except ConfigInvalid:
         directory = None
-    client.begin(TICK_BUDGET)  # what the token took is not taken from the time for what follows
+    client.begin(TICK_BUDGET)  # the reads below get a time budget of their own
     platform = Platform(
         client=client,
         project=container.project,
@@ -216,7 +218,7 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
 
 
 def _own_backups(context: Context, directory: str | None) -> frozenset[str]:
-    """The backups that runs took, as the journal knows them; none where it cannot be read."""
+    """Return the ids of the backups that runs took, from the journal; none if it cannot be read."""
     if directory is None:
         return frozenset()
     try:
@@ -227,28 +229,28 @@ def _own_backups(context: Context, directory: str | None) -> frozenset[str]:
             named = {str(event.detail.get("backup")) for event in done if isinstance(event, ev.StepDone)}
             return frozenset(found | named)
     except AgentError:
-        return frozenset()  # the journal's own finding says it
+        return frozenset()  # the finding about the journal says why
 
 
 def _last_tick(context: Context, directory: str | None) -> int | None:
-    """When the last tick was, in seconds since 1970; None where that cannot be told."""
+    """Return when the last tick was, in epoch seconds, or None if that is not known."""
     if directory is None or not on_server(directory):
         return None if directory is None else last_tick(directory)
     try:
         with reading_if_any(directory, context.container.identity) as journal:
             return journal.last_tick()
     except AgentError:
-        return None  # the journal's own finding says it
+        return None  # the finding about the journal says why
 
 
 def _state(context: Context) -> Iterator[Finding]:
     try:
         setting = context.job_file.state
     except ConfigInvalid:
-        return  # the job file's own finding says it
+        return  # the finding about the job file says why
     try:
         directory = context.directory
-    except ConfigInvalid as error:  # the place that it names is not there
+    except ConfigInvalid as error:  # the named place does not exist
         yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
         return
     if not on_server(directory):
@@ -264,34 +266,36 @@ def _state(context: Context) -> Iterator[Finding]:
 
 
 def _moved(context: Context) -> Iterator[Finding]:
-    """Whether the state was moved elsewhere, or is being moved."""
+    """Yield a finding if the state was moved elsewhere, or is being moved."""
     try:
         directory = context.directory
         with reading_if_any(directory, context.container.identity) as journal:
             error = marked(journal, directory)
     except AgentError:
-        return  # the state's own finding says it
+        return  # the finding about the state says why
     if error is not None:
         yield Finding("state moved", "fail", str(error), error.remedy, error.exit_code)
 
 
 def _clock_of_state(context: Context) -> Iterator[Finding]:
-    """Whether a clock that was ahead left something in the state, by this machine's own clock."""
+    """Yield a finding if the state holds times later than this machine's clock."""
     try:
         with reading_if_any(context.directory, context.container.identity) as journal:
             found = ahead(journal, context.clock.now())
     except AgentError:
-        return  # the state's own finding says it
+        return  # the finding about the state says why
     if found:
-        text = f"later than now, by a clock that was ahead: {', '.join(found)}"
-        yield Finding("clock of the state", "warn", text, "nothing, if this clock is right: the next tick judges anew")
+        text = f"later than now, written while a clock was ahead: {', '.join(found)}"
+        yield Finding(
+            "clock of the state", "warn", text, "nothing to do if this clock is right: the next tick corrects them"
+        )
 
 
 def _build_state(context: Context) -> Iterator[Finding]:
     try:
         setting = context.job_file.state or ""
     except ConfigInvalid:
-        return  # the job file's own finding says it
+        return  # the finding about the job file says why
     if on_server(setting):
         from upsun_agent.doctor import database  # noqa: PLC0415  late: most states are on a mount
 
@@ -299,29 +303,29 @@ def _build_state(context: Context) -> Iterator[Finding]:
 
 
 def _telling(context: Context) -> Iterator[Finding]:
-    """Whether anybody is told, where a job runs; and the log file, if there is to be one."""
+    """Yield the findings about channels, if a job runs here, and about the log file, if one is configured."""
     try:
         notify, directory, kind = context.job_file.notify, context.directory, context.container.environment_type
     except ConfigInvalid:
-        return  # the job file's own finding says it
+        return  # the finding about the job file says why
     from upsun_agent.doctor import channels  # noqa: PLC0415  late: only who tells needs it
 
     try:
         if context.log_file is not None:
             yield channels.log_file(context.log_file)
-    except ConfigInvalid as error:  # a place that the variables name, and the job file does not
+    except ConfigInvalid as error:  # the variables name the place of the state, and it is invalid
         yield Finding("log file", "fail", str(error), error.remedy, error.exit_code)
     if notify is None:
         return
     if not any(kind is None or kind in job.environment_types for job in context.job_file.jobs.values()):
-        yield Finding("notify", "ok", f"no job runs on {kind}: nobody is told of anything from here")
+        yield Finding("notify", "ok", f"no job runs on {kind}: nobody is notified from here")
         return
     yield from channels.channels(notify, context.environ)
     try:
         with reading_if_any(directory, context.container.identity) as journal:
             facts = journal.notes("outbox")
     except AgentError:
-        return  # the journal's own finding says it
+        return  # the finding about the journal says why
     yield from channels.waiting(facts)
 
 

@@ -1,4 +1,4 @@
-"""From options and variables to the parts a command works with: the composition root."""
+"""Build what a command works with from its options and the variables: the composition root."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TOKEN_VARIABLES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
 
 
 class Context(Struct, dict=True):  # a cached property needs a __dict__
-    """One command call: its options, the environment, and everything made from them on first use."""
+    """The options and variables of one command call, and what is built from them on first use."""
 
     #: The options of the command.
     options: Namespace | SimpleNamespace
@@ -58,22 +58,21 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
     clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:
-        """Hide what the variables hold from the start: a command may fail before it reads the job file."""
+        """Register the secrets in the variables for redaction: a command may fail before it reads the job file."""
         use(self.redaction)
         for variable in TOKEN_VARIABLES:
             self.redaction.hide(self.environ.get(variable))
         try:
             relationships = self.surrounding.relationships
-        except AgentError:  # the command that needs them says so
+        except AgentError:  # the command that needs them reports the error
             relationships = {}
         for secret in surroundings(self.environ, relationships):
             self.redaction.hide(secret)
 
     def hide_named(self) -> None:
-        """Hide what the job file names: the token's variable, addresses and keys of channels, the state's address.
+        """Register the secrets that the job file names: the token, URLs and keys of channels, the URL of the state.
 
-        A command may not need the job file, and one that has mistakes is told by those that do; it is searched for
-        names all the same.
+        A job file with mistakes is searched for names too: only commands that need the job file report its mistakes.
         """
         try:
             job_file = self.job_file
@@ -86,7 +85,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         self._hide_all(names)
 
     def _named_in_text(self) -> list[str]:
-        """Return what a job file with mistakes says of variables that hold secrets."""
+        """Return the names of variables that hold secrets, from a job file with mistakes."""
         try:
             text = text_of(find(self.environ, self.options.config))
         except AgentError:
@@ -107,12 +106,12 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
 
     @cached_property
     def surrounding(self) -> Container:
-        """The container that the variables describe, whatever the options name."""
+        """The container that the variables describe, without the options --project and --environment."""
         return read_container(self.environ)
 
     @cached_property
     def container(self) -> Container:
-        """The container, with the project and environment that the options name."""
+        """The container that the variables describe, with the options --project and --environment."""
         project, environment = self.options.project, self.options.environment
         if project is None and environment is None:
             return self.surrounding
@@ -120,16 +119,15 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
 
     @cached_property
     def job_file(self) -> JobFile:
-        """The job file; raises ConfigInvalid where there is none or it has mistakes."""
+        """The job file; raises ConfigInvalid if there is none or it has mistakes."""
         return load(find(self.environ, self.options.config))
 
     @cached_property
     def directory(self) -> str:
-        """Where the state is: a directory, or (a ``ServerPlace``) a database, whose journals know whose they are.
+        """Where the state is: a directory, or a database (a ``ServerPlace``), in which every journal names its owner.
 
-        Named by an option, another environment's state never touches the container's own directory. Outside a
-        container the job file's ``state`` is passed over where it names what only the app container has: a mount or a
-        relationship.
+        An environment that an option names never uses the container's own directory. Outside a container the job
+        file's ``state`` is ignored if it names a mount or a relationship, which only the app container has.
         """
         owner = f"{self.container.project or 'none'}/{self.container.environment_path or 'none'}"
         setting, environ = self.job_file.state, self.environ
@@ -146,7 +144,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         return directory if at_home or directory.endswith(f"/{owner}") else f"{directory}/{owner}"
 
     def place(self, name: str) -> str:
-        """A place of state by its name: a directory, or a database with its endpoint, whose password is hidden."""
+        """Return where the state is, by its name: a directory, or a database, whose password is then redacted."""
         if not on_server(name):
             return name
         from upsun_agent.database.location import ServerPlace  # noqa: PLC0415  late: most states are on a mount
@@ -156,13 +154,13 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         return place
 
     def schedule(self, job: Job) -> Schedule | None:
-        """The job's schedule with an ``H`` of its own; None for a job that runs by hand only."""
+        """Return the job's schedule, whose ``H`` differs by environment; None for a job that only runs manually."""
         if job.schedule is None:
             return None
         return Schedule(job.schedule, job.timezone, f"{self.container.project}|{self.container.environment}|{job.name}")
 
     def log(self, *, stream: TextIO | None = None, quiet: bool = False) -> Any:
-        """The log on stderr; ``quiet`` for commands that tell the story themselves: only where it is asked for."""
+        """Return the log on stderr. With ``quiet`` only --log-level enables it: the command prints events itself."""
         level = self.options.log_level or ("critical" if quiet else "info")
         out = stream or cast("TextIO", Steady(sys.stderr))
         return make_log(self.redaction, stream=out, level=level, file=self._file())
@@ -173,7 +171,9 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         wanted = self.job_file.log_file
         if wanted and not isinstance(wanted, str) and on_server(self.directory):
             remedy = 'name a file: log-file = "/app/var/agent/agent.log"'
-            raise ConfigInvalid("log-file = true keeps the log beside the state, which is in a database", remedy=remedy)
+            raise ConfigInvalid(
+                "log-file = true puts the log beside the state, but the state is in a database", remedy=remedy
+            )
         return wanted if isinstance(wanted, str) else f"{self.directory}/{LOG_FILE}" if wanted else None
 
     def _file(self) -> LogFile | None:
@@ -185,7 +185,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         return LogFile(path)
 
     def notifier(self, log: Any) -> Notifier | None:
-        """Who tells people what the job file says; None where it says nothing."""
+        """Return the notifier for the channels in the job file; None if it names none."""
         notify, container = self.job_file.notify, self.container
         if notify is None:
             return None
@@ -201,7 +201,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
 
     @property
     def token_variable(self) -> str:
-        """The variable that holds the API token: the job file's word, or the official CLI's where there is none."""
+        """The variable that holds the API token: the job file's, or the official CLI's if there is no job file."""
         try:
             return self.job_file.token_variable
         except ConfigInvalid:
@@ -209,7 +209,10 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where token and bearer go; raises SettingsInvalid where only a variable says that they may go there."""
+        """The addresses that token and bearer are sent to.
+
+        Reading it raises SettingsInvalid for an address that the job file does not allow.
+        """
         from upsun_agent.api.endpoints import Endpoints  # noqa: PLC0415  late: httpx costs nine interpreter starts
 
         def hosts() -> tuple[str, ...]:
@@ -221,7 +224,12 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         return Endpoints.of(self.environ, self.options.api_url, self.options.auth_url, hosts)
 
     def client(self, token: str | None = None, source: str | None = None) -> Client:
-        """The API, with the token of the variable, or another one from the ``source`` named in messages."""
+        """Return a client of the API.
+
+        Args:
+            token: the API token; None for the one in the variable.
+            source: how messages name the source of ``token``.
+        """
         from upsun_agent.api.client import Client  # noqa: PLC0415  late: httpx costs nine interpreter starts
         from upsun_agent.api.http import Transport  # noqa: PLC0415  same
 
@@ -240,7 +248,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         )
 
     def _bearers(self, token: str, service: str) -> BearerCache | None:
-        """Where bearers are kept, if the job file wants that."""
+        """Return the cache of bearers, or None if the job file does not ask for one."""
         try:
             wanted = bool(token) and self.job_file.keep_bearers
         except ConfigInvalid:
@@ -252,13 +260,13 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         return cache_of(self.environ, token, service)
 
     def _withheld(self, keep: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the variables that a command of a job does not get: all that hold the API token but those to keep."""
+        """Return the variables that a job's command does not get: all that hold the API token, except ``keep``."""
         from upsun_agent.runtime.child_environment import withheld  # noqa: PLC0415  late: few jobs run commands
 
         return withheld(self.environ, self.token_variable, keep)
 
     def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
-        """Everything a tick works with. Raises ConfigInvalid where project or environment is not known."""
+        """Return everything a tick works with; raise ConfigInvalid if project or environment is not known."""
         self.hide_named()
         job_file, log = self.job_file, self.log(quiet=quiet)
         client, notifier = self.client(), self.notifier(log)
@@ -274,7 +282,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
 
 
 def _publish(site: Site, journal: Journal, runs: Mapping[str, Run]) -> None:
-    """Write the page and the metrics where the job file says."""
+    """Write the page and the metrics to the files that the job file names."""
     from upsun_agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
 
     publish(site, journal, runs)

@@ -1,4 +1,4 @@
-"""``upsun-agent tick`` as a cron starts it: without a terminal and without options, so there is nothing to parse."""
+"""``upsun-agent tick`` without options, as a cron starts it: without argparse, for a fast start."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from upsun_agent.lazy_imports import held_back
 if TYPE_CHECKING:
     from upsun_agent.log.redaction import Redaction
 
-#: What the options are where none are given.
+#: The options of a call without options.
 OPTIONS = SimpleNamespace(
     json=False, config=None, project=None, environment=None, api_url=None, auth_url=None, log_level=None
 )
 
 
-#: What libraries import for what a tick does not do: tracebacks, mail, forms, Windows, certificates of their own.
+#: Modules that libraries import for features that a tick does not use: tracebacks, mail, forms, Windows, certificates.
 HELD_BACK = (
     *("_colorize", "ast", "certifi", "ctypes", "email.message", "idna", "importlib.resources", "inspect"),
     *("ipaddress", "linecache", "locale", "mimetypes", "random", "textwrap", "tokenize", "uuid"),
@@ -27,8 +27,8 @@ ABSENT = ("anyio", "click", "h2", "rich", "socksio", "trio", "twisted")
 
 
 def main() -> int:
-    """A whole tick; returns the exit code."""
-    gc.disable()  # a tick ends within a minute: what it leaves lying about goes with the process
+    """Make a whole tick and return the exit code."""
+    gc.disable()  # a tick ends within a minute: garbage is freed with the process
     with held_back(*HELD_BACK, absent=ABSENT):
         from upsun_agent.cli.boundary import guarded  # noqa: PLC0415  only here, where modules are held back
         from upsun_agent.cli.streams import complain  # noqa: PLC0415  same

@@ -1,4 +1,4 @@
-"""What to say where an optional part is not installed."""
+"""Commands of optional packages, and the message if a package is not installed."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from upsun_agent.errors import UsageError
 if TYPE_CHECKING:
     from upsun_agent.cli.context import Context
 
-#: The ways that work. The agent is on no package index: whoever owned its name there could run code here.
+#: How to install an extra. The agent is not on a package index: someone else could own its name there.
 CHECKOUT = "in a checkout of the agent's repository: pip install '.[{}]'"
 BUILD = "in an app: UPSUN_AGENT_EXTRA={} in the build hook"
 
 
 class Package:
-    """A package of this repository that need not be installed: its commands are loaded by name when they are called.
+    """A package of this repository that may be absent: its commands are imported by name when they are called.
 
-    Nothing in ``upsun_agent`` imports it, so that an app's container does without it.
+    Nothing in ``upsun_agent`` imports it, so a container does not need it.
     """
 
     def __init__(self, modules: frozenset[str], extra: str, remedy: str) -> None:
-        """Set the package up.
+        """Set the names and the remedy.
 
         Args:
-            modules: top-level modules of which one is missing where the extra is not installed.
+            modules: top-level modules, one of which is missing if the extra is not installed.
             extra: the name of the extra in pyproject.toml.
             remedy: how to install it.
 
@@ -36,10 +36,10 @@ class Package:
         self._remedy = remedy
 
     def command(self, module: str) -> Callable[[Context], int]:
-        """Return the function that does the work of a command: the module's ``run``, imported when it is called.
+        """Return the module's function ``run`` as a function that imports the module when it is called.
 
         Raises:
-            UsageError: when it is called and the extra is not installed.
+            UsageError: the returned function is called and the extra is not installed.
 
         """
 
@@ -55,7 +55,7 @@ class Package:
         return run
 
     def listed(self, module: str) -> str:
-        """Return what the module's ``listed`` names, a line each for a command's help."""
+        """Return the entries of the module's ``listed``, a line each, for the help of a command."""
         try:
             found: dict[str, str] = import_module(module).listed()
         except ModuleNotFoundError:
@@ -74,7 +74,7 @@ SETUP = Package(
 
 
 def otel_missing(error: ModuleNotFoundError) -> Exception:
-    """The error for a missing extra ``otel``; any other missing module is passed on as it is."""
+    """Return the error for a missing extra ``otel``; any other error is returned unchanged."""
     if (error.name or "").partition(".")[0] not in {"opentelemetry", "requests"}:
         return error
     remedy = f"{CHECKOUT.format('otel')}; {BUILD.format('otel')}"

@@ -1,4 +1,4 @@
-"""``status --all``: every journal of the place, one line each."""
+"""``status --all``: one line for every journal in the same directory or database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADS = ("PROJECT", "ENVIRONMENT", "APP", "LAST TICK", "IN FLIGHT", "LAST RUN", 
 
 
 def show(context: Context) -> int:
-    """Show them, the overdue ones first to be said."""
+    """Print the journals, after a warning for each that is overdue, and return the exit code."""
     now = context.clock.now()
     with fleet(context.directory) as found:
         members = found.members()

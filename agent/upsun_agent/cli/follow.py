@@ -1,4 +1,4 @@
-"""A run followed by ``run --wait``: its story told as it happens, its passes made until it is over."""
+"""Follow a run for ``run --wait``: print its events as they happen and make ticks until it is over."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.text.event_text import tell
 from upsun_agent.text.humanize import span, zone_named
 
-POLL_FIRST, POLL_MOST = 3.0, 15.0  # seconds between passes of run --wait
-WITHIN = 300  # seconds: how long run --wait bears an API that cannot be reached
+POLL_FIRST, POLL_MOST = 3.0, 15.0  # seconds between the ticks of run --wait
+WITHIN = 300  # seconds without the API after which run --wait gives up
 WITHIN_MOST = 7 * 86400
-#: Troubles of the API or of the way to it, which may pass by themselves.
+#: Failures of the API or the network, which may pass by themselves, and how they are reported.
 AWAY = {
     "unreachable": "The API cannot be reached",
     "bad-reply": "The API gives no usable answer",
     "budget": "The API answers too slowly",
 }
-#: Ends of a run that come by themselves while the API cannot be reached.
+#: Failures of a run that time alone causes while the API cannot be reached.
 BY_TIME = frozenset({"too-late", "timeout"})
 
 
 class GivenUp(Struct, frozen=True):
-    """Why nothing is waited for any more though no answer came: the command ends with 69."""
+    """The reason why the command stops waiting for the API; it exits with 69."""
 
     #: Why following ended.
     message: str
 
 
 class Follower:
-    """Tells a run's story as it happens, and waits for its end."""
+    """Print the events of a run as they happen, and wait for its end."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -51,19 +51,19 @@ class Follower:
         self._trouble: Trouble | None = None
 
     def follow(self, run_id: str) -> str:
-        """Tell this run's events from now on."""
+        """Print this run's events from now on, and return its id."""
         self._run_id = run_id
         return run_id
 
     def attach(self, run_id: str, events: Sequence[ev.Event]) -> str:
-        """Follow a run that was begun earlier, from here on; ``events`` are what is known of it."""
+        """Follow a run that began earlier, whose events so far are ``events``, and return its id."""
         self._opened = next((each for each in events if isinstance(each, ev.RunOpened)), None)
-        text = f"Run {run_id} is in flight already: following it. What was before: upsun-agent show {run_id}"
+        text = f"Run {run_id} is in flight already: following it. For its events so far: upsun-agent show {run_id}"
         self._context.terminal.note(text, "dim")
         return self.follow(run_id)
 
     def hear(self, run_id: str, event: ev.Event) -> None:
-        """One event was recorded."""
+        """Print an event that was recorded."""
         if isinstance(event, ev.RunOpened) and self._opened is None:
             self._opened, self._run_id = event, run_id
             self._context.terminal.note(f"times are {fold([event]).job.timezone}", "dim")
@@ -73,9 +73,9 @@ class Follower:
     def wait(
         self, site: Any, run_id: str, run: Run | None, report: TickReport, within: float
     ) -> tuple[Run | None, TickReport, GivenUp | None]:
-        """Make passes over the run until it is closed; another tick that is at work meanwhile is waited for.
+        """Make ticks until the run is closed; wait while another tick is at work.
 
-        Where the API cannot be reached for ``within`` seconds the waiting ends, and the run stays open for others.
+        Give up if the API cannot be reached for ``within`` seconds; the run then stays open for later ticks.
         """
         poll, began = POLL_FIRST, time.monotonic()
         if run is not None:
@@ -98,13 +98,13 @@ class Follower:
         return run, report, self._ended_by_time(run)
 
     def _look(self, report: TickReport, within: float) -> None:
-        """Take note of whether the API could be reached in the last pass, and say it once when that changes."""
+        """Note whether the last tick reached the API, and print a line when that changes."""
         terminal = self._context.terminal
         trouble = next((each for each in report.troubles() if each.kind in AWAY), None)
         if trouble is not None and self._away_since is None:
             self._away_since = time.monotonic()
             most = span(timedelta(seconds=within))
-            terminal.note(f"{AWAY[trouble.kind]}; waiting for it, {most} at most: {trouble.message}", "odd")
+            terminal.note(f"{AWAY[trouble.kind]}; waiting up to {most} for it: {trouble.message}", "odd")
         elif trouble is None and self._away_since is not None:
             self._away_since = None
             terminal.note("The API answers again.", "good")
@@ -114,10 +114,13 @@ class Follower:
         if self._away_since is None or self._trouble is None or time.monotonic() - self._away_since < within:
             return None
         lasted = span(timedelta(seconds=time.monotonic() - self._away_since))
-        return GivenUp(f"no usable answer of the API for {lasted}: {self._trouble.message}")
+        return GivenUp(f"no usable answer from the API for {lasted}: {self._trouble.message}")
 
     def _ended_by_time(self, run: Run | None) -> GivenUp | None:
-        """What ended the run, where its time ran out while the API could not be reached: not the job's own failure."""
+        """Return why the run timed out, if the API could not be reached at the time.
+
+        Return None for a failure of the job itself.
+        """
         closed = run.closed if run is not None else None
         if closed is None or closed.failure not in BY_TIME or self._trouble is None:
             return None

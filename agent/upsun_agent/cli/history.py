@@ -1,4 +1,4 @@
-"""The command ``history``: the runs of the past, newest first."""
+"""The command ``history``: list past runs, newest first."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from upsun_agent.validators import Duration
 
 IN_FLIGHT = "in-flight"
 OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled", IN_FLIGHT)
-LIMIT_USUAL, LIMIT_MOST = 20, 1000  # each run shown is read whole: a millisecond or two
+LIMIT_USUAL, LIMIT_MOST = 20, 1000  # runs; reading the events of one takes a millisecond or two
 HEADS = ("RUN", "OPENED", "TOOK", "OUTCOME", "WHAT HAPPENED")
 REMEDY = "write 7d, 36h, 2026-11-24 or 2026-11-24T03:12"
 
@@ -38,24 +38,21 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         parents=[shared],
         help="list past runs",
         description="List the runs of JOB, or of all jobs, newest first: when they were opened (in the job's zone), "
-        "how long they took and what came of them. A job that is not in the job file any more has its history all "
-        "the same.",
+        "how long they took and how they ended. Runs of a job that was removed from the job file are listed too.",
     )
     history.add_argument("job", metavar="JOB", nargs="?", help="one job only")
     history.add_argument(
         "--since",
         metavar="TIME",
-        help="runs opened since then: 7d, 36h, or 2026-11-24 or 2026-11-24T03:12 in the job's zone (UTC without JOB)",
+        help="only runs opened since: 7d, 36h, or 2026-11-24 or 2026-11-24T03:12 in the job's zone (UTC without JOB)",
     )
-    history.add_argument(
-        "--outcome", choices=OUTCOMES, action="append", help="runs that ended so; may be given more than once"
-    )
+    history.add_argument("--outcome", choices=OUTCOMES, action="append", help="only runs with this outcome; repeatable")
     history.add_argument(
         "--limit",
         metavar="N",
         type=whole_number(1, LIMIT_MOST),
         default=LIMIT_USUAL,
-        help=f"how many at most (default: {LIMIT_USUAL})",
+        help=f"the most runs to list (default: {LIMIT_USUAL})",
     )
     history.set_defaults(run=_history)
 
@@ -67,7 +64,7 @@ def _history(context: Context) -> int:
         rows = journal.rows(job=job, most=HISTORY_RUNS * 2)
         if job is not None and not rows and job not in context.job_file.jobs:
             known = ", ".join(context.job_file.jobs)
-            raise NotFound(f"there is no run of a job '{job}'", remedy=f"the jobs of the job file are: {known}")
+            raise NotFound(f"there is no run of a job '{job}'", remedy=f"the jobs in the job file are: {known}")
         wanted = context.options.outcome or OUTCOMES
         found = [row for row in rows if row.opened_at >= since and (row.outcome or IN_FLIGHT) in wanted]
         shown = found[: context.options.limit]
@@ -79,7 +76,7 @@ def _history(context: Context) -> int:
 
 
 def _since(context: Context, text: str | None, now: datetime) -> datetime:
-    """The moment that ``--since`` means; raises UsageError where it means none."""
+    """Return the time that ``--since`` means; raise UsageError if it is not a valid time."""
     if text is None:
         return datetime.fromtimestamp(0, UTC)
     length = Duration(most=int(HISTORY_AGE))
@@ -101,12 +98,12 @@ def _document(context: Context, journal: Journal, shown: Sequence[RunRow], found
 
 
 def _none(context: Context, kept: int) -> str:
-    """Why there is nothing to list: nothing has run yet, or nothing fits what was asked for."""
+    """Return why there is nothing to list: nothing has run yet, or no run matches the options."""
     job = context.options.job
     of_job = f" of {job}" if job else ""
     if kept:
-        return f"No run{of_job} fits: --since and --outcome leave out the {counted(kept, 'run')} there are."
-    return f"No run{of_job} yet. What comes: upsun-agent next{f' {job}' if job else ''}"
+        return f"No run{of_job} matches: --since and --outcome exclude all of {counted(kept, 'run')}."
+    return f"No run{of_job} yet. For the next slots: upsun-agent next{f' {job}' if job else ''}"
 
 
 def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: int, *, kept: int) -> None:
@@ -129,13 +126,13 @@ def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: i
     terminal.table(HEADS, rows, flexible=(0, 4))
     hidden = found - len(shown)
     if hidden:
-        terminal.note(f"{hidden} more: --limit, --since and --outcome choose which are shown", "dim")
+        terminal.note(f"{hidden} more; choose with --limit, --since and --outcome", "dim")
 
 
 def _happened(run: Run, row: RunRow) -> str:
-    """What is worth saying of the run in a few words."""
+    """Return what happened in the run, in a few words."""
     if run.closed is None:
-        return run.wait_message or "about to go on"
+        return run.wait_message or "continues at the next tick"
     if row.outcome == "succeeded":
         told = [step for step in run.steps if step.outcome is not None]
         return "; ".join(step.message for step in told) or run.closed.message

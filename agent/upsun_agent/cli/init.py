@@ -1,4 +1,4 @@
-"""The command ``init``: sets the agent up in an app's checkout, and shows what it would change before it does."""
+"""The command ``init``: set the agent up in an app's checkout, after showing the changes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "init",
         parents=[shared],
         help="set the agent up in an app's checkout",
-        description="Add what the agent needs to the configuration of an Upsun project: the lines of the build hook, a "
-        "mount, the cron, a source operation for the package managers that are found, a job file, and a line in "
+        description="Add what the agent needs to the configuration of an Upsun project: lines in the build hook, a "
+        "mount, a cron, a source operation for the package managers that are found, a job file, and a line in "
         ".environment. A cron of the platform's guide that calls the CLI is replaced by a job. Shows the changes as a "
-        "diff, and asks on a terminal; elsewhere nothing is written without --yes. Everything else in the files "
-        "stays, byte for byte. Needs the extra 'init'.",
+        "diff and asks on a terminal; elsewhere it writes nothing without --yes. Everything else in the files "
+        "stays unchanged, byte for byte. Needs the extra 'init'.",
     )
     init.add_argument("--dir", metavar="DIR", help="the checkout (default: the Git repository around this directory)")
     init.add_argument("--app", metavar="NAME", help="the app that runs the agent (default: the only one)")

@@ -1,4 +1,4 @@
-"""The commands with which a person takes part in a run: ``approve`` and ``cancel``."""
+"""The commands ``approve`` and ``cancel``, with which a person decides about a run."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     approve = commands.add_parser(
         "approve",
         parents=[shared],
-        help="say yes, or no, to a run that waits for approval",
-        description="Let a run that waits at a step 'approval' go on, or with --deny fail. RUN is a run's id, or a "
-        "job's name for its run in flight. The next tick carries it on.",
+        help="approve or deny a run that waits for approval",
+        description="Let a run that waits at a step 'approval' continue, or make it fail with --deny. RUN is a run's "
+        "id, or a job's name for its run in flight. The next tick continues the run.",
     )
     approve.add_argument("of", metavar="RUN", help="a run's id, or a job's name")
-    approve.add_argument("--deny", action="store_true", help="say no: the run fails")
-    approve.add_argument("--by", metavar="NAME", help="who says so (default: the user's name)")
+    approve.add_argument("--deny", action="store_true", help="deny it: the run fails")
+    approve.add_argument("--by", metavar="NAME", help="who decides (default: the user's name)")
     approve.set_defaults(run=_approve)
     cancel = commands.add_parser(
         "cancel",
         parents=[shared],
         help="end a run in flight",
-        description="End a run in flight: no further request is made for it, and its on-failure steps do not run. What "
-        "the platform is doing for it goes on, unless --activity cancels that too. RUN is a run's id, or a job's name "
+        description="End a run in flight: the agent makes no further request for it, and its on-failure steps do not "
+        "run. The platform's activity continues, unless --activity cancels it too. RUN is a run's id, or a job's name "
         "for its run in flight.",
     )
     cancel.add_argument("of", metavar="RUN", help="a run's id, or a job's name")
     cancel.add_argument("--activity", action="store_true", help="cancel the platform's running activity too")
-    cancel.add_argument("--by", metavar="NAME", help="who says so (default: the user's name)")
+    cancel.add_argument("--by", metavar="NAME", help="who decides (default: the user's name)")
     cancel.set_defaults(run=_cancel)
 
 
@@ -56,7 +56,7 @@ def _approve(context: Context) -> int:
         run = _in_flight(context, recorder)
         step = run.current
         if step is None or step.plan.kind != "approval" or step.approval is not None:
-            waits = run.wait_message or "it goes on by itself"
+            waits = run.wait_message or "it continues by itself"
             raise UsageError(f"run {run.id} does not wait for approval: {waits}", remedy=f"upsun-agent show {run.id}")
         event = ev.ApprovalGiven(at=context.clock.now(), step=step.index, granted="yes" if granted else "no", by=by)
         run = _recorded(recorder, run, event)
@@ -64,7 +64,7 @@ def _approve(context: Context) -> int:
         context.terminal.document(run_view(run))
     else:
         word = "Approved" if granted else "Denied"
-        context.terminal.say(f"{word}: {run.id}. The next tick carries it on.", "good" if granted else "odd")
+        context.terminal.say(f"{word}: {run.id}. The next tick continues the run.", "good" if granted else "odd")
     return EXIT_OK
 
 
@@ -88,24 +88,24 @@ def _cancel(context: Context) -> int:
 
 
 def _site(context: Context) -> Site:
-    """What the command works with. It logs as a tick does, but where a person on a terminal reads what it says."""
+    """Return what the command works with. It logs as a tick does, except on a terminal, where it prints the outcome."""
     return context.site(quiet=context.terminal.interactive)
 
 
 def _recorded(recorder: Recorder, run: Run, event: ev.Event) -> Run:
-    """The run after the event, which is written and logged, and which the next tick tells people of."""
+    """Record the event, which logs it and queues its notifications, and return the run after it."""
     after = recorder.record(run, event)
     recorder.flush()
     return after
 
 
 def _in_flight(context: Context, recorder: Recorder) -> Run:
-    """Return the run in flight that is meant, by its id or its job.
+    """Return the run in flight with this id or of this job.
 
     Raises:
-        UsageError: the job or run is known, and nothing of it is in flight.
+        UsageError: the job or run exists, but is not in flight.
         NotFound: there is no such job or run.
-        RunFailed: the agent did not write it itself.
+        RunFailed: the run's record was not written by the agent.
     """
     journal = recorder.journal
     wanted = context.options.of
@@ -124,7 +124,7 @@ def _in_flight(context: Context, recorder: Recorder) -> Run:
 
 
 def _who(context: Context) -> str:
-    """The name of whoever gives the command, for those who ask later."""
+    """Return the name of the person who runs the command, for the journal."""
     named = context.options.by
     if named is None:
         try:
@@ -141,11 +141,11 @@ def _left_running(run: Run) -> str:
     step = run.current
     if step is None or step.activity is None:
         return ""
-    return f"activity {step.activity} goes on (upsun activity:cancel {quote(step.activity)})"
+    return f"activity {step.activity} continues (upsun activity:cancel {quote(step.activity)})"
 
 
 def _stopped(context: Context, client: Any, run: Run) -> str:
-    """Ask the platform to cancel the activity of the current step; what came of it, in words."""
+    """Cancel the activity of the current step, and return the result in words."""
     step = run.current
     if step is None or step.activity is None:
         return "no activity was known to be running"

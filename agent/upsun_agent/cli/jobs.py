@@ -1,4 +1,4 @@
-"""The commands that look at jobs: ``next``, ``validate``."""
+"""The commands ``next`` and ``validate``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from upsun_agent.text.event_text import step_words
 from upsun_agent.text.humanize import ago
 
 COUNT_MOST = 1000
-OWN_VALUE = re.compile(r"(?:^|[\s,])[hH](?![a-zA-Z])")  # the H of a schedule, and no name of a day or month
+OWN_VALUE = re.compile(r"(?:^|[\s,])[hH](?![a-zA-Z])")  # the H of a schedule, not the name of a day or month
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -31,20 +31,21 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     coming = commands.add_parser(
         "next",
         parents=[shared],
-        help="list coming slots",
-        description="List the coming slots of JOB, or of all jobs, in the job's own zone: those that ticks will run, "
-        "without those that the job's conditions (`when`) leave out.",
+        help="list the next slots",
+        description="List the next slots of JOB, or of all jobs, in the job's zone: those that ticks will run, "
+        "without those that the job's conditions (`when`) exclude.",
     )
     coming.add_argument("job", metavar="JOB", nargs="?", help="one job only")
     coming.add_argument(
-        "--count", type=whole_number(1, COUNT_MOST), default=5, metavar="N", help="how many per job (default: 5)"
+        "--count", type=whole_number(1, COUNT_MOST), default=5, metavar="N", help="slots for each job (default: 5)"
     )
     coming.set_defaults(run=_next)
     validate = commands.add_parser(
         "validate",
         parents=[shared],
         help="check the job file",
-        description="Check the job file: every mistake with its line and remedy. Exit code 78 where there is one.",
+        description="Check the job file and print every mistake with its line and remedy. Exit code 78 if "
+        "there is one.",
     )
     validate.add_argument("file", metavar="FILE", nargs="?", help="the job file (default: as for every command)")
     validate.add_argument("--schema", action="store_true", help="print the job file's JSON Schema instead")
@@ -87,22 +88,22 @@ def _next(context: Context) -> int:
         context.terminal.table(("JOB", "SLOT", "ZONE", "UTC", "DUE"), rows, flexible=(0, 2))
     for job in jobs:
         if job.schedule is None:
-            context.terminal.note(f"{job.name} has no schedule: it runs by hand only", "dim")
+            context.terminal.note(f"{job.name} has no schedule: it only runs manually", "dim")
         elif not _runs_here(context, job):
             kinds = ", ".join(job.environment_types)
             context.terminal.note(
-                f"{job.name} runs on {kinds} only: not here ({context.container.environment_type})", "odd"
+                f"{job.name} only runs on {kinds}, not here ({context.container.environment_type})", "odd"
             )
         elif (why := held[job.name]) is not None:
             context.terminal.note(f"{job.name}: {why}", "odd")
         elif job.when and len(coming[job.name]) < context.options.count:
-            context.terminal.note(f"{job.name}: its conditions leave out all other slots of the next months", "dim")
+            context.terminal.note(f"{job.name}: its conditions exclude all other slots of the next months", "dim")
     _say_whose(context, [job.name for job in jobs if coming[job.name] and OWN_VALUE.search(job.schedule or "")])
     return EXIT_OK
 
 
 def _say_whose(context: Context, names: list[str]) -> None:
-    """Say that H stands for another value elsewhere, where it is not known which project or environment is meant."""
+    """Print that H has another value in each environment, if project or environment is not known."""
     missing = [
         option
         for option, value in (
@@ -112,7 +113,7 @@ def _say_whose(context: Context, names: list[str]) -> None:
         if value is None
     ]
     if names and missing:
-        text = f"H is a value of each project and environment: for theirs, give {' and '.join(missing)}"
+        text = f"H has another value in each project and environment; choose with {' and '.join(missing)}"
         context.terminal.note(f"{', '.join(names)}: {text}", "odd")
 
 
@@ -142,6 +143,6 @@ def _validate(context: Context) -> int:
     terminal.say(f"{path} is valid.", "good")
     for job in job_file.jobs.values():
         steps = ", then ".join(step_words(job, index) for index in range(len(job.steps)))
-        when = f"{job.schedule} ({job.timezone})" if job.schedule else "by hand"
+        when = f"{job.schedule} ({job.timezone})" if job.schedule else "manual only"
         terminal.say(f"  {job.name}: {steps}; {when}; on {', '.join(job.environment_types)}")
     return EXIT_OK

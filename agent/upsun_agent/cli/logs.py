@@ -1,4 +1,4 @@
-"""The command ``logs``: a run's own log lines, from the journal, and what the platform says of its activities."""
+"""The command ``logs``: print a run's log lines from the journal, and the platform's logs of its activities."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from upsun_agent.model import events as ev
 from upsun_agent.text.event_text import Line, Tone
 
 TONES: dict[str, Tone] = {"error": "bad", "warning": "odd", "debug": "dim"}
-#: Keys that a line for people has a place of its own for, or that the head says for all of them.
+#: Keys that a line for a person shows elsewhere, or that the heading shows once.
 TOLD = frozenset({"time", "level", "event", "message", "remedy", "run", "job", "slot"})
 
 
@@ -30,19 +30,19 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "logs",
         parents=[shared],
         help="print the log lines of a run",
-        description="Print the lines that ticks logged about RUN, as they were: from the journal, so that no log file "
-        "is needed. One JSON object a line, readable on a terminal. RUN is a run's id, or a job's name for its latest "
+        description="Print the lines that ticks logged about RUN. They come from the journal: no log file is needed. "
+        "Prints text on a terminal, else one JSON object a line. RUN is a run's id, or a job's name for its latest "
         "run.",
     )
     logs.add_argument("of", metavar="RUN", help="a run's id, or a job's name")
     logs.add_argument(
-        "--platform", action="store_true", help="also the platform's own log of the run's activities (asks the API)"
+        "--platform", action="store_true", help="also print the platform's logs of the run's activities (asks the API)"
     )
     logs.set_defaults(run=_logs)
 
 
 class Delivered(Struct, frozen=True):
-    """What the platform's log of an activity of a step says, or why it could not be read."""
+    """The platform's log of the activity of a step, or why it could not be read."""
 
     #: The index of the step, from 0.
     step: int
@@ -80,7 +80,7 @@ def _logs(context: Context) -> int:
 
 
 def _lines(context: Context, events: Iterable[ev.Event]) -> list[str]:
-    """The lines as the log has them."""
+    """Return the lines as they stand in the log."""
     out = io.StringIO()
     log = make_log(context.redaction, stream=out, level=context.options.log_level or "info", readable=False)
     for line in lines_of(events):
@@ -89,7 +89,7 @@ def _lines(context: Context, events: Iterable[ev.Event]) -> list[str]:
 
 
 def _tell(context: Context, line: dict[str, Any]) -> None:
-    """A line for people, as ``show`` has it: the time, the event and its message, then its other keys."""
+    """Print a log line for a person: the time, the event and its message, then its other keys."""
     moment = datetime.fromisoformat(line["time"])
     rest = ", ".join(f"{key} {value}" for key, value in line.items() if key not in TOLD)
     message = line.get("message") or ""
@@ -99,7 +99,7 @@ def _tell(context: Context, line: dict[str, Any]) -> None:
 
 
 def _platform(context: Context, events: Iterable[ev.Event]) -> Iterator[Delivered]:
-    """The logs of all activities that the run asked for or adopted, each as far as it can be read."""
+    """Yield the logs of all activities that the run requested or adopted, each as far as it can be read."""
     from upsun_agent.api.activity_log import read_activity_log  # noqa: PLC0415  late: httpx costs nine interpreter starts
 
     found = {each.activity: each.step for each in events if isinstance(each, ev.RequestAccepted | ev.ActivityAdopted)}
@@ -124,7 +124,7 @@ def _view(told: Delivered) -> dict[str, Any]:
 
 
 def _say(context: Context, run: str, told: Delivered) -> None:
-    """For people a block with a head; else one JSON object a line, as the log itself."""
+    """Print the lines as a block with a heading on a terminal, else one JSON object a line."""
     terminal = context.terminal
     if terminal.interactive:
         end = "" if told.sealed or told.error else "; there may be more"

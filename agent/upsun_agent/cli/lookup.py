@@ -1,4 +1,4 @@
-"""A run found by what a person calls it: its id, or its job's name for the latest run."""
+"""Find a run by its id, or the latest run of a job by the job's name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from upsun_agent.report.reading import run_of
 
 
 def events_of(context: Context, wanted: str) -> list[ev.Event]:
-    """The events of the run, or of the job's latest run, oldest first.
+    """Return the events of the run, or of the job's latest run, oldest first.
 
     Raises:
-        NothingYet: the job is in the job file, and has not run yet.
-        NotFound: there is no run and no job of that name.
+        NothingYet: the job is in the job file but has not run yet.
+        NotFound: there is no such run or job.
     """
     with reading_if_any(context.directory, context.container.identity) as journal:
         rows = journal.rows(job=wanted, most=1)
@@ -30,5 +30,5 @@ def events_of(context: Context, wanted: str) -> list[ev.Event]:
         raise NothingYet(f"{wanted} has not run yet", remedy=remedy)
     close = get_close_matches(wanted, jobs, 1)
     meant = f"did you mean '{close[0]}'? " if close else ""
-    remedy = f"{meant}past runs: upsun-agent history; the jobs are: {', '.join(jobs)}"
+    remedy = f"{meant}for past runs: upsun-agent history; the jobs are: {', '.join(jobs)}"
     raise NotFound(f"there is no run or job '{wanted}' in {context.directory}", remedy=remedy)

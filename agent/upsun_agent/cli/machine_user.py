@@ -1,4 +1,4 @@
-"""The command ``setup machine-user``: a member of the project with the roles that jobs need, invited once."""
+"""The command ``setup machine-user``: invite a user with the roles that jobs need, or change its roles."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def add(family: Any, shared: ArgumentParser) -> None:
         "machine-user",
         parents=[shared],
         help="invite a machine user, or change its roles",
-        description="Make EMAIL a member of the project with these roles: by an invitation (one e-mail, never a "
-        "second), or by changing the roles it has. Asks before it changes anything; without a terminal it needs --yes.",
+        description="Make EMAIL a member of the project with these roles: send one invitation, never a second, or "
+        "change the roles of a member. Asks before it changes anything; without a terminal it needs --yes.",
     )
     user.add_argument("email", metavar="EMAIL", help="the machine user's address")
     user.add_argument(
         "--role",
         action="append",
         metavar="ROLE",
-        help="viewer, admin, or TYPE:ROLE such as production:admin; several times "
-        "(default: viewer, and admin where the job file's jobs run)",
+        help="viewer, admin, or TYPE:ROLE such as production:admin; repeatable "
+        "(default: viewer, and admin on the types on which the job file's jobs run)",
     )
     confirmation(user)
     user.set_defaults(run=_machine_user)
@@ -53,9 +53,11 @@ def _machine_user(context: Context) -> int:
 
     email, project = context.options.email, project_of(context)
     if len(email) > EMAIL_MOST or not EMAIL.fullmatch(email) or not email.isprintable():
-        raise UsageError(f"'{email[:80]}' is no e-mail address", remedy="give one like deploy-bot@example.com")
+        raise UsageError(
+            f"'{email[:80]}' is not a valid e-mail address", remedy="give one such as deploy-bot@example.com"
+        )
     refuse_unasked(context)
-    _roles(context, {})  # what is wrong with the options is said before anybody is asked for a token
+    _roles(context, {})  # reports invalid options before the command asks for a token
     token, source = read_token(context, stdin=False)
     client = context.client(token, source)
     try:
@@ -73,7 +75,9 @@ def _machine_user(context: Context) -> int:
                 people.owner(project) if member is not None else None,
             )
             if plan.warning:
-                remarks.append((plan.warning, "or cancel it in the Console (project, Access), and give this again"))
+                remarks.append(
+                    (plan.warning, "or cancel it in the Console (project, Access), then run this command again")
+                )
             found = Found(roles, plan, remarks, needed_by(jobs_of(context)[0], types))
             changed = False
             if plan.action == "none":
@@ -81,8 +85,8 @@ def _machine_user(context: Context) -> int:
             else:
                 if previewing(context):
                     _tell_plan(context, found, f"{plan.would}.")
-                if agreed(context, "Do it?"):
-                    client.begin(TICK_BUDGET)  # what a person took to answer is not taken from it
+                if agreed(context, "Apply?"):
+                    client.begin(TICK_BUDGET)  # the time that the answer took does not count
                     with changing(f"the access of {email}"):
                         found = replace(found, plan=_carry_out(people, project, email, roles, plan))
                     changed = found.plan.action != "none"
@@ -95,7 +99,7 @@ def _machine_user(context: Context) -> int:
 
 
 class Found(Struct, frozen=True):
-    """What is wanted and what is to be done for it; ``by_kind`` are the jobs by the type on which they need a role."""
+    """The roles that are wanted, and the plan that leads there."""
 
     #: The roles that are needed.
     roles: Roles
@@ -108,7 +112,7 @@ class Found(Struct, frozen=True):
 
 
 def _roles(context: Context, types: Mapping[str, str]) -> tuple[Roles, list[tuple[str, str]]]:
-    """The roles wanted, and what is to be said of them: what jobs would lack, and what no job needs."""
+    """Return the roles that are wanted, and remarks with remedies: roles that jobs lack, roles that no job needs."""
     try:
         jobs: Sequence[Job] = list(context.job_file.jobs.values())
         unread = ""
@@ -116,34 +120,30 @@ def _roles(context: Context, types: Mapping[str, str]) -> tuple[Roles, list[tupl
         jobs, unread = [], str(error)
     words = context.options.role or ["viewer", *(f"{kind}:admin" for kind in needed(jobs, types))]
     if not context.options.role and not jobs:
-        text = f"no --role is given, and no job file says what is needed ({unread})"
+        text = f"no --role is given, and there is no job file to tell which roles are needed ({unread})"
         raise UsageError(text, remedy="for example: --role viewer --role production:admin")
     roles, remarks = parse_roles(words), []
-    again = "give all roles again, with it: they replace those there are"
+    again = "add it to the roles that you give: they replace the present ones"
     by_kind = needed_by(jobs, types)
     for each in lacking(roles, jobs, types):
         names = ", ".join(by_kind[each.partition(":")[0]])
-        text = f"{each} is missing: without it {names} cannot take backups or run updates there"
+        text = f"{each} is missing: {names} cannot take backups or run updates there"
         remarks.append((text, again))
     if unread and not any(roles.may_act(kind) for kind in TYPES):
-        text = (
-            "with these roles no job can work anywhere: backups and updates need TYPE:admin, such as production:admin"
-        )
+        text = "no job can work with these roles: backups and updates need TYPE:admin, such as production:admin"
         remarks.append((text, again))
     broad = beyond(roles, jobs, types) if jobs else []
     if broad:
-        remarks.append(
-            (f"more than the jobs need: {', '.join(broad)}", "leave it out: a leaked token can do less then")
-        )
+        remarks.append((f"more than the jobs need: {', '.join(broad)}", "omit it, to limit what a leaked token can do"))
     return roles, remarks
 
 
 def _carry_out(people: People, project: str, email: str, roles: Roles, plan: UserPlan) -> UserPlan:
-    """Do it; returns what was done."""
+    """Apply the plan, and return the plan that was applied."""
     if plan.action == "grant" and plan.user is not None:
         people.grant(project, plan.user, roles)
     elif plan.action == "invite" and not people.invite(project, email, roles):
-        return UserPlan("none", f"{email} is invited already: no second e-mail is sent")
+        return UserPlan("none", f"{email} is already invited: no second e-mail is sent")
     return plan
 
 
@@ -154,7 +154,7 @@ def _as_json(context: Context, found: Found, *, changed: bool) -> dict[str, Any]
         "roles": found.roles.permissions(),
         "before": plan.before.permissions() if plan.before else None,
         "needed": {f"{kind}:admin": names for kind, names in found.by_kind.items()},
-        "deed": plan.action,
+        "action": plan.action,
         "changed": changed,
         "message": plan.message if changed or not plan.would else plan.would,
         "warnings": remarks_view(found.remarks),
@@ -162,7 +162,7 @@ def _as_json(context: Context, found: Found, *, changed: bool) -> dict[str, Any]
 
 
 def _tell_plan(context: Context, found: Found, head: str) -> None:
-    """Say what is, or would be, done, with all that is to be said of it."""
+    """Print the plan: a heading, roles before and after, and the remarks."""
     note = context.terminal.note
     note(head, "good" if found.plan.action == "none" else "odd")
     if found.plan.before is not None:
@@ -174,7 +174,7 @@ def _tell_plan(context: Context, found: Found, head: str) -> None:
 
 
 def _tell_done(context: Context, found: Found) -> None:
-    """Say what was done and what comes next; without a question before it, all the rest too."""
+    """Print what was done and the next step; with --yes also the plan, which was not shown before."""
     say, note = context.terminal.say, context.terminal.note
     if previewing(context):
         note(f"{found.plan.message}.", "good")
@@ -182,8 +182,8 @@ def _tell_done(context: Context, found: Found) -> None:
         _tell_plan(context, found, f"{found.plan.message}.")
     if found.plan.action == "invite":
         note(
-            "Next: accept the invitation as that user, make an API token there (Console, My profile, API tokens), then"
+            "Next: accept the invitation as that user, create an API token (Console, My profile, API tokens), then run"
         )
         say("  upsun-agent setup token")
     elif found.plan.action == "grant":
-        note("SSH access follows with the next redeploy.", "dim")
+        note("SSH access starts with the next redeploy.", "dim")

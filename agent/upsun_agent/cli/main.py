@@ -1,4 +1,4 @@
-"""The command line: options and dispatch."""
+"""The command line: define the options and call the command."""
 
 from __future__ import annotations
 
@@ -40,38 +40,38 @@ from upsun_agent.log.foreign_text import safe_by
 from upsun_agent.log.redaction import HIDDEN, Redaction
 
 EPILOG = """\
-exit codes: 0 done, or nothing to do here; 1 a run failed; 64 usage; 65 bad reply; 69 API unreachable;
+exit codes: 0 done, or nothing to do; 1 a run failed; 64 usage; 65 bad reply; 69 API unreachable;
 70 bug; 73 state not writable; 75 busy, try later; 77 no permission or token refused; 78 configuration.
 """
 
 
-#: The commands in the order and under the headings of the help.
+#: The modules of the commands, by the headings of the help, in its order.
 FAMILIES: dict[str, tuple[Any, ...]] = {
     "run jobs": (runs, intervene, suspend),
-    "look at jobs": (status, history, logs, jobs, why, report),
-    "set up, and see what is wrong": (init, check, setup, token, notify, ssh, state),
-    "try things without the platform": (rehearse, simulate),
-    "the shell": (completion,),
+    "inspect jobs": (status, history, logs, jobs, why, report),
+    "set up and check": (init, check, setup, token, notify, ssh, state),
+    "try jobs without the platform": (rehearse, simulate),
+    "shell": (completion,),
 }
-COMMON = "common options, which every command takes"
+COMMON = "common options of every command"
 UNKNOWN = "unrecognized arguments: "
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that leaves with the documented exit code and a hint, and takes no option for half its name.
+    """An argparse parser that exits with the documented code and a hint, and does not take abbreviated options.
 
-    Its help shows a command's own options first, and what all commands have in common last.
+    Its help shows a command's own options first and the common options last.
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **{**settings, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of exiting, so that --json and exit codes hold for usage errors too."""
+        """Raise UsageError instead of exiting, so that --json and exit codes hold for usage errors too."""
         raise UsageError(message, remedy=f"see: {self.prog} --help")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse the arguments; an option that the command does not have is told with those that it has."""
+        """Parse the arguments; the error for an unknown option suggests a known one."""
         options, left = self.parse_known_args(args, namespace)
         if left:
             words = list(args or ())
@@ -84,7 +84,7 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Refuse a command that there is none of, with the one that may be meant."""
+        """Refuse an unknown command, and suggest a known one."""
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001  no public name
             meant = _close(str(value), action.choices)
             known = "" if meant else f"the commands are: {', '.join(action.choices)}; "
@@ -95,7 +95,7 @@ class Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        """Convert an argument; where that fails, the message does not repeat what may be a token."""
+        """Convert an argument; the error message does not repeat a value that may be a token."""
         try:
             return super()._get_value(action, arg_string)
         except argparse.ArgumentError:
@@ -104,7 +104,7 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, "invalid value") from None
 
     def format_help(self) -> str:
-        """The help as text: usage, description, the command's own options, the common ones."""
+        """Return the help as text: usage, description, the command's own options, the common ones."""
         shared = [group for group in self._action_groups if group.title == COMMON]
         common = {id(action) for group in shared for action in group._group_actions}  # noqa: SLF001  argparse has no public way
         own = [action for action in self._actions if id(action) not in common]
@@ -120,7 +120,7 @@ class Parser(argparse.ArgumentParser):
         return formatter.format_help()
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Print help and version as everything else is printed: argparse drops what it cannot write."""
+        """Print help and version through the terminal: argparse drops characters that it cannot write."""
         from upsun_agent.cli.terminal import Terminal  # noqa: PLC0415  late: most calls ask for no help
 
         if message and file is not sys.stderr:
@@ -130,10 +130,10 @@ class Parser(argparse.ArgumentParser):
 
 
 class Grouped(argparse.RawDescriptionHelpFormatter):
-    """Lists the commands under headings."""
+    """A formatter that lists the commands under headings."""
 
     def add_argument(self, action: argparse.Action) -> None:
-        """An argument; the commands one heading after the other."""
+        """Add an argument to the help; the commands come group by group, each below its heading."""
         if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  no public name
             super().add_argument(action)
             return
@@ -146,7 +146,7 @@ class Grouped(argparse.RawDescriptionHelpFormatter):
 
 
 def _names(families: Iterable[Any]) -> list[str]:
-    """The names of the commands that these modules add, in their order."""
+    """Return the names of the commands that these modules add, in their order."""
     parser = argparse.ArgumentParser(add_help=False)
     commands = parser.add_subparsers()
     for family in families:
@@ -155,7 +155,7 @@ def _names(families: Iterable[Any]) -> list[str]:
 
 
 def _close(word: str, known: Iterable[str], least: float = 0.6) -> str:
-    """A hint at what may be meant; nothing where nothing is close."""
+    """Return a "did you mean" hint, or "" if no known word is close."""
     from difflib import get_close_matches  # noqa: PLC0415  late: only who is mistaken needs it
 
     found = get_close_matches(word.partition("=")[0], list(known), 1, least)
@@ -163,15 +163,16 @@ def _close(word: str, known: Iterable[str], least: float = 0.6) -> str:
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:
-    """Every option of the parser."""
+    """Return every option of the parser."""
     return {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001  as above
 
 
 def build() -> Parser:
-    """The whole command line."""
+    """Return the whole command line."""
     parser = Parser(
         prog="upsun-agent",
-        description="Scheduled jobs for Upsun apps: take a backup, prove it, then run the update.",
+        description="Scheduled jobs for Upsun apps: take a backup, verify that it can be restored, then run "
+        "the update.",
         epilog=EPILOG,
         formatter_class=Grouped,
     )
@@ -186,7 +187,7 @@ def build() -> Parser:
 
 
 def _shared() -> argparse.ArgumentParser:
-    """The options that every command takes."""
+    """Return the options that every command takes."""
     shared = argparse.ArgumentParser(add_help=False)
     group = shared.add_argument_group(COMMON)
     group.add_argument("--json", action="store_true", help="print one JSON document instead of text")
@@ -206,7 +207,7 @@ def _shared() -> argparse.ArgumentParser:
 
 
 def commands(parser: argparse.ArgumentParser | None = None, before: str = "") -> dict[str, argparse.ArgumentParser]:
-    """The parser of each command by its words, such as ``tick`` or ``ssh load``."""
+    """Return the parser of each command by its words, such as ``tick`` or ``ssh load``."""
     found: dict[str, argparse.ArgumentParser] = {}
     for action in (parser or build())._actions:  # noqa: SLF001  argparse has no public way to its commands
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  same
@@ -215,7 +216,7 @@ def commands(parser: argparse.ArgumentParser | None = None, before: str = "") ->
     return found
 
 
-#: Options that name files, and what a command is called with: any bytes will do.
+#: Options that name files, and arguments of a command to run: they may hold any bytes.
 _BYTES_TOO = frozenset({"config", "dir", "file", "html", "prometheus", "request_log", "words", "run"})
 
 
@@ -224,7 +225,7 @@ KEPT = ("by", "reason")
 
 
 def _refuse_bytes(options: argparse.Namespace) -> None:
-    """Raise UsageError for an argument that is not UTF-8: names, reasons and ids are stored and compared as text."""
+    """Raise UsageError for an argument that is not UTF-8; names, reasons and ids are stored and compared as text."""
     for name, value in vars(options).items():
         for each in value if isinstance(value, list) else [value]:
             if name not in _BYTES_TOO and isinstance(each, str) and escaped(each) != each:
@@ -232,7 +233,7 @@ def _refuse_bytes(options: argparse.Namespace) -> None:
 
 
 def _usual(arguments: Sequence[str]) -> Sequence[str]:
-    """The arguments in the usual form: no command, ``help COMMAND`` and ``version`` work as people expect."""
+    """Return the arguments with ``help``, ``help COMMAND``, ``version`` and no command at all turned into options."""
     match list(arguments):
         case []:
             return ["--help"]
@@ -245,7 +246,7 @@ def _usual(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the command line; every way it can end is an exit code, none is a traceback."""
+    """Run the command line and return its exit code; no error becomes a traceback."""
     redaction, pasted = Redaction(), tokens_of(arguments)
     safe = safe_by(redaction)
 

@@ -1,4 +1,4 @@
-"""The commands ``notify test`` and ``notify list``: whether channels work, and what waits in the outbox."""
+"""The commands ``notify test`` and ``notify list``: test the channels, and list messages in the outbox."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from upsun_agent.cli.context import Context
+from upsun_agent.cli.numbers import counted
 from upsun_agent.config.notifications import HEARTBEAT, Notify
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, RunFailed
 from upsun_agent.journal.directory import reading_if_any
@@ -30,25 +31,25 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     """Add the family's commands."""
     notify = commands.add_parser(
         "notify",
-        help="test the channels, and see what waits",
-        description="The channels on which the agent tells of its runs: [notify.NAME] in the job file.",
+        help="test the channels, list waiting messages",
+        description="The channels on which the agent reports its runs: [notify.NAME] in the job file.",
     )
     family = notify.add_subparsers(title="commands", metavar="COMMAND", dest="notify_command", required=True)
     test = family.add_parser(
         "test",
         parents=[shared],
         help="send a test message now",
-        description="Send a test message now on CHANNEL, or on every channel and the heartbeat, and say what came of "
-        "it. Exit code 1 where one was not delivered; a channel that is off here is none.",
+        description="Send a test message now on CHANNEL, or on every channel and the heartbeat, and print the results. "
+        "Exit code 1 if one was not delivered; a channel that is disabled here does not count.",
     )
     test.add_argument("channel", metavar="CHANNEL", nargs="?", help=f"one channel only, or {HEARTBEAT}")
     test.set_defaults(run=_test)
     listed = family.add_parser(
         "list",
         parents=[shared],
-        help="what waits to be delivered, and what was given up",
-        description="Show the channels, the messages that wait in the outbox with what stood in their way, and how "
-        "many were given up since one was last delivered.",
+        help="list messages that wait or were given up",
+        description="Show the channels, the messages that wait in the outbox with the last error, and how many "
+        "messages were given up since one was last delivered.",
     )
     listed.set_defaults(run=_list)
 
@@ -60,7 +61,7 @@ def _notify(context: Context) -> Notify:
             'add one, such as: [notify.team] with slack = { url-variable = "SLACK_URL" }; '
             "all kinds: docs/how-to/notifications.md"
         )
-        raise ConfigInvalid(f"{context.job_file.path} names no channel: nobody is told of anything", remedy=remedy)
+        raise ConfigInvalid(f"{context.job_file.path} names no channel: nobody is notified of anything", remedy=remedy)
     return found
 
 
@@ -68,7 +69,7 @@ def _notify(context: Context) -> Notify:
 
 
 class Tested(Struct, frozen=True):
-    """What came of a test message."""
+    """The result of a test message."""
 
     #: The name of the channel.
     channel: str
@@ -79,12 +80,12 @@ class Tested(Struct, frozen=True):
 
     @property
     def word(self) -> str:
-        """How it ended, in a word."""
+        """The result in a word."""
         return WORDS[type(self.outcome)]
 
     @property
     def message(self) -> str:
-        """What there is to say of it."""
+        """The details of the result; "" if there are none."""
         return self.outcome.remark if isinstance(self.outcome, Delivered) else self.outcome.reason
 
 
@@ -95,7 +96,7 @@ def _test(context: Context) -> int:
     if wanted is not None and wanted not in known:
         raise ConfigInvalid(f"there is no channel '{wanted}'", remedy=f"the channels are: {', '.join(known) or 'none'}")
     if notifier is None:
-        raise ConfigInvalid("no channel is named")
+        raise ConfigInvalid("the job file names no channel")
     with closing(notifier):
         found = list(_tests(notify, notifier, [wanted] if wanted is not None else known))
     code = RunFailed.exit_code if any(isinstance(each.outcome, Undelivered | Partly) for each in found) else EXIT_OK
@@ -174,11 +175,11 @@ def _say_list(
     ]
     if rows:
         terminal.say()
-        terminal.table(("WAITS FOR", "EVENT", "RUN", "SINCE", "ATTEMPTS", "WHAT STOOD IN THE WAY"), rows)
+        terminal.table(("WAITS FOR", "EVENT", "RUN", "SINCE", "ATTEMPTS", "LAST ERROR"), rows)
     else:
-        terminal.say("Nothing waits.", "dim")
+        terminal.say("No message waits.", "dim")
     for each in lost.values():
-        terminal.say(f"{each.channel}: {each.count} messages were given up, the last one because: {each.reason}", "bad")
+        terminal.say(f"{each.channel}: {counted(each.count, 'message')} given up; last error: {each.reason}", "bad")
     if notify.heartbeat is not None:
         terminal.say(f"heartbeat: last pinged {ago(_moment(beat), now)}", "dim")
 

@@ -1,4 +1,4 @@
-"""Numbers: as arguments, bounded, with a message that says the bounds; and in sentences."""
+"""Argument types for bounded numbers and durations; numbers in sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from upsun_agent.validators import Duration
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
-    """A reader of whole numbers from ``low`` to ``high`` for argparse."""
+    """Return an argparse type that reads whole numbers from ``low`` to ``high``."""
 
     def read(text: str) -> int:
         if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
@@ -20,7 +20,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 
 
 def duration(low: int, high: int) -> Callable[[str], int]:
-    """A reader of lengths of time such as ``90s`` and ``1h30m`` for argparse, as seconds from ``low`` to ``high``."""
+    """Return an argparse type that reads durations such as ``90s`` and ``1h30m`` as ``low`` to ``high`` seconds."""
     shape = Duration(low, high)
 
     def read(text: str) -> int:
@@ -32,5 +32,5 @@ def duration(low: int, high: int) -> Callable[[str], int]:
 
 
 def counted(number: int, word: str) -> str:
-    """So many of something: 1 run, 2 runs."""
+    """Return a number with its noun: 1 run, 2 runs."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"

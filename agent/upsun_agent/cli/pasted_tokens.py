@@ -1,6 +1,6 @@
-"""What looks like an API token in the command line: no message repeats it, and none is kept.
+"""Find API tokens in the command line, so that no message repeats one and the journal does not keep one.
 
-A token belongs into a variable, standard input or a prompt. An argument is read by every process of the machine.
+Tokens belong in a variable, standard input or a prompt: every process of the machine can read arguments.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ from upsun_agent.errors import UsageError
 from upsun_agent.log.redaction import HIDDEN, replaced
 
 LEAST = 16  # characters: shorter words are names; API tokens have some forty
-SURE = 12  # letters of both cases and digits in a row: no word of a language
-REMEDY = (
-    "a token is read from a variable, --stdin or a prompt; revoke the one that you gave: the shell's history has it"
-)
+SURE = 12  # letters of both cases and digits in a row: not a word of a language
+REMEDY = "give tokens in a variable, by --stdin or at a prompt; revoke this one: it is in the shell's history"
 _PARTS = re.compile(r"[\s=/:@,?&\"']+")
 _RUN = re.compile(r"[A-Za-z0-9]{10,}")
-_MOMENT = re.compile(r"(?:19|20)[0-9]{6}T[0-9]{4,6}Z?")  # as ids of runs have it
+_MOMENT = re.compile(r"(?:19|20)[0-9]{6}T[0-9]{4,6}Z?")  # as in ids of runs
 _WORD = re.compile(r"[a-z]{1,15}(?:[-_.][a-z]{1,15}){0,5}")
 
 
 def tokens_of(arguments: Iterable[str]) -> list[str]:
-    """Return the parts of the arguments that look like a token, the longest first."""
+    """Return the parts of the arguments that look like a token, longest first."""
     parts = {part for each in arguments for part in _PARTS.split(each) if len(part) >= LEAST and _is_like_one(part)}
     return sorted(parts, key=len, reverse=True)
 
@@ -35,7 +33,7 @@ def _is_like_one(part: str) -> bool:
 
 
 def hidden(text: str, tokens: Iterable[str]) -> str:
-    """Return the text without these tokens, also where a message repeats no more than the beginning of one."""
+    """Return the text without these tokens, and without beginnings of them that a message has cut."""
     for token in tokens:
         spans, place = [], text.find(token[:LEAST])
         while place >= 0:
@@ -49,7 +47,7 @@ def hidden(text: str, tokens: Iterable[str]) -> str:
 
 
 def shown(word: str) -> str:
-    """Return an argument that no command takes, where it is short or made of words; else what stands for it."""
+    """Return an unknown argument if it is short or made of words, else a placeholder."""
     name, equals, _ = word.partition("=")
     if word.startswith("-") and _WORD.fullmatch(name.lstrip("-")):
         return name
@@ -57,9 +55,9 @@ def shown(word: str) -> str:
 
 
 def refuse_tokens(options: argparse.Namespace, names: Sequence[str]) -> None:
-    """Raise UsageError where one of these options, whose text is kept, holds what is a token beyond doubt."""
+    """Raise UsageError if one of these options, whose text the journal keeps, certainly holds a token."""
     for name in names:
         for run in _RUN.findall(getattr(options, name, None) or ""):
             kinds = (str.islower, str.isupper, str.isdigit)
             if len(run) >= SURE and all(any(map(kind, run)) for kind in kinds) and not _MOMENT.fullmatch(run):
-                raise UsageError(f"--{name} holds what looks like an API token: nothing was kept", remedy=REMEDY)
+                raise UsageError(f"--{name} holds what looks like an API token: nothing was stored", remedy=REMEDY)

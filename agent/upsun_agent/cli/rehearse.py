@@ -1,4 +1,4 @@
-"""The command ``rehearse``: a job played through against the simulator, in seconds and without any risk."""
+"""The command ``rehearse``: play a job against the simulator, in seconds and without risk."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from upsun_agent.cli.extras import SIMULATOR
 from upsun_agent.cli.numbers import whole_number
 
 DAYS_MOST = 730
-NAMES = "<names>"  # where the help lists the mishaps
+NAMES = "<names>"  # where the help lists the named faults
 
 
 class Formatter(RawDescriptionHelpFormatter):
-    """Puts the mishaps in when the help is shown: importing the simulator would cost every other command 0.3 s."""
+    """Insert the named faults when the help is shown: importing the simulator takes 0.3 s."""
 
     def add_text(self, text: str | None) -> None:
-        """A text of the help."""
+        """Add a text to the help."""
         super().add_text(
             text.replace(NAMES, SIMULATOR.listed("upsun_simulator.command_line.rehearse"))
             if text and NAMES in text
@@ -29,21 +29,21 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     rehearse = commands.add_parser(
         "rehearse",
         parents=[shared],
-        help="play a job through without touching the platform",
-        description="Play a run of JOB through, tick by tick, against a simulated platform in virtual time. Nothing "
+        help="play a job without the platform",
+        description="Play a run of JOB, tick by tick, against a simulated platform in virtual time. Nothing "
         "leaves this process. Needs the extra 'simulator'.\n\n--fault takes a name or a fault of a request "
         f"(METHOD PATH KIND, see simulate --help); the names:\n{NAMES}",
         formatter_class=Formatter,
     )
     rehearse.add_argument("job", metavar="JOB", help="the job's name in the job file")
-    rehearse.add_argument("--fault", action="append", default=[], metavar="FAULT", help="what goes wrong; repeatable")
+    rehearse.add_argument("--fault", action="append", default=[], metavar="FAULT", help="a fault to inject; repeatable")
     rehearse.add_argument(
         "--days",
         type=whole_number(1, DAYS_MOST),
         metavar="N",
-        help=f"play N days (up to {DAYS_MOST}) of ticks with all that may come: deployments, outages, an expired token",
+        help=f"play N days (up to {DAYS_MOST}) of ticks with deployments, outages and an expired token",
     )
     rehearse.add_argument(
-        "--seed", type=whole_number(0, 10**9), default=1, metavar="S", help="draw other days (default: 1)"
+        "--seed", type=whole_number(0, 10**9), default=1, metavar="S", help="the seed of the random days (default: 1)"
     )
     rehearse.set_defaults(run=SIMULATOR.command("upsun_simulator.command_line.rehearse"))

@@ -1,4 +1,4 @@
-"""The command ``report``: a page for people, metrics for machines."""
+"""The command ``report``: write an HTML page and metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from upsun_agent.report.metrics import Measures, measure
 from upsun_agent.text.humanize import iso
 
 STDOUT = "-"
-READER_PATIENCE = 10.0  # seconds that a FIFO may be without a reader
+READER_PATIENCE = 10.0  # seconds to wait for the reader of a FIFO
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -31,14 +31,14 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     report = commands.add_parser(
         "report",
         parents=[shared],
-        help="write a page for people, metrics for machines",
-        description="Write what the journal knows as a page (one file that fetches nothing and needs no scripts), as "
-        "metrics in the text format of Prometheus, or send these metrics to an OpenTelemetry collector. Files are "
-        "written whole or not at all; - is standard output.",
+        help="write an HTML page or metrics",
+        description="Write the journal's contents as an HTML page (one file without scripts that fetches nothing) or "
+        "as metrics in the Prometheus text format, or send the metrics to an OpenTelemetry collector. Files are "
+        "replaced whole or not at all; - is standard output.",
     )
-    report.add_argument("--html", metavar="FILE", help="write the page there")
+    report.add_argument("--html", metavar="FILE", help="write the page to FILE")
     report.add_argument(
-        "--all", action="store_true", help="of every environment, app and project whose state is in the same place"
+        "--all", action="store_true", help="include every environment, app and project whose state is in the same place"
     )
     report.add_argument(
         "--days",
@@ -47,17 +47,17 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         default=REPORT_DAYS,
         help=f"how many days the page shows (default: {REPORT_DAYS})",
     )
-    report.add_argument("--job", metavar="JOB", help="show one job only on the page")
+    report.add_argument("--job", metavar="JOB", help="show only this job on the page")
     report.add_argument(
-        "--prometheus", metavar="FILE", help="write metrics there, for a textfile collector or a scrape"
+        "--prometheus", metavar="FILE", help="write metrics to FILE, for a textfile collector or a scrape"
     )
     report.add_argument(
         "--otlp",
         metavar="ENDPOINT",
         nargs="?",
         const="",
-        help="send metrics by OTLP over HTTP, to ENDPOINT or where the OTEL_EXPORTER_OTLP_* variables say; needs the "
-        "extra otel",
+        help="send metrics by OTLP over HTTP, to ENDPOINT or to the address in the OTEL_EXPORTER_OTLP_* variables; "
+        "needs the extra 'otel'",
     )
     report.set_defaults(run=_report)
 
@@ -78,7 +78,7 @@ def _report(context: Context) -> int:
 
 
 def _of_all(context: Context) -> list[dict[str, Any]]:
-    """The same of every journal in the place."""
+    """Write page and metrics of every journal in the same place, and return what was written."""
     from upsun_agent.journal.fleet import fleet  # noqa: PLC0415  late: it is asked for rarely
     from upsun_agent.report.fleet import fleet_measures, fleet_page  # noqa: PLC0415  same
 
@@ -106,14 +106,14 @@ def _told(context: Context, written: list[dict[str, Any]]) -> int:
 
 
 def _check(context: Context) -> None:
-    """Raise UsageError for options that ask for nothing, or for two things on one standard output."""
+    """Raise UsageError if the options ask for nothing, or write two files to standard output."""
     options = context.options
     if options.html is None and options.prometheus is None and options.otlp is None:
         raise UsageError("nothing to write", remedy="give --html FILE, --prometheus FILE or --otlp")
     if options.all and options.job is not None:
-        raise UsageError("--job is about one environment, --all about every one", remedy="give one of them")
+        raise UsageError("--job and --all cannot be combined", remedy="give one of them")
     if [options.html, options.prometheus, STDOUT if options.json else None].count(STDOUT) > 1:
-        raise UsageError("two things cannot go to standard output", remedy="give one of them a file")
+        raise UsageError("page and metrics cannot both go to standard output", remedy="give a file for one of them")
     if options.otlp:
         try:
             parts = urlsplit(options.otlp)
@@ -121,10 +121,10 @@ def _check(context: Context) -> None:
         except ValueError:
             fits = False
         if not fits or not options.otlp.isprintable() or " " in options.otlp:
-            raise UsageError("--otlp takes the address of a collector", remedy="such as http://collector:4318")
+            raise UsageError("--otlp needs the URL of a collector", remedy="such as http://collector:4318")
         if parts.password is not None:
-            remedy = "put it into the variable OTEL_EXPORTER_OTLP_HEADERS: arguments can be seen by others"
-            raise UsageError("--otlp takes no password", remedy=remedy)
+            remedy = "put it into the variable OTEL_EXPORTER_OTLP_HEADERS: other users can see arguments"
+            raise UsageError("the URL of --otlp must not hold a password", remedy=remedy)
 
 
 def _html(context: Context, journal: Journal) -> dict[str, Any]:
@@ -158,9 +158,9 @@ def _metrics(context: Context, measures: Measures) -> list[dict[str, Any]]:
 
 
 def _write(context: Context, path: str, text: str) -> None:
-    """Put the text there, whole or not at all, with the mode that a new file of this process has.
+    """Replace the file whole or not at all, with the mode that a new file of this process gets.
 
-    What is no plain file (a device, a pipe) is written to as it is.
+    A device or a pipe is opened and written to.
     """
     if path == STDOUT:
         context.terminal.file(text)
@@ -177,17 +177,19 @@ def _write(context: Context, path: str, text: str) -> None:
             write_whole(whole, text, 0o666 & ~mask)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "no such path"
-        raise StateNotWritable(f"{path} cannot be written: {why}", remedy="name a file in a writable place") from error
+        raise StateNotWritable(
+            f"{path} cannot be written: {why}", remedy="name a file in a writable directory"
+        ) from error
 
 
 def _refuse_foreign_link(path: str) -> None:
-    """Raise NotOurs for a link that another user laid: it would lead to any file of this user's."""
+    """Raise NotOurs for a symbolic link that another user made: it could point to any file of this user."""
     if os.path.islink(path) and os.lstat(path).st_uid not in {0, os.geteuid()}:
-        raise NotOurs(errno.EPERM, "it is a symbolic link of another user's", path)
+        raise NotOurs(errno.EPERM, "it is a symbolic link that another user made", path)
 
 
 def _with_a_reader(path: str, flags: int) -> int:
-    """Open what is not a regular file; a FIFO is waited for no longer than ``READER_PATIENCE``."""
+    """Open a device or pipe; wait at most ``READER_PATIENCE`` for the reader of a FIFO."""
     until = monotonic() + READER_PATIENCE
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The commands that work on runs: ``tick``, ``run``, ``show``."""
+"""The commands ``tick``, ``run`` and ``show``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     tick = commands.add_parser(
         "tick",
         parents=[shared],
-        help="open what is due and take open runs one step on; for crons",
-        description="Open the runs that are due and take every open run as far as it goes now, then exit. A cron "
+        help="open runs that are due, advance runs in flight; for crons",
+        description="Open the runs that are due, advance every run in flight as far as possible now, then exit. A cron "
         "calls this every five minutes. It never waits for the platform.",
     )
     tick.set_defaults(run=_tick)
@@ -33,8 +33,8 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "run",
         parents=[shared],
         help="run a job now",
-        description="Open a run of JOB now, whatever its schedule, and begin it. Ticks carry it on; with --wait "
-        "this command does, and shows what happens. Where a run of JOB is in flight already, --wait follows that one.",
+        description="Open a run of JOB now, whatever its schedule, and start it. Ticks continue it; with --wait "
+        "this command does, and prints the events. If a run of JOB is in flight already, --wait follows it.",
     )
     run.add_argument("job", metavar="JOB", help="the job's name in the job file")
     run.add_argument("--wait", action="store_true", help="stay until the run is over (not in a cron)")
@@ -43,14 +43,14 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         type=duration(1, WITHIN_MOST),
         default=WITHIN,
         metavar="DURATION",
-        help="with --wait: end with 69 where the API cannot be reached for so long (default: 5m); the run stays open",
+        help="with --wait: exit with 69 if the API cannot be reached for so long (default: 5m); the run stays open",
     )
     run.set_defaults(run=_run)
     show = commands.add_parser(
         "show",
         parents=[shared],
-        help="tell the story of a run",
-        description="Tell a run event by event. RUN is a run's id, or a job's name for its latest run.",
+        help="print the events of a run",
+        description="Print the events of a run. RUN is a run's id, or a job's name for its latest run.",
     )
     show.add_argument("of", metavar="RUN", help="a run's id, or a job's name")
     show.set_defaults(run=_show)
@@ -84,10 +84,10 @@ def _say_idle(context: Context, report: TickReport) -> None:
     for name in report.elsewhere:
         _say_not_here(context, name)
     if report.trouble is not None:
-        context.terminal.say(f"Could not look: {report.trouble.message}", "bad")
+        context.terminal.say(f"Could not check: {report.trouble.message}", "bad")
     elif report.next_due is not None:
         away = span(report.next_due - context.clock.now())
-        context.terminal.say(f"Nothing is due. Looking again in {away}; see: upsun-agent next")
+        context.terminal.say(f"Nothing is due. The next check is in {away}. For the next slots: upsun-agent next")
 
 
 # --- run -------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def _say_idle(context: Context, report: TickReport) -> None:
 def _say_not_here(context: Context, name: str) -> None:
     types = ", ".join(context.job_file.job(name).environment_types)
     kind = context.container.environment_type
-    context.terminal.say(f"Not here: {name} runs on {types} only, this environment is {kind}.")
+    context.terminal.say(f"Not here: {name} only runs on {types}, this environment is {kind}.")
 
 
 def _run(context: Context) -> int:
@@ -108,9 +108,9 @@ def _run(context: Context) -> int:
             context.terminal.document({"run": None, "outcome": "skipped", "failure": "environment-type"})
         return EXIT_OK
     if context.options.wait and in_cron(context):
-        remedy = "use `upsun-agent tick`, or `run` without --wait: ticks carry it on"
+        remedy = "use `upsun-agent tick`, or `run` without --wait: ticks continue the run"
         raise UsageError(
-            "--wait would hold up the deployment that the job causes; it is refused in a cron", remedy=remedy
+            "--wait is refused in a cron: it would block the deployment that the job causes", remedy=remedy
         )
     follower = Follower(context)
     site = context.site(on_event=follower.hear, quiet=not context.terminal.json_wanted)
@@ -119,9 +119,9 @@ def _run(context: Context) -> int:
         tick.close_foreign()
         in_flight = [row.run for row in tick.journal.rows(open_only=True, job=job.name)]
         if in_flight and not context.options.wait:
-            text = f"run {in_flight[0]} of the job is in flight already: no second one is begun"
+            text = f"run {in_flight[0]} of the job is in flight already: no second run is opened"
             follow = f"follow it with: upsun-agent run {job.name} --wait, or: upsun-agent status --watch"
-            raise Busy(text, remedy=f"{follow}; its story so far: upsun-agent show {in_flight[0]}")
+            raise Busy(text, remedy=f"{follow}; for its events so far: upsun-agent show {in_flight[0]}")
         if in_flight:
             run_id = follower.attach(in_flight[0], tick.journal.events(in_flight[0]))
         else:
@@ -146,19 +146,19 @@ def _end(context: Context, run_id: str, run: Run | None, report: TickReport, giv
         return code
     again = f"upsun-agent run {run.job.name} --wait"
     if given_up is not None:
-        remedy = f"run {run_id} stays open and was not changed: ticks go on with it, or: {again}"
+        remedy = f"run {run_id} stays open and unchanged: ticks continue it, or run: {again}"
         raise Unreachable(given_up.message, remedy=remedy)
     context.terminal.note(f"Waiting: {run.wait_message}", "odd" if report.troubles() else "plain")
     if context.container.is_one:
-        text = f"Ticks carry it on. Follow it with: upsun-agent status --watch, or: {again}"
+        text = f"Ticks continue the run. Follow it with: upsun-agent status --watch, or: {again}"
     else:
-        text = f"No cron carries it on here. Go on with: {again}, or: upsun-agent tick"
-    context.terminal.note(f"{text}; its story so far: upsun-agent show {run_id}", "dim")
+        text = f"No cron continues the run here. Continue it with: {again}, or: upsun-agent tick"
+    context.terminal.note(f"{text}; for its events so far: upsun-agent show {run_id}", "dim")
     return code
 
 
 def in_cron(context: Context) -> bool:
-    """Whether this is (as far as can be told) a cron of an app container: no terminal, no SSH session."""
+    """Return whether this is probably a cron of an app container: no terminal, no SSH session."""
     remote = any(context.environ.get(name) for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"))
     return context.container.phase == "runtime" and not remote and not sys.stdin.isatty()
 

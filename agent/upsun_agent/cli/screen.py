@@ -1,4 +1,4 @@
-"""The whole screen of a terminal, drawn again and again and given back as it was."""
+"""The alternate screen of a terminal, redrawn until the command ends, then restored."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from upsun_agent.text.event_text import Line
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 HOME, CLEAR_LINE, CLEAR_REST = "\x1b[H", "\x1b[K", "\x1b[J"
-BLINK = 0.5  # seconds between two looks at the size of the terminal
+BLINK = 0.5  # seconds between two checks of the size of the terminal
 
 
 class Screen:
-    """The alternate screen, for as long as the block lasts; keys are read one by one where they come from a terminal.
+    """A context manager that shows the alternate screen, and reads single keys if standard input is a terminal.
 
-    However the block ends, also by Ctrl-C and SIGTERM, the terminal is as it was. Ctrl-Z gives it back meanwhile.
+    The terminal is restored however the block ends, also by Ctrl-C and SIGTERM, and while Ctrl-Z stops the process.
     """
 
     def __init__(self, terminal: Terminal) -> None:
@@ -67,22 +67,22 @@ class Screen:
 
     def _suspend(self, _: int, __: FrameType | None) -> None:
         self._give_back()
-        os.kill(os.getpid(), signal.SIGSTOP)  # here the process stands still until somebody continues it
+        os.kill(os.getpid(), signal.SIGSTOP)  # the process stops here until it is continued
         self._take()
 
     def _measure(self) -> bool:
-        """Look at the size; whether it has changed."""
+        """Measure the terminal, and return whether its size has changed."""
         before = (self.columns, self.lines)
         size = shutil.get_terminal_size((80, 24))
         self.columns, self.lines = max(size.columns, 1), max(size.lines, 2)
         return before != (self.columns, self.lines)
 
     def footer(self, now: datetime, seconds: float) -> Line:
-        """When this was seen and how to leave."""
+        """Return the line with the time of the reading, the interval in seconds, and how to leave."""
         return Line(f"{now:%H:%M:%S} UTC, again every {seconds:g} s; q leaves", "dim")
 
     def draw(self, found: Sequence[Line]) -> None:
-        """Put these lines on the screen, over what was there: no flicker, nothing scrolls."""
+        """Draw these lines over the present ones, without flicker or scrolling."""
         shown = [
             self._terminal.shown(cut(self._terminal.clean(line.text), self.columns), line.tone)
             for line in found[: self.lines]
@@ -91,7 +91,7 @@ class Screen:
         self._terminal.raw(HOME + "\n".join(f"{line}{CLEAR_LINE}" for line in shown) + CLEAR_REST)
 
     def wait(self, seconds: float) -> str:
-        """The key that was pressed; nothing after so many seconds, or once the screen is blank or has another size."""
+        """Return the key that was pressed, or "" after ``seconds`` or when the terminal was continued or resized."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self._keys is None:

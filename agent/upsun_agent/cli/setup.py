@@ -1,4 +1,4 @@
-"""The family ``setup``: the platform guide's steps, looked at before and after."""
+"""The commands ``setup``: the steps of the platform's guide, which check the state before and after each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     """Add the family's commands."""
     setup = commands.add_parser(
         "setup",
-        help="a machine user, the API token as a variable",
-        description="Set up what jobs need on the platform. The API token of the variable must be allowed to: that "
-        "of a project admin.",
+        help="invite a machine user, store the API token",
+        description="Set up what jobs need on the platform. The API token in the variable must be a project admin's.",
     )
     family = setup.add_subparsers(title="commands", metavar="COMMAND", dest="setup_command", required=True)
     machine_user.add(family, shared)

@@ -28,7 +28,7 @@ class Formatter(RawDescriptionHelpFormatter):
     """Puts the kinds in when the help is shown: importing the simulator would cost every other command 0.3 s."""
 
     def add_text(self, text: str | None) -> None:
-        """A text of the help."""
+        """Add a text to the help."""
         super().add_text(
             text.replace(KINDS, SIMULATOR.listed("upsun_simulator.command_line.simulate"))
             if text and KINDS in text

@@ -1,4 +1,4 @@
-"""The commands ``ssh load``, ``ssh env`` and ``ssh exec``: a certificate, so that ssh, git, rsync and scp just work."""
+"""The commands ``ssh load``, ``ssh env`` and ``ssh exec``: get a certificate for ssh, git, rsync and scp."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from upsun_agent.access.ssh.keyring import Held, Keyring
 
 HELP = """\
-upsun-agent ssh load                  make sure of a certificate, for plain ssh, git, rsync and scp
-eval "$(upsun-agent ssh env)"         let git and rsync of this shell use it, where HOME is read-only
+upsun-agent ssh load                  get a certificate for ssh, git, rsync and scp, unless a valid one exists
+eval "$(upsun-agent ssh env)"         let git and rsync in this shell use it, where HOME is read-only
 upsun-agent ssh exec -- git pull      run one command with it
 """
 
@@ -28,7 +28,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     """Add the family's commands."""
     ssh = commands.add_parser(
         "ssh",
-        help="a certificate for ssh, git, rsync and scp",
+        help="get a certificate for ssh, git, rsync, scp",
         description="Get an SSH certificate with the API token. The key stays in one private directory.",
         epilog=HELP,
         formatter_class=RawDescriptionHelpFormatter,
@@ -37,13 +37,13 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     load = family.add_parser(
         "load",
         parents=[shared],
-        help="make sure of a certificate",
-        description="Have a certificate that holds for two minutes at least: the one at hand, or a new one (about an "
-        "hour). The key is replaced every day. Where HOME is writable, ~/.ssh/config takes our configuration in.",
+        help="get a certificate unless a valid one exists",
+        description="Keep the present certificate if it is valid for two more minutes, else get a new one (about an "
+        "hour). The key is replaced every day. If HOME is writable, ~/.ssh/config gets an Include line for it.",
     )
-    load.add_argument("--new", action="store_true", help="a new key and certificate in any case")
-    load.add_argument("--no-include", action="store_true", help="leave ~/.ssh/config alone")
-    load.add_argument("--quiet", action="store_true", help="say nothing where all is well")
+    load.add_argument("--new", action="store_true", help="always make a new key and certificate")
+    load.add_argument("--no-include", action="store_true", help="do not change ~/.ssh/config")
+    load.add_argument("--quiet", action="store_true", help="print nothing on success")
     load.set_defaults(run=_load)
     env = family.add_parser(
         "env",
@@ -57,7 +57,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         parents=[shared],
         help="run one command with the certificate",
         description="Run ssh, scp, sftp, git or rsync (or a script that calls git or rsync) with the certificate. "
-        "It gets no variable that holds the API token.",
+        "The command gets no variable that holds the API token.",
         usage="upsun-agent ssh exec [options] -- COMMAND ...",
     )
     execute.add_argument("words", nargs=REMAINDER, metavar="-- COMMAND ...", help="the command and its arguments")
@@ -71,7 +71,7 @@ def _held(context: Context, *, anew: bool = False) -> tuple[Keyring, Held]:
     token = token_in(context.environ, context.token_variable)
     keyring = Keyring(PrivateDirectory(_places(places(context.environ, "ssh", VARIABLE)), VARIABLE))
     client = context.client()
-    # A name for the token, not the token: other credentials must not be taken for its own.
+    # The hash names the token without holding it: credentials of another token must not be used.
     owner = hashlib.sha256(f"upsun-agent ssh {token}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
     try:
         return keyring, keyring.hold(client.certificate, owner, context.clock.now(), anew=anew)
@@ -80,7 +80,7 @@ def _held(context: Context, *, anew: bool = False) -> tuple[Keyring, Held]:
 
 
 def _places(candidates: list[str]) -> list[str]:
-    """The absolute paths of those directories that ssh can be told of; raises ConfigInvalid where it can of none."""
+    """Return the directories that an ssh configuration can name, absolute; raise ConfigInvalid if there are none."""
     from upsun_agent.access.ssh.configuration import fault_of  # noqa: PLC0415  late, as below
     from upsun_agent.access.ssh.keyring import VARIABLE  # noqa: PLC0415  same
 
@@ -120,21 +120,19 @@ def _load(context: Context) -> int:
 def _tell(context: Context, keyring: Keyring, held: Held, whole: str, taken: tuple[str, bool] | None) -> None:
     say, certificate, now = context.terminal.say, held.certificate, context.clock.now()
     left = span(certificate.valid_before - now)
-    say(
-        f"{'New certificate' if held.renewed else 'The certificate at hand is good'}: it holds for {left} more.", "good"
-    )
+    say(f"{'New certificate' if held.renewed else 'The present certificate is valid'}: it lasts {left} more.", "good")
     say(f"  key id      {certificate.key_id}")
     say(f"  principals  {', '.join(certificate.principals) or 'none'}")
     since = f"{certificate.valid_after:%Y-%m-%d %H:%M:%S}"
     say(f"  valid       {since} to {certificate.valid_before:%Y-%m-%d %H:%M:%S} UTC")
     say(f"  directory   {keyring.directory}")
     if taken is None:
-        left_out = "is left alone" if context.options.no_include else "cannot be written here"
+        left_out = "was not changed" if context.options.no_include else "cannot be written here"
         say(f"~/.ssh/config {left_out}. For git and rsync of this shell:")
         say('  eval "$(upsun-agent ssh env)"')
         say(f"For ssh and scp:  ssh -F {shlex.quote(whole)} …  or  upsun-agent ssh exec -- ssh …")
     elif taken[1]:
-        say(f"{taken[0]} now takes our configuration in: plain ssh, git, rsync and scp use the certificate.")
+        say(f"{taken[0]} now includes the agent's configuration: ssh, git, rsync and scp use the certificate.")
 
 
 def _env(context: Context) -> int:
@@ -146,7 +144,7 @@ def _env(context: Context) -> int:
         context.terminal.document(found)
         return EXIT_OK
     exports = [f"export {name}={shlex.quote(value)}\n" for name, value in found.items()]
-    context.terminal.file("".join(exports))  # a shell reads it: every byte counts
+    context.terminal.file("".join(exports))  # exact bytes: a shell reads them
     return EXIT_OK
 
 
@@ -166,5 +164,5 @@ def _exec(context: Context) -> int:
     command = with_configuration(words, whole)
     path = shutil.which(command[0], path=kept.get("PATH"))
     if path is None:
-        raise ConfigInvalid(f"there is no command '{command[0]}' here", remedy="install it, or name it with its path")
+        raise ConfigInvalid(f"there is no command '{command[0]}' here", remedy="install it, or give its path")
     os.execve(path, command, {**kept, **variables(whole)})  # noqa: S606  no shell, that is the point  # nosec B606

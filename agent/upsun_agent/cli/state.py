@@ -1,4 +1,4 @@
-"""The command ``state move``: a journal from a mount into a database, back, or from one database into another."""
+"""The command ``state move``: move the journal between a mount and a database, or between two databases."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from upsun_agent.runtime.context import Site, at_work
 
 def add(commands: Any, shared: ArgumentParser) -> None:
     """Add the family's commands."""
-    family = commands.add_parser("state", help="move the state", description="Look after where the state is kept.")
+    family = commands.add_parser("state", help="move the state", description="Manage where the state is kept.")
     kinds = family.add_subparsers(title="commands", metavar="COMMAND", dest="kind", required=True)
     move = kinds.add_parser(
         "move",
         parents=[shared],
         help="move the state to another place",
-        description="Copy this environment's state to another place, compare the copy with the original, and give the "
-        "original up: it stays, marked, and nothing acts on it any more. PLACE is a directory, relationship:NAME or "
-        "url-variable:NAME. Killed at any point, the same command goes on. Then name the new place as `state` in the "
-        "job file.",
+        description="Copy this environment's state to another place, compare the copy with the original, and mark the "
+        "original as moved: it stays, but nothing uses it any more. PLACE is a directory, relationship:NAME or "
+        "url-variable:NAME. If the command is killed, run it again: it continues. Then set `state` in the job file to "
+        "the new place.",
     )
-    move.add_argument("--to", required=True, metavar="PLACE", help="where the state is to be")
-    move.add_argument("--from", metavar="PLACE", dest="source", help="where it is (default: as the job file says)")
-    move.add_argument("--dry-run", action="store_true", help="say what would be moved, and change nothing")
+    move.add_argument("--to", required=True, metavar="PLACE", help="the new place")
+    move.add_argument("--from", metavar="PLACE", dest="source", help="the present place (default: from the job file)")
+    move.add_argument("--dry-run", action="store_true", help="show what would be moved without moving it")
     move.set_defaults(run=_move)
 
 
@@ -50,7 +50,7 @@ def _move(context: Context) -> int:
         return _rehearsed(context, source, target)
     site = replace(context.site(quiet=True), directory=source)
     with reading(source, site.container.identity):
-        pass  # nothing to move is said before anything is made
+        pass  # an empty source is reported before the target is created
     with at_work(site, moving=True) as session:
         found = _moved(context, site, session.journal, target)
     _say(context, source, target, found, dry=False)
@@ -58,7 +58,7 @@ def _move(context: Context) -> int:
 
 
 def _place(context: Context, option: str, name: str) -> str:
-    """The place of that name; raises UsageError where it is none."""
+    """Return the place with this name; raise UsageError if the name is not valid."""
     problem = next(STATE.check(name, ()), None)
     if problem is not None:
         raise UsageError(f"{option} {problem.message}", remedy=problem.remedy or "see: upsun-agent state move --help")
@@ -80,7 +80,7 @@ def _moved(context: Context, site: Site, old: Journal, target: str) -> Contents:
         if moved not in {None, str(target)}:
             raise UsageError(f"the state in {site.directory} was moved elsewhere", remedy="name that place with --from")
         if moved is not None and MOVING_FROM not in new.journal.notes(MARKS):
-            return contents(new.journal)  # the command that did it was killed before it could say so
+            return contents(new.journal)  # an earlier call moved it and was killed before it could report that
         refuse_taken(new.journal, site.directory, target)
         copy(old, new.journal, str(site.directory), lambda done, of: context.terminal.live(f"  {done} of {of} runs"))
         context.terminal.unlive()
@@ -101,7 +101,7 @@ def _say(context: Context, source: str, target: str, found: Contents, *, dry: bo
     context.terminal.say(f"Moved and compared: {what}.", "good")
     where = "the relationship's database" if on_server(target) else target
     if context.job_file.state == str(target):
-        context.terminal.note(f'The job file says state = "{target}" ({where}) already.')
+        context.terminal.note(f'The job file already has state = "{target}" ({where}).')
     else:
-        context.terminal.note(f'Now change the job file: state = "{target}" under [agent] ({where}). Then push it.')
-    context.terminal.note(f"{source} is kept, and nothing acts on it any more.", "dim")
+        context.terminal.note(f'Now set state = "{target}" under [agent] in the job file ({where}) and push it.')
+    context.terminal.note(f"{source} is kept, but nothing uses it any more.", "dim")

@@ -1,4 +1,4 @@
-"""The command ``status``: what ran, runs, waits and comes next; with ``--watch`` again and again."""
+"""The command ``status``: show what ran, runs, waits and comes next; ``--watch`` repeats it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upsun_agent.report.snapshot import Snapshot, snapshot
 from upsun_agent.report.status_text import frame, overview
 from upsun_agent.report.views import snapshot_view
 
-WATCH_USUAL, WATCH_MOST = 5, 3600  # seconds between two looks
+WATCH_USUAL, WATCH_MOST = 5, 3600  # seconds between two readings
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -23,14 +23,14 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     status = commands.add_parser(
         "status",
         parents=[shared],
-        help="what runs, ran and comes next",
+        help="show what runs, ran and comes next",
         description="Show every job with its last run, how long that took, the age of the last backup it proved and "
-        "its next slot (in the job's zone); then what is held back, what is in flight and what it waits for, and when "
-        "the last tick was.",
+        "its next slot (in the job's zone); then paused and suspended jobs, runs in flight and what they wait for, and "
+        "when the last tick was.",
     )
     how = status.add_mutually_exclusive_group()
     how.add_argument(
-        "--all", action="store_true", help="every environment, app and project whose state is in the same place"
+        "--all", action="store_true", help="show every environment, app and project whose state is in the same place"
     )
     how.add_argument(
         "--watch",
@@ -38,7 +38,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         nargs="?",
         type=whole_number(1, WATCH_MOST),
         const=WATCH_USUAL,
-        help=f"stay, and look again every SECONDS (default: {WATCH_USUAL}), until q or Ctrl-C; on a terminal only",
+        help=f"repeat every SECONDS (default: {WATCH_USUAL}) until q or Ctrl-C; on a terminal only",
     )
     status.set_defaults(run=_status)
 
@@ -66,8 +66,8 @@ def _look(context: Context) -> Snapshot:
 def _watch(context: Context, seconds: float) -> int:
     terminal = context.terminal
     if not terminal.interactive or os.environ.get("TERM") in {None, "", "dumb"}:
-        remedy = "without one, call `upsun-agent status --json` as often as you like"
-        raise UsageError("--watch needs a terminal that can be drawn on", remedy=remedy)
+        remedy = "without one, call `upsun-agent status --json` repeatedly"
+        raise UsageError("--watch needs a terminal with cursor control", remedy=remedy)
     with Screen(terminal) as screen:
         while True:
             seen = _look(context)

@@ -1,4 +1,4 @@
-"""Standard streams as they are: closed ones, full ones, ones that cannot show every character. Light: ticks use it."""
+"""Standard streams that may be closed, full or unable to show a character. Ticks import this: keep it light."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _BYTE = re.compile("[\udc80-\udcff]")
-_ODD = "\N{REPLACEMENT CHARACTER}"  # stands for a character that is not shown
+_ODD = "\N{REPLACEMENT CHARACTER}"  # replaces a character that must not be shown
 
 
-#: Seconds without a reader after which a pipe that is full and does not block counts as broken.
+#: Seconds after which a full, non-blocking pipe that nobody reads counts as broken.
 PATIENCE = {"stdout": 30.0, "stderr": 10.0}
 
 
 def prepare_streams() -> None:
-    """Make standard streams that take every text: a closed one becomes the null device, as some crons start us.
+    """Replace standard streams so that they take every text; a closed one becomes /dev/null.
 
-    A pipe that does not block, because whoever shares it set it so, is written to its end all the same.
+    Some crons start programs with closed streams. A pipe that another process made non-blocking is written whole.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
@@ -37,7 +37,7 @@ def prepare_streams() -> None:
 
 
 def _patient(stream: io.TextIOWrapper, seconds: float) -> io.TextIOWrapper:
-    """The same stream, whose every write waits until its reader takes it; a stream that is no file stays as it is."""
+    """Return the stream with writes that wait for its reader; return a stream without a file unchanged."""
     inner: object = stream.buffer
     unbuffered = isinstance(inner, io.FileIO)  # with PYTHONUNBUFFERED
     if not unbuffered and not isinstance(getattr(inner, "raw", None), io.FileIO):
@@ -54,7 +54,7 @@ def _patient(stream: io.TextIOWrapper, seconds: float) -> io.TextIOWrapper:
 
 
 class Patient(io.RawIOBase):
-    """A file that is written to whether it blocks or not; an OSError after so many seconds in which nobody read."""
+    """A raw file, blocking or not, whose writes wait for the reader; after ``seconds`` they raise TimeoutError."""
 
     def __init__(self, number: int, seconds: float) -> None:
         self._number = number
@@ -80,15 +80,15 @@ class Patient(io.RawIOBase):
             raise TimeoutError(errno.ETIMEDOUT, f"nobody read from the pipe for {self._seconds:.0f} s")
 
     def writable(self) -> bool:
-        """Whether it takes data."""
+        """Return whether the file can be written."""
         return True
 
     def fileno(self) -> int:
-        """The file's number."""
+        """Return the file descriptor."""
         return self._number
 
     def isatty(self) -> bool:
-        """Whether somebody reads it on a terminal."""
+        """Return whether somebody reads it on a terminal."""
         return os.isatty(self._number)
 
 
@@ -96,40 +96,40 @@ _GIVEN_UP: set[int] = set()
 
 
 def is_given_up(stream: TextIO) -> bool:
-    """Return whether what is written to the stream goes nowhere since it failed."""
+    """Return whether the stream failed and was redirected to /dev/null."""
     return id(stream) in _GIVEN_UP
 
 
 def give_up(stream: TextIO) -> None:
-    """Let what the stream still holds go nowhere, or the end of the process fails on it once more."""
+    """Redirect the stream to /dev/null so that interpreter shutdown does not fail to flush it."""
     _GIVEN_UP.add(id(stream))
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def complain(text: str) -> None:
-    """A line on standard error, if it can be written."""
+    """Write a line to standard error, if possible."""
     Steady(sys.stderr).write(f"{harmless(text)}\n")
 
 
 def escaped(text: str) -> str:
-    r"""The text with bytes that are no UTF-8 (of arguments, variables and names of files) as ``\xNN``."""
+    r"""Return the text with bytes that are not UTF-8 (in arguments, variables, file names) as ``\xNN``."""
     return text if text.isascii() else _BYTE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
 
 
 def harmless(text: str) -> str:
-    """Text that may quote files, variables or arguments, without what a terminal obeys."""
+    """Return the text without escape sequences and control characters, which it may quote from outside."""
     return "".join(char if char.isprintable() or char == "\n" else _ODD for char in escaped(text))
 
 
 class Steady(io.TextIOBase):
-    """Standard error that never fails: what cannot be told must not stop what is being done."""
+    """Standard error whose writes never raise: a message that cannot be printed must not stop the work."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write the text if that works."""
+        """Write the text, if possible."""
         try:
             self._stream.write(text)
             self._stream.flush()
@@ -138,5 +138,5 @@ class Steady(io.TextIOBase):
         return len(text)
 
     def isatty(self) -> bool:
-        """Whether somebody reads it on a terminal."""
+        """Return whether somebody reads it on a terminal."""
         return self._stream.isatty()

@@ -1,4 +1,4 @@
-"""The commands ``pause`` and ``resume``: hold a job back, and let it run again."""
+"""The commands ``pause`` and ``resume``: stop the slots of a job, and let it run again."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     pause = commands.add_parser(
         "pause",
         parents=[shared],
-        help="hold a job back",
-        description="Hold JOB back on this environment: its slots are skipped until it is resumed. A run in flight "
-        "goes on, and `run JOB` still works.",
+        help="pause a job",
+        description="Pause JOB on this environment: its slots are skipped until it is resumed. A run in flight "
+        "continues, and `run JOB` still works.",
     )
     pause.add_argument("job", metavar="JOB", help="the job's name in the job file")
-    pause.add_argument("--reason", metavar="TEXT", default=BY_HAND, help="why, for those who ask later")
+    pause.add_argument("--reason", metavar="TEXT", default=BY_HAND, help="the reason, shown in status")
     pause.set_defaults(run=_pause)
     again = commands.add_parser(
         "resume",
         parents=[shared],
         help="let a paused or suspended job run again",
-        description="Let JOB run again after `pause`, or after it was suspended because runs failed (suspend-after).",
+        description="Let JOB run again after `pause`, or after failed runs suspended it (suspend-after).",
     )
     again.add_argument("job", metavar="JOB", help="the job's name in the job file")
     again.set_defaults(run=_resume)
@@ -42,7 +42,7 @@ def _pause(context: Context) -> int:
         if before is None:
             suspend(session.journal, job.name, context.options.reason.strip() or BY_HAND, context.clock.now())
         held = suspension(session.journal, job.name)
-    kept = f" ({job.name} was held back already: nothing was changed, and the first reason stays)" if before else ""
+    kept = f" ({job.name} was already paused or suspended: the first reason stays)" if before else ""
     _say(context, job.name, held, note=kept)
     return EXIT_OK
 
@@ -51,7 +51,7 @@ def _resume(context: Context) -> int:
     job, site = context.job_file.job(context.options.job), context.site(quiet=True)
     with at_work(site) as session:
         was_held = resume(session.journal, job.name, context.clock.now())
-    _say(context, job.name, None, note="" if was_held else " (it was not held back)")
+    _say(context, job.name, None, note="" if was_held else " (it was neither paused nor suspended)")
     return EXIT_OK
 
 

@@ -1,6 +1,6 @@
-"""The one place that prints: plain text for people, one JSON document for programs.
+"""The only module that prints: text for people, or one JSON document for programs.
 
-Without a terminal there are no colours, no prompts and no progress. ``NO_COLOR`` is honoured.
+Without a terminal there are no colours, prompts or progress lines. ``NO_COLOR`` is honoured.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SIGNS: dict[Tone, str] = {"good": "✓", "bad": "✗", "odd": "!", "dim": "·",
 _ASCII: dict[Tone, str] = {"good": "+", "bad": "x", "odd": "!", "dim": ".", "plain": ">"}
 
 
-#: How a colour of ours stands in a text until it is written: what comes from elsewhere cannot know the number.
+#: The marker of our own colours in a text until it is written: text from outside cannot know the random number.
 _MARK = os.urandom(8).hex()
 _OURS = re.compile(f"\ufdd0{_MARK}([0-9]{{1,2}})\ufdd1")
 
@@ -37,16 +37,13 @@ def _mark(colour: str) -> str:
 
 
 class Exact(str):
-    """A text of a document that programs apply, such as a patch: line breaks and all stay, but secrets do not.
-
-    JSON writes what a terminal obeys as escapes.
-    """
+    """A text that programs apply, such as a patch: only secrets are removed; JSON escapes control characters."""
 
     __slots__ = ()
 
 
 def _clean(text: str) -> str:
-    """Return the text without secrets and what a terminal obeys; bytes that are no UTF-8 are escaped."""
+    """Return the text without secrets and control characters, with bytes that are not UTF-8 escaped."""
     return safe(escaped(text))
 
 
@@ -62,7 +59,7 @@ class _Cleaned(dict[str, str]):
 def _documented(value: Any, clean: _Cleaned) -> Any:
     """Return the value as a document may hold it: every text clean.
 
-    Half of a pair is escaped: many readers of JSON refuse it. Keys are ours, but for those that are names.
+    Lone surrogates are escaped, since many JSON parsers refuse them.
     """
     if isinstance(value, Exact):
         return without_secrets(escaped(value))
@@ -74,14 +71,14 @@ def _documented(value: Any, clean: _Cleaned) -> Any:
 
 
 def _key(key: Any, clean: _Cleaned) -> Any:
-    """Return a key of a document: a word of ours stays, whatever is secret."""
+    """Return a key of a document; the agent's own words stay even if a secret has the same text."""
     return key if not isinstance(key, str) or _WORD.fullmatch(key) else clean[key]
 
 
 def _put(text: str, *, as_file: bool = False) -> None:
-    """Write to standard output at once; raises StateNotWritable where it is full (a broken pipe is its own case).
+    """Write to standard output and flush it; raise StateNotWritable if it is full, BrokenPipeError if it is closed.
 
-    ``as_file`` for what is a file's content: UTF-8 whatever the locale says.
+    With ``as_file`` the text is the content of a file: UTF-8 in every locale.
     """
     try:
         if as_file:
@@ -93,12 +90,12 @@ def _put(text: str, *, as_file: bool = False) -> None:
         raise
     except OSError as error:
         give_up(sys.stdout)
-        remedy = "have its reader read on" if isinstance(error, TimeoutError) else "free space there"
+        remedy = "let its reader continue" if isinstance(error, TimeoutError) else "free space there"
         raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy=remedy) from error
 
 
 class Terminal:
-    """Standard output as it is: a terminal or not, wide or narrow, able to show signs or not."""
+    """Standard output, with what is known of it: terminal, width, colours, characters."""
 
     def __init__(self, *, json_wanted: bool = False) -> None:
         self.json_wanted = json_wanted
@@ -115,47 +112,50 @@ class Terminal:
         )  # ASCII only: every terminal and every pipe can take it
 
     def say(self, text: str = "", tone: Tone = "plain") -> None:
-        """A line for people; nothing where JSON is wanted."""
+        """Print a line; print nothing when JSON is wanted."""
         if not self.json_wanted:
             self.unlive()
             _put(self.shown(text, tone) + "\n")
 
     def raw(self, text: str) -> None:
-        """Text with what a terminal obeys, ours alone: what comes from elsewhere goes through ``shown`` first."""
+        """Write text that holds our own escape sequences; text from outside must go through ``shown`` first."""
         _put(text)
 
     def file(self, text: str) -> None:
-        """The content of a file, byte for byte, for a pipe or a redirection."""
+        """Write the content of a file byte for byte, for a pipe or a redirection."""
         _put(text, as_file=True)
 
     def shown(self, text: str, tone: Tone) -> str:
-        """A text as a terminal may get it: in its tone's colour, and harmless."""
+        """Return a text for the terminal: in the colour of its tone, without foreign control characters."""
         parts = _OURS.split(self.paint(text, tone))
         for place, part in enumerate(parts):
             parts[place] = f"\x1b[{part}m" if place % 2 else harmless(_clean(part))
         return "".join(parts)
 
     def paragraph(self, text: str) -> None:
-        """Text folded to the terminal's width."""
+        """Print a text, folded to the terminal's width."""
         text = _clean(text)
         width = min(shutil.get_terminal_size((80, 24)).columns, 100)
         self.say("\n".join(textwrap.wrap(text, width)))
 
     def beside(self, head: str, text: str, indent: int) -> None:
-        """A text beside its head, which takes ``indent`` columns; on a terminal it is folded to stay beside it."""
-        text = _clean(text)  # before it is folded, as everywhere here: half of a secret is not known as one
+        """Print a text beside its head, which takes ``indent`` columns.
+
+        On a terminal the text is folded to stay there.
+        """
+        text = _clean(text)  # before folding: half of a secret would not be recognised
         room = max(shutil.get_terminal_size((80, 24)).columns - indent, 30) if self.interactive else sys.maxsize
         lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
         self.say("\n".join([f"{head}{lines[0]}", *(f"{' ' * indent}{line}" for line in lines[1:])]))
 
     def remarks(self, found: Iterable[tuple[str, str]]) -> None:
-        """What should be put right, each with what helps below it."""
+        """Print problems, each with its remedy below it."""
         for text, remedy in found:
             self.note(f"! {text}", "odd")
             self.note(f"  {remedy}", "dim")
 
     def story(self, line: Line, moment: datetime | None = None) -> None:
-        """A sentence of a story with its sign, the time before it, and the remedy below."""
+        """Print a sentence about a run: the time, its sign, the sentence, and the remedy below."""
         clock = f"{moment:%H:%M:%S}  " if moment is not None else ""
         room, indent = self.width, " " * (len(clock) + 2)
         first, *rest = folded(_clean(line.text), room and room - len(indent))
@@ -166,43 +166,46 @@ class Terminal:
             self.note(f"{indent}{line.remedy}", "dim", indent)
 
     def paint(self, text: str, tone: Tone) -> str:
-        """The text in the tone's colour, where there are colours."""
+        """Return the text in the colour of the tone, if colours are used."""
         return f"{_mark(_COLOURS[tone])}{text}{_mark('0')}" if self.coloured and tone in _COLOURS else text
 
     def live(self, text: str) -> None:
-        """A line that the next one replaces, on a terminal only."""
+        """Print a line that the next one replaces, on a terminal only."""
         if self.interactive:
             width = shutil.get_terminal_size().columns
             _put(f"\r\x1b[2K{harmless(_clean(text)[: width - 1])}")
             self._live = True
 
     def unlive(self) -> None:
-        """Take the live line away."""
+        """Clear the live line."""
         if self._live:
             _put("\r\x1b[2K")
             self._live = False
 
     @property
     def width(self) -> int | None:
-        """How many cells a line has; None where nobody looks at it on a terminal."""
+        """The width of the terminal in cells; None without a terminal."""
         return max(shutil.get_terminal_size((80, 24)).columns, 40) if self.interactive else None
 
     def note(self, text: str, tone: Tone = "plain", indent: str = "  ") -> None:
-        """A line for people, folded where the terminal is narrower."""
+        """Print a line, folded if the terminal is narrower."""
         for part in folded(_clean(text), self.width, indent):
             self.say(part, tone)
 
     def clean(self, text: str) -> str:
-        """Return the text as it may be cut to a width: without secrets and what a terminal obeys."""
+        """Return the text without secrets and control characters, so that it can be cut to a width."""
         return _clean(text)
 
     def lines(self, found: Iterable[Line]) -> None:
-        """Lines that fit already."""
+        """Print lines that already fit the width."""
         for line in found:
             self.say(line.text, line.tone)
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], flexible: Collection[int] = (0,)) -> None:
-        """Columns as wide as they need; on a terminal the flexible ones give way, so that lines fit."""
+        """Print a table with columns as wide as needed.
+
+        On a terminal the flexible columns are narrowed so that lines fit.
+        """
         rows = [[_clean(cell) for cell in row] for row in rows]
         for number, line in enumerate(table(heads, rows, room=self.width, flexible=flexible)):
             self.say(line, "dim" if number == 0 else "plain")

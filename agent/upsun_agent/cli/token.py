@@ -1,4 +1,4 @@
-"""The commands ``token check`` and ``token list``: is the API token good, whose is it, how old."""
+"""The commands ``token check`` and ``token list``: check the API token; list its user's tokens."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     token = commands.add_parser(
         "token",
         help="check the API token, list its user's tokens",
-        description="The API token: whether it is good, whose it is, how old.",
+        description="Check the API token, and list the tokens of its user.",
     )
     family = token.add_subparsers(title="commands", metavar="COMMAND", dest="token_command", required=True)
     check = family.add_parser(
         "check",
         parents=[shared],
-        help="whether the API token is good",
-        description="Exchange the API token, never from a cache, and say whose it is, what its user may do on the "
-        "project and how old it is. It is read from the variable, with --stdin from standard input, or on a terminal "
-        "from a prompt that does not show it. Exit code 77 where it is not good.",
+        help="check the API token",
+        description="Exchange the API token, without the cache, and print its user, the user's roles on the project "
+        "and the token's age. The token is read from the variable, with --stdin from standard input, or on a terminal "
+        "from a prompt that does not show it. Exit code 77 if it is not valid.",
     )
     check.add_argument("--stdin", action="store_true", help="read the token from standard input")
     check.set_defaults(run=_check)
@@ -50,20 +50,25 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "list",
         parents=[shared],
         help="list the API tokens of the token's user",
-        description="List the API tokens of the token's user, with age and last use. Values are never shown again.",
+        description="List the API tokens of the token's user, with age and last use. The platform never shows values.",
     )
     listing.set_defaults(run=_list)
 
 
 def read_token(context: Context, *, stdin: bool, exact: bool = False) -> tuple[str, str]:
-    """The token and where it came from: standard input, the variable, or a prompt on a terminal.
+    """Return the token and where it came from: standard input, the variable, or a prompt on a terminal.
 
-    ``exact``: white space around the variable's token is refused instead of dropped, as other tools take it as it is.
+    Args:
+        context: the command call.
+        stdin: read the token from standard input.
+        exact: refuse white space around the variable's token instead of dropping it, since other tools keep it.
 
     Raises:
-        TokenMissing, TokenRefused, UsageError: there is none, it is none, or there is too much.
+        TokenMissing: there is no token.
+        TokenRefused: there is white space around the token.
+        UsageError: standard input holds too much.
     """
-    if stdin and sys.stdin.isatty():  # typed there, it would be shown
+    if stdin and sys.stdin.isatty():  # plain input would show the token
         return prompted(context, "API token (what you type is not shown): "), "the prompt"
     if stdin:
         return _from_stdin(context), "standard input"
@@ -78,38 +83,38 @@ def read_token(context: Context, *, stdin: bool, exact: bool = False) -> tuple[s
 
 @contextmanager
 def here(context: Context) -> Iterator[None]:
-    """Says how a token that is missing is given where this is no container, to which no deployment brings it."""
+    """Add to the error for a missing token how to give one outside a container."""
     try:
         yield
     except TokenMissing as error:
         if context.container.is_one:
             raise
         variable = context.token_variable
-        remedy = f"set {variable} here (on CI as a masked secret), or let token check or setup ask for it on a terminal"
+        remedy = f"set {variable} here (on CI as a masked secret), or run token check or setup token on a terminal"
         raise TokenMissing(str(error), remedy=remedy) from error
 
 
 def _from_stdin(context: Context) -> str:
-    """The token on standard input; one line break after it is what echo and editors add."""
+    """Return the token on standard input, without one line break at its end, which echo and editors add."""
     data = sys.stdin.buffer.read(TOKEN_MOST + 1)
     if len(data) > TOKEN_MOST:
-        raise UsageError(f"standard input holds more than {TOKEN_MOST} characters", remedy="give the token alone")
+        raise UsageError(f"standard input holds more than {TOKEN_MOST} characters", remedy="give only the token")
     value = data.decode("ascii", "replace").removesuffix("\n").removesuffix("\r")
     context.redaction.hide(value)
     if not value.strip():
         raise TokenMissing("standard input holds no token", remedy="give the token there and nothing else")
     if value != value.strip():
-        raise TokenRefused("there is white space around the token on standard input", remedy="give the token alone")
+        raise TokenRefused("there is white space around the token on standard input", remedy="give only the token")
     return value
 
 
 def prompted(context: Context, words: str) -> str:
-    """The token that somebody types, without showing it; white space around it is dropped."""
+    """Return the token typed at a prompt that does not show it, without white space around it."""
     try:
         value = getpass.getpass(words).strip()
     except EOFError:
         value = ""
-        complain("")  # what follows begins a line of its own
+        complain("")  # the next message starts on a new line
     context.redaction.hide(value)
     if not value:
         remedy = f"type or paste it, or set {context.token_variable}, or give it with --stdin"
@@ -118,7 +123,7 @@ def prompted(context: Context, words: str) -> str:
 
 
 def jobs_of(context: Context) -> tuple[Sequence[Job], int]:
-    """The jobs of the job file and the age at which a token should be rotated; none where there is no job file."""
+    """Return the job file's jobs and the age (days) at which a token should be rotated; no jobs without a job file."""
     try:
         return list(context.job_file.jobs.values()), context.job_file.max_token_age
     except ConfigInvalid:
@@ -126,7 +131,7 @@ def jobs_of(context: Context) -> tuple[Sequence[Job], int]:
 
 
 def standing_of(context: Context, token: str, source: str) -> Standing:
-    """Where the token stands, found out with a client of its own; raises as ``stands`` does."""
+    """Return the status of a token, read with a client of its own; raise as ``stands`` does."""
     client = context.client(token, source)
     try:
         return stands(context, client)
@@ -135,9 +140,9 @@ def standing_of(context: Context, token: str, source: str) -> Standing:
 
 
 def stands(context: Context, client: Client) -> Standing:
-    """Exchange the client's token, never from a cache, and read what is known of it.
+    """Exchange the client's token, without the cache, and return its status.
 
-    What only the user's roles and tokens say may be missing: the reason is kept.
+    Roles and tokens of the user may be unreadable: the status then holds the reason.
     """
     from upsun_agent.api.people import People  # noqa: PLC0415  late: httpx costs nine interpreter starts
 
@@ -152,7 +157,7 @@ def stands(context: Context, client: Client) -> Standing:
 
 
 def _acted_on(client: Client, project: str | None, environment: str | None) -> frozenset[str]:
-    """The type of the environment, where the platform offers backups there: that says more than listed roles."""
+    """Return the environment's type, if the platform offers backups there: a stronger sign than the listed roles."""
     if project is None or environment is None:
         return frozenset()
     seen, _ = _attempt(lambda: client.environment(project, environment))
@@ -160,7 +165,7 @@ def _acted_on(client: Client, project: str | None, environment: str | None) -> f
 
 
 def types_of(client: Client, project: str | None, jobs: Iterable[Job]) -> dict[str, str]:
-    """The types of the environments that the jobs' steps name, as far as they can be read."""
+    """Return the types, by id, of the environments that the jobs' steps name, as far as they can be read."""
     found: dict[str, str] = {}
     for name in targets(jobs) if project else ():
         environment, _ = _attempt(lambda name=name: client.environment(project or "", name))  # type: ignore[misc]  # bound
@@ -175,12 +180,12 @@ def _exchanged(exchange: Callable[[], int]) -> int:
     except TokenRefused as error:
         if "is not accepted" not in str(error):
             raise
-        remedy = "it was revoked, or is not whole: make a new one as that user (Console, My profile, API tokens)"
+        remedy = "it was revoked or is incomplete: create a new one as that user (Console, My profile, API tokens)"
         raise TokenRefused(str(error), remedy=remedy) from error
 
 
 def _attempt(read: Callable[[], Found]) -> tuple[Found | None, AgentError | None]:
-    """What was read, or why it was not."""
+    """Return what was read, or why it was not."""
     try:
         return read(), None
     except AgentError as error:
@@ -214,7 +219,7 @@ def _as_json(standing: Standing, source: str, warnings: Sequence[tuple[str, str]
 
 
 def token_view(token: ApiToken) -> dict[str, Any]:
-    """A listed token as JSON."""
+    """Return a listed token as JSON."""
     return {
         "id": token.id,
         "name": token.name,
@@ -233,9 +238,9 @@ def _tell(context: Context, standing: Standing, source: str, warnings: Sequence[
     note(f"  user    {user.email or user.username or user.id}{second}", indent=" " * 10)
     if standing.roles is not None:
         note(f"  roles   {standing.roles} (project {standing.project})", indent=" " * 10)
-    say(f"  bearer  lives {span(timedelta(seconds=standing.lifetime))}")
+    say(f"  bearer  valid for {span(timedelta(seconds=standing.lifetime))}")
     if likely is not None:
-        used = f"made {ago(likely.created_at, now)}, used {ago(likely.last_used_at, now)}"
+        used = f"created {ago(likely.created_at, now)}, used {ago(likely.last_used_at, now)}"
         note(f"  token   '{likely.name or likely.id}', {used} (the one used last)", indent=" " * 10)
     context.terminal.remarks(warnings)
 
@@ -255,5 +260,5 @@ def _list(context: Context) -> int:
         return EXIT_OK
     now = context.clock.now()
     rows = [[each.name or "-", ago(each.created_at, now), ago(each.last_used_at, now), each.id] for each in tokens]
-    context.terminal.table(["NAME", "MADE", "LAST USED", "ID"], rows)
+    context.terminal.table(["NAME", "CREATED", "LAST USED", "ID"], rows)
     return EXIT_OK

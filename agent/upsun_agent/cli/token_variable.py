@@ -1,4 +1,4 @@
-"""The command ``setup token``: the API token as a variable of the environment, read back after it was stored."""
+"""The command ``setup token``: store the API token as a variable of the environment, and read it back."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from upsun_agent.api.client import Client
     from upsun_agent.api.variables import Follows, Stored, Variable, Variables
 
-#: Seconds before each look at a variable that still reads as before it was stored: half a minute in all.
+#: Seconds before each reading of a variable that does not show the change yet: half a minute in all.
 READ_BACK_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 class Done(Struct, frozen=True):
-    """What came of storing: what follows it, and whether the variable was read back or only its answer says so."""
+    """The result of storing the token."""
 
     #: What follows from the write.
     follows: Follows
@@ -54,18 +54,18 @@ def add(family: Any, shared: ArgumentParser) -> None:
         "token",
         parents=[shared],
         help="store the API token as a variable of the environment",
-        description="Store an API token as a variable of the environment, and read back that it is stored as wanted. "
-        "The token comes from standard input or a prompt, never from an argument. By default crons and SSH sessions "
-        "see it, builds and child environments do not. The platform's guide has --visible-build true. Asks before it "
-        "changes anything; without a terminal it needs --yes.",
+        description="Store an API token as a variable of the environment, and read back that it is stored as "
+        "requested. The token comes from standard input or a prompt, never from an argument. By default crons and SSH "
+        "sessions see it, builds and child environments do not. The platform's guide uses --visible-build true. Asks "
+        "before it changes anything; without a terminal it needs --yes.",
     )
     token.add_argument("--stdin", action="store_true", help="read the token from standard input")
     token.add_argument(
         "--rotate",
         action="store_true",
-        help="replace the token stored there by a new one, with the flags and apps that it has",
+        help="replace the stored token by a new one, and keep the variable's flags and apps",
     )
-    token.add_argument("--app", action="append", metavar="NAME", default=[], help="only for this app; several times")
+    token.add_argument("--app", action="append", metavar="NAME", default=[], help="only for this app; repeatable")
     for option, (_, default, what) in FLAGS.items():
         token.add_argument(f"--{option}", choices=("true", "false"), help=f"{what} (default: {_word(default)})")
     confirmation(token)
@@ -82,17 +82,17 @@ def _token(context: Context) -> int:
     value, source = _new_token(context)
     present = (context.environ.get(context.token_variable) or "").strip()
     if context.options.rotate and present == value:
-        text = f"the new token is the one that {context.token_variable} holds already"
-        raise UsageError(text, remedy="make a new one first: Console, My profile, API tokens")
+        text = f"the new token is the one that {context.token_variable} already holds"
+        raise UsageError(text, remedy="create a new one first: Console, My profile, API tokens")
     with ExitStack() as stack:
         own = stack.enter_context(closing(context.client(value, source)))
-        new = stands(context, own)  # a token that is not good is never stored
+        new = stands(context, own)  # an invalid token is never stored
         for text, remedy in new.without_access() if new.is_shut_out else ():
             raise NotPermitted(f"nothing was stored: {text}", remedy=remedy)
         if new.roles_unread is not None and not isinstance(new.roles_unread, NotFound):  # the API did not answer
             raise new.roles_unread
         client, old, spent = own, None, False
-        if present and present != value:  # the token of the variable does the work, unless it is revoked already
+        if present and present != value:  # use the variable's token for the change, unless it is revoked already
             other = stack.enter_context(closing(context.client(present, context.token_variable)))
             try:
                 client, old = other, stands(context, other)
@@ -109,19 +109,19 @@ def _token(context: Context) -> int:
 
 
 def _new_token(context: Context) -> tuple[str, str]:
-    """The token to store: from standard input, or a prompt. That of the variable is the one that is there already."""
+    """Return the token to store from standard input or a prompt; the variable holds the one that is stored now."""
     if context.options.stdin or not sys.stdin.isatty():
         return read_token(context, stdin=True)
     return prompted(context, "The API token to store (what you type is not shown): "), "the prompt"
 
 
 def _carry_out(context: Context, client: Client, variables: Variables, storing: Storing, value: str) -> Done | None:
-    """Store it if somebody agrees, and say so; None where nothing was changed."""
+    """Show the plan, apply it if it is confirmed, and return the result; None if nothing was changed."""
     if previewing(context):
         _tell_plan(context, storing)
-    if not agreed(context, "Do it?"):
+    if not agreed(context, "Apply?"):
         return None
-    client.begin(TICK_BUDGET)  # what a person took to answer is not taken from it
+    client.begin(TICK_BUDGET)  # the time that the answer took does not count
     with changing(storing.name):
         there = storing.plan.action == "change"
         answer = variables.store(storing.name, value, storing.flags, storing.scope, there=there)
@@ -131,17 +131,17 @@ def _carry_out(context: Context, client: Client, variables: Variables, storing: 
 
 
 def _what_follows(variables: Variables, answer: Stored) -> Follows:
-    """What follows the write; an activity that is pending yet may end staged, which only the settings tell."""
+    """Return what follows the write; only the settings tell whether a pending activity will be staged."""
     if answer.follows != "deploys":
         return answer.follows
     try:
         return "staged" if variables.deploys_by_hand() else "deploys"
-    except AgentError:  # the role does not show the settings
+    except AgentError:  # the user's role cannot read the settings
         return "deploys"
 
 
 def _planned(context: Context, variables: Variables, new: Standing, old: Standing | None, *, spent: bool) -> Storing:
-    """What is to be stored how, from what is there. Rotation keeps the flags and apps that are not named."""
+    """Return the plan, from the present variable; --rotate keeps flags and apps that no option names."""
     options, name = context.options, f"env:{context.token_variable}"
     existing = variables.on_environment(name)
     own = existing if existing is not None and not existing.inherited else None
@@ -156,7 +156,7 @@ def _planned(context: Context, variables: Variables, new: Standing, old: Standin
         flags[flag] = kept if word is None else word == "true"
     try:
         shadowed = variables.on_project(name) is not None
-    except NotPermitted:  # only project admins may be allowed to see those
+    except NotPermitted:  # project variables may be visible to project admins only
         shadowed = False
     return Storing(
         name=name,
@@ -174,29 +174,36 @@ def _planned(context: Context, variables: Variables, new: Standing, old: Standin
 
 
 def _strangers(variables: Variables, apps: Sequence[str]) -> tuple[str, ...]:
-    """Those of the apps that the environment does not have, as far as that can be known."""
+    """Return the apps that the environment does not have, as far as that is known."""
     try:
         return tuple(sorted(set(apps) - set(variables.apps()))) if apps else ()
-    except AgentError:  # nothing is deployed there yet, or the role does not show it
+    except AgentError:  # nothing is deployed there yet, or the user's role cannot read it
         return ()
 
 
 def _verify(context: Context, client: Client, variables: Variables, storing: Storing, answer: Stored) -> bool:
-    """Read back what is stored; the value of a sensitive variable comes back to nobody.
+    """Read the variable back (its value if it is not sensitive) and return whether it shows the change.
 
-    What still reads as before the write may only be late: it is looked at again for half a minute. Then what the
-    answer to the write said counts; returns False where only that is known.
+    The API may show the change late: the variable is read again for half a minute. After that the answer to the
+    write decides: False means that only the answer says that the token is stored.
+
+    Args:
+        context: the command call.
+        client: a client whose token can read the variable.
+        variables: the variables of the environment.
+        storing: what was to be stored.
+        answer: the API's answer to the write.
 
     Raises:
-        RunFailed: it is stored in another way.
-        Uncertain: it cannot be read.
+        RunFailed: the variable has other flags, apps or value than requested.
+        Uncertain: the variable cannot be read.
     """
     wrong = storing.unlike(answer.entity) if answer.entity is not None else []
     if wrong:
         raise _otherwise(storing, wrong)
     for seconds in (0.0, *READ_BACK_PAUSES):
         if seconds:
-            context.terminal.live(f"  {storing.name} does not read back yet")
+            context.terminal.live(f"  {storing.name} does not show the change yet")
             context.clock.sleep(seconds)
             client.begin(TICK_BUDGET)
         stored = _read_back(variables, storing)
@@ -216,26 +223,26 @@ def _read_back(variables: Variables, storing: Storing) -> Variable | None:
         return variables.on_environment(storing.name)
     except AgentError as error:
         text = f"{storing.name} is stored, but cannot be read back: {error}"
-        raise Uncertain(text, remedy="look at its flags in the Console, or give the command again") from error
+        raise Uncertain(text, remedy="check its flags in the Console, or run the command again") from error
 
 
 def _otherwise(storing: Storing, wrong: Sequence[str]) -> RunFailed:
-    remedy = "somebody else may have changed it: look at it in the Console, then give the command again"
-    return RunFailed(f"{storing.name} is not stored as wanted: {'; '.join(wrong)}", remedy=remedy)
+    remedy = "someone else may have changed it: check it in the Console, then run the command again"
+    return RunFailed(f"{storing.name} is not stored as requested: {'; '.join(wrong)}", remedy=remedy)
 
 
 def _remarks(context: Context, storing: Storing, done: Done | None = None) -> list[tuple[str, str]]:
-    """What is to be said of the token and of how it is, or would be, stored."""
+    """Return the warnings about the token and how it is stored, each with its remedy."""
     jobs, max_age = jobs_of(context)
     found = [*storing.remarks, *storing.new.warnings(jobs, timedelta(seconds=max_age))]
     app = context.container.app
     if app is not None and storing.apps and app not in storing.apps:
-        text = f"{storing.name} is for {', '.join(storing.apps)} only: {app} does not see it"
-        found.append((text, f"give the command again with --app {quote(app)}"))
+        text = f"{storing.name} is only for {', '.join(storing.apps)}: {app} does not see it"
+        found.append((text, f"run the command again with --app {quote(app)}"))
     if done is not None and not done.read_back:
         waited = sum(READ_BACK_PAUSES)
-        text = f"the platform answered that it is stored, but still shows it as before after {waited:.0f} s"
-        found.append((text, "look again in a minute: upsun-agent check"))
+        text = f"the platform answered that it is stored, but still shows the old one after {waited:.0f} s"
+        found.append((text, "check again in a minute: upsun-agent check"))
     return found
 
 
@@ -245,7 +252,7 @@ def _whose(storing: Storing) -> str:
 
 
 def _tell_plan(context: Context, storing: Storing) -> None:
-    """Say what would be stored."""
+    """Print what would be stored."""
     where = {"create": "as", "change": "in"}[storing.plan.action]
     place = f"{storing.name} of {context.container.environment}"
     context.terminal.note(f"Would store the token of {_whose(storing)} {where} {place}.", "odd")
@@ -254,9 +261,9 @@ def _tell_plan(context: Context, storing: Storing) -> None:
 
 
 def _tell_done(context: Context, storing: Storing, done: Done) -> None:
-    """Say what was stored and what follows; without a question before it, all the rest too."""
+    """Print what was stored and what follows; with --yes also the plan, which was not shown before."""
     where = {"create": "as", "change": "in"}[storing.plan.action]
-    back = ", and reads back as wanted" if done.read_back else ""
+    back = ", and reads back as requested" if done.read_back else ""
     text = f"The token of {_whose(storing)} is stored {where} {storing.name} of {context.container.environment}{back}."
     context.terminal.note(text, "good")
     if previewing(context):
@@ -276,7 +283,7 @@ def _tell_how(context: Context, storing: Storing) -> None:
     if storing.apps:
         note(f"  only for {', '.join(storing.apps)}")
     if storing.inherited:
-        note("  The parent environment's variable, inherited so far, stays as it is there.", "dim")
+        note("  The parent environment's variable, inherited so far, is not changed.", "dim")
 
 
 def _word(value: bool) -> str:  # noqa: FBT001  the value is what it is about
@@ -289,7 +296,7 @@ def _as_json(context: Context, storing: Storing, done: Done | None) -> dict[str,
     return {
         "variable": storing.name,
         "environment": context.container.environment,
-        "deed": plan.action,
+        "action": plan.action,
         "changed": done is not None,
         "flags": dict(storing.flags),
         "flags_before": {flag: before for flag, (before, after) in plan.changed.items() if before != after},
@@ -310,12 +317,11 @@ def _tell_what_follows(context: Context, storing: Storing, follows: Follows) -> 
         note(f"The environment {again} now; the agent sees the token after that.", indent="")
     elif follows == "staged":
         note(
-            "Deployments are manual here: the change is staged. It takes effect with the next deploy: "
-            "upsun environment:deploy",
+            "Deployments are manual here: the change is staged until the next deploy: upsun environment:deploy",
             indent="",
         )
     else:
-        text = f"No deployment follows by itself. The agent sees the token once the environment {again}: upsun redeploy"
+        text = f"No deployment starts by itself. The agent sees the token once the environment {again}: upsun redeploy"
         note(text, indent="")
     if context.options.rotate:
         _tell_what_to_revoke(context, storing)
@@ -324,13 +330,13 @@ def _tell_what_follows(context: Context, storing: Storing, follows: Follows) -> 
 def _tell_what_to_revoke(context: Context, storing: Storing) -> None:
     note, owner = context.terminal.note, storing.new.user
     if storing.spent:
-        text = (
-            f"The token that {context.token_variable} holds here is not accepted any more: there is nothing to revoke."
-        )
+        text = f"The token in {context.token_variable} is already refused: there is nothing to revoke."
         note(text, indent="")
         return
     names = " or ".join(f"'{each.name or each.id}'" for each in storing.revocable) or "the old one"
     names += ", whichever was stored until now," if len(storing.revocable) > 1 else ""
     note(f"Once that is done, revoke {names} of {owner.email or owner.id} if nothing else uses it: in the Console,")
     note("My profile, API tokens. A token cannot create or revoke tokens.")
-    note("Bearers and certificates that the old token gave out work until they expire, an hour at most.", "dim")
+    note(
+        "Bearers and certificates issued for the old token stay valid until they expire, after an hour at most.", "dim"
+    )

@@ -1,4 +1,4 @@
-"""The command ``why``: why a slot ran, waits, was skipped or missed."""
+"""The command ``why``: explain why a slot ran, waits, was skipped or missed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from upsun_agent.schedule import Schedule, zone_of
 from upsun_agent.text.durations import NEVER_RAN
 from upsun_agent.text.humanize import iso
 
-ROWS_SEARCHED = HISTORY_RUNS * 2  # runs of the job that are looked through for a batch of slots
+ROWS_SEARCHED = HISTORY_RUNS * 2  # runs of the job that are searched for a batch of slots
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -34,10 +34,10 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     why = commands.add_parser(
         "why",
         parents=[shared],
-        help="why a slot ran, waits, was skipped or missed",
-        description="Say in one paragraph, from the journal, why a slot of JOB ran, waits, was skipped or missed. TIME "
-        "is in the job's own zone: 03:12 (the latest such time), 2026-11-24, or 2026-11-24T03:12. The slot is the "
-        "last one due at or before it; without TIME, the latest.",
+        help="explain why a slot ran, waits, was skipped or missed",
+        description="Explain in one paragraph, from the journal, why a slot of JOB ran, waits, was skipped or missed. "
+        "TIME is in the job's zone: 03:12 (the latest such time), 2026-11-24, or 2026-11-24T03:12. The slot is the "
+        "last one due at or before TIME; without TIME, the latest.",
     )
     why.add_argument("job", metavar="JOB", help="the job's name in the job file")
     why.add_argument("time", metavar="TIME", nargs="?", help="a time in the job's zone")
@@ -49,7 +49,7 @@ def _why(context: Context) -> int:
     schedule = context.schedule(job)
     if schedule is None:
         raise UsageError(
-            f"{job.name} has no schedule: it runs by hand only", remedy=f"see: upsun-agent show {job.name}"
+            f"{job.name} has no schedule: it only runs manually", remedy=f"see: upsun-agent show {job.name}"
         )
     slot = _slot(schedule, _moment(context.options.time, job, now))
     if slot is None:
@@ -66,7 +66,7 @@ def _why(context: Context) -> int:
 
 
 def _moment(text: str | None, job: Job, now: datetime) -> datetime:
-    """The instant a TIME means; raises UsageError where it is none."""
+    """Return the instant of a TIME; raise UsageError if it is not a valid time."""
     if text is None:
         return now
     zone = ZoneInfo(job.timezone)
@@ -90,7 +90,7 @@ def _moment(text: str | None, job: Job, now: datetime) -> datetime:
 
 
 def _slot(schedule: Schedule, moment: datetime) -> Slot | None:
-    """The last slot due at or before the moment; the look goes back further only as it must."""
+    """Return the last slot due at or before the moment; search further back only if needed."""
     for days in (1.0, LOOK_BACK / 86400, 400.0):
         try:
             found = schedule.between(moment - timedelta(days=days), moment)
@@ -111,7 +111,7 @@ def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence
         with reading(context.directory, context.container.identity) as journal:
             run, events = _run_of(journal, job, slot)
             if run is not None and is_ahead(run.opened_at, now) and run.closed is not None:
-                run, events = None, []  # a clock that was ahead booked it; the next tick judges anew
+                run, events = None, []  # opened while a clock was ahead; the next tick corrects it
             found = journal.cursor(job.name)
             cursor = found.until if found else None
             ticked, late = last_tick(journal), tuple(ahead(journal, now))
@@ -136,7 +136,7 @@ def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence
 
 
 def _excluded(context: Context, journal: Journal, job: Job, slot: Slot) -> str:
-    """Why the slot is not to run by the job file's conditions and the job's pauses; nothing where it is."""
+    """Return why conditions or a pause exclude the slot; "" if they do not."""
     schedule = context.schedule(job)
     if schedule is None:
         return ""
@@ -146,7 +146,7 @@ def _excluded(context: Context, journal: Journal, job: Job, slot: Slot) -> str:
 
 
 def _run_of(journal: Journal, job: Job, slot: Slot) -> tuple[Run | None, list[ev.Event]]:
-    """The run of the slot, or the batch of slots that holds it: by the instant, not by the wall clock alone."""
+    """Return the run of the slot, or of the batch that holds it, found by the instant, not the wall-clock name."""
     rows = [row for row in journal.rows(job=job.name, most=ROWS_SEARCHED) if row.slot and row.due_at >= slot.due_at]
     row = min(rows, key=lambda each: each.due_at, default=None)
     if row is None or (row.due_at != slot.due_at and row.outcome not in NEVER_RAN):
@@ -158,7 +158,7 @@ def _run_of(journal: Journal, job: Job, slot: Slot) -> tuple[Run | None, list[ev
 
 
 def _begins(run: Run, closed: ev.RunClosed) -> datetime:
-    """When the first slot of a batch was due; a version that kept only its name meant the job's own zone."""
+    """Return when the first slot of a batch was due; older versions kept only its name, in the job's zone."""
     detail = closed.detail
     try:
         if "first_at" in detail:

@@ -10,46 +10,46 @@
 
 _shtab_upsun_agent_commands() {
   local _commands=(
-    approve:'Let a run that waits at a step '"'"'approval'"'"' go on, or with --deny fail. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight. The next tick carries it on.'
-    cancel:'End a run in flight: no further request is made for it, and its on-failure steps do not run. What the platform is doing for it goes on, unless --activity cancels that too. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight.'
-    check:'Look at what the agent needs in this phase and say what is missing: in the build without the network, at runtime at the API too. Changes nothing but that some kB are written into the state directory and removed again. The exit code is that of the worst finding; warnings are 0.'
-    completion:'Print the script that makes a shell complete commands, options, choices, files and the job file'"'"'s jobs:'
-    history:'List the runs of JOB, or of all jobs, newest first: when they were opened (in the job'"'"'s zone), how long they took and what came of them. A job that is not in the job file any more has its history all the same.'
-    init:'Add what the agent needs to the configuration of an Upsun project: the lines of the build hook, a mount, the cron, a source operation for the package managers that are found, a job file, and a line in .environment. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff, and asks on a terminal; elsewhere nothing is written without --yes. Everything else in the files stays, byte for byte. Needs the extra '"'"'init'"'"'.'
-    logs:'Print the lines that ticks logged about RUN, as they were: from the journal, so that no log file is needed. One JSON object a line, readable on a terminal. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
-    next:'List the coming slots of JOB, or of all jobs, in the job'"'"'s own zone: those that ticks will run, without those that the job'"'"'s conditions (`when`) leave out.'
-    notify:'The channels on which the agent tells of its runs: [notify.NAME] in the job file.'
-    pause:'Hold JOB back on this environment: its slots are skipped until it is resumed. A run in flight goes on, and `run JOB` still works.'
-    rehearse:'Play a run of JOB through, tick by tick, against a simulated platform in virtual time. Nothing leaves this process. Needs the extra '"'"'simulator'"'"'.'
-    report:'Write what the journal knows as a page (one file that fetches nothing and needs no scripts), as metrics in the text format of Prometheus, or send these metrics to an OpenTelemetry collector. Files are written whole or not at all; - is standard output.'
-    resume:'Let JOB run again after `pause`, or after it was suspended because runs failed (suspend-after).'
-    run:'Open a run of JOB now, whatever its schedule, and begin it. Ticks carry it on; with --wait this command does, and shows what happens. Where a run of JOB is in flight already, --wait follows that one.'
-    setup:'Set up what jobs need on the platform. The API token of the variable must be allowed to: that of a project admin.'
-    show:'Tell a run event by event. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
+    approve:'Let a run that waits at a step '"'"'approval'"'"' continue, or make it fail with --deny. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight. The next tick continues the run.'
+    cancel:'End a run in flight: the agent makes no further request for it, and its on-failure steps do not run. The platform'"'"'s activity continues, unless --activity cancels it too. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight.'
+    check:'Check what the agent needs in this phase and report what is missing: in the build without the network, at runtime through the API too. Changes nothing, except that it writes some kB into the state directory and removes them again. The exit code is that of the worst finding; warnings are 0.'
+    completion:'Print the script with which a shell completes commands, options, choices, files and the names of jobs:'
+    history:'List the runs of JOB, or of all jobs, newest first: when they were opened (in the job'"'"'s zone), how long they took and how they ended. Runs of a job that was removed from the job file are listed too.'
+    init:'Add what the agent needs to the configuration of an Upsun project: lines in the build hook, a mount, a cron, a source operation for the package managers that are found, a job file, and a line in .environment. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff and asks on a terminal; elsewhere it writes nothing without --yes. Everything else in the files stays unchanged, byte for byte. Needs the extra '"'"'init'"'"'.'
+    logs:'Print the lines that ticks logged about RUN. They come from the journal: no log file is needed. Prints text on a terminal, else one JSON object a line. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
+    next:'List the next slots of JOB, or of all jobs, in the job'"'"'s zone: those that ticks will run, without those that the job'"'"'s conditions (`when`) exclude.'
+    notify:'The channels on which the agent reports its runs: [notify.NAME] in the job file.'
+    pause:'Pause JOB on this environment: its slots are skipped until it is resumed. A run in flight continues, and `run JOB` still works.'
+    rehearse:'Play a run of JOB, tick by tick, against a simulated platform in virtual time. Nothing leaves this process. Needs the extra '"'"'simulator'"'"'.'
+    report:'Write the journal'"'"'s contents as an HTML page (one file without scripts that fetches nothing) or as metrics in the Prometheus text format, or send the metrics to an OpenTelemetry collector. Files are replaced whole or not at all; - is standard output.'
+    resume:'Let JOB run again after `pause`, or after failed runs suspended it (suspend-after).'
+    run:'Open a run of JOB now, whatever its schedule, and start it. Ticks continue it; with --wait this command does, and prints the events. If a run of JOB is in flight already, --wait follows it.'
+    setup:'Set up what jobs need on the platform. The API token in the variable must be a project admin'"'"'s.'
+    show:'Print the events of a run. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
     simulate:'Serve a simulated Upsun API on 127.0.0.1 until interrupted, for trying the agent or the official CLI without a'
     ssh:'Get an SSH certificate with the API token. The key stays in one private directory.'
-    state:'Look after where the state is kept.'
-    status:'Show every job with its last run, how long that took, the age of the last backup it proved and its next slot (in the job'"'"'s zone); then what is held back, what is in flight and what it waits for, and when the last tick was.'
-    tick:'Open the runs that are due and take every open run as far as it goes now, then exit. A cron calls this every five minutes. It never waits for the platform.'
-    token:'The API token: whether it is good, whose it is, how old.'
-    validate:'Check the job file: every mistake with its line and remedy. Exit code 78 where there is one.'
-    why:'Say in one paragraph, from the journal, why a slot of JOB ran, waits, was skipped or missed. TIME is in the job'"'"'s own zone: 03:12 (the latest such time), 2026-11-24, or 2026-11-24T03:12. The slot is the last one due at or before it; without TIME, the latest.'
+    state:'Manage where the state is kept.'
+    status:'Show every job with its last run, how long that took, the age of the last backup it proved and its next slot (in the job'"'"'s zone); then paused and suspended jobs, runs in flight and what they wait for, and when the last tick was.'
+    tick:'Open the runs that are due, advance every run in flight as far as possible now, then exit. A cron calls this every five minutes. It never waits for the platform.'
+    token:'Check the API token, and list the tokens of its user.'
+    validate:'Check the job file and print every mistake with its line and remedy. Exit code 78 if there is one.'
+    why:'Explain in one paragraph, from the journal, why a slot of JOB ran, waits, was skipped or missed. TIME is in the job'"'"'s zone: 03:12 (the latest such time), 2026-11-24, or 2026-11-24T03:12. The slot is the last one due at or before TIME; without TIME, the latest.'
   )
   _describe 'upsun-agent commands' _commands
 }
 
 _shtab_upsun_agent_notify_commands() {
   local _commands=(
-    list:'Show the channels, the messages that wait in the outbox with what stood in their way, and how many were given up since one was last delivered.'
-    test:'Send a test message now on CHANNEL, or on every channel and the heartbeat, and say what came of it. Exit code 1 where one was not delivered; a channel that is off here is none.'
+    list:'Show the channels, the messages that wait in the outbox with the last error, and how many messages were given up since one was last delivered.'
+    test:'Send a test message now on CHANNEL, or on every channel and the heartbeat, and print the results. Exit code 1 if one was not delivered; a channel that is disabled here does not count.'
   )
   _describe 'upsun-agent notify commands' _commands
 }
 
 _shtab_upsun_agent_setup_commands() {
   local _commands=(
-    machine-user:'Make EMAIL a member of the project with these roles: by an invitation (one e-mail, never a second), or by changing the roles it has. Asks before it changes anything; without a terminal it needs --yes.'
-    token:'Store an API token as a variable of the environment, and read back that it is stored as wanted. The token comes from standard input or a prompt, never from an argument. By default crons and SSH sessions see it, builds and child environments do not. The platform'"'"'s guide has --visible-build true. Asks before it changes anything; without a terminal it needs --yes.'
+    machine-user:'Make EMAIL a member of the project with these roles: send one invitation, never a second, or change the roles of a member. Asks before it changes anything; without a terminal it needs --yes.'
+    token:'Store an API token as a variable of the environment, and read back that it is stored as requested. The token comes from standard input or a prompt, never from an argument. By default crons and SSH sessions see it, builds and child environments do not. The platform'"'"'s guide uses --visible-build true. Asks before it changes anything; without a terminal it needs --yes.'
   )
   _describe 'upsun-agent setup commands' _commands
 }
@@ -57,23 +57,23 @@ _shtab_upsun_agent_setup_commands() {
 _shtab_upsun_agent_ssh_commands() {
   local _commands=(
     env:'Print exports for `eval "$(upsun-agent ssh env)"`: GIT_SSH_COMMAND, GIT_SSH_VARIANT, RSYNC_RSH.'
-    exec:'Run ssh, scp, sftp, git or rsync (or a script that calls git or rsync) with the certificate. It gets no variable that holds the API token.'
-    load:'Have a certificate that holds for two minutes at least: the one at hand, or a new one (about an hour). The key is replaced every day. Where HOME is writable, ~/.ssh/config takes our configuration in.'
+    exec:'Run ssh, scp, sftp, git or rsync (or a script that calls git or rsync) with the certificate. The command gets no variable that holds the API token.'
+    load:'Keep the present certificate if it is valid for two more minutes, else get a new one (about an hour). The key is replaced every day. If HOME is writable, ~/.ssh/config gets an Include line for it.'
   )
   _describe 'upsun-agent ssh commands' _commands
 }
 
 _shtab_upsun_agent_state_commands() {
   local _commands=(
-    move:'Copy this environment'"'"'s state to another place, compare the copy with the original, and give the original up: it stays, marked, and nothing acts on it any more. PLACE is a directory, relationship:NAME or url-variable:NAME. Killed at any point, the same command goes on. Then name the new place as `state` in the job file.'
+    move:'Copy this environment'"'"'s state to another place, compare the copy with the original, and mark the original as moved: it stays, but nothing uses it any more. PLACE is a directory, relationship:NAME or url-variable:NAME. If the command is killed, run it again: it continues. Then set `state` in the job file to the new place.'
   )
   _describe 'upsun-agent state commands' _commands
 }
 
 _shtab_upsun_agent_token_commands() {
   local _commands=(
-    check:'Exchange the API token, never from a cache, and say whose it is, what its user may do on the project and how old it is. It is read from the variable, with --stdin from standard input, or on a terminal from a prompt that does not show it. Exit code 77 where it is not good.'
-    list:'List the API tokens of the token'"'"'s user, with age and last use. Values are never shown again.'
+    check:'Exchange the API token, without the cache, and print its user, the user'"'"'s roles on the project and the token'"'"'s age. The token is read from the variable, with --stdin from standard input, or on a terminal from a prompt that does not show it. Exit code 77 if it is not valid.'
+    list:'List the API tokens of the token'"'"'s user, with age and last use. The platform never shows values.'
   )
   _describe 'upsun-agent token commands' _commands
 }
@@ -95,8 +95,8 @@ _shtab_upsun_agent_approve_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--deny[say no\: the run fails]"
-  "--by[who says so (default\: the user\'s name)]:NAME:"
+  "--deny[deny it\: the run fails]"
+  "--by[who decides (default\: the user\'s name)]:NAME:"
   ":a run\'s id, or a job\'s name:_upsun_agent_jobs"
 )
 
@@ -113,7 +113,7 @@ _shtab_upsun_agent_cancel_options=(
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--activity[cancel the platform\'s running activity too]"
-  "--by[who says so (default\: the user\'s name)]:NAME:"
+  "--by[who decides (default\: the user\'s name)]:NAME:"
   ":a run\'s id, or a job\'s name:_upsun_agent_jobs"
 )
 
@@ -129,7 +129,7 @@ _shtab_upsun_agent_check_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--phase[what to check for (default\: as the variables say)]:phase:(build runtime)"
+  "--phase[the phase to check for (default\: from the variables)]:phase:(build runtime)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -159,9 +159,9 @@ _shtab_upsun_agent_history_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--since[runs opened since then\: 7d, 36h, or 2026-11-24 or 2026-11-24T03\:12 in the job\'s zone (UTC without JOB)]:TIME:"
-  "*--outcome[runs that ended so\; may be given more than once]:outcome:(succeeded failed missed skipped cancelled in-flight)"
-  "--limit[how many at most (default\: 20)]:N:"
+  "--since[only runs opened since\: 7d, 36h, or 2026-11-24 or 2026-11-24T03\:12 in the job\'s zone (UTC without JOB)]:TIME:"
+  "*--outcome[only runs with this outcome\; repeatable]:outcome:(succeeded failed missed skipped cancelled in-flight)"
+  "--limit[the most runs to list (default\: 20)]:N:"
   ":one job only:_upsun_agent_jobs"
 )
 
@@ -179,8 +179,8 @@ _shtab_upsun_agent_init_options=(
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--dir[the checkout (default\: the Git repository around this directory)]:DIR:"
   "--app[the app that runs the agent (default\: the only one)]:NAME:"
-  "--yes[do it without asking\; needed where there is no terminal]"
-  "--dry-run[say what would be changed, change nothing]"
+  "--yes[apply the changes without asking\; required without a terminal]"
+  "--dry-run[show the changes without applying them]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -195,7 +195,7 @@ _shtab_upsun_agent_logs_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--platform[also the platform\'s own log of the run\'s activities (asks the API)]"
+  "--platform[also print the platform\'s logs of the run\'s activities (asks the API)]"
   ":a run\'s id, or a job\'s name:_upsun_agent_jobs"
 )
 
@@ -211,7 +211,7 @@ _shtab_upsun_agent_next_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--count[how many per job (default\: 5)]:N:"
+  "--count[slots for each job (default\: 5)]:N:"
   ":one job only:_upsun_agent_jobs"
 )
 
@@ -263,7 +263,7 @@ _shtab_upsun_agent_pause_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--reason[why, for those who ask later]:TEXT:"
+  "--reason[the reason, shown in status]:TEXT:"
   ":the job\'s name in the job file:_upsun_agent_jobs"
 )
 
@@ -279,9 +279,9 @@ _shtab_upsun_agent_rehearse_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "*--fault[what goes wrong\; repeatable]:FAULT:_upsun_agent_faults"
-  "--days[play N days (up to 730) of ticks with all that may come\: deployments, outages, an expired token]:N:"
-  "--seed[draw other days (default\: 1)]:S:"
+  "*--fault[a fault to inject\; repeatable]:FAULT:_upsun_agent_faults"
+  "--days[play N days (up to 730) of ticks with deployments, outages and an expired token]:N:"
+  "--seed[the seed of the random days (default\: 1)]:S:"
   ":the job\'s name in the job file:_upsun_agent_jobs"
 )
 
@@ -297,12 +297,12 @@ _shtab_upsun_agent_report_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--html[write the page there]:FILE:_files"
-  "--all[of every environment, app and project whose state is in the same place]"
+  "--html[write the page to FILE]:FILE:_files"
+  "--all[include every environment, app and project whose state is in the same place]"
   "--days[how many days the page shows (default\: 30)]:N:"
-  "--job[show one job only on the page]:JOB:_upsun_agent_jobs"
-  "--prometheus[write metrics there, for a textfile collector or a scrape]:FILE:_files"
-  "--otlp[send metrics by OTLP over HTTP, to ENDPOINT or where the OTEL_EXPORTER_OTLP_\* variables say\; needs the extra otel]:ENDPOINT:"
+  "--job[show only this job on the page]:JOB:_upsun_agent_jobs"
+  "--prometheus[write metrics to FILE, for a textfile collector or a scrape]:FILE:_files"
+  "--otlp[send metrics by OTLP over HTTP, to ENDPOINT or to the address in the OTEL_EXPORTER_OTLP_\* variables\; needs the extra \'otel\']:ENDPOINT:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -333,7 +333,7 @@ _shtab_upsun_agent_run_options=(
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--wait[stay until the run is over (not in a cron)]"
-  "--within[with --wait\: end with 69 where the API cannot be reached for so long (default\: 5m)\; the run stays open]:DURATION:"
+  "--within[with --wait\: exit with 69 if the API cannot be reached for so long (default\: 5m)\; the run stays open]:DURATION:"
   ":the job\'s name in the job file:_upsun_agent_jobs"
 )
 
@@ -356,9 +356,9 @@ _shtab_upsun_agent_setup_machine_user_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "*--role[viewer, admin, or TYPE\:ROLE such as production\:admin\; several times (default\: viewer, and admin where the job file\'s jobs run)]:ROLE:"
-  "--yes[do it without asking\; needed where there is no terminal]"
-  "--dry-run[say what would be changed, change nothing]"
+  "*--role[viewer, admin, or TYPE\:ROLE such as production\:admin\; repeatable (default\: viewer, and admin on the types on which the job file\'s jobs run)]:ROLE:"
+  "--yes[apply the changes without asking\; required without a terminal]"
+  "--dry-run[show the changes without applying them]"
   ":the machine user\'s address:"
 )
 
@@ -375,15 +375,15 @@ _shtab_upsun_agent_setup_token_options=(
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--stdin[read the token from standard input]"
-  "--rotate[replace the token stored there by a new one, with the flags and apps that it has]"
-  "*--app[only for this app\; several times]:NAME:"
+  "--rotate[replace the stored token by a new one, and keep the variable\'s flags and apps]"
+  "*--app[only for this app\; repeatable]:NAME:"
   "--sensitive[nobody can read the value back from the API or the Console (default\: true)]:sensitive:(true false)"
   "--inheritable[child environments get it too (default\: false)]:inheritable:(true false)"
   "--visible-build[build hooks and install scripts see it\; changing it rebuilds the app (default\: false)]:visible_build:(true false)"
   "--visible-runtime[crons and SSH sessions see it (default\: true)]:visible_runtime:(true false)"
-  "--enabled[it is set at all (default\: true)]:enabled:(true false)"
-  "--yes[do it without asking\; needed where there is no terminal]"
-  "--dry-run[say what would be changed, change nothing]"
+  "--enabled[the variable is set (default\: true)]:enabled:(true false)"
+  "--yes[apply the changes without asking\; required without a terminal]"
+  "--dry-run[show the changes without applying them]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -468,9 +468,9 @@ _shtab_upsun_agent_ssh_load_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--new[a new key and certificate in any case]"
-  "--no-include[leave \~\/.ssh\/config alone]"
-  "--quiet[say nothing where all is well]"
+  "--new[always make a new key and certificate]"
+  "--no-include[do not change \~\/.ssh\/config]"
+  "--quiet[print nothing on success]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -492,9 +492,9 @@ _shtab_upsun_agent_state_move_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--to[where the state is to be]:PLACE:"
-  "--from[where it is (default\: as the job file says)]:PLACE:"
-  "--dry-run[say what would be moved, and change nothing]"
+  "--to[the new place]:PLACE:"
+  "--from[the present place (default\: from the job file)]:PLACE:"
+  "--dry-run[show what would be moved without moving it]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -509,8 +509,8 @@ _shtab_upsun_agent_status_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  "--all[every environment, app and project whose state is in the same place]"
-  "--watch[stay, and look again every SECONDS (default\: 5), until q or Ctrl-C\; on a terminal only]:SECONDS:"
+  "--all[show every environment, app and project whose state is in the same place]"
+  "--watch[repeat every SECONDS (default\: 5) until q or Ctrl-C\; on a terminal only]:SECONDS:"
 )
 
 # guard to ensure default positional specs are added only once per session

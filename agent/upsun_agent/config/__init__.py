@@ -40,7 +40,7 @@ _SINGLE = re.compile(r"\s*\[(?!\[)\s*(jobs\s*\.[^\]#]{1,300}?\.\s*[\"']?(?:steps
 
 
 def defaults() -> dict[str, Any]:
-    """The agent's settings where the job file does not say them, or there is none."""
+    """Return the agent's settings where the job file does not say them, or there is none."""
     from upsun_agent.config.definitions import AGENT  # noqa: PLC0415  late, see above
 
     return dict(AGENT.read({}))
@@ -102,7 +102,7 @@ class JobFile(Struct, frozen=True):
     api_hosts: tuple[str, ...] = ()
 
     def job(self, name: str) -> Job:
-        """The job of that name; raises ConfigInvalid where there is none."""
+        """Return the job of that name; raises ConfigInvalid where there is none."""
         if name not in self.jobs:
             known = ", ".join(self.jobs)
             raise ConfigInvalid(f"{self.path} defines no job '{name}'", remedy=f"the jobs are: {known}")
@@ -110,7 +110,7 @@ class JobFile(Struct, frozen=True):
 
 
 def find(environ: Mapping[str, str], option: str | None = None) -> str:
-    """The first job file that exists; raises ConfigInvalid with the places looked at where none does."""
+    """Return the first job file that exists; raises ConfigInvalid with the places looked at where none does."""
     places = job_files(environ, option)
     for place in places:
         if os.path.isfile(place):
@@ -120,12 +120,15 @@ def find(environ: Mapping[str, str], option: str | None = None) -> str:
 
 
 def load(path: str) -> JobFile:
-    """The job file at ``path``; raises ConfigInvalid where it cannot be read or has mistakes."""
+    """Return the job file at ``path``; raises ConfigInvalid where it cannot be read or has mistakes."""
     return parse(text_of(path), path)
 
 
 def text_of(path: str) -> str:
-    """The text of the job file at ``path``, without a byte order mark; raises ConfigInvalid where it cannot be read."""
+    """Return the text of the job file at ``path`` without a byte order mark.
+
+    Raise ConfigInvalid if it cannot be read.
+    """
     try:
         with open(path, "rb", opener=without_waiting) as file:
             data = file.read(JOB_FILE_MOST_BYTES + 1)
@@ -141,13 +144,13 @@ def text_of(path: str) -> str:
 
 
 def parse(text: str, path: str = "agent.toml") -> JobFile:
-    """The job file with that text; raises ConfigInvalid that lists every mistake."""
+    """Return the job file with that text; raises ConfigInvalid that lists every mistake."""
     text = text.removeprefix(BOM)
     return built(path, text, settings_of(text, path))
 
 
 def settings_of(text: str, path: str) -> dict[str, Any]:
-    """All settings of a job file, checked, with every default filled in; raises ConfigInvalid as ``parse`` does."""
+    """Return all settings of a job file, checked, with every default; raise ConfigInvalid as ``parse`` does."""
     import tomllib  # noqa: PLC0415  late, see above
 
     from upsun_agent.config import rules  # noqa: PLC0415  same
@@ -182,7 +185,7 @@ def settings_of(text: str, path: str) -> dict[str, Any]:
 
 
 def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
-    """The job file of these settings."""
+    """Return the job file of these settings."""
     agent, notify = read["agent"], None
     if read["tells"]:
         from upsun_agent.config.notifications import read_notify  # noqa: PLC0415  late: only who tells needs it
@@ -205,7 +208,7 @@ def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
 
 
 def _tells(data: Mapping[str, Any]) -> bool:
-    """Whether the job file says anything about telling."""
+    """Return whether the job file says anything about telling."""
     asked = {"notify", "heartbeat"}
     return not asked.isdisjoint({*data, *data.get("agent", {}), *(key for job in data["jobs"].values() for key in job)})
 
@@ -227,7 +230,7 @@ def _syntax_mistake(error: Exception, text: str) -> Mistake:
 
 
 def _doubled(name: str) -> str:
-    """The remedy for a header with single brackets."""
+    """Return the remedy for a header with single brackets."""
     return f"write [[{name}]], with two brackets, before each step"
 
 
@@ -239,7 +242,7 @@ def _located(problem: Problem, positions: Positions) -> Mistake:
 
 
 def key_of(path: tuple[str | int, ...]) -> str:
-    """A key in words: steps are counted from 1, as everywhere else."""
+    """Return a key in words: steps are counted from 1, as everywhere else."""
     words = ""
     for place, part in enumerate(path):
         if isinstance(part, str):
@@ -270,7 +273,7 @@ def _job(name: str, settings: Mapping[str, Any]) -> Job:
 
 
 def _plans(steps: Iterable[Mapping[str, Any]]) -> tuple[StepPlan, ...]:
-    """The steps, each with what it says and what it leaves at its default, but for what is nothing at all."""
+    """Return the steps, each with what it says and what it leaves at its default, but for what is nothing at all."""
     return tuple(
         StepPlan(kind, {key: value for key, value in values.items() if value is not None})
         for step in steps

@@ -26,7 +26,7 @@ _PURPOSE = "upsun-agent: job file as it was read, 1"
 
 
 def load(environ: Mapping[str, str]) -> JobFile:
-    """The job file of these variables; raises ConfigInvalid as ``upsun_agent.config.load`` does."""
+    """Return the job file of these variables; raises ConfigInvalid as ``upsun_agent.config.load`` does."""
     path = find(environ)
     text = text_of(path)
     directory, secret = _directory(environ, text), usable(environ.get(ENTROPY))
@@ -41,7 +41,7 @@ def load(environ: Mapping[str, str]) -> JobFile:
 
 
 def _directory(environ: Mapping[str, str], text: str) -> str | None:
-    """The directory that the state is in; None where it is in a database, or takes TOML to know.
+    """Return the directory that the state is in; None where it is in a database, or takes TOML to know.
 
     Outside of containers it is not where the job file says either.
     """

@@ -71,17 +71,17 @@ class Notify(Struct, frozen=True):
     heartbeat: Heartbeat | None = None
 
     def notices(self, job: str) -> Notices:
-        """What is told of the job."""
+        """Return what is told of the job."""
         return self.jobs.get(job, self.default)
 
     def variables(self) -> list[str]:
-        """The names of all variables that hold something secret."""
+        """Return the names of all variables that hold something secret."""
         named = [name for each in self.channels.values() for name in (each.url_variable, each.secret_variable) if name]
         return [*named, *([self.heartbeat.url_variable] if self.heartbeat else [])]
 
 
 def read_notify(data: Mapping[str, Any]) -> Notify:
-    """The part of a job file that is about telling; ``data`` is the file as its definitions read it."""
+    """Return the part of a job file that is about telling; ``data`` is the file as its definitions read it."""
     channels = {name: _channel(name, entry) for name, entry in data["notify"].items()}
     agent = data["agent"]
     default = _notices(agent.get("notify"), Notices(frozenset(DEFAULT_ON), frozenset(channels)))
@@ -115,7 +115,7 @@ def _notices(said: Mapping[str, Any] | None, default: Notices) -> Notices:
 
 
 def notice_problems(data: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong between channels and those who name them, in a job file whose every part is right by itself."""
+    """Return the problems between channels and the settings that name them, once every part is valid by itself."""
     channels, agent = data.get("notify", {}), data.get("agent", {})
     problems = [
         Problem(("notify", HEARTBEAT), f"'{HEARTBEAT}' is the name of the dead-man's switch", "choose another name")
@@ -134,7 +134,7 @@ def notice_problems(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def _shared_checks(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """A check that two jobs ping never tells when one of them stops."""
+    """Yield a check that two jobs ping never tells when one of them stops."""
     channels = data.get("notify", {})
     default = data.get("agent", {}).get("notify", {}).get("to", list(channels))
     for name, entry in channels.items():
@@ -154,7 +154,7 @@ def _shared_checks(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def credential_problems(data: Mapping[str, Any]) -> list[Problem]:
-    """Every text that holds a URL with a user or password: the job file is in Git, where everybody reads it."""
+    """Return every text that holds a URL with a user or password: the job file is in Git, where everybody reads it."""
     remedy = "store the URL as a variable of the environment (upsun variable:create) and read it from there"
     return [
         Problem(path, "holds a URL with a user or password", remedy)

@@ -20,7 +20,7 @@ class Positions:
         self._scan(text)
 
     def line(self, path: Path) -> int:
-        """The line of ``path``, or of the nearest thing around it that has one (inline tables share theirs)."""
+        """Return the line of ``path``, or of the nearest thing around it that has one (inline tables share theirs)."""
         while path not in self._lines:
             path = path[:-1]
         return self._lines[path]
@@ -44,7 +44,7 @@ class Positions:
         return (*path, index)
 
     def _resolved(self, keys: Path) -> Path:
-        """A header's keys with the index of the last element put in after each array of tables but the last key."""
+        """Return a header's keys, with the index of the last element after each array of tables except the last key."""
         path: Path = ()
         for position, key in enumerate(keys):
             path = (*path, key)
@@ -58,7 +58,7 @@ class Positions:
 
 
 def _keys(text: str) -> Path:
-    """The dotted key at the start of the text."""
+    """Return the dotted key at the start of the text."""
     keys: list[str] = []
     position = 0
     while match := _BARE.match(text, position):
@@ -71,7 +71,7 @@ def _keys(text: str) -> Path:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each line that begins a header or a key, with its number; continued values are passed over."""
+    """Yield each line that begins a header or a key, with its number; continued values are passed over."""
     depth, closing = 0, ""
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
@@ -112,7 +112,7 @@ def _after(line: str, depth: int, closing: str) -> tuple[int, str]:
 
 
 def _escaped(line: str, position: int) -> bool:
-    """Whether an odd number of backslashes stands before the position."""
+    """Return whether an odd number of backslashes stands before the position."""
     count = 0
     while count < position and line[position - count - 1] == "\\":
         count += 1

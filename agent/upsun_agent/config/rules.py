@@ -40,7 +40,7 @@ class _Step(Struct, frozen=True):
 
 
 def too_large(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Every number beyond those that TOML has, which tomllib reads all the same: some have no text to be told in."""
+    """Yield every number outside the range of TOML; tomllib reads them, and some cannot be converted to text."""
     values: list[tuple[Path, Any]] = [((), data)]
     while values:
         path, value = values.pop()
@@ -53,7 +53,7 @@ def too_large(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Everything that is wrong with the jobs as wholes; only called where every key alone is right."""
+    """Yield everything that is wrong with the jobs as wholes; only called where every key alone is right."""
     yield from _log_file(data.get("agent", {}))
     for name, job in data["jobs"].items():
         main = _steps(("jobs", name, "steps"), job["steps"])

@@ -13,7 +13,7 @@ class StatePlace(Text, frozen=True):
     """An absolute path, ``relationship:NAME`` or ``url-variable:NAME``; never a URL, which holds a password."""
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
-        """Everything that is wrong with the value."""
+        """Yield everything that is wrong with the value."""
         if isinstance(value, str) and "://" in value:
             remedy = 'put the URL into a variable, such as env:STATE_URL, and write state = "url-variable:STATE_URL"'
             yield Problem(path, "must not be a URL: a password does not belong in the job file", remedy)
@@ -23,7 +23,7 @@ class StatePlace(Text, frozen=True):
             yield from Text.check(self, value, path)
 
     def schema(self) -> dict[str, Any]:
-        """The shape as JSON Schema."""
+        """Return the shape as JSON Schema."""
         return {**Text.schema(self), "not": {"pattern": "://"}}
 
 

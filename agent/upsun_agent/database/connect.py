@@ -101,7 +101,7 @@ class Link:
 
 
 def _postgres(place: str, endpoint: Endpoint, *, durable: bool) -> tuple[Any, Deadline]:
-    """A connection of psycopg's; raises DatabaseRefused where the database cannot hold every character."""
+    """Return a connection of psycopg's; raises DatabaseRefused where the database cannot hold every character."""
     import psycopg  # noqa: PLC0415  late: it costs three starts of the interpreter
 
     settings = {
@@ -160,7 +160,7 @@ def _proofs(place: str, endpoint: Endpoint, version: int) -> str:
 
 
 def _bounded_connection(settings: dict[str, Any]) -> Any:
-    """A connection of psycopg's whose every answer is bounded, the server's greeting included."""
+    """Return a connection of psycopg's whose every answer is bounded, the server's greeting included."""
     import psycopg  # noqa: PLC0415  late: it costs three starts of the interpreter
 
     class Connection(psycopg.Connection[Any]):
@@ -182,7 +182,7 @@ def _bounded_connection(settings: dict[str, Any]) -> Any:
 
 
 def _mysql(endpoint: Endpoint) -> tuple[Any, Deadline]:
-    """A connection of PyMySQL's. Whether commits are synced is a setting of the whole server: `check` looks at it."""
+    """Return a PyMySQL connection. Whether commits are synced is a setting of the whole server, which `check` reads."""
     from pymysql.constants import CLIENT  # noqa: PLC0415  late: it costs an interpreter start
 
     from upsun_agent.database.mysql import Connection  # noqa: PLC0415  same

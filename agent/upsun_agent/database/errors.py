@@ -132,7 +132,7 @@ def code_of(error: BaseException) -> str | int | None:
 
 
 def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy | StateNotWritable:
-    """The error of ours that says it."""
+    """Return the error of ours that says it."""
     inner = _reason(error)
     if isinstance(inner, ClearText) or (connecting and ASKS_OTHERWISE in str(error)):
         return _unproved(place, in_clear=isinstance(inner, ClearText) or ASKS_IN_CLEAR in str(error))
@@ -220,14 +220,14 @@ def translated_errors(place: str, *, connecting: bool = False) -> Iterator[None]
 
 
 def _is_drivers_word(error: BaseException) -> bool:
-    """Whether a driver, SQLAlchemy or a socket says with it what is wrong; they may not even be installed."""
+    """Return whether a driver, SQLAlchemy or a socket says with it what is wrong; they may not even be installed."""
     kind = type(error)
     known = kind.__module__.partition(".")[0] in {"psycopg", "pymysql", "sqlalchemy"}
     return known or kind.__name__ in LOST or isinstance(error, OSError | EOFError)
 
 
 def narrow(place: str, encoding: str) -> DatabaseRefused:
-    """The error for a database whose encoding lacks characters: what a command or the platform said could not be kept.
+    """Return the error for a database whose encoding cannot store a character of a message.
 
     It is met before anything is done: later, the end of what was done could not be written.
     """
@@ -239,7 +239,7 @@ def narrow(place: str, encoding: str) -> DatabaseRefused:
 
 
 def missing(place: str, error: ImportError) -> Exception:
-    """The error for an extra ``shared`` that is missing or does not load; any other import's error as it is."""
+    """Return the error for an extra ``shared`` that is missing or does not load; any other import's error as it is."""
     if (error.name or "psycopg").partition(".")[0] not in {"psycopg", "pymysql", "sqlalchemy", "psycopg_binary"}:
         return error
     remedy = "UPSUN_AGENT_EXTRA=shared in the build hook; in a checkout of the agent: pip install '.[shared]'"

@@ -19,7 +19,7 @@ _MARK = (
 
 
 def digest_of(text: str) -> str:
-    """What stands for the basis of an idle answer: the text itself would be copied at every idle tick."""
+    """Return what stands for the basis of an idle answer: the text itself would be copied at every idle tick."""
     for name in ("_sha2", "_sha256", "hashlib"):  # what hashlib is made of: itself, it loads OpenSSL for one hash
         try:
             sha256 = __import__(name).sha256
@@ -30,7 +30,7 @@ def digest_of(text: str) -> str:
 
 
 def is_idle(place: str, environ: Mapping[str, str], basis: str, now: float) -> bool:
-    """Whether a tick at ``now`` (seconds since 1970) surely has nothing to do; it is marked then. False: not sure."""
+    """Return whether a tick at ``now`` (epoch seconds) certainly has nothing to do, and mark the tick if so."""
     names = ("PLATFORM_PROJECT", "PLATFORM_BRANCH", "PLATFORM_APPLICATION_NAME")
     own = [environ.get(name) or "" for name in names]
     latest = str(int(now + RECHECK + CLOCK_BACK))  # an answer for later than that is of a clock that was ahead

@@ -33,7 +33,7 @@ class NotToBeHad(Exception):
 
 
 def change_one(endpoint: Endpoint, statements: Iterable[str], values: Sequence[str], seconds: float) -> bool:
-    """Whether the first of the statements whose tables there are changed one row; ``$1`` stands for the first value.
+    """Return whether the first statement whose tables exist changed one row; ``$1`` is the first value.
 
     What it changed may be lost with the server's power.
 
@@ -107,7 +107,7 @@ class _Client:
         raise NotToBeHad
 
     def change(self, statement: str, values: Sequence[str]) -> int | None:
-        """How many rows the statement changed; None where there are no such tables."""
+        """Return how many rows the statement changed; None where there are no such tables."""
         pq, connection = self._pq, self._connection
         text = statement.encode()
         self._meter.begin(pq.PQsocket(connection))

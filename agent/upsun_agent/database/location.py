@@ -43,7 +43,7 @@ FIELD_MOST = 1000  # characters of a host, name or password; the longest passwor
 
 
 def qualified(schema: str, prefix: str = "") -> str:
-    """What stands before the plain name of a table in that schema, in PostgreSQL's words."""
+    """Return what stands before the plain name of a table in that schema, in PostgreSQL's words."""
     name = schema if schema == SCHEMA else '"' + schema.replace('"', '""') + '"'
     return f"{name}.{prefix}"
 
@@ -86,21 +86,21 @@ class ServerPlace(str):  # noqa: SLOT000  few are made
 
     @classmethod
     def of(cls, name: str, environ: Mapping[str, str]) -> ServerPlace:
-        """The place of that name in this container; raises ConfigInvalid where there is none."""
+        """Return the place of that name in this container; raises ConfigInvalid where there is none."""
         place = cls(name)
         place.endpoint = endpoint_of(name, environ)
         return place
 
 
 def placed(place: str) -> ServerPlace:
-    """The place with its endpoint; raises Bug where it is a name alone."""
+    """Return the place with its endpoint; raises Bug where it is a name alone."""
     if not isinstance(place, ServerPlace):
         raise Bug(f"the endpoint of {place} was not looked up")
     return place
 
 
 def endpoint_of(place: str, environ: Mapping[str, str]) -> Endpoint:
-    """The endpoint that the place names; raises ConfigInvalid, never with a word of the credentials."""
+    """Return the endpoint that the place names; raises ConfigInvalid, never with a word of the credentials."""
     if place.startswith(RELATIONSHIP):
         return _related(place.removeprefix(RELATIONSHIP), decoded(environ, "PLATFORM_RELATIONSHIPS"))
     variable = place.removeprefix(URL_VARIABLE)
@@ -144,7 +144,7 @@ def _related(name: str, relationships: Mapping[str, Any]) -> Endpoint:
 
 
 def _is_primary(instance: Mapping[str, Any]) -> bool:
-    """Whether it may be written to; where nothing says, it is the only one."""
+    """Return whether it may be written to; where nothing says, it is the only one."""
     query = instance.get("query")
     marks = [instance.get("is_primary"), query.get("is_master") if isinstance(query, dict) else None]
     return all(mark is not False for mark in marks)
@@ -191,7 +191,7 @@ def _from_url(variable: str, url: str) -> Endpoint:
 
 
 def _schema(variable: str, scheme: Scheme, given: list[str] | None) -> str:
-    """The schema that the URL names, or the usual one; raises ConfigInvalid where it can be none."""
+    """Return the schema that the URL names, or the usual one; raises ConfigInvalid where it can be none."""
     if given is None:
         return SCHEMA
     if scheme != "pgsql":

@@ -30,7 +30,7 @@ class Bounded(io.RawIOBase):
         self._meter = meter
 
     def readable(self) -> bool:
-        """Whether it can be read: always."""
+        """Return whether it can be read: always."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -1,4 +1,4 @@
-"""The doctor: what stands in the agent's way, found by looking, without changing anything."""
+"""The findings of ``check``: what keeps the agent from working, found without changing anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Level = Literal["ok", "warn", "fail"]
 
 
 class Finding(Struct, frozen=True):
-    """One thing looked at: its name, how it is, what was seen, what helps, and the exit code if it fails."""
+    """The result of one check."""
 
     #: What was checked.
     name: str
@@ -28,11 +28,11 @@ class Finding(Struct, frozen=True):
 
 
 def worst(findings: Iterable[Finding]) -> Level:
-    """The gravest level there is; ok where nothing was found."""
+    """Return the worst level; ok if there are no findings."""
     levels = {each.level for each in findings}
     return "fail" if "fail" in levels else "warn" if "warn" in levels else "ok"
 
 
 def code_of(findings: Iterable[Finding]) -> int:
-    """The exit code of the worst finding; warnings are 0."""
+    """Return the exit code of the worst finding; warnings are 0."""
     return max((each.exit_code for each in findings if each.level == "fail"), default=0)

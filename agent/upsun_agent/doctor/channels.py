@@ -1,4 +1,4 @@
-"""Whether the agent can tell anybody: the variables of its channels, mail, and what waits in the outbox."""
+"""Findings about notifications: the variables of the channels, mail, and what waits in the outbox."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ INSIDE = (".internal", "localhost", "127.0.0.1", "[::1]")
 
 
 def channels(notify: Notify, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """One finding for each channel and the dead-man's switch, as far as the variables can say."""
+    """Yield one finding for each channel and the heartbeat, from the variables."""
     for channel in notify.channels.values():
         yield _channel(channel, environ)
     if notify.heartbeat is not None:
         flaw = _url_flaw(notify.heartbeat.url_variable, environ)
         every = span(timedelta(seconds=notify.heartbeat.every))
-        yield flaw or Finding(HEARTBEAT, "ok", f"ticks ping it every {every}, a few minutes late at times")
+        yield flaw or Finding(HEARTBEAT, "ok", f"ticks ping it every {every}, sometimes a few minutes late")
 
 
 def _channel(channel: Channel, environ: Mapping[str, str]) -> Finding:
@@ -37,10 +37,10 @@ def _channel(channel: Channel, environ: Mapping[str, str]) -> Finding:
         try:
             place = relay(environ)
         except Unusable as error:
-            return Finding(name, "fail", str(error), f"{HOST} is the platform's to set")
+            return Finding(name, "fail", str(error), f"the platform sets {HOST}; do not override it")
         if place is None:
-            remedy = "it is on in production; elsewhere: upsun environment:info enable_smtp true"
-            return Finding(name, "warn", f"mail is off here: {HOST} is empty", remedy)
+            remedy = "mail is enabled in production; elsewhere: upsun environment:info enable_smtp true"
+            return Finding(name, "warn", f"mail is disabled here: {HOST} is empty", remedy)
         return Finding(name, "ok", f"mail to {', '.join(channel.to)} through {place[0]}:{place[1]}")
     for variable in filter(None, (channel.secret_variable,)):
         if not (environ.get(variable) or "").strip():
@@ -58,35 +58,35 @@ def _url_flaw(variable: str, environ: Mapping[str, str], name: str = HEARTBEAT) 
         parts = urlsplit(value)
         host, scheme = parts.hostname or "", parts.scheme
     if scheme not in {"http", "https"} or not host:
-        return Finding(name, "fail", f"the variable {variable} holds no URL of http or https", "store it again")
+        return Finding(name, "fail", f"the variable {variable} is not an http or https URL", "store it again")
     if scheme == "http" and not host.endswith(INSIDE):
-        text = f"the URL in {variable} is plain http: everybody on the way can read it and use it"
+        text = f"the URL in {variable} is plain http: anyone on the network path can read and use it"
         return Finding(name, "warn", text, "store its https form")
     return None
 
 
 def waiting(facts: Mapping[str, str]) -> Iterator[Finding]:
-    """What waits in the outbox, and what was given up since one was last delivered."""
+    """Yield findings about messages that wait in the outbox or were given up since the last delivery."""
     found, lost = outbox.waiting(facts), outbox.lost(facts)
     for loss in lost.values():
-        text = f"{loss.count} messages for {loss.channel} were given up, the last one because: {loss.reason}"
+        text = f"{loss.count} messages for {loss.channel} were given up; last error: {loss.reason}"
         yield Finding("outbox", "warn", text, f"try: upsun-agent notify test {loss.channel}")
     tried = [each for each in found if each.attempts]
     if tried:
         oldest = tried[0]
         text = f"{len(found)} messages wait, the oldest for {oldest.channel}: {oldest.reason}"
-        yield Finding("outbox", "warn", text, "ticks try again; see: upsun-agent notify list")
+        yield Finding("outbox", "warn", text, "ticks retry; see: upsun-agent notify list")
     elif not lost:
-        yield Finding("outbox", "ok", f"{len(found)} messages wait for the next tick" if found else "nothing waits")
+        yield Finding("outbox", "ok", f"{len(found)} messages wait for the next tick" if found else "no message waits")
 
 
 def log_file(path: str) -> Finding:
-    """Whether the log file can be written: ticks go on without it."""
+    """Return the finding about the log file; ticks continue without it."""
     with suppress(OSError):
         why = not_ours(path, os.lstat(path))
         if why is not None:
-            text = f"{path} cannot be used: {why}; what is logged is not kept"
-            return Finding("log file", "warn", text, "find out who made it, then move it away")
+            text = f"{path} cannot be used: {why}; log lines are not kept"
+            return Finding("log file", "warn", text, "find out who created it, then move it away")
     place = path if os.path.lexists(path) else os.path.dirname(path)
     if os.path.isdir(path) or not os.access(place, os.W_OK):
         return Finding("log file", "warn", f"{path} cannot be written", "name a file on a mount: 'log-file' in [agent]")

@@ -1,4 +1,4 @@
-"""What a database says of itself as the place of the state: reachable, writable, tables, locks. Only looked at."""
+"""Findings about the database that holds the state: reachable, writable, tables, locks. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ENCRYPTED = {
     "pgsql": "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
     "mysql": "SELECT variable_value <> '' FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher'",
 }
-#: Whether a commit that returned is on the disk: PostgreSQL is told so for each connection, MariaDB for all at once.
+#: Whether a commit is on the disk when it returns: a setting of each PostgreSQL connection, of the MariaDB server.
 DURABLE = {"pgsql": "SELECT true", "mysql": "SELECT @@global.innodb_flush_log_at_trx_commit = 1"}
 
 
 def drivers(place: str) -> Iterator[Finding]:
-    """Whether the extra that a state in a database needs is installed."""
+    """Yield the finding about the extra that a state in a database needs."""
     for name in DRIVERS:
         try:
             importlib.import_module(name)
@@ -42,7 +42,7 @@ def drivers(place: str) -> Iterator[Finding]:
 
 
 def state(place: ServerPlace, identity: Identity) -> Iterator[Finding]:
-    """Whether ticks can keep their state in the database, and how its tables are."""
+    """Yield findings about the connection, the tables and their durability."""
     with ExitStack() as stack:
         try:
             session = stack.enter_context(closing(Session(place, DATABASE_BUDGET)))
@@ -50,7 +50,7 @@ def state(place: ServerPlace, identity: Identity) -> Iterator[Finding]:
             secured = "over TLS" if session.say(ENCRYPTED[session.scheme]).scalar() else "without TLS"
             yield Finding("state", "ok", f"the database of {place} answers, {secured}")
             if standing.missing:
-                text = f"the journal was lost: the tables {', '.join(standing.missing)} vanished from the database"
+                text = f"the journal was lost: the tables {', '.join(standing.missing)} are gone from the database"
                 yield Finding("journal", "warn", text, LOST)
                 return
             yield from _tables(session, standing.version)
@@ -64,7 +64,11 @@ def state(place: ServerPlace, identity: Identity) -> Iterator[Finding]:
 
 def _tables(session: Session, version: int) -> Iterator[Finding]:
     if not version:
-        yield Finding("tables", "ok", "not there yet: the first tick makes them, if its user may (see the docs)")
+        yield Finding(
+            "tables",
+            "ok",
+            "not there yet: the first tick creates them, if its user may (see docs/how-to/shared-database.md)",
+        )
         return
     known = MIGRATIONS[-1].version
     schema = session.tables.schema
@@ -80,12 +84,14 @@ def _tables(session: Session, version: int) -> Iterator[Finding]:
 
 
 def _try_rights(session: Session) -> None:
-    """Write to no row of every table, which takes the same rights as writing to one."""
+    """Update zero rows of every table, which needs the same rights as updating one."""
     from sqlalchemy import delete, false, insert, select, update  # noqa: PLC0415  late: see Session
 
     for name in ("journals", *PARTS):
         table = session.tables.named(name)
-        columns = [each for each in table.c if each.name not in {"id", "seq", "number"}]  # those the server alone fills
+        columns = [
+            each for each in table.c if each.name not in {"id", "seq", "number"}
+        ]  # columns that only the server fills
         column = columns[-1]
         names = [each.name for each in columns]
         session.run(insert(table).from_select(names, select(*columns).where(false())))
@@ -95,8 +101,10 @@ def _try_rights(session: Session) -> None:
 
 def _durable(session: Session) -> Iterator[Finding]:
     if not session.say(DURABLE[session.scheme]).scalar():
-        text = "the server does not sync every commit (innodb_flush_log_at_trx_commit): a power cut may lose an intent"
-        yield Finding("durability", "warn", text, "set it to 1, or accept that a request may then be made twice")
+        text = (
+            "the server does not sync every commit (innodb_flush_log_at_trx_commit): a power failure may lose an intent"
+        )
+        yield Finding("durability", "warn", text, "set it to 1, or accept that a request may then be sent twice")
 
 
 def _journals(session: Session, identity: Identity) -> Iterator[Finding]:
@@ -106,5 +114,5 @@ def _journals(session: Session, identity: Identity) -> Iterator[Finding]:
     own: Any = (mine.c.project == project) & (mine.c.environment == environment) & (mine.c.app == app)
     count = select(func.count()).select_from(mine).where(mine.c.present == 1)
     there, all_of_them = session.run(count.where(own)).scalar(), session.run(count).scalar()
-    text = "this environment's own" if there else "none of this environment yet: the first tick begins it"
+    text = "this environment's own" if there else "none of this environment yet: the first tick creates it"
     yield Finding("journal", "ok", f"{text}; {all_of_them} in the database")

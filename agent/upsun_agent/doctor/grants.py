@@ -1,4 +1,4 @@
-"""Who else can read or change the tables of the state, as far as the database shows that to our own user."""
+"""Findings about users who can read or change the tables of the state, as far as our own user can see."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from upsun_agent.doctor import Finding
 from upsun_agent.journal.server.schema import ME_AS_GRANTEE
 from upsun_agent.journal.server.session import Session
 
-REMEDY = "revoke what docs/how-to/shared-database.md does not name"
+REMEDY = "revoke every grant that docs/how-to/shared-database.md does not list"
 #: The documented user that reads the states of all tenants.
 READER = "upsun_agent_fleet"
-SHOWN = 8  # findings of one kind that are named: the rest is counted
+SHOWN = 8  # findings of one kind that are listed; the rest is counted
 
 _OURS = (
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname = ANY (%s)"
 )
 _NAME = "CASE WHEN {0} = 0 THEN 'everybody (PUBLIC)' ELSE pg_get_userbyid({0}) END"
-#: By what is wrong: who, and what that user can do. The first value is the schema, the second the tables' names.
+#: Queries by problem, each row a user and what that user can do. Values: the schema, then the names of the tables.
 POSTGRES = {
-    # Grants on the tables and on their columns, but for the owner's, ours and the documented reader's.
+    # Grants on the tables and their columns, except those of the owner, of our user and of the documented reader.
     "can {what} the tables of the state": f"""
 SELECT {_NAME.format("a.grantee")}, lower(string_agg(DISTINCT a.privilege_type, ', '))
  FROM (SELECT c.relowner AS owner, (aclexplode(c.relacl)).*{_OURS} UNION ALL
@@ -58,14 +58,14 @@ ELSEWHERE = (
 
 
 def grants(session: Session, version: int) -> Iterator[Finding]:
-    """What others may do with the tables beyond what the page documents; a finding for each kind of grant."""
+    """Yield a finding for each kind of grant on the tables that docs/how-to/shared-database.md does not list."""
     found = _in_postgres(session) if session.scheme == "pgsql" else _in_mariadb(session)
     told = False
     for text in found if version else ():
         told = True
         yield Finding("grants", "warn", text, REMEDY)
     if not told and version:
-        yield Finding("grants", "ok", "nobody has a right to the tables that is not documented, as far as we can see")
+        yield Finding("grants", "ok", "no grant on the tables that is not documented, as far as our user can see")
 
 
 def _in_postgres(session: Session) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _in_postgres(session: Session) -> Iterator[str]:
 
 
 def _in_mariadb(session: Session) -> Iterator[str]:
-    """Yield what our own user could do to other tenants: MariaDB shows it no rights of others."""
+    """Yield what our own user could do to other tenants: MariaDB does not show it the rights of others."""
     everywhere = [str(row[0]) for row in session.say(EVERYWHERE).all()]
     if everywhere:
         shown = ", ".join(everywhere[:SHOWN]).lower()

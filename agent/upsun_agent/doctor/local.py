@@ -1,4 +1,4 @@
-"""What this machine or container itself says: writable places, the state directory, locks, the journal's owner."""
+"""Findings about this machine or container: writable places, the state directory, locks, the journal's owner."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from upsun_agent.platform.paths import JOURNAL, is_state_file
 
 MOUNT = "declare a mount of source 'storage' there in .upsun/config.yaml, or point 'state' in the job file at one"
 
-LOOK = "look at the environment's activities (upsun activity:list): runs in flight were lost"
-LOST = f"the next tick begins a new journal, in which no slot up to then is due and pauses are kept; {LOOK}"
-TRIED_BYTES = 64 * 1024  # more than the events of a tick take
+LOOK = "check the environment's activities (upsun activity:list): runs in flight were lost"
+LOST = f"the next tick creates a new journal, which runs no earlier slot and keeps pauses; {LOOK}"
+TRIED_BYTES = 64 * 1024  # more than a tick writes
 LOSS_SHOWN = timedelta(days=7)
 
 
 def build_places(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether a build can write where the install writes; only looked at, nothing is written."""
+    """Yield whether a build can write where the installation writes; nothing is written."""
     app, cache = environ.get("PLATFORM_APP_DIR") or os.curdir, environ.get("PLATFORM_CACHE_DIR")
     bad = False
     for path, what in ((app, "the app's directory"), (_temporary(environ), "the temporary directory")):
         if not _writable(path):
-            text, remedy = f"{path}, {what}, is not writable", "install in the build hook: later the app is read-only"
+            text, remedy = f"{path}, {what}, is not writable", "install in the build hook: the app is read-only later"
             bad = True
             yield Finding("places", "warn", text, remedy)
     cache = cache if cache and os.path.lexists(cache) else None
     if cache and not _writable(cache):
-        text = f"the build cache {cache} is not writable: every build fetches the dependencies again"
+        text = f"the build cache {cache} is not writable: every build downloads the dependencies again"
         bad = True
         yield Finding("places", "warn", text, "clear the build cache: upsun project:clear-build-cache")
     if not bad:
@@ -50,9 +50,14 @@ def build_places(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def state(directory: str, identity: Identity, now: datetime) -> Iterator[Finding]:
-    """Whether ticks can keep their state in the directory, and whose is what lies there. Nothing is locked.
+    """Yield whether ticks can keep their state in the directory, and who owns what is there. Nothing is locked.
 
-    Some kilobytes are written there, synced and removed: a disk that is full or read-only shows in no other way.
+    Some kilobytes are written, synced and removed: nothing else shows a full or read-only disk.
+
+    Args:
+        directory: the state directory.
+        identity: the project, environment and app that run the agent.
+        now: the present, UTC.
     """
     if not os.path.isdir(directory):
         yield _absent(directory)
@@ -61,7 +66,11 @@ def state(directory: str, identity: Identity, now: datetime) -> Iterator[Finding
         yield Finding("state", "fail", f"{directory} is not writable", MOUNT, StateNotWritable.exit_code)
         return
     try:
-        locks = {True: "locks work", False: "locks do not work here: the lease row stands in", None: "locks not known"}
+        locks = {
+            True: "locks work",
+            False: "locks do not work here: the lease row replaces them",
+            None: "locks not known",
+        }
         works = locks_work(directory)
         _try_to_write(directory)
         yield Finding("state", "ok", f"{directory} is writable, {locks[works]}")
@@ -74,7 +83,7 @@ def state(directory: str, identity: Identity, now: datetime) -> Iterator[Finding
 
 
 def _whose(directory: str) -> Iterator[Finding]:
-    """Whose the directory and its files are, and who else may enter or write them."""
+    """Yield who owns the directory and its files, and who else may enter or write them."""
     found = os.stat(directory)
     mode = stat.S_IMODE(found.st_mode)
     if not is_own(directory, found.st_uid):
@@ -87,22 +96,22 @@ def _whose(directory: str) -> Iterator[Finding]:
     except StateNotWritable as error:
         yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
     if mode & 0o022:
-        text = f"{directory} may be written by other users (mode {mode:o}): they can take the journal away or plant one"
+        text = f"{directory} is writable by other users (mode {mode:o}): they can remove or replace the journal"
         yield Finding("state files", "warn", text, f"chmod 700 {shlex.quote(directory)}")
     elif mode & 0o055:
-        text = f"{directory} may be entered by other users (mode {mode:o}), as mounts may; its files are closed to them"
+        text = f"other users may enter {directory} (mode {mode:o}), as for every mount, but not read its files"
         yield Finding("state files", "ok", text, f"chmod 700 {shlex.quote(directory)}")
     for name in sorted(os.listdir(directory)):
         with contextlib.suppress(OSError):
             mode = os.lstat(f"{directory}/{name}").st_mode
             if is_state_file(name) and stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
                 path = f"{directory}/{name}"
-                text = f"{path} may be read or written by other users (mode {stat.S_IMODE(mode):o})"
+                text = f"{path} is readable or writable by other users (mode {stat.S_IMODE(mode):o})"
                 yield Finding("state files", "warn", text, f"chmod 600 {shlex.quote(path)}")
 
 
 def _try_to_write(directory: str) -> None:
-    """Write as much as a tick may, let it reach the disk, and remove it; raises OSError where that fails."""
+    """Write and sync as much as a tick may, and remove it; raise OSError if that fails."""
     file = nameless(directory)
     try:
         view = memoryview(b"\0" * TRIED_BYTES)
@@ -118,15 +127,17 @@ def _absent(directory: str) -> Finding:
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
     if os.path.lexists(directory) or not os.path.isdir(parent):
-        text = f"{directory} cannot be made: {directory if os.path.lexists(directory) else parent} is no directory"
+        text = (
+            f"{directory} cannot be created: {directory if os.path.lexists(directory) else parent} is not a directory"
+        )
     elif not _writable(parent):
-        text = f"{directory} is not there, and {parent} is not writable"
+        text = f"{directory} does not exist, and {parent} is not writable"
     else:
         try:
             _try_to_write(parent)
         except OSError as error:
             return _unwritten(parent, error)
-        return Finding("state", "ok", f"{directory} is not there yet: the first tick makes it")
+        return Finding("state", "ok", f"{directory} does not exist yet: the first tick creates it")
     return Finding("state", "fail", text, MOUNT, StateNotWritable.exit_code)
 
 
@@ -138,9 +149,9 @@ def _unwritten(directory: str, error: OSError) -> Finding:
 
 
 def locks_work(directory: str) -> bool | None:
-    """Whether ``flock`` keeps two processes apart there; tried on the directory itself, which no tick locks.
+    """Return whether ``flock`` excludes a second process, tried on the directory itself, which no tick locks.
 
-    None where that cannot be tried: a network file system may want a file that is open for writing.
+    Return None if that cannot be tried: a network file system may need a file that is open for writing.
     """
     first = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -156,17 +167,17 @@ def locks_work(directory: str) -> bool | None:
             os.close(second)
     finally:
         os.close(first)
-    return False  # both have it
+    return False  # both hold the lock
 
 
 def _journal(directory: str, identity: Identity, now: datetime) -> Iterator[Finding]:
-    """Whose journal it is, read without the right to write; and whether one was lost or damaged."""
+    """Yield who owns the journal, opened read-only, and whether it was lost or damaged."""
     path, gone = f"{directory}/{JOURNAL}", lost(directory)
     if gone is not None:
         yield Finding("journal", "warn", f"the journal was lost: {gone}", LOST)
         return
     if not os.path.lexists(path) or not os.path.getsize(path):
-        return  # the first tick begins it
+        return  # the first tick creates it
     try:
         db, watch = connect(directory, reads_only=True)
         with closing(db), watch.bounded():
@@ -175,32 +186,32 @@ def _journal(directory: str, identity: Identity, now: datetime) -> Iterator[Find
             anew = None if missing else db.execute("SELECT value FROM notes WHERE key = ?", (BEGUN_ANEW,)).fetchone()
     except JournalDamaged as error:
         text = f"{path} cannot be read as a journal: {error}"
-        yield Finding("journal", "warn", text, "the next tick looks closer: one that is damaged is set aside")
+        yield Finding("journal", "warn", text, "the next tick checks it, and sets a damaged one aside")
         return
     except StateNotWritable as error:
         yield Finding("journal", "fail", str(error), error.remedy, error.exit_code)
         return
     if missing:
-        yield Finding("journal", "warn", f"{path} is damaged: it has lost its tables {', '.join(missing)}", LOST)
+        yield Finding("journal", "warn", f"{path} is damaged: the tables {', '.join(missing)} are missing", LOST)
         return
     found = tuple(str(each) for each in row) if row else ()
     if found != identity:
         whose = "/".join(part or "?" for part in found) or "nobody"
-        text = f"{path} belongs to {whose}, as after a clone: it is never acted on"
-        yield Finding("journal", "warn", text, "nothing to do: the next tick sets it aside and begins a new one")
+        text = f"{path} belongs to {whose}, as after a clone: the agent does not use it"
+        yield Finding("journal", "warn", text, "nothing to do: the next tick sets it aside and creates a new one")
         return
     yield _own(directory, str(anew[0]) if anew else "", now)
 
 
 def _own(directory: str, anew: str, now: datetime) -> Finding:
-    """This environment's own journal: since when, where it took another's place, and what was set aside."""
+    """Return the finding about this environment's own journal: when it replaced a lost one, and what was set aside."""
     aside = [name for names in set_aside_there(directory).values() for name in names]
     kept = f"; {len(aside)} older ones are set aside beside it and may be deleted" if aside else ""
     begun = read_anew(anew)
     if begun is None or not begun.is_loss or now - begun.at > LOSS_SHOWN:
         return Finding("journal", "ok", f"this environment's own, not cloned{kept}")
-    text = f"it was begun anew at {begun.at:%Y-%m-%d %H:%M} UTC, since the one before was lost: {begun.why}"
-    return Finding("journal", "warn", text, f"{LOOK}; this is said for {LOSS_SHOWN.days} days")
+    text = f"it was created at {begun.at:%Y-%m-%d %H:%M} UTC, because the one before was lost: {begun.why}"
+    return Finding("journal", "warn", text, f"{LOOK}; this warning stays for {LOSS_SHOWN.days} days")
 
 
 def _temporary(environ: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What the API says that matters to the agent's work: token, roles, links, variable, crons, mounts, quota, and more."""
+"""Findings from the API: token, roles, links, variable, crons, mounts, quota, and more."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from upsun_agent.model.job import Job
 from upsun_agent.model.resource_paths import environment_path, project_path
 from upsun_agent.steps import KINDS
 
-#: An environment that is dirty is active, with an activity under way.
+#: An environment that is dirty is active and has an activity in progress.
 RUNNING = frozenset({"active", "dirty"})
 #: Sources of mounts that outlive a container
 #: (https://developer.upsun.com/docs/configure-apps/image-properties/mounts; local is the older name).
 PERSISTENT = frozenset({"storage", "local", "service"})
-LATELY = 3600.0  # seconds: a cron that ticks every five minutes may wait behind another
+LATELY = 3600.0  # seconds: the cron of a tick may wait for another cron
 SKEW_MOST = timedelta(seconds=60)
 #: Integrations that bring the code from elsewhere (https://developer.upsun.com/docs/integrations/source).
 SOURCES = frozenset({"github", "gitlab", "bitbucket", "bitbucket_server"})
@@ -98,9 +98,13 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         return [job for job in self.jobs if self._seen.type in job.environment_types]
 
     def findings(self, standing: Standing, max_age: timedelta) -> Iterator[Finding]:
-        """Everything, one after the other; what cannot be read is a warning of its own.
+        """Yield all findings; a part that cannot be read becomes a warning.
 
-        Without the environment nothing else makes sense.
+        If the environment cannot be read, that is the only finding.
+
+        Args:
+            standing: the status of the token.
+            max_age: the age at which the token should be rotated.
         """
         try:
             _ = self._seen
@@ -126,7 +130,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         )
         for name, look in looks:
             try:
-                for finding in look():  # they quote the API: names, sources, specs
+                for finding in look():  # findings quote texts of the API
                     yield replace(finding, message=clean(finding.message))
             except AgentError as error:
                 yield Finding(name, "warn", f"cannot be read: {error}", error.remedy or AGAIN)
@@ -137,7 +141,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         skew = abs(self._seen.server_at - self.clock.now())
         seconds = int(skew.total_seconds())
         if skew > SKEW_MOST:
-            text = f"this clock and the platform's are {seconds} s apart: slots come early or late"
+            text = f"this clock and the platform's differ by {seconds} s: slots run early or late"
             yield Finding("clock", "warn", text, "set this machine's clock")
         else:
             yield Finding("clock", "ok", f"{seconds} s from the platform's")
@@ -155,10 +159,10 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
             names = ", ".join(job.name for job in self._here)
             yield Finding("environment", "ok", f"{seen.id} is {seen.type}, {seen.status}; jobs: {names}")
         if self.kind is not None and self.kind != seen.type:
-            text = f"the container says {self.kind}, the API {seen.type}: jobs run only where both agree"
-            yield Finding("environment", "warn", text, "redeploy, so that the container hears of its new type")
+            text = f"the container's type is {self.kind}, the API's {seen.type}: jobs only run if both agree"
+            yield Finding("environment", "warn", text, "redeploy to set the new type in the container")
         if self._is_pull_request and self._uses("source-operation"):
-            text = f"{seen.id} is a pull request's environment: source operations are refused there"
+            text = f"{seen.id} is the environment of a pull request: source operations are refused there"
             yield Finding("environment", "warn", text, "run such jobs elsewhere (environment-types)")
 
     @property
@@ -169,13 +173,13 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
 
     def _roles(self, standing: Standing) -> Iterator[Finding]:
         for text, remedy in standing.without_access():
-            yield Finding("roles", "warn", text, remedy)  # what the platform offers says what the user may do
+            yield Finding("roles", "warn", text, remedy)  # the offered links below show what the user may do
         if standing.roles is None:
             return
         missing = standing.lacking(self.jobs)
         here = f"{self._seen.type}:admin" in missing and bool(self._here)
         if missing:
-            text = f"{standing.roles}: jobs need {' and '.join(missing)} (viewers and contributors take no backups)"
+            text = f"{standing.roles}: jobs need {' and '.join(missing)} (viewers and contributors cannot take backups)"
             remedy = standing.grant_remedy(missing)
             yield Finding("roles", "fail" if here else "warn", text, remedy, NotPermitted.exit_code)
         broad = standing.of_breadth(self.jobs)
@@ -199,11 +203,11 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
             if kind.way != "request" or not kind.permission_link or not self._uses(kind.name):
                 continue
             if self._seen.status not in RUNNING or (kind.name == "source-operation" and self._is_pull_request):
-                continue  # said already: there the link is absent whatever the role
+                continue  # reported above: the link is absent there for every role
             if kind.link in self._seen.links:
                 yield Finding(kind.name, "ok", f"the platform offers {kind.link}")
             elif self._seen.is_dirty:
-                text = f"{kind.link} is not offered while an activity runs: look again later"
+                text = f"{kind.link} is not offered while an activity runs: check again later"
                 yield Finding(kind.name, "warn", text)
             else:
                 reason = unoffered(replace(self._seen, rights=self._rights), kind)
@@ -212,11 +216,11 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
 
     @cached_property
     def _rights(self) -> Rights:
-        """What the API says of why a link is missing."""
+        """Return what the API tells about the reason for a missing link."""
         return People(self.client).rights(self.project, self._seen.type)
 
     def _uses(self, kind: str) -> bool:
-        """Whether a job that runs here has a step of the kind that works on this environment."""
+        """Return whether a job that runs here has a step of this kind for this environment."""
         steps = [step for job in self._here for step in (*job.steps, *job.on_failure)]
         return any(step.kind == kind and step.environment(self.environment) == self.environment for step in steps)
 
@@ -245,10 +249,10 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         stored = variables.on_environment(name)
         try:
             shared = variables.on_project(name)
-        except NotPermitted:  # only project admins may be allowed to see those
+        except NotPermitted:  # project variables may be visible to project admins only
             shared = None
         if stored is None and shared is None:
-            text = f"{name} is stored on no level: the token comes from elsewhere"
+            text = f"{name} is not stored on the platform: the token comes from elsewhere"
             yield Finding("variable", "warn", text, "store it: upsun-agent setup token")
             return
         found = _flaws(stored, shared, self.app)
@@ -266,7 +270,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         ]
         if not found:
             remedy = 'add one: crons: agent: { spec: "*/5 * * * *", commands: { start: "upsun-agent tick" } }'
-            # Outside a container it may be this very machine that starts runs: CI, most often.
+            # Outside a container this machine may start the ticks, usually CI.
             in_container = self.app_dir is not None
             needed = in_container and any(job.schedule for job in self._here) and not self._ticked_lately
             text = "no app has a cron that starts upsun-agent by its name"
@@ -276,17 +280,19 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         crons = _object(_object(self._raw.data, "deployment_state"), "crons")
         status = str(crons.get("status", "running"))
         if status == "paused" or crons.get("enabled") is False:
-            text = f"crons are {status} on {self.environment}: nothing runs until it is deployed again"
+            text = f"crons are {status} on {self.environment}: nothing runs until it is redeployed"
             yield Finding("cron", "fail" if self._here else "warn", text, "upsun redeploy")
         elif len(found) > 1:
             apps = ", ".join(each for each, _ in found)
-            yield Finding("cron", "warn", f"several apps tick: {apps}", "one is enough, unless each has its own state")
+            yield Finding(
+                "cron", "warn", f"several apps run ticks: {apps}", "one is enough, unless each has its own state"
+            )
         else:
-            yield Finding("cron", "ok", f"{app} ticks at '{spec}'")
+            yield Finding("cron", "ok", f"{app} runs ticks at '{spec}'")
 
     @property
     def _ticked_lately(self) -> bool:
-        """Whether something starts ticks: a script's cron, or a machine elsewhere."""
+        """Return whether anything has started a tick lately, such as a script's cron or another machine."""
         moment = self.last_tick
         return moment is not None and abs(self.clock.now().timestamp() - moment) < LATELY
 
@@ -306,13 +312,13 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         around = [each for each in mounts if inside == each or inside.startswith(f"{each}/")]
         mount = max(around, key=len, default=None)
         if mount is None:
-            text = f"{self.directory} lies on no mount: it is not there, or is lost with every deployment"
+            text = f"{self.directory} is not on a mount: it does not exist, or every deployment deletes it"
             yield Finding("mount", "fail", text, "declare a mount of source 'storage' for it", 73)
         elif (source := str(mounts[mount].get("source"))) not in PERSISTENT:
-            text = f"{self.directory} lies on a mount of source '{source}', which may vanish"
+            text = f"{self.directory} is on a mount of source '{source}', which may be deleted"
             yield Finding("mount", "warn", text, "use one of source 'storage'")
         else:
-            yield Finding("mount", "ok", f"{self.directory} lies on the mount {mount} ({source})")
+            yield Finding("mount", "ok", f"{self.directory} is on the mount {mount} ({source})")
 
     def _quota(self) -> Iterator[Finding]:
         if not self._uses("backup"):
@@ -320,12 +326,12 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         limit = self.client.manual_backup_limits(self.project).get(self._seen.type)
         manual = [each for each in self.client.backups(self.project, self.environment) if not each.automated]
         if limit is None:
-            yield Finding("backup quota", "ok", f"{len(manual)} manual backups; the settings name no limit")
+            yield Finding("backup quota", "ok", f"{len(manual)} manual backups; the settings have no limit")
         elif limit <= 1:
-            text = f"the project keeps {limit} manual backup: each new one replaces the only proved one"
-            yield Finding("backup quota", "warn", text, "keep at least two (project settings, backup retention)")
+            text = f"the project keeps {limit} manual backup: each new one deletes the only proved one"
+            yield Finding("backup quota", "warn", text, "keep at least two: project settings, backup retention")
         else:
-            full = "; the next replaces the oldest" if len(manual) >= limit else ""
+            full = "; the next one replaces the oldest" if len(manual) >= limit else ""
             text, others = (
                 f"{len(manual)} of {limit} manual backups{full}",
                 len([b for b in manual if not self._took(b)]),
@@ -335,19 +341,19 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
                 yield Finding("backup quota", "ok", text)
                 return
             were = "was" if others == 1 else "were"
-            text = f"{text}, and {others} of them {were} not taken by jobs: {', '.join(scheduled)} will push those out"
+            text = f"{text}, and {others} of them {were} not taken by jobs: {', '.join(scheduled)} will replace those"
             remedy = 'take fewer: backup = { reuse-within = "3d" }; or keep more: project settings, backup retention'
             yield Finding("backup quota", "warn", text, remedy)
 
     def _took(self, backup: Backup) -> bool:
-        """Whether a run of the agent took the backup, as far as the journal knows."""
+        """Return whether a run took the backup, according to the journal."""
         return backup.id in self.own_backups
 
     def _deployment_type(self) -> Iterator[Finding]:
         settings = Fields.of(self.client.read(self._path("/settings"), "settings"), "settings")
         if settings.data.get("enable_manual_deployments") is True:
-            waiting = ", and something is staged now" if self._seen.has_staged_activities else ""
-            text = f"deployments are manual: what an update commits is staged until somebody deploys it{waiting}"
+            waiting = ", and changes are staged now" if self._seen.has_staged_activities else ""
+            text = f"deployments are manual: the commit of an update is staged until someone deploys it{waiting}"
             yield Finding("deployment type", "warn", text, "upsun environment:deploy after the run")
         else:
             yield Finding("deployment type", "ok", "automatic")
@@ -356,20 +362,20 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         try:
             found = self.client.read(project_path(self.project, "/integrations"), "integrations")
         except NotPermitted:
-            text = "not looked at: only project admins see integrations"
+            text = "not checked: only project admins see integrations"
             yield Finding("source integration", "ok", text)
             return
         kinds = [Fields.of(each, "integration").text("type") for each in read_list(found, "integrations")]
         sources = sorted(SOURCES.intersection(kinds))
         if sources and self._uses("source-operation"):
-            text = f"the code comes from {', '.join(sources)}: an update is pushed there and comes back later"
+            text = f"the code comes from {', '.join(sources)}: an update is pushed there and deployed from there later"
             yield Finding("source integration", "ok", text)
         else:
             yield Finding("source integration", "ok", ", ".join(sources) or "none")
 
 
 def _flaws(stored: Variable | None, shared: Variable | None, app: str | None) -> list[tuple[str, str]]:
-    """What is wrong with where and how the token's variable is stored."""
+    """Return the problems in how the token's variable is stored, each with its remedy."""
     found = []
     variable = stored or shared
     if shared is not None:
@@ -378,18 +384,18 @@ def _flaws(stored: Variable | None, shared: Variable | None, app: str | None) ->
     if variable is None:
         return found
     if variable.inherited:
-        remedy = "give this environment its own: upsun-agent setup token; store the parent's again: not inheritable"
+        remedy = "store one on this environment: upsun-agent setup token; store the parent's again as not inheritable"
         found.append(("is inherited from the parent environment", remedy))
     if app is not None and variable.scope and app not in variable.scope:
         text = f"is only for {', '.join(variable.scope)}: {app} does not see it"
         found.append((text, f"store it again: upsun-agent setup token --app {quote(app)}"))
-    # A project's variable has no flag for heirs: all environments have it.
+    # A project's variable has no flag inheritable: every environment has it.
     flags = {flag: value for flag, value in variable.flags.items() if variable.level != "project" or _on_both(flag)}
     return found + [(text, "store it again: upsun-agent setup token") for text in flaws(flags)]
 
 
 def _on_both(flag: str) -> bool:
-    """Whether variables of a project have the flag too."""
+    """Return whether variables of a project have this flag too."""
     return flag not in {"is_inheritable", "is_enabled"}
 
 

@@ -71,7 +71,7 @@ class _Scan:
         return len(text)
 
     def _after(self, at: int) -> int | None:
-        """Where the text goes on behind what begins at ``at``; None where that is not known yet."""
+        """Return where the text goes on behind what begins at ``at``; None where that is not known yet."""
         text, char, end = self._text, self._text[at], at + 1
         if char == "\b":
             self._back()
@@ -139,7 +139,7 @@ class _Scan:
 
 
 def kept(text: str) -> list[list[int]] | None:
-    """The parts of the text that stay, as places; None where all of it stays."""
+    """Return the parts of the text that stay, as places; None where all of it stays."""
     if _STOP.search(text) is None:
         return None
     scan = _Scan(text, final=True)
@@ -152,12 +152,12 @@ def _joined(text: str, parts: list[list[int]]) -> str:
 
 
 def _whole(text: str) -> str:
-    """The text with a sign for every byte that was no UTF-8."""
+    """Return the text with a sign for every byte that was no UTF-8."""
     return text if text.isascii() else _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def normal(text: str) -> str:
-    """The text as it may be searched and shown: only line breaks and tabs are left of what is not printed."""
+    """Return the text as it may be searched and shown: only line breaks and tabs are left of what is not printed."""
     parts = kept(text)
     return _whole(text) if parts is None else _joined(text, parts)
 

@@ -85,7 +85,7 @@ class LogFile:
 
 
 def _bounded(line: str) -> str:
-    """The line, or where it is too long what is known of it in short: a reader meets JSON on every line."""
+    """Return the line, or where it is too long what is known of it in short: a reader meets JSON on every line."""
     if len(line.encode("utf-8", "replace")) <= LOG_LINE_MOST:
         return line
     try:

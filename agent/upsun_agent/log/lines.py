@@ -106,7 +106,7 @@ class LogLine(Struct, frozen=True):
 
 
 def line_of(event: ev.Event, run: str, job: str, slot: str | None = None, after: Run | None = None) -> LogLine:
-    """The line for an event of a run; failures are errors, warnings warn. ``after`` is the run as the event leaves it.
+    """Return the log line of an event: failures have level error, warnings level warning.
 
     A tick writes it when the event is on the disk, and ``logs RUN`` writes the very same one later.
     """
@@ -127,7 +127,7 @@ def line_of(event: ev.Event, run: str, job: str, slot: str | None = None, after:
 
 
 def _of_run(event: ev.Event, step: int | None, after: Run) -> dict[str, Any]:
-    """What the run adds: the activity that a step was about, and how long it took."""
+    """Return what the run adds: the activity that a step was about, and how long it took."""
     if isinstance(event, ev.RunClosed):
         return {"duration_s": _seconds(event.at, after.opened_at)}
     if not isinstance(event, _ENDS) or step is None or step >= len(after.steps):
@@ -144,7 +144,10 @@ def _seconds(end: datetime, begin: datetime) -> float:
 
 
 def lines_of(events: Iterable[ev.Event]) -> Iterator[LogLine]:
-    """The lines of a run's events, oldest first; from where they make no sense, without what the run would add."""
+    """Yield the lines of a run's events, oldest first.
+
+    Lines after an inconsistent event lack the keys that need the run.
+    """
     run: Run | None = None
     name, job, slot, sound = "", "", None, True
     for event in events:
@@ -161,7 +164,7 @@ def lines_of(events: Iterable[ev.Event]) -> Iterator[LogLine]:
 
 
 def _stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """When it was: now, or as the event of the journal says."""
+    """Return when it was: now, or as the event of the journal says."""
     given = event.pop("time", None)
     moment = given.astimezone(UTC) if isinstance(given, datetime) else datetime.now(UTC)
     event["time"] = moment.isoformat().replace("+00:00", "Z")
@@ -169,7 +172,7 @@ def _stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 
 
 def _to_file(file: LogFile, render: Any, least: int) -> Any:
-    """A processor that writes what is info at least to the file, and lets on what is ``least``."""
+    """Return a processor that writes what is info at least to the file, and lets on what is ``least``."""
 
     def write(log: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         file.append(render(log, name, dict(event)))
@@ -188,7 +191,7 @@ def make_log(
     readable: bool | None = None,
     file: LogFile | None = None,
 ) -> Any:
-    """A logger on ``stream`` (stderr): readable on a terminal, else one JSON object a line; ``file`` gets JSON too.
+    """Return a logger on ``stream`` (default: stderr): text on a terminal, else one JSON object a line.
 
     ``level`` is the stream's; the file hears at least what is info. It is a value to pass on, not global state, so
     that a rehearsal can log elsewhere.

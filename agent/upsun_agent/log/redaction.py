@@ -150,7 +150,7 @@ class Redaction:
             self._unquoted.append((unquoted(inner), len(inner)))
 
     def clean(self, value: Any) -> Any:
-        """The value with every secret in its texts replaced, in containers too."""
+        """Return the value with every secret in its texts replaced, in containers too."""
         if isinstance(value, str):
             return self._without(value)
         if isinstance(value, dict):
@@ -175,11 +175,11 @@ class Redaction:
         return left
 
     def spans(self, text: str) -> list[Span]:
-        """Where secrets stand in the text, in order, none overlapping another."""
+        """Return where secrets stand in the text, in order, none overlapping another."""
         return _merged([span for span, _ in self.found(text)])
 
     def found(self, text: str) -> list[tuple[Span, Span]]:
-        """Each secret's place in the text, and the place of all by which it is known as one."""
+        """Return each secret's place in the text, and the place of all by which it is known as one."""
         found: list[Span] = []
         around: list[tuple[Span, Span]] = []
         for layer in layers(text):
@@ -193,7 +193,7 @@ class Redaction:
         return any(True for layer in layers(text) for _ in self._named(layer))
 
     def _named(self, layer: Layer) -> Iterator[Span]:
-        """Where named secrets stand in a layer."""
+        """Yield where named secrets stand in a layer."""
         for form in self._forms:
             yield from _places(layer, form, 0)
         bare = layer.unquoted() if self._unquoted else None
@@ -202,11 +202,11 @@ class Redaction:
                 yield from _places(bare, core, least)
 
     def stream(self) -> Stream:
-        """A redactor for a text that comes in pieces."""
+        """Return a redactor for a text that comes in pieces."""
         return Stream(self)
 
     def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """The choke point of the log: a structlog processor. Nothing that a terminal obeys gets into a line."""
+        """Return the choke point of the log: a structlog processor. Nothing that a terminal obeys gets into a line."""
         return {key: self.clean(_normal(value)) for key, value in event.items()}
 
 
@@ -223,7 +223,7 @@ class Stream:
         self._normaliser = Normaliser()
 
     def feed(self, piece: str) -> str:
-        """One more piece; what of the text can be shown already."""
+        """Return one more piece; what of the text can be shown already."""
         self._kept += self._normaliser.feed(piece)
         if len(self._kept) <= 2 * self._hold:  # so that each character is looked at twice, not once a piece
             return ""
@@ -234,13 +234,13 @@ class Stream:
         return replaced(shown, _merged([span for span, _ in found if span[1] <= cut]))
 
     def end(self) -> str:
-        """The rest of the text."""
+        """Return the rest of the text."""
         rest, self._kept = self._kept + self._normaliser.end(), ""
         return replaced(rest, self._redaction.spans(rest))
 
 
 def replaced(text: str, spans: Iterable[Span]) -> str:
-    """The text with something else at these places."""
+    """Return the text with something else at these places."""
     parts, place = [], 0
     for start, end in spans:
         parts += [text[place:start], HIDDEN]
@@ -249,7 +249,7 @@ def replaced(text: str, spans: Iterable[Span]) -> str:
 
 
 def forms_of(secret: str) -> set[str]:
-    """What is looked for in every spelling of a text: the secret, one line of it, and it within base64 and hex."""
+    """Return what to search for in every spelling of a text: the secret, its lines, its base64 and hex forms."""
     if len(secret) > BLOB_LEAST and "\n" not in secret:
         return {secret}
     raw = secret.encode("utf-8", "replace")
@@ -278,7 +278,7 @@ def _written(secret: str) -> Iterator[bytes]:
 
 
 def _places(layer: Layer, form: str, least: int) -> Iterator[Span]:
-    """Where a form stands in a layer, as places of the text; shorter ones than ``least`` are something else."""
+    """Yield where a form stands in a layer, as places of the text; shorter ones than ``least`` are something else."""
     place = layer.text.find(form)
     while place >= 0:
         start, end = layer.span(place, place + len(form))
@@ -288,7 +288,7 @@ def _places(layer: Layer, form: str, least: int) -> Iterator[Span]:
 
 
 def _shaped(text: str) -> Iterator[tuple[Span, Span]]:
-    """Where something with a secret's shape stands in the text, and what it is known by."""
+    """Yield where something with a secret's shape stands in the text, and what it is known by."""
     for needles, pattern in _SHAPES:
         if any(needle in text for needle in needles):
             for match in _compiled(pattern).finditer(text):
@@ -300,7 +300,7 @@ def _shaped(text: str) -> Iterator[tuple[Span, Span]]:
 
 
 def _normal(value: Any) -> Any:
-    """The value with its texts normalised, in containers too."""
+    """Return the value with its texts normalised, in containers too."""
     if isinstance(value, str):
         return normal(value)
     if isinstance(value, dict):

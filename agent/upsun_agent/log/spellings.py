@@ -49,13 +49,13 @@ class Layer:
         self._ends = ends
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """The place in the text itself of a part of this layer."""
+        """Return the place in the text itself of a part of this layer."""
         if self._starts is None or self._ends is None or start >= end:
             return start, end
         return self._starts[start], self._ends[end - 1]
 
     def picked(self, parts: list[list[int]], *, pure: bool = False) -> Layer:
-        """The layer of these parts of this one."""
+        """Return the layer of these parts of this one."""
         text = "".join(self.text[start:end] for start, end in parts)
         starts: list[int] = []
         ends: list[int] = []
@@ -65,7 +65,7 @@ class Layer:
         return Layer(text, starts, ends, pure=pure)
 
     def without(self, pattern: re.Pattern[str], *, pure: bool = False) -> Layer | None:
-        """The layer without what the pattern matches; None where that is nothing."""
+        """Return the layer without what the pattern matches; None where that is nothing."""
         parts, place = [], 0
         for match in pattern.finditer(self.text):
             parts.append([place, match.start()])
@@ -73,7 +73,7 @@ class Layer:
         return self.picked([*parts, [place, len(self.text)]], pure=pure) if place else None
 
     def unquoted(self) -> Layer | None:
-        """The layer without quotes and backslashes, and with a space for each plus; None where it has none."""
+        """Return the layer without quotes and backslashes, and with a space for each plus; None where it has none."""
         bare = self.without(_QUOTES)
         if bare is None and "+" in self.text:
             bare = Layer(self.text, self._starts, self._ends)
@@ -82,7 +82,7 @@ class Layer:
         return bare
 
     def decoded(self, pattern: re.Pattern[str] = _ESCAPES) -> Layer | None:
-        """The layer with one layer of escapes undone; None where it has none."""
+        """Return the layer with one layer of escapes undone; None where it has none."""
         parts: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -110,12 +110,12 @@ class Layer:
 
 
 def unquoted(text: str) -> str:
-    """The text as ``Layer.unquoted`` has it."""
+    """Return the text as ``Layer.unquoted`` has it."""
     return _QUOTES.sub("", text).replace("+", " ")
 
 
 def plain(text: str) -> str:
-    """The text with all escapes undone, as the last of its layers has it."""
+    """Return the text with all escapes undone, as the last of its layers has it."""
     layer: Layer | None = Layer(text, None, None)
     for _ in range(LAYERS_MOST):
         layer = layer.decoded() if layer is not None else None
@@ -124,7 +124,7 @@ def plain(text: str) -> str:
 
 
 def layers(text: str) -> Iterator[Layer]:
-    """The text itself, without what is not seen, and with its escapes undone, layer by layer."""
+    """Yield the text itself, without what is not seen, and with its escapes undone, layer by layer."""
     layer: Layer | None = Layer(text, None, None, pure=True)
     yield Layer(text, None, None, pure=True)
     parts = kept(text)
@@ -160,7 +160,7 @@ def _unwrapped(layer: Layer | None) -> Iterator[Layer]:
 
 
 def _stands_for_something(match: re.Match[str]) -> bool:
-    """Whether what looks like an escape is one: not every name and number means a character in HTML."""
+    """Return whether what looks like an escape is one: not every name and number means a character in HTML."""
     kind = match.lastgroup
     if kind == "named":
         return _named(match[0]) != match[0]
@@ -173,7 +173,7 @@ def _code(match: re.Match[str]) -> int:
 
 
 def _characters(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
-    """The characters that an escape stands for, each with its place within it."""
+    """Yield the characters that an escape stands for, each with its place within it."""
     kind, said = match.lastgroup, match[0]
     if match.re is _SOFT_BREAK:
         if match[1]:
@@ -195,7 +195,7 @@ def _characters(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def _of_bytes(digits: str, width: int) -> Iterator[tuple[str, int, int]]:
-    """The characters of bytes that are written with so many characters each: UTF-8, and what is none as Latin-1."""
+    """Yield the characters of escaped bytes, each with the number of characters that spell it: UTF-8, else Latin-1."""
     data, place = bytes.fromhex(digits), 0
     for char in data.decode("utf-8", "surrogateescape"):
         size = 1 if char.isascii() or "\udc80" <= char <= "\udcff" else len(char.encode())
@@ -205,7 +205,7 @@ def _of_bytes(digits: str, width: int) -> Iterator[tuple[str, int, int]]:
 
 
 def _of_units(said: str) -> Iterator[tuple[str, int, int]]:
-    """The characters of units of UTF-16, each written with six characters."""
+    """Yield the characters of units of UTF-16, each written with six characters."""
     data, place = bytes.fromhex(said.replace("\\u", "").replace("%u", "")), 0
     for char in data.decode("utf-16-be", "surrogatepass"):
         size = 12 if ord(char) > 0xFFFF else 6  # noqa: PLR2004  the last that one unit holds
@@ -214,7 +214,7 @@ def _of_units(said: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _named(said: str) -> str:
-    """The character of a named reference; a text of several, or of none, as it is."""
+    """Return the character of a named reference; a text of several, or of none, as it is."""
     name = said[1:-1]
     if name in _NAMED:
         return _NAMED[name]

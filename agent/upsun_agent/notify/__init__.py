@@ -1,1 +1,1 @@
-"""Telling people: messages are decided purely, kept in the journal with their cause, and delivered at a tick's end."""
+"""Notifications: pure code decides the messages, the journal keeps them, the end of a tick delivers them."""

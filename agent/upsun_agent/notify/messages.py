@@ -1,4 +1,4 @@
-"""Which messages an event calls for. Events and what the job file says in, messages out: no I/O, no clock."""
+"""Decide which messages events call for. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from msgspec.structs import replace
 from upsun_agent.config.notifications import Channel, Notify
 from upsun_agent.model import events as ev
 
-#: What a message is about. Started, skipped and cancelled are told to healthchecks only.
+#: What a message is about. Started, skipped and cancelled go to healthchecks only.
 EventType = Literal[
     "started", "succeeded", "recovered", "failed", "missed", "suspended", "skipped", "cancelled", "state-lost", "test"
 ]
 
-#: Outcomes that say how a job stands; a skipped or cancelled run says nothing about it.
+#: Outcomes that tell whether a job works; a skipped or cancelled run does not.
 TELLING = frozenset({"succeeded", "failed", "missed"})
 
 
 class Message(Struct, frozen=True):
     """One thing to tell on one channel. It holds no text of the run: that is read from the journal when it leaves.
 
-    ``id`` is the same whenever the same thing is told on the same channel, so that a receiver can drop a double.
+    ``id`` is the same for the same notification on the same channel, so that a receiver can drop a duplicate.
     ``attempts`` have failed so far, the last one for ``reason``; the next may be made from ``again_at`` on.
-    ``to`` names the recipients that are left where others have got it; empty means all of the channel.
+    ``to`` names the remaining recipients if others already got it; empty means all of the channel.
     """
 
     #: An id that is the same whenever the same thing is told on the same channel.
@@ -54,7 +54,7 @@ class Message(Struct, frozen=True):
     to: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """Return the message as the outbox keeps it."""
+        """Return the message as JSON for the outbox."""
         return json.encode(self).decode()
 
     @classmethod
@@ -67,22 +67,22 @@ class Message(Struct, frozen=True):
 
 
 def run_uuid(owner: Iterable[str], run: str) -> str:
-    """A UUID that belongs to this run of this environment, whenever it is asked for."""
+    """Return the UUID of this run of this environment: always the same."""
     return str(uuid5(NAMESPACE_URL, "/".join(["upsun-agent", *owner, run])))
 
 
 def messages(
     notify: Notify, owner: tuple[str, str, str], run: str, job: str, events: Iterable[ev.Event], before: str | None
 ) -> list[Message]:
-    """What these new events of a run call for, channel by channel.
+    """Return the messages for new events of a run, channel by channel.
 
     Args:
-        notify: what the job file says about telling.
+        notify: the job file's settings of channels.
         owner: project, environment and app.
         run: the run's id.
         job: its job's name.
-        events: the events that are about to be written.
-        before: the last outcome of the job that says how it stood (succeeded, failed, missed), if there is one.
+        events: the new events, not yet written.
+        before: the job's last outcome that is succeeded, failed or missed; None if there is none.
     """
     batch = list(events)
     closed = next((each for each in batch if isinstance(each, ev.RunClosed)), None)
@@ -96,13 +96,29 @@ def messages(
 
 
 def suspended(notify: Notify, owner: tuple[str, str, str], run: str, job: str, at: datetime, why: str) -> list[Message]:
-    """What it calls for that too many failed runs have suspended the job."""
+    """Return the messages for a job that failed runs have suspended.
+
+    Args:
+        notify: the job file's settings of channels.
+        owner: project, environment and app.
+        run: the id of the run that failed last.
+        job: the name of the job.
+        at: when it was suspended.
+        why: the reason, in words.
+    """
     return list(_to_each(notify, owner, Message("", "", "suspended", job, run, at, why)))
 
 
 def state_lost(notify: Notify, owner: tuple[str, str, str], at: datetime, why: str) -> list[Message]:
-    """What it calls for that the journal was lost or damaged: one message a channel, about no job and no run."""
-    text = f"{IN_FLIGHT}; a new journal was begun: {why}"  # what to do comes first: a subject may be cut
+    """Return the messages for a lost or damaged journal: one for each channel, without a job or run.
+
+    Args:
+        notify: the job file's settings of channels.
+        owner: project, environment and app.
+        at: when the loss was found.
+        why: the reason, in words.
+    """
+    text = f"{IN_FLIGHT}; a new journal was created: {why}"  # the remedy comes first: a subject may be cut
     what = Message("", "", "state-lost", "", "", at, text)
     return [
         replace(each, id=run_uuid((*owner, each.channel, "state-lost"), at.isoformat()))
@@ -110,7 +126,7 @@ def state_lost(notify: Notify, owner: tuple[str, str, str], at: datetime, why: s
     ]
 
 
-IN_FLIGHT = "runs in flight were lost: look at the environment's activities"
+IN_FLIGHT = "runs in flight were lost: check the environment's activities"
 
 
 def _moment(closed: ev.RunClosed, before: str | None) -> EventType:
@@ -120,7 +136,7 @@ def _moment(closed: ev.RunClosed, before: str | None) -> EventType:
 
 
 def _to_each(notify: Notify, owner: tuple[str, str, str], what: Message) -> Iterator[Message]:
-    """The message for every channel that is to hear of it."""
+    """Yield the message for every channel that gets it."""
     wanted = notify.notices(what.job)
     for channel in notify.channels.values():
         if channel.name in wanted.to and _hears(channel, what.moment, wanted.on):
@@ -129,9 +145,12 @@ def _to_each(notify: Notify, owner: tuple[str, str, str], what: Message) -> Iter
 
 
 def _hears(channel: Channel, moment: EventType, on: frozenset[str]) -> bool:
-    """Whether the channel is told: a check of healthchecks needs every start and end, people what they asked for."""
-    if moment == "state-lost":  # a check of one job learns nothing from it
+    """Return whether the channel gets the message.
+
+    A healthchecks check needs every start and end; other channels get the events that they name.
+    """
+    if moment == "state-lost":  # not about one job, as a check is
         return not channel.per_job and (bool(on) or channel.kind == "healthchecks")
     if channel.kind == "healthchecks":
-        return moment != "suspended"  # the failed run before it was told
+        return moment != "suspended"  # the check was pinged for the failed run before it
     return moment in on or (moment == "recovered" and "succeeded" in on)

@@ -1,8 +1,8 @@
-"""The herald: puts messages beside the events that cause them, and delivers what waits at the end of a tick.
+"""The notifier: stores messages together with the events that cause them, and delivers them at the end of a tick.
 
-At least once: a message leaves the outbox after its receiver took it, so a process that is killed in between delivers
-it again, with the same id. It can neither fail a tick nor keep it: what goes wrong is a line in the log, a fact in the
-journal, and another attempt at a later tick.
+Delivery is at least once: a message leaves the outbox after its receiver accepted it, so a process that is killed in
+between delivers it again, with the same id. Failures never fail or delay a tick: they are logged, noted in the journal
+and retried by a later tick.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Und
 from upsun_agent.notify.render import Notification
 
 MODULES = {"healthchecks": "healthchecks", "webhook": "webhook", "slack": "slack", "email": "mail"}
-ROWS_MOST = 1000  # runs of a job that are looked at for its last outcome: slots of a paused job are skipped runs
-SECOND = 1.0  # less time than this is none
+ROWS_MOST = 1000  # runs of a job that are searched for its last outcome: a paused job has many skipped runs
+SECOND = 1.0  # the least time for a delivery
 
 
 class Whose(Struct, frozen=True):
-    """Where the agent runs, for messages; ``jobs_here``: whether any job of the file runs there."""
+    """Where the agent runs, for messages."""
 
     #: The id of the project.
     project: str
@@ -50,12 +50,12 @@ class Whose(Struct, frozen=True):
 
     @property
     def owner(self) -> tuple[str, str, str]:
-        """Whose messages these are."""
+        """Project, environment and app."""
         return (self.project, self.environment, self.app)
 
 
 class Notifier:
-    """Tells what the job file says, for one environment."""
+    """Sends the notifications that the job file asks for, for one environment."""
 
     def __init__(self, notify: Notify, whose: Whose, sender: HttpSender, clock: Clock, log: Any) -> None:
         self._notify = notify
@@ -70,9 +70,9 @@ class Notifier:
     def news(
         self, journal: Journal, run: str, job: str, events: Iterable[ev.Event], held: str | None = None
     ) -> Mapping[str, str | None]:
-        """What changes in the outbox with these events, to be written in their transaction.
+        """Return the changes of the outbox for these events, to be written in their transaction.
 
-        ``held`` says why the job is suspended by them, if it is.
+        ``held`` says why they suspend the job, if they do.
         """
         batch, owner = list(events), self._whose.owner
         closed = next((each for each in batch if isinstance(each, ev.RunClosed)), None)
@@ -83,7 +83,7 @@ class Notifier:
         return outbox.added(journal.notes("outbox"), found, self._clock.now()) if found else {}
 
     def loss(self, journal: Journal, why: str, at: datetime) -> Mapping[str, str | None]:
-        """What changes in the outbox with the news that the journal was lost; nothing where no job runs here."""
+        """Return the changes of the outbox for a lost journal; none if no job runs here."""
         if not self._whose.jobs_here:
             return {}
         return outbox.added(journal.notes("outbox"), state_lost(self._notify, self._whose.owner, at, why), at)
@@ -91,14 +91,17 @@ class Notifier:
     # --- at the end of a tick -----------------------------------------------------------------------------------
 
     def keep_time(self, clock: Clock) -> None:
-        """Go by this clock from now on: the tick's, which may be set by the platform's."""
+        """Use the tick's clock from now on; it may have been corrected by the platform's."""
         self._clock = clock
 
     def tell(self, journal: Journal, left: float, *, sure: bool = True, beats: bool = True) -> None:
-        """Deliver what waits, within ``left`` seconds of the tick less what its end needs; never fails.
+        """Deliver waiting messages; never raises.
 
-        Nothing is given up for its age where it is not ``sure`` what time it is. ``beats``: the dead-man's switch is
-        pinged too, if it is time.
+        Args:
+            journal: holds the outbox.
+            left: seconds that are left of the tick; its end needs some of them.
+            sure: whether the clock is trusted; if not, no message is given up for its age.
+            beats: also ping the heartbeat, if it is time.
         """
         self._sure = sure
         end = self._clock.monotonic() + min(NOTICES_BUDGET, left - NOTICES_RESERVE)
@@ -106,20 +109,20 @@ class Notifier:
             if beats:
                 self._beat(journal, end)
             self._deliver_all(journal, end)
-        except StateNotWritable as error:  # what comes next in the tick meets it too, and says so
+        except StateNotWritable as error:  # the rest of the tick fails with it too and reports it
             self._log.warning("notice-delayed", message=str(error))
         finally:
             self.close()
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         self._door.transport.close()
 
     def next_at(self, journal: Journal) -> datetime:
-        """When a tick has something to tell, or to try again; far ahead where nothing waits."""
+        """Return when a tick must deliver a message or ping the heartbeat; far in the future if nothing waits."""
         now, facts = self._clock.now(), journal.notes("outbox")
         found = outbox.waiting(facts)
-        heads = {each.channel: each for each in reversed(found) if not each.to}  # the rest comes after them
+        heads = {each.channel: each for each in reversed(found) if not each.to}  # the others wait for these
         partly = [each for each in found if each.to]
         moments = [outbox.next_attempt(message, now) for message in [*heads.values(), *partly]]
         heartbeat = self._notify.heartbeat
@@ -128,9 +131,9 @@ class Notifier:
         return min(moments, default=now + timedelta(seconds=RECHECK))
 
     def _beat(self, journal: Journal, end: float) -> None:
-        """Ping the dead-man's switch if it is time, and somebody relies on the ticks of this environment.
+        """Ping the heartbeat if it is time and a job runs here.
 
-        A child environment that inherits the variable must not ping in the place of its parent.
+        A child environment that inherits the variable must not ping in place of its parent.
         """
         heartbeat, now = self._notify.heartbeat, self._clock.now()
         if heartbeat is None or not self._whose.jobs_here:
@@ -144,7 +147,7 @@ class Notifier:
             self._log.warning("heartbeat-failed", message=outcome.reason)
 
     def beat(self, seconds: float = NOTICE_DEADLINE) -> Outcome:
-        """Ping the dead-man's switch now."""
+        """Ping the heartbeat now, and return the result."""
         heartbeat = self._notify.heartbeat
         if heartbeat is None:
             return Disabled("the job file names no heartbeat")
@@ -154,9 +157,9 @@ class Notifier:
         return _guarded(lambda: healthchecks.beat(heartbeat.url_variable, said, self._door, seconds))
 
     def alarm(self, reason: str) -> None:
-        """Tell the dead-man's switch that a tick could not work; never fails.
+        """Report to the heartbeat that a tick could not work; never raises.
 
-        The journal, where messages wait and the last ping is known, is what such a tick cannot have.
+        Such a tick cannot open the journal, which holds the outbox and the time of the last ping.
         """
         heartbeat = self._notify.heartbeat
         if heartbeat is None or not self._whose.jobs_here:
@@ -175,7 +178,7 @@ class Notifier:
     def _deliver_all(self, journal: Journal, end: float) -> None:
         facts, now = journal.notes("outbox"), self._clock.now()
         for key in outbox.unreadable(facts):
-            self._log.error("notice-lost", message=f"{key} does not read")
+            self._log.error("notice-lost", message=f"{key} cannot be read")
             journal.note(key, None)
         held_up: set[str] = set()
         for message in outbox.waiting(facts):
@@ -183,8 +186,8 @@ class Notifier:
                 return
             if outbox.rests(message, now):
                 if message.to:
-                    continue  # most have it: what follows goes to them at once
-                held_up.add(message.channel)  # what follows on the channel comes after it
+                    continue  # most recipients have it: later messages need not wait
+                held_up.add(message.channel)  # later messages on the channel wait for it
             if message.channel in held_up:
                 continue
             if not self._deliver(journal, message, min(NOTICE_DEADLINE, self._room(end))) and not message.to:
@@ -194,7 +197,7 @@ class Notifier:
         return end - self._clock.monotonic()
 
     def _deliver(self, journal: Journal, message: Message, seconds: float) -> bool:
-        """One attempt, and what becomes of the message; False where the channel is to be left alone for now."""
+        """Try to deliver the message once and record the result; return False if the channel should not be used now."""
         keys = {"channel": message.channel, "moment": message.moment, "job": message.job, "run": message.run}
         began, now = self._clock.monotonic(), self._clock.now()
         channel = self._notify.channels.get(message.channel)
@@ -238,9 +241,9 @@ class Notifier:
         keys: Mapping[str, str],
         lost: Mapping[str, str | None] | None = None,
     ) -> bool:
-        """Have the message wait for another attempt, or give it up; True where it is given up.
+        """Let the message wait for another attempt, or give it up; return whether it was given up.
 
-        ``lost`` is what changes too: some of its recipients are given up already.
+        ``lost`` are further changes, for recipients that were given up already.
         """
         spread = random.random()  # noqa: S311  spreads load, keeps no secret  # nosec B311
         later = outbox.failed(message, reason, self._clock.now(), spread)
@@ -252,7 +255,7 @@ class Notifier:
         return False
 
     def _lose(self, journal: Journal, message: Message, reason: str, keys: Mapping[str, str]) -> bool:
-        """Give the message up; the next one may still be wanted."""
+        """Give the message up, and return True: the next message may still be delivered."""
         now = self._clock.now()
         self._change(journal, message, outbox.given_up(journal.notes(outbox.LOST), message, reason, now))
         self._log.error("notice-lost", **keys, message=reason, attempt=message.attempts + 1)
@@ -260,7 +263,7 @@ class Notifier:
 
     @staticmethod
     def _change(journal: Journal, message: Message, changes: Mapping[str, str | None]) -> None:
-        journal.append(message.run, notes=changes)  # no event, but all of the facts at once or none
+        journal.append(message.run, notes=changes)  # without an event, but all changes in one transaction
 
     def _attempt(self, journal: Journal, channel: Channel, message: Message, seconds: float) -> Outcome:
         missing = outbox.lost(journal.notes(outbox.LOST)).get(channel.name)
@@ -268,7 +271,7 @@ class Notifier:
             events = journal.events(message.run) if message.run else []
             run = fold(events) if events else None
         except (InconsistentEvents, StateNotWritable):
-            events, run = [], None  # what closed it as senseless is in the message's own text
+            events, run = [], None  # the message's own text says why a tick closed the run
         whose = self._whose
         notification = Notification(
             message,
@@ -283,12 +286,12 @@ class Notifier:
         return self.send(notification, channel, seconds)
 
     def send(self, notification: Notification, channel: Channel, seconds: float = NOTICE_DEADLINE) -> Outcome:
-        """One attempt to deliver a letter now."""
-        module = import_module(f"upsun_agent.notify.channels.{MODULES[channel.kind]}")  # only the kinds that are used
+        """Try to deliver a notification now, and return the result."""
+        module = import_module(f"upsun_agent.notify.channels.{MODULES[channel.kind]}")  # import only the kinds in use
         return _guarded(lambda: module.deliver(notification, channel, self._door, seconds))
 
     def test(self, channel: Channel, identity: str) -> Outcome:
-        """A test message on the channel, now and without the outbox."""
+        """Send a test message on the channel now, without the outbox, and return the result."""
         message = Message(identity, channel.name, "test", "", "", self._clock.now(), "asked for by `notify test`")
         whose = self._whose
         notification = Notification(message, whose.project, whose.environment, whose.environment_type, whose.app)
@@ -296,7 +299,7 @@ class Notifier:
 
 
 def _guarded(attempt: Callable[[], Outcome]) -> Outcome:
-    """What comes of an attempt, whatever that is: nothing about telling may reach the tick as an error."""
+    """Return the result of an attempt; errors of a delivery must not reach the tick."""
     try:
         return attempt()
     except Unusable as error:
@@ -306,6 +309,6 @@ def _guarded(attempt: Callable[[], Outcome]) -> Outcome:
 
 
 def _standing(journal: Journal, job: str, run: str) -> str | None:
-    """The last outcome of the job, before this run, that says how it stood."""
+    """Return the job's last outcome before this run that is succeeded, failed or missed; None without one."""
     rows = journal.rows(job=job, most=ROWS_MOST)
     return next((row.outcome for row in rows if row.run != run and row.outcome in TELLING), None)

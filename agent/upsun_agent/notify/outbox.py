@@ -1,4 +1,4 @@
-"""The outbox: messages that wait, kept as facts beside the journal's events. Facts in, changes of facts out."""
+"""The outbox: messages that wait, kept in the journal's notes. Pure: notes in, changes of notes out."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from upsun_agent.backoff import pause
 from upsun_agent.limits import NOTICE_AGE, NOTICE_ATTEMPTS, NOTICE_PAUSE_FIRST, NOTICE_PAUSE_MOST, OUTBOX_MOST
 from upsun_agent.notify.messages import Message
 
-#: Keys of the journal's facts.
+#: Keys of the journal's notes.
 WAITING, LOST, BEAT = "outbox:", "outbox-lost:", "heartbeat"
 
 Changes = dict[str, str | None]
 
-_FIRST = {"started": 0}  # of what happened at one moment, this is told first; suspended follows the run that did it
+_FIRST = {"started": 0}  # at the same time: started goes first, suspended after the run that caused it
 _LAST = {"suspended": 2}
 
 
 class Loss(Struct, frozen=True):
-    """Messages of a channel that were given up, since one was last delivered on it."""
+    """The messages of a channel that were given up since the last delivery on it."""
 
     #: The name of the channel.
     channel: str
@@ -37,13 +37,13 @@ class Loss(Struct, frozen=True):
 
 
 def waiting(facts: Mapping[str, str]) -> list[Message]:
-    """The messages that wait, oldest first. An entry that is no message is passed over; see ``unreadable``."""
+    """Return the messages that wait, oldest first, without entries that are not valid; see ``unreadable``."""
     found = [message for message in map(_read, facts.items()) if message is not None]
     return sorted(found, key=lambda each: (each.at, _FIRST.get(each.moment, _LAST.get(each.moment, 1)), each.id))
 
 
 def unreadable(facts: Mapping[str, str]) -> list[str]:
-    """The keys of entries that are no messages: damage, or a newer version's."""
+    """Return the keys of entries that are not valid messages: damaged, or a newer version's."""
     return [key for key, text in facts.items() if key.startswith(WAITING) and _read((key, text)) is None]
 
 
@@ -57,7 +57,13 @@ def _read(entry: tuple[str, str]) -> Message | None:
 
 
 def added(facts: Mapping[str, str], new: Iterable[Message], now: datetime) -> Changes:
-    """What changes when these messages are put in: the oldest of too many are given up."""
+    """Return the changes that add these messages; the oldest beyond the limit are given up.
+
+    Args:
+        facts: the notes of the outbox.
+        new: the messages to add.
+        now: the present.
+    """
     fresh = {message.id: message for message in new}
     changes: Changes = {f"{WAITING}{each.id}": each.to_json() for each in fresh.values()}
     everything = sorted([*(each for each in waiting(facts) if each.id not in fresh), *fresh.values()], key=_age)
@@ -73,21 +79,28 @@ def _age(message: Message) -> datetime:
 
 
 def delivered(message: Message) -> Changes:
-    """What changes when a message was delivered: it waits no longer, and what was lost before has been told.
+    """Return the changes for a delivered message: it is removed, and the channel's loss, which it reported, is cleared.
 
-    One that was for the last of several recipients says nothing about the others.
+    A message for the last of several recipients does not clear the loss: the others did not get it.
     """
     told: Changes = {} if message.to else {f"{LOST}{message.channel}": None}
     return {f"{WAITING}{message.id}": None, **told}
 
 
 def dropped(message: Message) -> Changes:
-    """What changes when nobody is to hear of a message."""
+    """Return the changes that remove a message."""
     return {f"{WAITING}{message.id}": None}
 
 
 def failed(message: Message, reason: str, now: datetime, jitter: float) -> Message | None:
-    """The message as it waits for its next attempt; None where there will be none."""
+    """Return the message with its next attempt; None if there will be none.
+
+    Args:
+        message: the message whose delivery failed.
+        reason: the error.
+        now: the present.
+        jitter: a random number from 0 to 1 that spreads the attempts.
+    """
     attempts = message.attempts + 1
     if attempts >= NOTICE_ATTEMPTS:
         return None
@@ -97,28 +110,38 @@ def failed(message: Message, reason: str, now: datetime, jitter: float) -> Messa
 
 
 def next_attempt(message: Message, now: datetime) -> datetime:
-    """When the message may be delivered next."""
+    """Return when the next attempt is due."""
     again = message.again_at
     return again if again is not None and again <= now + timedelta(seconds=NOTICE_PAUSE_MOST) else now
 
 
 def rests(message: Message, now: datetime) -> bool:
-    """Whether the next attempt is not due yet. A moment beyond the longest pause is of a clock that was ahead."""
+    """Return whether the next attempt is not due yet.
+
+    A time beyond the longest pause was set by a clock that was ahead.
+    """
     return next_attempt(message, now) > now
 
 
 def is_stale(message: Message, now: datetime) -> bool:
-    """Whether the message has waited so long that it helps nobody."""
+    """Return whether the message is too old to be useful."""
     return (now - message.at).total_seconds() > NOTICE_AGE
 
 
 def kept(message: Message) -> Changes:
-    """What changes when a message goes on waiting."""
+    """Return the changes that store a message which continues to wait."""
     return {f"{WAITING}{message.id}": message.to_json()}
 
 
 def given_up(facts: Mapping[str, str], message: Message, reason: str, now: datetime) -> Changes:
-    """What changes when a message is given up: the channel has lost one more."""
+    """Return the changes that give a message up and count it as lost on its channel.
+
+    Args:
+        facts: the notes of the outbox.
+        message: the message.
+        reason: the last error.
+        now: the present.
+    """
     before = lost(facts).get(message.channel)
     count = (before.count if before else 0) + 1
     entry = {"count": count, "at": now.isoformat(timespec="seconds"), "reason": reason}
@@ -126,7 +149,7 @@ def given_up(facts: Mapping[str, str], message: Message, reason: str, now: datet
 
 
 def lost(facts: Mapping[str, str]) -> dict[str, Loss]:
-    """What was given up, by channel."""
+    """Return the losses by channel."""
     found = {}
     for key, text in facts.items():
         if not key.startswith(LOST):
@@ -136,12 +159,18 @@ def lost(facts: Mapping[str, str]) -> dict[str, Loss]:
             data: Any = json.loads(text)
             found[channel] = Loss(channel, int(data["count"]), str(data["at"]), str(data["reason"]))
         except (ValueError, KeyError, TypeError, RecursionError):
-            found[channel] = Loss(channel, 1, "", "the note about it does not read")
+            found[channel] = Loss(channel, 1, "", "the note about it cannot be read")
     return found
 
 
 def next_beat(facts: Mapping[str, str], every: int, now: datetime) -> datetime:
-    """When the dead-man's switch is to be pinged next; now where no ping is known, or it is from the future."""
+    """Return when to ping the heartbeat next; now if no ping is known, or the last one is in the future.
+
+    Args:
+        facts: the notes of the outbox.
+        every: seconds between pings.
+        now: the present.
+    """
     try:
         last = datetime.fromisoformat(facts.get(BEAT, ""))
         return last + timedelta(seconds=every) if last <= now else now

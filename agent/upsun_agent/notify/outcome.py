@@ -1,4 +1,4 @@
-"""What can come of telling somebody."""
+"""The possible results of a delivery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Delivered(Struct, frozen=True):
 
 
 class Undelivered(Struct, frozen=True):
-    """It did not, or nobody knows. ``for_good``: it never will."""
+    """The receiver did not accept the message, or that is not known."""
 
     #: Why.
     reason: str
@@ -22,7 +22,7 @@ class Undelivered(Struct, frozen=True):
 
 
 class Partly(Struct, frozen=True):
-    """Not every recipient got it: those of ``again`` may get it later, those of ``refused`` never will."""
+    """Some recipients did not get the message."""
 
     #: Why not everybody got it.
     reason: str
@@ -33,7 +33,7 @@ class Partly(Struct, frozen=True):
 
 
 class Disabled(Struct, frozen=True):
-    """The channel is off here, which is no failure."""
+    """The channel is disabled here, which is not a failure."""
 
     #: Why the channel is off here.
     reason: str

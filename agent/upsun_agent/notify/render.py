@@ -1,4 +1,4 @@
-"""A message in words and as a document: what leaves the container. Foreign text is one clean, bounded line each."""
+"""Render a message as text and as a document. Foreign text becomes single lines, redacted and limited in length."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from upsun_agent.text.durations import between
 from upsun_agent.text.event_text import step_words, tell
 from upsun_agent.text.humanize import iso
 
-SUBJECT_MOST = 180  # characters: what a phone shows of a mail, and more
-VERSION = 1  # of the document; raised when a field changes its meaning
+SUBJECT_MOST = 180  # characters: more than a phone shows of a subject
+VERSION = 1  # of the document; incremented when a field changes its meaning
 
 _PHRASES: dict[EventType, str] = {
     "started": "{job} started on {place}",
@@ -35,7 +35,7 @@ BAD: frozenset[EventType] = frozenset({"failed", "missed", "suspended", "state-l
 
 
 class Notification(Struct, frozen=True):
-    """A message with what the journal says of its run. ``lost`` earlier messages of the channel were given up."""
+    """A message with the events of its run."""
 
     #: The message.
     message: Message
@@ -61,7 +61,7 @@ class Notification(Struct, frozen=True):
 
 
 def subject(notification: Notification) -> str:
-    """The message in one line."""
+    """Return the message in one line."""
     message = notification.message
     said = one_line(message.text)
     tail = f": {said}" if said and message.moment in BAD else ""
@@ -70,7 +70,7 @@ def subject(notification: Notification) -> str:
 
 
 def story(notification: Notification) -> list[str]:
-    """The run's story, line by line, its end if it is long; empty where nothing is known of it."""
+    """Return the run's events as lines, only the last ones of a long run; empty if the events are not known."""
     if notification.run is None:
         return []
     lines = []
@@ -83,7 +83,7 @@ def story(notification: Notification) -> list[str]:
 
 
 def text(notification: Notification) -> str:
-    """The message in a few lines for people."""
+    """Return the message as text of a few lines."""
     message, closed = notification.message, notification.run.closed if notification.run else None
     lines = [subject(notification), ""]
     if message.run:
@@ -91,7 +91,7 @@ def text(notification: Notification) -> str:
     if message.text and message.moment not in BAD:
         lines.append(one_line(message.text))
     if closed is not None and closed.remedy:
-        lines.append(f"what helps: {one_line(closed.remedy)}")
+        lines.append(f"remedy: {one_line(closed.remedy)}")
     if notification.lost:
         lines.append(f"{notification.lost} earlier messages on this channel were given up: see upsun-agent notify list")
     told = story(notification)
@@ -102,7 +102,7 @@ def text(notification: Notification) -> str:
 
 
 def document(notification: Notification) -> dict[str, Any]:
-    """The message for programs."""
+    """Return the message as a JSON document."""
     message, run = notification.message, notification.run
     closed = run.closed if run is not None else None
     return {

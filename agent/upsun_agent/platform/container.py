@@ -102,7 +102,7 @@ def _said(environ: Mapping[str, str], name: str) -> bool:
 def read_container(
     environ: Mapping[str, str], *, project: str | None = None, environment: str | None = None
 ) -> Container:
-    """The container these variables describe; ``project`` and ``environment`` (from options) win over them.
+    """Return the container these variables describe; ``project`` and ``environment`` (from options) win over them.
 
     Raises:
         ConfigInvalid: a variable holds broken base64 or JSON, or an id that cannot be one.

@@ -23,7 +23,7 @@ TRACE_MOST = 64  # bytes of the trace of the last tick
 
 
 def job_files(environ: Mapping[str, str], option: str | None = None) -> list[str]:
-    """Where a job file is looked for, in order; an option or variable that names one ends the search."""
+    """Return where a job file is looked for, in order; an option or variable that names one ends the search."""
     named = option or environ.get("UPSUN_AGENT_CONFIG")
     if named:
         return [named]
@@ -32,7 +32,7 @@ def job_files(environ: Mapping[str, str], option: str | None = None) -> list[str
 
 
 def state_directory(environ: Mapping[str, str], setting: str | None, owner: str) -> str:
-    """Where the state is.
+    """Return where the state is.
 
     ``UPSUN_AGENT_STATE``, else the job file's ``state``, else ``var/agent`` in the app's directory, else the user's
     state directory with ``owner`` (project and environment) below it. Either may name a database instead.
@@ -47,7 +47,7 @@ def state_directory(environ: Mapping[str, str], setting: str | None, owner: str)
 
 
 def on_server(place: str) -> bool:
-    """Whether the state is kept in a database and not in a directory."""
+    """Return whether the state is kept in a database and not in a directory."""
     return place.startswith((RELATIONSHIP, URL_VARIABLE))
 
 
@@ -164,7 +164,7 @@ def read_ours(path: str, most: int) -> bytes:
 
 
 def is_state_file(path: str) -> bool:
-    """Whether a file of that name is, or may become, one of the state's own: with what SQLite puts beside them."""
+    """Return whether a file name is reserved for the state: its own files and those that SQLite creates beside them."""
     name = os.path.basename(os.path.normpath(path))
     return name in {LOCK, LAST_TICK, KEPT} or name.startswith((JOURNAL, HOLDS))
 
@@ -190,12 +190,12 @@ def mark_tick(directory: str, now: float, count: int | None = None) -> None:
 
 
 def last_tick(directory: str) -> int | None:
-    """When the last tick was, in seconds since 1970, or None where none is known."""
+    """Return when the last tick was, in seconds since 1970, or None where none is known."""
     return tick_trace(directory)[0]
 
 
 def tick_trace(directory: str) -> tuple[int | None, int]:
-    """When the last tick was (None where none is known), and how many there were in this directory."""
+    """Return when the last tick was (None where none is known), and how many there were in this directory."""
     try:
         return _trace(read_ours(f"{directory}/{LAST_TICK}", TRACE_MOST))
     except OSError:
@@ -203,7 +203,7 @@ def tick_trace(directory: str) -> tuple[int | None, int]:
 
 
 def _trace(data: bytes) -> tuple[int | None, int]:
-    """What the file says; the count is missing where a version wrote it that did not count."""
+    """Return what the file says; the count is missing where a version wrote it that did not count."""
     try:
         seconds, *more = (int(word) for word in data.split())
     except ValueError:

@@ -26,7 +26,7 @@ LOCK_PATIENCE = 60.0  # seconds: the holder makes one request, with its retries
 
 
 def places(environ: Mapping[str, str], name: str, variable: str) -> list[str]:
-    """Where a directory of that name may be, best first: named, the session's own, in the home, in the temporary one.
+    """Return the candidate paths for a private directory, best first: named, of the session, in HOME, temporary.
 
     Args:
         environ: the variables of the process.
@@ -44,7 +44,7 @@ def places(environ: Mapping[str, str], name: str, variable: str) -> list[str]:
 
 
 def _is_part_of(home: str, path: str) -> bool:
-    """Whether the path lies, or would be made, on the home's own file system and not on a mount below it."""
+    """Return whether the path lies, or would be made, on the home's own file system and not on a mount below it."""
     while not os.path.exists(path) and len(path) > len(home):
         path = os.path.dirname(path)
     try:
@@ -98,7 +98,10 @@ class PrivateDirectory:
         raise StateNotWritable("; ".join(reasons), remedy=f"name a private directory with {variable}")
 
     def read(self, name: str, most: int) -> str:
-        """The text of a file, at most so many characters; raises OSError or ValueError where it is not to be had."""
+        """Return the text of a file of at most ``most`` characters.
+
+        Raise OSError or ValueError if it cannot be read.
+        """
         with open(open_ours(name, os.O_RDONLY, directory=self._folder), encoding="ascii") as file:
             return file.read(most)
 
@@ -132,7 +135,7 @@ class PrivateDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time; raises Busy where another does not finish, StateNotWritable without a lock file."""
+        """Hold the directory's lock; raise Busy if another process keeps it, StateNotWritable without a lock file."""
         try:
             handle = open_ours("lock", os.O_WRONLY | os.O_APPEND | os.O_CREAT, directory=self._folder)
         except OSError as error:

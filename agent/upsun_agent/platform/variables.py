@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def decoded(environ: Mapping[str, str], name: str) -> Mapping[str, Any]:
-    """A base64-encoded JSON object, as the platform gives relationships; values are never shown."""
+    """Return a base64-encoded JSON object, as the platform gives relationships; values are never shown."""
     raw = environ.get(name)
     if not raw:
         return {}

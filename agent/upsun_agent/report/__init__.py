@@ -1,1 +1,1 @@
-"""What people and programs are told: the story of a run in sentences, and views for ``--json``."""
+"""Reports of all jobs: the snapshot, and status text, ``--json`` views, HTML pages and metrics made from it."""

@@ -1,4 +1,4 @@
-"""How many slots a run stands for: those that were missed, or not to run, together are booked as one."""
+"""The number of slots of a run: consecutive slots that were missed or skipped are recorded as one run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from upsun_agent.text.durations import NEVER_RAN
 
 
 def slots_in(closed: ev.RunClosed | None) -> int:
-    """How many slots the run that ended so stands for: one, but for a batch."""
+    """Return the number of slots of a run with this end: more than one for a batch."""
     count: Any = closed.detail.get("count", 1) if closed is not None else 1
     return count if isinstance(count, int) and count > 1 else 1
 
 
 def slots_of(journal: Journal, rows: Iterable[RunRow]) -> dict[str, int]:
-    """How many slots each of these runs stands for, by run; those that stand for one are left out."""
+    """Return the number of slots of each batch, by run; runs of a single slot are not included."""
     found = {}
     for row, written in written_of(journal, [row for row in rows if row.outcome in NEVER_RAN]):
         last = decode(*written[-1]) if written else None
@@ -30,6 +30,6 @@ def slots_of(journal: Journal, rows: Iterable[RunRow]) -> dict[str, int]:
 
 
 def outcome_words(row: RunRow, slots: int) -> str:
-    """What came of the run, with how many slots where it stands for several."""
+    """Return the outcome of the run, with the number of slots of a batch."""
     word = row.outcome or "in flight"
     return word if slots == 1 else f"{slots} {word}"

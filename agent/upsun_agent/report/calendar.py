@@ -1,4 +1,4 @@
-"""The calendar of a job's slots by outcome: weeks as rows, a sign and a word for each outcome, never colour alone."""
+"""The calendar of a job's slots: weeks as rows, a sign and a word for each outcome, never only a colour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from upsun_agent.report.history import Past
 from upsun_agent.report.html import Html, el
 
-#: The gravest first: a day shows the gravest thing that happened on it.
+#: The worst first: a day shows its worst outcome.
 OUTCOMES = ("failed", "missed", "cancelled", "in flight", "skipped", "succeeded")
 SIGNS = {"succeeded": "✓", "failed": "✗", "missed": "○", "skipped": "»", "cancelled": "⊘", "in flight": "▸"}
 TONES = {
@@ -27,14 +27,17 @@ Days = Mapping[date, Counter[str]]
 
 
 def outcome_word(outcome: str | None) -> str:
-    """The outcome of a run, or that it has none yet; a word that is none of ours counts as failed."""
+    """Return the outcome of a run, "in flight" without one; an unknown word counts as failed."""
     if outcome is None:
         return "in flight"
     return outcome if outcome in SIGNS else "failed"
 
 
 def days_of(past: Past, job: str) -> Days:
-    """How many slots of each day ended how; a slot's day is that of its name, a run by hand counts where it began."""
+    """Return the number of slots of each day by outcome.
+
+    A slot counts on the day of its name, a manual run when it began.
+    """
     zone = ZoneInfo(past.zones.get(job, "UTC"))
     found: dict[date, Counter[str]] = {}
     for row in past.of(job):
@@ -54,7 +57,7 @@ def _day(name: str) -> date | None:
 
 
 def calendar(past: Past, job: str) -> Html:
-    """The calendar as a table: a row for each week, a column for each day of the week."""
+    """Return the calendar as a table with a row for each week and a column for each weekday."""
     zone = ZoneInfo(past.zones.get(job, "UTC"))
     first, last = past.since.astimezone(zone).date(), past.seen.now.astimezone(zone).date()
     days = days_of(past, job)
@@ -89,7 +92,7 @@ def _cell(day: date, first: date, last: date, days: Days) -> Html:
 
 
 def legend() -> Html:
-    """What the signs mean."""
+    """Return the legend of the signs."""
     entries = [
         el("li", el("span", SIGNS[word], class_=f"chip {TONES[word]}", aria_hidden="true"), f" {word}")
         for word in reversed(OUTCOMES)

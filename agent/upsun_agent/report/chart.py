@@ -1,4 +1,4 @@
-"""Durations over time: bars in an inline SVG, with a text for those who do not see it and the figures as a table."""
+"""The chart of durations: bars in an inline SVG, with a text alternative and the figures as a table."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from upsun_agent.report.html import Html, el
 from upsun_agent.text.durations import took
 from upsun_agent.text.humanize import span
 
-BAR, GAP, HIGH = 8, 2, 100  # units of the drawing, which is stretched to the place it gets
-LEAST = 20  # bars that there is room for: fewer are not wider
+BAR, GAP, HIGH = 8, 2, 100  # units of the drawing, which is stretched to its place
+LEAST = 20  # the least number of bars that fill the width: fewer are not made wider
 
 
 def chart(rows: Sequence[RunRow], number: int) -> Html:
-    """The chart of a job's runs (newest first), or a sentence where none ran to its end.
+    """Return the chart of a job's runs (newest first), or a sentence if no run has a duration.
 
     Args:
         rows: the runs.
-        number: what makes the ids of this chart its own.
+        number: makes the ids of the chart unique on the page.
     """
     timed = [(row, length) for row in rows if (length := took(row)) is not None]
     shown = list(reversed(timed[:REPORT_BARS]))
     if not shown:
-        return el("p", "There is no duration to show.", class_="dim")
+        return el("p", "No run has a duration yet.", class_="dim")
     lengths = [length for _, length in shown]
     longest, usual = max(lengths), timedelta(seconds=median(length.total_seconds() for length in lengths))
     said = f"{len(shown)} runs, half of them shorter than {span(usual)}, the longest {span(longest)}"
@@ -42,7 +42,7 @@ def chart(rows: Sequence[RunRow], number: int) -> Html:
         preserveAspectRatio="none",
         focusable="false",
     )
-    left_out = f"; {len(timed) - len(shown)} older ones are left out" if len(timed) > len(shown) else ""
+    left_out = f"; {len(timed) - len(shown)} older ones are not shown" if len(timed) > len(shown) else ""
     return el(
         "div",
         el("p", el("span", span(longest), class_="top"), class_="axis", aria_hidden="true"),
@@ -61,7 +61,7 @@ def chart(rows: Sequence[RunRow], number: int) -> Html:
 
 
 def _bars(shown: Sequence[tuple[RunRow, timedelta]], longest: timedelta) -> Html:
-    """One bar for each run. One that did not succeed has a column behind it, so that it stands out without colours."""
+    """Return one bar for each run. A run that did not succeed has a column behind it, to stand out without colours."""
     bars = [el("line", x1=0, x2=max(len(shown), LEAST) * (BAR + GAP), y1=HIGH + 1, y2=HIGH + 1, class_="base")]
     for place, (row, length) in enumerate(shown):
         height = max(round(HIGH * (length / longest), 1), 1.5) if longest else 1.5

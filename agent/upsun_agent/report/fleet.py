@@ -1,4 +1,4 @@
-"""Every journal of a place on one page, and as metrics: what is in trouble first. Pure values."""
+"""One page and metrics for all journals in the same place, those with problems first. Pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ HEADS = ("Project", "Environment", "App", "Last tick", "Last run", "Outcome", "P
 
 
 def is_overdue(member: Member, now: datetime) -> bool:
-    """Whether its ticks have stopped: crons tick every five minutes, at most twenty late."""
+    """Return whether the ticks of an environment have stopped.
+
+    Crons start one every five minutes, up to twenty late.
+    """
     return member.last_tick is None or now - member.last_tick > TICK_GAP
 
 
 def by_concern(members: Sequence[Member], now: datetime) -> list[Member]:
-    """Those whose ticks have stopped, then those whose last run failed, then the rest; each by name."""
+    """Return environments whose ticks have stopped, then those whose last run failed, then the others, by name."""
 
     def rank(member: Member) -> tuple[bool, bool, Identity]:
         return not is_overdue(member, now), member.last_outcome not in TROUBLES, member.identity
@@ -38,8 +41,14 @@ def by_concern(members: Sequence[Member], now: datetime) -> list[Member]:
 
 
 def fleet_page(members: Sequence[Member], place: str, now: datetime) -> str:
-    """The whole page; ``place`` is where the journals are, ``now`` when they were read."""
-    title = "Jobs of a fleet"
+    """Return the whole page.
+
+    Args:
+        members: the journals.
+        place: where the journals are, as text.
+        now: when they were read.
+    """
+    title = "All environments"
     ordered = by_concern(members, now)
     shown, hidden = ordered[:REPORT_FLEET], len(ordered) - REPORT_FLEET
     body = el(
@@ -51,7 +60,7 @@ def fleet_page(members: Sequence[Member], place: str, now: datetime) -> str:
             el("p", "State in ", el("code", foreign(place)), ". As of ", moment(now), " UTC."),
         ),
         el("main", _now(members, now), _table(shown, max(hidden, 0), now)),
-        el("footer", el("p", f"Written by upsun-agent {__version__}. Ages are those of the moment it was written.")),
+        el("footer", el("p", f"Written by upsun-agent {__version__}. Ages are as of the time of writing.")),
     )
     return document(head_of(title), body)
 
@@ -65,7 +74,7 @@ def _now(members: Sequence[Member], now: datetime) -> Html:
         tile("Environments", str(len(members)), f"of {projects} projects", "plain"),
         tile("Without ticks", str(overdue), "for more than half an hour", "bad" if overdue else "good"),
         tile("Last run failed or missed", str(failed), "of the environments", "bad" if failed else "good"),
-        tile("In flight", str(sum(each.in_flight for each in members)), "runs that are not over", "plain"),
+        tile("In flight", str(sum(each.in_flight for each in members)), "runs", "plain"),
         tile(
             "Oldest proved backup",
             ago(min(proofs), now) if proofs else "none",
@@ -85,13 +94,13 @@ def _now(members: Sequence[Member], now: datetime) -> Html:
 def _table(members: Sequence[Member], hidden: int, now: datetime) -> Html:
     heading = el("h2", "Environments", id="environments-title")
     if not members:
-        inside = el("p", "No journal is there yet.", class_="dim")
+        inside = el("p", "There is no journal yet.", class_="dim")
     else:
         inside = el(
             "div",
             el(
                 "table",
-                el("caption", "What is in trouble comes first. Times are ages."),
+                el("caption", "Environments with problems come first. Times are ages."),
                 el("thead", el("tr", [el("th", word, scope="col") for word in HEADS])),
                 el("tbody", [_row(member, now) for member in members]),
                 class_="plain fleet",
@@ -101,7 +110,7 @@ def _table(members: Sequence[Member], hidden: int, now: datetime) -> Html:
             tabindex="0",
             class_="wide",
         )
-    note = f"{hidden} more are left out: upsun-agent status --all shows every one." if hidden else None
+    note = f"{hidden} more are not shown; for all: upsun-agent status --all" if hidden else None
     return el(
         "section",
         heading,
@@ -135,7 +144,7 @@ def _row(member: Member, now: datetime) -> Html:
 
 
 def fleet_measures(members: Sequence[Member], now: datetime) -> Measures:
-    """The same as metrics; every value says of which project, environment and app it is."""
+    """Return the metrics; every sample has labels for its project, environment and app."""
 
     def family(name: str, unit: str, doc: str, value: Callable[[Member], float | None]) -> Family:
         samples = []
@@ -147,22 +156,32 @@ def fleet_measures(members: Sequence[Member], now: datetime) -> Measures:
         return Family(f"{PREFIX}fleet_{name}", "gauge", "s" if unit == "s" else "1", doc, tuple(samples))
 
     families = [
-        family("overdue", "1", "Whether its ticks have stopped.", lambda each: int(is_overdue(each, now))),
-        family("last_tick_timestamp_seconds", "s", "When its last tick was.", lambda each: _seconds(each.last_tick)),
-        family("runs_in_flight", "1", "Its runs that are not over.", lambda each: each.in_flight),
         family(
-            "last_run_timestamp_seconds", "s", "When its newest run opened.", lambda each: _seconds(each.last_opened)
+            "overdue", "1", "Whether the environment's ticks have stopped.", lambda each: int(is_overdue(each, now))
+        ),
+        family(
+            "last_tick_timestamp_seconds",
+            "s",
+            "When the environment's last tick was, in seconds since 1970.",
+            lambda each: _seconds(each.last_tick),
+        ),
+        family("runs_in_flight", "1", "The environment's runs in flight.", lambda each: each.in_flight),
+        family(
+            "last_run_timestamp_seconds",
+            "s",
+            "When the environment's newest run was opened, in seconds since 1970.",
+            lambda each: _seconds(each.last_opened),
         ),
         family(
             "last_run_success",
             "1",
-            "Whether its newest run succeeded, where it is over and was neither skipped nor cancelled.",
+            "Whether the environment's newest run succeeded; absent if it is in flight, skipped or cancelled.",
             lambda each: {"succeeded": 1, "failed": 0, "missed": 0}.get(each.last_outcome or ""),
         ),
         family(
             "last_proved_backup_timestamp_seconds",
             "s",
-            "When it last proved a backup.",
+            "When the environment last proved a backup, in seconds since 1970.",
             lambda each: _seconds(each.proved_at),
         ),
     ]

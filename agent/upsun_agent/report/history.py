@@ -1,4 +1,4 @@
-"""The last days as a page shows them: runs by job, the newest told whole, slots that were missed together."""
+"""The runs of the last days for the HTML page, by job; the newest with their events."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from upsun_agent.report.reading import runs_of
 from upsun_agent.report.snapshot import Place, Snapshot, coming_slots, snapshot
 from upsun_agent.text.durations import NEVER_RAN
 
-COMING_OF_JOB = 4  # coming slots of one job: an hourly job must not crowd out a nightly one
+COMING_OF_JOB = 4  # next slots of one job: an hourly job must not hide a nightly one
 
 
 class Story(Struct, frozen=True):
-    """A run with its events; ``run`` is None where they make no sense, and ``wrong`` says so."""
+    """A run with its events."""
 
     #: The row of the run.
     row: RunRow
@@ -64,15 +64,15 @@ class Past(Struct, frozen=True):
 
     @property
     def since(self) -> datetime:
-        """Where it begins."""
+        """The start of the period."""
         return self.seen.now - timedelta(days=self.days)
 
     def of(self, job: str) -> list[RunRow]:
-        """The job's runs, newest first."""
+        """Return the job's runs, newest first."""
         return [row for row in self.rows if row.job == job]
 
     def counts(self, rows: Iterable[RunRow]) -> Counter[str]:
-        """How many slots and runs by hand of these ended how; ``in flight`` are those that have not."""
+        """Return the number of slots and manual runs by outcome, ``in flight`` without one."""
         counts: Counter[str] = Counter()
         for row in rows:
             counts[row.outcome or "in flight"] += len(self.missed.get(row.run, ())) or 1
@@ -80,13 +80,23 @@ class Past(Struct, frozen=True):
 
     @property
     def jobs(self) -> list[str]:
-        """The jobs of the job file, then those that only the journal knows."""
+        """The jobs in the job file, then those that are only in the journal."""
         named = [standing.job.name for standing in self.seen.jobs]
         return [*named, *sorted({row.job for row in self.rows} - set(named))]
 
 
 def look_back(place: Place, journal: Journal, days: int, job: str | None = None) -> Past:
-    """Read what a page shows; raises NotFound for a job that neither the job file nor the journal knows."""
+    """Read what the page shows.
+
+    Args:
+        place: the container, job file and clock.
+        journal: the journal to read.
+        days: the length of the period.
+        job: only this job; None for all.
+
+    Raises:
+        NotFound: neither the job file nor the journal has the job.
+    """
     reader = BulkReader(journal)
     seen = snapshot(place, journal, reader)
     every = reader.rows(job=job, most=HISTORY_RUNS * 2)
@@ -133,7 +143,7 @@ def _missed(place: Place, journal: Journal, rows: Sequence[RunRow]) -> list[tupl
 
 
 def _day_before(name: str, otherwise: datetime) -> datetime:
-    """A moment before the slot of that name in any zone."""
+    """Return a time before the slot with this name in every zone; ``otherwise`` if the name is not valid."""
     try:
         return datetime.fromisoformat(name).replace(tzinfo=UTC) - timedelta(days=2)
     except (ValueError, OverflowError):

@@ -1,7 +1,7 @@
-"""The one door to HTML: elements from a closed list, every text and every value escaped. Nothing else writes markup.
+"""Build HTML from a closed list of elements, with every text and value escaped. No other module writes markup.
 
-What stands in the journal is hostile: messages quote commit messages, activity texts and replies. A text can become
-an element only as ``Html``, and only this module makes that.
+Texts in the journal are hostile: messages quote commit messages, activity texts and replies. Only ``Html`` is written
+unescaped, and only this module creates it.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ ATTRIBUTES = frozenset(
         *("viewBox", "preserveAspectRatio", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "focusable"),
     }
 )
-LOCAL = ("#", "data:,")  # where links lead: into the page, or nowhere
+LOCAL = ("#", "data:,")  # the allowed targets of links: in the page, or empty
 
 
 class Html(Struct, frozen=True):
-    """Markup of ours, ready to stand on the page."""
+    """Escaped markup."""
 
     #: The markup.
     text: str
@@ -69,22 +69,26 @@ Child = Html | str | Sequence["Html | str"] | None
 
 
 def el(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
-    """An element. Texts become text; ``class_`` and ``aria_label`` mean ``class`` and ``aria-label``.
+    """Return an element.
 
-    An attribute that is None or False is left out, one that is True has no value.
+    Args:
+        name: the element.
+        children: its content; texts are escaped.
+        attributes: its attributes; ``class_`` and ``aria_label`` stand for ``class`` and ``aria-label``. None and False
+            omit the attribute, True gives it no value.
 
     Raises:
-        ValueError: an element, attribute or link that no page of ours has.
+        ValueError: the element, attribute or link is not allowed.
     """
     if name not in ELEMENTS:
-        raise ValueError(f"no element {name!r} on our pages")
+        raise ValueError(f"element {name!r} is not allowed")
     words = [name]
     for key, value in attributes.items():
         attribute = key.rstrip("_").replace("_", "-")
         if attribute not in ATTRIBUTES:
-            raise ValueError(f"no attribute {attribute!r} on our pages")
+            raise ValueError(f"attribute {attribute!r} is not allowed")
         if attribute == "href" and not str(value).startswith(LOCAL):
-            raise ValueError("no link leads out of our pages")
+            raise ValueError("links to other pages are not allowed")
         if value is None or value is False:
             continue
         words.append(attribute if value is True else f'{attribute}="{escape(shown(str(value)))}"')
@@ -105,7 +109,7 @@ def _inside(children: Iterable[Child]) -> Iterable[str]:
 
 
 def shown(text: str) -> str:
-    """Return the text without secrets and what cannot be seen, such as controls and marks that turn writing round."""
+    """Return the text without secrets, control characters and direction marks."""
     text = safe(text)
     if text.isprintable():
         return text
@@ -113,22 +117,22 @@ def shown(text: str) -> str:
 
 
 def foreign(text: str) -> Html:
-    """Text from outside, whose direction of writing does not reach beyond it."""
+    """Return text from outside, isolated so that its writing direction does not affect the text around it."""
     return el("bdi", text)
 
 
 def style(css: str) -> Html:
-    """A style sheet of ours."""
+    """Return an element with the style sheet."""
     if "<" in css:
-        raise ValueError("a style sheet that could end its element")
+        raise ValueError("the style sheet could end its element")
     return Html(f"<style>{css}</style>")
 
 
 def style_hash(css: str) -> str:
-    """What a Content-Security-Policy says of that style sheet."""
+    """Return the hash of the style sheet for a Content-Security-Policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(css.encode()).digest()).decode('ascii')}"
 
 
 def document(*children: Html) -> str:
-    """The whole page."""
+    """Return the whole page."""
     return "<!DOCTYPE html>\n" + el("html", *children, lang="en").text + "\n"

@@ -1,4 +1,4 @@
-"""What every page begins with: its head, and a policy that lets it use its own style sheet and nothing else."""
+"""The head of every page, with a policy that allows its own style sheet and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ POLICY = f"default-src 'none'; style-src '{style_hash(SHEET)}'; img-src data:; b
 
 
 def head_of(title: str) -> Html:
-    """The head of a page with that title."""
+    """Return the head of a page with this title."""
     return el(
         "head",
         el("meta", charset="utf-8"),
@@ -25,7 +25,14 @@ def head_of(title: str) -> Html:
 
 
 def tile(name: str, value: str, more: Html | str, tone: str) -> Html:
-    """A figure with its name and a word on it."""
+    """Return a tile with a figure.
+
+    Args:
+        name: the heading.
+        value: the figure.
+        more: a remark below it.
+        tone: the class of its colour.
+    """
     return el(
         "li",
         el("p", name, class_="name"),

@@ -1,6 +1,6 @@
-"""The page of ``report --html``: everything at a glance, then by job, then run by run. One file, nothing fetched.
+"""The page of ``report --html``: an overview, then the jobs, then the runs, in one file that fetches nothing.
 
-It works without scripts: there is none, and its Content-Security-Policy would not let one run.
+It has no scripts, and its Content-Security-Policy forbids them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from upsun_agent.report.timeline import badge, moment, timelines
 from upsun_agent.text.durations import took
 from upsun_agent.text.humanize import ago, span
 
-OPENED_JOBS = 6  # calendars that are open at once; the rest are boxes to open
+OPENED_JOBS = 6  # calendars that are open at first; the others are collapsed
 SECTIONS = (("now", "Now"), ("jobs", "Jobs"), ("calendars", "Calendars"), ("runs", "Runs"))
 
 
 def page(past: Past) -> str:
-    """The whole page."""
+    """Return the whole page."""
     seen = past.seen
     title = f"Jobs of {seen.environment}"
     body = el(
         "body",
-        el("a", "Skip to what is now", href="#now", class_="skip"),
+        el("a", "Skip to the overview", href="#now", class_="skip"),
         _header(past, title),
         el("main", _now(past), _jobs(past), _calendars(past), _runs(past)),
         _footer(past),
@@ -53,7 +53,7 @@ def _header(past: Past, title: str) -> Html:
 
 
 def _counts(past: Past, rows: Iterable[RunRow]) -> Counter[str]:
-    """How many slots ended how, each one of those that were missed together."""
+    """Return the number of slots by outcome; a batch counts each of its slots."""
     counts: Counter[str] = Counter()
     for word, count in past.counts(rows).items():
         counts[outcome_word(None if word == "in flight" else word)] += count
@@ -79,7 +79,7 @@ def _now(past: Past) -> Html:
         tile(
             "Next slot",
             ago(slot.due_at, seen.now) if slot else "none",
-            f"{job.name}, {slot.name.replace('T', ' ')}" if job and slot else "no job has a slot to come",
+            f"{job.name}, {slot.name.replace('T', ' ')}" if job and slot else "no job has a next slot",
             "plain" if slot else "odd",
         ),
         tile(f"Runs of {past.days} days", str(sum(counts.values())), told, "bad" if counts["failed"] else "plain"),
@@ -117,7 +117,7 @@ def _waiting(past: Past) -> Html:
     held = [
         el(
             "li",
-            el("span", "held back", class_="badge odd"),
+            el("span", "suspended", class_="badge odd"),
             " ",
             el("strong", each.job.name),
             ": ",
@@ -126,14 +126,14 @@ def _waiting(past: Past) -> Html:
         for each in seen.jobs
         if each.held
     ]
-    heading = el("h3", "What waits")
+    heading = el("h3", "Waiting")
     if not in_flight and not held:
-        return el("div", heading, el("p", "Nothing is in flight, and no job is held back.", class_="dim"))
+        return el("div", heading, el("p", "No run is in flight, and no job is suspended.", class_="dim"))
     return el("div", heading, el("ul", in_flight, held, class_="waits"))
 
 
 def _others(past: Past) -> Html | None:
-    """Proved backups of other environments than this."""
+    """Return the proved backups of other environments, or None without any."""
     seen = past.seen
     found = [
         el("li", el("strong", foreign(name)), f": {ago(proof.created_at, seen.now)}, ", el("code", proof.backup))
@@ -144,9 +144,9 @@ def _others(past: Past) -> Html | None:
 
 
 def _coming(past: Past) -> Html:
-    heading = el("h3", "Coming slots")
+    heading = el("h3", "Next slots")
     if not past.coming:
-        return el("div", heading, el("p", "No slot is to come.", class_="dim"))
+        return el("div", heading, el("p", "There is no next slot.", class_="dim"))
     rows = [
         el(
             "li",
@@ -169,7 +169,7 @@ def _coming(past: Past) -> Html:
 def _jobs(past: Past) -> Html:
     shown = past.seen.jobs[:REPORT_JOBS]
     hidden = len(past.seen.jobs) - len(shown)
-    note = el("p", f"{hidden} more jobs are left out: --job shows one of them.", class_="dim") if hidden else None
+    note = el("p", f"{hidden} more jobs are not shown; choose one with --job.", class_="dim") if hidden else None
     return el(
         "section",
         el("h2", "Jobs", id="jobs-title"),
@@ -186,7 +186,7 @@ def _job(past: Past, standing: JobStanding) -> Html:
     when = "never" if last is None else f"{span(seen.now - (last.closed_at or last.opened_at))} ago"
     facts: list[tuple[str, Child]] = [
         ("Last run", [badge(last.outcome), " ", when] if last else when),
-        ("Took", span(length) if length is not None else "not over" if last else "never ran"),
+        ("Took", span(length) if length is not None else "not over" if last else "has not run"),
         ("Proved backup", f"{span(proof.age(seen.now))} ago" if proof else "none"),
         ("Next slot", next_words(seen, standing)),
         (
@@ -214,7 +214,7 @@ def _calendars(past: Past) -> Html:
         for number, name in enumerate(names[:REPORT_JOBS])
     ]
     hidden = len(names) - len(boxes)
-    note = el("p", f"{hidden} more jobs are left out: --job shows one of them.", class_="dim") if hidden else None
+    note = el("p", f"{hidden} more jobs are not shown; choose one with --job.", class_="dim") if hidden else None
     return el(
         "section",
         el("h2", "Calendars and durations", id="calendars-title"),
@@ -254,6 +254,6 @@ def _footer(past: Past) -> Html:
         el("p", *bounds),
         el(
             "p",
-            f"Written by upsun-agent {__version__}. Ages are those of the moment it was written.",
+            f"Written by upsun-agent {__version__}. Ages are as of the time of writing.",
         ),
     )

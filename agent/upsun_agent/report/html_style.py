@@ -1,4 +1,4 @@
-"""The style sheet of the page: calm, legible, light and dark, for phones, desktops and paper."""
+"""The style sheet of the pages: light and dark, for phones, desktops and print."""
 
 from __future__ import annotations
 

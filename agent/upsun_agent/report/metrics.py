@@ -1,7 +1,7 @@
-"""How everything stands as metrics: names and units follow the conventions of Prometheus. Pure values.
+"""The snapshot as metrics; names and units follow the conventions of Prometheus. Pure.
 
-Moments are metrics of their own (``…_timestamp_seconds``), since an age that is written into a file grows old with
-it; the ages that people ask for are there too, as of the moment of writing.
+Times are metrics of their own (``…_timestamp_seconds``), since ages change only when the file is written; ages are
+there too, as of the time of writing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Sample(Struct, frozen=True):
-    """One value with what tells it from the others of its family."""
+    """One value of a metric, with its labels."""
 
     #: The value; in the unit of its family.
     value: float
@@ -37,7 +37,7 @@ class Sample(Struct, frozen=True):
 
 
 class Family(Struct, frozen=True):
-    """A metric: its name (a counter's ends in ``_total``), what it means, its unit (``s`` or none), its values."""
+    """A metric with its samples."""
 
     #: The name of the metric.
     name: str
@@ -52,7 +52,7 @@ class Family(Struct, frozen=True):
 
 
 class Measures(Struct, frozen=True):
-    """All metrics of one moment, and whose they are."""
+    """All metrics of one time."""
 
     #: When it was measured.
     at: datetime
@@ -65,12 +65,12 @@ class Measures(Struct, frozen=True):
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """The number of samples."""
         return sum(len(family.samples) for family in self.families)
 
 
 def measure(place: Place, journal: Journal) -> Measures:
-    """Read the journal once and make metrics of it."""
+    """Read the journal once, and return the metrics."""
     reader = BulkReader(journal)
     seen, tallies = snapshot(place, journal, reader), journal.tallies()
     rows: dict[str, list[RunRow]] = {**{standing.job.name: [] for standing in seen.jobs}, **reader.by_job}
@@ -99,7 +99,7 @@ def _counter(name: str, unit: Literal["s", "1"], doc: str, samples: Iterable[Sam
 
 
 def _ended(rows: Sequence[RunRow]) -> RunRow | None:
-    """The newest run that ran and is over."""
+    """Return the newest run that ran and ended; None without one."""
     return next((row for row in rows if took(row) is not None), None)
 
 
@@ -120,25 +120,25 @@ def _of_runs(seen: Snapshot, tallies: Sequence[Tally], rows: dict[str, list[RunR
         _counter(
             "run_seconds",
             "s",
-            "How long runs took together, by outcome.",
+            "The total duration of runs, by outcome.",
             (Sample(each.seconds if each else 0.0, label) for label, each in pairs),
         ),
         _gauge(
             "runs_in_flight",
             "1",
-            "Runs that are not over.",
+            "Runs in flight.",
             (Sample(sum(row.closed_at is None for row in past), (("job", job),)) for job, past in sorted(rows.items())),
         ),
         _gauge(
             "runs_waiting",
             "1",
-            "Runs that are not over, by what they wait for.",
+            "Runs in flight, by what they wait for.",
             (Sample(count, (("job", job), ("on", on))) for (job, on), count in sorted(waits.items())),
         ),
         _gauge(
             "job_suspended",
             "1",
-            "Whether the job is held back until it is resumed.",
+            "Whether the job is paused or suspended until it is resumed.",
             (Sample(int(each.held is not None), (("job", each.job.name),)) for each in seen.jobs),
         ),
     ]
@@ -159,10 +159,15 @@ def _of_last_runs(rows: dict[str, list[RunRow]]) -> list[Family]:
         closed.append(Sample(last.closed_at.timestamp(), label))
         good.append(Sample(int(last.outcome == "succeeded"), label))
     return [
-        _gauge("last_run_duration_seconds", "s", "How long the job's last run took.", lengths),
+        _gauge("last_run_duration_seconds", "s", "The duration of the job's last run.", lengths),
         _gauge("last_run_timestamp_seconds", "s", "When the job's last run ended, in seconds since 1970.", closed),
         _gauge("last_run_success", "1", "Whether the job's last run succeeded.", good),
-        _gauge("last_success_timestamp_seconds", "s", "When a run of the job last succeeded.", succeeded),
+        _gauge(
+            "last_success_timestamp_seconds",
+            "s",
+            "When a run of the job last succeeded, in seconds since 1970.",
+            succeeded,
+        ),
     ]
 
 
@@ -173,7 +178,7 @@ def _step_durations(told: dict[str, tuple[Run | None, dict[int, StepSpan]]]) -> 
             if run is not None and each.length is not None and index < len(run.steps):
                 label = (("job", job), ("step", str(index + 1)), ("kind", run.steps[index].plan.kind))
                 samples.append(Sample(each.length.total_seconds(), label))
-    return _gauge("last_step_duration_seconds", "s", "How long the steps of the job's last run took.", samples)
+    return _gauge("last_step_duration_seconds", "s", "The durations of the steps of the job's last run.", samples)
 
 
 def _of_backups(seen: Snapshot) -> list[Family]:
@@ -183,7 +188,7 @@ def _of_backups(seen: Snapshot) -> list[Family]:
         _gauge(
             "last_proved_backup_timestamp_seconds",
             "s",
-            "When the last backup that was proved restorable was created.",
+            "When the last proved backup was created, in seconds since 1970.",
             (Sample(proof.created_at.timestamp(), label) for label, proof in whole),
         ),
         _gauge(
@@ -195,7 +200,7 @@ def _of_backups(seen: Snapshot) -> list[Family]:
         _gauge(
             "job_last_proved_backup_timestamp_seconds",
             "s",
-            "When the last backup that the job proved restorable was created.",
+            "When the last backup that the job proved was created, in seconds since 1970.",
             (Sample(proof.created_at.timestamp(), label) for label, proof in by_job),
         ),
         _gauge(
@@ -219,7 +224,7 @@ def _of_slots(seen: Snapshot) -> list[Family]:
         _gauge(
             "next_slot_seconds",
             "s",
-            "How far away that slot is, as of the moment of writing.",
+            "The time until that slot, as of the time of writing.",
             (Sample((slot.due_at - seen.now).total_seconds(), label) for label, slot in coming),
         ),
     ]
@@ -229,13 +234,18 @@ def _of_ticks(seen: Snapshot) -> list[Family]:
     kind = seen.container.environment_type or ""
     last = [Sample(seen.ticked.timestamp())] if seen.ticked is not None else []
     return [
-        _counter("ticks", "1", "Ticks on this state, idle ones included; runs by hand are none.", [Sample(seen.ticks)]),
+        _counter("ticks", "1", "Ticks on this state, idle ones included, manual runs excluded.", [Sample(seen.ticks)]),
         _gauge("last_tick_timestamp_seconds", "s", "When the last tick was, in seconds since 1970.", last),
-        _gauge("report_timestamp_seconds", "s", "When these metrics were written.", [Sample(seen.now.timestamp())]),
+        _gauge(
+            "report_timestamp_seconds",
+            "s",
+            "When these metrics were written, in seconds since 1970.",
+            [Sample(seen.now.timestamp())],
+        ),
         _gauge(
             "info",
             "1",
-            "The agent: always 1, the labels tell.",
+            "The agent's version, in the labels; the value is always 1.",
             [Sample(1, (("version", __version__), ("environment_type", kind)))],
         ),
     ]

@@ -1,8 +1,8 @@
-"""Metrics pushed once to an OpenTelemetry collector, by OTLP over HTTP. Needs the extra ``otel``.
+"""Push metrics once to an OpenTelemetry collector, by OTLP over HTTP. Needs the extra ``otel``.
 
 The exporter honours the standard variables (``OTEL_EXPORTER_OTLP_ENDPOINT``, ``…_HEADERS``, ``…_TIMEOUT``,
 ``…_COMPRESSION``, ``…_CERTIFICATE``, each also as ``…_METRICS_…``; ``OTEL_RESOURCE_ATTRIBUTES``,
-``OTEL_SERVICE_NAME``). It goes nowhere else: redirects are not followed.
+``OTEL_SERVICE_NAME``). Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ from upsun_agent.report.html import shown
 from upsun_agent.report.metrics import Family, Measures
 
 PATH = "/v1/metrics"
-TIMEOUT_USUAL = 10.0  # what the standard says
-REMEDY = "is a collector with OTLP over HTTP there?"
-ANSWER_MOST_BYTES = 4096  # of a body as it is on the wire: nothing of it is needed
+TIMEOUT_USUAL = 10.0  # seconds: the default of the standard
+REMEDY = "check that a collector with OTLP over HTTP listens there"
+ANSWER_MOST_BYTES = 4096  # of a body on the wire, which is not used
 TIMEOUTS = ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 
 
 def push(measures: Measures, endpoint: str | None) -> str:
-    """Send the metrics and return where they went: host and port.
+    """Send the metrics, and return the host and port of the collector.
 
     Args:
         measures: what to send.
-        endpoint: the collector's address, with or without the path; None: as the standard variables say.
+        endpoint: the collector's URL, with or without the path; None for the one in the standard variables.
 
     Raises:
-        Unreachable: the collector did not take them.
-        ConfigInvalid: the variables make no sense.
+        Unreachable: the collector did not accept them.
+        ConfigInvalid: the variables are not valid.
     """
     whole, seconds = _whole(endpoint) if endpoint else None, _timeout()
     with _listening() as heard:
@@ -63,30 +63,30 @@ def push(measures: Measures, endpoint: str | None) -> str:
             exporter = OTLPMetricExporter(endpoint=whole, timeout=seconds, session=_session())
             place = _host(str(getattr(exporter, "_endpoint", "")))
             try:
-                with bounded(seconds + 1):  # the exporter's own bound is one of single reads
+                with bounded(seconds + 1):  # the exporter's own timeout limits single reads
                     result = exporter.export(metrics_data(measures))
             finally:
                 exporter.shutdown()
         except NoAnswer as error:
-            raise Unreachable(f"{place} did not take the metrics: {error}", remedy=REMEDY) from None
+            raise Unreachable(f"{place} did not accept the metrics: {error}", remedy=REMEDY) from None
         except (OSError, ValueError) as error:
-            remedy = "look at the OTEL_EXPORTER_OTLP_* variables"
+            remedy = "check the OTEL_EXPORTER_OTLP_* variables"
             raise ConfigInvalid(f"metrics cannot be sent ({type(error).__name__})", remedy=remedy) from None
     if result is not MetricExportResult.SUCCESS:
         why = f": {heard[-1]}" if heard else ""
-        raise Unreachable(f"{place} did not take the metrics{why}", remedy=REMEDY)
+        raise Unreachable(f"{place} did not accept the metrics{why}", remedy=REMEDY)
     return place
 
 
 class Redirected(requests.RequestException):
-    """The collector is elsewhere now: the exporter would take that for success."""
+    """The collector answered with a redirect, which the exporter would count as success."""
 
 
 def _session() -> requests.Session:
-    """Return a session that goes nowhere else, since headers may hold a key, and reads no body."""
+    """Return a session that follows no redirects, since headers may hold a key, and reads no body."""
 
     def look(response: requests.Response, *_: object, **__: object) -> None:
-        # The body is neither unpacked nor read on: one without end, or packed many times over, costs nothing.
+        # The body is neither decompressed nor read to its end, since it may be endless or compressed many times.
         response._content = response.raw.read(ANSWER_MOST_BYTES, decode_content=False)  # noqa: SLF001  no other way
         response.close()
         if response.is_redirect:
@@ -103,7 +103,7 @@ def _whole(endpoint: str) -> str:
 
 
 def _host(endpoint: str) -> str:
-    """Host and port of an address: all that may be shown of it."""
+    """Return host and port of a URL, the only parts that may be shown."""
     parts = urlsplit(endpoint)
     return f"{parts.hostname or 'the collector'}{f':{parts.port}' if parts.port else ''}"
 
@@ -121,7 +121,7 @@ def _timeout() -> float:
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Hear what the exporter logs, instead of letting it write to standard error; kinds of errors, not their words."""
+    """Collect the exporter's log, only the classes of its errors, instead of letting it write to standard error."""
     heard: list[str] = []
 
     class Listener(logging.Handler):
@@ -141,11 +141,11 @@ def _listening() -> Iterator[list[str]]:
         logger.propagate = before
 
 
-# --- the metrics in OpenTelemetry's words ------------------------------------------------------------------------
+# --- the metrics as OpenTelemetry data ------------------------------------------------------------------------
 
 
 def metrics_data(measures: Measures) -> MetricsData:
-    """The metrics of one moment, under one resource."""
+    """Return the metrics as OpenTelemetry data of one resource."""
     scope = ScopeMetrics(
         scope=InstrumentationScope("upsun-agent", __version__),
         metrics=[_metric(family, measures) for family in measures.families],

@@ -1,4 +1,4 @@
-"""Metrics as the text format of Prometheus 0.0.4: for a node_exporter's textfile collector, or to be scraped."""
+"""Metrics in the Prometheus text format 0.0.4, for the textfile collector of node_exporter or a scrape."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from upsun_agent.report.metrics import Family, Labels, Measures
 
 
 def text(measures: Measures) -> str:
-    """The whole file. Every value says whose it is, so that files of several environments can lie side by side."""
+    """Return the whole file. Every sample names its environment, so that several files can be scraped together."""
     return "".join(line + "\n" for family in measures.families for line in _lines(family, measures.owner))
 
 

@@ -1,7 +1,7 @@
-"""The page and the metrics, written where the job file says after a tick that opened or closed a run.
+"""Write the page and the metrics after a tick that opened or closed a run.
 
-Off unless ``[report] publish`` names a directory. It is the last thing that a tick does, takes a few seconds at most,
-and whatever goes wrong is logged and nothing more: a page is never worth a failed tick.
+Disabled unless ``[report] publish`` names a directory. It is the last thing that a tick does and takes a few seconds at
+most. Failures are only logged: they must not fail the tick.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from upsun_agent.report.metrics import measure
 from upsun_agent.report.prometheus import text
 from upsun_agent.runtime.context import Site
 
-PAGE, METRICS = "index.html", "metrics.txt"  # web servers call the latter text/plain, as Prometheus wants it
+PAGE, METRICS = "index.html", "metrics.txt"  # web servers serve .txt as text/plain, which Prometheus expects
 READABLE = 0o644  # the web server may be another user
 
 
 class TooLong(Exception):
-    """The time for publishing is over."""
+    """Publishing took too long."""
 
 
 def publish(site: Site, journal: Journal, runs: Mapping[str, Run]) -> None:
-    """Write what the job file asks for, if one of these runs was opened or closed by this tick. Raises nothing."""
+    """Write what the job file asks for, if this tick opened or closed one of the runs; never raises."""
     now, settings = site.clock.now(), site.job_file.report
     if not any(
         run.closed is not None or run.opened_at >= now - timedelta(seconds=TICK_BUDGET) for run in runs.values()
@@ -54,7 +54,18 @@ def publish(site: Site, journal: Journal, runs: Mapping[str, Run]) -> None:
 
 
 def write(site: Site, journal: Journal, directory: str, days: int, *, metrics: bool) -> None:
-    """Write the files, each whole or not at all; raises StateNotWritable where that fails."""
+    """Replace the files, each whole or not at all.
+
+    Args:
+        site: the container, job file and clock.
+        journal: the journal to read.
+        directory: where to write.
+        days: the period of the page.
+        metrics: whether to write the metrics too.
+
+    Raises:
+        StateNotWritable: a file cannot be written.
+    """
     try:
         os.makedirs(directory, mode=0o755, exist_ok=True)
         write_whole(f"{directory}/{PAGE}", page(look_back(site, journal, days)), READABLE)
@@ -67,7 +78,7 @@ def write(site: Site, journal: Journal, directory: str, days: int, *, metrics: b
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Raise TooLong in the block when so many seconds are over; only the main thread can be interrupted."""
+    """Raise TooLong in the block after ``seconds``; works in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

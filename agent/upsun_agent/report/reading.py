@@ -1,4 +1,4 @@
-"""A run for looking at only: as its events say, or as little as is left of it where they are not the agent's own."""
+"""Read a run for display, also one whose events are damaged or foreign."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from upsun_agent.journal import Journal, RunRow
 from upsun_agent.journal.codec import EventUnreadable, decode
 from upsun_agent.model import events as ev
 
-#: Failures by which a tick closes a run whose events can be anything.
+#: Failures with which a tick closes a run whose events may be anything.
 CLOSED_UNREAD = frozenset({"foreign", "journal"})
 RUNS_AT_ONCE = 500  # runs whose events one statement asks for
 
@@ -22,11 +22,10 @@ Told = tuple[Run | None, tuple[ev.Event, ...], str]
 def run_of(journal: Journal, run: str) -> tuple[Run, list[ev.Event]]:
     """Return the run with its events.
 
-    Where a tick closed it because its events are not the agent's own or are no run, and they cannot be read as one,
-    its opening and its end are all that is returned.
+    If a tick closed the run because its events are foreign or inconsistent, only its opening and its end are returned.
 
     Raises:
-        InconsistentEvents: the events are no run, and no tick has closed it yet.
+        InconsistentEvents: the events are inconsistent, and no tick has closed the run yet.
         EventUnreadable: this version cannot read an event.
     """
     return _run_of(run, journal.written(run))
@@ -45,7 +44,7 @@ def runs_of(journal: Journal, rows: Sequence[RunRow]) -> Iterator[tuple[RunRow, 
         try:
             run, events = _run_of(row.run, written)
         except (InconsistentEvents, EventUnreadable) as error:
-            yield row, (None, (), f"the journal of this run makes no sense: {error}")
+            yield row, (None, (), f"the journal of this run is inconsistent: {error}")
         else:
             yield row, (run, tuple(events), "")
 
@@ -63,7 +62,7 @@ def _run_of(run: str, written: Written) -> tuple[Run, list[ev.Event]]:
 
 
 def _opening(run: str, written: tuple[str, str], closed: ev.RunClosed) -> ev.RunOpened:
-    """Return the run's first event, or one without a job's steps where that does not open a run."""
+    """Return the run's first event, or a substitute without steps if that does not open a run."""
     try:
         opened = decode(*written)
         fold([opened])

@@ -1,4 +1,4 @@
-"""How everything stands at one moment: jobs, runs in flight, proved backups, ticks. Read once, shown in many ways."""
+"""The snapshot: jobs, runs in flight, proved backups and ticks at one time, read once for all reports."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from upsun_agent.runtime.slots import Judge
 from upsun_agent.runtime.suspension import suspensions
 from upsun_agent.schedule import Schedule
 
-FLYING_MOST = 100  # runs in flight that are looked at: a job has one at a time
-RUNS_OF_JOB = 10  # of each job that are looked at
+FLYING_MOST = 100  # runs in flight that are read: a job has one at a time
+RUNS_OF_JOB = 10  # runs of each job that are read
 
 
 class Place(Protocol):
@@ -51,11 +51,11 @@ class Place(Protocol):
         """The time."""
 
     def schedule(self, job: Job) -> Schedule | None:
-        """The job's schedule; None for one that runs by hand only."""
+        """Return the job's schedule; None for one that runs by hand only."""
 
 
 class Proof(Struct, frozen=True):
-    """A backup that a run proved restorable, and of which environment it is."""
+    """A backup that a run proved."""
 
     #: The name of the backup.
     backup: str
@@ -69,12 +69,12 @@ class Proof(Struct, frozen=True):
     created_at: datetime
 
     def age(self, now: datetime) -> timedelta:
-        """How old the backup is, by the platform's word on when it was made."""
+        """Return the age of the backup, from the platform's time of its creation."""
         return max(now - self.created_at, timedelta())
 
 
 class Flight(Struct, frozen=True):
-    """A run that is not over, with its events."""
+    """A run in flight."""
 
     #: The run.
     run: Run
@@ -105,12 +105,12 @@ class JobStanding(Struct, frozen=True):
 
     @property
     def last(self) -> RunRow | None:
-        """Its last run."""
+        """The job's last run; None if it has not run."""
         return next(iter(self.rows), None)
 
     @property
     def coming(self) -> Slot | None:
-        """The slot that will be run here, if nothing changes."""
+        """The next slot that will run here, if nothing changes; None without one."""
         return self.slot if self.here and self.held is None else None
 
 

@@ -1,4 +1,4 @@
-"""``status`` in words: a table of jobs, what is held back, what is in flight, the last proved backup."""
+"""The text of ``status``: a table of jobs, paused and suspended jobs, runs in flight, the last proved backup."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from upsun_agent.text.durations import took
 from upsun_agent.text.event_text import Line, Tone
 from upsun_agent.text.humanize import ago, coming, span
 
-ANEW = "the next tick judges anew"
+ANEW = "the next tick corrects them"
 HEADS = ("JOB", "LAST RUN", "TOOK", "BACKUP", "NEXT SLOT")
 
 
 def overview(seen: Snapshot, room: int | None = None) -> list[Line]:
-    """The lines of ``status``, none longer than ``room`` cells."""
+    """Return the lines of ``status``, none wider than ``room`` cells."""
     lines = jobs_table(seen, room)
     for line in [*notes(seen), Line(place(seen), "dim")]:
         lines += [Line(part, line.tone) for part in folded(line.text, room, "  ")]
@@ -24,7 +24,13 @@ def overview(seen: Snapshot, room: int | None = None) -> list[Line]:
 
 
 def frame(seen: Snapshot, room: int, height: int) -> list[Line]:
-    """The same for a screen of that height: what needs attention first, and what does not fit is counted."""
+    """Return the lines for a screen: what needs attention first; lines that do not fit are counted.
+
+    Args:
+        seen: the snapshot.
+        room: the width in cells.
+        height: the number of lines.
+    """
     head = [Line(part, "dim") for part in folded(place(seen), room, "  ")]
     for line in notes(seen):
         head += [Line(part, line.tone) for part in folded(line.text, room, "  ")]
@@ -32,11 +38,11 @@ def frame(seen: Snapshot, room: int, height: int) -> list[Line]:
     if len(lines) <= height:
         return lines
     hidden = len(lines) - height + 1
-    return [*lines[: height - 1], Line(f"… and {hidden} more lines: the terminal is too low", "dim")][:height]
+    return [*lines[: height - 1], Line(f"… and {hidden} more lines: the terminal is too short", "dim")][:height]
 
 
 def jobs_table(seen: Snapshot, room: int | None = None) -> list[Line]:
-    """One row for each job, its heads first."""
+    """Return the table of jobs, the headings first."""
     rows = [_row(seen, standing) for standing in seen.jobs]
     first, *rest = table(HEADS, rows, room=room, flexible=(0, 4))
     return [Line(first, "dim"), *(Line(text, _tone(each)) for text, each in zip(rest, seen.jobs, strict=True))]
@@ -64,15 +70,15 @@ def _since(seen: Snapshot, standing: JobStanding) -> str:
 
 
 def next_words(seen: Snapshot, standing: JobStanding) -> str:
-    """When the job runs next, or why it does not."""
+    """Return when the job runs next, or why it does not run."""
     if standing.job.schedule is None:
-        return "by hand"
+        return "manual only"
     if not standing.here:
         return f"not here ({', '.join(standing.job.environment_types)} only)"
     if standing.held is not None:
-        return "held back"
+        return "suspended"
     if standing.slot is None:
-        return "no slot soon" if standing.job.when else "no slot ever"
+        return "no slot soon" if standing.job.when else "never"
     return coming(standing.slot.name, standing.slot.due_at, seen.now, standing.job.timezone)
 
 
@@ -84,13 +90,16 @@ def _tone(standing: JobStanding) -> Tone:
 
 
 def notes(seen: Snapshot) -> list[Line]:
-    """What needs words: jobs held back, runs in flight and what they wait for, the last proved backups."""
+    """Return the lines below the table.
+
+    Problems, paused and suspended jobs, runs in flight, the last proved backups.
+    """
     lines = [Line(seen.unused, "bad")] if seen.unused else []
     if seen.ahead:
-        lines.append(Line(f"later than now, by a clock that was ahead: {', '.join(seen.ahead)}; {ANEW}", "odd"))
+        lines.append(Line(f"later than now, written while a clock was ahead: {', '.join(seen.ahead)}; {ANEW}", "odd"))
     if seen.unsure is not None:
-        since = f"since {seen.unsure:%Y-%m-%d %H:%M} UTC no tick could ask whether a restore put the state back"
-        lines.append(Line(f"{since}: until one can, no run is begun or taken on", "odd"))
+        since = f"since {seen.unsure:%Y-%m-%d %H:%M} UTC no tick could check whether a restore reset the state"
+        lines.append(Line(f"{since}: until one can, no run is opened or continued", "odd"))
     lines += [Line(f"{each.job.name}: {each.held}", "odd") for each in seen.jobs if each.held]
     lines += [Line(f"in flight: {each.run.id}: {flight_words(each, seen)}", "odd") for each in seen.flights]
     for environment, proof in seen.proofs.items():
@@ -103,13 +112,13 @@ def notes(seen: Snapshot) -> list[Line]:
 
 
 def flight_words(flight: Flight, seen: Snapshot) -> str:
-    """What a run in flight waits for, and for how long it has been open."""
+    """Return what a run in flight waits for, and how long it has been open."""
     run = flight.run
-    return f"{run.wait_message or 'about to go on'} (for {span(seen.now - run.opened_at)})"
+    return f"{run.wait_message or 'continues at the next tick'} (open for {span(seen.now - run.opened_at)})"
 
 
 def place(seen: Snapshot) -> str:
-    """Which environment this is and when a tick last looked."""
+    """Return the line with the environment, the last tick and the place of the state."""
     container = seen.container
     kind = f" ({container.environment_type})" if container.environment_type else ""
     where = f"{container.project or 'no project'}, {seen.environment}{kind}"

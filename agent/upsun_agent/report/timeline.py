@@ -1,4 +1,4 @@
-"""Runs told on a page: each a box to open, with what the steps took, their activities, and every event in order."""
+"""Runs on the HTML page: each a collapsible box with the durations of steps, their activities and all events."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ WIDE = 100  # units of the drawing
 
 
 def timelines(past: Past) -> list[Html]:
-    """The newest runs, the newest of all opened."""
+    """Return the newest runs as boxes, the newest of all open."""
     return [_box(story, number, past.seen.now) for number, story in enumerate(past.stories)]
 
 
 def badge(outcome: str | None) -> Html:
-    """An outcome as a sign and a word."""
+    """Return a badge with the sign and the word of an outcome."""
     word = outcome_word(outcome)
     return el("span", el("span", SIGNS[word], aria_hidden="true"), f" {word}", class_=f"badge {TONES[word]}")
 
 
 def moment(when: datetime, form: str = "%Y-%m-%d %H:%M") -> Html:
-    """A moment for people and for programs."""
+    """Return a time as a ``time`` element."""
     return el("time", f"{when:{form}}", datetime=when.isoformat(timespec="seconds"))
 
 
@@ -44,7 +44,7 @@ def _box(story: Story, number: int, now: datetime) -> Html:
         " ",
         el("strong", row.job),
         " ",
-        el("span", row.slot.replace("T", " ") if row.slot else "by hand", class_="slot"),
+        el("span", row.slot.replace("T", " ") if row.slot else "manual", class_="slot"),
         el("span", f" {span(length)}" if length is not None else "", class_="took"),
     )
     inside = el("p", foreign(story.wrong)) if story.run is None else _told(story.run, story.events, now)
@@ -60,13 +60,13 @@ def _told(run: Run, events: Sequence[ev.Event], now: datetime) -> list[Html]:
             foreign(run.environment),
             ", opened ",
             moment(run.opened_at),
-            f" UTC, {'by its schedule' if run.trigger == 'schedule' else 'by hand'}.",
+            f" UTC, {'on schedule' if run.trigger == 'schedule' else 'manually'}.",
         )
     ]
     if run.closed is None:
-        parts.append(el("p", "Waits: ", foreign(run.wait_message or "the next tick goes on with it"), class_="live"))
+        parts.append(el("p", "Waiting: ", foreign(run.wait_message or "the next tick continues it"), class_="live"))
     elif run.closed.remedy:
-        parts.append(el("p", "What helps: ", foreign(run.closed.remedy), class_="remedy"))
+        parts.append(el("p", "Remedy: ", foreign(run.closed.remedy), class_="remedy"))
     if spans := step_spans(events):
         parts.append(_steps(run, spans, now))
     parts.append(_events(run, events))
@@ -74,7 +74,7 @@ def _told(run: Run, events: Sequence[ev.Event], now: datetime) -> list[Html]:
 
 
 def _steps(run: Run, spans: dict[int, StepSpan], now: datetime) -> Html:
-    """The steps below each other, each where it stands in the time of the run; one that is not over lasts until now."""
+    """Return the steps as bars on the time axis of the run, one below the other; a step in flight lasts until now."""
     end = max(now if run.closed is None else each.ended_at or each.began_at for each in spans.values())
     whole = max((end - run.opened_at).total_seconds(), 1.0)
     rows = []
@@ -118,9 +118,9 @@ def _events(run: Run, events: Sequence[ev.Event]) -> Html:
     for event in kept:
         line = tell(event, run.job)
         if line is not None:
-            remedy = el("span", "What helps: ", foreign(line.remedy), class_="remedy") if line.remedy else None
+            remedy = el("span", "Remedy: ", foreign(line.remedy), class_="remedy") if line.remedy else None
             said = el("span", foreign(line.text), class_=f"text {line.tone}")
             rows.append(el("li", moment(event.at, "%H:%M:%S"), el("span", said, remedy, class_="told")))
     hidden = len(events) - len(kept)
-    note = el("p", f"{hidden} events in the middle are left out.", class_="dim") if hidden else None
+    note = el("p", f"{hidden} events in the middle are not shown.", class_="dim") if hidden else None
     return el("div", el("ol", rows, class_="events", aria_label="Events, times in UTC"), note)

@@ -1,4 +1,4 @@
-"""Runs and jobs as plain JSON values: the documented shapes of ``--json``."""
+"""Runs and jobs as JSON values: the documented shapes of ``--json``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from upsun_agent.text.humanize import iso
 
 
 def remarks_view(found: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    """What should be put right, each with what helps."""
+    """Return problems, each with its remedy."""
     return [{"message": text, "remedy": remedy} for text, remedy in found]
 
 
 def seconds(length: timedelta | None) -> float | None:
-    """A length of time in seconds, or None."""
+    """Return a duration in seconds, or None."""
     return None if length is None else round(length.total_seconds(), 3)
 
 
 def run_view(run: Run, events: Iterable[Event] = ()) -> dict[str, Any]:
-    """A run as it stands. With its events, the steps that began say when and how long they took."""
+    """Return a run. With its events, the steps include when they began and how long they took."""
     closed, spans = run.closed, step_spans(events)
     lasted = between(run.opened_at, closed.at) if closed and closed.outcome not in NEVER_RAN else None
     return {
@@ -56,7 +56,13 @@ def run_view(run: Run, events: Iterable[Event] = ()) -> dict[str, Any]:
 
 
 def step_view(step: Step, run: Run, lasted: StepSpan | None) -> dict[str, Any]:
-    """A step as it stands; when it began and ended only where that is known."""
+    """Return a step.
+
+    Args:
+        step: the step.
+        run: its run.
+        lasted: when it began and ended; None if that is not known.
+    """
     view = {
         "step": step.index + 1,
         "kind": step.plan.kind,
@@ -77,7 +83,7 @@ def step_view(step: Step, run: Run, lasted: StepSpan | None) -> dict[str, Any]:
 
 
 def row_view(row: RunRow, slots: int = 1) -> dict[str, Any]:
-    """A run as the look-up table knows it, and how many slots it stands for."""
+    """Return a row of the table of runs, with its number of slots."""
     return {
         "run": row.run,
         "job": row.job,
@@ -92,7 +98,14 @@ def row_view(row: RunRow, slots: int = 1) -> dict[str, Any]:
 
 
 def past_view(row: RunRow, run: Run | None, events: Iterable[Event], wrong: str) -> dict[str, Any]:
-    """A run of the past: its row, and from its events why it ended so; ``wrong`` where they make no sense."""
+    """Return a past run.
+
+    Args:
+        row: its row in the table of runs.
+        run: the run; None if its events are inconsistent.
+        events: its events.
+        wrong: the problem with its events, or "".
+    """
     if run is None:
         return {**row_view(row), "failure": "journal", "message": wrong, "remedy": "", "steps": []}
     told = run_view(run, events)
@@ -100,7 +113,7 @@ def past_view(row: RunRow, run: Run | None, events: Iterable[Event], wrong: str)
 
 
 def proof_view(proof: Proof | None, now: datetime) -> dict[str, Any] | None:
-    """A proved backup and its age."""
+    """Return a proved backup and its age."""
     if proof is None:
         return None
     return {
@@ -114,7 +127,7 @@ def proof_view(proof: Proof | None, now: datetime) -> dict[str, Any] | None:
 
 
 def snapshot_view(seen: Snapshot) -> dict[str, Any]:
-    """How everything stands: the document of ``status``."""
+    """Return the document of ``status``."""
     container = seen.container
     return {
         "project": container.project,
@@ -148,7 +161,7 @@ def _standing_view(standing: JobStanding, now: datetime) -> dict[str, Any]:
 
 
 def slot_view(slot: Slot, now: datetime) -> dict[str, Any]:
-    """A coming slot and how far away it is."""
+    """Return a slot, and the time until it is due."""
     return {"slot": slot.name, "due_at": iso(slot.due_at), "in_s": seconds(slot.due_at - now)}
 
 

@@ -1,4 +1,4 @@
-"""Why a job's slot ran, waits, was skipped or missed: one paragraph, from what the journal knows."""
+"""Explain in one paragraph, from the journal, why a slot ran, waits, was skipped or missed."""
 
 from __future__ import annotations
 
@@ -52,50 +52,49 @@ class Evidence(Struct, frozen=True):
 
 
 def explain(known: Evidence) -> str:
-    """The paragraph."""
+    """Return why the slot ran, waits, was skipped or missed, in one paragraph."""
     named = f"Slot {known.slot.name} of {known.job.name} ({known.slot.due_at:%Y-%m-%d %H:%M} UTC)"
     if known.run is not None:
         return f"{named} {_of_run(known, known.run)}"
     if not known.here:
         kinds = ", ".join(known.job.environment_types)
-        return f"{named} does not run here: the job is for {kinds}, this environment is {known.environment_type}."
+        return f"{named} does not run here: the job only runs on {kinds}, this environment is {known.environment_type}."
     if known.slot.due_at > known.now:
-        return f"{named} has not come yet."
+        return f"{named} is not due yet."
     return f"{named} {_unjudged(known)}"
 
 
 def _unjudged(known: Evidence) -> str:
-    """Why the journal has nothing about a slot in the past."""
+    """Return why the journal has no run of a past slot."""
     due_at = known.slot.due_at
     if known.ahead:
         return (
-            f"has no run: a clock that was ahead left later moments in the journal ({', '.join(known.ahead)}). "
-            "The next tick judges anew."
+            f"has no run: the journal holds later times, written while a clock was ahead ({', '.join(known.ahead)}). "
+            "The next tick corrects them."
         )
     if known.last_tick is None:
-        return "has no run: no tick has ever run on this state. Is the cron in .upsun/config.yaml, and not paused?"
+        return "has no run: no tick has ever run on this state. Check the cron in .upsun/config.yaml."
     if known.last_tick < due_at:
         told = f"has no run yet: the last tick was at {known.last_tick:%Y-%m-%d %H:%M} UTC, before it was due."
         late = known.now - due_at > grace(known.job)
-        then = "It will be booked as missed" if late else "The next tick opens it"
+        then = "It will be recorded as missed" if late else "The next tick opens it"
         if known.excluded:
-            then = f"It will be booked as skipped: {known.excluded}"
-        return f"{told} {then}. Is the cron paused, or waiting for another activity?"
+            then = f"It will be recorded as skipped: {known.excluded}"
+        return f"{told} {then}. The cron may be paused, or wait for another activity."
     if known.in_flight is not None and known.job.overlap == "wait":
         return f"waits until {known.in_flight} is over (overlap = wait)."
     if known.cursor is None:
         return (
-            "has no run: no tick has judged slots of this job yet. The next tick begins with the slots that come after "
-            "it; those before are never run after the fact."
+            "has no run: no tick has handled slots of this job yet. The next tick starts with the slots that are due "
+            "after it; earlier slots never run."
         )
     if known.cursor < due_at:
-        return "has no run yet: it is judged by the next tick that can."
+        return "has no run yet: the next tick that can will handle it."
     old = ""
     if known.now - due_at > timedelta(seconds=LOOK_BACK):
-        old = f" It is also older than the look-back of {int(LOOK_BACK // 86400)} days, beyond which no slot is run."
+        old = f" It is also older than {int(LOOK_BACK // 86400)} days; older slots never run."
     return (
-        "has no run: it was before this journal, or this schedule of the job, began. Slots before that are never "
-        f"run after the fact.{old}"
+        f"has no run: it was due before this journal, or this schedule of the job, existed. Such slots never run.{old}"
     )
 
 
@@ -106,7 +105,7 @@ def _of_run(known: Evidence, run: Run) -> str:
         batch = f" with {others} others" if others else ""
         reason = closed.message.split(": ", 1)[-1] if batch else closed.message
         if closed.outcome == "missed":
-            return f"was missed{batch}: {reason}. A tick found that out at {closed.at:%Y-%m-%d %H:%M} UTC."
+            return f"was missed{batch}: {reason}. A tick recorded that at {closed.at:%Y-%m-%d %H:%M} UTC."
         own = known.excluded if others and known.slot.name != run.slot else ""
         return f"was skipped{batch}: {own or reason}."
     late = int((run.opened_at - run.due_at).total_seconds() // 60)
@@ -118,7 +117,7 @@ def _of_run(known: Evidence, run: Run) -> str:
     elif closed.outcome == "succeeded":
         parts.append(f"It succeeded at {closed.at:%H:%M:%S} UTC.")
     else:
-        remedy = f" What helps: {closed.remedy}." if closed.remedy else ""
+        remedy = f" Remedy: {closed.remedy}." if closed.remedy else ""
         parts.append(f"It {closed.outcome} at {closed.at:%H:%M:%S} UTC: {closed.message}.{remedy}")
     return " ".join(part.replace("..", ".") for part in parts)
 
@@ -128,11 +127,11 @@ def _waiting(run: Run) -> str:
     if step is None:
         return "All steps are done; the next tick closes it."
     what = step_words(run.job, step.index)
-    return f"It is in flight at step {step.index + 1} ({what}): {run.wait_message or 'the next tick goes on'}."
+    return f"It is in flight at step {step.index + 1} ({what}): {run.wait_message or 'the next tick continues it'}."
 
 
 def _obstacles(known: Evidence) -> list[str]:
-    """What stood in the way, once each: waits that are not the step's own activity, lost answers, refusals."""
+    """Return what delayed the run, once each: waits for others, lost answers, refusals."""
     told: list[str] = []
     for event in known.events:
         text = ""
@@ -143,9 +142,9 @@ def _obstacles(known: Evidence) -> list[str]:
         elif isinstance(event, ev.RequestRefused):
             text = f"A request was refused ({event.message})."
         elif isinstance(event, ev.IntentVoid):
-            text = "That request had no effect, so it was made again."
+            text = "That request had no effect, so it was sent again."
         elif isinstance(event, ev.ActivityAdopted):
-            text = f"Activity {event.activity} was found and taken as its own: {event.how}."
+            text = f"Activity {event.activity} was found and adopted: {event.how}."
         if text and text not in told:
             told.append(text)
     return told

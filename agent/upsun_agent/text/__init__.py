@@ -1,1 +1,1 @@
-"""Words and documents that reports, messages and commands share: runs told in sentences, durations, views."""
+"""Texts that reports, messages and commands share: events as sentences, columns, durations."""

@@ -1,4 +1,4 @@
-"""Text in columns and within a width: pure layout, for terminals of any size."""
+"""Lay text out in columns and within a width. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import textwrap
 import unicodedata
 from collections.abc import Collection, Sequence
 
-LEAST = 8  # characters that are left of a column however narrow the terminal is
+LEAST = 8  # cells that a column keeps however narrow the terminal is
 GAP = "  "
 
 
 def breadth(text: str) -> int:
-    """How many cells of a terminal the text takes."""
+    """Return the width of the text in terminal cells."""
     if text.isascii():
         return len(text)
     return sum(
@@ -20,7 +20,7 @@ def breadth(text: str) -> int:
 
 
 def cut(text: str, room: int) -> str:
-    """The text within so many cells, its end replaced by an ellipsis where it is longer."""
+    """Return the text in at most ``room`` cells, with an ellipsis in place of the end that does not fit."""
     if breadth(text) <= room:
         return text
     kept = text[: max(room - 1, 0)]
@@ -30,7 +30,7 @@ def cut(text: str, room: int) -> str:
 
 
 def shortened(text: str, room: int) -> str:
-    """The text within so many cells; names differ at both ends, so the middle is left out."""
+    """Return the text in at most ``room`` cells, with an ellipsis in place of the middle: names differ at both ends."""
     if breadth(text) <= room or not text.isascii():
         return cut(text, room)
     tail = (room - 1) // 2
@@ -40,10 +40,10 @@ def shortened(text: str, room: int) -> str:
 def table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], *, room: int | None = None, flexible: Collection[int] = (0,)
 ) -> list[str]:
-    """Lines of a table, its heads first.
+    """Return the lines of a table, the headings first.
 
-    Columns are as wide as they need. Where that is more than ``room`` cells, the widest of the ``flexible`` columns
-    give way, their texts shortened in the middle (the last column's at the end); what is still too long is cut.
+    Columns are as wide as their texts. If that exceeds ``room`` cells, the widest ``flexible`` columns are narrowed:
+    their texts are shortened in the middle (in the last column at the end); lines that are still too long are cut.
     """
     every = [heads, *rows]
     widths = [max(breadth(row[i]) for row in every) for i in range(len(heads))]
@@ -63,10 +63,10 @@ def table(
 
 
 def folded(text: str, room: int | None, indent: str = "") -> list[str]:
-    """The text as lines of at most ``room`` cells, all but the first indented; one line where there is no bound."""
+    """Return the text as lines of at most ``room`` cells, all but the first indented; one line if ``room`` is None."""
     if room is None or breadth(text) <= room:
         return [text]
-    if breadth(text) > len(text):  # textwrap counts characters: with wide ones a line may hold half as many
+    if breadth(text) > len(text):  # textwrap counts characters; wide ones take two cells
         room //= 2
     width = max(room, LEAST + len(indent))
     return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False) or [""]

@@ -1,4 +1,4 @@
-"""A run told in sentences, event by event: the same words in ``run --wait``, ``show``, ``rehearse`` and the demo."""
+"""Events as sentences, for ``run --wait``, ``show``, ``rehearse``, reports and messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Tone = Literal["plain", "good", "bad", "odd", "dim"]
 
 
 class Line(Struct, frozen=True):
-    """One sentence of a story and how it should look."""
+    """One sentence, and how to display it."""
 
     #: The line.
     text: str
@@ -30,23 +30,23 @@ class Line(Struct, frozen=True):
 
 
 def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa: C901, PLR0912  one case for each event
-    """The event as a sentence; None for one that people need not hear of. Moments in it are on the zone's clock."""
+    """Return the event as a sentence with times in the zone; None for an event that people need not know of."""
     match event:
         case ev.RunOpened():
-            what = f"slot {event.slot}" if event.slot else "asked for by hand"
+            what = f"slot {event.slot}" if event.slot else "started manually"
             return Line(f"run {event.run} opened ({what})")
         case ev.IntentRecorded():
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-            return Line(f"{step_words(job, event.step)}: about to ask for it{again}", "dim")
+            return Line(f"{step_words(job, event.step)}: about to request it{again}", "dim")
         case ev.RequestAccepted():
             named = f", backup {event.backup}" if event.backup else ""
             return Line(f"{step_words(job, event.step)} requested: activity {event.activity}{named}")
         case ev.RequestRefused():
-            later = f"; again after {second(event.again_at, zone)}" if event.again_at else ""
+            later = f"; next attempt after {second(event.again_at, zone)}" if event.again_at else ""
             return Line(f"{step_words(job, event.step)} refused: {event.message}{later}", "odd")
         case ev.RequestUnanswered():
             return Line(
-                f"{step_words(job, event.step)}: no usable answer ({event.message}); looking what became of it", "odd"
+                f"{step_words(job, event.step)}: no usable answer ({event.message}); checking what became of it", "odd"
             )
         case ev.ActivityAdopted():
             return Line(f"{step_words(job, event.step)}: activity {event.activity} is this run's ({event.how})")
@@ -64,16 +64,16 @@ def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa:
             granted = event.granted == "yes"
             return Line(f"{'approved' if granted else 'denied'} by {event.by}", "good" if granted else "bad")
         case ev.TakeBackBegun():
-            return Line(f"taking back, because step {event.failed + 1} failed", "odd")
+            return Line(f"rolling back, because step {event.failed + 1} failed", "odd")
         case ev.WaitBegun():
             return Line(f"waiting: {event.message}", "dim")
         case ev.StepDone() if step_kind(job, event.step) == "approval":
-            return None  # who approved was told when it happened
+            return None  # the approval has its own sentence
         case ev.StepDone():
             return Line(event.message, "dim" if event.outcome == "skipped" else "good")
         case ev.RetryPlanned():
             again = second(event.again_at, zone)
-            return Line(f"{step_words(job, event.step)}: {event.message}; again after {again}", "odd")
+            return Line(f"{step_words(job, event.step)}: {event.message}; next attempt after {again}", "odd")
         case ev.RecheckPlanned():
             text = f"{event.message}; checking again until {event.again_at:%H:%M:%S} UTC"
             return Line(f"{step_words(job, event.step)}: {text}", "odd")
@@ -91,34 +91,34 @@ def _closing(event: ev.RunClosed) -> Line:
     if event.outcome == "succeeded":
         return Line("run succeeded", "good")
     if event.outcome == "failed" and "taken-back" in event.detail:
-        how = "and was taken back" if event.detail["taken-back"] else "and could not be taken back"
+        how = "and was rolled back" if event.detail["taken-back"] else "and could not be rolled back"
         return Line(f"run failed ({event.detail.get('failure')}) {how}", "bad", event.remedy)
     if event.outcome == "failed" and event.failure in OF_THE_JOURNAL:
         return Line(event.message, "bad", event.remedy)
-    if event.outcome == "failed":  # the failed step has said why
+    if event.outcome == "failed":  # the sentence about the failed step says why
         return Line(f"run failed ({event.failure})", "bad")
     return Line(f"run {event.outcome}: {event.message}", "odd")
 
 
-#: Failures that no step has, but the journal itself.
+#: Failures of the journal, not of a step.
 OF_THE_JOURNAL = frozenset({"foreign", "journal", "lost", "rewound"})
 
 
 def step_kind(job: Job, index: int) -> str:
-    """The kind of the step, empty where there is none of that number."""
+    """Return the kind of the step, or "" if there is no step with this index."""
     steps = (*job.steps, *job.on_failure)
     return steps[index].kind if 0 <= index < len(steps) else ""
 
 
 def step_words(job: Job, index: int) -> str:
-    """A step in a few words, such as ``source operation update``."""
+    """Return a step in a few words, such as ``source operation update``."""
     plan = (*job.steps, *job.on_failure)[index]
     kind = KINDS.get(plan.kind)
     return kind.describe(plan) if kind is not None else plan.kind
 
 
 def lengths_told(run: Run, events: Iterable[ev.Event]) -> str:
-    """How long the steps and the run took, in a line; empty where nothing is over."""
+    """Return the durations of the steps and the run as a line, or "" if no step is over."""
     spans = step_spans(events)
     told = [
         f"{step_words(run.job, index)} {span(each.length)}"

@@ -1,4 +1,4 @@
-"""Moments and lengths of time as text: how long ago, how long it took, when it is due."""
+"""Times and durations as text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ DAY = timedelta(days=1)
 
 
 def iso(moment: datetime | None) -> str | None:
-    """Return a moment as ISO 8601 text to the second, for JSON; None for None."""
+    """Return a time as ISO 8601 text to the second, for JSON; None for None."""
     return None if moment is None else moment.isoformat(timespec="seconds")
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """How long ago a moment was, or how far ahead, in one unit."""
+    """Return how long ago a time was, or how far in the future it is, in one unit."""
     if moment is None:
         return "never"
     seconds = (now - moment).total_seconds()
@@ -24,12 +24,19 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 
 def span(length: timedelta) -> str:
-    """Return a length of time as everything tells it."""
+    """Return a duration as text, such as "1 h 54 min"."""
     return durations.span(length.total_seconds())
 
 
 def coming(name: str, due_at: datetime, now: datetime, timezone: str) -> str:
-    """When a slot of that local name comes, short enough for a column: its date only where it is a day away."""
+    """Return when a slot comes, short enough for a column: with its date only if it is a day away.
+
+    Args:
+        name: the slot's local time.
+        due_at: when it is due.
+        now: the present.
+        timezone: the job's time zone.
+    """
     local = datetime.fromisoformat(name)
     far = due_at - now
     day = "" if far < DAY else f"{local:%d %b} " if far < 300 * DAY else f"{local:%b %Y} "
@@ -37,7 +44,10 @@ def coming(name: str, due_at: datetime, now: datetime, timezone: str) -> str:
 
 
 def zone_named(timezone: str) -> tzinfo:
-    """The zone of that name; UTC where this machine does not know it, which the job file's check has said."""
+    """Return the time zone with this name.
+
+    UTC if this machine does not know it, which the check of the job file reports.
+    """
     if timezone == "UTC":
         return UTC
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  late: most jobs are in UTC
@@ -49,10 +59,10 @@ def zone_named(timezone: str) -> tzinfo:
 
 
 def minute(moment: datetime, zone: tzinfo) -> str:
-    """The moment to the minute on that zone's clock, with the clock's name."""
+    """Return the time to the minute in the zone, with the zone's abbreviation."""
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def second(moment: datetime, zone: tzinfo) -> str:
-    """The time of day to the second on that zone's clock, with the clock's name."""
+    """Return the time of day to the second in the zone, with the zone's abbreviation."""
     return f"{moment.astimezone(zone):%H:%M:%S %Z}"

@@ -109,7 +109,7 @@ def test_a_target_that_holds_something_else_is_refused_and_nothing_is_touched(ap
     before = contents(app.parent)
     done = install(BUILD, app, without_wheels(app, target.replace("APP", str(app))))
     assert done.returncode == 1
-    assert "the agent cannot be installed into" in done.stderr or "cannot be made" in done.stderr
+    assert "the agent cannot be installed into" in done.stderr or "cannot be created" in done.stderr
     assert "Traceback" not in done.stderr
     assert "installed upsun-agent" not in done.stdout
     assert {name: found for name, found in contents(app.parent).items() if name != "cache"} == before

@@ -57,7 +57,7 @@ def test_the_page_tells_how_many_and_of_each() -> None:
     assert table.index("zoo") < table.index("blog") < table.index("shop")
     assert "left out" not in said
     empty = words(fleet_page((), "here", NOW))
-    assert "No journal is there yet." in empty
+    assert "There is no journal yet." in empty
 
 
 def test_a_large_fleet_is_cut_after_what_is_in_trouble_and_says_so() -> None:
@@ -65,7 +65,7 @@ def test_a_large_fleet_is_cut_after_what_is_in_trouble_and_says_so() -> None:
     page = fleet_page([*many, STOPPED], "here", NOW)
     said = words(page)
     assert "zoo" in said
-    assert "8 more are left out: upsun-agent status --all shows every one." in said
+    assert "8 more are not shown; for all: upsun-agent status --all" in said
     assert Census(page).elements["tr"] == REPORT_FLEET + 1
     assert len(page) < 1_000_000
 

@@ -155,8 +155,8 @@ def test_plain_ssh_works_after_ssh_load_where_home_is_writable(desk: Desk) -> No
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("plain\n")
     assert "New certificate" in done.stdout
-    assert "plain ssh, git, rsync and scp use the certificate" in done.stdout
-    assert "The certificate at hand is good" in done.stdout
+    assert "ssh, git, rsync and scp use the certificate" in done.stdout
+    assert "The present certificate is valid" in done.stdout
     written = (desk.home / ".ssh" / "config").read_text()
     assert written.count("# BEGIN: upsun-agent") == 1
     assert f"Port {desk.server.port}" in written, "what stood there stays"
@@ -269,7 +269,7 @@ def test_a_clock_that_is_hours_off_is_said(tmp_path: Path) -> None:
     from tests.harness.ssh_authority import Authority
 
     past = Authority(now=datetime.now(UTC) - timedelta(hours=3))
-    with pytest.raises(BadReply, match="which is not now") as caught:
+    with pytest.raises(BadReply, match="not now") as caught:
         Keyring(PrivateDirectory([str(tmp_path / "ssh")], "X")).hold(past.certify, "me", datetime.now(UTC))
     assert "clock" in caught.value.remedy
 

@@ -149,7 +149,7 @@ CASES: dict[str, Case] = {
         "environment type", "warn", "is not set", variables={"PLATFORM_ENVIRONMENT_TYPE": None}
     ),
     "another type in the container": Case(
-        "environment", "warn", "the container says staging", variables={"PLATFORM_ENVIRONMENT_TYPE": "staging"}
+        "environment", "warn", "the container's type is staging", variables={"PLATFORM_ENVIRONMENT_TYPE": "staging"}
     ),
     "no job here": Case("environment", "ok", "no job of the job file runs here", variables=ELSEWHERE),
     "no token": Case("token", "fail", "is not set", 77, variables={"UPSUN_CLI_TOKEN": None}),
@@ -170,7 +170,7 @@ CASES: dict[str, Case] = {
         variables={"PLATFORM_BRANCH": None, "PLATFORM_ENVIRONMENT": "main-abc"},
     ),
     "no access": Case("roles", "fail", "has no access", 77, roles()),
-    "a second factor": Case("roles", "fail", "asks for a second factor", 77, scenario={"mfa_required": True}),
+    "a second factor": Case("roles", "fail", "requires a second factor", 77, scenario={"mfa_required": True}),
     "the guide's roles": Case(
         "roles", "fail", "jobs need production:admin", 77, roles("viewer", "development:contributor")
     ),
@@ -216,7 +216,7 @@ CASES: dict[str, Case] = {
     "in another app": Case(
         "operation", "ok", "defined by api, web", scenario={"source_operations": ("api:update", "web:update")}
     ),
-    "no variable": Case("variable", "warn", "is stored on no level", arrange=no_variable),
+    "no variable": Case("variable", "warn", "is not stored on the platform", arrange=no_variable),
     "not sensitive": Case("variable", "warn", "is not sensitive", arrange=variable(is_sensitive=False)),
     "inheritable": Case("variable", "warn", "is inheritable", arrange=variable(is_inheritable=True)),
     "build-visible": Case("variable", "warn", "is visible to the build", arrange=variable(visible_build=True)),
@@ -234,33 +234,33 @@ CASES: dict[str, Case] = {
     ),
     "a paused cron": Case("cron", "fail", "crons are paused", 78, lambda app: app.simulator.set_crons("paused")),
     "a sleeping cron": Case("cron", "fail", "crons are sleeping", 78, lambda app: app.simulator.set_crons("sleeping")),
-    "no mount": Case("mount", "fail", "lies on no mount", 73, scenario={"mounts": ()}),
-    "an ignored mount": Case("mount", "fail", "lies on no mount", 73, scenario={"mounts": (".var/agent=storage",)}),
-    "a mount that vanishes": Case("mount", "warn", "may vanish", scenario={"mounts": ("var/agent=tmp",)}),
+    "not on a mount": Case("mount", "fail", "is not on a mount", 73, scenario={"mounts": ()}),
+    "an ignored mount": Case("mount", "fail", "is not on a mount", 73, scenario={"mounts": (".var/agent=storage",)}),
+    "a mount that vanishes": Case("mount", "warn", "may be deleted", scenario={"mounts": ("var/agent=tmp",)}),
     "a mount around it": Case("mount", "ok", "mount var (storage)", scenario={"mounts": ("var=storage", "x=tmp")}),
     "one backup": Case("backup quota", "warn", "keeps 1 manual backup", scenario={"backup_limit": 1}),
     "backups to the limit": Case(
         "backup quota",
         "warn",
-        "the next replaces the oldest, and 4 of them were not taken by jobs: nightly will push those out",
+        "the next one replaces the oldest, and 4 of them were not taken by jobs: nightly will replace those",
         arrange=lambda app: [app.simulator.add_backup(age=9 - n) for n in range(4)],
     ),
     "manual deployments": Case("deployment type", "warn", "staged until", scenario={"manual_deployment": True}),
     "a source integration": Case(
         "source integration", "ok", "comes from github", arrange=roles("admin"), scenario={"source_integration": True}
     ),
-    "clocks apart": Case("clock", "warn", "s apart", arrange=lambda app: app.clock.advance(300)),
-    "no state": Case("state", "ok", "the first tick makes it"),
-    "a file for the state": Case("state", "fail", "cannot be made", 73, read_only),
+    "clocks apart": Case("clock", "warn", "differ by", arrange=lambda app: app.clock.advance(300)),
+    "no state": Case("state", "ok", "the first tick creates it"),
+    "a file for the state": Case("state", "fail", "cannot be created", 73, read_only),
     "a place without rights": Case(
-        "state", "fail", "cannot be made", 73, variables={"UPSUN_AGENT_STATE": "/proc/self/status/x"}
+        "state", "fail", "cannot be created", 73, variables={"UPSUN_AGENT_STATE": "/proc/self/status/x"}
     ),
     "a cloned journal": Case("journal", "warn", "abcdefgh1234z/feature/app", arrange=cloned),
     "a journal of its own": Case("journal", "ok", "this environment's own", arrange=own_journal),
     "a damaged journal": Case("journal", "warn", "cannot be read as a journal", arrange=damaged),
     "a journal of no bytes": Case("journal", "warn", "lost: ", arrange=lost("empty")),
     "a journal that is missing": Case("journal", "warn", "is missing, but there is last-tick", arrange=lost("missing")),
-    "a journal without a table": Case("journal", "warn", "has lost its tables glance", arrange=lost("a table")),
+    "a journal without a table": Case("journal", "warn", "the tables glance are missing", arrange=lost("a table")),
     "a journal in the place of a lost one": Case("journal", "warn", "the file was empty", arrange=begun_anew),
     "older journals beside it": Case("journal", "ok", "3 older ones are set aside", arrange=with_older_ones),
     "a token in the build": Case(
@@ -321,7 +321,7 @@ def test_a_finding_has_its_level_its_words_its_remedy_and_its_code(arranged: Cal
     assert said.code == said.document["exit_code"] == case.code
     assert (said.document["worst"] == "fail") is (case.code != 0)
     for each in findings:
-        assert each["level"] == "ok" or each["remedy"] or "look again" in each["message"], each
+        assert each["level"] == "ok" or each["remedy"] or "check again" in each["message"], each
 
 
 @pytest.mark.parametrize("name", list(CASES)[::7])

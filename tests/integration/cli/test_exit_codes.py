@@ -55,7 +55,7 @@ PATHS: dict[str, Path] = {
     "inactive": Path(1, "is inactive", scenario={"status": "inactive"}),
     "paused": Path(1, "is paused", scenario={"status": "paused"}),
     "failed backup": Path(1, "was cancelled", scenario={"backup_outcome": "cancelled"}),
-    "wrong type": Path(0, "Not here: hand runs on production only", variables={"PLATFORM_ENVIRONMENT_TYPE": "staging"}),
+    "wrong type": Path(0, "Not here: hand only runs on production", variables={"PLATFORM_ENVIRONMENT_TYPE": "staging"}),
     "wrong type at the API": Path(0, "run skipped", variables={"PLATFORM_BRANCH": "staging"}),
     "no such environment": Path(78, "has no environment 'gone'", variables={"PLATFORM_BRANCH": "gone"}),
     "no such project": Path(78, "no project 'wrongproject0'", variables={"PLATFORM_PROJECT": "wrongproject0"}),
@@ -238,5 +238,5 @@ def test_an_unforeseen_error_is_a_bug_without_a_traceback_and_without_its_words(
     said = app.call("validate")
     assert said.code == 70
     assert "unexpected RuntimeError at test_exit_codes.py:" in said.err
-    assert "please report it" in said.err
+    assert "report it, with the command" in said.err
     assert app.call("validate", "--json").document["error"]["kind"] == "bug"

@@ -43,7 +43,7 @@ def test_the_help_of_a_command_mentions_every_option(app: App, command: str) -> 
     usage, _, rest = shown.out.partition("\n\n")
     assert "--log-level" not in usage, "what every command takes is in no usage line"
     own = [action.option_strings[0] for action in commands()[command]._actions if action.option_strings]
-    common = rest.index("common options, which every command takes:")
+    common = rest.index("common options of every command:")
     for option in own[1:]:
         place = re.search(rf"^  {option}\b", rest[common:], re.MULTILINE)
         assert (place is not None) is (option in COMMON), f"{option} is in its place"
@@ -54,7 +54,7 @@ def test_who_asks_for_nothing_gets_help(app: App, arguments: tuple[str, ...]) ->
     said = app.call(*arguments)
     assert (said.code, said.err) == (0, "")
     assert "run jobs:" in said.out
-    assert "set up, and see what is wrong:" in said.out
+    assert "set up and check:" in said.out
 
 
 def test_help_and_version_are_words_too(app: App) -> None:

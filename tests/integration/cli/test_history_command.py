@@ -58,7 +58,7 @@ def test_it_can_be_one_job_even_one_that_is_not_in_the_job_file_any_more(past: A
         assert {run.partition("@")[0] for run in runs} == {job}
     said = past.call("history", "never")
     assert said.code == 78
-    assert "the jobs of the job file are: nightly, hand" in said.err
+    assert "the jobs in the job file are: nightly, hand" in said.err
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed", "missed", "skipped", "cancelled", "in-flight"])
@@ -119,12 +119,12 @@ def test_it_is_a_table_for_people(past: App) -> None:
     assert lines[0].split() == ["RUN", "OPENED", "TOOK", "OUTCOME", "WHAT", "HAPPENED"]
     assert len(lines) == 6
     assert all("backup: out of space" in line for line in lines[1:])
-    assert "10 more: --limit" in past.call("history").out
+    assert "10 more; choose with --limit" in past.call("history").out
 
 
 def test_nothing_yet_is_no_error_and_leaves_nothing_behind(app: App) -> None:
-    assert app.call("history").out == "No run yet. What comes: upsun-agent next\n"
-    assert app.call("history", "hand").out == "No run of hand yet. What comes: upsun-agent next hand\n"
+    assert app.call("history").out == "No run yet. For the next slots: upsun-agent next\n"
+    assert app.call("history", "hand").out == "No run of hand yet. For the next slots: upsun-agent next hand\n"
     assert app.call("history", "hand", "--outcome", "failed").code == 0
     assert listed(app) == []
     assert not app.state.exists()
@@ -133,7 +133,7 @@ def test_nothing_yet_is_no_error_and_leaves_nothing_behind(app: App) -> None:
 def test_what_leaves_every_run_out_is_named(past: App) -> None:
     kept = len(listed(past, "--limit", "1000"))
     said = past.call("history", "--since", "1s").out
-    assert said == f"No run fits: --since and --outcome leave out the {kept} runs there are.\n"
+    assert said == f"No run matches: --since and --outcome exclude all of {kept} runs.\n"
 
 
 def test_a_run_whose_events_make_no_sense_is_listed_with_the_others(past: App) -> None:

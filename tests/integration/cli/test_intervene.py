@@ -101,7 +101,7 @@ def test_a_cancelled_run_asks_for_nothing_more_and_says_what_goes_on(app: App) -
     app.call("tick")
     done = app.call("cancel", "promote", "--by", "ada")
     assert done.returncode == 0
-    assert "goes on (upsun activity:cancel" in done.stdout
+    assert "continues (upsun activity:cancel" in done.stdout
     run = app.shown()
     assert (run["outcome"], run["failure"]) == ("cancelled", "cancelled")
     assert app.call("tick").returncode == 0

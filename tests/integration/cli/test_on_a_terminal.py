@@ -84,4 +84,4 @@ def test_ctrl_c_while_waiting_begins_a_line_of_its_own(make_app: Callable[..., A
         seen.press(keys)
         assert seen.end() == 130
     lines = plain(seen.said).replace("\r", "\n").splitlines()
-    assert lines[-1] == "interrupted; what was begun is in the journal, the next tick goes on"
+    assert lines[-1] == "interrupted; the journal holds what was begun; the next tick continues it"

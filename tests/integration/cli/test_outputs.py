@@ -158,7 +158,7 @@ def test_status_shows_each_job_with_its_last_run_and_its_next_slot(ticked: App) 
     said = ticked.call("status").out
     when = r"(\d\d [A-Z][a-z]{2} \d\d|[A-Z][a-z]{2} \d{4} \d\d):\d\d UTC \(in \d+ d\)"
     assert re.search(rf"^nightly +succeeded \d+ s ago +\d+ s +\d+ s +{when}$", said, re.MULTILINE)
-    assert re.search(r"^hand +never +- +- +by hand$", said, re.MULTILINE)
+    assert re.search(r"^hand +never +- +- +manual only$", said, re.MULTILINE)
     assert re.search(rf"^last proved backup of main: \w+, \d+ s ago \(nightly@{ticked.slot}\)$", said, re.MULTILINE)
     assert f"abcdefgh1234z, main (production); last tick 0 s ago; state in {ticked.state}" in said or "s ago" in said
     document = ticked.call("status", "--json").document
@@ -209,9 +209,9 @@ def test_next_says_that_h_is_another_value_elsewhere_where_it_is_not_known_which
     file.write_text(f'[jobs.own]\nschedule = "{schedule}"\n[[jobs.own.steps]]\nbackup = {{}}\n')
     text = " ".join(app.call("next", "own", "--config", str(file), **changes).out.split())
     if missing is None:
-        assert "H is a value" not in text
+        assert "H has another value" not in text
     else:
-        assert text.endswith(f"own: H is a value of each project and environment: for theirs, give {missing}")
+        assert text.endswith(f"own: H has another value in each project and environment; choose with {missing}")
 
 
 def test_next_lists_slots_in_the_zone_of_the_job(app: App) -> None:
@@ -232,7 +232,7 @@ def test_next_lists_slots_in_the_zone_of_the_job(app: App) -> None:
 def test_next_says_which_jobs_have_no_slots_here(app: App) -> None:
     said = app.call("next", PLATFORM_ENVIRONMENT_TYPE="staging").out
     assert "hand has no schedule" in said
-    assert "nightly runs on production only: not here (staging)" in said
+    assert "nightly only runs on production, not here (staging)" in said
 
 
 def test_validate_names_every_mistake_with_its_line_and_its_remedy(app: App) -> None:

@@ -108,7 +108,7 @@ def test_a_link_that_another_user_laid_is_not_followed(ticked: App) -> None:
     os.lchown(link, 12345, 12345)
     said = ticked.call("report", "--html", str(link))
     assert said.code == 73
-    assert "it is a symbolic link of another user's" in said.err
+    assert "it is a symbolic link that another user made" in said.err
     assert target.read_text() == "precious"
 
 
@@ -152,7 +152,7 @@ def test_an_unknown_job_is_78(ticked: App) -> None:
 def test_a_collector_that_is_not_there_is_69(ticked: App) -> None:
     said = ticked.call("report", "--otlp", "http://127.0.0.1:1", OTEL_EXPORTER_OTLP_TIMEOUT="1")
     assert said.code == 69
-    assert "127.0.0.1:1 did not take the metrics" in said.err
+    assert "127.0.0.1:1 did not accept the metrics" in said.err
 
 
 def test_without_the_extra_it_says_which_one(ticked: App, tmp_path: Path) -> None:

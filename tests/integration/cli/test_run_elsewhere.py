@@ -116,8 +116,8 @@ def test_with_the_api_away_waiting_ends_with_69_within_its_bound_and_the_next_ca
     assert said.code == 69
     lines = [line for line in said.out.splitlines() if "cannot be reached" in line]
     assert len(lines) == 1
-    assert "waiting for it, 1 s at most" in lines[0]
-    assert "no usable answer of the API for" in said.err
+    assert "waiting up to 1 s for it" in lines[0]
+    assert "no usable answer from the API for" in said.err
     assert "stays open" in said.err
     assert "run hand --wait" in said.err
     (run,) = open_runs(app, CI=ci)
@@ -145,7 +145,7 @@ def test_an_api_that_falls_away_in_the_middle_is_waited_for_too(make_app: Callab
     said = outside(app, "run", "hand", "--wait", "--within", "1s", CI="true")
     assert said.code == 69, said
     assert "backup requested" in said.out
-    assert len([line for line in said.out.splitlines() if "waiting for it, 1 s at most" in line]) == 1
+    assert len([line for line in said.out.splitlines() if "waiting up to 1 s for it" in line]) == 1
     assert app.asked("backup") == 1
     assert len(open_runs(app, CI="true")) == 1
 
@@ -200,8 +200,8 @@ def test_what_is_said_outside_a_container_can_be_done_there(make_app: Callable[.
     app = make_app(backup_seconds=600)
     said = outside(app, "run", "hand", CI=ci)
     assert said.code == 0
-    assert "Ticks carry it on" not in said.out
-    assert "Go on with: upsun-agent run hand --wait, or: upsun-agent tick" in said.out
+    assert "Ticks continue the run" not in said.out
+    assert "Continue it with: upsun-agent run hand --wait, or: upsun-agent tick" in said.out
     for arguments in (("token", "check"), ("token", "list"), ("check",)):
         said = outside(app, *arguments, CI=ci, UPSUN_CLI_TOKEN=None)
         assert said.code == 77

@@ -41,7 +41,7 @@ def test_without_waiting_a_cron_may_begin_a_run(make_app: Callable[..., App]) ->
     assert said.code == 0
     assert "backup requested" in said.out
     assert re.search(r"Waiting: backup: activity \w+ is in_progress", said.out)
-    assert "Ticks carry it on. Follow it with: upsun-agent status --watch" in said.out
+    assert "Ticks continue the run. Follow it with: upsun-agent status --watch" in said.out
     assert "upsun-agent show hand@manual-" in said.out
 
 
@@ -63,7 +63,7 @@ def test_somebody_who_stops_waiting_leaves_a_run_that_ticks_carry_on(make_app: C
     time.sleep(0.3)
     said = ended(process, signal.SIGINT)
     assert said.code == 130
-    assert "the next tick goes on" in said.err
+    assert "the next tick continues it" in said.err
     app.clock.advance(600)
     assert app.call("tick").code == 0
     assert app.call("show", "hand", "--json").document["outcome"] == "succeeded"

@@ -47,7 +47,7 @@ def test_a_new_address_is_invited_once_and_never_a_second_time(app: App) -> None
     for number in range(3):
         said = user(app, BOT, "--role", "viewer", "--role", "production:admin")
         assert said.code == 0
-        assert ("one e-mail is sent" in said.out) is (number == 0)
+        assert ("one e-mail was sent" in said.out) is (number == 0)
         assert ("no second e-mail" in said.out) is (number > 0)
     (mail,) = app.simulator.request_log()["mails"]
     assert mail["to"] == BOT
@@ -62,14 +62,14 @@ def test_the_roles_that_jobs_need_are_the_default(app: App) -> None:
     found = user(app, BOT, "--json").document
     assert found["roles"] == ["viewer", "production:admin"]
     assert found["needed"] == {"production:admin": ["nightly", "hand"]}
-    assert (found["deed"], found["changed"], found["warnings"]) == ("invite", True, [])
+    assert (found["action"], found["changed"], found["warnings"]) == ("invite", True, [])
 
 
 def test_a_members_roles_are_replaced_and_the_same_ones_are_left_alone(app: App) -> None:
     grace = "grace@example.invalid"
     for action in ("grant", "none"):
         found = user(app, grace, "--json").document
-        assert (found["deed"], found["changed"]) == (action, action == "grant")
+        assert (found["action"], found["changed"]) == (action, action == "grant")
         assert roles_of(app, grace) == ["viewer", "production:admin"]
     assert [method for method, _ in writes(app)] == ["PATCH"]
     assert app.simulator.request_log()["mails"] == []
@@ -83,7 +83,7 @@ def test_the_guides_roles_are_explained_and_not_refused(app: App) -> None:
     app.jobs.unlink()
     said = user(app, "other@example.com", "--role", "viewer", "--role", "development:contributor")
     assert said.code == 0
-    assert "no job can work anywhere" in said.out
+    assert "no job can work with these roles" in said.out
 
 
 def test_more_than_jobs_need_is_said_too(app: App) -> None:
@@ -104,7 +104,7 @@ def test_the_owners_roles_cannot_be_changed(app: App) -> None:
     assert said.code == 64
     assert "owns the project" in said.err
     assert writes(app) == []
-    assert "has these roles already" in user(app, "ada@example.invalid", "--role", "admin").out
+    assert "already has these roles" in user(app, "ada@example.invalid", "--role", "admin").out
 
 
 def test_a_token_that_is_no_project_admins_is_refused_with_what_helps(app: App) -> None:
@@ -118,13 +118,13 @@ def test_a_token_that_is_no_project_admins_is_refused_with_what_helps(app: App) 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("nobody",), 64, "no e-mail address"),
-        (("a@b",), 64, "no e-mail address"),
-        (("a\x1bb@example.com",), 64, "no e-mail address"),
-        (("a" * 300 + "@example.com",), 64, "no e-mail address"),
-        ((BOT, "--role", "owner"), 64, "no role on a project"),
-        ((BOT, "--role", "production:owner"), 64, "no role on an environment type"),
-        ((BOT, "--role", "nowhere:admin"), 64, "no role on an environment type"),
+        (("nobody",), 64, "not a valid e-mail address"),
+        (("a@b",), 64, "not a valid e-mail address"),
+        (("a\x1bb@example.com",), 64, "not a valid e-mail address"),
+        (("a" * 300 + "@example.com",), 64, "not a valid e-mail address"),
+        ((BOT, "--role", "owner"), 64, "not a valid role on a project"),
+        ((BOT, "--role", "production:owner"), 64, "not a valid role on an environment type"),
+        ((BOT, "--role", "nowhere:admin"), 64, "not a valid role on an environment type"),
         ((BOT, "--role", "viewer", "--role", "admin"), 64, "two different roles on the project"),
         ((BOT, "--role", "staging:admin", "--role", "staging:viewer"), 64, "two different roles on staging"),
         ((BOT, "--role", "viewer"), 64, "a viewer needs a role"),
@@ -152,13 +152,13 @@ def test_without_job_file_or_roles_nobody_knows_what_is_wanted(app: App) -> None
 def test_a_dry_run_changes_nothing(app: App) -> None:
     for address, action in ((BOT, "invite"), ("grace@example.invalid", "grant")):
         found = user(app, address, "--dry-run", "--json").document
-        assert (found["deed"], found["changed"]) == (action, False)
+        assert (found["action"], found["changed"]) == (action, False)
         said = user(app, address, "--dry-run").out
         would = (
             f"Would invite {BOT} (sends one e-mail)." if action == "invite" else f"Would change the roles of {address}."
         )
         assert would in said
-        assert "Nothing was changed. To do it: --yes" in said
+        assert "Nothing was changed. To apply this, add --yes." in said
     assert writes(app) == []
 
 
@@ -171,7 +171,7 @@ def test_on_a_terminal_nothing_is_changed_until_somebody_says_yes(app: App) -> N
     assert (code, writes(app)) == (0, [("POST", "invitations")])
     assert "accept the invitation" in shown
     code, shown = typed(app, "\n", "", "setup", "machine-user", BOT, UPSUN_CLI_TOKEN=OWNER)
-    assert (code, "[y/N]" in shown, "invited already" in shown) == (0, False, True)
+    assert (code, "[y/N]" in shown, "already invited" in shown) == (0, False, True)
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])

@@ -58,7 +58,7 @@ def value(app: App, environment: str | None = None) -> str | None:
 def test_a_token_is_stored_for_runtime_only_and_read_back(ready: App) -> None:
     said = store(ready)
     assert said.code == 0
-    assert "stored as env:UPSUN_CLI_TOKEN of main, and reads back as wanted" in said.out
+    assert "stored as env:UPSUN_CLI_TOKEN of main, and reads back as requested" in said.out
     assert "The environment redeploys now" in said.out
     assert (value(ready), flags(ready)) == (NEW, RUNTIME_ONLY)
     last = [each for each in ready.simulator.requests if "variables" in each.path][-1]
@@ -68,7 +68,7 @@ def test_a_token_is_stored_for_runtime_only_and_read_back(ready: App) -> None:
 def test_storing_again_changes_it_and_says_so(ready: App) -> None:
     assert store(ready, "--visible-build", "true", "--inheritable", "true").code == 0
     found = store(ready, "--json").document
-    assert (found["deed"], found["changed"], found["follows"], found["rebuilds"]) == ("change", True, "deploys", True)
+    assert (found["action"], found["changed"], found["follows"], found["rebuilds"]) == ("change", True, "deploys", True)
     assert found["flags"] == RUNTIME_ONLY
     assert found["flags_before"] == {"visible_build": True, "is_inheritable": True}
     assert (value(ready), flags(ready)) == (NEW, RUNTIME_ONLY)
@@ -124,7 +124,7 @@ def test_what_reads_back_otherwise_is_a_failure(ready: App, body: dict[str, Any]
     ready.simulator.add_fault(f"GET */environments/main/variables/* json #2 body={stored}")
     said = store(ready)
     assert said.code == 1
-    assert "is not stored as wanted" in said.err
+    assert "is not stored as requested" in said.err
     assert "in the Console" in said.err
 
 
@@ -162,13 +162,13 @@ def test_a_variable_that_reads_back_late_is_waited_for(
     ready.simulator.add_fault(f"GET */environments/main/variables/* {kind} #2 x2 {body}")
     said = store(ready)
     assert said.code == 0
-    assert "and reads back as wanted" in said.out
+    assert "and reads back as requested" in said.out
     ready.simulator.remove_variable(NAME)
     ready.simulator.add_fault("GET */environments/main/variables/* 404 #2 x*")
     said = store(ready)
     assert said.code == 0
-    assert "reads back as wanted" not in said.out
-    assert "the platform answered that it is stored, but still shows it as before" in said.out
+    assert "reads back as requested" not in said.out
+    assert "the platform answered that it is stored, but still shows the old one" in said.out
     assert "upsun-agent check" in said.out
     assert (value(ready), flags(ready)) == (NEW, RUNTIME_ONLY)
 
@@ -180,7 +180,7 @@ def test_a_variable_that_never_reads_back_and_that_no_answer_showed_is_a_failure
     ready.simulator.add_fault("POST */environments/main/variables json status=201 body={}")
     ready.simulator.add_fault("GET */environments/main/variables/* 404 #2 x*")
     said = store(ready)
-    assert (said.code, "it is not there" in said.err) == (1, True)
+    assert (said.code, "it does not exist" in said.err) == (1, True)
 
 
 def test_an_app_that_the_variable_leaves_out_is_named(ready: App) -> None:
@@ -213,7 +213,7 @@ def test_lost_answers_end_in_what_is_true(ready: App, fault: str, *, there: bool
     said = store(ready)
     assert value(ready) == NEW
     assert said.code == 0
-    assert "reads back as wanted" in said.out
+    assert "reads back as requested" in said.out
 
 
 @pytest.mark.parametrize("fault", LOST)
@@ -256,7 +256,7 @@ def test_a_dry_run_stores_nothing(ready: App) -> None:
     said = store(ready, "--dry-run")
     assert said.code == 0
     assert "Would store the token of update-bot@example.invalid as env:UPSUN_CLI_TOKEN of main." in said.out
-    assert "Nothing was changed. To do it: --yes" in said.out
+    assert "Nothing was changed. To apply this, add --yes." in said.out
     found = store(ready, "--dry-run", "--json").document
     assert (found["changed"], found["follows"]) == (False, None)
     assert (writes(ready), value(ready)) == ([], None)
@@ -269,7 +269,7 @@ def test_on_a_terminal_the_token_is_typed_once_and_stored_when_somebody_says_yes
         assert "Would store the token of update-bot@example.invalid" in shown
         assert shown.count("is not shown") == 1
         assert ("Nothing was changed." in shown) is (stored is None)
-        assert ("reads back as wanted" in shown) is (stored is not None)
+        assert ("reads back as requested" in shown) is (stored is not None)
     code, shown = typed(ready, "is not shown", f"{NEW}\n", "setup", "token", "--yes")
     assert (code, NEW in shown, "[y/N]" in shown) == (0, False, False)
 
@@ -327,23 +327,23 @@ def test_an_activity_that_is_pending_yet_may_end_staged_and_the_settings_say_so(
     app.simulator.add_variable(NAME, NEW, **RUNTIME_ONLY)
     app.simulator.add_fault(f"PATCH */variables/* json status=200 body={body}")
     said = store(app)
-    assert "the change is staged. It takes effect with the next deploy" in said.out
+    assert "the change is staged until the next deploy" in said.out
     assert "redeploys now" not in said.out
 
 
 def test_on_an_inactive_environment_nothing_is_deployed(make_app: Callable[..., App]) -> None:
     app = make_app(status="inactive")
     app.simulator.add_token(NEW)
-    assert "No deployment follows by itself" in store(app).out
+    assert "No deployment starts by itself" in store(app).out
 
 
 def test_a_variable_of_the_project_and_one_of_the_parent_are_told_apart(ready: App) -> None:
     ready.simulator.set_permissions(["admin"])
     ready.simulator.add_variable(NAME, "projects", project=True)
-    assert "the project has a variable env:UPSUN_CLI_TOKEN too" in store(ready).out
+    assert "the project also has a variable env:UPSUN_CLI_TOKEN" in store(ready).out
     store(ready, "--inheritable", "true")
     said = store(ready, "--environment", "staging", "--dry-run")
-    assert "inherited so far, stays as it is there" in said.out
+    assert "inherited so far, is not changed" in said.out
     assert store(ready, "--environment", "staging", value=TOKEN).code == 0
     assert (value(ready), value(ready, "staging")) == (NEW, TOKEN)
 
@@ -404,7 +404,7 @@ def test_an_old_token_that_is_revoked_already_stands_in_nobodys_way(ready: App) 
     said = store(ready, "--rotate")
     assert said.code == 0
     assert value(ready) == NEW
-    assert "is not accepted any more: there is nothing to revoke" in said.out
+    assert "is already refused: there is nothing to revoke" in said.out
 
 
 def test_an_admin_who_rotates_a_machine_users_token_is_never_told_to_revoke_the_own_one(ready: App) -> None:
@@ -424,7 +424,7 @@ def test_an_admin_who_rotates_a_machine_users_token_is_never_told_to_revoke_the_
 def test_an_app_that_nobody_knows_is_pointed_out(ready: App) -> None:
     said = store(ready, "--app", "app", "--app", "aap", "--dry-run")
     assert said.code == 0
-    assert "no app that is deployed there is called aap" in said.out
+    assert "no deployed app is called aap" in said.out
     assert "is called" not in store(ready, "--app", "app", "--dry-run").out
     ready.simulator.add_fault("GET */deployments/current 404 x*")
     assert store(ready, "--app", "aap").code == 0, "what is not deployed yet may still come"
@@ -479,7 +479,7 @@ def test_an_end_while_it_is_stored_claims_nothing(ready: App, tmp_path: Path, se
     said = ended(process, sent)
     no_secret(ready, said)
     assert (said.code, said.out) == (128 + sent, "")
-    assert "env:UPSUN_CLI_TOKEN may be changed or not; give the command again" in said.err
+    assert "env:UPSUN_CLI_TOKEN may or may not have been changed; run the command again" in said.err
     assert "journal" not in said.err
 
 

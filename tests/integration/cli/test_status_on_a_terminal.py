@@ -85,7 +85,7 @@ def test_watch_draws_again_what_has_changed_and_q_leaves(crowd: App) -> None:
     for lines in pictures:
         assert len(lines) <= 24
         assert all(breadth(line) <= 80 for line in lines)
-    assert "the terminal is too low" in pictures[0][-2]
+    assert "the terminal is too short" in pictures[0][-2]
 
 
 def test_ctrl_c_ends_watching_with_130_and_gives_the_screen_back(crowd: App) -> None:

@@ -56,13 +56,13 @@ def test_a_paused_job_is_shown_as_suspended_until_it_is_resumed(app: Path) -> No
     third = agent(app, "pause", "nightly", "--reason", "another one").stdout
     assert "the shop has a sale" in third
     assert "another one" not in third
-    assert "nightly was held back already: nothing was changed, and the first reason stays" in " ".join(third.split())
+    assert "nightly was already paused or suspended: the first reason stays" in " ".join(third.split())
     status = agent(app, "status")
     assert "suspended" in status.stdout
     assert "the shop has a sale" in status.stdout
     assert json.loads(agent(app, "status", "--json").stdout)["jobs"][0]["suspended"] == again["suspended"]
     assert json.loads(agent(app, "resume", "nightly", "--json").stdout) == {"job": "nightly", "suspended": None}
-    assert "it was not held back" in agent(app, "resume", "nightly").stdout
+    assert "it was neither paused nor suspended" in agent(app, "resume", "nightly").stdout
     assert "suspended" not in agent(app, "status").stdout
     assert "UTC: paused by hand; upsun" in agent(app, "pause", "nightly", "--reason", " ").stdout, "no reason is given"
 

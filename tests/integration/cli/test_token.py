@@ -80,8 +80,8 @@ def test_a_good_token_says_whose_it_is_what_it_may_do_and_how_old_it_is(make_app
     assert "UPSUN_CLI_TOKEN" in said.out
     assert "update-bot@example.invalid, without a second factor" in said.out
     assert "viewer, production:admin" in said.out
-    assert "lives 15 min" in said.out
-    assert "'Agent', made 30 d ago, used 0 s ago" in said.out
+    assert "valid for 15 min" in said.out
+    assert "'Agent', created 30 d ago, used 0 s ago" in said.out
     assert "!" not in said.out
 
 
@@ -128,16 +128,16 @@ BAD: dict[str, tuple[dict[str, str | None], str, str]] = {
     "a line break": (
         {"UPSUN_CLI_TOKEN": f"{TOKEN}\n"},
         "ends with a line break",
-        "setup token asks for it",
+        "store it again without it",
     ),
     "a line break of Windows": (
         {"UPSUN_CLI_TOKEN": f"{TOKEN}\r\n"},
         "ends with a line break",
-        "setup token asks for it",
+        "store it again without it",
     ),
-    "spaces": ({"UPSUN_CLI_TOKEN": f" {TOKEN}"}, "has white space around it", "setup token asks for it"),
+    "spaces": ({"UPSUN_CLI_TOKEN": f" {TOKEN}"}, "has white space around it", "store it again without it"),
     "two": ({"UPSUN_CLI_TOKEN": f"{TOKEN} {OTHER}"}, "holds no API token", "copy the token again"),
-    "never valid": ({"UPSUN_CLI_TOKEN": OTHER}, "is not accepted: Invalid API token", "make a new one"),
+    "never valid": ({"UPSUN_CLI_TOKEN": OTHER}, "is not accepted: Invalid API token", "create a new one"),
 }
 
 
@@ -158,7 +158,7 @@ def test_a_revoked_token_is_refused_at_once(app: App) -> None:
     app.simulator.revoke_token()
     said = app.call("token", "check")
     assert said.code == 77
-    assert "it was revoked, or is not whole" in said.err
+    assert "it was revoked or is incomplete" in said.err
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
@@ -239,9 +239,9 @@ def test_a_token_from_before_the_second_factor_is_to_be_made_again(make_app: Cal
     app = make_app(mfa_enabled=True, other_role=None)
     said = app.call("token", "check")
     assert "with a second factor" in said.out
-    assert "made before its user had a second factor" in said.out
+    assert "created before its user had a second factor" in said.out
     app.simulator.change(token_mfa=True)
-    assert "made before" not in app.call("token", "check").out
+    assert "created before" not in app.call("token", "check").out
 
 
 @pytest.mark.parametrize("refusal", ["step-up", "forbidden"])
@@ -250,8 +250,8 @@ def test_where_a_second_factor_is_enforced_the_token_is_valid_and_of_no_use(
 ) -> None:
     said = make_app(mfa_required=True, mfa_refusal=refusal).call("token", "check")
     assert said.code == 0
-    assert "asks for a second factor" in said.out
-    assert "enable two-factor authentication for the token's user, then make a new API token" in said.out
+    assert "requires a second factor" in said.out
+    assert "enable two-factor authentication for the token's user, then create a new API token" in said.out
 
 
 def test_roles_that_do_not_do_are_named_with_the_command_that_grants_them(app: App) -> None:
@@ -291,7 +291,7 @@ def test_a_list_of_tokens_that_may_not_be_read_is_no_reason_to_fail(app: App) ->
     app.simulator.add_fault("GET */api-tokens 403 x*")
     said = app.call("token", "check")
     assert said.code == 0
-    assert "how old the token is cannot be read" in said.out
+    assert "the token's age cannot be read" in said.out
     assert app.call("token", "list").code == 77
 
 

@@ -260,7 +260,7 @@ def test_where_mail_is_off_nothing_waits_and_nothing_fails(make: Make) -> None:
     stage.play()
     assert stage.facts() == {}
     (line,) = stage.said("notice-dropped")
-    assert "mail is off here" in line["reason"]
+    assert "mail is disabled here" in line["reason"]
     assert line["level"] == "info"
 
 

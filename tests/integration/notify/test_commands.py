@@ -63,7 +63,7 @@ def test_one_channel_alone_and_one_that_fails(place: Container, ear: Receiver, b
     assert len(ear.requests) == 1
     off = place.agent("notify", "test", "mail", **{**variables(ear, box), "PLATFORM_SMTP_HOST": ""})
     assert off.code == 0
-    assert "off: mail is off here" in off.out
+    assert "off: mail is disabled here" in off.out
     nobody = place.agent("notify", "test", "nobody")
     assert nobody.code == 78
     assert "hook, checks, mail, heartbeat" in nobody.err
@@ -109,7 +109,7 @@ def test_the_doctor_says_which_variables_are_missing(place: Container) -> None:
     assert said.code == 78
     elsewhere = place.agent("check", "--json", PLATFORM_ENVIRONMENT_TYPE="development").document["findings"]
     assert [each["message"] for each in elsewhere if each["name"] == "notify"] == [
-        "no job runs on development: nobody is told of anything from here"
+        "no job runs on development: nobody is notified from here"
     ]
 
 

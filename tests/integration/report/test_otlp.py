@@ -184,7 +184,7 @@ def test_nobody_there_is_unreachable_within_the_timeout(measures: Measures, monk
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
-        with pytest.raises(Unreachable, match=r"127\.0\.0\.1:\d+ did not take the metrics"):
+        with pytest.raises(Unreachable, match=r"127\.0\.0\.1:\d+ did not accept the metrics"):
             push(measures, f"http://127.0.0.1:{taken.getsockname()[1]}")
 
 

@@ -109,7 +109,7 @@ def test_what_a_clock_that_was_ahead_left_is_told_until_a_tick_has_put_it_right(
         "3 runs",
     ]
     text = "\n".join(line.text for line in overview(seen(stage)))
-    assert "later than now, by a clock that was ahead: the last tick (2030-01-01 00:00 UTC)" in text
+    assert "later than now, written while a clock was ahead: the last tick (2030-01-01 00:00 UTC)" in text
     stage.later(minutes=5).tick()
     assert left(stage) == []
     assert "a clock that was ahead" not in "\n".join(line.text for line in overview(seen(stage)))

@@ -265,10 +265,10 @@ def test_check_says_which_directory_and_files_others_may_enter_or_write(tmp_path
         tmp_path.chmod(mode)
         found = list(local.state(str(tmp_path), IDENTITY, datetime.now(UTC)))
         said[mode] = " ".join(each.message for each in found if each.name == "state files")
-        assert "journal.sqlite may be read or written by other users (mode 666)" in said[mode]
-    assert "may be entered" not in said[0o700]
-    assert "may be entered by other users (mode 755)" in said[0o755]
-    assert all(f"may be written by other users (mode {mode:o})" in said[mode] for mode in (0o770, 0o777))
+        assert "journal.sqlite is readable or writable by other users (mode 666)" in said[mode]
+    assert "other users may enter" not in said[0o700]
+    assert "(mode 755)" in said[0o755]
+    assert all(f"is writable by other users (mode {mode:o})" in said[mode] for mode in (0o770, 0o777))
 
 
 @needs_root

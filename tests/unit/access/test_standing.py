@@ -63,7 +63,7 @@ def test_the_one_used_last_is_the_one(tokens: list[ApiToken] | None, likely: str
         ([token("a", 300, 0), token("b", 2, 0)], None),
         ([token("a", 300, 0), token("b", None, 0)], None),
         ([token("a", -3, 0)], None),
-        (None, "how old the token is cannot be read"),
+        (None, "the token's age cannot be read"),
     ],
 )
 def test_only_what_is_surely_too_old_is_to_be_rotated(tokens: list[ApiToken] | None, words: str | None) -> None:
@@ -85,7 +85,7 @@ def test_a_second_factor_that_came_later_is_named(*, user: bool | None, with_mfa
         (None, "has no access to the project"),
         (NotPermitted("user access: not permitted"), "cannot be read"),
         (NotFound("no roles of the user are listed"), "cannot be read"),
-        (SecondFactorNeeded("user access: a second factor is required"), "asks for a second factor"),
+        (SecondFactorNeeded("user access: a second factor is required"), "requires a second factor"),
         (TokenRefused("the API refuses the bearer"), "cannot be read"),
         (BadReply("no JSON"), "cannot be read"),
     ],

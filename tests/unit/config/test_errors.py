@@ -22,7 +22,7 @@ def test_all_designed_exit_codes_are_in_use() -> None:
 
 
 def test_the_sentence_is_the_message_where_none_is_given() -> None:
-    assert str(UsageError()) == "The command was called with arguments that do not fit."
+    assert str(UsageError()) == "The arguments of the command are not valid."
     assert str(UsageError("--count is no number")) == "--count is no number"
 
 

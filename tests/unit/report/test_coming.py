@@ -70,7 +70,7 @@ def test_slots_that_are_judged_already_are_not_promised(tmp_path: Path) -> None:
     place.journal.set_cursor(Cursor("look", "*/5 * * * *|UTC", NOW + timedelta(minutes=12)))
     assert coming(place, 1)[0] > f"{NOW + timedelta(minutes=12):%Y-%m-%dT%H:%M}"
     place.journal.set_cursor(Cursor("look", "*/5 * * * *|UTC", NOW + timedelta(days=900)))
-    assert coming(place, 1)[0] < f"{NOW + timedelta(minutes=6):%Y-%m-%dT%H:%M}", "the next tick judges anew"
+    assert coming(place, 1)[0] < f"{NOW + timedelta(minutes=6):%Y-%m-%dT%H:%M}", "the next tick corrects them"
 
 
 def test_status_says_how_many_slots_were_missed_together(tmp_path: Path) -> None:
@@ -85,6 +85,6 @@ def test_status_says_since_when_no_tick_could_make_sure_of_the_state(tmp_path: P
     place = ledger(tmp_path, "0 3 * * *")
     place.journal.note(UNSURE, (NOW - timedelta(hours=4)).isoformat())
     seen = snapshot(place, place.journal)
-    said = "no tick could ask whether a restore put the state back"
+    said = "no tick could check whether a restore reset the state"
     assert any(said in line.text for line in overview(seen))
     assert snapshot_view(seen)["unsure_since"] == (NOW - timedelta(hours=4)).isoformat(timespec="seconds")

@@ -60,7 +60,7 @@ def test_without_a_terminal_nothing_is_shortened(crowd: Ledger) -> None:
 def test_a_frame_fits_the_screen_and_says_what_it_leaves_out(crowd: Ledger, height: int) -> None:
     lines = frame(snapshot(crowd, crowd.journal), 80, height)
     assert len(lines) <= height
-    assert ("the terminal is too low" in lines[-1].text) == (height < 200)
+    assert ("the terminal is too short" in lines[-1].text) == (height < 200)
 
 
 def test_status_tells_what_ran_how_long_the_backup_and_what_comes(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_status_tells_what_ran_how_long_the_backup_and_what_comes(tmp_path: Path
         "JOB             LAST RUN                  TOOK        BACKUP      NEXT SLOT",
         "nightly-update  succeeded 12 h ago        8 min 42 s  12 h        03:12 CET (in…",
         "hourly-backup   succeeded 2 h 17 min ago  3 min 12 s  2 h 19 min  18:40 UTC (in…",
-        "by-hand         in flight                 9 min       -           by hand",
+        "by-hand         in flight                 9 min       -           manual only",
     ]
     assert "last proved backup of main: b2611241243, 2 h 19 min ago" in lines
 

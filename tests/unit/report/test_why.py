@@ -79,7 +79,7 @@ def test_a_run_that_failed_says_why_and_what_helps(tmp_path: Path) -> None:
     text = night.explain()
     assert "on time" in text
     assert "It failed at 03:05:00 UTC: step 1 of 1 (backup)" in text
-    assert "What helps: see its log" in text
+    assert "Remedy: see its log" in text
 
 
 def test_a_run_in_flight_says_what_it_waits_for(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_obstacles_on_the_way_are_told_once(tmp_path: Path) -> None:
         night.tick_at(DUE + timedelta(minutes=minutes))
     text = night.explain()
     assert text.count("no usable answer") == 1
-    assert "That request had no effect, so it was made again." in text
+    assert "That request had no effect, so it was sent again." in text
 
 
 def test_slots_that_passed_during_downtime_are_explained_one_by_one(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_slots_that_passed_during_downtime_are_explained_one_by_one(tmp_path: Pa
         slot = Slot(DUE + timedelta(days=days), f"2026-03-{2 + days:02d}T03:00")
         text = night.explain(slot)
         assert "was missed with 3 others: no tick ran within 6 h of it" in text, text
-        assert "A tick found that out at 2026-03-05 15:00 UTC." in text
+        assert "A tick recorded that at 2026-03-05 15:00 UTC." in text
 
 
 def test_a_skipped_slot_says_what_was_in_the_way(tmp_path: Path) -> None:
@@ -119,18 +119,18 @@ def test_a_skipped_slot_says_what_was_in_the_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("known", "words"),
     [
-        (replace(BLANK, here=False, environment_type="staging"), "does not run here: the job is for production"),
-        (replace(BLANK, now=DUE - timedelta(hours=1)), "has not come yet"),
+        (replace(BLANK, here=False, environment_type="staging"), "does not run here: the job only runs on production"),
+        (replace(BLANK, now=DUE - timedelta(hours=1)), "is not due yet"),
         (BLANK, "no tick has ever run on this state"),
         (replace(BLANK, last_tick=DUE - timedelta(minutes=5)), "The next tick opens it"),
         (
             replace(BLANK, last_tick=DUE - timedelta(minutes=5), now=DUE + timedelta(hours=9)),
-            "It will be booked as missed",
+            "It will be recorded as missed",
         ),
-        (replace(BLANK, last_tick=DUE + timedelta(minutes=5)), "no tick has judged slots of this job yet"),
+        (replace(BLANK, last_tick=DUE + timedelta(minutes=5)), "no tick has handled slots of this job yet"),
         (
             replace(BLANK, last_tick=DUE + timedelta(minutes=5), cursor=DUE + timedelta(minutes=5)),
-            "it was before this journal, or this schedule of the job, began",
+            "it was due before this journal, or this schedule of the job, existed",
         ),
         (
             replace(BLANK, job=replace(JOB, overlap="wait"), last_tick=DUE + timedelta(minutes=5), in_flight="run-1"),

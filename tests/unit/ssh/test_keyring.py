@@ -110,10 +110,10 @@ def test_a_failed_renewal_leaves_what_was_there(keyring: Keyring, authority: Aut
 
 
 def test_a_certificate_for_another_key_or_another_time_is_refused(keyring: Keyring) -> None:
-    with pytest.raises(BadReply, match="another key"):
+    with pytest.raises(BadReply, match="not for the key"):
         keyring.hold(lambda _: Authority().certify(public_line()), "me", NOW)
     late = Authority(now=NOW + timedelta(days=1))
-    with pytest.raises(BadReply, match="which is not now"):
+    with pytest.raises(BadReply, match="not now"):
         keyring.hold(late.certify, "me", NOW)
     assert not os.path.exists(keyring.certificate)
 

@@ -27,7 +27,7 @@ def test_the_first_place_that_can_be_private_is_taken(tmp_path: Path) -> None:
     with pytest.raises(StateNotWritable) as caught:
         PrivateDirectory(bad, "SOME_VARIABLE")
     said = str(caught.value)
-    for words in ("can be entered by others (mode 755)", "is no directory", "cannot be made"):
+    for words in ("can be entered by others (mode 755)", "is no directory", "cannot be created"):
         assert words in said
     assert "SOME_VARIABLE" in caught.value.remedy
 

@@ -1,4 +1,4 @@
-"""An SSH certificate as it says of itself, and whether it will do. Text in, values out."""
+"""Parse SSH certificates and check their validity. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Missing = Literal["key", "certificate"]
 
 
 class Certificate(Struct, frozen=True):
-    """What a user certificate says: who, as whom, from when to when (UTC), for which public key."""
+    """A parsed user certificate."""
 
     #: The certificate as text.
     text: str
@@ -49,15 +49,15 @@ class Certificate(Struct, frozen=True):
     public_key: bytes
 
     def is_usable(self, public_key: bytes, now: datetime) -> bool:
-        """Whether it fits the key and holds long enough from now."""
+        """Return whether the certificate belongs to the key and is valid long enough from now."""
         return self.public_key == public_key and self.valid_after <= now + CLOCKS_APART and self.lasts(now)
 
     def lasts(self, now: datetime) -> bool:
-        """Whether it holds for a while yet."""
+        """Return whether the certificate is valid now and for a while yet."""
         return now + RENEWED_BEFORE < self.valid_before
 
     def to_json(self) -> dict[str, object]:
-        """What may be shown of it."""
+        """Return the fields of the certificate that may be shown."""
         return {
             "key_id": self.key_id,
             "serial": self.serial,
@@ -68,30 +68,30 @@ class Certificate(Struct, frozen=True):
 
 
 def read_certificate(text: str) -> Certificate:
-    """Read the certificate of one line of text. ``text`` of what is returned has nothing else: no comment, no option.
+    """Return the certificate in one line of text; its own ``text`` has no comment.
 
     Raises:
-        BadReply: it is not one line, not an ed25519 user certificate, not signed, or names no principal, which is one
-            for every principal.
+        BadReply: it is not one line, not an ed25519 user certificate, not signed, or names no principal: then it
+            would be valid for every principal.
     """
     if len(text) > CERTIFICATE_MOST:
         raise BadReply(f"the certificate is longer than {CERTIFICATE_MOST} characters")
     line = text.strip(" \t\r\n")
     if any(char < " " and char != "\t" for char in line):
-        raise BadReply("the certificate is more than one line, or holds control characters")
+        raise BadReply("the certificate has more than one line, or control characters")
     try:
-        words = line.encode("ascii").split()[:2]  # what follows is a comment
+        words = line.encode("ascii").split()[:2]  # the rest is a comment
         found = load_ssh_public_identity(b" ".join(words))
         if not isinstance(found, SSHCertificate) or found.type is not SSHCertificateType.USER:
-            raise BadReply("what came is no SSH user certificate")
+            raise BadReply("the answer is not an SSH user certificate")
         found.verify_cert_signature()
         public = found.public_key()
     except (ValueError, UnsupportedAlgorithm, InvalidSignature) as error:
-        raise BadReply(f"the certificate does not read: {one_line(str(error)) or type(error).__name__}") from None
+        raise BadReply(f"the certificate cannot be parsed: {one_line(str(error)) or type(error).__name__}") from None
     if not isinstance(public, Ed25519PublicKey):
-        raise BadReply("the certificate is for a key of another kind than ours (ed25519)")
+        raise BadReply("the certificate is not for an ed25519 key")
     if not found.valid_principals or not all(found.valid_principals):
-        raise BadReply("the certificate names no principal: it would be one for every user")
+        raise BadReply("the certificate names no principal: it would be valid for every user")
     return Certificate(
         text=b" ".join(words).decode("ascii") + "\n",
         key_id=one_line(found.key_id.decode("utf-8", "replace")),
@@ -104,7 +104,7 @@ def read_certificate(text: str) -> Certificate:
 
 
 def _moment(seconds: int) -> datetime:
-    """A moment of a certificate; those beyond any calendar mean for ever."""
+    """Return a time of a certificate as datetime; times out of range become the latest one."""
     return (
         datetime.fromtimestamp(min(seconds, 253_402_300_799), UTC)
         if seconds < FOREVER
@@ -115,12 +115,12 @@ def _moment(seconds: int) -> datetime:
 def missing(
     public_key: bytes | None, made_at: datetime | None, held: Certificate | None, now: datetime
 ) -> Missing | None:
-    """What must be made anew before ssh can be used: the key (and so the certificate), the certificate, or nothing.
+    """Return what must be renewed before ssh can be used: the key and its certificate, the certificate, or nothing.
 
     Args:
-        public_key: the key at hand, in OpenSSH form without comment.
-        made_at: when it was made.
-        held: the certificate at hand.
+        public_key: the present key in OpenSSH format without comment; None without one.
+        made_at: when the key was made; None without one.
+        held: the present certificate; None without one.
         now: the present, UTC.
     """
     if public_key is None or made_at is None or not timedelta(0) <= now - made_at + CLOCKS_APART:

@@ -1,4 +1,4 @@
-"""The private directory that holds the key, its certificate and what belongs to them; nothing in it leaves it."""
+"""The private directory that holds the key and its certificate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VARIABLE = "UPSUN_AGENT_SSH"
 
 
 class Held(Struct, frozen=True):
-    """The credentials at hand, and whether they were made just now."""
+    """A valid key and certificate."""
 
     #: The certificate.
     certificate: Certificate
@@ -35,7 +35,7 @@ class Held(Struct, frozen=True):
 
 
 class Keyring:
-    """The key and certificate in one directory, which nobody else may enter."""
+    """The key and certificate in a directory that no other user may enter."""
 
     def __init__(self, directory: PrivateDirectory) -> None:
         self._private = directory
@@ -52,13 +52,13 @@ class Keyring:
         return f"{self.directory}/{KEY}-cert.pub"
 
     def hold(self, certify: Callable[[str], str], owner: str, now: datetime, *, anew: bool = False) -> Held:
-        """A key and certificate that will do, made now where needed.
+        """Return a valid key and certificate; make new ones if needed.
 
         Args:
-            certify: gives the certificate for a public key line.
-            owner: whose they are; those of another owner are not used.
+            certify: returns the certificate for a line with a public key.
+            owner: an id of the token; credentials of another owner are not used.
             now: the present, UTC.
-            anew: make both anew in any case.
+            anew: always make both.
         """
         with self._private.locked():
             public, made_at, held = self._found(owner)
@@ -69,15 +69,18 @@ class Keyring:
                 public = self._new_key(owner, now)
             certificate = read_certificate(certify(f"{public.decode()} {COMMENT}\n"))
             if certificate.public_key != public:
-                raise BadReply("the certificate is for another key than was sent")
+                raise BadReply("the certificate is not for the key that was sent")
             if not certificate.is_usable(public, now):
                 span = f"{certificate.valid_after:%Y-%m-%d %H:%M:%S} to {certificate.valid_before:%H:%M:%S} UTC"
-                raise BadReply(f"the certificate holds from {span}, which is not now", remedy="check this clock")
+                raise BadReply(f"the certificate is valid from {span}, not now", remedy="check this clock")
             self.write(f"{KEY}-cert.pub", certificate.text)
             return Held(certificate, renewed=True)
 
     def _found(self, owner: str) -> tuple[bytes | None, datetime | None, Certificate | None]:
-        """The public key, when it was made, and the certificate, as far as they are there, whole and the owner's."""
+        """Return the public key, when it was made, and the certificate.
+
+        Each is None if it is missing, damaged or owned by someone else.
+        """
         try:
             whose, _, since = self._private.read("owner", CERTIFICATE_MOST).strip().partition(" ")
             if whose != owner:
@@ -93,7 +96,10 @@ class Keyring:
             return public, made_at, None
 
     def _new_key(self, owner: str, now: datetime) -> bytes:
-        """A new key pair. The certificate goes first: one that does not fit its key must never be seen."""
+        """Make a key pair and return its public key.
+
+        The old certificate, which would not match it, is removed first.
+        """
         private = Ed25519PrivateKey.generate()
         public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
         self._private.remove(f"{KEY}-cert.pub")
@@ -103,9 +109,12 @@ class Keyring:
         return public
 
     def provide(self, name: str) -> None:
-        """Have a file beside them that ssh adds to, for our eyes only; raises StateNotWritable."""
+        """Create an empty file (mode 0600) that ssh adds to, such as known_hosts.
+
+        Raise StateNotWritable if that fails.
+        """
         self._private.provide(name)
 
     def write(self, name: str, text: str) -> None:
-        """Put a file beside them, for our eyes only; raises StateNotWritable."""
+        """Write a file (mode 0600) beside the key; raise StateNotWritable if that fails."""
         self._private.write(name, text)

@@ -1,4 +1,4 @@
-"""Pings as healthchecks.io takes them: the start of a run, its success, its failure with what happened."""
+"""Pings for healthchecks.io: the start of a run, its success, its failure with the run's events."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from upsun_agent.notify.messages import EventType, run_uuid
 from upsun_agent.notify.outcome import Outcome
 from upsun_agent.notify.render import Notification, text
 
-#: What is put behind the check's URL (healthchecks.io/docs/http_api). `/log` changes nothing about the check: only a
-#: success or a failure ends a run whose start was told, or else the check alerts when its grace is over.
+#: The suffix of the check's URL (https://healthchecks.io/docs/http_api). `/log` does not change the check: only a
+#: success or a failure ends a run whose start was pinged; else the check alerts after its grace period.
 ENDS: dict[EventType, str] = {
     "started": "/start",
     "succeeded": "",
@@ -27,7 +27,17 @@ ENDS: dict[EventType, str] = {
 
 
 def deliver(notification: Notification, channel: Channel, sender: HttpSender, seconds: float) -> Outcome:
-    """Ping the check; raises Unusable where its URL is not there."""
+    """Ping the check.
+
+    Args:
+        notification: the message and the run's events.
+        channel: the channel in the job file.
+        sender: sends the request.
+        seconds: the time limit.
+
+    Raises:
+        Unusable: the variable with the URL is missing or not valid.
+    """
     message = notification.message
     url = sender.url(channel.url_variable or "")
     query: dict[str, str] = {}
@@ -41,14 +51,25 @@ def deliver(notification: Notification, channel: Channel, sender: HttpSender, se
 
 
 def beat(variable: str, said: str, sender: HttpSender, seconds: float, *, failed: bool = False) -> Outcome:
-    """Ping the dead-man's switch, or say that a tick could not work; raises Unusable where its URL is not there."""
+    """Ping the heartbeat.
+
+    Args:
+        variable: the variable that holds the URL.
+        said: the text of the ping.
+        sender: sends the request.
+        seconds: the time limit.
+        failed: report that a tick could not work.
+
+    Raises:
+        Unusable: the variable with the URL is missing or not valid.
+    """
     url = sender.url(variable)
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     return sender.post(below(url, ENDS["failed"]) if failed else url, sender.clean(said).encode(), headers, seconds)
 
 
 def below(url: str, end: str, query: dict[str, str] | None = None) -> str:
-    """The URL with something behind its path, and more parameters behind those that it has."""
+    """Return the URL with ``end`` appended to its path and ``query`` to its parameters."""
     parts = urlsplit(url)
     asked = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *(query or {}).items()])
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + end, asked, ""))

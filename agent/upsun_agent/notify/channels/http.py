@@ -1,4 +1,4 @@
-"""What a channel works with: variables, one request to a configured receiver, and what can come of it."""
+"""What a channel works with: the variables, and one request to the configured receiver."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from upsun_agent.log.escapes import normal
 from upsun_agent.notify.outcome import Delivered, Outcome, Undelivered
 from upsun_agent.platform.secrets import parts_of
 
-#: Answers that say: not this message, however often it is sent. Whatever else is wrong, a redeployment may mend.
+#: Answers that refuse this message for good. Every other failure may end with a later attempt or a redeployment.
 UNWANTED = frozenset({400, 413, 414, 415, 422})
 
 
 class Unusable(Exception):
-    """A variable that the channel needs is not there, or holds something else."""
+    """A variable that the channel needs is not set or not valid."""
 
 
 class HttpSender(Struct, frozen=True):
-    """The only way from a channel to the outside.
+    """The only access of a channel to the network.
 
     Args:
-        environ: the variables.
-        transport: the door to the network; it follows no redirect.
-        hide: told of every secret value before it is used.
-        clean: takes secrets out of a text, or out of the texts of a document.
+        environ: the environment variables.
+        transport: makes HTTP requests; it does not follow redirects.
+        hide: registers a secret value for redaction before it is used.
+        clean: redacts secrets in a text, or in the texts of a document.
         now: the clock.
     """
 
@@ -50,7 +50,7 @@ class HttpSender(Struct, frozen=True):
         return "HttpSender()"
 
     def secret(self, variable: str) -> str:
-        """The value of a variable; raises Unusable where it is empty or not set."""
+        """Return the value of a variable; raise Unusable if it is empty or not set."""
         value = (self.environ.get(variable) or "").strip()
         if not value:
             raise Unusable(f"the variable {variable} is not set here")
@@ -59,7 +59,7 @@ class HttpSender(Struct, frozen=True):
         return value
 
     def url(self, variable: str) -> str:
-        """The URL in a variable; raises Unusable where it holds none. Its value is never shown."""
+        """Return the URL in a variable; raise Unusable, without the value, if it is not a valid URL."""
         value = self.secret(variable)
         try:
             parts = urlsplit(value)
@@ -67,13 +67,19 @@ class HttpSender(Struct, frozen=True):
         except ValueError:
             usable = False
         if not usable or len(value) > URL_MOST or not value.isascii() or not value.isprintable() or " " in value:
-            raise Unusable(f"the variable {variable} holds no URL of http or https")
+            raise Unusable(f"the variable {variable} is not an http or https URL")
         return value
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Outcome:
-        """One request, once. The status decides: a receiver that says 2xx has the message, whatever its body is.
+        """Send one request, once, and return the result: a receiver that answers 2xx has the message.
 
-        A redirect is an answer like any other: messages go to no other place than configured.
+        Redirects are not followed: messages go only to the configured address.
+
+        Args:
+            url: the receiver.
+            body: the content.
+            headers: the headers.
+            seconds: the time limit.
         """
         try:
             reply = self.transport.status("POST", url, headers=headers, content=body, deadline=seconds)

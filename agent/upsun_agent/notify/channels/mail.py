@@ -22,32 +22,42 @@ from upsun_agent.notify.render import BAD, Notification, subject, text
 
 HOST = "PLATFORM_SMTP_HOST"
 PORT, PORT_MOST = 25, 65535
-ANSWERS_MOST_BYTES = 256 * 1024  # of all answers about one mail
-#: Answers of a relay that say: not this mail, ever (RFC 5321, 4.2.1).
+ANSWERS_MOST_BYTES = 256 * 1024  # of all answers to one mail
+#: Answers of a relay that refuse this mail for good (RFC 5321, 4.2.1).
 PERMANENT = range(500, 600)
 
 
 def relay(environ: Mapping[str, str]) -> tuple[str, int] | None:
-    """Host and port of the relay; None where mail is off; raises Unusable where the variable holds something else."""
+    """Return host and port of the relay, None if mail is disabled; raise Unusable if the variable is not valid."""
     value = (environ.get(HOST) or "").strip()
     if not value:
         return None
     host, _, port = value.partition(":") if value.count(":") <= 1 else (value, "", "")
     odd = not host or any(not (char.isalnum() or char in ".-:_") for char in host) or not host.isascii()
     if odd or (port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= PORT_MOST)):
-        raise Unusable(f"{HOST} holds no host")
+        raise Unusable(f"{HOST} is not a valid host")
     return host, int(port or PORT)
 
 
 def deliver(notification: Notification, channel: Channel, sender: HttpSender, seconds: float) -> Outcome:
-    """Hand the mail to the relay; raises Unusable where none can be named."""
+    """Send the mail to the relay.
+
+    Args:
+        notification: the message and the run's events.
+        channel: the channel in the job file.
+        sender: redacts secrets.
+        seconds: the time limit.
+
+    Raises:
+        Unusable: the variable with the relay is not valid.
+    """
     place = relay(sender.environ)
     if place is None:
-        return Disabled(f"mail is off here ({HOST} is empty); it is on in production, or with enable_smtp")
+        return Disabled(f"mail is disabled here ({HOST} is empty); it is enabled in production, or with enable_smtp")
     left = notification.message.to
     to = tuple(each for each in channel.to if each in left or not left)
     if not to:
-        return Delivered("the recipients that were left are not in the job file any more")
+        return Delivered("the remaining recipients are not in the job file any more")
     mail = compose(notification, channel, sender)
     try:
         with bounded(seconds):
@@ -60,16 +70,16 @@ def deliver(notification: Notification, channel: Channel, sender: HttpSender, se
     except smtplib.SMTPRecipientsRefused as error:
         return _partly(to, error.recipients, delivered=False)
     except (smtplib.SMTPException, OSError, UnicodeError) as error:
-        return Undelivered(f"the relay could not be talked to: {type(error).__name__}")
+        return Undelivered(f"the connection to the relay failed: {type(error).__name__}")
 
 
 def _partly(to: tuple[str, ...], codes: Mapping[str, tuple[int, bytes]], *, delivered: bool) -> Outcome:
-    """What came of a mail that the relay did not take for everybody.
+    """Return the result of a mail that the relay refused for some recipients.
 
     Args:
-        to: whom it was for.
-        codes: the answers about those that were refused.
-        delivered: whether the others have got it.
+        to: all recipients.
+        codes: the relay's answers, by refused recipient.
+        delivered: whether the other recipients got the mail.
     """
     refused = tuple(each for each in to if each in codes and codes[each][0] in PERMANENT)
     again = tuple(each for each in to if each not in refused and (each in codes or not delivered))
@@ -83,7 +93,7 @@ def _partly(to: tuple[str, ...], codes: Mapping[str, tuple[int, bytes]], *, deli
 def _hand_over(
     mail: EmailMessage, sender: str, to: tuple[str, ...], place: tuple[str, int], seconds: float
 ) -> Mapping[str, tuple[int, bytes]]:
-    """Return whom the relay refused, and its answers; the mail is handed over once the relay has taken its text."""
+    """Send the mail, and return the relay's answers by refused recipient."""
     client = _Relay(timeout=seconds, local_hostname=_own_name())
     try:
         client.connect(*place)
@@ -98,7 +108,7 @@ def _hand_over(
 
 
 class _Counted:
-    """The relay's answers, of which only so many bytes are read: one answer may have any number of lines."""
+    """The relay's answers, read up to a limit of bytes: one answer may have any number of lines."""
 
     def __init__(self, inner: BinaryIO) -> None:
         self._inner = inner
@@ -108,12 +118,12 @@ class _Counted:
         """Return the next line.
 
         Raises:
-            SMTPServerDisconnected: the relay answers without end.
+            SMTPServerDisconnected: the answers exceed the limit.
         """
         line = self._inner.readline(most)
         self._left -= len(line)
         if self._left < 0:
-            raise smtplib.SMTPServerDisconnected("the relay's answers have no end")
+            raise smtplib.SMTPServerDisconnected("the relay's answers are too long")
         return line
 
     def close(self) -> None:
@@ -122,17 +132,17 @@ class _Counted:
 
 
 class _Relay(smtplib.SMTP):
-    """The library's client, with a bound on what it reads."""
+    """The SMTP client of the standard library, with a limit on the bytes that it reads."""
 
     def getreply(self) -> tuple[int, bytes]:
         """Return the next answer: its code and text."""
-        if self.file is None and self.sock is not None:  # the library would open it, and takes an open one
+        if self.file is None and self.sock is not None:  # the library would open the file, but uses one that is open
             self.file = _Counted(self.sock.makefile("rb"))
         return super().getreply()
 
 
 def compose(notification: Notification, channel: Channel, sender: HttpSender) -> EmailMessage:
-    """The mail. Its Message-ID is made of the message's id, so that a second delivery is known as one."""
+    """Return the mail. Its Message-ID contains the message's id, so that receivers recognise a second delivery."""
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = f"[upsun-agent] {sender.clean(subject(notification))}"
     mail["From"] = channel.sender
@@ -148,6 +158,6 @@ def compose(notification: Notification, channel: Channel, sender: HttpSender) ->
 
 
 def _own_name() -> str:
-    """What to call ourselves: asking for a full name would look it up, and wait for a silent name server."""
+    """Return the name for EHLO; the library's default would wait for a name server."""
     name = os.uname().nodename
     return name if name and name.isascii() and name.replace("-", "").replace(".", "").isalnum() else "localhost"

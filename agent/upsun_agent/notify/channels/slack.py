@@ -1,4 +1,4 @@
-"""A post to an incoming webhook of Slack, and of what is compatible with it (Mattermost, Rocket.Chat, Discord)."""
+"""Posts to incoming webhooks of Slack and compatible services (Mattermost, Rocket.Chat, Discord)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,26 @@ from upsun_agent.notify.outcome import Outcome
 from upsun_agent.notify.render import BAD, Notification, story, subject
 
 SIGNS = {True: ":red_circle:", False: ":large_green_circle:"}
-STORY_MOST = 2500  # characters: Slack folds longer ones, and refuses a text of 40,000
+STORY_MOST = 2500  # characters: Slack collapses longer texts, and refuses one of 40,000
 
-#: Nothing of foreign text may call people, make links or change the look (api.slack.com/reference/surfaces/formatting).
+#: Foreign text must not mention people, make links or change the format
+#: (https://api.slack.com/reference/surfaces/formatting).
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "`": "\u02cb"})
 _MARKS = str.maketrans({mark: f"\u200b{mark}" for mark in "*_~[]|#!"})
 
 
 def deliver(notification: Notification, channel: Channel, sender: HttpSender, seconds: float) -> Outcome:
-    """Post the message; raises Unusable where the URL is not there."""
+    """Post the message.
+
+    Args:
+        notification: the message and the run's events.
+        channel: the channel in the job file.
+        sender: sends the request.
+        seconds: the time limit.
+
+    Raises:
+        Unusable: the variable with the URL is missing or not valid.
+    """
     url = sender.url(channel.url_variable or "")
     body = json.dumps({"text": words(notification, sender), "unfurl_links": False, "unfurl_media": False}).encode()
     headers = {"Content-Type": "application/json", "Upsun-Agent-Id": notification.message.id}
@@ -26,7 +37,7 @@ def deliver(notification: Notification, channel: Channel, sender: HttpSender, se
 
 
 def words(notification: Notification, sender: HttpSender) -> str:
-    """The message as Slack's mrkdwn: a line with a sign, and the story as code where something is wrong."""
+    """Return the message as Slack's mrkdwn: a line with a sign, and for a problem the run's events as code."""
     sign = SIGNS[notification.message.moment in BAD]
     lines = [f"{sign} {harmless(sender.clean(subject(notification)))}"]
     if notification.lost:
@@ -40,5 +51,5 @@ def words(notification: Notification, sender: HttpSender) -> str:
 
 
 def harmless(text: str) -> str:
-    """Foreign text that Slack shows as it is: no link, no mention, no emphasis, no code."""
+    """Return foreign text escaped so that Slack shows it without links, mentions, emphasis or code."""
     return text.translate(_ESCAPES).translate(_MARKS).replace("://", ":\u200b//")
