@@ -37,7 +37,7 @@ LOOKS = 2  # at the memory of several processes at once; a quick look can miss t
 
 
 def options() -> argparse.Namespace:
-    """What was asked for."""
+    """Return what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=40, metavar="N", help="how many rounds (default: 40)")
     parser.add_argument("--python", default="", metavar="FILE", help="the interpreter (default: python3)")
@@ -49,7 +49,7 @@ def options() -> argparse.Namespace:
 
 
 def play(scene: Scene, official: Official | None, shared: dict[str, SharedIdle], rounds: int) -> list[Round]:
-    """All rounds, each in an order of its own, after one that does not count."""
+    """Return all rounds, each in an order of its own, after one that does not count."""
     often: dict[str, Callable[[], Cost]] = {
         "unit": scene.unit,
         "idle": lambda: scene.tick(scene.idle),
@@ -73,7 +73,7 @@ def play(scene: Scene, official: Official | None, shared: dict[str, SharedIdle],
 
 
 def measure(root: Path, rounds: int, python: str) -> Result:
-    """Everything, in a fresh directory."""
+    """Return everything, in a fresh directory."""
     binary, why = find()
     with Spawner(root) as spawner:
         scene = Scene(root, spawner, python)
@@ -98,7 +98,7 @@ def measure(root: Path, rounds: int, python: str) -> Result:
 
 
 def busy() -> list[str]:
-    """A warning where other work kept the machine busy: a long process waits for its turn, a short one does not."""
+    """Return a warning where other work kept the machine busy, which slows long processes more than short ones."""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load <= cores:
         return []

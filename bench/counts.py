@@ -82,7 +82,7 @@ def count(scene: Scene, whole_run_requests: int, journal_bytes: int, root: Path)
 
 
 def _modules(scene: Scene, place: Place, url: str, root: Path) -> set[str]:
-    """What is loaded at the end of a tick."""
+    """Return what is loaded at the end of a tick."""
     out = root / "modules"
     command = [scene.python, "-I", "-S", "-c", PROBE, str(scene.launcher), str(out)]
     done = subprocess.run(
@@ -94,7 +94,7 @@ def _modules(scene: Scene, place: Place, url: str, root: Path) -> set[str]:
 
 
 def _calls(scene: Scene, place: Place, url: str, root: Path) -> list[tuple[str, int]] | None:
-    """The system calls of a tick that are counted, with what each returned; None without a strace that works."""
+    """Return the system calls of a tick that are counted, with what each returned; None without a strace that works."""
     strace = shutil.which("strace")
     out = root / "calls"
     if strace is None:

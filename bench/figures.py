@@ -28,7 +28,7 @@ class Figure:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the target is met; rounded as it is shown, so that no line contradicts itself."""
+        """Return whether the target is met; rounded as it is shown, so that no line contradicts itself."""
         if self.value is None:
             return "not measured"
         if self.target is None:
@@ -36,30 +36,30 @@ class Figure:
         return "ok" if float(self.amount()) <= self.target else "MISSED"
 
     def amount(self) -> str:
-        """The value without its unit."""
+        """Return the value without its unit."""
         if self.value is None:
             return "-"
         return f"{self.value:.2f}" if self.unit == "x" and self.value < 2 else f"{self.value:.1f}"  # noqa: PLR2004
 
     def shown(self) -> str:
-        """The value with its unit."""
+        """Return the value with its unit."""
         return self.amount() + _unit(self.unit) if self.value is not None else "-"
 
     def promise(self) -> str:
-        """The target with its unit."""
+        """Return the target with its unit."""
         if self.target is None:
             return "-"
         aim = f", aim {self.aim:g}{_unit(self.unit)}" if self.aim is not None else ""
         return f"{self.target:g}{_unit(self.unit)}{aim}"
 
     def line(self) -> str:
-        """The figure on one line."""
+        """Return the figure on one line."""
         target = f"(target {self.promise()})" if self.target is not None else ""
         verdict = "" if self.verdict == "told" else self.verdict
         return f"{self.label:<58} {self.shown():>9}   {target:<26} {verdict}".rstrip()
 
     def to_json(self) -> dict[str, Any]:
-        """The figure for programs."""
+        """Return the figure for programs."""
         value = None if self.value is None else float(self.amount())
         return {
             "key": self.key,
@@ -77,14 +77,14 @@ def _unit(unit: str) -> str:
 
 
 def ratio(rounds: Sequence[Round], of: str, to: str, what: str = "wall") -> float | None:
-    """The median of the rounds' own ratios, so that a machine that slows down for a while changes nothing."""
+    """Return the median of the rounds' own ratios, so that a machine that slows down for a while changes nothing."""
     get = attrgetter(what)
     pairs = [get(each[of]) / get(each[to]) for each in rounds if of in each and to in each]
     return median(pairs) if pairs else None
 
 
 def typical(rounds: Sequence[Round], of: str, what: str) -> float | None:
-    """The median over the rounds that hold the case."""
+    """Return the median over the rounds that hold the case."""
     get = attrgetter(what)
     found = [get(each[of]) for each in rounds if of in each]
     return median(found) if found else None
@@ -112,7 +112,7 @@ READING_MOST = 100
 
 
 def figures(rounds: Sequence[Round], aside: Aside) -> list[Figure]:
-    """Every figure, in the order in which they are told."""
+    """Return every figure, in the order in which they are told."""
     found = [
         Figure("idle.wall", "idle tick", ratio(rounds, "idle", "unit"), "x", 2.2, 2.0),
         Figure("idle.memory", "idle tick, memory", typical(rounds, "idle", "memory"), "MiB", 12),

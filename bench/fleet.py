@@ -69,7 +69,7 @@ class Usual(Postgres):
 
 
 def fill(server: Postgres, environments: int) -> None:
-    """The journals of so many environments with some runs behind them, as the agent would have left them."""
+    """Write the journals of so many environments, each with some runs, as the agent would have left them."""
     held = hold(place_of(server), ("none", "none", "none"))  # makes the tables
     held.release()
     digest = digest_here()
@@ -91,12 +91,12 @@ def fill(server: Postgres, environments: int) -> None:
 
 
 def place_of(server: Postgres, query: str = "") -> ServerPlace:
-    """The place in this server's database."""
+    """Return the place in this server's database."""
     return ServerPlace.of(PLACE, {VARIABLE: server.url(query=query)})
 
 
 def digest_here() -> str:
-    """What an idle answer of every environment holds for."""
+    """Return what an idle answer of every environment holds for."""
     from upsun_agent.database.idle import digest_of  # noqa: PLC0415  here only
 
     return digest_of(basis(TEXT, "production"))
@@ -106,7 +106,7 @@ def digest_here() -> str:
 
 
 def idle_tick(url: str, number: int) -> bool:
-    """An idle tick of the environment of that number, whole: connected, asked, gone."""
+    """Return an idle tick of the environment of that number, whole: connected, asked, gone."""
     environ = {
         VARIABLE: url,
         "PLATFORM_PROJECT": f"p{number}",
@@ -117,7 +117,7 @@ def idle_tick(url: str, number: int) -> bool:
 
 
 def due_tick(place: ServerPlace, number: int) -> None:
-    """What a tick with something to do asks of its journal."""
+    """Do what a tick with work to do asks of its journal."""
     now = datetime.now(UTC)
     identity = (f"p{number}", "main", "app")
     held = hold(place, identity)
@@ -142,7 +142,7 @@ def due_tick(place: ServerPlace, number: int) -> None:
 
 
 def work(arguments: tuple[str, int, float, float, int]) -> Ticks:
-    """One process's share of the ticks: at moments by chance at that rate, or as fast as it goes where that is 0."""
+    """Run one process's share of the ticks: at random moments at that rate, or as fast as possible where it is 0."""
     url, environments, rate, seconds, seed = arguments
     dice, place = random.Random(seed), ServerPlace.of(PLACE, {VARIABLE: url})  # noqa: S311  a seeded simulation  # nosec B311
     idle: list[float] = []
@@ -170,7 +170,7 @@ def work(arguments: tuple[str, int, float, float, int]) -> Ticks:
 
 
 def crowd(url: str, environments: int, rate: float, seconds: float) -> Ticks:
-    """The ticks of all processes together."""
+    """Return the ticks of all processes together."""
     shares = [(url, environments, rate / PROCESSES, seconds, seed) for seed in range(PROCESSES)]
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         found = pool.map(work, shares)
@@ -206,7 +206,7 @@ def all_at_once(url: str, number: int) -> int:
 
 @contextmanager
 def watched(server: Postgres) -> Iterator[Callable[[], dict[str, float]]]:
-    """The server's CPU seconds and statements while the block runs, and the most connections at a time."""
+    """Measure the server's CPU seconds and statements while the block runs, and the most connections at a time."""
     before, statements = cpu(server.pid), counted(server)
     began = time.perf_counter()
     yield lambda: {
@@ -252,7 +252,7 @@ def sizes(server: Postgres) -> dict[str, float]:
 
 
 def measure(environments: int, seconds: float) -> dict[str, Any]:
-    """All figures."""
+    """Return all figures."""
     server = Usual(durable=True)
     try:
         fill(server, environments)
@@ -284,7 +284,7 @@ def measure(environments: int, seconds: float) -> dict[str, Any]:
 
 
 def figures(ticks: Ticks, cost: dict[str, float]) -> dict[str, float]:
-    """The figures of one batch."""
+    """Return the figures of one batch."""
     count = len(ticks.idle) + len(ticks.due)
     return {
         "ticks": count,
@@ -302,7 +302,7 @@ def figures(ticks: Ticks, cost: dict[str, float]) -> dict[str, float]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The figures as the page shows them."""
+    """Return the figures as the page shows them."""
     paced, full, crowd_ = found["paced"], found["full"], found["at_once"]
     rows = [
         ("ticks a second", "ticks_a_second", ""),

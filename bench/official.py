@@ -20,7 +20,7 @@ UPDATE = ("source-operation:run", "update", "--no-wait", "--yes")
 
 
 def find() -> tuple[str | None, str]:
-    """Where the CLI is, or None and why it was not measured."""
+    """Return where the CLI is, or None and why it was not measured."""
     named = os.environ.get("UPSUN_OFFICIAL_CLI") or (str(PLACE) if PLACE.is_file() else "upsun")
     binary = shutil.which(named)
     if binary is None:
@@ -68,12 +68,12 @@ class Official:
         }
 
     def daily(self) -> Cost:
-        """A backup and an update as two crons make them, hours apart: each finds every cache expired."""
+        """Return a backup and an update as two crons make them, hours apart: each finds every cache expired."""
         with serve(Simulator(NIGHT)) as server:
             return self._night([self._home(), self._home()], server)
 
     def warm(self) -> Cost:
-        """A backup and an update with everything cached that can be: the second pair within a minute."""
+        """Return a backup and an update with everything cached that can be: the second pair within a minute."""
         home = self._home()
         with serve(Simulator(NIGHT)) as server:
             self._night([home, home], server)
@@ -90,7 +90,7 @@ class Official:
         return Cost(cost.wall, cost.cpu, cost.memory, len(server.simulator.requests) - before)
 
     def memory(self) -> float:
-        """The most MiB that its processes held at one time while it asked for a backup."""
+        """Return the most MiB that its processes held at one time while it asked for a backup."""
         home = self._home()
         with serve(Simulator(NIGHT)) as server:
             return peak_of_all([self._binary, *BACKUP], self._variables(home, server), home)

@@ -57,7 +57,7 @@ HOW = """\
 
 
 def page(result: Result) -> str:
-    """The whole page."""
+    """Return the whole page."""
     rows = ["| what | measured | target | |", "|---|--:|--:|---|"]
     rows += [
         f"| {each.label} | {each.shown()} | {each.promise()} | {'' if each.verdict == 'told' else each.verdict} |"

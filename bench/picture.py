@@ -21,7 +21,7 @@ text { fill: #e6edf3 } .dim { fill: #9ba6b2 } .back { fill: #0d1117 } .ok { fill
 
 
 def picture(figures: Sequence[Figure], when: str) -> str:
-    """An SVG document: how much of its target each figure takes up."""
+    """Return an SVG document: how much of its target each figure takes up."""
     shown = [figure for figure in figures if figure.value is not None and figure.target is not None]
     height = TOP + ROW * len(shown) + 16
     said = "; ".join(f"{each.label}: {each.shown()}, target {each.promise()}, {each.verdict}" for each in shown)

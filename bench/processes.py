@@ -52,7 +52,7 @@ class Spawner:
         self._process.communicate(timeout=20)
 
     def run(self, command: Sequence[str], variables: Mapping[str, str], directory: Path | str = os.curdir) -> Cost:
-        """What the command cost; raises Failed where it does not end with 0."""
+        """Return what the command cost; raises Failed where it does not end with 0."""
         into, out = self._process.stdin, self._process.stdout
         if into is None or out is None:
             raise Failed("the helper has no pipes")
@@ -66,7 +66,7 @@ class Spawner:
 
 
 def peak_of_all(command: Sequence[str], variables: Mapping[str, str], directory: Path) -> float:
-    """The most MiB that the command and its children held at one moment, as far as quick looks tell."""
+    """Return the most MiB that the command and its children held at one moment, as far as quick looks tell."""
     child = subprocess.Popen(
         command,
         env=dict(variables),

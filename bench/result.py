@@ -22,7 +22,7 @@ class Result:
     notes: list[str]
 
     def counted(self) -> list[tuple[str, str]]:
-        """The counts with their labels."""
+        """Return the counts with their labels."""
         counts = self.counts
         pairs = [
             ("modules of an idle tick, beyond the bare interpreter's", len(counts.idle_modules)),
@@ -41,7 +41,7 @@ class Result:
         return [(label, "not measured (no strace)" if value is None else f"{value:,}") for label, value in pairs]
 
     def text(self) -> str:
-        """The table for people."""
+        """Return the table for people."""
         lines = [f"{self.python}, {self.cores} cores, {self.rounds} rounds; 1x is `python3 -I -S -c pass`", ""]
         lines += [figure.line() for figure in self.figures]
         lines += ["", *(f"{label:<58} {value:>9}" for label, value in self.counted())]
@@ -49,7 +49,7 @@ class Result:
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the same for programs."""
         return {
             "python": self.python,
             "date": self.date,
@@ -61,5 +61,5 @@ class Result:
         }
 
     def missed(self) -> list[Figure]:
-        """The figures that miss their target."""
+        """Return the figures that miss their target."""
         return [figure for figure in self.figures if figure.verdict == "MISSED"]

@@ -52,7 +52,7 @@ source-operation = {{ name = "update", variables = {{ env = {{ CHANNEL = "stable
 
 
 def job_file(state: Path, schedule: str, jobs: int = 1) -> str:
-    """A job file with that many jobs, all on one schedule."""
+    """Return a job file with that many jobs, all on one schedule."""
     parts = [f'[agent]\nstate = "{state}"\ntoken-variable = "UPSUN_CLI_TOKEN"\n']
     for number in range(jobs):
         name = f"job-{number:04d}"
@@ -74,11 +74,11 @@ class Place:
 
     @property
     def journal(self) -> Path:
-        """Its journal's file."""
+        """Return its journal's file."""
         return self.state / JOURNAL
 
     def variables(self, url: str = "http://127.0.0.1:9") -> dict[str, str]:
-        """What the platform sets at runtime, and nothing that the machine sets."""
+        """Return what the platform sets at runtime, and nothing that the machine sets."""
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": str(self.directory),
@@ -118,7 +118,7 @@ class Scene:
         self._paint_dusk()
 
     def _install(self, root: Path, python: str) -> None:
-        """The real build hook, as an app's build runs it; the downloads are kept between runs."""
+        """Run the real build hook as an app's build does; the downloads are kept between runs."""
         cache = REPOSITORY / ".demo" / "cache"
         cache.mkdir(parents=True, exist_ok=True)
         foreign = ("PLATFORM_", "UPSUN_", "PYTHON")
@@ -139,7 +139,7 @@ class Scene:
     # --- states -----------------------------------------------------------------------------------------------
 
     def _paint_dusk(self) -> None:
-        """The state just before the night's slot: a tick went by, the slot's minute has not been judged."""
+        """Make the state just before the slot: one tick ran, and the slot is not due yet."""
         schedule, state = f"{self.night.schedule}|UTC", str(self.night.state)
         journal = SqliteJournal(state, IDENTITY)
         journal.set_cursor(Cursor("job-0000", schedule, self.slot + timedelta(minutes=5)))
@@ -183,26 +183,26 @@ class Scene:
     # --- what is measured ---------------------------------------------------------------------------------------
 
     def unit(self) -> Cost:
-        """What everything is a multiple of: the bare interpreter."""
+        """Return what everything is a multiple of: the bare interpreter."""
         return self._spawner.run([self.python, "-I", "-S", "-c", "pass"], {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"})
 
     def tick(self, place: Place, url: str = "http://127.0.0.1:9") -> Cost:
-        """One tick of the installed agent, as a cron starts it."""
+        """Return one tick of the installed agent, as a cron starts it."""
         return self._spawner.run([str(self.launcher), "tick"], place.variables(url), place.directory)
 
     def reading(self, *arguments: str) -> Cost:
-        """A command that reads the journal with a thousand jobs and a hundred thousand events."""
+        """Return a command that reads the journal with a thousand jobs and a hundred thousand events."""
         variables = self.loaded.variables()
         return self._spawner.run([str(self.launcher), *arguments], variables, self.loaded.directory)
 
     def served(self, scenario: Scenario, measured: Callable[[Server], Cost]) -> Cost:
-        """What is measured against a platform of its own, with the requests that the platform counted."""
+        """Return what is measured against a platform of its own, with the requests that the platform counted."""
         with serve(Simulator(scenario)) as server:
             cost = measured(server)
             return Cost(cost.wall, cost.cpu, cost.memory, len(server.simulator.requests))
 
     def both_requests(self) -> Cost:
-        """A tick that asks for a backup, proves it, and asks for the update; raises Failed where it did not."""
+        """Return a tick that asks for a backup, proves it, and asks for the update; raises Failed where it did not."""
         self.dusk()
         acted: list[str] = []
 
@@ -247,12 +247,12 @@ class Scene:
         return size_of(self.target)
 
     def files(self) -> int:
-        """How many files the installed agent has, byte code and all."""
+        """Return how many files the installed agent has, byte code and all."""
         return sum(1 for path in self.target.rglob("*") if not path.is_dir())
 
 
 def posts(server: Server) -> list[str]:
-    """What the platform carried out, but for the exchange of tokens."""
+    """Return what the platform carried out, but for the exchange of tokens."""
     done = [each.path.rpartition("/")[2] for each in server.simulator.requests if each.method == "POST" and each.acted]
     return [name for name in done if name != "token"]
 

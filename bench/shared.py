@@ -37,12 +37,12 @@ class SharedIdle:
         held.release()
 
     def tick(self) -> Cost:
-        """One tick, as a cron starts it."""
+        """Return one tick, as a cron starts it."""
         return self._spawner.run([str(self._launcher), "tick"], self._variables, self._place.directory)
 
 
 def launcher(installed: Path, path: Path) -> Path:
-    """The installed launcher with what the extra ``shared`` brings at its end: the drivers of this interpreter."""
+    """Write the installed launcher with the drivers of this interpreter, as the extra ``shared`` installs them."""
     spec = importlib.util.find_spec("pymysql")
     drivers = str(Path(spec.origin).parent.parent) if spec and spec.origin else ""
     library = installed.parent.parent / "lib"
@@ -58,7 +58,7 @@ def launcher(installed: Path, path: Path) -> Path:
 
 @contextmanager
 def shared_cases(scene: Scene, spawner: Spawner, root: Path) -> Iterator[dict[str, SharedIdle]]:
-    """One for each kind of server that this machine has; none where it has none."""
+    """Yield one for each kind of server that this machine has."""
     with ExitStack() as stack:
         found = {}
         for name, kind in KINDS.items():

@@ -28,12 +28,12 @@ BOLD, DIM, PLAIN = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if sys.stdout.isatty() else
 
 
 def heading(text: str) -> None:
-    """A line that begins a part of the story."""
+    """Print a line that begins a part of the demo."""
     print(f"\n{BOLD}== {text}{PLAIN}", flush=True)
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's variables without those of a platform, a token or Python."""
+    """Return this process's variables without those of a platform, a token or Python."""
     prefixes = ("PLATFORM_", "UPSUN_", "PYTHON")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
@@ -49,7 +49,7 @@ class App:
         self.command = self.directory / ".upsun-agent" / "bin" / "upsun-agent"
 
     def write_job_file(self, state: str) -> None:
-        """The repository's own example, with its state here and its slot in this very minute.
+        """Write the repository's own example, with its state here and its slot in this minute.
 
         Without the jobs behind the first: they have no schedule and are not part of the story.
         """
@@ -62,7 +62,7 @@ class App:
         (self.directory / ".upsun" / "agent.toml").write_text(text, encoding="utf-8")
 
     def build(self) -> None:
-        """The build hook, with what the platform sets at build: no environment type, no branch."""
+        """Run the build hook with what the platform sets at build: no environment type, no branch."""
         variables = {
             **clean_environment(),
             "CI": "true",
@@ -79,7 +79,7 @@ class App:
             sys.exit(f"the build hook failed with exit code {done.returncode}")
 
     def variables(self, url: str) -> dict[str, str]:
-        """What the platform sets at runtime, and where the simulated API is."""
+        """Return what the platform sets at runtime, and where the simulated API is."""
         routes = base64.b64encode(b'{"https://www.example.com/": {"type": "upstream"}}').decode()
         return {
             **clean_environment(),
@@ -96,7 +96,7 @@ class App:
         }
 
     def tick(self, url: str) -> int:
-        """One cron start, as the platform does it: under dash, in the app's directory, without a terminal."""
+        """Return one cron start, as the platform does it: under dash, in the app's directory, without a terminal."""
         start = ".upsun-agent/bin/upsun-agent tick"
         done = subprocess.run(
             [SHELL, "-c", start],
@@ -113,7 +113,7 @@ class App:
         return done.returncode
 
     def ask(self, url: str, *arguments: str) -> str:
-        """A command of the agent, as a person in an SSH session would give it."""
+        """Return a command of the agent, as a person in an SSH session would give it."""
         done = subprocess.run(
             [str(self.command), *arguments],
             env=self.variables(url),
@@ -195,7 +195,7 @@ def write_page(app: App, file: str) -> None:
 
 
 def report_request_log(request_log: dict[str, list[dict[str, object]]]) -> None:
-    """What the platform itself counted: the agent's word is not asked."""
+    """Print what the platform counted, from its request log."""
     posts = [str(each["path"]) for each in request_log["requests"] if each["method"] == "POST" and each["acted"]]
     backups = sum(path.endswith("/backup") for path in posts)
     updates = sum(path.endswith("/source-operation") for path in posts)

@@ -47,7 +47,7 @@ def _actions(parser: ArgumentParser) -> Iterator[Action]:
 
 
 def scripts() -> dict[str, str]:
-    """The script of every shell by its file."""
+    """Return the script of every shell by its file."""
     parser = build()
     for action in _actions(parser):
         complete = VALUES.get(str(action.metavar))

@@ -160,22 +160,22 @@ class Scene:
         return scene
 
     def copy(self, root: Path) -> Scene:
-        """The same scene in another directory."""
+        """Return the same scene in another directory."""
         shutil.copytree(self.root, root, dirs_exist_ok=True)
         return Scene(root, self.play)
 
     def at(self, url: str) -> Scene:
-        """The same scene with the sites of its checks on that server."""
+        """Return the same scene with the sites of its checks on that server."""
         self.job_file.write_text(self.job_file.read_text().replace("http://127.0.0.1:9", url))
         return self
 
     @staticmethod
     def command() -> list[str]:
-        """A tick by this interpreter."""
+        """Return a tick by this interpreter."""
         return [sys.executable, "-m", "upsun_agent", "tick"]
 
     def variables(self, url: str) -> dict[str, str]:
-        """The container's variables."""
+        """Return the container's variables."""
         return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{REPOSITORY}/agent:{REPOSITORY}",
@@ -211,7 +211,7 @@ class Scene:
 
 
 def platform(play: str = "nightly") -> Simulator:
-    """A platform on which everything happens at once, and whose clock only we move."""
+    """Return a platform on which everything happens at once, and whose clock only we move."""
     scenario = Scenario(
         **PLAYS[play].scenario,
         token=TOKEN,
@@ -229,7 +229,7 @@ def platform(play: str = "nightly") -> Simulator:
 
 
 def points(template: Scene, ways: Iterable[str]) -> list[Point]:
-    """Every point there is, counted in one whole run under strace."""
+    """Return every point there is, counted in one whole run under strace."""
     found: list[Point] = []
     for area in ("files", "network"):
         with tempfile.TemporaryDirectory(dir=MEMORY) as directory, serve(platform(template.play)) as server:
@@ -281,7 +281,7 @@ def seal_again(db: sqlite3.Connection) -> None:
 
 
 def tick(scene: Scene, url: str, point: Point | None, broken: list[str]) -> int:
-    """One tick, struck or not; notes a traceback, an exit code without a name, or one that hangs."""
+    """Return one tick, struck or not; notes a traceback, an exit code without a name, or one that hangs."""
     strace: list[str] = []
     if point is not None:
         how = "signal=KILL" if point.way == "KILL" else f"error={point.way}"
@@ -302,7 +302,7 @@ def tick(scene: Scene, url: str, point: Point | None, broken: list[str]) -> int:
 
 
 def is_over(scene: Scene) -> bool:
-    """Whether the slot's run is closed."""
+    """Return whether the slot's run is closed."""
     try:
         # No waiting: a reader cannot roll back what a kill left, the next tick will.
         db = sqlite3.connect(f"file:{scene.state}/journal.sqlite?mode=ro", uri=True, timeout=0)
@@ -316,7 +316,7 @@ def is_over(scene: Scene) -> bool:
 
 
 def judge(simulator: Simulator, scene: Scene) -> Iterator[str]:
-    """Every promise that the simulator's request log shows to be broken."""
+    """Yield every promise that the simulator's request log shows to be broken."""
     play = PLAYS[scene.play]
     activities = [each for each in simulator.request_log()["activities"] if _word(each) in play.wanted]
     for word, count in Counter(_word(each) for each in activities).items():
@@ -341,13 +341,13 @@ def judge(simulator: Simulator, scene: Scene) -> Iterator[str]:
 
 
 def _word(activity: dict[str, Any]) -> str:
-    """The activity in a word, a source operation with its name."""
+    """Return the activity in a word, a source operation with its name."""
     name = activity["parameters"].get("operation", "")
     return " ".join(filter(None, (activity["type"].removeprefix("environment."), name)))
 
 
 def run_matrix(wanted: list[Point], template: Scene, workers: int, *, noisy: bool = True) -> list[Result]:
-    """All these points, several at a time."""
+    """Return all these points, several at a time."""
     results: list[Result] = []
     with ProcessPoolExecutor(workers) as pool:
         of = partial(strike, play=template.play)
@@ -361,7 +361,7 @@ def run_matrix(wanted: list[Point], template: Scene, workers: int, *, noisy: boo
 
 
 def run_pairs(pairs: list[tuple[Point, ...]], template: Scene, workers: int) -> list[Result]:
-    """All these pairs: the tick killed at the first point, the next tick at the second."""
+    """Return all these pairs: the tick killed at the first point, the next tick at the second."""
     with ProcessPoolExecutor(workers) as pool:
         firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         of = partial(strike, play=template.play)
@@ -373,7 +373,7 @@ def run_pairs(pairs: list[tuple[Point, ...]], template: Scene, workers: int) -> 
 
 
 def table(results: list[Result]) -> str:
-    """The matrix for people: points and how the struck tick ended, by call and way."""
+    """Return the matrix for people: points and how the struck tick ended, by call and way."""
     lines = [
         "| calls | way | points | killed | exit codes of the struck tick | most ticks to the end | broken promises |"
     ]

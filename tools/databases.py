@@ -31,20 +31,20 @@ class ServerFailed(Exception):
 
 
 def programs(name: str) -> str | None:
-    """Where the program is, also where Debian puts what only servers need."""
+    """Return where the program is, also where Debian puts what only servers need."""
     places = ["/usr/sbin", "/sbin", *sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)]
     return shutil.which(name) or shutil.which(name, path=os.pathsep.join(places))
 
 
 def _unprivileged() -> list[str]:
-    """What goes before a command so that it does not run as root."""
+    """Return what goes before a command so that it does not run as root."""
     if os.geteuid():
         return []
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Return a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -75,7 +75,7 @@ class Server(ABC):
 
     @classmethod
     def missing(cls) -> list[str]:
-        """The programs that this machine lacks."""
+        """Return the programs that this machine lacks."""
         return [name for name in cls.needs if programs(name) is None]
 
     # --- life -------------------------------------------------------------------------------------------------
@@ -148,14 +148,14 @@ class Server(ABC):
 
     @property
     def pid(self) -> int:
-        """The process id of the server's first process."""
+        """Return the process id of the server's first process."""
         assert self._process is not None  # noqa: S101  a mistake of the caller  # nosec B101
         return self._process.pid
 
     # --- use --------------------------------------------------------------------------------------------------
 
     def url(self, *, database: str = DATABASE, user: str = OWNER, port: int | None = None, query: str = "") -> str:
-        """What the agent connects to, password and all."""
+        """Return what the agent connects to, password and all."""
         from urllib.parse import quote  # noqa: PLC0415  here only
 
         where = f"127.0.0.1:{port or self.port}/{database}"
@@ -172,7 +172,7 @@ class Server(ABC):
         return "\n".join(lines)
 
     def rows(self, database: str = DATABASE) -> str:
-        """All rows of all tables of the database, one a line."""
+        """Return all rows of all tables of the database, one a line."""
         tables = self.execute(self.tables, database=database).splitlines()
         return self.execute(*(f"SELECT * FROM {name}" for name in tables), database=database)  # noqa: S608  its own names  # nosec B608
 
@@ -225,7 +225,7 @@ class Server(ABC):
                 os.chown(path, 65534, 65534)
 
     def _certificate(self) -> None:
-        """A certificate for 127.0.0.1 that signs itself."""
+        """Write a self-signed certificate for 127.0.0.1."""
         from ipaddress import ip_address  # noqa: PLC0415  here only
 
         from cryptography import x509  # noqa: PLC0415  same
@@ -383,7 +383,7 @@ class MariaDb(Server):
 
 @contextmanager
 def running(kind: type[Server], *, durable: bool = False) -> Iterator[Server]:
-    """A server for as long as the block lasts."""
+    """Run a server for as long as the block lasts."""
     server = kind(durable=durable)
     try:
         yield server

@@ -66,7 +66,7 @@ class Release:
         self.name = f"upsun-agent-{self.version}"
 
     def archive(self) -> bytes:
-        """The single archive, uncompressed: a compressor's next version would change the bytes."""
+        """Return the single archive, uncompressed: a compressor's next version would change the bytes."""
         folders = {self.name}
         files: dict[str, Path] = {}
         for file in sorted(path for part in ARCHIVED for path in _files(self.source / part)):
@@ -98,7 +98,7 @@ class Release:
         return text.encode()
 
     def bill(self) -> bytes:
-        """The bill of materials, CycloneDX 1.6: what an app gets with the agent."""
+        """Return the bill of materials, CycloneDX 1.6: what an app gets with the agent."""
         project = tomllib.loads((self.source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         pins = list(requirements(self.source / "requirements" / "runtime.txt"))
         agent = {
@@ -137,7 +137,7 @@ class Release:
         return (json.dumps({**document, "serialNumber": f"urn:uuid:{number}"}, indent=2) + "\n").encode()
 
     def wheel(self) -> tuple[str, bytes]:
-        """The wheel's name and bytes, built by hatchling from a copy that holds just what belongs in it."""
+        """Return the wheel's name and bytes, built by hatchling from a copy that holds just what belongs in it."""
         with tempfile.TemporaryDirectory() as scratch:
             copy = Path(scratch) / "source"
             for part in PACKAGED:
@@ -155,7 +155,7 @@ class Release:
             return wheels[0].name, wheels[0].read_bytes()
 
     def files(self) -> dict[str, bytes]:
-        """Every file of the release by name; SHA256SUMS covers all the others."""
+        """Return every file of the release by name; SHA256SUMS covers all the others."""
         name, wheel = self.wheel()
         files = {
             f"{self.name}.tar": self.archive(),
@@ -168,7 +168,7 @@ class Release:
         return {**files, "SHA256SUMS": sums.encode()}
 
     def snippet(self) -> str:
-        """What a user adds to .upsun/config.yaml, with the one hash that pins everything.
+        """Return what a user adds to .upsun/config.yaml, with the one hash that pins everything.
 
         Nobody else can write into the directory of ``mktemp -d``, so that what is checked is what runs; and no file
         can become larger than 200 blocks of 512 bytes, whatever is served.
@@ -197,7 +197,7 @@ def requirements(file: Path) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def wheelhouse(release: Release, output: Path, extras: tuple[str, ...] = ()) -> None:
-    """All that an install needs, without a network: the archive, every dependency's wheels and pip's own."""
+    """Write all that an install needs without a network: the archive, every dependency's wheels and pip's own."""
     unknown = [name for name in extras if name not in EXTRAS]
     if unknown:
         raise DistError(f"there is no extra {unknown[0]!r}: {', '.join(EXTRAS)}")
@@ -216,7 +216,7 @@ def wheelhouse(release: Release, output: Path, extras: tuple[str, ...] = ()) -> 
 
 
 def in_document(text: str, snippet: str) -> str:
-    """The document with the snippet between its two markers."""
+    """Return the document with the snippet between its two markers."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -225,7 +225,7 @@ def in_document(text: str, snippet: str) -> str:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The file, or those of the folder without caches and what an editor leaves."""
+    """Yield the file, or those of the folder without caches and what an editor leaves."""
     if not path.is_dir():
         yield path
         return

@@ -315,7 +315,7 @@ SILENT = {"ssh exec"}
 
 
 def schema() -> Schema:
-    """All documents, by command under ``$defs``; the file itself allows any of them."""
+    """Return all documents, by command under ``$defs``; the file itself allows any of them."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What upsun-agent prints with --json",
@@ -329,12 +329,12 @@ def schema() -> Schema:
 
 
 def schema_of(command: str) -> Schema:
-    """What one command prints, its failure included."""
+    """Return what one command prints, its failure included."""
     return {"anyOf": [DOCUMENTS[command], PARTS["error"]], "$defs": PARTS}
 
 
 def page() -> str:
-    """The keys of every document, as tables."""
+    """Return the keys of every document, as tables."""
     lines = [
         "# What commands print with `--json`",
         "",

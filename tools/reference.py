@@ -41,7 +41,7 @@ NOTE = "<!-- Generated from the code by `make docs`; a test keeps it equal. -->\
 
 
 def exit_codes() -> str:
-    """Every exit code with its error classes."""
+    """Return every exit code with its error classes."""
     lines = [
         "# Exit codes",
         "",
@@ -68,7 +68,7 @@ def exit_codes() -> str:
 
 
 def job_file() -> str:
-    """Every key of the job file."""
+    """Return every key of the job file."""
     parts = [
         "# The job file: `.upsun/agent.toml`",
         "",
@@ -99,7 +99,7 @@ def job_file() -> str:
 
 
 def _keys(table: Table) -> str:
-    """The keys of a table as a table."""
+    """Return the keys of a table as a table."""
     rows = ["| key | value | default | |", "| --- | --- | --- | --- |"]
     for key, field in table.fields.items():
         default = "required" if field.required else _default(field.default, field.shape)
@@ -138,7 +138,7 @@ def _kind(shape: Any) -> str:
 
 
 def commands() -> str:
-    """The help of every command."""
+    """Return the help of every command."""
     os.environ["COLUMNS"] = "100"
     parser = build()
     parts = ["# Commands", "", "```console", "$ upsun-agent --help", parser.format_help().rstrip(), "```", ""]
@@ -180,7 +180,7 @@ OTHER_LINES = {
 
 
 def events() -> str:
-    """Every event with what it means and its keys."""
+    """Return every event with what it means and its keys."""
     lines = [
         "# Events",
         "",
@@ -201,7 +201,7 @@ def events() -> str:
 
 
 def pages() -> dict[str, str]:
-    """All generated files by name."""
+    """Return all generated files by name."""
     return {
         "events.md": events(),
         "state-machine.md": NOTE + states.page(),

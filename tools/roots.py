@@ -44,13 +44,13 @@ class Root:
 
 
 def directory() -> Path:
-    """Where roots are kept."""
+    """Return where roots are kept."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return Path(cache) / "upsun-agent-roots"
 
 
 def get(version: str) -> Root:
-    """The root with this Python, made if it is not there yet; raises Unavailable."""
+    """Return the root with this Python, made if it is not there yet; raises Unavailable."""
     suite = SUITES[version]
     path = directory() / suite
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def get(version: str) -> Root:
 
 
 def at_hand(version: str) -> Root:
-    """This machine's own file system in place of a root, with its interpreter of that version."""
+    """Return this machine's own file system in place of a root, with its interpreter of that version."""
     for name in (f"python{version}", "python3"):
         for folder in os.get_exec_path():
             python = os.path.join(folder, name)
@@ -102,7 +102,7 @@ def _make(suite: str, path: Path) -> None:
 
 
 def _mirror() -> str:
-    """The mirror that this machine's apt takes its own release from."""
+    """Return the mirror that this machine's apt takes its own release from."""
     release = Path("/etc/os-release").read_text(encoding="utf-8")
     names = dict(line.split("=", 1) for line in release.splitlines() if "=" in line)
     own = names.get("VERSION_CODENAME", "").strip('"')

@@ -25,22 +25,22 @@ SLOT_NAME: Schema = {
 
 
 def maybe(schema: Schema) -> Schema:
-    """The same, or null."""
+    """Return the same, or null."""
     return {"anyOf": [schema, {"type": "null"}]}
 
 
 def many(schema: Schema, doc: str = "") -> Schema:
-    """A list of these."""
+    """Return a list of these."""
     return _said({"type": "array", "items": schema}, doc)
 
 
 def named(schema: Schema, doc: str = "") -> Schema:
-    """An object whose keys are names."""
+    """Return an object whose keys are names."""
     return _said({"type": "object", "additionalProperties": schema}, doc)
 
 
 def shape(doc: str, _optional: tuple[str, ...] = (), /, **keys: Schema) -> Schema:
-    """An object with these keys, no others, and all of them but the optional ones."""
+    """Return an object with these keys, no others, and all of them but the optional ones."""
     required = [key for key in keys if key not in _optional]
     return _said({"type": "object", "properties": keys, "required": required, "additionalProperties": False}, doc)
 
@@ -50,17 +50,17 @@ def _said(schema: Schema, doc: str) -> Schema:
 
 
 def told(schema: Schema, doc: str) -> Schema:
-    """The same with a word on what it means here."""
+    """Return the same with a word on what it means here."""
     return {**schema, "description": doc}
 
 
 def part(name: str) -> Schema:
-    """One of the parts below."""
+    """Return one of the parts below."""
     return {"$ref": f"#/$defs/{name}"}
 
 
 def keys_of(found: Schema) -> list[str]:
-    """The keys of a document as lines of Markdown."""
+    """Return the keys of a document as lines of Markdown."""
     if "$ref" in found:
         return [f"{kind(found)}.", ""]
     said = [found["description"], ""] if found.get("description") else []
@@ -73,7 +73,7 @@ def keys_of(found: Schema) -> list[str]:
 
 
 def kind(value: Schema) -> str:  # one line for each shape, nothing else
-    """A schema in a few words."""
+    """Return a schema in a few words."""
     if "$ref" in value:
         name = value["$ref"].rpartition("/")[2]
         return f"[{name}](#{name})"

@@ -54,7 +54,7 @@ World = dict[type, Answer | Callable[[Question], Answer]]
 
 
 def at(seconds: float) -> datetime:
-    """A moment after the run was opened."""
+    """Return a moment after the run was opened."""
     return NOON + timedelta(seconds=seconds)
 
 
@@ -66,19 +66,19 @@ OPENED = ev.RunOpened(
 
 
 def intent(step: int) -> ev.IntentRecorded:
-    """The intent of a step, at once after the run was opened."""
+    """Return the intent of a step, at once after the run was opened."""
     return ev.IntentRecorded(at=at(1), step=step, attempt=1, server_at=at(1), head="aaaa")
 
 
 def proved() -> list[ev.Event]:
-    """The events of a first step that is done, its backup proved."""
+    """Return the events of a first step that is done, its backup proved."""
     accepted = ev.RequestAccepted(at=at(1), step=0, activity="act-backup", backup="backup-1")
     done = ev.StepDone(at=at(1), step=0, outcome="done", message="proved", detail={"backup": "backup-1"})
     return [intent(0), accepted, done]
 
 
 def phases(step: int) -> dict[str, Run]:
-    """A run with its step in each phase."""
+    """Return a run with its step in each phase."""
     before = [OPENED, *(proved() if step else [])]
     activity = "act-update" if step else "act-backup"
     accepted = ev.RequestAccepted(at=at(2), step=step, activity=activity, backup=None if step else "backup-1")
@@ -104,7 +104,7 @@ def phases(step: int) -> dict[str, Run]:
 
 
 def environment(**changes: object) -> Environment:
-    """The environment as it usually is, with changes."""
+    """Return the environment as it usually is, with changes."""
     usual = Environment(
         id="main",
         type="production",
@@ -119,7 +119,7 @@ def environment(**changes: object) -> Environment:
 
 
 def activity(kind: str, **changes: object) -> Activity:
-    """The step's activity as it usually ends, with changes."""
+    """Return the step's activity as it usually ends, with changes."""
     name = "act-backup" if kind == "backup" else "act-update"
     usual = Activity(
         id=name,
@@ -135,13 +135,13 @@ def activity(kind: str, **changes: object) -> Activity:
 
 
 def backup(**changes: object) -> Backup:
-    """The backup as it should be, with changes."""
+    """Return the backup as it should be, with changes."""
     usual = Backup(id="backup-1", status="CREATED", restorable=True, environment="main", created_at=at(15))
     return replace(usual, **changes)
 
 
 def usual_world(kind: str) -> World:
-    """A platform on which all is well."""
+    """Return a platform on which all is well."""
     mine = activity(kind)
     push = Activity("act-push", "environment.push", "complete", "success", at(21), at(60))
 
@@ -238,7 +238,7 @@ SIGHTS = (
 
 
 def outcome(run: Run, kind: str, sight: Sight, now: datetime = NOON + timedelta(seconds=200)) -> Decision:
-    """What is decided in the end: questions are answered by the world of the sight."""
+    """Return what is decided in the end: questions are answered by the world of the sight."""
     world: World = {**usual_world(kind), **sight.changes(kind)}
     seen = Observation()
     for _ in range(LOOKS_MOST):
@@ -251,7 +251,7 @@ def outcome(run: Run, kind: str, sight: Sight, now: datetime = NOON + timedelta(
 
 
 def words(decision: Decision) -> str:
-    """The decision in a few words."""
+    """Return the decision in a few words."""
     match decision:
         case Send() | Execute():
             return "**request**"
@@ -270,14 +270,14 @@ def words(decision: Decision) -> str:
 
 
 def rows(kind: str) -> Iterator[tuple[str, list[str]]]:
-    """One row a sight: what is decided in each phase."""
+    """Yield one row a sight: what is decided in each phase."""
     index = 0 if kind == "backup" else 1
     for sight in SIGHTS:
         yield sight.name, [words(outcome(run, kind, sight)) for run in phases(index).values()]
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [
         "# State machine",
         "",

@@ -33,7 +33,7 @@ class Ticks:
         self._process.communicate()
 
     def run(self, variables: dict[str, str], strace: list[str]) -> tuple[int, str]:
-        """One tick with these variables, under strace if arguments are given: exit code and output."""
+        """Return one tick with these variables, under strace if arguments are given: exit code and output."""
         if self._process.stdin is None or self._process.stdout is None:
             raise OSError("the zygote has no pipes")
         self._process.stdin.write(json.dumps({"variables": variables, "strace": strace}) + "\n")
@@ -48,5 +48,5 @@ def _zygote_of(_: int) -> Ticks:
 
 
 def zygote() -> Ticks:
-    """The zygote of this process: a worker must not talk through its parent's pipe."""
+    """Return the zygote of this process: a worker must not talk through its parent's pipe."""
     return _zygote_of(os.getpid())

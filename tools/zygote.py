@@ -43,7 +43,7 @@ TICK_SECONDS = 90.0
 
 
 def child(variables: dict[str, str], output: int, *, traced: bool) -> None:
-    """The tick itself; never returns."""
+    """Run the tick; never return."""
     os.environ.clear()
     os.environ.update(variables)
     os.dup2(output, 1)
@@ -95,7 +95,7 @@ def attach(pid: int, strace: list[str]) -> subprocess.Popen[bytes]:
 
 
 def wait(pid: int) -> int:
-    """The child's exit code, or minus the signal that ended it; one that hangs is killed and counts as -1000."""
+    """Return the child's exit code, or minus the signal that ended it; one that hangs is killed and counts as -1000."""
     end = time.monotonic() + TICK_SECONDS
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)

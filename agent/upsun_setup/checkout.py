@@ -1,4 +1,4 @@
-"""The files of a checkout: read within bounds, written whole or not at all. The one door to the disk for ``init``."""
+"""The files of a checkout, read within limits and written whole or not at all. Only this module writes for ``init``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 def top_of(directory: str | None) -> str:
-    """The checkout: the directory named, else the top of the Git repository around this one, else this one."""
+    """Return the checkout: the directory named, else the top of the Git repository around this one, else this one."""
     if directory is not None:
         if not os.path.isdir(directory):
-            raise ConfigInvalid(f"{directory} is no directory", remedy="name the checkout with --dir")
+            raise ConfigInvalid(f"{directory} is not a directory", remedy="name the checkout with --dir")
         return os.path.realpath(directory)
     here = os.path.realpath(os.curdir)
     place = here
@@ -41,7 +41,7 @@ class Checkout:
         self._read: dict[str, bytes | None] = {}
 
     def configurations(self) -> list[str]:
-        """The first-level YAML files of ``.upsun/``."""
+        """Return the first-level YAML files of ``.upsun/``."""
         try:
             names = sorted(os.listdir(os.path.join(self.top, FOLDER)))
         except (FileNotFoundError, NotADirectoryError):
@@ -54,14 +54,14 @@ class Checkout:
         return found
 
     def has(self, path: str) -> bool:
-        """Whether there is such a file or folder."""
+        """Return whether there is such a file or folder."""
         return os.path.exists(os.path.join(self.top, path))
 
     def read(self, path: str) -> str | None:
-        """The text of a file, without a byte order mark; None where there is none.
+        """Return the text of a file, without a byte order mark; None where there is none.
 
         Raises:
-            ConfigInvalid: it cannot be read, is too large, no UTF-8, or leads out of the checkout.
+            ConfigInvalid: it cannot be read, is too large, is not UTF-8, or leads out of the checkout.
         """
         data = self._bytes(path)
         self._read.setdefault(path, data)
@@ -91,16 +91,16 @@ class Checkout:
             ) from error
         if len(data) > CONFIG_MOST_BYTES:
             raise ConfigInvalid(
-                f"{path} is larger than {CONFIG_MOST_BYTES} bytes", remedy="init reads no file so large"
+                f"{path} is larger than {CONFIG_MOST_BYTES} bytes", remedy="make it smaller: init reads no larger file"
             )
         if data.count(b"\n") + data.count(b"\r") > CONFIG_LINES_MOST:
             raise ConfigInvalid(
-                f"{path} has more than {CONFIG_LINES_MOST} lines", remedy="init reads no file of so many lines"
+                f"{path} has more than {CONFIG_LINES_MOST} lines", remedy="make it shorter: init reads no longer file"
             )
         return data
 
     def _place(self, path: str) -> str:
-        """Where the file really is; a link may point at another place of the checkout, and nowhere else."""
+        """Return where the file really is; a link may point at another place of the checkout, and nowhere else."""
         place = os.path.realpath(os.path.join(self.top, path))
         if place != self.top and not place.startswith(self.top.rstrip("/") + "/"):
             raise ConfigInvalid(f"{path} leads out of the checkout, to {place}", remedy="init changes nothing outside")
@@ -120,9 +120,7 @@ class Checkout:
             ready.extend(map(self._prepare, changes))  # one by one: those made before one that fails are taken away
             for name, _, _ in ready:
                 if self._bytes(name) != self._read.get(name):
-                    raise Conflict(
-                        f"{name} was changed meanwhile", remedy="give the command again: nothing was written"
-                    )
+                    raise Conflict(f"{name} was changed meanwhile", remedy="run the command again: nothing was written")
             self._swap(ready)
         finally:
             for _, _, new in ready:
@@ -171,11 +169,11 @@ class Checkout:
 
 
 def _opened(path: str, flags: int) -> int:
-    """Open without waiting: a pipe or device in the place of a file is no file."""
+    """Open without waiting: refuse a pipe or a device."""
     handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise IsADirectoryError(0, "it is no file")
+        raise IsADirectoryError(0, "not a regular file")
     return handle
 
 

@@ -75,12 +75,12 @@ class UnsupportedCron(Struct, frozen=True):
 
 
 def calls_cli(text: str) -> bool:
-    """Whether a script calls the official CLI."""
+    """Return whether a script calls the official CLI."""
     return _CLI_WORD.search(text) is not None
 
 
 def installer_lines(text: str) -> list[int]:
-    """The lines of a build hook that fetch and install the official CLI, by number from 0."""
+    """Return the lines of a build hook that fetch and install the official CLI, by number from 0."""
     return [number for number, line in enumerate(text.split("\n")) if "#" not in line[:1] and _installs_cli(line)]
 
 
@@ -95,7 +95,7 @@ def _installs_cli(line: str) -> bool:
 
 
 def read_cron(command: str) -> CliCron | UnsupportedCron | None:
-    """What a cron's command does, if it backs up or updates with the CLI; None where it does neither."""
+    """Return what a cron's command does, if it backs up or updates with the CLI; None where it does neither."""
     if not calls_cli(command) or not re.search(rf"{UPDATE}|\b(?:backup|snapshot)(?::create)?\b", command):
         return None
     if len(command) > CRON_MOST:
@@ -121,7 +121,7 @@ class _Unknown(Exception):
 
 
 def _statements(command: str) -> Iterator[list[str]]:
-    """The simple commands of a script, word by word; raises _Unknown where the shell would do more than that."""
+    """Yield the simple commands of a script, word by word; raises _Unknown where the shell would do more than that."""
     text = re.sub(r"\\\r?\n", " ", command).replace("\r\n", "\n")
     for line in text.split("\n"):
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>()")
@@ -182,13 +182,13 @@ class _Reader:
         self._free = self._bound = 0  # calls without and with a guard
 
     def types(self) -> tuple[str, ...]:
-        """The types that the guards allow, none where no guard names a type; raises _Unknown where calls differ."""
+        """Return the types that the guards allow, or none; raise _Unknown where only some calls are guarded."""
         if self._free and (self._bound or self._types is not None or self.branch):
             raise _Unknown("calls of which only some depend on the environment")
         return self._types or ()
 
     def take(self, statement: list[str]) -> None:
-        """One statement with what ends it."""
+        """Read one statement; its last word is what ends it."""
         *words, end = statement
         if words[:1] == ["then"]:
             self._asking = False
@@ -205,7 +205,7 @@ class _Reader:
         self._chained = self._chained and end == "&&"
 
     def _sort(self, words: list[str], end: str) -> None:
-        """A condition, what follows a failure, or a command."""
+        """Read a condition, what follows a failure, or a command."""
         if self._asking:
             if end not in {";", "&&"}:
                 raise _Unknown(_said(words))
@@ -246,7 +246,7 @@ class _Reader:
             raise _Unknown(_said(words))
 
     def _guard(self, words: list[str], *, wanted: bool) -> None:
-        """A condition on the environment: ``[ "$PLATFORM_ENVIRONMENT_TYPE" = production ]`` and its like."""
+        """Read a condition on the environment: ``[ "$PLATFORM_ENVIRONMENT_TYPE" = production ]`` and its like."""
         inner = [word for word in words if word not in {"[", "]", "[[", "]]", "test"}]
         if len(inner) != 3 or inner[1] not in {"=", "==", "!="}:  # noqa: PLR2004  a variable, an operator, a value
             raise _Unknown(_said(words))
@@ -268,7 +268,7 @@ class _Reader:
             self.branch = value
 
     def _call(self, words: list[str]) -> None:
-        """A call of the CLI."""
+        """Read a call of the CLI."""
         names = [word for word in words if not word.startswith("-")]
         if not names:
             raise _Unknown("a call of the CLI without a command")
@@ -287,7 +287,7 @@ class _Reader:
 
 
 def _options(words: list[str], command: str) -> tuple[list[str], list[str]]:
-    """The options that say something (``--live``, the values of ``--variable``) and the arguments of a call."""
+    """Return the options that say something (``--live``, the values of ``--variable``) and the arguments of a call."""
     said: list[str] = []
     arguments: list[str] = []
     queue = list(words)

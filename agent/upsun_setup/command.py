@@ -44,7 +44,7 @@ def run(context: Context) -> int:
 
 
 def _app(context: Context, project: Project) -> App:
-    """The app named, the only one, the one with the agent or the guide's cron; else somebody has to say."""
+    """Return the app named, the only one, the one with the agent or a CLI cron; else ask."""
     replaced = {name: ReplacedCrons(project, app) for name, app in project.apps.items()}
     crons = {name: project.names(app.spot, "crons") for name, app in project.apps.items()}
     ticking = [name for name in replaced if any(TICK in replaced[name].command(cron) for cron in crons[name])]
@@ -84,7 +84,7 @@ def _wanted(context: Context, checkout: Checkout, plan: Plan) -> bool:
     if context.options.dry_run or context.options.yes:
         return bool(context.options.yes)
     if not _is_asking(context):
-        terminal.say("Nothing was written: give --yes to write it.", "odd")
+        terminal.say("Nothing was written: add --yes to write it.", "odd")
         return False
     if answered("Write these changes? [y/N] ").lower() in {"y", "yes"}:
         return True
@@ -93,7 +93,7 @@ def _wanted(context: Context, checkout: Checkout, plan: Plan) -> bool:
 
 
 def _diff(change: Change) -> list[str]:
-    """The change as a unified diff."""
+    """Return the change as a unified diff."""
     old = (change.old or "").splitlines(keepends=True)
     before = f"a/{change.path}" if change.old is not None else os.devnull
     lines = difflib.unified_diff(old, change.new.splitlines(keepends=True), before, f"b/{change.path}")
@@ -125,18 +125,18 @@ def path(name: str) -> str:
 
 
 def _next(plan: Plan) -> list[str]:
-    """What is left to do, in order."""
+    """Return what is left to do, in order."""
     paths = " ".join(map(path, (change.path for change in plan.changes))) or path(plan.jobs)
     jobs = path(plan.jobs)
     access = "upsun-agent setup machine-user EMAIL, then upsun-agent setup token (docs/how-to/tokens.md)"
     if plan.takes_over:
-        access = "the token of the old cron is used as it is; upsun-agent check says what should change about it"
+        access = "the agent uses the token of the old cron; upsun-agent check says what to change about it"
     return [
-        f"look at {plan.jobs}: when, where, in which time zone",
+        f"check {plan.jobs}: schedule, environments and time zone",
         f"try it: upsun-agent validate {jobs}; upsun-agent rehearse {plan.job} --config {jobs}",
         f"give the environment its API token: {access}",
         f"push: git add {paths} && git commit -m 'Add upsun-agent' && git push",
-        f"look, in an SSH session (upsun ssh): upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait",
+        f"check it over SSH (upsun ssh): upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait",
     ]
 
 

@@ -115,7 +115,7 @@ class Editor(Struct):
     # --- the result ------------------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """The new text; raises ConfigInvalid where it would say anything else than what was wanted."""
+        """Return the new text; raises ConfigInvalid where it would say anything else than what was wanted."""
         text = self.document.text
         if not self._edits:
             return self.original
@@ -131,7 +131,7 @@ class Editor(Struct):
 
     @property
     def original(self) -> str:
-        """The file's text as it was read."""
+        """Return the file's text as it was read."""
         return self.document.text.removesuffix(self.style.newline) if self.bare else self.document.text
 
     def _check(self, text: str) -> None:
@@ -159,18 +159,18 @@ class Editor(Struct):
         return next((key, value) for key, value in mapping.pairs if key.kind == "scalar" and key.text == name)
 
     def _span(self, key: Node, node: Node) -> tuple[int, int]:
-        """Where a value is written; behind the key's colon where nothing is."""
+        """Return where a value is written; behind the key's colon where nothing is."""
         if node.start != node.end:
             return node.start, self.document.content_end(node)
         colon = self.document.text.index(":", key.end) + 1
         return colon, colon
 
     def _line_of(self, node: Node, key: Node) -> int:
-        """Where the last line of a pair ends."""
+        """Return where the last line of a pair ends."""
         return self.document.line_end(self._span(key, node)[1])
 
     def _below(self, node: Node, indent: int) -> int:
-        """Where lines go that are added to a block: behind its last line and the comments that belong to it."""
+        """Return where lines go that are added to a block: behind its last line and the comments that belong to it."""
         at = below = self.document.next_line(self.document.content_end(node))
         while below < len(self.document.text):
             line = self.document.text[below : self.document.line_end(below)]
@@ -214,7 +214,7 @@ class Editor(Struct):
         self._insert_lines(starts[at], [" " * indent + line if line else "" for line in lines])
 
     def _as_literal(self, mapping: Node, key: Node, node: Node, text: str) -> None:
-        """The text as a literal block in the place of what stands there; a comment behind it stays behind the key."""
+        """Replace a value by a literal block; a comment behind the value stays behind the key."""
         document = self.document
         start, end = self._span(key, node)
         if not is_literal(text):
@@ -229,7 +229,7 @@ class Editor(Struct):
 
 
 def editor_of(text: str, name: str) -> Editor:
-    """An editor for a file's text; raises ConfigInvalid where it is no YAML."""
+    """Return an editor for a file's text; raises ConfigInvalid where it is not valid YAML."""
     document = read_yaml(text, name)
     if text and text[-1] not in "\r\n":
         return Editor(read_yaml(text + document.newline, name), style_of(document), bare=True)
@@ -237,7 +237,7 @@ def editor_of(text: str, name: str) -> Editor:
 
 
 def edited(text: str, dropped: list[int], at: int, lines: list[str]) -> str:
-    """The text without some of its lines, and with others before the line ``at``."""
+    """Return the text without some of its lines, and with others before the line ``at``."""
     old: list[str | None] = [*text.split("\n")]
     for number in dropped:
         old[number] = None
@@ -245,7 +245,7 @@ def edited(text: str, dropped: list[int], at: int, lines: list[str]) -> str:
 
 
 def style_of(document: Document) -> Style:
-    """How the file is written: the step that is most common in it, and its more common quotation mark."""
+    """Return how the file is written: the step that is most common in it, and its more common quotation mark."""
     steps: Counter[int] = Counter()
     quotes: Counter[str] = Counter()
     for node in walk(document):
@@ -258,7 +258,7 @@ def style_of(document: Document) -> Style:
 
 
 def _found(root: Node, path: Path) -> Any:
-    """What stands at the path, as text; None where nothing does."""
+    """Return what stands at the path, as text; None where nothing does."""
     node: Node | None = root
     for part in path:
         if node is None:
@@ -271,7 +271,7 @@ def _found(root: Node, path: Path) -> Any:
 
 
 def _texts(value: Any) -> Any:
-    """The value with every scalar as the text that stands for it."""
+    """Return the value with every scalar as the text that stands for it."""
     if isinstance(value, dict):
         return {key: _texts(each) for key, each in value.items()}
     if isinstance(value, list):

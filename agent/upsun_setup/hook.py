@@ -40,7 +40,7 @@ def installs(text: str) -> bool:
 
 
 def is_strict(text: str) -> bool:
-    """Whether a hook stops at a command that fails, in some part of it at least."""
+    """Return whether a hook stops at a command that fails, in some part of it at least."""
     return any(_sets_strict(line) for line in text.split("\n"))
 
 
@@ -54,7 +54,7 @@ def _sets_strict(line: str) -> bool:
 
 
 def hook_edit(text: str, install: list[str], jobs: str, *, drop_cli: bool) -> HookEdit:
-    """What to change in a build hook.
+    """Return what to change in a build hook.
 
     Args:
         text: the hook as it is; empty where there is none.
@@ -76,7 +76,7 @@ def hook_edit(text: str, install: list[str], jobs: str, *, drop_cli: bool) -> Ho
 
 
 def _first_strict(lines: list[str]) -> int | None:
-    """The line of ``set -e`` where that is the first command; None where it is not."""
+    """Return the line of ``set -e`` where that is the first command; None where it is not."""
     for number, line in enumerate(lines):
         words = line.strip()
         if words and not words.startswith("#"):
@@ -85,7 +85,7 @@ def _first_strict(lines: list[str]) -> int | None:
 
 
 def _with_comments(lines: list[str], numbers: list[int]) -> list[int]:
-    """The lines with the comments right above them that speak of the CLI."""
+    """Return the lines with the comments right above them that speak of the CLI."""
     found = set(numbers)
     for number in numbers:
         above = number - 1

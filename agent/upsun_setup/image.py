@@ -34,7 +34,7 @@ class Image(Struct, frozen=True):
 
 
 def image_of(project: Project, app: App) -> Image:
-    """The app's image (https://developer.upsun.com/docs/configure-apps/app-reference)."""
+    """Return the app's image (https://developer.upsun.com/docs/configure-apps/app-reference)."""
     kind = project.text(app.spot, "type") or ""
     if not kind.startswith("composable"):
         name = kind.partition(":")[0]
@@ -70,7 +70,7 @@ def list_python(project: Project, app: App) -> str:
 
 
 def served_at(project: Project, app: App, path: str) -> str | None:
-    """The location that serves a path of the app's folder to the world as files, or None."""
+    """Return the location that serves a path of the app's folder to the world as files, or None."""
     locations = project.look(app.spot, "web", "locations")
     for key, _ in locations.pairs if locations is not None else ():
         spot = Spot(app.spot.editor, locations, ()) if locations is not None else app.spot
@@ -91,7 +91,7 @@ def _is_old(text: str) -> bool:
 
 
 def _listed(stack: Node | None) -> list[str] | None:
-    """The runtimes that a stack lists; None where it is neither of the forms that the platform documents."""
+    """Return the runtimes that a stack lists; None where it is neither of the forms that the platform documents."""
     if stack is None:
         return []
     if stack.kind == "mapping" and not stack.tag:
@@ -103,7 +103,7 @@ def _listed(stack: Node | None) -> list[str] | None:
 
 
 def _names(sequence: Node | None) -> list[str]:
-    """The items of a list: a name, or a mapping of one name to its settings."""
+    """Return the items of a list: a name, or a mapping of one name to its settings."""
     found = []
     for item in sequence.items if sequence is not None else ():
         if item.kind == "scalar":

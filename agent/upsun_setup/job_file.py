@@ -35,7 +35,7 @@ class ProposedJob(Struct, frozen=True):
     origin: str = ""
 
     def text(self) -> str:
-        """The job as TOML."""
+        """Return the job as TOML."""
         lines = [f"# Taken over from the cron {_quoted(self.origin)}."] if self.origin else []
         by_hash = "   # H: a minute that is this job's own" if "H" in self.schedule else ""
         lines += [
@@ -63,7 +63,7 @@ class ProposedJob(Struct, frozen=True):
 
 
 def job_file(state: str, jobs: list[ProposedJob]) -> str:
-    """The text of a new job file."""
+    """Return the text of a new job file."""
     head = [
         "# What upsun-agent does for this app, and when. Check it with: upsun-agent validate",
         f"# Every key: {PAGES}/reference/job-file.md",
@@ -75,7 +75,7 @@ def job_file(state: str, jobs: list[ProposedJob]) -> str:
 
 
 def job_name(text: str, taken: Collection[str] = ()) -> str:
-    """A job's name made of any text, and not one of those that are taken."""
+    """Return a job's name made of any text, and not one of those that are taken."""
     name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     name = name if name[:1].isalpha() else f"job-{name}".rstrip("-")
     name = name[: NAME.most - 4]
@@ -86,12 +86,12 @@ def job_name(text: str, taken: Collection[str] = ()) -> str:
 
 
 def usable_schedule(spec: str) -> str | None:
-    """A cron's schedule as a job's; None where a job cannot have it."""
+    """Return a cron's schedule as a job's; None where a job cannot have it."""
     return spec if expression_fault(spec) is None else None
 
 
 def usable_zone(zone: str | None) -> str:
-    """An app's time zone as a job's: that of its crons, UTC where it has none.
+    """Return an app's time zone as a job's: that of its crons, UTC where it has none.
 
     https://developer.upsun.com/docs/configure-apps/timezone
     """
@@ -99,7 +99,7 @@ def usable_zone(zone: str | None) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string."""
+    """Return a TOML string."""
     return "".join(
         char if char.isprintable() else f"\\u{ord(char):04X}" for char in json.dumps(text, ensure_ascii=False)
     )

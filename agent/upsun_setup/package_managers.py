@@ -1,6 +1,6 @@
 """Package managers by the files that they leave, and the commands that update what these files lock.
 
-Every operation ends well where there is nothing to commit
+Every operation exits 0 when there is nothing to commit
 (https://developer.upsun.com/docs/learn/tutorials/dependency-updates): the platform
 counts a failing commit as a failed operation.
 """
@@ -36,7 +36,7 @@ def _tool(tool: str, package: str = "") -> tuple[str, str]:
 
 
 def managers(read: Callable[[str], str | None]) -> list[Manager]:
-    """The package managers whose lock files are there; ``read`` gives the text of a file in the app's folder."""
+    """Return the package managers whose lock files are there; ``read`` gives the text of a file in the app's folder."""
     has = {name for name in LOCKS if read(name) is not None}
     found: list[Manager] = []
     if "composer.lock" in has:
@@ -130,7 +130,7 @@ LOCKS = (
 
 
 def operation(found: list[Manager], root: str) -> str:
-    """The command of a source operation that updates everything, in one commit, and ends well without news.
+    """Return the command of a source operation that updates everything, in one commit, and exits 0 when nothing is new.
 
     Args:
         found: the package managers.

@@ -80,7 +80,7 @@ class Planner:
         self.plan = Plan(app.name, jobs=jobs, takes_over=bool(self._replaced.known))
 
     def decide(self) -> Plan:
-        """The whole plan.
+        """Return the whole plan.
 
         Raises:
             ConfigInvalid: something in the configuration cannot be changed, or the job file has mistakes.
@@ -130,7 +130,7 @@ class Planner:
             self._included_hook(hooks.where(build.node), *project.included(hooks, build.node, self._app.root))
             return
         if build.node.kind != "scalar":
-            raise ConfigInvalid(f"{build.where()}: hooks.build is no text", remedy="write it as a block: build: |")
+            raise ConfigInvalid(f"{build.where()}: hooks.build is not a text", remedy="write it as a block: build: |")
         if self._is_installed(build.node.text):
             return
         edit = hook_edit(build.node.text, self._install, self.plan.jobs, drop_cli=self._drops_cli(build.node.text))
@@ -138,7 +138,7 @@ class Planner:
         self._told_hook("hooks.build", build.node.text, dropped=bool(edit.dropped))
 
     def _included_hook(self, where: str, path: str, kind: str) -> None:
-        """The hook is a script of its own."""
+        """Edit a build hook that is a file of its own."""
         text = self._files.read(path)
         if kind != "string" or text is None:
             raise ConfigInvalid(f"{where}: hooks.build includes {path}, which cannot be read as text", remedy=BY_HAND)
@@ -160,7 +160,7 @@ class Planner:
             self._say(f"{name} has no 'set -e': a command that fails there does not stop the build", remedy)
         if dropped:
             self.plan.done.append(f"{name} no longer installs the official CLI: nothing in the configuration calls it")
-            self._say("scripts of yours may call the official CLI in the container", "then put its installer back")
+            self._say("scripts of yours may call the official CLI in the container", "if so, put its installer back")
         elif installer_lines(text) and self._replaced.known:
             self._say(
                 "the official CLI is still installed: something else in the configuration calls it", "leave it so"
@@ -174,7 +174,7 @@ class Planner:
         return True
 
     def _drops_cli(self, hook: str) -> bool:
-        """Whether the CLI's installer goes: the crons that called it do, and nothing else does."""
+        """Return whether the CLI's installer goes: the crons that called it do, and nothing else does."""
         if not self._replaced.known or not installer_lines(hook):
             return False
         rest = "\n".join(line for n, line in enumerate(hook.split("\n")) if n not in installer_lines(hook))
@@ -183,7 +183,7 @@ class Planner:
     # --- mount and cron --------------------------------------------------------------------------------------
 
     def _mount(self, existing: JobFile | None) -> str:
-        """The state directory, on a mount that lasts."""
+        """Return the state directory, on a mount that lasts."""
         project, spot = self._project, self._app.spot
         mounts = {
             name.strip("/"): project.text(spot, "mounts", name, "source") for name in project.names(spot, "mounts")
@@ -257,7 +257,7 @@ class Planner:
         return None
 
     def _jobs(self, existing: JobFile | None) -> list[ProposedJob]:
-        """The jobs to add: those of the guide's crons, or one of our own where there is no job at all."""
+        """Return the jobs to add: those of the guide's crons, or one of our own where there is no job at all."""
         zone = usable_zone(self._project.text(self._app.spot, "timezone"))
         taken = set(existing.jobs) if existing else set[str]()
         found = []
@@ -287,7 +287,7 @@ class Planner:
         return ProposedJob(name, schedule or DEFAULT_SCHEDULE, zone, types, cli_cron.live, cli_cron.updates, cron)
 
     def _update_name(self) -> str | None:
-        """The operation that updates: one that is there, else the one that will be proposed, if any can be."""
+        """Return the operation that updates: one that is there, else the one that will be proposed, if any can be."""
         there = self._project.names(self._app.spot, "source", "operations")
         likely = [name for name in there if name == "update"] or [name for name in there if _UPDATE_NAME.search(name)]
         return likely[0] if likely else ("update" if self._managers() else None)
@@ -325,7 +325,9 @@ class Planner:
             text = operation(found, self._app.root)
             self._project.put(self._app.spot, ("source", "operations", name), {"command": text})
             used = ", ".join(each.name for each in found)
-            self.plan.done.append(f"the source operation {name} updates with {used}, and ends well without news")
+            self.plan.done.append(
+                f"the source operation {name} updates with {used}, and exits 0 when there is nothing to update"
+            )
         if not named:
             where = self._app.root or "the checkout"
             text = f"nothing to update was found in {where}: the job only backs up"

@@ -19,16 +19,16 @@ class Files(Protocol):
     """The texts of a checkout."""
 
     def configurations(self) -> list[str]:
-        """The first-level YAML files of ``.upsun/``, sorted: the platform merges them.
+        """Return the first-level YAML files of ``.upsun/``, sorted: the platform merges them.
 
         https://developer.upsun.com/docs/learn/overview/yaml
         """
 
     def read(self, path: str) -> str | None:
-        """The text of a file, by its path in the checkout; None where there is none."""
+        """Return the text of a file, by its path in the checkout; None where there is none."""
 
     def has(self, path: str) -> bool:
-        """Whether there is such a file or folder."""
+        """Return whether there is such a file or folder."""
 
 
 class Spot(Struct):
@@ -43,7 +43,7 @@ class Spot(Struct):
 
     @property
     def document(self) -> Document:
-        """The file."""
+        """Return the file."""
         return self.editor.document
 
     def where(self, node: Node | None = None) -> str:
@@ -64,7 +64,7 @@ class App(Struct):
     root: str = ""
 
     def file(self, name: str) -> str:
-        """The path, in the checkout, of a file in the app's folder."""
+        """Return the path, in the checkout, of a file in the app's folder."""
         return posixpath.join(self.root, name)
 
 
@@ -100,7 +100,7 @@ class Project(Struct):
         if name not in self.editors:
             text = self.files.read(name)
             if text is None:
-                raise ConfigInvalid(f"{name} is included, and is not there", remedy="mend its path")
+                raise ConfigInvalid(f"{name} is included but does not exist", remedy="fix its path")
             self.editors[name] = editor_of(text, name)
         return self.editors[name]
 
@@ -110,14 +110,14 @@ class Project(Struct):
             if document.root.is_null:
                 return
             raise ConfigInvalid(
-                f"{document.name}:1: is no mapping", remedy="its keys are applications, routes, services"
+                f"{document.name}:1: is not a mapping", remedy="its keys are applications, routes, services"
             )
         top = Spot(editor, document.root, ())
         apps = self.child(top, "applications")
         if apps is None or apps.node.is_null:
             return
         if apps.node.kind != "mapping":
-            raise ConfigInvalid(f"{apps.where()}: 'applications' is no mapping", remedy="apps stand there by name")
+            raise ConfigInvalid(f"{apps.where()}: 'applications' is not a mapping", remedy="list the apps by name")
         for key, _ in apps.node.pairs:
             if key.kind != "scalar" or key.text.startswith("."):
                 continue
@@ -127,7 +127,7 @@ class Project(Struct):
                 raise ConfigInvalid(f"the app '{key.text}' is defined twice: {where}", remedy="keep one of them")
             spot = self.child(apps, key.text, reading=True)
             if spot is None or spot.node.kind != "mapping":
-                raise ConfigInvalid(f"{apps.where(key)}: the app '{key.text}' is no mapping", remedy="give it a type")
+                raise ConfigInvalid(f"{apps.where(key)}: the app '{key.text}' is not a mapping", remedy="add its type")
             self.apps[key.text] = App(key.text, spot, apps, self._root(spot))
 
     def _root(self, app: Spot) -> str:
@@ -142,7 +142,7 @@ class Project(Struct):
     # --- looking ---------------------------------------------------------------------------------------------
 
     def child(self, spot: Spot, key: str, *, reading: bool = False) -> Spot | None:
-        """The value of a key of the mapping, followed into the file that it is included from; None where it is absent.
+        """Return the value of a key, read from the included file where it is included; None where it is absent.
 
         Raises:
             ConfigInvalid: it comes from elsewhere in the file, so that a change of it would change other places too
@@ -180,23 +180,23 @@ class Project(Struct):
         kind = node.own("type") if node.kind == "mapping" else None
         clean = posixpath.normpath(posixpath.join(root, path.text if path else ""))
         if path is None or path.kind != "scalar" or clean.startswith(("/", "..")) or clean == ".":
-            raise ConfigInvalid(f"{spot.where(node)}: !include names no file of this checkout", remedy="mend its path")
+            raise ConfigInvalid(f"{spot.where(node)}: !include does not name a file here", remedy="fix its path")
         return clean, kind.text if kind else "yaml"
 
     def look(self, spot: Spot, *keys: str) -> Node | None:
-        """What stands below the mapping at these keys, for reading only; None where nothing does."""
+        """Return what stands below the mapping at these keys, for reading only; None where nothing does."""
         found: Spot | None = spot
         for key in keys:
             found = self.child(found, key, reading=True) if found is not None else None
         return None if found is None or found.node.is_null else found.node
 
     def text(self, spot: Spot, *keys: str) -> str | None:
-        """The text below the mapping at these keys; None where no text stands there."""
+        """Return the text below the mapping at these keys; None where no text stands there."""
         node = self.look(spot, *keys)
         return node.text if node is not None and node.kind == "scalar" and node.tag != INCLUDE else None
 
     def names(self, spot: Spot, *keys: str) -> list[str]:
-        """The keys of the mapping at these keys; none where there is none."""
+        """Return the keys of the mapping at these keys; none where there is none."""
         node = self.look(spot, *keys)
         return [key.text for key, _ in node.pairs] if node is not None and node.kind == "mapping" else []
 
@@ -220,7 +220,7 @@ class Project(Struct):
 
 
 def chosen(project: Project, wanted: str | None, likely: list[str]) -> App | None:
-    """The app to set up: the one asked for, the only one, or the only likely one; None where somebody has to say.
+    """Return the app to set up: the one named, the only one or the only likely one; else None.
 
     Raises:
         UsageError: there is no app of that name.

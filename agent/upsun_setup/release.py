@@ -17,7 +17,7 @@ README_MOST = 256 * 1024  # bytes
 
 
 def install_lines() -> list[str]:
-    """The lines for the build hook, without ``set -e``.
+    """Return the lines for the build hook, without ``set -e``.
 
     Raises:
         UsageError: this copy of the agent does not know them.
@@ -31,7 +31,7 @@ def install_lines() -> list[str]:
 
 
 def lines_in(readme: str) -> list[str]:
-    """The lines for the build hook in the text of a README; none where it has no place for them."""
+    """Return the lines for the build hook in the text of a README; none where it has no place for them."""
     block = readme.partition(BEGIN)[2].partition(END)[0]
     hook = _HOOK.search(block)
     return [line.strip() for line in hook[2].splitlines() if line.strip() != "set -e"] if hook else []

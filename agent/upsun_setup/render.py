@@ -26,7 +26,7 @@ class Style(Struct, frozen=True):
 
 
 def scalar(value: Any, style: Style) -> str:
-    """A text, number or truth on one line: as it is where YAML would read just that, else quoted."""
+    """Return a text, number or truth on one line: as it is where YAML would read just that, else quoted."""
     if not isinstance(value, str):
         return json.dumps(value)
     if PLAIN.fullmatch(value) and not NO_TEXT.fullmatch(value):
@@ -37,7 +37,7 @@ def scalar(value: Any, style: Style) -> str:
 
 
 def flow(value: Any) -> str:
-    """A value as it is written between braces: JSON, which YAML reads."""
+    """Return a value as it is written between braces: JSON, which YAML reads."""
     if isinstance(value, Mapping):
         return (
             "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {flow(each)}" for key, each in value.items()) + "}"
@@ -48,7 +48,7 @@ def flow(value: Any) -> str:
 
 
 def pair(key: str, value: Any, indent: int, style: Style) -> list[str]:
-    """The lines of a key with its value, in block style."""
+    """Return the lines of a key with its value, in block style."""
     margin = " " * indent
     head = f"{margin}{scalar(key, style)}:"
     if isinstance(value, Mapping):
@@ -62,12 +62,12 @@ def pair(key: str, value: Any, indent: int, style: Style) -> list[str]:
 
 
 def is_literal(text: str) -> bool:
-    """Whether a literal block can hold the text as it is."""
+    """Return whether a literal block can hold the text as it is."""
     return all(char.isprintable() or char in "\n\t" for char in text) and text.strip() != ""
 
 
 def literal(text: str, indent: int, step: int) -> list[str]:
-    """The header and the lines of a literal block scalar; ``step`` is its indentation below its key."""
+    """Return the header and the lines of a literal block scalar; ``step`` is its indentation below its key."""
     body = text.rstrip("\n")
     ends = len(text) - len(body)
     hint = str(step) if body.lstrip("\n").startswith(" ") else ""

@@ -29,12 +29,12 @@ class ReplacedCrons:
                 self.unsupported[name] = cli_cron
 
     def command(self, cron: str) -> str:
-        """What a cron starts; in the older form, ``cmd``."""
+        """Return what a cron starts; in the older form, ``cmd``."""
         project, spot = self._project, self._app.spot
         return project.text(spot, "crons", cron, "commands", "start") or project.text(spot, "crons", cron, "cmd") or ""
 
     def other_commands(self) -> list[str]:
-        """Every text of the configuration that could call the CLI, but for the build hook and the crons taken over."""
+        """Yield every text of the configuration that may call the CLI, without the build hook and replaced crons."""
         hook = self._project.look(self._app.spot, "hooks", "build")
         passed = {id(hook)} if hook is not None else set[int]()
         for cron in self.known:
@@ -49,7 +49,7 @@ class ReplacedCrons:
 
 
 def types_of(cli_cron: CliCron) -> tuple[tuple[str, ...], str]:
-    """Where the job of a cron runs, and what is in doubt about that (or nothing).
+    """Return where the job of a cron runs, and what is in doubt about that (or nothing).
 
     A branch is no type: only the project knows which type it has. Without any guard the cron ran everywhere, but
     doing less than before is the safe reading: the guide's token is not inherited by other environments either.

@@ -73,16 +73,16 @@ class Node(Struct):
 
     @property
     def is_null(self) -> bool:
-        """Whether nothing is written here, or a word for nothing."""
+        """Return whether nothing is written here, or a word for nothing."""
         return self.kind == "scalar" and not self.style and not self.tag and self.text in {"", "~", "null", "Null"}
 
     def own(self, key: str) -> Node | None:
-        """The value of a key that is written in this mapping itself."""
+        """Return the value of a key that is written in this mapping itself."""
         place = self._place(key)
         return None if place is None else self.pairs[place][1]
 
     def key(self, name: str) -> Node | None:
-        """The node of the key itself."""
+        """Return the node of the key itself."""
         place = self._place(name)
         return None if place is None else self.pairs[place][0]
 
@@ -100,41 +100,41 @@ class Document(Struct):
     anchors: dict[str, Node]
 
     def line(self, offset: int) -> int:
-        """The number of the line, from 1."""
+        """Return the number of the line, from 1."""
         return self.text.replace("\r\n", " \n").replace("\r", "\n").count("\n", 0, offset) + 1
 
     def line_start(self, offset: int) -> int:
-        """Where the line of that place begins."""
+        """Return where the line of that place begins."""
         return max(self.text.rfind(char, 0, offset) for char in BREAKS) + 1
 
     def line_end(self, offset: int) -> int:
-        """Where the line of that place ends, before its break."""
+        """Return where the line of that place ends, before its break."""
         found = [at for char in BREAKS if (at := self.text.find(char, offset)) >= 0]
         return min(found, default=len(self.text))
 
     def next_line(self, offset: int) -> int:
-        """Where the line after that of the place begins; the end of the text where there is none."""
+        """Return where the line after that of the place begins; the end of the text where there is none."""
         end = self.line_end(offset)
         return end + (2 if self.text.startswith("\r\n", end) else 1 if end < len(self.text) else 0)
 
     def column(self, offset: int) -> int:
-        """How many characters stand before the place on its line."""
+        """Return how many characters stand before the place on its line."""
         return offset - self.line_start(offset)
 
     @property
     def newline(self) -> str:
-        """How lines end here, mostly."""
+        """Return how lines end here, mostly."""
         pairs = self.text.count("\r\n")
         if pairs and pairs * 2 >= self.text.count("\n"):
             return "\r\n"
         return "\r" if "\r" in self.text and "\n" not in self.text else "\n"
 
     def target(self, node: Node) -> Node:
-        """The node that an alias stands for, or the node itself."""
+        """Return the node that an alias stands for, or the node itself."""
         return self.anchors[node.text] if node.kind == "alias" else node
 
     def get(self, mapping: Node, key: str) -> Node | None:
-        """The value of a key, also of one that is merged in with ``<<``; aliases are followed."""
+        """Return the value of a key, also of one that is merged in with ``<<``; aliases are followed."""
         queue, seen = [self.target(mapping)], set[int]()
         while queue:
             node = queue.pop(0)
@@ -152,7 +152,7 @@ class Document(Struct):
         return None
 
     def content_end(self, node: Node) -> int:
-        """Where what is written of a node ends: without the blank lines and comments behind it."""
+        """Return where what is written of a node ends: without the blank lines and comments behind it."""
         while node.kind in {"mapping", "sequence"} and not node.flow and (node.pairs or node.items):
             if node.pairs and node.pairs[-1][1].start == node.pairs[-1][1].end:  # nothing stands behind the last key
                 return max(node.pairs[-1][0].end, self.text.find(":", node.pairs[-1][0].end) + 1)
@@ -170,15 +170,15 @@ class Document(Struct):
         return end
 
     def is_shared(self, node: Node) -> bool:
-        """Whether an alias elsewhere stands for this very node."""
+        """Return whether an alias elsewhere stands for this very node."""
         return bool(node.anchor) and any(each.kind == "alias" and each.text == node.anchor for each in walk(self))
 
 
 def read_yaml(text: str, name: str) -> Document:
-    """The tree of a YAML text.
+    """Return the tree of a YAML text.
 
     Raises:
-        ConfigInvalid: it is no YAML, has a key twice, or is beyond the bounds.
+        ConfigInvalid: it is not valid YAML, has a key twice, or is beyond the bounds.
     """
     builder = _Builder(name, text)
     try:
@@ -186,10 +186,10 @@ def read_yaml(text: str, name: str) -> Document:
             builder.take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise builder.wrong(mark.index if mark else 0, error.problem or error.context or "no YAML") from None
+        raise builder.wrong(mark.index if mark else 0, error.problem or error.context or "not valid YAML") from None
     except (YAMLError, ValueError, ArithmeticError, LookupError, RecursionError, AttributeError) as error:
         first = str(error).strip().split("\n", 1)[0]
-        raise builder.wrong(0, first[:200] or "no YAML") from None
+        raise builder.wrong(0, first[:200] or "not valid YAML") from None
     return builder.document
 
 
@@ -205,9 +205,9 @@ class _Builder:
         self._documents = 0
 
     def wrong(self, offset: int, problem: str) -> ConfigInvalid:
-        """The error for something at that place."""
+        """Return the error for something at that place."""
         place = f"{self.document.name}:{self.document.line(offset)}"
-        remedy = "indent with spaces: YAML takes no tabs" if TAB in problem else "mend that line; init changed nothing"
+        remedy = "indent with spaces: YAML takes no tabs" if TAB in problem else "fix that line; init changed nothing"
         return ConfigInvalid(f"{place}: {problem}", remedy=remedy)
 
     def take(self, event: Any) -> None:
@@ -278,7 +278,7 @@ def _tag(event: Any) -> str:
 
 
 def walk(document: Document, node: Node | None = None) -> Iterator[Node]:
-    """Every node once, in the order of the text; aliases are not followed."""
+    """Yield every node once, in the order of the text; aliases are not followed."""
     queue = [node or document.root]
     while queue:
         found = queue.pop()
@@ -287,7 +287,7 @@ def walk(document: Document, node: Node | None = None) -> Iterator[Node]:
 
 
 def unlike(old: Node, new: Node) -> list[tuple[str, ...]]:
-    """The paths at which two trees differ; the highest ones only. Aliases are compared as aliases."""
+    """Return the paths at which two trees differ; the highest ones only. Aliases are compared as aliases."""
     found: list[tuple[str, ...]] = []
     queue: list[tuple[tuple[str, ...], Node, Node]] = [((), old, new)]
     while queue:
@@ -314,7 +314,7 @@ def _children(node: Node) -> dict[str, Node]:
 
 
 def plain(node: Node) -> Any:
-    """What a node without tags and aliases says: text, lists and mappings of text."""
+    """Return what a node without tags and aliases says: text, lists and mappings of text."""
     if node.kind == "mapping":
         return {key.text: plain(value) for key, value in node.pairs}
     return [plain(item) for item in node.items] if node.kind == "sequence" else node.text

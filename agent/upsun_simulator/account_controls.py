@@ -1,4 +1,4 @@
-"""What people do to accounts, roles, tokens and variables while nobody asks the API: more hands of a test."""
+"""Changes to accounts, roles, tokens and variables that do not come through the API, for tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class AccountControls(ABC):
-    """Who is who: a `user` is an id, a user name or an address, and the machine user when it is left out."""
+    """Controls of accounts: a `user` is an id, a user name or an address; by default it is the machine user."""
 
     platform: Platform
 
@@ -140,6 +140,6 @@ class AccountControls(ABC):
             place.live = state.variables.deployed(state.lineage(place.id))
 
     def variable(self, name: str, environment: str | None = None, *, project: bool = False) -> Variable | None:
-        """A variable as it is stored, its value included; None where there is none."""
+        """Return a variable as it is stored, its value included; None where there is none."""
         with self._settled() as state:
             return state.variables.own(None if project else self._place(environment).id, name)

@@ -147,15 +147,15 @@ class Activity:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it is waiting, put off or running; a staged activity is none of these."""
+        """Return whether it is waiting, put off or running; a staged activity is none of these."""
         return self.state in UNFINISHED
 
     def listed_for(self, environment: str) -> bool:
-        """Whether the environment's list of activities shows it."""
+        """Return whether the environment's list of activities shows it."""
         return environment == self.environment or environment in self.concerns
 
     def percent(self, now: datetime) -> int:
-        """How far it is, in whole percent; 100 only when it is complete.
+        """Return how far it is, in whole percent; 100 only when it is complete.
 
         A cancelled or a staged activity stays below that: the official client asks for these states beside the
         percentage (ActivityMonitor).

@@ -54,7 +54,7 @@ def _play_the_moment(state: PlatformState) -> None:
 
 
 def _start_what_may_start(state: PlatformState) -> None:
-    """One activity at a time per environment, two per project, production first, then by age."""
+    """Start activities: one per environment, two per project, production first, then the oldest."""
     for one in state.open:
         if one.state == "scheduled" and one.ready_at <= state.now:
             one.state = "pending"
@@ -74,7 +74,7 @@ def _put_off(state: PlatformState, one: Activity) -> bool:
 
 
 def _next(state: PlatformState) -> list[Activity]:
-    """The activities whose turn has come."""
+    """Return the activities whose turn has come."""
     running = [one for one in state.open if one.state == "in_progress"]
     busy = {one.environment for one in running}
     crons = {one.environment for one in running if one.type == CRON}

@@ -22,19 +22,19 @@ class Refusal(Exception):
         self.headers: dict[str, str] = {}
 
     def response(self) -> Response:
-        """The answer that carries this refusal."""
+        """Return the answer that carries this refusal."""
         answer = error(self.status, self.message, **self.body)
         answer.headers.update(self.headers)
         return answer
 
 
 def document(content: Any, status: int = HTTPStatus.OK) -> Response:
-    """A JSON answer."""
+    """Return a JSON answer."""
     return Response(json.dumps(content), status=int(status), content_type=JSON)
 
 
 def error(status: int, message: str, **body: Any) -> Response:
-    """A JSON error that satisfies both the document's `Error` and what the official CLI reads."""
+    """Return a JSON error that satisfies both the document's `Error` and what the official CLI reads."""
     try:
         title = HTTPStatus(status).phrase
     except ValueError:
@@ -44,7 +44,7 @@ def error(status: int, message: str, **body: Any) -> Response:
 
 
 def unauthorised(description: str) -> Refusal:
-    """The refusal of a bearer token."""
+    """Return the refusal of a bearer token."""
     refusal = Refusal(HTTPStatus.UNAUTHORIZED, description, error="invalid_token", error_description=description)
     refusal.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return refusal
@@ -54,20 +54,20 @@ class OAuthError(Refusal):
     """A refusal of the token endpoint, in the form of RFC 6749, with the hint that the vendor's server may add."""
 
     def response(self) -> Response:
-        """The answer, which has only the fields of the standard."""
+        """Return the answer, which has only the fields of the standard."""
         answer = document(self.body, self.status)
         answer.headers.update({"Cache-Control": "no-store", **self.headers})
         return answer
 
 
 def oauth_error(status: int, code: str, description: str, hint: str | None = None) -> OAuthError:
-    """A refusal of the token endpoint."""
+    """Return a refusal of the token endpoint."""
     body = {"error": code, "error_description": description, **({"error_hint": hint} if hint else {})}
     return OAuthError(status, description, **body)
 
 
 def challenge(description: str) -> Refusal:
-    """The demand for another login, with a second factor (RFC 9470).
+    """Return the demand for another login, with a second factor (RFC 9470).
 
     The official CLI sees the word in the header, and reads `amr` and `max_age` of the body.
     """
@@ -78,7 +78,7 @@ def challenge(description: str) -> Refusal:
 
 
 def unknown_token(code: str) -> OAuthError:
-    """The refusal of an API token, in one of the two forms that the official CLI takes for one."""
+    """Return the refusal of an API token, in one of the two forms that the official CLI takes for one."""
     if code == "invalid_grant":
         return oauth_error(HTTPStatus.BAD_REQUEST, code, "Invalid API token")
     return oauth_error(
@@ -87,5 +87,5 @@ def unknown_token(code: str) -> OAuthError:
 
 
 def unknown_client() -> OAuthError:
-    """The refusal of a client that the token endpoint does not know."""
+    """Return the refusal of a client that the token endpoint does not know."""
     return oauth_error(HTTPStatus.UNAUTHORIZED, "invalid_client", "Client authentication failed.")

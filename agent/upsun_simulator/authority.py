@@ -48,13 +48,13 @@ class Authority:
 
     @property
     def public_line(self) -> str:
-        """The public key, as an sshd's `TrustedUserCAKeys` file wants it."""
+        """Return the public key, as an sshd's `TrustedUserCAKeys` file wants it."""
         encoding, form = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
         return self._key.public_key().public_bytes(encoding, form).decode() + " simulator-authority\n"
 
     @property
     def revocations(self) -> str:
-        """The serials of revoked certificates, in the words that `ssh-keygen -k` makes a `RevokedKeys` file of."""
+        """Return the serials of revoked certificates, as `ssh-keygen -k` reads them."""
         return "".join(f"serial: {one.serial}\n" for one in self.issued if one.revoked)
 
     def rotate(self) -> None:
@@ -69,7 +69,7 @@ class Authority:
     def certify(
         self, public_key: str, bearer: Bearer, now: datetime, *, seconds: float, principals: tuple[str, ...] = ()
     ) -> str:
-        """A certificate for the key that ends after `seconds`; ValueError if it is no ed25519 or RSA key.
+        """Return a certificate for the key that ends after `seconds`; ValueError if it is not an ed25519 or RSA key.
 
         Which principals the platform writes is not documented: here they are the user's id and name, and
         more of the scenario's if a server wants them.
@@ -112,7 +112,7 @@ class Authority:
 
 
 def _certifiable(public_key: str) -> Ed25519PublicKey | RSAPublicKey:
-    """The key, of one of the two kinds that the official CLI can read a certificate of."""
+    """Return the key, of one of the two kinds that the official CLI can read a certificate of."""
     try:
         key = serialization.load_ssh_public_key(public_key.encode())
     except UnsupportedAlgorithm as error:

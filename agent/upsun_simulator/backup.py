@@ -1,4 +1,4 @@
-"""A backup as the platform keeps it."""
+"""A backup as the platform stores it."""
 
 from __future__ import annotations
 

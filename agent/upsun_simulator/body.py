@@ -66,47 +66,47 @@ def flag(value: Any) -> bool:
 
 
 def text(value: Any) -> bool:
-    """Text that is not empty."""
+    """Return text that is not empty."""
     return isinstance(value, str) and bool(value.strip())
 
 
 def words(value: Any) -> bool:
-    """Text, which may be empty."""
+    """Return text, which may be empty."""
     return isinstance(value, str)
 
 
 def optional_text(value: Any) -> bool:
-    """Text, or null."""
+    """Return text, or null."""
     return value is None or text(value)
 
 
 def texts(value: Any) -> bool:
-    """A list of texts."""
+    """Return a list of texts."""
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def mapping(value: Any) -> bool:
-    """A map; an empty one is written as a list by some clients of PHP."""
+    """Return a map; an empty one is written as a list by some clients of PHP."""
     return value == [] or isinstance(value, dict)
 
 
 def number(value: Any) -> bool:
-    """A whole number that is not negative."""
+    """Return a whole number that is not negative."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def groups(value: Any) -> bool:
-    """A map of maps; an empty map is written as a list by some clients of PHP."""
+    """Return a map of maps; an empty map is written as a list by some clients of PHP."""
     return value == [] or (isinstance(value, dict) and all(isinstance(one, dict) for one in value.values()))
 
 
 def one_of(*choices: str) -> Kind:
-    """One of these words."""
+    """Return one of these words."""
     return lambda value: value in choices
 
 
 def resources(*choices: str) -> Kind:
-    """How resources are initialized, which may be left to the platform."""
+    """Return how resources are initialized, which may be left to the platform."""
 
     def right(value: Any) -> bool:
         if value is None:

@@ -37,7 +37,7 @@ class Target:
 
     @property
     def site(self) -> str | None:
-        """The environment whose site is asked, None for the API."""
+        """Return the environment whose site is asked, None for the API."""
         if not self.encoded.startswith(site.PREFIX):
             return None
         return unquote(self.encoded.removeprefix(site.PREFIX).partition("/")[0])
@@ -111,11 +111,11 @@ class Call:
 
     @property
     def state(self) -> PlatformState:
-        """The state that the endpoint reads and changes."""
+        """Return the state that the endpoint reads and changes."""
         return self.platform.state
 
     def bearer(self) -> Bearer:
-        """Who asks; without a good bearer token the answer is 401."""
+        """Return who asks; without a good bearer token the answer is 401."""
         kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise unauthorised("The access token is missing.")
@@ -125,12 +125,12 @@ class Call:
         return known
 
     def first(self, name: str) -> str | None:
-        """The first value of a query parameter."""
+        """Return the first value of a query parameter."""
         values = self.target.query.get(name)
         return values[0] if values else None
 
     def json_body(self) -> dict[str, Any]:
-        """The body, which must be a JSON object; none at all counts as an empty one."""
+        """Return the body, which must be a JSON object; none at all counts as an empty one."""
         if self.body is None:
             return {}
         if not isinstance(self.body, dict) or self.request.mimetype == FORM:

@@ -1,4 +1,4 @@
-"""The one place that knows what time it is: the real clock, or one that a test turns by hand."""
+"""The time: the machine's clock, or a clock that a test moves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Clock(Protocol):
     """Tells the time in UTC."""
 
     def now(self) -> datetime:
-        """The present moment, aware and in UTC."""
+        """Return the present moment, aware and in UTC."""
         ...
 
 
@@ -19,7 +19,7 @@ class SystemClock:
     """The time of the machine."""
 
     def now(self) -> datetime:
-        """The present moment, aware and in UTC."""
+        """Return the present moment, aware and in UTC."""
         return datetime.now(UTC)
 
 
@@ -31,7 +31,7 @@ class ManualClock:
         self._now = _in_utc(start)
 
     def now(self) -> datetime:
-        """The moment that was last set."""
+        """Return the moment that was last set."""
         with self._lock:
             return self._now
 
@@ -44,7 +44,7 @@ class ManualClock:
             return self._now
 
     def set(self, moment: datetime) -> None:
-        """Jump to `moment`, forward or back. The world never goes back: it waits until time catches up."""
+        """Jump to `moment`, forward or back. The state never goes back: it waits until time catches up."""
         with self._lock:
             self._now = _in_utc(moment)
 

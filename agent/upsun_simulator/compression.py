@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
 
-# Less is not worth it, and more is left as it is: packing happens while nobody else is answered.
+# Bytes of a body. A smaller one gains nothing; a larger one would hold up other requests for too long.
 LEAST_BYTES, MOST_BYTES = 256, 32 * 1024 * 1024
 FASTEST = 1
 

@@ -85,7 +85,7 @@ class Controlled(Protocol):
 
 
 def wanted(request: Request) -> bool:
-    """Whether a request is for the simulator rather than for the platform that it plays."""
+    """Return whether a request is for the simulator rather than for the platform that it plays."""
     return request.path.startswith(PREFIX)
 
 
@@ -176,7 +176,7 @@ def _act(simulator: Controlled, body: Any) -> Any:
 
 
 def _named(result: Any) -> Any:
-    """What was made, by its id."""
+    """Return what was made, by its id."""
     if isinstance(result, list):
         return [_named(one) for one in result]
     return result.id if isinstance(result, Activity | Backup | Environment | User | ApiToken) else None

@@ -1,4 +1,4 @@
-"""What others do to the project while nobody asks the API: the hands of a test."""
+"""Changes to the project that do not come through the API, for tests and control requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DAY = 86_400
 
 
 class Controls(AccountControls, OtherUsers):
-    """Changes to the state that do not come through the API; each settles the world before and after.
+    """Changes to the state that do not come through the API; each plays what is due before and after.
 
     `environment` is always an id, and production when it is left out.
     """
@@ -45,12 +45,12 @@ class Controls(AccountControls, OtherUsers):
 
     @property
     def state(self) -> PlatformState:
-        """The platform's state."""
+        """Return the platform's state."""
         return self.platform.state
 
     @property
     def scenario(self) -> Scenario:
-        """The behaviour of the platform from now on."""
+        """Return the behaviour of the platform from now on."""
         return self.state.scenario
 
     @scenario.setter
@@ -194,7 +194,7 @@ class Controls(AccountControls, OtherUsers):
             return state.by_id[activity.id]
 
     def _foreign(self, place: Environment, kind: str, who: str | None, parameters: dict[str, Any]) -> Activity:
-        """An activity with the effects of its kind."""
+        """Return an activity with the effects of its kind."""
         cron = kind == kinds.CRON
         somebody = user.named(who or (user.BOT.id if cron else user.COLLEAGUE.id))
         if kind == kinds.BACKUP:
@@ -215,7 +215,7 @@ class Controls(AccountControls, OtherUsers):
         return activity
 
     def _cron(self, place: Environment) -> dict[str, Any]:
-        """What the parameters of a cron's activity say.
+        """Return what the parameters of a cron's activity say.
 
         https://developer.upsun.com/docs/integrations/activity/reference
         """

@@ -110,7 +110,7 @@ def _change(answer: Response, kind: str, call: Call) -> None:
 
 
 def _activities(content: Any) -> list[dict[str, Any]]:
-    """The activities of an answer: itself, its items, or what it embeds."""
+    """Return the activities of an answer: itself, its items, or what it embeds."""
     if isinstance(content, dict):
         embedded = content.get("_embedded", {}).get("activities", [])
         found = [content, *embedded]

@@ -91,17 +91,17 @@ class Environment:
 
     @property
     def last_backup_at(self) -> datetime | None:
-        """When the newest backup was made."""
+        """Return when the newest backup was made."""
         return max(self.backup_moments, default=None)
 
     @property
     def head(self) -> str:
-        """The commit that the branch points to."""
+        """Return the commit that the branch points to."""
         return self.commits[-1].sha
 
     @property
     def deployed(self) -> str | None:
-        """The commit that is live: the one of the last deployment that worked."""
+        """Return the commit that is live: the one of the last deployment that worked."""
         return next((one.commit for one in reversed(self.deployments) if one.successful), None)
 
     def summary(self) -> dict[str, Any]:

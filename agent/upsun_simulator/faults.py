@@ -134,7 +134,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"{self.kind!r} is no kind of fault: {', '.join(DOCS)}")
+            raise ValueError(f"{self.kind!r} is not a kind of fault: {', '.join(DOCS)}")
         if self.nth < 1 or self.times < 1:
             raise ValueError(f"nth and times count from 1, not {min(self.nth, self.times)}")
         if self.kind in ("status", "status-after", "refused-empty") and self.status is None:
@@ -149,12 +149,12 @@ class Fault:
 
     @property
     def acts(self) -> bool:
-        """Whether the platform carries the request out in spite of the fault."""
+        """Return whether the platform carries the request out in spite of the fault."""
         return self.kind not in UNACTED
 
     @property
     def pause(self) -> float:
-        """The seconds that a `delay` or each byte of a `drip` takes."""
+        """Return the seconds that a `delay` or each byte of a `drip` takes."""
         return DEFAULT_SECONDS if self.seconds is None else self.seconds
 
     def hits(self, method: str, path: str) -> bool:
@@ -193,7 +193,7 @@ class Fault:
 
 
 def _option(text: str, word: str) -> tuple[str, object]:
-    """One word after the kind, as a field of a fault and its value."""
+    """Return one word after the kind, as a field of a fault and its value."""
     if word == "x*":
         return "times", FOREVER
     if word[:1] == "x" and word[1:].isdigit():
@@ -203,8 +203,8 @@ def _option(text: str, word: str) -> tuple[str, object]:
     name, found, value = word.partition("=")
     readers = {"status": int, "retry-after": str, "seconds": float, "nth": int, "times": int}
     if not found or name not in readers:
-        raise ValueError(f"{text!r}: {word!r} is no option: xTIMES, #NTH, {', '.join(readers)}, body")
+        raise ValueError(f"{text!r}: {word!r} is not a valid option: xTIMES, #NTH, {', '.join(readers)}, body")
     try:
         return name.replace("-", "_"), readers[name](value)
     except ValueError:
-        raise ValueError(f"{text!r}: {value!r} is no value for {name}") from None
+        raise ValueError(f"{text!r}: {value!r} is not a valid value for {name}") from None

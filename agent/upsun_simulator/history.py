@@ -43,15 +43,15 @@ class History:
         return self._versions[sha].breaks
 
     def parents(self, sha: str) -> tuple[str, ...]:
-        """The commits that this one is made from."""
+        """Return the commits that this one is made from."""
         return self._versions[sha].parents
 
     def knows(self, sha: str) -> bool:
-        """Whether a commit is in the repository."""
+        """Return whether a commit is in the repository."""
         return sha in self._versions
 
     def between(self, old: str, new: str) -> list[str]:
-        """What `new` has that `old` has not, newest first; nothing where either is unknown."""
+        """Return what `new` has that `old` has not, newest first; nothing where either is unknown."""
         if not (self.knows(old) and self.knows(new)):
             return []
         found: list[str] = []
@@ -65,11 +65,11 @@ class History:
         return found
 
     def ahead(self, head: str, of: str) -> int:
-        """How many commits `head` has that `of` has not."""
+        """Return how many commits `head` has that `of` has not."""
         return len(self._reached(head) - self._reached(of))
 
     def joined(self, into: str, other: str, *, name: str, rebase: bool = False) -> str:
-        """The head that comes of bringing `other` into the branch at `into`, as Git does it.
+        """Return the head that comes of bringing `other` into the branch at `into`, as Git does it.
 
         The same head when it has `other` already, `other` itself when `into` has nothing of its own; else a new
         commit: a merge of both or, with `rebase`, what is `into`'s own on top of `other`.
@@ -84,7 +84,7 @@ class History:
         return sha
 
     def _merged(self, into: str, other: str, common: set[str]) -> Breaks:
-        """A three-way merge of trees that hold one fact: the side that changed it since the newest common commit."""
+        """Merge two trees that hold one fact: the side that changed it since the newest common commit wins."""
         base: Breaks = "never"
         for sha in self._versions:
             if sha in common:

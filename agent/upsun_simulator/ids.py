@@ -10,17 +10,17 @@ IDENTIFIER_LENGTH = 26
 
 
 def identifier(*parts: object) -> str:
-    """A short lower-case identifier, as activities and backups have."""
+    """Return a short lower-case identifier, as activities and backups have."""
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).digest()
     return base64.b32encode(digest).decode().lower()[:IDENTIFIER_LENGTH]
 
 
 def commit_hash(*parts: object) -> str:
-    """Forty hexadecimal digits, as a Git commit has."""
+    """Return forty hexadecimal digits, as a Git commit has."""
     return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:40]
 
 
 def account_id(*parts: object) -> str:
-    """A UUID, as users, API tokens and invitations have."""
+    """Return a UUID, as users, API tokens and invitations have."""
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))

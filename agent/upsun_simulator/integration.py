@@ -55,7 +55,7 @@ class Integration:
 
     @property
     def role(self) -> str:
-        """The role that the platform gives its kind."""
+        """Return the role that the platform gives its kind."""
         return KINDS[self.type][0]
 
 
@@ -72,7 +72,7 @@ class Integrations:
 
     @property
     def source(self) -> Integration | None:
-        """The integration with the host of the code."""
+        """Return the integration with the host of the code."""
         return next((one for one in self if one.role == "source"), None)
 
     def follow(self, scenario: Scenario) -> None:

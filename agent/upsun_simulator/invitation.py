@@ -38,7 +38,7 @@ class Invitation:
 
     @property
     def permissions(self) -> tuple[str, ...]:
-        """The roles in the words of user access."""
+        """Return the roles in the words of user access."""
         return (self.role, *(f"{kind}:{role}" for kind, role in self.roles.items()))
 
     def finish(self, state: InvitationState, at: datetime) -> None:
@@ -55,7 +55,7 @@ class Invitations:
     mails: list[Mail] = field(default_factory=list)
 
     def pending(self, email: str) -> Invitation | None:
-        """The invitation that waits for this address."""
+        """Return the invitation that waits for this address."""
         wanted = email.casefold()
         return next((one for one in self.all if one.state == "pending" and one.email.casefold() == wanted), None)
 

@@ -31,11 +31,11 @@ class Member:
 
     @property
     def is_admin(self) -> bool:
-        """Whether the user may do everything in the project."""
+        """Return whether the user may do everything in the project."""
         return "admin" in self.permissions
 
     def role_on(self, kind: str) -> str | None:
-        """The role on a type of environments; the greater one where two are given."""
+        """Return the role on a type of environments; the greater one where two are given."""
         if self.is_admin:
             return "admin"
         return next((role for role in ROLES if f"{kind}:{role}" in self.permissions), None)
@@ -53,7 +53,7 @@ class Members:
         self.grant(COLLEAGUE, ("viewer", "development:contributor"), since)
 
     def all(self) -> list[Member]:
-        """The members with access of their own, in the order in which they came."""
+        """Return the members with access of their own, in the order in which they came."""
         return list(self._members.values())
 
     def direct(self, user_id: str) -> Member | None:
@@ -76,7 +76,7 @@ class Members:
         )
 
     def with_address(self, email: str) -> User | None:
-        """The account with this address."""
+        """Return the account with this address."""
         wanted = email.casefold()
         return next((one for one in self.accounts.values() if one.email.casefold() == wanted), None)
 
@@ -99,7 +99,7 @@ class Members:
 
 
 def permissions_of(scenario: Scenario) -> tuple[str, ...]:
-    """The machine user's roles, as the scenario has them."""
+    """Return the machine user's roles, as the scenario has them."""
     if scenario.project_role == "admin":
         return ("admin",)
     roles = dict.fromkeys(TYPES, scenario.other_role) | {"production": scenario.role}
@@ -107,10 +107,10 @@ def permissions_of(scenario: Scenario) -> tuple[str, ...]:
 
 
 def check_permissions(permissions: object) -> tuple[str, ...]:
-    """The permissions as the platform keeps them; ValueError for what is no list of them."""
+    """Return the permissions as the platform keeps them; ValueError for an invalid list."""
     if not isinstance(permissions, list | tuple) or not permissions:
         raise ValueError("permissions must be a list that is not empty")
     for one in permissions:
         if one not in PERMISSIONS:
-            raise ValueError(f"{one!r} is no permission")
+            raise ValueError(f"{one!r} is not a valid permission")
     return tuple(dict.fromkeys(permissions))

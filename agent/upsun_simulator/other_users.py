@@ -1,4 +1,4 @@
-"""What other people ask of the platform while nobody here does: the hands of a test that reach further."""
+"""Operations that other users ask of the platform, for tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BRANCHES = ("development", "staging")
 
 
 class OtherUsers(ABC):
-    """Operations by a `user`, an id or a user name; nobody's roles are looked at."""
+    """Operations by a `user` (an id or a user name), whose roles are not checked."""
 
     @abstractmethod
     def _settled(self) -> AbstractContextManager[PlatformState]: ...

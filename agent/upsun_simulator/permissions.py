@@ -20,13 +20,13 @@ MFA = "Multi-factor authentication is required"
 
 
 def allowed(state: PlatformState, environment: Environment, user: User) -> bool:
-    """Whether the user may act on the environment: the platform asks for an admin."""
+    """Return whether the user may act on the environment: the platform asks for an admin."""
     member = state.members.member(user.id)
     return member is not None and member.role_on(environment.type) == "admin"
 
 
 def check_allowed(state: PlatformState, environment: Environment, user: User) -> None:
-    """Refuse an operation to those who are no admin of the environment's type."""
+    """Refuse an operation to those who are not admins of the environment's type."""
     if not allowed(state, environment, user):
         raise Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
 
@@ -49,13 +49,13 @@ def may_run(state: PlatformState, environment: Environment, user: User) -> bool:
 
 
 def is_admin(state: PlatformState, user: User) -> bool:
-    """Whether the user is an admin of the project as a whole."""
+    """Return whether the user is an admin of the project as a whole."""
     member = state.members.member(user.id)
     return member is not None and member.is_admin
 
 
 def check_admin(call: Call) -> User:
-    """Who asks, if that is an admin of the project."""
+    """Return who asks, if that is an admin of the project."""
     asking = call.bearer().user
     if not is_admin(call.state, asking):
         raise Refusal(HTTPStatus.FORBIDDEN, "Only an admin of the project may do this.")
@@ -63,7 +63,7 @@ def check_admin(call: Call) -> User:
 
 
 def check_member(call: Call) -> Member:
-    """The membership of the one who asks."""
+    """Return the membership of the one who asks."""
     member = call.state.members.member(call.bearer().user.id)
     if member is None:
         raise Refusal(HTTPStatus.FORBIDDEN, "You have no access to this project.")

@@ -1,4 +1,4 @@
-"""The parts that an endpoint may use: the world, the tokens, the certificate authority, the clock."""
+"""The parts that an endpoint may use: the state, the tokens, the certificate authority, the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads that lag: what is new in the world, and not yet in the answers."""
+"""Reads that lag behind the state: what is new is not in the answers yet."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """The kind of the object, in Git's words."""
+        """Return the kind of the object, in Git's words."""
         return "tree" if self.mode == FOLDER else "blob"
 
 

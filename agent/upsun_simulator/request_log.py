@@ -1,4 +1,4 @@
-"""The simulator's own record of what reached it: the truth that promises are checked against."""
+"""The record of every request that reached the simulator; promises are checked against it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RecordedRequest:
     weight: int = 0
 
     def entry(self) -> dict[str, Any]:
-        """The request as JSON."""
+        """Return the request as JSON."""
         known = {name: value for name, value in vars(self).items() if name != "weight"}
         return {**known, "at": self.at.isoformat()}
 
@@ -92,7 +92,7 @@ class Redactor:
             self._secrets.add(secret)
 
     def clean(self, content: Any, field: str = "") -> Any:
-        """The same content without secrets."""
+        """Return the same content without secrets."""
         if isinstance(content, dict):
             names = {name: "password" if field in SECRET_GROUPS else str(name) for name in content}
             return {self._without(str(name)): self.clean(value, names[name]) for name, value in content.items()}

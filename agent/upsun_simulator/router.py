@@ -215,7 +215,7 @@ _OPEN_NAMES = frozenset(f"{method} {path}" for method, path, _ in OPEN)
 
 
 def answer(call: Call) -> Response:
-    """What the platform answers, errors included; no request makes this raise."""
+    """Return what the platform answers, errors included; no request makes this raise."""
     try:
         return _found(call)(call)
     except Refusal as refusal:

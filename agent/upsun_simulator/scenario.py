@@ -190,7 +190,7 @@ class Scenario:
             else:
                 _check_like(field, value)
         if not FIRST_STATUS <= self.site_status <= LAST_STATUS:
-            raise ValueError(f"site_status is {self.site_status}, no HTTP status that ends a request")
+            raise ValueError(f"site_status is {self.site_status}, which is not a valid final HTTP status")
         _check_roles(self.runtime_operations)
         for mount in self.mounts:
             if mount.partition("=")[2] not in SOURCES:
@@ -202,11 +202,11 @@ class Scenario:
 
     @property
     def larger(self) -> bool:
-        """Whether deployments in payloads are those of a larger project."""
+        """Return whether deployments in payloads are those of a larger project."""
         return self.apps > 1 or any((self.services, self.workers, self.routes))
 
     def changed(self, **changes: Any) -> Scenario:
-        """The same scenario with some fields changed, as a test or a control request names them."""
+        """Return the same scenario with some fields changed, as a test or a control request names them."""
         known = {field.name for field in dataclasses.fields(self)}
         for name, value in changes.items():
             if name not in known:
@@ -221,7 +221,7 @@ def _check_roles(operations: tuple[str, ...]) -> None:
     for operation in operations:
         role = operation.partition("=")[2]
         if role and role not in get_args(Role):
-            raise ValueError(f"the runtime operation {operation!r} names no role: {', '.join(get_args(Role))}")
+            raise ValueError(f"the runtime operation {operation!r} needs one of the roles {', '.join(get_args(Role))}")
 
 
 def _check_like(field: dataclasses.Field[Any], value: object) -> None:

@@ -71,7 +71,7 @@ class _Listener(ThreadedWSGIServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the signature of the base
-        """A client that goes away is no event; anything else is a bug of the simulator and shown."""
+        """Ignore a client that went away; print anything else, which is a bug of the simulator."""
         if not isinstance(sys.exception(), OSError):
             traceback.print_exc()
 

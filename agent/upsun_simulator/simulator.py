@@ -68,19 +68,19 @@ class Simulator(Controls):
         return planted
 
     def request_log(self) -> dict[str, Any]:
-        """The truth, as JSON: every request, and what the world is like now."""
+        """Return every request and the present state of the platform, as JSON."""
         with self._settled():
             found: dict[str, Any] = self._censor().clean(request_log(self.platform, self.requests))
             return found
 
     @property
     def ssh_authority(self) -> str:
-        """The public key that signs SSH certificates, for an sshd's `TrustedUserCAKeys`."""
+        """Return the public key that signs SSH certificates, for an sshd's `TrustedUserCAKeys`."""
         return self.platform.authority.public_line
 
     @property
     def ssh_revocations(self) -> str:
-        """The serials of revoked certificates, for `ssh-keygen -k` to make an sshd's `RevokedKeys` of."""
+        """Return the serials of revoked certificates, for `ssh-keygen -k` to make an sshd's `RevokedKeys` of."""
         with self.platform.lock:
             return self.platform.authority.revocations
 

@@ -19,7 +19,7 @@ BRINGING_UP = (*DEPLOYING, kinds.RESTORE, kinds.BRANCH, kinds.ACTIVATE, kinds.RE
 
 
 def host(environment: Environment) -> str:
-    """The host name of the environment's primary route."""
+    """Return the host name of the environment's primary route."""
     return f"{environment.machine_name}.{DOMAIN}"
 
 
@@ -44,7 +44,7 @@ def at_host(state: PlatformState, name: str) -> Environment | None:
 
 
 def status(state: PlatformState, environment: Environment) -> int:
-    """What the site answers with at this moment."""
+    """Return what the site answers with at this moment."""
     if state.status_of(environment) != "active" or environment.deployed is None:
         return HTTPStatus.SERVICE_UNAVAILABLE
     if state.scenario.site_down_while_deploying and _deploying(state, environment):
@@ -55,7 +55,7 @@ def status(state: PlatformState, environment: Environment) -> int:
 
 
 def page(state: PlatformState, environment: Environment) -> tuple[int, str]:
-    """The status and the HTML of the site; only a site that works names its commit."""
+    """Return the status and the HTML of the site; only a site that works names its commit."""
     found = status(state, environment)
     try:
         title = HTTPStatus(found).phrase

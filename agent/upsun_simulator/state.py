@@ -69,7 +69,7 @@ class PlatformState:
             self.add_environment(OTHERS[1], "development", title="Login", parent=OTHERS[0])
 
     def count(self) -> int:
-        """The next number; ids derive from it, so that two runs give the same ids."""
+        """Return the next number; ids derive from it, so that two runs give the same ids."""
         self._count += 1
         return self._count
 
@@ -123,7 +123,7 @@ class PlatformState:
         environment.move_head(Commit(sha, at, by))
 
     def status_of(self, environment: Environment) -> Status:
-        """The environment's status; production's is the scenario's."""
+        """Return the environment's status; production's is the scenario's."""
         if environment.id == self.scenario.environment:
             return self.scenario.status
         return environment.status
@@ -171,7 +171,7 @@ class PlatformState:
         return found
 
     def parent_of(self, environment: Environment) -> Environment | None:
-        """The environment's parent."""
+        """Return the environment's parent."""
         return None if environment.parent is None else self.environments[environment.parent]
 
     def unfinished(self, environment: str) -> list[Activity]:
@@ -231,7 +231,7 @@ class PlatformState:
         return activity
 
     def _with_oddities(self, kind: str, plan: Plan) -> Plan:
-        """The plan with what the scenario does to activities of any kind."""
+        """Return the plan with what the scenario does to activities of any kind."""
         code = 0
         for text in self.scenario.failing_commands:
             name, _, wanted = text.partition("=")

@@ -37,7 +37,7 @@ class Bearer:
 
     @property
     def has_mfa(self) -> bool:
-        """Whether its owner had proved a second factor."""
+        """Return whether its owner had proved a second factor."""
         return "mfa" in self.claims["amr"]
 
 
@@ -75,15 +75,15 @@ class Tokens:
         return known is not None
 
     def known(self) -> list[str]:
-        """Every API token there is or was, revoked or not."""
+        """Return every API token there is or was, revoked or not."""
         return list(self._tokens)
 
     def of(self, user: User) -> list[ApiToken]:
-        """The user's tokens that are not revoked, in the order in which they were made."""
+        """Return the user's tokens that are not revoked, in the order in which they were made."""
         return [one for one in self._tokens.values() if one.user.id == user.id and not one.revoked]
 
     def named(self, secret: str) -> ApiToken | None:
-        """The API token with this secret, revoked or not."""
+        """Return the API token with this secret, revoked or not."""
         return self._tokens.get(secret)
 
     def expire_bearers(self) -> None:
@@ -91,7 +91,7 @@ class Tokens:
         self._bearers.clear()
 
     def owner(self, api_token: str) -> User | None:
-        """The user that a valid API token belongs to."""
+        """Return the user that a valid API token belongs to."""
         known = self._tokens.get(api_token)
         return None if known is None or known.revoked else known.user
 
@@ -117,11 +117,11 @@ class Tokens:
         return text
 
     def bearer(self, text: str, now: datetime) -> Bearer | None:
-        """The bearer, if it was issued here and is still good."""
+        """Return the bearer, if it was issued here and is still good."""
         known = self._bearers.get(text)
         return known if known is not None and known.expires_at > now else None
 
 
 def _part(content: dict[str, Any]) -> str:
-    """One part of a JWT. Plain ASCII JSON never yields the two letters that set base64url apart."""
+    """Return one part of a JWT. Plain ASCII JSON never yields the two letters that set base64url apart."""
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")

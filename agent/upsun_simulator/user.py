@@ -18,7 +18,7 @@ class User:
 
     @property
     def email(self) -> str:
-        """The user's address; made up under a domain that can never receive mail where none is known."""
+        """Return the user's address; made up under a domain that can never receive mail where none is known."""
         return self.address or f"{self.username}@example.invalid"
 
     def summary(self) -> dict[str, Any]:
@@ -42,7 +42,7 @@ EVERYBODY = {user.id: user for user in (MACHINE, OWNER, COLLEAGUE, PLATFORM, BOT
 
 
 def named(name: str) -> User:
-    """The user with this id or user name; an unknown name becomes a new, recognisable stranger."""
+    """Return the user with this id or user name; an unknown name becomes a new, recognisable stranger."""
     for user in EVERYBODY.values():
         if name in (user.id, user.username):
             return user

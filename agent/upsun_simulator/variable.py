@@ -48,11 +48,11 @@ class Variables:
         return iter(self._all.values())
 
     def own(self, environment: str | None, name: str) -> Variable | None:
-        """The variable of this very environment, or of the project."""
+        """Return the variable of this very environment, or of the project."""
         return self._all.get((environment, name))
 
     def of_project(self) -> list[Variable]:
-        """The variables of the project, by name."""
+        """Return the variables of the project, by name."""
         return sorted((one for one in self if one.environment is None), key=lambda one: one.name)
 
     def put(self, variable: Variable) -> None:

@@ -79,7 +79,7 @@ def redeploy(
 
 
 def _checked(body: dict[str, Any], environment: str | None) -> dict[str, Any]:
-    """The fields of a request, held to the official document's types."""
+    """Return the fields of a request, held to the official document's types."""
     flags = (*FLAGS, *(ENVIRONMENT_FLAGS if environment is not None else ()))
     for name, value in body.items():
         if name in flags:
@@ -104,7 +104,7 @@ def _check_value(variable: Variable) -> None:
 
 
 def without_values(call: Call) -> Any:
-    """The body of a request as the request log may hold it: a sensitive value is hidden before it is stored."""
+    """Return the body of a request as the request log may hold it: a sensitive value is hidden before it is stored."""
     _, found, name = call.target.decoded.rpartition("/variables")
     body = call.body
     if not found or not isinstance(body, dict) or "value" not in body:

@@ -18,7 +18,7 @@ ABORT = struct.pack("ii", 1, 0)
 
 
 def head(status: str, headers: list[tuple[str, str]]) -> bytes:
-    """The head of an answer as it stands on the wire."""
+    """Return the head of an answer as it stands on the wire."""
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
@@ -41,7 +41,7 @@ def break_off(connection: socket.socket, cut: ConnectionCut, closing: threading.
 
 
 def _half(whole_head: bytes) -> bytes:
-    """The first half of a head, without the length of the body: a client that knows it takes the head for whole."""
+    """Return the first half of a head, without the body's length, or a client would take it for whole."""
     length = whole_head.lower().find(b"content-length")
     half = len(whole_head) // 2
     return whole_head[: half if length < 0 else min(half, length)]

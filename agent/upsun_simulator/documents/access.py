@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def project_access(state: PlatformState, one: Member, asking: User) -> dict[str, Any]:
-    """One row of a project's user access; only an admin may change it, and nobody the owner's."""
+    """Return one row of a project's user access; only an admin may change it, and nobody the owner's."""
     project = state.scenario.project
     path = f"/projects/{project}/user-access/{one.user.id}"
     found: dict[str, Any] = {"self": {"href": path}}
@@ -37,7 +37,7 @@ def project_access(state: PlatformState, one: Member, asking: User) -> dict[str,
 
 
 def extended_access(state: PlatformState, one: Member) -> dict[str, Any]:
-    """One row of what a user has access to."""
+    """Return one row of what a user has access to."""
     return {
         "user_id": one.user.id,
         "resource_id": state.scenario.project,
@@ -50,7 +50,7 @@ def extended_access(state: PlatformState, one: Member) -> dict[str, Any]:
 
 
 def invitation(state: PlatformState, one: Invitation) -> dict[str, Any]:
-    """An invitation."""
+    """Return an invitation."""
     return {
         "id": one.id,
         "state": one.state,
@@ -72,5 +72,5 @@ def invitation(state: PlatformState, one: Invitation) -> dict[str, Any]:
 
 
 def mail(one: Mail) -> dict[str, Any]:
-    """An e-mail, for the request log."""
+    """Return an e-mail, for the request log."""
     return {"at": written(one.at), "to": one.to, "invitation": one.invitation}

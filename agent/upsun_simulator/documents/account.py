@@ -18,7 +18,7 @@ PICTURE = "https://accounts.simulator.invalid/picture.png"
 
 
 def user(state: PlatformState, one: User) -> dict[str, Any]:
-    """An account, as `/users/...` gives it."""
+    """Return an account, as `/users/...` gives it."""
     return {
         "id": one.id,
         "deactivated": False,
@@ -45,7 +45,7 @@ def _has_mfa(state: PlatformState, one: User) -> bool:
 
 
 def reference(state: PlatformState, one: User) -> dict[str, Any]:
-    """An account, as other resources refer to it."""
+    """Return an account, as other resources refer to it."""
     return {
         "id": one.id,
         "username": one.username,
@@ -59,7 +59,7 @@ def reference(state: PlatformState, one: User) -> dict[str, Any]:
 
 
 def project_reference(state: PlatformState) -> dict[str, Any]:
-    """The project, as other resources refer to it."""
+    """Return the project, as other resources refer to it."""
     return {
         "id": state.scenario.project,
         "organization_id": ORGANIZATION,
@@ -75,7 +75,7 @@ def project_reference(state: PlatformState) -> dict[str, Any]:
 
 
 def organization_reference(state: PlatformState) -> dict[str, Any]:
-    """The organization, as other resources refer to it."""
+    """Return the organization, as other resources refer to it."""
     return {
         "id": ORGANIZATION,
         "type": "flexible",

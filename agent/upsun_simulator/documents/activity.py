@@ -18,7 +18,7 @@ KEPT = timedelta(days=30)
 
 
 def activity(state: PlatformState, one: Activity, *, payload: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The activity as the API gives it at this moment; with the `payload` that is given, where one is."""
+    """Return the activity as the API gives it at this moment; with the `payload` that is given, where one is."""
     scenario = state.scenario
     return {
         "id": one.id,
@@ -49,7 +49,7 @@ def activity(state: PlatformState, one: Activity, *, payload: dict[str, Any] | N
 
 
 def shown_state(state: PlatformState, one: Activity) -> str:
-    """The state as the API names it: that of an activity that ended is the scenario's word."""
+    """Return the state as the API names it: that of an activity that ended is the scenario's word."""
     return state.scenario.final_state if one.state == "complete" else one.state
 
 
@@ -77,7 +77,7 @@ def _links(one: Activity, *, scenario_path: str, state: PlatformState) -> links.
 
 
 def log_items(one: Activity) -> list[dict[str, Any]]:
-    """What the activity has written so far, one item a line, without the seal."""
+    """Return what the activity has written so far, one item a line, without the seal."""
     return [
         {"_id": str(number), "data": {"timestamp": written(line.at), "message": line.message}}
         for number, line in enumerate(one.log, start=1)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def api_token(one: ApiToken) -> dict[str, Any]:
-    """The token as a list of tokens shows it."""
+    """Return the token as a list of tokens shows it."""
     return {
         "id": one.id,
         "name": one.name,

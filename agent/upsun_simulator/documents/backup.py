@@ -17,7 +17,7 @@ SIZE = 1_234_567
 
 
 def backup(state: PlatformState, one: Backup, asking: User) -> dict[str, Any]:
-    """The backup as the API gives it."""
+    """Return the backup as the API gives it."""
     scenario = state.scenario
     path = f"{links.environment_path(scenario, one.environment)}/backups/{links.segment(one.id)}"
     found = {"self": links.resource(scenario, path, "Backup")}

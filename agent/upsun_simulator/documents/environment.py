@@ -33,7 +33,7 @@ MANAGED = {"#manage-variables": "variables", "#manage-domains": "domains"}
 
 
 def environment(state: PlatformState, one: Environment, asking: User, *, in_list: bool = False) -> dict[str, Any]:
-    """The environment as the API gives it, in a list or alone."""
+    """Return the environment as the API gives it, in a list or alone."""
     scenario = state.scenario
     return {
         "id": one.id,
@@ -163,7 +163,7 @@ def http_access(one: HttpAccess) -> dict[str, Any]:
 
 
 def _constant(one: Environment) -> dict[str, Any]:
-    """What never changes here, and the official document requires."""
+    """Return what never changes here, and the official document requires."""
     return {
         "deployment_target": "local",
         "is_pr": one.is_pr,

@@ -61,7 +61,7 @@ def _more_routes(known: dict[str, Any], wanted: int) -> dict[str, Any]:
 
 
 def _equipped(scenario: Scenario) -> dict[str, Any]:
-    """What an app and a worker of an ordinary project have: relationships, mounts, extensions, variables."""
+    """Return what an app and a worker of an ordinary project have: relationships, mounts, extensions, variables."""
     services = [f"service{number}" for number in range(scenario.services)]
     return {
         "relationships": {name: {"service": name, "endpoint": "main"} for name in services},

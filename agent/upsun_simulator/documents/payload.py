@@ -61,7 +61,7 @@ def _bare(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment(state: PlatformState, known: dict[str, Any], at: datetime) -> dict[str, Any]:
-    """The whole environment as it was; what the activity knew of it, where it is gone."""
+    """Return the whole environment as it was; what the activity knew of it, where it is gone."""
     place = state.environments.get(known["id"])
     if place is None:
         return known
@@ -69,7 +69,7 @@ def _environment(state: PlatformState, known: dict[str, Any], at: datetime) -> d
 
 
 def _commits(state: PlatformState, one: Activity) -> list[dict[str, Any]]:
-    """The commits that the push brings, newest first; one that is still on its way is all that is known of it."""
+    """Return the commits that the push brings, newest first; only that one which has not arrived yet."""
     new, old = one.parameters["new_commit"], one.parameters["old_commit"]
     author = {"email": one.user.email, "name": f"{one.user.first_name} {one.user.last_name}"}
     found = []

@@ -96,7 +96,7 @@ def _default_domain(state: PlatformState) -> str | None:
 
 
 def subscription() -> dict[str, Any]:
-    """The contract under which the project runs."""
+    """Return the contract under which the project runs."""
     return {
         "license_uri": LICENCE,
         "storage": 5120,
@@ -109,7 +109,7 @@ def subscription() -> dict[str, Any]:
 
 
 def environment_type(state: PlatformState, kind: str) -> dict[str, Any]:
-    """A type of environment."""
+    """Return a type of environment."""
     scenario = state.scenario
     path = f"{links.project_path(scenario)}/environment-types/{kind}"
     return {
@@ -140,12 +140,12 @@ def type_access(state: PlatformState, kind: str, one: Member, role: str) -> dict
 
 
 def system(state: PlatformState) -> dict[str, Any]:
-    """The software that runs the project."""
+    """Return the software that runs the project."""
     return {"version": "1.0.0", "image": "simulated", "started_at": written(state.born)}
 
 
 def capabilities(state: PlatformState) -> dict[str, Any]:
-    """What the project's plan allows."""
+    """Return what the project's plan allows."""
     off: dict[str, Any] = {"enabled": False}
     return {
         "source_operations": {"enabled": bool(state.scenario.source_operations)},

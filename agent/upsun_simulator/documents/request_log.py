@@ -1,4 +1,4 @@
-"""The request log as JSON: the truth that promises are checked against."""
+"""The request log as JSON: every request, and the state of the platform now."""
 
 from __future__ import annotations
 

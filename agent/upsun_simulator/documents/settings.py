@@ -51,7 +51,7 @@ SWITCHED_OFF = (
 
 
 def settings(state: PlatformState) -> dict[str, Any]:
-    """The settings as the API gives them."""
+    """Return the settings as the API gives them."""
     scenario = state.scenario
     return {
         **dict.fromkeys(SWITCHED_ON, True),
@@ -113,7 +113,7 @@ def _limits() -> dict[str, Any]:
 
 
 def _data_retention(limit: int) -> dict[str, Any]:
-    """How many manual backups each type of environment keeps."""
+    """Return how many manual backups each type of environment keeps."""
     return {
         kind: {
             "max_backups": limit,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def environment_variable(state: PlatformState, one: Variable, place: Environment, asking: User) -> dict[str, Any]:
-    """A variable as an environment shows it, its own or inherited.
+    """Return a variable as an environment shows it, its own or inherited.
 
     An inherited one has no `#delete`, by which the official CLI tells it apart, and its `#edit` overrides it.
     """
@@ -34,13 +34,13 @@ def environment_variable(state: PlatformState, one: Variable, place: Environment
 
 
 def project_variable(state: PlatformState, one: Variable, asking: User) -> dict[str, Any]:
-    """A variable of the project."""
+    """Return a variable of the project."""
     path = f"{links.project_path(state.scenario)}/variables/{links.segment(one.name)}"
     return {**_common(one), "_links": _links(state, path, edit=is_admin(state, asking), delete=True)}
 
 
 def deployed_variable(one: Variable) -> dict[str, Any]:
-    """A variable as a deployment lists it."""
+    """Return a variable as a deployment lists it."""
     names = ("is_sensitive", "is_json", "visible_build", "visible_runtime")
     return {**_value(one), "name": one.name, **{name: getattr(one, name) for name in names}}
 

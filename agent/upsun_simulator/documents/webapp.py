@@ -73,7 +73,7 @@ def _crons(state: PlatformState) -> dict[str, Any]:
 
 
 def _constant() -> dict[str, Any]:
-    """What never changes here, and the official document requires."""
+    """Return what never changes here, and the official document requires."""
     return {
         "type": "python:3.13",
         "authorizations": [],

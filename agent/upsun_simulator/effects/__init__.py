@@ -1,1 +1,1 @@
-"""What activities change in the world: one module for each thing that they change."""
+"""What activities change in the state: one module for each thing that they change."""

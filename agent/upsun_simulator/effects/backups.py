@@ -1,4 +1,4 @@
-"""Backups: kept, restored, and gone."""
+"""What activities do to backups: store, restore, delete."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def push(state: PlatformState, environment: str, sha: str, *, who: User, plan: P
 
 
 def _before(place: Environment, sha: str) -> str:
-    """The head that a commit came upon."""
+    """Return the head that a commit came upon."""
     shas = [one.sha for one in place.commits]
     return shas[shas.index(sha) - 1] if sha in shas[1:] else place.head
 

@@ -1,4 +1,4 @@
-"""The course of an activity: its beginning, what it commits on the way, its end."""
+"""The lifecycle of an activity: its start, what it commits on the way, its end."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def container(activity: Activity) -> str:
-    """The app or the task in whose container the activity runs."""
+    """Return the app or the task in whose container the activity runs."""
     name: str = activity.parameters.get("service") or activity.parameters.get("task") or APP
     return name
 

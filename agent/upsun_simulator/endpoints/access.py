@@ -27,7 +27,7 @@ MOST = 200
 
 
 def user_access(call: Call) -> Response:
-    """Who may do what in the project, page by page; only its admins may see that."""
+    """Answer with who may do what in the project, page by page; only its admins may see that."""
     check_admin(call)
     size, start = _number(call, "page[size]", MOST), _number(call, "page[after]", 0)
     everybody = call.state.members.all()
@@ -55,7 +55,7 @@ def _named(call: Call) -> Member:
 
 
 def one_user_access(call: Call) -> Response:
-    """What one user may do in the project; those who are not its admins see their own access."""
+    """Answer with what one user may do in the project; those who are not its admins see their own access."""
     asking = call.bearer().user
     if call.values["user"] != asking.id:
         check_admin(call)
@@ -110,7 +110,7 @@ def remove(call: Call) -> Response:
 
 
 def invitations(call: Call) -> Response:
-    """The invitations that wait, or those of another state."""
+    """Answer with the invitations that wait, or those of another state."""
     check_admin(call)
     wanted = call.first("filter[state]") or "pending"
     found = [one for one in call.state.invitations.all if one.state == wanted]

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def me(call: Call) -> Response:
-    """The user that the bearer belongs to."""
+    """Answer with the user that the bearer belongs to."""
     return document(account.user(call.state, call.bearer().user))
 
 
 def user(call: Call) -> Response:
-    """A user; only one's own account is readable."""
+    """Answer with a user; only one's own account is readable."""
     asking = call.bearer().user
     if call.values["user"] != asking.id:
         raise Refusal(HTTPStatus.FORBIDDEN, "You may only read your own account.")
@@ -36,7 +36,7 @@ def user(call: Call) -> Response:
 
 
 def extended_access(call: Call) -> Response:
-    """What the user has access to."""
+    """Answer with what the user has access to."""
     asking = call.bearer().user
     if call.values["user"] != asking.id:
         raise Refusal(HTTPStatus.FORBIDDEN, "You may only read your own access.")
@@ -93,7 +93,7 @@ def reference_teams(call: Call) -> Response:
 
 
 def legacy_account(call: Call) -> Response:
-    """The account as the older API gives it, with the SSH keys, of which users of certificates have none."""
+    """Answer with the account as the older API gives it, with its SSH keys."""
     asking = call.bearer().user
     keys = [ssh_key(one) for one in call.state.ssh_keys if one.user == asking.id]
     projects = [account.project_reference(call.state)] if call.state.members.member(asking.id) else []
@@ -130,7 +130,7 @@ def _named_key(call: Call) -> SshKey:
 
 
 def one_ssh_key(call: Call) -> Response:
-    """One public key of the account."""
+    """Answer with one public key of the account."""
     return document(ssh_key(_named_key(call)))
 
 

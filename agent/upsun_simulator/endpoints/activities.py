@@ -33,12 +33,12 @@ FILTERS = ("type", "state", "result")
 
 
 def project_activities(call: Call) -> Response:
-    """The project's activities, newest first."""
+    """Answer with the project's activities, newest first."""
     return _listing(call, None)
 
 
 def environment_activities(call: Call) -> Response:
-    """An environment's activities, newest first."""
+    """Answer with an environment's activities, newest first."""
     return _listing(call, named_environment(call).id)
 
 
@@ -48,7 +48,7 @@ def _listing(call: Call, environment: str | None) -> Response:
 
 
 def _matching(call: Call, environment: str | None) -> Iterator[Activity]:
-    """The activities that the query asks for, newest first; of several that were asked for at once the last one first.
+    """Return the activities that the query asks for, the newest first; at the same time, the last one first.
 
     `starts_at` is the latest moment of creation that is wanted, so that moment is included: the official client calls
     it the maximum created date, and drops by its id what a page repeats. So paging by the last item's `created_at`
@@ -96,7 +96,7 @@ def _named_activity(call: Call) -> Activity:
 
 
 def activity(call: Call) -> Response:
-    """One activity."""
+    """Answer with one activity."""
     return document(activity_document(call.state, _named_activity(call)))
 
 
@@ -110,7 +110,7 @@ def cancel(call: Call) -> Response:
 
 
 def log(call: Call) -> Response:
-    """The activity's log, a line of JSON each; sealed, and so complete, once the activity is over."""
+    """Answer with the activity's log, a line of JSON each; sealed, and so complete, once the activity is over."""
     one = _named_activity(call)
     start, most, delay = (_whole(call, name) for name in ("start_at", "max_items", "max_delay"))
     unknown = set(call.target.query) - {"start_at", "max_items", "max_delay"}

@@ -32,7 +32,7 @@ def _own(call: Call) -> User:
 
 
 def _manager(call: Call) -> User:
-    """Who asks, if the way in which they logged in lets them change tokens."""
+    """Return who asks, if the way in which they logged in lets them change tokens."""
     asking = _own(call)
     if not call.state.scenario.tokens_manage_tokens:
         raise Refusal(HTTPStatus.FORBIDDEN, "API tokens cannot be changed with an API token: log in to do that.")
@@ -47,12 +47,12 @@ def _named(call: Call, user: User) -> ApiToken:
 
 
 def api_tokens(call: Call) -> Response:
-    """The user's API tokens."""
+    """Answer with the user's API tokens."""
     return document([api_token(one) for one in call.platform.tokens.of(_own(call))])
 
 
 def one_api_token(call: Call) -> Response:
-    """One API token."""
+    """Answer with one API token."""
     return document(api_token(_named(call, _own(call))))
 
 

@@ -30,7 +30,7 @@ def back_up(call: Call) -> Response:
 
 
 def backups(call: Call) -> Response:
-    """The backups of an environment, newest first."""
+    """Answer with the backups of an environment, newest first."""
     one = named_environment(call)
     found = [backup for backup in read_lag.backups(call.state) if backup.environment == one.id]
     found.sort(key=lambda backup: (backup.created_at, backup.number), reverse=True)
@@ -46,7 +46,7 @@ def _named_backup(call: Call) -> Backup:
 
 
 def backup(call: Call) -> Response:
-    """One backup."""
+    """Answer with one backup."""
     return document(backup_document(call.state, _named_backup(call), call.bearer().user))
 
 
@@ -81,7 +81,7 @@ def restore(call: Call) -> Response:
 
 
 def _target(call: Call, backup: Backup, wishes: dict[str, Any]) -> Environment:
-    """The environment to restore to; one that does not exist is branched off the one that is named for that."""
+    """Return the environment to restore to; one that does not exist is branched off the one that is named for that."""
     state, user = call.state, call.bearer().user
     name, origin = wishes.get("environment_name") or backup.environment, wishes.get("branch_from")
     if name in state.environments:

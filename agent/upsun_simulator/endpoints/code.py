@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def source_operations(call: Call) -> Response:
-    """The source operations that the app defines."""
+    """Answer with the source operations that the app defines."""
     named_environment(call)
     return document(
         [

@@ -42,7 +42,7 @@ def deploy(call: Call) -> Response:
 
 
 def deployments(call: Call) -> Response:
-    """The deployments that can be read: the current one, once there is one, while the environment is not inactive."""
+    """Return the deployments that can be read: the current one, unless the environment is inactive."""
     one = named_environment(call)
     live = one.deployments and call.state.status_of(one) != "inactive"
     found = [deployment_document(call.state, one, call.bearer().user)] if live else []
@@ -59,7 +59,7 @@ def _deployed_environment(call: Call, *names: str) -> Environment:
 
 
 def deployment(call: Call) -> Response:
-    """The current deployment, or the next one."""
+    """Answer with the current deployment, or the next one."""
     one = _deployed_environment(call, "current", "next")
     if call.values["deployment"] == "current":
         read_lag.check_deployment(call.state, one)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def named_environment(call: Call) -> Environment:
-    """The environment that the path names."""
+    """Return the environment that the path names."""
     try:
         return call.state.environments[call.values["environment"]]
     except KeyError:
@@ -35,7 +35,7 @@ def accepted(
     entity: dict[str, Any] | None = None,
     status: HTTPStatus = HTTPStatus.ACCEPTED,
 ) -> Response:
-    """The answer to an operation that became activities, shown as they are by now."""
+    """Answer with the answer to an operation that became activities, shown as they are by now."""
     settle(call.state, call.now)
     embedded: dict[str, Any] = {"activities": [activity_document(call.state, one) for one in activities]}
     if entity is not None:
@@ -44,14 +44,14 @@ def accepted(
 
 
 def environments(call: Call) -> Response:
-    """All environments of the project."""
+    """Answer with all environments of the project."""
     state, asking = call.state, call.bearer().user
     found = [read_lag.environment(state, one) for one in state.environments.values()]
     return document([environment_document(state, one, asking, in_list=True) for one in found])
 
 
 def environment(call: Call) -> Response:
-    """One environment."""
+    """Answer with one environment."""
     one = read_lag.environment(call.state, named_environment(call))
     return document(environment_document(call.state, one, call.bearer().user))
 
@@ -139,7 +139,7 @@ def check_new(call: Call, name: str) -> None:
     if name in call.state.environments:
         raise Refusal(HTTPStatus.CONFLICT, f"There is an environment {name} already.")
     if any(sign.isspace() for sign in name) or name.startswith("/") or name.endswith("/"):
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"{name!r} is no name for a branch.")
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"{name!r} is not a valid name for a branch.")
 
 
 def activate(call: Call) -> Response:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def project(call: Call) -> Response:
-    """The project itself."""
+    """Answer with the project itself."""
     return document(shapes.project(call.state, call.bearer().user))
 
 
@@ -40,27 +40,27 @@ def clear_build_cache(call: Call) -> Response:
 
 
 def settings(call: Call) -> Response:
-    """The project's settings."""
+    """Answer with the project's settings."""
     return document(settings_document(call.state))
 
 
 def system(call: Call) -> Response:
-    """The software that runs the project."""
+    """Answer with the software that runs the project."""
     return document(shapes.system(call.state))
 
 
 def capabilities(call: Call) -> Response:
-    """What the project's plan allows."""
+    """Answer with what the project's plan allows."""
     return document(shapes.capabilities(call.state))
 
 
 def environment_types(call: Call) -> Response:
-    """All types of environments."""
+    """Answer with all types of environments."""
     return document([shapes.environment_type(call.state, kind) for kind in shapes.ENVIRONMENT_TYPES])
 
 
 def environment_type(call: Call) -> Response:
-    """One type of environment."""
+    """Answer with one type of environment."""
     return document(shapes.environment_type(call.state, _kind(call)))
 
 

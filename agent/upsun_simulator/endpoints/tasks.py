@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def tasks(call: Call) -> Response:
-    """The tasks of an environment; a project without any has an empty list (the official CLI's own tests)."""
+    """Answer with the tasks of an environment; the list may be empty (the official CLI's own tests)."""
     one = named_environment(call)
     return document([task_document(call.state, one, name) for name in call.state.scenario.tasks])
 
@@ -31,7 +31,7 @@ def _named_task(call: Call) -> str:
 
 
 def task(call: Call) -> Response:
-    """One task."""
+    """Answer with one task."""
     return document(task_document(call.state, named_environment(call), _named_task(call)))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _seen(call: Call, environment: Environment, variables: Variables | None = None) -> Variable:
-    """The variable that the path names, the environment's own or an inherited one."""
+    """Return the variable that the path names, the environment's own or an inherited one."""
     for one in (variables or call.state.variables).seen(call.state.lineage(environment.id)):
         if one.name == call.values["variable"]:
             return one
@@ -44,14 +44,14 @@ def _changed(call: Call, environment: Environment, kind: str, one: Variable, *, 
 
 
 def of_environment(call: Call) -> Response:
-    """The variables that an environment has or inherits."""
+    """Answer with the variables that an environment has or inherits."""
     place, user = named_environment(call), call.bearer().user
     found = read_lag.variables(call.state).seen(call.state.lineage(place.id))
     return document([environment_variable(call.state, one, place, user) for one in found])
 
 
 def one_of_environment(call: Call) -> Response:
-    """One variable of an environment."""
+    """Answer with one variable of an environment."""
     place = named_environment(call)
     one = _seen(call, place, read_lag.variables(call.state))
     return document(environment_variable(call.state, one, place, call.bearer().user))
@@ -86,13 +86,13 @@ def delete_in_environment(call: Call) -> Response:
 
 
 def of_project(call: Call) -> Response:
-    """The variables of the project."""
+    """Answer with the variables of the project."""
     user = call.bearer().user
     return document([project_variable(call.state, one, user) for one in read_lag.variables(call.state).of_project()])
 
 
 def one_of_project(call: Call) -> Response:
-    """One variable of the project."""
+    """Answer with one variable of the project."""
     one = _of_project(call, read_lag.variables(call.state))
     return document(project_variable(call.state, one, call.bearer().user))
 

@@ -34,12 +34,12 @@ def run_source_operation(
 
 
 def defined(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """The operations that the apps define, each as the app and the name."""
+    """Return the operations that the apps define, each as the app and the name."""
     return [(app or APP, name) for app, _, name in (one.rpartition(":") for one in names)]
 
 
 def update_plan(state: PlatformState, environment: Environment, operation: str = "update") -> Plan:
-    """What a source operation asked for now will do, by the present scenario."""
+    """Return what a source operation asked for now will do, by the present scenario."""
     scenario = state.scenario
     reverts = operation == REVERT
     outcome: str = scenario.revert_outcome if reverts else scenario.update_outcome
@@ -94,7 +94,7 @@ def synchronize(state: PlatformState, child: Environment, user: User, wishes: di
 
 
 def _carrying_plan(state: PlatformState, into: Environment, outcome: Ending, seconds: float) -> Plan:
-    """What brings commits from one environment to another, and deploys them in the same activity unless staged."""
+    """Return the plan of a merge or synchronization, which deploys in its own activity unless it stages."""
     scenario = state.scenario
     works = outcome == "success"
     manual = state.deploys_manually(into)

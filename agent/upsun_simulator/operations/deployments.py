@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def deploy_plan(state: PlatformState) -> Plan:
-    """What a deployment asked for now will do, by the present scenario."""
+    """Return what a deployment asked for now will do, by the present scenario."""
     return Plan(seconds=state.scenario.deploy_seconds, ending=state.scenario.deploy_outcome)
 
 

@@ -47,7 +47,7 @@ def _staged(state: PlatformState, environment: Environment, user: User) -> Refus
 
 
 def _own_branches(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
-    """Where a source integration manages branches, the platform does not.
+    """Return where a source integration manages branches, the platform does not.
 
     https://developer.upsun.com/docs/configure-apps/source-operations
     """

@@ -32,7 +32,7 @@ def test_without_a_terminal_it_shows_the_changes_and_writes_nothing(init: Init, 
     assert f"+++ b/{CONFIG}" in said.out
     assert '+        sh "$upsun_agent/install.sh"' in said.out
     assert "+++ b/.upsun/agent.toml" in said.out
-    assert "give --yes" in said.out
+    assert "add --yes" in said.out
     assert "\x1b" not in said.out
     assert contents(checkout) == before
 
@@ -227,9 +227,9 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "a NUL": (b"applications:\0", "#x0000"),
     "nothing": (b"", "no app under 'applications'"),
     "comments only": (b"# nothing yet\n", "no app under 'applications'"),
-    "a list": (b"- a\n", "is no mapping"),
-    "apps as a list": (b"applications: [a]\n", "'applications' is no mapping"),
-    "an app of text": (b"applications: {a: b}\n", "the app 'a' is no mapping"),
+    "a list": (b"- a\n", "is not a mapping"),
+    "apps as a list": (b"applications: [a]\n", "'applications' is not a mapping"),
+    "an app of text": (b"applications: {a: b}\n", "the app 'a' is not a mapping"),
     "too large": (b"# " + b"x" * CONFIG_MOST_BYTES, "larger than"),
     "too deep": (b"a: " + b"[" * 5000 + b"]" * 5000, f"nested more than {YAML_DEPTH_MOST} deep"),
     "too deep in blocks": (b"- " * 5000, f"nested more than {YAML_DEPTH_MOST} deep"),
@@ -252,10 +252,10 @@ BROKEN: dict[str, tuple[bytes, str]] = {
         b"applications:\n  a: &a\n    type: 'php:8.3'\n  b:\n    <<: *a\n",
         "'a' is used in several places",
     ),
-    "a hook that is a list": (b"applications: {a: {type: x, hooks: {build: [a]}}}\n", "hooks.build is no text"),
+    "a hook that is a list": (b"applications: {a: {type: x, hooks: {build: [a]}}}\n", "hooks.build is not a text"),
     "crons that are a list": (b"applications: {a: {type: x, crons: [a]}}\n", "is not what init expects"),
-    "an include of nothing": (b"applications: {a: !include {type: yaml, path: x.yaml}}\n", "is not there"),
-    "an include from outside": (b"applications: {a: !include '../../etc/passwd'}\n", "no file of this checkout"),
+    "an include of nothing": (b"applications: {a: !include {type: yaml, path: x.yaml}}\n", "does not exist"),
+    "an include from outside": (b"applications: {a: !include '../../etc/passwd'}\n", "does not name a file here"),
 }
 
 

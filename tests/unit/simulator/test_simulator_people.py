@@ -137,7 +137,7 @@ def test_an_account_that_was_invited_joins_as_itself(boss: Talker) -> None:
     assert boss("GET", f"{boss.project}/user-access/{known.id}").status == 404
     with pytest.raises(ValueError, match="there is a user"):
         boss.simulator.add_user("guest@example.com")
-    with pytest.raises(ValueError, match="no permission"):
+    with pytest.raises(ValueError, match="not a valid permission"):
         boss.simulator.set_permissions(["owner"])
 
 

@@ -166,7 +166,7 @@ def test_a_viewer_runs_only_what_is_for_viewers(make: Callable[..., Talker]) -> 
     current = f"{ask.main}/deployments/current"
     assert "#operations" not in ask.links(current)
     assert ask("POST", f"{current}/operations", {"service": "app", "operation": "wipe"}).status == 403
-    with pytest.raises(ValueError, match="names no role"):
+    with pytest.raises(ValueError, match="needs one of the roles"):
         Scenario(runtime_operations=("wipe=owner",))
 
 
