@@ -28,10 +28,14 @@ NUMBERS = 2**63
 class _Step(Struct, frozen=True):
     """A step of a job."""
 
-    path: Path  # where it stands in the job file
+    #: The path of keys to the step in the job file.
+    path: Path
+    #: The kind of step.
     kind: Kind[Any]
-    plan: StepPlan  # what it says, with a default for each key that it does not say
-    settings: StepSettings  # the same, typed
+    #: What the job file says, with the default of each key that it leaves out.
+    plan: StepPlan
+    #: The same, typed.
+    settings: StepSettings
 
     @property
     def subject(self) -> str:

@@ -19,20 +19,29 @@ S = TypeVar("S", bound=StepSettings)
 class StepDocs(Struct, frozen=True):
     """What schema and docs say of a kind."""
 
-    about: str  # what it does, in one line
-    done: str  # how it is known to be done
-    example: tuple[str, ...]  # the steps of an example job, each as a line of TOML
-    notes: str = ""  # all that a reader should know beside, in Markdown
-    failures: Mapping[str, str] = field(default_factory=dict)  # its own failures, each with its meaning
-    rollback: tuple[str, ...] = ()  # the steps of the example's on-failure, each as a line of TOML
+    #: What the step does, in one line.
+    about: str
+    #: How it is known to be done.
+    done: str
+    #: The steps of an example job, each as a line of TOML.
+    example: tuple[str, ...]
+    #: What else a reader should know, in Markdown.
+    notes: str = ""
+    #: The failures of this kind alone, each with its meaning.
+    failures: Mapping[str, str] = field(default_factory=dict)
+    #: The rollback steps of the example, each as a line of TOML.
+    rollback: tuple[str, ...] = ()
 
 
 class StepProblem(Struct, frozen=True):
     """One thing that is wrong with a step of a job file."""
 
-    message: str  # what is wrong
-    remedy: str = ""  # what to do about it
-    key: str = ""  # the key that it is about; empty: the step as a whole
+    #: What is wrong.
+    message: str
+    #: What to do about it; empty if the message says it.
+    remedy: str = ""
+    #: The key that it is about; empty for the step as a whole.
+    key: str = ""
 
 
 class Kind(Generic[S]):
