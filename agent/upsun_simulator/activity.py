@@ -70,20 +70,35 @@ class Plan:
     which it is put off when its turn comes, `exit_code` is that of its command if it succeeds.
     """
 
+    #: How long it runs; None until somebody ends it.
     seconds: float | None
+    #: How it ends.
     ending: Ending = "success"
+    #: Whether it makes or moves commits.
     commits: bool = False
+    #: Seconds from its start to its commit, where its own activity then deploys; None: at its end.
     commits_after: float | None = None
+    #: On which environment types its commit breaks the site.
     breaks: Breaks = "never"
+    #: What becomes of the backup, for a backup.
     backup: BackupOutcome = "success"
+    #: How the deployment that follows ends.
     deploy: DeployOutcome = "success"
+    #: Seconds of the deployment that follows.
     deploy_seconds: float = 0
+    #: Whether the deployment is part of this activity or follows it.
     deploy_mode: DeployMode = "follows"
+    #: Whether the change waits until somebody deploys it.
     staged: bool = False
+    #: Whether this activity waits itself, instead of a push behind it.
     stages_itself: bool = False
+    #: Seconds for which it is put off once when its turn comes.
     reschedule: float = 0
+    #: The exit code of its command, if it succeeds.
     exit_code: int = 0
+    #: Whether its commit goes through a source integration.
     outside: bool = False
+    #: Seconds until that commit comes back.
     outside_seconds: float = 0
 
 
@@ -91,9 +106,13 @@ class Plan:
 class Arrival:
     """A commit that left through a source integration and is on its way back."""
 
+    #: When it comes back.
     at: datetime
+    #: The id of the environment.
     environment: str
+    #: The hash of the commit.
     commit: str
+    #: The plan of the activity that made the commit.
     plan: Plan
 
 
@@ -101,7 +120,9 @@ class Arrival:
 class LogLine:
     """A line that the activity wrote, with its moment."""
 
+    #: When it was written.
     at: datetime
+    #: The text, with its line end.
     message: str
 
 

@@ -30,9 +30,13 @@ FORM = "application/x-www-form-urlencoded"
 class Target:
     """Where a request goes, on the wire and decoded."""
 
+    #: The path and query on the wire.
     raw: str
+    #: The path, percent-encoded, without a leading `/api`.
     encoded: str
+    #: The path, decoded.
     decoded: str
+    #: The query parameters, each with its values.
     query: dict[str, list[str]]
 
     @property
@@ -101,12 +105,19 @@ class Call:
     the clock while an answer is held open.
     """
 
+    #: Everything behind the HTTP surface.
     platform: Platform
+    #: The request as werkzeug has it.
     request: Request
+    #: Where it goes.
     target: Target
+    #: The body as data; None where there is none.
     body: Any
+    #: The moment of the request.
     now: datetime
+    #: The parts of the path that the route names.
     values: dict[str, str]
+    #: Set when the server closes; None in process.
     closing: threading.Event | None
 
     @property

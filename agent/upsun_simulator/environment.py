@@ -22,8 +22,11 @@ FAILED_COMMAND = 1
 class Commit:
     """A commit that became the head at a moment."""
 
+    #: The hash.
     sha: str
+    #: When it became the head.
     at: datetime
+    #: The id of the activity that moved the head, or how else it came.
     by: str
 
 
@@ -31,10 +34,15 @@ class Commit:
 class Deployment:
     """One attempt to bring the head live."""
 
+    #: When it ended.
     at: datetime
+    #: The hash of the commit that was deployed.
     commit: str
+    #: The id of the activity that deployed.
     activity: str
+    #: Whether it worked.
     successful: bool
+    #: The commands of the activity, each with its app and exit code.
     commands: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -42,7 +50,9 @@ class Deployment:
 class DataNote:
     """Where an environment's data came from: the id of an environment or of a backup, and when."""
 
+    #: The id of an environment or of a backup.
     source: str
+    #: When the data came.
     at: datetime
 
 
@@ -50,8 +60,11 @@ class DataNote:
 class HttpAccess:
     """Who may open the site: `addresses` are rules of `permission` and `address`, `basic_auth` passwords by name."""
 
+    #: Whether the rules hold.
     is_enabled: bool = True
+    #: Rules of `permission` and `address`, in order.
     addresses: list[dict[str, str]] = field(default_factory=list)
+    #: Passwords by user name.
     basic_auth: dict[str, str] = field(default_factory=dict)
 
 

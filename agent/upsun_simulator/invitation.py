@@ -17,8 +17,11 @@ InvitationState = Literal["pending", "accepted", "cancelled"]
 class Mail:
     """An e-mail that the platform sent."""
 
+    #: When it was sent.
     at: datetime
+    #: The address.
     to: str
+    #: The id of the invitation.
     invitation: str
 
 
@@ -26,14 +29,23 @@ class Mail:
 class Invitation:
     """Somebody who was asked to join, and with which roles."""
 
+    #: A UUID.
     id: str
+    #: The address of the invited.
     email: str
+    #: The role on the project.
     role: str
+    #: The role on each environment type.
     roles: dict[str, str]
+    #: Who invited.
     owner: User
+    #: When it was sent.
     created_at: datetime
+    #: When it was last changed.
     updated_at: datetime
+    #: What became of it.
     state: InvitationState = "pending"
+    #: When it was accepted or cancelled; None while it is pending.
     finished_at: datetime | None = None
 
     @property

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 class Platform:
     """Everything behind the HTTP surface; `lock` is held while any of it is used."""
 
+    #: The clock.
     clock: Clock
+    #: The project and all that is in it.
     state: PlatformState
+    #: API tokens and bearers.
     tokens: Tokens
+    #: The key that signs SSH certificates.
     authority: Authority
+    #: Held while any of this is used.
     lock: threading.RLock = field(default_factory=threading.RLock)

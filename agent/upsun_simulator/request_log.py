@@ -35,17 +35,29 @@ class RecordedRequest:
     the request out. `weight` is about how many bytes of memory it takes here.
     """
 
+    #: Its place in the order of arrival, from 1.
     number: int
+    #: When it arrived.
     at: datetime
+    #: The HTTP method.
     method: str
+    #: The path, decoded and without a leading `/api`.
     path: str
+    #: The path as it stood on the wire.
     raw_path: str
+    #: The query parameters, each with its values.
     query: dict[str, list[str]]
+    #: The body as data; None where there was none.
     body: Any
+    #: The environment whose site was asked; None for the API.
     site: str | None = None
+    #: The status that the client was sent; None where it got no whole answer (yet).
     status: int | None = None
+    #: The kind of fault that hit it; None where none did.
     fault: str | None = None
+    #: Whether the platform carried the request out.
     acted: bool = False
+    #: About how many bytes of memory it takes.
     weight: int = 0
 
     def entry(self) -> dict[str, Any]:

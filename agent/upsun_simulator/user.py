@@ -10,10 +10,15 @@ from typing import Any
 class User:
     """An account of the platform."""
 
+    #: A UUID, or a word for the platform's own users.
     id: str
+    #: The user name.
     username: str
+    #: The first name.
     first_name: str
+    #: The last name.
     last_name: str
+    #: The e-mail address; empty where none is known.
     address: str = ""
 
     @property

@@ -19,18 +19,31 @@ class Variable:
     (the official CLI leaves `visible_build` out when it is false there).
     """
 
+    #: The name, with its prefix.
     name: str
+    #: The value; a secret where it is sensitive.
     value: str
+    #: The id of its environment; None for a variable of the project.
     environment: str | None
+    #: When it was made.
     created_at: datetime
+    #: When it was last changed.
     updated_at: datetime
+    #: Whether the value is JSON.
     is_json: bool = False
+    #: Whether reads hide the value.
     is_sensitive: bool = False
+    #: Whether deployments set it.
     is_enabled: bool = True
+    #: Whether child environments inherit it.
     is_inheritable: bool = True
+    #: Whether the build sees it.
     visible_build: bool = False
+    #: Whether containers see it.
     visible_runtime: bool = True
+    #: The apps that get it; empty for all.
     application_scope: list[str] = field(default_factory=list)
+    #: Free attributes.
     attributes: dict[str, str] = field(default_factory=dict)
 
 
