@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from upsun_agent.database.idle import is_idle
-from upsun_agent.database.location import ServerPlace
 from upsun_agent.errors import Busy
 from upsun_agent.idle import basis
 from upsun_agent.journal import Cursor, IdleHint
 from upsun_agent.journal.server.opening import hold
+from upsun_agent.journal.state import DatabaseState
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job, StepPlan
 
@@ -77,7 +77,7 @@ def fill(server: Postgres, environments: int) -> None:
     server.execute(
         "INSERT INTO upsun_agent.journals (project, environment, app, begun_at)"  # noqa: S608  numbers of ours  # nosec B608
         f" SELECT 'p' || n, 'main', 'app', 0 FROM generate_series(1, {environments}) n",
-        "INSERT INTO upsun_agent.glances (journal, digest, next_due, last_tick)"  # noqa: S608  same  # nosec B608
+        "INSERT INTO upsun_agent.idle_hints (journal, digest, next_due, last_tick)"  # noqa: S608  same  # nosec B608
         f" SELECT id, '{digest}', {FAR}, 0 FROM upsun_agent.journals WHERE project <> 'none'",
         "INSERT INTO upsun_agent.runs (journal, run, job, slot, due_at, opened_at, closed_at, outcome)"  # noqa: S608  same  # nosec B608
         f" SELECT id, 'nightly@' || n, 'nightly', n, n, n, n, 'succeeded'"
@@ -90,9 +90,9 @@ def fill(server: Postgres, environments: int) -> None:
     )
 
 
-def place_of(server: Postgres, query: str = "") -> ServerPlace:
+def place_of(server: Postgres, query: str = "") -> DatabaseState:
     """Return the place in this server's database."""
-    return ServerPlace.of(PLACE, {VARIABLE: server.url(query=query)})
+    return DatabaseState.of(PLACE, {VARIABLE: server.url(query=query)})
 
 
 def digest_here() -> str:
@@ -116,7 +116,7 @@ def idle_tick(url: str, number: int) -> bool:
     return is_idle(PLACE, environ, basis(TEXT, "production"), time.time())
 
 
-def due_tick(place: ServerPlace, number: int) -> None:
+def due_tick(place: DatabaseState, number: int) -> None:
     """Do what a tick with work to do asks of its journal."""
     now = datetime.now(UTC)
     identity = (f"p{number}", "main", "app")
@@ -144,7 +144,7 @@ def due_tick(place: ServerPlace, number: int) -> None:
 def work(arguments: tuple[str, int, float, float, int]) -> Ticks:
     """Run one process's share of the ticks: at random moments at that rate, or as fast as possible where it is 0."""
     url, environments, rate, seconds, seed = arguments
-    dice, place = random.Random(seed), ServerPlace.of(PLACE, {VARIABLE: url})  # noqa: S311  a seeded simulation  # nosec B311
+    dice, place = random.Random(seed), DatabaseState.of(PLACE, {VARIABLE: url})  # noqa: S311  a seeded simulation  # nosec B311
     idle: list[float] = []
     due: list[float] = []
     failed = 0

@@ -14,9 +14,9 @@ from pathlib import Path
 from upsun_agent.idle import basis
 from upsun_agent.journal import Cursor, IdleHint
 from upsun_agent.journal.lock import container_identity
+from upsun_agent.journal.notes import CONTAINER
 from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.platform.paths import JOURNAL, mark_tick
-from upsun_agent.runtime.tick import CONTAINER
 from upsun_simulator import Scenario, Server, Simulator, serve
 
 from bench.processes import Cost, Failed, Spawner

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from upsun_agent.database.location import ServerPlace
 from upsun_agent.idle import basis
 from upsun_agent.journal import IdleHint
 from upsun_agent.journal.server.opening import hold
+from upsun_agent.journal.state import DatabaseState
 
 from bench.processes import Cost, Spawner
 from bench.scene import IDENTITY, TYPE, Place, Scene
@@ -31,7 +31,7 @@ class SharedIdle:
         text = self._place.text.replace(f'"{self._place.state}"', f'"url-variable:{VARIABLE}"')
         (self._place.directory / ".upsun" / "agent.toml").write_text(text, encoding="utf-8")
         self._variables = {**self._place.variables(), VARIABLE: server.url()}
-        held = hold(ServerPlace.of(f"url-variable:{VARIABLE}", self._variables), IDENTITY)
+        held = hold(DatabaseState.of(f"url-variable:{VARIABLE}", self._variables), IDENTITY)
         held.journal.set_idle_hint(IdleHint(IDENTITY, basis(text, TYPE), int(time.time()) + 43_200))
         held.journal.mark_tick(time.time())
         held.release()

@@ -36,7 +36,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from upsun_agent.journal.seals import SEAL, Seals
+from upsun_agent.journal.notes import SEAL
+from upsun_agent.journal.seals import Seals
 from upsun_simulator import ManualClock, Scenario, Simulator, serve
 
 from tools.ticks import zygote
@@ -155,7 +156,7 @@ class Scene:
         subprocess.run(scene.command(), env=scene.variables("http://127.0.0.1:9"), check=True, capture_output=True)
         with sqlite3.connect(scene.state / "journal.sqlite") as db:
             db.execute("UPDATE cursors SET until = until - 3600")
-            db.execute("UPDATE glance SET next_due = 0")
+            db.execute("UPDATE idle_hint SET next_due = 0")
         db.close()
         return scene
 

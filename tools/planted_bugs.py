@@ -55,8 +55,8 @@ BUGS = (
     Bug(
         "the request goes out before the intent is written",
         "agent/upsun_agent/runtime/advance.py",
-        "                flush()\n                event, activity = self._performer.send(decision)\n",
-        "                event, activity = self._performer.send(decision)\n                flush()\n",
+        "                flush()\n                event, activity = self._executor.send(decision)\n",
+        "                event, activity = self._executor.send(decision)\n                flush()\n",
     ),
     Bug(
         "the proof of the backup is skipped",
@@ -673,8 +673,8 @@ BUGS = (
     Bug(
         "a lost journal: a paused job is only held in it",
         "agent/upsun_agent/journal/sidecar.py",
-        "if key.startswith(HELD) and isinstance(text, str)}\n        flights",
-        "if key == HELD}\n        flights",
+        "if key.startswith(SUSPENDED) and isinstance(text, str)}\n        flights",
+        "if key == SUSPENDED}\n        flights",
         ("tests/integration/runtime/test_lost_journal.py",),
     ),
     Bug(

@@ -78,7 +78,7 @@ SERVER_BUGS = (
     ),
     (
         "a clone's journal runs the slot of this minute",
-        "agent/upsun_agent/runtime/context.py",
+        "agent/upsun_agent/runtime/session.py",
         "        self.fresh = self._held.is_copy\n",
         "        self.fresh = False\n",
     ),

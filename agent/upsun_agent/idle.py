@@ -73,7 +73,7 @@ def _row(path: str) -> tuple[object, ...] | None:
             db.set_progress_handler(lambda: 1, STEPS_MOST)  # a view or function without end is broken off
             db.execute("PRAGMA trusted_schema = OFF")
             row: tuple[object, ...] | None = db.execute(
-                "SELECT project, environment, app, text, next_due FROM glance"
+                "SELECT project, environment, app, text, next_due FROM idle_hint"
             ).fetchone()
         finally:
             db.close()

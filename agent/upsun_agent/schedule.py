@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -21,6 +21,9 @@ from upsun_agent.engine.due import Slot
 from upsun_agent.lazy_imports import LazyModule, held_back, lazy_function
 from upsun_agent.limits import EXPRESSION_MOST, SLOTS_MOST
 from upsun_agent.model.job import Job
+
+if TYPE_CHECKING:
+    from upsun_agent.platform.container import Container
 
 ALIASES = {
     "@hourly": "0 * * * *",
@@ -241,6 +244,16 @@ def zone_of(job: Job) -> tzinfo:
         return _zone(job.timezone)
     except ExpressionError:
         return UTC
+
+
+def schedule_of(container: Container, job: Job) -> Schedule | None:
+    """Return the job's schedule in this container; None where the job has none and only runs by hand.
+
+    An ``H`` in it stands for a value of this project, environment and job.
+    """
+    if job.schedule is None:
+        return None
+    return Schedule(job.schedule, job.timezone, f"{container.project}|{container.environment}|{job.name}")
 
 
 #: Days around a moment whose wall clocks can show its time.

@@ -19,6 +19,7 @@ from upsun_agent.clock import SystemClock
 from upsun_agent.journal import Cursor, RunRow
 from upsun_agent.journal.directory import reading
 from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import MountState
 from upsun_agent.log.lines import make_log
 from upsun_agent.runtime.tick import run_tick
 from upsun_simulator import ManualClock, Scenario, Simulator, serve
@@ -89,12 +90,12 @@ class Container:
 
     def rows(self, *, open_only: bool = False) -> list[RunRow]:
         """The journal's runs."""
-        with reading(str(self.state), IDENTITY) as journal:
+        with reading(MountState(str(self.state)), IDENTITY) as journal:
             return list(journal.rows(open_only=open_only))
 
     def lease(self) -> str | None:
         """Who holds the lease."""
-        with reading(str(self.state), IDENTITY) as journal:
+        with reading(MountState(str(self.state)), IDENTITY) as journal:
             return journal.noted("lease")
 
     def tick(self) -> int:
@@ -102,7 +103,7 @@ class Container:
         options = build().parse_args(["tick"])
         context = Context(options, self.agent.environment())
         log = make_log(context.redaction, stream=io.StringIO(), readable=False)
-        site = replace(context.site(), log=log, clock=ShownBy(self.clock))
+        site = replace(context.tick_context(), log=log, clock=ShownBy(self.clock))
         try:
             return run_tick(site).exit_code()
         finally:

@@ -14,11 +14,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from upsun_agent.config import parse
 from upsun_agent.engine.decide import Send
 from upsun_agent.engine.due import Slot
 from upsun_agent.journal import Cursor, IdleHint, Notes, RunRow
+from upsun_agent.journal.state import MountState
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import (
     Absent,
@@ -39,9 +41,8 @@ from upsun_agent.model.answers import (
     Question,
     Retention,
 )
-from upsun_agent.model.job import Job
 from upsun_agent.platform.container import Container
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.tick import Tick
 from upsun_agent.runtime.tick_report import TickReport
 
@@ -157,7 +158,7 @@ class Journal:
         return None
 
     def set_idle_hint(self, _: IdleHint) -> None:
-        self.knife.point("before glance")
+        self.knife.point("before idle hint")
 
 
 @dataclass
@@ -294,13 +295,6 @@ class Daily:
         return self.between(after, after + timedelta(days=2))[0]
 
 
-class QuickSite(Site):
-    """A site with that schedule."""
-
-    def schedule(self, _: Job) -> Any:
-        return Daily()
-
-
 class Agent:
     """The real tick on that journal and platform; each tick is another process."""
 
@@ -311,15 +305,16 @@ class Agent:
         clock = SimpleNamespace(now=lambda: platform.now)
         client = SimpleNamespace(begin=lambda _: None)
         container = Container("runtime", "p", "main", None, "production", "app")
-        self._site = QuickSite(container, JOB_FILE, "/nonexistent", clock, client, log)  # type: ignore[arg-type]
+        self._context = TickContext(container, JOB_FILE, MountState("/nonexistent"), clock, client, log)  # type: ignore[arg-type]
 
     def tick(self, knife: Knife | None = None) -> TickReport:
         self.journal.knife = self.platform.knife = knife or Knife()
         desk = SimpleNamespace(journal=self.journal, fresh=False, since=None, waited=0.0)
-        tick = Tick(self._site, desk, self.platform)  # type: ignore[arg-type]
-        tick.open_due()
-        tick.advance_all()
-        tick.finish()
+        tick = Tick(self._context, desk, self.platform)  # type: ignore[arg-type]
+        with patch("upsun_agent.runtime.tick.schedule_of", lambda *_: Daily()):
+            tick.open_due()
+            tick.advance_all()
+            tick.finish()
         return tick.report
 
     def copy(self) -> Agent:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from upsun_agent.journal.codec import encode
-from upsun_agent.journal.seals import SEAL
+from upsun_agent.journal.notes import SEAL
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job, StepPlan
 

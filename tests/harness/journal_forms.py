@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from upsun_agent.database.idle import is_idle as idle_on_server
-from upsun_agent.database.location import ServerPlace
 from upsun_agent.idle import basis
 from upsun_agent.journal import Identity, Journal
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.journal.server.opening import hold
 from upsun_agent.journal.server.schema import PARTS
 from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import DatabaseState, MountState
 
 from tools.databases import Server
 
@@ -24,7 +24,7 @@ NAME = f"url-variable:{VARIABLE}"
 class Form(ABC):
     """A place for journals."""
 
-    def __init__(self, place: str, identity: Identity) -> None:
+    def __init__(self, place: str | DatabaseState, identity: Identity) -> None:
         self.place = place
         self.identity = identity
 
@@ -34,7 +34,8 @@ class Form(ABC):
 
     def look(self, identity: Identity | None = None) -> AbstractContextManager[Journal]:
         """The journal to read."""
-        return reading_if_any(self.place, identity or self.identity)
+        state = MountState(self.place) if isinstance(self.place, str) else self.place
+        return reading_if_any(state, identity or self.identity)
 
 
 class FileForm(Form):
@@ -55,7 +56,7 @@ class DatabaseForm(Form):
     def __init__(self, server: Server, identity: Identity, *, query: str = "sslmode=disable", **where: str) -> None:
         self.server = server
         self.url = server.url(query=query, **where)  # type: ignore[arg-type]
-        self.place: ServerPlace
+        self.place: DatabaseState
         super().__init__(place_of(self.url), identity)
 
     @contextmanager
@@ -85,6 +86,6 @@ class DatabaseForm(Form):
         return idle_on_server(NAME, environ, basis(text, kind), now)
 
 
-def place_of(url: str) -> ServerPlace:
+def place_of(url: str) -> DatabaseState:
     """The place that a variable with this URL names."""
-    return ServerPlace.of(NAME, {VARIABLE: url})
+    return DatabaseState.of(NAME, {VARIABLE: url})

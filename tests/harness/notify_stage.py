@@ -8,12 +8,13 @@ from typing import Any
 
 from msgspec.structs import replace
 from upsun_agent.api.http import Transport
+from upsun_agent.journal.state import MountState
 from upsun_agent.log.lines import Redaction, make_log
 from upsun_agent.notify import outbox
 from upsun_agent.notify.channels.http import HttpSender
 from upsun_agent.notify.messages import Message
 from upsun_agent.notify.notifier import Notifier, Whose
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 from upsun_simulator import ManualClock, Scenario, Simulator
 
 from tests.harness.stage import JOB, START, TOKEN, Stage
@@ -25,13 +26,13 @@ class TellingStage(Stage):
 
     environ: dict[str, str] = field(default_factory=dict)
 
-    def site(self) -> Site:
+    def site(self) -> TickContext:
         site = super().site()
         notify = site.job_file.notify
         assert notify is not None, "the job file names no channel"
         redaction = Redaction([TOKEN, *(self.environ.get(name) for name in notify.variables())])
         log = make_log(redaction, stream=self.log, readable=False)
-        here = any(site.runs_here(job) for job in site.job_file.jobs.values())
+        here = any(job.runs_on(site.container.environment_type) for job in site.job_file.jobs.values())
         whose = Whose(site.project, site.environment, self.container.environment_type, self.container.app or "", here)
         sender = HttpSender(
             self.environ, Transport("upsun-agent/test"), redaction.hide, redaction.clean, site.clock.now
@@ -42,7 +43,7 @@ class TellingStage(Stage):
         """What the outbox holds."""
         from upsun_agent.journal.directory import reading
 
-        with reading(str(self.directory), self.container.identity) as journal:
+        with reading(MountState(str(self.directory)), self.container.identity) as journal:
             return journal.notes("outbox")
 
     def waiting(self) -> list[Message]:

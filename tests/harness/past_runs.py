@@ -10,11 +10,13 @@ from pathlib import Path
 from upsun_agent.clock import Clock
 from upsun_agent.config import JobFile, parse
 from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import MountState
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
 from upsun_agent.platform.container import Container
 from upsun_agent.platform.paths import mark_tick
-from upsun_agent.schedule import Schedule
+from upsun_agent.runtime.context import ReadContext
+from upsun_agent.schedule import Schedule, schedule_of
 
 NOW = datetime(2026, 11, 24, 15, 4, 5, tzinfo=UTC)
 JOBS = """\
@@ -74,8 +76,13 @@ class Ledger:
         self.journal._db.execute("PRAGMA journal_mode = MEMORY")
         mark_tick(self.directory, (self.clock.now() - timedelta(minutes=3)).timestamp())
 
+    @property
+    def context(self) -> ReadContext:
+        """What a reader of the journal works with here."""
+        return ReadContext(self.container, self.job_file, MountState(self.directory), self.clock)
+
     def schedule(self, job: Job) -> Schedule | None:
-        return None if job.schedule is None else Schedule(job.schedule, job.timezone, job.name)
+        return schedule_of(self.container, job)
 
     def run(
         self,

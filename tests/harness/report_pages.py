@@ -20,7 +20,7 @@ INNOCENT = tuple(f"an ordinary sentence, number {number}" for number in range(le
 
 def page_of(ledger: Ledger, days: int = 40, job: str | None = None) -> str:
     """The page about that past."""
-    return page(look_back(ledger, ledger.journal, days, job))
+    return page(look_back(ledger.context, ledger.journal, days, job))
 
 
 def spoken(directory: str, texts: tuple[str, ...]) -> Ledger:

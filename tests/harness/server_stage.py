@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from upsun_agent.database.location import ServerPlace
 from upsun_agent.journal import RunRow
 from upsun_agent.journal.directory import reading
+from upsun_agent.journal.state import DatabaseState
 from upsun_agent.model.events import Event
 from upsun_agent.platform.container import Container
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 from upsun_simulator import ManualClock, Scenario, Simulator
 
 from tests.harness.journal_forms import place_of
@@ -42,13 +42,13 @@ class SharedStage(Stage):
     url: str = ""
 
     @property
-    def place(self) -> ServerPlace:
+    def place(self) -> DatabaseState:
         """Where the state is."""
         return place_of(self.url)
 
-    def site(self) -> Site:
+    def site(self) -> TickContext:
         """What a fresh process of the agent would work with."""
-        return replace_directory(super().site(), self.place)
+        return replace_state(super().site(), self.place)
 
     def rows(self, *, open_only: bool = False, job: str | None = None) -> list[RunRow]:
         """Runs, newest first."""
@@ -76,11 +76,11 @@ class SharedStage(Stage):
         return other
 
 
-def replace_directory(site: Site, place: ServerPlace) -> Site:
+def replace_state(site: TickContext, place: DatabaseState) -> TickContext:
     """The same site with its state there."""
     from msgspec.structs import replace as replaced
 
-    return replaced(site, directory=place)
+    return replaced(site, state=place)
 
 
 def build(

@@ -26,10 +26,11 @@ from upsun_agent.engine.fold import Run, fold
 from upsun_agent.errors import AgentError
 from upsun_agent.journal.lock import Lease, container_identity
 from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import MountState
 from upsun_agent.log.lines import Redaction, make_log
 from upsun_agent.model.events import Event, IntentRecorded, RunOpened
 from upsun_agent.platform.container import Container
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.executor import Executor
 from upsun_agent.runtime.tick import run_tick
 from upsun_agent.runtime.tick_report import TickReport
@@ -156,7 +157,7 @@ class Scene:
 
     # --- ticks --------------------------------------------------------------------------------------------------
 
-    def site(self, mount: Mount) -> Site:
+    def site(self, mount: Mount) -> TickContext:
         redaction = Redaction()
         clock = VirtualClock(self.manual_clock)
         client = Client(
@@ -172,14 +173,14 @@ class Scene:
             if isinstance(event, IntentRecorded):
                 self.door.run = self.opened(mount, run)
 
-        return Site(mount.container, parsed(mount.jobs), mount.directory, clock, client, log, hear)
+        return TickContext(mount.container, parsed(mount.jobs), MountState(mount.directory), clock, client, log, hear)
 
     def tick(self, mount: Mount | None = None, *, moved: bool = False) -> TickReport | AgentError:
         """One tick in a process of its own; only our own errors may leave it. ``moved``: in another container."""
         self.processes += 1
         where = "elsewhere 0 0" if moved else container_identity()
         holder = f"{where} {NOBODY + self.processes} {self.processes}"
-        with patch("upsun_agent.runtime.context.Lease", lambda journal: Lease(journal, holder=holder)):
+        with patch("upsun_agent.runtime.session.Lease", lambda journal: Lease(journal, holder=holder)):
             try:
                 return run_tick(self.site(mount or self.mount))
             except AgentError as error:

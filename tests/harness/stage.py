@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,12 +20,15 @@ from upsun_agent.config import parse
 from upsun_agent.engine.fold import Run, fold
 from upsun_agent.journal import RunRow
 from upsun_agent.journal.directory import reading
-from upsun_agent.journal.seals import SEAL, Seals
+from upsun_agent.journal.notes import SEAL
+from upsun_agent.journal.seals import Seals
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import MountState
 from upsun_agent.log.lines import Redaction, make_log
 from upsun_agent.model.events import Event
 from upsun_agent.platform.container import Container
 from upsun_agent.report.publish import publish
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.tick import run_tick, ticking
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator
@@ -83,17 +87,17 @@ class Stage:
     log: io.StringIO = field(default_factory=io.StringIO)
     heard: list[tuple[str, Event]] = field(default_factory=list)
 
-    def site(self) -> Site:
+    def site(self) -> TickContext:
         """What a fresh process of the agent would work with."""
         redaction = Redaction()
         clock = Wrong(self.manual_clock, self.ahead)
         transport = Transport("upsun-agent/test", in_process(self.wrap(self.simulator.wsgi), ConnectionCut))
         client = Client(transport, Endpoints(HOST, HOST), self.token, clock=clock, hide=redaction.hide)
         log = make_log(redaction, stream=self.log, readable=False)
-        return Site(
+        return TickContext(
             self.container,
             parse(self.jobs),
-            str(self.directory),
+            MountState(str(self.directory)),
             clock,
             client,
             log,
@@ -159,17 +163,17 @@ class Stage:
 
     def reseal(self, run: str = RUN) -> None:
         """Give the run a new seal, so that what a test changed in it counts as written by the agent."""
-        with reading(str(self.directory), self.container.identity) as journal:
+        with closing(SqliteJournal(str(self.directory), self.container.identity, begins=False)) as journal:
             journal.note(f"{SEAL}{run}", self.site().seals.seal(run, journal.written(run)))
 
     def rows(self, *, open_only: bool = False, job: str | None = None) -> list[RunRow]:
         """Runs, newest first."""
-        with reading(str(self.directory), self.container.identity) as journal:
+        with reading(MountState(str(self.directory)), self.container.identity) as journal:
             return list(journal.rows(open_only=open_only, job=job, most=1000))
 
     def events(self, run: str = RUN) -> list[Event]:
         """The run's events."""
-        with reading(str(self.directory), self.container.identity) as journal:
+        with reading(MountState(str(self.directory)), self.container.identity) as journal:
             return journal.events(run)
 
     def run(self, run: str = RUN) -> Run:

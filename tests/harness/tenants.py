@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from upsun_agent.database.connect import Link
-from upsun_agent.database.location import ServerPlace
+from upsun_agent.journal.state import DatabaseState
 
 from tests.harness.journal_forms import NAME
 from tests.harness.server_stage import SharedStage
@@ -46,7 +46,7 @@ def forget(server: Server) -> None:
 
 
 def tables_of(server: Server) -> list[str]:
-    names = ("schema_version", "journals", "glances", "events", "runs", "activities", "cursors", "notes")
+    names = ("schema_version", "journals", "idle_hints", "events", "runs", "activities", "cursors", "notes")
     prefix = f"{VICTIM}." if isinstance(server, Postgres) else f"{VICTIM}.upsun_agent_"
     return [prefix + name for name in names]
 
@@ -54,7 +54,7 @@ def tables_of(server: Server) -> list[str]:
 class Tenant:
     """A connection of a tenant's that says what it likes."""
 
-    def __init__(self, place: ServerPlace) -> None:
+    def __init__(self, place: DatabaseState) -> None:
         self.link = Link(NAME, place.endpoint, 60)
 
     def says(self, text: str) -> list[tuple[Any, ...]]:

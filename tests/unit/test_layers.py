@@ -33,7 +33,7 @@ PLANTED = {
     ),
     "a report is needed by what it reports": (
         "upsun_agent/runtime/slots.py",
-        "from upsun_agent.report.snapshot import Place",
+        "from upsun_agent.report.snapshot import Snapshot",
         "imports go down only",
     ),
     "a new module has no layer": ("upsun_agent/helpers.py", "VALUE = 1", "imports go down only"),

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-AGENT = Path(__file__).resolve().parents[2] / "agent" / "upsun_agent"
-RECORDER = AGENT / "runtime" / "recorder.py"
+AGENT = Path(__file__).resolve().parents[2] / "agent"
+RECORDER = AGENT / "upsun_agent" / "runtime" / "recorder.py"
 #: The journal's forms themselves, and what moves whole journals.
-JOURNAL = AGENT / "journal"
+JOURNAL = AGENT / "upsun_agent" / "journal"
 
 
 def is_journal(of: ast.expr) -> bool:
@@ -39,7 +39,7 @@ def test_only_the_recorder_gives_events_to_a_journal() -> None:
 
 
 def test_the_search_sees_what_it_is_for() -> None:
-    bypass = "with at_work(site) as desk:\n    desk.journal.append(run.id, event)\n    self.journal.open_run(opened)\n"
+    bypass = "with open_session(of) as s:\n    s.journal.append(run.id, event)\n    self.journal.open_run(opened)\n"
     assert [line for line, _ in writes_of(ast.parse(bypass))] == [2, 3]
     assert len(list(writes_of(ast.parse(RECORDER.read_text())))) >= 3
     assert list(writes_of(ast.parse("journal.append(run, notes=changes)\nrows.append(1, 2)"))) == []

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from upsun_agent.access.token_status import Standing, token_in, token_of
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.token import here, jobs_of, stands
-from upsun_agent.database.location import placed
 from upsun_agent.doctor import Finding, code_of, local, worst
 from upsun_agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.journal.move_marks import marked
+from upsun_agent.journal.notes import OUTBOX_ALL
+from upsun_agent.journal.state import DatabaseState, MountState, State
 from upsun_agent.limits import TICK_BUDGET
 from upsun_agent.model import events as ev
 from upsun_agent.platform.paths import last_tick, on_server
@@ -138,7 +139,7 @@ def _runtime_type(context: Context) -> Iterator[Finding]:
         jobs = context.job_file.jobs.values()
     except ConfigInvalid:
         jobs = {}.values()
-    here = [job.name for job in jobs if kind in job.environment_types]
+    here = [job.name for job in jobs if job.runs_on(kind)]
     yield Finding("environment type", "ok", f"{kind}; jobs that run here: {', '.join(here) or 'none'}")
 
 
@@ -196,9 +197,9 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
         return
     jobs, max_age = jobs_of(context)
     try:
-        directory: str | None = context.directory
+        state: State | None = context.state
     except ConfigInvalid:
-        directory = None
+        state = None
     client.begin(TICK_BUDGET)  # the reads below get a time budget of their own
     platform = Platform(
         client=client,
@@ -208,21 +209,21 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
         app_dir=container.app_dir if container.phase == "runtime" else None,
         kind=container.environment_type,
         jobs=jobs,
-        directory=directory,
-        last_tick=_last_tick(context, directory),
+        directory=state.directory if isinstance(state, MountState) else None,
+        last_tick=_last_tick(context, state),
         variable=context.token_variable,
         clock=context.clock,
-        own_backups=_own_backups(context, directory),
+        own_backups=_own_backups(context, state),
     )
     yield from platform.findings(standing, timedelta(seconds=max_age))
 
 
-def _own_backups(context: Context, directory: str | None) -> frozenset[str]:
+def _own_backups(context: Context, state: State | None) -> frozenset[str]:
     """Return the ids of the backups that runs took, from the journal; none if it cannot be read."""
-    if directory is None:
+    if state is None:
         return frozenset()
     try:
-        with reading_if_any(directory, context.container.identity) as journal:
+        with reading_if_any(state, context.container.identity) as journal:
             events = [event for _, event in journal.latest("request-accepted", most=BACKUPS_KNOWN)]
             found = {event.backup for event in events if isinstance(event, ev.RequestAccepted) and event.backup}
             done = [event for _, event in journal.latest("step-done", most=BACKUPS_KNOWN)]
@@ -232,12 +233,12 @@ def _own_backups(context: Context, directory: str | None) -> frozenset[str]:
         return frozenset()  # the finding about the journal says why
 
 
-def _last_tick(context: Context, directory: str | None) -> int | None:
+def _last_tick(context: Context, state: State | None) -> int | None:
     """Return when the last tick was, in epoch seconds, or None if that is not known."""
-    if directory is None or not on_server(directory):
-        return None if directory is None else last_tick(directory)
+    if not isinstance(state, DatabaseState):
+        return None if state is None else last_tick(state.directory)
     try:
-        with reading_if_any(directory, context.container.identity) as journal:
+        with reading_if_any(state, context.container.identity) as journal:
             return journal.last_tick()
     except AgentError:
         return None  # the finding about the journal says why
@@ -249,28 +250,28 @@ def _state(context: Context) -> Iterator[Finding]:
     except ConfigInvalid:
         return  # the finding about the job file says why
     try:
-        directory = context.directory
+        state = context.state
     except ConfigInvalid as error:  # the named place does not exist
         yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
         return
-    if not on_server(directory):
-        yield from local.state(directory, context.container.identity, context.clock.now())
+    if isinstance(state, MountState):
+        yield from local.state(state.directory, context.container.identity, context.clock.now())
         return
     from upsun_agent.doctor import database  # noqa: PLC0415  late: most states are on a mount
 
-    found = list(database.drivers(setting or directory))
+    found = list(database.drivers(setting or state.name))
     if found[0].level == "fail":
         yield from found
     else:
-        yield from database.state(placed(directory), context.container.identity)
+        yield from database.state(state, context.container.identity)
 
 
 def _moved(context: Context) -> Iterator[Finding]:
     """Yield a finding if the state was moved elsewhere, or is being moved."""
     try:
-        directory = context.directory
-        with reading_if_any(directory, context.container.identity) as journal:
-            error = marked(journal, directory)
+        state = context.state
+        with reading_if_any(state, context.container.identity) as journal:
+            error = marked(journal, str(state))
     except AgentError:
         return  # the finding about the state says why
     if error is not None:
@@ -280,7 +281,7 @@ def _moved(context: Context) -> Iterator[Finding]:
 def _clock_of_state(context: Context) -> Iterator[Finding]:
     """Yield a finding if the state holds times later than this machine's clock."""
     try:
-        with reading_if_any(context.directory, context.container.identity) as journal:
+        with reading_if_any(context.state, context.container.identity) as journal:
             found = ahead(journal, context.clock.now())
     except AgentError:
         return  # the finding about the state says why
@@ -305,7 +306,7 @@ def _build_state(context: Context) -> Iterator[Finding]:
 def _telling(context: Context) -> Iterator[Finding]:
     """Yield the findings about channels, if a job runs here, and about the log file, if one is configured."""
     try:
-        notify, directory, kind = context.job_file.notify, context.directory, context.container.environment_type
+        notify, state, kind = context.job_file.notify, context.state, context.container.environment_type
     except ConfigInvalid:
         return  # the finding about the job file says why
     from upsun_agent.doctor import channels  # noqa: PLC0415  late: only who tells needs it
@@ -317,13 +318,13 @@ def _telling(context: Context) -> Iterator[Finding]:
         yield Finding("log file", "fail", str(error), error.remedy, error.exit_code)
     if notify is None:
         return
-    if not any(kind is None or kind in job.environment_types for job in context.job_file.jobs.values()):
+    if not any(job.runs_on(kind) for job in context.job_file.jobs.values()):
         yield Finding("notify", "ok", f"no job runs on {kind}: nobody is notified from here")
         return
     yield from channels.channels(notify, context.environ)
     try:
-        with reading_if_any(directory, context.container.identity) as journal:
-            facts = journal.notes("outbox")
+        with reading_if_any(state, context.container.identity) as journal:
+            facts = journal.notes(OUTBOX_ALL)
     except AgentError:
         return  # the finding about the journal says why
     yield from channels.waiting(facts)

@@ -16,17 +16,16 @@ from upsun_agent.clock import Clock, SystemClock
 from upsun_agent.config import JobFile, defaults, find, load, text_of
 from upsun_agent.errors import AgentError, ConfigInvalid
 from upsun_agent.journal.seals import Seals
+from upsun_agent.journal.state import DatabaseState, MountState, State
 from upsun_agent.log.foreign_text import use
 from upsun_agent.log.lines import Redaction, make_log
 from upsun_agent.model.events import Event
-from upsun_agent.model.job import Job
 from upsun_agent.platform.container import Container, read_container
 from upsun_agent.platform.keys import ENTROPY
 from upsun_agent.platform.paths import LOG_FILE, URL_VARIABLE, on_server, state_directory
 from upsun_agent.platform.secrets import parts_of, surroundings
 from upsun_agent.runtime.commands import Commands
-from upsun_agent.runtime.context import Site
-from upsun_agent.schedule import Schedule
+from upsun_agent.runtime.context import ReadContext, TickContext
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -123,8 +122,8 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         return load(find(self.environ, self.options.config))
 
     @cached_property
-    def directory(self) -> str:
-        """Where the state is: a directory, or a database (a ``ServerPlace``), in which every journal names its owner.
+    def state(self) -> State:
+        """Return where the state is: a directory, or a database, in which every journal names its owner.
 
         An environment that an option names never uses the container's own directory. Outside a container the job
         file's ``state`` is ignored if it names a mount or a relationship, which only the app container has.
@@ -134,30 +133,27 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         if not self.container.is_one:
             setting = setting if (setting or "").startswith(URL_VARIABLE) else None
             environ = {name: value for name, value in environ.items() if name != "PLATFORM_APP_DIR"}
-        directory = state_directory(environ, setting, owner)
-        if "://" in directory:
+        name = state_directory(environ, setting, owner)
+        if "://" in name:
             remedy = "put the URL into a variable, such as STATE_URL, and set UPSUN_AGENT_STATE=url-variable:STATE_URL"
             raise ConfigInvalid("UPSUN_AGENT_STATE holds a URL", remedy=remedy)
-        if on_server(directory):
-            return self.place(directory)
+        if on_server(name):
+            return self.state_named(name)
         at_home = self.container.identity[:2] == self.surrounding.identity[:2]
-        return directory if at_home or directory.endswith(f"/{owner}") else f"{directory}/{owner}"
+        return MountState(name if at_home or name.endswith(f"/{owner}") else f"{name}/{owner}")
 
-    def place(self, name: str) -> str:
-        """Return where the state is, by its name: a directory, or a database, whose password is then redacted."""
+    def state_named(self, name: str) -> State:
+        """Return the state of that name, as the job file writes it; a database's password is redacted from now on."""
         if not on_server(name):
-            return name
-        from upsun_agent.database.location import ServerPlace  # noqa: PLC0415  late: most states are on a mount
+            return MountState(name)
+        state = DatabaseState.of(name, self.environ)
+        self.redaction.hide(state.endpoint.password)
+        return state
 
-        place = ServerPlace.of(name, self.environ)
-        self.redaction.hide(place.endpoint.password)
-        return place
-
-    def schedule(self, job: Job) -> Schedule | None:
-        """Return the job's schedule, whose ``H`` differs by environment; None for a job that only runs manually."""
-        if job.schedule is None:
-            return None
-        return Schedule(job.schedule, job.timezone, f"{self.container.project}|{self.container.environment}|{job.name}")
+    @property
+    def reading(self) -> ReadContext:
+        """What reports and other readers of the journal work with."""
+        return ReadContext(self.container, self.job_file, self.state, self.clock)
 
     def log(self, *, stream: TextIO | None = None, quiet: bool = False) -> Any:
         """Return the log on stderr. With ``quiet`` only --log-level enables it: the command prints events itself."""
@@ -169,12 +165,14 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
     def log_file(self) -> str | None:
         """The path of the file that the log is written to as well, if the job file wants one."""
         wanted = self.job_file.log_file
-        if wanted and not isinstance(wanted, str) and on_server(self.directory):
+        if not wanted or isinstance(wanted, str):
+            return wanted or None
+        if isinstance(self.state, DatabaseState):
             remedy = 'name a file: log-file = "/app/var/agent/agent.log"'
             raise ConfigInvalid(
                 "log-file = true puts the log beside the state, but the state is in a database", remedy=remedy
             )
-        return wanted if isinstance(wanted, str) else f"{self.directory}/{LOG_FILE}" if wanted else None
+        return f"{self.state.directory}/{LOG_FILE}"
 
     def _file(self) -> LogFile | None:
         path = self.log_file
@@ -194,7 +192,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         from upsun_agent.notify.notifier import Notifier, Whose  # noqa: PLC0415  same
 
         kind, (project, environment, app) = container.environment_type, container.identity
-        here = any(kind is None or kind in job.environment_types for job in self.job_file.jobs.values())
+        here = any(job.runs_on(kind) for job in self.job_file.jobs.values())
         transport = Transport(f"upsun-agent/{__version__}")
         sender = HttpSender(self.environ, transport, self.redaction.hide, self.redaction.clean, self.clock.now)
         return Notifier(notify, Whose(project, environment, kind, app, here), sender, self.clock, log)
@@ -265,24 +263,32 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
 
         return withheld(self.environ, self.token_variable, keep)
 
-    def site(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> Site:
-        """Return everything a tick works with; raise ConfigInvalid if project or environment is not known."""
+    def tick_context(self, *, on_event: Callable[[str, Event], None] | None = None, quiet: bool = False) -> TickContext:
+        """Return everything a tick works with; raise ConfigInvalid where project or environment is not known."""
         self.hide_named()
         job_file, log = self.job_file, self.log(quiet=quiet)
         client, notifier = self.client(), self.notifier(log)
         commands = Commands(self._withheld, self.redaction.clean)
         seals = Seals(self.container.identity, (self.environ.get(ENTROPY), self.environ.get(self.token_variable)))
-        place = self.directory
-        site = Site(
-            self.container, job_file, place, self.clock, client, log, on_event, notifier, commands, seals, _publish
+        tick_context = TickContext(
+            self.container,
+            job_file,
+            self.state,
+            self.clock,
+            client,
+            log,
+            on_event,
+            notifier,
+            commands,
+            seals,
+            _publish,
         )
-        if not site.project or not site.environment:
-            raise ConfigInvalid("no project or environment")
-        return site
+        tick_context.require_environment()
+        return tick_context
 
 
-def _publish(site: Site, journal: Journal, runs: Mapping[str, Run]) -> None:
+def _publish(tick_context: TickContext, journal: Journal, runs: Mapping[str, Run]) -> None:
     """Write the page and the metrics to the files that the job file names."""
     from upsun_agent.report.publish import publish  # noqa: PLC0415  late: most ticks publish nothing
 
-    publish(site, journal, runs)
+    publish(tick_context, journal, runs)

@@ -48,8 +48,8 @@ def _tick(redaction: Redaction) -> int:
 
     context = Context(OPTIONS, os.environ, redaction)
     context.job_file = cache.load(os.environ)
-    site = context.site()
+    tick_context = context.tick_context()
     try:
-        return run_tick(site).exit_code()
+        return run_tick(tick_context).exit_code()
     finally:
-        site.client.close()
+        tick_context.client.close()

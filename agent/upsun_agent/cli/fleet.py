@@ -18,21 +18,19 @@ HEADS = ("PROJECT", "ENVIRONMENT", "APP", "LAST TICK", "IN FLIGHT", "LAST RUN", 
 def show(context: Context) -> int:
     """Print the journals, after a warning for each that is overdue, and return the exit code."""
     now = context.clock.now()
-    with fleet(context.directory) as found:
+    with fleet(context.state) as found:
         members = found.members()
     late = [member for member in members if is_overdue(member, now)]
     if context.terminal.json_wanted:
         views = [_view(member, now) for member in members]
-        context.terminal.document({"state": context.directory, "overdue": len(late), "journals": views})
+        context.terminal.document({"state": str(context.state), "overdue": len(late), "journals": views})
         return EXIT_OK
     if members:
         context.terminal.table(HEADS, [_row(member, now) for member in members])
     for member in late:
         name = "/".join(part or "?" for part in member.identity)
         context.terminal.say(f"overdue: {name}: no tick since {ago(member.last_tick, now)}", "odd")
-    context.terminal.say(
-        f"{counted(len(members), 'journal')}, {len(late)} overdue; state in {context.directory}", "dim"
-    )
+    context.terminal.say(f"{counted(len(members), 'journal')}, {len(late)} overdue; state in {context.state}", "dim")
     return EXIT_OK
 
 

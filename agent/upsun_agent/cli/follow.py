@@ -71,7 +71,7 @@ class Follower:
             _tell(self._context.terminal, event, fold([self._opened]))
 
     def wait(
-        self, site: Any, run_id: str, run: Run | None, report: TickReport, within: float
+        self, tick_context: Any, run_id: str, run: Run | None, report: TickReport, within: float
     ) -> tuple[Run | None, TickReport, GivenUp | None]:
         """Make ticks until the run is closed; wait while another tick is at work.
 
@@ -87,7 +87,7 @@ class Follower:
             self._sleep(poll, run, began, within)
             poll = min(poll * 1.3, POLL_MOST)
             try:
-                with ticking(site) as tick:
+                with ticking(tick_context) as tick:
                     run = tick.advance(run_id)
                     tick.finish(by_hand=True)
                     report = tick.report

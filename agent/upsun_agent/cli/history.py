@@ -13,7 +13,7 @@ from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted, whole_number
 from upsun_agent.engine.fold import Run
 from upsun_agent.errors import EXIT_OK, NotFound, UsageError
-from upsun_agent.journal import Journal, RunRow
+from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.limits import HISTORY_AGE, HISTORY_RUNS
 from upsun_agent.report.batches import outcome_words, slots_of
@@ -60,7 +60,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 def _history(context: Context) -> int:
     job, now = context.options.job, context.clock.now()
     since = _since(context, context.options.since, now)
-    with reading_if_any(context.directory, context.container.identity) as journal:
+    with reading_if_any(context.state, context.container.identity) as journal:
         rows = journal.rows(job=job, most=HISTORY_RUNS * 2)
         if job is not None and not rows and job not in context.job_file.jobs:
             known = ", ".join(context.job_file.jobs)
@@ -92,7 +92,7 @@ def _since(context: Context, text: str | None, now: datetime) -> datetime:
         raise UsageError(f"{text[:40]!r} is not a valid time", remedy=REMEDY) from None
 
 
-def _document(context: Context, journal: Journal, shown: Sequence[RunRow], found: int) -> None:
+def _document(context: Context, journal: JournalReader, shown: Sequence[RunRow], found: int) -> None:
     runs = [past_view(row, *told) for row, told in runs_of(journal, shown)]
     context.terminal.document({"at": iso(context.clock.now()), "found": found, "runs": runs})
 
@@ -106,7 +106,7 @@ def _none(context: Context, kept: int) -> str:
     return f"No run{of_job} yet. For the next slots: upsun-agent next{f' {job}' if job else ''}"
 
 
-def _table(context: Context, journal: Journal, shown: Sequence[RunRow], found: int, *, kept: int) -> None:
+def _table(context: Context, journal: JournalReader, shown: Sequence[RunRow], found: int, *, kept: int) -> None:
     terminal = context.terminal
     if not shown:
         terminal.note(_none(context, kept))

@@ -15,8 +15,9 @@ from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Absent, Activity, LookAtActivity
 from upsun_agent.report.views import run_view
 from upsun_agent.runtime.admission import Foreign
-from upsun_agent.runtime.context import Site, at_work
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.recorder import Recorder
+from upsun_agent.runtime.session import open_session
 
 BY_MOST = 80  # characters of a name
 
@@ -50,9 +51,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 
 def _approve(context: Context) -> int:
     by, granted = _who(context), not context.options.deny
-    site = _site(context)
-    with at_work(site) as session:
-        recorder = Recorder(site, session)
+    tick_context = _tick_context(context)
+    with open_session(tick_context) as session:
+        recorder = Recorder(tick_context, session)
         run = _in_flight(context, recorder)
         step = run.current
         if step is None or step.plan.kind != "approval" or step.approval is not None:
@@ -69,15 +70,15 @@ def _approve(context: Context) -> int:
 
 
 def _cancel(context: Context) -> int:
-    by, site = _who(context), _site(context)
-    with at_work(site) as session:
-        recorder = Recorder(site, session)
+    by, tick_context = _who(context), _tick_context(context)
+    with open_session(tick_context) as session:
+        recorder = Recorder(tick_context, session)
         run = _in_flight(context, recorder)
-        told = _stopped(context, site.client, run) if context.options.activity else _left_running(run)
+        told = _stopped(context, tick_context.client, run) if context.options.activity else _left_running(run)
         text = f"cancelled by {by}{f'; {told}' if told else ''}"
         closed = ev.RunClosed(at=context.clock.now(), outcome="cancelled", message=text, failure="cancelled")
         run = _recorded(recorder, run, closed)
-    site.client.close()
+    tick_context.client.close()
     if context.terminal.json_wanted:
         context.terminal.document(run_view(run))
         return EXIT_OK
@@ -87,9 +88,9 @@ def _cancel(context: Context) -> int:
     return EXIT_OK
 
 
-def _site(context: Context) -> Site:
+def _tick_context(context: Context) -> TickContext:
     """Return what the command works with. It logs as a tick does, except on a terminal, where it prints the outcome."""
-    return context.site(quiet=context.terminal.interactive)
+    return context.tick_context(quiet=context.terminal.interactive)
 
 
 def _recorded(recorder: Recorder, run: Run, event: ev.Event) -> Run:

@@ -14,11 +14,11 @@ from upsun_agent.config.definitions import json_schema
 from upsun_agent.engine.due import Slot
 from upsun_agent.errors import EXIT_OK
 from upsun_agent.journal.directory import reading_if_any
-from upsun_agent.model.job import Job
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.views import slot_view
 from upsun_agent.runtime.slots import Judge
 from upsun_agent.runtime.suspension import suspensions
+from upsun_agent.schedule import schedule_of
 from upsun_agent.text.event_text import step_words
 from upsun_agent.text.humanize import ago
 
@@ -52,11 +52,6 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     validate.set_defaults(run=_validate)
 
 
-def _runs_here(context: Context, job: Job) -> bool:
-    kind = context.container.environment_type
-    return kind is None or kind in job.environment_types
-
-
 # --- next ------------------------------------------------------------------------------------------------------
 
 
@@ -64,11 +59,11 @@ def _next(context: Context) -> int:
     jobs = [context.job_file.job(context.options.job)] if context.options.job else list(context.job_file.jobs.values())
     now = context.clock.now()
     coming: dict[str, list[Slot]] = {}
-    with reading_if_any(context.directory, context.container.identity) as journal:
+    with reading_if_any(context.state, context.container.identity) as journal:
         paused, reader = suspensions(journal), BulkReader(journal)
         held = {job.name: paused.get(job.name) for job in jobs}
         for job in jobs:
-            schedule = context.schedule(job)
+            schedule = schedule_of(context.container, job)
             coming[job.name] = []
             if schedule is not None:
                 slots = Judge(job, schedule, reader, context.container.environment or "").coming(now)
@@ -76,7 +71,7 @@ def _next(context: Context) -> int:
     if context.terminal.json_wanted:
         listed = {name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()}
         zones = {job.name: job.timezone for job in jobs}
-        here = {job.name: _runs_here(context, job) for job in jobs}
+        here = {job.name: job.runs_on(context.container.environment_type) for job in jobs}
         context.terminal.document({"timezones": zones, "here": here, "suspended": held, "slots": listed})
         return EXIT_OK
     rows = [
@@ -89,7 +84,7 @@ def _next(context: Context) -> int:
     for job in jobs:
         if job.schedule is None:
             context.terminal.note(f"{job.name} has no schedule: it only runs manually", "dim")
-        elif not _runs_here(context, job):
+        elif not job.runs_on(context.container.environment_type):
             kinds = ", ".join(job.environment_types)
             context.terminal.note(
                 f"{job.name} only runs on {kinds}, not here ({context.container.environment_type})", "odd"

@@ -18,7 +18,7 @@ def events_of(context: Context, wanted: str) -> list[ev.Event]:
         NothingYet: the job is in the job file but has not run yet.
         NotFound: there is no such run or job.
     """
-    with reading_if_any(context.directory, context.container.identity) as journal:
+    with reading_if_any(context.state, context.container.identity) as journal:
         rows = journal.rows(job=wanted, most=1)
         found = rows[0].run if rows else wanted
         if journal.written(found):
@@ -31,4 +31,4 @@ def events_of(context: Context, wanted: str) -> list[ev.Event]:
     close = get_close_matches(wanted, jobs, 1)
     meant = f"did you mean '{close[0]}'? " if close else ""
     remedy = f"{meant}for past runs: upsun-agent history; the jobs are: {', '.join(jobs)}"
-    raise NotFound(f"there is no run or job '{wanted}' in {context.directory}", remedy=remedy)
+    raise NotFound(f"there is no run or job '{wanted}' in {context.state}", remedy=remedy)

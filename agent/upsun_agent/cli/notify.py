@@ -16,6 +16,7 @@ from upsun_agent.cli.numbers import counted
 from upsun_agent.config.notifications import HEARTBEAT, Notify
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, RunFailed
 from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.journal.notes import LAST_PING, OUTBOX_ALL
 from upsun_agent.notify import outbox
 from upsun_agent.notify.messages import Message
 from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Undelivered
@@ -128,8 +129,8 @@ def _tests(notify: Notify, notifier: Notifier, names: list[str]) -> Iterator[Tes
 
 def _list(context: Context) -> int:
     notify = _notify(context)
-    with reading_if_any(context.directory, context.container.identity) as journal:
-        facts, beat = journal.notes("outbox"), journal.noted(outbox.BEAT)
+    with reading_if_any(context.state, context.container.identity) as journal:
+        facts, beat = journal.notes(OUTBOX_ALL), journal.noted(LAST_PING)
     waiting, lost = outbox.waiting(facts), outbox.lost(facts)
     if context.terminal.json_wanted:
         context.terminal.document(

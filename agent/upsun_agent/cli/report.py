@@ -14,7 +14,7 @@ from upsun_agent.cli.context import Context
 from upsun_agent.cli.extras import otel_missing
 from upsun_agent.cli.numbers import counted, whole_number
 from upsun_agent.errors import EXIT_OK, StateNotWritable, UsageError
-from upsun_agent.journal import Journal
+from upsun_agent.journal import JournalReader
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.limits import REPORT_DAYS, REPORT_DAYS_MOST
 from upsun_agent.platform.paths import NotOurs
@@ -69,11 +69,11 @@ def _report(context: Context) -> int:
     if options.all:
         written += _of_all(context)
         return _told(context, written)
-    with reading_if_any(context.directory, context.container.identity) as journal:
+    with reading_if_any(context.state, context.container.identity) as journal:
         if options.html is not None:
             written.append(_html(context, journal))
         if options.prometheus is not None or options.otlp is not None:
-            written += _metrics(context, measure(context, journal))
+            written += _metrics(context, measure(context.reading, journal))
     return _told(context, written)
 
 
@@ -83,10 +83,10 @@ def _of_all(context: Context) -> list[dict[str, Any]]:
     from upsun_agent.report.fleet import fleet_measures, fleet_page  # noqa: PLC0415  same
 
     options, now, written = context.options, context.clock.now(), []
-    with fleet(context.directory) as found:
+    with fleet(context.state) as found:
         members = found.members()
     if options.html is not None:
-        text = fleet_page(members, context.directory, now)
+        text = fleet_page(members, str(context.state), now)
         _write(context, options.html, text)
         written.append({"kind": "html", "to": options.html, "bytes": len(text.encode()), "items": len(members)})
     if options.prometheus is not None or options.otlp is not None:
@@ -127,11 +127,11 @@ def _check(context: Context) -> None:
             raise UsageError("the URL of --otlp must not hold a password", remedy=remedy)
 
 
-def _html(context: Context, journal: Journal) -> dict[str, Any]:
+def _html(context: Context, journal: JournalReader) -> dict[str, Any]:
     from upsun_agent.report.history import look_back  # noqa: PLC0415  same
     from upsun_agent.report.html_page import page  # noqa: PLC0415  late: other reports need no page
 
-    past = look_back(context, journal, context.options.days, context.options.job)
+    past = look_back(context.reading, journal, context.options.days, context.options.job)
     text = page(past)
     _write(context, context.options.html, text)
     return {"kind": "html", "to": context.options.html, "bytes": len(text.encode()), "items": len(past.rows)}

@@ -60,9 +60,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 
 
 def _tick(context: Context) -> int:
-    site = context.site()
-    report = run_tick(site)
-    site.client.close()
+    tick_context = context.tick_context()
+    report = run_tick(tick_context)
+    tick_context.client.close()
     code = report.exit_code()
     if context.terminal.json_wanted:
         trouble = [{"kind": each.kind, "message": each.message, "remedy": each.remedy} for each in report.troubles()]
@@ -101,8 +101,7 @@ def _say_not_here(context: Context, name: str) -> None:
 
 def _run(context: Context) -> int:
     job = context.job_file.job(context.options.job)
-    kind = context.container.environment_type
-    if kind is not None and kind not in job.environment_types:
+    if not job.runs_on(context.container.environment_type):
         _say_not_here(context, job.name)
         if context.terminal.json_wanted:
             context.terminal.document({"run": None, "outcome": "skipped", "failure": "environment-type"})
@@ -113,8 +112,8 @@ def _run(context: Context) -> int:
             "--wait is refused in a cron: it would block the deployment that the job causes", remedy=remedy
         )
     follower = Follower(context)
-    site = context.site(on_event=follower.hear, quiet=not context.terminal.json_wanted)
-    with ticking(site) as tick:
+    tick_context = context.tick_context(on_event=follower.hear, quiet=not context.terminal.json_wanted)
+    with ticking(tick_context) as tick:
         tick.state_is_current()  # a journal that a restore rewound is set aside before a run is added to it
         tick.close_foreign()
         in_flight = [row.run for row in tick.journal.rows(open_only=True, job=job.name)]
@@ -131,8 +130,8 @@ def _run(context: Context) -> int:
         report = tick.report
     given_up: GivenUp | None = None
     if context.options.wait:
-        run, report, given_up = follower.wait(site, run_id, run, report, context.options.within)
-    site.client.close()
+        run, report, given_up = follower.wait(tick_context, run_id, run, report, context.options.within)
+    tick_context.client.close()
     return _end(context, run_id, run, report, given_up)
 
 

@@ -16,9 +16,10 @@ from upsun_agent.errors import EXIT_OK, UsageError
 from upsun_agent.journal import Journal
 from upsun_agent.journal.directory import reading
 from upsun_agent.journal.move import Contents, contents, copy, hand_over, refuse_taken, verify
-from upsun_agent.journal.move_marks import MARKS, MOVED_TO, MOVING_FROM
-from upsun_agent.platform.paths import on_server
-from upsun_agent.runtime.context import Site, at_work
+from upsun_agent.journal.notes import MOVE_MARKS, MOVED_TO, MOVING_FROM
+from upsun_agent.journal.state import DatabaseState, State
+from upsun_agent.runtime.context import TickContext
+from upsun_agent.runtime.session import open_session
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -42,64 +43,71 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 
 def _move(context: Context) -> int:
     options = context.options
-    source = _place(context, "--from", options.source) if options.source else context.directory
+    source = _place(context, "--from", options.source) if options.source else context.state
     target = _place(context, "--to", options.to)
-    if os.path.abspath(source) == os.path.abspath(target):
+    if os.path.abspath(str(source)) == os.path.abspath(str(target)):
         raise UsageError(f"the state is in {source} already", remedy="name another place with --to")
     if options.dry_run:
         return _rehearsed(context, source, target)
-    site = replace(context.site(quiet=True), directory=source)
-    with reading(source, site.container.identity):
+    tick_context = replace(context.tick_context(quiet=True), state=source)
+    with reading(source, tick_context.container.identity):
         pass  # an empty source is reported before the target is created
-    with at_work(site, moving=True) as session:
-        found = _moved(context, site, session.journal, target)
+    with open_session(tick_context, moving=True) as session:
+        found = _moved(context, tick_context, session.journal, target)
     _say(context, source, target, found, dry=False)
     return EXIT_OK
 
 
-def _place(context: Context, option: str, name: str) -> str:
+def _place(context: Context, option: str, name: str) -> State:
     """Return the place with this name; raise UsageError if the name is not valid."""
     problem = next(STATE.check(name, ()), None)
     if problem is not None:
         raise UsageError(f"{option} {problem.message}", remedy=problem.remedy or "see: upsun-agent state move --help")
-    return context.place(name)
+    return context.state_named(name)
 
 
-def _rehearsed(context: Context, source: str, target: str) -> int:
+def _rehearsed(context: Context, source: State, target: State) -> int:
     with reading(source, context.container.identity) as journal:
         found = contents(journal)
     _say(context, source, target, found, dry=True)
     return EXIT_OK
 
 
-def _moved(context: Context, site: Site, old: Journal, target: str) -> Contents:
+def _moved(context: Context, tick_context: TickContext, old: Journal, target: State) -> Contents:
     with ExitStack() as stack:
-        other = replace(site, directory=target)
-        new = stack.enter_context(at_work(other, moving=True))
-        moved = old.notes(MARKS).get(MOVED_TO)
+        other = replace(tick_context, state=target)
+        new = stack.enter_context(open_session(other, moving=True))
+        moved = old.notes(MOVE_MARKS).get(MOVED_TO)
         if moved not in {None, str(target)}:
-            raise UsageError(f"the state in {site.directory} was moved elsewhere", remedy="name that place with --from")
-        if moved is not None and MOVING_FROM not in new.journal.notes(MARKS):
+            raise UsageError(
+                f"the state in {tick_context.state} was moved elsewhere", remedy="name that place with --from"
+            )
+        if moved is not None and MOVING_FROM not in new.journal.notes(MOVE_MARKS):
             return contents(new.journal)  # an earlier call moved it and was killed before it could report that
-        refuse_taken(new.journal, site.directory, target)
-        copy(old, new.journal, str(site.directory), lambda done, of: context.terminal.live(f"  {done} of {of} runs"))
+        refuse_taken(new.journal, str(tick_context.state), str(target))
+        copy(
+            old,
+            new.journal,
+            str(tick_context.state),
+            lambda done, of: context.terminal.live(f"  {done} of {of} runs"),
+        )
         context.terminal.unlive()
         found = verify(old, new.journal)
-        hand_over(old, new.journal, str(target), site.container.identity)
+        hand_over(old, new.journal, str(target), tick_context.container.identity)
     return found
 
 
-def _say(context: Context, source: str, target: str, found: Contents, *, dry: bool) -> None:
+def _say(context: Context, source: State, target: State, found: Contents, *, dry: bool) -> None:
     counts = {"runs": found.runs, "events": found.events, "cursors": found.cursors, "notes": found.notes}
     if context.terminal.json_wanted:
-        context.terminal.document({"from": source, "to": target, "dry_run": dry, **counts})
+        context.terminal.document({"from": str(source), "to": str(target), "dry_run": dry, **counts})
         return
     what = ", ".join(counted(number, name.removesuffix("s")) for name, number in counts.items())
     if dry:
         context.terminal.say(f"Would move from {source} to {target}: {what}.")
         return
     context.terminal.say(f"Moved and compared: {what}.", "good")
-    where = "the relationship's database" if on_server(target) else target
+    where = "the relationship's database" if isinstance(target, DatabaseState) else target
     if context.job_file.state == str(target):
         context.terminal.note(f'The job file already has state = "{target}" ({where}).')
     else:

@@ -59,8 +59,8 @@ def _status(context: Context) -> int:
 
 
 def _look(context: Context) -> Snapshot:
-    with reading_if_any(context.directory, context.container.identity) as journal:
-        return snapshot(context, journal)
+    with reading_if_any(context.state, context.container.identity) as journal:
+        return snapshot(context.reading, journal)
 
 
 def _watch(context: Context, seconds: float) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from upsun_agent.cli.context import Context
 from upsun_agent.errors import EXIT_OK
-from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import resume, suspend, suspension
 
 BY_HAND = "paused by hand"
@@ -36,8 +36,8 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 
 
 def _pause(context: Context) -> int:
-    job, site = context.job_file.job(context.options.job), context.site(quiet=True)
-    with at_work(site) as session:
+    job, tick_context = context.job_file.job(context.options.job), context.tick_context(quiet=True)
+    with open_session(tick_context) as session:
         before = suspension(session.journal, job.name)
         if before is None:
             suspend(session.journal, job.name, context.options.reason.strip() or BY_HAND, context.clock.now())
@@ -48,8 +48,8 @@ def _pause(context: Context) -> int:
 
 
 def _resume(context: Context) -> int:
-    job, site = context.job_file.job(context.options.job), context.site(quiet=True)
-    with at_work(site) as session:
+    job, tick_context = context.job_file.job(context.options.job), context.tick_context(quiet=True)
+    with open_session(tick_context) as session:
         was_held = resume(session.journal, job.name, context.clock.now())
     _say(context, job.name, None, note="" if was_held else " (it was neither paused nor suspended)")
     return EXIT_OK

@@ -12,7 +12,7 @@ from upsun_agent.cli.context import Context
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run
 from upsun_agent.errors import EXIT_OK, NotFound, UsageError
-from upsun_agent.journal import Journal
+from upsun_agent.journal import JournalReader
 from upsun_agent.journal.directory import reading
 from upsun_agent.limits import HISTORY_RUNS, LOOK_BACK
 from upsun_agent.model import events as ev
@@ -22,7 +22,7 @@ from upsun_agent.report.views import run_view
 from upsun_agent.report.why import Evidence, explain
 from upsun_agent.runtime.clock_repair import ahead, is_ahead, last_tick
 from upsun_agent.runtime.slots import Judge
-from upsun_agent.schedule import Schedule, zone_of
+from upsun_agent.schedule import Schedule, schedule_of, zone_of
 from upsun_agent.text.durations import NEVER_RAN
 from upsun_agent.text.humanize import iso
 
@@ -46,7 +46,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 
 def _why(context: Context) -> int:
     job, now = context.job_file.job(context.options.job), context.clock.now()
-    schedule = context.schedule(job)
+    schedule = schedule_of(context.container, job)
     if schedule is None:
         raise UsageError(
             f"{job.name} has no schedule: it only runs manually", remedy=f"see: upsun-agent show {job.name}"
@@ -108,7 +108,7 @@ def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence
     cursor, in_flight, out = None, None, ""
     late: tuple[str, ...] = ()
     try:
-        with reading(context.directory, context.container.identity) as journal:
+        with reading(context.state, context.container.identity) as journal:
             run, events = _run_of(journal, job, slot)
             if run is not None and is_ahead(run.opened_at, now) and run.closed is not None:
                 run, events = None, []  # opened while a clock was ahead; the next tick corrects it
@@ -123,7 +123,7 @@ def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence
         job=job,
         slot=slot,
         now=now,
-        here=kind is None or kind in job.environment_types,
+        here=job.runs_on(kind),
         environment_type=kind,
         run=run,
         events=tuple(events),
@@ -135,9 +135,9 @@ def _evidence(context: Context, job: Job, slot: Slot, now: datetime) -> Evidence
     )
 
 
-def _excluded(context: Context, journal: Journal, job: Job, slot: Slot) -> str:
+def _excluded(context: Context, journal: JournalReader, job: Job, slot: Slot) -> str:
     """Return why conditions or a pause exclude the slot; "" if they do not."""
-    schedule = context.schedule(job)
+    schedule = schedule_of(context.container, job)
     if schedule is None:
         return ""
     judge = Judge(job, schedule, journal, context.container.environment or "")
@@ -145,7 +145,7 @@ def _excluded(context: Context, journal: Journal, job: Job, slot: Slot) -> str:
     return found[1] if found is not None else ""
 
 
-def _run_of(journal: Journal, job: Job, slot: Slot) -> tuple[Run | None, list[ev.Event]]:
+def _run_of(journal: JournalReader, job: Job, slot: Slot) -> tuple[Run | None, list[ev.Event]]:
     """Return the run of the slot, or of the batch that holds it, found by the instant, not the wall-clock name."""
     rows = [row for row in journal.rows(job=job.name, most=ROWS_SEARCHED) if row.slot and row.due_at >= slot.due_at]
     row = min(rows, key=lambda each: each.due_at, default=None)

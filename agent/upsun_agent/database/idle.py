@@ -12,7 +12,7 @@ from upsun_agent.database.location import PREFIX, Endpoint, endpoint_of, qualifi
 from upsun_agent.limits import CLOCK_BACK, IDLE_DATABASE, RECHECK
 
 _MARK = (
-    "UPDATE {p}glances SET ticks = ticks + 1, last_tick = %s WHERE journal = (SELECT id FROM {p}journals"
+    "UPDATE {p}idle_hints SET ticks = ticks + 1, last_tick = %s WHERE journal = (SELECT id FROM {p}journals"
     " WHERE project = %s AND environment = %s AND app = %s AND present = 1)"
     " AND digest = %s AND next_due > %s AND next_due <= %s AND last_tick <= %s"
 )

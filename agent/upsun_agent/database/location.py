@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from upsun_agent.errors import Bug, ConfigInvalid
+from upsun_agent.errors import ConfigInvalid
 from upsun_agent.platform.paths import RELATIONSHIP, URL_VARIABLE
 from upsun_agent.platform.variables import decoded
 
@@ -77,26 +77,6 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"Endpoint({self.scheme}, {self.host}, {self.port}, {self.database})"
-
-
-class ServerPlace(str):  # noqa: SLOT000  few are made
-    """A place of state as the job file names it, with the endpoint behind it. As text it is the name alone."""
-
-    endpoint: Endpoint
-
-    @classmethod
-    def of(cls, name: str, environ: Mapping[str, str]) -> ServerPlace:
-        """Return the place of that name in this container; raises ConfigInvalid where there is none."""
-        place = cls(name)
-        place.endpoint = endpoint_of(name, environ)
-        return place
-
-
-def placed(place: str) -> ServerPlace:
-    """Return the place with its endpoint; raises Bug where it is a name alone."""
-    if not isinstance(place, ServerPlace):
-        raise Bug(f"the endpoint of {place} was not looked up")
-    return place
 
 
 def endpoint_of(place: str, environ: Mapping[str, str]) -> Endpoint:

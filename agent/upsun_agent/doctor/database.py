@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
-from upsun_agent.database.location import ServerPlace
 from upsun_agent.doctor import Finding
 from upsun_agent.doctor.grants import grants
 from upsun_agent.doctor.local import LOST
@@ -17,6 +16,7 @@ from upsun_agent.journal.server.migrate import admit
 from upsun_agent.journal.server.migrations import MIGRATIONS
 from upsun_agent.journal.server.schema import PARTS
 from upsun_agent.journal.server.session import Session
+from upsun_agent.journal.state import DatabaseState
 from upsun_agent.limits import DATABASE_BUDGET
 
 DRIVERS = ("sqlalchemy", "psycopg", "pymysql")
@@ -41,14 +41,14 @@ def drivers(place: str) -> Iterator[Finding]:
     yield Finding("state", "ok", f"in {place}; the extra 'shared' is installed")
 
 
-def state(place: ServerPlace, identity: Identity) -> Iterator[Finding]:
+def state(where: DatabaseState, identity: Identity) -> Iterator[Finding]:
     """Yield findings about the connection, the tables and their durability."""
     with ExitStack() as stack:
         try:
-            session = stack.enter_context(closing(Session(place, DATABASE_BUDGET)))
+            session = stack.enter_context(closing(Session(where, DATABASE_BUDGET)))
             standing = admit(session)
             secured = "over TLS" if session.say(ENCRYPTED[session.scheme]).scalar() else "without TLS"
-            yield Finding("state", "ok", f"the database of {place} answers, {secured}")
+            yield Finding("state", "ok", f"the database of {where} answers, {secured}")
             if standing.missing:
                 text = f"the journal was lost: the tables {', '.join(standing.missing)} are gone from the database"
                 yield Finding("journal", "warn", text, LOST)

@@ -19,7 +19,8 @@ from upsun_agent.journal.connect import connect, held
 from upsun_agent.journal.damage import JournalDamaged
 from upsun_agent.journal.directory import is_own, lost, nameless, refuse_strange_files, set_aside_there
 from upsun_agent.journal.lock import UNSUPPORTED
-from upsun_agent.journal.replacement import BEGUN_ANEW, read_anew
+from upsun_agent.journal.notes import BEGUN_ANEW
+from upsun_agent.journal.replacement import read_anew
 from upsun_agent.journal.tables import tables_missing
 from upsun_agent.platform.paths import JOURNAL, is_state_file
 
@@ -182,7 +183,7 @@ def _journal(directory: str, identity: Identity, now: datetime) -> Iterator[Find
         db, watch = connect(directory, reads_only=True)
         with closing(db), watch.bounded():
             missing = tables_missing(db)
-            row = None if missing else db.execute("SELECT project, environment, app FROM glance").fetchone()
+            row = None if missing else db.execute("SELECT project, environment, app FROM idle_hint").fetchone()
             anew = None if missing else db.execute("SELECT value FROM notes WHERE key = ?", (BEGUN_ANEW,)).fetchone()
     except JournalDamaged as error:
         text = f"{path} cannot be read as a journal: {error}"

@@ -95,7 +95,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
     @property
     def _here(self) -> list[Job]:
         """The jobs that run on this type of environment."""
-        return [job for job in self.jobs if self._seen.type in job.environment_types]
+        return [job for job in self.jobs if job.runs_on(self._seen.type)]
 
     def findings(self, standing: Standing, max_age: timedelta) -> Iterator[Finding]:
         """Yield all findings; a part that cannot be read becomes a warning.

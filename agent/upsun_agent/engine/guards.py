@@ -56,9 +56,9 @@ def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | No
     home = case.seen.get(case.look_at_environment(run.environment))
     if not isinstance(home, Environment):
         return no_answer(case, case.look_at_environment(run.environment), home)
-    types = run.job.environment_types
-    if home.type not in types:
-        text = f"{home.id} is of type {home.type}, the job runs on {', '.join(types)} only"
+    if not run.job.runs_on(home.type):
+        types = ", ".join(run.job.environment_types)
+        text = f"{home.id} is of type {home.type}, the job runs on {types} only"
         return Record(ev.RunClosed(at=case.now, outcome="skipped", failure="environment-type", message=text))
     for environment in _targets(run, kinds):
         question = case.look_at_environment(environment)
@@ -107,9 +107,9 @@ def _lacking(run: Run, kinds: Mapping[str, StepKind], environment: Environment) 
 def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Decision | None:
     """Why the step may not be begun on this environment, or None."""
     run, step, now = case.run, case.step, case.now
-    types = run.job.environment_types
-    if environment.id == run.environment and environment.type not in types:
-        text = f"{environment.id} is of type {environment.type}, the job runs on {', '.join(types)} only"
+    if environment.id == run.environment and not run.job.runs_on(environment.type):
+        types = ", ".join(run.job.environment_types)
+        text = f"{environment.id} is of type {environment.type}, the job runs on {types} only"
         return fail(step, now, Failed("environment-type", text))
     if environment.status == "dirty":
         return Wait("environment-busy", f"{environment.id} is being changed (status dirty)")

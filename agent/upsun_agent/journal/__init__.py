@@ -1,8 +1,8 @@
 """The journal: all events of all runs, append-only, on the agent's mount or in the project's database.
 
-``Journal`` is the protocol; ``sqlite`` its form in a file, ``server`` the one in a
-database that several instances share. It holds no secret. What P1 rests on is not the lock but that an intent is
-synced before its request and reconciled after.
+``JournalReader`` is what a reader may ask, ``Journal`` what a tick may. ``sqlite`` is the form in a file, ``server``
+the one in a database that several instances share. It holds no secret. What P1 rests on is not the lock but that an
+intent is synced before its request and reconciled after.
 """
 
 from __future__ import annotations
@@ -94,14 +94,8 @@ class Tally(Struct, frozen=True):
     since: datetime
 
 
-class Journal(Protocol):
-    """What the tick asks of a journal. Every call that changes something is synced when it returns."""
-
-    def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
-        """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
-
-    def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
-        """Add events to a run that is open, and change facts beside them: all or nothing."""
+class JournalReader(Protocol):
+    """What a reader asks of a journal: status, reports, the doctor. Nothing here changes anything."""
 
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first."""
@@ -121,17 +115,45 @@ class Journal(Protocol):
     def tallies(self) -> Sequence[Tally]:
         """How many runs of each job ended how, forgotten ones included; by job and outcome."""
 
-    def prune(self, before: datetime, most: int) -> int:
-        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many.
-
-        How many ended how stays known (see ``tallies``).
-        """
-
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""
 
     def cursor(self, job: str) -> Cursor | None:
         """How far the job's slots have been judged."""
+
+    def cursors(self) -> list[Cursor]:
+        """How far slots have been judged, for every job."""
+
+    def noted(self, key: str) -> str | None:
+        """A fact kept beside the events."""
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        """All facts kept beside the events whose keys begin so."""
+
+    def last_tick(self) -> int | None:
+        """When the last tick was, in seconds since 1970, or None where none is known."""
+
+    def ticks(self) -> int:
+        """How many ticks there were: a hint too."""
+
+    def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
+        """All of these runs, as they are written, in the same order."""
+
+
+class Journal(JournalReader, Protocol):
+    """What a tick asks of a journal. Every call that changes something is synced when it returns."""
+
+    def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
+        """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
+
+    def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
+        """Add events to a run that is open, and change facts beside them: all or nothing."""
+
+    def prune(self, before: datetime, most: int) -> int:
+        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many.
+
+        How many ended how stays known (see ``tallies``).
+        """
 
     def set_cursor(self, cursor: Cursor) -> None:
         """Note how far the job's slots have been judged."""
@@ -142,20 +164,8 @@ class Journal(Protocol):
     def note(self, key: str, value: str | None) -> None:
         """Keep a fact beside the events; None takes it away."""
 
-    def noted(self, key: str) -> str | None:
-        """A fact kept beside the events."""
-
-    def notes(self, prefix: str) -> dict[str, str]:
-        """All facts kept beside the events whose keys begin so."""
-
-    def set_idle_hint(self, glance: IdleHint) -> None:
+    def set_idle_hint(self, hint: IdleHint) -> None:
         """Keep what the next idle tick will read."""
-
-    def last_tick(self) -> int | None:
-        """When the last tick was, in seconds since 1970, or None where none is known."""
-
-    def ticks(self) -> int:
-        """How many ticks there were: a hint too."""
 
     def mark_tick(self, now: float, count: int | None = None) -> None:
         """Remember when the last tick was, and how many there were by then: one more than before, or that many.
@@ -163,17 +173,11 @@ class Journal(Protocol):
         A hint, that a restore rewinds with the rest.
         """
 
-    def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
-        """All of these runs, as they are written, in the same order."""
-
     def take_in(self, copies: Iterable[Copied]) -> None:
         """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
 
     def drop(self, runs: Sequence[str]) -> None:
         """Take these runs away, with all that belongs to them."""
-
-    def cursors(self) -> list[Cursor]:
-        """How far slots have been judged, for every job."""
 
     def close(self) -> None:
         """Let go of the journal."""

@@ -11,9 +11,8 @@ from datetime import datetime
 from math import isfinite
 
 from upsun_agent.journal import Tally
+from upsun_agent.journal.notes import FORGOTTEN
 
-#: Notes with the numbers of runs that were forgotten, by job and outcome: runs, seconds, when the first was opened.
-FORGOTTEN = "forgotten:"
 #: The length of a run's row in whole milliseconds, in the words of each kind of database. One expression serves what is
 #: there and what is forgotten: rounded in two ways, a run would change its length when it is forgotten.
 MILLISECONDS = {

@@ -14,20 +14,22 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 
 from upsun_agent.errors import NotFound, StateNotWritable
-from upsun_agent.journal import Identity, Journal, Notes
+from upsun_agent.journal import Identity, JournalReader, Notes
 from upsun_agent.journal.connect import OF_SQLITE, connect, held, looked_at
 from upsun_agent.journal.damage import JournalDamaged
 from upsun_agent.journal.replacement import LOSSES, notes_of
 from upsun_agent.journal.sidecar import ASIDE, Beside, is_there, kept_beside, traces
 from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import DatabaseState, State
 from upsun_agent.journal.tables import tables_missing
 from upsun_agent.limits import ASIDE_AGE, ASIDE_KEPT
-from upsun_agent.platform.paths import HOLDS, JOURNAL, KEPT, LAST_TICK, LOCK, on_server
+from upsun_agent.platform.paths import HOLDS, JOURNAL, KEPT, LAST_TICK, LOCK
 
 
 def prepare(directory: str) -> None:
@@ -265,60 +267,71 @@ def is_damaged(directory: str) -> bool:
             verdict = db.execute("PRAGMA integrity_check(1)").fetchone()
             if tables_missing(db):
                 return True
-            whose = db.execute("SELECT count(*) FROM glance").fetchone()
+            whose = db.execute("SELECT count(*) FROM idle_hint").fetchone()
     except JournalDamaged:
         return True
     return bool(verdict != ("ok",) or whose != (1,))
 
 
+def open_to_read(directory: str, identity: Identity) -> SqliteJournal:
+    """Open the directory's journal read-only.
+
+    A process that was killed while it wrote leaves a transaction that only a connection with the right to write can
+    roll back. Then the journal is first opened as a tick opens it, which lets SQLite do so.
+    """
+    try:
+        return SqliteJournal(directory, identity, begins=False, reads_only=True)
+    except StateNotWritable as error:
+        code = getattr(error.__cause__, "sqlite_errorcode", None)
+        if code != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+    SqliteJournal(directory, identity, begins=False).close()
+    return SqliteJournal(directory, identity, begins=False, reads_only=True)
+
+
 @contextmanager
-def reading_if_any(directory: str, identity: Identity) -> Iterator[Journal]:
-    """The journal for looking only, or an empty one where nothing has run yet."""
-    if on_server(directory):
+def reading_if_any(state: State, identity: Identity) -> Iterator[JournalReader]:
+    """Open the journal read-only, as ``reading`` does; where nothing has run yet, yield an empty one."""
+    if isinstance(state, DatabaseState):
         from upsun_agent.journal.server.opening import looking  # noqa: PLC0415  late: most states are on a mount
 
-        with looking(directory, identity) as found:
+        with looking(state, identity) as found:
             if found is not None:
                 yield found
                 return
-    elif not _looked_at(directory):
-        with reading(directory, identity) as journal:
+    elif not _looked_at(state.directory):
+        with reading(state, identity) as journal:
             yield journal
         return
-    from tempfile import TemporaryDirectory  # noqa: PLC0415  late: no tick needs it
+    from upsun_agent.journal.empty import EmptyJournal  # noqa: PLC0415  late: no tick needs it
 
-    with TemporaryDirectory(prefix="upsun-agent-") as empty:
-        nothing = SqliteJournal(empty, identity)
-        try:
-            yield nothing
-        finally:
-            nothing.close()
+    yield EmptyJournal()
 
 
 @contextmanager
-def reading(directory: str, identity: Identity) -> Iterator[Journal]:
-    """The journal for looking only, of a directory or of a database: nothing is created, set aside or locked.
+def reading(state: State, identity: Identity) -> Iterator[JournalReader]:
+    """Open the journal of a directory or a database read-only: nothing is written, set aside or locked.
 
     Raises:
         NotFound: there is no journal yet, or it is another environment's.
         JournalDamaged: there was one, and it is lost.
     """
-    nothing = NotFound(f"there is no journal in {directory}: nothing has run yet", remedy="run: upsun-agent tick")
-    if on_server(directory):
+    nothing = NotFound(f"there is no journal in {state}: nothing has run yet", remedy="run: upsun-agent tick")
+    if isinstance(state, DatabaseState):
         from upsun_agent.journal.server.opening import looking  # noqa: PLC0415  late: most states are on a mount
 
-        with looking(directory, identity) as found:
+        with looking(state, identity) as found:
             if found is None:
                 raise nothing
             yield found
         return
-    if _looked_at(directory):
+    if _looked_at(state.directory):
         raise nothing
-    journal = SqliteJournal(directory, identity, begins=False)
+    journal = open_to_read(state.directory, identity)
     try:
         if journal.identity != identity:
             whose = "/".join(part or "?" for part in journal.identity)
-            raise NotFound(f"the journal in {directory} belongs to {whose}; the next tick sets it aside")
+            raise NotFound(f"the journal in {state} belongs to {whose}; the next tick sets it aside")
         yield journal
     finally:
         journal.close()

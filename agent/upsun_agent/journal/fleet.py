@@ -12,10 +12,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from upsun_agent.journal import Identity, Journal
-from upsun_agent.journal.directory import nothing_yet
+from upsun_agent.journal import Identity, JournalReader
+from upsun_agent.journal.directory import nothing_yet, open_to_read
 from upsun_agent.journal.sqlite import SqliteJournal
-from upsun_agent.platform.paths import LAST_MOMENT, on_server
+from upsun_agent.journal.state import DatabaseState, State
+from upsun_agent.platform.paths import LAST_MOMENT
 
 PROOF_SEARCHED = 50  # runs of a journal in a file that are looked through for the last proved backup
 
@@ -49,20 +50,20 @@ class Fleet(Protocol):
     def members(self) -> list[Member]:
         """All of them, in the order of project, environment and app."""
 
-    def journal(self, identity: Identity) -> Journal:
+    def journal(self, identity: Identity) -> JournalReader:
         """The journal of one of them, for looking only; valid while the fleet is open."""
 
 
 @contextmanager
-def fleet(place: str) -> Iterator[Fleet]:
-    """The journals of a place: those in the database, or the one in the directory. Nothing is made or locked."""
-    if on_server(place):
+def fleet(state: State) -> Iterator[Fleet]:
+    """Return the journals that are kept there: those in the database, or the one in the directory, to read only."""
+    if isinstance(state, DatabaseState):
         from upsun_agent.journal.server.fleet import database_fleet  # noqa: PLC0415  late: most states are on a mount
 
-        with database_fleet(place) as found:
+        with database_fleet(state) as found:
             yield found
         return
-    alone = _Alone(place)
+    alone = _Alone(state.directory)
     try:
         yield alone
     finally:
@@ -75,7 +76,7 @@ class _Alone:
     def __init__(self, directory: str) -> None:
         self._journal: SqliteJournal | None = None
         if not nothing_yet(directory):
-            self._journal = SqliteJournal(directory, ("", "", ""), begins=False)
+            self._journal = open_to_read(directory, ("", "", ""))
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -86,7 +87,7 @@ class _Alone:
         """The one there is."""
         return [] if self._journal is None else [self._member(self._journal)]
 
-    def journal(self, identity: Identity) -> Journal:
+    def journal(self, identity: Identity) -> JournalReader:
         """The one there is."""
         if self._journal is None or self._journal.identity != identity:
             raise LookupError(identity)
@@ -107,7 +108,7 @@ class _Alone:
         )
 
 
-def _proof(journal: Journal) -> tuple[str | None, datetime | None]:
+def _proof(journal: JournalReader) -> tuple[str | None, datetime | None]:
     from upsun_agent.model.events import StepDone  # noqa: PLC0415  a name that only this needs
 
     for row in journal.rows(most=PROOF_SEARCHED):

@@ -14,12 +14,12 @@ from shlex import quote
 from msgspec import Struct
 
 from upsun_agent.errors import StateNotWritable
-from upsun_agent.journal import Copied, Identity, IdleHint, Journal, RunRow
-from upsun_agent.journal.move_marks import MARKS, MOVED_TO, MOVING_FROM
+from upsun_agent.journal import Copied, Identity, IdleHint, Journal, JournalReader, RunRow
+from upsun_agent.journal.notes import LEASE, MOVE_MARKS, MOVED_TO, MOVING_FROM
 from upsun_agent.limits import HISTORY_RUNS, MOVED_AT_ONCE
 
 #: Notes that are about the place and not about the runs.
-OF_THE_PLACE = ("lease", MARKS)
+OF_THE_PLACE = (LEASE, MOVE_MARKS)
 
 
 class PlaceTaken(StateNotWritable):
@@ -49,7 +49,7 @@ class Contents(Struct, frozen=True):
     digests: dict[str, str]
 
 
-def contents(journal: Journal) -> Contents:
+def contents(journal: JournalReader) -> Contents:
     """Count and digest the journal."""
     digests, events = {}, 0
     for copies in _batches(journal, _rows(journal)):
@@ -66,16 +66,16 @@ def _digest(copy: Copied) -> str:
     return known.hexdigest()
 
 
-def _rows(journal: Journal) -> list[RunRow]:
+def _rows(journal: JournalReader) -> list[RunRow]:
     """All runs, the oldest first."""
     return list(journal.rows(most=HISTORY_RUNS * 10))[::-1]
 
 
-def _notes(journal: Journal) -> dict[str, str]:
+def _notes(journal: JournalReader) -> dict[str, str]:
     return {key: value for key, value in journal.notes("").items() if not key.startswith(OF_THE_PLACE)}
 
 
-def _batches(journal: Journal, rows: Sequence[RunRow]) -> Iterator[list[Copied]]:
+def _batches(journal: JournalReader, rows: Sequence[RunRow]) -> Iterator[list[Copied]]:
     for start in range(0, len(rows), MOVED_AT_ONCE):
         yield journal.copied(rows[start : start + MOVED_AT_ONCE])
 
@@ -86,7 +86,7 @@ def refuse_taken(target: Journal, source_name: str, place: str) -> None:
     It may be filled where it is empty, where this very move began to, or where it had been moved to where the source is
     now: on the way back it is out of date.
     """
-    marks = target.notes(MARKS)
+    marks = target.notes(MOVE_MARKS)
     if marks.get(MOVING_FROM, marks.get(MOVED_TO)) == source_name:
         return
     if MOVING_FROM in marks:
@@ -121,7 +121,7 @@ def copy(source: Journal, target: Journal, source_name: str, progress: Callable[
         target.mark_tick(seconds, source.ticks())
 
 
-def verify(source: Journal, target: Journal) -> Contents:
+def verify(source: JournalReader, target: JournalReader) -> Contents:
     """What both hold; raises CopyDiffers where they do not hold the same."""
     old, new = contents(source), contents(target)
     if old != new:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from shlex import quote
 
 from upsun_agent.errors import ConfigInvalid
-from upsun_agent.journal import Journal
-
-MARKS = "move:"
-MOVED_TO = f"{MARKS}to"
-MOVING_FROM = f"{MARKS}from"
+from upsun_agent.journal import JournalReader
+from upsun_agent.journal.notes import MOVE_MARKS, MOVED_TO, MOVING_FROM
 
 
 class StateMoved(ConfigInvalid):
@@ -20,16 +17,16 @@ class MoveUnfinished(ConfigInvalid):
     """The state is being moved here, and the move has not come to its end."""
 
 
-def refuse_moved(journal: Journal, place: str) -> None:
+def refuse_moved(journal: JournalReader, place: str) -> None:
     """Raise StateMoved or MoveUnfinished where the journal bears such a mark."""
     error = marked(journal, place)
     if error is not None:
         raise error
 
 
-def marked(journal: Journal, place: str) -> ConfigInvalid | None:
+def marked(journal: JournalReader, place: str) -> ConfigInvalid | None:
     """What a mark on the journal means, if it bears one."""
-    marks = journal.notes(MARKS)
+    marks = journal.notes(MOVE_MARKS)
     if MOVED_TO in marks:
         where = marks[MOVED_TO]
         remedy = f'say state = "{where}" under [agent] in the job file, or move it back: upsun-agent state move'

@@ -10,16 +10,11 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from upsun_agent.journal import Journal
+from upsun_agent.journal import JournalReader
+from upsun_agent.journal.notes import BEGUN_ANEW, LOSS_UNTOLD, LOST_RUN
 from upsun_agent.journal.sidecar import Beside
 from upsun_agent.log.foreign_text import one_line
 
-#: When and why the journal took the place of another: for good.
-BEGUN_ANEW = "begun-anew"
-#: Why the journal before was lost, until people were told.
-UNTOLD = "lost:why"
-#: The opening of a run that was in flight in the journal before, until it is closed in this one.
-LOST_RUN = "lost:run:"
 #: Why a journal is given up: these mean that something of this environment's own was lost.
 LOSSES = frozenset({"damaged"})
 WHY_MOST = 500  # characters
@@ -47,10 +42,10 @@ def notes_of(now: datetime, word: str, why: str, kept: Beside) -> dict[str, str]
     notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why}", **kept.holds}
     if word not in LOSSES:
         return notes
-    return {**notes, **{f"{LOST_RUN}{run}": data for run, data in kept.flights.items()}, UNTOLD: why}
+    return {**notes, **{f"{LOST_RUN}{run}": data for run, data in kept.flights.items()}, LOSS_UNTOLD: why}
 
 
-def begun_anew(journal: Journal) -> Anew | None:
+def begun_anew(journal: JournalReader) -> Anew | None:
     """When and why the journal took another's place; None where it is the first, or that does not read."""
     return read_anew(journal.noted(BEGUN_ANEW) or "")
 

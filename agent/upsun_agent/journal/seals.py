@@ -18,10 +18,6 @@ from upsun_agent.platform.keys import code, derived, same, usable
 if TYPE_CHECKING:
     from upsun_agent.journal import Identity
 
-#: The note of a run's seal, followed by the run's id.
-SEAL = "seal:"
-#: The note that says that runs of this journal are sealed.
-SEALED = "sealed"
 _PURPOSE = "upsun-agent: runs of the journal, 1"
 
 #: An event as the journal holds it: its kind and its JSON text.

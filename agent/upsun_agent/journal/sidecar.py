@@ -17,13 +17,12 @@ from msgspec import Struct, field
 
 from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal import Identity
+from upsun_agent.journal.notes import SUSPENDED
 from upsun_agent.platform.paths import HOLDS, JOURNAL, LAST_TICK, LOCK, LOG_FILE, open_ours, read_ours
 
 VERSION = 1
 FILE_MOST_BYTES = 4 * 1024 * 1024  # a hundred runs in flight, each with the snapshot of a large job
 LOG_SEARCHED = 256 * 1024  # bytes of the log file that are searched for a run
-#: Notes that hold a job back (agent/upsun_agent/runtime/suspension.py): they outlive the journal.
-HELD = "suspended:"
 #: What a journal that was set aside is called: its kind and when that was.
 ASIDE = re.compile(re.escape(JOURNAL) + r"\.([a-z]+)-(\d{8}T\d{6}Z)(?:-\d+)?\Z")
 
@@ -88,7 +87,8 @@ def kept_beside(directory: str, identity: Identity) -> Beside:
         data: Any = json.loads(_content(f"{directory}/{HOLDS}") or b"{}")
         if data.get("version") != VERSION or data.get("identity") != list(identity):
             return Beside()
-        holds = {key: text for key, text in data["holds"].items() if key.startswith(HELD) and isinstance(text, str)}
+        kept = data["holds"].items()
+        holds = {key: text for key, text in kept if key.startswith(SUSPENDED) and isinstance(text, str)}
         flights = {str(run): text for run, text in data["runs"].items() if isinstance(text, str)}
     except (OSError, ValueError, KeyError, AttributeError, RecursionError):
         return Beside()

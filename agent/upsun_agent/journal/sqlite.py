@@ -5,7 +5,7 @@ cut could bring the rollback file back and take an intent with it whose request 
 with synchronous = FULL, a removal only with EXTRA and at the price of one more sync.
 
 Tables: ``events`` is append-only and the truth; ``runs``, ``activities`` and ``cursors`` are look-ups written in the
-same transaction; ``glance`` is the one row that an idle tick reads.
+same transaction; ``idle_hint`` is the one row that an idle tick reads.
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ from datetime import UTC, datetime
 from upsun_agent.journal import Copied, Cursor, Identity, IdleHint, Notes, RunRow, Tally
 from upsun_agent.journal.codec import decode, encode
 from upsun_agent.journal.connect import connect
-from upsun_agent.journal.counters import FORGOTTEN, MILLISECONDS, remembered, summed
+from upsun_agent.journal.counters import MILLISECONDS, remembered, summed
 from upsun_agent.journal.damage import JournalTooNew, senseless
-from upsun_agent.journal.sidecar import HELD, Beside, keep
+from upsun_agent.journal.notes import FORGOTTEN, LEASE, LEASE_SEEN, SUSPENDED
+from upsun_agent.journal.sidecar import Beside, keep
 from upsun_agent.journal.tables import PROVED, SCHEMA_VERSION, STATEMENTS, pages, tables_missing
 from upsun_agent.limits import CLOCK_BACK, PRUNED_AT_ONCE
 from upsun_agent.model.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from upsun_agent.model.job import Job
 from upsun_agent.platform.paths import JOURNAL, mark_tick, tick_trace
-
-#: The note of a lease that ends later than any can, and when it was first seen so.
-LEASE_SEEN = "lease-seen"
 
 
 class SqliteJournal:
@@ -38,27 +36,37 @@ class SqliteJournal:
         identity: whose the journal is to be where it is begun.
         begins: whether a journal is begun where there is none; without, such a file is damage.
         notes: facts that a journal which is begun holds from its first moment on.
+        reads_only: whether the file is opened read-only (SQLite's ``mode=ro``); then ``begins`` must be False.
 
     Raises:
-        StateNotWritable: the file cannot be written.
+        StateNotWritable: the file cannot be opened, or cannot be written.
         JournalDamaged: it is not a journal of ours, or has lost its tables.
         JournalTooNew: a newer version wrote it.
     """
 
-    def __init__(self, directory: str, identity: Identity, *, begins: bool = True, notes: Notes | None = None) -> None:
+    def __init__(
+        self,
+        directory: str,
+        identity: Identity,
+        *,
+        begins: bool = True,
+        notes: Notes | None = None,
+        reads_only: bool = False,
+    ) -> None:
         self.path = f"{directory}/{JOURNAL}"
         self._directory = directory
-        self._db, self._watch = connect(directory, makes=begins)
+        self._db, self._watch = connect(directory, makes=begins, reads_only=reads_only)
         try:
             with self._watch.bounded():
+                if not reads_only:
+                    self._db.execute("PRAGMA journal_mode = TRUNCATE")
+                    self._db.execute("PRAGMA synchronous = FULL")
                 self._prepare(identity, notes, begins=begins)
         except BaseException:
             self._db.close()
             raise
 
     def _prepare(self, identity: Identity, notes: Notes | None, *, begins: bool) -> None:
-        self._db.execute("PRAGMA journal_mode = TRUNCATE")
-        self._db.execute("PRAGMA synchronous = FULL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise JournalTooNew(
@@ -78,7 +86,7 @@ class SqliteJournal:
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been faster
                 for statement in STATEMENTS:
                     self._db.execute(statement)
-                self._write_glance(IdleHint(identity, "", 0))
+                self._write_idle_hint(IdleHint(identity, "", 0))
                 self._keep(notes)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -86,7 +94,7 @@ class SqliteJournal:
     def identity(self) -> Identity:
         """Whose journal this is: project, environment, app."""
         with self._watch.bounded():
-            row = self._db.execute("SELECT project, environment, app FROM glance").fetchone()
+            row = self._db.execute("SELECT project, environment, app FROM idle_hint").fetchone()
         if row is None:
             raise senseless(f"{self.path} does not say whose it is")
         return (str(row[0]), str(row[1]), str(row[2]))
@@ -135,7 +143,7 @@ class SqliteJournal:
     def _keep_beside(self, notes: Notes | None, events: Iterable[Event] = ()) -> None:
         """Keep beside the journal what is to outlive it, where this changed any of that."""
         kinds = {type(event) for event in events}
-        held = any(key.startswith(HELD) for key in notes or {})
+        held = any(key.startswith(SUSPENDED) for key in notes or {})
         if held or (RunOpened in kinds) != (RunClosed in kinds):
             self.keep_beside(durable=held)
 
@@ -147,7 +155,7 @@ class SqliteJournal:
         )
         with self._watch.bounded():
             flights = {str(run): str(data) for run, data in self._db.execute(query)}
-        keep(self._directory, self.identity, Beside(self.notes(HELD), flights), durable=durable)
+        keep(self._directory, self.identity, Beside(self.notes(SUSPENDED), flights), durable=durable)
 
     def _keep(self, notes: Notes | None) -> None:
         for key, value in (notes or {}).items():
@@ -296,20 +304,19 @@ class SqliteJournal:
             ).fetchall()
         return {str(key): str(value) for key, value in rows}
 
-    def set_idle_hint(self, glance: IdleHint) -> None:
+    def set_idle_hint(self, hint: IdleHint) -> None:
         """Keep what the next idle tick will read; nothing is written where it stands already."""
-        row = (*glance.identity, glance.text, glance.next_due)
+        row = (*hint.identity, hint.text, hint.next_due)
         with self._watch.bounded():
-            if self._db.execute("SELECT project, environment, app, text, next_due FROM glance").fetchone() == row:
+            if self._db.execute("SELECT project, environment, app, text, next_due FROM idle_hint").fetchone() == row:
                 return
             with self._transaction():
-                self._write_glance(glance)
+                self._write_idle_hint(hint)
 
-    def _write_glance(self, glance: IdleHint) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO glance (one, project, environment, app, text, next_due) VALUES (1, ?, ?, ?, ?, ?)",
-            (*glance.identity, glance.text, glance.next_due),
-        )
+    def _write_idle_hint(self, hint: IdleHint) -> None:
+        columns = "one, project, environment, app, text, next_due"
+        row = (*hint.identity, hint.text, hint.next_due)
+        self._db.execute(f"INSERT OR REPLACE INTO idle_hint ({columns}) VALUES (1, ?, ?, ?, ?, ?)", row)  # noqa: S608  names of ours  # nosec B608
 
     def last_tick(self) -> int | None:
         """When the last tick was, in seconds since 1970, or None where none is known."""
@@ -381,12 +388,12 @@ class SqliteJournal:
     def take_lease(self, holder: str, now: datetime, until: datetime) -> str | None:
         """Write the lease row for ``holder``; where another's still runs, leave it and return its holder."""
         with self._watch.bounded(), self._transaction():
-            row = self._db.execute("SELECT value FROM notes WHERE key = 'lease'").fetchone()
+            row = self._db.execute("SELECT value FROM notes WHERE key = ?", (LEASE,)).fetchone()
             if row is not None:
                 expires, _, other = str(row[0]).partition(" ")
                 if other != holder and now.timestamp() < self._lease_end(str(row[0]), _seconds(expires), now, until):
                     return other
-            self._keep({"lease": f"{until.timestamp()} {holder}", LEASE_SEEN: None})
+            self._keep({LEASE: f"{until.timestamp()} {holder}", LEASE_SEEN: None})
         return None
 
     def _lease_end(self, lease: str, expires: float, now: datetime, until: datetime) -> float:
@@ -409,9 +416,9 @@ class SqliteJournal:
 
     def drop_lease(self, holder: str) -> None:
         """Take the lease row away if it is the holder's."""
-        own = "DELETE FROM notes WHERE key = 'lease' AND substr(value, instr(value, ' ') + 1) = ?"
+        own = "DELETE FROM notes WHERE key = ? AND substr(value, instr(value, ' ') + 1) = ?"
         with self._watch.bounded(), self._transaction():
-            self._db.execute(own, (holder,))
+            self._db.execute(own, (LEASE, holder))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -24,12 +24,12 @@ CREATE TABLE activities (activity TEXT PRIMARY KEY, run TEXT NOT NULL, step INTE
 CREATE INDEX activities_of_run ON activities (run);
 CREATE TABLE cursors (job TEXT PRIMARY KEY, schedule TEXT NOT NULL, until REAL NOT NULL);
 CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE glance (
+CREATE TABLE idle_hint (
     one INTEGER PRIMARY KEY CHECK (one = 1), project TEXT NOT NULL, environment TEXT NOT NULL, app TEXT NOT NULL,
     text TEXT NOT NULL, next_due INTEGER NOT NULL);
 """
 STATEMENTS = tuple(each.strip() for each in _SCHEMA.split(";") if each.strip())
-TABLES = frozenset({"events", "runs", "activities", "cursors", "notes", "glance"})
+TABLES = frozenset({"events", "runs", "activities", "cursors", "notes", "idle_hint"})
 
 
 OBJECTS = {statement.split("(")[0].split()[2]: " ".join(statement.split()) for statement in STATEMENTS}

@@ -60,6 +60,10 @@ class Job(Struct, frozen=True):
     #: Further conditions for a slot, as the job file gives them.
     when: Mapping[str, Any] = field(default_factory=dict)
 
+    def runs_on(self, environment_type: str | None) -> bool:
+        """Return whether the job runs on environments of that type; yes where the type is not known (None)."""
+        return environment_type is None or environment_type in self.environment_types
+
     def to_json(self) -> dict[str, Any]:
         """Return the snapshot that a run keeps, so that editing the job never changes a run in flight."""
         values: dict[str, Any] = to_builtins(self)

@@ -21,6 +21,7 @@ from upsun_agent.config.notifications import Channel, Notify
 from upsun_agent.engine.fold import InconsistentEvents, fold
 from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal import Journal
+from upsun_agent.journal.notes import LAST_PING, OUTBOX_ALL, OUTBOX_LOST
 from upsun_agent.limits import NOTICE_DEADLINE, NOTICES_BUDGET, NOTICES_RESERVE, RECHECK
 from upsun_agent.model import events as ev
 from upsun_agent.notify import outbox
@@ -80,13 +81,13 @@ class Notifier:
         found = messages(self._notify, owner, run, job, batch, before)
         if closed is not None and held is not None:
             found += suspended(self._notify, owner, run, job, closed.at, held)
-        return outbox.added(journal.notes("outbox"), found, self._clock.now()) if found else {}
+        return outbox.added(journal.notes(OUTBOX_ALL), found, self._clock.now()) if found else {}
 
     def loss(self, journal: Journal, why: str, at: datetime) -> Mapping[str, str | None]:
         """Return the changes of the outbox for a lost journal; none if no job runs here."""
         if not self._whose.jobs_here:
             return {}
-        return outbox.added(journal.notes("outbox"), state_lost(self._notify, self._whose.owner, at, why), at)
+        return outbox.added(journal.notes(OUTBOX_ALL), state_lost(self._notify, self._whose.owner, at, why), at)
 
     # --- at the end of a tick -----------------------------------------------------------------------------------
 
@@ -120,14 +121,14 @@ class Notifier:
 
     def next_at(self, journal: Journal) -> datetime:
         """Return when a tick must deliver a message or ping the heartbeat; far in the future if nothing waits."""
-        now, facts = self._clock.now(), journal.notes("outbox")
+        now, facts = self._clock.now(), journal.notes(OUTBOX_ALL)
         found = outbox.waiting(facts)
         heads = {each.channel: each for each in reversed(found) if not each.to}  # the others wait for these
         partly = [each for each in found if each.to]
         moments = [outbox.next_attempt(message, now) for message in [*heads.values(), *partly]]
         heartbeat = self._notify.heartbeat
         if heartbeat is not None and self._whose.jobs_here:
-            moments.append(outbox.next_beat(journal.notes(outbox.BEAT), heartbeat.every, now))
+            moments.append(outbox.next_beat(journal.notes(LAST_PING), heartbeat.every, now))
         return min(moments, default=now + timedelta(seconds=RECHECK))
 
     def _beat(self, journal: Journal, end: float) -> None:
@@ -138,11 +139,11 @@ class Notifier:
         heartbeat, now = self._notify.heartbeat, self._clock.now()
         if heartbeat is None or not self._whose.jobs_here:
             return
-        if outbox.next_beat(journal.notes(outbox.BEAT), heartbeat.every, now) > now or self._room(end) < SECOND:
+        if outbox.next_beat(journal.notes(LAST_PING), heartbeat.every, now) > now or self._room(end) < SECOND:
             return
         outcome = self.beat(min(NOTICE_DEADLINE, self._room(end)))
         if isinstance(outcome, Delivered):
-            journal.note(outbox.BEAT, now.isoformat(timespec="seconds"))
+            journal.note(LAST_PING, now.isoformat(timespec="seconds"))
         elif isinstance(outcome, Undelivered):
             self._log.warning("heartbeat-failed", message=outcome.reason)
 
@@ -176,7 +177,7 @@ class Notifier:
             self._log.warning("heartbeat-failed", message=outcome.reason)
 
     def _deliver_all(self, journal: Journal, end: float) -> None:
-        facts, now = journal.notes("outbox"), self._clock.now()
+        facts, now = journal.notes(OUTBOX_ALL), self._clock.now()
         for key in outbox.unreadable(facts):
             self._log.error("notice-lost", message=f"{key} cannot be read")
             journal.note(key, None)
@@ -220,7 +221,7 @@ class Notifier:
                 self._log.info("notice-dropped", **keys, reason=reason)
                 return True
             case Partly(reason, again, refused):
-                lost = outbox.given_up(journal.notes(outbox.LOST), message, reason, now) if refused else {}
+                lost = outbox.given_up(journal.notes(OUTBOX_LOST), message, reason, now) if refused else {}
                 if refused:
                     self._log.warning("notice-refused", **keys, message=reason, attempt=message.attempts + 1)
                 if again:
@@ -257,7 +258,7 @@ class Notifier:
     def _lose(self, journal: Journal, message: Message, reason: str, keys: Mapping[str, str]) -> bool:
         """Give the message up, and return True: the next message may still be delivered."""
         now = self._clock.now()
-        self._change(journal, message, outbox.given_up(journal.notes(outbox.LOST), message, reason, now))
+        self._change(journal, message, outbox.given_up(journal.notes(OUTBOX_LOST), message, reason, now))
         self._log.error("notice-lost", **keys, message=reason, attempt=message.attempts + 1)
         return True
 
@@ -266,7 +267,7 @@ class Notifier:
         journal.append(message.run, notes=changes)  # without an event, but all changes in one transaction
 
     def _attempt(self, journal: Journal, channel: Channel, message: Message, seconds: float) -> Outcome:
-        missing = outbox.lost(journal.notes(outbox.LOST)).get(channel.name)
+        missing = outbox.lost(journal.notes(OUTBOX_LOST)).get(channel.name)
         try:
             events = journal.events(message.run) if message.run else []
             run = fold(events) if events else None

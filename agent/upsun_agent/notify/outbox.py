@@ -11,11 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from upsun_agent.backoff import pause
+from upsun_agent.journal.notes import LAST_PING, OUTBOX, OUTBOX_LOST
 from upsun_agent.limits import NOTICE_AGE, NOTICE_ATTEMPTS, NOTICE_PAUSE_FIRST, NOTICE_PAUSE_MOST, OUTBOX_MOST
 from upsun_agent.notify.messages import Message
-
-#: Keys of the journal's notes.
-WAITING, LOST, BEAT = "outbox:", "outbox-lost:", "heartbeat"
 
 Changes = dict[str, str | None]
 
@@ -44,16 +42,16 @@ def waiting(facts: Mapping[str, str]) -> list[Message]:
 
 def unreadable(facts: Mapping[str, str]) -> list[str]:
     """Return the keys of entries that are not valid messages: damaged, or a newer version's."""
-    return [key for key, text in facts.items() if key.startswith(WAITING) and _read((key, text)) is None]
+    return [key for key, text in facts.items() if key.startswith(OUTBOX) and _read((key, text)) is None]
 
 
 def _read(entry: tuple[str, str]) -> Message | None:
     key, text = entry
     try:
-        message = Message.from_json(text) if key.startswith(WAITING) else None
+        message = Message.from_json(text) if key.startswith(OUTBOX) else None
     except ValueError:
         return None
-    return message if message is not None and key == f"{WAITING}{message.id}" else None
+    return message if message is not None and key == f"{OUTBOX}{message.id}" else None
 
 
 def added(facts: Mapping[str, str], new: Iterable[Message], now: datetime) -> Changes:
@@ -65,7 +63,7 @@ def added(facts: Mapping[str, str], new: Iterable[Message], now: datetime) -> Ch
         now: the present.
     """
     fresh = {message.id: message for message in new}
-    changes: Changes = {f"{WAITING}{each.id}": each.to_json() for each in fresh.values()}
+    changes: Changes = {f"{OUTBOX}{each.id}": each.to_json() for each in fresh.values()}
     everything = sorted([*(each for each in waiting(facts) if each.id not in fresh), *fresh.values()], key=_age)
     known = dict(facts)
     for message in everything[: max(len(everything) - OUTBOX_MOST, 0)]:
@@ -83,13 +81,13 @@ def delivered(message: Message) -> Changes:
 
     A message for the last of several recipients does not clear the loss: the others did not get it.
     """
-    told: Changes = {} if message.to else {f"{LOST}{message.channel}": None}
-    return {f"{WAITING}{message.id}": None, **told}
+    told: Changes = {} if message.to else {f"{OUTBOX_LOST}{message.channel}": None}
+    return {f"{OUTBOX}{message.id}": None, **told}
 
 
 def dropped(message: Message) -> Changes:
     """Return the changes that remove a message."""
-    return {f"{WAITING}{message.id}": None}
+    return {f"{OUTBOX}{message.id}": None}
 
 
 def failed(message: Message, reason: str, now: datetime, jitter: float) -> Message | None:
@@ -130,7 +128,7 @@ def is_stale(message: Message, now: datetime) -> bool:
 
 def kept(message: Message) -> Changes:
     """Return the changes that store a message which continues to wait."""
-    return {f"{WAITING}{message.id}": message.to_json()}
+    return {f"{OUTBOX}{message.id}": message.to_json()}
 
 
 def given_up(facts: Mapping[str, str], message: Message, reason: str, now: datetime) -> Changes:
@@ -145,16 +143,16 @@ def given_up(facts: Mapping[str, str], message: Message, reason: str, now: datet
     before = lost(facts).get(message.channel)
     count = (before.count if before else 0) + 1
     entry = {"count": count, "at": now.isoformat(timespec="seconds"), "reason": reason}
-    return {f"{WAITING}{message.id}": None, f"{LOST}{message.channel}": json.dumps(entry)}
+    return {f"{OUTBOX}{message.id}": None, f"{OUTBOX_LOST}{message.channel}": json.dumps(entry)}
 
 
 def lost(facts: Mapping[str, str]) -> dict[str, Loss]:
     """Return the losses by channel."""
     found = {}
     for key, text in facts.items():
-        if not key.startswith(LOST):
+        if not key.startswith(OUTBOX_LOST):
             continue
-        channel = key.removeprefix(LOST)
+        channel = key.removeprefix(OUTBOX_LOST)
         try:
             data: Any = json.loads(text)
             found[channel] = Loss(channel, int(data["count"]), str(data["at"]), str(data["reason"]))
@@ -172,7 +170,7 @@ def next_beat(facts: Mapping[str, str], every: int, now: datetime) -> datetime:
         now: the present.
     """
     try:
-        last = datetime.fromisoformat(facts.get(BEAT, ""))
+        last = datetime.fromisoformat(facts.get(LAST_PING, ""))
         return last + timedelta(seconds=every) if last <= now else now
     except (ValueError, TypeError, OverflowError):
         return now

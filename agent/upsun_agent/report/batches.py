@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from upsun_agent.journal import Journal, RunRow
+from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.codec import decode
 from upsun_agent.model import events as ev
 from upsun_agent.report.reading import written_of
@@ -18,7 +18,7 @@ def slots_in(closed: ev.RunClosed | None) -> int:
     return count if isinstance(count, int) and count > 1 else 1
 
 
-def slots_of(journal: Journal, rows: Iterable[RunRow]) -> dict[str, int]:
+def slots_of(journal: JournalReader, rows: Iterable[RunRow]) -> dict[str, int]:
     """Return the number of slots of each batch, by run; runs of a single slot are not included."""
     found = {}
     for row, written in written_of(journal, [row for row in rows if row.outcome in NEVER_RAN]):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 
-from upsun_agent.journal import Cursor, Journal, RunRow
+from upsun_agent.journal import Cursor, JournalReader, RunRow
 from upsun_agent.limits import HISTORY_RUNS
 from upsun_agent.model.events import Event
 
@@ -18,7 +18,7 @@ class BulkReader:
         journal: the journal, which must not change meanwhile, or whose changes need not be seen.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: JournalReader) -> None:
         self.journal = journal
 
     @cached_property

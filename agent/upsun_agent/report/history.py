@@ -13,13 +13,15 @@ from msgspec.structs import replace
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run
 from upsun_agent.errors import NotFound
-from upsun_agent.journal import Journal, RunRow
+from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.limits import HISTORY_RUNS, REPORT_COMING, REPORT_MISSED, REPORT_RUNS
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.reading import runs_of
-from upsun_agent.report.snapshot import Place, Snapshot, coming_slots, snapshot
+from upsun_agent.report.snapshot import Snapshot, coming_slots, snapshot
+from upsun_agent.runtime.context import ReadContext
+from upsun_agent.schedule import schedule_of
 from upsun_agent.text.durations import NEVER_RAN
 
 COMING_OF_JOB = 4  # next slots of one job: an hourly job must not hide a nightly one
@@ -85,11 +87,11 @@ class Past(Struct, frozen=True):
         return [*named, *sorted({row.job for row in self.rows} - set(named))]
 
 
-def look_back(place: Place, journal: Journal, days: int, job: str | None = None) -> Past:
+def look_back(context: ReadContext, journal: JournalReader, days: int, job: str | None = None) -> Past:
     """Read what the page shows.
 
     Args:
-        place: the container, job file and clock.
+        context: the container, job file and clock.
         journal: the journal to read.
         days: the length of the period.
         job: only this job; None for all.
@@ -98,7 +100,7 @@ def look_back(place: Place, journal: Journal, days: int, job: str | None = None)
         NotFound: neither the job file nor the journal has the job.
     """
     reader = BulkReader(journal)
-    seen = snapshot(place, journal, reader)
+    seen = snapshot(context, journal, reader)
     every = reader.rows(job=job, most=HISTORY_RUNS * 2)
     if job is not None:
         seen = replace(
@@ -107,7 +109,7 @@ def look_back(place: Place, journal: Journal, days: int, job: str | None = None)
             flights=tuple(each for each in seen.flights if each.run.job.name == job),
         )
         if not every and not seen.jobs:
-            raise NotFound(f"there is no job '{job}'", remedy=f"the jobs are: {', '.join(place.job_file.jobs)}")
+            raise NotFound(f"there is no job '{job}'", remedy=f"the jobs are: {', '.join(context.job_file.jobs)}")
     since = seen.now - timedelta(days=days)
     rows = tuple(row for row in every if row.opened_at >= since)
     zones = {standing.job.name: standing.job.timezone for standing in seen.jobs}
@@ -117,19 +119,19 @@ def look_back(place: Place, journal: Journal, days: int, job: str | None = None)
         rows=rows,
         older=len(every) - len(rows),
         stories=tuple(Story(row, *told) for row, told in runs_of(journal, rows[:REPORT_RUNS])),
-        missed=dict(_missed(place, journal, rows)),
-        coming=_coming(place, reader, seen),
+        missed=dict(_missed(context, journal, rows)),
+        coming=_coming(context, reader, seen),
         zones=zones,
     )
 
 
-def _missed(place: Place, journal: Journal, rows: Sequence[RunRow]) -> list[tuple[str, tuple[str, ...]]]:
+def _missed(context: ReadContext, journal: JournalReader, rows: Sequence[RunRow]) -> list[tuple[str, tuple[str, ...]]]:
     found = []
     batches = [
         row for word in sorted(NEVER_RAN) for row in islice((row for row in rows if row.outcome == word), REPORT_MISSED)
     ]
     for row, (run, _, _) in runs_of(journal, batches):
-        schedule = place.schedule(run.job) if run is not None else None
+        schedule = schedule_of(context.container, run.job) if run is not None else None
         if run is None or run.closed is None or schedule is None:
             continue
         count = run.closed.detail.get("count", 1)
@@ -150,7 +152,7 @@ def _day_before(name: str, otherwise: datetime) -> datetime:
         return otherwise
 
 
-def _coming(place: Place, reader: BulkReader, seen: Snapshot) -> tuple[tuple[Job, Slot], ...]:
+def _coming(context: ReadContext, reader: BulkReader, seen: Snapshot) -> tuple[tuple[Job, Slot], ...]:
     """Return the next slots of all jobs: only jobs whose own next slot is among the first can have any."""
     known = [(each.job, each.coming.due_at) for each in seen.jobs if each.coming is not None]
     first = {job.name for job, _ in sorted(known, key=lambda each: each[1])[:REPORT_COMING]}
@@ -158,6 +160,6 @@ def _coming(place: Place, reader: BulkReader, seen: Snapshot) -> tuple[tuple[Job
         (job, slot)
         for job, _ in known
         if job.name in first
-        for slot in islice(coming_slots(place, reader, job, seen.now), COMING_OF_JOB)
+        for slot in islice(coming_slots(context, reader, job, seen.now), COMING_OF_JOB)
     ]
     return tuple(sorted(found, key=lambda each: each[1].due_at)[:REPORT_COMING])

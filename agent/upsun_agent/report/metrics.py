@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from upsun_agent import __version__
 from upsun_agent.engine.fold import Run
-from upsun_agent.journal import Journal, RunRow, Tally
+from upsun_agent.journal import JournalReader, RunRow, Tally
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.reading import runs_of
-from upsun_agent.report.snapshot import Place, Snapshot, snapshot
+from upsun_agent.report.snapshot import Snapshot, snapshot
+from upsun_agent.runtime.context import ReadContext
 from upsun_agent.text.durations import StepSpan, step_spans, took
 
 OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled")
@@ -69,10 +70,10 @@ class Measures(Struct, frozen=True):
         return sum(len(family.samples) for family in self.families)
 
 
-def measure(place: Place, journal: Journal) -> Measures:
+def measure(context: ReadContext, journal: JournalReader) -> Measures:
     """Read the journal once, and return the metrics."""
     reader = BulkReader(journal)
-    seen, tallies = snapshot(place, journal, reader), journal.tallies()
+    seen, tallies = snapshot(context, journal, reader), journal.tallies()
     rows: dict[str, list[RunRow]] = {**{standing.job.name: [] for standing in seen.jobs}, **reader.by_job}
     last = [row for past in rows.values() if (row := _ended(past)) is not None]
     told = {row.job: (run, step_spans(events)) for row, (run, events, _) in runs_of(journal, last)}

@@ -23,7 +23,7 @@ from upsun_agent.report.history import look_back
 from upsun_agent.report.html_page import page
 from upsun_agent.report.metrics import measure
 from upsun_agent.report.prometheus import text
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 
 PAGE, METRICS = "index.html", "metrics.txt"  # web servers serve .txt as text/plain, which Prometheus expects
 READABLE = 0o644  # the web server may be another user
@@ -33,31 +33,31 @@ class TooLong(Exception):
     """Publishing took too long."""
 
 
-def publish(site: Site, journal: Journal, runs: Mapping[str, Run]) -> None:
+def publish(context: TickContext, journal: Journal, runs: Mapping[str, Run]) -> None:
     """Write what the job file asks for, if this tick opened or closed one of the runs; never raises."""
-    now, settings = site.clock.now(), site.job_file.report
+    now, settings = context.clock.now(), context.job_file.report
     if not any(
         run.closed is not None or run.opened_at >= now - timedelta(seconds=TICK_BUDGET) for run in runs.values()
     ):
         return
     try:
         with at_most(PUBLISH_BUDGET):
-            write(site, journal, str(settings["publish"]), int(settings["days"]), metrics=bool(settings["metrics"]))
+            write(context, journal, str(settings["publish"]), int(settings["days"]), metrics=bool(settings["metrics"]))
     except TooLong:
-        site.log.warning("report-not-published", message=f"it took longer than {PUBLISH_BUDGET:g} s")
+        context.log.warning("report-not-published", message=f"it took longer than {PUBLISH_BUDGET:g} s")
     except AgentError as error:
-        site.log.warning("report-not-published", message=str(error), remedy=error.remedy)
+        context.log.warning("report-not-published", message=str(error), remedy=error.remedy)
     except Exception as error:  # noqa: BLE001  a page is never worth a failed tick; its words may hold anything
-        site.log.warning("report-not-published", message=f"unexpected {type(error).__name__}")
+        context.log.warning("report-not-published", message=f"unexpected {type(error).__name__}")
     else:
-        site.log.info("report-published", directory=settings["publish"])
+        context.log.info("report-published", directory=settings["publish"])
 
 
-def write(site: Site, journal: Journal, directory: str, days: int, *, metrics: bool) -> None:
+def write(context: TickContext, journal: Journal, directory: str, days: int, *, metrics: bool) -> None:
     """Replace the files, each whole or not at all.
 
     Args:
-        site: the container, job file and clock.
+        context: the container, job file and clock.
         journal: the journal to read.
         directory: where to write.
         days: the period of the page.
@@ -68,9 +68,9 @@ def write(site: Site, journal: Journal, directory: str, days: int, *, metrics: b
     """
     try:
         os.makedirs(directory, mode=0o755, exist_ok=True)
-        write_whole(f"{directory}/{PAGE}", page(look_back(site, journal, days)), READABLE)
+        write_whole(f"{directory}/{PAGE}", page(look_back(context, journal, days)), READABLE)
         if metrics:
-            write_whole(f"{directory}/{METRICS}", text(measure(site, journal)), READABLE)
+            write_whole(f"{directory}/{METRICS}", text(measure(context, journal)), READABLE)
     except OSError as error:
         remedy = "declare a mount there in .upsun/config.yaml"
         raise StateNotWritable(f"{directory} cannot be written: {error.strerror}", remedy=remedy) from error

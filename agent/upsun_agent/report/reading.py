@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from upsun_agent.engine.fold import InconsistentEvents, Run, fold
-from upsun_agent.journal import Journal, RunRow
+from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.codec import EventUnreadable, decode
 from upsun_agent.model import events as ev
 
@@ -19,7 +19,7 @@ Written = Sequence[tuple[str, str]]
 Told = tuple[Run | None, tuple[ev.Event, ...], str]
 
 
-def run_of(journal: Journal, run: str) -> tuple[Run, list[ev.Event]]:
+def run_of(journal: JournalReader, run: str) -> tuple[Run, list[ev.Event]]:
     """Return the run with its events.
 
     If a tick closed the run because its events are foreign or inconsistent, only its opening and its end are returned.
@@ -31,14 +31,14 @@ def run_of(journal: Journal, run: str) -> tuple[Run, list[ev.Event]]:
     return _run_of(run, journal.written(run))
 
 
-def written_of(journal: Journal, rows: Sequence[RunRow]) -> Iterator[tuple[RunRow, Written]]:
+def written_of(journal: JournalReader, rows: Sequence[RunRow]) -> Iterator[tuple[RunRow, Written]]:
     """Yield each of these runs with its events, read a few hundred runs at a time."""
     for start in range(0, len(rows), RUNS_AT_ONCE):
         for copy in journal.copied(rows[start : start + RUNS_AT_ONCE]):
             yield copy.row, copy.events
 
 
-def runs_of(journal: Journal, rows: Sequence[RunRow]) -> Iterator[tuple[RunRow, Told]]:
+def runs_of(journal: JournalReader, rows: Sequence[RunRow]) -> Iterator[tuple[RunRow, Told]]:
     """Yield each of these rows with its run and events, read a few hundred runs at a time."""
     for row, written in written_of(journal, rows):
         try:

@@ -5,53 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Protocol
 
 from msgspec import Struct, field
 
-from upsun_agent.clock import Clock
-from upsun_agent.config import JobFile
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run, fold
-from upsun_agent.journal import Journal, RunRow
+from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.codec import decode
 from upsun_agent.journal.move_marks import marked
+from upsun_agent.journal.notes import UNSURE_SINCE
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
 from upsun_agent.platform.container import Container
 from upsun_agent.report.batches import slots_of
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.reading import written_of
-from upsun_agent.runtime.clock_repair import UNSURE, ahead, last_tick
+from upsun_agent.runtime.clock_repair import ahead, last_tick
+from upsun_agent.runtime.context import ReadContext
 from upsun_agent.runtime.slots import Judge
 from upsun_agent.runtime.suspension import suspensions
-from upsun_agent.schedule import Schedule
+from upsun_agent.schedule import schedule_of
 
 FLYING_MOST = 100  # runs in flight that are read: a job has one at a time
 RUNS_OF_JOB = 10  # runs of each job that are read
-
-
-class Place(Protocol):
-    """Where and when: what a command's context and a tick's site have in common."""
-
-    @property
-    def container(self) -> Container:
-        """Where we run."""
-
-    @property
-    def job_file(self) -> JobFile:
-        """The jobs."""
-
-    @property
-    def directory(self) -> str:
-        """Where the state is: a directory, or the name of a database."""
-
-    @property
-    def clock(self) -> Clock:
-        """The time."""
-
-    def schedule(self, job: Job) -> Schedule | None:
-        """Return the job's schedule; None for one that runs by hand only."""
 
 
 class Proof(Struct, frozen=True):
@@ -125,8 +101,8 @@ class Snapshot(Struct, frozen=True):
     now: datetime
     #: Where the agent runs.
     container: Container
-    #: Where the state is.
-    directory: str
+    #: Where the state is kept, as the job file calls it.
+    state: str
     #: When the last tick was; None if there was none.
     ticked: datetime | None
     #: How many ticks there were.
@@ -150,18 +126,18 @@ class Snapshot(Struct, frozen=True):
         return self.container.environment or "no environment"
 
 
-def snapshot(place: Place, journal: Journal, reader: BulkReader | None = None) -> Snapshot:
+def snapshot(context: ReadContext, journal: JournalReader, reader: BulkReader | None = None) -> Snapshot:
     """Return how everything stands.
 
     Args:
-        place: where and when.
+        context: where and when.
         journal: what is looked at.
         reader: what reads it in bulk, for callers that go on reading with it.
     """
-    now, reader = place.clock.now(), reader or BulkReader(journal)
-    environment = place.container.environment or ""
+    now, reader = context.clock.now(), reader or BulkReader(journal)
+    environment = context.container.environment or ""
     proved = last_proofs(journal, environment)
-    jobs = _standings(place, reader, proved, now)
+    jobs = _standings(context, reader, proved, now)
     found = [*(job.proof for job in jobs), *islice(proved.values(), 1)]
     proofs: dict[str, Proof] = {}
     for proof in sorted((each for each in found if each is not None), key=lambda each: each.created_at):
@@ -172,30 +148,32 @@ def snapshot(place: Place, journal: Journal, reader: BulkReader | None = None) -
         flights.append(Flight(fold(events), events))
     return Snapshot(
         now=now,
-        container=place.container,
-        directory=place.directory,
+        container=context.container,
+        state=str(context.state),
         ticked=last_tick(journal),
         ticks=journal.ticks(),
         jobs=jobs,
         flights=tuple(flights),
         proofs=proofs,
-        unused=str(marked(journal, place.directory) or ""),
+        unused=str(marked(journal, str(context.state)) or ""),
         ahead=tuple(ahead(journal, now)),
-        unsure=_moment(journal.noted(UNSURE)),
+        unsure=_moment(journal.noted(UNSURE_SINCE)),
     )
 
 
-def _standings(place: Place, reader: BulkReader, proofs: Mapping[str, Proof], now: datetime) -> tuple[JobStanding, ...]:
-    kind, jobs, journal = place.container.environment_type, place.job_file.jobs, reader.journal
+def _standings(
+    context: ReadContext, reader: BulkReader, proofs: Mapping[str, Proof], now: datetime
+) -> tuple[JobStanding, ...]:
+    kind, jobs, journal = context.container.environment_type, context.job_file.jobs, reader.journal
     held = suspensions(journal)
     rows = {name: tuple(reader.rows(job=name, most=RUNS_OF_JOB)) for name in jobs}
     slots = slots_of(journal, [row for each in rows.values() for row in each])
     return tuple(
         JobStanding(
             job=job,
-            here=kind is None or kind in job.environment_types,
+            here=job.runs_on(kind),
             held=held.get(name),
-            slot=next(iter(coming_slots(place, reader, job, now)), None),
+            slot=next(iter(coming_slots(context, reader, job, now)), None),
             rows=rows[name],
             proof=proofs.get(name),
             slots={row.run: slots[row.run] for row in rows[name] if row.run in slots},
@@ -204,14 +182,14 @@ def _standings(place: Place, reader: BulkReader, proofs: Mapping[str, Proof], no
     )
 
 
-def coming_slots(place: Place, reader: BulkReader, job: Job, now: datetime) -> Iterator[Slot]:
+def coming_slots(context: ReadContext, reader: BulkReader, job: Job, now: datetime) -> Iterator[Slot]:
     """Yield the slots of the job that ticks will run, as far as is known; none for a job that runs by hand only."""
-    schedule = place.schedule(job)
+    schedule = schedule_of(context.container, job)
     if schedule is not None:
-        yield from Judge(job, schedule, reader, place.container.environment or "").coming(now)
+        yield from Judge(job, schedule, reader, context.container.environment or "").coming(now)
 
 
-def last_proofs(journal: Journal, environment: str) -> dict[str, Proof]:
+def last_proofs(journal: JournalReader, environment: str) -> dict[str, Proof]:
     """Return the last backup that each job proved, by job, the one proved last first.
 
     Args:

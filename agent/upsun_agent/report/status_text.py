@@ -122,4 +122,4 @@ def place(seen: Snapshot) -> str:
     container = seen.container
     kind = f" ({container.environment_type})" if container.environment_type else ""
     where = f"{container.project or 'no project'}, {seen.environment}{kind}"
-    return f"{where}; last tick {ago(seen.ticked, seen.now)}; state in {seen.directory}"
+    return f"{where}; last tick {ago(seen.ticked, seen.now)}; state in {seen.state}"

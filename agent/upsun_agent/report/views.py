@@ -133,7 +133,7 @@ def snapshot_view(seen: Snapshot) -> dict[str, Any]:
         "project": container.project,
         "environment": container.environment,
         "environment_type": container.environment_type,
-        "state": seen.directory,
+        "state": seen.state,
         "unused": seen.unused or None,
         "at": iso(seen.now),
         "last_tick": iso(seen.ticked),

@@ -15,10 +15,11 @@ from msgspec import Struct
 from upsun_agent.engine.fold import InconsistentEvents, Run, fold
 from upsun_agent.journal import Journal
 from upsun_agent.journal.codec import decode, encode
-from upsun_agent.journal.seals import SEAL, SEALED, job_text
+from upsun_agent.journal.notes import SEAL, SEALED
+from upsun_agent.journal.seals import job_text
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 
 #: Events by which a run does more than its job says by itself: a person's yes, and the rollback.
 DECISIONS = (ev.ApprovalGiven, ev.TakeBackBegun)
@@ -42,9 +43,9 @@ class Foreign(Struct, frozen=True):
 class Admission:
     """Admits the runs of one journal, and keeps their seals as events are added."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._seals = site.seals
+    def __init__(self, context: TickContext) -> None:
+        self._context = context
+        self._seals = context.seals
         self._known: dict[str, str] = {}
 
     def admit(self, journal: Journal, run_id: str) -> Run | Foreign:
@@ -75,7 +76,7 @@ class Admission:
     def _unsealed(self, run_id: str, events: Sequence[ev.Event], *, sealable: bool) -> Run | Foreign:
         """Return a run that no valid seal speaks for, if it is one of the job file's own, as it is now."""
         run, opened = fold(events), events[0]
-        job = self._site.job_file.jobs.get(run.job.name)
+        job = self._context.job_file.jobs.get(run.job.name)
         if not isinstance(opened, ev.RunOpened) or opened.run != run_id:
             raise InconsistentEvents("the run's first event is about another run")
         if job is None:
@@ -84,7 +85,7 @@ class Admission:
             return Foreign(run_id, "it has no valid seal, and its job is not as the job file says it now")
         if run.closed is not None:
             return Foreign(run_id, "it has no valid seal, and was over already")
-        if run.environment != self._site.environment:
+        if run.environment != self._context.environment:
             return Foreign(run_id, "it has no valid seal, and is about another environment")
         if sealable and any(isinstance(event, DECISIONS) for event in events):
             return Foreign(run_id, "it has no valid seal, so its approval or rollback is not believed")

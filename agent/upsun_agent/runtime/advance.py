@@ -11,34 +11,32 @@ from upsun_agent.engine.fold import InconsistentEvents, Run, newest_moment
 from upsun_agent.engine.policy import manual_limit
 from upsun_agent.errors import BadReply, Bug
 from upsun_agent.journal.codec import EventUnreadable
+from upsun_agent.journal.notes import MANUAL_BACKUP_LIMIT
 from upsun_agent.limits import PASS_MOST
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Answer, LookAtActivity, LookAtRetention, Observation, Question, Trouble
 from upsun_agent.runtime.admission import REMEDY, Foreign
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.executor import Executor
 from upsun_agent.runtime.recorder import Recorder
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.schedule import zone_of
 from upsun_agent.steps import KINDS
 
-#: The note in the journal of the backup quota as it was last seen.
-QUOTA = "manual-backup-limit"
-
 
 class Runner:
     """Takes runs on and notes in the report where they then stand."""
 
-    def __init__(self, site: Site, recorder: Recorder, executor: Executor, report: TickReport) -> None:
-        self._site = site
-        self._chronicle = recorder
-        self._performer = executor
+    def __init__(self, context: TickContext, recorder: Recorder, executor: Executor, report: TickReport) -> None:
+        self._context = context
+        self._recorder = recorder
+        self._executor = executor
         self._report = report
 
     def advance(self, run_id: str) -> Run | None:
         """Take one run as far as it goes now; returns it as it then stands, None where it is foreign or no run."""
         try:
-            run = self._chronicle.admitted(run_id)
+            run = self._recorder.admitted(run_id)
         except InconsistentEvents as error:
             self._close_senseless(run_id, str(error))
             return None
@@ -47,34 +45,34 @@ class Runner:
             return None
         run = self._dated(run)
         seen = Observation()
-        claimed = set(self._chronicle.journal.claimed())
+        claimed = set(self._recorder.journal.claimed())
         for _ in range(PASS_MOST):
             try:
-                decision = decide(run, self._site.clock.now(), seen, KINDS, self._background(run, claimed))
+                decision = decide(run, self._context.clock.now(), seen, KINDS, self._background(run, claimed))
             except (ArithmeticError, AttributeError, BadReply, LookupError, TypeError, ValueError) as error:
                 # The snapshot holds settings that no job file can. Raised on, it would stop this tick and every later.
                 self._close_senseless(run_id, f"nothing can be decided on it ({type(error).__name__})")
                 return None
-            if isinstance(decision, Execute) and not self._performer.has_time_for(decision):
+            if isinstance(decision, Execute) and not self._executor.has_time_for(decision):
                 decision = Wait("budget", "this tick has no time left for the command")
             if isinstance(decision, Wait | Rest):
                 run = self._waiting(run, decision) if isinstance(decision, Wait) else run
-                self._chronicle.flush()
+                self._recorder.flush()
                 self._report.runs[run.id] = run
                 return run
             run, seen = self._carry_out(run, decision, seen)
-        self._chronicle.flush()
+        self._recorder.flush()
         raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
 
     def _dated(self, run: Run) -> Run:
         """The run; where a clock that was ahead dated it, with an event by which its times are measured from now."""
-        now = self._site.clock.now()
+        now = self._context.clock.now()
         if run.closed is not None or newest_moment(run) - now <= CLOCK_AHEAD:
             return run
         text = (
             f"a clock that was ahead dated this run {newest_moment(run):%Y-%m-%d %H:%M} UTC: its time counts from now"
         )
-        return self._chronicle.record(run, ev.WaitBegun(at=now, on="clock", message=text))
+        return self._recorder.record(run, ev.WaitBegun(at=now, on="clock", message=text))
 
     def expire(self, run_id: str, trouble: Trouble) -> None:
         """Close the run, or begin to take it back, if it is past its limits; nothing is asked, sent or executed.
@@ -84,10 +82,10 @@ class Runner:
         once more. To hear nothing for as long as the platform is away would be worse.
         """
         try:
-            run = self._chronicle.admitted(run_id)
+            run = self._recorder.admitted(run_id)
             if isinstance(run, Foreign):
                 return  # closed by the next tick that may act
-            now = self._site.clock.now()
+            now = self._context.clock.now()
             if newest_moment(run) - now > CLOCK_AHEAD or not overdue(run, now, KINDS):
                 self._report.waits[run.id] = Wait(trouble.kind, trouble.message, trouble)
                 return
@@ -95,17 +93,17 @@ class Runner:
                 decision = decide(run, now, Observation(), KINDS, self._background(run, set()))
                 if not isinstance(decision, Record):
                     break
-                run = self._chronicle.record(run, decision.event)
+                run = self._recorder.record(run, decision.event)
         except (InconsistentEvents, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return  # closed as senseless by the next tick that may act
-        self._chronicle.flush()
+        self._recorder.flush()
         self._report.runs[run.id] = run
 
     def _carry_out(
         self, run: Run, decision: Look | Record | Send | Execute, seen: Observation
     ) -> tuple[Run, Observation]:
         """The run and what was seen, after one decision."""
-        record, flush = self._chronicle.record, self._chronicle.flush
+        record, flush = self._recorder.record, self._recorder.flush
         match decision:
             case Look():
                 flush()
@@ -117,7 +115,7 @@ class Runner:
             case Send():
                 run = record(run, decision.intent)
                 flush()
-                event, activity = self._performer.send(decision)
+                event, activity = self._executor.send(decision)
                 seen = seen.environments()  # what was listed before a request says nothing about it
                 if activity is not None:
                     seen = seen.plus(LookAtActivity(activity.id), activity)
@@ -125,46 +123,46 @@ class Runner:
             case Execute():
                 run = record(run, decision.intent)
                 flush()
-                return record(run, self._performer.execute(decision)), Observation()  # all may be different now
+                return record(run, self._executor.execute(decision)), Observation()  # all may be different now
             case _:
                 assert_never(decision)
 
     def _close_senseless(self, run_id: str, why: str) -> None:
         """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
         text = f"the journal of this run makes no sense: {why}"
-        closed = ev.RunClosed(at=self._site.clock.now(), outcome="failed", failure="journal", message=text)
-        self._chronicle.close_unread(run_id, run_id.partition("@")[0], closed)
+        closed = ev.RunClosed(at=self._context.clock.now(), outcome="failed", failure="journal", message=text)
+        self._recorder.close_unread(run_id, run_id.partition("@")[0], closed)
         self._report.senseless.append(run_id)
 
     def close_foreign(self) -> None:
         """Close the open runs that the agent did not write itself, so that no slot is skipped because of one."""
-        for row in self._chronicle.journal.rows(open_only=True, most=1000):
+        for row in self._recorder.journal.rows(open_only=True, most=1000):
             with suppress(InconsistentEvents, EventUnreadable):  # for ``advance`` to say
-                found = self._chronicle.admitted(row.run)
+                found = self._recorder.admitted(row.run)
                 if isinstance(found, Foreign):
                     self._close_foreign(found)
 
     def _close_foreign(self, found: Foreign) -> None:
         """Close a foreign run, and tell of it: somebody else can write the state."""
-        now = self._site.clock.now()
+        now = self._context.clock.now()
         closed = ev.RunClosed(at=now, outcome="failed", failure="foreign", message=found.message, remedy=REMEDY)
-        self._chronicle.close_unread(found.run, found.run.partition("@")[0], closed)
+        self._recorder.close_unread(found.run, found.run.partition("@")[0], closed)
         self._report.senseless.append(found.run)
 
     def _look(self, run: Run, question: Question) -> Answer:
-        answer = self._performer.look(question)
+        answer = self._executor.look(question)
         if isinstance(question, LookAtRetention):
             limit = manual_limit(run.job, answer)
             if limit is not None:
-                self._chronicle.journal.note(QUOTA, str(limit))
+                self._recorder.journal.note(MANUAL_BACKUP_LIMIT, str(limit))
         return answer
 
     def _waiting(self, run: Run, wait: Wait) -> Run:
         if (run.waits_on, run.wait_message) != (wait.on, wait.message):
-            event = ev.WaitBegun(at=self._site.clock.now(), on=wait.on, message=wait.message)
-            run = self._chronicle.record(run, event)
+            event = ev.WaitBegun(at=self._context.clock.now(), on=wait.on, message=wait.message)
+            run = self._recorder.record(run, event)
         if wait.trouble is not None:
-            self._site.log.warning("trouble", job=run.job.name, run=run.id, trouble=wait.on, message=wait.message)
+            self._context.log.warning("trouble", job=run.job.name, run=run.id, trouble=wait.on, message=wait.message)
         self._report.waits[run.id] = wait
         return run
 
@@ -172,6 +170,6 @@ class Runner:
         """``claimed`` grows with the run; what a step is waiting for now is its own, all else is somebody's already."""
         claimed.update(step.activity for step in run.steps if step.activity)
         current = {step.activity for step in run.steps if step.activity and not step.over}
-        known = self._chronicle.journal.noted(QUOTA)
+        known = self._recorder.journal.noted(MANUAL_BACKUP_LIMIT)
         limit = int(known) if known and known.isdigit() else None
-        return Background(frozenset(claimed - current), limit, zone_of(run.job), self._performer.platform_now)
+        return Background(frozenset(claimed - current), limit, zone_of(run.job), self._executor.platform_now)

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from upsun_agent.engine.due import LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict
 from upsun_agent.engine.fold import fold
-from upsun_agent.journal.counters import FORGOTTEN, counted
+from upsun_agent.journal.counters import counted
+from upsun_agent.journal.notes import FORGOTTEN
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.recorder import Recorder
 from upsun_agent.runtime.slots import KNOWN, Judge
 from upsun_agent.runtime.tick_report import TickReport
@@ -23,7 +24,7 @@ class Booking(Struct, frozen=True):
     """Opens runs of one job, and closes those that say only what became of slots."""
 
     #: The context of the tick.
-    site: Site
+    context: TickContext
     #: What writes events.
     recorder: Recorder
     #: What decides about slots.
@@ -46,7 +47,7 @@ class Booking(Struct, frozen=True):
         """The event that says what became of the slots; none where a run begins."""
         if isinstance(verdict, OpenSlot):
             return []
-        now, text = self.site.clock.now(), verdict.reason
+        now, text = self.context.clock.now(), verdict.reason
         if isinstance(verdict, MissSlots | LeaveOut):
             if verdict.count > 1:
                 text = f"{verdict.count} slots from {verdict.first.name} to {verdict.slot.name}: {text}"
@@ -62,11 +63,11 @@ class Booking(Struct, frozen=True):
         """Open the run. The same wall clock in another zone is another slot, whose name says its offset from UTC."""
         job, slot = self.judge.job, verdict.slot
         notes = self._counted(closed)
-        opened = opened_by(self.site, job, f"{job.name}@{slot.name}", slot, "schedule")
+        opened = opened_by(self.context, job, f"{job.name}@{slot.name}", slot, "schedule")
         done = self.recorder.open_run(opened, closed, notes=notes, silent=not told)
         if not done and self._is_another(opened):
             slot = Slot(slot.due_at, f"{slot.name}{slot.due_at.astimezone(zone_of(job)).isoformat()[-6:]}")
-            opened = opened_by(self.site, job, f"{job.name}@{slot.name}", slot, "schedule")
+            opened = opened_by(self.context, job, f"{job.name}@{slot.name}", slot, "schedule")
             done = self.recorder.open_run(opened, closed, notes=notes, silent=not told)
         if done:
             report.runs[opened.run] = fold([opened, *closed])
@@ -86,12 +87,12 @@ class Booking(Struct, frozen=True):
         return dict(counted(known, name, outcome, more, closed[0].at))
 
 
-def opened_by(site: Site, job: Job, run: str, slot: Slot, trigger: ev.Trigger) -> ev.RunOpened:
+def opened_by(context: TickContext, job: Job, run: str, slot: Slot, trigger: ev.Trigger) -> ev.RunOpened:
     """The event that opens a run of the job now."""
     return ev.RunOpened(
-        at=site.clock.now(),
+        at=context.clock.now(),
         run=run,
-        environment=site.environment,
+        environment=context.environment,
         slot=slot.name or None,
         due_at=slot.due_at,
         trigger=trigger,

@@ -13,17 +13,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from upsun_agent.engine.bounds import CLOCK_AHEAD
-from upsun_agent.journal import Cursor, Journal, RunRow
-from upsun_agent.journal.counters import FORGOTTEN, remembered
+from upsun_agent.journal import Cursor, Journal, JournalReader, RunRow
+from upsun_agent.journal.counters import remembered
+from upsun_agent.journal.notes import FORGOTTEN, LAST_BY_HAND, OUTBOX
 from upsun_agent.limits import HISTORY_RUNS
 from upsun_agent.model.events import RunClosed
 from upsun_agent.platform.paths import LAST_MOMENT
-
-#: The note that says when a `run` by hand last worked on a journal without a tick, in seconds since 1970.
-BY_HAND = "last-by-hand"
-
-#: Since when it is not known whether the journal is of the present: kept while the platform cannot be asked.
-UNSURE = "unsure-since"
 
 RUNS_LOOKED_AT = 200  # newest runs, by their own dates: those of a clock that was ahead come first
 
@@ -49,14 +44,14 @@ def is_ahead(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment - now > CLOCK_AHEAD
 
 
-def last_tick(journal: Journal) -> datetime | None:
+def last_tick(journal: JournalReader) -> datetime | None:
     """When the last tick was, by its own clock."""
     return _moment(journal.last_tick())
 
 
-def last_look(journal: Journal) -> datetime | None:
+def last_look(journal: JournalReader) -> datetime | None:
     """Return when a process last made sure that this state is current: a tick, or a `run` by hand."""
-    by_hand = journal.noted(BY_HAND) or ""
+    by_hand = journal.noted(LAST_BY_HAND) or ""
     looked = _moment(int(by_hand)) if by_hand.isascii() and by_hand.isdigit() else None
     return max((each for each in (last_tick(journal), looked) if each is not None), default=None)
 
@@ -66,7 +61,7 @@ def _moment(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(seconds or 0, UTC) if known else None
 
 
-def ahead(journal: Journal, now: datetime) -> list[str]:
+def ahead(journal: JournalReader, now: datetime) -> list[str]:
     """What of the journal is dated later than it can be, in words; empty where nothing is."""
     found = []
     ticked = last_tick(journal)
@@ -110,7 +105,7 @@ def judged_anew(rows: Iterable[RunRow], after: datetime) -> frozenset[datetime]:
     return frozenset(row.due_at for row in rows if row.slot is not None and row.due_at > after)
 
 
-def _first_judged(journal: Journal, rows: Iterable[RunRow], now: datetime) -> dict[str, datetime]:
+def _first_judged(journal: JournalReader, rows: Iterable[RunRow], now: datetime) -> dict[str, datetime]:
     """How far the slots of each job were judged before the clock was ahead, by what it judged first."""
     found: dict[str, datetime] = {}
     for row in rows:
@@ -120,7 +115,7 @@ def _first_judged(journal: Journal, rows: Iterable[RunRow], now: datetime) -> di
     return found
 
 
-def _first(journal: Journal, row: RunRow) -> datetime:
+def _first(journal: JournalReader, row: RunRow) -> datetime:
     """When the first slot that the run stands for was due."""
     last = journal.events(row.run)[-1:]
     text = last[0].detail.get("first_at") if last and isinstance(last[0], RunClosed) else None
@@ -133,7 +128,7 @@ def _judged_until(job: str, rows: Iterable[RunRow], now: datetime) -> datetime:
     return max(known, default=now.replace(second=0, microsecond=0) - timedelta(seconds=1))
 
 
-def _last_sound(journal: Journal, rows: Iterable[RunRow], now: datetime) -> datetime:
+def _last_sound(journal: JournalReader, rows: Iterable[RunRow], now: datetime) -> datetime:
     """The latest moment in the journal that is not later than now; now where there is none."""
     moments = [moment for row in rows for moment in (row.opened_at, row.closed_at) if moment is not None]
     moments += [cursor.until for cursor in journal.cursors()]
@@ -144,15 +139,15 @@ def _forget(journal: Journal, rows: list[RunRow]) -> None:
     """Take the runs away, and what people were to be told of them; how many there were stays counted."""
     if not rows:
         return
-    from upsun_agent.notify.outbox import WAITING, waiting  # noqa: PLC0415  late: clocks are hardly ever wrong
+    from upsun_agent.notify.outbox import waiting  # noqa: PLC0415  late: clocks are hardly ever wrong
 
     gone = [(row.job, row.outcome or "", 0, row.opened_at.timestamp()) for row in rows]
     for key, text in remembered(journal.notes(FORGOTTEN), gone).items():
         journal.note(key, text)
     dropped = {row.run for row in rows}
-    for message in waiting(journal.notes(WAITING)):
+    for message in waiting(journal.notes(OUTBOX)):
         if message.run in dropped:
-            journal.note(f"{WAITING}{message.id}", None)
+            journal.note(f"{OUTBOX}{message.id}", None)
     journal.drop(sorted(dropped))
 
 

@@ -10,28 +10,29 @@ from collections.abc import Iterable, Sequence
 from upsun_agent.engine.fold import InconsistentEvents, Run, apply, fold
 from upsun_agent.journal import Journal, Notes
 from upsun_agent.journal.codec import EventUnreadable, cleaned, decode
-from upsun_agent.journal.replacement import LOST_RUN, UNTOLD
+from upsun_agent.journal.notes import LOSS_UNTOLD, LOST_RUN
 from upsun_agent.log.foreign_text import safe
 from upsun_agent.log.lines import LogLine, line_of, lines_of
 from upsun_agent.model import events as ev
 from upsun_agent.runtime.admission import Admission, Foreign
-from upsun_agent.runtime.context import JournalSession, Site
+from upsun_agent.runtime.context import TickContext
+from upsun_agent.runtime.session import JournalSession
 from upsun_agent.runtime.suspension import suspending, suspension
 
 
 class Recorder:
     """Writes what happens to runs, and tells of it."""
 
-    def __init__(self, site: Site, session: JournalSession) -> None:
-        self._site = site
-        self._desk = session
-        self._admission = Admission(site)
+    def __init__(self, context: TickContext, session: JournalSession) -> None:
+        self._context = context
+        self._session = session
+        self._admission = Admission(context)
         self._unwritten: list[tuple[Run, ev.Event]] = []
 
     @property
     def journal(self) -> Journal:
         """The journal in use."""
-        return self._desk.journal
+        return self._session.journal
 
     def admitted(self, run: str) -> Run | Foreign:
         """Return the run as its events make it, or why it is not the agent's own; raises as ``Admission.admit``."""
@@ -82,7 +83,7 @@ class Recorder:
         held = self._broken_circuit(run)
         notes = self._news(run.id, run.job.name, events, held)
         if held is not None:
-            notes = {**notes, **suspending(run.job.name, held, self._site.clock.now())}
+            notes = {**notes, **suspending(run.job.name, held, self._context.clock.now())}
         seal = self._admission.sealed(run.id, events)
         notes = {**notes, **seal}
         self.journal.append(run.id, *events, notes=notes)
@@ -90,7 +91,7 @@ class Recorder:
         for after, event in written:
             self._tell(line_of(event, run.id, run.job.name, run.slot, after), event)
         if held is not None:
-            self._site.log.error("job-suspended", job=run.job.name, run=run.id, reason=held)
+            self._context.log.error("job-suspended", job=run.job.name, run=run.id, reason=held)
 
     def close_unread(self, run: str, job: str, closed: ev.RunClosed) -> None:
         """Close a run that cannot be folded, or that is foreign."""
@@ -110,11 +111,11 @@ class Recorder:
             run = self._close_lost(key, data)
             if run is not None:
                 found.append(run)
-        why = journal.noted(UNTOLD)
+        why = journal.noted(LOSS_UNTOLD)
         if why is not None:
-            notifier, now = self._site.notifier, self._site.clock.now()
+            notifier, now = self._context.notifier, self._context.clock.now()
             news = {} if notifier is None else notifier.loss(journal, safe(why), now)
-            journal.append("", notes={**news, UNTOLD: None})
+            journal.append("", notes={**news, LOSS_UNTOLD: None})
         return found
 
     def _close_lost(self, key: str, data: str) -> Run | None:
@@ -128,7 +129,7 @@ class Recorder:
             self.journal.note(key, None)
             return None
         closed = ev.RunClosed(
-            at=self._site.clock.now(),
+            at=self._context.clock.now(),
             outcome="failed",
             failure="lost",
             message="the journal was lost while this run was in flight: what it had done is not known",
@@ -141,7 +142,7 @@ class Recorder:
 
     def _news(self, run: str, job: str, events: Iterable[ev.Event], held: str | None = None) -> Notes:
         """What is to be told of these events, kept with them until it is delivered; nothing where nobody is told."""
-        notifier = self._site.notifier
+        notifier = self._context.notifier
         return {} if notifier is None else notifier.news(self.journal, run, job, events, held)
 
     def _broken_circuit(self, run: Run) -> str | None:
@@ -157,6 +158,6 @@ class Recorder:
 
     def _tell(self, line: LogLine, event: ev.Event) -> None:
         """Every recorded event is a log line of the same name."""
-        line.write(self._site.log)
-        if self._site.on_event is not None:
-            self._site.on_event(line.keys["run"], event)
+        line.write(self._context.log)
+        if self._context.on_event is not None:
+            self._context.on_event(line.keys["run"], event)

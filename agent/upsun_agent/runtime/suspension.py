@@ -12,12 +12,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from upsun_agent.journal import Journal
+from upsun_agent.journal import Journal, JournalReader
+from upsun_agent.journal.notes import SUSPENDED, SUSPENDED_BEFORE
 from upsun_agent.limits import HOLDS_KEPT
 from upsun_agent.log.foreign_text import one_line
-
-_KEY = "suspended:"
-_SPAN = "held:"
 
 _IS, _WAS = "the job is suspended since", "the job was suspended when the slot was due, since"
 
@@ -49,20 +47,20 @@ class Hold(Struct, frozen=True):
 
 def suspension(journal: NoteReader, job: str) -> str | None:
     """Why and since when the job is held back, in words; None where it is not."""
-    return journal.noted(_KEY + job) or None
+    return journal.noted(SUSPENDED + job) or None
 
 
-def suspensions(journal: Journal) -> dict[str, str]:
+def suspensions(journal: JournalReader) -> dict[str, str]:
     """Return why and since when each job that is held back is, by job."""
-    return {key.removeprefix(_KEY): text for key, text in journal.notes(_KEY).items() if text}
+    return {key.removeprefix(SUSPENDED): text for key, text in journal.notes(SUSPENDED).items() if text}
 
 
 def holds(journal: NoteReader, job: str) -> list[Hold]:
     """The times in which the job was held back, and is, oldest first."""
     found = []
-    for key, text in journal.notes(f"{_SPAN}{job}:").items():
+    for key, text in journal.notes(f"{SUSPENDED_BEFORE}{job}:").items():
         ended, _, why = text.partition(" ")
-        since, until = _moment(key.removeprefix(f"{_SPAN}{job}:")), _moment(ended)
+        since, until = _moment(key.removeprefix(f"{SUSPENDED_BEFORE}{job}:")), _moment(ended)
         if since is not None and until is not None:
             found.append(Hold(since, until, why))
     lasting = suspension(journal, job)
@@ -80,12 +78,12 @@ def suspend(journal: Journal, job: str, reason: str, now: datetime) -> None:
 def suspending(job: str, reason: str, now: datetime) -> dict[str, str]:
     """The fact that holds the job back, to be written with the event that is the reason."""
     text = f"{_IS} {now:%Y-%m-%d %H:%M} UTC: {one_line(reason)}; upsun-agent resume {job} ends it"
-    return {_KEY + job: text}
+    return {SUSPENDED + job: text}
 
 
-def held_back(journal: Journal) -> dict[str, str]:
+def held_back(journal: JournalReader) -> dict[str, str]:
     """All jobs that are held back, and when they were, as notes for the journal that takes this one's place."""
-    return {**journal.notes(_SPAN), **journal.notes(_KEY)}
+    return {**journal.notes(SUSPENDED_BEFORE), **journal.notes(SUSPENDED)}
 
 
 def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
@@ -99,11 +97,11 @@ def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
     if now is not None:
         past = why.rpartition("; upsun-agent resume ")[0].replace(_IS, _WAS, 1)
         since, until = (each.isoformat(timespec="seconds") for each in (_since(why), now))
-        journal.note(f"{_SPAN}{job}:{since}", f"{until} {past}")
-        kept = sorted(journal.notes(f"{_SPAN}{job}:"))
+        journal.note(f"{SUSPENDED_BEFORE}{job}:{since}", f"{until} {past}")
+        kept = sorted(journal.notes(f"{SUSPENDED_BEFORE}{job}:"))
         for key in kept[: max(len(kept) - HOLDS_KEPT, 0)]:
             journal.note(key, None)
-    journal.note(_KEY + job, None)
+    journal.note(SUSPENDED + job, None)
     return True
 
 

@@ -20,35 +20,36 @@ from upsun_agent.errors import AgentError, Bug
 from upsun_agent.idle import basis
 from upsun_agent.journal import Cursor, IdleHint, Journal
 from upsun_agent.journal.lock import container_identity
+from upsun_agent.journal.notes import CONTAINER, LAST_BY_HAND, UNSURE_SINCE
 from upsun_agent.limits import CLOCK_LEAP, HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, RECHECK, TICK_BUDGET
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Activity, ActivityList, Answer, LookAtActivities, LookAtEnvironment, Trouble
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.advance import Runner
 from upsun_agent.runtime.booking import Booking, opened_by
-from upsun_agent.runtime.clock_repair import BY_HAND, UNSURE, is_ahead, last_look, mend
-from upsun_agent.runtime.context import JournalSession, Site, at_work
+from upsun_agent.runtime.clock_repair import is_ahead, last_look, mend
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.executor import Executor
 from upsun_agent.runtime.recorder import Recorder
+from upsun_agent.runtime.session import JournalSession, open_session
 from upsun_agent.runtime.slots import Judge, matters
 from upsun_agent.runtime.tick_report import TickReport
+from upsun_agent.schedule import schedule_of
 
-#: The note in the journal of the container of the last tick.
-CONTAINER = "container"
 ONE_TICK = timedelta(seconds=400)  # the shortest cron interval of the platform, and some delay
 
 
 @contextmanager
-def ticking(site: Site) -> Iterator[Tick]:
+def ticking(context: TickContext) -> Iterator[Tick]:
     """A tick at work: locked, journal open. Raises Busy or StateNotWritable."""
-    with at_work(site) as session:
-        yield Tick(site, session)
+    with open_session(context) as session:
+        yield Tick(context, session)
 
 
-def run_tick(site: Site) -> TickReport:
+def run_tick(context: TickContext) -> TickReport:
     """One whole tick; raises Busy where another is at work, StateNotWritable where the state cannot be used."""
     try:
-        with ticking(site) as tick:
+        with ticking(context) as tick:
             if tick.state_is_current():
                 tick.close_foreign()
                 tick.open_due()
@@ -58,35 +59,37 @@ def run_tick(site: Site) -> TickReport:
                 tick.finish()
             return tick.report
     except AgentError as error:
-        if error.alarming and site.notifier is not None:
-            site.notifier.alarm(str(error))
+        if error.alarming and context.notifier is not None:
+            context.notifier.alarm(str(error))
         raise
 
 
 class Tick:
     """One tick on an open journal."""
 
-    def __init__(self, site: Site, session: JournalSession, executor: Executor | None = None) -> None:
-        """Begin; ``performer`` sends the requests, the site's usual one where it is None."""
+    def __init__(self, context: TickContext, session: JournalSession, executor: Executor | None = None) -> None:
+        """Begin; ``executor`` sends the requests; where it is None, one is made of the context's client."""
         self.report = TickReport()
-        self._clock = SetClock(site.clock)
-        site = replace(site, clock=self._clock)
-        if site.notifier is not None:
-            site.notifier.keep_time(self._clock)
-        self._site = site
-        self._desk = session
-        self._performer = executor or Executor(site.client, site.project, site.environment, site.clock, site.commands)
-        self._chronicle = Recorder(site, session)
-        self._runner = Runner(site, self._chronicle, self._performer, self.report)
+        self._clock = SetClock(context.clock)
+        context = replace(context, clock=self._clock)
+        if context.notifier is not None:
+            context.notifier.keep_time(self._clock)
+        self._context = context
+        self._session = session
+        self._executor = executor or Executor(
+            context.client, context.project, context.environment, context.clock, context.commands
+        )
+        self._recorder = Recorder(context, session)
+        self._runner = Runner(context, self._recorder, self._executor, self.report)
         self._is_current = False
         self._knows_time, self._has_looked, self._is_tick = True, False, False
         self._ticked = last_look(session.journal)
-        site.client.begin(TICK_BUDGET - session.waited)
+        context.client.begin(TICK_BUDGET - session.waited)
 
     @property
     def journal(self) -> Journal:
         """The journal in use."""
-        return self._desk.journal
+        return self._session.journal
 
     # --- is this state of the present? ------------------------------------------------------------------------
 
@@ -98,16 +101,16 @@ class Tick:
         the last tick are asked for; one of them means a new journal. The answer also tells the platform's time, by
         which the tick works where this machine's clock is wrong.
         """
-        self.report.runs |= {run.id: run for run in self._chronicle.tell_losses()}
+        self.report.runs |= {run.id: run for run in self._recorder.tell_losses()}
         self._has_looked = True
         if self._is_odd() and not self._is_put_right():
             return False
         now, since, unsure = self._clock.now(), self._since(), self._unsure() is not None
         usual = now - since <= TICK_GAP and not unsure and not self._has_moved(now - since)
-        if self._desk.fresh or usual or not self._something_to_do(now):
-            self._is_current = not unsure or self._desk.fresh
+        if self._session.fresh or usual or not self._something_to_do(now):
+            self._is_current = not unsure or self._session.fresh
             return True
-        answer = self._performer.look(LookAtActivities(types=("environment.restore",), since=since))
+        answer = self._executor.look(LookAtActivities(types=("environment.restore",), since=since))
         if isinstance(answer, Trouble):
             return not self._is_outage(answer)  # with this token nothing can be asked for; the run itself will say so
         if self._learn_time():
@@ -134,7 +137,7 @@ class Tick:
     def _unsure(self) -> datetime | None:
         """Since when it could not be made sure that the journal is of the present, if it could not."""
         try:
-            return datetime.fromisoformat(self.journal.noted(UNSURE) or "")
+            return datetime.fromisoformat(self.journal.noted(UNSURE_SINCE) or "")
         except ValueError:
             return None
 
@@ -163,7 +166,7 @@ class Tick:
 
         Where nothing can be asked for at all, the journal stays as it is: it may be this clock that is behind.
         """
-        answer = self._performer.expect(LookAtEnvironment())
+        answer = self._executor.expect(LookAtEnvironment())
         if isinstance(answer, Trouble) and self._is_outage(answer):
             self._knows_time = False
             return False
@@ -173,24 +176,24 @@ class Tick:
 
     def _mend_if_odd(self) -> None:
         """Put right what by the platform's word a clock that was ahead left in the journal, and say so."""
-        if self._performer.platform_now is None or not self._is_odd():
+        if self._executor.platform_now is None or not self._is_odd():
             return
         mended = mend(self.journal, self._clock.now())
         if mended is None:
             return
         self._ticked = mended.since
         text = f"a clock was ahead: {', '.join(mended.found)}; judged anew from {mended.since:%Y-%m-%d %H:%M} UTC"
-        self._site.log.warning("clock-was-ahead", message=text, dropped=mended.dropped, dated=mended.dated)
+        self._context.log.warning("clock-was-ahead", message=text, dropped=mended.dropped, dated=mended.dated)
 
     def _learn_time(self) -> bool:
         """Take over the platform's time where this machine's clock is wrong; whether it is."""
-        there = self._performer.platform_now
+        there = self._executor.platform_now
         if there is None or abs(self._clock.now() - there) <= CLOCK_WRONG:
             return False
         self._clock.set(there)
         seconds = int(self._clock.error.total_seconds())
         text = f"this clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the platform's"
-        self._site.log.warning("clock-wrong", message=f"{text}: the tick goes by the platform's")
+        self._context.log.warning("clock-wrong", message=f"{text}: the tick goes by the platform's")
         return True
 
     # --- a journal that may be of the past ------------------------------------------------------------------------
@@ -219,16 +222,16 @@ class Tick:
             with contextlib.suppress(InconsistentEvents):
                 past = self.journal.events(row.run)
                 in_flight.append((fold(past), past[0]))
-        self._desk.begin_anew("rewound", why)
+        self._session.begin_anew("rewound", why)
         for run, opened in in_flight:
             text = f"{why} while this run was in flight: what it had done since is not known"
             remedy = "look at the environment's activities; the backup steps of the run are in the journal set aside"
             closed = ev.RunClosed(
-                at=self._site.clock.now(), outcome="failed", failure="rewound", message=text, remedy=remedy
+                at=self._context.clock.now(), outcome="failed", failure="rewound", message=text, remedy=remedy
             )
             if not isinstance(opened, ev.RunOpened):
                 continue
-            if self._chronicle.open_run(opened, [closed], told=True):
+            if self._recorder.open_run(opened, [closed], told=True):
                 self.report.runs[run.id] = fold([opened, closed])
 
     def _has_moved(self, gap: timedelta) -> bool:
@@ -248,18 +251,21 @@ class Tick:
 
     # --- due slots --------------------------------------------------------------------------------------------
 
+    def _runs_here(self, job: Job) -> bool:
+        return job.runs_on(self._context.container.environment_type)
+
     def _jobs_here(self) -> list[Job]:
-        return [job for job in self._site.job_file.jobs.values() if self._site.runs_here(job)]
+        return [job for job in self._context.job_file.jobs.values() if self._runs_here(job)]
 
     def _judges(self) -> Iterator[Judge]:
         """One for each job that runs here by a schedule."""
         for job in self._jobs_here():
-            schedule = self._site.schedule(job)
+            schedule = schedule_of(self._context.container, job)
             if schedule is not None:
-                yield Judge(job, schedule, self.journal, self._site.environment)
+                yield Judge(job, schedule, self.journal, self._context.environment)
 
     def _cursor(self, judge: Judge, now: datetime) -> Cursor:
-        return judge.cursor(now, fresh=self._desk.fresh, since=self._desk.since)
+        return judge.cursor(now, fresh=self._session.fresh, since=self._session.since)
 
     def open_due(self, hindered: str = "") -> None:
         """Open runs for the slots that are due, and book those that were missed, are skipped or were not to run.
@@ -268,19 +274,19 @@ class Tick:
         asked for: a slot that has not come by that is not judged.
         """
         journal = self.journal
-        self.report.elsewhere = [job.name for job in self._site.job_file.jobs.values() if not self._site.runs_here(job)]
+        self.report.elsewhere = [job.name for job in self._context.job_file.jobs.values() if not self._runs_here(job)]
         for name in self.report.elsewhere:
-            self._site.log.info("job-not-here", job=name, environment_type=self._site.container.environment_type)
+            self._context.log.info("job-not-here", job=name, environment_type=self._context.container.environment_type)
         journal.forget_cursors(job.name for job in self._jobs_here())
         judged = self._judged(hindered)
-        wants_time = self._performer.platform_now is None and not hindered
+        wants_time = self._executor.platform_now is None and not hindered
         if wants_time and any(matters(each) for _, _, each in judged):
-            self._performer.expect(LookAtEnvironment())  # a run that is opened asks for it first of all
+            self._executor.expect(LookAtEnvironment())  # a run that is opened asks for it first of all
             if self._learn_time():
                 self._mend_if_odd()
                 judged = self._judged(hindered)
         for judge, before, found in judged:
-            Booking(self._site, self._chronicle, judge).book(found.verdicts, self.report)
+            Booking(self._context, self._recorder, judge).book(found.verdicts, self.report)
             self._say_new_schedule(judge, before)
             # An idle cursor need not be written at every tick: slots since the old one give the same verdicts.
             if found.verdicts or journal.cursor(judge.job.name) != before:
@@ -291,7 +297,7 @@ class Tick:
         count, before = judge.given_up(self.journal.cursor(judge.job.name), cursor.until)
         if count:
             text = f"{count} slots of the schedule before, {before}, are neither run nor booked: the schedule changed"
-            self._site.log.warning("schedule-changed", job=judge.job.name, message=text)
+            self._context.log.warning("schedule-changed", job=judge.job.name, message=text)
 
     def _judged(self, hindered: str) -> list[tuple[Judge, Cursor, Due]]:
         """Every job with how far its slots were judged, and what is to be done about those that came since."""
@@ -308,10 +314,10 @@ class Tick:
         """Open a run of the job now, whatever its schedule; returns the run's id."""
         import secrets  # noqa: PLC0415  late: a cron's tick opens none by hand
 
-        now = self._site.clock.now()
+        now = self._context.clock.now()
         run = f"{job.name}@manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-        opened = opened_by(self._site, job, run, Slot(now, ""), "manual")
-        if not self._chronicle.open_run(opened):
+        opened = opened_by(self._context, job, run, Slot(now, ""), "manual")
+        if not self._recorder.open_run(opened):
             raise Bug(f"run {run} exists already")
         return run
 
@@ -339,19 +345,19 @@ class Tick:
         ``by_hand``: it was no tick of a cron but a person's `run`. Then it is no sign that the cron works: it neither
         counts as a tick nor pings the dead-man's switch.
         """
-        site, notifier = self._site, self._site.notifier
-        now, seen = self._clock.now(), self._performer.platform_now is not None
+        context, notifier = self._context, self._context.notifier
+        now, seen = self._clock.now(), self._executor.platform_now is not None
         if notifier is not None:
             leapt = self._ticked is not None and now - self._ticked > timedelta(seconds=CLOCK_LEAP)
-            notifier.tell(self.journal, site.client.left, sure=seen or not leapt, beats=not by_hand)
+            notifier.tell(self.journal, context.client.left, sure=seen or not leapt, beats=not by_hand)
         moment = self._next_look(now)
-        text = basis(site.job_file.text, site.container.environment_type)
+        text = basis(context.job_file.text, context.container.environment_type)
         self.report.next_due = moment if moment > now else None
         self.journal.prune(self._forgotten_before(now) if seen else datetime.fromtimestamp(0, UTC), HISTORY_RUNS)
-        self.journal.set_idle_hint(IdleHint(site.container.identity, text, int(moment.timestamp())))
+        self.journal.set_idle_hint(IdleHint(context.container.identity, text, int(moment.timestamp())))
         self._remember(now, by_hand=by_hand)
-        if site.publish is not None and site.job_file.report["publish"] is not None and self.report.runs:
-            site.publish(site, self.journal, self.report.runs)
+        if context.publish is not None and context.job_file.report["publish"] is not None and self.report.runs:
+            context.publish(context, self.journal, self.report.runs)
 
     def _forgotten_before(self, now: datetime) -> datetime:
         """From when on history is kept: after a leap of time nothing is forgotten before the tick after it."""
@@ -360,7 +366,7 @@ class Tick:
 
     def _next_look(self, now: datetime) -> datetime:
         """When a tick has to look closer again: at once where a run is open, something is unsure or the clock wrong."""
-        notifier = self._site.notifier
+        notifier = self._context.notifier
         if self._clock.error:
             return min(now, now + self._clock.error)
         if self.report.trouble is not None or self.journal.rows(open_only=True, most=1):
@@ -378,20 +384,20 @@ class Tick:
         if self._is_current:
             if self.journal.noted(CONTAINER) != container_identity():
                 self.journal.note(CONTAINER, container_identity())
-            if self.journal.noted(UNSURE) is not None:
-                self.journal.note(UNSURE, None)
+            if self.journal.noted(UNSURE_SINCE) is not None:
+                self.journal.note(UNSURE_SINCE, None)
         elif self._unsure() is None and self._ticked is not None:
-            self.journal.note(UNSURE, self._since().isoformat())
+            self.journal.note(UNSURE_SINCE, self._since().isoformat())
         self._mark(now, by_hand=by_hand)
 
     def _mark(self, now: datetime, *, by_hand: bool) -> None:
         """Remember that a process made sure that the state is current: as a tick, or in a note as long as none was."""
         if not by_hand:
             self.journal.mark_tick(now.timestamp())
-            if self.journal.noted(BY_HAND) is not None:
-                self.journal.note(BY_HAND, None)
+            if self.journal.noted(LAST_BY_HAND) is not None:
+                self.journal.note(LAST_BY_HAND, None)
         elif self.journal.last_tick() is None:
-            self.journal.note(BY_HAND, str(int(now.timestamp())))
+            self.journal.note(LAST_BY_HAND, str(int(now.timestamp())))
 
     def _coming(self, now: datetime) -> Iterator[datetime]:
         """When each job is due next, from where its slots are judged: one that was left waiting is due now."""

@@ -21,14 +21,17 @@ from upsun_agent.clock import VirtualClock
 from upsun_agent.config import JobFile
 from upsun_agent.engine.fold import Run
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from upsun_agent.journal.state import MountState
 from upsun_agent.log.lines import Redaction, make_log
 from upsun_agent.model.events import ApprovalGiven, Event
 from upsun_agent.model.job import HERE, Job
 from upsun_agent.platform.container import Container
 from upsun_agent.runtime.commands import Commands, Ended
-from upsun_agent.runtime.context import Site, at_work
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.recorder import Recorder
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.tick import run_tick, ticking
+from upsun_agent.schedule import schedule_of
 
 from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator
 
@@ -181,33 +184,33 @@ class Rehearsal:
         """Tick until the run is closed; raises ConfigInvalid where no slot ever comes."""
         log = io.StringIO()
         with TemporaryDirectory(prefix="upsun-agent-rehearsal-") as directory:
-            site = self.site(directory, log, on_event)
-            self._begin(site)
+            context = self.tick_context(directory, log, on_event)
+            self._begin(context)
             run, ticks, code = None, 0, EXIT_OK
             while ticks < TICKS_MOST and (run is None or run.closed is None):
-                report = run_tick(site)
+                report = run_tick(context)
                 ticks += 1
                 run, code = next(iter(report.runs.values()), run), report.exit_code()
                 if run is not None and run.waits_on == "approval" and self._approves:
-                    self._approve(site, run)
+                    self._approve(context, run)
                 self.clock.sleep(TICK_SECONDS)
         return Played(run, ticks, self.simulator.request_log(), log.getvalue(), code)
 
-    def _approve(self, site: Site, run: Run) -> None:
+    def _approve(self, context: TickContext, run: Run) -> None:
         """Say yes, as somebody would."""
         if run.current is None:
             return
         event = ApprovalGiven(at=self.clock.now(), step=run.current.index, granted="yes", by="the rehearsal")
-        with at_work(site) as desk:
-            recorder = Recorder(site, desk)
+        with open_session(context) as desk:
+            recorder = Recorder(context, desk)
             recorder.record(run, event)
             recorder.flush()
 
-    def _begin(self, site: Site) -> None:
+    def _begin(self, context: TickContext) -> None:
         """A first tick some time before the slot, then on to it; a job without schedule is opened by hand."""
-        schedule = site.schedule(self.job)
+        schedule = schedule_of(context.container, self.job)
         if schedule is None:
-            with ticking(site) as tick:
+            with ticking(context) as tick:
                 tick.open_by_hand(self.job)
                 tick.finish()
             return
@@ -215,7 +218,7 @@ class Rehearsal:
         if slot is None:
             raise ConfigInvalid(f"job '{self.job.name}' has no coming slot", remedy="see: upsun-agent next")
         self.manual_clock.set(slot.due_at - timedelta(seconds=TICK_SECONDS))
-        run_tick(site)
+        run_tick(context)
         self.manual_clock.set(slot.due_at + timedelta(seconds=7))
 
     def variables(self, directory: str) -> dict[str, str]:
@@ -233,7 +236,9 @@ class Rehearsal:
             "PLATFORM_ENVIRONMENT_TYPE": self._container.environment_type or "",
         }
 
-    def site(self, directory: str, log: io.StringIO, on_event: Callable[[str, Event], None] | None) -> Site:
+    def tick_context(
+        self, directory: str, log: io.StringIO, on_event: Callable[[str, Event], None] | None
+    ) -> TickContext:
         """What a tick of the rehearsal works with; its journal lies in ``directory``."""
         redaction = Redaction()
         client = Client(
@@ -245,7 +250,9 @@ class Rehearsal:
         )
         logger = make_log(redaction, stream=log, readable=False)
         commands = Commands(runner=self._no_command)
-        return Site(self._container, self.job_file, directory, self.clock, client, logger, on_event, None, commands)
+        return TickContext(
+            self._container, self.job_file, MountState(directory), self.clock, client, logger, on_event, None, commands
+        )
 
     def _answer(self, environ: Any, start_response: Any) -> Any:
         """The simulated platform and its sites; a page elsewhere answers as the site of the agent's environment."""

@@ -22,8 +22,9 @@ from upsun_agent.errors import AgentError, ConfigInvalid
 from upsun_agent.idle import is_idle
 from upsun_agent.journal.directory import reading
 from upsun_agent.report.batches import slots_in
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.tick import run_tick
+from upsun_agent.schedule import schedule_of
 
 from upsun_simulator import Fault, Simulator
 from upsun_simulator.rehearsal.invariants import BACKUP, UPDATE, broken_promises
@@ -137,11 +138,11 @@ def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], N
     dice = random.Random(seed)  # noqa: S311  a seeded season, no secret  # nosec B311
     season, log = SimulatedDays(), io.StringIO()
     with TemporaryDirectory(prefix="upsun-agent-season-") as directory:
-        site = rehearsal.site(directory, log, None)
-        schedule = site.schedule(rehearsal.job)
+        context = rehearsal.tick_context(directory, log, None)
+        schedule = schedule_of(context.container, rehearsal.job)
         if schedule is None:
             raise ConfigInvalid(f"job '{rehearsal.job.name}' has no schedule", remedy="rehearse it without --days")
-        start = site.clock.now()
+        start = context.clock.now()
         end = start + timedelta(days=days)
         slots = list(takewhile(lambda slot: slot.due_at <= end, schedule.after(start)))
         season.slots = len(slots)
@@ -150,7 +151,7 @@ def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], N
         season.last_tick = last_tick
         judged = [slot for slot in slots if slot.due_at <= last_tick]
         season.judged = len(judged)
-        _account(season, rehearsal.simulator, site, judged, last_tick)
+        _account(season, rehearsal.simulator, context, judged, last_tick)
     return season
 
 
@@ -186,13 +187,13 @@ def _through(
         if is_idle(environ, now.timestamp()):
             season.idle_ticks += 1
             continue
-        site = rehearsal.site(directory, log, None)
+        context = rehearsal.tick_context(directory, log, None)
         try:
-            season.exit_codes[run_tick(site).exit_code()] += 1
+            season.exit_codes[run_tick(context).exit_code()] += 1
         except AgentError as error:
             season.exit_codes[error.exit_code] += 1
         finally:
-            site.client.close()
+            context.client.close()
     for incident in incidents:
         _happen(rehearsal, incident)
     return now
@@ -216,9 +217,11 @@ def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: rand
             yield moment
 
 
-def _account(season: SimulatedDays, simulator: Simulator, site: Site, judged: list[Slot], last_tick: datetime) -> None:
+def _account(
+    season: SimulatedDays, simulator: Simulator, context: TickContext, judged: list[Slot], last_tick: datetime
+) -> None:
     """Count what the agent says, and hold it against the simulator's request log."""
-    with reading(site.directory, site.container.identity) as journal:
+    with reading(context.state, context.container.identity) as journal:
         runs = [fold(journal.events(row.run)) for row in journal.rows(most=1_000_000)]
     for run in runs:
         left_out = run.closed is not None and run.closed.outcome == "skipped"

@@ -100,7 +100,7 @@ def lost(name: str) -> Callable[[App], object]:
             file.unlink()
         else:
             with sqlite3.connect(file) as db:
-                db.execute("DROP TABLE glance")
+                db.execute("DROP TABLE idle_hint")
             db.close()
 
     return arrange
@@ -260,7 +260,7 @@ CASES: dict[str, Case] = {
     "a damaged journal": Case("journal", "warn", "cannot be read as a journal", arrange=damaged),
     "a journal of no bytes": Case("journal", "warn", "lost: ", arrange=lost("empty")),
     "a journal that is missing": Case("journal", "warn", "is missing, but there is last-tick", arrange=lost("missing")),
-    "a journal without a table": Case("journal", "warn", "the tables glance are missing", arrange=lost("a table")),
+    "a journal without a table": Case("journal", "warn", "the tables idle_hint are missing", arrange=lost("a table")),
     "a journal in the place of a lost one": Case("journal", "warn", "the file was empty", arrange=begun_anew),
     "older journals beside it": Case("journal", "ok", "3 older ones are set aside", arrange=with_older_ones),
     "a token in the build": Case(

@@ -200,7 +200,7 @@ def test_a_paused_environment_fails_the_run_and_is_asked_for_nothing() -> None:
 def test_a_job_is_suspended_after_so_many_failed_runs_and_resumed_by_hand(tmp_path: Path) -> None:
     policy = Policy("backup-fails", backup="retries = 0", more="suspend-after = 2")
     rehearsal, log = policy.rehearsal, io.StringIO()
-    site = rehearsal.site(str(tmp_path), log, None)
+    site = rehearsal.tick_context(str(tmp_path), log, None)
 
     def nights(count: int) -> None:
         for _ in range(count * 288):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from upsun_agent.journal.fleet import fleet
 from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import MountState
 from upsun_agent.model import events as ev
 
 from tests.harness.cli_app import IDENTITY, App, apps
@@ -73,13 +74,13 @@ def test_an_empty_database_has_no_members(form: DatabaseForm) -> None:
 
 
 def test_a_directory_is_a_fleet_of_one(tmp_path: Path) -> None:
-    with fleet(str(tmp_path)) as found:
+    with fleet(MountState(str(tmp_path))) as found:
         assert found.members() == []
     journal = SqliteJournal(str(tmp_path), IDENTITY)
     journal.open_run(opened("r", job="nightly"), [proof(), closed()])
     journal.mark_tick(5)
     journal.close()
-    with fleet(str(tmp_path)) as found:
+    with fleet(MountState(str(tmp_path))) as found:
         (member,) = found.members()
         assert (member.identity, member.last_job, member.proved_backup) == (IDENTITY, "nightly", "b-1")
         assert member.last_tick == datetime.fromtimestamp(5, UTC)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from upsun_agent.journal.codec import encode
 from upsun_agent.journal.directory import reading
-from upsun_agent.journal.seals import SEAL, SEALED
+from upsun_agent.journal.notes import SEAL, SEALED
 from upsun_agent.model import events as ev
 
 from tests.harness.forged_state import opening, shell
@@ -56,7 +56,7 @@ def plant(stage: SharedStage, mark: Path) -> None:
     row = f"{{j}}, '{PLANTED}', 'nightly', {moment}, {moment}"
     say(stage, f"INSERT INTO {{p}}runs (journal, run, job, due_at, opened_at) VALUES ({row})")  # noqa: S608  ours
     insert(stage, PLANTED, opened)
-    say(stage, "UPDATE {p}glances SET next_due = 0 WHERE journal = {j}")
+    say(stage, "UPDATE {p}idle_hints SET next_due = 0 WHERE journal = {j}")
 
 
 def foreign(stage: SharedStage) -> list[str]:
@@ -164,7 +164,7 @@ def test_text_of_every_kind_comes_back_from_the_server_as_it_was_sealed(make: Ca
 
 def test_an_idle_answer_for_the_end_of_time_silences_no_tick_of_a_server(stage: SharedStage) -> None:
     stage.at(START).tick()
-    say(stage, "UPDATE {p}glances SET next_due = 9000000000000000000 WHERE journal = {j}")
+    say(stage, "UPDATE {p}idle_hints SET next_due = 9000000000000000000 WHERE journal = {j}")
     stage.at(SLOT)
     stage.settle()
     assert stage.updates_asked == 1

@@ -11,7 +11,7 @@ import pytest
 from upsun_agent.database import libpq
 from upsun_agent.database.idle import digest_of
 from upsun_agent.idle import basis
-from upsun_agent.journal.move_marks import MOVED_TO
+from upsun_agent.journal.notes import MOVED_TO
 
 from tests.harness.database_proxy import Proxy
 from tests.harness.journal_forms import DatabaseForm
@@ -76,7 +76,7 @@ def test_a_journal_that_was_set_aside_answers_nobody(ticked: DatabaseForm) -> No
 
 
 def test_without_a_last_tick_no_tick_is_idle(ticked: DatabaseForm) -> None:
-    ticked.say("UPDATE {p}glances SET last_tick = NULL WHERE journal IN (SELECT id FROM {p}journals WHERE {mine})")
+    ticked.say("UPDATE {p}idle_hints SET last_tick = NULL WHERE journal IN (SELECT id FROM {p}journals WHERE {mine})")
     assert idle(ticked) is False
 
 
@@ -124,7 +124,7 @@ def test_it_takes_one_connection_and_one_statement(ticked: DatabaseForm) -> None
         told = ticked.server.log.read_bytes()[before:].decode()
         ticked.server.execute("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
         assert told.count("connection authorized: user=upsun_agent_owner") == 1
-        assert told.count("UPDATE upsun_agent.glances") == 1
+        assert told.count("UPDATE upsun_agent.idle_hints") == 1
         assert told.count("execute <unnamed>") == 1
         return
     ticked.server.execute("SET GLOBAL general_log = 0")

@@ -13,7 +13,7 @@ from upsun_agent.journal.damage import JournalDamaged
 from upsun_agent.journal.fleet import fleet
 from upsun_agent.journal.server.opening import hold
 from upsun_agent.journal.server.schema import PARTS
-from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import resume, suspend
 
 from tests.harness.journal_forms import DatabaseForm
@@ -54,7 +54,7 @@ def alone(form: DatabaseForm, make: Callable[..., SharedStage]) -> Callable[...,
 
 def pause(stage: SharedStage, job: str) -> None:
     site = stage.site()
-    with at_work(site) as desk:
+    with open_session(site) as desk:
         suspend(desk.journal, job, "paused by hand", site.clock.now())
     site.client.close()
 
@@ -114,7 +114,7 @@ def test_where_every_table_vanished_the_schema_still_says_so(
     assert len(lines(stage)) == 1
 
 
-@pytest.mark.parametrize("table", ["notes", "cursors", "glances", "activities"])
+@pytest.mark.parametrize("table", ["notes", "cursors", "idle_hints", "activities"])
 def test_a_run_that_was_in_flight_is_closed_where_its_events_are_still_there(
     alone: Callable[..., SharedStage], form: DatabaseForm, table: str
 ) -> None:
@@ -182,7 +182,7 @@ def test_a_job_that_was_resumed_is_not_held_after_a_loss(alone: Callable[..., Sh
     stage.at(START).tick()
     pause(stage, "held")
     site = stage.site()
-    with at_work(site) as desk:
+    with open_session(site) as desk:
         assert resume(desk.journal, "held")
     drop(form, "notes")
     stage.at(SLOT).tick()

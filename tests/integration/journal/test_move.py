@@ -14,6 +14,7 @@ from upsun_agent.journal.directory import reading
 from upsun_agent.journal.move import contents
 from upsun_agent.journal.server.journal import ServerJournal
 from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import MountState, State
 
 from tests.harness.cli_app import IDENTITY, App, apps
 from tests.harness.journal_forms import NAME, VARIABLE, place_of
@@ -47,9 +48,9 @@ def use(app: App, place: str) -> None:
     app.write_jobs(f'[agent]\nstate = "{place}"\n')
 
 
-def resolved(app: App, place: str) -> str:
+def resolved(app: App, place: str) -> State:
     variable = place.removeprefix("url-variable:")
-    return place if variable == place else place_of(app.agent.variables[variable])
+    return MountState(place) if variable == place else place_of(app.agent.variables[variable])
 
 
 def held(app: App, place: str) -> Any:

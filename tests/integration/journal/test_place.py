@@ -12,10 +12,11 @@ import pytest
 from upsun_agent.config import JobFileInvalid, parse
 from upsun_agent.database import errors
 from upsun_agent.database.errors import DatabaseRefused, DatabaseUnreachable, code_of, said, translated_errors
-from upsun_agent.database.location import Endpoint, endpoint_of, placed
+from upsun_agent.database.location import Endpoint, endpoint_of
 from upsun_agent.errors import AgentError, Bug, ConfigInvalid
 from upsun_agent.journal.server.opening import hold
 from upsun_agent.journal.server.session import Session
+from upsun_agent.journal.state import DatabaseState
 
 from tests.harness.journal_forms import DatabaseForm, place_of
 from tools.databases import Server
@@ -158,9 +159,11 @@ def test_the_job_file_never_holds_a_url(state: str, words: str) -> None:
     assert SECRET[:6] not in str(refused.value)
 
 
-def test_a_name_alone_is_no_place() -> None:
-    with pytest.raises(Bug):
-        placed("relationship:database")
+def test_no_form_of_a_state_shows_the_password() -> None:
+    state = DatabaseState.of("url-variable:STATE", {"STATE": f"postgresql://u:{SECRET}@h/d"})
+    assert state.endpoint.password == SECRET
+    assert str(state) == f"{state}" == "url-variable:STATE"
+    assert SECRET not in f"{state!r}"
 
 
 # --- what goes wrong, in our words ----------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def test_a_servers_warning_at_each_connection_is_not_heard(agent: Agent, postgre
         said = agent("tick", **{VARIABLE: url})
         assert (said.code, said.err) == (0, ""), tick
     form = DatabaseForm(postgres, IDENTITY, database="collated")
-    assert form.say("SELECT ticks FROM {p}glances") == "3"
+    assert form.say("SELECT ticks FROM {p}idle_hints") == "3"
     for command in (("status",), ("check",), ("run", "speaks")):
         said = agent(*command, **{VARIABLE: url})
         assert "WARNING" not in said.said
@@ -89,7 +89,7 @@ def test_a_statement_that_is_refused_in_a_pipeline_is_said_in_our_words_alone(ag
     login = name if isinstance(server, Postgres) else f"{name}@'127.0.0.1'"
     if isinstance(server, Postgres):
         server.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{server.password}'")
-        inserts = ", ".join(f"upsun_agent.{table}" for table in ("runs", "notes", "cursors", "glances"))
+        inserts = ", ".join(f"upsun_agent.{table}" for table in ("runs", "notes", "cursors", "idle_hints"))
         server.execute(
             f"GRANT USAGE ON SCHEMA upsun_agent TO {name}",
             f"GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA upsun_agent TO {name}",
@@ -99,7 +99,7 @@ def test_a_statement_that_is_refused_in_a_pipeline_is_said_in_our_words_alone(ag
     else:
         server.execute(f"CREATE USER {login} IDENTIFIED BY '{server.password}'")
         server.execute(f"GRANT SELECT, UPDATE ON refusing.* TO {login}")
-        for table in ("runs", "notes", "cursors", "glances", "journals"):
+        for table in ("runs", "notes", "cursors", "idle_hints", "journals"):
             server.execute(f"GRANT INSERT ON refusing.upsun_agent_{table} TO {login}")
     url = server.url(database="refusing", user=name, query="sslmode=disable")
     said = agent("run", "speaks", **{VARIABLE: url})

@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 from upsun_agent.errors import AgentError, Busy
 from upsun_agent.journal.lock import container_identity
-from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import suspend
 
 from tests.harness.server_stage import SharedStage
@@ -119,10 +119,10 @@ def test_a_run_that_a_restore_put_back_in_flight_is_set_aside_and_asks_for_nothi
     stage.server.copy_database("restored", "kept")
     stage.later(minutes=5).ticks()
     asked_once(stage)
-    with at_work(stage.site()) as desk:
+    with open_session(stage.site()) as desk:
         desk.journal.note("later", "lost")
     stage.server.copy_database("kept", "restored")
-    with at_work(stage.site()) as desk:
+    with open_session(stage.site()) as desk:
         suspend(desk.journal, "nightly", "held", stage.manual_clock.now())
     stage.simulator.start_activity(type="environment.restore", seconds=60)
     report = stage.later(hours=3).tick()
@@ -134,7 +134,7 @@ def test_a_run_that_a_restore_put_back_in_flight_is_set_aside_and_asks_for_nothi
     stage.settle()
     asked_once(stage)
     assert any(line["event"] == "journal-set-aside" and "kept as journal" in line["reason"] for line in stage.logged())
-    with at_work(stage.site()) as desk:
+    with open_session(stage.site()) as desk:
         assert desk.journal.notes("suspended:"), "what was paused stays paused"
 
 
@@ -149,7 +149,7 @@ def test_without_a_restore_a_long_gap_changes_nothing(stage: SharedStage) -> Non
 
 def test_the_container_and_the_last_tick_are_remembered_in_the_database(stage: SharedStage) -> None:
     stage.at(START).tick()
-    with at_work(stage.site()) as desk:
+    with open_session(stage.site()) as desk:
         assert desk.journal.noted("container") == container_identity()
         assert desk.journal.last_tick() == int(START.timestamp())
 

@@ -93,7 +93,7 @@ def grants_of(app: App, url: str) -> list[tuple[str, str]]:
 
 WIDER = [
     ("GRANT SELECT ON tenanta.runs TO tenantb", "tenantb can select the tables"),
-    ("GRANT UPDATE (next_due) ON tenanta.glances TO tenantb", "tenantb can update the tables"),
+    ("GRANT UPDATE (next_due) ON tenanta.idle_hints TO tenantb", "tenantb can update the tables"),
     ("GRANT ALL ON ALL TABLES IN SCHEMA tenanta TO PUBLIC", "everybody (PUBLIC) can delete"),
     ("GRANT INSERT ON tenanta.notes TO upsun_agent_fleet", "upsun_agent_fleet can insert the tables"),
     ("GRANT CREATE ON SCHEMA tenanta TO PUBLIC", "everybody (PUBLIC) can create objects in the schema"),

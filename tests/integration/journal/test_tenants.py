@@ -6,13 +6,13 @@ from contextlib import closing
 
 import pytest
 from upsun_agent.database.errors import DatabaseRefused
-from upsun_agent.database.location import ServerPlace, endpoint_of
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.journal.fleet import fleet
 from upsun_agent.journal.server.lock import secret_lock
 from upsun_agent.journal.server.migrate import LOCK, making
 from upsun_agent.journal.server.opening import hold
 from upsun_agent.journal.server.session import Session
+from upsun_agent.journal.state import DatabaseState
 
 from tests.harness.journal_forms import NAME, VARIABLE, DatabaseForm, place_of
 from tests.harness.server_stage import SharedStage, build
@@ -146,9 +146,8 @@ def test_the_name_of_the_lock_for_making_tables_hangs_on_the_password(mariadb: S
     """Whoever knows all but the password cannot take it: with another password it is another lock."""
     place = place_of(mariadb.url(query="sslmode=disable"))
     with closing(Session(place, 30)) as mine, closing(Session(place, 30)) as guesser:
-        guesser.place = ServerPlace(place)
-        guesser.place.endpoint = endpoint_of(NAME, {VARIABLE: mariadb.url(query="sslmode=disable")})
-        guesser.place.endpoint.password = "guessed"
+        guesser.state = DatabaseState.of(NAME, {VARIABLE: mariadb.url(query="sslmode=disable")})
+        guesser.state.endpoint.password = "guessed"
         with secret_lock(guesser, LOCK) as taken, secret_lock(mine, LOCK) as held:
             assert (taken, held) == (True, True)
         with closing(Session(place, 30)) as third, secret_lock(mine, LOCK), secret_lock(third, LOCK) as held:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import suspend
 
 from tests.harness.container import Container, due_container
@@ -89,7 +89,7 @@ def missed(stage: TellingStage) -> None:
 
 def skipped(stage: TellingStage) -> None:
     site = stage.site()
-    with at_work(site) as desk:
+    with open_session(site) as desk:
         suspend(desk.journal, "nightly", "paused by hand", site.clock.now())
     stage.at(SLOT).tick()
 

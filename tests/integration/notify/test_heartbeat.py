@@ -24,7 +24,7 @@ BEAT = '[agent]\nheartbeat = { url-variable = "BEAT", every = "1h" }'
 def next_due(directory: Path) -> datetime:
     """Until when ticks look at one row only."""
     db = sqlite3.connect(directory / "journal.sqlite")
-    row = db.execute("SELECT next_due FROM glance").fetchone()
+    row = db.execute("SELECT next_due FROM idle_hint").fetchone()
     db.close()
     return datetime.fromtimestamp(row[0], UTC)
 

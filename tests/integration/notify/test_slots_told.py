@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import resume, suspend
 
 from tests.harness import receivers
@@ -46,11 +46,11 @@ def test_nobody_hears_that_a_slot_did_not_run_which_was_not_to_run(
     stage = stage_of(make, ear, more)
     stage.at(utc(before)).tick()
     if not more:
-        with at_work(stage.site()) as desk:
+        with open_session(stage.site()) as desk:
             suspend(desk.journal, "look", "Christmas", stage.manual_clock.now())
     stage.at(utc(tick)).tick()
     if not more:
-        with at_work(stage.site()) as desk:
+        with open_session(stage.site()) as desk:
             resume(desk.journal, "look", stage.manual_clock.now())
         stage.later(minutes=5).tick()
     assert {row.outcome for row in stage.rows()} == {"skipped"}

@@ -74,7 +74,7 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture
 def measures(tmp_path: Path) -> Measures:
     ledger = months(Ledger(str(tmp_path)))
-    return measure(ledger, ledger.journal)
+    return measure(ledger.context, ledger.journal)
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,7 @@ def test_a_counter_begins_where_it_began_the_last_time(collector: Collector, tmp
     ledger = months(Ledger(str(tmp_path / "one")), 10)
     starts = []
     for _ in range(2):
-        push(measure(ledger, ledger.journal), collector.url)
+        push(measure(ledger.context, ledger.journal), collector.url)
         starts.append(collector.metrics["upsun_agent_runs"].sum.data_points[0].start_time_unix_nano)
         ledger.journal.prune(NOW, 2)
     assert starts[0] == starts[1], "another beginning would mean that it was reset"

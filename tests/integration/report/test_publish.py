@@ -20,7 +20,7 @@ from upsun_agent.config import parse
 from upsun_agent.platform.container import Container
 from upsun_agent.report import publish as publishing
 from upsun_agent.report.publish import TooLong, at_most, publish
-from upsun_agent.runtime.context import Site, Terminated
+from upsun_agent.runtime.context import Terminated, TickContext
 from upsun_agent.runtime.tick import run_tick
 from upsun_simulator.rehearsal.play import Rehearsal
 
@@ -42,7 +42,9 @@ class Night:
         container = Container("runtime", project="abcdefgh1234z", environment="main", app="app")
         self.rehearsal = Rehearsal(job_file, job_file.job("nightly"), container, (), DUE - timedelta(hours=1))
         self.log = io.StringIO()
-        self.site: Site = replace(self.rehearsal.site(str(directory / "state"), self.log, None), publish=publish)
+        self.site: TickContext = replace(
+            self.rehearsal.tick_context(str(directory / "state"), self.log, None), publish=publish
+        )
         run_tick(self.site)
 
     def tick(self, minutes: float = 5) -> int:

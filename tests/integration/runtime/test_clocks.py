@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from upsun_agent.idle import is_idle
 from upsun_agent.journal.directory import reading
+from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import MountState
 from upsun_agent.model import events as ev
 from upsun_agent.platform.paths import last_tick, mark_tick
 from upsun_agent.report.snapshot import Snapshot, snapshot
 from upsun_agent.report.status_text import overview
 from upsun_agent.runtime.clock_repair import ahead
-from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.slots import Judge
+from upsun_agent.schedule import schedule_of
 
 from tests.harness.stage import JOB, RUN, SLOT, START, TOKEN, Stage
 
@@ -33,7 +37,7 @@ def slots(stage: Stage) -> list[tuple[str | None, str | None]]:
 def seen(stage: Stage) -> Snapshot:
     """What ``status`` shows."""
     site = stage.site()
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         return snapshot(site, journal)
 
 
@@ -41,8 +45,8 @@ def coming(stage: Stage, count: int = 3) -> list[str]:
     """What ``next`` lists of the only job."""
     site = stage.site()
     (job,) = site.job_file.jobs.values()
-    with reading(str(stage.directory), stage.container.identity) as journal:
-        schedule = site.schedule(job)
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
+        schedule = schedule_of(site.container, job)
         assert schedule is not None
         found = Judge(job, schedule, journal, "main").coming(site.clock.now())
         return [slot.name for _, slot in zip(range(count), found, strict=False)]
@@ -50,7 +54,7 @@ def coming(stage: Stage, count: int = 3) -> list[str]:
 
 def left(stage: Stage) -> list[str]:
     """What the journal holds that is later than now, as ``check`` tells it."""
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         return ahead(journal, stage.manual_clock.now())
 
 
@@ -196,7 +200,7 @@ def test_nights_that_a_clock_booked_before_they_came_are_run_when_they_come(stag
         assert coming(stage, 1) == [f"2026-03-0{2 + day}T03:00"]
         stage.at(SLOT + day * DAY + timedelta(seconds=5)).ticks()
     assert slots(stage) == [(f"2026-03-0{2 + day}T03:00", "succeeded") for day in range(4)]
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         counted = {tally.outcome: tally.runs for tally in journal.tallies()}
     assert counted == {"succeeded": 4, "missed": 3}, "a counter never falls"
 
@@ -215,7 +219,7 @@ def test_a_slot_that_ran_before_its_time_does_not_run_again_and_is_not_promised(
         trigger="schedule",
         job=site.job_file.job("look").to_json(),
     )
-    with at_work(site) as session:
+    with open_session(site) as session:
         session.journal.open_run(opened, [ev.RunClosed(at=SLOT, outcome="succeeded", message="")])
     stage.at(SLOT + timedelta(minutes=5))
     assert coming(stage, 2) == ["2026-03-02T03:10", "2026-03-02T03:30"]
@@ -247,8 +251,8 @@ def test_a_retry_that_a_clock_in_2030_planned_is_not_waited_for_until_then(make:
     events = stage.events()
     planned = next(event for event in events if isinstance(event, ev.RetryPlanned))
     stage.simulator.change(backup_outcome="success")
-    with reading(str(stage.directory), stage.container.identity) as journal:
-        db = journal._db  # type: ignore[attr-defined]
+    with closing(SqliteJournal(str(stage.directory), stage.container.identity, begins=False)) as journal:
+        db = journal._db
         wrong = planned.again_at.isoformat()
         db.execute("UPDATE events SET data = replace(data, ?, '2030-01-01T00:15:00+00:00')", (wrong,))
     stage.reseal()

@@ -11,9 +11,10 @@ import pytest
 from msgspec.structs import replace
 from upsun_agent.clock import VirtualClock
 from upsun_agent.journal.directory import reading
+from upsun_agent.journal.state import MountState
 from upsun_agent.report.metrics import measure
 from upsun_agent.report.prometheus import text
-from upsun_agent.runtime.context import Site
+from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.tick import run_tick, ticking
 from upsun_agent.runtime.tick_report import TickReport
 
@@ -36,7 +37,7 @@ class Creeping(VirtualClock):
         return super().now() - step if self.back else super().now() + step
 
 
-def creeping(stage: Stage, *, back: bool = False) -> Site:
+def creeping(stage: Stage, *, back: bool = False) -> TickContext:
     clock = Creeping(stage.manual_clock)
     clock.back = back
     return replace(stage.site(), clock=clock)
@@ -52,7 +53,7 @@ def tick(stage: Stage, *, back: bool = False) -> TickReport:
 
 def metrics(stage: Stage) -> dict[str, str]:
     site = stage.site()
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         page = text(measure(site, journal))
     site.client.close()
     lines = [line.rpartition(" ") for line in page.splitlines() if not line.startswith("#")]
@@ -83,7 +84,7 @@ def test_the_seconds_of_runs_are_the_sum_of_what_history_shows(make: Callable[..
     for day in range(5):
         stage.at(SLOT + timedelta(days=day, seconds=3))
         tick(stage)
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         (tally,) = journal.tallies()
         rows = journal.rows(job="nightly")
     shown = sum((row.closed_at - row.opened_at).total_seconds() for row in rows if row.closed_at)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import upsun_agent
 from upsun_agent.config import cache, definitions, parse, settings_of
-from upsun_agent.journal.seals import SEALED
+from upsun_agent.journal.notes import SEALED
 from upsun_agent.journal.sidecar import keep
 from upsun_agent.model import events as ev
 
@@ -201,13 +201,13 @@ def test_an_idle_answer_for_the_end_of_time_is_not_believed_by_a_process(contain
     file = Path(container.agent.variables["UPSUN_AGENT_CONFIG"])
     container.agent.variables["UPSUN_AGENT_STATE"] = str(container.state)
     before = (container.state / "last-tick").read_bytes()
-    execute(container.state, ("UPDATE glance SET next_due = ?", (far,)))
+    execute(container.state, ("UPDATE idle_hint SET next_due = ?", (far,)))
     assert container.agent("tick").code == 0
     assert file.exists()
     from contextlib import closing
     from sqlite3 import connect
 
     with closing(connect(container.state / "journal.sqlite")) as db:
-        (after,) = db.execute("SELECT next_due FROM glance").fetchone()
+        (after,) = db.execute("SELECT next_due FROM idle_hint").fetchone()
     assert after < far, "the tick looked closer and wrote its own answer"
     assert (container.state / "last-tick").read_bytes() != before

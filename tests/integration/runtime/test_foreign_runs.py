@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from upsun_agent.config import parse
 from upsun_agent.errors import ConfigInvalid
-from upsun_agent.journal.seals import SEAL, SEALED, Seals
+from upsun_agent.journal.notes import SEAL, SEALED
+from upsun_agent.journal.seals import Seals
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
 from upsun_agent.platform.keys import derived
@@ -343,7 +344,7 @@ def test_an_approval_without_a_seal_is_not_believed(make: Callable[..., Stage]) 
 @pytest.mark.parametrize("far", [2**62, 9e18, "99999999999", SLOT.timestamp() + 400 * 86400])
 def test_an_idle_answer_for_the_end_of_time_silences_no_tick(stage: Stage, far: float | str) -> None:
     stage.at(START).tick()
-    execute(stage.directory, ("UPDATE glance SET next_due = ?", (far,)))
+    execute(stage.directory, ("UPDATE idle_hint SET next_due = ?", (far,)))
     stage.at(SLOT + timedelta(seconds=7))
     stage.ticks()
     assert stage.updates_asked == 1

@@ -190,12 +190,12 @@ def test_a_journal_that_a_crash_left_to_be_rolled_back_is_looked_at(cron: Cron) 
 @pytest.mark.parametrize(
     "statement",
     [
-        "DELETE FROM glance",
-        "DROP TABLE glance",
-        "UPDATE glance SET next_due = 'soon'",
-        "UPDATE glance SET next_due = 9e99",
-        "UPDATE glance SET text = x'ff'",
-        "UPDATE glance SET project = 7",
+        "DELETE FROM idle_hint",
+        "DROP TABLE idle_hint",
+        "UPDATE idle_hint SET next_due = 'soon'",
+        "UPDATE idle_hint SET next_due = 9e99",
+        "UPDATE idle_hint SET text = x'ff'",
+        "UPDATE idle_hint SET project = 7",
     ],
 )
 def test_a_row_that_makes_no_sense_is_looked_at(cron: Cron, statement: str) -> None:

@@ -14,6 +14,7 @@ from upsun_agent.errors import Busy, StateNotWritable
 from upsun_agent.journal.directory import reading
 from upsun_agent.journal.lock import FileLock, container_identity, process_start
 from upsun_agent.journal.sqlite import SqliteJournal
+from upsun_agent.journal.state import MountState
 from upsun_agent.limits import LEASE
 from upsun_agent.runtime.tick import ticking
 
@@ -32,7 +33,7 @@ def lease(stage: Stage, holder: str, *, seconds: float = LEASE) -> None:
 
 def held(stage: Stage) -> bool:
     """Whether anybody holds the lease."""
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         return journal.noted("lease") is not None
 
 

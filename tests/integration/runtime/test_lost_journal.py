@@ -16,8 +16,9 @@ from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal.damage import JournalDamaged
 from upsun_agent.journal.directory import reading, reading_if_any
 from upsun_agent.journal.fleet import fleet
+from upsun_agent.journal.state import MountState
 from upsun_agent.platform.paths import HOLDS
-from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import resume, suspend, suspension
 
 from tests.harness.stage import RUN, SLOT, START, Stage
@@ -61,7 +62,7 @@ LOSSES: dict[str, Callable[[Path], None]] = {
 
 def pause(stage: Stage, job: str) -> None:
     site = stage.site()
-    with at_work(site) as session:
+    with open_session(site) as session:
         suspend(session.journal, job, "paused by hand", site.clock.now())
     site.client.close()
 
@@ -183,7 +184,7 @@ def test_a_damaged_journal_keeps_the_pauses_too(make: Callable[..., Stage]) -> N
     assert sorted(ran(stage)) == [("held", "skipped"), ("look", "succeeded")]
 
 
-@pytest.mark.parametrize("table", ["events", "runs", "activities", "cursors", "notes", "glance"])
+@pytest.mark.parametrize("table", ["events", "runs", "activities", "cursors", "notes", "idle_hint"])
 def test_a_journal_that_lost_a_table_is_damage_and_the_same_tick_works_on(
     make: Callable[..., Stage], table: str
 ) -> None:
@@ -206,7 +207,7 @@ def test_a_job_that_was_resumed_is_not_held_after_a_loss(make: Callable[..., Sta
     stage.at(START).tick()
     pause(stage, "held")
     site = stage.site()
-    with at_work(site) as session:
+    with open_session(site) as session:
         assert resume(session.journal, "held")
     assert not (stage.directory / HOLDS).exists()
     emptied(stage.directory / "journal.sqlite")
@@ -221,7 +222,7 @@ def test_a_job_that_was_suspended_by_its_failures_stays_so(make: Callable[..., S
     stage.at(SLOT).tick()
     (stage.directory / "journal.sqlite").unlink()
     stage.at(SLOT + timedelta(hours=1)).tick()
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         assert suspension(journal, "held") is not None
         assert suspension(journal, "look") is None
 
@@ -260,9 +261,9 @@ def test_a_command_that_only_looks_says_the_loss_and_hides_nothing_from_the_next
     LOSSES[loss](stage.directory / "journal.sqlite")
     before = {name: (stage.directory / name).read_bytes() for name in files_of(stage) if "-journal" not in name}
     for look in (reading, reading_if_any):
-        with pytest.raises(JournalDamaged), look(str(stage.directory), stage.container.identity):
+        with pytest.raises(JournalDamaged), look(MountState(str(stage.directory)), stage.container.identity):
             pass
-    with pytest.raises(JournalDamaged), fleet(str(stage.directory)) as found:
+    with pytest.raises(JournalDamaged), fleet(MountState(str(stage.directory))) as found:
         found.members()
     after = {name: (stage.directory / name).read_bytes() for name in files_of(stage) if "-journal" not in name}
     assert after == before

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import suspend
 
 from tests.harness.stage import JOB, RUN, SLOT, START, TOKEN, Stage
@@ -208,7 +208,7 @@ def test_a_job_that_was_paused_after_the_restore_stays_paused(stage: Stage) -> N
     half_a_run(stage)
     restore(stage)
     stage.later(hours=3)
-    with at_work(stage.site()) as session:
+    with open_session(stage.site()) as session:
         suspend(session.journal, "nightly", "look at it first", stage.manual_clock.now())
     stage.tick()
     assert stage.set_aside()

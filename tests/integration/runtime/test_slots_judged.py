@@ -12,10 +12,11 @@ from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import fold
 from upsun_agent.journal import RunRow
 from upsun_agent.journal.directory import reading
+from upsun_agent.journal.state import MountState
 from upsun_agent.platform.paths import last_tick
 from upsun_agent.report.batches import slots_of
 from upsun_agent.report.history import look_back
-from upsun_agent.runtime.context import at_work
+from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import holds, resume, suspend
 
 from tests.harness.stage import JOB, SLOT, START, Stage
@@ -40,7 +41,7 @@ def outcomes(stage: Stage) -> list[tuple[str | None, str | None]]:
 def counts(stage: Stage) -> Counter[str | None]:
     """How many slots ended how."""
     rows: list[RunRow] = stage.rows()
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         slots = slots_of(journal, rows)
     found: Counter[str | None] = Counter()
     for row in rows:
@@ -50,7 +51,7 @@ def counts(stage: Stage) -> Counter[str | None]:
 
 def tallied(stage: Stage) -> dict[str, int]:
     """What the metric ``upsun_agent_runs_total`` says."""
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         return {tally.outcome: tally.runs for tally in journal.tallies()}
 
 
@@ -61,12 +62,12 @@ def message(stage: Stage, slot: str) -> str:
 
 
 def pause(stage: Stage, reason: str = "a freeze") -> None:
-    with at_work(stage.site()) as session:
+    with open_session(stage.site()) as session:
         suspend(session.journal, "look", reason, stage.manual_clock.now())
 
 
 def go_on(stage: Stage) -> None:
-    with at_work(stage.site()) as session:
+    with open_session(stage.site()) as session:
         assert resume(session.journal, "look", stage.manual_clock.now())
 
 
@@ -204,14 +205,14 @@ def test_a_pause_of_an_earlier_version_is_known_from_its_text(make: Callable[...
     stage = make(job("0 3 * * *"))
     stage.at(utc("2026-12-01T12:00")).tick()
     old = "the job is suspended since 2026-12-02 12:00 UTC: a freeze; upsun-agent resume look ends it"
-    with at_work(stage.site()) as session:
+    with open_session(stage.site()) as session:
         session.journal.note("suspended:look", old)
         (hold,) = holds(session.journal, "look")
     assert (hold.since, hold.until) == (utc("2026-12-02T12:00"), None)
     stage.at(utc("2026-12-04T12:00")).tick()
     assert counts(stage) == {"missed": 1, "skipped": 2}
     go_on(stage)
-    with at_work(stage.site()) as session:
+    with open_session(stage.site()) as session:
         (hold,) = holds(session.journal, "look")
     assert (hold.since, hold.until) == (utc("2026-12-02T12:00"), utc("2026-12-04T12:00"))
 
@@ -237,7 +238,7 @@ def test_no_slot_of_another_zone_is_lost_to_a_run_of_the_same_wall_clock(make: C
         "2026-11-27T15:00-05:00",
     ]
     new_york = stage.site().job_file.job("look")
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         run, _ = _run_of(journal, new_york, Slot(utc("2026-11-27T20:00"), "2026-11-27T15:00"))
     assert run is not None
     assert run.due_at == utc("2026-11-27T20:00"), "not the run that UTC had at 15:00"
@@ -280,7 +281,7 @@ def test_every_slot_of_five_months_without_ticks_is_counted_and_said(make: Calla
     assert newest.endswith("with those before, 152 slots since 2026-10-27T02:30 were missed")
     old = message(stage, "2027-02-24T02:30")
     assert "older than the look-back of 31 days" in old
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         slot = Slot(utc("2027-01-15T01:30"), "2027-01-15T02:30")
         run, _ = _run_of(journal, stage.site().job_file.job("look"), slot)
         page = look_back(stage.site(), journal, 400)
@@ -316,7 +317,7 @@ def test_thirteen_missed_nights_are_thirteen_everywhere(make: Callable[..., Stag
     stage.at(SLOT + 12 * DAY + timedelta(hours=7)).tick()
     assert counts(stage) == {"missed": 13}
     assert tallied(stage) == {"missed": 13}
-    with reading(str(stage.directory), stage.container.identity) as journal:
+    with reading(MountState(str(stage.directory)), stage.container.identity) as journal:
         page = look_back(stage.site(), journal, 30)
     assert page.counts(page.rows) == {"missed": 13}
     (standing,) = page.seen.jobs

@@ -146,9 +146,9 @@ def view_for_table(db: sqlite3.Connection) -> None:
 
 
 def view_for_glance(db: sqlite3.Connection) -> None:
-    db.execute("DROP TABLE glance")
+    db.execute("DROP TABLE idle_hint")
     db.execute(
-        f"CREATE VIEW glance AS {ENDLESS}"
+        f"CREATE VIEW idle_hint AS {ENDLESS}"
         " SELECT x AS project, x AS environment, x AS app, x AS text, x AS next_due FROM n WHERE x < 0"
     )
 

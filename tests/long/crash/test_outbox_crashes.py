@@ -91,7 +91,7 @@ def hurry(scene: Scene) -> None:
             db.execute(
                 "UPDATE notes SET value = ? WHERE key = ?", (json.dumps({**json.loads(text), "again_at": None}), key)
             )
-        db.execute("UPDATE glance SET next_due = 0")
+        db.execute("UPDATE idle_hint SET next_due = 0")
     db.close()
 
 

@@ -1,6 +1,6 @@
 """Killed twice: once at every effect of a run, and again at every effect of the recovery. All pairs, no sample.
 
-An effect is an event appended, a run opened, a cursor or glance written, a look, a request; a kill comes before it
+An effect is an event appended, a run opened, a cursor or idle hint written, a look, a request; a kill comes before it
 or after it (for a request: before it left, or after it was acted on but before that was recorded). The next tick
 comes soon after the kill; with ``UPSUN_SOAK=1`` all pairs are also played with ticks every five minutes.
 """

@@ -65,7 +65,7 @@ def test_every_configuration_is_valid_for_the_platform() -> None:
 
 def test_the_metrics_are_those_that_there_are_with_their_labels(tmp_path: Path) -> None:
     ledger = months(Ledger(str(tmp_path)), 5)
-    families = measure(ledger, ledger.journal).families
+    families = measure(ledger.context, ledger.journal).families
     real = {family.name: tuple(name for name, _ in family.samples[0].labels) for family in families}
     rows = re.findall(r"^\| `(upsun_agent_\w+)` \|([^|]*)\|", (DOCS / "monitoring.md").read_text(), re.MULTILINE)
     assert {name: tuple(re.findall(r"`(\w+)`", labels)) for name, labels in rows} == real

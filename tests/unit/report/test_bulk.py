@@ -61,7 +61,7 @@ def test_the_journal_is_asked_as_often_for_forty_jobs_as_for_two(tmp_path: Path,
     for jobs in (2, 40):
         ledger = ledger_of(tmp_path / str(jobs), jobs)
         journal = Counting(ledger.journal)
-        READERS[name](ledger, journal)
+        READERS[name](ledger.context, journal)
         asked.append(journal.asked)
     assert asked[0] == asked[1]
     assert asked[0].total() < 20

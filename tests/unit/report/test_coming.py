@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from upsun_agent.journal import Cursor
+from upsun_agent.journal.notes import UNSURE_SINCE
 from upsun_agent.report.snapshot import snapshot
 from upsun_agent.report.status_text import overview
 from upsun_agent.report.views import snapshot_view
-from upsun_agent.runtime.clock_repair import UNSURE
 from upsun_agent.runtime.slots import Judge
 
 from tests.harness.past_runs import NOW, Ledger
@@ -50,9 +50,9 @@ def test_slots_that_conditions_leave_out_are_not_promised(
 ) -> None:
     place = ledger(tmp_path, schedule, f"when = {{ {when} }}")
     assert coming(place) == slots
-    (standing,) = snapshot(place, place.journal).jobs
+    (standing,) = snapshot(place.context, place.journal).jobs
     assert (standing.slot.name if standing.slot else None) == (slots[0] if slots else None)
-    text = "\n".join(line.text for line in overview(snapshot(place, place.journal)))
+    text = "\n".join(line.text for line in overview(snapshot(place.context, place.journal)))
     assert ("no slot soon" in text) is (not slots)
 
 
@@ -76,15 +76,15 @@ def test_slots_that_are_judged_already_are_not_promised(tmp_path: Path) -> None:
 def test_status_says_how_many_slots_were_missed_together(tmp_path: Path) -> None:
     place = ledger(tmp_path, "0 3 * * *")
     place.run("look", NOW - timedelta(hours=3), "missed", detail={"first": "2026-11-12T03:00", "count": 13})
-    seen = snapshot(place, place.journal)
+    seen = snapshot(place.context, place.journal)
     assert any("13 missed" in line.text for line in overview(seen))
     assert [run["slots"] for run in snapshot_view(seen)["jobs"][0]["runs"]] == [13]
 
 
 def test_status_says_since_when_no_tick_could_make_sure_of_the_state(tmp_path: Path) -> None:
     place = ledger(tmp_path, "0 3 * * *")
-    place.journal.note(UNSURE, (NOW - timedelta(hours=4)).isoformat())
-    seen = snapshot(place, place.journal)
+    place.journal.note(UNSURE_SINCE, (NOW - timedelta(hours=4)).isoformat())
+    seen = snapshot(place.context, place.journal)
     said = "no tick could check whether a restore reset the state"
     assert any(said in line.text for line in overview(seen))
     assert snapshot_view(seen)["unsure_since"] == (NOW - timedelta(hours=4)).isoformat(timespec="seconds")

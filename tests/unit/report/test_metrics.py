@@ -73,7 +73,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def measured(ledger: Ledger) -> Measures:
-    return measure(ledger, ledger.journal)
+    return measure(ledger.context, ledger.journal)
 
 
 def test_the_metrics_say_what_the_journal_knows(ledger: Ledger) -> None:

@@ -40,32 +40,32 @@ def crowd(tmp_path: Path) -> Ledger:
 
 @pytest.mark.parametrize("room", [40, 60, 80, 132])
 def test_no_line_of_status_is_longer_than_the_terminal(crowd: Ledger, room: int) -> None:
-    lines = overview(snapshot(crowd, crowd.journal), room)
+    lines = overview(snapshot(crowd.context, crowd.journal), room)
     assert max(breadth(line.text) for line in lines) <= room
     assert len([line for line in lines if line.text.startswith("nigh")]) >= 30
 
 
 def test_long_names_can_still_be_told_apart_at_80_columns(crowd: Ledger) -> None:
-    names = {line.text.split("  ")[0] for line in overview(snapshot(crowd, crowd.journal), 80)[1:31]}
+    names = {line.text.split("  ")[0] for line in overview(snapshot(crowd.context, crowd.journal), 80)[1:31]}
     assert len(names) == 30
 
 
 def test_without_a_terminal_nothing_is_shortened(crowd: Ledger) -> None:
-    text = "\n".join(line.text for line in overview(snapshot(crowd, crowd.journal)))
+    text = "\n".join(line.text for line in overview(snapshot(crowd.context, crowd.journal)))
     assert all(name in text for name in crowd.job_file.jobs)
     assert "…" not in text
 
 
 @pytest.mark.parametrize("height", [5, 10, 24, 200])
 def test_a_frame_fits_the_screen_and_says_what_it_leaves_out(crowd: Ledger, height: int) -> None:
-    lines = frame(snapshot(crowd, crowd.journal), 80, height)
+    lines = frame(snapshot(crowd.context, crowd.journal), 80, height)
     assert len(lines) <= height
     assert ("the terminal is too short" in lines[-1].text) == (height < 200)
 
 
 def test_status_tells_what_ran_how_long_the_backup_and_what_comes(tmp_path: Path) -> None:
     ledger = months(Ledger(str(tmp_path)))
-    lines = [line.text for line in overview(snapshot(ledger, ledger.journal), 80)]
+    lines = [line.text for line in overview(snapshot(ledger.context, ledger.journal), 80)]
     assert lines[:4] == [
         "JOB             LAST RUN                  TOOK        BACKUP      NEXT SLOT",
         "nightly-update  succeeded 12 h ago        8 min 42 s  12 h        03:12 CET (in…",
@@ -77,7 +77,9 @@ def test_status_tells_what_ran_how_long_the_backup_and_what_comes(tmp_path: Path
 
 def test_no_proof_yet_is_said(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path))
-    assert "no backup of main was ever proved" in [line.text for line in overview(snapshot(ledger, ledger.journal))]
+    assert "no backup of main was ever proved" in [
+        line.text for line in overview(snapshot(ledger.context, ledger.journal))
+    ]
 
 
 def test_a_proof_is_found_behind_any_number_of_steps_that_proved_nothing(tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_a_proof_of_another_environment_is_not_taken_for_one_of_this(tmp_path: P
     ledger = Ledger(str(tmp_path))
     ledger.run("by-hand", NOW - timedelta(hours=5))
     ledger.run("hourly-backup", NOW - timedelta(hours=2), detail={"environment": "staging"})
-    seen = snapshot(ledger, ledger.journal)
+    seen = snapshot(ledger.context, ledger.journal)
     assert {name: proof.run.partition("@")[0] for name, proof in seen.proofs.items()} == {
         "main": "by-hand",
         "staging": "hourly-backup",

@@ -84,7 +84,7 @@ def test_the_page_tells_what_ran_runs_waits_and_comes_next(ledger: Ledger) -> No
 
 
 def test_the_calendar_names_each_days_outcome_in_words(ledger: Ledger) -> None:
-    days = days_of(look_back(ledger, ledger.journal, 40), "nightly-update")
+    days = days_of(look_back(ledger.context, ledger.journal, 40), "nightly-update")
     assert days[(NOW - timedelta(days=2)).date()] == {"failed": 1}
     assert days[(NOW - timedelta(days=26)).date()] == {"skipped": 1}
     text = page_of(ledger)
@@ -105,7 +105,7 @@ def test_every_slot_of_a_batch_of_missed_ones_is_on_the_calendar(tmp_path: Path)
     detail = {"first": slots[0].name, "count": len(slots)}
     closed = ev.RunClosed(at=NOW, outcome="missed", message="", failure="missed", detail=detail)
     ledger.journal.open_run(opened, [closed])
-    days = days_of(look_back(ledger, ledger.journal, 30), "nightly-update")
+    days = days_of(look_back(ledger.context, ledger.journal, 30), "nightly-update")
     assert len(days) == len(slots) == 14
     assert set(days) == {(NOW - timedelta(days=n)).date() for n in range(14)}
 
@@ -267,6 +267,6 @@ def test_a_job_file_with_two_zones_has_each_job_in_its_own(tmp_path: Path) -> No
     )
     ledger = Ledger(str(tmp_path), text=text)
     ledger.run("tokyo", NOW.replace(hour=0) - timedelta(hours=8, minutes=30))
-    days = days_of(look_back(ledger, ledger.journal, 10), "tokyo")
+    days = days_of(look_back(ledger.context, ledger.journal, 10), "tokyo")
     assert list(days) == [NOW.date()], "half past midnight of the 24th in Tokyo is the 23rd in UTC"
     assert isinstance(ledger.journal, SqliteJournal)

@@ -43,7 +43,7 @@ class Played:
         container = Container("runtime", project="abcdefgh1234z", environment="main", app="app")
         start = DUE - timedelta(hours=1)
         self.rehearsal = Rehearsal(job_file, job_file.job("nightly"), container, faults, start)
-        self.site = self.rehearsal.site(str(directory), io.StringIO(), None)
+        self.site = self.rehearsal.tick_context(str(directory), io.StringIO(), None)
         self.directory = directory
         run_tick(self.site)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from upsun_agent.database.location import PREFIX, placed
+from upsun_agent.database.location import PREFIX
 from upsun_agent.journal import Identity
 from upsun_agent.journal.fleet import Member, moment
 from upsun_agent.journal.server.journal import ServerJournal
@@ -14,6 +14,7 @@ from upsun_agent.journal.server.losses import MARK
 from upsun_agent.journal.server.migrate import refuse_lost
 from upsun_agent.journal.server.schema import ME_AS_GRANTEE, Tables
 from upsun_agent.journal.server.session import Session
+from upsun_agent.journal.state import DatabaseState
 from upsun_agent.limits import DATABASE_BUDGET
 
 
@@ -34,14 +35,21 @@ class DatabaseFleet:
     def _query(self, tables: Tables) -> Any:
         from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
 
-        mine, glances, runs = tables.journals, tables.glances, tables.runs
+        mine, idle_hints, runs = tables.journals, tables.idle_hints, tables.runs
         own = runs.c.journal == mine.c.id
         in_flight = select(func.count()).select_from(runs).where(own, runs.c.outcome.is_(None)).scalar_subquery()
         order = (runs.c.opened_at.desc(), runs.c.number.desc())
         last = [select(runs.c[name]).where(own).order_by(*order).limit(1).scalar_subquery() for name in LAST]
-        columns = [mine.c.id, mine.c.project, mine.c.environment, mine.c.app, glances.c.last_tick, glances.c.next_due]
+        columns = [
+            mine.c.id,
+            mine.c.project,
+            mine.c.environment,
+            mine.c.app,
+            idle_hints.c.last_tick,
+            idle_hints.c.next_due,
+        ]
         columns += [in_flight, *last, mine.c.proved_backup, mine.c.proved_at]
-        joined = mine.outerjoin(glances, glances.c.journal == mine.c.id)
+        joined = mine.outerjoin(idle_hints, idle_hints.c.journal == mine.c.id)
         return select(*columns).select_from(joined).where(mine.c.present == 1)
 
     def _member(self, tables: Tables, row: Any) -> Member:
@@ -69,11 +77,11 @@ READABLE = {
 SELECT n.nspname FROM pg_catalog.pg_namespace n
  WHERE obj_description(n.oid, 'pg_namespace') = '{MARK}' AND has_schema_privilege(n.oid, 'USAGE')
  AND 4 = (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r'
-  AND c.relname IN ('schema_version', 'journals', 'glances', 'runs') AND has_table_privilege(c.oid, 'SELECT'))
+  AND c.relname IN ('schema_version', 'journals', 'idle_hints', 'runs') AND has_table_privilege(c.oid, 'SELECT'))
  ORDER BY 1""",  # noqa: S608  names of ours  # nosec B608
     "mysql": f"""
 SELECT table_schema FROM information_schema.tables WHERE table_type = 'BASE TABLE'
- AND table_name IN ('{PREFIX}schema_version', '{PREFIX}journals', '{PREFIX}glances', '{PREFIX}runs')
+ AND table_name IN ('{PREFIX}schema_version', '{PREFIX}journals', '{PREFIX}idle_hints', '{PREFIX}runs')
  AND NOT EXISTS (SELECT 1 FROM information_schema.schema_privileges
   WHERE grantee = {ME_AS_GRANTEE} AND privilege_type <> 'SELECT')
  AND NOT EXISTS (SELECT 1 FROM information_schema.user_privileges
@@ -83,9 +91,9 @@ SELECT table_schema FROM information_schema.tables WHERE table_type = 'BASE TABL
 
 
 @contextmanager
-def database_fleet(place: str) -> Iterator[DatabaseFleet]:
+def database_fleet(state: DatabaseState) -> Iterator[DatabaseFleet]:
     """The journals of a database; nothing is made or locked."""
-    session = Session(placed(place), DATABASE_BUDGET)
+    session = Session(state, DATABASE_BUDGET)
     try:
         yield DatabaseFleet(session, _readable(session))
     finally:
@@ -94,7 +102,7 @@ def database_fleet(place: str) -> Iterator[DatabaseFleet]:
 
 def _readable(session: Session) -> list[Tables]:
     """The tables of the connection's own place, and those of other tenants."""
-    own = session.tables.schema or session.place.endpoint.database
+    own = session.tables.schema or session.state.endpoint.database
     names = [str(row[0]) for row in session.say(READABLE[session.scheme]).all()]
     in_schema = session.scheme == "pgsql"
     others = [Tables(name, own_schema=in_schema) for name in names if name != own]

@@ -17,10 +17,10 @@ from upsun_agent.database.idle import digest_of
 from upsun_agent.errors import Bug
 from upsun_agent.journal import Copied, Cursor, Identity, IdleHint, Notes, RunRow, Tally
 from upsun_agent.journal.codec import decode, encode
-from upsun_agent.journal.counters import FORGOTTEN, MILLISECONDS, remembered, summed
+from upsun_agent.journal.counters import MILLISECONDS, remembered, summed
+from upsun_agent.journal.notes import FORGOTTEN, SUSPENDED
 from upsun_agent.journal.server.schema import Tables
 from upsun_agent.journal.server.session import Session
-from upsun_agent.journal.sidecar import HELD
 from upsun_agent.limits import LEASE, PRUNED_AT_ONCE
 from upsun_agent.model.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened, StepDone
 from upsun_agent.model.job import Job
@@ -68,7 +68,7 @@ class ServerJournal:
         until: Any = literal_column(self._session.now)
         with self._session.transaction():
             if not run(update(mine).where(*ours).values(lease_until=until + LEASE)).rowcount:
-                raise LeaseLost(f"another process took over the journal in {self._session.place}")
+                raise LeaseLost(f"another process took over the journal in {self._session.state}")
             yield
 
     def _put(self, table: Any, keys: dict[str, Any], values: dict[str, Any]) -> None:
@@ -128,14 +128,14 @@ class ServerJournal:
                 self._session.run(self._delete(self._tables.notes).where(self._tables.notes.c.name == key))
             else:
                 self._put(self._tables.notes, {"name": key}, {"value": value})
-        if any(key.startswith(HELD) for key in notes or {}):
+        if any(key.startswith(SUSPENDED) for key in notes or {}):
             self._keep_beside()
 
     def _keep_beside(self) -> None:
         """Keep in the journal's own row too which jobs are held back: see journal/server/losses.py."""
         from sqlalchemy import update  # noqa: PLC0415  late: see Session
 
-        mine, holds = self._tables.journals, self.notes(HELD)
+        mine, holds = self._tables.journals, self.notes(SUSPENDED)
         why = json.dumps(holds) if holds else None
         self._session.run(update(mine).where(mine.c.id == self.number).values(why=why))
 
@@ -276,28 +276,28 @@ class ServerJournal:
         query = self._select(notes, "name", "value").where(func.left(notes.c.name, len(prefix)) == prefix)
         return {str(key): str(value) for key, value in self._session.run(query).all()}
 
-    def set_idle_hint(self, glance: IdleHint) -> None:
+    def set_idle_hint(self, hint: IdleHint) -> None:
         """Keep what the next idle tick will read; nothing is written where it stands already."""
-        values = {"digest": digest_of(glance.text), "next_due": glance.next_due}
-        row = self._session.run(self._select(self._tables.glances, *values)).first()
+        values = {"digest": digest_of(hint.text), "next_due": hint.next_due}
+        row = self._session.run(self._select(self._tables.idle_hints, *values)).first()
         if row is None or tuple(row) != tuple(values.values()):
             with self._writing():
-                self._put(self._tables.glances, {}, values)
+                self._put(self._tables.idle_hints, {}, values)
 
     def last_tick(self) -> int | None:
         """When the last tick was, in seconds since 1970, or None where none is known."""
-        seconds = self._session.run(self._select(self._tables.glances, "last_tick")).scalar()
+        seconds = self._session.run(self._select(self._tables.idle_hints, "last_tick")).scalar()
         return int(seconds) if seconds is not None and 0 <= seconds < LAST_MOMENT else None
 
     def ticks(self) -> int:
         """How many ticks there were."""
-        return int(self._session.run(self._select(self._tables.glances, "ticks")).scalar() or 0)
+        return int(self._session.run(self._select(self._tables.idle_hints, "ticks")).scalar() or 0)
 
     def mark_tick(self, now: float, count: int | None = None) -> None:
         """Remember when the last tick was, and how many there were by then: one more than before, or that many."""
         ticks = self.ticks() + 1 if count is None else count
         with self._writing():
-            self._put(self._tables.glances, {}, {"last_tick": int(now), "ticks": ticks})
+            self._put(self._tables.idle_hints, {}, {"last_tick": int(now), "ticks": ticks})
 
     # --- as a whole -----------------------------------------------------------------------------------------------
 

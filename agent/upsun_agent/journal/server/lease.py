@@ -18,11 +18,12 @@ from upsun_agent.database.errors import LeaseLost
 from upsun_agent.errors import Busy
 from upsun_agent.journal import Identity
 from upsun_agent.journal.lock import holder_here
+from upsun_agent.journal.notes import SUSPENDED
 from upsun_agent.journal.replacement import notes_of
 from upsun_agent.journal.server.journal import ServerJournal
 from upsun_agent.journal.server.losses import lost_before
 from upsun_agent.journal.server.session import Session
-from upsun_agent.journal.sidecar import HELD, Beside
+from upsun_agent.journal.sidecar import Beside
 from upsun_agent.limits import LEASE
 
 #: The user of this connection in MariaDB, in short: a user there sees only sessions of its own.
@@ -90,7 +91,7 @@ class Held:
                 row = run(query).one()
             number, fence, other, session, runs = row
             if runs and other and session != me and self._lives(session):
-                text = f"another tick is at work on the journal in {self._session.place}; it holds the lease"
+                text = f"another tick is at work on the journal in {self._session.state}; it holds the lease"
                 remedy = f"try again in a minute: the lease expires within {int(LEASE)} s"
                 raise Busy(f"{text} ({str(other)[:80]})", remedy=remedy)
             lease = {"fence": fence + 1, "holder": self._holder, "session": me, "lease_until": now + LEASE}
@@ -110,11 +111,11 @@ class Held:
         run, tables = self._session.run, self._session.tables
         project, environment, app = self._identity
         row = {"project": project, "environment": environment, "app": app, "present": 1, "fence": fence}
-        holds = {key: text for key, text in notes.items() if key.startswith(HELD)}
+        holds = {key: text for key, text in notes.items() if key.startswith(SUSPENDED)}
         why = json.dumps(holds) if holds else None
         run(insert(tables.journals).values(**row, begun_at=self._session.time(), why=why))
         number = run(select(tables.journals.c.id).where(self._own(), tables.journals.c.present == 1)).scalar()
-        run(insert(tables.glances).values(journal=number, digest="", next_due=0))
+        run(insert(tables.idle_hints).values(journal=number, digest="", next_due=0))
         if notes:
             rows = [{"journal": number, "name": name, "value": value} for name, value in notes.items()]
             run(insert(tables.notes), rows)
@@ -138,7 +139,7 @@ class Held:
             ended = {"present": null(), "ended_at": self._session.time(), "why": why[:SET_ASIDE_MOST]}
             still = (mine.c.id == old.number) & (mine.c.present == 1) & (mine.c.fence == old.fence)
             if not self._session.run(update(mine).where(still).values(**ended)).rowcount:
-                raise LeaseLost(f"another process took over the journal in {self._session.place}")
+                raise LeaseLost(f"another process took over the journal in {self._session.state}")
             word, _, reason = why.partition(": ")
             self._begin(old.fence or 0, notes_of(self._now, word, reason, Beside(held or {})))
         self.journal = self._leased()

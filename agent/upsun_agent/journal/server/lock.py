@@ -19,7 +19,7 @@ ROUNDS = 10_000  # what a guess at the password costs somebody who sees the name
 
 def _name(session: Session, name: str) -> str:
     """What the lock is called. The database's own name goes in: locks are shared by all databases of a server."""
-    endpoint = session.place.endpoint
+    endpoint = session.state.endpoint
     about = f"upsun-agent\0{endpoint.database}\0{endpoint.user}\0{name}".encode()
     key = hashlib.pbkdf2_hmac("sha256", endpoint.password.encode(), about, ROUNDS)
     return f"upsun-agent-{hmac.new(key, about, 'sha256').hexdigest()[:40]}"

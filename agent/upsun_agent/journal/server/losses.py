@@ -15,9 +15,10 @@ from typing import Any
 
 from upsun_agent.database.errors import DatabaseRefused
 from upsun_agent.database.location import PREFIX
+from upsun_agent.journal.notes import SUSPENDED
 from upsun_agent.journal.server.schema import PARTS
 from upsun_agent.journal.server.session import Session
-from upsun_agent.journal.sidecar import HELD, Beside
+from upsun_agent.journal.sidecar import Beside
 from upsun_agent.limits import LOOK_BACK
 
 #: Every table but that of the versions.
@@ -55,7 +56,7 @@ def there(session: Session) -> set[str]:
     views = [name for name in ("schema_version", *ALL) if not kinds.get(name, True)]
     if views:
         raise DatabaseRefused(
-            f"{session.tables.prefix}{views[0]} in the database of {session.place} is no table",
+            f"{session.tables.prefix}{views[0]} in the database of {session.state} is no table",
             remedy="drop it: the agent makes tables only, and what else bears their names was made by somebody else",
         )
     return {name for name, table in kinds.items() if table}
@@ -70,7 +71,7 @@ def _there_in_mariadb(session: Session) -> set[str]:
     narrow = sorted(str(name) for name, count in rows if count)
     if narrow:
         raise DatabaseRefused(
-            f"the database of {session.place} keeps text in {narrow[0]} in a way that cannot hold every character",
+            f"the database of {session.state} keeps text in {narrow[0]} in a way that cannot hold every character",
             remedy=f"convert it: ALTER TABLE {narrow[0]} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
         )
     return {str(name).removeprefix(PREFIX) for name, _ in rows}
@@ -166,9 +167,9 @@ def _orphans(session: Session, now: datetime) -> list[int]:
     """The numbers of journals that only other tables know, and that were in use lately."""
     from sqlalchemy import select  # noqa: PLC0415  late: see Session
 
-    mine, glances = session.tables.journals, session.tables.glances
-    lately = glances.c.last_tick > now.timestamp() - LOOK_BACK
-    query = select(glances.c.journal).where(glances.c.journal.not_in(select(mine.c.id)), lately)
+    mine, idle_hints = session.tables.journals, session.tables.idle_hints
+    lately = idle_hints.c.last_tick > now.timestamp() - LOOK_BACK
+    query = select(idle_hints.c.journal).where(idle_hints.c.journal.not_in(select(mine.c.id)), lately)
     return [int(row[0]) for row in session.run(query).all()]
 
 
@@ -176,7 +177,7 @@ def _holds_of(session: Session, number: int) -> dict[str, str]:
     from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
 
     notes = session.tables.notes
-    held = func.left(notes.c.name, len(HELD)) == HELD
+    held = func.left(notes.c.name, len(SUSPENDED)) == SUSPENDED
     rows = session.run(select(notes.c.name, notes.c.value).where(notes.c.journal == number, held)).all()
     return {str(name): str(value) for name, value in rows}
 
@@ -195,6 +196,6 @@ def read_holds(text: str) -> dict[str, str]:
     """The notes that hold jobs back, as the journal's row keeps them; nothing where that does not read."""
     try:
         data = json.loads(text)
-        return {key: value for key, value in data.items() if key.startswith(HELD) and isinstance(value, str)}
+        return {key: value for key, value in data.items() if key.startswith(SUSPENDED) and isinstance(value, str)}
     except (ValueError, AttributeError, RecursionError):
         return {}

@@ -60,7 +60,7 @@ def find(session: Session) -> Standing:
 
 def _elsewhere(session: Session) -> list[Tables]:
     """Where else the tables may be: a schema of their own may have been refused when they were made."""
-    endpoint = session.place.endpoint
+    endpoint = session.state.endpoint
     if session.scheme != "pgsql" or endpoint.schema != SCHEMA:
         return []
     places = [Tables(SCHEMA, own_schema=True), *(Tables(name, own_schema=False) for name in _defaults(session))]
@@ -95,7 +95,7 @@ def _refuse_strangers(session: Session) -> None:
     found = session.say(STRANGERS, (session.tables.schema, PREFIX)).scalar()
     if found is not None:
         raise DatabaseRefused(
-            f"the table {found} in the schema {session.tables.schema} of {session.place} belongs to another user",
+            f"the table {found} in the schema {session.tables.schema} of {session.state} belongs to another user",
             remedy="drop it, or give the agent a schema of its own: docs/how-to/shared-database.md",
         )
 
@@ -113,7 +113,7 @@ def admit(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Sta
     standing, known = find(session), migrations[-1].version
     if standing.least > known:
         raise TablesTooNew(
-            f"the tables in the database of {session.place} want a version that knows schema {standing.least}, "
+            f"the tables in the database of {session.state} want a version that knows schema {standing.least}, "
             f"this one knows {known}",
             remedy="install the version that made them, wherever this database is used",
         )
@@ -124,7 +124,7 @@ def refuse_lost(session: Session) -> Standing:
     """How far the tables are; raises JournalDamaged where some vanished, which the next tick sees to."""
     standing = admit(session)
     if standing.missing:
-        text = f"the database of {session.place} has lost the tables {', '.join(standing.missing)}"
+        text = f"the database of {session.state} has lost the tables {', '.join(standing.missing)}"
         raise JournalDamaged(text, remedy="the next tick makes them again; look at the environment's activities")
     return standing
 
@@ -142,7 +142,7 @@ def migrate(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> N
         return
     with making(session, migrations) as locked:
         if locked is None:
-            text = f"another process is making the tables in the database of {session.place}"
+            text = f"another process is making the tables in the database of {session.state}"
             raise Busy(text, remedy="try again in a minute")
         if locked.missing:
             _make_again(session, locked, migrations)
@@ -214,16 +214,16 @@ def _make_schema(session: Session) -> None:
 
     Not so those of a tenant: its URL names the schema, and it is nowhere else.
     """
-    tables, place = session.tables, session.place
+    tables, state = session.tables, session.state
     there = session.say(IS_THERE, (tables.schema,)).scalar()
     if not there and session.say("SELECT has_database_privilege(current_database(), 'CREATE')").scalar():
         session.say(f"CREATE SCHEMA {tables.prefix.removesuffix('.')}")
         return
-    if place.endpoint.schema != SCHEMA:
+    if state.endpoint.schema != SCHEMA:
         raise DatabaseRefused(
-            f"the user may not make tables in the schema {tables.schema} of {place}"
+            f"the user may not make tables in the schema {tables.schema} of {state}"
             if there
-            else f"there is no schema {tables.schema} in the database of {place}",
+            else f"there is no schema {tables.schema} in the database of {state}",
             remedy="see docs/how-to/shared-database.md for the statements that give a tenant its schema",
         )
     session.tables = Tables(_defaults(session)[0], own_schema=False)

@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS {p}schema_version (
 }
 
 #: ``present`` is 1, or empty once the journal was set aside; ``why`` then says why, and holds before what is to outlive
-#: the journal's other rows: the notes that hold jobs back, as JSON. Every idle tick writes to ``glances``: space in
+#: the journal's other rows: the notes that hold jobs back, as JSON. Every idle tick writes to ``idle_hints``: space in
 #: each page lets that happen in place.
 _POSTGRES_1 = """
 CREATE TABLE IF NOT EXISTS {p}journals (
@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS {p}journals (
     fence bigint NOT NULL DEFAULT 0, holder text, session text, lease_until double precision,
     proved_backup text, proved_at double precision,
     UNIQUE (project, environment, app, present));
-CREATE TABLE IF NOT EXISTS {p}glances (
+CREATE TABLE IF NOT EXISTS {p}idle_hints (
     journal bigint PRIMARY KEY, digest text NOT NULL DEFAULT '', next_due bigint NOT NULL DEFAULT 0,
     last_tick bigint, ticks bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
@@ -93,7 +93,7 @@ CREATE TABLE IF NOT EXISTS {p}journals (
     proved_backup varchar(200), proved_at double,
     UNIQUE KEY whose (project, environment, app, present)
 ) {t};
-CREATE TABLE IF NOT EXISTS {p}glances (
+CREATE TABLE IF NOT EXISTS {p}idle_hints (
     journal bigint NOT NULL PRIMARY KEY, digest varchar(64) NOT NULL DEFAULT '', next_due bigint NOT NULL DEFAULT 0,
     last_tick bigint, ticks bigint NOT NULL DEFAULT 0
 ) {t};

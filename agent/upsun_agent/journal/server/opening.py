@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from upsun_agent.database.location import placed
 from upsun_agent.journal import Identity
 from upsun_agent.journal.server.journal import ServerJournal
 from upsun_agent.journal.server.lease import Held
 from upsun_agent.journal.server.migrate import migrate, refuse_lost
 from upsun_agent.journal.server.session import Session
+from upsun_agent.journal.state import DatabaseState
 from upsun_agent.limits import DATABASE_BUDGET
 
 
 def hold(
-    place: str,
+    state: DatabaseState,
     identity: Identity,
     *,
     holder: str | None = None,
@@ -31,7 +31,7 @@ def hold(
         Busy: another process is at work on it, or the database is not to be had now.
         StateNotWritable: the database does not let us, or a newer version made its tables.
     """
-    session = Session(placed(place), seconds or DATABASE_BUDGET)
+    session = Session(state, seconds or DATABASE_BUDGET)
     try:
         migrate(session)
         return Held(session, identity, holder, now)
@@ -45,13 +45,13 @@ def hold(
 
 
 @contextmanager
-def looking(place: str, identity: Identity) -> Iterator[ServerJournal | None]:
+def looking(state: DatabaseState, identity: Identity) -> Iterator[ServerJournal | None]:
     """The journal of that identity for looking only; None where there is none. Nothing is made or locked.
 
     Raises:
         JournalDamaged: tables vanished.
     """
-    session = Session(placed(place), DATABASE_BUDGET)
+    session = Session(state, DATABASE_BUDGET)
     try:
         number = None if refuse_lost(session).version == 0 else _number(session, identity)
         yield None if number is None else ServerJournal(session, number, identity)

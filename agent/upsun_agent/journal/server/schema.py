@@ -20,7 +20,7 @@ _COLUMNS = {
     "schema_version": "version least agent at",
     "journals": "id project environment app present begun_at ended_at why fence holder session lease_until"
     " proved_backup proved_at",
-    "glances": "journal digest next_due last_tick ticks",
+    "idle_hints": "journal digest next_due last_tick ticks",
     "events": "seq journal run kind data fence",
     "runs": "number journal run job slot due_at opened_at closed_at outcome",
     "activities": "journal activity run step",
@@ -33,7 +33,7 @@ ME_AS_GRANTEE = (
     " char(39), '@', char(39), substring_index(current_user(), '@', -1), char(39))"
 )
 #: What holds the rows of one journal, but for the journal's own row.
-PARTS = ("glances", "events", "runs", "activities", "cursors", "notes")
+PARTS = ("idle_hints", "events", "runs", "activities", "cursors", "notes")
 
 
 class Tables:
@@ -66,9 +66,9 @@ class Tables:
         return self.named("journals")
 
     @cached_property
-    def glances(self) -> Any:
+    def idle_hints(self) -> Any:
         """What idle ticks read and write."""
-        return self.named("glances")
+        return self.named("idle_hints")
 
     @cached_property
     def events(self) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 
 from upsun_agent.database.connect import Link
 from upsun_agent.database.errors import DatabaseUnreachable, missing, translated_errors
-from upsun_agent.database.location import ServerPlace
 from upsun_agent.journal.server.answer import Answer
 from upsun_agent.journal.server.schema import Tables
+from upsun_agent.journal.state import DatabaseState
 
 #: What the database's own clock says, in seconds since 1970: instances' clocks may differ, this one does not.
 NOW = {"pgsql": "extract(epoch from clock_timestamp())::float8", "mysql": "unix_timestamp(sysdate(6)) + 0e0"}
@@ -28,19 +28,19 @@ class Session:
         DatabaseRefused: it will not be had without somebody's help.
     """
 
-    def __init__(self, place: ServerPlace, seconds: float) -> None:
-        self.place = place
-        self.scheme = place.endpoint.scheme
-        own = place.endpoint.schema if self.scheme == "pgsql" else None
+    def __init__(self, state: DatabaseState, seconds: float) -> None:
+        self.state = state
+        self.scheme = state.endpoint.scheme
+        own = state.endpoint.schema if self.scheme == "pgsql" else None
         self.tables = Tables(own, own_schema=own is not None)
         self.now = NOW[self.scheme]
-        self._link: Link | None = Link(place, place.endpoint, seconds)
+        self._link: Link | None = Link(state.name, state.endpoint, seconds)
         try:
-            with translated_errors(place):
+            with translated_errors(state.name):
                 self._connection = self._wrapped(self._link)
         except ImportError as error:
             self.close()
-            raise missing(place, error) from None
+            raise missing(state.name, error) from None
         except BaseException:
             self.close()
             raise
@@ -54,7 +54,7 @@ class Session:
         def once() -> Any:
             raw = next(given, None)
             if raw is None:
-                raise DatabaseUnreachable(f"the connection to the database of {self.place} was lost")
+                raise DatabaseUnreachable(f"the connection to the database of {self.state} was lost")
             return raw
 
         dialect = {"pgsql": "postgresql+psycopg", "mysql": "mysql+pymysql"}[self.scheme]
@@ -73,16 +73,16 @@ class Session:
 
     def run(self, statement: Any, values: Any = None) -> Any:
         """Carry out a statement of SQLAlchemy's, for a list of values once each; its result."""
-        with translated_errors(self.place):
+        with translated_errors(self.state.name):
             done = (
                 self._connection.execute(statement) if values is None else self._connection.execute(statement, values)
             )
-            return Answer(self.place, done, statement)
+            return Answer(self.state.name, done, statement)
 
     def say(self, text: str, values: tuple[Any, ...] = ()) -> Any:
         """Carry out a statement in the server's own words; its result."""
-        with translated_errors(self.place):
-            return Answer(self.place, self._connection.exec_driver_sql(text, values))
+        with translated_errors(self.state.name):
+            return Answer(self.state.name, self._connection.exec_driver_sql(text, values))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -102,7 +102,7 @@ class Session:
     def time(self) -> float:
         """The database's clock, in seconds since 1970."""
         said = self.say(f"SELECT {self.now}").scalar()
-        with translated_errors(self.place):
+        with translated_errors(self.state.name):
             return float(said)
 
     # --- its end ----------------------------------------------------------------------------------------------

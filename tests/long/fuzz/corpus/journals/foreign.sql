@@ -1,1 +1,1 @@
-UPDATE glance SET environment = 'staging';
+UPDATE idle_hint SET environment = 'staging';

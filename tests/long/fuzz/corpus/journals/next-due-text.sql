@@ -1,1 +1,1 @@
-UPDATE glance SET next_due = 'never';
+UPDATE idle_hint SET next_due = 'never';
