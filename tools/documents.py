@@ -66,7 +66,8 @@ DOCUMENTS: dict[str, Schema] = {
                     shape(
                         "A job of the job file.",
                         job=TEXT,
-                        suspended=told(maybe(TEXT), "Why it is held back."),
+                        paused=told(maybe(TEXT), "Why and since when it is paused by a person."),
+                        suspended=told(maybe(TEXT), "Why and since when it is suspended by failures."),
                         here=told(BOOLEAN, "Whether it runs on this type of environment."),
                         schedule=maybe(TEXT),
                         timezone=TEXT,
@@ -115,7 +116,7 @@ DOCUMENTS: dict[str, Schema] = {
         "Next slots by job.",
         timezones=named(TEXT),
         here=named(BOOLEAN, "Whether the job runs on this type of environment."),
-        suspended=named(maybe(TEXT), "Why the job is held back: its slots will be skipped."),
+        suspended=named(maybe(TEXT), "Why the job is paused or suspended: its slots will be skipped."),
         slots=named(many(part("slot"))),
     ),
     "why": shape(
@@ -193,8 +194,8 @@ DOCUMENTS: dict[str, Schema] = {
         exit_code=EXIT_CODE,
     ),
     "completion": shape("", shell=TEXT, script=TEXT),  # no process is started  # nosec B604
-    "pause": shape("", job=TEXT, suspended=maybe(TEXT)),
-    "resume": shape("", job=TEXT, suspended={"type": "null"}),
+    "pause": shape("", job=TEXT, paused=maybe(TEXT), suspended=maybe(TEXT)),
+    "resume": shape("", job=TEXT, paused={"type": "null"}, suspended={"type": "null"}),
     "validate": {
         "anyOf": [
             shape(

@@ -164,7 +164,7 @@ OTHER_LINES = {
     "clock-was-ahead": "A clock that was ahead left later moments in the state: `message` says which.",
     "clock-wrong": "This machine's clock and the platform's are too far apart: the tick goes by the platform's.",
     "heartbeat-failed": "The dead-man's switch could not be pinged: `message` says why. The next tick tries again.",
-    "job-suspended": "Too many runs in a row failed: the job is held back until `resume`.",
+    "job-suspended": "Too many runs in a row failed: the job is suspended until `resume`.",
     "journal-set-aside": "A new journal was begun: the one before was another environment's, rewound by a "
     "restore, damaged or lost; see `reason`.",
     "notice-delayed": "A message could not be delivered: `message` says why, `again_at` when it is tried again.",

@@ -9,7 +9,7 @@ from upsun_agent.model.job import Job, StepPlan
 from upsun_agent.platform.container import Container
 from upsun_agent.report.history import look_back
 from upsun_agent.report.html_page import page
-from upsun_agent.runtime.suspension import suspend
+from upsun_agent.runtime.suspension import pause_job
 
 from tests.harness.html_payloads import PAYLOADS
 from tests.harness.past_runs import NOW, Ledger
@@ -38,7 +38,7 @@ def spoken(directory: str, texts: tuple[str, ...]) -> Ledger:
         text = next(said)
         detail: dict[str, object] = {"environment": next(said), "backup": next(said)}
         ledger.run(name, when + timedelta(hours=number), outcome, text=text, named=job, detail=detail)
-    suspend(ledger.journal, "nightly-update", next(said), NOW)
+    pause_job(ledger.journal, "nightly-update", next(said), NOW)
     return ledger
 
 

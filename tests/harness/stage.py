@@ -132,7 +132,7 @@ class Stage:
         """What ``upsun-agent run JOB`` does; returns the run's id."""
         site = self.site()
         with ticking(site) as tick:
-            tick.state_is_current()
+            tick.verify_state()
             run = tick.open_by_hand(site.job_file.job(job))
             tick.advance(run)
             tick.finish()

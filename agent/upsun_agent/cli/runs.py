@@ -114,7 +114,7 @@ def _run(context: Context) -> int:
     follower = Follower(context)
     tick_context = context.tick_context(on_event=follower.hear, quiet=not context.terminal.json_wanted)
     with ticking(tick_context) as tick:
-        tick.state_is_current()  # a journal that a restore rewound is set aside before a run is added to it
+        tick.verify_state()  # a journal that a restore rewound is set aside before a run is added to it
         tick.close_foreign()
         in_flight = [row.run for row in tick.journal.rows(open_only=True, job=job.name)]
         if in_flight and not context.options.wait:

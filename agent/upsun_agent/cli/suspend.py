@@ -7,24 +7,25 @@ from typing import Any
 
 from upsun_agent.cli.context import Context
 from upsun_agent.errors import EXIT_OK
+from upsun_agent.report.views import paused_view
 from upsun_agent.runtime.session import open_session
-from upsun_agent.runtime.suspension import resume, suspend, suspension
+from upsun_agent.runtime.suspension import pause_job, resume, state_word, suspension
 
 BY_HAND = "paused by hand"
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
     """Add the family's commands."""
-    pause = commands.add_parser(
+    parser = commands.add_parser(
         "pause",
         parents=[shared],
         help="pause a job",
         description="Pause JOB on this environment: its slots are skipped until it is resumed. A run in flight "
         "continues, and `run JOB` still works.",
     )
-    pause.add_argument("job", metavar="JOB", help="the job's name in the job file")
-    pause.add_argument("--reason", metavar="TEXT", default=BY_HAND, help="the reason, shown in status")
-    pause.set_defaults(run=_pause)
+    parser.add_argument("job", metavar="JOB", help="the job's name in the job file")
+    parser.add_argument("--reason", metavar="TEXT", default=BY_HAND, help="the reason, shown in status")
+    parser.set_defaults(run=_pause)
     again = commands.add_parser(
         "resume",
         parents=[shared],
@@ -40,9 +41,9 @@ def _pause(context: Context) -> int:
     with open_session(tick_context) as session:
         before = suspension(session.journal, job.name)
         if before is None:
-            suspend(session.journal, job.name, context.options.reason.strip() or BY_HAND, context.clock.now())
+            pause_job(session.journal, job.name, context.options.reason.strip() or BY_HAND, context.clock.now())
         held = suspension(session.journal, job.name)
-    kept = f" ({job.name} was already paused or suspended: the first reason stays)" if before else ""
+    kept = f" ({job.name} was already {state_word(before)}: the first reason stays)" if before else ""
     _say(context, job.name, held, note=kept)
     return EXIT_OK
 
@@ -57,6 +58,6 @@ def _resume(context: Context) -> int:
 
 def _say(context: Context, job: str, held: str | None, note: str = "") -> None:
     if context.terminal.json_wanted:
-        context.terminal.document({"job": job, "suspended": held})
+        context.terminal.document({"job": job, **paused_view(held)})
     else:
-        context.terminal.note(f"{job} is paused: {held}{note}" if held else f"{job} runs again at its next slot{note}.")
+        context.terminal.note(f"{job}: {held}{note}" if held else f"{job} runs again at its next slot{note}.")

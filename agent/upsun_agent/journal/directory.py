@@ -132,7 +132,7 @@ def set_aside(
 ) -> tuple[SqliteJournal, str]:
     """Rename a journal (``word``: rewound, damaged) and begin a new one; the second value says where the old one is.
 
-    ``held`` are the notes that hold jobs back; None: what is kept beside the journal says so.
+    ``held`` are the notes about paused and suspended jobs; None: what is kept beside the journal says so.
     """
     kept = None if held is None else Beside({key: text for key, text in held.items() if text is not None})
     journal, _, reason = _anew(directory, identity, now, word, why, kept)

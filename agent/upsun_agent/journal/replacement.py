@@ -37,7 +37,7 @@ class Anew(Struct, frozen=True):
 
 
 def notes_of(now: datetime, word: str, why: str, kept: Beside) -> dict[str, str]:
-    """The facts that the new journal begins with: why, which jobs stay held back, and what is to be told of a loss."""
+    """Return the notes that the new journal begins with: why, which jobs stay paused or suspended, what was lost."""
     why = one_line(why, WHY_MOST)
     notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why}", **kept.holds}
     if word not in LOSSES:

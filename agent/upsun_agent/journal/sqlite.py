@@ -148,7 +148,7 @@ class SqliteJournal:
             self.keep_beside(durable=held)
 
     def keep_beside(self, *, durable: bool = False) -> None:
-        """Let the file beside the journal say which jobs are held back and which runs are in flight."""
+        """Let the file beside the journal say which jobs are paused or suspended and which runs are in flight."""
         query = (
             "SELECT runs.run, events.data FROM runs JOIN events ON events.run = runs.run"
             " WHERE runs.outcome IS NULL AND events.kind = 'run-opened'"

@@ -19,6 +19,7 @@ from upsun_agent.report.html_head import head_of, tile
 from upsun_agent.report.snapshot import JobStanding
 from upsun_agent.report.status_text import flight_words, next_words
 from upsun_agent.report.timeline import badge, moment, timelines
+from upsun_agent.runtime.suspension import state_word
 from upsun_agent.text.durations import took
 from upsun_agent.text.humanize import ago, span
 
@@ -117,7 +118,7 @@ def _waiting(past: Past) -> Html:
     held = [
         el(
             "li",
-            el("span", "suspended", class_="badge odd"),
+            el("span", state_word(each.held), class_="badge odd"),
             " ",
             el("strong", each.job.name),
             ": ",
@@ -128,7 +129,7 @@ def _waiting(past: Past) -> Html:
     ]
     heading = el("h3", "Waiting")
     if not in_flight and not held:
-        return el("div", heading, el("p", "No run is in flight, and no job is suspended.", class_="dim"))
+        return el("div", heading, el("p", "No run is in flight, and no job is paused or suspended.", class_="dim"))
     return el("div", heading, el("ul", in_flight, held, class_="waits"))
 
 

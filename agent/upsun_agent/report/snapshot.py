@@ -59,7 +59,7 @@ class Flight(Struct, frozen=True):
 
 
 class JobStanding(Struct, frozen=True):
-    """How one job stands: whether it runs here, why it is held back, its coming slot, its last runs and backup.
+    """How one job stands: whether it runs here, why it is paused or suspended, its next slot, last runs and backup.
 
     ``slots`` says of runs that stand for several slots for how many.
     """

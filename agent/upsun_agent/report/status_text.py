@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from upsun_agent.report.batches import outcome_words
 from upsun_agent.report.snapshot import Flight, JobStanding, Snapshot
+from upsun_agent.runtime.suspension import state_word
 from upsun_agent.text.columns import folded, table
 from upsun_agent.text.durations import took
 from upsun_agent.text.event_text import Line, Tone
@@ -76,7 +77,7 @@ def next_words(seen: Snapshot, standing: JobStanding) -> str:
     if not standing.here:
         return f"not here ({', '.join(standing.job.environment_types)} only)"
     if standing.held is not None:
-        return "suspended"
+        return state_word(standing.held)
     if standing.slot is None:
         return "no slot soon" if standing.job.when else "never"
     return coming(standing.slot.name, standing.slot.due_at, seen.now, standing.job.timezone)

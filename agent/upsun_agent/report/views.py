@@ -14,6 +14,7 @@ from upsun_agent.journal import RunRow
 from upsun_agent.model.events import Event, RunOpened
 from upsun_agent.report.batches import slots_in
 from upsun_agent.report.snapshot import JobStanding, Proof, Snapshot
+from upsun_agent.runtime.suspension import state_word
 from upsun_agent.text.durations import NEVER_RAN, StepSpan, between, step_spans, took
 from upsun_agent.text.humanize import iso
 
@@ -146,11 +147,17 @@ def snapshot_view(seen: Snapshot) -> dict[str, Any]:
     }
 
 
+def paused_view(held: str | None) -> dict[str, str | None]:
+    """Return why a job is paused or suspended under the key of that word; both are None where it is neither."""
+    word = state_word(held) if held else None
+    return {"paused": held if word == "paused" else None, "suspended": held if word == "suspended" else None}
+
+
 def _standing_view(standing: JobStanding, now: datetime) -> dict[str, Any]:
     job, slot = standing.job, standing.slot
     return {
         "job": job.name,
-        "suspended": standing.held,
+        **paused_view(standing.held),
         "here": standing.here,
         "schedule": job.schedule,
         "timezone": job.timezone,

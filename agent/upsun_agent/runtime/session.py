@@ -18,7 +18,7 @@ from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.journal.state import DatabaseState, MountState
 from upsun_agent.limits import MOVE_BUDGET
 from upsun_agent.runtime.context import TickContext
-from upsun_agent.runtime.suspension import held_back
+from upsun_agent.runtime.suspension import notes_to_keep
 
 
 class JournalSession(Protocol):
@@ -91,7 +91,7 @@ class MountSession:
 
     def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
-        held = held_back(self.journal) if word == "rewound" else None
+        held = notes_to_keep(self.journal) if word == "rewound" else None
         self.journal.close()
         context = self._context
         self.journal, kept = set_aside(
@@ -144,7 +144,7 @@ class ServerSession:
 
     def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
-        held = held_back(self.journal) if word == "rewound" else {}
+        held = notes_to_keep(self.journal) if word == "rewound" else {}
         kept = self._held.begin_anew(f"{word}: {why}", held)
         self.fresh = True
         self._context.log.warning("journal-set-aside", reason=kept)

@@ -104,7 +104,7 @@ class Judge(Struct, frozen=True):
         old = self._old(cursor.until, horizon, excluded) if cursor.until < horizon else ()
         slots = self.schedule.between(max(cursor.until, horizon), now)
         judged = due(self.job, slots, cursor.until, now, in_flight=in_flight, excluded=excluded, hindered=hindered)
-        verdicts = [*old, *(_held_back(verdict, held) for verdict in judged.verdicts)]
+        verdicts = [*old, *(_left_out(verdict, held) for verdict in judged.verdicts)]
         return Due(tuple(each for each in verdicts if not _is_known(each)), judged.cursor)
 
     def _old(self, after: datetime, until: datetime, excluded: Callable[[Slot], Exclusion]) -> tuple[SlotVerdict, ...]:
@@ -213,15 +213,15 @@ def _nothing(_: Slot) -> None:
     """No condition."""
 
 
-def _held_back(verdict: SlotVerdict, held: str | None) -> SlotVerdict:
-    """The verdict while the job is held back: a slot of the time before is not run now."""
+def _left_out(verdict: SlotVerdict, held: str | None) -> SlotVerdict:
+    """Return the verdict while the job is paused or suspended: a slot of the time before is not run now."""
     if held is None or not isinstance(verdict, OpenSlot):
         return verdict
     return LeaveOut(verdict.slot, verdict.slot, 1, "suspended", held)
 
 
 def _hold_words(hold: Hold, journal: NoteReader, job: str) -> str:
-    """Why the job was held back: its own words while that lasts, and since when and until when it was."""
+    """Return why the job was paused or suspended: its own words while that lasts, else since when and until when."""
     if hold.until is None:
         return suspension(journal, job) or hold.why
     return f"{hold.why}; until {hold.until:%Y-%m-%d %H:%M} UTC"

@@ -1,14 +1,14 @@
-"""Jobs that are held back: by a person (``pause``) or by the circuit breaker (``suspend-after``), until ``resume``.
+"""Jobs that do not run until ``resume``: paused by a person (``pause``), or suspended by failures (``suspend-after``).
 
-Kept as notes in the journal, so a clone or another environment does not inherit them: one that says why a job is held
-back now and since when, and one for each time it was, so that a slot is judged by whether it was when it was due.
+Kept as notes in the journal, so a clone or another environment does not inherit them: one says why the job is paused
+or suspended now and since when, and one for each time before, so that a slot is judged by how it was when it was due.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from re import search
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -17,11 +17,11 @@ from upsun_agent.journal.notes import SUSPENDED, SUSPENDED_BEFORE
 from upsun_agent.limits import HOLDS_KEPT
 from upsun_agent.log.foreign_text import one_line
 
-_IS, _WAS = "the job is suspended since", "the job was suspended when the slot was due, since"
+Word = Literal["paused", "suspended"]
 
 
 class NoteReader(Protocol):
-    """What is asked of a journal to know whether and when a job was held back."""
+    """What is asked of a journal to know whether and when a job was paused or suspended."""
 
     def noted(self, key: str) -> str | None:
         """Return a fact kept beside the events."""
@@ -31,7 +31,7 @@ class NoteReader(Protocol):
 
 
 class Hold(Struct, frozen=True):
-    """A time in which a job is held back; ``until`` is None while it lasts, ``why`` says it in words."""
+    """A time in which a job is paused or suspended; ``until`` is None while it lasts, ``why`` says it in words."""
 
     #: When the hold began.
     since: datetime
@@ -41,22 +41,27 @@ class Hold(Struct, frozen=True):
     why: str
 
     def covers(self, moment: datetime) -> bool:
-        """Whether the job was held back at that moment."""
+        """Return whether the job was paused or suspended at that moment."""
         return self.since <= moment and (self.until is None or moment < self.until)
 
 
 def suspension(journal: NoteReader, job: str) -> str | None:
-    """Why and since when the job is held back, in words; None where it is not."""
+    """Return why and since when the job is paused or suspended, in words; None where it is neither."""
     return journal.noted(SUSPENDED + job) or None
 
 
 def suspensions(journal: JournalReader) -> dict[str, str]:
-    """Return why and since when each job that is held back is, by job."""
+    """Return why and since when each job is paused or suspended, by job; others are left out."""
     return {key.removeprefix(SUSPENDED): text for key, text in journal.notes(SUSPENDED).items() if text}
 
 
+def state_word(text: str) -> Word:
+    """Return which of both the text of such a note says."""
+    return "paused" if text.startswith("the job is paused ") else "suspended"
+
+
 def holds(journal: NoteReader, job: str) -> list[Hold]:
-    """The times in which the job was held back, and is, oldest first."""
+    """Return the times in which the job was paused or suspended, and is, oldest first."""
     found = []
     for key, text in journal.notes(f"{SUSPENDED_BEFORE}{job}:").items():
         ended, _, why = text.partition(" ")
@@ -69,25 +74,25 @@ def holds(journal: NoteReader, job: str) -> list[Hold]:
     return sorted(found, key=lambda hold: hold.since)
 
 
-def suspend(journal: Journal, job: str, reason: str, now: datetime) -> None:
-    """Hold the job back from now on: its slots are skipped."""
-    for key, text in suspending(job, reason, now).items():
+def pause_job(journal: Journal, job: str, reason: str, now: datetime) -> None:
+    """Pause the job from now on: its slots are skipped."""
+    for key, text in suspending(job, reason, now, "paused").items():
         journal.note(key, text)
 
 
-def suspending(job: str, reason: str, now: datetime) -> dict[str, str]:
-    """The fact that holds the job back, to be written with the event that is the reason."""
-    text = f"{_IS} {now:%Y-%m-%d %H:%M} UTC: {one_line(reason)}; upsun-agent resume {job} ends it"
+def suspending(job: str, reason: str, now: datetime, word: Word = "suspended") -> dict[str, str]:
+    """Return the note that suspends the job, to be written with the event that is the reason."""
+    text = f"the job is {word} since {now:%Y-%m-%d %H:%M} UTC: {one_line(reason)}; upsun-agent resume {job} ends it"
     return {SUSPENDED + job: text}
 
 
-def held_back(journal: JournalReader) -> dict[str, str]:
-    """All jobs that are held back, and when they were, as notes for the journal that takes this one's place."""
+def notes_to_keep(journal: JournalReader) -> dict[str, str]:
+    """Return all notes about paused and suspended jobs, for the journal that takes this one's place."""
     return {**journal.notes(SUSPENDED_BEFORE), **journal.notes(SUSPENDED)}
 
 
 def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
-    """Let the job run again from now on; False where nothing held it back.
+    """Let the job run again from now on; return False where it was neither paused nor suspended.
 
     Slots that passed meanwhile stay skipped: those that no tick has judged yet too, where ``now`` is given.
     """
@@ -95,7 +100,11 @@ def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
     if why is None:
         return False
     if now is not None:
-        past = why.rpartition("; upsun-agent resume ")[0].replace(_IS, _WAS, 1)
+        past = (
+            why.rpartition("; upsun-agent resume ")[0]
+            .replace(" since ", " when the slot was due, since ", 1)
+            .replace(" is ", " was ", 1)
+        )
         since, until = (each.isoformat(timespec="seconds") for each in (_since(why), now))
         journal.note(f"{SUSPENDED_BEFORE}{job}:{since}", f"{until} {past}")
         kept = sorted(journal.notes(f"{SUSPENDED_BEFORE}{job}:"))
@@ -106,7 +115,7 @@ def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
 
 
 def _since(text: str) -> datetime:
-    """Since when a job is held back, by the words that say it; since ever where they do not read."""
+    """Return since when a job is paused or suspended, by the words that say it; 1970 where they do not read."""
     found = search(r"since (\d{4}-\d\d-\d\d \d\d:\d\d) UTC", text)
     moment = _moment(f"{found[1]}+00:00") if found else None
     return moment or datetime(1970, 1, 2, tzinfo=UTC)

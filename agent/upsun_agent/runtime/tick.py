@@ -50,7 +50,7 @@ def run_tick(context: TickContext) -> TickReport:
     """One whole tick; raises Busy where another is at work, StateNotWritable where the state cannot be used."""
     try:
         with ticking(context) as tick:
-            if tick.state_is_current():
+            if tick.verify_state():
                 tick.close_foreign()
                 tick.open_due()
                 tick.advance_all()
@@ -93,8 +93,11 @@ class Tick:
 
     # --- is this state of the present? ------------------------------------------------------------------------
 
-    def state_is_current(self) -> bool:
-        """Whether the journal may be acted on: not when a restore may have rewound it and that cannot be ruled out.
+    def verify_state(self) -> bool:
+        """Find out whether the journal is of the present, and set it aside where a restore rewound it.
+
+        This asks the platform where it has to, and closes the runs that were in flight in a journal that was set aside
+        or lost. Return whether the journal may now be acted on: not where a restore cannot be ruled out.
 
         A restore puts back the mount as it was, journal and last tick with it, and replaces the container. So after
         an unusual gap between ticks, or in a new container while a run is in flight, the environment's restores since

@@ -45,23 +45,27 @@ def agent(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_a_paused_job_is_shown_as_suspended_until_it_is_resumed(app: Path) -> None:
+def test_a_paused_job_is_shown_as_paused_until_it_is_resumed(app: Path) -> None:
     assert agent(app, "tick").returncode == 0
     paused = agent(app, "pause", "nightly", "--reason", "the shop has a sale")
     assert paused.returncode == 0
     assert "the shop has a sale; upsun-agent resume nightly ends it" in paused.stdout
     again = json.loads(agent(app, "pause", "nightly", "--json").stdout)
-    assert "the shop has a sale" in again["suspended"], "the first reason stays"
-    assert paused.stdout.startswith("nightly is paused: ")
+    assert "the shop has a sale" in again["paused"], "the first reason stays"
+    assert paused.stdout.startswith("nightly: the job is paused since ")
     third = agent(app, "pause", "nightly", "--reason", "another one").stdout
     assert "the shop has a sale" in third
     assert "another one" not in third
-    assert "nightly was already paused or suspended: the first reason stays" in " ".join(third.split())
+    assert "nightly was already paused: the first reason stays" in " ".join(third.split())
     status = agent(app, "status")
-    assert "suspended" in status.stdout
+    assert "paused" in status.stdout
     assert "the shop has a sale" in status.stdout
-    assert json.loads(agent(app, "status", "--json").stdout)["jobs"][0]["suspended"] == again["suspended"]
-    assert json.loads(agent(app, "resume", "nightly", "--json").stdout) == {"job": "nightly", "suspended": None}
+    assert json.loads(agent(app, "status", "--json").stdout)["jobs"][0]["paused"] == again["paused"]
+    assert json.loads(agent(app, "resume", "nightly", "--json").stdout) == {
+        "job": "nightly",
+        "paused": None,
+        "suspended": None,
+    }
     assert "it was neither paused nor suspended" in agent(app, "resume", "nightly").stdout
     assert "suspended" not in agent(app, "status").stdout
     assert "UTC: paused by hand; upsun" in agent(app, "pause", "nightly", "--reason", " ").stdout, "no reason is given"

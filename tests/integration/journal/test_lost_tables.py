@@ -14,7 +14,7 @@ from upsun_agent.journal.fleet import fleet
 from upsun_agent.journal.server.opening import hold
 from upsun_agent.journal.server.schema import PARTS
 from upsun_agent.runtime.session import open_session
-from upsun_agent.runtime.suspension import resume, suspend
+from upsun_agent.runtime.suspension import pause_job, resume
 
 from tests.harness.journal_forms import DatabaseForm
 from tests.harness.server_stage import SharedStage
@@ -55,7 +55,7 @@ def alone(form: DatabaseForm, make: Callable[..., SharedStage]) -> Callable[...,
 def pause(stage: SharedStage, job: str) -> None:
     site = stage.site()
     with open_session(site) as desk:
-        suspend(desk.journal, job, "paused by hand", site.clock.now())
+        pause_job(desk.journal, job, "paused by hand", site.clock.now())
     site.client.close()
 
 

@@ -13,7 +13,7 @@ from msgspec import structs
 from upsun_agent.errors import AgentError, Busy
 from upsun_agent.journal.lock import container_identity
 from upsun_agent.runtime.session import open_session
-from upsun_agent.runtime.suspension import suspend
+from upsun_agent.runtime.suspension import pause_job
 
 from tests.harness.server_stage import SharedStage
 from tests.harness.stage import JOB, RUN, SLOT, START
@@ -123,7 +123,7 @@ def test_a_run_that_a_restore_put_back_in_flight_is_set_aside_and_asks_for_nothi
         desk.journal.note("later", "lost")
     stage.server.copy_database("kept", "restored")
     with open_session(stage.site()) as desk:
-        suspend(desk.journal, "nightly", "held", stage.manual_clock.now())
+        pause_job(desk.journal, "nightly", "held", stage.manual_clock.now())
     stage.simulator.start_activity(type="environment.restore", seconds=60)
     report = stage.later(hours=3).tick()
     told = [(run.id, run.closed and run.closed.failure) for run in report.runs.values()]

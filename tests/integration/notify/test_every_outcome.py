@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from upsun_agent.runtime.session import open_session
-from upsun_agent.runtime.suspension import suspend
+from upsun_agent.runtime.suspension import pause_job
 
 from tests.harness.container import Container, due_container
 from tests.harness.notify_stage import TellingStage
@@ -90,7 +90,7 @@ def missed(stage: TellingStage) -> None:
 def skipped(stage: TellingStage) -> None:
     site = stage.site()
     with open_session(site) as desk:
-        suspend(desk.journal, "nightly", "paused by hand", site.clock.now())
+        pause_job(desk.journal, "nightly", "paused by hand", site.clock.now())
     stage.at(SLOT).tick()
 
 

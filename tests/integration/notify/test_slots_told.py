@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from upsun_agent.runtime.session import open_session
-from upsun_agent.runtime.suspension import resume, suspend
+from upsun_agent.runtime.suspension import pause_job, resume
 
 from tests.harness import receivers
 from tests.harness.notify_stage import TellingStage
@@ -47,7 +47,7 @@ def test_nobody_hears_that_a_slot_did_not_run_which_was_not_to_run(
     stage.at(utc(before)).tick()
     if not more:
         with open_session(stage.site()) as desk:
-            suspend(desk.journal, "look", "Christmas", stage.manual_clock.now())
+            pause_job(desk.journal, "look", "Christmas", stage.manual_clock.now())
     stage.at(utc(tick)).tick()
     if not more:
         with open_session(stage.site()) as desk:

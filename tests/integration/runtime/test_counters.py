@@ -127,7 +127,7 @@ def test_after_a_loss_ticks_are_counted_on_and_runs_from_0(stage: Stage) -> None
 def by_hand(stage: Stage, job: str = "nightly") -> str:
     site = stage.site()
     with ticking(site) as tick:
-        tick.state_is_current()
+        tick.verify_state()
         run = tick.open_by_hand(site.job_file.job(job))
         tick.advance(run)
         tick.finish(by_hand=True)

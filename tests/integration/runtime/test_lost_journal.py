@@ -19,7 +19,7 @@ from upsun_agent.journal.fleet import fleet
 from upsun_agent.journal.state import MountState
 from upsun_agent.platform.paths import HOLDS
 from upsun_agent.runtime.session import open_session
-from upsun_agent.runtime.suspension import resume, suspend, suspension
+from upsun_agent.runtime.suspension import pause_job, resume, suspension
 
 from tests.harness.stage import RUN, SLOT, START, Stage
 
@@ -63,7 +63,7 @@ LOSSES: dict[str, Callable[[Path], None]] = {
 def pause(stage: Stage, job: str) -> None:
     site = stage.site()
     with open_session(site) as session:
-        suspend(session.journal, job, "paused by hand", site.clock.now())
+        pause_job(session.journal, job, "paused by hand", site.clock.now())
     site.client.close()
 
 

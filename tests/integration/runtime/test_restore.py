@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from upsun_agent.runtime.session import open_session
-from upsun_agent.runtime.suspension import suspend
+from upsun_agent.runtime.suspension import pause_job
 
 from tests.harness.stage import JOB, RUN, SLOT, START, TOKEN, Stage
 
@@ -209,7 +209,7 @@ def test_a_job_that_was_paused_after_the_restore_stays_paused(stage: Stage) -> N
     restore(stage)
     stage.later(hours=3)
     with open_session(stage.site()) as session:
-        suspend(session.journal, "nightly", "look at it first", stage.manual_clock.now())
+        pause_job(session.journal, "nightly", "look at it first", stage.manual_clock.now())
     stage.tick()
     assert stage.set_aside()
     stage.at(SLOT + timedelta(days=1)).settle()

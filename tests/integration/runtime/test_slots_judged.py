@@ -17,7 +17,7 @@ from upsun_agent.platform.paths import last_tick
 from upsun_agent.report.batches import slots_of
 from upsun_agent.report.history import look_back
 from upsun_agent.runtime.session import open_session
-from upsun_agent.runtime.suspension import holds, resume, suspend
+from upsun_agent.runtime.suspension import holds, pause_job, resume
 
 from tests.harness.stage import JOB, SLOT, START, Stage
 
@@ -63,7 +63,7 @@ def message(stage: Stage, slot: str) -> str:
 
 def pause(stage: Stage, reason: str = "a freeze") -> None:
     with open_session(stage.site()) as session:
-        suspend(session.journal, "look", reason, stage.manual_clock.now())
+        pause_job(session.journal, "look", reason, stage.manual_clock.now())
 
 
 def go_on(stage: Stage) -> None:
@@ -184,7 +184,7 @@ def test_slots_of_a_pause_are_skipped_even_where_it_ended_before_the_tick(make: 
     stage.at(utc("2026-12-06T12:00")).tick()
     assert counts(stage) == {"skipped": 3, "missed": 2}
     assert outcomes(stage) == [("2026-12-04T03:00", "skipped"), ("2026-12-06T03:00", "missed")]
-    said = "was suspended when the slot was due, since 2026-12-01 12:00 UTC: a freeze; until 2026-12-04 12:00 UTC"
+    said = "was paused when the slot was due, since 2026-12-01 12:00 UTC: a freeze; until 2026-12-04 12:00 UTC"
     assert said in message(stage, "2026-12-04T03:00")
 
 
@@ -204,7 +204,7 @@ def test_slots_before_a_pause_were_missed_and_none_is_run_while_it_lasts(make: C
 def test_a_pause_of_an_earlier_version_is_known_from_its_text(make: Callable[..., Stage]) -> None:
     stage = make(job("0 3 * * *"))
     stage.at(utc("2026-12-01T12:00")).tick()
-    old = "the job is suspended since 2026-12-02 12:00 UTC: a freeze; upsun-agent resume look ends it"
+    old = "the job is paused since 2026-12-02 12:00 UTC: a freeze; upsun-agent resume look ends it"
     with open_session(stage.site()) as session:
         session.journal.note("suspended:look", old)
         (hold,) = holds(session.journal, "look")

@@ -15,7 +15,7 @@ from upsun_agent.report.history import look_back
 from upsun_agent.report.html_page import page
 from upsun_agent.report.metrics import measure
 from upsun_agent.report.snapshot import snapshot
-from upsun_agent.runtime.suspension import suspend
+from upsun_agent.runtime.suspension import pause_job
 
 from tests.harness.past_runs import NOW, Ledger
 
@@ -32,7 +32,7 @@ def ledger_of(directory: Path, jobs: int) -> Ledger:
         for age, outcome in enumerate(OUTCOMES):
             ledger.run(name, NOW - timedelta(days=6 - age, minutes=number), outcome)
         if number % 2:
-            suspend(ledger.journal, name, "paused", NOW)
+            pause_job(ledger.journal, name, "paused", NOW)
     return ledger
 
 

@@ -11,7 +11,7 @@ from upsun_agent import __version__
 from upsun_agent.model.job import Job, StepPlan
 from upsun_agent.report.metrics import OUTCOMES, Measures, measure
 from upsun_agent.report.prometheus import text
-from upsun_agent.runtime.suspension import suspend
+from upsun_agent.runtime.suspension import pause_job
 
 from tests.harness.past_runs import JOBS, NOW, Ledger, months
 from tests.harness.report_pages import hostile
@@ -77,7 +77,7 @@ def measured(ledger: Ledger) -> Measures:
 
 
 def test_the_metrics_say_what_the_journal_knows(ledger: Ledger) -> None:
-    suspend(ledger.journal, "hourly-backup", "why not", NOW)
+    pause_job(ledger.journal, "hourly-backup", "why not", NOW)
     found = read(text(measured(ledger)))
     night = "nightly-update"
     assert value(found, "runs_total", job=night, outcome="succeeded") == 35
@@ -108,7 +108,7 @@ def test_the_metrics_say_what_the_journal_knows(ledger: Ledger) -> None:
 def test_a_job_that_is_held_back_or_not_here_has_no_coming_slot(tmp_path: Path) -> None:
     staging = JOBS.replace("[jobs.hourly-backup]\n", '[jobs.hourly-backup]\nenvironment-types = ["staging"]\n')
     ledger = Ledger(str(tmp_path), text=staging)
-    suspend(ledger.journal, "nightly-update", "why not", NOW)
+    pause_job(ledger.journal, "nightly-update", "why not", NOW)
     assert not [key for key in read(text(measured(ledger))) if key[0].startswith("upsun_agent_next_slot")]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from upsun_agent.model import events as ev
 from upsun_agent.report.snapshot import last_proofs, snapshot
 from upsun_agent.report.status_text import frame, overview
-from upsun_agent.runtime.suspension import suspend
+from upsun_agent.runtime.suspension import pause_job
 from upsun_agent.text.columns import breadth, cut, folded, shortened, table
 from upsun_agent.text.durations import StepSpan, step_spans
 from upsun_agent.text.humanize import ago, coming, span
@@ -34,7 +34,7 @@ def crowd(tmp_path: Path) -> Ledger:
         when = NOW - timedelta(hours=1 + number * 7)
         ledger.run(name, when, ("succeeded", "failed", "missed", None)[number % 4], minutes=number * 13)
         if number % 7 == 0:
-            suspend(ledger.journal, name, "a reason that goes on and on, " * 6, NOW)
+            pause_job(ledger.journal, name, "a reason that goes on and on, " * 6, NOW)
     return ledger
 
 

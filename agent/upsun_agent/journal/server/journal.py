@@ -132,7 +132,7 @@ class ServerJournal:
             self._keep_beside()
 
     def _keep_beside(self) -> None:
-        """Keep in the journal's own row too which jobs are held back: see journal/server/losses.py."""
+        """Keep in the journal's own row too which jobs are paused or suspended: see journal/server/losses.py."""
         from sqlalchemy import update  # noqa: PLC0415  late: see Session
 
         mine, holds = self._tables.journals, self.notes(SUSPENDED)

@@ -130,7 +130,7 @@ class Held:
     def begin_anew(self, why: str, held: Mapping[str, str] | None = None) -> str:
         """Set the journal aside, readable but never acted on, and begin a new one; says what it is kept as.
 
-        ``why`` begins with the kind, such as rewound; ``held`` are the notes that hold jobs back, which go on doing so.
+        ``why`` begins with the kind, such as rewound; ``held`` are the notes about paused and suspended jobs.
         """
         from sqlalchemy import null, update  # noqa: PLC0415  late: see Session
 

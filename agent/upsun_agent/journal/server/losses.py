@@ -114,7 +114,7 @@ def mark(session: Session) -> None:
 
 
 def set_aside(session: Session, gone: Iterable[str]) -> None:
-    """Set all journals aside, each with what holds its jobs back; none of them is whole any more."""
+    """Set all journals aside, each with its notes about paused and suspended jobs; none of them is whole any more."""
     from sqlalchemy import null, select, update  # noqa: PLC0415  late: see Session
 
     mine, why = session.tables.journals, f"{LOST}the tables {', '.join(gone)} vanished"
@@ -193,7 +193,7 @@ def _flights(session: Session, number: int) -> dict[str, str]:
 
 
 def read_holds(text: str) -> dict[str, str]:
-    """The notes that hold jobs back, as the journal's row keeps them; nothing where that does not read."""
+    """Return the notes about paused and suspended jobs, as the journal's row keeps them; empty if unreadable."""
     try:
         data = json.loads(text)
         return {key: value for key, value in data.items() if key.startswith(SUSPENDED) and isinstance(value, str)}

@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS {p}schema_version (
 }
 
 #: ``present`` is 1, or empty once the journal was set aside; ``why`` then says why, and holds before what is to outlive
-#: the journal's other rows: the notes that hold jobs back, as JSON. Every idle tick writes to ``idle_hints``: space in
+#: the journal's other rows: the notes about paused jobs, as JSON. Every idle tick writes to ``idle_hints``: space in
 #: each page lets that happen in place.
 _POSTGRES_1 = """
 CREATE TABLE IF NOT EXISTS {p}journals (
