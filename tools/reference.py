@@ -58,8 +58,8 @@ def exit_codes() -> str:
         said = (error.__doc__ or "").strip().splitlines()[0]
         lines.append(f"| {error.exit_code} | `{error.word()}` | {said} | {error.turn} |")
     lines += [
-        "| 130 | | Interrupted (Ctrl-C). | the next tick goes on |",
-        "| 143 | | Terminated (SIGTERM). | the next tick goes on |",
+        "| 130 | | Interrupted (Ctrl-C). | the next tick continues |",
+        "| 143 | | Terminated (SIGTERM). | the next tick continues |",
         "",
         "`tick` ends with the code of the gravest thing that happened in it: a run that failed (1, or 77 and 78 where",
         "the cause is a token, a role or a wrong id), else what stands in the way of an open run (65, 69, 77).",

@@ -54,7 +54,7 @@ class VirtualClock:
         self._start = clock.now()
 
     def now(self) -> datetime:
-        """The virtual moment, aware, in UTC."""
+        """Return the virtual moment, aware, in UTC."""
         return self._clock.now()
 
     def monotonic(self) -> float:

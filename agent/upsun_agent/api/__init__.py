@@ -1,1 +1,1 @@
-"""The Upsun API as the agent uses it: one bearer, few reads, two requests that change something."""
+"""The client of the Upsun API: authentication, reads, and requests that change something."""

@@ -1,4 +1,4 @@
-"""The platform's own log of an activity: lines of JSON, the last of which seals it. Foreign text, read in bounds."""
+"""Read the platform's log of an activity: lines of JSON, the last of which seals it, within limits of size and time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_activity_log(client: Client, project: str, activity: str, redaction: Re
     reply = client.some(path, "activity log", ACTIVITY_LOG_MOST_BYTES, ACTIVITY_LOG_DEADLINE)
     lines = reply.body.split(b"\n")
     if not reply.whole:
-        lines = lines[:-1]  # it may be half of one
+        lines = lines[:-1]  # the last line may be incomplete
     stream, parts, sealed = redaction.stream(), [], False
     for item in _items(lines):
         if item.get("seal") is True:
@@ -53,7 +53,7 @@ def plain(text: str) -> str:
 
 
 def _items(lines: list[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the items of a log, each once; a line that is none is passed over: the rest is still worth reading."""
+    """Yield the items of a log, each once; lines that are not valid are skipped."""
     seen: set[str] = set()
     for line in lines:
         try:

@@ -1,4 +1,4 @@
-"""The API token exchanged for a bearer that lives about 900 s. The bearer is kept in memory only."""
+"""Exchange the API token for a bearer that is valid for about 900 s."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EARLY = 60.0  # a bearer is renewed this many seconds before it ends
 LIFETIME_MOST = 86_400
-QUOTES = "\"'`"  # no token has one: a shell's, or those of a variable marked as JSON
+QUOTES = "\"'`"  # not part of a token: from a shell, or a variable marked as JSON
 
 
 class Bearer(Struct, frozen=True):
@@ -80,19 +80,19 @@ class Auth:
         self._bearer: Bearer | None = None
 
     def bearer(self) -> Bearer:
-        """Return a bearer that still lives, exchanged now if need be.
+        """Return a valid bearer; exchange the token if needed.
 
         Raises:
             TokenMissing: there is no token.
             TokenRefused: the service does not accept it.
-            BadReply: its answer makes no sense.
+            BadReply: its answer is not valid.
         """
         if self._bearer is None or self._monotonic() >= self._bearer.until:
             self._bearer = self._kept() or self._exchange()
         return self._bearer
 
     def _kept(self) -> Bearer | None:
-        """Return the bearer of another process, if bearers are kept and one lives."""
+        """Return the cached bearer of another process, if the cache is enabled and it is still valid."""
         kept = self._cache.get(self._wall()) if self._cache is not None and self._token else None
         if kept is None:
             return None
@@ -100,13 +100,13 @@ class Auth:
         return Bearer(kept.value, self._monotonic() + kept.until - self._wall().timestamp(), kept.user, kept.lifetime)
 
     def renew(self) -> Bearer:
-        """Return a bearer that is exchanged now, whatever is at hand or kept; raises as ``bearer`` does."""
+        """Exchange the token now, without the cache, and return the bearer; raise as ``bearer`` does."""
         self.forget()  # a bearer of a token that is refused now must not serve the next process either
         self._bearer = self._exchange()
         return self._bearer
 
     def forget(self) -> None:
-        """Exchange anew at the next use: the API refused the bearer."""
+        """Discard the bearer, which the API refused, so that the next use exchanges the token."""
         self._bearer = None
         if self._cache is not None:
             self._cache.drop()
@@ -116,7 +116,9 @@ class Auth:
             remedy = f"store it as the variable env:{self._variable}, visible at runtime, and redeploy"
             raise TokenMissing(f"no API token: {self._variable} is not set", remedy=remedy)
         if not self._token.isascii() or not self._token.isprintable() or " " in self._token:
-            raise TokenRefused(f"{self._variable} holds no API token", remedy="copy the token again, alone")
+            raise TokenRefused(
+                f"{self._variable} is not a valid API token", remedy="copy the token again, and nothing else"
+            )
         if self._token[0] in QUOTES or self._token[-1] in QUOTES:
             text = f"{self._variable} holds the token in quotes, which are sent as part of it"
             remedy = "store it again without quotes, and not marked as JSON: upsun-agent setup token"
@@ -133,7 +135,7 @@ class Auth:
         fields = Fields.of(document(reply, "token exchange"), "token exchange")
         value = fields.secret("access_token", TOKEN_MOST)
         if not value.isascii() or " " in value:
-            raise BadReply("token exchange: access_token is no token")
+            raise BadReply("token exchange: access_token is not a valid token")
         self._hide(value)
         lifetime = fields.number("expires_in", 1, LIFETIME_MOST)
         lasts, user = max(lifetime - EARLY, lifetime / 2), subject(value)
@@ -144,9 +146,9 @@ class Auth:
         return Bearer(value, self._monotonic() + lasts, user, lifetime)
 
     def _refusal(self, reply: Reply) -> AgentError:
-        """Return why no bearer came: only the service's own mark says that the token is refused.
+        """Return the error for a failed exchange: TokenRefused only if the service itself refuses the token.
 
-        A gateway's 403, or an OAuth error about anything else than the token, is no verdict on the token.
+        A gateway's 403, or an OAuth error about something else, does not mean that the token is refused.
         """
         said, code = error_words(reply), token_error(reply)
         if 400 <= reply.status < 500 and code in TOKEN_ERRORS:  # noqa: PLR2004
@@ -161,7 +163,7 @@ class Auth:
 
 
 def subject(token: str) -> str | None:
-    """Return the user id in a JWT's claim ``sub``, unverified (the API verifies it); None where the token is opaque."""
+    """Return the user id in the JWT's claim ``sub``, unverified (the API verifies it); None for an opaque token."""
     parts = token.split(".")
     if len(parts) != len(("header", "payload", "signature")):
         return None

@@ -1,8 +1,7 @@
-"""Bearers kept between processes, encrypted; off unless it is asked for.
+"""Cache bearers between processes, encrypted; disabled unless the job file enables it.
 
-The key is derived from the API token, and bound to the authentication service, the machine and the user that runs us:
-without the token the file says nothing, and a copy of it elsewhere is worth nothing. Whatever was changed in it makes
-it unreadable, and then it is as if it were not there.
+The key is derived from the API token and bound to the authentication service, the machine and the user: the file is
+useless without the token and on another machine. A changed file cannot be decrypted and is ignored.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class BearerCache:
         self._bound = f"{VERSION}|{service}|{os.uname().nodename}|{os.geteuid()}".encode()
 
     def get(self, now: datetime) -> Kept | None:
-        """Return the bearer that is kept, if it is ours, unchanged, and lives."""
+        """Return the cached bearer if it is ours, unchanged and still valid."""
         try:
             raw = base64.b64decode(self._directory.read(FILE, 4 * TOKEN_MOST), validate=True)
             salt, nonce, sealed = raw[:SALT], raw[SALT : SALT + NONCE], raw[SALT + NONCE :]
@@ -66,7 +65,7 @@ class BearerCache:
         return kept if now.timestamp() < kept.until <= now.timestamp() + kept.lifetime else None
 
     def put(self, kept: Kept) -> None:
-        """Keep a bearer; where that does not work, none is kept."""
+        """Store a bearer; a failure is ignored."""
         salt, nonce = os.urandom(SALT), os.urandom(NONCE)
         data = {"value": kept.value, "until": kept.until, "user": kept.user, "lifetime": kept.lifetime}
         sealed = self._cipher(salt).encrypt(nonce, json.dumps(data).encode(), self._bound)
@@ -76,7 +75,7 @@ class BearerCache:
             self.drop()
 
     def drop(self) -> None:
-        """Keep it no longer."""
+        """Delete the cached bearer."""
         self._directory.remove(FILE)
 
     def _cipher(self, salt: bytes) -> AESGCM:
@@ -84,7 +83,7 @@ class BearerCache:
 
 
 def cache_of(environ: Mapping[str, str], token: str, service: str) -> BearerCache | None:
-    """Return the cache of these variables' user; None where no directory can be private."""
+    """Return the cache of the user; None if there is no private directory."""
     try:
         directory = PrivateDirectory(places(environ, "bearers", VARIABLE), VARIABLE)
     except StateNotWritable:

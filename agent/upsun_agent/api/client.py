@@ -1,4 +1,4 @@
-"""The API client: reads are repeated where that helps, requests that change something are made exactly once."""
+"""The API client: it repeats reads after passing failures, and sends requests that change something exactly once."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def _no_log(_: str) -> None:
 
 
 class Client:
-    """One project and environment of the API, for one tick.
+    """The API, as one token sees it, for one tick or command.
 
     Args:
-        transport: the door to the network.
+        transport: sends HTTP requests.
         endpoints: where the services are.
         token: the API token, or None.
-        variable: where it came from, for messages.
+        variable: where the token came from, for messages.
         clock: time.
-        budget: seconds from now after which no request is begun.
-        hide: told of every secret value before it is used.
+        budget: seconds from now after which no request is started.
+        hide: registers a secret value for redaction before it is used.
         cache: where bearers are kept between processes, if they are.
     """
 
@@ -102,7 +102,7 @@ class Client:
             self._secrets |= {secret}
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._transport.close()
 
     # --- reads ------------------------------------------------------------------------------------------------
@@ -121,12 +121,12 @@ class Client:
         try:
             reply = self._get(environment_path(project, environment), "environment")
         except NotFound:
-            self.project(project)  # raises, naming the project, where that is what is missing
+            self.project(project)  # raises NotFound for the project if that is what is missing
             remedy = "check --environment or PLATFORM_BRANCH: the id, such as 'main', not the machine name"
             raise NotFound(f"project {project} has no environment '{environment}'", remedy=remedy) from None
         value = document(reply, "environment")
         if isinstance(value, dict) and not value.get("_links"):
-            raise BadReply("environment: the answer has no _links, without which nobody knows what may be done")
+            raise BadReply("environment: the answer has no _links, which tell the permitted operations")
         return value, server_time(reply, self._clock.now())
 
     def project(self, project: str) -> Mapping[str, Any]:
@@ -206,7 +206,7 @@ class Client:
             OutOfTime: the tick's time leaves less than that.
         """
         if self.left < within + 1:
-            raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
+            raise OutOfTime("the tick's time is used up", remedy="the next tick continues")
         with settings_named():
             if body:
                 return self._transport.some(url, headers={"Accept": "*/*"}, deadline=within)
@@ -226,7 +226,7 @@ class Client:
         return limits
 
     def owner(self) -> str | None:
-        """Return the user that the token belongs to."""
+        """Return the id of the token's user; None if the bearer does not tell it."""
         known = self._auth.bearer().user
         if known is not None:
             return known
@@ -307,15 +307,15 @@ class Client:
         raise refusal(reply, what)
 
     def cancel_activity(self, project: str, activity: str) -> None:
-        """Ask for the end of a running activity; asking twice does no harm. Raises as ``write`` does."""
+        """Cancel a running activity; a second request does no harm. Raise as ``write`` does."""
         self.write("POST", project_path(project, f"/activities/{segment(activity)}/cancel"), {}, "cancellation")
 
     def exchange(self) -> int:
-        """Exchange the API token now, whatever bearer is at hand; how many seconds the new one lives."""
+        """Exchange the API token now, and return the lifetime of the new bearer in seconds."""
         return self._auth.renew().lifetime
 
     def prepare(self) -> None:
-        """Have a bearer at hand, so that a request that follows is the only thing that can go wrong."""
+        """Get a bearer in advance, so that only the request itself can fail afterwards."""
         self._auth.bearer()
 
     # --- underneath -------------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ class Client:
         """Return the reply of a read that succeeded; anything else is an error of ours."""
         reply = self._asked(lambda: self._authorised("GET", self._endpoints.at(path), None), what)
         if reply.status == 200:  # noqa: PLR2004
-            if "json" in reply.headers.get("content-type", ""):  # a page of a gateway has a clock of its own
+            if "json" in reply.headers.get("content-type", ""):  # the page of a gateway has another clock
                 self.heard = dated(reply) or self.heard
             return reply
         raise refusal(reply, what)
@@ -362,7 +362,7 @@ class Client:
     def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
         left = self.left
         if left <= 1:
-            raise OutOfTime("the tick's time is used up", remedy="the next tick goes on")
+            raise OutOfTime("the tick's time is used up", remedy="the next tick continues")
         deadline = min(REQUEST_DEADLINE, left)
         with settings_named():
             reply = self._transport.send(

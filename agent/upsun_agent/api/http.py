@@ -1,4 +1,4 @@
-"""The one door to the network, and the only module that imports httpx.
+"""Send HTTP requests. The only module that imports httpx.
 
 httpx bounds each read but not a whole request, follows no redirect by default, and logs URLs at INFO. Here a request
 has one deadline for everything, bounds on head and body (packed, unpacked, and around it), no redirects, and nothing
@@ -83,7 +83,7 @@ class Transport:
     """Requests over one kept-alive connection per host.
 
     Args:
-        user_agent: what to say we are.
+        user_agent: the User-Agent header.
         inner: another httpx transport, for tests and rehearsals; None means the network.
     """
 
@@ -229,7 +229,7 @@ class Transport:
         )
 
     def close(self) -> None:
-        """Let go of the connections; the next request makes new ones."""
+        """Close the connections; the next request makes new ones."""
         if self._client is not None:
             client, self._client = self._client, None
             client.close()

@@ -109,7 +109,7 @@ def link_path(href: str) -> str:
     if reveals(path):  # it is requested
         raise BadReply("a link holds a secret")
     if odd or not href.isprintable() or " " in path or "\\" in path or _leaves(path):
-        raise BadReply(f"a link is no path: {clean(href, 80)!r}")
+        raise BadReply(f"a link is not a valid path: {clean(href, 80)!r}")
     return path
 
 

@@ -195,7 +195,7 @@ class People:
             links = page.object("_links")
             known = self._referenced(links)
             if links.get("next") is not None and not isinstance(links["next"], Mapping):
-                raise BadReply("user access: the link to the next page is no object")
+                raise BadReply("user access: the link to the next page is not an object")
             for each in read_list(page.data.get("items"), "user access"):
                 user = Fields.of(each, "user access").text("user_id")
                 found.append(Member(known.get(user, User(user, "")), _roles(each)))
@@ -247,7 +247,7 @@ class People:
             with contextlib.suppress(AgentError):
                 if any(each.email.casefold() == email.casefold() for each in self.invitations(project)):
                     return True
-            remedy = "give the command again: it looks first, and sends no second e-mail"
+            remedy = "run the command again: it checks first, and sends no second e-mail"
             raise Uncertain(f"{email} may have been invited or not: {error}", remedy=remedy) from error
         return True
 
@@ -263,14 +263,14 @@ class People:
             self._client.write("PATCH", path, {"permissions": roles.permissions()}, "user access")
         except Uncertain as error:
             doubt = error
-        remedy = "give the command again: it looks before it changes anything"
+        remedy = "run the command again: it checks before it changes anything"
         try:
             now = self._own_access(project, user)
         except AgentError as error:
             text = f"the roles may have been changed or not: {doubt or error}"
             raise Uncertain(text, remedy=remedy) from error
         if now is None or now.permissions() != roles.permissions():
-            text = f"the roles are not as wanted, but {now or 'none'}"
+            text = f"the roles are not as requested, but {now or 'none'}"
             raise Uncertain(f"{text}: {doubt}", remedy=remedy) if doubt else RunFailed(text, remedy=remedy)
 
 

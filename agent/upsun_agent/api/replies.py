@@ -1,4 +1,4 @@
-"""Replies read with suspicion: bounded JSON, checked types, the server's clock. Nothing is taken on trust."""
+"""Parse replies of the API: JSON within limits, checked types, the server's clock."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from upsun_agent.errors import BadReply
 from upsun_agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
 from upsun_agent.log.foreign_text import one_line, reveals
 
-#: Moments outside these years are no moments: zero values of other languages, and dates that arithmetic overflows on.
+#: Times outside these years are refused: zero values of other languages, and dates that overflow in arithmetic.
 YEAR_LEAST, YEAR_MOST = 1970, 9000
-#: What helps where an answer of success is no JSON.
+#: The remedy if a successful answer is not JSON.
 NO_JSON = "a proxy or a sign-in page may answer instead of the API: check the network's settings, then try again"
 
 
@@ -33,7 +33,7 @@ def document(reply: Reply, what: str) -> Any:
         value = json.loads(reply.body, parse_constant=_no_constant, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else _shown(error)
-        raise BadReply(f"{what}: the answer is no JSON ({reason})", remedy=NO_JSON) from None
+        raise BadReply(f"{what}: the answer is not valid JSON ({reason})", remedy=NO_JSON) from None
     if _depth(value) > JSON_DEPTH_MOST:
         raise BadReply(f"{what}: the answer is nested deeper than {JSON_DEPTH_MOST}")
     return value
@@ -44,13 +44,13 @@ def _shown(error: Exception) -> str:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("a key occurs twice in one object")
     return result
 
 
@@ -127,7 +127,7 @@ class Fields(Struct, frozen=True):
         """
         value = self.secret(name, most)
         if reveals(value):
-            remedy = "the answer repeats a secret: look who answers there, and renew what it repeats"
+            remedy = "the answer repeats a secret: find out who answers there, and replace that secret"
             raise BadReply(f"{self.what}.{name} holds a secret", remedy=remedy)
         return value
 

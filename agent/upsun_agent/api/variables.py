@@ -112,7 +112,7 @@ class Variables:
                     raise
                 raise _doubtful(name, error) from error
         if doubt is None:
-            raise Conflict(f"{name} is created and deleted by somebody else at the same time", remedy="try again")
+            raise Conflict(f"someone else creates and deletes {name} at the same time", remedy="try again")
         raise _doubtful(name, doubt) from doubt
 
     def _is_there(self, name: str, doubt: Uncertain) -> bool:
@@ -133,7 +133,7 @@ class Variables:
 
 
 def _doubtful(name: str, error: AgentError) -> Uncertain:
-    remedy = "give the command again: storing the same value twice does no harm"
+    remedy = "run the command again: storing the same value twice does no harm"
     return Uncertain(f"{name} may hold the old value or the new one: {error}", remedy=remedy)
 
 

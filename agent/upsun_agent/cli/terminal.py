@@ -106,7 +106,7 @@ class Terminal:
         self._live = False
 
     def document(self, value: Any) -> None:
-        """The one JSON document of a ``--json`` call."""
+        """Print the one JSON document of a ``--json`` call."""
         _put(
             json.dumps(_documented(value, _Cleaned()), indent=2) + "\n"
         )  # ASCII only: every terminal and every pipe can take it

@@ -215,7 +215,7 @@ JOB_FILE = Table(
 
 
 def json_schema() -> dict[str, Any]:
-    """The job file as JSON Schema; ``docs/reference/agent.schema.json`` is this, checked in."""
+    """Return the job file as JSON Schema; ``docs/reference/agent.schema.json`` is this, checked in."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "upsun-agent job file (.upsun/agent.toml)",

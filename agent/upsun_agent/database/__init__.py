@@ -1,5 +1,5 @@
-"""The project's own database as a place for state: which it is, how it is reached, what goes wrong with it.
+"""Connections to a database that holds the state: its location, the drivers, their errors.
 
-What is kept there is ``journal.server``'s. Third-party drivers (the extra ``shared``) are imported late and here
-only, so that a tick on a mount never pays for them.
+The tables belong to ``journal.server``. Third-party drivers (the extra ``shared``) are imported lazily and only here,
+so that they do not slow down ticks with a state on a mount.
 """

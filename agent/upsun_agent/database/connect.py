@@ -1,7 +1,7 @@
-"""The one door to a database server: the drivers, with every wait bounded on both sides.
+"""Connect to database servers, with a limit on every wait.
 
-A connection has a deadline of its own, a fuse: when it burns down the socket is shut, and whatever waits for the
-server fails at once. No timeout of a driver does that over a whole tick, and none covers every driver's every wait.
+A connection has a deadline: when it expires the socket is shut down, and whatever waits for the server fails at once.
+Timeouts of the drivers cover single waits only, and not all of them.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Deadline:
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
-        """Let the connection be."""
+        """Stop the timer; the connection stays open."""
         self._timer.cancel()
         with self._lock:
             if self._socket is not None:
@@ -90,7 +90,7 @@ class Link:
         self._fuse.relight(seconds)
 
     def cut(self) -> None:
-        """Let nothing wait for the server any longer."""
+        """Shut the socket down, so that nothing waits for the server any longer."""
         self._fuse.cut()
 
     def close(self) -> None:

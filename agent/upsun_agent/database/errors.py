@@ -1,4 +1,4 @@
-"""What goes wrong with a database, said as ours: no driver's words, which quote addresses, statements and values."""
+"""Translate errors of databases into the agent's, without the drivers' texts, which quote addresses and values."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ class DatabaseUnreachable(Busy):
     """The database that holds the journal cannot be reached, is starting or is overloaded."""
 
     alarming = True
-    turn = "nobody at first: the next tick tries again"
+    turn = "no one yet: the next tick tries again"
 
 
 class LeaseLost(Busy):
-    """Another process took the journal over meanwhile: nothing was written."""
+    """Another process took over the journal: nothing was written."""
 
-    turn = "nobody: the other process goes on"
+    turn = "no one: the other process continues"
 
 
 class DatabaseRefused(StateNotWritable):
     """The database does not let the agent keep its journal: credentials, grants or space."""
 
-    turn = "you: what the message names"
+    turn = "you: fix what the message names"
 
 
 class ClearText(Exception):

@@ -1,7 +1,7 @@
-"""The shortest way through a tick whose journal is on a server: one connection, one statement, no SQLAlchemy.
+"""The idle check for a journal in a database: one connection, one statement, no SQLAlchemy.
 
-The statement marks the tick and says by the number of rows it changed whether the answer still holds: for this
-journal, version, type of environment and job file, before the next slot, with a clock that did not go back.
+The statement marks the tick. The number of changed rows tells whether the hint is still valid: for this journal,
+version, type of environment and job file, before the next slot, with a clock that did not go back.
 """
 
 from __future__ import annotations

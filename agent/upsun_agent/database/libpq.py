@@ -1,7 +1,7 @@
-"""PostgreSQL's own client library without psycopg around it: an idle tick says one statement and is gone.
+"""Call PostgreSQL's client library without psycopg, for the one statement of an idle tick.
 
-psycopg costs a dozen starts of the interpreter to import, the library under it less than one. It lies where psycopg's
-wheel keeps it, or on the system. It is used without blocking, so that every wait has the one deadline.
+Importing psycopg takes as long as a dozen interpreter starts, loading the library less than one. The library comes
+with psycopg's wheel or with the system. The calls do not block, so that one deadline covers every wait.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class _Client:
         self._pq.PQsetNoticeProcessor(self._connection, _UNHEARD, None)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._pq.PQfinish(self._connection)
 
     def _wait(self, *, reading: bool, writing: bool = False) -> None:

@@ -141,10 +141,10 @@ def _from_url(variable: str, url: str) -> Endpoint:
         parts = urlsplit(url)
         port, query = parts.port, parse_qs(parts.query, keep_blank_values=True)
     except ValueError:
-        raise ConfigInvalid(f"{variable} holds no URL", remedy=remedy) from None
+        raise ConfigInvalid(f"{variable} is not a valid URL", remedy=remedy) from None
     scheme = SCHEMES.get(parts.scheme.partition("+")[0])
     if scheme is None:
-        raise ConfigInvalid(f"{variable} holds a URL of no database that is known", remedy=remedy)
+        raise ConfigInvalid(f"{variable} is not the URL of a supported database", remedy=remedy)
     if "#" in url:
         raise ConfigInvalid(f"{variable} holds a URL with an unencoded '#'", remedy=remedy)
     tls = query.get("sslmode", [""])[-1] or "prefer"

@@ -1,7 +1,7 @@
-"""What one answer of a database may cost: bytes, time and memory, measured below the driver.
+"""Limit the bytes, time and memory of one answer of a database, below the driver.
 
-A driver believes its server: it keeps rows, notices, results and settings for as long as they come. The meter is asked
-each time before more is read from the socket, whatever the driver makes of it, with TLS or without.
+Drivers keep all rows, notices, results and settings that a server sends. The meter is checked before each read from the
+socket, with or without TLS.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""PyMySQL's connection with what it lacks: a bound on every answer, and no password in the clear.
+"""A PyMySQL connection that limits every answer and never sends the password in clear text.
 
-Imported late, by ``upsun_agent.database.connect`` alone: it costs what PyMySQL costs.
+Only ``upsun_agent.database.connect`` imports this, lazily, since it imports PyMySQL.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Text without what a terminal obeys: escape sequences, control characters, marks that turn the direction of writing.
+"""Remove escape sequences, control characters and direction marks from text.
 
-What is taken out is taken out whole, as a terminal reads it (ECMA-48): CSI sequences, the strings of OSC, DCS, APC, PM
+Sequences are removed whole, as a terminal reads them (ECMA-48): CSI sequences, the strings of OSC, DCS, APC, PM
 and SOS with either terminator, short sequences with intermediates, all of them with ESC or with an 8-bit introducer.
-A sequence may begin within another one or be cut; nothing of it stays. Time is linear in the text.
+A sequence that begins within another one or is cut is removed too. The time is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ESC = "\x1b"
 #: 8-bit introducers as characters, and as bytes that are no UTF-8 (decoded with ``surrogateescape``).
 _CSI8, _STRINGS8 = "\x9b\udc9b", "\x90\x98\x9d\x9e\x9f\udc90\udc98\udc9d\udc9e\udc9f"
 
-#: What nobody sees and what moves what others see. Joiners stay: several scripts and emoji need them.
+#: Invisible characters and direction marks. Joiners stay: several scripts and emoji need them.
 _UNSEEN = "\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 _STOP = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_UNSEEN}\udc80-\udc9f]")
 _PARAMETERS = re.compile(r"[0-?]{0,128}[ -/]{0,16}")

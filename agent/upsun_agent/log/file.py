@@ -1,8 +1,8 @@
-"""The log in a file on a mount: whole lines appended, renamed when it grows, and never a reason for a tick to fail.
+"""Append log lines to a file on a mount, and rotate it; failures never fail a tick.
 
-Two processes may append at once: each line is one write. Only one of them renames: it holds a lock on the file that
-it renames, and makes sure that the name still means that file. A process that is killed between two renames leaves a
-gap in the numbers, and loses nothing.
+Two processes may append at the same time: each line is one write. Only one of them rotates: it locks the file and
+checks that the name still refers to it. A process that is killed between two renames leaves a gap in the numbers, but
+loses nothing.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class LogFile:
     """A log file and the older ones beside it: ``agent.log``, ``agent.log.1`` (the newest of them), and so on.
 
     Args:
-        path: the file; its directory has to be there.
-        most: bytes from which it is renamed.
-        keep: how many renamed ones are kept.
+        path: the file; its directory must exist.
+        most: the size in bytes from which the file is rotated.
+        keep: the number of old files to keep.
     """
 
     def __init__(self, path: str, *, most: int = LOG_FILE_MOST_BYTES, keep: int = LOG_FILES_KEPT) -> None:
@@ -36,7 +36,7 @@ class LogFile:
         self._file = -1
 
     def append(self, line: str) -> None:
-        """Add a line. What cannot be written is lost: a full disk or a missing directory must not stop what is told."""
+        """Add a line. A line that cannot be written is dropped: a full disk must not stop the tick."""
         data = _bounded(line).encode("utf-8", "replace") + b"\n"
         with contextlib.suppress(OSError):
             self._open()
@@ -77,7 +77,7 @@ class LogFile:
         self._open()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file >= 0:
             file, self._file = self._file, -1
             with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""The one door for text from elsewhere: what it holds that a terminal obeys goes, then secrets, then what is too long.
+"""Make text from outside safe: remove escape sequences, then redact secrets, then cut it.
 
-In this order: a colour within a secret would hide it from the search, and half of a secret is not known as one. What a
-command prints, what the platform answers and logs, and what a message quotes of either comes through here.
+The order matters: a colour within a secret would hide it from the search, and half of a secret is not recognised. The
+output of commands, the platform's answers and logs, and all messages that quote them pass through this module.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from upsun_agent.limits import FOREIGN_MOST, SECRET_FORM_MOST, TEXT_MOST
 from upsun_agent.log.escapes import normal
 from upsun_agent.log.redaction import Redaction
 
-#: What this process knows as secret; by shape only, until a command says more.
+#: The secrets of this process; only shapes until a command registers values.
 _known = Redaction()
 
 
 def use(redaction: Redaction) -> None:
-    """Take out what this redaction knows, from now on: secrets of a process are secret in all of it."""
+    """Use this redaction for all texts of the process from now on."""
     global _known  # noqa: PLW0603  one process has one set of secrets
     _known = redaction
 
 
 def safe(text: str, redaction: Redaction | None = None) -> str:
-    """Return the text normalised and without secrets; lines and tabs stay."""
+    """Return the text without escape sequences and secrets; line breaks and tabs stay."""
     cleaned: str = (redaction or _known).clean(normal(text))
     return cleaned
 

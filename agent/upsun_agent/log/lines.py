@@ -1,7 +1,6 @@
-"""What the agent says while it works: events with stable names, one JSON object a line, or readable on a terminal.
+"""The log: events with stable names, one JSON object a line, or text on a terminal.
 
-Everything passes one choke point that takes secrets out (``log.redaction``). Nothing else in the agent writes to
-stderr while a tick runs.
+Every line passes through ``log.redaction``. Nothing else in the agent writes to stderr while a tick runs.
 """
 
 from __future__ import annotations
@@ -53,22 +52,22 @@ LEVELS = {
 KEYS: dict[str, str] = {
     "job": "the job's name",
     "run": "the run's id",
-    "slot": "the slot's local wall-clock name; runs by hand have none",
+    "slot": "the slot's local wall-clock time; absent for manual runs",
     "step": "the step, counted from 1",
     "activity": "the id of the platform's activity",
     "outcome": "how a step or a run ended",
     "failure": "the stable kind of a failure",
     "message": "what happened, in words",
-    "remedy": "what helps",
-    "attempt": "which request of the step this is, counted from 1",
+    "remedy": "how to fix it",
+    "attempt": "the number of the step's request, counted from 1",
     "on": "what the run waits for",
     "backup": "the backup's name",
-    "how": "what makes an adopted activity this run's",
-    "exit_code": "the exit code of a command; none where it was killed at its time limit",
-    "output": "the end of what a command printed",
-    "granted": "yes or no, of somebody whose approval was waited for",
-    "by": "who that was",
-    "duration_s": "seconds: of the step since its request, of the run since it was opened",
+    "how": "why an adopted activity belongs to this run",
+    "exit_code": "the exit code of a command; absent if it was killed at its time limit",
+    "output": "the end of a command's output",
+    "granted": "whether the approval was granted",
+    "by": "the person who decided",
+    "duration_s": "seconds since the step's request, or since the run was opened",
 }
 _OF_EVENT = (
     "message",
@@ -101,14 +100,21 @@ class LogLine(Struct, frozen=True):
     keys: dict[str, Any]
 
     def write(self, log: Any) -> None:
-        """Say it."""
+        """Write the line to the log."""
         getattr(log, self.level)(self.event, time=self.at, **self.keys)
 
 
 def line_of(event: ev.Event, run: str, job: str, slot: str | None = None, after: Run | None = None) -> LogLine:
     """Return the log line of an event: failures have level error, warnings level warning.
 
-    A tick writes it when the event is on the disk, and ``logs RUN`` writes the very same one later.
+    A tick writes the line after it has stored the event; ``logs RUN`` prints the same line later.
+
+    Args:
+        event: the event.
+        run: the run's id.
+        job: the job's name.
+        slot: the slot's local time; None for a manual run.
+        after: the run after the event, for durations.
     """
     data = {key: value for key in _OF_EVENT if (value := getattr(event, key, None)) not in {None, ""}}
     step = getattr(event, "step", None)

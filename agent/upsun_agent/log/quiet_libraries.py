@@ -1,8 +1,7 @@
-"""Libraries write to stderr by themselves: logging without a handler, warnings, errors in a thread or in a finalizer.
+"""Keep libraries from writing to stderr: logging without a handler, warnings, errors in threads and finalizers.
 
-Their words quote addresses, users and values, and pass no redaction. None of it is needed: what stands in the way of a
-command is an error, which is said once and clean. So they are kept from it, in a process of the command's own; what is
-worth a word is said in ours, by its kind alone.
+Their texts quote addresses, users and values without redaction, and are not needed: an error that affects a command is
+reported by the command. Unexpected background errors are reported by their class only.
 """
 
 from __future__ import annotations

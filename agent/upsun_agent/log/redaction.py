@@ -1,4 +1,4 @@
-"""Secrets taken out of texts, by value and by shape. ``log.lines`` and the channels let nothing pass without it.
+"""Redact secrets in texts, by value and by shape. Every log line and message passes through it.
 
 By value: what was named as secret, line by line too, in base64 at any offset and in whatever way the text is encoded:
 the text is read in every spelling (``log.spellings``), without what a terminal obeys (``log.escapes``). By shape:
@@ -127,7 +127,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 class Redaction:
-    """Replaces secrets wherever they stand in a text: those that were named, and whatever has a secret's shape."""
+    """Replaces secrets in texts: registered values, and everything with the shape of a secret."""
 
     def __init__(self, secrets: Iterable[str | None] = ()) -> None:
         self._secrets: set[str] = set()
@@ -138,7 +138,7 @@ class Redaction:
             self.hide(secret)
 
     def hide(self, secret: str | None) -> None:
-        """Hide this value from now on, in all its forms."""
+        """Register a secret value: it is redacted from now on, in all its forms."""
         stripped = (secret or "").strip()
         if len(stripped) < SECRET_LEAST or stripped in self._secrets:
             return

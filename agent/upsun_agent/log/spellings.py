@@ -1,4 +1,4 @@
-"""A text in every spelling that programs give it, each character with its place in the text itself.
+"""Decode a text in every way in which programs encode it; each character keeps its place in the original text.
 
 URL-encoding, escapes of JSON, JavaScript, C, Python and shells, HTML's references and quoted-printable are undone one
 layer at a time, so that what is encoded twice is found too. A secret is then looked for as it is.

@@ -64,7 +64,7 @@ class Container(Struct, frozen=True):
 
     @property
     def is_one(self) -> bool:
-        """Whether this is a container of the platform at all, and not CI or somebody's machine."""
+        """Whether this is a container of the platform, not CI or a person's machine."""
         return self.phase in {"build", "runtime"}
 
     @property
@@ -74,7 +74,7 @@ class Container(Struct, frozen=True):
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Whose state this is: project, environment, app. A journal with another identity is foreign."""
+        """The owner of the state: project, environment, app. A journal with another owner is foreign."""
         return (self.project or "", self.environment or "", self.app or "")
 
 
@@ -95,7 +95,7 @@ def phase_of(environ: Mapping[str, str]) -> Phase:
 
 
 def _said(environ: Mapping[str, str], name: str) -> bool:
-    """Return whether the variable says yes: CI=false and CI=0 do not."""
+    """Return whether the variable is set and neither false nor 0."""
     return environ.get(name, "").strip().lower() not in FALSE
 
 

@@ -1,4 +1,4 @@
-"""Where things are: job file, state directory, the files in it. Light: every tick comes through here."""
+"""Paths of the job file, the state directory and its files. Every tick imports this: keep it light."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ def job_files(environ: Mapping[str, str], option: str | None = None) -> list[str
 
 
 def state_directory(environ: Mapping[str, str], setting: str | None, owner: str) -> str:
-    """Return where the state is.
+    """Return the place of the state.
+
+    Args:
+        environ: the environment variables.
+        setting: the job file's ``state``; None without one.
+        owner: project and environment, as a path.
 
     ``UPSUN_AGENT_STATE``, else the job file's ``state``, else ``var/agent`` in the app's directory, else the user's
     state directory with ``owner`` (project and environment) below it. Either may name a database instead.
@@ -170,9 +175,16 @@ def is_state_file(path: str) -> bool:
 
 
 def mark_tick(directory: str, now: float, count: int | None = None) -> None:
-    """Remember when the last tick was, and count it: in a file's content, so that a restore rewinds it with the rest.
+    """Write the time of this tick to a file and count it.
 
-    ``count`` says how many there were, where that is known from elsewhere. Two ticks at once may count as one.
+    A restore resets the file together with the rest of the state.
+
+    Two simultaneous ticks may count as one.
+
+    Args:
+        directory: the state directory.
+        now: the present, in epoch seconds.
+        count: the number of ticks, if it is known from elsewhere; else the count in the file plus one.
     """
     try:
         file = open_ours(f"{directory}/{LAST_TICK}", os.O_RDWR | os.O_CREAT)

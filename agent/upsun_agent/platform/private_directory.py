@@ -118,7 +118,7 @@ class PrivateDirectory:
         except OSError as error:
             raise StateNotWritable(f"{path} cannot be written: {error.strerror}", remedy="free its disk") from error
         if not same:
-            raise StateNotWritable(f"{self.path} was exchanged for another directory", remedy="find out by whom")
+            raise StateNotWritable(f"{self.path} was replaced by another directory", remedy="find out who replaced it")
 
     def provide(self, name: str) -> None:
         """Have a file there that another program adds to, for our eyes only; raises StateNotWritable."""
@@ -129,7 +129,7 @@ class PrivateDirectory:
             raise StateNotWritable(text, remedy="free its disk, or take the file away") from error
 
     def remove(self, name: str) -> None:
-        """Take a file away, if it is there and that works."""
+        """Delete a file, if possible."""
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=self._folder)
 
@@ -174,7 +174,7 @@ def _made_private(directory: str) -> tuple[str, int]:
     except NotOurs:
         raise
     except NotADirectoryError as error:
-        what = "is no directory" if os.path.lexists(directory) else f"cannot be made: {error.strerror}"
+        what = "is not a directory" if os.path.lexists(directory) else f"cannot be made: {error.strerror}"
         raise NotOurs(error.errno, what, directory) from error
     except OSError as error:
         raise NotOurs(error.errno, f"cannot be made: {error.strerror}", directory) from error
@@ -189,9 +189,9 @@ def _made_private(directory: str) -> tuple[str, int]:
 
 def _open_to_others(found: os.stat_result) -> str | None:
     if found.st_uid != os.geteuid():
-        return "belongs to somebody else"
+        return "belongs to another user"
     if stat.S_IMODE(found.st_mode) & 0o077:
-        return f"can be entered by others (mode {stat.S_IMODE(found.st_mode):o})"
+        return f"other users may enter it (mode {stat.S_IMODE(found.st_mode):o})"
     return None
 
 
@@ -207,10 +207,10 @@ def _refuse_open_parents(path: str) -> None:
         private_group = found.st_gid == os.getegid() == os.geteuid()
         writable = found.st_mode & (stat.S_IWOTH if private_group else stat.S_IWOTH | stat.S_IWGRP)
         if found.st_uid not in trusted:
-            raise NotOurs(errno.EPERM, f"lies in {path}, which belongs to somebody else", path)
+            raise NotOurs(errno.EPERM, f"is in {path}, which belongs to another user", path)
         if writable and not found.st_mode & stat.S_ISVTX:
             mode = stat.S_IMODE(found.st_mode)
-            raise NotOurs(errno.EPERM, f"lies in {path}, which others may write (mode {mode:o})", path)
+            raise NotOurs(errno.EPERM, f"is in {path}, which is writable by other users (mode {mode:o})", path)
         if path == os.path.dirname(path):
             return
         path = os.path.dirname(path)

@@ -1,7 +1,7 @@
-"""What is secret in the variables of a container: entropy, credentials of relationships, addresses of channels.
+"""Find the secrets in a container's variables: entropy, credentials of relationships, URLs of channels.
 
-A relationship may hold its credentials under any key, at any depth and within an address (DSN). Every text of it is
-taken for one, but for what says where a service is and what it is called.
+A relationship may hold credentials under any key, at any depth and within a URL (DSN). Every text of it counts as
+a credential, except addresses and names of services.
 """
 
 from __future__ import annotations

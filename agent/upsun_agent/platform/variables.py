@@ -1,4 +1,4 @@
-"""What the platform puts into variables as JSON, base64-encoded. Light: an idle tick may come through here."""
+"""Decode variables that hold base64-encoded JSON. An idle tick may import this: keep it light."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def decoded(environ: Mapping[str, str], name: str) -> Mapping[str, Any]:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "broken"
-        raise ConfigInvalid(f"{name} holds no JSON once decoded ({where})", remedy=remedy) from None
+        raise ConfigInvalid(f"{name} is not valid JSON once decoded ({where})", remedy=remedy) from None
     if value is None or value == []:
         return {}  # what PHP and others write for none
     if not isinstance(value, dict):

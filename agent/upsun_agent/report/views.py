@@ -173,7 +173,7 @@ def slot_view(slot: Slot, now: datetime) -> dict[str, Any]:
 
 
 def event_view(event: Event) -> dict[str, Any]:
-    """An event with its kind; the job's snapshot is left out."""
+    """Return an event with its kind; the job's snapshot is left out."""
     values = asdict(event)
     if isinstance(event, RunOpened):
         values.pop("job")

@@ -112,7 +112,7 @@ def test_a_variable_that_comes_and_goes_is_left_to_later(make: Callable[..., Any
     desk = make()
     desk.simulator.add_fault("POST */variables 409 x*")
     desk.simulator.add_fault("PATCH */variables/* 404 x*")
-    with pytest.raises(Conflict, match="created and deleted"):
+    with pytest.raises(Conflict, match="creates and deletes"):
         Variables(desk.client(), PROJECT, "main").store(NAME, "new", RUNTIME_ONLY, None, there=False)
 
 

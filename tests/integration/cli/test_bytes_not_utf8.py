@@ -43,7 +43,7 @@ def test_a_file_may_have_any_name(app: App) -> None:
     assert os.path.exists(os.path.join(os.fsencode(app.directory), b"caf\xe9.html"))
     missing = app.agent("validate", "--config", BYTES, "--json")
     assert missing.code == 78
-    assert "\\udc" not in missing.out, "half of a pair is no JSON for many readers"
+    assert "\\udc" not in missing.out, "half of a pair is not valid JSON for many readers"
 
 
 NAMES = (

@@ -219,4 +219,4 @@ def test_roles_that_were_agreed_to_and_do_not_hold_are_a_failure(app: App) -> No
     app.simulator.add_fault("PATCH */user-access/* status status=204 x1")
     said = user(app, "grace@example.invalid")
     assert said.code == 1
-    assert "the roles are not as wanted" in said.err
+    assert "the roles are not as requested" in said.err

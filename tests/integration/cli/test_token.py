@@ -136,7 +136,7 @@ BAD: dict[str, tuple[dict[str, str | None], str, str]] = {
         "store it again without it",
     ),
     "spaces": ({"UPSUN_CLI_TOKEN": f" {TOKEN}"}, "has white space around it", "store it again without it"),
-    "two": ({"UPSUN_CLI_TOKEN": f"{TOKEN} {OTHER}"}, "holds no API token", "copy the token again"),
+    "two": ({"UPSUN_CLI_TOKEN": f"{TOKEN} {OTHER}"}, "is not a valid API token", "copy the token again"),
     "never valid": ({"UPSUN_CLI_TOKEN": OTHER}, "is not accepted: Invalid API token", "create a new one"),
 }
 
@@ -173,7 +173,7 @@ PIPED = {
     "a line break alone": ("\n", 77, "holds no token"),
     "two line breaks": (f"{TOKEN}\n\n", 77, "white space around"),
     "too much": ("x" * 20_000, 64, "holds more than"),
-    "no text": (b"\xff\xfe\x00t", 77, "holds no API token"),
+    "no text": (b"\xff\xfe\x00t", 77, "is not a valid API token"),
     "another token": (OTHER, 77, "is not accepted"),
 }
 

@@ -46,7 +46,7 @@ def test_a_tick_that_is_ended_while_a_request_hangs_is_taken_up_by_the_next(
     assert time.monotonic() - begun < 10, "long before the request's own deadline"
     if number == signal.SIGTERM:
         assert result.code == 143
-        assert "the next tick goes on" in result.err
+        assert "the next tick continues" in result.err
         assert container.lease() is None
     else:
         assert result.code == -signal.SIGKILL

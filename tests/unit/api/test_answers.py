@@ -159,7 +159,7 @@ def test_no_read_takes_a_gateways_answer_for_the_apis(
 
 def test_a_page_of_success_has_a_remedy(client_of: Callable[..., tuple[Client, Misbehaving]]) -> None:
     client, _ = client_of(answer("200 OK", HTML, "Content-Type: text/html"))
-    with pytest.raises(BadReply, match="no JSON") as caught:
+    with pytest.raises(BadReply, match="not valid JSON") as caught:
         client.project(PROJECT)
     assert "sign-in page" in caught.value.remedy
 

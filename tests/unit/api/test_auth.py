@@ -86,7 +86,7 @@ def test_without_a_token_nothing_is_sent_and_the_variable_is_named(desk: Desk, t
 def test_what_cannot_be_a_token_is_refused_here_and_not_repeated(desk: Desk, token: str) -> None:
     desk.client = desk.client_with(token)
     said = refused(desk)
-    assert "UPSUN_CLI_TOKEN holds no API token" in said
+    assert "UPSUN_CLI_TOKEN is not a valid API token" in said
     assert token not in said
     assert desk.simulator.requests == []
 

@@ -74,7 +74,7 @@ def linked(desk: Desk, body: bytes) -> dict[str, str]:
     ids=ascii,
 )
 def test_a_link_that_is_no_path_is_a_bad_reply(desk: Desk, href: str) -> None:
-    with pytest.raises(BadReply, match="a link is no path"):
+    with pytest.raises(BadReply, match="a link is not a valid path"):
         linked(desk, document(**{"#backup": {"href": href}}))
 
 

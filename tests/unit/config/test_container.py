@@ -146,14 +146,14 @@ def test_an_id_that_cannot_be_one_is_refused(value: str) -> None:
     [
         (f"%%{CANARY}%%", "is not base64"),
         (CANARY + "é", "is not base64"),
-        (base64.b64encode(f'{{"password": "{CANARY}",}}'.encode()).decode(), "holds no JSON"),
-        (base64.b64encode(b"\xff\xfe" + CANARY.encode()).decode(), "holds no JSON"),
-        (base64.b64encode(b"[" * 100_000).decode(), "holds no JSON"),
+        (base64.b64encode(f'{{"password": "{CANARY}",}}'.encode()).decode(), "is not valid JSON"),
+        (base64.b64encode(b"\xff\xfe" + CANARY.encode()).decode(), "is not valid JSON"),
+        (base64.b64encode(b"[" * 100_000).decode(), "is not valid JSON"),
         (encoded([CANARY]), "holds a JSON list, not an object"),
         (encoded(CANARY), "holds a JSON str, not an object"),
         (encoded(7), "holds a JSON int, not an object"),
         ("e30=A", "is not base64"),
-        ("e3", "holds no JSON"),
+        ("e3", "is not valid JSON"),
         ("A" * (VARIABLE_MOST_BYTES + 1), "is longer than"),
     ],
 )

@@ -27,7 +27,7 @@ def test_the_first_place_that_can_be_private_is_taken(tmp_path: Path) -> None:
     with pytest.raises(StateNotWritable) as caught:
         PrivateDirectory(bad, "SOME_VARIABLE")
     said = str(caught.value)
-    for words in ("can be entered by others (mode 755)", "is no directory", "cannot be created"):
+    for words in ("other users may enter it (mode 755)", "is not a directory", "cannot be made"):
         assert words in said
     assert "SOME_VARIABLE" in caught.value.remedy
 
@@ -37,7 +37,7 @@ def test_a_directory_that_somebody_else_has_laid_is_not_used(tmp_path: Path) -> 
     laid = tmp_path / "laid"
     laid.mkdir(mode=0o700)
     os.chown(laid, 12345, 12345)
-    with pytest.raises(StateNotWritable, match="belongs to somebody else"):
+    with pytest.raises(StateNotWritable, match="belongs to another user"):
         PrivateDirectory([str(laid)], "SOME_VARIABLE")
 
 
@@ -48,7 +48,7 @@ def test_a_directory_below_one_of_somebody_elses_is_not_used(tmp_path: Path) -> 
     (theirs / "mine").mkdir(mode=0o700)
     os.chown(theirs, 12345, 12345)
     for path in (theirs / "mine", theirs / "mine" / "below"):
-        with pytest.raises(StateNotWritable, match=f"lies in {theirs}, which belongs to somebody else"):
+        with pytest.raises(StateNotWritable, match=f"is in {theirs}, which belongs to another user"):
             PrivateDirectory([str(path)], "SOME_VARIABLE")
 
 
@@ -58,7 +58,7 @@ def test_a_directory_whose_parent_others_may_write_is_used_with_the_sticky_bit_o
     parent.mkdir()
     parent.chmod(mode)
     os.chown(parent, -1, 12345) if os.geteuid() == 0 else None
-    with pytest.raises(StateNotWritable, match=f"which others may write .mode {mode:o}."):
+    with pytest.raises(StateNotWritable, match=f"which is writable by other users .mode {mode:o}."):
         PrivateDirectory([str(parent / "mine" / "ssh")], "SOME_VARIABLE")
     parent.chmod(mode | stat.S_ISVTX)
     assert PrivateDirectory([str(parent / "mine" / "ssh")], "SOME_VARIABLE").path == str(parent / "mine" / "ssh")
@@ -68,7 +68,7 @@ def test_files_go_into_the_directory_that_was_checked_and_not_into_one_in_its_pl
     directory = PrivateDirectory([str(tmp_path / "mine")], "SOME_VARIABLE")
     (tmp_path / "mine").rename(tmp_path / "moved")
     (tmp_path / "mine").mkdir()
-    with pytest.raises(StateNotWritable, match="was exchanged for another directory"):
+    with pytest.raises(StateNotWritable, match="was replaced by another directory"):
         directory.write("key", "a key")
     assert os.listdir(tmp_path / "mine") == []
     assert (tmp_path / "moved" / "key").read_text() == "a key"
