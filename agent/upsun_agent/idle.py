@@ -40,7 +40,7 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
         directory = state_directory(environ, state_setting(text), "")
         if on_server(directory):
             return _is_idle_on_server(directory, environ, text, now)
-        row = _row(f"{directory}/{JOURNAL}")
+        row = read_hint(f"{directory}/{JOURNAL}")
     except (OSError, ValueError):
         return False
     if row is None:
@@ -59,7 +59,7 @@ def is_idle(environ: Mapping[str, str], now: float | None = None) -> bool:
     return True
 
 
-def _row(path: str) -> tuple[object, ...] | None:
+def read_hint(path: str) -> tuple[object, ...] | None:
     """Return what the journal in the file says of idle ticks; None where that cannot be told from looking."""
     # SQLite would wait for a FIFO for ever; a file beside the journal that is not empty is work for a whole tick.
     if not _is_plain(path) or not all(_is_plain(f"{path}{end}", empty=True) for end in BESIDE):

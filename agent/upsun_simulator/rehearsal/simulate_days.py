@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -19,8 +19,9 @@ from typing import Any
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import fold
 from upsun_agent.errors import AgentError, ConfigInvalid
-from upsun_agent.idle import is_idle
+from upsun_agent.idle import is_idle, read_hint
 from upsun_agent.journal.directory import reading
+from upsun_agent.platform.paths import JOURNAL, mark_tick, tick_trace
 from upsun_agent.report.batches import slots_in
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.tick import run_tick
@@ -176,6 +177,7 @@ def _through(
     """Tick after tick, each a process of its own, with the incidents between them; returns when the last one was."""
     environ = rehearsal.variables(directory)
     incidents, now = list(season.incidents), rehearsal.clock.now()
+    idle = _IdleTicks(environ, directory)
     for number, moment in enumerate(moments):
         while incidents and incidents[0].at <= moment:
             _happen(rehearsal, incidents.pop(0))
@@ -184,7 +186,7 @@ def _through(
         season.ticks += 1
         if progress is not None and number % TICKS_A_DAY == 0:
             progress(number // TICKS_A_DAY)
-        if is_idle(environ, now.timestamp()):
+        if idle.covers(now.timestamp()):
             season.idle_ticks += 1
             continue
         context = rehearsal.tick_context(directory, log, None)
@@ -197,6 +199,35 @@ def _through(
     for incident in incidents:
         _happen(rehearsal, incident)
     return now
+
+
+class _IdleTicks:
+    """The idle ticks of the days.
+
+    Between two ticks that work nothing but time changes for the idle check. So one check holds until the moment at
+    which a tick must look closer, and the ticks up to there are only counted.
+    """
+
+    def __init__(self, environ: Mapping[str, str], directory: str) -> None:
+        self._environ = environ
+        self._directory = directory
+        self._until, self._last, self._skipped = 0.0, 0.0, 0
+
+    def covers(self, now: float) -> bool:
+        """Return whether a tick at ``now`` (seconds since 1970) is idle; its trace is written before a tick works."""
+        if now < self._until:
+            self._last, self._skipped = now, self._skipped + 1
+            return True
+        if self._skipped:
+            _, count = tick_trace(self._directory)
+            mark_tick(self._directory, self._last, count + self._skipped)
+            self._skipped = 0
+        if not is_idle(self._environ, now):
+            self._until = 0.0
+            return False
+        row = read_hint(f"{self._directory}/{JOURNAL}")
+        self._until = float(row[4]) if row is not None and isinstance(row[4], int) else 0.0
+        return True
 
 
 def _happen(rehearsal: Rehearsal, incident: Incident) -> None:
