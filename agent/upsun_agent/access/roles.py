@@ -116,12 +116,24 @@ def needed_by(jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> di
 
 
 def lacking(roles: Roles, jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> list[str]:
-    """Return the roles that the jobs need and the user lacks, such as ``production:admin``."""
+    """Return the roles that the jobs need and the user lacks, such as ``production:admin``.
+
+    Args:
+        roles: the user's roles.
+        jobs: the jobs.
+        types: the types of environments, by id.
+    """
     return [f"{kind}:admin" for kind in needed(jobs, types) if not roles.may_act(kind)]
 
 
 def beyond(roles: Roles, jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> list[str]:
-    """Return the roles that no job needs, in words; empty if there are none."""
+    """Return the roles that no job needs, in words; empty if there are none.
+
+    Args:
+        roles: the user's roles.
+        jobs: the jobs.
+        types: the types of environments, by id.
+    """
     wanted = needed(jobs, types)
     if roles.project == "admin":
         return ["admin of the whole project: users, settings, deletion"]

@@ -63,7 +63,13 @@ def table(
 
 
 def folded(text: str, room: int | None, indent: str = "") -> list[str]:
-    """Return the text as lines of at most ``room`` cells, all but the first indented; one line if ``room`` is None."""
+    """Return the text as lines.
+
+    Args:
+        text: the text.
+        room: the width in cells; None for one line.
+        indent: what every line but the first begins with.
+    """
     if room is None or breadth(text) <= room:
         return [text]
     if breadth(text) > len(text):  # textwrap counts characters; wide ones take two cells

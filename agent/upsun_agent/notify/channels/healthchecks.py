@@ -69,7 +69,13 @@ def beat(variable: str, said: str, sender: HttpSender, seconds: float, *, failed
 
 
 def below(url: str, end: str, query: dict[str, str] | None = None) -> str:
-    """Return the URL with ``end`` appended to its path and ``query`` to its parameters."""
+    """Return the URL with something appended.
+
+    Args:
+        url: the check's URL.
+        end: what its path gets.
+        query: what its parameters get.
+    """
     parts = urlsplit(url)
     asked = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *(query or {}).items()])
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + end, asked, ""))
