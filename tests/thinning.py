@@ -61,7 +61,7 @@ ONE_IN: dict[str, int] = {
     "tests/unit/log/test_escapes.py": 8,
     "tests/unit/log/test_secrets_and_innocents.py": 8,
     "tests/unit/log/test_spellings.py": 8,
-    "tests/unit/report/test_coming.py": 4,
+    "tests/unit/report/test_coming.py": 3,
 }
 #: Tests that each take longest by themselves: only ``make soak`` runs them.
 LEFT = frozenset(

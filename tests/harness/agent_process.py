@@ -90,7 +90,8 @@ class Agent:
 
     def __call__(self, *arguments: str, **changes: str | None) -> Result:
         """Call it and wait for its end."""
-        return ended(self.start(*arguments, **changes))
+        variables: dict[str, Any] = changes  # a parameter of `start` has the type of none of them
+        return ended(self.start(*arguments, **variables))
 
 
 def ended(process: Any, signal_sent: signal.Signals | None = None) -> Result:

@@ -45,7 +45,7 @@ FAULTS: tuple[Trouble, ...] = tuple(Trouble(kind, f"trouble: {kind}") for kind i
 def guarded_environments() -> tuple[Environment, ...]:
     """What matters to the guards: type, status, whether it is busy, and which links it offers."""
     statuses = ("active", "dirty", "inactive", "paused", "deleting", "odd")
-    offers = ({}, LINKS, {"#backup": "/b"}, {"#source-operation": "/s"})
+    offers: tuple[dict[str, str], ...] = ({}, LINKS, {"#backup": "/b"}, {"#source-operation": "/s"})
     combinations = product(("production", "staging"), statuses, (False, True), offers)
     return tuple(environment(type=t, status=s, is_dirty=d, links=links) for t, s, d, links in combinations)
 
@@ -70,7 +70,12 @@ def answers(question: Question, phase: str) -> tuple[Answer, ...]:
         case LookAtActivity():
             kinds = (BACKUP_TYPE, UPDATE_TYPE)
             states = ("pending", "staged", "odd")
-            ends = ({}, {"result": "failure"}, {"result": None}, {"state": "cancelled", "result": None})
+            ends: tuple[dict[str, Any], ...] = (
+                {},
+                {"result": "failure"},
+                {"result": None},
+                {"state": "cancelled", "result": None},
+            )
             going = [running(kind, question.id, state=state) for kind in kinds for state in states]
             over = [activity(kind, question.id, **end) for kind in kinds for end in ends]
             return (*FAULTS, Absent(), *going, *over)
@@ -80,16 +85,16 @@ def answers(question: Question, phase: str) -> tuple[Answer, ...]:
             lists = ((), (upheaval,), (mine,), (theirs,), (upheaval, mine), (running(UPDATE_TYPE, "u"),))
             return FAULTS + tuple(listed(*items) for items in lists)
         case LookAtActivities(types=types) if "environment.push" in types:
-            states = (("complete", "success"), ("complete", "failure"), ("pending", None), ("staged", None))
-            pushes = [activity("environment.push", state=s, result=r, created_at=at(4)) for s, r in states]
+            stages = (("complete", "success"), ("complete", "failure"), ("pending", None), ("staged", None))
+            pushes = [activity("environment.push", state=s, result=r, created_at=at(4)) for s, r in stages]
             return (*FAULTS, listed(), *(listed(push) for push in pushes))
         case LookAtActivities(types=types, since=since):
             assert since is not None
             fits = [running(types[0], name, created_at=since, **more) for name, more in _CANDIDATES]
             moments = (since, at(30))
-            lists = [listed(*items, when=when) for items in ((), *((each,) for each in fits)) for when in moments]
+            found = [listed(*items, when=when) for items in ((), *((each,) for each in fits)) for when in moments]
             ended = [listed(activity(types[0], result=result)) for result in ("success", "failure", None)]
-            return (*FAULTS, *lists, *ended, listed(*fits), listed(when=at(30), complete=False))
+            return (*FAULTS, *found, *ended, listed(*fits), listed(when=at(30), complete=False))
         case LookAtBackup():
             flawed = [backup(restorable=False), backup(status="DELETING"), backup(environment="x")]
             return (*FAULTS, Absent(), backup(question.id, created_at=at(4)), *flawed)
@@ -99,6 +104,7 @@ def answers(question: Question, phase: str) -> tuple[Answer, ...]:
             return (*FAULTS, Owner("user-1"), Owner(None))
         case LookAtRetention():
             return (*FAULTS, Retention({}), Retention({"production": 1}), Retention({"production": 2}))
+    raise AssertionError(f"no answers for {question}")
 
 
 _CANDIDATES: tuple[tuple[str, dict[str, Any]], ...] = (

@@ -7,7 +7,7 @@ from typing import Any
 
 from upsun_agent.engine.decide import Background, Decision, Look, Record, decide
 from upsun_agent.engine.fold import Run, apply, fold
-from upsun_agent.engine.step import StepContext
+from upsun_agent.engine.step import RequestKind, StepContext
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import (
     Absent,
@@ -48,6 +48,16 @@ TROUBLES = ("unreachable", "bad-reply", "token", "permission", "not-found", "bud
 def at(minutes: float = 0, seconds: float = 0) -> datetime:
     """A moment that long after the slot."""
     return SLOT + timedelta(minutes=minutes, seconds=seconds)
+
+
+def message_of(event: ev.Event) -> str:
+    """Return the message of an event that has one."""
+    return str(getattr(event, "message", ""))
+
+
+def request_kind(name: str) -> RequestKind:
+    """Return the kind of step with this name, which is one that makes a request."""
+    return KINDS[name]  # type: ignore[return-value]  # the tests name only such kinds
 
 
 def job(*steps: StepPlan, **changes: Any) -> Job:

@@ -74,7 +74,7 @@ def command(arguments: Sequence[str], variables: Mapping[str, str]) -> Outcome:
         except SystemExit as ended:  # argparse, after --help and --version
             code = int(ended.code or 0)
             assert code == EXIT_OK
-    texts = [each.buffer.getvalue().decode("utf-8", "surrogateescape") for each in (out, err)]  # type: ignore[attr-defined]
+    texts = [each.buffer.getvalue().decode("utf-8", "surrogateescape") for each in (out, err)]
     outcome = Outcome(code, *texts)
     assert code in CODES, f"{list(arguments)!r} ended with {code}: {outcome.err[-500:]}"
     assert "Traceback" not in outcome.err, outcome.err[-2000:]

@@ -149,9 +149,9 @@ class SpoiledNight(Night):
         for line in played.log.splitlines():
             check_harmless(json.loads(line))
         for event in self.events:
-            line = tell(event, self.rehearsal.job)
-            if line is not None:
-                check_harmless([line.text, line.remedy])
+            told = tell(event, self.rehearsal.job)
+            if told is not None:
+                check_harmless([told.text, told.remedy])
 
 
 def check_harmless(value: Any) -> None:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from upsun_agent.database.idle import is_idle as idle_on_server
 from upsun_agent.idle import basis
-from upsun_agent.journal import Identity, Journal
+from upsun_agent.journal import Identity, Journal, JournalReader
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.journal.server.opening import hold
 from upsun_agent.journal.server.schema import PARTS
@@ -32,7 +32,7 @@ class Form(ABC):
     def work(self, identity: Identity | None = None) -> AbstractContextManager[Journal]:
         """The journal to write to."""
 
-    def look(self, identity: Identity | None = None) -> AbstractContextManager[Journal]:
+    def look(self, identity: Identity | None = None) -> AbstractContextManager[JournalReader]:
         """The journal to read."""
         state = MountState(self.place) if isinstance(self.place, str) else self.place
         return reading_if_any(state, identity or self.identity)
@@ -40,6 +40,8 @@ class Form(ABC):
 
 class FileForm(Form):
     """Journals in files."""
+
+    place: str
 
     @contextmanager
     def work(self, identity: Identity | None = None) -> Iterator[Journal]:

@@ -42,7 +42,7 @@ def fields(expression: str) -> Fields:
     sets = [frozenset(_numbers(part, low, high)) for part, (low, high) in zip(parts, RANGES, strict=True)]
     weekdays = frozenset(each % 7 for each in sets[4])
     starred = [part.startswith("*") for part in parts]
-    return Fields(*sets[:4], weekdays, not (starred[2] or starred[4]), not starred[1])  # type: ignore[arg-type]
+    return Fields(*sets[:4], weekdays, not (starred[2] or starred[4]), not starred[1])  # type: ignore[call-arg, arg-type]  # four sets
 
 
 def _numbers(part: str, low: int, high: int) -> Iterator[int]:

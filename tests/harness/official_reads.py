@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from upsun_simulator.integration import SOURCE
 
+from tests.harness.official_cli import Cli
 from tests.harness.official_rows import (
     DOMAIN,
     GRACE,
@@ -23,6 +24,19 @@ from tests.harness.official_rows import (
     updated,
     variable,
 )
+
+
+def without_tasks(cli: Cli) -> dict[str, str]:
+    """Take the app's tasks away."""
+    cli.simulator.change(tasks=())
+    return {}
+
+
+def with_certificate(cli: Cli) -> dict[str, str]:
+    """Have a certificate for SSH made."""
+    cli("ssh-cert:load", "--yes")
+    return {}
+
 
 READING = {
     "version": Row("--version", ("5.11.1",)),
@@ -97,19 +111,17 @@ READING = {
     "resources:size:list": Row(
         f"resources:size:list -s app {PLAIN}",
         ("0.25", "1280"),
-        lambda cli: cli.simulator.change(tasks=()) or {},
+        without_tasks,
     ),
     "resources:build:get": Row(f"resources:build:get {PLAIN}", ("2\t3072",)),
     "route:list": Row(f"route:list {PLAIN}", ("https://{default}/\tupstream\tapp:http",)),
     "route:get": Row("route:get https://{default}/ -P url", ("https://main-",)),
     "service:list": Row(f"service:list {PLAIN}", ("db\tpostgresql:16", "cache\tredis:7.2")),
     "source-operation:list": Row(f"source-operation:list {PLAIN}", ("update\tapp",)),
-    "ssh-cert:info": Row("ssh-cert:info", ("access-id@platform.sh",), lambda cli: cli("ssh-cert:load", "--yes") and {}),
+    "ssh-cert:info": Row("ssh-cert:info", ("access-id@platform.sh",), with_certificate),
     "subscription:info": Row(f"subscription:info {PLAIN}", ("upsun/flexible", "eu-5.platform.sh"), owner=True),
     "task:list": Row(f"task:list {PLAIN}", ("migrate",)),
-    "task:list without tasks": Row(
-        "task:list", ("No tasks were found",), lambda cli: cli.simulator.change(tasks=()) or {}
-    ),
+    "task:list without tasks": Row("task:list", ("No tasks were found",), without_tasks),
     "ssh-key:list": Row(f"ssh-key:list {PLAIN}", ("{key}\tlaptop",), key),
     "team:list": Row(f"team:list {ORG} {PLAIN}", ("Operators", "staging:admin"), team, owner=True),
     "team:get": Row(f"team:get -t {{team}} {PLAIN}", ("Operators",), team, owner=True),

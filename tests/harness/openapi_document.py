@@ -74,7 +74,7 @@ def _document(place: Path) -> OpenAPI:
     content.pop("security", None)
     _allow_null(content)
     _allow_alike(content)
-    return OpenAPI.from_dict(content, config=Config(spec_validator_cls=None))
+    return OpenAPI.from_dict(content, config=Config(spec_validator_cls=None))  # type: ignore[arg-type]  # None skips the validation of the document
 
 
 def _allow_null(content: Any) -> None:
@@ -126,7 +126,7 @@ def problem_of_request(method: str, raw_path: str, body: Any = None) -> str | No
         method.lower(),
         where,
         None if body is None else json.dumps(body).encode(),
-        parameters=RequestParameters(query=ImmutableMultiDict(pairs)),
+        parameters=RequestParameters(query=ImmutableMultiDict(pairs)),  # type: ignore[arg-type]  # pairs of two, by parse_qsl
     )
     try:
         require().validate_request(request)

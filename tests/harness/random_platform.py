@@ -205,6 +205,7 @@ class Platform:
                 return Owner(self.pick((OURS, OURS, None)))
             case LookAtRetention():
                 return Retention({"production": self.pick((1, 4))})
+        raise AssertionError(f"no answer to {question}")
 
     def _existing(self) -> dict[str, Backup]:
         return {name: made for name, (since, made) in self.backups.items() if self.now >= since}

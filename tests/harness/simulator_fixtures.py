@@ -57,7 +57,7 @@ def cli(tmp_path: Path, unpacked: Path) -> Iterator[Cli]:
     found = binary()
     long = ("backup", "source_operation", "deploy")
     short = ("sync", "merge", "restore", "operation", "task", "branch", "switch")
-    seconds = {f"{name}_seconds": 1 for name in long} | {f"{name}_seconds": 0 for name in short}
+    seconds: dict[str, Any] = {f"{name}_seconds": 1 for name in long} | {f"{name}_seconds": 0 for name in short}
     scenario = Scenario(**seconds, tasks=("migrate",))
     with serve(Simulator(scenario)) as server:
         yield Cli(found, server, tmp_path, unpacked)

@@ -103,7 +103,7 @@ def test_a_token_that_is_not_good_ends_the_job_before_anything_is_asked_for(
 
 def test_the_examples_keep_to_what_the_ci_systems_know() -> None:
     github, gitlab = example(0), example(1)["nightly-update"]
-    assert github[True]["schedule"][0]["cron"].count(" ") == 4  # YAML 1.1 reads the key `on` as true
+    assert dict[Any, Any](github)[True]["schedule"][0]["cron"].count(" ") == 4  # YAML 1.1 reads the key `on` as true
     assert {"concurrency", "permissions"} <= set(github)
     assert github["jobs"]["update"]["env"]["UPSUN_CLI_TOKEN"] == "${{ secrets.UPSUN_CLI_TOKEN }}"
     assert {"image", "rules", "resource_group", "script"} <= set(gitlab)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -181,12 +181,13 @@ def test_what_another_branch_left_in_the_cache_is_checked_and_fetched_again(
         kept.unlink()
         elsewhere = tmp_path / "elsewhere.tar"
         elsewhere.write_bytes(stub())
-        {
+        make: dict[str, Callable[[], object]] = {
             "link": lambda: kept.symlink_to(elsewhere),
             "folder": kept.mkdir,
             "pipe": lambda: os.mkfifo(kept),
             "empty": kept.touch,
-        }[kind]()
+        }
+        make[kind]()
     done = install(SCRIPT, app, variables_)
     assert done.returncode == 0, done.stderr
     assert f"{NAME} in the build cache is not the pinned one: removed" in done.stdout

@@ -38,7 +38,12 @@ def contents(folder: Path) -> dict[str, object]:
 
 def works(target: Path, app: Path) -> bool:
     command = [target / "bin" / "upsun-agent", "check", "--phase", "build"]
-    return subprocess.run(command, cwd=app, env=clean(), capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [str(word) for word in command], cwd=app, env=clean(), capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 def lay_out(app: Path) -> None:

@@ -41,7 +41,12 @@ def wheels_of(app: Path) -> Path:
 
 def works(app: Path) -> bool:
     command = [app / ".upsun-agent" / "bin" / "upsun-agent", "check", "--phase", "build"]
-    return subprocess.run(command, cwd=app, env=clean(), capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [str(word) for word in command], cwd=app, env=clean(), capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 def compiled(path: str) -> bool:
@@ -325,7 +330,7 @@ def test_a_kill_at_the_swap_leaves_an_agent_or_what_it_takes_to_get_one(tmp_path
     done = subprocess.run([*command, app / ".upsun-agent.new-x", place], capture_output=True, check=False)
     assert done.returncode in {-9, 137}, done.stderr
     assert place.exists() is (number == 1)
-    done = install(BUILD, app, surroundings(app, UPSUN_AGENT_WHEELS="/usr"))  # has no wheels: it fails
-    assert done.returncode == 1
+    failed = install(BUILD, app, surroundings(app, UPSUN_AGENT_WHEELS="/usr"))  # has no wheels: it fails
+    assert failed.returncode == 1
     assert (place / "previous").exists()
     assert agents_in(app) == [".upsun-agent"]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -110,7 +111,7 @@ def test_a_certificate_that_is_trusted_here_is_accepted(
 @pytest.mark.parametrize("way", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 @pytest.mark.parametrize("wrong", [{"address": "127.0.0.2"}, {"days": -30}], ids=str)
 def test_a_trusted_certificate_of_another_host_or_another_time_is_refused(
-    misbehaving: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, wrong: dict[str, object]
+    misbehaving: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, wrong: dict[str, Any]
 ) -> None:
     public = certificate(tmp_path, **wrong)
     trusted(monkeypatch, way, public)

@@ -22,7 +22,7 @@ KEYS = {
     "warm.wall", "warm.cpu", "warm.memory", "warm.requests",
     "official.memory", "official.size", "official.one-cron",
 }  # fmt: skip
-SERVERS = {"postgres.wall": Postgres, "mariadb.wall": MariaDb}
+SERVERS: dict[str, type[Postgres | MariaDb]] = {"postgres.wall": Postgres, "mariadb.wall": MariaDb}
 TOLD = {"official.one-cron", "run.cpu"}
 OURS = {key for key in KEYS if key.startswith(("idle.", "loaded.", "run."))}
 #: Bounds of what is counted: today's number, and a little for other versions of Python and of the libraries.

@@ -24,7 +24,7 @@ from tests.integration.cli.test_exit_codes import AWAY
 from tests.integration.cli.test_token import typed
 
 NAME = "env:UPSUN_CLI_TOKEN"
-GOOD = {"is_sensitive": True, "is_inheritable": False, "visible_build": False}
+GOOD: dict[str, Any] = {"is_sensitive": True, "is_inheritable": False, "visible_build": False}
 BUILD: dict[str, str | None] = {"PLATFORM_BRANCH": None, "PLATFORM_ENVIRONMENT_TYPE": None, "UPSUN_CLI_TOKEN": None}
 
 

@@ -43,7 +43,7 @@ def a_file_for_the_state(app: App) -> None:
     app.state.write_text("")
 
 
-AWAY = {"UPSUN_CLI_API_URL": nobody(), "UPSUN_CLI_AUTH_URL": nobody()}
+AWAY: dict[str, str | None] = {"UPSUN_CLI_API_URL": nobody(), "UPSUN_CLI_AUTH_URL": nobody()}
 LIST = base64.b64encode(b"[1]").decode()
 
 PATHS: dict[str, Path] = {

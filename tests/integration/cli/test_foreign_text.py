@@ -240,8 +240,8 @@ def look_at(app: App, first: tuple[str, ...]) -> None:
     """Call these commands and all that only look; search what they and the channel's messages hold."""
     with receiver() as (address, bodies):
         settings = variables(address)
-        for arguments in first:
-            check(app.call(*arguments.split(), **settings))
+        for line in first:
+            check(app.call(*line.split(), **settings))
         for arguments in COMMANDS:
             check(app.call(*arguments, **settings))
             check(app.call(*arguments, "--json", **settings))

@@ -30,7 +30,8 @@ def past(app: App) -> App:
         )
         done = ev.StepDone(at=at + timedelta(minutes=4), step=0, outcome="done", message=f"backup b{hours} proved")
         failed = ev.StepFailed(at=at, step=0, failure="activity-failed", message="out of space", remedy="free some")
-        later: list[ev.Event] = {"succeeded": [done], "failed": [failed]}.get(outcome or "", [])
+        known: dict[str, list[ev.Event]] = {"succeeded": [done], "failed": [failed]}
+        later = known.get(outcome or "", [])
         if outcome:
             later.append(ev.RunClosed(at=at + timedelta(minutes=5), outcome=outcome, message="so it is"))  # type: ignore[arg-type]
         assert journal.open_run(opened, later)

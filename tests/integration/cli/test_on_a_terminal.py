@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.harness.pseudo_terminal import on_terminal, plain
 WIDE = 60
 LONG = "a-channel-that-nobody-has-ever-named-in-any-job-file"
 #: Calls that say more than a narrow line holds, with what becomes of the app before.
-CALLS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+CALLS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "a token that is good": (("token", "check"), {}),
     "a token that is none": (("token", "check"), {"UPSUN_CLI_TOKEN": "another-one-that-is-not-good"}),
     "a plan": (("setup", "machine-user", "bot@example.com", "--dry-run"), {"UPSUN_CLI_TOKEN": "simulated-owner-token"}),

@@ -283,7 +283,7 @@ def test_the_simulator_says_where_it_is_and_writes_its_books_at_the_end(app: App
         "simulate", "--port", "0", "--json", "--request-log", str(request_log), "--set", "backup_seconds=1"
     )
     try:
-        lines = []
+        lines: list[str] = []
         while not lines or lines[-1] != "}\n":
             lines.append(process.stdout.readline())
         document = json.loads("".join(lines))

@@ -18,7 +18,7 @@ from tests.integration.cli.test_setup import NEW, OWNER, no_secret, writes
 from tests.integration.cli.test_token import piped, typed
 
 NAME = "env:UPSUN_CLI_TOKEN"
-RUNTIME_ONLY = {
+RUNTIME_ONLY: dict[str, Any] = {
     "is_sensitive": True,
     "is_inheritable": False,
     "visible_build": False,

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from upsun_agent.text.columns import breadth
@@ -60,7 +61,8 @@ def test_no_line_is_broken_by_the_terminal(busy: App) -> None:
 
 
 def test_colours_are_for_terminals_that_want_them(crowd: App) -> None:
-    for changes, expected in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+    tried: tuple[tuple[dict[str, Any], bool], ...] = (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False))
+    for changes, expected in tried:
         with on_terminal(crowd.agent, "status", **changes) as terminal:
             assert terminal.end() == 0
         assert (b"\x1b[" in terminal.said) is expected, changes
@@ -159,7 +161,7 @@ def test_without_a_terminal_watching_is_a_usage_error(app: App, arguments: tuple
 
 
 @pytest.mark.parametrize("changes", [{"TERM": "dumb"}, {"TERM": ""}])
-def test_a_terminal_that_cannot_be_drawn_on_is_refused(app: App, changes: dict[str, str]) -> None:
+def test_a_terminal_that_cannot_be_drawn_on_is_refused(app: App, changes: dict[str, Any]) -> None:
     with on_terminal(app.agent, "status", "--watch", **changes) as terminal:
         assert terminal.end() == 64
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -180,6 +181,7 @@ PIPED = {
 
 @pytest.mark.parametrize("name", PIPED)
 def test_what_is_no_token_on_standard_input_is_refused(app: App, name: str) -> None:
+    text: Any
     text, code, words = PIPED[name]
     said = piped(app, text, "token", "check", "--stdin")
     assert said.code == code

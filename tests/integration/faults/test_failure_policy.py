@@ -40,7 +40,7 @@ class Policy(Night):
         self.simulator = self.rehearsal.simulator
         self.events: list[Event] = []
 
-    def closed(self) -> RunClosed:
+    def ending(self) -> RunClosed:
         assert self.played.run is not None
         assert self.played.run.closed is not None
         return self.played.run.closed
@@ -57,7 +57,7 @@ def test_a_backup_that_fails_once_is_tried_again_and_the_update_follows() -> Non
             policy.simulator.change(backup_outcome="success")
 
     policy.play(mend)
-    assert policy.closed().outcome == "succeeded"
+    assert policy.ending().outcome == "succeeded"
     assert [each["result"] for each in policy.mine("backup")] == ["failure", "success"]
     assert len(policy.mine("source-operation")) == 1
     (planned,) = policy.retries()
@@ -67,7 +67,7 @@ def test_a_backup_that_fails_once_is_tried_again_and_the_update_follows() -> Non
 def test_retries_pause_longer_each_time_and_end() -> None:
     policy = Policy("backup-fails", backup='retries = 3, retry-after = "10m"')
     policy.play()
-    assert policy.closed().failure == "activity-failed"
+    assert policy.ending().failure == "activity-failed"
     assert [event.again_at - event.at for event in policy.retries()] == [
         timedelta(minutes=10),
         timedelta(minutes=20),
@@ -86,14 +86,14 @@ def test_a_backup_that_cannot_be_proved_is_tried_again(named_fault: str) -> None
             policy.simulator.change(backup_outcome="success")
 
     policy.play(mend)
-    assert policy.closed().outcome == "succeeded"
+    assert policy.ending().outcome == "succeeded"
     assert policy.retries()[0].failure == "proof-failed"
 
 
 def test_a_backup_that_somebody_cancelled_is_not_tried_again() -> None:
     policy = Policy("backup-cancelled", backup="retries = 5")
     policy.play()
-    assert policy.closed().failure == "activity-cancelled"
+    assert policy.ending().failure == "activity-cancelled"
     assert len(policy.mine("backup")) == 1
 
 
@@ -125,14 +125,14 @@ def test_a_retry_is_made_while_nothing_good_could_be_lost() -> None:
 def test_where_backups_cannot_be_listed_no_retry_is_risked() -> None:
     policy = Policy("backup-fails", "GET */backups 403 x*", more='timeout = "2h"')
     policy.play()
-    assert policy.closed().failure == "timeout"  # it waits for the list; the run's own limit ends that
+    assert policy.ending().failure == "timeout"  # it waits for the list; the run's own limit ends that
     assert len(policy.mine("backup")) == 1
 
 
 def test_an_update_is_not_repeated_on_its_own() -> None:
     policy = Policy("update-fails")
     policy.play()
-    assert policy.closed().failure == "activity-failed"
+    assert policy.ending().failure == "activity-failed"
     assert len(policy.mine("source-operation")) == 1
 
 
@@ -146,7 +146,7 @@ def test_an_update_is_repeated_where_the_job_says_so() -> None:
 def test_a_deployment_that_fails_is_not_mended_by_another_update() -> None:
     policy = Policy("deploy-fails", update="retries = 3")
     policy.play()
-    assert policy.closed().failure == "deployment-failed"
+    assert policy.ending().failure == "deployment-failed"
     assert len(policy.mine("source-operation")) == 1
 
 
@@ -154,7 +154,7 @@ def test_a_step_that_takes_longer_than_its_limit_fails_and_is_not_tried_again() 
     policy = Policy(backup='timeout = "20m", retries = 3')
     policy.simulator.change(backup_seconds=7200)
     policy.play()
-    assert policy.closed().failure == "step-timeout"
+    assert policy.ending().failure == "step-timeout"
     assert len(policy.mine("backup")) == 1
     assert policy.mine("source-operation") == []
 
@@ -176,14 +176,14 @@ backup = {}
     policy.rehearsal = Rehearsal(job_file, job_file.job("nightly-update"), container, ["update-fails"], START)
     policy.simulator = policy.rehearsal.simulator
     policy.play()
-    assert policy.closed().outcome == "failed"
+    assert policy.ending().outcome == "failed"
     assert len(policy.mine("backup")) == 1
 
 
 def test_on_failure_continue_never_lets_an_update_run_without_a_proved_backup() -> None:
     policy = Policy("backup-fails", backup='retries = 0, on-failure = "continue"')
     policy.play()
-    assert policy.closed().outcome == "failed"
+    assert policy.ending().outcome == "failed"
     assert policy.mine("source-operation") == []
     failures = [event.failure for event in policy.events if isinstance(event, StepFailed)]
     assert failures == ["activity-failed", "no-proved-backup"]
@@ -193,7 +193,7 @@ def test_a_paused_environment_fails_the_run_and_is_asked_for_nothing() -> None:
     policy = Policy()
     policy.simulator.pause()
     policy.play()
-    assert policy.closed().failure == "environment-inactive"
+    assert policy.ending().failure == "environment-inactive"
     assert policy.mine("backup") == []
 
 

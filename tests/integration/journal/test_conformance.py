@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from upsun_agent.journal import Copied, Cursor, IdleHint, Journal
+from upsun_agent.journal import Copied, Cursor, IdleHint, Journal, JournalReader
 from upsun_agent.journal.codec import cleaned
 from upsun_agent.limits import PRUNED_AT_ONCE
 from upsun_agent.log.foreign_text import use
@@ -40,7 +40,7 @@ def accepted(activity: str) -> ev.RequestAccepted:
     return ev.RequestAccepted(at=NOW, step=0, activity=activity)
 
 
-def names(journal: Journal, **which: Any) -> list[str]:
+def names(journal: JournalReader, **which: Any) -> list[str]:
     return [row.run for row in journal.rows(**{"most": 1000, **which})]
 
 
@@ -78,7 +78,7 @@ def test_what_is_written_is_read_by_another_process_in_order_and_clean(form: For
     done = ev.StepDone(at=NOW, step=0, outcome="done", message=ODD, detail={"backup": "b", "safe": True, ODD: [1.5]})
     written = [opened("r", slot="2026-11-24T03:00"), warned(ODD), intent, accepted("a"), done, closed()]
     with form.work() as journal:
-        assert journal.open_run(written[0], written[1:2])
+        assert journal.open_run(written[0], written[1:2])  # type: ignore[arg-type]  # the first one opens the run
         journal.append("r", *written[2:4])
         journal.append("r", *written[4:])
     with form.look() as journal:
@@ -379,8 +379,10 @@ def test_a_run_taken_in_twice_and_longer_the_second_time_is_there_once(form: For
         early = source.copied(source.rows())[0]
         source.append("a", closed(outcome="failed"))
         late = source.copied(source.rows())[0]
-    other = (form.identity[0], "copy", "app") if not isinstance(form, FileForm) else None
-    if other is None:
+    other = None
+    if not isinstance(form, FileForm):
+        other = (form.identity[0], "copy", "app")
+    else:
         form.place += "-copy"
         __import__("os").mkdir(form.place)
     with form.work(other) as target:
@@ -442,6 +444,6 @@ def test_any_mix_of_calls_gives_what_a_model_gives(form: Form) -> None:
         with form.work() as journal:
             for _ in range(25):
                 dice.choice(calls)(journal)
-        with form.look() as journal:
-            assert journal.notes("") == notes
+        with form.look() as reader:
+            assert reader.notes("") == notes
             assert {row.run: journal.events(row.run) for row in journal.rows(most=1000)} == runs

@@ -11,12 +11,13 @@ import pytest
 from upsun_agent.database import libpq
 from upsun_agent.database.idle import digest_of
 from upsun_agent.idle import basis
+from upsun_agent.journal import Cursor, IdleHint
 from upsun_agent.journal.notes import MOVED_TO
 
 from tests.harness.database_proxy import Proxy
 from tests.harness.journal_forms import DatabaseForm
 from tests.harness.sources import SOURCES
-from tests.integration.journal.test_conformance import Cursor, IdleHint, opened
+from tests.integration.journal.test_conformance import opened
 from tools.databases import Postgres, Server
 
 TEXT = "[jobs.nightly]\n"
@@ -163,7 +164,7 @@ def test_without_psycopgs_library_nothing_is_idle_and_nothing_fails(
     def none(_: str) -> None:
         raise OSError
 
-    monkeypatch.setattr(libpq.ctypes, "CDLL", none)
+    monkeypatch.setattr(libpq.ctypes, "CDLL", none)  # type: ignore[attr-defined]  # the module's own import is replaced
     assert idle(form) is False
 
 

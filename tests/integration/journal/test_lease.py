@@ -153,7 +153,7 @@ def test_every_event_bears_the_fence_of_its_writer(shared: DatabaseForm) -> None
 
 def test_a_journal_that_is_looked_at_cannot_be_written(shared: DatabaseForm, first: Held) -> None:
     with shared.look() as journal, pytest.raises(Bug):
-        journal.note("x", "y")
+        journal.note("x", "y")  # type: ignore[attr-defined]  # it has none, by its type
 
 
 # --- whose the lease is, and until when ----------------------------------------------------------------------

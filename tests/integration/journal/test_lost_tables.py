@@ -201,7 +201,7 @@ def test_commands_that_only_look_say_the_loss_and_make_nothing(
     assert said.value.exit_code == 73
     with pytest.raises(JournalDamaged), fleet(stage.place) as found:
         found.members()
-    found = {each.name: each for each in database.state(stage.place, form.identity)}
-    assert (found["journal"].level, "runs, notes" in found["journal"].message) == ("warn", True)
+    findings = {each.name: each for each in database.state(stage.place, form.identity)}
+    assert (findings["journal"].level, "runs, notes" in findings["journal"].message) == ("warn", True)
     stage.at(SLOT).tick()
     assert len(lines(stage)) == 1, "and the next tick finds it"

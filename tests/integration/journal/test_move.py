@@ -14,7 +14,7 @@ from upsun_agent.journal.directory import reading
 from upsun_agent.journal.move import contents
 from upsun_agent.journal.server.journal import ServerJournal
 from upsun_agent.journal.sqlite import SqliteJournal
-from upsun_agent.journal.state import MountState, State
+from upsun_agent.journal.state import DatabaseState, MountState, State
 
 from tests.harness.cli_app import IDENTITY, App, apps
 from tests.harness.journal_forms import NAME, VARIABLE, place_of
@@ -181,7 +181,9 @@ def test_a_state_at_work_is_not_moved(app: App, places: dict[str, str]) -> None:
     from upsun_agent.journal.server.opening import hold
 
     work(app, places["postgres"])
-    busy = hold(resolved(app, places["postgres"]), IDENTITY)
+    state = resolved(app, places["postgres"])
+    assert isinstance(state, DatabaseState)
+    busy = hold(state, IDENTITY)
     try:
         assert move(app, places["postgres"], places["file"]).code == 75
     finally:

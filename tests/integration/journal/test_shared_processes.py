@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ class SharedContainer(Container):
     def rows(self, *, open_only: bool = False) -> list[RunRow]:
         with reading(place_of(self.url), self.identity) as journal:
             return list(journal.rows(open_only=open_only))
+
+
+def more_than(door: Proxy, count: int) -> bool:
+    """Return whether more messages than that passed."""
+    return door.messages > count
 
 
 @pytest.fixture
@@ -159,7 +165,7 @@ def test_sigterm_is_obeyed_at_once_wherever_in_its_statements_the_tick_waits(
             door.arm()
             door.slow(30, after)
             process = container.start()
-            container.wait_until(lambda at=after: door.messages > at)
+            container.wait_until(partial(more_than, door, after))
             time.sleep(0.2)
             began = time.monotonic()
             result = ended(process, signal.SIGTERM)

@@ -40,6 +40,7 @@ def make(tmp_path: Path) -> Callable[..., TellingStage]:
     numbers = count()
 
     def build_here(more: str, **settings: Any) -> TellingStage:
-        return build(tmp_path / str(next(numbers)), more, **settings)
+        built: TellingStage = build(tmp_path / str(next(numbers)), more, **settings)
+        return built
 
     return build_here

@@ -25,7 +25,9 @@ GREY, GONE = "450 4.2.0 greylisted, try again", "550 5.1.1 no such user"
 
 @pytest.fixture
 def stage(make: Make, box: Mailbox) -> TellingStage:
-    return make(MAIL, environ={"PLATFORM_SMTP_HOST": box.host}, jobs=BACKUP).at(START)
+    made = make(MAIL, environ={"PLATFORM_SMTP_HOST": box.host}, jobs=BACKUP)
+    made.at(START)
+    return made
 
 
 def night(stage: TellingStage, days: int = 0) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -243,7 +244,7 @@ source-operation = { name = "update" }
     ],
 )
 def test_a_backup_is_reused_only_if_it_is_proved_safe_young_and_of_this_environment(
-    make: Callable[..., Stage], backup: dict[str, object], asked: int
+    make: Callable[..., Stage], backup: dict[str, Any], asked: int
 ) -> None:
     stage = make(REUSE)
     stage.at(START).tick()

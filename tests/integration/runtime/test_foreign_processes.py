@@ -12,7 +12,7 @@ import pytest
 import upsun_agent
 from upsun_agent.config import cache, definitions, parse, settings_of
 from upsun_agent.journal.notes import SEALED
-from upsun_agent.journal.sidecar import keep
+from upsun_agent.journal.sidecar import Beside, keep
 from upsun_agent.model import events as ev
 
 from tests.harness.agent_process import Result
@@ -134,9 +134,7 @@ def test_runs_in_flight_beside_a_lost_journal_are_only_told_of(container: Contai
     assert container.rows(open_only=True) == []
 
 
-def kept_flights(flights: dict[str, str]) -> object:
-    from upsun_agent.journal.sidecar import Beside
-
+def kept_flights(flights: dict[str, str]) -> Beside:
     return Beside({}, flights)
 
 
@@ -182,7 +180,7 @@ def test_a_kept_job_file_of_another_project_is_not_believed(container: Container
     container.agent.variables["PLATFORM_APP_DIR"] = str(file.parent)
     text, place = file.read_text(), container.state / cache.FILE
     planted = settings_of(OTHER.replace("PLACE", str(mark)), str(file))
-    key = cache.derived("the entropy of another project", "upsun-agent: job file as it was read, 1")
+    key = cache.derived("the entropy of another project", "upsun-agent: job file as it was read, 1")  # type: ignore[attr-defined]  # the module's own import is called
     cache._keep(str(place), text, planted, key)
     assert "planted" in place.read_text()
     container.agent("tick")

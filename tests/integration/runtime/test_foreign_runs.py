@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from upsun_agent.config import parse
@@ -137,7 +138,7 @@ def test_a_foreign_run_costs_the_job_no_slot(stage: Stage) -> None:
 # --- a run of the agent's own that somebody changed ---------------------------------------------------------------
 
 AT = SLOT + timedelta(minutes=1)
-FORGED = {
+FORGED: dict[str, list[Any]] = {
     "a backup that was never proved": [
         ev.ActivityEnded(at=AT, step=0, activity="a", state="complete", result="success"),
         ev.StepDone(at=AT, step=0, outcome="done", message="proved", detail={"backup": "old", "environment": "main"}),

@@ -38,7 +38,7 @@ class Cron:
             **self.variables,
             **changes,
         }
-        self.monkeypatch.setattr(idle.time, "time", lambda: self.stage.manual_clock.now().timestamp())
+        self.monkeypatch.setattr(idle.time, "time", lambda: self.stage.manual_clock.now().timestamp())  # type: ignore[attr-defined]  # the module's own import is replaced
         return is_idle({name: value for name, value in environ.items() if value is not None})
 
     def tick(self) -> bool:

@@ -196,7 +196,7 @@ def test_a_trace_of_the_last_tick_that_is_garbage_is_mended_by_the_next(stage: S
 
 def test_a_journal_with_a_newer_schema_is_refused_and_left_alone(stage: Stage) -> None:
     file = in_flight(stage)
-    write(stage, f"PRAGMA user_version = {journals.SCHEMA_VERSION + 1}")
+    write(stage, f"PRAGMA user_version = {journals.SCHEMA_VERSION + 1}")  # type: ignore[attr-defined]  # the module's own import is read
     before = file.read_bytes()
     stage.later(minutes=5)
     with pytest.raises(JournalTooNew, match="has schema 2") as refused:

@@ -358,7 +358,9 @@ def test_what_cannot_be_written_is_73_and_nothing_is_written(
         (checkout / CONFIG).chmod(0o444)
     else:  # a superuser could write there: the disk says no by itself
         monkeypatch.setattr(
-            door.tempfile, "mkstemp", lambda **_: (_ for _ in ()).throw(OSError(30, "Read-only file system"))
+            door.tempfile,  # type: ignore[attr-defined]  # the module's own import is replaced
+            "mkstemp",
+            lambda **_: (_ for _ in ()).throw(OSError(30, "Read-only file system")),
         )
     before = contents(checkout)
     said = init("--yes")
@@ -394,7 +396,7 @@ def test_a_disk_that_fails_half_way_gets_the_old_files_back(
             raise OSError(28, "No space left on device")
         real(old, new)
 
-    monkeypatch.setattr(door.os, "replace", failing)
+    monkeypatch.setattr(door.os, "replace", failing)  # type: ignore[attr-defined]  # the module's own import is replaced
     said = init("--yes")
     assert (said.code, "put back" in said.err) == (73, True)
     assert contents(checkout) == before

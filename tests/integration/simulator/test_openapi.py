@@ -141,7 +141,7 @@ def _ask_everything(ask: Talker, names: dict[str, str]) -> list[str]:
         path = _fill(template, **{**names, "environment": place, "user": user})
         body = BODIES.get(f"{method} {template}")
         if template == f"{router.ENVIRONMENT}/branch":
-            body = {**body, "name": names["newcomer"]}
+            body = {**(body or {}), "name": names["newcomer"]}
         if (method, template) == ("POST", f"{router.ENVIRONMENT}/domains"):
             body = {"name": f"{names['newcomer']}.example.com"}
         if (method, template) == ("POST", f"{router.PROJECT}/user-access"):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from upsun_simulator import serve
+from upsun_simulator import ManualClock, serve
 
 from tests.harness.needs import strace
 from tests.harness.receivers import Receiver, receiver
@@ -97,7 +97,8 @@ def hurry(scene: Scene) -> None:
 
 def strike(template: TellingScene, ear: Receiver, point: Point) -> tuple[list[str], int]:
     """Kill one tick there, go on until nothing waits; everything that went wrong, and how many doubles came."""
-    simulator, broken = crash_matrix.platform(), []
+    simulator = crash_matrix.platform()
+    broken: list[str] = []
     ear.requests.clear()
     with tempfile.TemporaryDirectory(dir=MEMORY) as directory, serve(simulator) as server:
         scene = template.copy(Path(directory) / "scene")
@@ -105,6 +106,7 @@ def strike(template: TellingScene, ear: Receiver, point: Point) -> tuple[list[st
         for _ in range(TICKS_MOST):
             if crash_matrix.is_over(scene) and not outbox_of(scene):
                 break
+            assert isinstance(simulator.clock, ManualClock)
             simulator.clock.advance(crash_matrix.STEP_SECONDS)
             hurry(scene)
             crash_matrix.tick(scene, server.url, None, broken)

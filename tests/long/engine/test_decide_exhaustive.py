@@ -207,7 +207,8 @@ def test_a_job_whose_update_has_no_backup_step_never_makes_a_request() -> None:
 @pytest.mark.parametrize("name", JOBS)
 def test_from_every_state_a_run_past_its_time_limit_closes_whatever_the_platform_says(name: str) -> None:
     for state in walked(name).states.values():
-        for answer in (*FAULTS, Retention({"production": 1})):
+        given: tuple[Answer, ...] = (*FAULTS, Retention({"production": 1}))
+        for answer in given:
             here = state
             for decision in _without_platform(state, answer):
                 here = apply(here, decision.event)

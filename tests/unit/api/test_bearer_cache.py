@@ -67,10 +67,10 @@ def test_another_machine_or_user_cannot_read_it(directory: PrivateDirectory, mon
     cache(directory).put(KEPT)
     elsewhere = os.uname_result(("Linux", "elsewhere", "", "", ""))
     with monkeypatch.context() as patch:
-        patch.setattr(bearer_cache.os, "uname", lambda: elsewhere)
+        patch.setattr(bearer_cache.os, "uname", lambda: elsewhere)  # type: ignore[attr-defined]  # the module's own import is replaced
         assert cache(directory).get(NOW) is None
     with monkeypatch.context() as patch:
-        patch.setattr(bearer_cache.os, "geteuid", lambda: 12345)
+        patch.setattr(bearer_cache.os, "geteuid", lambda: 12345)  # type: ignore[attr-defined]  # the module's own import is replaced
         assert cache(directory).get(NOW) is None
     assert cache(directory).get(NOW) == KEPT
 

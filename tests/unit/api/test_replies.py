@@ -178,6 +178,11 @@ FIELDS: list[tuple[str, str, list[Any], bool]] = [
 ]
 
 
+def setting(value: object) -> Callable[[dict[str, Any], str], object]:
+    """Return the change that gives a field this value."""
+    return lambda inside, name: inside.__setitem__(name, value)
+
+
 def spoiled(what: str, field: str, change: Callable[[dict[str, Any], str], object]) -> bytes:
     """The reply with one field changed."""
     reply = copy.deepcopy(READS[what][1])
@@ -226,7 +231,7 @@ def test_a_field_that_only_informs_never_makes_an_activity_unreadable(
     desk: Desk, field: str, values: list[Any]
 ) -> None:
     for value in values:
-        body = spoiled("activity", field, lambda inside, name, value=value: inside.__setitem__(name, value))
+        body = spoiled("activity", field, setting(value))
         activity = reading(desk, "activity", body)
         assert (activity.failure_reason or "").isprintable()
         assert len(activity.failure_reason or "") <= 500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 from upsun_agent.errors import ConfigInvalid
@@ -167,7 +168,7 @@ def test_a_broken_variable_is_named_with_its_fault_and_never_shown(name: str, ra
     assert caught.value.exit_code == 78
 
 
-FORMS = {
+FORMS: dict[str, Any] = {
     "folded": lambda coded: "\n".join(coded[at : at + 20] for at in range(0, len(coded), 20)),
     "folded for Windows": lambda coded: "\r\n".join(coded[at : at + 76] for at in range(0, len(coded), 76)),
     "with a line break at its end": lambda coded: coded + "\n",

@@ -54,7 +54,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(tmp_path)
-    parse = cache.settings_of
+    parse = cache.settings_of  # type: ignore[attr-defined]  # the module's own import is called
 
     def counted(text: str, path: str) -> dict[str, object]:
         made.parsed += 1
@@ -94,7 +94,9 @@ def test_an_agent_that_was_installed_again_reads_for_itself(place: Place, monkey
     later = stat("/")
     with monkeypatch.context() as patch:
         patch.setattr(
-            cache.os, "stat", lambda path, **more: later if str(path).endswith("definitions.py") else stat(path, **more)
+            cache.os,  # type: ignore[attr-defined]  # the module's own import is replaced
+            "stat",
+            lambda path, **more: later if str(path).endswith("definitions.py") else stat(path, **more),
         )
         cache.load(place.environ)
     assert place.parsed == 2
@@ -157,7 +159,7 @@ def test_mistakes_are_told_every_time_and_never_kept(place: Place) -> None:
 
 
 def test_settings_that_json_would_change_are_not_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    parse = cache.settings_of
+    parse = cache.settings_of  # type: ignore[attr-defined]  # the module's own import is called
 
     def odd(text: str, path: str) -> dict[str, object]:
         return {**parse(text, path), "odd": {1: "a number for a key"}}

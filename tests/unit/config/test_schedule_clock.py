@@ -243,7 +243,8 @@ def windows(draw: st.DrawFn) -> tuple[str, datetime]:
     zone = draw(st.sampled_from(ALL_ZONES))
     moment = draw(MOMENTS)
     nights = changes(zone, moment.year)
-    if nights and draw(st.booleans()):
+    near: bool = draw(st.booleans()) if nights else False
+    if near:
         moment = draw(st.sampled_from(nights)) - timedelta(seconds=draw(st.integers(-7200, 36 * 3600)))
     return zone, moment
 

@@ -27,7 +27,7 @@ def test_a_count_is_the_length_of_the_list(expression: Expression, zone: str, be
     schedule = Schedule(expression.text, zone)
     after = START + timedelta(minutes=begin)
     until = after + timedelta(minutes=length)
-    listed = []
+    listed: list[object] = []
     for slot in schedule.after(after):
         if slot.due_at > until or len(listed) >= 5000:
             break

@@ -22,9 +22,9 @@ from upsun_agent.limits import (
 )
 from upsun_agent.report.metrics import measure
 
+from tests.harness.config_schema import schema
 from tests.harness.past_runs import Ledger, months
 from tests.harness.sources import REPOSITORY
-from tests.unit.docs.test_readme import schema
 
 DOCS = REPOSITORY / "docs" / "how-to"
 PAGES = ("monitoring.md", "report.md")

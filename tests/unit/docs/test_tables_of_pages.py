@@ -34,7 +34,8 @@ def cells(row: str) -> int:
 
 def stray(text: str) -> list[tuple[int, str]]:
     """The rows that are part of no table, or have another number of cells than its head."""
-    found, table, previous = [], 0, ""
+    found: list[tuple[int, str]] = []
+    table, previous = 0, ""
     for number, line in rows(text):
         if not line.lstrip().startswith("|"):
             table = 0

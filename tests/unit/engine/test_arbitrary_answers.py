@@ -88,7 +88,7 @@ class Liar:
 
     def answer(self, question: Question, phase: str) -> Answer:
         self.now += timedelta(seconds=1)
-        answer = self.pick(useful(question, phase) if self.pick(MOSTLY) else answers(question, phase))
+        answer: Answer = self.pick(useful(question, phase) if self.pick(MOSTLY) else answers(question, phase))
         shown = answer.items if isinstance(answer, BackupList) else (answer,)
         self.proof_shown |= any(isinstance(each, Backup) and _good(each) for each in shown)
         if isinstance(question, LookAtActivities) and isinstance(answer, ActivityList) and self.requests:
@@ -141,10 +141,10 @@ def tick(run: Run, liar: Liar) -> Run:
                 run = apply(run, event)
             case Send(intent) as sent:
                 run, seen = apply(run, intent), Observation()
-                event = liar.receive(sent)
-                if event is None:
+                received = liar.receive(sent)
+                if received is None:
                     return run
-                run = apply(run, event)
+                run = apply(run, received)
             case Wait(on, message):
                 return apply(run, WaitBegun(at=liar.now, on=on, message=message))
             case Rest():

@@ -31,6 +31,7 @@ from tests.harness.builders import (
     intended,
     job,
     listed,
+    message_of,
     next_for,
     run,
     seen,
@@ -96,12 +97,12 @@ def test_a_backup_is_judged_by_its_proof_and_its_failing_commands_are_named() ->
     decision = next_for(of, activity(commands=(OPERATION,)), backup())
     assert isinstance(decision, Record)
     assert isinstance(decision.event, ev.StepDone)
-    assert "source-operation of app app (exit code 1)" in decision.event.message
+    assert "source-operation of app app (exit code 1)" in message_of(decision.event)
 
 
 @pytest.mark.parametrize("kind", ["runtime-operation", "task", "merge", "sync", "redeploy", "restore"])
 def test_every_other_kind_of_request_fails_with_its_commands(kind: str) -> None:
-    assert KINDS[kind].commands_decide  # type: ignore[union-attr]
+    assert KINDS[kind].commands_decide
 
 
 def test_a_failed_activity_names_the_commands_that_failed() -> None:
@@ -115,7 +116,7 @@ def test_a_failed_activity_names_the_commands_that_failed() -> None:
         KINDS,
     )
     assert isinstance(decision, Record)
-    assert "deploy of app shop (exit code 2)" in decision.event.message  # type: ignore[union-attr]
+    assert "deploy of app shop (exit code 2)" in message_of(decision.event)
 
 
 @pytest.mark.parametrize("commit", [None, "bbbbbbbb2"])
@@ -139,7 +140,7 @@ def test_an_activity_that_is_staged_does_not_keep_others_waiting() -> None:
 @pytest.mark.parametrize("kind", ["sync", "redeploy"])
 def test_other_activities_that_end_staged_are_over_and_say_so(kind: str) -> None:
     of = run(intended(0), accepted(0), of=job(StepPlan(kind, {"code": True})))
-    staged: Activity = activity(KINDS[kind].activity_type, state="staged", completed_at=None)  # type: ignore[union-attr]
+    staged: Activity = activity(KINDS[kind].activity_type, state="staged", completed_at=None)
     decision = next_for(of, staged)
     assert isinstance(decision, Record)
     assert isinstance(decision.event, ev.StepDone)

@@ -176,7 +176,7 @@ def test_an_event_of_a_step_is_refused_until_the_steps_ahead_of_it_are_done(even
 
 
 def test_an_event_that_is_none_of_the_known_ones_is_refused() -> None:
-    class UnsupportedCron(ev.Event):
+    class UnsupportedCron(ev.Event):  # type: ignore[misc, unused-ignore]  # frozen as its base is
         kind: ClassVar[str] = "foreign"
 
     with pytest.raises(InconsistentEvents, match="foreign is no event of a run"):

@@ -41,6 +41,7 @@ from tests.harness.builders import (
     failed,
     intended,
     listed,
+    message_of,
     opened,
     retry,
     running,
@@ -206,7 +207,7 @@ def test_the_backup_of_a_target_is_proved_against_the_target() -> None:
     assert asked == Look(LookAtBackup("bak1", "staging"))
     wrong = next_for(of, (LookAtActivity("act1"), activity()), (LookAtBackup("bak1", "staging"), backup()))
     assert isinstance(wrong, Record)
-    assert "belongs to main, not to staging" in wrong.event.message  # type: ignore[union-attr]
+    assert "belongs to main, not to staging" in message_of(wrong.event)
 
 
 # --- merge -----------------------------------------------------------------------------------------------------
@@ -606,8 +607,8 @@ def test_a_command_is_judged_by_its_exit_code(code: int | None, failure: str | N
     assert isinstance(decision, Record)
     assert getattr(decision.event, "failure", None) == failure
     assert isinstance(decision.event, ev.StepDone) == (failure is None)
-    assert failure is None or "last words" in decision.event.message  # type: ignore[union-attr]
-    assert code != -9 or "was ended by SIGKILL" in decision.event.message  # type: ignore[union-attr]
+    assert failure is None or "last words" in message_of(decision.event)
+    assert code != -9 or "was ended by SIGKILL" in message_of(decision.event)
 
 
 @pytest.mark.parametrize(("repeatable", "kind"), [(False, ev.StepFailed), (True, ev.IntentVoid)])
@@ -667,7 +668,7 @@ def test_an_environment_that_is_as_wanted_is_left_alone(kind: str, status: str, 
     plan = step(kind, environment="staging", **({"backup": "not-needed"} if kind == "deploy" else {}))
     offered = {} if expected == "nothing-to-do" else {f"#{kind}": f"/api/{kind}"}
     decision = next_for(run(of=alone(plan)), (HOME, place("main")), (STAGING, place(status=status, links=offered)))
-    found = decision.path if isinstance(decision, Send) else ""
+    found: object = decision.path if isinstance(decision, Send) else ""
     if isinstance(decision, Record):
         found = getattr(decision.event, "failure", None) or getattr(decision.event, "outcome", "")
     assert found == expected

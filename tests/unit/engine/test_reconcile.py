@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 from upsun_agent.engine.fold import Run
@@ -21,7 +23,6 @@ from upsun_agent.model.answers import (
     Trouble,
 )
 from upsun_agent.model.events import ActivityAdopted, IntentVoid
-from upsun_agent.steps import KINDS
 from upsun_agent.steps.common.request import MOVING
 
 from tests.harness.builders import (
@@ -35,6 +36,7 @@ from tests.harness.builders import (
     environment,
     intended,
     listed,
+    request_kind,
     run,
     running,
     seen,
@@ -61,7 +63,7 @@ def found(
     effects: tuple[tuple[Question, Answer], ...] = NO_EFFECT,
 ) -> Found:
     case = case_of(of, seen(*answers, *effects), at(minutes), claimed)
-    return reconcile(case, KINDS[case.step.plan.kind])
+    return reconcile(case, request_kind(case.step.plan.kind))
 
 
 def backups(*items: Activity, minutes: float = 11, complete: bool = True) -> tuple[Question, Answer]:
@@ -72,12 +74,12 @@ def updates(*items: Activity, minutes: float = 11) -> tuple[Question, Answer]:
     return UPDATES, listed(*items, when=at(minutes))
 
 
-def candidate(name: str = "mine", seconds: float = 3, **changes: object) -> Activity:
+def candidate(name: str = "mine", seconds: float = 3, **changes: Any) -> Activity:
     """A backup that began that long after the intent."""
     return running(BACKUP_TYPE, name, **{"created_at": at(10, seconds), **changes})
 
 
-def update(name: str = "mine", mark: str | None = None, seconds: float = 3, **changes: object) -> Activity:
+def update(name: str = "mine", mark: str | None = None, seconds: float = 3, **changes: Any) -> Activity:
     """A source operation that carries this run's mark, another's, or none ("-")."""
     if mark is None:
         return running(UPDATE_TYPE, name, **{"created_at": at(10, seconds), **changes})
@@ -161,7 +163,7 @@ def test_before_a_request_counts_as_lost_the_environment_is_read_after_the_list(
     question = LookAtBackups() if of is BACKING_UP else LookAtEnvironment()
     assert found(of, empty, effects=()) == Need(question)
     early = case_of(of, seen(*NO_EFFECT, empty), at(12), ("act0",))
-    assert reconcile(early, KINDS[early.step.plan.kind]) == Need(question)
+    assert reconcile(early, request_kind(early.step.plan.kind)) == Need(question)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_before_a_request_counts_as_lost_the_environment_is_read_after_the_list(
     ],
 )
 def test_a_backup_that_appeared_although_no_activity_is_listed_is_never_asked_for_again(
-    held: list[Backup], changes: dict[str, object], words: str
+    held: list[Backup], changes: dict[str, Any], words: str
 ) -> None:
     effects = ((LookAtBackups(), BackupList(tuple(held))), (LookAtEnvironment(), environment(**changes)))
     verdict = found(BACKING_UP, backups(minutes=30), effects=effects)
@@ -339,7 +341,7 @@ def test_an_operation_without_a_mark_may_be_ours() -> None:
 
 @pytest.mark.parametrize("place", ["parameters", "payload"])
 def test_another_operations_activity_is_surely_not_ours(place: str) -> None:
-    other = update("cleanup", "-", **{"parameters": {}, place: {"operation": "cleanup"}})
+    other = update("cleanup", "-", **dict[str, Any]({"parameters": {}, place: {"operation": "cleanup"}}))
     assert isinstance(found(UPDATING, updates(other, minutes=12)), IntentVoid)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from msgspec.structs import fields
 from upsun_agent.log.lines import KEYS, LogLine, line_of, lines_of
@@ -88,7 +89,8 @@ def test_every_event_has_a_line_and_only_documented_keys() -> None:
         "again_at": AT,
     }
     for event in ev.EVENTS.values():
-        made = event(**{each.name: values.get(each.name, f"a {each.name}") for each in fields(event)})
+        given: dict[str, Any] = {each.name: values.get(each.name, f"a {each.name}") for each in fields(event)}
+        made = event(**given)
         line = line_of(made, "run", "job", "slot")
         assert isinstance(line, LogLine)
         assert set(line.keys) <= set(KEYS)

@@ -15,6 +15,7 @@ from upsun_agent.report.history import look_back
 from upsun_agent.report.html_page import page
 from upsun_agent.report.metrics import measure
 from upsun_agent.report.snapshot import snapshot
+from upsun_agent.runtime.context import ReadContext
 from upsun_agent.runtime.suspension import pause_job
 
 from tests.harness.past_runs import NOW, Ledger
@@ -48,9 +49,9 @@ class Counting:
         return getattr(self._journal, name)
 
 
-READERS: dict[str, Callable[[Ledger, Any], object]] = {
+READERS: dict[str, Callable[[ReadContext, Any], object]] = {
     "status": snapshot,
-    "page": lambda ledger, journal: page(look_back(ledger, journal, 30)),
+    "page": lambda context, journal: page(look_back(context, journal, 30)),
     "metrics": measure,
 }
 

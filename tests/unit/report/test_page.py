@@ -180,7 +180,7 @@ def test_the_door_knows_no_other_element_attribute_or_link() -> None:
         lambda: style("</style>"),
     ):
         with pytest.raises(ValueError, match=r"not allowed|style sheet"):
-            wrong()
+            wrong()  # type: ignore[no-untyped-call]  # a lambda
     assert el("p", None, ["a", Html("<b>")], open=True, id=None).text == "<p open>a<b></p>"
     assert el("p", "half \ud800 surrogate, non\u00a0breaking").text == "<p>half \ufffd surrogate, non breaking</p>"
 

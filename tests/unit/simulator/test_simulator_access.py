@@ -29,7 +29,7 @@ OPERATIONS = {"#backup", "#source-operation", "#redeploy"}
 
 
 def _public_line(key: Any) -> str:
-    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() + " a comment\n"
+    return str(key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH), "ascii") + " a comment\n"
 
 
 def _links(ask: Talker, name: str = "main") -> tuple[set[str], set[str]]:

@@ -121,7 +121,7 @@ def test_an_activity_of_any_kind_can_stand_in_a_queue(ask: Talker, clock: Manual
 def test_over_control_requests_too(ask: Talker, wishes: dict[str, Any], queue: str) -> None:
     here, secret = {"REMOTE_ADDR": "127.0.0.1"}, {"Simulator-Secret": ask.simulator.control_secret}
     with ask.client.post("/_simulator/act", json=wishes, headers=secret, environ_overrides=here) as answer:
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code == 200, answer.get_data(as_text=True)
         made = answer.json["result"] if answer.json else None
     found = ask.simulator.request_log()["activities"][-1]
     assert (found["id"], found["environments"]) == (made, [queue])

@@ -60,7 +60,7 @@ def test_in_process_a_site_answers_at_the_host_of_its_primary_route(ask: Talker)
         assert (routes[url]["type"], routes[url]["upstream"]) == ("upstream", "app:http")
         assert url == f"https://{ask.get(f'{ask.project}/environments/{quoted}')['machine_name']}.simulator.invalid/"
         with ask.client.get("/api/health", base_url=url) as answer:
-            assert (answer.status_code, "commit " in answer.text) == (200, True)
+            assert (answer.status_code, "commit " in answer.get_data(as_text=True)) == (200, True)
         record = ask.simulator.requests[-1]
         assert (record.site, record.path, record.raw_path) == (name, f"/_site/{name}/api/health", "/api/health")
     with ask.client.get("/users/me", base_url="http://other.simulator.invalid") as answer:

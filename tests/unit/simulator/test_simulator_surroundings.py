@@ -36,7 +36,7 @@ def test_a_domain_becomes_a_route_where_the_site_answers(ask: Talker, clock: Man
     assert next(iter(_routes(ask, ask.main))) == "https://shop.example.com/"
     assert [one["primary"] for one in ask.get(f"{ask.main}/routes")] == [True, False]
     with ask.client.get("/", base_url="https://shop.example.com/") as answer:
-        assert (answer.status_code, "commit " in answer.text) == (200, True)
+        assert (answer.status_code, "commit " in answer.get_data(as_text=True)) == (200, True)
     other = ask("POST", DOMAINS, {"name": "other.example.com", "is_default": True})
     assert (other.status, ask.get(ask.main)["default_domain"]) == (202, "other.example.com")
     assert ask.get(f"{DOMAINS}/shop.example.com")["is_default"] is False
@@ -134,7 +134,12 @@ def test_sizes_are_set_for_the_next_deployment_and_live_after_it(ask: Talker, cl
     assert (sizes(following), sizes(current)) == (("2", 3, 4096), ("0.5", None, 1024))
     clock.advance(60)
     assert sizes(current) == ("2", 3, 4096)
-    for wrong in ({"webapps": {"none": {}}}, {"webapps": {"app": {"resources": {"profile_size": "7"}}}}, {"apps": {}}):
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"webapps": {"none": {}}},
+        {"webapps": {"app": {"resources": {"profile_size": "7"}}}},
+        {"apps": {}},
+    )
+    for wrong in wrongs:
         assert ask("PATCH", following, wrong).status == 400
     assert ask("PATCH", current, body).status == 404
 
