@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import stat
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from upsun_agent.errors import ConfigInvalid, Conflict, StateNotWritable
 from upsun_agent.limits import CONFIG_ALL_MOST_BYTES, CONFIG_FILES_MOST, CONFIG_LINES_MOST, CONFIG_MOST_BYTES
 
-from upsun_setup.plan import Change
+from upsun_setup.plan_record import Change
 from upsun_setup.project import FOLDER
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -54,8 +55,27 @@ class Checkout:
         return found
 
     def has(self, path: str) -> bool:
-        """Return whether there is such a file or folder."""
-        return os.path.exists(os.path.join(self.top, path))
+        """Return whether there is such a file or folder in the checkout; what a link leads out to is not."""
+        place = os.path.realpath(os.path.join(self.top, path))
+        return self._is_inside(place) and os.path.exists(place)
+
+    def peek(self, path: str) -> str | None:
+        """Return the beginning of a file that is only looked at: no size and no content makes ``init`` refuse it.
+
+        The text is at most ``CONFIG_MOST_BYTES`` long. None if there is no such file, or it is not UTF-8.
+        """
+        place = os.path.realpath(os.path.join(self.top, path))
+        if not self._is_inside(place):
+            return None
+        try:
+            with open(place, "rb", opener=_opened) as file:
+                data = file.read(CONFIG_MOST_BYTES)
+            return codecs.getincrementaldecoder("utf-8")().decode(data).removeprefix(BOM)
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _is_inside(self, place: str) -> bool:
+        return place == self.top or place.startswith(self.top.rstrip("/") + "/")
 
     def read(self, path: str) -> str | None:
         """Return the text of a file, without a byte order mark; None where there is none.
@@ -102,7 +122,7 @@ class Checkout:
     def _place(self, path: str) -> str:
         """Return where the file really is; a link may point at another place of the checkout, and nowhere else."""
         place = os.path.realpath(os.path.join(self.top, path))
-        if place != self.top and not place.startswith(self.top.rstrip("/") + "/"):
+        if not self._is_inside(place):
             raise ConfigInvalid(f"{path} leads out of the checkout, to {place}", remedy="init changes nothing outside")
         return place
 

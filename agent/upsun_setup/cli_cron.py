@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
+
+from upsun_setup.shell_text import TALKS, code_lines, commands
 
 CLI = frozenset({"upsun", "platform", "upsun.phar", "platform.phar"})
 BACKUP = frozenset({"backup:create", "backup", "environment:backup", "snapshot:create", "snapshot"})
@@ -27,16 +29,25 @@ IDLE = frozenset(
 HARMLESS = frozenset({"set", "echo", "printf", "date", "true", ":", "sleep"})
 #: How the platform calls the environment in which a cron runs.
 HERE = frozenset({"$PLATFORM_BRANCH", "${PLATFORM_BRANCH}", "."})
-#: What stands in this order on a line that fetches and installs the CLI; each is looked for behind the one before.
-_INSTALLER = tuple(
-    map(
-        re.compile,
-        (r"(?:curl|wget)\b", r"\b(?:platformsh|upsun)\b", r"\binstaller(?:\.sh|\b)", r"\|", r"\b(?:ba|da)?sh\b"),
-    )
+#: What stands in this order on a line that fetches the CLI: each part is looked for behind the one before.
+_FETCHED = (r"(?:curl|wget)\b", r"\b(?:platformsh|platform\.sh|upsun)\b", r"\binstaller(?:\.sh|\b)")
+_INSTALLER = tuple(map(re.compile, (*_FETCHED, r"\|", r"\b(?:(?:ba|da)?sh|php)\b")))
+_FETCHES = (
+    tuple(map(re.compile, _FETCHED)),
+    tuple(map(re.compile, (r"(?:curl|wget)\b", r"\b(?:platform|upsun)\.phar\b"))),
+    tuple(map(re.compile, (r"\bcomposer\b", r"\brequire\b", r"\bplatformsh/cli\b"))),
 )
+#: Ends of a line of which the next line is a part.
+_OPENS = re.compile(r"(?:\b(?:then|do|else)|[{(|&])$")
 CRON_MOST = 20_000  # characters of a cron's command that are read word by word: the guide's has some hundred
-_CLI_WORD = re.compile(r"(?:^|[\s;&|(/\"'=`])(upsun|platform)(?:\.phar)?\s+[a-z]")
+#: What makes a line that installs the CLI do more than that.
+_MORE = re.compile(r";|&&|\|\||(?<!>)&(?!>)|^(?!curl\b|wget\b)")
+#: Options of the CLI with a value of their own.
+_VALUED = frozenset({"-p", "--project", "-e", "--environment", "-A", "--app"})
 _VARIABLE = re.compile(r"\$\{?(PLATFORM_(?:ENVIRONMENT_TYPE|BRANCH|ENVIRONMENT))(?::-[^}]*)?\}?")
+#: A machine name ends with a part of its own behind the branch
+#: (https://developer.upsun.com/docs/development/variables/use-variables).
+SUFFIX = re.compile(r"-[a-z0-9]{7}$")
 _SET_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
@@ -65,6 +76,8 @@ class CliCron(Struct, frozen=True):
     types: tuple[str, ...] = ()
     #: The branch that it runs on; empty for all.
     branch: str = ""
+    #: Whether every call is of the binary ``platform``, which reads another variable for its token.
+    is_platform: bool = False
 
 
 class UnsupportedCron(Struct, frozen=True):
@@ -72,21 +85,67 @@ class UnsupportedCron(Struct, frozen=True):
 
     #: What else the cron does, in words.
     reason: str
+    #: Whether it takes a backup.
+    backs_up: bool = True
+    #: Whether it runs a source operation.
+    updates: bool = False
+
+
+def cli_calls(text: str) -> Iterator[str]:
+    """Yield the command of each call of the official CLI in a script, such as ``backup:create``; not in comments."""
+    for words in commands(text):
+        if words[0] in TALKS:
+            continue
+        for at, word in enumerate(words):
+            if word.rsplit("/", 1)[-1] not in CLI:
+                continue
+            called = _called(words[at + 1 :])
+            if called:
+                yield called
+            break
+
+
+def _called(words: list[str]) -> str:
+    """Return the command behind the name of the CLI and its options; empty if there is none."""
+    skip = False
+    for word in words:
+        if not skip and not word.startswith("-"):
+            return word if word[0].islower() else ""
+        skip = word in _VALUED
+    return ""
 
 
 def calls_cli(text: str) -> bool:
     """Return whether a script calls the official CLI."""
-    return _CLI_WORD.search(text) is not None
+    return next(cli_calls(text), None) is not None
+
+
+def does_a_jobs_work(text: str) -> tuple[bool, bool]:
+    """Return whether a script takes a backup with the CLI, and whether it runs a source operation."""
+    called = set(cli_calls(text))
+    return bool(called & BACKUP), UPDATE in called
 
 
 def installer_lines(text: str) -> list[int]:
-    """Return the lines of a build hook that fetch and install the official CLI, by number from 0."""
-    return [number for number, line in enumerate(text.split("\n")) if "#" not in line[:1] and _installs_cli(line)]
+    """Return the lines of a build hook that do nothing but fetch and install the official CLI, by number from 0."""
+    found: list[int] = []
+    before = ""
+    for first, last, line in code_lines(text):
+        if _has(line, _INSTALLER) and not _OPENS.search(before) and _MORE.search(line) is None:
+            found += range(first, last + 1)
+        before = line
+    return found
 
 
-def _installs_cli(line: str) -> bool:
+def installs_cli(text: str) -> bool:
+    """Return whether a script fetches the official CLI, in a way that is known."""
+    return any(_has(line, patterns) for _, _, line in code_lines(text) for patterns in _FETCHES)
+
+
+def _has(line: str, patterns: Sequence[re.Pattern[str]]) -> bool:
+    """Return whether a line has what the patterns find, in this order."""
     place = 0
-    for pattern in _INSTALLER:
+    for pattern in patterns:
         found = pattern.search(line, place)
         if found is None:
             return False
@@ -96,20 +155,22 @@ def _installs_cli(line: str) -> bool:
 
 def read_cron(command: str) -> CliCron | UnsupportedCron | None:
     """Return what a cron's command does, if it backs up or updates with the CLI; None where it does neither."""
-    if not calls_cli(command) or not re.search(rf"{UPDATE}|\b(?:backup|snapshot)(?::create)?\b", command):
+    backs_up, updates = does_a_jobs_work(command)
+    if not backs_up and not updates:
         return None
     if len(command) > CRON_MOST:
-        return UnsupportedCron(f"it is longer than {CRON_MOST} characters")
+        return UnsupportedCron(f"it is longer than {CRON_MOST} characters", backs_up, updates)
     reader = _Reader()
     try:
         for statement in _statements(command):
             reader.take(statement)
         types = reader.types()
     except _Unknown as unknown:
-        return UnsupportedCron(str(unknown))
+        return UnsupportedCron(str(unknown), backs_up, updates)
     if not reader.backup and not reader.updates:
         return None
-    return CliCron(reader.backup, reader.live, tuple(reader.updates), types, reader.branch)
+    is_platform = all(name.startswith("platform") for name in reader.programs)
+    return CliCron(reader.backup, reader.live, tuple(reader.updates), types, reader.branch, is_platform)
 
 
 def _said(words: list[str]) -> str:
@@ -173,6 +234,7 @@ class _Reader:
         self.backup = self.live = False
         self.updates: list[Update] = []
         self.branch = ""
+        self.programs = set[str]()  # the names by which the CLI is called
         self._types: tuple[str, ...] | None = None
         self._depth = 0  # of ifs
         self._asking = False  # between if and then
@@ -237,6 +299,7 @@ class _Reader:
         if words[0] == "fi":
             self._depth -= 1
         elif words[0].rsplit("/", 1)[-1] in CLI:
+            self.programs.add(words[0].rsplit("/", 1)[-1])
             if self._depth or self._chained or self._for_all:
                 self._bound += 1
             else:
@@ -262,10 +325,12 @@ class _Reader:
             if value not in TYPES or self._types not in {None, types}:
                 raise _Unknown(_said(words))
             self._types = types
-        elif not equal or self.branch not in {"", value}:
+            return
+        if variable[1] == "PLATFORM_ENVIRONMENT":
+            value = SUFFIX.sub("", value)
+        if not equal or self.branch not in {"", value}:
             raise _Unknown(_said(words))
-        else:
-            self.branch = value
+        self.branch = value
 
     def _call(self, words: list[str]) -> None:
         """Read a call of the CLI."""

@@ -16,7 +16,8 @@ from upsun_agent.text.event_text import Tone
 
 from upsun_setup.checkout import Checkout, top_of
 from upsun_setup.git import Git
-from upsun_setup.plan import TICK, Change, Plan, Planner
+from upsun_setup.plan import Planner
+from upsun_setup.plan_record import Change, Plan
 from upsun_setup.project import App, Project, chosen
 from upsun_setup.release import install_lines
 from upsun_setup.replaced_crons import ReplacedCrons
@@ -30,8 +31,9 @@ def run(context: Context) -> int:
     checkout = Checkout(top_of(context.options.dir))
     project = Project(checkout).read()
     app = _app(context, project)
-    plan = Planner(checkout, project, app, install_lines()).decide()
-    _look_at_git(Git(checkout.top, os.environ), plan)
+    git = Git(checkout.top, os.environ)
+    plan = Planner(checkout, project, app, install_lines(), git.ignored).decide()
+    _look_at_git(git, plan)
     write = _wanted(context, checkout, plan)
     if write:
         checkout.write(plan.changes)
@@ -46,8 +48,7 @@ def run(context: Context) -> int:
 def _app(context: Context, project: Project) -> App:
     """Return the app named, the only one, the one with the agent or a CLI cron; else ask."""
     replaced = {name: ReplacedCrons(project, app) for name, app in project.apps.items()}
-    crons = {name: project.names(app.spot, "crons") for name, app in project.apps.items()}
-    ticking = [name for name in replaced if any(TICK in replaced[name].command(cron) for cron in crons[name])]
+    ticking = [name for name in replaced if replaced[name].ticking() is not None]
     likely = ticking or [name for name, cli_cron in replaced.items() if cli_cron.known]
     app = chosen(project, context.options.app, likely)
     if app is not None:
@@ -126,16 +127,24 @@ def path(name: str) -> str:
 
 def _next(plan: Plan) -> list[str]:
     """Return what is left to do, in order."""
-    paths = " ".join(map(path, (change.path for change in plan.changes))) or path(plan.jobs)
+    names = [change.path for change in plan.changes] or [plan.jobs]
+    inside = [name for name in names if plan.submodule and name.startswith(f"{plan.submodule}/")]
+    paths = " ".join(map(path, [*(name for name in names if name not in inside), *([plan.submodule] * bool(inside))]))
+    own = " ".join(path(name.removeprefix(f"{plan.submodule}/")) for name in inside)
+    into = f"git -C {path(plan.submodule)}"
+    first = f"{into} add {own} && {into} commit -m 'Add upsun-agent' && {into} push; then " if inside else ""
     jobs = path(plan.jobs)
     access = "upsun-agent setup machine-user EMAIL, then upsun-agent setup token (docs/how-to/tokens.md)"
     if plan.takes_over:
-        access = "the agent uses the token of the old cron; upsun-agent check says what to change about it"
+        access = (
+            f"the token of the old cron, {plan.token_variable}, is used as it is; "
+            "upsun-agent check says what should change about it"
+        )
     return [
         f"check {plan.jobs}: schedule, environments and time zone",
         f"try it: upsun-agent validate {jobs}; upsun-agent rehearse {plan.job} --config {jobs}",
         f"give the environment its API token: {access}",
-        f"push: git add {paths} && git commit -m 'Add upsun-agent' && git push",
+        f"push: {first}git add {paths} && git commit -m 'Add upsun-agent' && git push",
         f"check it over SSH (upsun ssh): upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait",
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -60,6 +61,36 @@ class Editor(Struct):
         self._edit(len(self.document.text[:start].rstrip(" ")), end, "")
         self._insert_lines(self.document.next_line(end), lines)
 
+    def fill_document(self, value: Any) -> None:
+        """Write a value into a file that says nothing, below its comments."""
+        root = self.document.root
+        self._wanted[()] = value
+        style = self.style
+        if isinstance(value, Mapping):
+            lines = [line for key, each in value.items() for line in pair(key, each, 0, style)]
+        elif isinstance(value, list):
+            lines = [f"- {scalar(each, style)}" for each in value]
+        else:
+            lines = self._text_lines(value)
+        end = self.document.next_line(len(self.document.text))
+        if root.start != root.end:
+            self._edit(root.start, root.end, style.newline.join(lines))
+        else:
+            self._insert_lines(end, lines)
+
+    def edit_document(self, dropped: list[int], at: int, lines: list[str]) -> None:
+        """Do what ``edit_text`` does to a file that is one text."""
+        root = self.document.root
+        new = edited(root.text, dropped, at, lines)
+        self._wanted[()] = new
+        if root.style == "|" and root.text.strip():
+            self._in_literal(0, root, dropped, at, lines)
+        else:
+            end = self.document.content_end(root)
+            header, *body = self._text_lines(new)
+            rest = self.document.text[end : self.document.line_end(end)] if root.style not in {"|", ">"} else ""
+            self._edit(root.start, end + len(rest), self.style.newline.join([f"{header}{rest.rstrip()}", *body]))
+
     def replace(self, mapping: Node, path: Path, name: str, value: Any, comment: str = "") -> None:
         """Put another key with its value in the place of the one that the path names."""
         key, node = self._pair(mapping, path[-1])
@@ -108,7 +139,7 @@ class Editor(Struct):
         if mapping.flow:
             self._edit(node.start, node.end, flow(new))
         elif node.style == "|" and node.text.strip():
-            self._in_literal(mapping, node, dropped, at, lines)
+            self._in_literal(self.document.column(mapping.pairs[0][0].start), node, dropped, at, lines)
         else:
             self._as_literal(mapping, key, node, new)
 
@@ -199,7 +230,12 @@ class Editor(Struct):
             between = self.style.newline + " " * document.column(first)
         self._edit(last, last, f",{between}{text}")
 
-    def _in_literal(self, mapping: Node, node: Node, dropped: list[int], at: int, lines: list[str]) -> None:
+    def _text_lines(self, text: str) -> list[str]:
+        """The lines of a text that is all that a file says."""
+        return literal(text, self.style.step, self.style.step) if is_literal(text) else [flow(text)]
+
+    def _in_literal(self, margin: int, node: Node, dropped: list[int], at: int, lines: list[str]) -> None:
+        """Edit the lines of a literal block; ``margin`` is the column that its indentation is counted from."""
         document = self.document
         bar = document.text.index("|", node.start)
         header = _HEADER.match(document.text, bar)
@@ -208,7 +244,7 @@ class Editor(Struct):
         while starts[-1] < node.end:
             starts.append(document.next_line(starts[-1]))
         first = next(line for line in re.split(r"\r\n|\r|\n", document.text[starts[0] : node.end]) if line.strip(" "))
-        indent = document.column(mapping.pairs[0][0].start) + int(hint) if hint else len(first) - len(first.lstrip(" "))
+        indent = margin + int(hint) if hint else len(first) - len(first.lstrip(" "))
         for number in dropped:
             self._edit(starts[number], starts[number + 1], "")
         self._insert_lines(starts[at], [" " * indent + line if line else "" for line in lines])

@@ -11,8 +11,12 @@ import re
 from msgspec import Struct
 
 from upsun_setup.cli_cron import installer_lines
+from upsun_setup.shell_text import TALKS, code_lines, code_of, commands
 
-_SCRIPTS = ("/install.sh", "/build.sh")
+#: A folder, repository or variable of the agent: ``upsun-agent``, ``upsun-agent.git``, ``.upsun-agent-release``,
+#: ``$upsun_agent``; not every name that begins so.
+_OWN = re.compile(r"[.$]?\{?upsun[-_]agent(?:\}|-release|-\d[^/]*|\.git)?$")
+_SEPARATOR = re.compile(r";|&&|\|\|")
 _OPTION = re.compile(r"[-+]?\w+")
 COMMENT = "# upsun-agent: backups and updates by the jobs of {jobs}"
 
@@ -29,24 +33,32 @@ class HookEdit(Struct, frozen=True):
 
 
 def installs(text: str) -> bool:
-    """Return whether a hook installs the agent in one of the ways of docs/how-to/install.md."""
-    if "hooks/build.sh" in text or "install-upsun-agent.sh" in text:
+    """Return whether a hook runs or fetches the agent's installer in one of the ways of docs/how-to/install.md.
+
+    Only the product's own names count, and neither in comments nor where a command only mentions them.
+    """
+    return any(_is_installer(word) for command in commands(text) if command[0] not in TALKS for word in command)
+
+
+def _is_installer(word: str) -> bool:
+    """Return whether a word is a path or URL of the installer: in a folder, archive or repository of the agent."""
+    *folders, name = word.partition("?")[0].split("/")
+    if name == "install-upsun-agent.sh":
         return True
-    for word in text.split():
-        begin = word.find("upsun-agent")
-        if begin >= 0 and any(word.find(script, begin) >= 0 for script in _SCRIPTS):
-            return True
-    return False
+    ours = [number for number, folder in enumerate(folders) if _OWN.match(folder)]
+    if not ours:
+        return False
+    return name == "install.sh" or (name == "build.sh" and "hooks" in folders[ours[0] :])
 
 
 def is_strict(text: str) -> bool:
     """Return whether a hook stops at a command that fails, in some part of it at least."""
-    return any(_sets_strict(line) for line in text.split("\n"))
+    return any(_sets_strict(line) for _, _, line in code_lines(text))
 
 
 def _sets_strict(line: str) -> bool:
-    """Return whether a line is ``set`` with ``-e``, alone or with others, or with ``errexit``."""
-    first, *options = line.strip().rstrip("; ").split() or [""]
+    """Return whether a line begins with ``set`` and ``-e``, alone or with others, or ``errexit``."""
+    first, *options = _SEPARATOR.split(line, maxsplit=1)[0].split() or [""]
     if first != "set" or not all(map(_OPTION.fullmatch, options)):
         return False
     letters = [each[1:] for each in options if each.startswith("-")]
@@ -78,8 +90,8 @@ def hook_edit(text: str, install: list[str], jobs: str, *, drop_cli: bool) -> Ho
 def _first_strict(lines: list[str]) -> int | None:
     """Return the line of ``set -e`` where that is the first command; None where it is not."""
     for number, line in enumerate(lines):
-        words = line.strip()
-        if words and not words.startswith("#"):
+        words = code_of(line)
+        if words:
             return number if _sets_strict(words) else None
     return None
 

@@ -6,50 +6,69 @@ import re
 
 from msgspec import Struct
 
-from upsun_setup.project import App, Project, Spot
+from upsun_setup.image_python import LEAST_MINOR
+from upsun_setup.project import App, Project
 from upsun_setup.yaml_tree import Node
 
 PYTHON = "python@3.13"
-LEAST_MINOR = 11
 _VERSION = re.compile(r"python[:@]?3\.?(\d+)")
 #: Python of the Nix collection, which a composable image can have as a package.
-_PACKAGE = re.compile(r"python3(?:1[1-9]|[2-9]\d)?(?:Full|Minimal)?")
+_RUNTIME = re.compile(r"(python|nodejs|php|ruby)[-_]?\d+(?:Full|Minimal|_x)?")
+_PACKAGE = re.compile(r"python3\d{0,2}(?:Full|Minimal)?")
 
 
 class Image(Struct, frozen=True):
     """``runtimes`` are their names, such as ``php``; ``composable`` images have only what they list."""
 
-    #: The type of the app's image.
+    #: The type of the app, such as ``php:8.4``; ``composable`` if only its stack says so.
     kind: str
     #: Whether it is a composable image.
     composable: bool
-    #: The names of its runtimes, such as ``php``.
+    #: The names of the runtimes; empty if none is known.
     runtimes: tuple[str, ...]
-    #: Whether it has a Python.
+    #: The names of tools that the app has from elsewhere: packages of a stack, and of ``dependencies``.
+    tools: frozenset[str]
+    #: Whether the image lists a Python that runs the agent.
     has_python: bool
     #: A Python that is listed and cannot run the agent; empty if there is none.
     too_old: str = ""
-    #: Whether the list of runtimes is written in a way that is not understood.
+    #: Whether the stack is in a form that ``init`` does not know.
     unknown: bool = False
 
 
 def image_of(project: Project, app: App) -> Image:
-    """Return the app's image (https://developer.upsun.com/docs/configure-apps/app-reference)."""
+    """Return the app's image (https://developer.upsun.com/docs/configure-apps/app-reference).
+
+    A ``stack`` makes an image composable; until 2025 no type was written beside it.
+    """
     kind = project.text(app.spot, "type") or ""
-    if not kind.startswith("composable"):
+    tools = _dependencies(project, app)
+    stack = project.look(app.spot, "stack")
+    if not kind.startswith("composable") and stack is None:
         name = kind.partition(":")[0]
         old = kind if name == "python" and _is_old(kind) else ""
-        return Image(kind, composable=False, runtimes=(name,), has_python=not old, too_old=old)
-    stack = project.look(app.spot, "stack")
-    listed = _listed(stack)
+        return Image(kind, False, (name,) if name else (), tools, has_python=name == "python" and not old, too_old=old)
+    kind = kind if kind.startswith("composable") else "composable"
+    listed = _listed(project, app)
     if listed is None:
-        return Image(kind, composable=True, runtimes=(), has_python=True, unknown=True)
-    pythons = [each for each in listed if each.startswith("python@")]
-    packages = _names(stack.own("packages")) if stack is not None and stack.kind == "mapping" else []
-    fine = [each for each in pythons if not _is_old(each)] or [each for each in packages if _PACKAGE.fullmatch(each)]
+        return Image(kind, True, (), tools, has_python=True, unknown=True)
+    pythons = [each for each in listed if each.startswith("python@") or _PACKAGE.fullmatch(each)]
+    fine = [each for each in pythons if not _is_old(each)]
+    names = tuple(dict.fromkeys(name for each in listed for name in (each.partition("@")[0], *_base(each))))
     old = "" if fine or not pythons else pythons[0]
-    names = tuple(each.partition("@")[0] for each in listed)
-    return Image(kind, composable=True, runtimes=names, has_python=bool(fine), too_old=old)
+    return Image(kind, True, names, tools | frozenset(names), has_python=bool(fine), too_old=old)
+
+
+def _base(package: str) -> tuple[str, ...]:
+    """Return the runtime that a package of the Nix collection is, such as ``python313`` or ``nodejs_22``."""
+    found = _RUNTIME.fullmatch(package)
+    return (found[1],) if found else ()
+
+
+def _dependencies(project: Project, app: App) -> frozenset[str]:
+    """Return the names of the tools under ``dependencies``, such as ``yarn`` or ``composer/composer``."""
+    languages = project.names(app.spot, "dependencies")
+    return frozenset(name for each in languages for name in project.names(app.spot, "dependencies", each))
 
 
 def list_python(project: Project, app: App) -> str:
@@ -71,12 +90,11 @@ def list_python(project: Project, app: App) -> str:
 
 def served_at(project: Project, app: App, path: str) -> str | None:
     """Return the location that serves a path of the app's folder to the world as files, or None."""
-    locations = project.look(app.spot, "web", "locations")
-    for key, _ in locations.pairs if locations is not None else ():
-        spot = Spot(app.spot.editor, locations, ()) if locations is not None else app.spot
-        root = project.text(spot, key.text, "root")
-        if root is not None and _within(path, root) and project.text(spot, key.text, "allow") != "false":
-            return key.text
+    for name in project.names(app.spot, "web", "locations"):
+        root = project.text(app.spot, "web", "locations", name, "root")
+        allow = project.text(app.spot, "web", "locations", name, "allow")
+        if root is not None and _within(path, root) and allow != "false":
+            return name
     return None
 
 
@@ -87,27 +105,32 @@ def _within(path: str, root: str) -> bool:
 
 def _is_old(text: str) -> bool:
     version = _VERSION.match(text)
-    return text.startswith("python:2") or (version is not None and int(version[1][:3]) < LEAST_MINOR)
+    return text.startswith(("python:2", "python@2")) or (version is not None and int(version[1][:3]) < LEAST_MINOR)
 
 
-def _listed(stack: Node | None) -> list[str] | None:
-    """Return the runtimes that a stack lists; None where it is neither of the forms that the platform documents."""
+def _listed(project: Project, app: App) -> list[str] | None:
+    """Return what a stack lists; None if it has neither of the forms that the platform documents."""
+    stack = project.look(app.spot, "stack")
     if stack is None:
         return []
-    if stack.kind == "mapping" and not stack.tag:
-        runtimes = stack.own("runtimes")
-        if runtimes is None or runtimes.is_null:
-            return []
-        return _names(runtimes) if runtimes.kind == "sequence" else None
-    return _names(stack) if stack.kind == "sequence" else None
+    if stack.kind == "sequence":
+        return _names(stack)
+    runtimes = project.look(app.spot, "stack", "runtimes")
+    packages = project.look(app.spot, "stack", "packages")
+    parts = [part for part in (runtimes, packages) if part is not None]
+    known = all(name in {"runtimes", "packages"} for name in project.names(app.spot, "stack"))
+    if stack.kind != "mapping" or stack.tag or not known or any(part.kind != "sequence" for part in parts):
+        return None
+    return [name for part in parts for name in _names(part)]
 
 
-def _names(sequence: Node | None) -> list[str]:
-    """Return the items of a list: a name, or a mapping of one name to its settings."""
+def _names(sequence: Node) -> list[str]:
+    """Return the items of a list: a name, a mapping of one name to its settings, or one of ``package`` to a name."""
     found = []
-    for item in sequence.items if sequence is not None else ():
+    for item in sequence.items:
         if item.kind == "scalar":
             found.append(item.text)
         elif item.kind == "mapping":
-            found += [key.text for key, _ in item.pairs[:1]]
+            package = item.own("package")
+            found += [package.text] if package is not None else [key.text for key, _ in item.pairs[:1]]
     return found

@@ -13,6 +13,9 @@ from upsun_agent.schedule import expression_fault, zone_fault
 from upsun_setup.cli_cron import Update
 
 DEFAULT_SCHEDULE = "H 3 * * *"
+TOKEN_VARIABLE = "UPSUN_CLI_TOKEN"  # noqa: S105  a name
+#: What the binary ``platform`` reads.
+PLATFORM_TOKEN_VARIABLE = "PLATFORMSH_CLI_TOKEN"  # noqa: S105  a name
 PAGES = "https://github.com/upsun-agent/upsun-agent/blob/main/docs"
 
 
@@ -21,7 +24,7 @@ class ProposedJob(Struct, frozen=True):
 
     #: The name of the job.
     name: str
-    #: The cron expression.
+    #: The cron expression; empty for a job that only a person starts.
     schedule: str = DEFAULT_SCHEDULE
     #: The name of the time zone.
     timezone: str = "UTC"
@@ -33,16 +36,28 @@ class ProposedJob(Struct, frozen=True):
     updates: tuple[Update, ...] = field(default_factory=tuple)
     #: The cron that it comes from; empty if there is none.
     origin: str = ""
+    #: The only branches on which it runs; empty for all.
+    branches: tuple[str, ...] = ()
+    #: Why it has no schedule, as a comment; empty if it has one.
+    by_hand: str = ""
 
     def text(self) -> str:
         """Return the job as TOML."""
         lines = [f"# Taken over from the cron {_quoted(self.origin)}."] if self.origin else []
-        by_hash = "   # H: a minute that is this job's own" if "H" in self.schedule else ""
+        by_hash = "   # H: a minute that is this job's own" if "H" in (self.schedule or DEFAULT_SCHEDULE) else ""
+        lines += [f"[jobs.{self.name}]"]
+        if self.schedule:
+            lines += [f"schedule = {_quoted(self.schedule)}{by_hash}"]
+        else:
+            lines += [f"# {self.by_hand}", f"# schedule = {_quoted(DEFAULT_SCHEDULE)}{by_hash}"]
         lines += [
-            f"[jobs.{self.name}]",
-            f"schedule = {_quoted(self.schedule)}{by_hash}",
             f"timezone = {_quoted(self.timezone)}   # such as Europe/Paris",
             f"environment-types = {json.dumps(list(self.types))}   # elsewhere the job does nothing",
+        ]
+        if self.branches:
+            names = ", ".join(map(_quoted, self.branches))
+            lines += [f"when = {{ branches = [{names}] }}   # on another branch it skips its slots"]
+        lines += [
             "",
             f"[[jobs.{self.name}.steps]]   # a backup, and the proof that it can be restored",
             f"backup = {{ live = {'true' if self.live else 'false'} }}",
@@ -62,15 +77,23 @@ class ProposedJob(Struct, frozen=True):
         return "\n".join(lines) + "\n"
 
 
-def job_file(state: str, jobs: list[ProposedJob]) -> str:
-    """Return the text of a new job file."""
+def job_file(state: str, jobs: list[ProposedJob], token_variable: str = TOKEN_VARIABLE) -> str:
+    """Return the text of a new job file.
+
+    Args:
+        state: the directory of the state.
+        jobs: the jobs.
+        token_variable: the variable that holds the API token.
+    """
     head = [
         "# What upsun-agent does for this app, and when. Check it with: upsun-agent validate",
         f"# Every key: {PAGES}/reference/job-file.md",
         "[agent]",
         f"state = {_quoted(state)}   # on a mount, so that it survives deployments",
-        "",
     ]
+    if token_variable != TOKEN_VARIABLE:
+        head += [f"token-variable = {_quoted(token_variable)}   # the one that the old cron used"]
+    head += [""]
     return "\n".join(head) + "\n" + "\n".join(job.text() for job in jobs)
 
 

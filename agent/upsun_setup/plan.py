@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable, Iterable, Sequence
 
-from msgspec import Struct, field
 from upsun_agent.config import JobFile, parse
 from upsun_agent.errors import ConfigInvalid
 
-from upsun_setup.cli_cron import CliCron, Update, calls_cli, installer_lines
+from upsun_setup.cli_cron import calls_cli, installer_lines, installs_cli
 from upsun_setup.edits import BY_HAND
 from upsun_setup.hook import hook_edit, installs, is_strict
 from upsun_setup.image import PYTHON, Image, image_of, list_python, served_at
-from upsun_setup.job_file import DEFAULT_SCHEDULE, ProposedJob, job_file, job_name, usable_schedule, usable_zone
-from upsun_setup.package_managers import Manager, managers, operation
-from upsun_setup.project import FOLDER, App, Files, Project
-from upsun_setup.replaced_crons import ReplacedCrons, types_of
+from upsun_setup.image_python import LEAST_MINOR, image_python
+from upsun_setup.jobs_plan import JobsPlan
+from upsun_setup.plan_record import Change, Plan
+from upsun_setup.project import FOLDER, App, Files, Project, Spot
+from upsun_setup.shell_text import code, code_lines
 
-TICK = "upsun-agent tick"
 CRON = {
     "spec": "*/5 * * * *",
     "commands": {"start": ".upsun-agent/bin/upsun-agent tick"},
@@ -30,54 +30,43 @@ SOURCED = ".upsun-agent/environment.sh"
 SOURCE_LINE = f'[ ! -f "$PLATFORM_APP_DIR/{SOURCED}" ] || . "$PLATFORM_APP_DIR/{SOURCED}"'
 STATES = ("var/agent", "agent-state", "upsun-agent-state")
 PERSISTENT = frozenset({"storage", "service"})
-COMMITTED = re.compile(r"git (diff|status)|\|\|")
-_UPDATE_NAME = re.compile(r"update|upgrade|dependenc|deps|bump", re.IGNORECASE)
-
-
-class Change(Struct, frozen=True):
-    """A file that is written: its text before (None: it is new) and after."""
-
-    #: The path of the file, below the checkout.
-    path: str
-    #: The old text; None for a new file.
-    old: str | None
-    #: The new text.
-    new: str
-
-
-class Plan(Struct):
-    """Everything that ``init`` would do, and what it wants to say."""
-
-    #: The name of the app.
-    app: str
-    #: The files to change.
-    changes: list[Change] = field(default_factory=list)
-    #: What is in place already, in words.
-    done: list[str] = field(default_factory=list)
-    #: What the person should know: a level and a text each.
-    remarks: list[tuple[str, str]] = field(default_factory=list)
-    #: The path of the job file, below the checkout.
-    jobs: str = f"{FOLDER}/agent.toml"
-    #: The name of one of the jobs, for examples.
-    job: str = "JOB"
-    #: Whether the job replaces a cron.
-    takes_over: bool = False
+#: What `.environment` says where it puts the agent on the PATH.
+_SOURCES = re.compile(rf"(?:^|[\s;&|])(?:\.|source)\s+\S*{re.escape(SOURCED)}")
+_SUBMODULE = re.compile(r"^\s*path\s*=\s*(.+?)\s*$", re.MULTILINE)
 
 
 class Planner:
     """Decides one app's plan, part by part."""
 
-    def __init__(self, files: Files, project: Project, app: App, install: list[str]) -> None:
+    def __init__(
+        self,
+        files: Files,
+        project: Project,
+        app: App,
+        install: list[str],
+        ignored: Callable[[Sequence[str]], list[str]] = lambda _: [],
+    ) -> None:
+        """Look at the app's image and at its crons.
+
+        Args:
+            files: the checkout.
+            project: its configuration.
+            app: the app that gets the agent.
+            install: the lines that install it.
+            ignored: which files of the checkout Git ignores.
+        """
         self._files = files
         self._project = project
         self._app = app
         self._install = install
         self._image: Image = image_of(project, app)
         self._texts: dict[str, tuple[str | None, str]] = {}
-        self._replaced = ReplacedCrons(project, app)
         # `.upsun/` is read at the top of a project only; below an app's own folder the job file has its second place.
         jobs = app.file("upsun-agent.toml") if app.root else f"{FOLDER}/agent.toml"
-        self.plan = Plan(app.name, jobs=jobs, takes_over=bool(self._replaced.known))
+        self.plan = Plan(app.name, jobs=jobs)
+        self._jobs = JobsPlan(project, app, self._image, self.plan, ignored)
+        self._replaced = self._jobs.crons
+        self.plan.takes_over = bool(self._replaced.known)
 
     def decide(self) -> Plan:
         """Return the whole plan.
@@ -86,15 +75,18 @@ class Planner:
             ConfigInvalid: something in the configuration cannot be changed, or the job file has mistakes.
         """
         self._project.child(self._app.parent, self._app.name)  # raises where another app shares what it says
+        self._folder()
         existing = self._existing_jobs()
         self._python()
         self._hook()
         state = self._mount(existing)
         self._cron()
-        jobs = self._jobs(existing)
-        self.plan.job = next(iter([*(job.name for job in jobs), *(existing.jobs if existing else ())]))
-        self._operations(existing, jobs)
-        self._job_file(existing, state, jobs)
+        jobs = self._jobs.jobs(existing)
+        self.plan.job = next(iter([*(job.name for job in jobs), *(existing.jobs if existing else ())]), self.plan.job)
+        self._jobs.operations(existing, jobs)
+        job_file = self._jobs.write(existing, state, jobs)
+        if job_file is not None:
+            self._write(self.plan.jobs, *job_file)
         self._environment()
         written = {name: (editor.original, editor.text()) for name, editor in self._project.editors.items()}
         texts = {**written, **self._texts}
@@ -114,8 +106,46 @@ class Planner:
             where = list_python(self._project, self._app)
             self.plan.done.append(f"{PYTHON} in {where}: a composable image has only what it lists")
         elif not image.composable and "python" not in image.runtimes:
-            text = f"the agent runs with the python3 that the image {image.kind} brings"
-            self._say(text, "if the build says that it is too old, use a composable image with python@3.13")
+            self._tell_python(image.kind)
+
+    def _tell_python(self, kind: str) -> None:
+        """Say what is known of the python3 of an image, and no more."""
+        python = image_python(kind)
+        least = f"the agent needs Python 3.{LEAST_MINOR}"
+        if python.minor is None:
+            remedy = "the build hook says it if it is too old; python3 --version shows it in an SSH session"
+            self._say(f"which Python the image {kind} has is not known; {least}", remedy)
+        elif python.is_enough and python.certainty == "known":
+            self.plan.done.append(f"the agent runs with Python 3.{python.minor} of the image {kind}")
+        elif python.is_enough:
+            remedy = "the build hook says it if that is wrong; python3 --version shows it in an SSH session"
+            self._say(f"the image {kind} seems to have Python 3.{python.minor} (inferred); {least}", remedy)
+        else:
+            known = python.certainty == "known"
+            has = (
+                f"is known to have Python 3.{python.minor}"
+                if known
+                else f"seems to have Python 3.{python.minor} (inferred)"
+            )
+            text = f"the image {kind} {has}; {least}, and the build hook stops without it"
+            self._say(text, "have the hook install a newer one, and name it in UPSUN_AGENT_PYTHON")
+
+    def _folder(self) -> None:
+        """Look at the app's folder: it has to be there, and may be a repository of its own."""
+        root, fixed = self._app.root, self._project.fixed()
+        if root and not self._files.has(root):
+            where = self._app.spot.where()
+            raise ConfigInvalid(f"{where}: source.root '{root}' is not in the checkout", remedy="fix source.root")
+        modules = _SUBMODULE.findall(self._files.peek(".gitmodules") or "")
+        inside = [path.strip("/") for path in modules if f"{root}/".startswith(f"{path.strip('/')}/")]
+        inside += [root] if root and not inside and self._files.has(f"{root}/.git") else []
+        if inside:
+            self.plan.submodule = inside[0]
+            text = f"{inside[0]} is a Git submodule: what init writes there belongs to another repository"
+            self._say(text, "commit and push it there first, then the submodule's new commit here")
+        if fixed:
+            text = f"{fixed} (Upsun Fixed) and {FOLDER} (Upsun Flex) are both here: a deployment with both fails"
+            self._say(text, f"init sets up {FOLDER}: delete the files of the product that this project is not on")
 
     def _hook(self) -> None:
         project, spot = self._project, self._app.spot
@@ -127,30 +157,40 @@ class Planner:
             self.plan.done.append("hooks.build installs the agent, pinned by one hash")
             return
         if build.node.tag == "!include":
-            self._included_hook(hooks.where(build.node), *project.included(hooks, build.node, self._app.root))
+            self._included_hook(hooks, build)
             return
         if build.node.kind != "scalar":
             raise ConfigInvalid(f"{build.where()}: hooks.build is not a text", remedy="write it as a block: build: |")
-        if self._is_installed(build.node.text):
-            return
-        edit = hook_edit(build.node.text, self._install, self.plan.jobs, drop_cli=self._drops_cli(build.node.text))
-        hooks.editor.edit_text(hooks.node, (*hooks.path, "build"), edit.dropped, edit.at, edit.lines)
-        self._told_hook("hooks.build", build.node.text, dropped=bool(edit.dropped))
-
-    def _included_hook(self, where: str, path: str, kind: str) -> None:
-        """Edit a build hook that is a file of its own."""
-        text = self._files.read(path)
-        if kind != "string" or text is None:
-            raise ConfigInvalid(f"{where}: hooks.build includes {path}, which cannot be read as text", remedy=BY_HAND)
+        text = build.node.text
         if self._is_installed(text):
             return
         edit = hook_edit(text, self._install, self.plan.jobs, drop_cli=self._drops_cli(text))
-        newline = "\r\n" if "\r\n" in text else "\n"
-        lines: list[str | None] = [*text.split(newline)]
+        if build.editor is hooks.editor:
+            hooks.editor.edit_text(hooks.node, (*hooks.path, "build"), edit.dropped, edit.at, edit.lines)
+        else:  # the file that hooks.build includes is the text
+            build.editor.edit_document(edit.dropped, edit.at, edit.lines)
+        name = "hooks.build" if build.editor is hooks.editor else build.document.name
+        self._told_hook(name, text, dropped=bool(edit.dropped))
+
+    def _included_hook(self, hooks: Spot, build: Spot) -> None:
+        """Edit a build hook that is a file of its own."""
+        path, kind = self._project.included(hooks, build.node)
+        where = hooks.where(build.node)
+        text = self._files.read(path) if kind == "string" else None
+        if kind != "string":
+            raise ConfigInvalid(f"{where}: hooks.build includes {path} as {kind[:40]}, not as string", remedy=BY_HAND)
+        if text is None:
+            raise ConfigInvalid(f"{where}: {path} is included but does not exist", remedy="fix its path")
+        if self._is_installed(text):
+            return
+        self._project.refuse_shared(hooks, build.node, path)
+        edit = hook_edit(text, self._install, self.plan.jobs, drop_cli=self._drops_cli(text))
+        lines: list[str | None] = [*text.split("\n")]
         for number in edit.dropped:
             lines[number] = None
+        # Its own lines end as they did; the new ones end as a shell reads them.
         kept = [line for line in [*lines[: edit.at], *edit.lines, *lines[edit.at :]] if line is not None]
-        self._write(path, text, newline.join(kept))
+        self._write(path, text, "\n".join(kept))
         self._told_hook(path, text, dropped=bool(edit.dropped))
 
     def _told_hook(self, name: str, text: str, *, dropped: bool) -> None:
@@ -161,24 +201,28 @@ class Planner:
         if dropped:
             self.plan.done.append(f"{name} no longer installs the official CLI: nothing in the configuration calls it")
             self._say("scripts of yours may call the official CLI in the container", "if so, put its installer back")
-        elif installer_lines(text) and self._replaced.known:
-            self._say(
-                "the official CLI is still installed: something else in the configuration calls it", "leave it so"
-            )
+        elif installs_cli(text) and self._replaced.known:
+            more = self._calls_left(text)
+            why = "something else in the configuration calls it" if more else "its lines do more than that"
+            remedy = "leave it so" if more else "take it out if you do not need it"
+            self._say(f"{name} still installs the official CLI: {why}", remedy)
 
     def _is_installed(self, hook: str) -> bool:
         if not installs(hook):
             return False
-        if "/releases/download/" in hook and not all(line in hook for line in self._install):
+        if "/releases/download/" in code(hook) and not all(line in hook for line in self._install):
             self._say("the build hook installs another release than this one", f"this one's lines: {self._install[0]}")
         return True
 
     def _drops_cli(self, hook: str) -> bool:
         """Return whether the CLI's installer goes: the crons that called it do, and nothing else does."""
-        if not self._replaced.known or not installer_lines(hook):
-            return False
-        rest = "\n".join(line for n, line in enumerate(hook.split("\n")) if n not in installer_lines(hook))
-        return not calls_cli("\n".join([rest, *self._replaced.other_commands()]))
+        return bool(self._replaced.known and installer_lines(hook)) and not self._calls_left(hook)
+
+    def _calls_left(self, hook: str) -> bool:
+        """Return whether something but the crons that are replaced calls the CLI."""
+        gone = set(installer_lines(hook))
+        rest = "\n".join(line for number, line in enumerate(hook.split("\n")) if number not in gone)
+        return any(map(calls_cli, [rest, *self._replaced.other_commands()])) or bool(self._replaced.unsupported)
 
     # --- mount and cron --------------------------------------------------------------------------------------
 
@@ -198,12 +242,20 @@ class Planner:
             if around is not None and mounts[around] in PERSISTENT:
                 return f"/app/{path}"
             below = any(name.startswith(f"{path}/") for name in mounts)
-            if around is None and not below:
+            if around is None and not below and (wanted or not self._is_taken(path)):
+                if self._is_taken(path):
+                    self._say(f"the mount {path} hides the files that {path} has in the checkout", "move them away")
                 self._add_mount(path, first=not mounts)
                 return f"/app/{path}"
         raise ConfigInvalid(
             f"no place for a mount: {', '.join(named)} are taken", remedy="add one and set 'state' to it"
         )
+
+    def _is_taken(self, path: str) -> bool:
+        """Return whether the checkout has something at the path, or a file in its way."""
+        above = [self._app.file(path[:at]) for at, char in enumerate(path) if char == "/"]
+        in_the_way = any(self._files.has(each) and self._files.peek(each) is not None for each in above)
+        return self._files.has(self._app.file(path)) or in_the_way
 
     def _add_mount(self, path: str, *, first: bool) -> None:
         project, spot = self._project, self._app.spot
@@ -221,10 +273,9 @@ class Planner:
     def _cron(self) -> None:
         project, spot = self._project, self._app.spot
         crons = project.names(spot, "crons")
-        for name in crons:
-            if TICK in self._replaced.command(name):
-                self._remove(self._replaced.known)
-                return
+        if self._replaced.ticking() is not None:
+            self._remove(self._replaced.known)
+            return
         name = next(each for each in ("agent", "upsun-agent", "upsun-agent-tick") if each not in crons)
         comment = f"upsun-agent: what it does is in {self.plan.jobs}, also where and when"
         replaced = list(self._replaced.known)
@@ -235,13 +286,10 @@ class Planner:
         else:
             project.put(spot, ("crons", name), CRON, comment)
         instead = f" in the place of {', '.join(replaced)}" if replaced else ""
-        for other, why in self._replaced.unsupported.items():
-            text = f"the cron {other} backs up or updates with the official CLI, and more: {why.reason}"
-            self._say(text, "it stays as it is: take out what a job does now, or both will do it")
         self.plan.done.append(f"the cron {name}{instead} calls the agent every five minutes")
 
-    def _remove(self, names: list[str] | dict[str, CliCron]) -> None:
-        parent = self._project.child(self._app.spot, "crons") if names else None
+    def _remove(self, names: Iterable[str]) -> None:
+        parent = self._project.child(self._app.spot, "crons") if list(names) else None
         for name in names:
             if parent is not None:
                 parent.editor.remove(parent.node, (*parent.path, name))
@@ -256,109 +304,15 @@ class Planner:
                 return parse(text, path)
         return None
 
-    def _jobs(self, existing: JobFile | None) -> list[ProposedJob]:
-        """Return the jobs to add: those of the guide's crons, or one of our own where there is no job at all."""
-        zone = usable_zone(self._project.text(self._app.spot, "timezone"))
-        taken = set(existing.jobs) if existing else set[str]()
-        found = []
-        for cron, cli_cron in self._replaced.known.items():
-            name = job_name(cron, taken)
-            taken.add(name)
-            found.append(self._taken_over(cron, cli_cron, name, zone))
-        if found or existing is not None:
-            return found
-        operation_name = self._update_name()
-        updates = (Update(operation_name, {}),) if operation_name else ()
-        job = "nightly-update" if updates else "nightly-backup"
-        return [ProposedJob(job, timezone=zone, updates=updates)]
-
-    def _taken_over(self, cron: str, cli_cron: CliCron, name: str, zone: str) -> ProposedJob:
-        spec = self._project.text(self._app.spot, "crons", cron, "spec") or ""
-        schedule = usable_schedule(spec)
-        if schedule is None:
-            text = f"the schedule {spec[:60]!r} of the cron {cron} is none that a job can have"
-            self._say(text, f"it became {DEFAULT_SCHEDULE!r}: say in {self.plan.jobs} when the job should run")
-        types, doubt = types_of(cli_cron)
-        if doubt:
-            self._say(f"the cron {cron} {doubt}", f"see environment-types in {self.plan.jobs}: {', '.join(types)}")
-        if not cli_cron.backup:
-            self._say(f"the cron {cron} updated without a backup", "the job takes one first, and proves it")
-        self.plan.done.append(f"the job {name} does what the cron {cron} did")
-        return ProposedJob(name, schedule or DEFAULT_SCHEDULE, zone, types, cli_cron.live, cli_cron.updates, cron)
-
-    def _update_name(self) -> str | None:
-        """Return the operation that updates: one that is there, else the one that will be proposed, if any can be."""
-        there = self._project.names(self._app.spot, "source", "operations")
-        likely = [name for name in there if name == "update"] or [name for name in there if _UPDATE_NAME.search(name)]
-        return likely[0] if likely else ("update" if self._managers() else None)
-
-    def _managers(self) -> list[Manager]:
-        def read(name: str) -> str | None:
-            path = self._app.file(name)
-            return (self._files.read(path) or "") if self._files.has(path) else None
-
-        found = managers(read)
-        if not self._image.composable or self._image.unknown:
-            return found
-        return [each for each in found if set(each.runtimes) & set(self._image.runtimes)]
-
-    def _operations(self, existing: JobFile | None, jobs: list[ProposedJob]) -> None:
-        """Define the operations that the jobs name, where no app has them, and look at those that are there."""
-        named = {update.name for job in jobs for update in job.updates}
-        if existing is not None:
-            steps = [step for job in existing.jobs.values() for step in job.steps if step.kind == "source-operation"]
-            named |= {str(step.settings["name"]) for step in steps}
-        everywhere = {
-            name: app
-            for app in self._project.apps.values()
-            for name in self._project.names(app.spot, "source", "operations")
-        }
-        for name in sorted(named):
-            if name in everywhere:
-                self._look_at(everywhere[name], name)
-                continue
-            found = self._managers()
-            if not found:
-                text = f"no app defines the source operation {name}, and no lock file says how to update"
-                self._say(text, f"define it under source.operations of {self._app.name}")
-                continue
-            text = operation(found, self._app.root)
-            self._project.put(self._app.spot, ("source", "operations", name), {"command": text})
-            used = ", ".join(each.name for each in found)
-            self.plan.done.append(
-                f"the source operation {name} updates with {used}, and exits 0 when there is nothing to update"
-            )
-        if not named:
-            where = self._app.root or "the checkout"
-            text = f"nothing to update was found in {where}: the job only backs up"
-            self._say(text, "docs/how-to/init.md lists the files that are looked for")
-
-    def _look_at(self, app: App, name: str) -> None:
-        command = self._project.text(app.spot, "source", "operations", name, "command") or ""
-        if "git commit" in command and not COMMITTED.search(command):
-            remedy = 'git diff --cached --quiet || git commit -m "…"'
-            self._say(f"the source operation {name} fails where there is nothing to commit", remedy)
-
-    def _job_file(self, existing: JobFile | None, state: str, jobs: list[ProposedJob]) -> None:
-        if not jobs:
-            return
-        if existing is None:
-            text = job_file(state, jobs)
-            self.plan.done.append(f"{self.plan.jobs} says what to do and when")
-        else:
-            text = existing.text.rstrip("\n") + "\n\n" + "\n".join(job.text() for job in jobs)
-        parse(text, self.plan.jobs)  # what is proposed is valid, or nothing is
-        self._write(self.plan.jobs, existing.text if existing else None, text)
-
     def _environment(self) -> None:
         path = self._app.file(".environment")
         old = self._files.read(path)
-        if old is not None and SOURCED in old:
+        if any(_SOURCES.search(line.replace('"', "")) for _, _, line in code_lines(old or "")):
             return
         comment = "# The agent on the PATH of crons and SSH sessions."
-        newline = "\r\n" if old and "\r\n" in old else "\n"
-        before = old + (newline if old and not old.endswith("\n") else "") if old else ""
-        self._write(path, old, f"{before}{comment}{newline}{SOURCE_LINE}{newline}")
+        before = old + ("" if old.endswith("\n") else "\n") if old else ""
+        # The lines end as dash reads them, whatever those above do: it takes a carriage return for a part of the name.
+        self._write(path, old, f"{before}{comment}\n{SOURCE_LINE}\n")
         self.plan.done.append(f"{path} puts the agent on the PATH")
 
     # --- the result ------------------------------------------------------------------------------------------
@@ -367,4 +321,4 @@ class Planner:
         self._texts[posixpath.normpath(path)] = (old, new)
 
     def _say(self, text: str, remedy: str) -> None:
-        self.plan.remarks.append((text, remedy))
+        self.plan.say(text, remedy)

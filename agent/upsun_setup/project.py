@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from contextlib import suppress
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -13,6 +14,13 @@ from upsun_setup.yaml_tree import Document, Node
 
 FOLDER = ".upsun"
 INCLUDE = "!include"
+#: Files of an Upsun Fixed project; the folder ``.platform`` alone is made by the CLI, in any checkout.
+FIXED = (
+    ".platform.app.yaml",
+    ".platform/applications.yaml",
+    ".platform/routes.yaml",
+    ".platform/services.yaml",
+)
 
 
 class Files(Protocol):
@@ -27,6 +35,9 @@ class Files(Protocol):
     def read(self, path: str) -> str | None:
         """Return the text of a file, by its path in the checkout; None where there is none."""
 
+    def peek(self, path: str) -> str | None:
+        """The beginning of a file that is only looked at; None where there is none, or it is not UTF-8."""
+
     def has(self, path: str) -> bool:
         """Return whether there is such a file or folder."""
 
@@ -40,6 +51,8 @@ class Spot(Struct):
     node: Node
     #: The path of keys to the node.
     path: Path
+    #: The folder that paths of an ``!include`` start from, below the checkout: the app's directory.
+    root: str = ""
 
     @property
     def document(self) -> Document:
@@ -82,19 +95,26 @@ class Project(Struct):
         """Read every file that the platform reads; raises ConfigInvalid where there is no app."""
         names = self.files.configurations()
         if not names:
-            raise ConfigInvalid(f"there is no {FOLDER}/config.yaml here", remedy=self._remedy())
+            raise self._nothing_here()
         for name in names:
             self._take(self._editor(name))
         if not self.apps:
             raise ConfigInvalid(f"{', '.join(names)}: no app under 'applications'", remedy="define one, then try again")
         return self
 
-    def _remedy(self) -> str:
-        if self.files.has(".platform.app.yaml") or self.files.has(".platform"):
-            return (
-                "this is a project of the older form (.platform.app.yaml): convert it first, docs.upsun.com tells how"
+    def _nothing_here(self) -> ConfigInvalid:
+        fixed = self.fixed()
+        if fixed:
+            return ConfigInvalid(
+                f"{fixed}: this is an Upsun Fixed project, and init does not edit its configuration",
+                remedy="set it up by hand: docs/how-to/install.md",
             )
-        return "go to the checkout of an Upsun project or name it with --dir; `upsun project:init` begins a new one"
+        remedy = "go to the checkout of an Upsun project or name it with --dir; `upsun project:init` begins a new one"
+        return ConfigInvalid(f"there is no {FOLDER}/config.yaml here", remedy=remedy)
+
+    def fixed(self) -> str:
+        """Return the file that makes this the checkout of an Upsun Fixed project; empty if there is none."""
+        return next((name for name in FIXED if self.files.has(name)), "")
 
     def _editor(self, name: str) -> Editor:
         if name not in self.editors:
@@ -128,7 +148,8 @@ class Project(Struct):
             spot = self.child(apps, key.text, reading=True)
             if spot is None or spot.node.kind != "mapping":
                 raise ConfigInvalid(f"{apps.where(key)}: the app '{key.text}' is not a mapping", remedy="add its type")
-            self.apps[key.text] = App(key.text, spot, apps, self._root(spot))
+            root = self._root(spot)
+            self.apps[key.text] = App(key.text, Spot(spot.editor, spot.node, spot.path, root), apps, root)
 
     def _root(self, app: Spot) -> str:
         root = self.text(app, "source", "root") or ""
@@ -157,28 +178,56 @@ class Project(Struct):
                 raise self._shared(spot, key, own or found)
             own = found
         if own.tag == INCLUDE:
-            return self._included(spot, own)
-        return Spot(spot.editor, own, (*spot.path, key))
+            return self._included(spot, own, reading=reading)
+        return Spot(spot.editor, own, (*spot.path, key), spot.root)
 
     def _shared(self, spot: Spot, key: str, node: Node) -> ConfigInvalid:
         text = f"{spot.where(node)}: '{key}' is used in several places (an anchor and its aliases)"
         return ConfigInvalid(f"{text}: init would change them all", remedy=f"write it out in the app, or {BY_HAND}")
 
-    def _included(self, spot: Spot, node: Node) -> Spot | None:
+    def _included(self, spot: Spot, node: Node, *, reading: bool) -> Spot | None:
         path, kind = self.included(spot, node)
         if kind != "yaml":
-            return Spot(spot.editor, node, spot.path)
+            return Spot(spot.editor, node, spot.path, spot.root)
+        if not reading:
+            self.refuse_shared(spot, node, path)
         editor = self._editor(path)
-        return Spot(editor, editor.document.root, ())
+        return Spot(editor, editor.document.root, (), spot.root)
 
-    def included(self, spot: Spot, node: Node, root: str = "") -> tuple[str, str]:
-        """Path and type of an ``!include``; the path is relative to the app's folder.
+    def refuse_shared(self, spot: Spot, node: Node, path: str) -> None:
+        """Raise ConfigInvalid if another place includes the file too: a change of it would change that place."""
+        if self._includes().count(path) > 1:
+            text = f"{spot.where(node)}: {path} is included in several places: init would change them all"
+            raise ConfigInvalid(text, remedy=f"give the app a file of its own, or {BY_HAND}")
+
+    def _includes(self) -> list[str]:
+        """Return the file of every ``!include`` of the configuration, as often as it is included."""
+        found: list[str] = []
+        roots = {id(app.spot.node): app.root for app in self.apps.values()}
+        queue = [(self._editor(name), self._editor(name).document.root, "") for name in self.files.configurations()]
+        entered = set[tuple[str, str]]()
+        while queue:
+            editor, node, root = queue.pop()
+            root = roots.get(id(node), root)
+            if node.tag != INCLUDE:
+                queue += [(editor, each, root) for each in [part for pair in node.pairs for part in pair] + node.items]
+                continue
+            with suppress(ConfigInvalid):  # what cannot be read is included nowhere else
+                path, kind = self.included(Spot(editor, node, (), root), node)
+                found.append(path)
+                if kind == "yaml" and (path, root) not in entered:
+                    entered.add((path, root))
+                    queue.append((self._editor(path), self._editor(path).document.root, root))
+        return found
+
+    def included(self, spot: Spot, node: Node) -> tuple[str, str]:
+        """Path and type of an ``!include``; the path is relative to the app's directory, and may lead out of it.
 
         https://developer.upsun.com/docs/learn/overview/yaml
         """
         path = node.own("path") if node.kind == "mapping" else node
         kind = node.own("type") if node.kind == "mapping" else None
-        clean = posixpath.normpath(posixpath.join(root, path.text if path else ""))
+        clean = posixpath.normpath(posixpath.join(spot.root, path.text if path else ""))
         if path is None or path.kind != "scalar" or clean.startswith(("/", "..")) or clean == ".":
             raise ConfigInvalid(f"{spot.where(node)}: !include does not name a file here", remedy="fix its path")
         return clean, kind.text if kind else "yaml"
@@ -187,7 +236,10 @@ class Project(Struct):
         """Return what stands below the mapping at these keys, for reading only; None where nothing does."""
         found: Spot | None = spot
         for key in keys:
-            found = self.child(found, key, reading=True) if found is not None else None
+            try:
+                found = self.child(found, key, reading=True) if found is not None else None
+            except ConfigInvalid:  # it includes a file that cannot be read, which matters only where it is changed
+                return None
         return None if found is None or found.node.is_null else found.node
 
     def text(self, spot: Spot, *keys: str) -> str | None:
@@ -213,6 +265,8 @@ class Project(Struct):
             value = {key: value}
         if inner is None:
             spot.editor.add(spot.node, (*spot.path, first), value, comment)
+        elif inner.node.is_null and inner.editor is not spot.editor:  # the key includes an empty file
+            inner.editor.fill_document(value)
         elif inner.node.is_null:
             spot.editor.fill(spot.node, (*spot.path, first), value)
         else:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import re
+from msgspec import Struct
+from upsun_agent.limits import ID_MOST
 
-from upsun_setup.cli_cron import MAIN, TYPES, CliCron, UnsupportedCron, read_cron
+from upsun_setup.cli_cron import MAIN, SUFFIX, TYPES, CliCron, UnsupportedCron, does_a_jobs_work, read_cron
 from upsun_setup.project import App, Project
+from upsun_setup.scripts import scripts_of
+from upsun_setup.shell_text import TALKS, commands
 from upsun_setup.yaml_tree import walk
 
-#: A machine name ends with a part of its own behind the branch
-#: (https://developer.upsun.com/docs/development/variables/use-variables).
-_SUFFIX = re.compile(r"-[a-z0-9]{7}$")
+
+class Work(Struct, frozen=True):
+    """What a cron does of a job's work."""
+
+    #: Whether it takes a backup.
+    backs_up: bool
+    #: Whether it runs a source operation.
+    updates: bool
+    #: What else it does, in words; empty if nothing.
+    reason: str = ""
 
 
 class ReplacedCrons:
-    """The guide's crons of an app: those that are understood (``known``), and those that do more (``foreign``)."""
+    """The crons of an app that do a job's work: those that are understood, and those that do more (``unsupported``)."""
 
     def __init__(self, project: Project, app: App) -> None:
         self._project = project
@@ -22,11 +32,34 @@ class ReplacedCrons:
         self.known: dict[str, CliCron] = {}
         self.unsupported: dict[str, UnsupportedCron] = {}
         for name in project.names(app.spot, "crons"):
-            cli_cron = read_cron(self.command(name))
-            if isinstance(cli_cron, CliCron):
-                self.known[name] = cli_cron
-            elif cli_cron is not None:
-                self.unsupported[name] = cli_cron
+            found = read_cron(self.command(name))
+            if isinstance(found, CliCron):
+                self.known[name] = found
+                continue
+            by_script = self._by_script(self.command(name), found)
+            if by_script is not None:
+                self.unsupported[name] = by_script
+
+    def _by_script(self, command: str, found: UnsupportedCron | None) -> UnsupportedCron | None:
+        """Return what a cron does by scripts of the checkout, with what it does itself."""
+        for path, text in scripts_of(self._project.files, self._app, command):
+            backs_up, updates = does_a_jobs_work(text)
+            if found is not None:
+                found = UnsupportedCron(found.reason, found.backs_up or backs_up, found.updates or updates)
+            elif backs_up or updates:
+                found = UnsupportedCron(f"it does so in {path}", backs_up, updates)
+        return found
+
+    def work(self) -> dict[str, Work]:
+        """Return what the crons do of a job's work, by name."""
+        known = {name: Work(each.backup, bool(each.updates)) for name, each in self.known.items()}
+        more = {name: Work(each.backs_up, each.updates, each.reason) for name, each in self.unsupported.items()}
+        return known | more
+
+    def ticking(self) -> str | None:
+        """Return the name of the cron that calls the agent; None if there is none."""
+        names = self._project.names(self._app.spot, "crons")
+        return next((name for name in names if _is_tick(self.command(name))), None)
 
     def command(self, cron: str) -> str:
         """Return what a cron starts; in the older form, ``cmd``."""
@@ -48,6 +81,18 @@ class ReplacedCrons:
         ]
 
 
+def _is_tick(command: str) -> bool:
+    """Return whether a cron's command calls ``upsun-agent tick``; not where it only mentions it."""
+    for words in commands(command):
+        at = next((at for at, word in enumerate(words) if word.rsplit("/", 1)[-1] == "upsun-agent"), None)
+        if at is None or words[0] in TALKS:
+            continue
+        rest = words[at + 1 :]
+        if rest[:1] == ["tick"] or (rest[:1] and rest[0].startswith("-") and "tick" in rest):
+            return True
+    return False
+
+
 def types_of(cli_cron: CliCron) -> tuple[tuple[str, ...], str]:
     """Return where the job of a cron runs, and what is in doubt about that (or nothing).
 
@@ -57,7 +102,14 @@ def types_of(cli_cron: CliCron) -> tuple[tuple[str, ...], str]:
     if cli_cron.types:
         return cli_cron.types, f"ran on the branch {cli_cron.branch} only" if cli_cron.branch else ""
     if cli_cron.branch:
-        main = cli_cron.branch in MAIN or _SUFFIX.sub("", cli_cron.branch) in MAIN
+        main = cli_cron.branch in MAIN or SUFFIX.sub("", cli_cron.branch) in MAIN
         kind = ("production",) if main else tuple(each for each in TYPES if each != "production")
         return kind, f"ran on the branch {cli_cron.branch} only, whatever its type"
     return ("production",), "ran on every environment"
+
+
+def branches_of(cli_cron: CliCron) -> tuple[str, ...]:
+    """Return the branch that a guard named, as a job's condition; nothing if there was none, or no job can name it."""
+    name = cli_cron.branch
+    unusable = not name or len(name) > ID_MOST or any(char.isspace() or char < " " or char in "*?" for char in name)
+    return () if unusable else (name,)

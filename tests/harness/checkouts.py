@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upsun_agent.errors import UsageError
-from upsun_setup.plan import Plan, Planner
+from upsun_setup.plan import Planner
+from upsun_setup.plan_record import Plan
 from upsun_setup.project import Project, chosen
 
 HERE = Path(__file__).parent
@@ -31,6 +32,9 @@ class Texts:
 
     def read(self, path: str) -> str | None:
         return self.files.get(posixpath.normpath(path))
+
+    def peek(self, path: str) -> str | None:
+        return self.read(path)
 
     def has(self, path: str) -> bool:
         path = posixpath.normpath(path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jsonschema
@@ -33,17 +33,23 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def loaded(text: str, read: Callable[[str], str | None] = lambda _: None) -> Any:
-    """A configuration as the platform reads it, with its tags; ``read`` gives the text of an included file."""
+@dataclass(frozen=True)
+class Include:
+    """An ``!include`` that is not resolved yet."""
+
+    path: str
+    kind: str
+
+
+def loaded(text: str) -> Any:
+    """A configuration as the platform reads it, with its tags; files that it includes are left as ``Include``."""
 
     class Loader(yaml.SafeLoader):
         """Knows the platform's tags (https://developer.upsun.com/docs/learn/overview/yaml)."""
 
     def include(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
         said = loader.construct_mapping(node) if isinstance(node, yaml.MappingNode) else {"path": node.value}
-        found = read(posixpath.normpath(str(said["path"])))
-        assert found is not None
-        return loaded(found, read) if said.get("type", "yaml") == "yaml" else found
+        return Include(str(said["path"]), str(said.get("type", "yaml")))
 
     Loader.add_constructor("!include", include)
     for tag in ("!archive", "!file"):
@@ -51,13 +57,27 @@ def loaded(text: str, read: Callable[[str], str | None] = lambda _: None) -> Any
     return yaml.load(text, Loader)  # noqa: S506  a SafeLoader
 
 
+def whole(value: Any, files: dict[str, str], root: str = "") -> Any:
+    """The value with the files that it includes: their paths are relative to the app's directory."""
+    if isinstance(value, Include):
+        text = files[posixpath.normpath(posixpath.join(root, value.path))]
+        return whole(loaded(text), files, root) if value.kind == "yaml" else text
+    if isinstance(value, dict):
+        return {key: whole(each, files, root) for key, each in value.items()}
+    return [whole(each, files, root) for each in value] if isinstance(value, list) else value
+
+
 def merged(files: dict[str, str]) -> dict[str, Any]:
     """All first-level files as one configuration."""
     found: dict[str, Any] = {}
     for name, text in sorted(files.items()):
         if name.startswith(".upsun/") and name.endswith((".yaml", ".yml")):
-            for key, value in (loaded(text, files.get) or {}).items():
-                found.setdefault(key, {}).update(value)
+            for key, value in (loaded(text) or {}).items():
+                for each, inner in (value or {}).items():
+                    known = whole(inner, files) if isinstance(inner, Include) else inner
+                    root = ((known or {}).get("source") or {}).get("root", "") if key == "applications" else ""
+                    found.setdefault(key, {})[each] = whole(inner, files, str(root).strip("/"))
+                found.setdefault(key, {})
     return found
 
 

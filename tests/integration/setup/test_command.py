@@ -283,12 +283,16 @@ def test_a_bomb_of_aliases_is_only_text(init: Init, checkout: Path) -> None:
     assert (checkout / CONFIG).read_text().startswith(f"a0: &a0 [x]\n{BOMB}")
 
 
-def test_no_configuration_and_an_older_project_are_told_apart(init: Init, checkout: Path) -> None:
+def test_no_configuration_and_a_fixed_project_are_told_apart(init: Init, checkout: Path) -> None:
     (checkout / CONFIG).unlink()
     said = init()
     assert (said.code, "no .upsun/config.yaml" in said.err, "--dir" in said.err) == (78, True, True)
+    (checkout / ".platform" / "local").mkdir(parents=True)  # the CLI makes it in every checkout
+    assert "no .upsun/config.yaml" in init().err
     (checkout / ".platform.app.yaml").write_text("name: app\n")
-    assert "older form" in init().err
+    said = init()
+    assert (said.code, "Upsun Fixed" in said.err, "docs/how-to/install.md" in said.err) == (78, True, True)
+    assert "convert" not in said.err
     (checkout / ".upsun").rmdir()
     (checkout / ".upsun").write_text("")
     assert init().code == 78

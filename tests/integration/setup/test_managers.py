@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from upsun_setup.package_managers import LOCKS, managers, operation
+from upsun_setup.package_managers import LOCKS, Folder, Manager, managers, operation
 
 from tests.harness.init_command import commit, git
 
@@ -79,22 +79,24 @@ def commits(place: Path) -> int:
     return len(git(place, "log", "--oneline").splitlines())
 
 
+def of(files: dict[str, str]) -> list[Manager]:
+    def has(name: str) -> bool:
+        return any(f"{file}/".startswith(f"{name}/") for file in files)
+
+    found, unreadable = managers(Folder(has, files.get))
+    assert unreadable == []
+    return found
+
+
 def found_in(files: dict[str, str]) -> list[str]:
-    return [each.name for each in managers(_reader(files))]
-
-
-def _reader(files: dict[str, str]):  # type: ignore[no-untyped-def]  # noqa: ANN202  a test's own
-    def read(name: str) -> str | None:
-        return files.get(name, "" if any(file.startswith(f"{name}/") for file in files) else None)
-
-    return read
+    return [each.name for each in of(files)]
 
 
 @pytest.mark.parametrize("what", FOUND)
 def test_the_operation_commits_what_is_new_and_ends_well_where_nothing_is(tmp_path: Path, what: str) -> None:
     name, files, program = FOUND[what]
     assert found_in(files) == [name]
-    command = operation(managers(_reader(files)), "")
+    command = operation(of(files), "")
     place = tmp_path / "checkout"
     lay_out(place, files)
     tool(place, program, "exit 0")
@@ -119,7 +121,7 @@ def test_a_tool_that_fails_fails_the_operation(tmp_path: Path) -> None:
     lay_out(place, BOTH)
     tool(place, "composer", "exit 0")
     tool(place, "npm", "echo more >>package-lock.json; exit 3")
-    assert run(place, operation(managers(_reader(BOTH)), "")).returncode == 3
+    assert run(place, operation(of(BOTH), "")).returncode == 3
     assert commits(place) == 1
 
 
@@ -128,7 +130,7 @@ def test_several_managers_make_one_commit_in_the_apps_own_folder(tmp_path: Path)
     lay_out(place, BOTH, "apps/my shop")
     for name, lock in (("composer", "composer.lock"), ("npm", "package-lock.json")):
         tool(place, name, f"echo news >>{lock}")
-    done = run(place, operation(managers(_reader(BOTH)), "apps/my shop"))
+    done = run(place, operation(of(BOTH), "apps/my shop"))
     assert done.returncode == 0, done.stderr
     assert commits(place) == 2
     assert git(place, "status", "--porcelain") == ""

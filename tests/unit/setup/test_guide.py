@@ -18,7 +18,7 @@ KNOWN: dict[str, tuple[str, CliCron]] = {
         CliCron(True, False, UPDATE, ("production",)),
     ),
     "no guard": (BOTH, CliCron(True, False, UPDATE)),
-    "the binary platform": (BOTH.replace("upsun", "platform"), CliCron(True, False, UPDATE)),
+    "the binary platform": (BOTH.replace("upsun", "platform"), CliCron(True, False, UPDATE, is_platform=True)),
     "a path to the binary": (BOTH.replace("upsun", "~/.upsun/bin/upsun"), CliCron(True, False, UPDATE)),
     "on one line": (BOTH.replace("\n", " && "), CliCron(True, False, UPDATE)),
     "with semicolons": (BOTH.replace("\n", "; "), CliCron(True, False, UPDATE)),
@@ -26,7 +26,7 @@ KNOWN: dict[str, tuple[str, CliCron]] = {
     "live": (BOTH.replace("--yes", "--live", 1), CliCron(True, True, UPDATE)),
     "short options": ("upsun backup -W -y; upsun source-operation:run -W -y update", CliCron(True, False, UPDATE)),
     "only a backup": ("upsun backup:create --no-wait", CliCron(True, False, ())),
-    "an old name": ("platform snapshot:create --no-wait", CliCron(True, False, ())),
+    "an old name": ("platform snapshot:create --no-wait", CliCron(True, False, (), is_platform=True)),
     "only an update": ("upsun source-operation:run up --no-wait", CliCron(False, False, (Update("up", {}),))),
     "variables": (
         "upsun source-operation:run up --variable env:A=1 --variable=env:B='x y'",
@@ -67,7 +67,7 @@ KNOWN: dict[str, tuple[str, CliCron]] = {
     "a branch": (f'if [ "$PLATFORM_BRANCH" = "main" ]; then\n{BOTH}\nfi', CliCron(True, False, UPDATE, (), "main")),
     "a machine name": (
         f"if [ $PLATFORM_ENVIRONMENT = main-bvxea6i ]; then\n{BOTH}\nfi",
-        CliCron(True, False, UPDATE, (), "main-bvxea6i"),
+        CliCron(True, False, UPDATE, (), "main"),
     ),
     "this environment by name": (
         'upsun backup -e . -p $PLATFORM_PROJECT; upsun source-operation:run update -e "$PLATFORM_BRANCH"',
