@@ -44,7 +44,7 @@ PLANTED = {
     ),
     "the agent imports the set-up": (
         "upsun_agent/cli/init.py",
-        "from upsun_setup.plan import TICK",
+        "from upsun_setup.plan import CRON",
         "the agent, which knows neither",
     ),
     "the set-up imports the simulator": (
@@ -69,7 +69,7 @@ PLANTED = {
     ),
     "an edit of the set-up imports the plan": (
         "upsun_setup/edits.py",
-        "from upsun_setup.plan import TICK",
+        "from upsun_setup.plan import CRON",
         "Inside upsun_setup imports go down only",
     ),
     "a new module of the set-up has no layer": (
