@@ -446,4 +446,4 @@ def test_any_mix_of_calls_gives_what_a_model_gives(form: Form) -> None:
                 dice.choice(calls)(journal)
         with form.look() as reader:
             assert reader.notes("") == notes
-            assert {row.run: journal.events(row.run) for row in journal.rows(most=1000)} == runs
+            assert {row.run: reader.events(row.run) for row in reader.rows(most=1000)} == runs
