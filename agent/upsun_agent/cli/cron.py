@@ -7,7 +7,7 @@ import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from upsun_agent.lazy_imports import held_back
+from upsun_agent.lazy_imports import LazyModule, held_back
 
 if TYPE_CHECKING:
     from upsun_agent.log.redaction import Redaction
@@ -20,10 +20,12 @@ OPTIONS = SimpleNamespace(
 
 #: Modules that libraries import for features that a tick does not use: tracebacks, mail, forms, Windows, certificates.
 HELD_BACK = (
-    *("_colorize", "ast", "certifi", "ctypes", "email.message", "idna", "importlib.resources", "inspect"),
+    # `dataclasses` asks it for the signature of every class of h11 and structlog, only to write their docstrings.
+    LazyModule("inspect", signature=lambda _: "()"),
+    *("_colorize", "ast", "certifi", "ctypes", "email.message", "idna", "importlib.resources"),
     *("ipaddress", "linecache", "locale", "mimetypes", "random", "textwrap", "tokenize", "uuid"),
 )
-ABSENT = ("anyio", "click", "h2", "rich", "socksio", "trio", "twisted")
+ABSENT = ("anyio", "click", "h2", "rich", "socksio", "trio", "twisted", "typing_extensions")
 
 
 def main() -> int:
