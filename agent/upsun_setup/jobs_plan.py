@@ -113,11 +113,10 @@ class JobsPlan:
         for name, work in self._beside():
             text = f"the cron {name} {_does(work)} with the official CLI and stays"
             if work.reason:
-                self._plan.say(f"{text} ({work.reason})", self._advice(jobs))
-            elif work.backs_up:
-                self._plan.say(text, "a backup holds all apps of the environment: one cron or job for it is enough")
-            else:
-                self._plan.say(text, self._advice(jobs))
+                text += f" ({work.reason})"
+            both = work.backs_up and not work.reason and any(job.schedule for job in jobs)
+            remedy = "a backup holds all apps of the environment: one cron or job for it is enough"
+            self._plan.say(text, remedy if both else self._advice(jobs))
 
     def _advice(self, jobs: list[ProposedJob]) -> str:
         if not jobs or self.crons.known:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+import yaml
 from upsun_agent.config import parse
 from upsun_setup.cli_cron import CliCron, read_cron
 from upsun_setup.hook import installs, is_strict
@@ -48,7 +50,7 @@ def test_everything_that_the_agent_needs_is_there(case: Case) -> None:
     app, plan = app_of(case, files), case.plan()
     assert installs(app["hooks"]["build"]) or all(line in app["hooks"]["build"] for line in INSTALL)
     assert is_strict(app["hooks"]["build"])
-    ticks = [cron for cron in app["crons"].values() if "upsun-agent tick" in cron.get("commands", {}).get("start", "")]
+    ticks = [cron for cron in app["crons"].values() if cron.get("commands", {}).get("start", "").endswith("agent tick")]
     assert [cron["spec"] for cron in ticks] == ["*/5 * * * *"]
     assert (ticks[0]["shutdown_timeout"], ticks[0]["timeout"]) == (10, 300)
     job_file = parse(files[plan.jobs])
@@ -101,6 +103,15 @@ def test_what_was_there_still_says_the_same(case: Case) -> None:
         assert not line or "installer" in line or "CLI" in line or any(line == other for other in kept)
 
 
+def meaning(files: dict[str, str]) -> dict[str, Any]:
+    """What a configuration says; the line break at the end of a build hook says nothing."""
+    found = config_schema.merged(files)
+    for app in found["applications"].values():
+        if "hooks" in app and app["hooks"].get("build"):
+            app["hooks"]["build"] = app["hooks"]["build"].rstrip("\n")
+    return found
+
+
 @every
 @pytest.mark.parametrize("variant", ["crlf", "no line break at the end", "comment at the end"])
 def test_variants_of_a_file_change_alike(case: Case, variant: str) -> None:
@@ -113,9 +124,11 @@ def test_variants_of_a_file_change_alike(case: Case, variant: str) -> None:
     files = {**case.files, **{name: vary(case.files[name]) for name in config}}
     plan = case.plan(files)
     after = {**files, **{change.path: change.new for change in plan.changes}}
-    assert not plan.changes or config_schema.merged(after) == config_schema.merged(case.after())
+    assert not plan.changes or meaning(after) == meaning(case.after())
     assert case.plan(after).changes == []
     for name in config:
+        if yaml.safe_load(re.sub("![a-z]+", "", files[name])) is None:  # it said nothing, so nothing of it stays
+            continue
         if variant == "crlf":
             assert after[name].count("\n") == after[name].count("\r\n")
         elif variant.startswith("comment"):
