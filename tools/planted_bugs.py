@@ -1295,6 +1295,133 @@ BUGS = (
         ),
     ),
     Bug(
+        "a lock file is read by the rules of files that are edited",
+        "agent/upsun_setup/checkout.py",
+        "                data = file.read(CONFIG_MOST_BYTES)\n",
+        '                data = self._bytes(path) or b""\n',
+        suite=("tests/integration/setup/test_looked_at_files.py",),
+    ),
+    Bug(
+        "a line for dash ends as the file around it",
+        "agent/upsun_setup/plan.py",
+        'f"{before}{comment}\\n{SOURCE_LINE}\\n"',
+        'f"{before}{comment}\\n{SOURCE_LINE}" + ("\\r\\n" if "\\r" in before else "\\n")',
+        suite=("tests/integration/setup/test_looked_at_files.py",),
+    ),
+    Bug(
+        "an included text is edited in the file that includes it",
+        "agent/upsun_setup/plan.py",
+        "        if build.editor is hooks.editor:\n",
+        "        if build.editor is not None:\n",
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[include-scalar-hook]",
+        ),
+    ),
+    Bug(
+        "the path of an include begins at the top of the checkout",
+        "agent/upsun_setup/project.py",
+        'posixpath.join(spot.root, path.text if path else "")',
+        'posixpath.join("", path.text if path else "")',
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[include-below-root]",
+        ),
+    ),
+    Bug(
+        "a file that several places include is changed",
+        "agent/upsun_setup/project.py",
+        "        if [each for each, _ in self.includes()].count(path) > 1:\n",
+        "        if [each for each, _ in self.includes()].count(path) > 9:\n",
+        suite=("tests/integration/setup/test_looked_at_files.py",),
+    ),
+    Bug(
+        "comments of a hook count as commands",
+        "agent/upsun_setup/shell_text.py",
+        "            return line[:at].strip()\n",
+        "            return line.strip()\n",
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[install-commented-out]",
+        ),
+    ),
+    Bug(
+        "a stack without a type is no composable image",
+        "agent/upsun_setup/image.py",
+        'if not kind.startswith("composable") and stack is None:',
+        'if not kind.startswith("composable"):',
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[composable-without-type]",
+        ),
+    ),
+    Bug(
+        "the key of a package is taken for its name",
+        "agent/upsun_setup/image.py",
+        "if package is not None else",
+        "if package is None else",
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[composable-python-mapping]",
+        ),
+    ),
+    Bug(
+        "the token of the platform CLI is not taken over",
+        "agent/upsun_setup/jobs_plan.py",
+        "if used == {True} else",
+        "if used == {None} else",
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[platform-cli-cron]",
+        ),
+    ),
+    Bug(
+        "a job updates beside a cron that stays",
+        "agent/upsun_setup/jobs_plan.py",
+        "        name = None if beside else self._update_name()\n",
+        "        name = self._update_name()\n",
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[update-on-own-branch-cron]",
+        ),
+    ),
+    Bug(
+        "a job backs up beside a cron that backs up",
+        "agent/upsun_setup/jobs_plan.py",
+        "        if backing_up:\n",
+        "        if backing_up and False:\n",
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[cron-in-a-script]",
+        ),
+    ),
+    Bug(
+        "an operation is written for a tool that the image does not have",
+        "agent/upsun_setup/operations.py",
+        "        [each for each in kept if each.is_in(image)],\n",
+        "        kept,\n",
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[tool-not-in-image]",
+        ),
+    ),
+    Bug(
+        "the first operation with a likely name is taken",
+        "agent/upsun_setup/operations.py",
+        "for _, _, name in sorted(ranked)]",
+        "for _, _, name in ranked]",
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[operation-guessed]",
+        ),
+    ),
+    Bug(
+        "what an image is inferred to have is told as known",
+        "agent/upsun_setup/image_python.py",
+        '("8.2", 11, "inferred")',
+        '("8.2", 11, "known")',
+        suite=("tests/unit/setup/test_image_python.py",),
+    ),
+    Bug(
+        "the state hides files of the checkout",
+        "agent/upsun_setup/plan.py",
+        "and (wanted or not self._is_taken(path)):",
+        "and (wanted or path):",
+        suite=(
+            "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[state-path-in-checkout]",
+        ),
+    ),
+    Bug(
         "the words of a suggested command are not quoted",
         "agent/upsun_setup/command.py",
         '    return quote(f"./{name}" if name.startswith("-") else name)\n',

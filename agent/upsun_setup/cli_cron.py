@@ -18,6 +18,10 @@ from upsun_setup.shell_text import TALKS, code_lines, commands
 CLI = frozenset({"upsun", "platform", "upsun.phar", "platform.phar"})
 BACKUP = frozenset({"backup:create", "backup", "environment:backup", "snapshot:create", "snapshot"})
 UPDATE = "source-operation:run"
+#: Symfony's CLI, which passes on the commands of the official one that are in one of these namespaces.
+SYMFONY = "symfony"
+_NAMESPACES = frozenset({"", "cloud", "upsun", "platform"})
+_COMMAND = re.compile(r"[a-z][a-z0-9:-]*")
 TYPES = ("production", "staging", "development")
 #: Branches that are production's by habit, where a guard names the branch and not the type.
 MAIN = frozenset({"main", "master", "production", "prod", "live"})
@@ -94,14 +98,16 @@ class UnsupportedCron(Struct, frozen=True):
 def cli_calls(text: str) -> Iterator[str]:
     """Yield the command of each call of the official CLI in a script, such as ``backup:create``; not in comments."""
     for words in commands(text):
-        if words[0] in TALKS:
+        if words[0] in TALKS - {"["}:
             continue
         for at, word in enumerate(words):
-            if word.rsplit("/", 1)[-1] not in CLI:
+            name = word.rsplit("/", 1)[-1]
+            if name not in CLI and name != SYMFONY:
                 continue
             called = _called(words[at + 1 :])
-            if called:
-                yield called
+            inner = called.partition(":") if name == SYMFONY else ("", "", called)
+            if inner[0] in _NAMESPACES and inner[2]:
+                yield inner[2]
             break
 
 
@@ -109,8 +115,8 @@ def _called(words: list[str]) -> str:
     """Return the command behind the name of the CLI and its options; empty if there is none."""
     skip = False
     for word in words:
-        if not skip and not word.startswith("-"):
-            return word if word[0].islower() else ""
+        if not skip and not word.startswith("-") and word != "[":
+            return word if _COMMAND.fullmatch(word) else ""
         skip = word in _VALUED
     return ""
 

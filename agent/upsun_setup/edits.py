@@ -79,7 +79,13 @@ class Editor(Struct):
             self._insert_lines(end, lines)
 
     def edit_document(self, dropped: list[int], at: int, lines: list[str]) -> None:
-        """Do what ``edit_text`` does to a file that is one text."""
+        """Do what ``edit_text`` does to a file that is one text.
+
+        Args:
+            dropped: the lines to take out, from 0.
+            at: the line before which the others go.
+            lines: the lines to put in.
+        """
         root = self.document.root
         new = edited(root.text, dropped, at, lines)
         self._wanted[()] = new

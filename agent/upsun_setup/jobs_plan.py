@@ -206,7 +206,13 @@ class JobsPlan:
             self._plan.say(text, "pin a version and check its hash, or write the commands into the operation")
 
     def write(self, existing: JobFile | None, state: str, jobs: list[ProposedJob]) -> tuple[str | None, str] | None:
-        """Return the job file before and after; None if there is nothing to add."""
+        """Return the job file before and after; None if there is nothing to add.
+
+        Args:
+            existing: the job file; None if there is none.
+            state: the directory of the state.
+            jobs: the jobs to add.
+        """
         variable = self._token_variable(existing)
         if not jobs:
             return None

@@ -11,7 +11,7 @@ from upsun_setup.hook import is_strict
 from upsun_setup.image import Image
 from upsun_setup.package_managers import Folder, Manager, managers
 from upsun_setup.project import App, Project
-from upsun_setup.shell_text import code, code_lines
+from upsun_setup.shell_text import code, code_lines, commands
 
 #: Names that speak of an update, the plainest first.
 _NAMES = tuple(
@@ -19,6 +19,7 @@ _NAMES = tuple(
     for pattern in (r"^(auto-?)?updates?$", r"dependenc|deps\b|packages|composer|npm", r"update|upgrade|bump")
 )
 _LOOKS_FIRST = re.compile(r"git (?:diff|status)|\|\||--allow-empty")
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", ".", "source", "php", "python", "python3", "node", "perl", "ruby"})
 _FETCHES = re.compile(r"\b(?:curl|wget)\b")
 _RUNS = re.compile(r"\|[\s{(]*(?:sudo\s+)?(?:\w+=\S+\s+)*(?:(?:ba|da|z)?sh|php|python3?|node|perl|ruby)\b")
 _RUNS_INSIDE = re.compile(r"(?:\b(?:ba|da|z)?sh\b|\beval\b|\bsource\b|(?:^|\s)\.\s).*(?:<\(|\$\()\s*(?:curl|wget)\b")
@@ -73,10 +74,20 @@ def _rank(name: str) -> int | None:
 
 
 def runs_what_it_fetches(command: str) -> bool:
-    """Return whether a script runs what it downloads in the same line."""
+    """Return whether a script runs what it downloads, in the same line or from a file; not if it checks a hash."""
+    if "sha256sum" in command or "shasum" in command:
+        return False
     for _, _, line in code_lines(command):
         fetched = _FETCHES.search(line)
         if fetched and (_RUNS.search(line, fetched.end()) or _RUNS_INSIDE.search(line)):
+            return True
+    fetched_files = set[str]()
+    for words in commands(command):
+        if words[0] in {"curl", "wget"}:
+            fetched_files |= {word.rsplit("/", 1)[-1] for word in words[1:] if not word.startswith("-")}
+        elif words[0].rsplit("/", 1)[-1] in fetched_files or (
+            words[0] in _SHELLS and any(word.rsplit("/", 1)[-1] in fetched_files for word in words[1:])
+        ):
             return True
     return False
 

@@ -203,7 +203,11 @@ class Planner:
             self._say("scripts of yours may call the official CLI in the container", "if so, put its installer back")
         elif installs_cli(text) and self._replaced.known:
             more = self._calls_left(text)
-            why = "something else in the configuration calls it" if more else "its lines do more than that"
+            why = (
+                "something else in the configuration calls it"
+                if more
+                else "init removes only a line that does just that"
+            )
             remedy = "leave it so" if more else "take it out if you do not need it"
             self._say(f"{name} still installs the official CLI: {why}", remedy)
 
@@ -221,7 +225,8 @@ class Planner:
     def _calls_left(self, hook: str) -> bool:
         """Return whether something but the crons that are replaced calls the CLI."""
         gone = set(installer_lines(hook))
-        rest = "\n".join(line for number, line in enumerate(hook.split("\n")) if number not in gone)
+        lines = [line for number, line in enumerate(hook.split("\n")) if number not in gone]
+        rest = "\n".join(line for line in lines if not installs_cli(line))
         return any(map(calls_cli, [rest, *self._replaced.other_commands()])) or bool(self._replaced.unsupported)
 
     # --- mount and cron --------------------------------------------------------------------------------------

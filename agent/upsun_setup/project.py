@@ -195,14 +195,23 @@ class Project(Struct):
         return Spot(editor, editor.document.root, (), spot.root)
 
     def refuse_shared(self, spot: Spot, node: Node, path: str) -> None:
-        """Raise ConfigInvalid if another place includes the file too: a change of it would change that place."""
-        if self._includes().count(path) > 1:
+        """Refuse to change a file that another place includes too: it would change there as well.
+
+        Args:
+            spot: the mapping that includes it.
+            node: the ``!include``.
+            path: the file.
+
+        Raises:
+            ConfigInvalid: another place includes it.
+        """
+        if [each for each, _ in self.includes()].count(path) > 1:
             text = f"{spot.where(node)}: {path} is included in several places: init would change them all"
             raise ConfigInvalid(text, remedy=f"give the app a file of its own, or {BY_HAND}")
 
-    def _includes(self) -> list[str]:
-        """Return the file of every ``!include`` of the configuration, as often as it is included."""
-        found: list[str] = []
+    def includes(self) -> list[tuple[str, str]]:
+        """Return the file and type of every ``!include`` of the configuration, as often as it is included."""
+        found: list[tuple[str, str]] = []
         roots = {id(app.spot.node): app.root for app in self.apps.values()}
         queue = [(self._editor(name), self._editor(name).document.root, "") for name in self.files.configurations()]
         entered = set[tuple[str, str]]()
@@ -214,7 +223,7 @@ class Project(Struct):
                 continue
             with suppress(ConfigInvalid):  # what cannot be read is included nowhere else
                 path, kind = self.included(Spot(editor, node, (), root), node)
-                found.append(path)
+                found.append((path, kind))
                 if kind == "yaml" and (path, root) not in entered:
                     entered.add((path, root))
                     queue.append((self._editor(path), self._editor(path).document.root, root))
@@ -245,7 +254,16 @@ class Project(Struct):
     def text(self, spot: Spot, *keys: str) -> str | None:
         """Return the text below the mapping at these keys; None where no text stands there."""
         node = self.look(spot, *keys)
-        return node.text if node is not None and node.kind == "scalar" and node.tag != INCLUDE else None
+        if node is not None and node.tag == INCLUDE:
+            return self.included_text(spot, node)
+        return node.text if node is not None and node.kind == "scalar" else None
+
+    def included_text(self, spot: Spot, node: Node) -> str | None:
+        """Return the text of a file that is included as a string; None if it cannot be looked at."""
+        with suppress(ConfigInvalid):
+            path, kind = self.included(spot, node)
+            return self.files.peek(path) if kind == "string" else None
+        return None
 
     def names(self, spot: Spot, *keys: str) -> list[str]:
         """Return the keys of the mapping at these keys; none where there is none."""

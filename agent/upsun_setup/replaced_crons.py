@@ -6,7 +6,7 @@ from msgspec import Struct
 from upsun_agent.limits import ID_MOST
 
 from upsun_setup.cli_cron import MAIN, SUFFIX, TYPES, CliCron, UnsupportedCron, does_a_jobs_work, read_cron
-from upsun_setup.project import App, Project
+from upsun_setup.project import INCLUDE, App, Project
 from upsun_setup.scripts import scripts_of
 from upsun_setup.shell_text import TALKS, commands
 from upsun_setup.yaml_tree import walk
@@ -73,12 +73,15 @@ class ReplacedCrons:
         for cron in self.known:
             node = self._project.look(self._app.spot, "crons", cron)
             passed |= {id(each) for each in walk(self._app.spot.document, node)} if node is not None else set()
-        return [
+        own = self._project.included(self._app.spot, hook)[0] if hook is not None and hook.tag == INCLUDE else ""
+        scripts = {path for path, kind in self._project.includes() if kind == "string" and path != own}
+        said = [
             node.text
             for editor in self._project.editors.values()
             for node in walk(editor.document)
             if node.kind == "scalar" and id(node) not in passed
         ]
+        return said + [self._project.files.peek(path) or "" for path in sorted(scripts)]
 
 
 def _is_tick(command: str) -> bool:

@@ -25,7 +25,13 @@ RUNNERS = {
 
 
 def scripts_of(files: Files, app: App, command: str) -> Iterator[tuple[str, str]]:
-    """Yield path and text of each file of the app that a command names, and of those that these name."""
+    """Yield path and text of each file of the app that a command names, and of those that these name.
+
+    Args:
+        files: the checkout.
+        app: the app in whose directory the command runs.
+        command: the command, a shell script.
+    """
     seen = set[str]()
     queue = [command]
     while queue and len(seen) < SCRIPTS_MOST:
@@ -44,9 +50,9 @@ def _named(text: str) -> Iterator[str]:
     """Yield what could be the name of a file of the app, for every word of a script."""
     folder = ""
     for words in commands(text):
-        for name in RUNNERS.get(words[0].rsplit("/", 1)[-1], ()):
-            yield posixpath.join(folder, name)
         own = [_own(word) for word in words]
+        for name in RUNNERS.get(words[0].rsplit("/", 1)[-1], ()):
+            yield from (posixpath.join(folder, each, name) for each in ["", *own[1:]])  # `make -C FOLDER`
         if words[0] == "cd" and len(words) > 1:
             folder = posixpath.join(folder, own[1])
             continue

@@ -71,7 +71,8 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 _ENDS = frozenset(";&|(){}`") | {"then", "do", "else", "if", "elif", "while", "until", "!"}
-_SPACED = str.maketrans({char: f" {char} " for char in ";&|()`"} | dict.fromkeys("'\"", " "))
+#: Quotes, and the comma between the words of a command in a script that is not shell, become white space.
+_SPACED = str.maketrans({char: f" {char} " for char in ";&|()`"} | dict.fromkeys("'\",", " "))
 
 
 def _spaced(line: str) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from upsun_setup.cli_cron import CliCron, UnsupportedCron, Update, calls_cli, installer_lines, read_cron
+from upsun_setup.cli_cron import (
+    CliCron,
+    UnsupportedCron,
+    Update,
+    calls_cli,
+    cli_calls,
+    installer_lines,
+    installs_cli,
+    read_cron,
+)
 from upsun_setup.replaced_crons import types_of
 
 BOTH = "upsun backup:create --yes --no-wait\nupsun source-operation:run update --no-wait --yes"
@@ -176,6 +185,45 @@ def test_the_installer_is_known(line: str) -> None:
 )
 def test_other_lines_are_not_the_installer(line: str) -> None:
     assert installer_lines(line) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "removed"),
+    [
+        ("curl -fsS https://platform.sh/cli/installer | php >/dev/null 2>&1", True),
+        ("curl -sfS https://platform.sh/cli/installer | php || true", False),
+        ("make && curl -sfS https://platform.sh/cli/installer | php", False),
+        ("curl -sL https://github.com/platformsh/legacy-cli/releases/latest/download/platform.phar -o p", False),
+        ("composer global require platformsh/cli", False),
+    ],
+)
+def test_an_installer_is_removed_only_if_its_line_does_nothing_else(line: str, *, removed: bool) -> None:
+    assert installs_cli(line)
+    assert installer_lines(line) == ([0] if removed else [])
+
+
+def test_an_installer_that_goes_on_in_the_next_line_is_one_and_a_lonely_one_of_a_block_stays() -> None:
+    assert installer_lines("a\ncurl -sfS \\\n  https://platform.sh/cli/installer | php\nb") == [1, 2]
+    assert installer_lines("if a; then\n  curl -sfS https://platform.sh/cli/installer | php\nfi") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "called"),
+    [
+        ("croncape upsun -y backup:create --live", ["backup:create"]),
+        ("timeout 60 ~/.upsun/bin/upsun -e main backup", ["backup"]),
+        ('bash -lc "cd /app && platform snapshot:create"', ["snapshot:create"]),
+        ("subprocess.run(['upsun', 'backup:create', '-y'])", ["backup:create"]),
+        ('execFile("upsun", ["backup:create"])', ["backup:create"]),
+        ("R=$(upsun backup:list)\n# upsun backup:create", ["backup:list"]),
+        ("symfony cloud:backup:create", ["backup:create"]),
+        ("symfony server:start", []),
+        ("echo upsun backup:create", []),
+        ("[ -x ~/.upsun/bin/upsun ] || exit", []),
+    ],
+)
+def test_a_call_of_the_cli_is_found_in_whatever_starts_it(text: str, called: list[str]) -> None:
+    assert list(cli_calls(text)) == called
 
 
 def test_calls_of_the_cli_are_noticed() -> None:
