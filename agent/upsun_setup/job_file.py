@@ -13,9 +13,9 @@ from upsun_agent.schedule import expression_fault, zone_fault
 from upsun_setup.cli_cron import Update
 
 DEFAULT_SCHEDULE = "H 3 * * *"
-TOKEN_VARIABLE = "UPSUN_CLI_TOKEN"  # noqa: S105  a name
+TOKEN_VARIABLE = "UPSUN_CLI_TOKEN"  # noqa: S105  a name  # nosec B105
 #: What the binary ``platform`` reads.
-PLATFORM_TOKEN_VARIABLE = "PLATFORMSH_CLI_TOKEN"  # noqa: S105  a name
+PLATFORM_TOKEN_VARIABLE = "PLATFORMSH_CLI_TOKEN"  # noqa: S105  a name  # nosec B105
 PAGES = "https://github.com/upsun-agent/upsun-agent/blob/main/docs"
 
 

@@ -273,7 +273,15 @@ class Project(Struct):
     # --- changing --------------------------------------------------------------------------------------------
 
     def put(self, spot: Spot, keys: tuple[str, ...], value: Any, comment: str = "") -> None:
-        """Add a value below the mapping at these keys, with the mappings that are missing on the way."""
+        """Add a value below the mapping at these keys, with the mappings that are missing on the way.
+
+        Args:
+            spot: where the mapping stands.
+            keys: the keys that lead to the value, the outermost first.
+            value: what to add, made of mappings, lists, texts and numbers.
+            comment: a comment for the line, without its mark; none by default.
+
+        """
         first, rest = keys[0], keys[1:]
         inner = self.child(spot, first)
         if inner is not None and rest and inner.node.kind == "mapping" and inner.node.tag == "":

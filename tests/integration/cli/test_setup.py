@@ -54,7 +54,7 @@ def test_a_new_address_is_invited_once_and_never_a_second_time(app: App) -> None
     assert writes(app) == [("POST", "invitations")]
     assert app.simulator.accept_invitation(BOT).email == BOT
     assert roles_of(app, BOT) == ["viewer", "production:admin"]
-    assert "has these roles already" in user(app, BOT.upper(), "--role", "production:admin").out
+    assert "already has these roles" in user(app, BOT.upper(), "--role", "production:admin").out
     assert len(app.simulator.request_log()["mails"]) == 1
 
 
@@ -78,7 +78,7 @@ def test_a_members_roles_are_replaced_and_the_same_ones_are_left_alone(app: App)
 def test_the_guides_roles_are_explained_and_not_refused(app: App) -> None:
     said = user(app, BOT, "--role", "viewer", "--role", "development:contributor")
     assert said.code == 0
-    assert "production:admin is missing: without it nightly, hand cannot take backups" in said.out
+    assert "production:admin is missing: nightly, hand cannot take backups" in said.out
     assert len(app.simulator.request_log()["mails"]) == 1
     app.jobs.unlink()
     said = user(app, "other@example.com", "--role", "viewer", "--role", "development:contributor")
@@ -190,7 +190,7 @@ def test_an_invitation_without_an_answer_is_never_sent_twice(app: App, fault: st
     assert (said.code, sent) in {(0, 1), (69, 0)}, "it is said to be sent only where it is"
     if said.code:
         assert "may have been invited or not" in said.err
-        assert "give the command again" in said.err
+        assert "run the command again" in said.err
     assert user(app, BOT).code == 0
     assert len(app.simulator.request_log()["mails"]) == 1
 

@@ -226,7 +226,7 @@ def test_where_no_answer_comes_at_all_nothing_is_claimed(ready: App, fault: str,
     said = store(ready)
     assert said.code == 69
     assert "may hold the old value or the new one" in said.err
-    assert "give the command again" in said.err
+    assert "run the command again" in said.err
     assert "stored as" not in said.out
 
 
@@ -295,7 +295,7 @@ def test_each_token_is_exchanged_once(ready: App) -> None:
 
 
 def test_a_token_that_is_not_good_is_never_stored(ready: App) -> None:
-    for bad, words in (("wrong-token-xyz", "not accepted"), ("a b", "no API token"), ("", "holds no token")):
+    for bad, words in (("wrong-token-xyz", "not accepted"), ("a b", "not a valid API token"), ("", "holds no token")):
         said = store(ready, value=bad)
         assert said.code == 77
         assert words in said.err

@@ -134,7 +134,7 @@ def test_it_takes_one_connection_and_one_statement(ticked: DatabaseForm) -> None
     assert told.count("Connect|") == 1
     kept = [line for line in told.splitlines() if line.startswith("Query|") and "|SET " not in line]
     assert len(kept) == 1
-    assert "UPDATE upsun_agent_glances" in kept[0]
+    assert "UPDATE upsun_agent_idle_hints" in kept[0]
 
 
 def test_tables_in_a_schema_where_others_may_make_some_are_not_asked_before_their_owner_is_known(
