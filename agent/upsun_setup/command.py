@@ -137,8 +137,8 @@ def _next(plan: Plan) -> list[str]:
     access = "upsun-agent setup machine-user EMAIL, then upsun-agent setup token (docs/how-to/tokens.md)"
     if plan.takes_over:
         access = (
-            f"the token of the old cron, {plan.token_variable}, is used as it is; "
-            "upsun-agent check says what should change about it"
+            f"the agent uses the token of the old cron, in {plan.token_variable}; "
+            "upsun-agent check says what to change about it"
         )
     return [
         f"check {plan.jobs}: schedule, environments and time zone",
