@@ -20,17 +20,20 @@ from tools.command_bugs import COMMAND_BUGS
 from tools.server_bugs import SERVER_BUGS, SERVER_SUITE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+#: What a copy of the repository holds: all but what tools make.
 PARTS = (
-    "agent",
-    "tests",
-    "tools",
-    "docs",
-    "hooks",
-    "requirements",
-    ".upsun",
-    "README.md",
-    "CONTRIBUTING.md",
-    "Makefile",
+    *(".ci", ".github", ".pre-commit-config.yaml", ".upsun", "agent", "bench", "demo", "docs", "hooks", "requirements"),
+    *(
+        "tests",
+        "tools",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "RELEASE.md",
+        "SECURITY.md",
+    ),
 )
 #: The quick ones first: a run ends with the first test that fails.
 SUITE = ("tests/unit", "tests/integration")

@@ -139,7 +139,7 @@ def test_a_file_of_pinned_keys_that_cannot_be_named_is_refused(desk: Desk, pinne
 def test_a_pattern_that_is_not_one_host_is_refused(desk: Desk, pattern: str) -> None:  # noqa: F811
     done = desk.agent("ssh", "load", UPSUN_CLI_SSH_DOMAIN_WILDCARD=pattern)
     assert done.returncode == 78, done.stderr
-    assert "UPSUN_CLI_SSH_DOMAIN_WILDCARD is not a valid pattern" in done.stderr
+    assert "UPSUN_CLI_SSH_DOMAIN_WILDCARD is not a valid host pattern" in done.stderr
 
 
 @pytest.mark.parametrize("pattern", ["*", "*.example.com", "127.0.0.1", "a?b_c-d.e", "::1"])
