@@ -19,7 +19,7 @@ from msgspec.structs import fields
 from upsun_agent.engine.decide import Background, decide
 from upsun_agent.engine.fold import InconsistentEvents, Run, fold
 from upsun_agent.errors import AgentError
-from upsun_agent.journal.codec import EventUnreadable, decode, encode
+from upsun_agent.journal.codec import EventUnreadable, cleaned, decode, encode
 from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.model.answers import Observation
 from upsun_agent.model.events import EVENTS, Event
@@ -214,7 +214,7 @@ def decoded(kind: str, text: str) -> Event | None:
         event = decode(kind, text)
     except EventUnreadable:
         return None
-    assert decode(kind, encode(event)) == event
+    assert decode(kind, encode(event)) == cleaned(event)
     return event
 
 
