@@ -280,8 +280,14 @@ BUGS = (
     Bug(
         "the whole answer has no deadline",
         "agent/upsun_agent/api/deadline.py",
-        "    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)\n",
+        "    signal.setitimer(signal.ITIMER_REAL, max(seconds % TICK or TICK, EARLY), TICK)\n",
         "    signal.setitimer(signal.ITIMER_REAL, 0)\n",
+    ),
+    Bug(
+        "a signal that arrives just before a wait is heard when the wait ends",
+        "agent/upsun_agent/api/deadline.py",
+        "    signal.setitimer(signal.ITIMER_REAL, max(seconds % TICK or TICK, EARLY), TICK)\n",
+        "    signal.setitimer(signal.ITIMER_REAL, max(seconds, EARLY), TICK)\n",
     ),
     Bug(
         "an answer may be as long as it likes",

@@ -7,12 +7,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from upsun_agent.limits import CONNECT_TIMEOUT
 
 #: Bytes for the thread that looks a name up: the usual eight megabytes count where memory is short.
 STACK = 512 * 1024
+#: Seconds between two signals of the timer.
+TICK = 1.0
+#: Seconds by which the timer's clock may be before ours when the time is over.
+EARLY = 0.01
 
 
 class OverDeadline(BaseException):
@@ -23,18 +28,28 @@ class OverDeadline(BaseException):
 def alarm(seconds: float) -> Iterator[None]:
     """Interrupt whatever runs after that many seconds: the only bound that covers dripped headers.
 
-    It rings again every second until it is heard: an exception raised in a destructor is lost. Signals reach the main
-    thread only; elsewhere the per-read timeouts must do.
+    The timer fires every second, also before the time is over and after it. Before: a SIGTERM or SIGINT that arrives
+    just before a system call begins to wait does not end that call, and Python calls its handler only when the call
+    returns; the timer makes it return. After: an exception that is raised in a destructor is lost. Signals reach the
+    main thread only; elsewhere the timeout of each read must do.
+
+    Args:
+        seconds: how long the block may take.
+
+    Raises:
+        OverDeadline: it took longer.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    until = monotonic() + seconds
 
     def ring(*_: object) -> None:
-        raise OverDeadline
+        if monotonic() >= until - EARLY:
+            raise OverDeadline
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds % TICK or TICK, EARLY), TICK)
     try:
         yield
     finally:

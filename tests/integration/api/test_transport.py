@@ -16,6 +16,7 @@ import httpx
 import pytest
 from upsun_agent.api.http import NoAnswer, Reply, TooLong, Transport
 from upsun_agent.limits import BODY_MOST_BYTES
+from upsun_agent.runtime.context import Terminated, ended_by_sigterm
 
 from tests.harness.api_client import Misbehaving, answer
 
@@ -327,3 +328,33 @@ def test_the_http_library_logs_nothing_of_requests(misbehaving: Build, caplog: p
 def test_a_reply_shows_no_body_where_it_is_printed(misbehaving: Build) -> None:
     server = misbehaving(lambda connection, _: connection.sendall(answer(body=b'{"access_token": "canary"}')))
     assert "canary" not in repr(send(server.url, deadline=3.0))
+
+
+def test_a_sigterm_that_arrives_just_before_the_wait_for_the_answer_ends_it(misbehaving: Build) -> None:
+    """Python calls a handler when the system call returns; one that waits already when the signal is noted does not.
+
+    The signal goes to a second thread, so it is noted, as in that moment, while no call of the main thread ends.
+    """
+    asked, over = threading.Event(), threading.Event()
+
+    def behave(_: Any, server: Misbehaving) -> None:
+        asked.set()
+        if not server.closing.wait(PATIENCE):
+            over.set()
+
+    def receive() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        asked.wait(PATIENCE)
+        time.sleep(0.2)  # the main thread waits for the answer by now
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    receiver = threading.Thread(target=receive)
+    try:
+        with ended_by_sigterm(), pytest.raises(Terminated):
+            receiver.start()
+            send(misbehaving(behave).url, deadline=3 * PATIENCE)
+        assert not over.is_set(), "the request ended because the server closed the connection, not by the signal"
+    finally:
+        receiver.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
