@@ -350,10 +350,11 @@ def test_a_sigterm_that_arrives_just_before_the_wait_for_the_answer_ends_it(misb
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     receiver = threading.Thread(target=receive)
+    receiver.start()
+    url = misbehaving(behave).url
     try:
         with ended_by_sigterm(), pytest.raises(Terminated):
-            receiver.start()
-            send(misbehaving(behave).url, deadline=3 * PATIENCE)
+            send(url, deadline=3 * PATIENCE)
         assert not over.is_set(), "the request ended because the server closed the connection, not by the signal"
     finally:
         receiver.join()
