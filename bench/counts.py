@@ -26,8 +26,9 @@ try:
 except SystemExit as end:
     if end.code:
         raise
+loaded = sorted(name for name, module in sys.modules.items() if type(module).__name__ != "Deferred")
 with open(out, "wb") as file:
-    file.write("\\n".join(sorted(sys.modules)).encode())
+    file.write("\\n".join(loaded).encode())
 """
 BARE = "import sys; print('\\n'.join(sorted(sys.modules)))"
 CALLS = "fsync,fdatasync,sendto,recvfrom,execve"

@@ -906,8 +906,8 @@ BUGS = (
     Bug(
         "an address that no host can have is a proxy",
         "agent/upsun_agent/api/network.py",
-        '        ip_address(host.partition("%")[0])\n    except ValueError:\n        return False\n',
-        '        ip_address(host.partition("%")[0])\n    except ValueError:\n        return True\n',
+        '        ipaddress.ip_address(host.partition("%")[0])\n    except ValueError:\n        return False\n',
+        '        ipaddress.ip_address(host.partition("%")[0])\n    except ValueError:\n        return True\n',
         suite=("tests/integration/api/test_network.py",),
     ),
     Bug(

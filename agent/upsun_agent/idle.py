@@ -92,7 +92,10 @@ def _is_plain(path: str, *, empty: bool = False) -> bool:
 
 
 def _is_idle_on_server(place: str, environ: Mapping[str, str], text: str, now: float | None) -> bool:
-    from upsun_agent.database.idle import is_idle as found  # noqa: PLC0415  late: most states are on a mount
+    from upsun_agent.lazy_imports import defer_imports  # noqa: PLC0415  late: most states are on a mount
+
+    defer_imports()
+    from upsun_agent.database.idle import is_idle as found  # noqa: PLC0415  same
 
     now = time.time() if now is None else now
     return found(place, environ, basis(text, environ.get("PLATFORM_ENVIRONMENT_TYPE")), now)

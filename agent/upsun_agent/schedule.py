@@ -8,19 +8,23 @@ rules, since croniter fires fixed hours twice in autumn, invents slots in spring
 
 from __future__ import annotations
 
+import hashlib
 import re
+import zoneinfo
 from collections.abc import Iterable, Iterator
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, tzinfo
-from functools import lru_cache
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from upsun_agent.engine.due import Slot
-from upsun_agent.lazy_imports import LazyModule, held_back, lazy_function
+from upsun_agent.lazy_imports import instead
 from upsun_agent.limits import EXPRESSION_MOST, SLOTS_MOST
 from upsun_agent.model.job import Job
+
+with instead("croniter"):  # or it starts a program
+    import croniter
 
 if TYPE_CHECKING:
     from upsun_agent.platform.container import Container
@@ -176,8 +180,6 @@ def _from_hash(match: re.Match[str], field: _Field, salt: str) -> str:
     low, high = (int(match[1]), int(match[2])) if match[1] else field.hashed
     if not field.low <= low <= high <= field.high:
         raise ExpressionError(f"{field.label}: {match[0]!r} is not within {field.low} to {field.high}")
-    import hashlib  # noqa: PLC0415  late: only an H needs it
-
     digest = hashlib.sha256(f"{salt}|{field.label}".encode()).digest()
     number = int.from_bytes(digest[:8], "big")
     if match[3] is None:
@@ -213,28 +215,12 @@ def _values(plain_field: str, field: _Field) -> Iterator[int]:
         yield from range(low, high + 1, int(step or 1))
 
 
-#: What croniter needs of two modules that it would otherwise import: the one runs ``file`` from PATH to learn the
-#: architecture, the other reads zones, of which croniter sees none here but UTC.
-_PLATFORM = LazyModule("platform", architecture=lambda *_, **__: ("64bit", "ELF"))
-_ZONES = LazyModule("dateutil.tz", tzutc=lambda: UTC, datetime_exists=lazy_function("dateutil.tz", "datetime_exists"))
-
-
-@lru_cache(maxsize=1)
-def _croniter() -> Any:
-    """Return the croniter class."""
-    with held_back(_PLATFORM, _ZONES):
-        from croniter import croniter  # noqa: PLC0415  late: it costs as much as three ticks
-    return croniter
-
-
 def _zone(name: str) -> tzinfo:
     if name == "UTC":
         return UTC
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  late: it costs a fifth of an idle tick
-
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ExpressionError(f"unknown time zone {name!r}; names look like Europe/Paris or UTC") from None
 
 
@@ -382,7 +368,7 @@ class Schedule:
 
     def _walls(self, start: datetime) -> Iterator[datetime]:
         """Wall-clock minutes that match, ascending, on a clock without zone."""
-        steps = _croniter()(self.fields, start, day_or=self._either_day)
+        steps = croniter.croniter(self.fields, start, day_or=self._either_day)
         while True:
             try:
                 yield steps.get_next(datetime)

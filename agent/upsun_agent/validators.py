@@ -5,6 +5,7 @@ One definition serves validation, ``did you mean`` and the schema, so the three 
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -342,9 +343,7 @@ class MapOf(Struct, frozen=True):
 
 def did_you_mean(word: str, known: tuple[str, ...]) -> str:
     """Return the hint for a misspelt word, or an empty string."""
-    from difflib import get_close_matches  # noqa: PLC0415  late: only mistakes need it
-
-    close = get_close_matches(word.replace("_", "-").lower(), known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.replace("_", "-").lower(), known, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else ""
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
+from upsun_agent.api import bearer_cache
 from upsun_agent.api.errors import TOKEN_ERRORS, classify, error_words, refusal, token_error
 from upsun_agent.api.http import Reply
 from upsun_agent.api.replies import Fields, document
@@ -140,9 +141,7 @@ class Auth:
         lifetime = fields.number("expires_in", 1, LIFETIME_MOST)
         lasts, user = max(lifetime - EARLY, lifetime / 2), subject(value)
         if self._cache is not None:
-            from upsun_agent.api.bearer_cache import Kept  # noqa: PLC0415  late: cryptography costs five starts
-
-            self._cache.put(Kept(value, self._wall().timestamp() + lasts, user, lifetime))
+            self._cache.put(bearer_cache.Kept(value, self._wall().timestamp() + lasts, user, lifetime))
         return Bearer(value, self._monotonic() + lasts, user, lifetime)
 
     def _refusal(self, reply: Reply) -> AgentError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -385,8 +386,6 @@ class Client:
                     return reply
                 fault = Unreachable(f"{what}: the API answers {reply.status}", remedy="the next tick tries again")
                 wish = retry_after(reply, self._clock.now())
-            import random  # noqa: PLC0415  late: most requests succeed
-
             rest = pause(
                 number,
                 wish,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import re
 from datetime import UTC, datetime
 
@@ -19,9 +20,7 @@ def header_date(text: str) -> datetime:
     if usual is not None and usual[2] in _MONTHS and usual[6] != "60":  # a leap second is the mail package's as well
         day, year, hour, minute, second = map(int, usual.group(1, 3, 4, 5, 6))
         return datetime(year, _MONTHS.index(usual[2]) + 1, day, hour, minute, second, tzinfo=UTC)
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415  late, see above
-
     try:
-        return parsedate_to_datetime(text)
+        return email.utils.parsedate_to_datetime(text)
     except (TypeError, OverflowError) as error:
         raise ValueError(str(error)) from None

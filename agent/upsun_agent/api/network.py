@@ -7,6 +7,7 @@ httpx, which would read the same variables, is told not to.
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import os
 import re
 import ssl
@@ -180,10 +181,8 @@ def is_host(host: str, url: str) -> bool:
     bracketed = "[" in url.partition("://")[2].partition("/")[0]
     if not bracketed and re.fullmatch(r"[0-9]+(?:\.[0-9]+){3}", host) is None:
         return True
-    from ipaddress import ip_address  # noqa: PLC0415  late: few machines have proxies
-
     try:
-        ip_address(host.partition("%")[0])
+        ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
     return True
@@ -193,13 +192,11 @@ def is_loopback(host: str) -> bool:
     """Return whether the host is this machine, so that nothing goes over a network."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    from ipaddress import IPv6Address, ip_address  # noqa: PLC0415  late: only tests and simulators have such addresses
-
     try:
-        address = ip_address(host.partition("%")[0])
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return address.is_loopback or (mapped is not None and mapped.is_loopback)
 
 
@@ -243,12 +240,10 @@ def _is_numeric(host: str) -> bool:
 
 def _is_within(host: str, entry: str) -> bool:
     """Return whether an address is the one of the entry, or within its network."""
-    from ipaddress import IPv6Address, ip_address, ip_network  # noqa: PLC0415  late: few machines have proxies
-
     try:
-        address = ip_address(host.partition("%")[0])
-        network = ip_network("".join(re.split(r"%[^/]*", entry)), strict=False)
+        address = ipaddress.ip_address(host.partition("%")[0])
+        network = ipaddress.ip_network("".join(re.split(r"%[^/]*", entry)), strict=False)
     except ValueError:
         return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return any(each is not None and each.version == network.version and each in network for each in (address, mapped))

@@ -8,7 +8,8 @@ from typing import Any
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted
 from upsun_agent.errors import EXIT_OK
-from upsun_agent.journal.fleet import Member, fleet
+from upsun_agent.journal.fleet import fleet
+from upsun_agent.journal.member import Member
 from upsun_agent.report.fleet import is_overdue
 from upsun_agent.text.humanize import ago, iso
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
+from upsun_agent.config import definitions, notifications, positions, rules
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.limits import DOTS_MOST, JOB_FILE_MOST_BYTES, MISTAKES_MOST
 from upsun_agent.model.job import Job, StepPlan
 from upsun_agent.platform.paths import job_files, without_waiting
 
-if TYPE_CHECKING:  # what parses and checks is imported late: most ticks find what an earlier one read (kept.py)
+if TYPE_CHECKING:
     from upsun_agent.config.notifications import Notify
     from upsun_agent.config.positions import Positions
     from upsun_agent.validators import Problem
@@ -41,9 +43,7 @@ _SINGLE = re.compile(r"\s*\[(?!\[)\s*(jobs\s*\.[^\]#]{1,300}?\.\s*[\"']?(?:steps
 
 def defaults() -> dict[str, Any]:
     """Return the agent's settings where the job file does not say them, or there is none."""
-    from upsun_agent.config.definitions import AGENT  # noqa: PLC0415  late, see above
-
-    return dict(AGENT.read({}))
+    return dict(definitions.AGENT.read({}))
 
 
 class Mistake(Struct, frozen=True):
@@ -151,12 +151,6 @@ def parse(text: str, path: str = "agent.toml") -> JobFile:
 
 def settings_of(text: str, path: str) -> dict[str, Any]:
     """Return all settings of a job file, checked, with every default; raise ConfigInvalid as ``parse`` does."""
-    import tomllib  # noqa: PLC0415  late, see above
-
-    from upsun_agent.config import rules  # noqa: PLC0415  same
-    from upsun_agent.config.definitions import JOB_FILE, REPORT  # noqa: PLC0415  same
-    from upsun_agent.config.positions import Positions  # noqa: PLC0415  same
-
     dotted = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > DOTS_MOST), None)
     if dotted is not None:
         mistake = Mistake(dotted, "", f"more than {DOTS_MOST} dots on one line", "nothing in a job file needs so many")
@@ -165,22 +159,18 @@ def settings_of(text: str, path: str) -> dict[str, Any]:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise JobFileInvalid(path, (_syntax_mistake(error, text),)) from None
-    problems = list(rules.too_large(data)) or list(JOB_FILE.check(data, ())) or list(rules.problems(data))
+    problems = list(rules.too_large(data)) or list(definitions.JOB_FILE.check(data, ())) or list(rules.problems(data))
     if "://" in text and "@" in text:
-        from upsun_agent.config.notifications import credential_problems  # noqa: PLC0415  late: a job file seldom holds URLs
-
-        problems += credential_problems(data)
+        problems += notifications.credential_problems(data)
     tells = not problems and _tells(data)
     if tells:
-        from upsun_agent.config.notifications import notice_problems  # noqa: PLC0415  late: only who tells needs it
-
-        problems = notice_problems(data)
+        problems = notifications.notice_problems(data)
     if problems:
-        positions = Positions(text)
-        mistakes = sorted((_located(problem, positions) for problem in problems), key=lambda each: each.line)
+        lines = positions.Positions(text)
+        mistakes = sorted((_located(problem, lines) for problem in problems), key=lambda each: each.line)
         raise JobFileInvalid(path, tuple(mistakes))
-    read = JOB_FILE.read(data)
-    report = {**REPORT.read({}), **read["report"]}
+    read = definitions.JOB_FILE.read(data)
+    report = {**definitions.REPORT.read({}), **read["report"]}
     return {**read, "agent": {**defaults(), **read["agent"]}, "report": report, "tells": tells}
 
 
@@ -188,9 +178,7 @@ def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
     """Return the job file of these settings."""
     agent, notify = read["agent"], None
     if read["tells"]:
-        from upsun_agent.config.notifications import read_notify  # noqa: PLC0415  late: only who tells needs it
-
-        notify = read_notify(read)
+        notify = notifications.read_notify(read)
     jobs = {name: _job(name, settings) for name, settings in read["jobs"].items()}
     return JobFile(
         path,

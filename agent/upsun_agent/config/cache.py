@@ -17,6 +17,7 @@ from upsun_agent import __version__
 from upsun_agent.config import JobFile, built, find, settings_of, text_of
 from upsun_agent.idle import state_setting
 from upsun_agent.limits import KEPT_MOST_BYTES
+from upsun_agent.platform import private_directory
 from upsun_agent.platform.container import phase_of
 from upsun_agent.platform.keys import ENTROPY, code, derived, same, usable
 from upsun_agent.platform.paths import KEPT, on_server, read_ours, state_directory
@@ -67,12 +68,10 @@ def _recall(place: str, text: str, key: bytes) -> dict[str, Any] | None:
 
 def _keep(place: str, text: str, settings: dict[str, Any], key: bytes) -> None:
     """Keep the settings, if JSON gives them back unchanged. Nothing is synced: the code tells half of a file."""
-    from upsun_agent.platform.private_directory import write_whole  # noqa: PLC0415  late: it is written once for each job file
-
     with contextlib.suppress(OSError, TypeError, ValueError):
         kept = json.dumps(settings, ensure_ascii=False, separators=(",", ":"))
         if _thawed(json.loads(kept)) == settings:
-            write_whole(place, f"{_code(text, kept, key)}\n{kept}")
+            private_directory.write_whole(place, f"{_code(text, kept, key)}\n{kept}")
 
 
 def _code(text: str, kept: str, key: bytes) -> str:

@@ -9,11 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from threading import Lock, Timer, stack_size
 from typing import Any
 
+import psycopg
+import pymysql
+
+from upsun_agent.database import libpq, mysql
 from upsun_agent.database.errors import DriverMissing, missing, narrow, translated_errors
 from upsun_agent.database.location import SEARCH_PATH, Endpoint
 from upsun_agent.database.meter import Meter, TooMuch
@@ -102,8 +107,6 @@ class Link:
 
 def _postgres(place: str, endpoint: Endpoint, *, durable: bool) -> tuple[Any, Deadline]:
     """Return a connection of psycopg's; raises DatabaseRefused where the database cannot hold every character."""
-    import psycopg  # noqa: PLC0415  late: it costs three starts of the interpreter
-
     settings = {
         # A commit that returned is on the disk, whatever the database's default: a request follows it.
         "synchronous_commit": "on" if durable else "off",
@@ -150,18 +153,15 @@ def _refuse_narrow(place: str, encoding: str) -> None:
 
 def _proofs(place: str, endpoint: Endpoint, version: int) -> str:
     """Return libpq's ``require_auth``; raises DriverMissing where this libpq could not refuse to show the password."""
-    from upsun_agent.database.libpq import NotToBeHad, required  # noqa: PLC0415  late: for this kind of server only
-
     try:
-        return required(endpoint, version)
-    except NotToBeHad:
+        return libpq.required(endpoint, version)
+    except libpq.NotToBeHad:
         text = f"the state is in {place}, and libpq {version // 10000} would show its password to whoever asks"
         raise DriverMissing(text, remedy="install the extra 'shared', which brings a newer one") from None
 
 
 def _bounded_connection(settings: dict[str, Any]) -> Any:
     """Return a connection of psycopg's whose every answer is bounded, the server's greeting included."""
-    import psycopg  # noqa: PLC0415  late: it costs three starts of the interpreter
 
     class Connection(psycopg.Connection[Any]):
         """One that is asked before it reads on."""
@@ -183,10 +183,6 @@ def _bounded_connection(settings: dict[str, Any]) -> Any:
 
 def _mysql(endpoint: Endpoint) -> tuple[Any, Deadline]:
     """Return a PyMySQL connection. Whether commits are synced is a setting of the whole server, which `check` reads."""
-    from pymysql.constants import CLIENT  # noqa: PLC0415  late: it costs an interpreter start
-
-    from upsun_agent.database.mysql import Connection  # noqa: PLC0415  same
-
     settings = (
         # Strict: a text that is too long is refused, not cut. What follows the mark M! is MariaDB's alone.
         "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
@@ -197,7 +193,7 @@ def _mysql(endpoint: Endpoint) -> tuple[Any, Deadline]:
     opened = _socket(endpoint)
     fuse = Deadline(opened.fileno(), DATABASE_CONNECT)  # the driver's own timeout is for one read of several
     try:
-        connection = Connection(
+        connection = mysql.Connection(
             clear=endpoint.clear,
             host=endpoint.host,
             user=endpoint.user,
@@ -208,7 +204,7 @@ def _mysql(endpoint: Endpoint) -> tuple[Any, Deadline]:
             write_timeout=DATABASE_STATEMENT,
             program_name=APPLICATION,
             init_command=f"SET SESSION {settings}",
-            client_flag=CLIENT.FOUND_ROWS,
+            client_flag=pymysql.constants.CLIENT.FOUND_ROWS,
             autocommit=True,
             defer_connect=True,
             **_secured(endpoint),
@@ -242,8 +238,6 @@ def _secured(endpoint: Endpoint) -> dict[str, Any]:
         return {}
     if endpoint.tls == "disable":
         return {"ssl_disabled": True}
-    import ssl  # noqa: PLC0415  late: only where it is asked for
-
     context = ssl.create_default_context(cafile=endpoint.authorities)
     context.check_hostname = endpoint.tls == "verify-full"
     if endpoint.tls == "require":

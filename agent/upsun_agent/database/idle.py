@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from upsun_agent.database import connect, errors, libpq
 from upsun_agent.database.location import PREFIX, Endpoint, endpoint_of, qualified
 from upsun_agent.limits import CLOCK_BACK, IDLE_DATABASE, RECHECK
 
@@ -43,26 +44,21 @@ def is_idle(place: str, environ: Mapping[str, str], basis: str, now: float) -> b
 
 
 def _on_postgres(endpoint: Endpoint, values: Sequence[str]) -> bool:
-    from upsun_agent.database.libpq import NotToBeHad, change_one  # noqa: PLC0415  late: for this kind of server only
-
     text = _MARK
     for number in range(1, len(values) + 1):
         text = text.replace("%s", f"${number}", 1)
     # Only in a schema of ours: whose tables in a schema that others may write to are, one statement cannot find out.
     try:
-        return change_one(endpoint, [text.replace("{p}", qualified(endpoint.schema))], values, IDLE_DATABASE)
-    except NotToBeHad:
+        return libpq.change_one(endpoint, [text.replace("{p}", qualified(endpoint.schema))], values, IDLE_DATABASE)
+    except libpq.NotToBeHad:
         return False
 
 
 def _on_mysql(place: str, endpoint: Endpoint, values: Sequence[str]) -> bool:
-    from upsun_agent.database.connect import Link, without_cryptography  # noqa: PLC0415  late: this kind only
-    from upsun_agent.database.errors import translated_errors  # noqa: PLC0415  same
-
-    with without_cryptography():
-        link = Link(place, endpoint, IDLE_DATABASE)
+    with connect.without_cryptography():
+        link = connect.Link(place, endpoint, IDLE_DATABASE)
     try:
-        with translated_errors(place), link.raw.cursor() as cursor:
+        with errors.translated_errors(place), link.raw.cursor() as cursor:
             cursor.execute(_MARK.format(p=PREFIX), values)
             return bool(cursor.rowcount == 1)
     finally:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Mapping
 
 from upsun_agent.errors import ConfigInvalid
@@ -134,12 +135,10 @@ def _is_primary(instance: Mapping[str, Any]) -> bool:
 
 
 def _from_url(variable: str, url: str) -> Endpoint:
-    from urllib.parse import parse_qs, unquote, urlsplit  # noqa: PLC0415  late: relationships need none of it
-
     remedy = "it should read like postgresql://<user>:<password>@<host>:5432/<database>, each part percent-encoded"
     try:
-        parts = urlsplit(url)
-        port, query = parts.port, parse_qs(parts.query, keep_blank_values=True)
+        parts = urllib.parse.urlsplit(url)
+        port, query = parts.port, urllib.parse.parse_qs(parts.query, keep_blank_values=True)
     except ValueError:
         raise ConfigInvalid(f"{variable} is not a valid URL", remedy=remedy) from None
     scheme = SCHEMES.get(parts.scheme.partition("+")[0])
@@ -160,9 +159,9 @@ def _from_url(variable: str, url: str) -> Endpoint:
         scheme,
         host=_text(variable, "host", query.get("host", [""])[-1] or parts.hostname),
         port=_port(variable, PORTS[scheme] if port is None else port),
-        database=_text(variable, "database", unquote(parts.path).removeprefix("/")),
-        user=_text(variable, "user", unquote(parts.username or "")),
-        password=_text(variable, "password", unquote(parts.password or ""), empty=True),
+        database=_text(variable, "database", urllib.parse.unquote(parts.path).removeprefix("/")),
+        user=_text(variable, "user", urllib.parse.unquote(parts.username or "")),
+        password=_text(variable, "password", urllib.parse.unquote(parts.password or ""), empty=True),
         tls=tls,
         authorities=query.get("sslrootcert", [""])[-1] or None,
         schema=_schema(variable, scheme, query.get("schema")),

@@ -6,6 +6,7 @@ socket, with or without TLS.
 
 from __future__ import annotations
 
+import _socket
 import os
 import sys
 import time
@@ -88,8 +89,6 @@ def received(file: int) -> int:
     """Return the bytes that arrived at a TCP socket since it was opened; 0 for another, or where nobody counts."""
     if file < 0:
         return 0
-    import _socket  # noqa: PLC0415  late: the module around it costs an idle tick a start
-
     looked_at = _socket.socket(fileno=file)
     try:
         told = looked_at.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, RECEIVED.stop)

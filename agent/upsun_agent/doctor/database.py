@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
+import sqlalchemy as sa
+
 from upsun_agent.doctor import Finding
 from upsun_agent.doctor.grants import grants
 from upsun_agent.doctor.local import LOST
@@ -85,8 +87,6 @@ def _tables(session: Session, version: int) -> Iterator[Finding]:
 
 def _try_rights(session: Session) -> None:
     """Update zero rows of every table, which needs the same rights as updating one."""
-    from sqlalchemy import delete, false, insert, select, update  # noqa: PLC0415  late: see Session
-
     for name in ("journals", *PARTS):
         table = session.tables.named(name)
         columns = [
@@ -94,9 +94,9 @@ def _try_rights(session: Session) -> None:
         ]  # columns that only the server fills
         column = columns[-1]
         names = [each.name for each in columns]
-        session.run(insert(table).from_select(names, select(*columns).where(false())))
-        session.run(update(table).where(false()).values(**{column.name: column}))
-        session.run(delete(table).where(false()))
+        session.run(sa.insert(table).from_select(names, sa.select(*columns).where(sa.false())))
+        session.run(sa.update(table).where(sa.false()).values(**{column.name: column}))
+        session.run(sa.delete(table).where(sa.false()))
 
 
 def _durable(session: Session) -> Iterator[Finding]:
@@ -108,11 +108,9 @@ def _durable(session: Session) -> Iterator[Finding]:
 
 
 def _journals(session: Session, identity: Identity) -> Iterator[Finding]:
-    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
-
     mine, (project, environment, app) = session.tables.journals, identity
     own: Any = (mine.c.project == project) & (mine.c.environment == environment) & (mine.c.app == app)
-    count = select(func.count()).select_from(mine).where(mine.c.present == 1)
+    count = sa.select(sa.func.count()).select_from(mine).where(mine.c.present == 1)
     there, all_of_them = session.run(count.where(own)).scalar(), session.run(count).scalar()
     text = "this environment's own" if there else "none of this environment yet: the first tick creates it"
     yield Finding("journal", "ok", f"{text}; {all_of_them} in the database")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from upsun_agent.database.location import PREFIX
 from upsun_agent.doctor import Finding
+from upsun_agent.journal.server.losses import ALL
 from upsun_agent.journal.server.schema import ME_AS_GRANTEE
 from upsun_agent.journal.server.session import Session
 
@@ -69,8 +70,6 @@ def grants(session: Session, version: int) -> Iterator[Finding]:
 
 
 def _in_postgres(session: Session) -> Iterator[str]:
-    from upsun_agent.journal.server.losses import ALL  # noqa: PLC0415  late: only where there are tables
-
     affix = "" if session.tables.own_schema else PREFIX
     names = [f"{affix}{name}" for name in ("schema_version", *ALL)]
     for words, query in POSTGRES.items():

@@ -20,10 +20,11 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 
 from upsun_agent.errors import NotFound, StateNotWritable
-from upsun_agent.journal import Identity, JournalReader, Notes
+from upsun_agent.journal import Identity, JournalReader, Notes, empty
 from upsun_agent.journal.connect import OF_SQLITE, connect, held, looked_at
 from upsun_agent.journal.damage import JournalDamaged
 from upsun_agent.journal.replacement import LOSSES, notes_of
+from upsun_agent.journal.server import opening
 from upsun_agent.journal.sidecar import ASIDE, Beside, is_there, kept_beside, traces
 from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.journal.state import DatabaseState, State
@@ -293,9 +294,7 @@ def open_to_read(directory: str, identity: Identity) -> SqliteJournal:
 def reading_if_any(state: State, identity: Identity) -> Iterator[JournalReader]:
     """Open the journal read-only, as ``reading`` does; where nothing has run yet, yield an empty one."""
     if isinstance(state, DatabaseState):
-        from upsun_agent.journal.server.opening import looking  # noqa: PLC0415  late: most states are on a mount
-
-        with looking(state, identity) as found:
+        with opening.looking(state, identity) as found:
             if found is not None:
                 yield found
                 return
@@ -303,9 +302,7 @@ def reading_if_any(state: State, identity: Identity) -> Iterator[JournalReader]:
         with reading(state, identity) as journal:
             yield journal
         return
-    from upsun_agent.journal.empty import EmptyJournal  # noqa: PLC0415  late: no tick needs it
-
-    yield EmptyJournal()
+    yield empty.EmptyJournal()
 
 
 @contextmanager
@@ -318,9 +315,7 @@ def reading(state: State, identity: Identity) -> Iterator[JournalReader]:
     """
     nothing = NotFound(f"there is no journal in {state}: nothing has run yet", remedy="run: upsun-agent tick")
     if isinstance(state, DatabaseState):
-        from upsun_agent.journal.server.opening import looking  # noqa: PLC0415  late: most states are on a mount
-
-        with looking(state, identity) as found:
+        with opening.looking(state, identity) as found:
             if found is None:
                 raise nothing
             yield found

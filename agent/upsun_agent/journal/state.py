@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from upsun_agent.database import location
+
 if TYPE_CHECKING:
     from upsun_agent.database.location import Endpoint
 
@@ -41,9 +43,7 @@ class DatabaseState(Struct, frozen=True):
         Raises:
             ConfigInvalid: there is no such relationship or variable, or it does not name a database that can be used.
         """
-        from upsun_agent.database.location import endpoint_of  # noqa: PLC0415  late: most states are on a mount
-
-        return cls(name, endpoint_of(name, environ))
+        return cls(name, location.endpoint_of(name, environ))
 
 
 State = MountState | DatabaseState

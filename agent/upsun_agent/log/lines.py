@@ -29,14 +29,8 @@ _ASYNCIO = LazyModule("asyncio", current_task=lambda: None)
 _PICKLE = LazyModule("pickle", PicklingError=lazy_function("pickle", "PicklingError"))
 
 
-def _structlog() -> Any:
-    """structlog, without the asyncio that it imports for its asynchronous loggers: a sixth of a tick's start."""
-    with held_back(_ASYNCIO, _PICKLE):
-        import structlog  # noqa: PLC0415  only here, where modules are held back
-    return structlog
-
-
-structlog = _structlog()
+with held_back(_ASYNCIO, _PICKLE):  # asyncio alone is a sixth of a tick's start
+    import structlog
 
 LEVELS = {
     "debug": logging.DEBUG,

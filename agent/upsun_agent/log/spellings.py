@@ -6,6 +6,7 @@ layer at a time, so that what is encoded twice is found too. A secret is then lo
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -218,7 +219,5 @@ def _named(said: str) -> str:
     name = said[1:-1]
     if name in _NAMED:
         return _NAMED[name]
-    from html.entities import html5  # noqa: PLC0415  late: two thousand names, seldom needed
-
-    char = html5.get(f"{name};", said)
+    char = html.unescape(said)
     return char if len(char) == 1 else said

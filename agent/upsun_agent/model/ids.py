@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from itertools import pairwise
+from urllib.parse import urlsplit
 
 #: What a path may be cut into by whoever reads it, before or after it is decoded.
 _CUTS = re.compile(r"[/\\]|%2f|%5c", re.IGNORECASE)
@@ -57,9 +59,6 @@ def variable_fault(name: str) -> str | None:
 
 def page_fault(address: str) -> str | None:
     """Return what is wrong with the address of a page, or None; whether its name is known the resolver says."""
-    from ipaddress import ip_address  # noqa: PLC0415  late: few jobs look at pages
-    from urllib.parse import urlsplit  # noqa: PLC0415  same
-
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port

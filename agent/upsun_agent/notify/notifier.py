@@ -25,6 +25,7 @@ from upsun_agent.journal.notes import LAST_PING, OUTBOX_ALL, OUTBOX_LOST
 from upsun_agent.limits import NOTICE_DEADLINE, NOTICES_BUDGET, NOTICES_RESERVE, RECHECK
 from upsun_agent.model import events as ev
 from upsun_agent.notify import outbox
+from upsun_agent.notify.channels import healthchecks
 from upsun_agent.notify.channels.http import HttpSender, Unusable
 from upsun_agent.notify.messages import TELLING, Message, messages, state_lost, suspended
 from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Undelivered
@@ -152,8 +153,6 @@ class Notifier:
         heartbeat = self._notify.heartbeat
         if heartbeat is None:
             return Disabled("the job file names no heartbeat")
-        from upsun_agent.notify.channels import healthchecks  # noqa: PLC0415  late: a tick pings once an hour
-
         said = f"a tick on {self._whose.environment} ({self._whose.project})"
         return _guarded(lambda: healthchecks.beat(heartbeat.url_variable, said, self._door, seconds))
 
@@ -165,8 +164,6 @@ class Notifier:
         heartbeat = self._notify.heartbeat
         if heartbeat is None or not self._whose.jobs_here:
             return
-        from upsun_agent.notify.channels import healthchecks  # noqa: PLC0415  as above
-
         said = f"a tick on {self._whose.environment} ({self._whose.project}) could not work: {reason}"
         variable, sender = heartbeat.url_variable, self._door
         try:

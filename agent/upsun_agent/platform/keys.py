@@ -7,6 +7,8 @@ of the state, and does not rotate
 
 from __future__ import annotations
 
+import hmac
+
 #: The variable of the platform with a random value for each project.
 ENTROPY = "PLATFORM_PROJECT_ENTROPY"
 SECRET_LEAST = 16  # characters: a shorter secret could be found by trying
@@ -22,21 +24,15 @@ def usable(secret: str | None) -> str | None:
 
 def derived(secret: str, purpose: str) -> bytes:
     """Return a key of 32 bytes for the purpose: HKDF with SHA-256 and without salt (RFC 5869)."""
-    from hmac import digest  # noqa: PLC0415  late: an idle tick authenticates nothing
-
-    extracted = digest(bytes(_HASH_BYTES), secret.encode("utf-8", "surrogatepass"), _HASH)
-    return digest(extracted, purpose.encode() + b"\x01", _HASH)
+    extracted = hmac.digest(bytes(_HASH_BYTES), secret.encode("utf-8", "surrogatepass"), _HASH)
+    return hmac.digest(extracted, purpose.encode() + b"\x01", _HASH)
 
 
 def code(key: bytes, data: bytes) -> str:
     """Return the HMAC-SHA256 of the data under the key, in hexadecimal."""
-    from hmac import digest  # noqa: PLC0415  late, as above
-
-    return digest(key, data, _HASH).hex()
+    return hmac.digest(key, data, _HASH).hex()
 
 
 def same(one: str, other: str) -> bool:
     """Return whether two codes are equal, in a time that does not tell how far they are."""
-    from hmac import compare_digest  # noqa: PLC0415  late, as above
-
-    return compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
+    return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import json
 from collections.abc import Mapping
 
 from upsun_agent.errors import ConfigInvalid
@@ -20,8 +21,6 @@ def decoded(environ: Mapping[str, str], name: str) -> Mapping[str, Any]:
     raw = environ.get(name)
     if not raw:
         return {}
-    import json  # noqa: PLC0415  late: an idle tick may need none
-
     remedy = f"unset {name}, or set it as the platform does: a JSON object, base64-encoded"
     if len(raw) > VARIABLE_MOST_BYTES:
         raise ConfigInvalid(f"{name} is longer than {VARIABLE_MOST_BYTES} bytes", remedy=remedy)

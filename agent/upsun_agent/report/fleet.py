@@ -8,7 +8,7 @@ from datetime import datetime
 from upsun_agent import __version__
 from upsun_agent.engine.bounds import TICK_GAP
 from upsun_agent.journal import Identity
-from upsun_agent.journal.fleet import Member
+from upsun_agent.journal.member import Member
 from upsun_agent.limits import REPORT_FLEET
 from upsun_agent.report.html import Child, Html, document, el, foreign
 from upsun_agent.report.html_head import head_of, tile

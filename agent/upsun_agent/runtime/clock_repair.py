@@ -18,6 +18,7 @@ from upsun_agent.journal.counters import remembered
 from upsun_agent.journal.notes import FORGOTTEN, LAST_BY_HAND, OUTBOX
 from upsun_agent.limits import HISTORY_RUNS
 from upsun_agent.model.events import RunClosed
+from upsun_agent.notify import outbox
 from upsun_agent.platform.paths import LAST_MOMENT
 
 RUNS_LOOKED_AT = 200  # newest runs, by their own dates: those of a clock that was ahead come first
@@ -139,13 +140,11 @@ def _forget(journal: Journal, rows: list[RunRow]) -> None:
     """Take the runs away, and what people were to be told of them; how many there were stays counted."""
     if not rows:
         return
-    from upsun_agent.notify.outbox import waiting  # noqa: PLC0415  late: clocks are hardly ever wrong
-
     gone = [(row.job, row.outcome or "", 0, row.opened_at.timestamp()) for row in rows]
     for key, text in remembered(journal.notes(FORGOTTEN), gone).items():
         journal.note(key, text)
     dropped = {row.run for row in rows}
-    for message in waiting(journal.notes(OUTBOX)):
+    for message in outbox.waiting(journal.notes(OUTBOX)):
         if message.run in dropped:
             journal.note(f"{OUTBOX}{message.id}", None)
     journal.drop(sorted(dropped))

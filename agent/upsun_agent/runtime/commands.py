@@ -6,20 +6,8 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-
-class Ended(Struct, frozen=True):
-    """How a command ended, and its last words, safe to show.
-
-    Its exit code is None where its time was up, negative for a signal.
-    """
-
-    #: The exit code; None if the command was killed at its time limit.
-    exit_code: int | None
-    #: How long it ran, in seconds.
-    seconds: float
-    #: The end of what it printed.
-    output: str
-
+from upsun_agent.runtime import process
+from upsun_agent.runtime.command_result import Ended
 
 #: Arguments (or a text for the shell), directory, seconds, variables, and variables to leave out.
 Runner = Callable[[tuple[str, ...] | str, str | None, float, Mapping[str, str], tuple[str, ...]], Ended]
@@ -32,9 +20,7 @@ def _really(
     variables: Mapping[str, str],
     hidden: tuple[str, ...],
 ) -> Ended:
-    from upsun_agent.runtime.process import run  # noqa: PLC0415  late: few jobs run commands
-
-    return run(command, directory, within, variables, hidden)
+    return process.run(command, directory, within, variables, hidden)
 
 
 def _none(_: tuple[str, ...]) -> tuple[str, ...]:

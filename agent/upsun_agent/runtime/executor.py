@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 from msgspec.structs import replace
 
+from upsun_agent.api import pages, people
 from upsun_agent.api.client import Client, OutOfTime
 from upsun_agent.api.errors import UNSURE, Meaning, classify, error_words, not_the_apis
 from upsun_agent.api.http import NoAnswer, Reply
@@ -161,9 +162,7 @@ class Executor:
         if environment.is_dirty or expected <= environment.links.keys():
             return environment
         if environment.type not in self._rights:
-            from upsun_agent.api.people import People  # noqa: PLC0415  late: most environments offer everything
-
-            self._rights[environment.type] = People(self._client).rights(self._project, environment.type)
+            self._rights[environment.type] = people.People(self._client).rights(self._project, environment.type)
         return replace(environment, rights=self._rights[environment.type])
 
     def _page(self, question: LookAtPage) -> Page:
@@ -176,9 +175,7 @@ class Executor:
         seconds = self._clock.monotonic() - began
         if not question.contains:
             return Page(reply.status, seconds)
-        from upsun_agent.api.pages import missing  # noqa: PLC0415  late: few checks look for a text
-
-        why = missing(reply, question.contains)
+        why = pages.missing(reply, question.contains)
         return Page(reply.status, seconds, found=why is None, fault=why or "")
 
     def has_time_for(self, command: Execute) -> bool:

@@ -24,7 +24,7 @@ from upsun_agent.limits import COMMAND_OUTPUT_MOST, COMMAND_TAIL_MOST
 from upsun_agent.log.foreign_text import last_words
 from upsun_agent.log.redaction import Redaction
 from upsun_agent.runtime import supervisor
-from upsun_agent.runtime.commands import Ended
+from upsun_agent.runtime.command_result import Ended
 
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 PIECE = 64 * 1024

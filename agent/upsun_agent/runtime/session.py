@@ -14,6 +14,7 @@ from upsun_agent.journal.directory import confirm_damage, open_journal, prepare,
 from upsun_agent.journal.lock import FileLock, Lease
 from upsun_agent.journal.move_marks import refuse_moved
 from upsun_agent.journal.replacement import LOSSES, begun_anew
+from upsun_agent.journal.server import opening
 from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.journal.state import DatabaseState, MountState
 from upsun_agent.limits import MOVE_BUDGET
@@ -113,12 +114,10 @@ class ServerSession:
     """The journal of a database, in use."""
 
     def __init__(self, context: TickContext, state: DatabaseState, *, moving: bool = False) -> None:
-        from upsun_agent.journal.server.opening import hold  # noqa: PLC0415  late: most states are on a mount
-
         self._context = context
         began = monotonic()
         budget, now = MOVE_BUDGET if moving else None, context.clock.now()
-        self._held = hold(state, context.container.identity, seconds=budget, now=now)
+        self._held = opening.hold(state, context.container.identity, seconds=budget, now=now)
         self.waited = monotonic() - began
         self.fresh = self._held.is_copy
         if self._held.lost:

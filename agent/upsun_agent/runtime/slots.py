@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from upsun_agent.engine import conditions
 from upsun_agent.engine.due import Due, Exclusion, LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict, due
 from upsun_agent.journal import Cursor
 from upsun_agent.limits import COMING_DAYS, COMING_MOST, LOOK_BACK, SLOTS_OLD
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.clock_repair import is_ahead, judged_anew
 from upsun_agent.runtime.suspension import Hold, NoteReader, holds, suspension
-from upsun_agent.schedule import zone_of
+from upsun_agent.schedule import ExpressionError, Schedule, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from upsun_agent.journal import RunRow
     from upsun_agent.model.events import Event
-    from upsun_agent.schedule import Schedule
 
 ROWS_OF_DAYS = 3000  # runs looked through for one that succeeded on a day: a run every minute makes 1,440
 ROWS_AHEAD = 200  # newest runs of a job that are looked through for slots that ran before their time
@@ -81,8 +81,6 @@ class Judge(Struct, frozen=True):
         """How many slots of the schedule before were not judged, and which schedule that was, in words."""
         if found is None or found.schedule == key_of(self.job) or found.until >= until:
             return 0, ""
-        from upsun_agent.schedule import ExpressionError, Schedule  # noqa: PLC0415  late: schedules hardly ever change
-
         expression, _, zone = found.schedule.rpartition("|")
         try:
             count = Schedule(expression, zone).count(found.until, until)
@@ -151,14 +149,12 @@ class Judge(Struct, frozen=True):
         when = {key: value for key, value in self.job.when.items() if key != "branches" or self.environment}
         if not any(when.values()):
             return _nothing
-        from upsun_agent.engine.conditions import skip_reason  # noqa: PLC0415  late: most jobs have none
-
         successes = self._successes() if when.get("once-a-day") else frozenset()
 
         def reason(slot: Slot) -> str | None:
             wall = wall_of(slot)
             succeeded = wall.date() if wall.date() in successes else None
-            return skip_reason(when, wall, self.environment, succeeded)
+            return conditions.skip_reason(when, wall, self.environment, succeeded)
 
         return reason
 

@@ -6,6 +6,7 @@ It never waits for the platform. What it cannot finish now, the next tick goes o
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -315,8 +316,6 @@ class Tick:
 
     def open_by_hand(self, job: Job) -> str:
         """Open a run of the job now, whatever its schedule; returns the run's id."""
-        import secrets  # noqa: PLC0415  late: a cron's tick opens none by hand
-
         now = self._context.clock.now()
         run = f"{job.name}@manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         opened = opened_by(self._context, job, run, Slot(now, ""), "manual")

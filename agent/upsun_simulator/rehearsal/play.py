@@ -26,7 +26,8 @@ from upsun_agent.log.lines import Redaction, make_log
 from upsun_agent.model.events import ApprovalGiven, Event
 from upsun_agent.model.job import HERE, Job
 from upsun_agent.platform.container import Container
-from upsun_agent.runtime.commands import Commands, Ended
+from upsun_agent.runtime.command_result import Ended
+from upsun_agent.runtime.commands import Commands
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.recorder import Recorder
 from upsun_agent.runtime.session import open_session

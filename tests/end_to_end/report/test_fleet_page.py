@@ -8,7 +8,7 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 
-from upsun_agent.journal.fleet import Member
+from upsun_agent.journal.member import Member
 from upsun_agent.limits import REPORT_FLEET
 from upsun_agent.report.fleet import by_concern, fleet_measures, fleet_page, is_overdue
 from upsun_agent.report.prometheus import text

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 from upsun_agent.model import events as ev
-from upsun_agent.runtime.commands import Commands, Ended
+from upsun_agent.runtime.command_result import Ended
+from upsun_agent.runtime.commands import Commands
 
 from tests.harness.stage import RUN, SLOT, START, Stage
 

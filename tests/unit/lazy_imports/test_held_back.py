@@ -106,7 +106,8 @@ def test_what_a_tick_holds_back_is_there_for_whoever_needs_it() -> None:
     code = """
 import sys
 from upsun_agent.cli.cron import ABSENT, HELD_BACK
-from upsun_agent.lazy_imports import LazyModule, held_back
+from upsun_agent.lazy_imports import LazyModule, defer_imports, held_back
+defer_imports()
 NAMES = [getattr(each, "__name__", each) for each in HELD_BACK]
 assert not set(NAMES) & sys.modules.keys(), "imported before it could be held back"
 with held_back(*HELD_BACK, absent=ABSENT):

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import sqlalchemy as sa
+
 from upsun_agent.database.location import PREFIX
 from upsun_agent.journal import Identity
-from upsun_agent.journal.fleet import Member, moment
+from upsun_agent.journal.member import Member, moment
 from upsun_agent.journal.server.journal import ServerJournal
 from upsun_agent.journal.server.losses import MARK
 from upsun_agent.journal.server.migrate import refuse_lost
@@ -33,13 +35,11 @@ class DatabaseFleet:
         return sorted(found, key=lambda member: member.identity)
 
     def _query(self, tables: Tables) -> Any:
-        from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
-
         mine, idle_hints, runs = tables.journals, tables.idle_hints, tables.runs
         own = runs.c.journal == mine.c.id
-        in_flight = select(func.count()).select_from(runs).where(own, runs.c.outcome.is_(None)).scalar_subquery()
+        in_flight = sa.select(sa.func.count()).select_from(runs).where(own, runs.c.outcome.is_(None)).scalar_subquery()
         order = (runs.c.opened_at.desc(), runs.c.number.desc())
-        last = [select(runs.c[name]).where(own).order_by(*order).limit(1).scalar_subquery() for name in LAST]
+        last = [sa.select(runs.c[name]).where(own).order_by(*order).limit(1).scalar_subquery() for name in LAST]
         columns = [
             mine.c.id,
             mine.c.project,
@@ -50,7 +50,7 @@ class DatabaseFleet:
         ]
         columns += [in_flight, *last, mine.c.proved_backup, mine.c.proved_at]
         joined = mine.outerjoin(idle_hints, idle_hints.c.journal == mine.c.id)
-        return select(*columns).select_from(joined).where(mine.c.present == 1)
+        return sa.select(*columns).select_from(joined).where(mine.c.present == 1)
 
     def _member(self, tables: Tables, row: Any) -> Member:
         number, project, environment, app, ticked, due, in_flight, job, opened, outcome, backup, proved = row

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from upsun_agent.database.errors import DatabaseRefused, LeaseLost
 from upsun_agent.database.idle import digest_of
 from upsun_agent.errors import Bug
@@ -47,53 +49,43 @@ class ServerJournal:
     # --- reading and writing ------------------------------------------------------------------------------------
 
     def _select(self, table: Any, *columns: str) -> Any:
-        from sqlalchemy import select  # noqa: PLC0415  late: see Session
-
-        return select(*(table.c[name] for name in columns)).where(table.c.journal == self.number)
+        return sa.select(*(table.c[name] for name in columns)).where(table.c.journal == self.number)
 
     def _delete(self, table: Any) -> Any:
-        from sqlalchemy import delete  # noqa: PLC0415  late: see Session
-
-        return delete(table).where(table.c.journal == self.number)
+        return sa.delete(table).where(table.c.journal == self.number)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """A transaction in which the lease is known to be ours: nobody can take it over before its end."""
-        from sqlalchemy import literal_column, update  # noqa: PLC0415  late: see Session
-
         if self.fence is None:
             raise Bug("a journal that is open for looking was to be written")
         mine, run = self._tables.journals, self._session.run
         ours = (mine.c.id == self.number, mine.c.present == 1, mine.c.fence == self.fence)
-        until: Any = literal_column(self._session.now)
+        until: Any = sa.literal_column(self._session.now)
         with self._session.transaction():
-            if not run(update(mine).where(*ours).values(lease_until=until + LEASE)).rowcount:
+            if not run(sa.update(mine).where(*ours).values(lease_until=until + LEASE)).rowcount:
                 raise LeaseLost(f"another process took over the journal in {self._session.state}")
             yield
 
     def _put(self, table: Any, keys: dict[str, Any], values: dict[str, Any]) -> None:
         """Write a row over the one with the same keys, or beside the others. The journal's lock makes that safe."""
-        from sqlalchemy import and_, insert, update  # noqa: PLC0415  late: see Session
-
         keys = {"journal": self.number, **keys}
-        where = and_(*(table.c[name] == value for name, value in keys.items()))
-        if not self._session.run(update(table).where(where).values(**values)).rowcount:
-            self._session.run(insert(table).values(**keys, **values))
+        where = sa.and_(*(table.c[name] == value for name, value in keys.items()))
+        if not self._session.run(sa.update(table).where(where).values(**values)).rowcount:
+            self._session.run(sa.insert(table).values(**keys, **values))
 
     # --- runs and events ----------------------------------------------------------------------------------------
 
     def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
         """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
-        from sqlalchemy import insert, or_  # noqa: PLC0415  late: see Session
-
         job, runs = Job.from_json(event.job).name, self._tables.runs
         same_slot = (runs.c.job == job) & (runs.c.slot.is_not(None)) & (runs.c.slot == event.slot)
         with self._writing():
-            if self._session.run(self._select(runs, "run").where(or_(runs.c.run == event.run, same_slot))).first():
+            if self._session.run(self._select(runs, "run").where(sa.or_(runs.c.run == event.run, same_slot))).first():
                 return False
             row = {"job": job, "slot": event.slot, "due_at": event.due_at.timestamp()}
             row |= {"journal": self.number, "run": event.run, "opened_at": event.at.timestamp()}
-            self._session.run(insert(runs).values(**row))
+            self._session.run(sa.insert(runs).values(**row))
             self._write(event.run, [event, *later])
             self._keep(notes)
         return True
@@ -105,22 +97,22 @@ class ServerJournal:
             self._keep(notes)
 
     def _write(self, run: str, events: Sequence[Event]) -> None:
-        from sqlalchemy import insert, update  # noqa: PLC0415  late: see Session
-
         tables, own = self._tables, {"journal": self.number, "run": run, "fence": self.fence}
         rows = [{**own, "kind": event.kind, "data": encode(event)} for event in events]
         if rows:
-            self._session.run(insert(tables.events), rows)
+            self._session.run(sa.insert(tables.events), rows)
         for event in events:
             if isinstance(event, RequestAccepted | ActivityAdopted):
                 self._put(tables.activities, {"activity": event.activity}, {"run": run, "step": event.step})
             elif isinstance(event, RunClosed):
                 closed = {"outcome": event.outcome, "closed_at": event.at.timestamp()}
                 row = (tables.runs.c.journal == self.number) & (tables.runs.c.run == run)
-                self._session.run(update(tables.runs).where(row).values(**closed))
+                self._session.run(sa.update(tables.runs).where(row).values(**closed))
             elif isinstance(event, StepDone) and event.detail.get("backup"):
                 proved = {"proved_backup": str(event.detail["backup"])[:200], "proved_at": event.at.timestamp()}
-                self._session.run(update(tables.journals).where(tables.journals.c.id == self.number).values(**proved))
+                self._session.run(
+                    sa.update(tables.journals).where(tables.journals.c.id == self.number).values(**proved)
+                )
 
     def _keep(self, notes: Notes | None) -> None:
         for key, value in (notes or {}).items():
@@ -133,11 +125,9 @@ class ServerJournal:
 
     def _keep_beside(self) -> None:
         """Keep in the journal's own row too which jobs are paused or suspended: see journal/server/losses.py."""
-        from sqlalchemy import update  # noqa: PLC0415  late: see Session
-
         mine, holds = self._tables.journals, self.notes(SUSPENDED)
         why = json.dumps(holds) if holds else None
-        self._session.run(update(mine).where(mine.c.id == self.number).values(why=why))
+        self._session.run(sa.update(mine).where(mine.c.id == self.number).values(why=why))
 
     def events(self, run: str) -> list[Event]:
         """All events of the run, oldest first; empty where there is no such run."""
@@ -175,27 +165,23 @@ class ServerJournal:
 
     def last_proofs(self) -> Sequence[tuple[str, str, Event]]:
         """Return of each job the last finished step that names a backup, newest first: job, run, event."""
-        from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
-
         events, runs = self._tables.events, self._tables.runs
         both = events.join(runs, (runs.c.journal == events.c.journal) & (runs.c.run == events.c.run))
         names = (events.c.journal == self.number, events.c.kind == StepDone.kind, events.c.data.contains('"backup":"'))
-        last = select(runs.c.job, func.max(events.c.seq).label("seq")).select_from(both).where(*names)
+        last = sa.select(runs.c.job, sa.func.max(events.c.seq).label("seq")).select_from(both).where(*names)
         newest = last.group_by(runs.c.job).subquery()
-        query = select(newest.c.job, events.c.run, events.c.kind, events.c.data)
+        query = sa.select(newest.c.job, events.c.run, events.c.kind, events.c.data)
         query = query.select_from(newest.join(events, events.c.seq == newest.c.seq)).order_by(events.c.seq.desc())
         return [(str(job), str(run), decode(str(kind), str(data))) for job, run, kind, data in self._session.run(query)]
 
     def prune(self, before: datetime, most: int) -> int:
         """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many."""
-        from sqlalchemy import or_  # noqa: PLC0415  late: see Session
-
         runs, run = self._tables.runs, self._session.run
         newest = self._select(runs, "opened_at").order_by(runs.c.opened_at.desc()).offset(max(most - 1, 0)).limit(1)
         oldest = run(newest).scalar()
         old = [runs.c.opened_at < before.timestamp()] + ([runs.c.opened_at < oldest] if oldest is not None else [])
         query = self._select(runs, "run", "job", "outcome").add_columns(self._took(), runs.c.opened_at)
-        query = query.where(runs.c.outcome.is_not(None), or_(*old)).order_by(runs.c.opened_at).limit(PRUNED_AT_ONCE)
+        query = query.where(runs.c.outcome.is_not(None), sa.or_(*old)).order_by(runs.c.opened_at).limit(PRUNED_AT_ONCE)
         gone = run(query).all()
         if gone:
             known = self.notes(FORGOTTEN)
@@ -208,16 +194,12 @@ class ServerJournal:
     @staticmethod
     def _took() -> Any:
         """The length of a run's row in whole milliseconds."""
-        from sqlalchemy import literal_column  # noqa: PLC0415  late: see Session
-
-        return literal_column(MILLISECONDS["server"])
+        return sa.literal_column(MILLISECONDS["server"])
 
     def tallies(self) -> Sequence[Tally]:
         """How many runs of each job ended how, forgotten ones included; by job and outcome."""
-        from sqlalchemy import func  # noqa: PLC0415  late: see Session
-
         runs = self._tables.runs
-        columns = (func.count(), func.coalesce(func.sum(self._took()), 0), func.min(runs.c.opened_at))
+        columns = (sa.func.count(), sa.func.coalesce(sa.func.sum(self._took()), 0), sa.func.min(runs.c.opened_at))
         query = self._select(runs, "job", "outcome").add_columns(*columns).where(runs.c.outcome.is_not(None))
         rows = self._session.run(query.group_by(runs.c.job, runs.c.outcome)).all()
         found = [(str(job), str(outcome), int(n), int(took), float(at)) for job, outcome, n, took, at in rows]
@@ -270,10 +252,8 @@ class ServerJournal:
 
     def notes(self, prefix: str) -> dict[str, str]:
         """All facts kept beside the events whose keys begin so."""
-        from sqlalchemy import func  # noqa: PLC0415  late: see Session
-
         notes = self._tables.notes
-        query = self._select(notes, "name", "value").where(func.left(notes.c.name, len(prefix)) == prefix)
+        query = self._select(notes, "name", "value").where(sa.func.left(notes.c.name, len(prefix)) == prefix)
         return {str(key): str(value) for key, value in self._session.run(query).all()}
 
     def set_idle_hint(self, hint: IdleHint) -> None:
@@ -331,8 +311,6 @@ class ServerJournal:
             self._add_rows(wanted)
 
     def _add_events(self, copies: Iterable[Copied], there: dict[str, list[tuple[Any, Any]]]) -> None:
-        from sqlalchemy import insert  # noqa: PLC0415  late: see Session
-
         own = {"journal": self.number, "fence": self.fence}
         rows = [
             {**own, "run": each.row.run, "kind": kind, "data": data}
@@ -340,11 +318,9 @@ class ServerJournal:
             for kind, data in each.events[len(there[each.row.run]) :]
         ]
         if rows:
-            self._session.run(insert(self._tables.events), rows)
+            self._session.run(sa.insert(self._tables.events), rows)
 
     def _add_activities(self, copies: Iterable[Copied]) -> None:
-        from sqlalchemy import insert  # noqa: PLC0415  late: see Session
-
         table = self._tables.activities
         rows = [
             {"journal": self.number, "activity": activity, "run": each.row.run, "step": step}
@@ -353,11 +329,9 @@ class ServerJournal:
         ]
         if rows:
             self._session.run(self._delete(table).where(table.c.activity.in_([row["activity"] for row in rows])))
-            self._session.run(insert(table), rows)
+            self._session.run(sa.insert(table), rows)
 
     def _add_rows(self, wanted: dict[str, Copied]) -> None:
-        from sqlalchemy import insert  # noqa: PLC0415  late: see Session
-
         runs = self._tables.runs
         known = set(self._session.run(self._select(runs, "run").where(runs.c.run.in_(list(wanted)))).scalars())
         new = [
@@ -366,7 +340,7 @@ class ServerJournal:
             if run not in known
         ]
         if new:
-            self._session.run(insert(runs), new)
+            self._session.run(sa.insert(runs), new)
         for run in known:
             self._put(runs, {"run": run}, _columns(wanted[run].row))
 

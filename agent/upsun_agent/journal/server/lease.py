@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from upsun_agent.database.errors import LeaseLost
 from upsun_agent.errors import Busy
 from upsun_agent.journal import Identity
@@ -71,11 +73,9 @@ class Held:
 
     def _leased(self) -> ServerJournal:
         """Take the lease, with a new fence."""
-        from sqlalchemy import literal_column, select, update  # noqa: PLC0415  late: see Session
-
         run, mine = self._session.run, self._session.tables.journals
-        now: Any = literal_column(self._session.now)
-        query = select(mine.c.id, mine.c.fence, mine.c.holder, mine.c.session, _runs(mine.c.lease_until, now))
+        now: Any = sa.literal_column(self._session.now)
+        query = sa.select(mine.c.id, mine.c.fence, mine.c.holder, mine.c.session, _runs(mine.c.lease_until, now))
         query = query.where(self._own(), mine.c.present == 1).with_for_update()
         me = str(self._session.say(ME[self._session.scheme]).scalar())
         with self._session.transaction():
@@ -95,7 +95,7 @@ class Held:
                 remedy = f"try again in a minute: the lease expires within {int(LEASE)} s"
                 raise Busy(f"{text} ({str(other)[:80]})", remedy=remedy)
             lease = {"fence": fence + 1, "holder": self._holder, "session": me, "lease_until": now + LEASE}
-            run(update(mine).where(mine.c.id == number).values(**lease))
+            run(sa.update(mine).where(mine.c.id == number).values(**lease))
         return ServerJournal(self._session, number, self._identity, fence + 1)
 
     def _lives(self, session: str | None) -> bool:
@@ -106,39 +106,33 @@ class Held:
         return bool(self._session.say(LIVES[self._session.scheme], values).scalar())
 
     def _begin(self, fence: int, notes: Mapping[str, str]) -> None:
-        from sqlalchemy import insert, select  # noqa: PLC0415  late: see Session
-
         run, tables = self._session.run, self._session.tables
         project, environment, app = self._identity
         row = {"project": project, "environment": environment, "app": app, "present": 1, "fence": fence}
         holds = {key: text for key, text in notes.items() if key.startswith(SUSPENDED)}
         why = json.dumps(holds) if holds else None
-        run(insert(tables.journals).values(**row, begun_at=self._session.time(), why=why))
-        number = run(select(tables.journals.c.id).where(self._own(), tables.journals.c.present == 1)).scalar()
-        run(insert(tables.idle_hints).values(journal=number, digest="", next_due=0))
+        run(sa.insert(tables.journals).values(**row, begun_at=self._session.time(), why=why))
+        number = run(sa.select(tables.journals.c.id).where(self._own(), tables.journals.c.present == 1)).scalar()
+        run(sa.insert(tables.idle_hints).values(journal=number, digest="", next_due=0))
         if notes:
             rows = [{"journal": number, "name": name, "value": value} for name, value in notes.items()]
-            run(insert(tables.notes), rows)
+            run(sa.insert(tables.notes), rows)
 
     def _has_siblings(self) -> bool:
-        from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
-
         mine, (project, environment, app) = self._session.tables.journals, self._identity
         others = (mine.c.project == project) & (mine.c.app == app) & (mine.c.environment != environment)
-        return bool(self._session.run(select(func.count()).select_from(mine).where(others)).scalar())
+        return bool(self._session.run(sa.select(sa.func.count()).select_from(mine).where(others)).scalar())
 
     def begin_anew(self, why: str, held: Mapping[str, str] | None = None) -> str:
         """Set the journal aside, readable but never acted on, and begin a new one; says what it is kept as.
 
         ``why`` begins with the kind, such as rewound; ``held`` are the notes about paused and suspended jobs.
         """
-        from sqlalchemy import null, update  # noqa: PLC0415  late: see Session
-
         old, mine = self.journal, self._session.tables.journals
         with self._session.transaction():
-            ended = {"present": null(), "ended_at": self._session.time(), "why": why[:SET_ASIDE_MOST]}
+            ended = {"present": sa.null(), "ended_at": self._session.time(), "why": why[:SET_ASIDE_MOST]}
             still = (mine.c.id == old.number) & (mine.c.present == 1) & (mine.c.fence == old.fence)
-            if not self._session.run(update(mine).where(still).values(**ended)).rowcount:
+            if not self._session.run(sa.update(mine).where(still).values(**ended)).rowcount:
                 raise LeaseLost(f"another process took over the journal in {self._session.state}")
             word, _, reason = why.partition(": ")
             self._begin(old.fence or 0, notes_of(self._now, word, reason, Beside(held or {})))
@@ -147,12 +141,12 @@ class Held:
 
     def release(self) -> None:
         """Give back the lease and the lock: the connection ends. A server that is gone is not waited for."""
-        from sqlalchemy import null, update  # noqa: PLC0415  late: see Session
-
         mine, journal = self._session.tables.journals, self.journal
         mark = (mine.c.id == journal.number) & (mine.c.fence == journal.fence)
         with contextlib.suppress(Exception):  # it expires, and the server knows that this session ended
-            self._session.run(update(mine).where(mark).values(holder=null(), session=null(), lease_until=null()))
+            self._session.run(
+                sa.update(mine).where(mark).values(holder=sa.null(), session=sa.null(), lease_until=sa.null())
+            )
         self._session.close()
 
     def abandon(self) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from upsun_agent.database.errors import DatabaseRefused
 from upsun_agent.database.location import PREFIX
 from upsun_agent.journal.notes import SUSPENDED
@@ -115,30 +117,26 @@ def mark(session: Session) -> None:
 
 def set_aside(session: Session, gone: Iterable[str]) -> None:
     """Set all journals aside, each with its notes about paused and suspended jobs; none of them is whole any more."""
-    from sqlalchemy import null, select, update  # noqa: PLC0415  late: see Session
-
     mine, why = session.tables.journals, f"{LOST}the tables {', '.join(gone)} vanished"
-    for number, holds in session.run(select(mine.c.id, mine.c.why).where(mine.c.present == 1)).all():
-        ended = {"present": null(), "ended_at": session.time(), "why": f"{why}\n{holds or '{}'}"}
-        session.run(update(mine).where(mine.c.id == number).values(**ended))
+    for number, holds in session.run(sa.select(mine.c.id, mine.c.why).where(mine.c.present == 1)).all():
+        ended = {"present": sa.null(), "ended_at": session.time(), "why": f"{why}\n{holds or '{}'}"}
+        session.run(sa.update(mine).where(mine.c.id == number).values(**ended))
 
 
 def remember(session: Session) -> None:
     """Where no journal is known any more, keep a row of nobody's that says that there were some."""
-    from sqlalchemy import func, insert, select  # noqa: PLC0415  late: see Session
-
     mine, now = session.tables.journals, session.time()
-    if not session.run(select(func.count()).select_from(mine)).scalar():
+    if not session.run(sa.select(sa.func.count()).select_from(mine)).scalar():
         nobody = {"project": "", "environment": "", "app": "", "present": None}
-        session.run(insert(mine).values(**nobody, begun_at=now, ended_at=now, why=f"{LOST}all journals vanished"))
+        session.run(sa.insert(mine).values(**nobody, begun_at=now, ended_at=now, why=f"{LOST}all journals vanished"))
 
 
 def number_on(session: Session) -> None:
     """Let new journals have numbers that no row of a lost one bears."""
-    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
-
     tables = [session.tables.named(name) for name in PARTS]
-    highest = max(int(session.run(select(func.coalesce(func.max(each.c.journal), 0))).scalar()) for each in tables)
+    highest = max(
+        int(session.run(sa.select(sa.func.coalesce(sa.func.max(each.c.journal), 0))).scalar()) for each in tables
+    )
     session.say(RESTART[session.scheme].format(p=session.tables.prefix, n=highest + 1))
 
 
@@ -147,10 +145,8 @@ def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside]
 
     ``own`` finds the identity's rows in the table of journals; ``now`` is by the clock that ticks are marked by.
     """
-    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
-
     mine = session.tables.journals
-    last = session.run(select(mine.c.id, mine.c.why).where(own).order_by(mine.c.id.desc()).limit(1)).first()
+    last = session.run(sa.select(mine.c.id, mine.c.why).where(own).order_by(mine.c.id.desc()).limit(1)).first()
     if last is not None:
         why, _, holds = str(last[1] or "").partition("\n")
         if not why.startswith(LOST):
@@ -158,38 +154,34 @@ def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside]
         return why.removeprefix(LOST), Beside(read_holds(holds), _flights(session, int(last[0])))
     orphans = _orphans(session, now)
     lately = (mine.c.project == "") & (mine.c.ended_at > session.time() - LOOK_BACK)
-    if not orphans and not session.run(select(func.count()).select_from(mine).where(lately)).scalar():
+    if not orphans and not session.run(sa.select(sa.func.count()).select_from(mine).where(lately)).scalar():
         return None
     return "the table of journals vanished", Beside(_holds_of(session, orphans[0]) if len(orphans) == 1 else {})
 
 
 def _orphans(session: Session, now: datetime) -> list[int]:
     """The numbers of journals that only other tables know, and that were in use lately."""
-    from sqlalchemy import select  # noqa: PLC0415  late: see Session
-
     mine, idle_hints = session.tables.journals, session.tables.idle_hints
     lately = idle_hints.c.last_tick > now.timestamp() - LOOK_BACK
-    query = select(idle_hints.c.journal).where(idle_hints.c.journal.not_in(select(mine.c.id)), lately)
+    query = sa.select(idle_hints.c.journal).where(idle_hints.c.journal.not_in(sa.select(mine.c.id)), lately)
     return [int(row[0]) for row in session.run(query).all()]
 
 
 def _holds_of(session: Session, number: int) -> dict[str, str]:
-    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
-
     notes = session.tables.notes
-    held = func.left(notes.c.name, len(SUSPENDED)) == SUSPENDED
-    rows = session.run(select(notes.c.name, notes.c.value).where(notes.c.journal == number, held)).all()
+    held = sa.func.left(notes.c.name, len(SUSPENDED)) == SUSPENDED
+    rows = session.run(sa.select(notes.c.name, notes.c.value).where(notes.c.journal == number, held)).all()
     return {str(name): str(value) for name, value in rows}
 
 
 def _flights(session: Session, number: int) -> dict[str, str]:
     """The openings of the runs that were in flight, where their events are still there."""
-    from sqlalchemy import select  # noqa: PLC0415  late: see Session
-
     events, runs = session.tables.events, session.tables.runs
-    in_flight = select(runs.c.run).where(runs.c.journal == number, runs.c.outcome.is_(None))
+    in_flight = sa.select(runs.c.run).where(runs.c.journal == number, runs.c.outcome.is_(None))
     opened = (events.c.journal == number) & (events.c.kind == "run-opened") & events.c.run.in_(in_flight)
-    return {str(run): str(data) for run, data in session.run(select(events.c.run, events.c.data).where(opened)).all()}
+    return {
+        str(run): str(data) for run, data in session.run(sa.select(events.c.run, events.c.data).where(opened)).all()
+    }
 
 
 def read_holds(text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import sqlalchemy as sa
 from msgspec import Struct
 
 from upsun_agent import __version__
@@ -101,10 +102,8 @@ def _refuse_strangers(session: Session) -> None:
 
 
 def _versions(session: Session) -> tuple[int, int]:
-    from sqlalchemy import func, select  # noqa: PLC0415  late: see Session
-
     columns = session.tables.versions.c
-    row = session.run(select(func.max(columns.version), func.max(columns.least))).one()
+    row = session.run(sa.select(sa.func.max(columns.version), sa.func.max(columns.least))).one()
     return int(row[0] or 0), int(row[1] or 0)
 
 
@@ -232,10 +231,8 @@ def _make_schema(session: Session) -> None:
 
 def _carry_out(session: Session, migration: Migration, *, known: bool = False) -> None:
     """Carry out a migration's statements, and note that it was made, unless that is known."""
-    from sqlalchemy import insert  # noqa: PLC0415  late: see Session
-
     row: dict[str, Any] = {"version": migration.version, "least": migration.least, "agent": __version__}
     for statement in migration.statements(session.scheme):
         session.say(session.tables.ddl(statement))
     if not known:
-        session.run(insert(session.tables.versions).values(**row, at=session.time()))
+        session.run(sa.insert(session.tables.versions).values(**row, at=session.time()))

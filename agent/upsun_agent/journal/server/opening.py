@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+import sqlalchemy as sa
+
 from upsun_agent.journal import Identity
 from upsun_agent.journal.server.journal import ServerJournal
 from upsun_agent.journal.server.lease import Held
@@ -60,9 +62,7 @@ def looking(state: DatabaseState, identity: Identity) -> Iterator[ServerJournal 
 
 
 def _number(session: Session, identity: Identity) -> int | None:
-    from sqlalchemy import select  # noqa: PLC0415  late: see Session
-
     mine, (project, environment, app) = session.tables.journals, identity
     own = (mine.c.project == project) & (mine.c.environment == environment) & (mine.c.app == app)
-    number = session.run(select(mine.c.id).where(own, mine.c.present == 1)).scalar()
+    number = session.run(sa.select(mine.c.id).where(own, mine.c.present == 1)).scalar()
     return None if number is None else int(number)

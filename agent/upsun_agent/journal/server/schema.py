@@ -11,6 +11,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+import sqlalchemy as sa
+
 from upsun_agent.database.location import PREFIX, qualified
 
 #: Names are what they are: neither case nor accents nor spaces at their ends are passed over. Each kind of server reads
@@ -55,10 +57,8 @@ class Tables:
 
     def named(self, name: str) -> Any:
         """The table of that plain name."""
-        from sqlalchemy import column, table  # noqa: PLC0415  late: the package costs five interpreter starts
-
-        columns: list[Any] = [column(each) for each in _COLUMNS[name].split()]
-        return table(self._affix + name, *columns, schema=self.schema)
+        columns: list[Any] = [sa.column(each) for each in _COLUMNS[name].split()]
+        return sa.table(self._affix + name, *columns, schema=self.schema)
 
     @cached_property
     def journals(self) -> Any:

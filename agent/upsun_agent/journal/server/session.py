@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import sqlalchemy as sa
+
 from upsun_agent.database.connect import Link
 from upsun_agent.database.errors import DatabaseUnreachable, missing, translated_errors
 from upsun_agent.journal.server.answer import Answer
@@ -46,9 +48,6 @@ class Session:
             raise
 
     def _wrapped(self, link: Link) -> Any:
-        import sqlalchemy  # noqa: PLC0415  late: it costs five interpreter starts
-        from sqlalchemy.pool import NullPool  # noqa: PLC0415  same
-
         given = iter([link.raw])
 
         def once() -> Any:
@@ -58,10 +57,10 @@ class Session:
             return raw
 
         dialect = {"pgsql": "postgresql+psycopg", "mysql": "mysql+pymysql"}[self.scheme]
-        engine = sqlalchemy.create_engine(
+        engine = sa.create_engine(
             f"{dialect}://",
             creator=once,
-            poolclass=NullPool,
+            poolclass=sa.NullPool,
             pool_reset_on_return=None,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,

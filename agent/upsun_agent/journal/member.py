@@ -1,0 +1,40 @@
+"""One journal of a database or directory, as a row of the fleet's table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from upsun_agent.journal import Identity
+from upsun_agent.platform.paths import LAST_MOMENT
+
+
+class Member(Struct, frozen=True):
+    """One journal at a glance. ``next_due``: when its next tick has to look closer, as its last one worked it out."""
+
+    #: Whose journal it is: project, environment and app.
+    identity: Identity
+    #: When its last tick was; None if there was none.
+    last_tick: datetime | None = None
+    #: When its next tick has to look closer; None if that is not known.
+    next_due: datetime | None = None
+    #: How many runs are open.
+    in_flight: int = 0
+    #: The job of the last run; None if there was none.
+    last_job: str | None = None
+    #: When the last run was opened; None if there was none.
+    last_opened: datetime | None = None
+    #: How the last run ended; None if it has not, or there was none.
+    last_outcome: str | None = None
+    #: The name of the last verified backup; None if there is none.
+    proved_backup: str | None = None
+    #: When it was verified; None if there is none.
+    proved_at: datetime | None = None
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """The moment, where it is one."""
+    if seconds is None or not 0 < seconds < LAST_MOMENT:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
