@@ -111,9 +111,9 @@ BUGS = (
     ),
     Bug(
         "a 5xx is taken for a refusal",
-        "agent/upsun_agent/api/errors.py",
-        '    **dict.fromkeys((408, 425, 500, 502, 503, 504), "passing"),',
-        '    **dict.fromkeys((408, 425, 500, 502, 503, 504), "refused"),',
+        "agent/upsun_agent/api/status.py",
+        "    **dict.fromkeys((408, 425, 500, 502, 503, 504), StatusKind.UNAVAILABLE),",
+        "    **dict.fromkeys((408, 425, 500, 502, 503, 504), StatusKind.INVALID),",
     ),
     Bug(
         "a POST is repeated like a read",
@@ -367,8 +367,8 @@ BUGS = (
     Bug(
         "a gateway's page is taken for the API's word",
         "agent/upsun_agent/api/errors.py",
-        '        return "token" if of_api else "unusable"',
-        '        return OF_THE_API.get(status, "refused")',
+        "        return Meaning.TOKEN if of_api else Meaning.UNUSABLE",
+        "        return OF_THE_API.get(kind, Meaning.REFUSED)",
         suite=("tests/unit/api/test_answers.py",),
     ),
     Bug(

@@ -12,9 +12,10 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from upsun_agent.api import bearer_cache
-from upsun_agent.api.errors import TOKEN_ERRORS, classify, error_words, refusal, token_error
+from upsun_agent.api.errors import TOKEN_ERRORS, UNSURE, Meaning, classify, error_words, refusal, token_error
 from upsun_agent.api.http import Reply
 from upsun_agent.api.replies import Fields, document
+from upsun_agent.api.status import StatusKind, blames_request, kind_of
 from upsun_agent.errors import AgentError, BadReply, TokenMissing, TokenRefused
 from upsun_agent.limits import TOKEN_MOST
 
@@ -131,7 +132,7 @@ class Auth:
             "api_token": self._token,
         }
         reply = self._post(self._url, urlencode(form).encode())
-        if reply.status != 200:  # noqa: PLR2004  the one status a token comes with
+        if kind_of(reply.status) is not StatusKind.OK:  # the one status a token comes with
             raise self._refusal(reply)
         fields = Fields.of(document(reply, "token exchange"), "token exchange")
         value = fields.secret("access_token", TOKEN_MOST)
@@ -150,11 +151,11 @@ class Auth:
         A gateway's 403, or an OAuth error about something else, does not mean that the token is refused.
         """
         said, code = error_words(reply), token_error(reply)
-        if 400 <= reply.status < 500 and code in TOKEN_ERRORS:  # noqa: PLR2004
+        if blames_request(reply.status) and code in TOKEN_ERRORS:
             remedy = f"create a new token for the machine user and store it as env:{self._variable}"
             text = f"the API token from {self._variable} is not accepted{f': {said}' if said else ''}"
             return TokenRefused(text, remedy=remedy)
-        if classify(reply) in {"second-factor", "limited", "passing", "unusable"}:
+        if classify(reply) in {Meaning.SECOND_FACTOR, Meaning.LIMITED, *UNSURE}:
             return refusal(reply, "token exchange")
         named = f" ({code})" if code and code not in said else ""
         text = f"token exchange: the service answers {reply.status}{named}{f': {said}' if said else ''}"

@@ -13,11 +13,12 @@ from msgspec.structs import replace
 
 from upsun_agent.api.auth import Auth
 from upsun_agent.api.endpoints import Endpoints
-from upsun_agent.api.errors import AGAIN, UNSURE, classify, error_words, not_the_apis, refusal, settings_named
+from upsun_agent.api.errors import AGAIN, UNSURE, Meaning, classify, error_words, not_the_apis, refusal, settings_named
 from upsun_agent.api.http import NoAnswer, Reply, TooLong, Transport
 from upsun_agent.api.listing import activities
 from upsun_agent.api.models import read_activity, read_backup, read_environment, read_list, read_routes
 from upsun_agent.api.replies import Fields, TooLarge, dated, document, retry_after, server_time
+from upsun_agent.api.status import SUCCESS, StatusKind, kind_of
 from upsun_agent.backoff import pause
 from upsun_agent.clock import Clock
 from upsun_agent.errors import BadReply, Conflict, NotFound, Uncertain, Unreachable
@@ -245,7 +246,7 @@ class Client:
         """
         url, content = f"{self._endpoints.auth}/ssh", json.dumps({"key": public_key}).encode()
         reply = self._asked(lambda: self._authorised("POST", url, content), "certificate")
-        if 200 <= reply.status < 300:  # noqa: PLR2004
+        if kind_of(reply.status) in SUCCESS:
             return Fields.of(document(reply, "certificate"), "certificate").long_text("certificate", CERTIFICATE_MOST)
         raise refusal(reply, "certificate")
 
@@ -265,13 +266,14 @@ class Client:
     def _once(self, method: str, path: str, body: Mapping[str, Any]) -> Reply:
         url, content = self._endpoints.at(path), json.dumps(body).encode()
         reply = self._authorised(method, url, content)
-        if self._is_bearer_spent(reply) and classify(reply) == "token":
+        if self._is_bearer_spent(reply) and classify(reply) is Meaning.TOKEN:
             reply = self._authorised(method, url, content)
         return reply
 
     def _is_bearer_spent(self, reply: Reply) -> bool:
         """Return whether a new bearer may help; the old one is forgotten then. One without a second factor stays."""
-        spent = reply.status == 401 and classify(reply) != "second-factor"  # noqa: PLR2004
+        refused = kind_of(reply.status) is StatusKind.UNAUTHORIZED
+        spent = refused and classify(reply) is not Meaning.SECOND_FACTOR
         if spent:
             self._auth.forget()
         return spent
@@ -295,15 +297,15 @@ class Client:
                 raise Uncertain(f"{what}: {error}; it may have been changed or not") from error
             raise Unreachable(f"{what}: {error}", remedy=self._endpoints.remedy(error.remedy)) from error
         meaning = classify(reply)
-        if meaning == "done":
+        if meaning is Meaning.DONE:
             try:
                 return document(reply, what) if reply.body.strip() else None
             except BadReply as error:  # a sign-in page answers 200 too
                 raise Uncertain(f"{error}; it may have been changed or not") from error
         if meaning in UNSURE:
-            said = not_the_apis(reply) if meaning == "unusable" else f"the API answers {reply.status}"
+            said = not_the_apis(reply) if meaning is Meaning.UNUSABLE else f"the API answers {reply.status}"
             raise Uncertain(f"{what}: {said}; it may have been changed or not")
-        if reply.status == 409:  # noqa: PLR2004
+        if meaning is Meaning.CONFLICT:
             raise Conflict(f"{what}: it exists already: {error_words(reply)}")
         raise refusal(reply, what)
 
@@ -324,7 +326,7 @@ class Client:
     def _get(self, path: str, what: str) -> Reply:
         """Return the reply of a read that succeeded; anything else is an error of ours."""
         reply = self._asked(lambda: self._authorised("GET", self._endpoints.at(path), None), what)
-        if reply.status == 200:  # noqa: PLR2004
+        if kind_of(reply.status) is StatusKind.OK:
             if "json" in reply.headers.get("content-type", ""):  # the page of a gateway has another clock
                 self.heard = dated(reply) or self.heard
             return reply
@@ -341,7 +343,7 @@ class Client:
             return replace(some, secrets=self._secrets)
 
         reply = self._asked(attempt, what)
-        if reply.status == 200:  # noqa: PLR2004
+        if kind_of(reply.status) is StatusKind.OK:
             return reply
         raise refusal(reply, what)
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http import HTTPStatus
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any, assert_never
 
 from upsun_agent.api.http import Reply, SettingsUnusable
 from upsun_agent.api.replies import clean, document
+from upsun_agent.api.status import SUCCESS, StatusKind, blames_request, kind_of, phrase
 from upsun_agent.errors import (
     SECOND_FACTOR,
     AgentError,
@@ -29,34 +30,52 @@ from upsun_agent.errors import (
 )
 from upsun_agent.limits import TEXT_MOST
 
-#: ``done``: 2xx. ``token``: the API refuses the bearer. ``second-factor``: the API asks for one. ``permission``,
-#: ``not-found``, ``busy`` (409, 423) and ``refused`` (any other 4xx): the API did not act. ``limited`` (429): whoever
-#: says it did not pass the request on. ``passing``: not now; a request that changes something may have been acted on.
-#: ``unusable``: the answer is not the API's, or no answer that it documents; nobody knows whether it acted.
-Meaning = Literal[
-    "done",
-    "token",
-    "second-factor",
-    "permission",
-    "not-found",
-    "busy",
-    "limited",
-    "refused",
-    "passing",
-    "unusable",
-]
+
+class Meaning(StrEnum):
+    """What an answer means for the request that it answers."""
+
+    #: 2xx: the API did it.
+    DONE = "done"
+    #: The API refuses the bearer; it did not act.
+    TOKEN = "token"  # noqa: S105  no secret  # nosec B105
+    #: The API asks for a second factor; it did not act.
+    SECOND_FACTOR = "second-factor"
+    #: The token's user may not do it; the API did not act.
+    PERMISSION = "permission"
+    #: There is no such thing, or the token's user cannot see it; the API did not act.
+    NOT_FOUND = "not-found"
+    #: It exists already, or was changed at the same time; the API did not act.
+    CONFLICT = "conflict"
+    #: The platform works on the same thing; the API did not act.
+    BUSY = "busy"
+    #: Too many requests: whoever says it did not pass the request on.
+    LIMITED = "limited"
+    #: The API refuses it for another reason, and did not act.
+    REFUSED = "refused"
+    #: Not now. A request that changes something may have been acted on.
+    PASSING = "passing"
+    #: The answer is not the API's, or not one that it documents: nobody knows whether it acted.
+    UNUSABLE = "unusable"
+
 
 #: What a status means where the API itself says it; any other status from 400 to 499 is ``refused``.
-OF_THE_API: dict[int, Meaning] = {401: "token", 403: "permission", 404: "not-found", 409: "busy", 423: "busy"}
+OF_THE_API = {
+    StatusKind.UNAUTHORIZED: Meaning.TOKEN,
+    StatusKind.FORBIDDEN: Meaning.PERMISSION,
+    StatusKind.NOT_FOUND: Meaning.NOT_FOUND,
+    StatusKind.CONFLICT: Meaning.CONFLICT,
+    StatusKind.BUSY: Meaning.BUSY,
+}
 #: What a status means whoever says it.
-OF_ANYBODY: dict[int, Meaning] = {
-    429: "limited",
-    **dict.fromkeys((408, 425, 500, 502, 503, 504), "passing"),
+OF_ANYBODY = {
+    **dict.fromkeys(SUCCESS, Meaning.DONE),
+    StatusKind.LIMITED: Meaning.LIMITED,
+    StatusKind.UNAVAILABLE: Meaning.PASSING,
 }
 #: Answers after which the same read may be tried again at once.
-AGAIN: frozenset[Meaning] = frozenset({"limited", "passing"})
+AGAIN = frozenset({Meaning.LIMITED, Meaning.PASSING})
 #: Answers after which nobody knows whether a request that changes something was acted on.
-UNSURE: frozenset[Meaning] = frozenset({"passing", "unusable"})
+UNSURE = frozenset({Meaning.PASSING, Meaning.UNUSABLE})
 
 #: The error codes with which the authentication service refuses an API token; it uses others for its own troubles.
 TOKEN_ERRORS = frozenset({"invalid_grant", "request_unauthorized"})
@@ -98,46 +117,46 @@ TITLE = re.compile(rb"<title[^>]{0,200}+>(.{1,200}?)</title>", re.IGNORECASE | r
 
 def classify(reply: Reply) -> Meaning:
     """Return what the answer means, from its status, its challenge and the shape of its body."""
-    status = reply.status
-    if 200 <= status < 300:  # noqa: PLR2004
-        return "done"
-    if status in OF_ANYBODY:
-        return OF_ANYBODY[status]
-    if not 400 <= status < 500:  # noqa: PLR2004
-        return "unusable"
-    unproved = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    kind = kind_of(reply.status)
+    if kind in OF_ANYBODY:
+        return OF_ANYBODY[kind]
+    if not blames_request(reply.status):
+        return Meaning.UNUSABLE
+    unproved = kind in {StatusKind.UNAUTHORIZED, StatusKind.FORBIDDEN}
     challenge = _challenge(reply) if unproved else ""
     if STEP_UP in challenge or (unproved and _names_a_second_factor(_mapping(reply))):
-        return "second-factor"
+        return Meaning.SECOND_FACTOR
     error = _error_of(reply)
     if error is None:
-        bare = status == HTTPStatus.UNAUTHORIZED and not reply.body.strip()  # RFC 6750 needs no body
+        bare = kind is StatusKind.UNAUTHORIZED and not reply.body.strip()  # RFC 6750 needs no body
         of_api = bare and "invalid_token" in challenge
-        return "token" if of_api else "unusable"
+        return Meaning.TOKEN if of_api else Meaning.UNUSABLE
     if unproved and _asks_for_second_factor(error):
-        return "second-factor"
-    return OF_THE_API.get(status, "refused")
+        return Meaning.SECOND_FACTOR
+    return OF_THE_API.get(kind, Meaning.REFUSED)
 
 
 def refusal(reply: Reply, what: str) -> AgentError:
     """Return the error for an answer that is no success; ``what`` names what was asked for."""
     meaning, said = classify(reply), _tail(error_words(reply))
     match meaning:
-        case "token":
+        case Meaning.TOKEN:
             return TokenRefused(f"{what}: the API refuses the bearer{said}", remedy="check the token's user")
-        case "second-factor":
+        case Meaning.SECOND_FACTOR:
             return SecondFactorNeeded(f"{what}: a second factor is required{said}", remedy=SECOND_FACTOR)
-        case "permission":
+        case Meaning.PERMISSION:
             remedy = "grant the token's user a role on the project"
             return NotPermitted(f"{what}: not permitted{said}", remedy=remedy)
-        case "not-found":
+        case Meaning.NOT_FOUND:
             return NotFound(f"{what}: not found{said}", remedy=NOT_THERE)
-        case "limited" | "passing":
+        case Meaning.LIMITED | Meaning.PASSING:
             return Unreachable(f"{what}: the API answers {reply.status}{said}", remedy="the next tick tries again")
-        case "unusable":
+        case Meaning.UNUSABLE:
             return BadReply(f"{what}: {not_the_apis(reply)}", remedy=GATEWAY)
-        case "busy" | "refused" | "done":
+        case Meaning.CONFLICT | Meaning.BUSY | Meaning.REFUSED | Meaning.DONE:
             return BadReply(f"{what}: unexpected status {reply.status}{said}", remedy=NOT_EXPECTED)
+        case _:
+            assert_never(meaning)
 
 
 @contextmanager
@@ -151,7 +170,7 @@ def settings_named() -> Iterator[None]:
 
 def not_the_apis(reply: Reply) -> str:
     """Return one line that says of an unusable answer what it is, with a few words of it."""
-    if 300 <= reply.status < 400:  # noqa: PLR2004
+    if kind_of(reply.status) is StatusKind.REDIRECT:
         return f"the answer is a redirect ({reply.status}), which is not followed"
     found = TITLE.search(reply.body[:SCANNED])
     page = _safe(reply, (found.group(1) if found else reply.body[:SCANNED]).decode("utf-8", "replace"))[:80].strip()
@@ -248,11 +267,8 @@ def _is_a_gateways(message: str, status: int, *, documented: bool = False) -> bo
     words = message.strip().rstrip(".!").casefold()
     if words.startswith(OF_GATEWAYS):
         return True
-    try:
-        phrase = HTTPStatus(status).phrase.casefold()
-    except ValueError:
-        phrase = ""
-    return not documented and words in {"access denied", phrase, f"{status} {phrase}", str(status)}
+    standard = phrase(status).casefold()
+    return not documented and words in {"access denied", standard, f"{status} {standard}", str(status)}
 
 
 def _challenge(reply: Reply) -> str:

@@ -12,7 +12,6 @@ import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http import HTTPStatus
 from typing import Any, cast
 
 from msgspec import Struct
@@ -22,6 +21,7 @@ from upsun_agent.api.deadline import OverDeadline, alarm, names_looked_up_aside,
 from upsun_agent.api.meter import Meter, MeteredBackend, OverBytes, OverTime
 from upsun_agent.api.network import Proxy, Settings, SettingsError
 from upsun_agent.api.shorten import Shortener
+from upsun_agent.api.status import StatusKind, kind_at_start, kind_of
 from upsun_agent.api.unpack import NotUnpackable, unpacked
 from upsun_agent.lazy_imports import held_back
 from upsun_agent.limits import BODY_MOST_BYTES, CONNECT_TIMEOUT, PIECES_MOST, RAW_MOST_BYTES
@@ -193,7 +193,7 @@ class Transport:
         """Return the error for a connection that could not be made: to what, why, and what helps."""
         said, proxy = _words(error), self._network.proxy_of(url) if self._network is not None else None
         if isinstance(error, httpx.ProxyError) and proxy is not None:
-            if said.startswith("407"):
+            if kind_at_start(said) is StatusKind.PROXY_LOGIN:
                 return _login_wanted(proxy)
             text = f"the proxy of {proxy.variable} ({proxy.address}) refuses the connection: {said}"
             return NoAnswer(text, sent=False, remedy=f"check {proxy.variable}, and ask who runs the proxy")
@@ -294,7 +294,7 @@ class Network(httpx.BaseTransport):
         """Make one request; raise SettingsError where a variable that it needs cannot be used."""
         proxy = self._proxy(request.url)
         response = self._door(request.url.scheme == "https", proxy).handle_request(request)
-        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
+        if kind_of(response.status_code) is StatusKind.PROXY_LOGIN and proxy is not None:
             response.close()
             raise _login_wanted(proxy)
         return response

@@ -66,7 +66,7 @@ EXPECTED = {
     "inactive": frozenset({"#activate"}),
 }
 #: Refusals that have a word of their own in the journal, and after which the same request may be made again.
-LATER: dict[Meaning, str] = {"busy": "platform-busy", "limited": "platform-busy"}
+LATER: dict[Meaning, str] = dict.fromkeys((Meaning.CONFLICT, Meaning.BUSY, Meaning.LIMITED), "platform-busy")
 
 
 def trouble_of(error: AgentError) -> Trouble:
@@ -217,17 +217,17 @@ class Executor:
 
     def _answer(self, step: int, activity_type: str, reply: Reply) -> tuple[ev.Event, Activity | None]:
         meaning, said = classify(reply), error_words(reply)
-        if meaning == "done":
+        if meaning is Meaning.DONE:
             return self._accepted(step, activity_type, reply)
         text = f"the platform answered {reply.status}{f': {said}' if said else ''}"
         if meaning in UNSURE:
-            text = not_the_apis(reply) if meaning == "unusable" else text
+            text = not_the_apis(reply) if meaning is Meaning.UNUSABLE else text
             return ev.RequestUnanswered(at=self._clock.now(), step=step, message=text), None
-        if meaning == "refused" and activity_type == SourceOperationStep.activity_type:
+        if meaning is Meaning.REFUSED and activity_type == SourceOperationStep.activity_type:
             text += self._defined_operations()
         wish = retry_after(reply, self._clock.now()) or 0.0
         later = min(max(wish, PAUSE_LEAST), PAUSE_MOST) if meaning in LATER else None
-        return self._refused(step, LATER.get(meaning, meaning), text, later), None
+        return self._refused(step, LATER.get(meaning, meaning.value), text, later), None
 
     def _defined_operations(self) -> str:
         """Which source operations there are, for a message; nothing where that cannot be had."""

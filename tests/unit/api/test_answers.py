@@ -234,7 +234,7 @@ STATUSES: dict[int, tuple[str, str, type[AgentError], type[AgentError]]] = {
     402: ("Payment Required", "refused", BadReply, BadReply),
     403: ("Forbidden", "permission", NotPermitted, NotPermitted),
     404: ("Not Found", "not-found", NotFound, NotFound),
-    409: ("Conflict", "busy", BadReply, Conflict),
+    409: ("Conflict", "conflict", BadReply, Conflict),
     410: ("Gone", "refused", BadReply, BadReply),
     422: ("Unprocessable Content", "refused", BadReply, BadReply),
     423: ("Locked", "busy", BadReply, BadReply),

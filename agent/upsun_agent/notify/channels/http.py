@@ -10,13 +10,11 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from upsun_agent.api.http import NoAnswer, Transport
+from upsun_agent.api.status import SUCCESS, StatusKind, kind_of
 from upsun_agent.limits import URL_MOST
 from upsun_agent.log.escapes import normal
 from upsun_agent.notify.outcome import Delivered, Outcome, Undelivered
 from upsun_agent.platform.secrets import parts_of
-
-#: Answers that refuse this message for good. Every other failure may end with a later attempt or a redeployment.
-UNWANTED = frozenset({400, 413, 414, 415, 422})
 
 
 class Unusable(Exception):
@@ -85,8 +83,10 @@ class HttpSender(Struct, frozen=True):
             reply = self.transport.status("POST", url, headers=headers, content=body, deadline=seconds)
         except NoAnswer as error:
             return Undelivered(self.clean(normal(str(error))))
-        if 200 <= reply.status < 300:  # noqa: PLR2004
+        kind = kind_of(reply.status)
+        if kind in SUCCESS:
             return Delivered()
-        if 300 <= reply.status < 400:  # noqa: PLR2004
+        if kind is StatusKind.REDIRECT:
             return Undelivered(f"the receiver answered {reply.status}: redirects are not followed")
-        return Undelivered(f"the receiver answered {reply.status}", for_good=reply.status in UNWANTED)
+        # Every other failure may end with a later attempt or a redeployment.
+        return Undelivered(f"the receiver answered {reply.status}", for_good=kind is StatusKind.INVALID)
