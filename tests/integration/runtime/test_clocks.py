@@ -248,14 +248,16 @@ def test_a_retry_that_a_clock_in_2030_planned_is_not_waited_for_until_then(make:
     stage.at(SLOT).tick()
     while "retry-planned" not in stage.kinds():
         stage.later(minutes=5).tick()
-    events = stage.events()
-    planned = next(event for event in events if isinstance(event, ev.RetryPlanned))
     stage.simulator.change(backup_outcome="success")
     with closing(SqliteJournal(str(stage.directory), stage.container.identity, begins=False)) as journal:
         db = journal._db
-        wrong = planned.again_at.isoformat()
-        db.execute("UPDATE events SET data = replace(data, ?, '2030-01-01T00:15:00+00:00')", (wrong,))
+        changed = db.execute(
+            "UPDATE events SET data = json_set(data, '$.again_at', '2030-01-01T00:15:00Z') WHERE kind = 'retry-planned'"
+        )
+        assert changed.rowcount == 1
     stage.reseal()
+    (planned,) = (event for event in stage.events() if isinstance(event, ev.RetryPlanned))
+    assert planned.again_at.year == 2030
     closed = stage.later(minutes=5).ticks().closed
     assert closed is not None
     assert closed.outcome == "succeeded"
