@@ -84,7 +84,7 @@ def outbox_of(scene: Scene) -> list[str]:
 
 def hurry(scene: Scene) -> None:
     """Let the pause be over after which a message is tried again: a busy machine's receiver may have been too slow."""
-    if not any('"again_at": "' in each for each in outbox_of(scene)):
+    if not any('"again_at":"' in each for each in outbox_of(scene)):
         return
     with sqlite3.connect(scene.state / "journal.sqlite") as db:
         for key, text in db.execute("SELECT key, value FROM notes WHERE key LIKE 'outbox:%'").fetchall():
