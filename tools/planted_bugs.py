@@ -710,8 +710,8 @@ BUGS = (
     Bug(
         "a counter falls: a run that a clock ended before it began took less than no time",
         "agent/upsun_agent/log/lines.py",
-        "    return max(0.0, round(",
-        "    return (round(",
+        "    return max(0.0, seconds(",
+        "    return (seconds(",
         ("tests/integration/runtime/test_counters.py",),
     ),
     Bug(

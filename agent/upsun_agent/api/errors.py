@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 from upsun_agent.api.http import Reply, SettingsUnusable
-from upsun_agent.api.replies import clean, document
+from upsun_agent.api.replies import document
 from upsun_agent.api.status import SUCCESS, StatusKind, blames_request, kind_of, phrase
 from upsun_agent.errors import (
     SECOND_FACTOR,
@@ -29,6 +29,7 @@ from upsun_agent.errors import (
     Unreachable,
 )
 from upsun_agent.limits import TEXT_MOST
+from upsun_agent.log.foreign_text import one_line
 
 
 class Meaning(StrEnum):
@@ -204,13 +205,13 @@ def _tail(said: str) -> str:
 
 def _safe(reply: Reply, text: str) -> str:
     """Return foreign text on one line, without the secrets that a service may repeat."""
-    line = clean(text[:SCANNED], SCANNED)
+    line = one_line(text[:SCANNED], SCANNED)
     secrets = sorted(reply.secrets, key=len, reverse=True)
     if len(text) > SCANNED and secrets:
         line = line[: -len(secrets[0])]  # a secret may have been cut in two
     for secret in secrets:
         line = line.replace(secret, "[hidden]")
-    return clean(line)
+    return one_line(line)
 
 
 def _texts(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from upsun_agent.api.replies import Fields, clean
+from upsun_agent.api.replies import Fields
 from upsun_agent.errors import BadReply
 from upsun_agent.limits import ID_MOST, LIST_MOST, TEXT_MOST
-from upsun_agent.log.foreign_text import reveals
+from upsun_agent.log.foreign_text import one_line, reveals
 from upsun_agent.model.answers import Activity, Backup, CommandResult, Deployment, Environment
 
 LINK_MOST = 2000
@@ -78,7 +78,7 @@ def _commands(fields: Fields, name: str) -> tuple[CommandResult, ...]:
             continue  # it has not ended
         if isinstance(code, bool) or not isinstance(code, int):
             raise BadReply(f"{fields.what}.{name}.exit_code is not a whole number")
-        app, kind = (clean(str(command.data.get(key) or "unknown"), ID_MOST) for key in ("app", "type"))
+        app, kind = (one_line(str(command.data.get(key) or "unknown"), ID_MOST) for key in ("app", "type"))
         found.append(CommandResult(app, kind, code))
     return tuple(found)
 
@@ -109,7 +109,7 @@ def link_path(href: str) -> str:
     if reveals(path):  # it is requested
         raise BadReply("a link holds a secret")
     if odd or not href.isprintable() or " " in path or "\\" in path or _leaves(path):
-        raise BadReply(f"a link is not a valid path: {clean(href, 80)!r}")
+        raise BadReply(f"a link is not a valid path: {one_line(href, 80)!r}")
     return path
 
 
@@ -139,11 +139,11 @@ def read_activity(value: Any) -> Activity:
         result=fields.optional_word("result"),
         created_at=fields.moment("created_at"),
         completed_at=fields.moment("completed_at"),
-        user=clean(user["id"]) if isinstance(user, dict) and isinstance(user.get("id"), str) else None,
+        user=one_line(user["id"]) if isinstance(user, dict) and isinstance(user.get("id"), str) else None,
         parameters=_mapping(fields.data.get("parameters")),
         payload={key: payload[key] for key in PAYLOAD if key in payload},
-        failure_reason=clean(reason, TEXT_MOST) or None if isinstance(reason, str) else None,
-        text=clean(str(fields.data.get("text") or ""), TEXT_MOST),
+        failure_reason=one_line(reason, TEXT_MOST) or None if isinstance(reason, str) else None,
+        text=one_line(str(fields.data.get("text") or ""), TEXT_MOST),
         completion_percent=_percent(fields.data.get("completion_percent")),
         commands=_commands(fields, "commands"),
     )

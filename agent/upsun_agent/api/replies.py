@@ -12,7 +12,7 @@ from msgspec import Struct
 from upsun_agent.api.dates import header_date
 from upsun_agent.api.http import Reply
 from upsun_agent.errors import BadReply
-from upsun_agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST, TEXT_MOST
+from upsun_agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST
 from upsun_agent.log.foreign_text import one_line, reveals
 
 #: Times outside these years are refused: zero values of other languages, and dates that overflow in arithmetic.
@@ -194,8 +194,3 @@ class Fields(Struct, frozen=True):
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
-
-
-def clean(text: str, most: int = TEXT_MOST) -> str:
-    """Foreign text made safe for one line of a terminal or log."""
-    return one_line(text, most)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -15,10 +14,11 @@ from upsun_agent.engine.fold import Run, fold
 from upsun_agent.errors import Busy
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Trouble
+from upsun_agent.model.durations import span
 from upsun_agent.runtime.tick import ticking
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.text.event_text import tell
-from upsun_agent.text.humanize import span, zone_named
+from upsun_agent.text.humanize import zone_named
 
 POLL_FIRST, POLL_MOST = 3.0, 15.0  # seconds between the ticks of run --wait
 WITHIN = 300  # seconds without the API after which run --wait gives up
@@ -103,7 +103,7 @@ class Follower:
         trouble = next((each for each in report.troubles() if each.kind in AWAY), None)
         if trouble is not None and self._away_since is None:
             self._away_since = time.monotonic()
-            most = span(timedelta(seconds=within))
+            most = span(within)
             terminal.note(f"{AWAY[trouble.kind]}; waiting up to {most} for it: {trouble.message}", "odd")
         elif trouble is None and self._away_since is not None:
             self._away_since = None
@@ -113,7 +113,7 @@ class Follower:
     def _given_up(self, within: float) -> GivenUp | None:
         if self._away_since is None or self._trouble is None or time.monotonic() - self._away_since < within:
             return None
-        lasted = span(timedelta(seconds=time.monotonic() - self._away_since))
+        lasted = span(time.monotonic() - self._away_since)
         return GivenUp(f"no usable answer from the API for {lasted}: {self._trouble.message}")
 
     def _ended_by_time(self, run: Run | None) -> GivenUp | None:

@@ -16,12 +16,13 @@ from upsun_agent.errors import EXIT_OK, NotFound, UsageError
 from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.limits import HISTORY_AGE, HISTORY_RUNS
+from upsun_agent.model.durations import span
 from upsun_agent.report.batches import outcome_words, slots_of
 from upsun_agent.report.reading import runs_of
 from upsun_agent.report.views import past_view
 from upsun_agent.text.durations import took
 from upsun_agent.text.event_text import step_words
-from upsun_agent.text.humanize import iso, minute, span, zone_named
+from upsun_agent.text.humanize import iso, minute, zone_named
 from upsun_agent.validators import Duration
 
 IN_FLIGHT = "in-flight"

@@ -11,6 +11,7 @@ from typing import Any
 from upsun_agent.cli.context import Context
 from upsun_agent.engine.fold import Run
 from upsun_agent.errors import EXIT_OK, NotFound, RunFailed, UsageError
+from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Absent, Activity, LookAtActivity
 from upsun_agent.report.views import run_view
@@ -132,7 +133,7 @@ def _who(context: Context) -> str:
             named = getpass.getuser()
         except (KeyError, OSError):
             named = f"user {os.geteuid()}"
-    clean = "".join(char for char in str(named) if char.isprintable()).strip()[:BY_MOST]
+    clean = one_line(str(named), BY_MOST)
     if not clean:
         raise UsageError("--by needs a name")
     return clean

@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ from upsun_agent.cli.numbers import counted
 from upsun_agent.config.notifications import HEARTBEAT, Notify
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, RunFailed
 from upsun_agent.journal.directory import reading_if_any
-from upsun_agent.journal.notes import LAST_PING, OUTBOX_ALL
+from upsun_agent.journal.notes import LAST_PING, OUTBOX_ALL, moment_of
 from upsun_agent.notify import outbox
 from upsun_agent.notify.messages import Message
 from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Undelivered
@@ -182,11 +181,4 @@ def _say_list(
     for each in lost.values():
         terminal.say(f"{each.channel}: {counted(each.count, 'message')} given up; last error: {each.reason}", "bad")
     if notify.heartbeat is not None:
-        terminal.say(f"heartbeat: last pinged {ago(_moment(beat), now)}", "dim")
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
+        terminal.say(f"heartbeat: last pinged {ago(moment_of(beat), now)}", "dim")

@@ -12,11 +12,12 @@ from upsun_agent.cli.lookup import events_of
 from upsun_agent.cli.numbers import duration
 from upsun_agent.engine.fold import Run, fold
 from upsun_agent.errors import EXIT_OK, Busy, RunFailed, Unreachable, UsageError
+from upsun_agent.model.durations import span
 from upsun_agent.report.views import event_view, run_view, runs_view
 from upsun_agent.runtime.tick import run_tick, ticking
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.text.event_text import lengths_told, step_words, tell
-from upsun_agent.text.humanize import iso, span, zone_named
+from upsun_agent.text.humanize import iso, zone_named
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from upsun_agent.access.token_status import token_in
 from upsun_agent.cli.context import Context
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
-from upsun_agent.text.humanize import span
+from upsun_agent.model.durations import span
 
 if TYPE_CHECKING:
     from upsun_agent.access.ssh.keyring import Held, Keyring

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from typing import TextIO
+from upsun_agent.log.escapes import printable
 
 _BYTE = re.compile("[\udc80-\udcff]")
 _ODD = "\N{REPLACEMENT CHARACTER}"  # replaces a character that must not be shown
@@ -119,7 +120,7 @@ def escaped(text: str) -> str:
 
 def harmless(text: str) -> str:
     """Return the text without escape sequences and control characters, which it may quote from outside."""
-    return "".join(char if char.isprintable() or char == "\n" else _ODD for char in escaped(text))
+    return printable(escaped(text), keep="\n", odd=_ODD)
 
 
 class Steady(io.TextIOBase):

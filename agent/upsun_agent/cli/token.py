@@ -17,9 +17,10 @@ from upsun_agent.cli.streams import complain
 from upsun_agent.config import defaults
 from upsun_agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from upsun_agent.limits import TOKEN_MOST
+from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job
 from upsun_agent.report.views import remarks_view
-from upsun_agent.text.humanize import ago, span
+from upsun_agent.text.humanize import ago
 
 if TYPE_CHECKING:
     from upsun_agent.api.client import Client
@@ -238,7 +239,7 @@ def _tell(context: Context, standing: Standing, source: str, warnings: Sequence[
     note(f"  user    {user.email or user.username or user.id}{second}", indent=" " * 10)
     if standing.roles is not None:
         note(f"  roles   {standing.roles} (project {standing.project})", indent=" " * 10)
-    say(f"  bearer  valid for {span(timedelta(seconds=standing.lifetime))}")
+    say(f"  bearer  valid for {span(standing.lifetime)}")
     if likely is not None:
         used = f"created {ago(likely.created_at, now)}, used {ago(likely.last_used_at, now)}"
         note(f"  token   '{likely.name or likely.id}', {used} (the one used last)", indent=" " * 10)

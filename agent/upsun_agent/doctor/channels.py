@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from upsun_agent.config.notifications import HEARTBEAT, Channel, Notify
 from upsun_agent.doctor import Finding
+from upsun_agent.model.durations import span
 from upsun_agent.notify import outbox
 from upsun_agent.notify.channels.http import Unusable
 from upsun_agent.notify.channels.mail import HOST, relay
 from upsun_agent.platform.paths import not_ours
-from upsun_agent.text.humanize import span
 
 STORE = "upsun variable:create --level environment --prefix env --sensitive true --inheritable false --name {name}"
 #: Hosts to which plain http does not leave the project.
@@ -27,7 +26,7 @@ def channels(notify: Notify, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield _channel(channel, environ)
     if notify.heartbeat is not None:
         flaw = _url_flaw(notify.heartbeat.url_variable, environ)
-        every = span(timedelta(seconds=notify.heartbeat.every))
+        every = span(notify.heartbeat.every)
         yield flaw or Finding(HEARTBEAT, "ok", f"ticks ping it every {every}, sometimes a few minutes late")
 
 

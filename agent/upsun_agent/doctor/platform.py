@@ -16,13 +16,15 @@ from upsun_agent.access.token_status import AGAIN, Standing
 from upsun_agent.api.client import Client
 from upsun_agent.api.models import read_environment, read_list
 from upsun_agent.api.people import People
-from upsun_agent.api.replies import Fields, clean
+from upsun_agent.api.replies import Fields
 from upsun_agent.api.variables import Variable, Variables
 from upsun_agent.clock import Clock
 from upsun_agent.doctor import Finding
 from upsun_agent.engine.guards import unoffered
 from upsun_agent.errors import CODE_OF_WORD, AgentError, NotPermitted, RunFailed
+from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model.answers import Backup, Environment, Rights
+from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job
 from upsun_agent.model.resource_paths import environment_path, project_path
 from upsun_agent.steps import KINDS
@@ -131,7 +133,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         for name, look in looks:
             try:
                 for finding in look():  # findings quote texts of the API
-                    yield replace(finding, message=clean(finding.message))
+                    yield replace(finding, message=one_line(finding.message))
             except AgentError as error:
                 yield Finding(name, "warn", f"cannot be read: {error}", error.remedy or AGAIN)
 
@@ -139,12 +141,11 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
 
     def _clock(self) -> Iterator[Finding]:
         skew = abs(self._seen.server_at - self.clock.now())
-        seconds = int(skew.total_seconds())
         if skew > SKEW_MOST:
-            text = f"this clock and the platform's differ by {seconds} s: slots run early or late"
+            text = f"this clock and the platform's differ by {span(skew)}: slots run early or late"
             yield Finding("clock", "warn", text, "set this machine's clock")
         else:
-            yield Finding("clock", "ok", f"{seconds} s from the platform's")
+            yield Finding("clock", "ok", f"{span(skew)} from the platform's")
 
     def _environment(self) -> Iterator[Finding]:
         seen = self._seen

@@ -132,7 +132,7 @@ def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Fail
     allowed = max(timedelta(seconds=run.job.misfire_grace), grace(run.job))  # what was opened in time may begin
     if not run.begun and now - run.due_at > allowed:
         waited = f": {run.wait_message}" if run.wait_message else ""
-        text = f"nothing could be begun within {span(allowed.total_seconds())} of the slot{waited}"
+        text = f"nothing could be begun within {span(allowed)} of the slot{waited}"
         return Failed("too-late", text, "'misfire-grace' in the job file says how late a run may begin")
     return None
 

@@ -154,7 +154,7 @@ def _why_missed(job: Job, *, late: bool, held: bool, hindered: str) -> str:
     if not late:
         reason = "the previous run of the job was still in flight" if held else "no tick ran in time"
         return f"{reason}, and only the latest slot is caught up"
-    late_by = span(grace(job).total_seconds())
+    late_by = span(grace(job))
     if hindered:
         return f"no run could be begun within {late_by} of it: {hindered}"
     if held:

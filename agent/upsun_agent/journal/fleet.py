@@ -12,7 +12,8 @@ from typing import Protocol
 
 from upsun_agent.journal import Identity, JournalReader
 from upsun_agent.journal.directory import nothing_yet, open_to_read
-from upsun_agent.journal.member import Member, moment
+from upsun_agent.journal.member import Member
+from upsun_agent.journal.notes import moment_at
 from upsun_agent.journal.server import fleet as database
 from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.journal.state import DatabaseState, State
@@ -73,7 +74,7 @@ class _Alone:
         backup, at = _proof(journal)
         return Member(
             journal.identity,
-            last_tick=moment(journal.last_tick()),
+            last_tick=moment_at(journal.last_tick()),
             in_flight=len(journal.rows(open_only=True, most=1000)),
             last_job=last.job if last else None,
             last_opened=last.opened_at if last else None,

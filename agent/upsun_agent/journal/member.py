@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 
 from upsun_agent.journal import Identity
-from upsun_agent.platform.paths import LAST_MOMENT
 
 
 class Member(Struct, frozen=True):
@@ -31,10 +30,3 @@ class Member(Struct, frozen=True):
     proved_backup: str | None = None
     #: When it was verified; None if there is none.
     proved_at: datetime | None = None
-
-
-def moment(seconds: float | None) -> datetime | None:
-    """The moment, where it is one."""
-    if seconds is None or not 0 < seconds < LAST_MOMENT:
-        return None
-    return datetime.fromtimestamp(seconds, UTC)

@@ -6,6 +6,10 @@ Times are ISO 8601 with their zone where nothing else is said.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from upsun_agent.platform.paths import LAST_MOMENT
+
 # --- who works on the journal: journal/sqlite.py (on a server, the journal's own row says it) -----------------------
 
 #: Who holds the lease and until when: seconds since 1970, a space, the holder. Deleted when the lease is released.
@@ -71,3 +75,19 @@ OUTBOX = f"{OUTBOX_ALL}:"
 OUTBOX_LOST = f"{OUTBOX_ALL}-lost:"
 #: When the dead-man's switch was last pinged.
 LAST_PING = "heartbeat"
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """Return the time that a note holds; None where it is not ISO 8601 with a zone."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def moment_at(seconds: float | None) -> datetime | None:
+    """Return the time so many seconds after 1970 began; None where the journal holds none, or an impossible one."""
+    if seconds is None or not 0 < seconds < LAST_MOMENT:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)

@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from upsun_agent.journal import JournalReader
-from upsun_agent.journal.notes import BEGUN_ANEW, LOSS_UNTOLD, LOST_RUN
+from upsun_agent.journal.notes import BEGUN_ANEW, LOSS_UNTOLD, LOST_RUN, moment_of
 from upsun_agent.journal.sidecar import Beside
 from upsun_agent.log.foreign_text import one_line
 
@@ -54,8 +54,5 @@ def read_anew(text: str) -> Anew | None:
     """The same from the note's text."""
     moment, _, rest = text.partition(" ")
     word, _, why = rest.partition(" ")
-    try:
-        at = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    return Anew(at, word, why) if at.tzinfo is not None else None
+    at = moment_of(moment)
+    return Anew(at, word, why) if at is not None else None

@@ -162,6 +162,13 @@ def normal(text: str) -> str:
     return _whole(text) if parts is None else _joined(text, parts)
 
 
+def printable(text: str, *, keep: str = "", odd: str = " ") -> str:
+    """Return the text with a blank for white space, and ``odd`` for what else is not printed; ``keep`` stays."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else " " if char.isspace() else odd for char in text)
+
+
 class Normaliser:
     """Normalises a text that comes in pieces: a sequence that two of them share is known as one."""
 

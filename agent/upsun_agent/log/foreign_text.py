@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from upsun_agent.limits import FOREIGN_MOST, SECRET_FORM_MOST, TEXT_MOST
-from upsun_agent.log.escapes import normal
+from upsun_agent.log.escapes import normal, printable
 from upsun_agent.log.redaction import Redaction
 
 #: The secrets of this process; only shapes until a command registers values.
@@ -59,7 +59,7 @@ def one_line(text: str, most: int = TEXT_MOST, redaction: Redaction | None = Non
     cleaned = safe(text[:FOREIGN_MOST], redaction)
     if len(text) > FOREIGN_MOST:  # it may end within a secret
         cleaned = cleaned[:-SECRET_FORM_MOST]
-    return " ".join("".join(char if char.isprintable() else " " for char in cleaned).split())[:most]
+    return " ".join(printable(cleaned).split())[:most]
 
 
 def last_words(text: str, most: int, redaction: Redaction | None = None, *, cut: bool = False) -> str:
@@ -78,4 +78,4 @@ def last_words(text: str, most: int, redaction: Redaction | None = None, *, cut:
         said = said[place:]
     data: bytes = known.clean(said).strip().encode("utf-8", "replace")
     end = data[-most:].decode("utf-8", "ignore")
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in end).strip()
+    return printable(end, keep="\n").strip()

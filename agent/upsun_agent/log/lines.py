@@ -17,6 +17,7 @@ from upsun_agent.engine.fold import InconsistentEvents, Run, apply, fold
 from upsun_agent.lazy_imports import LazyModule, held_back, lazy_function
 from upsun_agent.log.redaction import HIDDEN, SECRET_LEAST, Redaction
 from upsun_agent.model import events as ev
+from upsun_agent.model.durations import seconds
 
 if TYPE_CHECKING:
     from upsun_agent.log.file import LogFile
@@ -140,7 +141,7 @@ def _of_run(event: ev.Event, step: int | None, after: Run) -> dict[str, Any]:
 
 
 def _seconds(end: datetime, begin: datetime) -> float:
-    return max(0.0, round((end - begin).total_seconds(), 3))  # clocks are set back; and 0 is never -0
+    return max(0.0, seconds(end - begin))  # clocks are set back; and 0 is never -0
 
 
 def lines_of(events: Iterable[ev.Event]) -> Iterator[LogLine]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from upsun_agent.backoff import pause
-from upsun_agent.journal.notes import LAST_PING, OUTBOX, OUTBOX_LOST
+from upsun_agent.journal.notes import LAST_PING, OUTBOX, OUTBOX_LOST, moment_of
 from upsun_agent.limits import NOTICE_AGE, NOTICE_ATTEMPTS, NOTICE_PAUSE_FIRST, NOTICE_PAUSE_MOST, OUTBOX_MOST
 from upsun_agent.notify.messages import Message
 
@@ -169,8 +169,5 @@ def next_beat(facts: Mapping[str, str], every: int, now: datetime) -> datetime:
         every: seconds between pings.
         now: the present.
     """
-    try:
-        last = datetime.fromisoformat(facts.get(LAST_PING, ""))
-        return last + timedelta(seconds=every) if last <= now else now
-    except (ValueError, TypeError, OverflowError):
-        return now
+    last = moment_of(facts.get(LAST_PING))
+    return last + timedelta(seconds=every) if last is not None and last <= now else now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -10,6 +9,7 @@ from msgspec import Struct
 from upsun_agent.engine.fold import Run
 from upsun_agent.limits import NOTICE_BODY_MOST, TAIL_LINES, TEXT_MOST
 from upsun_agent.log.foreign_text import one_line
+from upsun_agent.model.durations import seconds
 from upsun_agent.model.events import Event
 from upsun_agent.notify.messages import EventType, Message
 from upsun_agent.text.durations import between
@@ -122,7 +122,7 @@ def document(notification: Notification) -> dict[str, Any]:
         "failure": closed.failure if closed else None,
         "message": one_line(message.text),
         "remedy": one_line(closed.remedy) if closed else "",
-        "duration_s": _seconds(between(run.opened_at, closed.at)) if closed and run else None,
+        "duration_s": seconds(between(run.opened_at, closed.at)) if closed and run else None,
         "steps": [_step(run, index) for index in range(len(run.steps))] if run else [],
         "subject": subject(notification),
         "lost": notification.lost,
@@ -140,10 +140,6 @@ def _step(run: Run, index: int) -> dict[str, Any]:
         "message": one_line(step.message),
         "activity": step.activity,
     }
-
-
-def _seconds(length: timedelta) -> float:
-    return round(length.total_seconds(), 3)
 
 
 def _cut(said: str, most: int) -> str:

@@ -8,10 +8,10 @@ from statistics import median
 
 from upsun_agent.journal import RunRow
 from upsun_agent.limits import REPORT_BARS
+from upsun_agent.model.durations import span
 from upsun_agent.report.calendar import SIGNS, outcome_word
 from upsun_agent.report.html import Html, el
 from upsun_agent.text.durations import took
-from upsun_agent.text.humanize import span
 
 BAR, GAP, HIGH = 8, 2, 100  # units of the drawing, which is stretched to its place
 LEAST = 20  # the least number of bars that fill the width: fewer are not made wider

@@ -13,6 +13,7 @@ from html import escape
 
 from msgspec import Struct
 
+from upsun_agent.log.escapes import printable
 from upsun_agent.log.foreign_text import safe
 
 ODD = "\N{REPLACEMENT CHARACTER}"
@@ -110,10 +111,7 @@ def _inside(children: Iterable[Child]) -> Iterable[str]:
 
 def shown(text: str) -> str:
     """Return the text without secrets, control characters and direction marks."""
-    text = safe(text)
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in JOINERS else " " if char.isspace() else ODD for char in text)
+    return printable(safe(text), keep=JOINERS, odd=ODD)
 
 
 def foreign(text: str) -> Html:

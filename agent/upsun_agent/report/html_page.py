@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from upsun_agent import __version__
 from upsun_agent.journal import RunRow
 from upsun_agent.limits import REPORT_JOBS
+from upsun_agent.model.durations import span
 from upsun_agent.report.calendar import OUTCOMES, calendar, legend, outcome_word
 from upsun_agent.report.chart import chart
 from upsun_agent.report.history import Past
@@ -21,7 +22,7 @@ from upsun_agent.report.status_text import flight_words, next_words
 from upsun_agent.report.timeline import badge, moment, timelines
 from upsun_agent.runtime.suspension import state_word
 from upsun_agent.text.durations import took
-from upsun_agent.text.humanize import ago, span
+from upsun_agent.text.humanize import ago
 
 OPENED_JOBS = 6  # calendars that are open at first; the others are collapsed
 SECTIONS = (("now", "Now"), ("jobs", "Jobs"), ("calendars", "Calendars"), ("runs", "Runs"))

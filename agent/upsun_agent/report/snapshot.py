@@ -13,7 +13,7 @@ from upsun_agent.engine.fold import Run, fold
 from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.codec import decode
 from upsun_agent.journal.move_marks import marked
-from upsun_agent.journal.notes import UNSURE_SINCE
+from upsun_agent.journal.notes import UNSURE_SINCE, moment_of
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
 from upsun_agent.platform.container import Container
@@ -157,7 +157,7 @@ def snapshot(context: ReadContext, journal: JournalReader, reader: BulkReader | 
         proofs=proofs,
         unused=str(marked(journal, str(context.state)) or ""),
         ahead=tuple(ahead(journal, now)),
-        unsure=_moment(journal.noted(UNSURE_SINCE)),
+        unsure=moment_of(journal.noted(UNSURE_SINCE)),
     )
 
 
@@ -208,13 +208,5 @@ def _proof(run: str, event: ev.Event, environment: str) -> Proof | None:
     if not isinstance(event, ev.StepDone) or not event.detail.get("backup"):
         return None
     where = str(event.detail.get("environment") or environment)
-    made = _moment(event.detail.get("created_at")) or event.at
+    made = moment_of(str(event.detail.get("created_at"))) or event.at
     return Proof(str(event.detail["backup"]), where, run, event.at, made)
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from upsun_agent.model.durations import span
 from upsun_agent.report.batches import outcome_words
 from upsun_agent.report.snapshot import Flight, JobStanding, Snapshot
 from upsun_agent.runtime.suspension import state_word
 from upsun_agent.text.columns import folded, table
 from upsun_agent.text.durations import took
 from upsun_agent.text.event_text import Line, Tone
-from upsun_agent.text.humanize import ago, coming, span
+from upsun_agent.text.humanize import ago, coming
 
 ANEW = "the next tick corrects them"
 HEADS = ("JOB", "LAST RUN", "TOOK", "BACKUP", "NEXT SLOT")

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from upsun_agent.engine.fold import Run
 from upsun_agent.limits import REPORT_EVENTS
 from upsun_agent.model import events as ev
+from upsun_agent.model.durations import span
 from upsun_agent.report.calendar import SIGNS, TONES, outcome_word
 from upsun_agent.report.history import Past, Story
 from upsun_agent.report.html import Html, el, foreign
 from upsun_agent.text.durations import StepSpan, step_spans, took
 from upsun_agent.text.event_text import step_words, tell
-from upsun_agent.text.humanize import span
 
 WIDE = 100  # units of the drawing
 

@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run, Step
 from upsun_agent.journal import RunRow
+from upsun_agent.model.durations import seconds
 from upsun_agent.model.events import Event, RunOpened
 from upsun_agent.report.batches import slots_in
 from upsun_agent.report.snapshot import JobStanding, Proof, Snapshot
@@ -24,9 +25,8 @@ def remarks_view(found: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"message": text, "remedy": remedy} for text, remedy in found]
 
 
-def seconds(length: timedelta | None) -> float | None:
-    """Return a duration in seconds, or None."""
-    return None if length is None else round(length.total_seconds(), 3)
+def _length(length: timedelta | None) -> float | None:
+    return None if length is None else seconds(length)
 
 
 def run_view(run: Run, events: Iterable[Event] = ()) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def run_view(run: Run, events: Iterable[Event] = ()) -> dict[str, Any]:
         "due_at": iso(run.due_at),
         "opened_at": iso(run.opened_at),
         "closed_at": iso(closed.at) if closed else None,
-        "duration_s": seconds(lasted),
+        "duration_s": _length(lasted),
         "state": "closed" if closed else "open",
         "outcome": closed.outcome if closed else None,
         "slots": slots_in(closed),
@@ -79,7 +79,7 @@ def step_view(step: Step, run: Run, lasted: StepSpan | None) -> dict[str, Any]:
     }
     if lasted is not None:
         view |= {"began_at": iso(lasted.began_at), "ended_at": iso(lasted.ended_at)}
-        view["duration_s"] = seconds(lasted.length)
+        view["duration_s"] = _length(lasted.length)
     return view
 
 
@@ -92,7 +92,7 @@ def row_view(row: RunRow, slots: int = 1) -> dict[str, Any]:
         "due_at": iso(row.due_at),
         "opened_at": iso(row.opened_at),
         "closed_at": iso(row.closed_at),
-        "duration_s": seconds(took(row)),
+        "duration_s": _length(took(row)),
         "outcome": row.outcome,
         "slots": slots,
     }

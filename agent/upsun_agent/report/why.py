@@ -11,6 +11,7 @@ from upsun_agent.engine.due import Slot, grace
 from upsun_agent.engine.fold import Run
 from upsun_agent.limits import LOOK_BACK
 from upsun_agent.model import events as ev
+from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job
 from upsun_agent.report.batches import slots_in
 from upsun_agent.text.durations import NEVER_RAN
@@ -108,8 +109,9 @@ def _of_run(known: Evidence, run: Run) -> str:
             return f"was missed{batch}: {reason}. A tick recorded that at {closed.at:%Y-%m-%d %H:%M} UTC."
         own = known.excluded if others and known.slot.name != run.slot else ""
         return f"was skipped{batch}: {own or reason}."
-    late = int((run.opened_at - run.due_at).total_seconds() // 60)
-    parts = [f"was opened at {run.opened_at:%H:%M:%S} UTC" + (f", {late} min late." if late > 0 else ", on time.")]
+    late = run.opened_at - run.due_at
+    how = "on time" if late < timedelta(minutes=1) else f"{span(late)} late"
+    parts = [f"was opened at {run.opened_at:%H:%M:%S} UTC, {how}."]
     parts += _obstacles(known)
     parts += [f"Step {step.index + 1}: {step.message}." for step in run.steps if step.phase == "done" and step.message]
     if closed is None:

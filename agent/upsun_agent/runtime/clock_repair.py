@@ -7,7 +7,7 @@ kept back is judged anew from the present, and what was booked about slots that 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,11 +15,10 @@ from msgspec.structs import replace
 from upsun_agent.engine.bounds import CLOCK_AHEAD
 from upsun_agent.journal import Cursor, Journal, JournalReader, RunRow
 from upsun_agent.journal.counters import remembered
-from upsun_agent.journal.notes import FORGOTTEN, LAST_BY_HAND, OUTBOX
+from upsun_agent.journal.notes import FORGOTTEN, LAST_BY_HAND, OUTBOX, moment_at
 from upsun_agent.limits import HISTORY_RUNS
 from upsun_agent.model.events import RunClosed
 from upsun_agent.notify import outbox
-from upsun_agent.platform.paths import LAST_MOMENT
 
 RUNS_LOOKED_AT = 200  # newest runs, by their own dates: those of a clock that was ahead come first
 
@@ -47,19 +46,14 @@ def is_ahead(moment: datetime | None, now: datetime) -> bool:
 
 def last_tick(journal: JournalReader) -> datetime | None:
     """When the last tick was, by its own clock."""
-    return _moment(journal.last_tick())
+    return moment_at(journal.last_tick())
 
 
 def last_look(journal: JournalReader) -> datetime | None:
     """Return when a process last made sure that this state is current: a tick, or a `run` by hand."""
     by_hand = journal.noted(LAST_BY_HAND) or ""
-    looked = _moment(int(by_hand)) if by_hand.isascii() and by_hand.isdigit() else None
+    looked = moment_at(int(by_hand)) if by_hand.isascii() and by_hand.isdigit() else None
     return max((each for each in (last_tick(journal), looked) if each is not None), default=None)
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    known = seconds is not None and seconds < LAST_MOMENT
-    return datetime.fromtimestamp(seconds or 0, UTC) if known else None
 
 
 def ahead(journal: JournalReader, now: datetime) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from upsun_agent.journal import Journal, JournalReader
-from upsun_agent.journal.notes import SUSPENDED, SUSPENDED_BEFORE
+from upsun_agent.journal.notes import SUSPENDED, SUSPENDED_BEFORE, moment_of
 from upsun_agent.limits import HOLDS_KEPT
 from upsun_agent.log.foreign_text import one_line
 
@@ -65,7 +65,7 @@ def holds(journal: NoteReader, job: str) -> list[Hold]:
     found = []
     for key, text in journal.notes(f"{SUSPENDED_BEFORE}{job}:").items():
         ended, _, why = text.partition(" ")
-        since, until = _moment(key.removeprefix(f"{SUSPENDED_BEFORE}{job}:")), _moment(ended)
+        since, until = moment_of(key.removeprefix(f"{SUSPENDED_BEFORE}{job}:")), moment_of(ended)
         if since is not None and until is not None:
             found.append(Hold(since, until, why))
     lasting = suspension(journal, job)
@@ -117,13 +117,5 @@ def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
 def _since(text: str) -> datetime:
     """Return since when a job is paused or suspended, by the words that say it; 1970 where they do not read."""
     found = search(r"since (\d{4}-\d\d-\d\d \d\d:\d\d) UTC", text)
-    moment = _moment(f"{found[1]}+00:00") if found else None
+    moment = moment_of(f"{found[1]}+00:00") if found else None
     return moment or datetime(1970, 1, 2, tzinfo=UTC)
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None

@@ -21,10 +21,11 @@ from upsun_agent.errors import AgentError, Bug
 from upsun_agent.idle import basis
 from upsun_agent.journal import Cursor, IdleHint, Journal
 from upsun_agent.journal.lock import container_identity
-from upsun_agent.journal.notes import CONTAINER, LAST_BY_HAND, UNSURE_SINCE
+from upsun_agent.journal.notes import CONTAINER, LAST_BY_HAND, UNSURE_SINCE, moment_of
 from upsun_agent.limits import CLOCK_LEAP, HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, RECHECK, TICK_BUDGET
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Activity, ActivityList, Answer, LookAtActivities, LookAtEnvironment, Trouble
+from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.advance import Runner
 from upsun_agent.runtime.booking import Booking, opened_by
@@ -139,11 +140,8 @@ class Tick:
         return True
 
     def _unsure(self) -> datetime | None:
-        """Since when it could not be made sure that the journal is of the present, if it could not."""
-        try:
-            return datetime.fromisoformat(self.journal.noted(UNSURE_SINCE) or "")
-        except ValueError:
-            return None
+        """Return since when nobody could find out whether a restore put the journal back; None if that is known."""
+        return moment_of(self.journal.noted(UNSURE_SINCE))
 
     def _since(self) -> datetime:
         """The last moment at which the journal was known to be of the present; now where none is known.
@@ -195,8 +193,8 @@ class Tick:
         if there is None or abs(self._clock.now() - there) <= CLOCK_WRONG:
             return False
         self._clock.set(there)
-        seconds = int(self._clock.error.total_seconds())
-        text = f"this clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the platform's"
+        error = self._clock.error
+        text = f"this clock is {span(abs(error))} {'ahead of' if error > timedelta() else 'behind'} the platform's"
         self._context.log.warning("clock-wrong", message=f"{text}: the tick goes by the platform's")
         return True
 

@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from upsun_agent.engine.fold import Run
 from upsun_agent.model import events as ev
+from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job
 from upsun_agent.steps import KINDS
 from upsun_agent.text.durations import between, step_spans
-from upsun_agent.text.humanize import second, span
+from upsun_agent.text.humanize import second
 
 Tone = Literal["plain", "good", "bad", "odd", "dim"]
 
@@ -59,7 +60,7 @@ def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa:
         case ev.CommandEnded():
             how = "killed at its time limit" if event.exit_code is None else f"exit code {event.exit_code}"
             good = event.exit_code == 0
-            return Line(f"{step_words(job, event.step)}: {how} after {event.seconds} s", "plain" if good else "bad")
+            return Line(f"{step_words(job, event.step)}: {how} after {span(event.seconds)}", "plain" if good else "bad")
         case ev.ApprovalGiven():
             granted = event.granted == "yes"
             return Line(f"{'approved' if granted else 'denied'} by {event.by}", "good" if granted else "bad")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from upsun_agent.model import durations
+from upsun_agent.model.durations import span
 
 DAY = timedelta(days=1)
 
@@ -20,13 +20,8 @@ def ago(moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return "never"
     seconds = (now - moment).total_seconds()
-    text = span(timedelta(seconds=abs(seconds)))
+    text = span(abs(seconds))
     return f"{text} ago" if seconds >= 0 else f"in {text}"
-
-
-def span(length: timedelta) -> str:
-    """Return a duration as text, such as "1 h 54 min"."""
-    return durations.span(length.total_seconds())
 
 
 def coming(name: str, due_at: datetime, now: datetime, timezone: str) -> str:

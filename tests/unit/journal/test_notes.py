@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 
+import pytest
 from upsun_agent.journal import notes
 
 AGENT = Path(__file__).resolve().parents[3] / "agent" / "upsun_agent"
-KEYS = {name: value for name, value in vars(notes).items() if name.isupper()}
+KEYS = {name: value for name, value in vars(notes).items() if name.isupper() and isinstance(value, str)}
 #: Both begin other keys on purpose.
 SHARED = {"OUTBOX_ALL", "MOVE_MARKS"}
 
@@ -56,3 +58,19 @@ def test_no_key_begins_another() -> None:
     assert [
         (one, other) for one, other in permutations(sorted(plain), 2) if one.endswith(":") and other.startswith(one)
     ] == []
+
+
+@pytest.mark.parametrize("text", [None, "", "None", "soon", "2026-11-24T03:00:00", "2026-11-24", "1795000000"])
+def test_a_note_without_a_time_and_zone_holds_no_moment(text: str | None) -> None:
+    assert notes.moment_of(text) is None
+
+
+def test_the_moment_of_a_note_is_the_one_that_was_written() -> None:
+    moment = datetime(2026, 11, 24, 3, 0, 0, 5, tzinfo=UTC)
+    assert notes.moment_of(moment.isoformat()) == moment
+    assert notes.moment_at(moment.timestamp()) == moment
+
+
+@pytest.mark.parametrize("seconds", [None, 0, -1.0, 1e12, float("nan"), float("inf")])
+def test_seconds_that_no_clock_shows_are_no_moment(seconds: float | None) -> None:
+    assert notes.moment_at(seconds) is None

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from upsun_agent.model import events as ev
+from upsun_agent.model.durations import span
 from upsun_agent.report.snapshot import last_proofs, snapshot
 from upsun_agent.report.status_text import frame, overview
 from upsun_agent.runtime.suspension import pause_job
 from upsun_agent.text.columns import breadth, cut, folded, shortened, table
 from upsun_agent.text.durations import StepSpan, step_spans
-from upsun_agent.text.humanize import ago, coming, span
+from upsun_agent.text.humanize import ago, coming
 
 from tests.harness.past_runs import NOW, Ledger, months
 

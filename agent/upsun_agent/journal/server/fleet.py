@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from upsun_agent.database.location import PREFIX
 from upsun_agent.journal import Identity
-from upsun_agent.journal.member import Member, moment
+from upsun_agent.journal.member import Member
+from upsun_agent.journal.notes import moment_at
 from upsun_agent.journal.server.journal import ServerJournal
 from upsun_agent.journal.server.losses import MARK
 from upsun_agent.journal.server.migrate import refuse_lost
@@ -57,7 +58,15 @@ class DatabaseFleet:
         identity = (str(project), str(environment), str(app))
         self._found.setdefault(identity, (tables, int(number)))
         return Member(
-            identity, moment(ticked), moment(due), int(in_flight), job, moment(opened), outcome, backup, moment(proved)
+            identity,
+            moment_at(ticked),
+            moment_at(due),
+            int(in_flight),
+            job,
+            moment_at(opened),
+            outcome,
+            backup,
+            moment_at(proved),
         )
 
     def journal(self, identity: Identity) -> ServerJournal:

@@ -112,7 +112,7 @@ def _deployed(
     ended = activity.completed_at or activity.created_at or since
     if environment.server_at < ended + DEPLOY_APPEAR:
         return Pending("deployment", f"commit {short} was made, its deployment is not to be seen yet")
-    text = f"commit {short} was made but no deployment followed within {span(DEPLOY_APPEAR.total_seconds())}"
+    text = f"commit {short} was made but no deployment followed within {span(DEPLOY_APPEAR)}"
     return Failed("deployment-missing", text, "push or redeploy by hand, and look at the activities")
 
 
