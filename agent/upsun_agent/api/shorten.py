@@ -19,6 +19,8 @@ class Shortener:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        # What stands between texts, and whole texts that are short and have no backslash: nearly all of a document.
+        self._plain = re.compile(rb'(?:[^"]++|"[^"\\]{0,%d}+")*+' % most)
         self._text: bytearray | None = None  # of the text that the last piece ended in
         self._dropped = False
         self._escaped = False  # the last piece ended with a backslash
@@ -28,12 +30,13 @@ class Shortener:
         passed, place = bytearray(), 0
         while place < len(piece):
             if self._text is None:
-                begin = piece.find(b'"', place)
-                end = len(piece) if begin < 0 else begin + 1
+                found = self._plain.match(piece, place)
+                end = found.end() if found else place
+                if end < len(piece):  # a text begins that has a backslash, is long, or does not end in this piece
+                    end += 1
+                    self._text, self._dropped = bytearray(), False
                 passed += piece[place:end]
                 place = end
-                if begin >= 0:
-                    self._text, self._dropped = bytearray(), False
             else:
                 place = self._inside(piece, place, passed)
         return bytes(passed)

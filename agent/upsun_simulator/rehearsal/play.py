@@ -6,6 +6,7 @@ Nothing leaves this process; the journal lives in a temporary directory.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -39,6 +40,15 @@ from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator
 TICK_SECONDS = 300.0  # the platform's shortest cron interval
 TICKS_MOST = 400  # more than a day and a half of ticks; the longest time limit of a rehearsed run that is shown
 HOST = "http://simulator.invalid"
+MEMORY = "/dev/shm"  # noqa: S108  a directory of a random name is made in it  # nosec B108
+
+
+def scratch_place() -> str | None:
+    """Return where the journal of a rehearsal is kept: in memory if this machine has such a place, else None.
+
+    Nobody reads that journal afterwards, and syncing it to a disk takes time. ``TMPDIR`` decides if it is set.
+    """
+    return MEMORY if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK | os.X_OK) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +194,7 @@ class Rehearsal:
     def play(self, on_event: Callable[[str, Event], None] | None = None) -> Played:
         """Tick until the run is closed; raises ConfigInvalid where no slot ever comes."""
         log = io.StringIO()
-        with TemporaryDirectory(prefix="upsun-agent-rehearsal-") as directory:
+        with TemporaryDirectory(prefix="upsun-agent-rehearsal-", dir=scratch_place()) as directory:
             context = self.tick_context(directory, log, on_event)
             self._begin(context)
             run, ticks, code = None, 0, EXIT_OK

@@ -29,7 +29,7 @@ from upsun_agent.schedule import schedule_of
 
 from upsun_simulator import Fault, Simulator
 from upsun_simulator.rehearsal.invariants import BACKUP, UPDATE, broken_promises
-from upsun_simulator.rehearsal.play import TICK_SECONDS, Rehearsal
+from upsun_simulator.rehearsal.play import TICK_SECONDS, Rehearsal, scratch_place
 from upsun_simulator.user import MACHINE
 
 # the platform's random offset of crons (https://developer.upsun.com/docs/configure-apps/image-properties/crons)
@@ -138,7 +138,7 @@ def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], N
     """
     dice = random.Random(seed)  # noqa: S311  a seeded season, no secret  # nosec B311
     season, log = SimulatedDays(), io.StringIO()
-    with TemporaryDirectory(prefix="upsun-agent-season-") as directory:
+    with TemporaryDirectory(prefix="upsun-agent-season-", dir=scratch_place()) as directory:
         context = rehearsal.tick_context(directory, log, None)
         schedule = schedule_of(context.container, rehearsal.job)
         if schedule is None:
