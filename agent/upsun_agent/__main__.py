@@ -17,11 +17,7 @@ def main() -> int:
 
         if is_idle(os.environ):
             return 0
-    from upsun_agent.lazy_imports import defer_imports  # noqa: PLC0415  late, as above
-
-    defer_imports()
-    if _is_tick():
-        from upsun_agent.cli import cron  # noqa: PLC0415  late: a tick reads no options
+        from upsun_agent.cli import cron  # noqa: PLC0415  late, as above: a tick reads no options
 
         return cron.main()
     from upsun_agent.cli.main import run  # noqa: PLC0415  late: argparse alone costs an interpreter start

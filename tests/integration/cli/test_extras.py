@@ -28,8 +28,12 @@ MISSING = {
 #: Without the simulator as well, as a container has it.
 SCRIPT = """
 import sys
-for name in {names!r}:
-    sys.modules[name] = None
+class Missing:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in {names!r}:
+            raise ModuleNotFoundError("No module named " + name, name=name)
+sys.meta_path.insert(0, Missing)
 from upsun_agent.cli.main import run
 sys.exit(run({arguments!r}))
 """
