@@ -1,337 +1,130 @@
-"""What every command prints with ``--json``, said once: output.schema.json and json.md in docs/reference/ come from it.
-
-Tests hold every document that a command prints in them against these schemas. A key that is not here fails them.
-"""
+"""The schema and the page of what commands print with ``--json``, generated from the types of their documents."""
 
 from __future__ import annotations
 
-from typing import get_args
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
 
-from upsun_agent.doctor import Level
-
-from tools.document_parts import EXIT_CODE, OUTCOME, PARTS, ROW_KEYS, RUN_KEYS
-from tools.schema_words import (
-    BOOLEAN,
-    INTEGER,
-    MOMENT,
-    SLOT_NAME,
-    TEXT,
-    Schema,
-    keys_of,
-    many,
-    maybe,
-    named,
-    part,
-    shape,
-    told,
+from msgspec import Struct
+from msgspec.json import schema_components
+from msgspec.structs import fields
+from upsun_agent.cli import (
+    check,
+    completion,
+    fleet,
+    history,
+    jobs,
+    logs,
+    machine_user,
+    notify,
+    report,
+    runs,
+    ssh,
+    state,
+    suspend,
+    token,
+    token_variable,
+    why,
 )
+from upsun_agent.report.document import ErrorView
+from upsun_agent.report.run_views import RunView, StoryView
+from upsun_agent.report.status_view import StatusView
+from upsun_setup.command import InitView
+from upsun_simulator.command_line.rehearse import RehearsalView, RehearsedDaysView
+from upsun_simulator.command_line.simulate import SimulatorView
 
-DOCUMENTS: dict[str, Schema] = {
-    "tick": shape(
-        "What the tick did.",
-        runs=many(part("run"), "The runs that it touched."),
-        elsewhere=many(TEXT, "Jobs that do not run on this type of environment."),
-        trouble=many(shape("", kind=TEXT, message=TEXT, remedy=TEXT), "What stands in the way."),
-        next_due=told(maybe(MOMENT), "When a tick must look closer; null for the next one."),
-        exit_code=EXIT_CODE,
-    ),
-    "run": {
-        "anyOf": [
-            shape("The run as it stands.", **RUN_KEYS, exit_code=EXIT_CODE),
-            shape("The journal of the run makes no sense.", run=TEXT, exit_code=EXIT_CODE),
-            shape(
-                "The job does not run on this type of environment.",
-                run={"type": "null"},
-                outcome={"const": "skipped"},
-                failure={"const": "environment-type"},
-            ),
-        ]
-    },
-    "show": shape("A run and its events.", **RUN_KEYS, events=many(part("event"))),
-    "status": {
-        "anyOf": [
-            shape(
-                "How everything stands.",
-                project=maybe(TEXT),
-                environment=maybe(TEXT),
-                environment_type=maybe(TEXT),
-                state=told(TEXT, "Where the state is: a directory, or the name of a database."),
-                unused=told(maybe(TEXT), "Why nothing acts on it, where it was moved."),
-                at=told(MOMENT, "When this was seen."),
-                last_tick=maybe(MOMENT),
-                unsure_since=told(maybe(MOMENT), "Since when no tick could ask whether a restore put the state back."),
-                ahead=told(many(TEXT), "What is later than now in the state, by a clock that was ahead."),
-                ticks=told(INTEGER, "How many ticks there were on this state."),
-                jobs=many(
-                    shape(
-                        "A job of the job file.",
-                        job=TEXT,
-                        paused=told(maybe(TEXT), "Why and since when it is paused by a person."),
-                        suspended=told(maybe(TEXT), "Why and since when it is suspended by failures."),
-                        here=told(BOOLEAN, "Whether it runs on this type of environment."),
-                        schedule=maybe(TEXT),
-                        timezone=TEXT,
-                        next=maybe(part("slot")),
-                        proved_backup=maybe(part("proof")),
-                        runs=many(part("row"), "The newest, at most ten."),
-                    )
-                ),
-                in_flight=many(part("run")),
-                proved_backups=many(part("proof"), "The last one of each environment."),
-            ),
-            shape(
-                "With --all: every journal in the same place.",
-                state=TEXT,
-                overdue=told(INTEGER, "How many have had no tick for too long."),
-                journals=many(
-                    shape(
-                        "How one environment's app stands.",
-                        project=TEXT,
-                        environment=TEXT,
-                        app=TEXT,
-                        last_tick=maybe(MOMENT),
-                        overdue=told(BOOLEAN, "Whether the environment's ticks have stopped."),
-                        next_due=told(maybe(MOMENT), "When its next tick must look closer."),
-                        in_flight=told(INTEGER, "Runs in flight."),
-                        last_run=maybe(shape("", job=TEXT, opened_at=MOMENT, outcome=maybe(OUTCOME))),
-                        proved_backup=maybe(shape("", backup=TEXT, at=told(MOMENT, "When it was proved."))),
-                    )
-                ),
-            ),
-        ]
-    },
-    "history": shape(
-        "Runs of the past, newest first.",
-        at=told(MOMENT, "When this was seen."),
-        found=told(INTEGER, "How many there are; `runs` holds at most --limit of them."),
-        runs=many(
-            shape(
-                "A run, why it ended so, and its steps.",
-                **ROW_KEYS,
-                **{key: RUN_KEYS[key] for key in ("failure", "message", "remedy", "steps")},
-            )
-        ),
-    ),
-    "next": shape(
-        "Next slots by job.",
-        timezones=named(TEXT),
-        here=named(BOOLEAN, "Whether the job runs on this type of environment."),
-        suspended=named(maybe(TEXT), "Why the job is paused or suspended: its slots will be skipped."),
-        slots=named(many(part("slot"))),
-    ),
-    "why": shape(
-        "Why a slot ran, waits, was skipped or missed.",
-        job=TEXT,
-        slot=SLOT_NAME,
-        due_at=MOMENT,
-        run=maybe(part("run")),
-        explanation=TEXT,
-    ),
-    "report": shape(
-        "What was written where.",
-        at=told(MOMENT, "When the journal was read."),
-        written=many(
-            shape(
-                "",
-                kind={"enum": ["html", "prometheus", "otlp"]},
-                to=told(TEXT, "The file, or the host of the collector."),
-                bytes=told(maybe(INTEGER), "The size of the file."),
-                items=told(INTEGER, "Runs (with --all: environments) on the page, or samples of metrics."),
-            )
-        ),
-    ),
-    "approve": part("run"),
-    "cancel": part("run"),
-    "logs": shape(
-        "The log of a run.",
-        run=TEXT,
-        lines=many({"type": "object"}, "Its own log lines; their keys are in logs.md."),
-        activities=many(
-            shape(
-                "With --platform: the platform's log of an activity.",
-                step=INTEGER,
-                activity=TEXT,
-                sealed=told(BOOLEAN, "Whether that is all of it."),
-                lines=many(TEXT),
-                error=maybe(shape("", kind=TEXT, message=TEXT)),
-            )
-        ),
-    ),
-    "notify test": shape(
-        "What came of a message now.",
-        channels=many(shape("", channel=TEXT, kind=TEXT, outcome=TEXT, message=TEXT)),
-        exit_code=EXIT_CODE,
-    ),
-    "notify list": shape(
-        "Channels, and messages that wait.",
-        channels=many(shape("", channel=TEXT, kind=TEXT)),
-        waiting=many(
-            shape(
-                "",
-                id=TEXT,
-                channel=TEXT,
-                event=TEXT,
-                job=TEXT,
-                run=maybe(TEXT),
-                at=MOMENT,
-                attempts=INTEGER,
-                again_at=maybe(MOMENT),
-                reason=TEXT,
-            )
-        ),
-        lost=many(shape("Messages that were given up.", channel=TEXT, count=INTEGER, reason=TEXT)),
-        heartbeat=told(maybe(TEXT), "When the dead-man's switch was pinged last."),
-    ),
-    "init": shape(
-        "What setting the app up changes.",
-        directory=TEXT,
-        app=TEXT,
-        changes=many(shape("", path=TEXT, action={"enum": ["create", "change"]}, content=TEXT, diff=TEXT)),
-        done=many(TEXT, "What is as it should be already."),
-        remarks=many(part("remark")),
-        next=many(TEXT, "What is left to do by hand."),
-        written=BOOLEAN,
-        exit_code=EXIT_CODE,
-    ),
-    "completion": shape("", shell=TEXT, script=TEXT),  # no process is started  # nosec B604
-    "pause": shape("", job=TEXT, paused=maybe(TEXT), suspended=maybe(TEXT)),
-    "resume": shape("", job=TEXT, paused={"type": "null"}, suspended={"type": "null"}),
-    "validate": {
-        "anyOf": [
-            shape(
-                "What is wrong with the job file, or its jobs.",
-                ("jobs",),
-                file=TEXT,
-                valid=BOOLEAN,
-                mistakes=many(shape("", line=INTEGER, key=TEXT, message=TEXT, remedy=TEXT)),
-                jobs=many(TEXT),
-            ),
-            {"type": "object", "required": ["$schema"], "description": "With --schema: agent.schema.json."},
-        ]
-    },
-    "check": shape(
-        "What stands in the agent's way.",
-        phase={"enum": ["build", "runtime"]},
-        worst={"enum": list(get_args(Level))},
-        findings=many(shape("", name=TEXT, level={"enum": list(get_args(Level))}, message=TEXT, remedy=TEXT)),
-        exit_code=EXIT_CODE,
-    ),
-    "setup machine-user": shape(
-        "What was done with the user.",
-        email=TEXT,
-        roles=many(TEXT),
-        before=maybe(many(TEXT)),
-        needed=named(many(TEXT), "Jobs by the role that they need."),
-        action=TEXT,
-        changed=BOOLEAN,
-        message=TEXT,
-        warnings=many(part("remark")),
-    ),
-    "setup token": shape(
-        "What was done with the variable; never the token.",
-        variable=TEXT,
-        environment=maybe(TEXT),
-        action=TEXT,
-        changed=BOOLEAN,
-        flags=named(BOOLEAN),
-        flags_before=named(maybe(BOOLEAN)),
-        apps=maybe(many(TEXT)),
-        user=TEXT,
-        follows=maybe(TEXT),
-        read_back=maybe(BOOLEAN),
-        rebuilds=BOOLEAN,
-        revocable_tokens=many(shape("", id=TEXT, name=TEXT)),
-        warnings=many(part("remark")),
-    ),
-    "token check": shape(
-        "Whose the API token is.",
-        valid={"const": True},
-        source=TEXT,
-        user=shape("", id=TEXT, email=maybe(TEXT), username=maybe(TEXT), mfa=maybe(BOOLEAN)),
-        bearer_seconds={"type": "number"},
-        project=maybe(TEXT),
-        roles=maybe(shape("", project=maybe(TEXT), types=named(TEXT))),
-        token=maybe(part("token")),
-        warnings=many(part("remark")),
-    ),
-    "token list": shape("", tokens=many(part("token"))),
-    "ssh load": shape(
-        "The certificate and what uses it.",
-        certificate=shape(
-            "", key_id=TEXT, serial=INTEGER, principals=many(TEXT), valid_after=MOMENT, valid_before=MOMENT
-        ),
-        renewed=BOOLEAN,
-        directory=TEXT,
-        configuration=TEXT,
-        included_in=maybe(TEXT),
-    ),
-    "ssh env": named(TEXT, "Variables for ssh, git and rsync."),
-    "rehearse": {
-        "anyOf": [
-            shape(
-                "One slot, played.",
-                run=maybe(part("run")),
-                ticks=INTEGER,
-                requests=many(part("request")),
-                without_effect=many(TEXT, "Faults that this run never met."),
-                exit_code=EXIT_CODE,
-            ),
-            shape(
-                "With --days: months, played.",
-                **dict.fromkeys(("slots", "judged", "missed_slots", "ticks", "idle_ticks", "requests"), INTEGER),
-                outcomes=named(INTEGER),
-                failures=named(INTEGER),
-                tick_exit_codes=named(INTEGER),
-                backups=INTEGER,
-                updates=INTEGER,
-                incidents=many(shape("", at=MOMENT, text=TEXT)),
-                broken=many(TEXT, "Promises that were broken; none, hopefully."),
-                days=INTEGER,
-                seed={"type": "integer"},
-                exit_code=EXIT_CODE,
-            ),
-        ]
-    },
-    "state move": shape(
-        "What was moved, and compared; with --dry-run what would be.",
-        **{"from": TEXT, "to": TEXT},
-        dry_run=BOOLEAN,
-        runs=INTEGER,
-        events=INTEGER,
-        cursors=told(INTEGER, "Jobs of which it is known how far slots were judged."),
-        notes=told(INTEGER, "Facts beside the events."),
-    ),
-    "simulate": shape(
-        "Where the simulator is.",
-        url=TEXT,
-        variables=named(TEXT),
-        owner_token=TEXT,
-        ssh_authority=TEXT,
-        control_secret=TEXT,
-    ),
+from tools.field_docs import docs_of
+
+Schema = dict[str, Any]
+
+
+class JobFileSchemaView(Struct, frozen=True, kw_only=True, rename={"schema": "$schema"}):
+    """With ``--schema``: agent.schema.json."""
+
+    #: The version of JSON Schema. The other keys are not listed here.
+    schema: str
+
+
+#: The types of the documents that each command prints.
+DOCUMENTS: dict[str, tuple[type[Struct], ...]] = {
+    "tick": (runs.TickView,),
+    "run": (runs.RunResultView, runs.RunUnreadableView, runs.RunNotHereView),
+    "show": (StoryView,),
+    "status": (StatusView, fleet.FleetView),
+    "history": (history.HistoryView,),
+    "next": (jobs.NextView,),
+    "why": (why.WhyView,),
+    "report": (report.ReportView,),
+    "approve": (RunView,),
+    "cancel": (RunView,),
+    "logs": (logs.LogsView,),
+    "notify test": (notify.NotifyTestView,),
+    "notify list": (notify.NotifyListView,),
+    "init": (InitView,),
+    "completion": (completion.CompletionView,),
+    "pause": (suspend.PausedView,),
+    "resume": (suspend.PausedView,),
+    "validate": (jobs.ValidateView, JobFileSchemaView),
+    "check": (check.CheckView,),
+    "setup machine-user": (machine_user.MachineUserView,),
+    "setup token": (token_variable.SetupTokenView,),
+    "token check": (token.TokenCheckView,),
+    "token list": (token.TokenListView,),
+    "ssh load": (ssh.SshLoadView,),
+    "ssh env": (ssh.SshEnvView,),
+    "rehearse": (RehearsalView, RehearsedDaysView),
+    "state move": (state.StateMoveView,),
+    "simulate": (SimulatorView,),
 }
 
 #: Commands that print no document of their own.
 SILENT = {"ssh exec"}
 
 
+def parts() -> dict[str, Schema]:
+    """Return the schema of every type by its name, with the descriptions of its fields."""
+    types = {view for views in DOCUMENTS.values() for view in views} | {ErrorView}
+    _, found = schema_components(sorted(types, key=lambda view: view.__name__), ref_template="#/$defs/{name}")
+    known = _by_name(Struct)
+    for name, schema in found.items():
+        del schema["title"]
+        texts = docs_of(known[name])
+        for field in fields(known[name]):
+            schema["properties"][field.encode_name]["description"] = texts[field.name]
+    return dict(sorted(found.items()))
+
+
+def _by_name(above: type[Struct]) -> dict[str, type[Struct]]:
+    """Return every type of a document, by its name."""
+    found: dict[str, type[Struct]] = {}
+    for each in above.__subclasses__():
+        if each.__name__.endswith("View"):
+            found[each.__name__] = each
+        found |= _by_name(each)
+    return found
+
+
+def _any_of(views: tuple[type[Struct], ...]) -> Schema:
+    return {"anyOf": [{"$ref": f"#/$defs/{view.__name__}"} for view in views]}
+
+
 def schema() -> Schema:
     """Return all documents, by command under ``$defs``; the file itself allows any of them."""
+    documents = {f"{name.replace(' ', '-')}-document": _any_of(views) for name, views in DOCUMENTS.items()}
+    documents["error-document"] = _any_of((ErrorView,))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What upsun-agent prints with --json",
-        "anyOf": [part(name.replace(" ", "-") + "-document") for name in (*DOCUMENTS, "error")],
-        "$defs": {
-            **PARTS,
-            **{f"{name.replace(' ', '-')}-document": found for name, found in DOCUMENTS.items()},
-            "error-document": PARTS["error"],
-        },
+        "anyOf": [{"$ref": f"#/$defs/{name}"} for name in documents],
+        "$defs": {**parts(), **documents},
     }
 
 
 def schema_of(command: str) -> Schema:
     """Return what one command prints, its failure included."""
-    return {"anyOf": [DOCUMENTS[command], PARTS["error"]], "$defs": PARTS}
+    return {**_any_of((*DOCUMENTS[command], ErrorView)), "$defs": parts()}
 
 
 def page() -> str:
@@ -341,15 +134,52 @@ def page() -> str:
         "",
         "Every command prints one JSON document on standard output, in ASCII. Its keys are listed here and in",
         "[the JSON Schema](output.schema.json), under `$defs`. A release adds keys and never takes one away or changes",
-        "its meaning without a new major version. Moments are ISO 8601 with an offset, lengths are seconds (`_s`).",
+        "its meaning without a new major version. Times are ISO 8601 with an offset, durations are seconds (`_s`).",
         "A command that fails prints [an error](#error) instead, with its [exit code](exit-codes.md).",
         "",
     ]
-    for name, found in DOCUMENTS.items():
+    known = parts()
+    shown = set()
+    for name, views in DOCUMENTS.items():
         lines += [f"## {name}", ""]
-        for variant in found.get("anyOf", [found]):
-            lines += keys_of(variant)
+        for view in views:
+            once = sum(view in others for others in DOCUMENTS.values()) == 1
+            lines += _keys(known[view.__name__]) if once else [f"{_kind({'$ref': view.__name__})}.", ""]
+            shown |= {view.__name__} if once else set()
     lines += ["## Parts", ""]
-    for name, found in PARTS.items():
-        lines += [f"### {name}", "", *keys_of(found)]
+    for name, found in known.items():
+        if name not in shown:
+            lines += [f"### {_word(name)}", "", *_keys(found)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _keys(found: Schema) -> list[str]:
+    """Return the keys of an object as lines of Markdown."""
+    rows = [f"| `{key}` | {_kind(value)} | {value['description']} |" for key, value in found["properties"].items()]
+    return [_code(found["description"]), "", "| key | value | |", "| --- | --- | --- |", *map(_code, rows), ""]
+
+
+def _code(text: str) -> str:
+    """Return the text of a docstring with its code marked as in Markdown."""
+    return text.replace("``", "`")
+
+
+def _word(name: str) -> str:
+    """Return the heading of a type: ``RunView`` is "run", ``LastRunView`` is "last-run"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name.removesuffix("View")).lower()
+
+
+def _kind(value: Mapping[str, Any]) -> str:  # one line for each shape, nothing else
+    """Return a schema in a few words."""
+    if "$ref" in value:
+        word = _word(value["$ref"].rpartition("/")[2])
+        return f"[{word}](#{word})"
+    if "anyOf" in value:
+        return " or ".join(_kind(each) for each in value["anyOf"])
+    if "enum" in value:
+        return ", ".join(f"`{word if isinstance(word, str) else json.dumps(word)}`" for word in value["enum"])
+    if value["type"] == "array":
+        return f"list of {_kind(value['items'])}"
+    if value.get("additionalProperties"):
+        return f"by name: {_kind(value['additionalProperties'])}"
+    return str({"string": "text", "null": "null"}.get(value["type"], value["type"]))

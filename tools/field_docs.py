@@ -8,9 +8,11 @@ of a step's settings has its text in the annotation instead: ``Annotated[TYPE, F
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from textwrap import dedent
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = ("upsun_agent", "upsun_setup")
@@ -36,6 +38,26 @@ def undocumented(files: Iterable[tuple[str, str]]) -> list[str]:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if not _is_documented(field, lines)
     ]
+
+
+def docs_of(record: type) -> dict[str, str]:
+    """Return the documentation of the fields of a record and of the records that it derives from, by field."""
+    found: dict[str, str] = {}
+    for each in reversed(record.__mro__):
+        if vars(each).get("__annotations__"):
+            lines = dedent(inspect.getsource(each)).splitlines()
+            (parsed,) = _classes("\n".join(lines))
+            for field in parsed.body:
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    found[field.target.id] = _above(lines[: field.lineno - 1])
+    return found
+
+
+def _above(lines: list[str]) -> str:
+    """Return the text of the ``#:`` lines at the end of these lines."""
+    texts = [line.strip().removeprefix("#: ") if line.strip().startswith("#:") else "" for line in lines]
+    begin = next(place for place in range(len(texts), -1, -1) if place == 0 or not texts[place - 1])
+    return " ".join(texts[begin:])
 
 
 def _is_documented(field: ast.AnnAssign, lines: list[str]) -> bool:

@@ -1122,8 +1122,8 @@ BUGS = (
     Bug(
         "what a document holds is printed with its secrets",
         "agent/upsun_agent/cli/terminal.py",
-        "        return clean[value]\n    if isinstance(value, dict):\n",
-        "        return escaped(value)\n    if isinstance(value, dict):\n",
+        "        return clean[value]\n    if isinstance(value, Struct):\n",
+        "        return escaped(value)\n    if isinstance(value, Struct):\n",
         suite=(
             "tests/integration/cli/test_foreign_text.py::test_a_journal_of_an_older_version_that_holds_secrets_is_shown_without_them",
         ),

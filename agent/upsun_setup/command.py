@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 from shlex import quote
-from typing import Any
+from typing import Literal
 
 from upsun_agent.cli.change import answered, can_ask
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.terminal import Exact, Terminal
 from upsun_agent.errors import EXIT_OK, UsageError
-from upsun_agent.report.views import remarks_view
+from upsun_agent.report.document import Count, RemarkView, View, remarks_view
 from upsun_agent.text.event_text import Tone
 
 from upsun_setup.checkout import Checkout, top_of
@@ -23,6 +23,40 @@ from upsun_setup.release import install_lines
 from upsun_setup.replaced_crons import ReplacedCrons
 
 TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "dim"}
+
+
+class ChangeView(View, frozen=True, kw_only=True):
+    """A file that changes."""
+
+    #: The file, from the top of the checkout.
+    path: str
+    #: What happens to it.
+    action: Literal["create", "change"]
+    #: What it holds then.
+    content: str
+    #: The change as a unified diff.
+    diff: str
+
+
+class InitView(View, frozen=True, kw_only=True):
+    """What setting the app up changes."""
+
+    #: The top of the checkout.
+    directory: str
+    #: The name of the app.
+    app: str
+    #: The files that change.
+    changes: list[ChangeView]
+    #: What is as it should be already.
+    done: list[str]
+    #: What should be put right.
+    remarks: list[RemarkView]
+    #: What is left to do by hand.
+    next: list[str]
+    #: Whether the changes were written.
+    written: bool
+    #: The exit code of the command.
+    exit_code: Count
 
 
 def run(context: Context) -> int:
@@ -38,7 +72,7 @@ def run(context: Context) -> int:
     if write:
         checkout.write(plan.changes)
     if terminal.json_wanted:
-        terminal.document({**_view(checkout, plan), "written": write, "exit_code": EXIT_OK})
+        terminal.document(_view(checkout, plan, written=write))
     elif write:
         terminal.say(f"Written: {', '.join(change.path for change in plan.changes)}", "good")
         _tell_next(terminal, plan)
@@ -156,21 +190,23 @@ def _tell_next(terminal: Terminal, plan: Plan) -> None:
         terminal.say(f"  {number}. {text}")
 
 
-def _view(checkout: Checkout, plan: Plan) -> dict[str, Any]:
+def _view(checkout: Checkout, plan: Plan, *, written: bool) -> InitView:
     changes = [
-        {
-            "path": change.path,
-            "action": "create" if change.old is None else "change",
-            "content": Exact(change.new),
-            "diff": Exact("\n".join(_diff(change)) + "\n"),
-        }
+        ChangeView(
+            path=change.path,
+            action="create" if change.old is None else "change",
+            content=Exact(change.new),
+            diff=Exact("\n".join(_diff(change)) + "\n"),
+        )
         for change in plan.changes
     ]
-    return {
-        "directory": checkout.top,
-        "app": plan.app,
-        "changes": changes,
-        "done": plan.done,
-        "remarks": remarks_view(plan.remarks),
-        "next": _next(plan) if plan.changes else [],
-    }
+    return InitView(
+        directory=checkout.top,
+        app=plan.app,
+        changes=changes,
+        done=plan.done,
+        remarks=remarks_view(plan.remarks),
+        next=_next(plan) if plan.changes else [],
+        written=written,
+        exit_code=EXIT_OK,
+    )

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from jsonschema import Draft202012Validator
+from msgspec import Struct, ValidationError
+from msgspec.json import decode
+from upsun_agent.report.document import ErrorView
 
 from tests.harness.sources import SOURCES
 from tools.documents import DOCUMENTS, schema_of
@@ -45,12 +48,22 @@ class Result:
 
     @property
     def document(self) -> Any:
-        """The one JSON document of a ``--json`` call, as its schema says it is."""
+        """The one JSON document of a ``--json`` call, which its type and its schema take."""
         found = json.loads(self.out)
         command = next((name for name in schemas() if self.arguments[: len(name.split())] == tuple(name.split())), None)
         if command is not None:
             schemas()[command].validate(found)
+            views: tuple[type[Struct], ...] = (*DOCUMENTS[command], ErrorView)
+            assert any(self._is_a(view) for view in views), self.out
         return found
+
+    def _is_a(self, view: type[Struct]) -> bool:
+        """Whether the output is a document of this type, strictly: no other key, no other kind of value."""
+        try:
+            decode(self.out, type=view)
+        except ValidationError:
+            return False
+        return True
 
     def __post_init__(self) -> None:
         assert "Traceback" not in self.said, self.said

@@ -85,11 +85,13 @@ def _refuse(error: AgentError, *, wants_json: bool, clean: Callable[[str], str])
     parts = [part for text in (f"upsun-agent: {message}", remedy) if text for part in text.split("\n")]
     complaint = "\n  ".join(_fitting(parts))
     if wants_json and not is_given_up(sys.stdout):
-        body = {"kind": error.word(), "message": message, "remedy": remedy, "exit_code": error.exit_code}
         from upsun_agent.cli.terminal import Terminal  # noqa: PLC0415  late: a tick of a cron prints nothing
+        from upsun_agent.report.document import ErrorView, ProblemView  # noqa: PLC0415  same
+
+        problem = ProblemView(kind=error.word(), message=message, remedy=remedy, exit_code=error.exit_code)
 
         try:
-            Terminal(json_wanted=True).document({"error": body})
+            Terminal(json_wanted=True).document(ErrorView(error=problem))
         except (OSError, AgentError):
             complain(complaint)
     else:

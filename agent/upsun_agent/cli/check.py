@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from upsun_agent.access.token_status import Standing, token_in, token_of
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.token import here, jobs_of, stands
-from upsun_agent.doctor import Finding, code_of, local, worst
+from upsun_agent.doctor import Finding, Level, code_of, local, worst
 from upsun_agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.journal.move_marks import marked
@@ -23,6 +23,7 @@ from upsun_agent.journal.state import DatabaseState, MountState, State
 from upsun_agent.limits import TICK_BUDGET
 from upsun_agent.model import events as ev
 from upsun_agent.platform.paths import last_tick, on_server
+from upsun_agent.report.document import Count, View
 from upsun_agent.runtime.clock_repair import ahead
 from upsun_agent.text.event_text import Tone
 
@@ -33,6 +34,32 @@ if TYPE_CHECKING:
 TONES: dict[str, Tone] = {"ok": "good", "warn": "odd", "fail": "bad"}
 BACKUPS_KNOWN = 1000  # requests and steps searched for backups: more than any project keeps
 LIBRARIES = ("httpx", "croniter", "structlog", "cryptography", "sqlite3", "zoneinfo")
+
+
+class FindingView(View, frozen=True, kw_only=True):
+    """Something that was checked."""
+
+    #: What was checked.
+    name: str
+    #: How grave it is.
+    level: Level
+    #: What was found.
+    message: str
+    #: What to do about it; empty if there is nothing to do.
+    remedy: str
+
+
+class CheckView(View, frozen=True, kw_only=True):
+    """What stands in the agent's way."""
+
+    #: What it was checked for.
+    phase: Literal["build", "runtime"]
+    #: The level of the worst finding.
+    worst: Level
+    #: The findings.
+    findings: list[FindingView]
+    #: The exit code of the command.
+    exit_code: Count
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -52,16 +79,16 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 
 
 def _check(context: Context) -> int:
-    phase = context.options.phase or ("build" if context.container.phase == "build" else "runtime")
+    in_build = (context.options.phase or context.container.phase) == "build"
+    phase: Literal["build", "runtime"] = "build" if in_build else "runtime"
     looks = BUILD if phase == "build" else RUNTIME
     findings = [finding for look in looks for finding in look(context)]
     code = code_of(findings)
     if context.terminal.json_wanted:
         listed = [
-            {"name": each.name, "level": each.level, "message": each.message, "remedy": each.remedy}
-            for each in findings
+            FindingView(name=each.name, level=each.level, message=each.message, remedy=each.remedy) for each in findings
         ]
-        context.terminal.document({"phase": phase, "worst": worst(findings), "findings": listed, "exit_code": code})
+        context.terminal.document(CheckView(phase=phase, worst=worst(findings), findings=listed, exit_code=code))
         return code
     _tell(context, findings)
     return code

@@ -11,6 +11,7 @@ from typing import Any
 
 from upsun_agent.cli.context import Context
 from upsun_agent.errors import EXIT_OK
+from upsun_agent.report.document import View
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "completions"
 SHELLS = ("bash", "zsh", "tcsh")
@@ -21,6 +22,15 @@ Print the script with which a shell completes commands, options, choices, files 
   eval "$(upsun-agent completion zsh)"         in zsh, or at the end of ~/.zshrc after compinit
   upsun-agent completion tcsh > ~/.upsun-agent.tcsh && source ~/.upsun-agent.tcsh
 """
+
+
+class CompletionView(View, frozen=True, kw_only=True):
+    """The completion script of a shell."""
+
+    #: The name of the shell.
+    shell: str
+    #: The script.
+    script: str
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -44,7 +54,7 @@ def script_of(shell: str) -> str:
 def _completion(context: Context) -> int:
     text = (DIRECTORY / script_of(context.options.shell)).read_text(encoding="utf-8")
     if context.terminal.json_wanted:
-        context.terminal.document({"shell": context.options.shell, "script": text})
+        context.terminal.document(CompletionView(shell=context.options.shell, script=text))
     else:
         context.terminal.say(text.rstrip("\n"))
     return EXIT_OK

@@ -3,17 +3,71 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted
 from upsun_agent.errors import EXIT_OK
 from upsun_agent.journal.fleet import fleet
 from upsun_agent.journal.member import Member
+from upsun_agent.report.document import Count, Moment, View
 from upsun_agent.report.fleet import is_overdue
-from upsun_agent.text.humanize import ago, iso
+from upsun_agent.text.humanize import ago
 
 HEADS = ("PROJECT", "ENVIRONMENT", "APP", "LAST TICK", "IN FLIGHT", "LAST RUN", "OUTCOME", "PROVED BACKUP")
+
+
+class LastRunView(View, frozen=True, kw_only=True):
+    """The newest run of an environment."""
+
+    #: The name of the job.
+    job: str
+    #: When the run was opened.
+    opened_at: Moment | None
+    #: How it ended; null if it is in flight.
+    outcome: str | None
+
+
+class ProvedView(View, frozen=True, kw_only=True):
+    """The backup that an environment proved last."""
+
+    #: Its name.
+    backup: str | None
+    #: When it was proved.
+    at: Moment
+
+
+class JournalView(View, frozen=True, kw_only=True):
+    """How one environment's app stands."""
+
+    #: The project's id.
+    project: str
+    #: The environment's id.
+    environment: str
+    #: The name of the app.
+    app: str
+    #: When the last tick was; null if there was none.
+    last_tick: Moment | None
+    #: Whether the environment's ticks have stopped.
+    overdue: bool
+    #: When its next tick must look closer; null for the next one.
+    next_due: Moment | None
+    #: How many runs are in flight.
+    in_flight: Count
+    #: The newest run; null if there is none.
+    last_run: LastRunView | None
+    #: The backup that was proved last; null if there is none.
+    proved_backup: ProvedView | None
+
+
+class FleetView(View, frozen=True, kw_only=True):
+    """With ``--all``: every journal in the same place."""
+
+    #: Where the state is: a directory, or the name of a database.
+    state: str
+    #: How many have had no tick for too long.
+    overdue: Count
+    #: The journals.
+    journals: list[JournalView]
 
 
 def show(context: Context) -> int:
@@ -24,7 +78,7 @@ def show(context: Context) -> int:
     late = [member for member in members if is_overdue(member, now)]
     if context.terminal.json_wanted:
         views = [_view(member, now) for member in members]
-        context.terminal.document({"state": str(context.state), "overdue": len(late), "journals": views})
+        context.terminal.document(FleetView(state=str(context.state), overdue=len(late), journals=views))
         return EXIT_OK
     if members:
         context.terminal.table(HEADS, [_row(member, now) for member in members])
@@ -43,17 +97,18 @@ def _row(member: Member, now: datetime) -> tuple[str, ...]:
     return (*(part or "-" for part in member.identity), ago(member.last_tick, now), in_flight, last, outcome, proved)
 
 
-def _view(member: Member, now: datetime) -> dict[str, Any]:
+def _view(member: Member, now: datetime) -> JournalView:
     project, environment, app = member.identity
-    last = {"job": member.last_job, "opened_at": iso(member.last_opened), "outcome": member.last_outcome}
-    return {
-        "project": project,
-        "environment": environment,
-        "app": app,
-        "last_tick": iso(member.last_tick),
-        "overdue": is_overdue(member, now),
-        "next_due": iso(member.next_due),
-        "in_flight": member.in_flight,
-        "last_run": last if member.last_job else None,
-        "proved_backup": {"backup": member.proved_backup, "at": iso(member.proved_at)} if member.proved_at else None,
-    }
+    job, proved_at = member.last_job, member.proved_at
+    last = LastRunView(job=job, opened_at=member.last_opened, outcome=member.last_outcome) if job else None
+    return JournalView(
+        project=project,
+        environment=environment,
+        app=app,
+        last_tick=member.last_tick,
+        overdue=is_overdue(member, now),
+        next_due=member.next_due,
+        in_flight=member.in_flight,
+        last_run=last,
+        proved_backup=ProvedView(backup=member.proved_backup, at=proved_at) if proved_at else None,
+    )

@@ -18,11 +18,12 @@ from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.limits import HISTORY_AGE, HISTORY_RUNS
 from upsun_agent.model.durations import span
 from upsun_agent.report.batches import outcome_words, slots_of
+from upsun_agent.report.document import Count, Moment, View
 from upsun_agent.report.reading import runs_of
-from upsun_agent.report.views import past_view
+from upsun_agent.report.run_views import PastView, past_view
 from upsun_agent.text.durations import took
 from upsun_agent.text.event_text import step_words
-from upsun_agent.text.humanize import iso, minute, zone_named
+from upsun_agent.text.humanize import minute, zone_named
 from upsun_agent.validators import Duration
 
 IN_FLIGHT = "in-flight"
@@ -30,6 +31,17 @@ OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled", IN_FLIGHT)
 LIMIT_USUAL, LIMIT_MOST = 20, 1000  # runs; reading the events of one takes a millisecond or two
 HEADS = ("RUN", "OPENED", "TOOK", "OUTCOME", "WHAT HAPPENED")
 REMEDY = "write 7d, 36h, 2026-11-24 or 2026-11-24T03:12"
+
+
+class HistoryView(View, frozen=True, kw_only=True):
+    """Runs of the past, newest first."""
+
+    #: When this was read.
+    at: Moment
+    #: How many there are; `runs` holds at most `--limit` of them.
+    found: Count
+    #: The runs.
+    runs: list[PastView]
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -95,7 +107,7 @@ def _since(context: Context, text: str | None, now: datetime) -> datetime:
 
 def _document(context: Context, journal: JournalReader, shown: Sequence[RunRow], found: int) -> None:
     runs = [past_view(row, *told) for row, told in runs_of(journal, shown)]
-    context.terminal.document({"at": iso(context.clock.now()), "found": found, "runs": runs})
+    context.terminal.document(HistoryView(at=context.clock.now(), found=found, runs=runs))
 
 
 def _none(context: Context, kept: int) -> str:

@@ -14,7 +14,7 @@ from upsun_agent.errors import EXIT_OK, NotFound, RunFailed, UsageError
 from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Absent, Activity, LookAtActivity
-from upsun_agent.report.views import run_view
+from upsun_agent.report.run_views import run_view
 from upsun_agent.runtime.admission import Foreign
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.recorder import Recorder

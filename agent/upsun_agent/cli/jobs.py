@@ -7,6 +7,8 @@ from argparse import ArgumentParser
 from itertools import islice
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import whole_number
 from upsun_agent.config import JobFileInvalid, find, load
@@ -15,7 +17,8 @@ from upsun_agent.engine.due import Slot
 from upsun_agent.errors import EXIT_OK
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.report.bulk import BulkReader
-from upsun_agent.report.views import slot_view
+from upsun_agent.report.document import Count, View
+from upsun_agent.report.status_view import SlotView, slot_view
 from upsun_agent.runtime.slots import Judge
 from upsun_agent.runtime.suspension import suspensions
 from upsun_agent.schedule import schedule_of
@@ -24,6 +27,45 @@ from upsun_agent.text.humanize import ago
 
 COUNT_MOST = 1000
 OWN_VALUE = re.compile(r"(?:^|[\s,])[hH](?![a-zA-Z])")  # the H of a schedule, not the name of a day or month
+
+
+class NextView(View, frozen=True, kw_only=True):
+    """Next slots by job."""
+
+    #: The time zone of each job, by its name.
+    timezones: dict[str, str]
+    #: Whether each job runs on this type of environment, by its name.
+    here: dict[str, bool]
+    #: Why each job is paused or suspended, by its name: its slots will be skipped. Null if it is neither.
+    suspended: dict[str, str | None]
+    #: The slots of each job, by its name.
+    slots: dict[str, list[SlotView]]
+
+
+class MistakeView(View, frozen=True, kw_only=True):
+    """A mistake in the job file."""
+
+    #: The line, from 1; 0 for the whole file.
+    line: Count
+    #: The key, with the keys above it.
+    key: str
+    #: What is wrong.
+    message: str
+    #: What to do about it.
+    remedy: str
+
+
+class ValidateView(View, frozen=True, kw_only=True):
+    """What is wrong with the job file, or its jobs."""
+
+    #: The job file.
+    file: str
+    #: Whether it has no mistake.
+    valid: bool
+    #: The mistakes.
+    mistakes: list[MistakeView]
+    #: The names of the jobs. Only for a valid file.
+    jobs: list[str] | UnsetType = UNSET
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -72,7 +114,7 @@ def _next(context: Context) -> int:
         listed = {name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()}
         zones = {job.name: job.timezone for job in jobs}
         here = {job.name: job.runs_on(context.container.environment_type) for job in jobs}
-        context.terminal.document({"timezones": zones, "here": here, "suspended": held, "slots": listed})
+        context.terminal.document(NextView(timezones=zones, here=here, suspended=held, slots=listed))
         return EXIT_OK
     rows = [
         (job.name, slot.name.replace("T", " "), job.timezone, f"{slot.due_at:%Y-%m-%d %H:%M}", ago(slot.due_at, now))
@@ -127,13 +169,13 @@ def _validate(context: Context) -> int:
         if not terminal.json_wanted:
             raise
         mistakes = [
-            {"line": each.line, "key": each.key, "message": each.message, "remedy": each.remedy}
+            MistakeView(line=each.line, key=each.key, message=each.message, remedy=each.remedy)
             for each in error.mistakes
         ]
-        terminal.document({"file": path, "valid": False, "mistakes": mistakes})
+        terminal.document(ValidateView(file=path, valid=False, mistakes=mistakes))
         return error.exit_code
     if terminal.json_wanted:
-        terminal.document({"file": path, "valid": True, "mistakes": [], "jobs": list(job_file.jobs)})
+        terminal.document(ValidateView(file=path, valid=True, mistakes=[], jobs=list(job_file.jobs)))
         return EXIT_OK
     terminal.say(f"{path} is valid.", "good")
     for job in job_file.jobs.values():

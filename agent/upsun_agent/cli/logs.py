@@ -17,6 +17,7 @@ from upsun_agent.cli.lookup import events_of
 from upsun_agent.errors import EXIT_OK, AgentError
 from upsun_agent.log.lines import lines_of, make_log
 from upsun_agent.model import events as ev
+from upsun_agent.report.document import Count, View
 from upsun_agent.text.event_text import Line, Tone
 
 TONES: dict[str, Tone] = {"error": "bad", "warning": "odd", "debug": "dim"}
@@ -39,6 +40,41 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "--platform", action="store_true", help="also print the platform's logs of the run's activities (asks the API)"
     )
     logs.set_defaults(run=_logs)
+
+
+class UnreadView(View, frozen=True, kw_only=True):
+    """Why a log could not be read."""
+
+    #: The error's stable name.
+    kind: str
+    #: What went wrong.
+    message: str
+
+
+class ActivityLogView(View, frozen=True, kw_only=True):
+    """The platform's log of an activity."""
+
+    #: The number of the step, from 1.
+    step: Count
+    #: The id of the activity.
+    activity: str
+    #: Whether that is all of it.
+    sealed: bool
+    #: The lines of the log.
+    lines: list[str]
+    #: Why it could not be read; null if it was.
+    error: UnreadView | None
+
+
+class LogsView(View, frozen=True, kw_only=True):
+    """The log of a run."""
+
+    #: The id of the run.
+    run: str
+    #: The run's own log lines; their keys are in logs.md.
+    lines: list[dict[str, Any]]
+    #: With `--platform`: the platform's logs of the run's activities.
+    activities: list[ActivityLogView]
 
 
 class Delivered(Struct, frozen=True):
@@ -65,7 +101,7 @@ def _logs(context: Context) -> int:
     run = next((each.run for each in events if isinstance(each, ev.RunOpened)), wanted)
     if context.terminal.json_wanted:
         own = [json.loads(line) for line in lines]
-        context.terminal.document({"run": run, "lines": own, "activities": [_view(each) for each in told]})
+        context.terminal.document(LogsView(run=run, lines=own, activities=[_view(each) for each in told]))
         return code
     if context.terminal.interactive:
         context.terminal.note(f"{run}, {events[0].at:%Y-%m-%d} (times are UTC)")
@@ -113,14 +149,11 @@ def _platform(context: Context, events: Iterable[ev.Event]) -> Iterator[Delivere
                 yield Delivered(step + 1, activity, log.lines, log.sealed)
 
 
-def _view(told: Delivered) -> dict[str, Any]:
-    return {
-        "step": told.step,
-        "activity": told.activity,
-        "sealed": told.sealed,
-        "lines": list(told.lines),
-        "error": None if told.error is None else {"kind": told.error.word(), "message": str(told.error)},
-    }
+def _view(told: Delivered) -> ActivityLogView:
+    error = None if told.error is None else UnreadView(kind=told.error.word(), message=str(told.error))
+    return ActivityLogView(
+        step=told.step, activity=told.activity, sealed=told.sealed, lines=list(told.lines), error=error
+    )
 
 
 def _say(context: Context, run: str, told: Delivered) -> None:

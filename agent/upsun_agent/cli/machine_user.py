@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,13 +18,34 @@ from upsun_agent.cli.token import jobs_of, read_token, types_of
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
 from upsun_agent.limits import TICK_BUDGET
 from upsun_agent.model.job import Job
-from upsun_agent.report.views import remarks_view
+from upsun_agent.report.document import RemarkView, View, remarks_view
 
 if TYPE_CHECKING:
     from upsun_agent.api.people import People
 
 EMAIL_MOST = 254  # RFC 5321
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+class MachineUserView(View, frozen=True, kw_only=True):
+    """What was done with the user."""
+
+    #: The user's e-mail address.
+    email: str
+    #: The roles that are wanted.
+    roles: list[str]
+    #: The roles that the user had; null if the user was no member.
+    before: list[str] | None
+    #: The jobs that need each role, by role.
+    needed: dict[str, list[str]]
+    #: What was to be done.
+    action: Literal["invite", "grant", "none"]
+    #: Whether it was done.
+    changed: bool
+    #: What was done, or would be.
+    message: str
+    #: What should be put right.
+    warnings: list[RemarkView]
 
 
 def add(family: Any, shared: ArgumentParser) -> None:
@@ -94,7 +115,7 @@ def _machine_user(context: Context) -> int:
     finally:
         client.close()
     if context.terminal.json_wanted:
-        context.terminal.document(_as_json(context, found, changed=changed))
+        context.terminal.document(_view(context, found, changed=changed))
     return EXIT_OK
 
 
@@ -147,18 +168,18 @@ def _carry_out(people: People, project: str, email: str, roles: Roles, plan: Use
     return plan
 
 
-def _as_json(context: Context, found: Found, *, changed: bool) -> dict[str, Any]:
+def _view(context: Context, found: Found, *, changed: bool) -> MachineUserView:
     plan = found.plan
-    return {
-        "email": context.options.email,
-        "roles": found.roles.permissions(),
-        "before": plan.before.permissions() if plan.before else None,
-        "needed": {f"{kind}:admin": names for kind, names in found.by_kind.items()},
-        "action": plan.action,
-        "changed": changed,
-        "message": plan.message if changed or not plan.would else plan.would,
-        "warnings": remarks_view(found.remarks),
-    }
+    return MachineUserView(
+        email=context.options.email,
+        roles=found.roles.permissions(),
+        before=plan.before.permissions() if plan.before else None,
+        needed={f"{kind}:admin": names for kind, names in found.by_kind.items()},
+        action=plan.action,
+        changed=changed,
+        message=plan.message if changed or not plan.would else plan.would,
+        warnings=remarks_view(found.remarks),
+    )
 
 
 def _tell_plan(context: Context, found: Found, head: str) -> None:

@@ -19,12 +19,91 @@ from upsun_agent.journal.notes import LAST_PING, OUTBOX_ALL, moment_of
 from upsun_agent.notify import outbox
 from upsun_agent.notify.messages import Message
 from upsun_agent.notify.outcome import Delivered, Disabled, Outcome, Partly, Undelivered
-from upsun_agent.text.humanize import ago, iso
+from upsun_agent.report.document import Count, Moment, View
+from upsun_agent.text.humanize import ago
 
 if TYPE_CHECKING:
     from upsun_agent.notify.notifier import Notifier
 
 WORDS = {Delivered: "delivered", Undelivered: "failed", Partly: "failed", Disabled: "off"}
+
+
+class ChannelView(View, frozen=True, kw_only=True):
+    """A channel of the job file."""
+
+    #: Its name.
+    channel: str
+    #: The kind of channel.
+    kind: str
+
+
+class TestedView(View, frozen=True, kw_only=True):
+    """What came of a test message."""
+
+    #: The name of the channel.
+    channel: str
+    #: The kind of channel.
+    kind: str
+    #: The result in a word.
+    outcome: str
+    #: The details of the result; empty if there are none.
+    message: str
+
+
+class NotifyTestView(View, frozen=True, kw_only=True):
+    """What came of a message now."""
+
+    #: The channels.
+    channels: list[TestedView]
+    #: The exit code of the command.
+    exit_code: Count
+
+
+class WaitingView(View, frozen=True, kw_only=True):
+    """A message that waits."""
+
+    #: The id of the message.
+    id: str
+    #: The name of the channel.
+    channel: str
+    #: The event that it tells.
+    event: str
+    #: The name of the job.
+    job: str
+    #: The id of the run; null if the message is not about a run.
+    run: str | None
+    #: When the event happened.
+    at: Moment
+    #: How many times it was tried.
+    attempts: Count
+    #: When it is tried again; null for the next tick.
+    again_at: Moment | None
+    #: Why it was not delivered yet.
+    reason: str
+
+
+class LostView(View, frozen=True, kw_only=True):
+    """Messages that were given up."""
+
+    #: The name of the channel.
+    channel: str
+    #: How many.
+    count: Count
+    #: Why the last one was not delivered.
+    reason: str
+
+
+class NotifyListView(View, frozen=True, kw_only=True):
+    """Channels, and messages that wait."""
+
+    #: The channels.
+    channels: list[ChannelView]
+    #: The messages that wait.
+    waiting: list[WaitingView]
+    #: The messages that were given up, by channel.
+    lost: list[LostView]
+    #: When the dead-man's switch was pinged last; null if it never was.
+    heartbeat: str | None
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -102,10 +181,9 @@ def _test(context: Context) -> int:
     code = RunFailed.exit_code if any(isinstance(each.outcome, Undelivered | Partly) for each in found) else EXIT_OK
     if context.terminal.json_wanted:
         listed = [
-            {"channel": each.channel, "kind": each.kind, "outcome": each.word, "message": each.message}
-            for each in found
+            TestedView(channel=each.channel, kind=each.kind, outcome=each.word, message=each.message) for each in found
         ]
-        context.terminal.document({"channels": listed, "exit_code": code})
+        context.terminal.document(NotifyTestView(channels=listed, exit_code=code))
         return code
     for each in found:
         tone = "good" if each.word == "delivered" else "odd" if each.word == "off" else "bad"
@@ -132,32 +210,30 @@ def _list(context: Context) -> int:
         facts, beat = journal.notes(OUTBOX_ALL), journal.noted(LAST_PING)
     waiting, lost = outbox.waiting(facts), outbox.lost(facts)
     if context.terminal.json_wanted:
-        context.terminal.document(
-            {
-                "channels": [{"channel": each.name, "kind": each.kind} for each in notify.channels.values()],
-                "waiting": [
-                    {
-                        "id": each.id,
-                        "channel": each.channel,
-                        "event": each.moment,
-                        "job": each.job,
-                        "run": each.run,
-                        "at": iso(each.at),
-                        "attempts": each.attempts,
-                        "again_at": iso(each.again_at),
-                        "reason": each.reason,
-                    }
-                    for each in waiting
-                ],
-                "lost": [
-                    {"channel": each.channel, "count": each.count, "reason": each.reason} for each in lost.values()
-                ],
-                "heartbeat": beat,
-            }
+        view = NotifyListView(
+            channels=[ChannelView(channel=each.name, kind=each.kind) for each in notify.channels.values()],
+            waiting=[_waiting_view(each) for each in waiting],
+            lost=[LostView(channel=each.channel, count=each.count, reason=each.reason) for each in lost.values()],
+            heartbeat=beat,
         )
+        context.terminal.document(view)
         return EXIT_OK
     _say_list(context, notify, waiting, lost, beat)
     return EXIT_OK
+
+
+def _waiting_view(message: Message) -> WaitingView:
+    return WaitingView(
+        id=message.id,
+        channel=message.channel,
+        event=message.moment,
+        job=message.job,
+        run=message.run,
+        at=message.at,
+        attempts=message.attempts,
+        again_at=message.again_at,
+        reason=message.reason,
+    )
 
 
 def _say_list(

@@ -7,7 +7,7 @@ import os
 import stat
 from argparse import ArgumentParser
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from upsun_agent.cli.context import Context
@@ -19,11 +19,33 @@ from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.limits import REPORT_DAYS, REPORT_DAYS_MOST
 from upsun_agent.platform.paths import NotOurs
 from upsun_agent.platform.private_directory import write_whole
+from upsun_agent.report.document import Count, Moment, View
 from upsun_agent.report.metrics import Measures, measure
-from upsun_agent.text.humanize import iso
 
 STDOUT = "-"
 READER_PATIENCE = 10.0  # seconds to wait for the reader of a FIFO
+
+
+class WrittenView(View, frozen=True, kw_only=True):
+    """A page or metrics that were written."""
+
+    #: What it is.
+    kind: Literal["html", "prometheus", "otlp"]
+    #: The file, or the host of the collector.
+    to: str
+    #: The size of the file in bytes; null for a collector.
+    bytes: Count | None
+    #: Runs (with `--all`: environments) on the page, or samples of metrics.
+    items: Count
+
+
+class ReportView(View, frozen=True, kw_only=True):
+    """What was written where."""
+
+    #: When the journal was read.
+    at: Moment
+    #: What was written.
+    written: list[WrittenView]
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -65,7 +87,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 def _report(context: Context) -> int:
     options = context.options
     _check(context)
-    written: list[dict[str, Any]] = []
+    written: list[WrittenView] = []
     if options.all:
         written += _of_all(context)
         return _told(context, written)
@@ -77,31 +99,31 @@ def _report(context: Context) -> int:
     return _told(context, written)
 
 
-def _of_all(context: Context) -> list[dict[str, Any]]:
+def _of_all(context: Context) -> list[WrittenView]:
     """Write page and metrics of every journal in the same place, and return what was written."""
     from upsun_agent.journal.fleet import fleet  # noqa: PLC0415  late: it is asked for rarely
     from upsun_agent.report.fleet import fleet_measures, fleet_page  # noqa: PLC0415  same
 
-    options, now, written = context.options, context.clock.now(), []
+    options, now = context.options, context.clock.now()
+    written: list[WrittenView] = []
     with fleet(context.state) as found:
         members = found.members()
     if options.html is not None:
         text = fleet_page(members, str(context.state), now)
-        _write(context, options.html, text)
-        written.append({"kind": "html", "to": options.html, "bytes": len(text.encode()), "items": len(members)})
+        written.append(_write(context, "html", options.html, text, len(members)))
     if options.prometheus is not None or options.otlp is not None:
         written += _metrics(context, fleet_measures(members, now))
     return written
 
 
-def _told(context: Context, written: list[dict[str, Any]]) -> int:
+def _told(context: Context, written: list[WrittenView]) -> int:
     options = context.options
     if context.terminal.json_wanted:
-        context.terminal.document({"at": iso(context.clock.now()), "written": written})
+        context.terminal.document(ReportView(at=context.clock.now(), written=written))
     elif STDOUT not in {options.html, options.prometheus}:
         for each in written:
-            what = "metric" if each["kind"] != "html" else "environment" if options.all else "run"
-            context.terminal.note(f"{each['kind']}: {counted(each['items'], what)} to {each['to']}", "good")
+            what = "metric" if each.kind != "html" else "environment" if options.all else "run"
+            context.terminal.note(f"{each.kind}: {counted(each.items, what)} to {each.to}", "good")
     return EXIT_OK
 
 
@@ -127,44 +149,53 @@ def _check(context: Context) -> None:
             raise UsageError("the URL of --otlp must not hold a password", remedy=remedy)
 
 
-def _html(context: Context, journal: JournalReader) -> dict[str, Any]:
+def _html(context: Context, journal: JournalReader) -> WrittenView:
     from upsun_agent.report.history import look_back  # noqa: PLC0415  same
     from upsun_agent.report.html_page import page  # noqa: PLC0415  late: other reports need no page
 
     past = look_back(context.reading, journal, context.options.days, context.options.job)
-    text = page(past)
-    _write(context, context.options.html, text)
-    return {"kind": "html", "to": context.options.html, "bytes": len(text.encode()), "items": len(past.rows)}
+    return _write(context, "html", context.options.html, page(past), len(past.rows))
 
 
-def _metrics(context: Context, measures: Measures) -> list[dict[str, Any]]:
-    written: list[dict[str, Any]] = []
+def _metrics(context: Context, measures: Measures) -> list[WrittenView]:
+    written: list[WrittenView] = []
     file, endpoint = context.options.prometheus, context.options.otlp
     if file is not None:
         from upsun_agent.report.prometheus import text  # noqa: PLC0415  late, as above
 
-        content = text(measures)
-        _write(context, file, content)
-        size = len(content.encode())
-        written.append({"kind": "prometheus", "to": file, "bytes": size, "items": measures.count})
+        written.append(_write(context, "prometheus", file, text(measures), measures.count))
     if endpoint is not None:
         try:
             from upsun_agent.report.otlp import push  # noqa: PLC0415  needs the extra
         except ModuleNotFoundError as error:
             raise otel_missing(error) from error
         place = push(measures, endpoint or None)
-        written.append({"kind": "otlp", "to": place, "bytes": None, "items": measures.count})
+        written.append(WrittenView(kind="otlp", to=place, bytes=None, items=measures.count))
     return written
 
 
-def _write(context: Context, path: str, text: str) -> None:
+def _write(context: Context, kind: Literal["html", "prometheus"], path: str, text: str, items: int) -> WrittenView:
+    """Write a page or metrics to a file or to standard output, and return what was written.
+
+    Args:
+        context: the command call.
+        kind: what the text is.
+        path: the file, or ``-`` for standard output.
+        text: the content.
+        items: how many runs, environments or samples it holds.
+    """
+    if path == STDOUT:
+        context.terminal.file(text)
+    else:
+        _replace(path, text)
+    return WrittenView(kind=kind, to=path, bytes=len(text.encode()), items=items)
+
+
+def _replace(path: str, text: str) -> None:
     """Replace the file whole or not at all, with the mode that a new file of this process gets.
 
     A device or a pipe is opened and written to.
     """
-    if path == STDOUT:
-        context.terminal.file(text)
-        return
     try:
         _refuse_foreign_link(path)
         whole = os.path.realpath(path)

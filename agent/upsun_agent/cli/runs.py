@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, Literal
 
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.follow import WITHIN, WITHIN_MOST, Follower, GivenUp
@@ -13,11 +13,65 @@ from upsun_agent.cli.numbers import duration
 from upsun_agent.engine.fold import Run, fold
 from upsun_agent.errors import EXIT_OK, Busy, RunFailed, Unreachable, UsageError
 from upsun_agent.model.durations import span
-from upsun_agent.report.views import event_view, run_view, runs_view
+from upsun_agent.report.document import Count, Moment, View, fields_of
+from upsun_agent.report.run_views import RunView, run_view, story_view
 from upsun_agent.runtime.tick import run_tick, ticking
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.text.event_text import lengths_told, step_words, tell
-from upsun_agent.text.humanize import iso, zone_named
+from upsun_agent.text.humanize import zone_named
+
+
+class TroubleView(View, frozen=True, kw_only=True):
+    """What stands in the way of runs."""
+
+    #: The stable kind of the problem.
+    kind: str
+    #: The problem.
+    message: str
+    #: What to do about it.
+    remedy: str
+
+
+class TickView(View, frozen=True, kw_only=True):
+    """What the tick did."""
+
+    #: The runs that it touched.
+    runs: list[RunView]
+    #: Jobs that do not run on this type of environment.
+    elsewhere: list[str]
+    #: What stands in the way.
+    trouble: list[TroubleView]
+    #: When a tick must look closer; null for the next one.
+    next_due: Moment | None
+    #: The exit code of the command.
+    exit_code: Count
+
+
+class RunResultView(RunView, frozen=True, kw_only=True):
+    """The run as it stands."""
+
+    #: The exit code of the command.
+    exit_code: Count
+
+
+class RunUnreadableView(View, frozen=True, kw_only=True):
+    """The events of the run are inconsistent."""
+
+    #: The id of the run.
+    run: str
+    #: The exit code of the command.
+    exit_code: Count
+
+
+class RunNotHereView(View, frozen=True, kw_only=True):
+    """The job does not run on this type of environment."""
+
+    #: There is no run.
+    run: None = None
+    #: What became of it.
+    outcome: Literal["skipped"] = "skipped"
+    #: Why.
+    failure: Literal["environment-type"] = "environment-type"
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -66,16 +120,15 @@ def _tick(context: Context) -> int:
     tick_context.client.close()
     code = report.exit_code()
     if context.terminal.json_wanted:
-        trouble = [{"kind": each.kind, "message": each.message, "remedy": each.remedy} for each in report.troubles()]
-        context.terminal.document(
-            {
-                "runs": runs_view(report.runs.values()),
-                "elsewhere": report.elsewhere,
-                "trouble": trouble,
-                "next_due": iso(report.next_due),
-                "exit_code": code,
-            }
+        trouble = [TroubleView(kind=each.kind, message=each.message, remedy=each.remedy) for each in report.troubles()]
+        view = TickView(
+            runs=[run_view(run) for run in report.runs.values()],
+            elsewhere=report.elsewhere,
+            trouble=trouble,
+            next_due=report.next_due,
+            exit_code=code,
         )
+        context.terminal.document(view)
     elif context.terminal.interactive and not report.runs:
         _say_idle(context, report)
     return code
@@ -105,7 +158,7 @@ def _run(context: Context) -> int:
     if not job.runs_on(context.container.environment_type):
         _say_not_here(context, job.name)
         if context.terminal.json_wanted:
-            context.terminal.document({"run": None, "outcome": "skipped", "failure": "environment-type"})
+            context.terminal.document(RunNotHereView())
         return EXIT_OK
     if context.options.wait and in_cron(context):
         remedy = "use `upsun-agent tick`, or `run` without --wait: ticks continue the run"
@@ -140,7 +193,8 @@ def _end(context: Context, run_id: str, run: Run | None, report: TickReport, giv
     code = report.exit_code() if run is not None else RunFailed.exit_code
     code = Unreachable.exit_code if given_up is not None else code
     if context.terminal.json_wanted:
-        context.terminal.document({**(run_view(run) if run else {"run": run_id}), "exit_code": code})
+        known = RunResultView(**fields_of(run_view(run)), exit_code=code) if run is not None else None
+        context.terminal.document(known or RunUnreadableView(run=run_id, exit_code=code))
         return code
     if run is None or run.closed is not None:
         return code
@@ -170,7 +224,7 @@ def _show(context: Context) -> int:
     events = events_of(context, context.options.of)
     run = fold(events)
     if context.terminal.json_wanted:
-        context.terminal.document({**run_view(run, events), "events": [event_view(event) for event in events]})
+        context.terminal.document(story_view(run, events))
         return EXIT_OK
     terminal = context.terminal
     zone = zone_named(run.job.timezone)

@@ -9,12 +9,16 @@ import shutil
 from argparse import REMAINDER, ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, Any
 
+from msgspec import convert
+
 from upsun_agent.access.token_status import token_in
 from upsun_agent.cli.context import Context
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
 from upsun_agent.model.durations import span
+from upsun_agent.report.document import Moment, View
 
 if TYPE_CHECKING:
+    from upsun_agent.access.ssh.certificate import Certificate
     from upsun_agent.access.ssh.keyring import Held, Keyring
 
 HELP = """\
@@ -22,6 +26,47 @@ upsun-agent ssh load                  get a certificate for ssh, git, rsync and 
 eval "$(upsun-agent ssh env)"         let git and rsync in this shell use it, where HOME is read-only
 upsun-agent ssh exec -- git pull      run one command with it
 """
+
+
+class CertificateView(View, frozen=True, kw_only=True):
+    """An SSH certificate."""
+
+    #: Its key id.
+    key_id: str
+    #: Its serial number.
+    serial: int
+    #: The names that it is valid for.
+    principals: list[str]
+    #: When it begins to be valid.
+    valid_after: Moment
+    #: When it stops being valid.
+    valid_before: Moment
+
+
+class SshLoadView(View, frozen=True, kw_only=True):
+    """The certificate and what uses it."""
+
+    #: The certificate.
+    certificate: CertificateView
+    #: Whether it is new.
+    renewed: bool
+    #: Where the key and the certificate are.
+    directory: str
+    #: The file with the configuration of ssh.
+    configuration: str
+    #: The user's configuration that includes it; null if none does.
+    included_in: str | None
+
+
+class SshEnvView(View, frozen=True, kw_only=True, rename="upper"):
+    """Variables for ssh, git and rsync."""
+
+    #: The command with which git calls ssh.
+    git_ssh_command: str
+    #: The options that this command takes.
+    git_ssh_variant: str
+    #: The command with which rsync calls ssh.
+    rsync_rsh: str
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -104,17 +149,27 @@ def _load(context: Context) -> int:
     whole = _whole(context, keyring)
     taken = None if context.options.no_include else include(keyring, context.environ)
     if context.terminal.json_wanted:
-        body = {
-            "certificate": held.certificate.to_json(),
-            "renewed": held.renewed,
-            "directory": keyring.directory,
-            "configuration": whole,
-            "included_in": taken[0] if taken else None,
-        }
-        context.terminal.document(body)
+        view = SshLoadView(
+            certificate=_certificate_view(held.certificate),
+            renewed=held.renewed,
+            directory=keyring.directory,
+            configuration=whole,
+            included_in=taken[0] if taken else None,
+        )
+        context.terminal.document(view)
     elif not context.options.quiet:
         _tell(context, keyring, held, whole, taken)
     return EXIT_OK
+
+
+def _certificate_view(certificate: Certificate) -> CertificateView:
+    return CertificateView(
+        key_id=certificate.key_id,
+        serial=certificate.serial,
+        principals=list(certificate.principals),
+        valid_after=certificate.valid_after,
+        valid_before=certificate.valid_before,
+    )
 
 
 def _tell(context: Context, keyring: Keyring, held: Held, whole: str, taken: tuple[str, bool] | None) -> None:
@@ -141,7 +196,7 @@ def _env(context: Context) -> int:
     keyring, _ = _held(context)
     found = variables(_whole(context, keyring))
     if context.terminal.json_wanted:
-        context.terminal.document(found)
+        context.terminal.document(convert(found, SshEnvView))
         return EXIT_OK
     exports = [f"export {name}={shlex.quote(value)}\n" for name, value in found.items()]
     context.terminal.file("".join(exports))  # exact bytes: a shell reads them

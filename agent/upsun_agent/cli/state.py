@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from contextlib import ExitStack
 from typing import Any
 
+from msgspec import field
 from msgspec.structs import replace
 
 from upsun_agent.cli.context import Context
@@ -18,8 +19,28 @@ from upsun_agent.journal.directory import reading
 from upsun_agent.journal.move import Contents, contents, copy, hand_over, refuse_taken, verify
 from upsun_agent.journal.notes import MOVE_MARKS, MOVED_TO, MOVING_FROM
 from upsun_agent.journal.state import DatabaseState, State
+from upsun_agent.report.document import Count, View
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.session import open_session
+
+
+class StateMoveView(View, frozen=True, kw_only=True):
+    """What was moved, and compared; with ``--dry-run`` what would be."""
+
+    #: Where the state was.
+    source: str = field(name="from")
+    #: Where it is now.
+    to: str
+    #: Whether nothing was moved.
+    dry_run: bool
+    #: How many runs.
+    runs: Count
+    #: How many events.
+    events: Count
+    #: Jobs of which it is known how far slots were judged.
+    cursors: Count
+    #: Facts beside the events.
+    notes: Count
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -100,7 +121,7 @@ def _moved(context: Context, tick_context: TickContext, old: Journal, target: St
 def _say(context: Context, source: State, target: State, found: Contents, *, dry: bool) -> None:
     counts = {"runs": found.runs, "events": found.events, "cursors": found.cursors, "notes": found.notes}
     if context.terminal.json_wanted:
-        context.terminal.document({"from": str(source), "to": str(target), "dry_run": dry, **counts})
+        context.terminal.document(StateMoveView(source=str(source), to=str(target), dry_run=dry, **counts))
         return
     what = ", ".join(counted(number, name.removesuffix("s")) for name, number in counts.items())
     if dry:

@@ -13,7 +13,7 @@ from upsun_agent.errors import EXIT_OK, UsageError
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.report.snapshot import Snapshot, snapshot
 from upsun_agent.report.status_text import frame, overview
-from upsun_agent.report.views import snapshot_view
+from upsun_agent.report.status_view import snapshot_view
 
 WATCH_USUAL, WATCH_MOST = 5, 3600  # seconds between two readings
 

@@ -7,11 +7,23 @@ from typing import Any
 
 from upsun_agent.cli.context import Context
 from upsun_agent.errors import EXIT_OK
-from upsun_agent.report.views import paused_view
+from upsun_agent.report.document import View
+from upsun_agent.report.status_view import paused_or_suspended
 from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import pause_job, resume, state_word, suspension
 
 BY_HAND = "paused by hand"
+
+
+class PausedView(View, frozen=True, kw_only=True):
+    """Whether the job is paused or suspended."""
+
+    #: The name of the job.
+    job: str
+    #: Why and since when a person paused it; null if nobody did.
+    paused: str | None
+    #: Why and since when failures suspended it; null if they did not.
+    suspended: str | None
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -58,6 +70,7 @@ def _resume(context: Context) -> int:
 
 def _say(context: Context, job: str, held: str | None, note: str = "") -> None:
     if context.terminal.json_wanted:
-        context.terminal.document({"job": job, **paused_view(held)})
+        paused, suspended = paused_or_suspended(held)
+        context.terminal.document(PausedView(job=job, paused=paused, suspended=suspended))
     else:
         context.terminal.note(f"{job}: {held}{note}" if held else f"{job} runs again at its next slot{note}.")

@@ -15,11 +15,15 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec import UNSET, Struct
+from msgspec import json as fast_json
+
 from upsun_agent.cli.streams import escaped, give_up, harmless
 from upsun_agent.errors import StateNotWritable
 from upsun_agent.log.foreign_text import safe, without_secrets
 from upsun_agent.text.columns import folded, table
 from upsun_agent.text.event_text import Line, Tone
+from upsun_agent.text.humanize import iso
 
 _COLOURS: dict[Tone, str] = {"good": "32", "bad": "31", "odd": "33", "dim": "2"}
 _WORD = re.compile(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,3}")
@@ -57,7 +61,7 @@ class _Cleaned(dict[str, str]):
 
 
 def _documented(value: Any, clean: _Cleaned) -> Any:
-    """Return the value as a document may hold it: every text clean.
+    """Return the value as a document may hold it: every text clean, a record as an object, a time to the second.
 
     Lone surrogates are escaped, since many JSON parsers refuse them.
     """
@@ -65,6 +69,12 @@ def _documented(value: Any, clean: _Cleaned) -> Any:
         return without_secrets(escaped(value))
     if isinstance(value, str):
         return clean[value]
+    if isinstance(value, Struct):
+        keys, names = value.__struct_encode_fields__, value.__struct_fields__
+        found = ((key, getattr(value, name)) for key, name in zip(keys, names, strict=True))
+        return {key: _documented(item, clean) for key, item in found if item is not UNSET}
+    if isinstance(value, datetime):
+        return iso(value)
     if isinstance(value, dict):
         return {_key(key, clean): _documented(item, clean) for key, item in value.items()}
     return [_documented(item, clean) for item in value] if isinstance(value, list | tuple) else value
@@ -107,9 +117,8 @@ class Terminal:
 
     def document(self, value: Any) -> None:
         """Print the one JSON document of a ``--json`` call."""
-        _put(
-            json.dumps(_documented(value, _Cleaned()), indent=2) + "\n"
-        )  # ASCII only: every terminal and every pipe can take it
+        text = json.dumps(_documented(value, _Cleaned()))  # ASCII only: every terminal and every pipe can take it
+        _put(fast_json.format(text, indent=2) + "\n")
 
     def say(self, text: str = "", tone: Tone = "plain") -> None:
         """Print a line; print nothing when JSON is wanted."""

@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from upsun_agent.access.roles import targets
 from upsun_agent.access.token_status import Standing, token_in, token_of
@@ -19,7 +19,7 @@ from upsun_agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing,
 from upsun_agent.limits import TOKEN_MOST
 from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job
-from upsun_agent.report.views import remarks_view
+from upsun_agent.report.document import Moment, RemarkView, View, remarks_view
 from upsun_agent.text.humanize import ago
 
 if TYPE_CHECKING:
@@ -27,6 +27,71 @@ if TYPE_CHECKING:
     from upsun_agent.api.people import ApiToken
 
 Found = TypeVar("Found")
+
+
+class TokenView(View, frozen=True, kw_only=True):
+    """An API token as listed, without its value."""
+
+    #: The id of the token.
+    id: str
+    #: Its name.
+    name: str
+    #: When it was created; null if the platform does not say.
+    created_at: Moment | None
+    #: When it was used last; null if never, or if the platform does not say.
+    last_used_at: Moment | None
+    #: Whether it was created with a second factor; null if the platform does not say.
+    mfa_on_creation: bool | None
+
+
+class TokenUserView(View, frozen=True, kw_only=True):
+    """The user of a token."""
+
+    #: The id of the user.
+    id: str
+    #: The e-mail address; null if the platform does not say.
+    email: str | None
+    #: The user name; null if the platform does not say.
+    username: str | None
+    #: Whether the user has a second factor; null if the platform does not say.
+    mfa: bool | None
+
+
+class TokenRolesView(View, frozen=True, kw_only=True):
+    """The roles of a user on the project."""
+
+    #: The role on the whole project; null if there is none.
+    project: str | None
+    #: The roles by type of environment.
+    types: dict[str, str]
+
+
+class TokenCheckView(View, frozen=True, kw_only=True):
+    """Whose the API token is."""
+
+    #: An invalid token is an error instead.
+    valid: Literal[True]
+    #: Where the token came from.
+    source: str
+    #: Its user.
+    user: TokenUserView
+    #: How long the bearer is valid that was exchanged for it, in seconds.
+    bearer_seconds: float
+    #: The project's id; null if it is not known.
+    project: str | None
+    #: The roles on the project; null if they cannot be read.
+    roles: TokenRolesView | None
+    #: The token of the user that was used last, probably this one; null if it is not known.
+    token: TokenView | None
+    #: What should be put right.
+    warnings: list[RemarkView]
+
+
+class TokenListView(View, frozen=True, kw_only=True):
+    """The user's API tokens."""
+
+    #: The tokens.
+    tokens: list[TokenView]
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -199,35 +264,34 @@ def _check(context: Context) -> int:
     jobs, max_age = jobs_of(context)
     warnings = standing.warnings(jobs, timedelta(seconds=max_age))
     if context.terminal.json_wanted:
-        context.terminal.document(_as_json(standing, source, warnings))
+        context.terminal.document(_check_view(standing, source, warnings))
     else:
         _tell(context, standing, source, warnings)
     return EXIT_OK
 
 
-def _as_json(standing: Standing, source: str, warnings: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _check_view(standing: Standing, source: str, warnings: Sequence[tuple[str, str]]) -> TokenCheckView:
     user, likely, roles = standing.user, standing.likely, standing.roles
-    return {
-        "valid": True,
-        "source": source,
-        "user": {"id": user.id, "email": user.email, "username": user.username, "mfa": user.mfa},
-        "bearer_seconds": standing.lifetime,
-        "project": standing.project,
-        "roles": None if roles is None else {"project": roles.project, "types": roles.on_types()},
-        "token": None if likely is None else token_view(likely),
-        "warnings": remarks_view(warnings),
-    }
+    return TokenCheckView(
+        valid=True,
+        source=source,
+        user=TokenUserView(id=user.id, email=user.email, username=user.username, mfa=user.mfa),
+        bearer_seconds=standing.lifetime,
+        project=standing.project,
+        roles=None if roles is None else TokenRolesView(project=roles.project, types=roles.on_types()),
+        token=None if likely is None else _token_view(likely),
+        warnings=remarks_view(warnings),
+    )
 
 
-def token_view(token: ApiToken) -> dict[str, Any]:
-    """Return a listed token as JSON."""
-    return {
-        "id": token.id,
-        "name": token.name,
-        "created_at": token.created_at.isoformat() if token.created_at else None,
-        "last_used_at": token.last_used_at.isoformat() if token.last_used_at else None,
-        "mfa_on_creation": token.with_mfa,
-    }
+def _token_view(token: ApiToken) -> TokenView:
+    return TokenView(
+        id=token.id,
+        name=token.name,
+        created_at=token.created_at,
+        last_used_at=token.last_used_at,
+        mfa_on_creation=token.with_mfa,
+    )
 
 
 def _tell(context: Context, standing: Standing, source: str, warnings: Sequence[tuple[str, str]]) -> None:
@@ -257,7 +321,7 @@ def _list(context: Context) -> int:
     finally:
         client.close()
     if context.terminal.json_wanted:
-        context.terminal.document({"tokens": [token_view(each) for each in tokens]})
+        context.terminal.document(TokenListView(tokens=[_token_view(each) for each in tokens]))
         return EXIT_OK
     now = context.clock.now()
     rows = [[each.name or "-", ago(each.created_at, now), ago(each.last_used_at, now), each.id] for each in tokens]

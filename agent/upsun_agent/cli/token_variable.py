@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -29,7 +29,7 @@ from upsun_agent.errors import (
     UsageError,
 )
 from upsun_agent.limits import TICK_BUDGET
-from upsun_agent.report.views import remarks_view
+from upsun_agent.report.document import RemarkView, View, remarks_view
 
 if TYPE_CHECKING:
     from upsun_agent.api.client import Client
@@ -46,6 +46,46 @@ class Done(Struct, frozen=True):
     follows: Follows
     #: Whether the variable was read back; False if only the answer to the write says that it was stored.
     read_back: bool
+
+
+class RevocableTokenView(View, frozen=True, kw_only=True):
+    """A token that may be the one that was stored until now."""
+
+    #: The id of the token.
+    id: str
+    #: Its name.
+    name: str
+
+
+class SetupTokenView(View, frozen=True, kw_only=True):
+    """What was done with the variable; never the token."""
+
+    #: The name of the variable.
+    variable: str
+    #: The environment's id; null if it is not known.
+    environment: str | None
+    #: What was to be done.
+    action: Literal["create", "change"]
+    #: Whether it was done.
+    changed: bool
+    #: The flags of the variable.
+    flags: dict[str, bool]
+    #: The flags before the change, those that differ; null for a flag that was not there.
+    flags_before: dict[str, bool | None]
+    #: The apps that see the variable, empty for all; null if they are not changed.
+    apps: list[str] | None
+    #: The e-mail address or id of the user of the token.
+    user: str
+    #: What follows the change; null if nothing was changed.
+    follows: Literal["deploys", "staged", "nothing"] | None
+    #: Whether the variable read back as requested; null if nothing was changed.
+    read_back: bool | None
+    #: Whether the change builds the app again.
+    rebuilds: bool
+    #: With `--rotate`: the user's tokens that can be revoked now.
+    revocable_tokens: list[RevocableTokenView]
+    #: What should be put right.
+    warnings: list[RemarkView]
 
 
 def add(family: Any, shared: ArgumentParser) -> None:
@@ -104,7 +144,7 @@ def _token(context: Context) -> int:
             storing = _planned(context, variables, new, old, spent=spent)
             done = _carry_out(context, client, variables, storing, value)
     if context.terminal.json_wanted:
-        context.terminal.document(_as_json(context, storing, done))
+        context.terminal.document(_view(context, storing, done))
     return EXIT_OK
 
 
@@ -290,24 +330,24 @@ def _word(value: bool) -> str:  # noqa: FBT001  the value is what it is about
     return "true" if value else "false"
 
 
-def _as_json(context: Context, storing: Storing, done: Done | None) -> dict[str, Any]:
+def _view(context: Context, storing: Storing, done: Done | None) -> SetupTokenView:
     plan, user = storing.plan, storing.new.user
     revocable = storing.revocable if context.options.rotate else []
-    return {
-        "variable": storing.name,
-        "environment": context.container.environment,
-        "action": plan.action,
-        "changed": done is not None,
-        "flags": dict(storing.flags),
-        "flags_before": {flag: before for flag, (before, after) in plan.changed.items() if before != after},
-        "apps": None if storing.scope is None else list(storing.scope),
-        "user": user.email or user.id,
-        "follows": None if done is None else done.follows,
-        "read_back": None if done is None else done.read_back,
-        "rebuilds": plan.rebuilds,
-        "revocable_tokens": [{"id": each.id, "name": each.name} for each in revocable],
-        "warnings": remarks_view(_remarks(context, storing, done)),
-    }
+    return SetupTokenView(
+        variable=storing.name,
+        environment=context.container.environment,
+        action=plan.action,
+        changed=done is not None,
+        flags=dict(storing.flags),
+        flags_before={flag: before for flag, (before, after) in plan.changed.items() if before != after},
+        apps=None if storing.scope is None else list(storing.scope),
+        user=user.email or user.id,
+        follows=None if done is None else done.follows,
+        read_back=None if done is None else done.read_back,
+        rebuilds=plan.rebuilds,
+        revocable_tokens=[RevocableTokenView(id=each.id, name=each.name) for each in revocable],
+        warnings=remarks_view(_remarks(context, storing, done)),
+    )
 
 
 def _tell_what_follows(context: Context, storing: Storing, follows: Follows) -> None:

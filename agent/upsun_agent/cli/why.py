@@ -17,16 +17,31 @@ from upsun_agent.journal.directory import reading
 from upsun_agent.limits import HISTORY_RUNS, LOOK_BACK
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
+from upsun_agent.report.document import Moment, SlotName, View
 from upsun_agent.report.reading import run_of
-from upsun_agent.report.views import run_view
+from upsun_agent.report.run_views import RunView, run_view
 from upsun_agent.report.why import Evidence, explain
 from upsun_agent.runtime.clock_repair import ahead, is_ahead, last_tick
 from upsun_agent.runtime.slots import Judge
 from upsun_agent.schedule import Schedule, schedule_of, zone_of
 from upsun_agent.text.durations import NEVER_RAN
-from upsun_agent.text.humanize import iso
 
 ROWS_SEARCHED = HISTORY_RUNS * 2  # runs of the job that are searched for a batch of slots
+
+
+class WhyView(View, frozen=True, kw_only=True):
+    """Why a slot ran, waits, was skipped or missed."""
+
+    #: The name of the job.
+    job: str
+    #: The slot by its local time, in the job's zone.
+    slot: SlotName
+    #: When it was due.
+    due_at: Moment
+    #: The run of the slot; null if there is none.
+    run: RunView | None
+    #: The explanation.
+    explanation: str
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -58,8 +73,8 @@ def _why(context: Context) -> int:
     text = explain(known)
     if context.terminal.json_wanted:
         run = run_view(known.run) if known.run else None
-        document = {"job": job.name, "slot": slot.name, "due_at": iso(slot.due_at), "run": run, "explanation": text}
-        context.terminal.document(document)
+        view = WhyView(job=job.name, slot=slot.name, due_at=slot.due_at, run=run, explanation=text)
+        context.terminal.document(view)
     else:
         context.terminal.paragraph(text)
     return EXIT_OK

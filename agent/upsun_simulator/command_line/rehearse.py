@@ -10,11 +10,73 @@ from upsun_agent.cli.numbers import counted
 from upsun_agent.engine.fold import fold
 from upsun_agent.errors import EXIT_OK, RunFailed
 from upsun_agent.model import events as ev
-from upsun_agent.report.views import run_view
+from upsun_agent.report.document import Count, Moment, View
+from upsun_agent.report.run_views import RunView, run_view
 from upsun_agent.text.event_text import tell
 
 from upsun_simulator.rehearsal.play import NAMED_FAULTS, Rehearsal
-from upsun_simulator.rehearsal.simulate_days import play
+from upsun_simulator.rehearsal.simulate_days import SimulatedDays, play
+
+
+class RehearsalView(View, frozen=True, kw_only=True):
+    """One slot, played."""
+
+    #: The run; null if none was opened.
+    run: RunView | None
+    #: How many ticks it took.
+    ticks: Count
+    #: The requests that reached the simulator.
+    requests: list[dict[str, Any]]
+    #: Faults that this run never met.
+    without_effect: list[str]
+    #: The exit code of the command.
+    exit_code: Count
+
+
+class IncidentView(View, frozen=True, kw_only=True):
+    """Something that happened to the simulated platform."""
+
+    #: When it happened.
+    at: Moment
+    #: What happened.
+    text: str
+
+
+class RehearsedDaysView(View, frozen=True, kw_only=True):
+    """With ``--days``: months, played."""
+
+    #: How many slots came.
+    slots: Count
+    #: How many of them a tick had to judge.
+    judged: Count
+    #: How many of those were missed.
+    missed_slots: Count
+    #: How many ticks there were.
+    ticks: Count
+    #: How many of them had nothing to do.
+    idle_ticks: Count
+    #: How many requests reached the simulator.
+    requests: Count
+    #: How many runs ended so, by outcome.
+    outcomes: dict[str, Count]
+    #: How many runs failed so, by the stable kind of the failure.
+    failures: dict[str, Count]
+    #: How many ticks ended with it, by exit code.
+    tick_exit_codes: dict[str, Count]
+    #: How many backups the platform made.
+    backups: Count
+    #: How many updates the platform ran.
+    updates: Count
+    #: What happened to the platform.
+    incidents: list[IncidentView]
+    #: The promises that were broken; there should be none.
+    broken: list[str]
+    #: How many days were played.
+    days: Count
+    #: The seed of the random numbers: the same seed plays the same days.
+    seed: int
+    #: The exit code of the command.
+    exit_code: Count
 
 
 def listed() -> dict[str, str]:
@@ -51,8 +113,10 @@ def run(context: Context) -> int:
     idle = _without_effect(against, faults, heard, requests)
     if terminal.json_wanted:
         view = run_view(run) if run else None
-        body = {"run": view, "ticks": played.ticks, "requests": requests, "without_effect": [*idle], "exit_code": code}
-        terminal.document(body)
+        rehearsed = RehearsalView(
+            run=view, ticks=played.ticks, requests=requests, without_effect=[*idle], exit_code=code
+        )
+        terminal.document(rehearsed)
         return code
     asked = [request for request in requests if request["method"] == "POST" and "/oauth2/" not in request["path"]]
     ticks, made = counted(played.ticks, "tick"), counted(len(requests), "request")
@@ -93,7 +157,7 @@ def _days(context: Context, rehearsal: Any) -> int:
     season = play(rehearsal, days, context.options.seed, lambda day: terminal.live(f"  day {day} of {days}"))
     code = RunFailed.exit_code if season.broken else EXIT_OK
     if terminal.json_wanted:
-        terminal.document({**season.to_json(), "days": days, "seed": context.options.seed, "exit_code": code})
+        terminal.document(_days_view(season, days, context.options.seed, code))
         return code
     for incident in season.incidents:
         terminal.say(f"  {incident.at:%Y-%m-%d %H:%M}  {incident.text}", "dim")
@@ -112,3 +176,24 @@ def _days(context: Context, rehearsal: Any) -> int:
     if not season.broken:
         terminal.say("No request was made twice, no update ran without a proved backup, nothing got stuck.", "good")
     return code
+
+
+def _days_view(season: SimulatedDays, days: int, seed: int, code: int) -> RehearsedDaysView:
+    return RehearsedDaysView(
+        slots=season.slots,
+        judged=season.judged,
+        missed_slots=season.missed_slots,
+        ticks=season.ticks,
+        idle_ticks=season.idle_ticks,
+        requests=season.requests,
+        outcomes=dict(season.outcomes),
+        failures=dict(season.failures),
+        tick_exit_codes={str(word): count for word, count in sorted(season.exit_codes.items())},
+        backups=season.backups,
+        updates=season.updates,
+        incidents=[IncidentView(at=each.at, text=each.text) for each in season.incidents],
+        broken=season.broken,
+        days=days,
+        seed=seed,
+        exit_code=code,
+    )

@@ -9,10 +9,26 @@ from typing import Any
 
 from upsun_agent.cli.context import Context
 from upsun_agent.errors import EXIT_OK, StateNotWritable, UsageError
+from upsun_agent.report.document import View
 from upsun_agent.runtime.context import Terminated
 
 from upsun_simulator import Scenario, Simulator, serve
 from upsun_simulator.faults import DOCS
+
+
+class SimulatorView(View, frozen=True, kw_only=True):
+    """Where the simulator is."""
+
+    #: Its address.
+    url: str
+    #: The variables with which the agent uses it.
+    variables: dict[str, str]
+    #: The token of the owner of the project.
+    owner_token: str
+    #: The public key that signs SSH certificates.
+    ssh_authority: str
+    #: The secret of requests that change the simulator while it runs.
+    control_secret: str
 
 
 def listed() -> dict[str, str]:
@@ -75,9 +91,14 @@ def _announce(context: Context, url: str, simulator: Any) -> None:
         "PLATFORM_ENVIRONMENT_TYPE": "production",
     }
     if context.terminal.json_wanted:
-        found = {"url": url, "variables": variables, "owner_token": scenario.owner_token, "ssh_authority": authority}
-        found["control_secret"] = simulator.control_secret
-        context.terminal.document(found)
+        view = SimulatorView(
+            url=url,
+            variables=variables,
+            owner_token=scenario.owner_token,
+            ssh_authority=authority,
+            control_secret=simulator.control_secret,
+        )
+        context.terminal.document(view)
         return
     context.terminal.say(f"Simulated Upsun API on {url} (Ctrl-C ends it). In another shell:")
     context.terminal.say("  export " + " ".join(f"{name}={value}" for name, value in variables.items()))

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import fold
@@ -69,24 +68,6 @@ class SimulatedDays:
     updates: int = 0
     broken: list[str] = field(default_factory=list)
     last_tick: datetime | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The season as a JSON value."""
-        return {
-            "slots": self.slots,
-            "judged": self.judged,
-            "missed_slots": self.missed_slots,
-            "ticks": self.ticks,
-            "idle_ticks": self.idle_ticks,
-            "requests": self.requests,
-            "outcomes": dict(self.outcomes),
-            "failures": dict(self.failures),
-            "tick_exit_codes": {str(code): count for code, count in sorted(self.exit_codes.items())},
-            "backups": self.backups,
-            "updates": self.updates,
-            "incidents": [{"at": each.at.isoformat(timespec="seconds"), "text": each.text} for each in self.incidents],
-            "broken": self.broken,
-        }
 
 
 def plan(start: datetime, days: int, dice: random.Random) -> list[Incident]:

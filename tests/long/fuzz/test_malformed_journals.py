@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from msgspec.structs import fields
@@ -23,7 +24,7 @@ from upsun_agent.journal.codec import EventUnreadable, cleaned, decode, encode
 from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.model.answers import Observation
 from upsun_agent.model.events import EVENTS, Event
-from upsun_agent.report.views import event_view, run_view
+from upsun_agent.report.run_views import event_view, run_view
 from upsun_agent.steps import KINDS
 from upsun_agent.text.event_text import tell
 
@@ -244,7 +245,7 @@ def test_events_in_any_order_fold_and_are_decided_on_or_refused(series: list[tup
     run = folded(series)
     if run is None:
         return
-    json.dumps(run_view(run))
+    msgspec.json.encode(run_view(run))
     for each in series:
         event = decoded(*each)
         if event is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from upsun_agent.report.run_views import StoryView
 
-from tools.field_docs import main, undocumented
+from tools.field_docs import docs_of, main, undocumented
 
 RECORDS = """
 from msgspec import Struct
@@ -50,3 +51,10 @@ def test_a_dataclass_is_a_record() -> None:
 
 def test_a_key_of_a_step_says_its_text_in_its_annotation() -> None:
     assert found(field='lost: Annotated[int, Field(Number(0, 5), "How often.")] = 0') == []
+
+
+def test_the_lines_of_a_record_and_of_those_above_it_are_read_by_field() -> None:
+    found = docs_of(StoryView)
+    assert set(found) == set(StoryView.__struct_fields__)
+    assert found["run"] == "The id of the run."
+    assert found["slot"].startswith("The slot by its local time, in the job's zone; null for a run by hand. One whose")

@@ -11,7 +11,7 @@ from upsun_agent.journal import Cursor
 from upsun_agent.journal.notes import UNSURE_SINCE
 from upsun_agent.report.snapshot import snapshot
 from upsun_agent.report.status_text import overview
-from upsun_agent.report.views import snapshot_view
+from upsun_agent.report.status_view import snapshot_view
 from upsun_agent.runtime.slots import Judge
 
 from tests.harness.past_runs import NOW, Ledger
@@ -78,7 +78,7 @@ def test_status_says_how_many_slots_were_missed_together(tmp_path: Path) -> None
     place.run("look", NOW - timedelta(hours=3), "missed", detail={"first": "2026-11-12T03:00", "count": 13})
     seen = snapshot(place.context, place.journal)
     assert any("13 missed" in line.text for line in overview(seen))
-    assert [run["slots"] for run in snapshot_view(seen)["jobs"][0]["runs"]] == [13]
+    assert [run.slots for run in snapshot_view(seen).jobs[0].runs] == [13]
 
 
 def test_status_says_since_when_no_tick_could_make_sure_of_the_state(tmp_path: Path) -> None:
@@ -87,4 +87,4 @@ def test_status_says_since_when_no_tick_could_make_sure_of_the_state(tmp_path: P
     seen = snapshot(place.context, place.journal)
     said = "no tick could check whether a restore reset the state"
     assert any(said in line.text for line in overview(seen))
-    assert snapshot_view(seen)["unsure_since"] == (NOW - timedelta(hours=4)).isoformat(timespec="seconds")
+    assert snapshot_view(seen).unsure_since == NOW - timedelta(hours=4)

@@ -28,7 +28,6 @@ def test_a_certificate_says_who_may_go_where_and_until_when() -> None:
     assert (found.key_id, found.serial, found.principals) == ("user-1", 7, ("main-bvxea6i", "all"))
     assert (found.valid_after, found.valid_before) == (NOW - timedelta(minutes=1), NOW + timedelta(hours=1))
     assert found.public_key.decode() == PUBLIC
-    assert found.to_json()["valid_before"] == "2026-03-10T03:00:00+00:00"
 
 
 def test_a_certificate_without_end_is_one() -> None:

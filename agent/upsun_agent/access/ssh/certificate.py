@@ -56,16 +56,6 @@ class Certificate(Struct, frozen=True):
         """Return whether the certificate is valid now and for a while yet."""
         return now + RENEWED_BEFORE < self.valid_before
 
-    def to_json(self) -> dict[str, object]:
-        """Return the fields of the certificate that may be shown."""
-        return {
-            "key_id": self.key_id,
-            "serial": self.serial,
-            "principals": list(self.principals),
-            "valid_after": self.valid_after.isoformat(),
-            "valid_before": self.valid_before.isoformat(),
-        }
-
 
 def read_certificate(text: str) -> Certificate:
     """Return the certificate in one line of text; its own ``text`` has no comment.
