@@ -15,7 +15,7 @@ from pathlib import Path
 from textwrap import dedent
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PACKAGES = ("upsun_agent", "upsun_setup")
+PACKAGES = ("upsun_agent", "upsun_setup", "upsun_simulator")
 BASES = frozenset({"Struct", "NamedTuple", "TypedDict"})
 #: Keys of steps that ``upsun_agent/steps/common/keys.py`` describes for all kinds.
 SHARED_KEYS = frozenset({"Retries", "RetryAfter"})

@@ -135,35 +135,65 @@ class Activity:
     `payload` is what only this activity knows; `documents.payload` adds who, where and what.
     """
 
+    #: Its place in the order in which activities were asked for, from 1.
     number: int
+    #: The id.
     id: str
+    #: The type, such as `environment.backup`.
     type: str
+    #: The id of the project.
     project: str
+    #: The id of the environment in whose queue it stands.
     environment: str
+    #: Ids of other environments that list it too.
     concerns: tuple[str, ...] = ()
+    #: Who asked for it.
     user: User
+    #: When it was asked for.
     created_at: datetime
+    #: From when on lists of activities show it.
     visible_from: datetime
+    #: From when on it can be read by itself.
     readable_from: datetime
+    #: From when on it may begin.
     ready_at: datetime
+    #: What will become of it.
     plan: Plan
+    #: The parameters of the request.
     parameters: dict[str, Any]
+    #: What only this activity knows; `documents.payload` adds who, where and what.
     payload: dict[str, Any]
+    #: What is done, as a plain sentence.
     text: str
+    #: The same sentence in HTML, as the Console shows it.
     description: str
+    #: The state.
     state: State = "pending"
+    #: How it ended; None until then, or if it never began.
     result: Result | None = None
+    #: Why it failed; None unless it did.
     failure_reason: str | None = None
+    #: When it began; None until then.
     started_at: datetime | None = None
+    #: When its commit is made, if it goes on with the deployment; None otherwise, and once that is done.
     commits_at: datetime | None = None
+    #: When it ends; None until it begins, or if somebody has to end it.
     ends_at: datetime | None = None
+    #: When it ended; None until then.
     completed_at: datetime | None = None
+    #: When somebody cancelled it; None if nobody did.
     cancelled_at: datetime | None = None
+    #: The hash of the commit that it made; None if it made none.
     commit: str | None = None
+    #: Whether what it commits is done.
     worked: bool = False
+    #: Whether the rest of it is a deployment.
     deploys: bool = False
+    #: Whether that deployment came to its end.
     deployed: bool = False
+    #: The commands that it ran, each with its app and exit code.
     commands: list[dict[str, Any]] = field(default_factory=list)
+    #: The lines that it wrote, in order.
     log: list[LogLine] = field(default_factory=list)
 
     @property

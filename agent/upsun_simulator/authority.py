@@ -28,11 +28,17 @@ PERMITS = ("permit-agent-forwarding", "permit-port-forwarding", "permit-pty")
 class Certificate:
     """What is known of a certificate that was issued; its text is not kept."""
 
+    #: The serial number.
     serial: int
+    #: The id of the user that it was issued to.
     user: str
+    #: The principals that it is valid for.
     principals: tuple[str, ...]
+    #: From when on it is valid.
     valid_after: datetime
+    #: Until when it is valid.
     valid_before: datetime
+    #: Whether it was revoked.
     revoked: bool = False
 
 

@@ -37,5 +37,6 @@ class Backup:
     status: Literal["CREATED", "DELETING"] = "CREATED"
     #: When it was removed; None while it exists.
     evicted_at: datetime | None = None
-    # A restore deploys the variables of the backup, too (https://developer.upsun.com/docs/environments/restore).
+    #: The variables that were deployed when it was taken. A restore deploys them
+    #: too (https://developer.upsun.com/docs/environments/restore).
     variables: list[Variable] = field(default_factory=list)

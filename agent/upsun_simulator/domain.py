@@ -16,14 +16,21 @@ if TYPE_CHECKING:
 class Domain:
     """A domain of one environment; `replacement_for` is production's domain whose place it takes elsewhere."""
 
+    #: The name.
     name: str
+    #: The id of the environment.
     environment: str
+    #: When it was added.
     created_at: datetime
+    #: When it was changed last.
     updated_at: datetime
+    #: Whether it is the environment's default domain.
     is_default: bool = False
+    #: Production's domain whose place it takes on this environment; None on production.
     replacement_for: str | None = None
+    #: Attributes that somebody set, by name.
     attributes: dict[str, str] = field(default_factory=dict)
-    # One that somebody brought; without it the platform gets one by itself.
+    #: The certificate that somebody brought; None: the platform gets one by itself.
     certificate: Certificate | None = None
 
 

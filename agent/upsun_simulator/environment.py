@@ -72,34 +72,55 @@ class HttpAccess:
 class Environment:
     """A branch and what runs from it."""
 
+    #: The id, which is the name of the branch.
     id: str
+    #: The title.
     title: str
+    #: The type.
     type: EnvironmentType
+    #: The name in host names of its sites.
     machine_name: str
+    #: The id of its parent; None for the main environment.
     parent: str | None
+    #: When it was created.
     created_at: datetime
+    #: When it was changed last.
     updated_at: datetime
+    #: The status.
     status: Status = "active"
+    #: What the platform does with its crons.
     crons: CronStatus = "running"
+    #: Its heads, in the order in which they became the head.
     commits: list[Commit] = field(default_factory=list)
+    #: Its deployments, in order.
     deployments: list[Deployment] = field(default_factory=list)
+    #: When its backups were taken, in order.
     backup_moments: list[datetime] = field(default_factory=list)
+    #: Where its data came from when it was created or synchronized; None if from nowhere.
     data_from: DataNote | None = None
+    #: The backup that was restored last; None if none was.
     data_restored_from: DataNote | None = None
+    #: Whether it is that of a pull request.
     is_pr: bool = False
-    # Settings that somebody changed; None is what the platform decides by the type of environment or the project.
+    #: Whether it may send mail; None: the type of environment decides.
     enable_smtp: bool | None = None
+    #: Whether search engines are kept away; None: the type of environment decides.
     restrict_robots: bool | None = None
+    #: Whether changes wait until somebody deploys them; None: the project decides.
     manual_deployment: bool | None = None
+    #: Who may open the site, after the next deployment.
     http_access: HttpAccess = field(default_factory=HttpAccess)
-    # The access that the last deployment that worked has put in front of the site.
+    #: Who may open the site, as the last deployment that worked put it there.
     guarded: HttpAccess = field(default_factory=HttpAccess)
+    #: Attributes that somebody set, by name.
     attributes: dict[str, str] = field(default_factory=dict)
+    #: Whether it began with its parent's data.
     clone_parent_on_create: bool = True
-    # What was set for a container, by its name: `profile_size`, `instance_count`, `disk`; and what of it is live.
+    #: What was set for each container, by its name: `profile_size`, `instance_count`, `disk`.
     sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: What of `sizes` is deployed.
     sized: dict[str, dict[str, Any]] = field(default_factory=dict)
-    # The variables that the last deployment that worked has put into the containers.
+    #: The variables that the last deployment that worked put into the containers.
     live: list[Variable] = field(default_factory=list)
 
     @property

@@ -121,15 +121,25 @@ class Fault:
     `path` is a shell pattern for the decoded path without a leading `/api`; `*` also spans slashes.
     """
 
+    #: What happens to the request.
     kind: Kind
+    #: The method of the requests that it hits; `*`: any.
     method: str = "*"
+    #: A shell pattern for the decoded path without a leading `/api`; `*` also spans slashes.
     path: str = "*"
+    #: Which of the requests that match it hits first, from 1.
     nth: int = 1
+    #: How many requests it hits.
     times: int = 1
+    #: The status of the answer; None: that of the kind.
     status: int | None = None
+    #: The header `Retry-After` of the answer; None: there is none.
     retry_after: str | None = None
+    #: The body of the answer; None: that of the kind.
     body: str | None = None
+    #: How long the answer takes, in seconds; None: that of the kind.
     seconds: float | None = None
+    #: How many requests matched so far.
     seen: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:

@@ -17,8 +17,11 @@ Breaks = Literal["never", "staging", "production", "everywhere"]
 class Version:
     """A commit: its parents, and on which type of environment its tree makes a site that fails."""
 
+    #: The hash.
     sha: str
+    #: The hashes of its parents.
     parents: tuple[str, ...]
+    #: On which type of environment its tree makes a site that fails.
     breaks: Breaks
 
 

@@ -47,10 +47,15 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 class Integration:
     """One integration; `fields` are those of its kind, without the secrets that only a request holds."""
 
+    #: The id.
     id: str
+    #: The kind, such as `github`.
     type: str
+    #: When it was added.
     created_at: datetime
+    #: When it was changed last.
     updated_at: datetime
+    #: The fields of its kind, without the secrets that only a request holds.
     fields: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -63,7 +63,9 @@ class Invitation:
 class Invitations:
     """Every invitation there ever was, and every e-mail."""
 
+    #: Every invitation, in order.
     all: list[Invitation] = field(default_factory=list)
+    #: Every e-mail that was sent, in order.
     mails: list[Mail] = field(default_factory=list)
 
     def pending(self, email: str) -> Invitation | None:

@@ -24,9 +24,13 @@ PERMISSIONS = (*PROJECT_ROLES, *(f"{kind}:{role}" for kind in TYPES for role in 
 class Member:
     """A user with access, in the platform's own words for it."""
 
+    #: The user.
     user: User
+    #: The roles: one for the project, or one for each type of environment, as `type:role`.
     permissions: tuple[str, ...]
+    #: When access was given.
     granted_at: datetime
+    #: When the roles were changed last.
     updated_at: datetime
 
     @property

@@ -39,8 +39,11 @@ routes:
 class Entry:
     """One name in a folder, and the object that it stands for."""
 
+    #: The name in the folder.
     name: str
+    #: The mode, as Git writes it.
     mode: str
+    #: The hash of the object.
     sha: str
 
     @property

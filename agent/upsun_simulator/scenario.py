@@ -57,125 +57,169 @@ FIXED = ("project", "environment", "owner_token")
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One set of behaviours; an operation keeps those that held when it was asked for.
+    """One set of behaviours; an operation keeps those that held when it was asked for."""
 
-    `backup_outcome`: `unrestorable` and `missing` succeed as activities, and leave a backup that cannot
-    be restored or none at all. `deploy_mode`: with `follows` the commit of a source operation causes a
-    separate `environment.push`; with `inclusive` the source operation's own activity lasts until the
-    deployment is done. With `manual_deployment` what changes an environment only stages the change: with the
-    `staging` own the activity that makes it (a push, a source operation, a merge, a synchronization, a change of a
-    variable) ends in the state `staged`; with push a source operation, a merge and a synchronization complete, and
-    an `environment.push` is staged behind them. With `source_integration` the commit
-    goes outside and comes back `integration_seconds` later as a push, and only then does the head move.
-    `role` is the machine user's on production, `other_role` on staging and development; with the
-    `project_role` admin it is admin of everything. The roles hold until somebody changes them by the API.
-    `owner_token` is an API token of the project's owner; "" means that there is none.
-    With `mfa_required` a bearer of a token that was made without MFA is refused: by a challenge to log in
-    again (401, RFC 9470), or by 403, as `mfa_refusal` says. `mfa_enabled` is the machine user's account,
-    `token_mfa` its token. An API token that is unknown or revoked is refused in one of two forms, as `refused_token`
-    says: by 400, or by 401 with a hint. `tokens_manage_tokens` lets the bearer of an API token create and delete
-    API tokens.
-    `mounts` are `path=source`, `source_operations` are `name` or `app:name`.
-    `region_url` is the regional host that links name: another listener of the same simulator can be it.
-    `absent_links` are missing everywhere, `absent_list_links` from the list of environments only.
-    `runtime_operations` are `name` or `app:name`, with `=role` behind where it takes another role than contributor;
-    `tasks` are names.
-    A merge, and a synchronization, last for their own seconds and then for those of the deployment, in one
-    activity. `unmerged_sync`: code is brought to an environment that has commits of its own by a merge, as the
-    official CLI's help has it, or not at all, as the official document has it. `switch_seconds` is for
-    activating, pausing and resuming. `revert_outcome` is that of the source operation named `revert`; what it
-    commits breaks no site.
-    `failing_commands` are types of activities, without `environment.`, whose command ends with exit code 1 (or
-    `TYPE=CODE`) although the result is success. `reschedule_seconds`: an activity is put off once, in the state
-    `scheduled`, when its turn comes. `final_state` is the state of an activity that ended, for a later API's word.
-    The deployment in an activity's payload has at least so many `apps`, `services`, `workers` and `routes`, and the log
-    of a deployment at least `log_bytes`. With 3, 4, 2 and 20 a page of 50 pushes has more than 2 MB.
-    What is new is read late: `list_lag_seconds` for lists of activities, `activity_lag_seconds` for single
-    activities and their logs (404 until then), `backup_lag_seconds` for backups, `variable_lag_seconds` for changes
-    of variables, `environment_lag_seconds` for an environment's commits, backups and deployments,
-    `deployment_lag_seconds` for the current deployment (404 so long after each deployment).
-    The site answers with `site_status`. What an update commits shows itself broken on the type of environment
-    that `update_breaks_site` names, once it is deployed there. `site_down_while_deploying`: else the old
-    deployment serves until the new one is ready.
-    """
-
+    #: The API token of the machine user.
     token: str = "simulated-token"  # noqa: S105 - an invented token for an invented platform
+    #: An API token of the project's owner; empty: there is none.
     owner_token: str = "simulated-owner-token"  # noqa: S105 - an invented one too
+    #: How old the machine user's token is at the start.
     token_age_seconds: float = 30 * DAY
+    #: The id of the project.
     project: str = "abcdefgh1234z"
+    #: The id of the production environment.
     environment: str = "main"
+    #: How long a backup takes.
     backup_seconds: float = 20
+    #: How long an activity waits before it may begin.
     queue_seconds: float = 0
+    #: How long a source operation takes, without the deployment.
     source_operation_seconds: float = 15
+    #: How long a deployment takes.
     deploy_seconds: float = 20
+    #: How long a commit takes to come back through a source integration.
     integration_seconds: float = 10
+    #: How long the platform's own activities take.
     housekeeping_seconds: float = 5
+    #: How long a synchronization takes, before the deployment in the same activity.
     sync_seconds: float = 20
+    #: How long a merge takes, before the deployment in the same activity.
     merge_seconds: float = 10
+    #: How long a restore takes.
     restore_seconds: float = 40
+    #: How long a runtime operation takes.
     operation_seconds: float = 5
+    #: How long a task takes.
     task_seconds: float = 10
+    #: How long it takes to branch an environment.
     branch_seconds: float = 30
+    #: How long it takes to activate, pause or resume an environment.
     switch_seconds: float = 10
+    #: What becomes of a backup; `unrestorable` and `missing` succeed as activities, and leave a backup that cannot be
+    #: restored, or none.
     backup_outcome: BackupOutcome = "success"
+    #: What becomes of the source operation `update`.
     update_outcome: UpdateOutcome = "commit"
+    #: How a deployment ends.
     deploy_outcome: DeployOutcome = "success"
+    #: How the source operation `revert` ends; what it commits breaks no site.
     revert_outcome: Ending = "success"
+    #: How a synchronization ends.
     sync_outcome: Ending = "success"
+    #: How a merge ends.
     merge_outcome: Ending = "success"
+    #: How a restore ends.
     restore_outcome: Ending = "success"
+    #: How a runtime operation ends.
     operation_outcome: Ending = "success"
+    #: How a task ends.
     task_outcome: Ending = "success"
+    #: How an activation ends.
     activate_outcome: Ending = "success"
+    #: How the commit of a source operation is deployed: `follows`, by a separate `environment.push`; `inclusive`, by
+    #: the source operation's own activity, which lasts until the deployment is done.
     deploy_mode: DeployMode = "follows"
+    #: What a synchronization does with code where the environment has commits of its own: it merges, as the official
+    #: CLI's help says, or leaves them alone, as the official document says.
     unmerged_sync: UnmergedSync = "merge"
+    #: Whether what changes an environment only stages the change.
     manual_deployment: bool = False
+    #: What waits then: `own`, the activity that makes the change; `push`, an `environment.push` behind it.
     staging: Staging = "own"
+    #: Types of activities, without `environment.`, whose command ends with exit code 1, or `TYPE=CODE`, although the
+    #: result is success.
     failing_commands: tuple[str, ...] = ()
+    #: For how long each activity is put off once, in the state `scheduled`, when its turn comes; 0: not at all.
     reschedule_seconds: float = 0
+    #: The state of an activity that ended: another word for it stands for a later API.
     final_state: str = "complete"
+    #: Whether the project can deploy without interruption.
     rolling_deployments: bool = True
+    #: Whether commits go outside and come back as a push; only then the head moves.
     source_integration: bool = False
+    #: How many manual backups the platform keeps.
     backup_limit: int = 4
+    #: The machine user's role on production; None: no access. It holds until somebody changes it by the API.
     role: Role | None = "admin"
+    #: The machine user's role on staging and development; None: no access.
     other_role: Role | None = "admin"
+    #: The machine user's role on the project; an admin is admin of everything.
     project_role: ProjectRole = "viewer"
+    #: Whether a bearer of a token that was made without a second factor is refused.
     mfa_required: bool = False
+    #: How it is refused: by a challenge to log in again (401, RFC 9470), or by 403.
     mfa_refusal: MfaRefusal = "step-up"
+    #: Whether the machine user's account has a second factor.
     mfa_enabled: bool = False
+    #: Whether the machine user's token was made with one.
     token_mfa: bool = False
+    #: Whether the bearer of an API token may create and delete API tokens.
     tokens_manage_tokens: bool = False
+    #: How long a certificate is valid, in seconds.
     ssh_certificate_seconds: int = 3600
+    #: Principals of certificates besides the user's own.
     ssh_principals: tuple[str, ...] = ()
+    #: The status of the production environment.
     status: Status = "active"
+    #: The source operations that are defined: `name` or `app:name`.
     source_operations: tuple[str, ...] = ("update",)
+    #: The runtime operations that are defined: `name` or `app:name`, with `=role` behind where it takes another role
+    #: than contributor.
     runtime_operations: tuple[str, ...] = ("app:clear-cache",)
+    #: The names of the tasks that are defined.
     tasks: tuple[str, ...] = ()
+    #: The type of environment on which the site fails once the commit of an update is deployed there.
     update_breaks_site: Breaks = "never"
+    #: The status that the site answers with.
     site_status: int = 200
+    #: Whether the site is down during a deployment; else the old deployment serves until the new one is ready.
     site_down_while_deploying: bool = False
+    #: The schedule of the app's cron.
     cron_spec: str = "*/5 * * * *"
+    #: The command of the app's cron.
     cron_command: str = ".upsun-agent/bin/upsun-agent tick"
+    #: The mounts of the app: `path=source`.
     mounts: tuple[str, ...] = ("var/agent=storage",)
+    #: How an unknown or revoked API token is refused: by 400, or by 401 with a hint.
     refused_token: RefusedToken = "invalid_grant"  # noqa: S105 - the name of a form, not a secret
+    #: How long an access token is valid, in seconds.
     bearer_seconds: int = 900
+    #: How late lists of activities show a new one.
     list_lag_seconds: float = 0
+    #: How late a new activity and its log can be read (404 until then).
     activity_lag_seconds: float = 0
+    #: How late a new backup can be read.
     backup_lag_seconds: float = 0
+    #: How late a change of a variable can be read.
     variable_lag_seconds: float = 0
+    #: How late an environment shows its commits, backups and deployments.
     environment_lag_seconds: float = 0
+    #: How long the current deployment cannot be read after each deployment (404 until then).
     deployment_lag_seconds: float = 0
+    #: How many items a page of a list has at most.
     page_size: int = 10
+    #: Whether links name the regional host.
     regional_links: bool = True
+    #: The regional host that links name: another listener of the same simulator can be it.
     region_url: str = "https://eu-5.platform.sh"
+    #: Whether the links of an environment are absent while an activity runs on it.
     links_vanish_when_busy: bool = False
+    #: Names of links that are missing everywhere.
     absent_links: tuple[str, ...] = ()
+    #: Names of links that are missing from the list of environments only.
     absent_list_links: tuple[str, ...] = ()
+    #: How long every answer takes, in seconds.
     latency_seconds: float = 0
+    #: How many apps a deployment in an activity's payload has at least. With 3 apps, 4 services, 2 workers and 20
+    #: routes a page of 50 pushes has more than 2 MB.
     apps: int = 1
+    #: How many services it has at least.
     services: int = 0
+    #: How many workers it has at least.
     workers: int = 0
+    #: How many routes it has at least.
     routes: int = 0
+    #: How many bytes the log of a deployment has at least.
     log_bytes: int = 0
 
     def __post_init__(self) -> None:

@@ -16,13 +16,21 @@ from upsun_simulator.user import MACHINE, User
 class ApiToken:
     """An API token; the platform shows its `secret` once, when it is made."""
 
+    #: The id.
     id: str
+    #: The name that its owner gave it.
     name: str
+    #: The token. The platform shows it once, when it is made.
     secret: str
+    #: Whose token it is.
     user: User
+    #: When it was made.
     created_at: datetime
+    #: Whether it was made after a login with a second factor.
     mfa: bool = False
+    #: Whether it was revoked.
     revoked: bool = False
+    #: When it was exchanged last; None if it never was.
     last_used_at: datetime | None = None
 
 
@@ -30,9 +38,13 @@ class ApiToken:
 class Bearer:
     """What is known of an access token that was issued."""
 
+    #: Whose access token it is.
     user: User
+    #: The id of the API token that it was exchanged for.
     api_token: str
+    #: Until when it is valid.
     expires_at: datetime
+    #: The claims that it holds, by name.
     claims: dict[str, Any]
 
     @property

@@ -83,10 +83,15 @@ class _Rule:
     `path` is what follows the environment's path; `method` is that of the request.
     """
 
+    #: The statuses of an environment in which the operation is possible.
     statuses: tuple[Status, ...] = ("active",)
+    #: Further conditions; each returns a refusal, or None.
     further: tuple[Callable[[PlatformState, Environment, User], Refusal | None], ...] = ()
+    #: Returns whether the user may ask for it.
     may: Callable[[PlatformState, Environment, User], bool] = allowed
+    #: The method of the request, in lower case.
     method: str = "post"
+    #: What follows the environment's path; None: the name of the operation.
     path: str | None = None
 
 

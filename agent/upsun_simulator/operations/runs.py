@@ -23,8 +23,11 @@ ROLE = "contributor"
 class RuntimeOperation:
     """A runtime operation that an app defines, and the least role that may run it."""
 
+    #: The app that defines it.
     app: str
+    #: The name.
     name: str
+    #: The least role that may run it.
     role: str = ROLE
 
 

@@ -58,10 +58,15 @@ class NamedFault:
     In words, changes to the scenario, faults of requests, how commands end, and whether somebody approves.
     """
 
+    #: What goes wrong, in words.
     doc: str
+    #: Changes to the scenario, by field.
     scenario: dict[str, Any] = field(default_factory=dict)
+    #: Faults of requests, as `simulate --fault` takes them.
     requests: tuple[str, ...] = ()
+    #: The exit code of the commands of the job.
     exit_code: int = 0
+    #: Whether somebody approves where the job asks for it.
     approves: bool = True
 
 
@@ -140,10 +145,15 @@ DEFINED = ("source-operation", "task")
 class Played:
     """How a rehearsal went: the run at its end, ticks and requests it took, and the simulator's request log."""
 
+    #: The run as it stood at the end; None if none was opened.
     run: Run | None
+    #: How many ticks it took.
     ticks: int
+    #: The simulator's request log.
     request_log: dict[str, Any]
+    #: The lines that the agent logged.
     log: str
+    #: The exit code that the run stands for.
     exit_code: int
 
 

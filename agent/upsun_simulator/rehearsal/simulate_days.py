@@ -41,32 +41,45 @@ TICKS_A_DAY = int(86400 // TICK_SECONDS)
 class Incident:
     """Something that happens at a moment of the season, in words and as a deed on the simulator."""
 
+    #: When it happens.
     at: datetime
+    #: What happens, in words.
     text: str
+    #: What is done to the simulator; None: nothing, the crons pause.
     action: Callable[[Simulator], object] | None = None
 
 
 @dataclass(slots=True)
 class SimulatedDays:
-    """What came of it. ``broken`` lists promises that the simulator's request log shows to be broken: none, hopefully.
+    """What came of the simulated days."""
 
-    ``slots`` is how many came, ``judged`` how many of them a tick had to judge (one may come after ``last_tick``),
-    ``missed_slots`` how many of those were missed: several of them may be one run's.
-    """
-
+    #: How many slots fell due.
     slots: int = 0
+    #: How many of them a tick had to judge; one may fall due after the last tick.
     judged: int = 0
+    #: How many of those were missed; several may be told by one run.
     missed_slots: int = 0
+    #: How many ticks there were.
     ticks: int = 0
+    #: How many of them had nothing to do.
     idle_ticks: int = 0
+    #: How many requests the simulator got.
     requests: int = 0
+    #: How many runs ended in each way.
     outcomes: Counter[str] = field(default_factory=Counter)
+    #: How many runs failed with each kind of failure.
     failures: Counter[str] = field(default_factory=Counter)
+    #: What was planned to happen.
     incidents: list[Incident] = field(default_factory=list)
+    #: How many ticks ended with each exit code.
     exit_codes: Counter[int] = field(default_factory=Counter)
+    #: How many backups the simulator took.
     backups: int = 0
+    #: How many updates it made.
     updates: int = 0
+    #: The promises that the simulator's request log shows to be broken.
     broken: list[str] = field(default_factory=list)
+    #: When the last tick was; None before the first.
     last_tick: datetime | None = None
 
 
