@@ -8,18 +8,24 @@
 #
 # It installs the checkout it lies in and its locked dependencies (hashes checked, wheels only: nothing of theirs
 # runs) into $PLATFORM_APP_DIR/.upsun-agent, checks that the result runs, and says what it sees. A failed or killed
-# install leaves the previous one. It needs python3 3.11 or newer with pip (or uv, or venv, or pip's wheel).
+# install leaves the previous one. It needs python3 3.11 or newer with pip (or uv, or venv, or pip's wheel); where the
+# image has none, it brings one along.
 #
 #   UPSUN_AGENT_TARGET   where to install      (default: $PLATFORM_APP_DIR/.upsun-agent): a directory that is empty,
 #                        absent, or an earlier install. Anything else is refused and stays as it is
 #   UPSUN_AGENT_EXTRA    also install what these need, several with commas between: simulator (`simulate`, `rehearse`),
 #                        shared (the state in the project's database), otel (`report --otlp`), socks (a SOCKS proxy)
-#   UPSUN_AGENT_PYTHON   the interpreter       (default: python3)
-#   UPSUN_AGENT_WHEELS   a directory of wheels: they are taken from there, without a network
+#   UPSUN_AGENT_WHEELS   a directory of wheels: they are taken from there, without a network; so is the archive of the
+#                        agent's own interpreter, if it lies there
+#   UPSUN_AGENT_PYTHON, UPSUN_AGENT_INTERPRETER, UPSUN_AGENT_INTERPRETER_SHA256: see interpreter.sh
 set -eu
 umask 022
 
 archive=${1:-none} # the hash of the archive that this lies in; install.sh gives it
+# The agent's own interpreter, where install.sh brought it along: its hash, where it lies, what the image has instead.
+given_own=${2:-}
+unpacked=${given_own:+$3}
+given_image=${4:-}
 
 # What is started here never needs the token. A stand-in stays, so that the agent's check can still warn of it.
 [ -z "${UPSUN_CLI_TOKEN:+set}" ] || UPSUN_CLI_TOKEN=hidden-by-the-build-hook
@@ -66,12 +72,26 @@ done
 [ -z "$given" ] || [ -d "$given" ] || fail "UPSUN_AGENT_WHEELS is no directory: $given"
 
 # --- python ----------------------------------------------------------------------------------------------------
-found=$(command -v "${UPSUN_AGENT_PYTHON:-python3}" 2>/dev/null) ||
-    fail "there is no python3 in this image" "composable image: list python@3.13 under stack.runtimes"
-python=$("$found" -IS -c 'import sys; print(sys.executable)') || fail "$found does not start"
-"$python" -IS -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "$("$python" -V) is too old, 3.11 is the least" \
-        "type: python:3.13, or on a composable image python@3.13 under stack.runtimes"
+work=$(mktemp -d) || fail "no temporary directory can be made" "TMPDIR has to be writable in the build hook"
+new=
+trap 'rm -rf -- "$work" ${new:+"$new"}' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+. "$source_dir/hooks/interpreter.sh"
+cache=
+if [ -n "${PLATFORM_CACHE_DIR:-}" ] && mkdir -p "$PLATFORM_CACHE_DIR/upsun-agent" 2>/dev/null &&
+    [ ! -L "$PLATFORM_CACHE_DIR/upsun-agent" ]; then
+    cache=$PLATFORM_CACHE_DIR/upsun-agent
+fi
+if [ -n "$unpacked" ]; then # install.sh needed it already
+    own=$given_own
+    own_image=$given_image
+    python=$unpacked/python/bin/python3
+else
+    find_python
+    unpacked=$work/own
+    [ -z "$own" ] || obtain_own "$cache" ${given:+"$given"}
+fi
 minor=$("$python" -IS -c 'import sys; print(sys.version_info.minor)')
 
 # --- install beside the old one, then swap -------------------------------------------------------------------
@@ -171,15 +191,14 @@ fi
 place sweep "$target" || fail "what an earlier build left beside $target cannot be removed"
 target=$(checked)
 
-work=$(mktemp -d) || fail "no temporary directory can be made" "TMPDIR has to be writable in the build hook"
-new=
-trap 'rm -rf -- "$work" ${new:+"$new"}' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 new=$(mktemp -d "$target.new-XXXXXX") || fail "$(dirname -- "$target") is not writable" "run this in the build hook"
 : >"$new/unfinished"
 mkdir "$new/lib" "$new/bin" "$work/wheels"
 chmod 755 "$new"
+if [ -n "$own" ]; then
+    mv -- "$unpacked/python" "$new/python" || fail "the agent's own Python cannot be moved into $new; $same" "is there room?"
+    python=$new/python/bin/python3
+fi
 export HOME="${HOME:-$work}" # pip wants one
 export PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
@@ -222,7 +241,7 @@ elif command -v uv >/dev/null 2>&1; then
     installer=uv
 else
     fail "there is neither pip nor uv nor venv for $python" \
-        "declare one in .upsun/config.yaml: dependencies: { python3: { pip: '*' } }, or stack.packages on a composable image"
+        "declare one in .upsun/config.yaml: dependencies: { python3: { pip: '*' } }; or set UPSUN_AGENT_PYTHON=bundled"
 fi
 
 run_pip() { # not in the app's directory: a file of it could stand in for a module of pip's
@@ -283,10 +302,9 @@ copy_wheels() { # from a directory
 }
 
 cached=
-if [ -z "$given" ] && [ "$installer" != uv ] && [ -n "${PLATFORM_CACHE_DIR:-}" ] &&
-    mkdir -p "$PLATFORM_CACHE_DIR/upsun-agent" 2>/dev/null && [ ! -L "$PLATFORM_CACHE_DIR/upsun-agent" ]; then
+if [ -z "$given" ] && [ "$installer" != uv ] && [ -n "$cache" ]; then
     key=$(hash_of "$requirements" | cut -c 1-12)
-    cached=$PLATFORM_CACHE_DIR/upsun-agent/wheels-$key-3.$minor-$(uname -m)
+    cached=$cache/wheels-$key-3.$minor-$(uname -m)
 fi
 
 untouched_or() { fail "the dependencies could not be installed; $same" "$1"; }
@@ -365,22 +383,37 @@ find "$new"/lib/upsun_* -name __pycache__ -prune -exec rm -rf -- {} +
 rm -rf -- "$new/lib/bin"
 
 # Isolated (-I) and without site (-S): no variable and no package of the app changes how the agent runs. The kernel
-# takes no space in the interpreter's name and no long one: then a shell starts it, which costs a little.
+# takes no space in the interpreter's name and no long one: then a shell starts it, which costs a little. So it does
+# where the interpreter is the agent's own, which lies beside and moves along.
 case $python in
     *[!-A-Za-z0-9_./+]*) first="#!/bin/sh" ;;
     *) first="#!$python -IS" ;;
 esac
-[ "${#first}" -le 120 ] || first="#!/bin/sh"
+[ "${#first}" -le 120 ] && [ -z "$own" ] || first="#!/bin/sh"
 quoted=$(printf '%s\n' "$python" | sed "s/'/'\\\\''/g")
 served=$(for other in 11 12 13 14; do
     if serves "$other"; then printf '(3, %s), ' "$other"; fi
 done)
 {
     echo "$first"
-    [ "$first" != "#!/bin/sh" ] || cat <<LAUNCHER
+    if [ -n "$own" ]; then
+        cat <<'LAUNCHER'
+'''':
+case $0 in
+    */bin/*) here=${0%/bin/*} ;;
+    */*) here=${0%/*}/.. ;;
+    *) here=.. ;;
+esac
+[ ! -L "$0" ] || here=$(dirname -- "$(readlink -f -- "$0")")/..
+exec "$here/python/bin/python3" -IS "$0" "$@"
+'''
+LAUNCHER
+    elif [ "$first" = "#!/bin/sh" ]; then
+        cat <<LAUNCHER
 '''exec' '$quoted' -IS "\$0" "\$@"
 '''
 LAUNCHER
+    fi
     cat <<LAUNCHER
 import os, sys
 if sys.version_info[:2] not in ($served):
@@ -398,6 +431,7 @@ chmod 755 "$new/bin/upsun-agent"
 compile_for() {
     "$1" -IS -m compileall -q --invalidation-mode unchecked-hash -s "$new/lib" -p "$target/lib" "$new/lib"
 }
+[ -z "$own" ] || finish_own "$new/python" "$target/python" || fail "the agent's own Python could not be compiled; $same"
 compile_for "$python" || fail "the agent could not be compiled; $same"
 for other in 11 12 13 14; do
     [ "$other" = "$minor" ] || ! "python3.$other" -IS -c '' 2>/dev/null || compile_for "python3.$other" >/dev/null 2>&1 || :
@@ -407,7 +441,8 @@ done
 "$new/bin/upsun-agent" --version >/dev/null || fail "the agent does not start; $same"
 "$new/bin/upsun-agent" check --phase build ||
     fail "the agent could not do its work; $same" "see the line that says 'fail' above"
-printf 'archive %s\npython %s %s\nextra %s\n' "$archive" "$python" "$("$python" -V)" "$extra" >"$new/installed"
+printf 'archive %s\npython %s %s\nextra %s\n' "$archive" "${own:-$python}" "$("$python" -V)" "$extra" >"$new/installed"
+[ -z "$own_image" ] || echo "image $own_image" >>"$new/installed"
 
 target=$(checked)
 rm -f -- "$new/unfinished"
@@ -428,6 +463,7 @@ else:
         os.rename(target, target + ".old")
         os.rename(new, target)
 PYTHON
+[ -z "$own" ] || python=$target/python/bin/python3
 rm -rf -- "$new"
 place sweep "$target" || :
 

@@ -12,7 +12,8 @@
 #   UPSUN_AGENT_SOURCE    a URL that holds the archive, a directory that holds it (and perhaps wheels), or a checkout
 #                         (default: this release's URL). A URL may hold a login and a query: neither is shown.
 #   UPSUN_AGENT_TIMEOUT   seconds for one try to fetch it (default: 60)
-#   UPSUN_AGENT_TARGET, UPSUN_AGENT_EXTRA, UPSUN_AGENT_PYTHON, UPSUN_AGENT_WHEELS: see build.sh
+#   UPSUN_AGENT_TARGET, UPSUN_AGENT_EXTRA, UPSUN_AGENT_WHEELS: see build.sh
+#   UPSUN_AGENT_PYTHON, UPSUN_AGENT_INTERPRETER, UPSUN_AGENT_INTERPRETER_SHA256: see interpreter.sh
 set -eu
 umask 022
 
@@ -37,14 +38,8 @@ fail() {
     exit 1
 }
 
-find_python() {
-    found=$(command -v "${UPSUN_AGENT_PYTHON:-python3}" 2>/dev/null) ||
-        fail "there is no python3 in this image" "composable image: list python@3.13 under stack.runtimes"
-    python=$("$found" -IS -c 'import sys; print(sys.executable)') || fail "$found does not start"
-    "$python" -IS -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        fail "$("$python" -V) is too old, 3.11 is the least" \
-            "type: python:3.13, or on a composable image python@3.13 under stack.runtimes"
-}
+source_dir=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+. "$source_dir/hooks/interpreter.sh"
 
 # Copy a file if it is the pinned archive. What is checked is what is written, and no more is read than the archive has.
 # Otherwise print what it is instead: its hash, or that it is larger or no file.
@@ -72,8 +67,9 @@ PYTHON
 # Is exactly this already installed, for this very interpreter, and does it still pass its own check?
 is_installed() {
     [ -f "$target/installed" ] || return 1
-    [ "$(cat "$target/installed")" = "archive $sha256
-python $python $("$python" -V)
+    [ -z "$own" ] || python=$target/python/bin/python3
+    [ "$(sed 3q "$target/installed")" = "archive $sha256
+python ${own:-$python} $("$python" -V 2>/dev/null)
 extra ${UPSUN_AGENT_EXTRA:-}" ] || return 1
     "$target/bin/upsun-agent" check --phase build >"$work/check" 2>&1 || return 1
     cat "$work/check"
@@ -362,6 +358,7 @@ main() {
         cache=$PLATFORM_CACHE_DIR/upsun-agent
     fi
     wheels=${UPSUN_AGENT_WHEELS:-}
+    [ -z "$own" ] || obtain_own "$cache" ${source:+"$source"} ${wheels:+"$wheels"}
     if [ -z "$source" ]; then
         case $UPSUN_AGENT_SOURCE in
             [Hh][Tt][Tt][Pp]://*) protocols=http,https ;;
@@ -398,7 +395,8 @@ main() {
     unset UPSUN_AGENT_SOURCE # nothing below needs it, and it can hold a login
 
     unpack || fail "$name cannot be unpacked: nothing of it was run" "the line above says why; is there room in $work?"
-    UPSUN_AGENT_WHEELS=$wheels sh "$work/upsun-agent-$version/hooks/build.sh" "$sha256"
+    UPSUN_AGENT_WHEELS=$wheels sh "$work/upsun-agent-$version/hooks/build.sh" "$sha256" \
+        ${own:+"$own" "$work/own" "$own_image"}
 }
 
 main

@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools import interpreter
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: Every file in a release has this time: nothing of the machine or the day gets in. The first moment that zip can say.
 EPOCH = 315532800
@@ -36,7 +38,9 @@ ARCHIVED = (
     "agent",
     "hooks/build.sh",
     "hooks/environment.sh",
+    "hooks/interpreter.sh",
     "requirements/installer.txt",
+    "requirements/interpreter.txt",
     *(f"requirements/{name}.txt" for name in ("runtime", *EXTRAS)),
 )
 #: What hatchling reads to build the wheel.
@@ -47,6 +51,10 @@ PLATFORMS = {
     machine: [f"manylinux_2_{minor}_{machine}" for minor in (28, 17)] + [f"manylinux2014_{machine}"]
     for machine in ("x86_64", "aarch64")
 }
+
+#: The lines of install.sh that read interpreter.sh, and the line of interpreter.sh that reads its pins.
+_READS_INTERPRETER = re.compile(r'^source_dir=.*\n\. "\$source_dir/hooks/interpreter\.sh"\n', re.MULTILINE)
+_READS_PINS = re.compile(r"^pins\(\) \{.*\n", re.MULTILINE)
 
 
 class DistError(Exception):
@@ -89,7 +97,7 @@ class Release:
 
     def installer(self) -> bytes:
         """install.sh with the version and the archive's hash and size in it."""
-        text = (self.source / "hooks" / "install.sh").read_text(encoding="utf-8")
+        text = standalone(self.source)
         archive = self.archive()
         for name, value in (("version", self.version), ("sha256", _sha256(archive)), ("size", str(len(archive)))):
             text, count = re.subn(rf"^{name}=$", f"{name}={value}", text, flags=re.MULTILINE)
@@ -120,6 +128,20 @@ class Release:
                 "hashes": [{"alg": "SHA-256", "content": each} for each in hashes],
             }
             for name, version, hashes in pins
+        ]
+        components += [
+            {
+                "type": "application",
+                "bom-ref": f"pkg:generic/cpython@{pin.version}?arch={pin.machine}",
+                "name": "cpython",
+                "version": pin.version,
+                "scope": "optional",
+                "description": f"where the image of the app has no Python that runs the agent ({pin.machine})",
+                "purl": f"pkg:generic/cpython@{pin.version}?arch={pin.machine}",
+                "hashes": [{"alg": "SHA-256", "content": pin.sha256}],
+                "externalReferences": [{"type": "distribution", "url": pin.url}],
+            }
+            for pin in interpreter.read(self.source / interpreter.PINS)
         ]
         direct = {re.split(r"[^A-Za-z0-9-]", each, maxsplit=1)[0] for each in project["dependencies"]}
         uses = [f"pkg:pypi/{name}@{version}" for name, version, _ in pins if name in direct]
@@ -187,6 +209,18 @@ applications:
 """
 
 
+def standalone(source: Path) -> str:
+    """Return install.sh with interpreter.sh and its pins in the place of the lines that read that file."""
+    hooks = source / "hooks"
+    text, part = ((hooks / name).read_text(encoding="utf-8") for name in ("install.sh", "interpreter.sh"))
+    pins = (source / interpreter.PINS).read_text(encoding="ascii")
+    part, found = _READS_PINS.subn(lambda _: f"pins() {{\n    cat <<'PINS'\n{pins}PINS\n}}\n", part)
+    text, reads = _READS_INTERPRETER.subn(lambda _: part, text)
+    if (found, reads) != (1, 1):
+        raise DistError(f"install.sh reads interpreter.sh {reads} times, and that the pins {found} times, not once")
+    return text
+
+
 def requirements(file: Path) -> Iterator[tuple[str, str, list[str]]]:
     """(name, version, hashes) of every pin in a requirements file."""
     text = file.read_text(encoding="utf-8").replace("\\\n", " ")
@@ -197,7 +231,7 @@ def requirements(file: Path) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def wheelhouse(release: Release, output: Path, extras: tuple[str, ...] = ()) -> None:
-    """Write all that an install needs without a network: the archive, every dependency's wheels and pip's own."""
+    """Write what an install needs without a network, but for an interpreter: the archive, all wheels, and pip's own."""
     unknown = [name for name in extras if name not in EXTRAS]
     if unknown:
         raise DistError(f"there is no extra {unknown[0]!r}: {', '.join(EXTRAS)}")
@@ -213,6 +247,23 @@ def wheelhouse(release: Release, output: Path, extras: tuple[str, ...] = ()) -> 
                 command = [*pip, "-r", str(pins / f"{name}.txt"), "--python-version", minor]
                 _run([*command, *(word for each in platforms for word in ("--platform", each))])
     (output / f"{release.name}.tar").write_bytes(release.archive())
+
+
+def interpreters(release: Release, output: Path, source: str = "") -> None:
+    """Write the archives of the agent's own interpreter, for every architecture.
+
+    Args:
+        release: The release whose pins hold.
+        output: The directory.
+        source: A directory or a mirror to take them from; empty: their own addresses.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        for pin in interpreter.read(release.source / interpreter.PINS):
+            interpreter.fetch(pin, output, source)
+    except interpreter.PinError as error:
+        remedy = "name a mirror or a directory in UPSUN_AGENT_INTERPRETER, or leave them out: --no-interpreter"
+        raise DistError(f"{error}\n  {remedy}") from error
 
 
 def in_document(text: str, snippet: str) -> str:
@@ -252,6 +303,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--extra", default="", metavar="NAME", help="with --wheelhouse: these extras too, commas between them"
     )
+    parser.add_argument(
+        "--no-interpreter", action="store_true", help="with --wheelhouse: leave the agent's own Python out"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--wheelhouse", action="store_true", help="fill wheelhouse/ instead: needs the network")
     what.add_argument("--snippet", action="store_true", help="print the lines for the build hook")
@@ -267,6 +321,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _document(options.check or options.write, release, write=bool(options.write))
         elif options.wheelhouse:
             wheelhouse(release, output / "wheelhouse", tuple(filter(None, options.extra.split(","))))
+            if not options.no_interpreter:
+                interpreters(release, output / "wheelhouse", os.environ.get("UPSUN_AGENT_INTERPRETER", ""))
             print(f"{output / 'wheelhouse'}: give it as UPSUN_AGENT_SOURCE")
         else:
             _build(release, output)

@@ -1416,10 +1416,10 @@ BUGS = (
     ),
     Bug(
         "what an image is inferred to have is told as known",
-        "agent/upsun_setup/image_python.py",
+        "agent/upsun_agent/platform/image_python.py",
         '("8.2", 11, "inferred")',
         '("8.2", 11, "known")',
-        suite=("tests/unit/setup/test_image_python.py",),
+        suite=("tests/unit/config/test_image_python.py",),
     ),
     Bug(
         "the state hides files of the checkout",

@@ -1,7 +1,8 @@
 """Debian roots for the container tests: made once with debootstrap, kept outside the repository.
 
 ``python -m tools.roots`` makes those that are missing and says where each is. A root is Debian's smallest set of
-packages with python3 and the certificates: like an app container, it has no pip and no venv.
+packages with python3 and the certificates: like an app container, it has no pip and no venv. Two more are images
+without a Python that runs the agent.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 
 #: Python's version and the Debian release that has it. No release has 3.12.
 SUITES = {"3.11": "bookworm", "3.13": "trixie", "3.14": "forky"}
+#: Images without a Python that runs the agent: what they have, Debian's release, and its packages.
+UNFIT = {"3.9": ("bullseye", "python3,ca-certificates,curl"), "none": ("bookworm", "ca-certificates,wget")}
 #: Not needed to run anything, and most of a root's size.
 LEFT_OUT = (
     "var/cache/apt",
@@ -38,6 +41,7 @@ class Root:
 
     version: str
     path: Path
+    #: The interpreter; empty if there is none.
     python: str
     #: Where it is this machine's own file system, because no other can be had: the interpreter's own folder.
     prefix: Path | None = None
@@ -51,14 +55,14 @@ def directory() -> Path:
 
 def get(version: str) -> Root:
     """Return the root with this Python, made if it is not there yet; raises Unavailable."""
-    suite = SUITES[version]
-    path = directory() / suite
+    suite, packages = UNFIT.get(version) or (SUITES[version], "python3,ca-certificates")
+    path = directory() / (suite if "python3" in packages else f"{suite}-without-python")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / f"{suite}.lock").open("w", encoding="ascii") as lock:
+    with (path.parent / f"{path.name}.lock").open("w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests in several processes want the same root
         if not path.exists():
-            _make(suite, path)
-    return Root(version, path, "/usr/bin/python3")
+            _make(suite, packages, path)
+    return Root(version, path, "/usr/bin/python3" if "python3" in packages else "")
 
 
 def at_hand(version: str) -> Root:
@@ -76,7 +80,7 @@ def at_hand(version: str) -> Root:
     raise Unavailable(f"no Python {version} on this machine either")
 
 
-def _make(suite: str, path: Path) -> None:
+def _make(suite: str, packages: str, path: Path) -> None:
     """Debootstrap beside the final place, then rename: a killed one leaves no half root."""
     path_of_root = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # it starts others from there
     tool = shutil.which("debootstrap", path=path_of_root)
@@ -84,9 +88,9 @@ def _make(suite: str, path: Path) -> None:
         raise Unavailable("debootstrap is not installed")
     if os.geteuid() != 0:
         raise Unavailable("debootstrap needs root")
-    new = path.with_name(f"{suite}.new")
+    new = path.with_name(f"{path.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    command = [tool, "--variant=minbase", "--include=python3,ca-certificates", suite, str(new), _mirror()]
+    command = [tool, "--variant=minbase", f"--include={packages}", suite, str(new), _mirror()]
     if not (Path("/usr/share/debootstrap/scripts") / suite).exists():
         command.append("sid")  # a release newer than this debootstrap: it is made as the rolling one is
     variables = {**os.environ, "PATH": path_of_root}
@@ -141,7 +145,7 @@ def _lines(text: str) -> list[tuple[str, list[str]]]:
 def main() -> int:
     """Make what is missing; 1 where one cannot be had."""
     missing = 0
-    for version in SUITES:
+    for version in (*SUITES, *UNFIT):
         try:
             root = get(version)
         except Unavailable as error:

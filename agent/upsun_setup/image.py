@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from msgspec import Struct
+from upsun_agent.platform.image_python import LEAST_MINOR
 
-from upsun_setup.image_python import LEAST_MINOR
 from upsun_setup.project import App, Project
 from upsun_setup.yaml_tree import Node
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from upsun_agent.config import JobFile, parse
 from upsun_agent.errors import ConfigInvalid
+from upsun_agent.platform.image_python import LEAST_MINOR, image_python
 
 from upsun_setup.cli_cron import calls_cli, installer_lines, installs_cli
 from upsun_setup.edits import BY_HAND
 from upsun_setup.hook import hook_edit, installs, is_strict
 from upsun_setup.image import PYTHON, Image, image_of, list_python, served_at
-from upsun_setup.image_python import LEAST_MINOR, image_python
 from upsun_setup.jobs_plan import JobsPlan
 from upsun_setup.plan_record import Change, Plan
 from upsun_setup.project import FOLDER, App, Files, Project, Spot

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from upsun_agent.access.token_status import Standing, token_in, token_of
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.token import here, jobs_of, stands
 from upsun_agent.doctor import Finding, Level, code_of, local, worst
+from upsun_agent.doctor.interpreter import interpreter
 from upsun_agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.journal.move_marks import marked
@@ -109,9 +109,8 @@ def _tell(context: Context, findings: Sequence[Finding]) -> None:
     context.terminal.say(f"{counts}.", TONES[worst(findings)])
 
 
-def _python(_: Context) -> Iterator[Finding]:
-    version = ".".join(str(part) for part in sys.version_info[:3])
-    yield Finding("python", "ok", f"{version} ({sys.executable})")
+def _python(context: Context) -> Iterator[Finding]:
+    yield interpreter(context.environ)
 
 
 def _libraries(_: Context) -> Iterator[Finding]:

@@ -111,7 +111,7 @@ def test_a_changed_hash_makes_the_install_fail(app: Path, tmp_path: Path) -> Non
         (
             'case "$*" in *version_info*) exit 1;; *-V*) echo Python 3.9.2;; *) echo "$0";; esac',
             "Python 3.9.2 is too old",
-            "type: python:3.13",
+            "unset UPSUN_AGENT_PYTHON",
         ),
     ],
 )
@@ -127,10 +127,11 @@ def test_a_python_that_will_not_do_is_said_with_the_remedy(
     assert remedy in done.stderr
 
 
-def test_no_python_at_all_names_the_line_to_add(app: Path) -> None:
+def test_an_interpreter_that_is_not_there_is_said_with_the_remedy(app: Path) -> None:
     done = run_hook(app, {"UPSUN_AGENT_PYTHON": "no-such-python"})
     assert done.returncode == 1
-    assert "stack.runtimes" in done.stderr
+    assert "there is no interpreter 'no-such-python'" in done.stderr
+    assert "unset UPSUN_AGENT_PYTHON" in done.stderr
 
 
 @pytest.mark.parametrize("extra", ["everything", "shared,everything", "shared simulator2", "../shared"])

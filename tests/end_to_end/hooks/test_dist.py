@@ -19,7 +19,7 @@ import pytest
 from tests.harness.build_hook import SHELL, clean
 from tests.harness.releases import copy_source, flip
 from tests.harness.sources import REPOSITORY, SOURCES
-from tools import dist
+from tools import dist, interpreter
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +153,11 @@ def test_the_bill_of_materials_lists_every_pin_with_its_hashes(made: Path) -> No
     agent = bill["metadata"]["component"]
     assert agent["hashes"] == [{"alg": "SHA-256", "content": pinned(made / "install.sh")}]
     told = [(each["name"], each["version"], [one["content"] for one in each["hashes"]]) for each in bill["components"]]
-    assert told == list(dist.requirements(REPOSITORY / "requirements" / "runtime.txt"))
-    assert all(each["purl"] == f"pkg:pypi/{each['name']}@{each['version']}" for each in bill["components"])
+    own = interpreter.read(REPOSITORY / interpreter.PINS)
+    assert told[-len(own) :] == [("cpython", pin.version, [pin.sha256]) for pin in own]
+    libraries = bill["components"][: -len(own)]
+    assert told[: -len(own)] == list(dist.requirements(REPOSITORY / "requirements" / "runtime.txt"))
+    assert all(each["purl"] == f"pkg:pypi/{each['name']}@{each['version']}" for each in libraries)
     references = {each["bom-ref"] for each in bill["components"]}
     assert len(references) == len(told)
     (edges,) = bill["dependencies"]

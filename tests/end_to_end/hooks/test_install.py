@@ -23,6 +23,7 @@ from tests.harness.releases import (
     wheelhouse,
 )
 from tests.harness.sources import REPOSITORY
+from tools.dist import standalone
 
 SCRIPT = REPOSITORY / "hooks" / "install.sh"
 NAME = f"upsun-agent-{STUB_VERSION}.tar"
@@ -206,7 +207,7 @@ def test_a_spoiled_cache_and_no_network_is_a_failed_build(app: Path, tmp_path: P
 
 
 def test_an_install_sh_that_was_cut_somewhere_runs_nothing(app: Path, tmp_path: Path, origin: Origin) -> None:
-    text = SCRIPT.read_text()
+    text = standalone(REPOSITORY)
     for at in range(0, text.rindex("\nmain"), 499):
         cut = tmp_path / "cut.sh"
         cut.write_text(text[:at])
@@ -242,7 +243,7 @@ def test_the_snippet_runs_no_other_install_sh_and_retries(app: Path, tmp_path: P
 
 def test_a_pin_that_is_filled_in_cannot_be_changed_by_a_variable(app: Path, tmp_path: Path) -> None:
     filled = tmp_path / "install.sh"
-    filled.write_text(SCRIPT.read_text().replace("\nsha256=\n", f"\nsha256={'0' * 64}\n"))
+    filled.write_text(standalone(REPOSITORY).replace("\nsha256=\n", f"\nsha256={'0' * 64}\n"))
     (tmp_path / NAME).write_bytes(stub())
     assert install(filled, app, variables(app, str(tmp_path))).returncode == 1
     assert not ran(app)
@@ -285,8 +286,12 @@ def test_a_checkout_is_run_as_it_is_and_that_is_said(app: Path, tmp_path: Path) 
         ({"UPSUN_AGENT_SOURCE": "/no/such"}, "neither a URL nor a directory", ""),
         ({"UPSUN_AGENT_SOURCE": "/usr"}, f"/usr does not hold {NAME}", "put the archive"),
         ({"UPSUN_AGENT_TIMEOUT": "1m"}, "UPSUN_AGENT_TIMEOUT is '1m'", "number of seconds"),
-        ({"UPSUN_AGENT_PYTHON": "no-such"}, "there is no python3", "python@3.13 under stack.runtimes"),
-        ({"UPSUN_AGENT_PYTHON": "OLD"}, "Python 3.9.2 is too old", "python@3.13 under stack.runtimes"),
+        ({"UPSUN_AGENT_PYTHON": "no-such"}, "there is no interpreter 'no-such'", "unset UPSUN_AGENT_PYTHON"),
+        (
+            {"UPSUN_AGENT_PYTHON": "OLD"},
+            "Python 3.9.2 is too old",
+            "or brings its own",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_the_remedy_before_anything_is_fetched(

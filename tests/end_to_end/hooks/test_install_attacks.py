@@ -19,6 +19,8 @@ from tests.harness.build_hook import SHELL
 from tests.harness.needs import strace
 from tests.harness.release_server import ENDLESS, Origin, serving
 from tests.harness.releases import STUB_VERSION, digest, install, stub
+from tests.harness.sources import REPOSITORY
+from tools.dist import standalone
 
 TOP = f"upsun-agent-{STUB_VERSION}"
 #: More than a socket's buffers hold: who has sent less was stopped, not cut off by a time limit.
@@ -31,7 +33,7 @@ origin, path = test_install.origin, test_install.path  # its fixtures
 def pinned(tmp_path: Path, size: int = len(stub())) -> Path:
     """install.sh as a release has it: with the size of the archive."""
     script = tmp_path / "pinned.sh"
-    script.write_text(SCRIPT.read_text().replace("\nsize=\n", f"\nsize={size}\n"))
+    script.write_text(standalone(REPOSITORY).replace("\nsize=\n", f"\nsize={size}\n"))
     return script
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from upsun_setup.image_python import UNKNOWN, image_python, table
+from upsun_agent.platform.image_python import UNKNOWN, image_python, table
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "init.md"
 
