@@ -127,14 +127,16 @@ def due_tick(place: DatabaseState, number: int) -> None:
     journal.last_tick()
     journal.rows(open_only=True, most=1)
     journal.cursor("nightly")
-    opened = ev.RunOpened(at=now, run=run, environment="main", slot=run, due_at=now, trigger="schedule", job=job)
+    opened = ev.RunOpened(
+        at=now, run=run, environment="main", slot=run, due_at=now, trigger=ev.Trigger.SCHEDULE, job=job
+    )
     journal.open_run(opened)
     journal.set_cursor(Cursor("nightly", "0 3 * * *|UTC", now))
     journal.events(run)
     journal.claimed()
     journal.append(run, ev.IntentRecorded(at=now, step=0, attempt=1, server_at=now, head=None))
     journal.append(run, ev.RequestAccepted(at=now, step=0, activity=run))
-    journal.append(run, ev.RunClosed(at=now, outcome="succeeded", message=""))
+    journal.append(run, ev.RunClosed(at=now, outcome=ev.RunOutcome.SUCCEEDED, message=""))
     journal.prune(datetime.fromtimestamp(0, UTC), 10_000)
     journal.set_idle_hint(IdleHint(identity, basis(TEXT, "production"), FAR))
     journal.mark_tick(now.timestamp())

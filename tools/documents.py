@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
@@ -87,13 +88,25 @@ def parts() -> dict[str, Schema]:
     """Return the schema of every type by its name, with the descriptions of its fields."""
     types = {view for views in DOCUMENTS.values() for view in views} | {ErrorView}
     _, found = schema_components(sorted(types, key=lambda view: view.__name__), ref_template="#/$defs/{name}")
-    known = _by_name(Struct)
+    known, words = _by_name(Struct), {f"#/$defs/{each.__name__}": each for each in StrEnum.__subclasses__()}
+    found = {name: _written_out(schema, words) for name, schema in found.items() if "enum" not in schema}
     for name, schema in found.items():
         del schema["title"]
         texts = docs_of(known[name])
         for field in fields(known[name]):
             schema["properties"][field.encode_name]["description"] = texts[field.name]
     return dict(sorted(found.items()))
+
+
+def _written_out(schema: Any, words: Mapping[str, type[StrEnum]]) -> Any:
+    """Return the schema with the words of each enum in place of the reference to it."""
+    if isinstance(schema, list):
+        return [_written_out(each, words) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("$ref") in words:
+        return {"enum": [word.value for word in words[schema["$ref"]]]}
+    return {key: _written_out(each, words) for key, each in schema.items()}
 
 
 def _by_name(above: type[Struct]) -> dict[str, type[Struct]]:

@@ -703,8 +703,8 @@ BUGS = (
     Bug(
         "one door: the check of a cancelled run is never ended",
         "agent/upsun_agent/notify/channels/healthchecks.py",
-        '    "cancelled": "/fail",\n',
-        '    "cancelled": "/log",\n',
+        "EventType.STATE_LOST | EventType.CANCELLED:\n            return FAIL\n        case EventType.SKIPPED |",
+        "EventType.STATE_LOST:\n            return FAIL\n        case EventType.CANCELLED | EventType.SKIPPED |",
         ("tests/integration/notify/test_every_outcome.py",),
     ),
     Bug(

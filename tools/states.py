@@ -61,7 +61,13 @@ def at(seconds: float) -> datetime:
 # --- phases ----------------------------------------------------------------------------------------------------
 
 OPENED = ev.RunOpened(
-    at=NOON, run=RUN, environment="main", slot="2026-03-02T12:00", due_at=NOON, trigger="schedule", job=JOB.to_json()
+    at=NOON,
+    run=RUN,
+    environment="main",
+    slot="2026-03-02T12:00",
+    due_at=NOON,
+    trigger=ev.Trigger.SCHEDULE,
+    job=JOB.to_json(),
 )
 
 
@@ -73,7 +79,7 @@ def intent(step: int) -> ev.IntentRecorded:
 def proved() -> list[ev.Event]:
     """Return the events of a first step that is done, its backup proved."""
     accepted = ev.RequestAccepted(at=at(1), step=0, activity="act-backup", backup="backup-1")
-    done = ev.StepDone(at=at(1), step=0, outcome="done", message="proved", detail={"backup": "backup-1"})
+    done = ev.StepDone(at=at(1), step=0, outcome=ev.StepOutcome.DONE, message="proved", detail={"backup": "backup-1"})
     return [intent(0), accepted, done]
 
 

@@ -125,7 +125,7 @@ def approval(step: int = 0, *, granted: bool = True) -> ev.ApprovalGiven:
 
 def done(step: int = 0, backup: str | None = "bak1", message: str = "backup bak1 proved restorable") -> ev.StepDone:
     detail = {"backup": backup} if backup else {}
-    return ev.StepDone(at=SLOT, step=step, outcome="done", message=message, detail=detail)
+    return ev.StepDone(at=SLOT, step=step, outcome=ev.StepOutcome.DONE, message=message, detail=detail)
 
 
 def failed(step: int = 0, failure: str = "activity-failed", message: str = "it failed", remedy: str = "") -> ev.Event:
@@ -141,7 +141,7 @@ def recheck(step: int = 0, failure: str = "unknown", again_at: datetime | None =
 
 
 def closed() -> ev.RunClosed:
-    return ev.RunClosed(at=SLOT, outcome="succeeded", message="all done")
+    return ev.RunClosed(at=SLOT, outcome=ev.RunOutcome.SUCCEEDED, message="all done")
 
 
 def waiting(on: str = "environment-busy", message: str = "main is being changed") -> ev.WaitBegun:

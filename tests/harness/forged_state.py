@@ -23,7 +23,7 @@ def shell(text: str, job: str = "nightly") -> Job:
 def opening(job: Job, at: datetime, run: str, environment: str = "main") -> ev.RunOpened:
     """The event that opens a run of the job."""
     return ev.RunOpened(
-        at=at, run=run, environment=environment, slot=None, due_at=at, trigger="manual", job=job.to_json()
+        at=at, run=run, environment=environment, slot=None, due_at=at, trigger=ev.Trigger.MANUAL, job=job.to_json()
     )
 
 

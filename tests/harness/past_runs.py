@@ -107,7 +107,7 @@ class Ledger:
             environment=self.container.environment or "",
             slot=slot,
             due_at=due.due_at if due else opened,
-            trigger="schedule" if due else "manual",
+            trigger=ev.Trigger.SCHEDULE if due else ev.Trigger.MANUAL,
             job=plan.to_json(),
         )
         end = opened + timedelta(minutes=minutes)
@@ -146,7 +146,11 @@ def _later(
                 at=at, step=index, failure="activity-failed", message=said, remedy=text or "read its log"
             )
             yield ev.RunClosed(
-                at=end, outcome="failed", message=said, failure="activity-failed", remedy=text or "read its log"
+                at=end,
+                outcome=ev.RunOutcome.FAILED,
+                message=said,
+                failure="activity-failed",
+                remedy=text or "read its log",
             )
             return
         yield ev.ActivityEnded(
@@ -162,12 +166,16 @@ def _done(kind: str, step: int, at: datetime, backup: str, text: str, detail: di
         return ev.StepDone(
             at=at,
             step=step,
-            outcome="done",
+            outcome=ev.StepOutcome.DONE,
             message=text or f"backup {backup} proved restorable",
             detail={**proof, **(detail or {})},
         )
     return ev.StepDone(
-        at=at, step=step, outcome="done", message=text or "commit 4f2a9c1e is live", detail={"commit": "4f2a9c1e"}
+        at=at,
+        step=step,
+        outcome=ev.StepOutcome.DONE,
+        message=text or "commit 4f2a9c1e is live",
+        detail={"commit": "4f2a9c1e"},
     )
 
 

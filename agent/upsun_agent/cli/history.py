@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted, whole_number
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.fold import Phase, Run
 from upsun_agent.errors import EXIT_OK, NotFound, UsageError
 from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.limits import HISTORY_AGE, HISTORY_RUNS
 from upsun_agent.model.durations import span
+from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.batches import outcome_words, slots_of
 from upsun_agent.report.document import Count, Moment, View
 from upsun_agent.report.reading import runs_of
@@ -27,7 +28,7 @@ from upsun_agent.text.humanize import minute, zone_named
 from upsun_agent.validators import Duration
 
 IN_FLIGHT = "in-flight"
-OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled", IN_FLIGHT)
+OUTCOMES = (*(each.value for each in RunOutcome), IN_FLIGHT)
 LIMIT_USUAL, LIMIT_MOST = 20, 1000  # runs; reading the events of one takes a millisecond or two
 HEADS = ("RUN", "OPENED", "TOOK", "OUTCOME", "WHAT HAPPENED")
 REMEDY = "write 7d, 36h, 2026-11-24 or 2026-11-24T03:12"
@@ -146,10 +147,10 @@ def _happened(run: Run, row: RunRow) -> str:
     """Return what happened in the run, in a few words."""
     if run.closed is None:
         return run.wait_message or "continues at the next tick"
-    if row.outcome == "succeeded":
+    if row.outcome == RunOutcome.SUCCEEDED:
         told = [step for step in run.steps if step.outcome is not None]
         return "; ".join(step.message for step in told) or run.closed.message
-    failed = next((step for step in run.steps if step.phase == "failed"), None)
+    failed = next((step for step in run.steps if step.phase == Phase.FAILED), None)
     if failed is not None:
         return f"{step_words(run.job, failed.index)}: {failed.message}"
     return run.closed.message

@@ -77,7 +77,9 @@ def _cancel(context: Context) -> int:
         run = _in_flight(context, recorder)
         told = _stopped(context, tick_context.client, run) if context.options.activity else _left_running(run)
         text = f"cancelled by {by}{f'; {told}' if told else ''}"
-        closed = ev.RunClosed(at=context.clock.now(), outcome="cancelled", message=text, failure="cancelled")
+        closed = ev.RunClosed(
+            at=context.clock.now(), outcome=ev.RunOutcome.CANCELLED, message=text, failure="cancelled"
+        )
         run = _recorded(recorder, run, closed)
     tick_context.client.close()
     if context.terminal.json_wanted:

@@ -16,6 +16,7 @@ from upsun_agent.journal import JournalReader
 from upsun_agent.journal.directory import reading
 from upsun_agent.limits import HISTORY_RUNS, LOOK_BACK
 from upsun_agent.model import events as ev
+from upsun_agent.model.events import NEVER_RAN
 from upsun_agent.model.job import Job
 from upsun_agent.report.document import Moment, SlotName, View
 from upsun_agent.report.reading import run_of
@@ -24,7 +25,6 @@ from upsun_agent.report.why import Evidence, explain
 from upsun_agent.runtime.clock_repair import ahead, is_ahead, last_tick
 from upsun_agent.runtime.slots import Judge
 from upsun_agent.schedule import Schedule, schedule_of, zone_of
-from upsun_agent.text.durations import NEVER_RAN
 
 ROWS_SEARCHED = HISTORY_RUNS * 2  # runs of the job that are searched for a batch of slots
 

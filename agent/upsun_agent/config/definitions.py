@@ -8,6 +8,7 @@ from typing import Any
 from upsun_agent.config.state_location import API_HOSTS, STATE
 from upsun_agent.engine.windows import dates_fault
 from upsun_agent.limits import EXPRESSION_MOST, ID_MOST, REPORT_DAYS, REPORT_DAYS_MOST
+from upsun_agent.model.events import EventType
 from upsun_agent.schedule import expression_fault, zone_fault
 from upsun_agent.steps import KINDS
 from upsun_agent.steps.common.keys import table
@@ -106,7 +107,13 @@ CHANNEL = Table(
     one_of=True,
     noun="channel",
 )
-MOMENTS = ("failed", "missed", "recovered", "succeeded", "suspended")
+MOMENTS = (
+    EventType.FAILED,
+    EventType.MISSED,
+    EventType.RECOVERED,
+    EventType.SUCCEEDED,
+    EventType.SUSPENDED,
+)
 NOTICES = Table(
     {
         "on": Field(

@@ -8,12 +8,13 @@ from typing import Any, Literal, cast
 
 from msgspec import Struct, field
 
+from upsun_agent.model.events import EventType
 from upsun_agent.validators import Path, Problem
 
 Kind = Literal["healthchecks", "webhook", "slack", "email"]
 
 #: What messages are about where the job file says nothing: what an operator has to know, and not every success.
-DEFAULT_ON = ("failed", "missed", "recovered", "suspended")
+DEFAULT_ON = (EventType.FAILED, EventType.MISSED, EventType.RECOVERED, EventType.SUSPENDED)
 #: The name under which `notify test` knows the dead-man's switch.
 HEARTBEAT = "heartbeat"
 

@@ -11,7 +11,7 @@ from upsun_agent.engine.bounds import ATTEMPTS_MOST, RETRY_PAUSE_MOST
 from upsun_agent.engine.decision import Background, Decision, Execute, Look, Record, Rest, Send, Wait
 from upsun_agent.engine.due import grace
 from upsun_agent.engine.evidence import commands_verdict, confirmed, failure_now, unusable, with_commands, words_of
-from upsun_agent.engine.fold import Run, Step
+from upsun_agent.engine.fold import Phase, Run, Step
 from upsun_agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
 from upsun_agent.engine.policy import after_failure, manual_limit, time_limit
 from upsun_agent.engine.recheck import rechecked
@@ -90,16 +90,18 @@ def _on_step(
     if kind is None:
         return fail(step, now, Failed("unknown-step", f"this version knows no step '{step.plan.kind}'"))
     case = StepContext(run, step, seen, now, background.claimed, background.zone)
-    if step.phase == "ready":
+    if step.phase == Phase.READY:
         return _ready(case, kind, background, kinds)
     if kind.way == "command":
-        return _interrupted(case, kind) if step.phase == "intended" else act_on(case, kind, kind.judge_command(case))
+        return (
+            _interrupted(case, kind) if step.phase == Phase.INTENDED else act_on(case, kind, kind.judge_command(case))
+        )
     if kind.way == "look":
         return fail(step, now, Failed("journal", f"the {kind.name} is {step.phase}, which it can never be"))
     match step.phase:
-        case "intended":
+        case Phase.INTENDED:
             return _intended(case, kind)
-        case "refused":
+        case Phase.REFUSED:
             refused = Failed(step.failure or "refused", step.message, REMEDIES.get(step.failure or "", ""))
             return fail(step, now, refused)
         case _:
@@ -148,9 +150,9 @@ def _passes_time(step: Step, kinds: Mapping[str, StepKind]) -> bool:
 def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, StepKind]) -> Decision | None:
     """What a failed step leads to: the end of the run, taking back before it, or (None) the steps that follow."""
     if run.rollback is not None:
-        stopped = any(each.phase == "failed" and not each.is_passed_over for each in run.take_back_steps)
+        stopped = any(each.phase == Phase.FAILED and not each.is_passed_over for each in run.take_back_steps)
         return Record(closing(run, now)) if stopped or step is None else None
-    failed = [each for each in run.main_steps if each.phase == "failed"]
+    failed = [each for each in run.main_steps if each.phase == Phase.FAILED]
     ending = [each for each in failed if not each.is_passed_over or each.failure in RUN_ENDING]
     if not ending and not (failed and step is None):
         return None
@@ -169,7 +171,9 @@ def _close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, Ste
     elif is_unseen(failed) and would_change(run, kinds):
         message += "; nothing was rolled back, because nothing was seen that is wrong with what the run changed"
         remedy = f"look at environment {failed.plan.environment(run.environment)}, then roll back by hand if it is bad"
-    return Record(ev.RunClosed(at=now, outcome="failed", failure=failed.failure, message=message, remedy=remedy))
+    return Record(
+        ev.RunClosed(at=now, outcome=ev.RunOutcome.FAILED, failure=failed.failure, message=message, remedy=remedy)
+    )
 
 
 def _close(run: Run, now: datetime, seen: Observation) -> Decision:
@@ -183,7 +187,7 @@ def _close(run: Run, now: datetime, seen: Observation) -> Decision:
         if too_few(limit):
             return Record(ev.Warned(at=now, message=quota_warning(limit)))
     message = "; ".join(step.message for step in run.main_steps)
-    return Record(ev.RunClosed(at=now, outcome="succeeded", message=message))
+    return Record(ev.RunClosed(at=now, outcome=ev.RunOutcome.SUCCEEDED, message=message))
 
 
 # --- a step that has nothing under way ---------------------------------------------------------------------
@@ -198,7 +202,7 @@ def _ready(case: StepContext, kind: StepKind, background: Background, kinds: Map
         return fail(step, now, Failed("attempts", text, "see status.upsun.com and the agent's log"))
     skipped = _skipped(case, kinds)
     if skipped is not None:
-        return Record(ev.StepDone(at=now, step=step.index, outcome="skipped", message=skipped))
+        return Record(ev.StepDone(at=now, step=step.index, outcome=ev.StepOutcome.SKIPPED, message=skipped))
     subject = kind.changes(step.plan, case.run.environment) or case.environment
     if kind.needs_proof(step.plan) and case.run.backup_of(subject) is None:
         text = f"no backup{_about(case, subject)} was proved in this run, so the step was not begun"

@@ -13,7 +13,7 @@ from shlex import quote
 from msgspec.structs import replace
 
 from upsun_agent.engine.bounds import CLOCKS_APART
-from upsun_agent.engine.fold import Run, Step
+from upsun_agent.engine.fold import Phase, Run, Step
 from upsun_agent.engine.step import Done, Failed, Need, Pending, RequestKind, StepContext, StepKind, Verdict
 from upsun_agent.model.answers import (
     PROJECT,
@@ -25,6 +25,7 @@ from upsun_agent.model.answers import (
     LookAtActivities,
     LookAtActivity,
 )
+from upsun_agent.model.events import StepOutcome
 
 #: Fates that may be followed after one look: nothing irreversible rests on them alone.
 CLEAR = frozenset({"running", "staged", "succeeded"})
@@ -163,7 +164,9 @@ def failure_now(case: StepContext, failed: Step, kinds: Mapping[str, StepKind]) 
     Returns:
         The verdict as it would be now; None where there is nothing to look at, or it is the failure that it was.
     """
-    changed_since = any(step.phase == "done" and step.outcome == "done" for step in case.run.take_back_steps)
+    changed_since = any(
+        step.phase == Phase.DONE and step.outcome == StepOutcome.DONE for step in case.run.take_back_steps
+    )
     kind = kinds.get(failed.plan.kind)
     if kind is None or kind.way == "command" or (kind.way == "look" and kind.passes_time):
         return None

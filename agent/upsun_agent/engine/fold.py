@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from enum import StrEnum
+from typing import Any, assert_never
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -13,7 +14,22 @@ from upsun_agent.engine.bounds import CLOCK_AHEAD
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job, StepPlan
 
-Phase = Literal["ready", "intended", "refused", "accepted", "done", "failed"]
+
+class Phase(StrEnum):
+    """Where a step stands."""
+
+    #: No request is under way.
+    READY = "ready"
+    #: A request may have been made; what became of it is not known.
+    INTENDED = "intended"
+    #: The platform refused the request for good.
+    REFUSED = "refused"
+    #: The activity is known.
+    ACCEPTED = "accepted"
+    #: It reached its end.
+    DONE = "done"
+    #: It failed.
+    FAILED = "failed"
 
 
 class InconsistentEvents(ValueError):
@@ -21,18 +37,14 @@ class InconsistentEvents(ValueError):
 
 
 class Step(Struct, frozen=True):
-    """Where one step of a run stands.
-
-    ready: no request is under way. intended: one may have been made, what became of it is not known. refused: the
-    platform said no for good. accepted: the activity is known. done, failed: over.
-    """
+    """Where one step of a run stands."""
 
     #: The index of the step in the run, from 0; rollback steps come after the job's steps.
     index: int
     #: The step as the job defines it.
     plan: StepPlan
     #: Where the step stands.
-    phase: Phase = "ready"
+    phase: Phase = Phase.READY
     #: How many requests or commands were begun.
     attempts: int = 0
     #: How many requests are known to have had no effect.
@@ -84,19 +96,19 @@ class Step(Struct, frozen=True):
     @property
     def over(self) -> bool:
         """Nothing more happens to this step."""
-        return self.phase in {"done", "failed"}
+        return self.phase in {Phase.DONE, Phase.FAILED}
 
     @property
     def is_uncertain(self) -> bool:
         """Return whether the step failed while nobody knows whether its request took effect, or how it ended."""
         asked = self.intent is not None or self.activity is not None
         unjudged = self.ended_at is None or self.failure in {"unknown", "timeout", "step-timeout"}
-        return self.phase == "failed" and asked and unjudged
+        return self.phase == Phase.FAILED and asked and unjudged
 
     @property
     def is_passed_over(self) -> bool:
         """It failed, and the job says that later steps run all the same."""
-        return self.phase == "failed" and self.plan.settings.get("on-failure") == "continue"
+        return self.phase == Phase.FAILED and self.plan.settings.get("on-failure") == "continue"
 
 
 class Run(Struct, frozen=True):
@@ -145,7 +157,7 @@ class Run(Struct, frozen=True):
 
         It has not by a request that was refused for now, nor by one that is known to have had no effect.
         """
-        return any(step.phase != "ready" or step.retries for step in self.steps)
+        return any(step.phase != Phase.READY or step.retries for step in self.steps)
 
     @property
     def current(self) -> Step | None:
@@ -175,7 +187,7 @@ class Run(Struct, frozen=True):
             step
             for step in self.steps
             if step.plan.kind == "backup"
-            and step.phase == "done"
+            and step.phase == Phase.DONE
             and step.detail.get("backup")
             and step.plan.environment(self.environment) == environment
         ]
@@ -306,19 +318,19 @@ StepEvent = (
 
 #: The phases in which each event of a step may arrive.
 ALLOWED: dict[type[ev.Event], frozenset[Phase]] = {
-    ev.IntentRecorded: frozenset({"ready"}),
-    ev.RequestAccepted: frozenset({"intended"}),
-    ev.RequestRefused: frozenset({"intended"}),
-    ev.RequestUnanswered: frozenset({"intended"}),
-    ev.ActivityAdopted: frozenset({"ready", "intended"}),
-    ev.IntentVoid: frozenset({"intended"}),
-    ev.ActivityEnded: frozenset({"accepted"}),
-    ev.CommandEnded: frozenset({"intended"}),
-    ev.ApprovalGiven: frozenset({"ready"}),
-    ev.StepDone: frozenset({"ready", "accepted"}),
-    ev.RetryPlanned: frozenset({"ready", "accepted"}),
-    ev.RecheckPlanned: frozenset({"ready", "intended", "accepted"}),
-    ev.StepFailed: frozenset({"ready", "intended", "refused", "accepted"}),
+    ev.IntentRecorded: frozenset({Phase.READY}),
+    ev.RequestAccepted: frozenset({Phase.INTENDED}),
+    ev.RequestRefused: frozenset({Phase.INTENDED}),
+    ev.RequestUnanswered: frozenset({Phase.INTENDED}),
+    ev.ActivityAdopted: frozenset({Phase.READY, Phase.INTENDED}),
+    ev.IntentVoid: frozenset({Phase.INTENDED}),
+    ev.ActivityEnded: frozenset({Phase.ACCEPTED}),
+    ev.CommandEnded: frozenset({Phase.INTENDED}),
+    ev.ApprovalGiven: frozenset({Phase.READY}),
+    ev.StepDone: frozenset({Phase.READY, Phase.ACCEPTED}),
+    ev.RetryPlanned: frozenset({Phase.READY, Phase.ACCEPTED}),
+    ev.RecheckPlanned: frozenset({Phase.READY, Phase.INTENDED, Phase.ACCEPTED}),
+    ev.StepFailed: frozenset({Phase.READY, Phase.INTENDED, Phase.REFUSED, Phase.ACCEPTED}),
 }
 
 
@@ -329,7 +341,7 @@ def _apply_to_step(run: Run, event: StepEvent) -> Run:
     first = len(run.job.steps) if run.rollback is not None else 0
     if (event.step >= len(run.job.steps)) != (run.rollback is not None):
         raise InconsistentEvents(f"{event.kind} names step {event.step}, which is not under way")
-    if not all(earlier.phase == "done" or earlier.is_passed_over for earlier in run.steps[first : event.step]):
+    if not all(earlier.phase == Phase.DONE or earlier.is_passed_over for earlier in run.steps[first : event.step]):
         raise InconsistentEvents(f"{event.kind} names step {event.step} before the steps ahead of it are done")
     if step.phase not in ALLOWED[type(event)]:
         raise InconsistentEvents(f"{event.kind} while step {event.step} is {step.phase}")
@@ -356,7 +368,7 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901, PLR0912  o
         case ev.IntentRecorded():
             return replace(
                 step,
-                phase="intended",
+                phase=Phase.INTENDED,
                 attempts=event.attempt,
                 began_at=step.began_at or event.at,
                 intent=event,
@@ -364,9 +376,9 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901, PLR0912  o
                 again_at=None,
             )
         case ev.RequestAccepted():
-            return replace(step, phase="accepted", activity=event.activity, backup=event.backup)
+            return replace(step, phase=Phase.ACCEPTED, activity=event.activity, backup=event.backup)
         case ev.RequestRefused():
-            phase: Phase = "refused" if event.again_at is None else "ready"
+            phase = Phase.REFUSED if event.again_at is None else Phase.READY
             return replace(
                 step,
                 phase=phase,
@@ -382,24 +394,24 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901, PLR0912  o
             head = event.head if event.head is not None else step.head
             return replace(
                 step,
-                phase="accepted",
+                phase=Phase.ACCEPTED,
                 activity=event.activity,
                 backup=event.backup,
                 head=head,
                 began_at=step.began_at or event.at,
             )
         case ev.IntentVoid():
-            return replace(step, phase="ready", intent=None, voids=step.voids + 1, message=event.message)
+            return replace(step, phase=Phase.READY, intent=None, voids=step.voids + 1, message=event.message)
         case ev.ActivityEnded():
             return replace(step, ended_at=event.at)
         case ev.CommandEnded():
-            return replace(step, phase="accepted", ended_at=event.at, command=event)
+            return replace(step, phase=Phase.ACCEPTED, ended_at=event.at, command=event)
         case ev.ApprovalGiven():
             return replace(step, approval=event)
         case ev.StepDone():
             return replace(
                 step,
-                phase="done",
+                phase=Phase.DONE,
                 outcome=event.outcome,
                 message=event.message,
                 detail=event.detail,
@@ -423,7 +435,7 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901, PLR0912  o
         case ev.StepFailed():
             return replace(
                 step,
-                phase="failed",
+                phase=Phase.FAILED,
                 failure=event.failure,
                 message=event.message,
                 remedy=event.remedy,

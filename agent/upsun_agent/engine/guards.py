@@ -59,7 +59,9 @@ def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | No
     if not run.job.runs_on(home.type):
         types = ", ".join(run.job.environment_types)
         text = f"{home.id} is of type {home.type}, the job runs on {types} only"
-        return Record(ev.RunClosed(at=case.now, outcome="skipped", failure="environment-type", message=text))
+        return Record(
+            ev.RunClosed(at=case.now, outcome=ev.RunOutcome.SKIPPED, failure="environment-type", message=text)
+        )
     for environment in _targets(run, kinds):
         question = case.look_at_environment(environment)
         answer = case.seen.get(question)

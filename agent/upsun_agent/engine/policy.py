@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from upsun_agent.engine.bounds import RETRY_PAUSE_MOST
-from upsun_agent.engine.fold import Step
+from upsun_agent.engine.fold import Phase, Step
 from upsun_agent.engine.step import Failed, Need, StepContext, StepKind
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import BackupList, LookAtRetention, Retention
@@ -22,7 +22,7 @@ def after_failure(case: StepContext, kind: StepKind, verdict: Failed) -> ev.Retr
     """The event that a failed verdict leads to."""
     step, now = case.step, case.now
     retries = _whole(step.plan, "retries", 0)
-    can_be_asked = step.phase == "accepted" or kind.way == "look"
+    can_be_asked = step.phase == Phase.ACCEPTED or kind.way == "look"
     if verdict.failure in kind.retryable and can_be_asked and step.retries < retries:
         pause = timedelta(seconds=_whole(step.plan, "retry-after", 0)) * 2**step.retries
         return ev.RetryPlanned(

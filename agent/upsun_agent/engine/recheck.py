@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from upsun_agent.engine.bounds import CLOCKS_APART, DOUBT_SETTLE, RECHECK_PAUSE
 from upsun_agent.engine.decision import Decision, Record, Wait
 from upsun_agent.engine.evidence import SETTLED
-from upsun_agent.engine.fold import Run, Step
+from upsun_agent.engine.fold import Phase, Run, Step
 from upsun_agent.engine.rollback import begins
 from upsun_agent.engine.step import StepKind
 from upsun_agent.engine.verdict import LASTING
@@ -74,10 +74,10 @@ def _pause(run: Run, step: Step, decision: Record, kinds: Mapping[str, StepKind]
         return RECHECK_PAUSE if kind is not None and kind.way == "request" else None
     if not isinstance(event, ev.StepFailed):
         return None
-    certain = event.failure in SETTLED or step.phase == "refused" or kind is None or kind.way == "command"
+    certain = event.failure in SETTLED or step.phase == Phase.REFUSED or kind is None or kind.way == "command"
     if certain or (kind is not None and kind.way == "look" and kind.passes_time):
         return None
-    if event.failure in PASSING and (run.begun or run.trigger == "schedule"):
+    if event.failure in PASSING and (run.begun or run.trigger == ev.Trigger.SCHEDULE):
         return DOUBT_SETTLE
     if kind is not None and kind.way == "look" and step.retries:
         return None  # it was looked at more than once already
@@ -88,6 +88,6 @@ def _rolls_back(run: Run, step: Step, event: ev.StepFailed, kinds: Mapping[str, 
     """Return whether the failure would begin the rollback."""
     if step.plan.settings.get("on-failure") == "continue":
         return False
-    failed = replace(step, phase="failed", failure=event.failure)
+    failed = replace(step, phase=Phase.FAILED, failure=event.failure)
     steps = tuple(failed if each.index == step.index else each for each in run.steps)
     return begins(replace(run, steps=steps), failed, event.at, kinds) is not None

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from upsun_agent.engine.fold import Run, Step
+from upsun_agent.engine.fold import Phase, Run, Step
 from upsun_agent.engine.step import StepKind
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import StepPlan
 
 #: Outcomes of a step that changed nothing.
-UNCHANGED = frozenset({"nothing-to-do", "skipped"})
+UNCHANGED = frozenset({ev.StepOutcome.NOTHING_TO_DO, ev.StepOutcome.SKIPPED})
 
 #: Failures by which nothing was seen that is wrong: time passed, or there was nothing to look at.
 UNSEEN = frozenset({"timeout", "step-timeout", "too-late", "no-route", "no-deployment"})
@@ -80,8 +80,8 @@ def closing(run: Run, now: datetime) -> ev.RunClosed:
     """The end of a run that was taken back: it has failed all the same, for the first reason, and says how it went."""
     failed = run.steps[run.rollback.failed if run.rollback is not None else 0]
     steps = run.take_back_steps
-    bad = [step for step in steps if step.phase == "failed"]
-    good = [step.message for step in steps if step.phase == "done" and step.outcome != "skipped"]
+    bad = [step for step in steps if step.phase == Phase.FAILED]
+    good = [step.message for step in steps if step.phase == Phase.DONE and step.outcome is not ev.StepOutcome.SKIPPED]
     told = [*good, *(f"step {step.index + 1} ({step.plan.kind}) failed: {step.message}" for step in bad)]
     word = "taking back failed" if bad else "taken back"
     failure = "take-back-failed" if bad else failed.failure
@@ -89,7 +89,7 @@ def closing(run: Run, now: datetime) -> ev.RunClosed:
         failure = "unknown"
     return ev.RunClosed(
         at=now,
-        outcome="failed",
+        outcome=ev.RunOutcome.FAILED,
         failure=failure,
         message=f"{first_words(run, failed)}; {word}: {'; '.join(told) or 'nothing was to be done'}",
         remedy="look at the environment now: it may be half changed" if bad else failed.remedy,

@@ -8,15 +8,77 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
 #: A time with its zone.
 Moment = Annotated[datetime, Meta(tz=True)]
-Trigger = Literal["schedule", "manual"]
-RunOutcome = Literal["succeeded", "failed", "missed", "skipped", "cancelled"]
-StepOutcome = Literal["done", "nothing-to-do", "skipped"]
+
+
+class Trigger(StrEnum):
+    """What asked for a run."""
+
+    #: The job's schedule.
+    SCHEDULE = "schedule"
+    #: A person, or a command.
+    MANUAL = "manual"
+
+
+class RunOutcome(StrEnum):
+    """How a run ended."""
+
+    #: All steps reached their end.
+    SUCCEEDED = "succeeded"
+    #: A step failed, or the journal could not be believed.
+    FAILED = "failed"
+    #: The slot passed without a run.
+    MISSED = "missed"
+    #: The slot was not to run.
+    SKIPPED = "skipped"
+    #: A person cancelled it.
+    CANCELLED = "cancelled"
+
+
+#: Outcomes of runs that did nothing and only say what became of a slot: they have no duration.
+NEVER_RAN: frozenset[str] = frozenset({RunOutcome.MISSED, RunOutcome.SKIPPED})
+
+
+class StepOutcome(StrEnum):
+    """How a step ended that did not fail."""
+
+    #: It did what it is for.
+    DONE = "done"
+    #: There was nothing to do.
+    NOTHING_TO_DO = "nothing-to-do"
+    #: It was not to run.
+    SKIPPED = "skipped"
+
+
+class EventType(StrEnum):
+    """What a notification is about. Started, skipped and cancelled go to healthchecks only."""
+
+    #: A run began.
+    STARTED = "started"
+    #: A run succeeded.
+    SUCCEEDED = "succeeded"
+    #: A run succeeded after one that failed or was missed.
+    RECOVERED = "recovered"
+    #: A run failed.
+    FAILED = "failed"
+    #: Slots passed without a run.
+    MISSED = "missed"
+    #: Failed runs suspended the job.
+    SUSPENDED = "suspended"
+    #: A slot was not to run.
+    SKIPPED = "skipped"
+    #: A person cancelled a run.
+    CANCELLED = "cancelled"
+    #: The journal was lost.
+    STATE_LOST = "state-lost"
+    #: A person asked for a test message.
+    TEST = "test"
 
 
 class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

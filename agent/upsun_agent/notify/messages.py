@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Struct, json
@@ -13,13 +12,8 @@ from msgspec.structs import replace
 from upsun_agent.config.notifications import Channel, Notify
 from upsun_agent.model import events as ev
 
-#: What a message is about. Started, skipped and cancelled go to healthchecks only.
-EventType = Literal[
-    "started", "succeeded", "recovered", "failed", "missed", "suspended", "skipped", "cancelled", "state-lost", "test"
-]
-
 #: Outcomes that tell whether a job works; a skipped or cancelled run does not.
-TELLING = frozenset({"succeeded", "failed", "missed"})
+TELLING = frozenset({ev.RunOutcome.SUCCEEDED, ev.RunOutcome.FAILED, ev.RunOutcome.MISSED})
 
 
 class Message(Struct, frozen=True):
@@ -35,7 +29,7 @@ class Message(Struct, frozen=True):
     #: The name of the channel.
     channel: str
     #: The kind of event that it is about.
-    moment: EventType
+    moment: ev.EventType
     #: The name of the job; empty if it is about no job.
     job: str
     #: The id of the run; empty if it is about no run.
@@ -92,7 +86,7 @@ def messages(
     opened = next((each for each in batch if isinstance(each, ev.RunOpened)), None)
     if opened is None:
         return []
-    return list(_to_each(notify, owner, Message("", "", "started", job, run, opened.at)))
+    return list(_to_each(notify, owner, Message("", "", ev.EventType.STARTED, job, run, opened.at)))
 
 
 def suspended(notify: Notify, owner: tuple[str, str, str], run: str, job: str, at: datetime, why: str) -> list[Message]:
@@ -106,7 +100,7 @@ def suspended(notify: Notify, owner: tuple[str, str, str], run: str, job: str, a
         at: when it was suspended.
         why: the reason, in words.
     """
-    return list(_to_each(notify, owner, Message("", "", "suspended", job, run, at, why)))
+    return list(_to_each(notify, owner, Message("", "", ev.EventType.SUSPENDED, job, run, at, why)))
 
 
 def state_lost(notify: Notify, owner: tuple[str, str, str], at: datetime, why: str) -> list[Message]:
@@ -119,9 +113,9 @@ def state_lost(notify: Notify, owner: tuple[str, str, str], at: datetime, why: s
         why: the reason, in words.
     """
     text = f"{IN_FLIGHT}; a new journal was created: {why}"  # the remedy comes first: a subject may be cut
-    what = Message("", "", "state-lost", "", "", at, text)
+    what = Message("", "", ev.EventType.STATE_LOST, "", "", at, text)
     return [
-        replace(each, id=run_uuid((*owner, each.channel, "state-lost"), at.isoformat()))
+        replace(each, id=run_uuid((*owner, each.channel, ev.EventType.STATE_LOST), at.isoformat()))
         for each in _to_each(notify, owner, what)
     ]
 
@@ -129,10 +123,10 @@ def state_lost(notify: Notify, owner: tuple[str, str, str], at: datetime, why: s
 IN_FLIGHT = "runs in flight were lost: check the environment's activities"
 
 
-def _moment(closed: ev.RunClosed, before: str | None) -> EventType:
-    if closed.outcome == "succeeded" and before in {"failed", "missed"}:
-        return "recovered"
-    return closed.outcome
+def _moment(closed: ev.RunClosed, before: str | None) -> ev.EventType:
+    if closed.outcome is ev.RunOutcome.SUCCEEDED and before in {ev.RunOutcome.FAILED, ev.RunOutcome.MISSED}:
+        return ev.EventType.RECOVERED
+    return ev.EventType(closed.outcome)
 
 
 def _to_each(notify: Notify, owner: tuple[str, str, str], what: Message) -> Iterator[Message]:
@@ -144,13 +138,13 @@ def _to_each(notify: Notify, owner: tuple[str, str, str], what: Message) -> Iter
             yield replace(what, id=identity, channel=channel.name)
 
 
-def _hears(channel: Channel, moment: EventType, on: frozenset[str]) -> bool:
+def _hears(channel: Channel, moment: ev.EventType, on: frozenset[str]) -> bool:
     """Return whether the channel gets the message.
 
     A healthchecks check needs every start and end; other channels get the events that they name.
     """
-    if moment == "state-lost":  # not about one job, as a check is
+    if moment == ev.EventType.STATE_LOST:  # not about one job, as a check is
         return not channel.per_job and (bool(on) or channel.kind == "healthchecks")
     if channel.kind == "healthchecks":
-        return moment != "suspended"  # the check was pinged for the failed run before it
-    return moment in on or (moment == "recovered" and "succeeded" in on)
+        return moment != ev.EventType.SUSPENDED  # the check was pinged for the failed run before it
+    return moment in on or (moment is ev.EventType.RECOVERED and ev.EventType.SUCCEEDED in on)

@@ -78,7 +78,9 @@ class Notifier:
         """
         batch, owner = list(events), self._whose.owner
         closed = next((each for each in batch if isinstance(each, ev.RunClosed)), None)
-        before = _standing(journal, job, run) if closed is not None and closed.outcome == "succeeded" else None
+        before = (
+            _standing(journal, job, run) if closed is not None and closed.outcome == ev.RunOutcome.SUCCEEDED else None
+        )
         found = messages(self._notify, owner, run, job, batch, before)
         if closed is not None and held is not None:
             found += suspended(self._notify, owner, run, job, closed.at, held)
@@ -290,7 +292,9 @@ class Notifier:
 
     def test(self, channel: Channel, identity: str) -> Outcome:
         """Send a test message on the channel now, without the outbox, and return the result."""
-        message = Message(identity, channel.name, "test", "", "", self._clock.now(), "asked for by `notify test`")
+        message = Message(
+            identity, channel.name, ev.EventType.TEST, "", "", self._clock.now(), "asked for by `notify test`"
+        )
         whose = self._whose
         notification = Notification(message, whose.project, whose.environment, whose.environment_type, whose.app)
         return self.send(notification, channel)

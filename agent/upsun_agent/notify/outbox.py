@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from upsun_agent.backoff import pause
 from upsun_agent.journal.notes import LAST_PING, OUTBOX, OUTBOX_LOST, moment_of
 from upsun_agent.limits import NOTICE_AGE, NOTICE_ATTEMPTS, NOTICE_PAUSE_FIRST, NOTICE_PAUSE_MOST, OUTBOX_MOST
+from upsun_agent.model.events import EventType
 from upsun_agent.notify.messages import Message
 
 Changes = dict[str, str | None]
 
-_FIRST = {"started": 0}  # at the same time: started goes first, suspended after the run that caused it
-_LAST = {"suspended": 2}
+_FIRST = {EventType.STARTED: 0}  # at the same time: started goes first, suspended after the run that caused it
+_LAST = {EventType.SUSPENDED: 2}
 
 
 class Loss(Struct, frozen=True):

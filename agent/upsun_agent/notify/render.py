@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 from msgspec import Struct
 
@@ -10,8 +10,8 @@ from upsun_agent.engine.fold import Run
 from upsun_agent.limits import NOTICE_BODY_MOST, TAIL_LINES, TEXT_MOST
 from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model.durations import seconds
-from upsun_agent.model.events import Event
-from upsun_agent.notify.messages import EventType, Message
+from upsun_agent.model.events import Event, EventType
+from upsun_agent.notify.messages import Message
 from upsun_agent.text.durations import between
 from upsun_agent.text.event_text import step_words, tell
 from upsun_agent.text.humanize import iso
@@ -19,19 +19,7 @@ from upsun_agent.text.humanize import iso
 SUBJECT_MOST = 180  # characters: more than a phone shows of a subject
 VERSION = 1  # of the document; incremented when a field changes its meaning
 
-_PHRASES: dict[EventType, str] = {
-    "started": "{job} started on {place}",
-    "succeeded": "{job} succeeded on {place}",
-    "recovered": "{job} works again on {place}",
-    "failed": "{job} FAILED on {place}",
-    "missed": "{job} did NOT run on {place}",
-    "suspended": "{job} is SUSPENDED on {place}",
-    "skipped": "{job} was skipped on {place}",
-    "cancelled": "{job} was cancelled on {place}",
-    "state-lost": "the journal was LOST on {place}",
-    "test": "test message of upsun-agent on {place}",
-}
-BAD: frozenset[EventType] = frozenset({"failed", "missed", "suspended", "state-lost"})
+BAD = frozenset({EventType.FAILED, EventType.MISSED, EventType.SUSPENDED, EventType.STATE_LOST})
 
 
 class Notification(Struct, frozen=True):
@@ -60,12 +48,38 @@ class Notification(Struct, frozen=True):
         return one_line(f"{self.environment} ({self.project})")
 
 
+def _phrase(moment: EventType) -> str:  # noqa: C901  one case for each
+    match moment:
+        case EventType.STARTED:
+            return "{job} started on {place}"
+        case EventType.SUCCEEDED:
+            return "{job} succeeded on {place}"
+        case EventType.RECOVERED:
+            return "{job} works again on {place}"
+        case EventType.FAILED:
+            return "{job} FAILED on {place}"
+        case EventType.MISSED:
+            return "{job} did NOT run on {place}"
+        case EventType.SUSPENDED:
+            return "{job} is SUSPENDED on {place}"
+        case EventType.SKIPPED:
+            return "{job} was skipped on {place}"
+        case EventType.CANCELLED:
+            return "{job} was cancelled on {place}"
+        case EventType.STATE_LOST:
+            return "the journal was LOST on {place}"
+        case EventType.TEST:
+            return "test message of upsun-agent on {place}"
+        case _:
+            assert_never(moment)
+
+
 def subject(notification: Notification) -> str:
     """Return the message in one line."""
     message = notification.message
     said = one_line(message.text)
     tail = f": {said}" if said and message.moment in BAD else ""
-    phrase = _PHRASES[message.moment].format(job=one_line(message.job), place=notification.place)
+    phrase = _phrase(message.moment).format(job=one_line(message.job), place=notification.place)
     return _cut(f"{phrase}{tail}", SUBJECT_MOST)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.codec import decode
 from upsun_agent.model import events as ev
+from upsun_agent.model.events import NEVER_RAN
 from upsun_agent.report.reading import written_of
-from upsun_agent.text.durations import NEVER_RAN
 
 
 def slots_in(closed: ev.RunClosed | None) -> int:

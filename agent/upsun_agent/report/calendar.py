@@ -7,19 +7,36 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.history import Past
 from upsun_agent.report.html import Html, el
 
+#: What stands in place of an outcome while the run has none.
+IN_FLIGHT = "in flight"
 #: The worst first: a day shows its worst outcome.
-OUTCOMES = ("failed", "missed", "cancelled", "in flight", "skipped", "succeeded")
-SIGNS = {"succeeded": "✓", "failed": "✗", "missed": "○", "skipped": "»", "cancelled": "⊘", "in flight": "▸"}
-TONES = {
-    "succeeded": "good",
-    "failed": "bad",
-    "missed": "odd",
-    "skipped": "dim",
-    "cancelled": "odd",
-    "in flight": "live",
+OUTCOMES = (
+    RunOutcome.FAILED,
+    RunOutcome.MISSED,
+    RunOutcome.CANCELLED,
+    IN_FLIGHT,
+    RunOutcome.SKIPPED,
+    RunOutcome.SUCCEEDED,
+)
+SIGNS: dict[str, str] = {
+    RunOutcome.SUCCEEDED: "✓",
+    RunOutcome.FAILED: "✗",
+    RunOutcome.MISSED: "○",
+    RunOutcome.SKIPPED: "»",
+    RunOutcome.CANCELLED: "⊘",
+    IN_FLIGHT: "▸",
+}
+TONES: dict[str, str] = {
+    RunOutcome.SUCCEEDED: "good",
+    RunOutcome.FAILED: "bad",
+    RunOutcome.MISSED: "odd",
+    RunOutcome.SKIPPED: "dim",
+    RunOutcome.CANCELLED: "odd",
+    IN_FLIGHT: "live",
 }
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -29,8 +46,8 @@ Days = Mapping[date, Counter[str]]
 def outcome_word(outcome: str | None) -> str:
     """Return the outcome of a run, "in flight" without one; an unknown word counts as failed."""
     if outcome is None:
-        return "in flight"
-    return outcome if outcome in SIGNS else "failed"
+        return IN_FLIGHT
+    return outcome if outcome in SIGNS else RunOutcome.FAILED
 
 
 def days_of(past: Past, job: str) -> Days:

@@ -9,6 +9,7 @@ from statistics import median
 from upsun_agent.journal import RunRow
 from upsun_agent.limits import REPORT_BARS
 from upsun_agent.model.durations import span
+from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.calendar import SIGNS, outcome_word
 from upsun_agent.report.html import Html, el
 from upsun_agent.text.durations import took
@@ -66,7 +67,7 @@ def _bars(shown: Sequence[tuple[RunRow, timedelta]], longest: timedelta) -> Html
     for place, (row, length) in enumerate(shown):
         height = max(round(HIGH * (length / longest), 1), 1.5) if longest else 1.5
         x, y = place * (BAR + GAP), round(HIGH - height, 1)
-        failed = outcome_word(row.outcome) != "succeeded"
+        failed = outcome_word(row.outcome) != RunOutcome.SUCCEEDED
         if failed:
             bars.append(el("rect", x=x, y=0, width=BAR, height=HIGH, class_="column"))
         bars.append(el("rect", x=x, y=y, width=BAR, height=height, class_="bar bad" if failed else "bar"))

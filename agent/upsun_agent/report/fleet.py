@@ -10,13 +10,16 @@ from upsun_agent.engine.bounds import TICK_GAP
 from upsun_agent.journal import Identity
 from upsun_agent.journal.member import Member
 from upsun_agent.limits import REPORT_FLEET
+from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.html import Child, Html, document, el, foreign
 from upsun_agent.report.html_head import head_of, tile
 from upsun_agent.report.metrics import PREFIX, Family, Measures, Sample
 from upsun_agent.report.timeline import badge, moment
 from upsun_agent.text.humanize import ago
 
-TROUBLES = ("failed", "missed")
+TROUBLES = (RunOutcome.FAILED, RunOutcome.MISSED)
+#: What the metric says of the last outcome that tells whether a job works.
+_WELL: dict[str, int] = {RunOutcome.SUCCEEDED: 1, RunOutcome.FAILED: 0, RunOutcome.MISSED: 0}
 HEADS = ("Project", "Environment", "App", "Last tick", "Last run", "Outcome", "Proved backup")
 
 
@@ -176,7 +179,7 @@ def fleet_measures(members: Sequence[Member], now: datetime) -> Measures:
             "last_run_success",
             "1",
             "Whether the environment's newest run succeeded; absent if it is in flight, skipped or cancelled.",
-            lambda each: {"succeeded": 1, "failed": 0, "missed": 0}.get(each.last_outcome or ""),
+            lambda each: _WELL.get(each.last_outcome or ""),
         ),
         family(
             "last_proved_backup_timestamp_seconds",

@@ -16,13 +16,13 @@ from upsun_agent.errors import NotFound
 from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.limits import HISTORY_RUNS, REPORT_COMING, REPORT_MISSED, REPORT_RUNS
 from upsun_agent.model import events as ev
+from upsun_agent.model.events import NEVER_RAN
 from upsun_agent.model.job import Job
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.reading import runs_of
 from upsun_agent.report.snapshot import Snapshot, coming_slots, snapshot
 from upsun_agent.runtime.context import ReadContext
 from upsun_agent.schedule import schedule_of
-from upsun_agent.text.durations import NEVER_RAN
 
 COMING_OF_JOB = 4  # next slots of one job: an hourly job must not hide a nightly one
 

@@ -12,6 +12,7 @@ from upsun_agent import __version__
 from upsun_agent.journal import RunRow
 from upsun_agent.limits import REPORT_JOBS
 from upsun_agent.model.durations import span
+from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.calendar import OUTCOMES, calendar, legend, outcome_word
 from upsun_agent.report.chart import chart
 from upsun_agent.report.history import Past
@@ -84,7 +85,12 @@ def _now(past: Past) -> Html:
             f"{job.name}, {slot.name.replace('T', ' ')}" if job and slot else "no job has a next slot",
             "plain" if slot else "odd",
         ),
-        tile(f"Runs of {past.days} days", str(sum(counts.values())), told, "bad" if counts["failed"] else "plain"),
+        tile(
+            f"Runs of {past.days} days",
+            str(sum(counts.values())),
+            told,
+            "bad" if counts[RunOutcome.FAILED] else "plain",
+        ),
         tile(
             "Last tick",
             ago(seen.ticked, seen.now),

@@ -16,13 +16,14 @@ from msgspec import Struct
 from upsun_agent import __version__
 from upsun_agent.engine.fold import Run
 from upsun_agent.journal import JournalReader, RunRow, Tally
+from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.reading import runs_of
 from upsun_agent.report.snapshot import Snapshot, snapshot
 from upsun_agent.runtime.context import ReadContext
 from upsun_agent.text.durations import StepSpan, step_spans, took
 
-OUTCOMES = ("succeeded", "failed", "missed", "skipped", "cancelled")
+OUTCOMES = tuple(each.value for each in RunOutcome)
 PREFIX = "upsun_agent_"
 
 Labels = tuple[tuple[str, str], ...]
@@ -150,7 +151,7 @@ def _of_last_runs(rows: dict[str, list[RunRow]]) -> list[Family]:
     for job, past in sorted(rows.items()):
         label = (("job", job),)
         last = _ended(past)
-        best = next((row for row in past if row.outcome == "succeeded" and row.closed_at is not None), None)
+        best = next((row for row in past if row.outcome == RunOutcome.SUCCEEDED and row.closed_at is not None), None)
         if best is not None and best.closed_at is not None:
             succeeded.append(Sample(best.closed_at.timestamp(), label))
         if last is None or last.closed_at is None:
@@ -158,7 +159,7 @@ def _of_last_runs(rows: dict[str, list[RunRow]]) -> list[Family]:
         length = took(last)
         lengths.append(Sample(length.total_seconds() if length else 0.0, label))
         closed.append(Sample(last.closed_at.timestamp(), label))
-        good.append(Sample(int(last.outcome == "succeeded"), label))
+        good.append(Sample(int(last.outcome == RunOutcome.SUCCEEDED), label))
     return [
         _gauge("last_run_duration_seconds", "s", "The duration of the job's last run.", lengths),
         _gauge("last_run_timestamp_seconds", "s", "When the job's last run ended, in seconds since 1970.", closed),

@@ -72,4 +72,4 @@ def _opening(run: str, written: tuple[str, str], closed: ev.RunClosed) -> ev.Run
         return opened
     job = {"name": run.partition("@")[0], "steps": []}
     at = closed.at
-    return ev.RunOpened(at=at, run=run, environment="", slot=None, due_at=at, trigger="manual", job=job)
+    return ev.RunOpened(at=at, run=run, environment="", slot=None, due_at=at, trigger=ev.Trigger.MANUAL, job=job)

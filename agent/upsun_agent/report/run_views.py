@@ -12,10 +12,10 @@ from msgspec.structs import asdict
 from upsun_agent.engine.fold import Phase, Run, Step
 from upsun_agent.journal import RunRow
 from upsun_agent.model.durations import seconds
-from upsun_agent.model.events import EVENTS, Event, RunOpened, RunOutcome, StepOutcome, Trigger
+from upsun_agent.model.events import EVENTS, NEVER_RAN, Event, RunOpened, RunOutcome, StepOutcome, Trigger
 from upsun_agent.report.batches import slots_in
 from upsun_agent.report.document import Count, Moment, Seconds, SlotName, View, fields_of
-from upsun_agent.text.durations import NEVER_RAN, StepSpan, between, step_spans, took
+from upsun_agent.text.durations import StepSpan, between, step_spans, took
 from upsun_agent.text.humanize import iso
 
 _EVENT_KEYS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from upsun_agent.model.durations import span
+from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.batches import outcome_words
 from upsun_agent.report.snapshot import Flight, JobStanding, Snapshot
 from upsun_agent.runtime.suspension import state_word
@@ -86,9 +87,9 @@ def next_words(seen: Snapshot, standing: JobStanding) -> str:
 
 def _tone(standing: JobStanding) -> Tone:
     last = standing.last
-    if last is not None and last.outcome == "failed":
+    if last is not None and last.outcome == RunOutcome.FAILED:
         return "bad"
-    return "odd" if standing.held or (last is not None and last.outcome == "missed") else "plain"
+    return "odd" if standing.held or (last is not None and last.outcome == RunOutcome.MISSED) else "plain"
 
 
 def notes(seen: Snapshot) -> list[Line]:

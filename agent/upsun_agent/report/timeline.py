@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.fold import Phase, Run
 from upsun_agent.limits import REPORT_EVENTS
 from upsun_agent.model import events as ev
 from upsun_agent.model.durations import span
@@ -60,7 +60,7 @@ def _told(run: Run, events: Sequence[ev.Event], now: datetime) -> list[Html]:
             foreign(run.environment),
             ", opened ",
             moment(run.opened_at),
-            f" UTC, {'on schedule' if run.trigger == 'schedule' else 'manually'}.",
+            f" UTC, {'on schedule' if run.trigger == ev.Trigger.SCHEDULE else 'manually'}.",
         )
     ]
     if run.closed is None:
@@ -84,7 +84,7 @@ def _steps(run: Run, spans: dict[int, StepSpan], now: datetime) -> Html:
         step = run.steps[index]
         left = min(max((each.began_at - run.opened_at).total_seconds() / whole * WIDE, 0.0), WIDE)
         wide = max(((each.ended_at or end) - each.began_at).total_seconds() / whole * WIDE, 1.0)
-        tone = "bad" if step.phase == "failed" else "live" if not step.over else "good"
+        tone = "bad" if step.phase == Phase.FAILED else "live" if not step.over else "good"
         bar = el(
             "svg",
             el("rect", x=0, y=0, width=WIDE, height=6, class_="track"),

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from upsun_agent.engine.due import Slot, grace
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.fold import Phase, Run
 from upsun_agent.limits import LOOK_BACK
 from upsun_agent.model import events as ev
 from upsun_agent.model.durations import span
+from upsun_agent.model.events import NEVER_RAN
 from upsun_agent.model.job import Job
 from upsun_agent.report.batches import slots_in
-from upsun_agent.text.durations import NEVER_RAN
 from upsun_agent.text.event_text import step_words
 
 
@@ -105,7 +105,7 @@ def _of_run(known: Evidence, run: Run) -> str:
         others = slots_in(closed) - 1
         batch = f" with {others} others" if others else ""
         reason = closed.message.split(": ", 1)[-1] if batch else closed.message
-        if closed.outcome == "missed":
+        if closed.outcome == ev.RunOutcome.MISSED:
             return f"was missed{batch}: {reason}. A tick recorded that at {closed.at:%Y-%m-%d %H:%M} UTC."
         own = known.excluded if others and known.slot.name != run.slot else ""
         return f"was skipped{batch}: {own or reason}."
@@ -113,10 +113,12 @@ def _of_run(known: Evidence, run: Run) -> str:
     how = "on time" if late < timedelta(minutes=1) else f"{span(late)} late"
     parts = [f"was opened at {run.opened_at:%H:%M:%S} UTC, {how}."]
     parts += _obstacles(known)
-    parts += [f"Step {step.index + 1}: {step.message}." for step in run.steps if step.phase == "done" and step.message]
+    parts += [
+        f"Step {step.index + 1}: {step.message}." for step in run.steps if step.phase == Phase.DONE and step.message
+    ]
     if closed is None:
         parts.append(_waiting(run))
-    elif closed.outcome == "succeeded":
+    elif closed.outcome == ev.RunOutcome.SUCCEEDED:
         parts.append(f"It succeeded at {closed.at:%H:%M:%S} UTC.")
     else:
         remedy = f" Remedy: {closed.remedy}." if closed.remedy else ""

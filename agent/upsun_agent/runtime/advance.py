@@ -130,7 +130,9 @@ class Runner:
     def _close_senseless(self, run_id: str, why: str) -> None:
         """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
         text = f"the journal of this run makes no sense: {why}"
-        closed = ev.RunClosed(at=self._context.clock.now(), outcome="failed", failure="journal", message=text)
+        closed = ev.RunClosed(
+            at=self._context.clock.now(), outcome=ev.RunOutcome.FAILED, failure="journal", message=text
+        )
         self._recorder.close_unread(run_id, run_id.partition("@")[0], closed)
         self._report.senseless.append(run_id)
 
@@ -145,7 +147,9 @@ class Runner:
     def _close_foreign(self, found: Foreign) -> None:
         """Close a foreign run, and tell of it: somebody else can write the state."""
         now = self._context.clock.now()
-        closed = ev.RunClosed(at=now, outcome="failed", failure="foreign", message=found.message, remedy=REMEDY)
+        closed = ev.RunClosed(
+            at=now, outcome=ev.RunOutcome.FAILED, failure="foreign", message=found.message, remedy=REMEDY
+        )
         self._recorder.close_unread(found.run, found.run.partition("@")[0], closed)
         self._report.senseless.append(found.run)
 

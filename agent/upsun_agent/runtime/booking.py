@@ -54,20 +54,24 @@ class Booking(Struct, frozen=True):
             first_at = verdict.first.due_at.isoformat()
             detail = {"first": verdict.first.name, "first_at": first_at, "count": verdict.count}
             if isinstance(verdict, MissSlots):
-                return [ev.RunClosed(at=now, outcome="missed", message=text, failure="missed", detail=detail)]
+                return [
+                    ev.RunClosed(at=now, outcome=ev.RunOutcome.MISSED, message=text, failure="missed", detail=detail)
+                ]
             more = detail if verdict.count > 1 else {}
-            return [ev.RunClosed(at=now, outcome="skipped", message=text, failure=verdict.failure, detail=more)]
-        return [ev.RunClosed(at=now, outcome="skipped", message=text, failure="overlap")]
+            return [
+                ev.RunClosed(at=now, outcome=ev.RunOutcome.SKIPPED, message=text, failure=verdict.failure, detail=more)
+            ]
+        return [ev.RunClosed(at=now, outcome=ev.RunOutcome.SKIPPED, message=text, failure="overlap")]
 
     def _open(self, verdict: SlotVerdict, closed: list[ev.RunClosed], report: TickReport, *, told: bool) -> None:
         """Open the run. The same wall clock in another zone is another slot, whose name says its offset from UTC."""
         job, slot = self.judge.job, verdict.slot
         notes = self._counted(closed)
-        opened = opened_by(self.context, job, f"{job.name}@{slot.name}", slot, "schedule")
+        opened = opened_by(self.context, job, f"{job.name}@{slot.name}", slot, ev.Trigger.SCHEDULE)
         done = self.recorder.open_run(opened, closed, notes=notes, silent=not told)
         if not done and self._is_another(opened):
             slot = Slot(slot.due_at, f"{slot.name}{slot.due_at.astimezone(zone_of(job)).isoformat()[-6:]}")
-            opened = opened_by(self.context, job, f"{job.name}@{slot.name}", slot, "schedule")
+            opened = opened_by(self.context, job, f"{job.name}@{slot.name}", slot, ev.Trigger.SCHEDULE)
             done = self.recorder.open_run(opened, closed, notes=notes, silent=not told)
         if done:
             report.runs[opened.run] = fold([opened, *closed])

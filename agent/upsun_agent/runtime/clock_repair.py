@@ -17,13 +17,10 @@ from upsun_agent.journal import Cursor, Journal, JournalReader, RunRow
 from upsun_agent.journal.counters import remembered
 from upsun_agent.journal.notes import FORGOTTEN, LAST_BY_HAND, OUTBOX, moment_at
 from upsun_agent.limits import HISTORY_RUNS
-from upsun_agent.model.events import RunClosed
+from upsun_agent.model.events import NEVER_RAN, RunClosed
 from upsun_agent.notify import outbox
 
 RUNS_LOOKED_AT = 200  # newest runs, by their own dates: those of a clock that was ahead come first
-
-#: Outcomes of runs that only say what became of a slot.
-BOOKED = frozenset({"missed", "skipped"})
 
 
 class Mended(Struct, frozen=True):
@@ -77,7 +74,7 @@ def mend(journal: Journal, now: datetime) -> Mended | None:
         return None
     found, rows = ahead(journal, now), list(journal.rows(most=HISTORY_RUNS * 2))
     since = _last_sound(journal, rows, now)
-    false = [row for row in rows if row.outcome in BOOKED and is_ahead(row.opened_at, now)]
+    false = [row for row in rows if row.outcome in NEVER_RAN and is_ahead(row.opened_at, now)]
     begun = _first_judged(journal, rows, now)
     _forget(journal, false)
     dropped = {row.run for row in false}

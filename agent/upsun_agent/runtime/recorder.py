@@ -130,7 +130,7 @@ class Recorder:
             return None
         closed = ev.RunClosed(
             at=self._context.clock.now(),
-            outcome="failed",
+            outcome=ev.RunOutcome.FAILED,
             failure="lost",
             message="the journal was lost while this run was in flight: what it had done is not known",
             remedy="look at the environment's activities; the next slot runs as usual",
@@ -148,11 +148,13 @@ class Recorder:
     def _broken_circuit(self, run: Run) -> str | None:
         """Why the job is to be suspended now: too many runs in a row failed, and it says so."""
         after = run.job.suspend_after
-        if not after or run.closed is None or run.closed.outcome != "failed":
+        if not after or run.closed is None or run.closed.outcome != ev.RunOutcome.FAILED:
             return None
         rows = self.journal.rows(job=run.job.name, most=after * 10)
-        ended = [row.outcome for row in rows if row.outcome in {"succeeded", "failed"}][: after - 1]
-        if ended != ["failed"] * (after - 1) or suspension(self.journal, run.job.name) is not None:
+        ended = [row.outcome for row in rows if row.outcome in {ev.RunOutcome.SUCCEEDED, ev.RunOutcome.FAILED}][
+            : after - 1
+        ]
+        if ended != [ev.RunOutcome.FAILED] * (after - 1) or suspension(self.journal, run.job.name) is not None:
             return None
         return f"the last {after} runs failed (suspend-after)"
 

@@ -13,6 +13,7 @@ from upsun_agent.engine import conditions
 from upsun_agent.engine.due import Due, Exclusion, LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict, due
 from upsun_agent.journal import Cursor
 from upsun_agent.limits import COMING_DAYS, COMING_MOST, LOOK_BACK, SLOTS_OLD
+from upsun_agent.model.events import RunOutcome
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.clock_repair import is_ahead, judged_anew
 from upsun_agent.runtime.suspension import Hold, NoteReader, holds, suspension
@@ -161,7 +162,7 @@ class Judge(Struct, frozen=True):
     def _successes(self) -> frozenset[date]:
         """The local dates of slots on which the job succeeded; a run by hand counts for the day it was opened on."""
         rows, zone = self.journal.rows(job=self.job.name, most=ROWS_OF_DAYS), zone_of(self.job)
-        ended = [row for row in rows if row.outcome == "succeeded"]
+        ended = [row for row in rows if row.outcome == RunOutcome.SUCCEEDED]
         return frozenset(
             date.fromisoformat(row.slot[:10]) if row.slot else row.opened_at.astimezone(zone).date() for row in ended
         )
@@ -176,7 +177,11 @@ class Judge(Struct, frozen=True):
         if found is not None and found.schedule == key_of(self.job) and not is_ahead(found.until, now):
             start = max(now, found.until)
         newest = self.journal.rows(job=self.job.name, most=ROWS_AHEAD)
-        sound = [row for row in newest if row.outcome not in {"missed", "skipped"} or not is_ahead(row.opened_at, now)]
+        sound = [
+            row
+            for row in newest
+            if row.outcome not in {RunOutcome.MISSED, RunOutcome.SKIPPED} or not is_ahead(row.opened_at, now)
+        ]
         known, skip_reason = judged_anew(sound, now), self.skip_reason()
         slots = self.schedule.after(start) if skip_reason is _nothing else self._near(start)
         return (slot for slot in slots if slot.due_at not in known and skip_reason(slot) is None)

@@ -229,7 +229,11 @@ class Tick:
             text = f"{why} while this run was in flight: what it had done since is not known"
             remedy = "look at the environment's activities; the backup steps of the run are in the journal set aside"
             closed = ev.RunClosed(
-                at=self._context.clock.now(), outcome="failed", failure="rewound", message=text, remedy=remedy
+                at=self._context.clock.now(),
+                outcome=ev.RunOutcome.FAILED,
+                failure="rewound",
+                message=text,
+                remedy=remedy,
             )
             if not isinstance(opened, ev.RunOpened):
                 continue
@@ -316,7 +320,7 @@ class Tick:
         """Open a run of the job now, whatever its schedule; returns the run's id."""
         now = self._context.clock.now()
         run = f"{job.name}@manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-        opened = opened_by(self._context, job, run, Slot(now, ""), "manual")
+        opened = opened_by(self._context, job, run, Slot(now, ""), ev.Trigger.MANUAL)
         if not self._recorder.open_run(opened):
             raise Bug(f"run {run} exists already")
         return run

@@ -10,6 +10,7 @@ from upsun_agent.engine.decide import Wait
 from upsun_agent.engine.fold import Run
 from upsun_agent.errors import CODE_OF_WORD, EXIT_OK, RunFailed
 from upsun_agent.model.answers import Trouble
+from upsun_agent.model.events import RunOutcome
 
 
 class TickReport(Struct):
@@ -33,7 +34,7 @@ class TickReport(Struct):
 
     def exit_code(self) -> int:
         """A failed run before trouble, trouble before success."""
-        failed = [run.closed for run in self.runs.values() if run.closed and run.closed.outcome == "failed"]
+        failed = [run.closed for run in self.runs.values() if run.closed and run.closed.outcome == RunOutcome.FAILED]
         codes = [CODE_OF_WORD.get(closed.failure or "", RunFailed.exit_code) for closed in failed]
         if codes or self.senseless:
             return max(codes, default=RunFailed.exit_code)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from upsun_agent.engine.step import Done, Failed, Pending, StepContext, Verdict
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import LookStep, StepDocs
 from upsun_agent.steps.common.settings import StepSettings
@@ -46,7 +47,7 @@ class ApprovalStep(LookStep[ApprovalSettings]):
         approval, settings = case.step.approval, self.settings(case.step.plan)
         if approval is not None:
             if approval.granted == "yes":
-                return Done("done", f"approved by {approval.by}", {"by": approval.by})
+                return Done(StepOutcome.DONE, f"approved by {approval.by}", {"by": approval.by})
             return Failed("denied", f"denied by {approval.by}")
         end = case.run.current_since + timedelta(seconds=settings.within)
         asked = f" ({settings.message})" if settings.message else ""

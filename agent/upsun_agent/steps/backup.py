@@ -14,7 +14,7 @@ from upsun_agent.engine.evidence import unusable
 from upsun_agent.engine.step import Done, Failed, Need, Pending, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Absent, Activity, ActivityList, Backup, BackupList, Environment
 from upsun_agent.model.durations import span
-from upsun_agent.model.events import IntentRecorded
+from upsun_agent.model.events import IntentRecorded, StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import StepDocs, on
 from upsun_agent.steps.common.request import RequestStep
@@ -171,7 +171,7 @@ def _flaws(backup: Backup, environment: str, newer_than: datetime) -> list[str]:
 def _proved(backup: Backup, message: str, *, reused: bool) -> Done:
     created = backup.created_at.isoformat() if backup.created_at else None
     detail = {"backup": backup.id, "environment": backup.environment, "created_at": created, "safe": backup.safe}
-    return Done("done", message, {**detail, "reused": reused})
+    return Done(StepOutcome.DONE, message, {**detail, "reused": reused})
 
 
 KIND = BackupStep()

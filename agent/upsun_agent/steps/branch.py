@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from upsun_agent.engine.step import Done, Need, Pending, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment, Trouble
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import StepDocs, on
 from upsun_agent.steps.common.request import RequestStep
@@ -66,7 +67,9 @@ class BranchStep(RequestStep[BranchSettings]):
             return None
         if not isinstance(found, Environment):
             return Need(question)
-        return Done("nothing-to-do", f"environment {name} is there already ({found.status})", {"environment": name})
+        return Done(
+            StepOutcome.NOTHING_TO_DO, f"environment {name} is there already ({found.status})", {"environment": name}
+        )
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
         """Return "no" for an activity that makes another environment."""
@@ -84,7 +87,11 @@ class BranchStep(RequestStep[BranchSettings]):
             return Need(question)
         if found.status == "dirty":
             return Pending("settling", f"environment {name} is being made")
-        return Done("done", f"environment {name} made ({found.status})", {"environment": name, "activity": activity.id})
+        return Done(
+            StepOutcome.DONE,
+            f"environment {name} made ({found.status})",
+            {"environment": name, "activity": activity.id},
+        )
 
 
 KIND = BranchStep()

@@ -15,7 +15,7 @@ from msgspec import field
 from upsun_agent.engine.decision import Execute
 from upsun_agent.engine.step import Done, Failed, StepContext, Verdict
 from upsun_agent.model.durations import span
-from upsun_agent.model.events import IntentRecorded
+from upsun_agent.model.events import IntentRecorded, StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import ContainerStep, StepDocs, StepProblem
 from upsun_agent.steps.common.settings import StepSettings
@@ -148,7 +148,7 @@ class CommandStep(ContainerStep[CommandSettings]):
             text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}{words}"
             return Failed("command-failed", text, "run it by hand in an SSH session")
         text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}"
-        return Done("done", text, {"exit_code": ended.exit_code, "seconds": ended.seconds})
+        return Done(StepOutcome.DONE, text, {"exit_code": ended.exit_code, "seconds": ended.seconds})
 
 
 KIND = CommandStep()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from upsun_agent.engine.step import Done, Failed, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.deployment import judge_deployment
 from upsun_agent.steps.common.kind import StepDocs
@@ -54,7 +55,7 @@ class DeployStep(UpdateStep[DeploySettings]):
         """Return that nothing is to do where nothing is staged."""
         if environment.has_staged_activities:
             return None
-        return Done("nothing-to-do", f"nothing is staged on {environment.id}", {"commit": None})
+        return Done(StepOutcome.NOTHING_TO_DO, f"nothing is staged on {environment.id}", {"commit": None})
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return the verdict on the deployment and on the hooks that ran in it."""
@@ -68,7 +69,7 @@ def _verdict(environment: Environment, activity: Activity) -> Verdict:
         return Failed("still-staged", text, "look at the environment in the Console")
     text = f"what was staged on {environment.id} is live"
     detail = {"commit": environment.head_commit, "deployment": "live", "activity": activity.id}
-    return Done("done", text, detail)
+    return Done(StepOutcome.DONE, text, detail)
 
 
 KIND = DeployStep()

@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 
 from upsun_agent.engine.step import Done, Failed, Need, StepContext, Verdict
 from upsun_agent.model.answers import Absent, LookAtPage, Page, Routes
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import LookStep, StepDocs, StepProblem, on
 from upsun_agent.steps.common.settings import StepSettings
@@ -108,7 +109,7 @@ class HttpCheckStep(LookStep[HttpCheckSettings]):
         if not page.found:
             return Failed("check-failed", f"{url} answered {page.status} without the text {contains!r}", _look(url))
         text = f"{url} answered {page.status} in {page.seconds:.1f} s"
-        return Done("done", text, {"url": url, "status": page.status, "seconds": round(page.seconds, 3)})
+        return Done(StepOutcome.DONE, text, {"url": url, "status": page.status, "seconds": round(page.seconds, 3)})
 
 
 def _look(url: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import HERE, StepPlan
 from upsun_agent.steps.common.commits import judge_commit, judge_staged
 from upsun_agent.steps.common.kind import StepDocs, StepProblem
@@ -87,7 +88,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         into = self._into(case.step.plan, case.run.environment)
         if activity.fate == "staged":
             return judge_staged(case, activity, into, "the merge")
-        nothing = Done("nothing-to-do", f"nothing to merge: {into} had it all", {"commit": None})
+        nothing = Done(StepOutcome.NOTHING_TO_DO, f"nothing to merge: {into} had it all", {"commit": None})
         return judge_commit(case, activity, into, "the merge", nothing)
 
     def _into(self, plan: StepPlan, home: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from upsun_agent.engine.step import Done, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.steps.common.deployment import judge_deployment
 from upsun_agent.steps.common.kind import StepDocs
 from upsun_agent.steps.common.request import RequestStep
@@ -47,7 +48,7 @@ class RedeployStep(RequestStep[RedeploySettings]):
 
 def _verdict(environment: Environment, activity: Activity) -> Verdict:
     """Return that it is done: the deployment did not fail."""
-    return Done("done", f"{environment.id} is redeployed", {"activity": activity.id})
+    return Done(StepOutcome.DONE, f"{environment.id} is redeployed", {"activity": activity.id})
 
 
 KIND = RedeployStep()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from upsun_agent.engine.evidence import unusable
 from upsun_agent.engine.step import Done, Failed, Need, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Absent, Activity, Backup, Environment
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.model.resource_paths import segment
 from upsun_agent.steps.common.kind import StepDocs, StepProblem, on
@@ -125,7 +126,7 @@ class RestoreStep(RequestStep[RestoreSettings]):
         taken, began = self._taken_at(case), activity.created_at or case.now
         lost = f"; what was written from {taken} to {began:%Y-%m-%d %H:%M:%S} UTC is lost" if taken else ""
         detail = {"backup": name, "activity": activity.id, "lost-from": taken, "lost-to": began.isoformat()}
-        return Done("done", f"{case.environment} restored to backup {name}{lost}", detail)
+        return Done(StepOutcome.DONE, f"{case.environment} restored to backup {name}{lost}", detail)
 
     def _backup(self, case: StepContext) -> str | None:
         return self.settings(case.step.plan).backup or case.run.backup_of(case.environment)

@@ -13,6 +13,7 @@ from msgspec import field
 
 from upsun_agent.engine.step import Done, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.commits import judge_commit, judge_staged
 from upsun_agent.steps.common.kind import StepDocs, on
@@ -99,7 +100,7 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
         """Return whether a commit was made, and whether it is live, or staged where deployment is manual."""
         if activity.fate == "staged":
             return judge_staged(case, activity, case.environment, "the operation")
-        nothing = Done("nothing-to-do", "nothing to update: the operation made no commit", {"commit": None})
+        nothing = Done(StepOutcome.NOTHING_TO_DO, "nothing to update: the operation made no commit", {"commit": None})
         return judge_commit(case, activity, case.environment, "the operation", nothing)
 
 

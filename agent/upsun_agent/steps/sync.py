@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import HERE, StepPlan
 from upsun_agent.steps.common.kind import StepDocs, StepProblem, on
 from upsun_agent.steps.common.request import RequestStep
@@ -95,7 +96,7 @@ class SyncStep(RequestStep[SyncSettings]):
             return super().judge(case, activity)
         parts = self.settings(case.step.plan).wanted
         text = f"{' and '.join(parts)} of {case.environment} synchronized from its parent"
-        return Done("done", text, {"activity": activity.id, "parts": parts})
+        return Done(StepOutcome.DONE, text, {"activity": activity.id, "parts": parts})
 
 
 KIND = SyncStep()

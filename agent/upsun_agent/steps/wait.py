@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from upsun_agent.engine.step import Done, Pending, StepContext, Verdict
 from upsun_agent.engine.windows import opens
 from upsun_agent.model.durations import span
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import LookStep, StepDocs, StepProblem
 from upsun_agent.steps.common.settings import StepSettings
@@ -56,12 +57,12 @@ class WaitStep(LookStep[WaitSettings]):
         settings = self.settings(case.step.plan)
         if settings.window:
             if opens(settings.window, settings.days, case.now.astimezone(case.zone)):
-                return Done("done", f"the window {settings.window} is open")
+                return Done(StepOutcome.DONE, f"the window {settings.window} is open")
             return Pending("window", f"the window {settings.window} is closed")
         seconds = settings.for_ or 0
         end = case.run.current_since + timedelta(seconds=seconds)
         if case.now >= end:
-            return Done("done", f"waited {span(seconds)}")
+            return Done(StepOutcome.DONE, f"waited {span(seconds)}")
         return Pending("time", f"waiting until {end:%H:%M:%S} UTC")
 
 

@@ -9,9 +9,7 @@ from msgspec import Struct
 
 from upsun_agent.journal import RunRow
 from upsun_agent.model import events as ev
-
-#: Outcomes of runs that did nothing: they have no duration.
-NEVER_RAN = frozenset({"missed", "skipped"})
+from upsun_agent.model.events import NEVER_RAN
 
 
 class StepSpan(Struct, frozen=True):

@@ -71,7 +71,7 @@ def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa:
         case ev.StepDone() if step_kind(job, event.step) == "approval":
             return None  # the approval has its own sentence
         case ev.StepDone():
-            return Line(event.message, "dim" if event.outcome == "skipped" else "good")
+            return Line(event.message, "dim" if event.outcome is ev.StepOutcome.SKIPPED else "good")
         case ev.RetryPlanned():
             again = second(event.again_at, zone)
             return Line(f"{step_words(job, event.step)}: {event.message}; next attempt after {again}", "odd")
@@ -89,14 +89,14 @@ def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa:
 
 
 def _closing(event: ev.RunClosed) -> Line:
-    if event.outcome == "succeeded":
+    if event.outcome == ev.RunOutcome.SUCCEEDED:
         return Line("run succeeded", "good")
-    if event.outcome == "failed" and "taken-back" in event.detail:
+    if event.outcome == ev.RunOutcome.FAILED and "taken-back" in event.detail:
         how = "and was rolled back" if event.detail["taken-back"] else "and could not be rolled back"
         return Line(f"run failed ({event.detail.get('failure')}) {how}", "bad", event.remedy)
-    if event.outcome == "failed" and event.failure in OF_THE_JOURNAL:
+    if event.outcome == ev.RunOutcome.FAILED and event.failure in OF_THE_JOURNAL:
         return Line(event.message, "bad", event.remedy)
-    if event.outcome == "failed":  # the sentence about the failed step says why
+    if event.outcome == ev.RunOutcome.FAILED:  # the sentence about the failed step says why
         return Line(f"run failed ({event.failure})", "bad")
     return Line(f"run {event.outcome}: {event.message}", "odd")
 

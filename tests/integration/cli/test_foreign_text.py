@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 from upsun_agent.journal.sqlite import SqliteJournal
-from upsun_agent.model.events import RunClosed, RunOpened, StepFailed, Warned
+from upsun_agent.model.events import RunClosed, RunOpened, RunOutcome, StepFailed, Trigger, Warned
 from upsun_agent.model.job import Job, StepPlan
 from upsun_simulator import Simulator
 
@@ -424,13 +424,24 @@ def test_a_journal_of_an_older_version_that_holds_secrets_is_shown_without_them(
     about: dict[str, Any] = {"at": now, "step": 0}
     snapshot = Job("nightly", (StepPlan("backup", {}),)).to_json()
     run = RunOpened(
-        at=now, run="nightly@old", environment="main", slot=app.slot, due_at=app.due, trigger="schedule", job=snapshot
+        at=now,
+        run="nightly@old",
+        environment="main",
+        slot=app.slot,
+        due_at=app.due,
+        trigger=Trigger.SCHEDULE,
+        job=snapshot,
     )
     said = [
         Warned(at=now, message=text),
         StepFailed(**about, failure="backup-failed", message=text, remedy=text),
         RunClosed(
-            at=now, outcome="failed", failure="backup-failed", message=text, remedy=text, detail={"said": [text]}
+            at=now,
+            outcome=RunOutcome.FAILED,
+            failure="backup-failed",
+            message=text,
+            remedy=text,
+            detail={"said": [text]},
         ),
     ]
     app.state.mkdir(parents=True)

@@ -26,9 +26,11 @@ def past(app: App) -> App:
         job = Job(("nightly", "hand", "gone")[hours % 3], (StepPlan("backup", {}),))
         run, outcome = f"{job.name}@{hours}", OUTCOMES[hours % 6 - 1]
         opened = ev.RunOpened(
-            at=at, run=run, environment="main", slot=None, due_at=at, trigger="manual", job=job.to_json()
+            at=at, run=run, environment="main", slot=None, due_at=at, trigger=ev.Trigger.MANUAL, job=job.to_json()
         )
-        done = ev.StepDone(at=at + timedelta(minutes=4), step=0, outcome="done", message=f"backup b{hours} proved")
+        done = ev.StepDone(
+            at=at + timedelta(minutes=4), step=0, outcome=ev.StepOutcome.DONE, message=f"backup b{hours} proved"
+        )
         failed = ev.StepFailed(at=at, step=0, failure="activity-failed", message="out of space", remedy="free some")
         known: dict[str, list[ev.Event]] = {"succeeded": [done], "failed": [failed]}
         later = known.get(outcome or "", [])
@@ -97,7 +99,9 @@ def test_a_day_is_one_of_the_jobs_own_zone(app: App) -> None:
     journal = SqliteJournal(str(app.state), ("abcdefgh1234z", "main", "app"))
     at = datetime(2026, 3, 1, 16, 0, tzinfo=UTC)  # the second of March in Tokyo
     job = Job("tokyo", (StepPlan("backup", {}),)).to_json()
-    journal.open_run(ev.RunOpened(at=at, run="r", environment="main", slot=None, due_at=at, trigger="manual", job=job))
+    journal.open_run(
+        ev.RunOpened(at=at, run="r", environment="main", slot=None, due_at=at, trigger=ev.Trigger.MANUAL, job=job)
+    )
     journal.close()
     assert listed(app, "tokyo", "--since", "2026-03-02") == ["r"]
     assert listed(app, "--since", "2026-03-02") == []
@@ -173,7 +177,13 @@ def test_times_are_on_the_jobs_own_clock_and_say_which_it_is(app: App) -> None:
     for name, zone in (("tokyo", "Asia/Tokyo"), ("hand", "UTC")):
         job = Job(name, (StepPlan("backup", {}),), timezone=zone)
         opened = ev.RunOpened(
-            at=at, run=f"{name}@x", environment="main", slot=None, due_at=at, trigger="manual", job=job.to_json()
+            at=at,
+            run=f"{name}@x",
+            environment="main",
+            slot=None,
+            due_at=at,
+            trigger=ev.Trigger.MANUAL,
+            job=job.to_json(),
         )
         assert journal.open_run(opened, [again])
     journal.close()

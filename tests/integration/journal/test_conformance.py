@@ -25,14 +25,16 @@ ODD = "ünï ☃ 🦄 'quoted' \"double\" back\\slash %s %(x)s {p} ; -- \0 \r\n\
 
 def opened(run: str, *, job: str = "j", slot: str | None = None, at: datetime = NOW) -> ev.RunOpened:
     snapshot = Job(job, (StepPlan("backup", {}),)).to_json()
-    return ev.RunOpened(at=at, run=run, environment="main", slot=slot, due_at=at, trigger="schedule", job=snapshot)
+    return ev.RunOpened(
+        at=at, run=run, environment="main", slot=slot, due_at=at, trigger=ev.Trigger.SCHEDULE, job=snapshot
+    )
 
 
 def warned(message: str) -> ev.Warned:
     return ev.Warned(at=NOW, message=message)
 
 
-def closed(at: datetime = NOW, outcome: ev.RunOutcome = "succeeded") -> ev.RunClosed:
+def closed(at: datetime = NOW, outcome: ev.RunOutcome = ev.RunOutcome.SUCCEEDED) -> ev.RunClosed:
     return ev.RunClosed(at=at, outcome=outcome, message="")
 
 
@@ -60,7 +62,7 @@ def test_no_form_keeps_a_secret_or_an_escape_sequence_of_a_text(form: Form) -> N
         with form.work() as journal:
             assert journal.open_run(opened("r"), [warned(text) for text in texts])
             done = ev.StepDone(
-                at=NOW, step=0, outcome="done", message="", detail={"said": texts, "more": {"deep": texts}}
+                at=NOW, step=0, outcome=ev.StepOutcome.DONE, message="", detail={"said": texts, "more": {"deep": texts}}
             )
             journal.append("r", accepted("a"), done)
     finally:
@@ -75,7 +77,9 @@ def test_no_form_keeps_a_secret_or_an_escape_sequence_of_a_text(form: Form) -> N
 
 def test_what_is_written_is_read_by_another_process_in_order_and_clean(form: Form) -> None:
     intent = ev.IntentRecorded(at=NOW, step=0, attempt=1, server_at=NOW - timedelta(hours=1), head=None)
-    done = ev.StepDone(at=NOW, step=0, outcome="done", message=ODD, detail={"backup": "b", "safe": True, ODD: [1.5]})
+    done = ev.StepDone(
+        at=NOW, step=0, outcome=ev.StepOutcome.DONE, message=ODD, detail={"backup": "b", "safe": True, ODD: [1.5]}
+    )
     written = [opened("r", slot="2026-11-24T03:00"), warned(ODD), intent, accepted("a"), done, closed()]
     with form.work() as journal:
         assert journal.open_run(written[0], written[1:2])  # type: ignore[arg-type]  # the first one opens the run
@@ -260,7 +264,7 @@ def test_the_latest_events_of_a_kind_are_found_newest_first_by_job(form: Form) -
 
 def test_the_last_proof_of_each_job_is_found_behind_later_steps_and_runs(form: Form) -> None:
     def done(step: int, **detail: Any) -> ev.StepDone:
-        return ev.StepDone(at=NOW, step=step, outcome="done", message='"backup":"no"', detail=detail)
+        return ev.StepDone(at=NOW, step=step, outcome=ev.StepOutcome.DONE, message='"backup":"no"', detail=detail)
 
     with form.work() as journal:
         assert list(journal.last_proofs()) == []
@@ -303,7 +307,8 @@ def test_the_oldest_of_too_many_are_forgotten(form: Form) -> None:
 
 def test_how_many_ended_how_is_known_though_they_are_forgotten(form: Form) -> None:
     took = timedelta(minutes=4)
-    outcomes: tuple[ev.RunOutcome, ...] = ("succeeded", "failed", "succeeded", "missed", "succeeded")
+    good = ev.RunOutcome.SUCCEEDED
+    outcomes = (good, ev.RunOutcome.FAILED, good, ev.RunOutcome.MISSED, good)
 
     def known(journal: Journal) -> list[tuple[str, str, int, float, datetime]]:
         return [(each.job, each.outcome, each.runs, round(each.seconds, 3), each.since) for each in journal.tallies()]
@@ -351,7 +356,7 @@ def test_a_run_that_a_clock_ended_before_it_began_took_no_time(form: Form) -> No
     with form.work() as journal:
         for number, back in enumerate((timedelta(microseconds=15), timedelta(days=3), timedelta())):
             at = NOW - timedelta(days=number)
-            assert journal.open_run(opened(f"r{number}", at=at), [closed(at - back, "missed")])
+            assert journal.open_run(opened(f"r{number}", at=at), [closed(at - back, ev.RunOutcome.MISSED)])
         for most in (3, 2, 1):
             journal.prune(NOW - timedelta(days=400), most)
             assert counters(journal) == {("j", "missed"): (3, 0.0)}
@@ -377,7 +382,7 @@ def test_a_run_taken_in_twice_and_longer_the_second_time_is_there_once(form: For
     with form.work() as source:
         source.open_run(opened("a", slot="s"), [warned(ODD.replace("\0", "")), accepted("x")])
         early = source.copied(source.rows())[0]
-        source.append("a", closed(outcome="failed"))
+        source.append("a", closed(outcome=ev.RunOutcome.FAILED))
         late = source.copied(source.rows())[0]
     other = None
     if not isinstance(form, FileForm):

@@ -35,7 +35,7 @@ def form(app: App, server: Server, fresh: str) -> DatabaseForm:
 
 
 def proof() -> ev.StepDone:
-    return ev.StepDone(at=NOW, step=0, outcome="done", message="", detail={"backup": "b-1", "safe": True})
+    return ev.StepDone(at=NOW, step=0, outcome=ev.StepOutcome.DONE, message="", detail={"backup": "b-1", "safe": True})
 
 
 def fill(form: DatabaseForm, ticked: datetime) -> None:
@@ -43,10 +43,10 @@ def fill(form: DatabaseForm, ticked: datetime) -> None:
     for identity, hours, later in (
         (("a", "main", "app"), 0.0, [accepted("x"), proof(), closed()]),
         (("a", "staging", "app"), 0.1, [accepted("x")]),
-        (("b", "main", "web"), 50.0, [closed(outcome="failed")]),
+        (("b", "main", "web"), 50.0, [closed(outcome=ev.RunOutcome.FAILED)]),
     ):
         with form.work(identity) as journal:
-            journal.open_run(opened("older", at=NOW - timedelta(days=1)), [closed(outcome="missed")])
+            journal.open_run(opened("older", at=NOW - timedelta(days=1)), [closed(outcome=ev.RunOutcome.MISSED)])
             journal.open_run(opened("r", job="nightly"), later)
             journal.mark_tick((ticked - timedelta(hours=hours)).timestamp())
 

@@ -30,10 +30,12 @@ def add(journal: Journal, number: int, *, job: str = "nightly", outcome: str | N
     at, run = NOW + timedelta(hours=number), f"{job}@{number}"
     plan = Job(job, (StepPlan("backup", {}),))
     opened = ev.RunOpened(
-        at=at, run=run, environment="main", slot=str(number), due_at=at, trigger="schedule", job=plan.to_json()
+        at=at, run=run, environment="main", slot=str(number), due_at=at, trigger=ev.Trigger.SCHEDULE, job=plan.to_json()
     )
     assert journal.open_run(opened)
-    journal.append(run, ev.StepDone(at=at, step=0, outcome="done", message="", detail={"backup": f"b{number}"}))
+    journal.append(
+        run, ev.StepDone(at=at, step=0, outcome=ev.StepOutcome.DONE, message="", detail={"backup": f"b{number}"})
+    )
     if outcome:
         end = at + timedelta(seconds=number)
         journal.append(run, ev.RunClosed(at=end, outcome=outcome, message=""))  # type: ignore[arg-type]
@@ -58,7 +60,7 @@ def test_the_latest_events_of_a_kind_come_newest_first_with_their_runs(journal: 
 def test_runs_are_counted_by_job_and_outcome_and_those_in_flight_are_not(journal: SqliteJournal) -> None:
     for number in range(1, 4):
         add(journal, number)
-    add(journal, 7, outcome="failed")
+    add(journal, 7, outcome=ev.RunOutcome.FAILED)
     add(journal, 9, job="hourly", outcome=None)
     assert numbers(journal) == {
         ("nightly", "failed"): (1, 7.0, NOW + timedelta(hours=7)),
@@ -68,7 +70,7 @@ def test_runs_are_counted_by_job_and_outcome_and_those_in_flight_are_not(journal
 
 def test_the_numbers_stay_when_runs_are_forgotten(journal: SqliteJournal) -> None:
     for number in range(20):
-        add(journal, number, outcome="failed" if number % 5 == 0 else "succeeded")
+        add(journal, number, outcome=ev.RunOutcome.FAILED if number % 5 == 0 else ev.RunOutcome.SUCCEEDED)
     before = numbers(journal)
     for keep in (15, 15, 8, 1):
         journal.prune(NEVER, keep)

@@ -214,11 +214,11 @@ def test_a_slot_that_ran_before_its_time_does_not_run_again_and_is_not_promised(
         environment="main",
         slot="2026-03-02T03:20",
         due_at=early,
-        trigger="schedule",
+        trigger=ev.Trigger.SCHEDULE,
         job=site.job_file.job("look").to_json(),
     )
     with open_session(site) as session:
-        session.journal.open_run(opened, [ev.RunClosed(at=SLOT, outcome="succeeded", message="")])
+        session.journal.open_run(opened, [ev.RunClosed(at=SLOT, outcome=ev.RunOutcome.SUCCEEDED, message="")])
     stage.at(SLOT + timedelta(minutes=5))
     assert coming(stage, 2) == ["2026-03-02T03:10", "2026-03-02T03:30"]
     ticks(stage, SLOT + timedelta(minutes=10), SLOT + timedelta(minutes=35))

@@ -141,13 +141,19 @@ AT = SLOT + timedelta(minutes=1)
 FORGED: dict[str, list[Any]] = {
     "a backup that was never proved": [
         ev.ActivityEnded(at=AT, step=0, activity="a", state="complete", result="success"),
-        ev.StepDone(at=AT, step=0, outcome="done", message="proved", detail={"backup": "old", "environment": "main"}),
+        ev.StepDone(
+            at=AT,
+            step=0,
+            outcome=ev.StepOutcome.DONE,
+            message="proved",
+            detail={"backup": "old", "environment": "main"},
+        ),
     ],
     "a rollback": [
         ev.StepFailed(at=AT, step=0, failure="activity-failed", message="bad"),
         ev.TakeBackBegun(at=AT, failed=0, message="bad"),
     ],
-    "a step that is done": [ev.StepDone(at=AT, step=0, outcome="skipped", message="")],
+    "a step that is done": [ev.StepDone(at=AT, step=0, outcome=ev.StepOutcome.SKIPPED, message="")],
     "a wait": [ev.WaitBegun(at=AT, on="activity", message="x")],
     "the end of the run as somebody likes it, and more": [ev.Warned(at=AT, message="x")],
 }

@@ -28,13 +28,13 @@ def add(journal: SqliteJournal, name: str, when: datetime, *, close: bool = True
     """A run of that moment, with an activity, closed or in flight."""
     run = f"nightly@{name}"
     opened = ev.RunOpened(
-        at=when, run=run, environment="main", slot=name, due_at=when, trigger="schedule", job=JOB.to_json()
+        at=when, run=run, environment="main", slot=name, due_at=when, trigger=ev.Trigger.SCHEDULE, job=JOB.to_json()
     )
     assert journal.open_run(opened)
     journal.append(run, ev.IntentRecorded(at=when, step=0, attempt=1, server_at=when, head=None))
     journal.append(run, ev.RequestAccepted(at=when, step=0, activity=f"act-{name}", backup=None))
     if close:
-        journal.append(run, ev.RunClosed(at=when, outcome="succeeded", message=""))
+        journal.append(run, ev.RunClosed(at=when, outcome=ev.RunOutcome.SUCCEEDED, message=""))
     return run
 
 

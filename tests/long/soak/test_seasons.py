@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from upsun_agent.config import parse
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run
-from upsun_agent.model.events import RunClosed
+from upsun_agent.model.events import RunClosed, RunOutcome
 from upsun_agent.platform.container import Container
 from upsun_simulator.rehearsal.invariants import broken_promises
 from upsun_simulator.rehearsal.play import Rehearsal
@@ -180,7 +180,7 @@ def long_open(_: dict[str, Any], runs: list[Run]) -> None:
 def booked_twice(_: dict[str, Any], runs: list[Run]) -> None:
     newest = max(runs, key=lambda run: run.opened_at)
     batch = RunClosed(
-        at=newest.opened_at, outcome="missed", message="", detail={"first": "2026-02-02T02:30", "count": 3}
+        at=newest.opened_at, outcome=RunOutcome.MISSED, message="", detail={"first": "2026-02-02T02:30", "count": 3}
     )
     runs[runs.index(newest)] = replace(newest, closed=batch)
 

@@ -17,7 +17,7 @@ from upsun_agent.config.definitions import json_schema
 from upsun_agent.engine.decide import Record, Send, decide
 from upsun_agent.engine.fold import fold
 from upsun_agent.model.answers import Activity, Answer, Environment, LookAtActivity, LookAtEnvironment, Observation
-from upsun_agent.model.events import ActivityEnded, Event, IntentRecorded, RequestAccepted, RunOpened, StepDone
+from upsun_agent.model.events import ActivityEnded, Event, IntentRecorded, RequestAccepted, RunOpened, StepDone, Trigger
 from upsun_agent.steps import KINDS
 
 from tests.harness.sources import REPOSITORY
@@ -47,7 +47,9 @@ def job_file(settings: str) -> str:
 def decided(*events: Event, seen: dict[Any, Answer]) -> Any:
     job = parse(job_file("lose-data = true")).job("j")
     snapshot = job.to_json()
-    opened = RunOpened(at=NOW, run="r", environment="main", slot="s", due_at=NOW, trigger="schedule", job=snapshot)
+    opened = RunOpened(
+        at=NOW, run="r", environment="main", slot="s", due_at=NOW, trigger=Trigger.SCHEDULE, job=snapshot
+    )
     observed = Observation()
     for question, answer in seen.items():
         observed = observed.plus(question, answer)

@@ -123,7 +123,7 @@ def test_a_failed_activity_names_the_commands_that_failed() -> None:
 def test_an_update_that_is_staged_counts_as_an_update_for_later_steps(commit: str | None) -> None:
     deploy = StepPlan("deploy", {"when": "updated"})
     detail = {"commit": commit, "deployment": "staged"}
-    staged = ev.StepDone(at=at(0), step=1, outcome="done", message="staged", detail=detail)
+    staged = ev.StepDone(at=at(0), step=1, outcome=ev.StepOutcome.DONE, message="staged", detail=detail)
     of = run(*PROVED, intended(1), accepted(1), staged, of=job(*job().steps, deploy))
     place = environment(has_staged_activities=True, links={"#deploy": "/deploy"})
     decision = decide(of, at(1), seen((LookAtEnvironment(), place), (LookAtBackup("bak1"), backup())), KINDS)

@@ -9,7 +9,16 @@ from msgspec.structs import replace
 from upsun_agent.engine.decide import UPHEAVALS, Look, Record, Send, Wait, decide
 from upsun_agent.engine.fold import Run, apply, fold
 from upsun_agent.model.answers import Activity, BackupList, LookAtActivities, LookAtBackups, LookAtEnvironment, Trouble
-from upsun_agent.model.events import ActivityAdopted, IntentRecorded, RunClosed, StepDone, StepFailed, Warned
+from upsun_agent.model.events import (
+    ActivityAdopted,
+    IntentRecorded,
+    RunClosed,
+    RunOutcome,
+    StepDone,
+    StepFailed,
+    Trigger,
+    Warned,
+)
 from upsun_agent.steps import KINDS
 
 from tests.harness.builders import (
@@ -70,7 +79,7 @@ def test_a_run_on_the_wrong_type_of_environment_is_skipped() -> None:
     assert decision == Record(
         RunClosed(
             at=SLOT,
-            outcome="skipped",
+            outcome=RunOutcome.SKIPPED,
             failure="environment-type",
             message="main is of type staging, the job runs on production only",
         )
@@ -367,7 +376,7 @@ def test_trouble_before_anything_is_begun_fails_where_it_lasts_and_waits_where_i
         assert (event.failure, event.message, event.remedy) == (kind, "something said", "something helps")
         # A scheduled run looks again before it gives up; somebody waits for one by hand, and a token stays refused.
         assert when == (SLOT if kind in {"token", "second-factor"} else at(15))
-        assert failure_of(decide(fold([opened(trigger="manual", slot=None)]), SLOT, answers, KINDS)) == replace(
+        assert failure_of(decide(fold([opened(trigger=Trigger.MANUAL, slot=None)]), SLOT, answers, KINDS)) == replace(
             event, at=SLOT
         )
         if when == SLOT:

@@ -28,6 +28,7 @@ from upsun_agent.model.events import (
     IntentVoid,
     RecheckPlanned,
     RunClosed,
+    RunOutcome,
     StepDone,
     StepFailed,
     Warned,
@@ -368,7 +369,11 @@ def test_a_closed_run_rests() -> None:
 def test_a_failed_step_closes_the_run_with_its_words_and_no_later_step_is_begun() -> None:
     of = run(failed(0, failure="permission", message="no link", remedy="grant it"))
     expected = RunClosed(
-        at=at(1), outcome="failed", failure="permission", message="step 1 of 2 (backup): no link", remedy="grant it"
+        at=at(1),
+        outcome=RunOutcome.FAILED,
+        failure="permission",
+        message="step 1 of 2 (backup): no link",
+        remedy="grant it",
     )
     assert next_for(of, environment(), now=at(1)) == Record(expected)
 
@@ -382,7 +387,7 @@ def test_a_failed_step_closes_the_run_even_past_its_time_limit() -> None:
 
 
 ALL_DONE = run(*PROVED, intended(1), accepted(1), ended(1), done(1, None, "commit b is live"))
-SUCCESS = RunClosed(at=at(9), outcome="succeeded", message="backup bak1 proved restorable; commit b is live")
+SUCCESS = RunClosed(at=at(9), outcome=RunOutcome.SUCCEEDED, message="backup bak1 proved restorable; commit b is live")
 
 
 def kept(limit: int) -> Retention:

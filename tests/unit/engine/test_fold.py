@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import pytest
 from upsun_agent.engine.fold import ALLOWED, InconsistentEvents, Phase, Step, apply, fold
@@ -104,7 +104,7 @@ AFTER: dict[tuple[str, str], str] = {
 
 
 def test_the_tables_above_speak_of_every_phase_and_every_event_of_a_step() -> None:
-    assert set(WAY_TO) == set(get_args(Phase))
+    assert set(WAY_TO) == set(Phase)
     assert {type(event) for event in STEP_EVENTS} == set(ALLOWED)
     assert {(phase, kind.kind) for kind, phases in ALLOWED.items() for phase in phases} == set(AFTER)
 
@@ -232,7 +232,7 @@ def test_the_snapshot_is_the_job_again() -> None:
         overlap="wait",
         timeout=601,
     )
-    opening = opened(odd, when=at(4), due_at=at(-3), trigger="manual", slot=None)
+    opening = opened(odd, when=at(4), due_at=at(-3), trigger=ev.Trigger.MANUAL, slot=None)
     after = fold([opening])
     assert after.job == odd
     assert (after.id, after.environment, after.slot, after.trigger) == (RUN, "main", None, "manual")
@@ -337,7 +337,7 @@ def test_warnings_add_up() -> None:
 
 
 def test_a_closed_run_keeps_how_it_closed() -> None:
-    end = ev.RunClosed(at=at(3), outcome="failed", failure="timeout", message="m", remedy="r")
+    end = ev.RunClosed(at=at(3), outcome=ev.RunOutcome.FAILED, failure="timeout", message="m", remedy="r")
     assert run(end).closed == end
 
 

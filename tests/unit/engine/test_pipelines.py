@@ -138,7 +138,7 @@ def test_an_environment_that_is_not_there_ends_the_run_before_it_begins() -> Non
     decision, when = settle(run(), answers)
     assert failure_of(decision) == ("not-found", missing.message)
     assert when == at(15)  # a scheduled run has the time to see whether it stays so
-    by_hand = fold([opened(FLAGSHIP, trigger="manual", slot=None)])
+    by_hand = fold([opened(FLAGSHIP, trigger=ev.Trigger.MANUAL, slot=None)])
     assert failure_of(decide(by_hand, SLOT, answers, KINDS)) == ("not-found", missing.message)
 
 
@@ -272,7 +272,7 @@ def test_a_merge_is_judged_by_the_parent_s_head(head: str, outcome: tuple[str, s
 
 
 def test_steps_for_updates_are_left_out_where_nothing_was_updated() -> None:
-    of = run(*through(0), *through(1, outcome="nothing-to-do", commit=None))
+    of = run(*through(0), *through(1, outcome=ev.StepOutcome.NOTHING_TO_DO, commit=None))
     for index in (2, 3, 4, 5):
         decision = next_for(of)
         assert isinstance(decision, Record)

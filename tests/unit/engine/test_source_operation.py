@@ -10,7 +10,7 @@ from upsun_agent.engine.decide import Look, Record
 from upsun_agent.engine.fold import Run
 from upsun_agent.engine.step import Done, Failed, Need, Pending, Verdict
 from upsun_agent.model.answers import Activity, Deployment, LookAtActivities, LookAtActivity, LookAtEnvironment, Trouble
-from upsun_agent.model.events import StepDone
+from upsun_agent.model.events import StepDone, StepOutcome
 from upsun_agent.steps import KINDS
 
 from tests.harness.builders import (
@@ -96,7 +96,7 @@ def test_no_commit_means_nothing_to_update_once_a_push_would_have_shown(minutes:
     verdict = judged(minutes=minutes)
     if settled:
         message = "nothing to update: the operation made no commit"
-        assert verdict == Done("nothing-to-do", message, {"commit": None})
+        assert verdict == Done(StepOutcome.NOTHING_TO_DO, message, {"commit": None})
     else:
         assert isinstance(verdict, Pending)
         assert verdict.on == "settling"
@@ -118,12 +118,12 @@ def test_without_any_date_there_is_nothing_to_wait_for() -> None:
 
 def test_a_commit_is_live_when_its_push_succeeded() -> None:
     verdict = judged(push(), head=NEW)
-    assert verdict == Done("done", "commit bbbbbbbb is live", {"commit": NEW, "deployment": "live"})
+    assert verdict == Done(StepOutcome.DONE, "commit bbbbbbbb is live", {"commit": NEW, "deployment": "live"})
 
 
 def test_a_commit_is_live_when_the_environment_was_deployed_since_even_without_a_push_of_its_own() -> None:
     verdict = judged(head=NEW, **deployed(11.5))
-    assert verdict == Done("done", "commit bbbbbbbb is live", {"commit": NEW, "deployment": "live"})
+    assert verdict == Done(StepOutcome.DONE, "commit bbbbbbbb is live", {"commit": NEW, "deployment": "live"})
 
 
 @pytest.mark.parametrize("how", [{"has_staged_activities": True}, {}], ids=["the environment says so", "the push does"])

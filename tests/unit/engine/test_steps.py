@@ -23,6 +23,7 @@ from upsun_agent.model.answers import (
     Question,
     Trouble,
 )
+from upsun_agent.model.events import StepOutcome, Trigger
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps import KINDS
 from upsun_agent.validators import Table
@@ -213,7 +214,7 @@ def test_a_backup_is_proved_by_its_status_restorability_place_and_age() -> None:
     verdict = proof(ASKED, (LookAtBackup("bak1"), backup(**GOOD)))
     created = "2026-03-10T02:10:20+00:00"
     detail = {"backup": "bak1", "environment": "main", "created_at": created, "safe": True, "reused": False}
-    assert verdict == Done("done", "backup bak1 proved restorable", detail)
+    assert verdict == Done(StepOutcome.DONE, "backup bak1 proved restorable", detail)
 
 
 @pytest.mark.parametrize(
@@ -346,7 +347,7 @@ def test_the_newest_good_backup_is_reused() -> None:
 
 
 def test_a_live_backup_of_a_job_by_hand_is_judged_by_the_moment_it_was_asked_for() -> None:
-    by_hand = fold([opened(job(LIVE_BACKUP), due_at=at(5), slot=None, trigger="manual"), adopted(0), ended(0)])
+    by_hand = fold([opened(job(LIVE_BACKUP), due_at=at(5), slot=None, trigger=Trigger.MANUAL), adopted(0), ended(0)])
     answers = seen((LookAtBackup("bak1"), backup(created_at=at(4), safe=False)))
     assert isinstance(BACKUPS.judge(case_of(by_hand, answers), activity(BACKUP_TYPE)), Failed)
 

@@ -19,7 +19,13 @@ def after(seconds: float) -> datetime:
 
 STORY: list[ev.Event] = [
     ev.RunOpened(
-        at=AT, run="nightly@x", environment="main", slot="2026-03-02T03:00", due_at=AT, trigger="schedule", job=JOB
+        at=AT,
+        run="nightly@x",
+        environment="main",
+        slot="2026-03-02T03:00",
+        due_at=AT,
+        trigger=ev.Trigger.SCHEDULE,
+        job=JOB,
     ),
     ev.IntentRecorded(at=after(1), step=0, attempt=1, server_at=AT, head="abc"),
     ev.RequestUnanswered(at=after(2), step=0, message="cut"),
@@ -27,8 +33,8 @@ STORY: list[ev.Event] = [
     ev.WaitBegun(at=after(4), on="activity", message="in progress"),
     ev.ActivityEnded(at=after(31), step=0, activity="act1", state="complete", result="success"),
     ev.Warned(at=after(32), message="quota"),
-    ev.StepDone(at=after(33.5), step=0, outcome="done", message="proved"),
-    ev.RunClosed(at=after(34), outcome="succeeded", message=""),
+    ev.StepDone(at=after(33.5), step=0, outcome=ev.StepOutcome.DONE, message="proved"),
+    ev.RunClosed(at=after(34), outcome=ev.RunOutcome.SUCCEEDED, message=""),
 ]
 WHERE = {"job": "nightly", "run": "nightly@x", "slot": "2026-03-02T03:00"}
 
@@ -62,8 +68,8 @@ def test_failures_are_errors_and_missed_or_skipped_runs_warn() -> None:
 
     assert level(ev.StepFailed(at=AT, step=0, failure="x", message="y")) == "error"
     assert level(ev.RequestRefused(at=AT, step=0, failure="x", message="y", again_at=None)) == "warning"
-    for outcome, wanted in (("failed", "error"), ("missed", "warning"), ("skipped", "warning"), ("cancelled", "info")):
-        assert level(ev.RunClosed(at=AT, outcome=outcome, message="")) == wanted  # type: ignore[arg-type]
+    levels = {"succeeded": "info", "failed": "error", "missed": "warning", "skipped": "warning", "cancelled": "info"}
+    assert {each: level(ev.RunClosed(at=AT, outcome=each, message="")) for each in ev.RunOutcome} == levels
 
 
 def test_a_run_by_hand_has_no_slot() -> None:

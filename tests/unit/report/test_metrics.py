@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from upsun_agent import __version__
+from upsun_agent.model.events import RunOutcome
 from upsun_agent.model.job import Job, StepPlan
 from upsun_agent.report.metrics import OUTCOMES, Measures, measure
 from upsun_agent.report.prometheus import text
@@ -80,10 +81,10 @@ def test_the_metrics_say_what_the_journal_knows(ledger: Ledger) -> None:
     pause_job(ledger.journal, "hourly-backup", "why not", NOW)
     found = read(text(measured(ledger)))
     night = "nightly-update"
-    assert value(found, "runs_total", job=night, outcome="succeeded") == 35
-    assert value(found, "runs_total", job=night, outcome="failed") == 2
-    assert value(found, "runs_total", job="by-hand", outcome="failed") == 0, "zeros show the first increase"
-    assert value(found, "run_seconds_total", job="hourly-backup", outcome="succeeded") == 20160
+    assert value(found, "runs_total", job=night, outcome=RunOutcome.SUCCEEDED) == 35
+    assert value(found, "runs_total", job=night, outcome=RunOutcome.FAILED) == 2
+    assert value(found, "runs_total", job="by-hand", outcome=RunOutcome.FAILED) == 0, "zeros show the first increase"
+    assert value(found, "run_seconds_total", job="hourly-backup", outcome=RunOutcome.SUCCEEDED) == 20160
     assert value(found, "runs_in_flight", job="by-hand") == 1
     assert value(found, "runs_in_flight", job=night) == 0
     assert value(found, "runs_waiting", job="by-hand", on="activity") == 1

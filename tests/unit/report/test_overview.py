@@ -87,7 +87,7 @@ def test_a_proof_is_found_behind_any_number_of_steps_that_proved_nothing(tmp_pat
     ledger = Ledger(str(tmp_path))
     proved = ledger.run("nightly-update", NOW - timedelta(days=300))
     bare = ledger.run("by-hand", NOW - timedelta(days=200), None)
-    done = ev.StepDone(at=NOW, step=0, outcome="nothing-to-do", message="", detail={"commit": None})
+    done = ev.StepDone(at=NOW, step=0, outcome=ev.StepOutcome.NOTHING_TO_DO, message="", detail={"commit": None})
     ledger.journal.append(bare, *[done] * 500)
     found = last_proofs(ledger.journal, "main")["nightly-update"]
     assert (found.run, found.environment) == (proved, "main")
@@ -187,9 +187,12 @@ def test_a_step_lasts_from_its_first_event_over_its_retries_to_its_end() -> None
         ev.RequestAccepted(at=at[1], step=0, activity="a"),
         ev.RetryPlanned(at=at[3], step=0, failure="f", message="", again_at=at[4]),
         ev.IntentRecorded(at=at[4], step=0, attempt=2, server_at=at[4], head=None),
-        ev.StepDone(at=at[6], step=0, outcome="done", message=""),
+        ev.StepDone(at=at[6], step=0, outcome=ev.StepOutcome.DONE, message=""),
         ev.IntentRecorded(at=at[7], step=1, attempt=1, server_at=at[7], head=None),
     ]
     assert step_spans(events) == {0: StepSpan(at[1], at[6]), 1: StepSpan(at[7], None)}
     assert step_spans(events)[0].length == timedelta(minutes=5)
-    assert step_spans([ev.StepDone(at=at[2], step=0, outcome="done", message="reused")])[0].length == timedelta()
+    assert (
+        step_spans([ev.StepDone(at=at[2], step=0, outcome=ev.StepOutcome.DONE, message="reused")])[0].length
+        == timedelta()
+    )

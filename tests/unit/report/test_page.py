@@ -100,10 +100,16 @@ def test_every_slot_of_a_batch_of_missed_ones_is_on_the_calendar(tmp_path: Path)
     slots = schedule.between(NOW - timedelta(days=14), NOW)
     last = slots[-1]
     opened = ev.RunOpened(
-        at=NOW, run="r", environment="main", slot=last.name, due_at=last.due_at, trigger="schedule", job=job.to_json()
+        at=NOW,
+        run="r",
+        environment="main",
+        slot=last.name,
+        due_at=last.due_at,
+        trigger=ev.Trigger.SCHEDULE,
+        job=job.to_json(),
     )
     detail = {"first": slots[0].name, "count": len(slots)}
-    closed = ev.RunClosed(at=NOW, outcome="missed", message="", failure="missed", detail=detail)
+    closed = ev.RunClosed(at=NOW, outcome=ev.RunOutcome.MISSED, message="", failure="missed", detail=detail)
     ledger.journal.open_run(opened, [closed])
     days = days_of(look_back(ledger.context, ledger.journal, 30), "nightly-update")
     assert len(days) == len(slots) == 14
@@ -220,7 +226,7 @@ def crowded(directory: str, jobs: int, runs: int) -> Ledger:
     job = Job("job-0", (StepPlan("backup", {}),))
     db = ledger.journal._db
     opened = ev.RunOpened(
-        at=NOW, run="", environment="main", slot=None, due_at=NOW, trigger="manual", job=job.to_json()
+        at=NOW, run="", environment="main", slot=None, due_at=NOW, trigger=ev.Trigger.MANUAL, job=job.to_json()
     )
     from upsun_agent.journal.codec import encode
 

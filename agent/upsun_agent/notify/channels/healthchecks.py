@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from typing import assert_never
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from upsun_agent.config.notifications import Channel
+from upsun_agent.model.events import EventType
 from upsun_agent.notify.channels.http import HttpSender
-from upsun_agent.notify.messages import EventType, run_uuid
+from upsun_agent.notify.messages import run_uuid
 from upsun_agent.notify.outcome import Outcome
 from upsun_agent.notify.render import Notification, text
 
-#: The suffix of the check's URL (https://healthchecks.io/docs/http_api). `/log` does not change the check: only a
-#: success or a failure ends a run whose start was pinged; else the check alerts after its grace period.
-ENDS: dict[EventType, str] = {
-    "started": "/start",
-    "succeeded": "",
-    "recovered": "",
-    "failed": "/fail",
-    "missed": "/fail",
-    "suspended": "/fail",
-    "state-lost": "/fail",
-    "cancelled": "/fail",
-    "skipped": "/log",
-    "test": "/log",
-}
+FAIL = "/fail"
+
+
+def suffix(moment: EventType) -> str:
+    """Return the suffix of the check's URL (https://healthchecks.io/docs/http_api).
+
+    `/log` does not change the check: only a success or a failure ends a run whose start was pinged; else the check
+    alerts after its grace period.
+    """
+    match moment:
+        case EventType.STARTED:
+            return "/start"
+        case EventType.SUCCEEDED | EventType.RECOVERED:
+            return ""
+        case EventType.FAILED | EventType.MISSED | EventType.SUSPENDED | EventType.STATE_LOST | EventType.CANCELLED:
+            return FAIL
+        case EventType.SKIPPED | EventType.TEST:
+            return "/log"
+        case _:
+            assert_never(moment)
 
 
 def deliver(notification: Notification, channel: Channel, sender: HttpSender, seconds: float) -> Outcome:
@@ -43,11 +51,11 @@ def deliver(notification: Notification, channel: Channel, sender: HttpSender, se
     query: dict[str, str] = {}
     if channel.per_job and message.job:
         url, query = below(url, f"/{message.job}"), {"create": "1"}
-    if message.run and message.moment != "missed":
+    if message.run and message.moment != EventType.MISSED:
         query["rid"] = run_uuid((notification.project, notification.environment, notification.app), message.run)
-    body = "" if message.moment == "started" else sender.clean(text(notification))
+    body = "" if message.moment == EventType.STARTED else sender.clean(text(notification))
     headers = {"Content-Type": "text/plain; charset=utf-8", "Upsun-Agent-Id": message.id}
-    return sender.post(below(url, ENDS[message.moment], query), body.encode(), headers, seconds)
+    return sender.post(below(url, suffix(message.moment), query), body.encode(), headers, seconds)
 
 
 def beat(variable: str, said: str, sender: HttpSender, seconds: float, *, failed: bool = False) -> Outcome:
@@ -65,7 +73,7 @@ def beat(variable: str, said: str, sender: HttpSender, seconds: float, *, failed
     """
     url = sender.url(variable)
     headers = {"Content-Type": "text/plain; charset=utf-8"}
-    return sender.post(below(url, ENDS["failed"]) if failed else url, sender.clean(said).encode(), headers, seconds)
+    return sender.post(below(url, FAIL) if failed else url, sender.clean(said).encode(), headers, seconds)
 
 
 def below(url: str, end: str, query: dict[str, str] | None = None) -> str:

@@ -13,6 +13,7 @@ from upsun_agent.engine.evidence import grave, unknown, with_commands, words_for
 from upsun_agent.engine.step import Done, Failed, Need, Pending, StepContext, Verdict
 from upsun_agent.model.answers import Activity, ActivityList, Environment, LookAtActivity
 from upsun_agent.model.durations import span
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.steps.common.request import DEPLOY
 
 PUSH_TYPES = ("environment.push", "environment.redeploy")
@@ -72,7 +73,7 @@ def judge_staged(case: StepContext, activity: Activity, subject: str, what: str)
     commit = _commit(case.step.head, environment.head_commit)
     named = f"commit {commit[:8]}" if commit else f"the result of {what}"
     text = f"{named} is staged: the project deploys manually ({DEPLOY})"
-    return Done("done", text, {"commit": commit, "deployment": "staged"})
+    return Done(StepOutcome.DONE, text, {"commit": commit, "deployment": "staged"})
 
 
 def _without_commit(activity: Activity, environment: Environment, what: str, nothing: Done) -> Verdict:
@@ -89,7 +90,7 @@ def _deployed(
     short, detail = commit[:8], {"commit": commit}
     if environment.has_staged_activities or any(each.state == "staged" for each in pushes):
         text = f"commit {short} is staged: the project deploys manually ({DEPLOY})"
-        return Done("done", text, {**detail, "deployment": "staged"})
+        return Done(StepOutcome.DONE, text, {**detail, "deployment": "staged"})
     good = max((each.created_at for each in pushes if each.succeeded and each.created_at), default=since)
     bad = next((each for each in pushes if not each.succeeded and each.created_at and each.created_at >= good), None)
     deployment = environment.deployment
@@ -107,7 +108,7 @@ def _deployed(
         text = f"commit {short} was deployed with failing commands{hooks}"
         return Failed("commands-failed", text, remedy)
     if fresh or pushes:
-        done = Done("done", f"commit {short} is live", {**detail, "deployment": "live"})
+        done = Done(StepOutcome.DONE, f"commit {short} is live", {**detail, "deployment": "live"})
         return with_commands(done, failing)
     ended = activity.completed_at or activity.created_at or since
     if environment.server_at < ended + DEPLOY_APPEAR:

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from upsun_agent.engine.step import Done, Need, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, ActivityList, Environment, LookAtOwner, Owner
-from upsun_agent.model.events import IntentRecorded
+from upsun_agent.model.events import IntentRecorded, StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import Kind, S, StepProblem
 from upsun_agent.steps.common.settings import UpdateSettings
@@ -92,9 +92,9 @@ class RequestStep(Kind[S]):
         """Return success, or staged where the project deploys manually: nothing else can be known."""
         if activity.fate == "staged":
             text = f"{self.describe(case.step.plan)} is staged: the project deploys manually ({DEPLOY})"
-            return Done("done", text, {"activity": activity.id, "deployment": "staged"})
+            return Done(StepOutcome.DONE, text, {"activity": activity.id, "deployment": "staged"})
         text = f"{self.describe(case.step.plan)} done (activity {activity.id})"
-        return Done("done", text, {"activity": activity.id})
+        return Done(StepOutcome.DONE, text, {"activity": activity.id})
 
 
 class UpdateStep(RequestStep[U]):

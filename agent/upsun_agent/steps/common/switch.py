@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from upsun_agent.engine.step import Done, Failed, Need, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment, LookAtActivity
+from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.request import RequestStep
 from upsun_agent.steps.common.settings import StepSettings
@@ -40,7 +41,7 @@ class SwitchStep(RequestStep[SwitchSettings]):
         if environment.status != self.after:
             return None
         text = f"{environment.id} is {self.after} already"
-        return Done("nothing-to-do", text, {"status": environment.status})
+        return Done(StepOutcome.NOTHING_TO_DO, text, {"status": environment.status})
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return whether the environment is in the state now."""
@@ -52,4 +53,4 @@ class SwitchStep(RequestStep[SwitchSettings]):
         if found.status != self.after:
             text = f"{self.name} succeeded, but {found.id} is {found.status}"
             return Failed("wrong-status", text, "look at the environment in the Console")
-        return Done("done", f"{found.id} is {self.after}", {"status": found.status, "activity": activity.id})
+        return Done(StepOutcome.DONE, f"{found.id} is {self.after}", {"status": found.status, "activity": activity.id})
