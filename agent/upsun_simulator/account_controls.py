@@ -64,7 +64,14 @@ class AccountControls(ABC):
                 state.members.remove(account.id)
 
     def add_team(self, label: str, permissions: list[str], users: list[str], *, has_project: bool = True) -> Team:
-        """Let the organization have a team whose users get these permissions on the project, if it is the team's."""
+        """Let the organization have a team whose users get these permissions on the project, if it is the team's.
+
+        Args:
+            label: the name of the team.
+            permissions: roles, as `type:role` or a role on the project.
+            users: ids of its members.
+            has_project: whether the team has access to the project.
+        """
         with self._settled() as state:
             made = Team(
                 id=account_id("team", label, state.count()),
@@ -79,7 +86,13 @@ class AccountControls(ABC):
             return made
 
     def add_domain(self, name: str, environment: str | None = None, *, default: bool = False) -> Domain:
-        """Let an environment's site answer at a domain too; no deployment follows."""
+        """Let an environment's site answer at a domain too; no deployment follows.
+
+        Args:
+            name: the host name.
+            environment: the id of the environment; None: production.
+            default: whether it becomes the environment's default domain.
+        """
         with self._settled() as state:
             if state.domains.named(name) is not None:
                 raise ValueError(f"there is a domain {name!r} already")
@@ -105,7 +118,15 @@ class AccountControls(ABC):
     def add_token(
         self, token: str, *, user: str = MACHINE.id, name: str = "", age: float = 0, mfa: bool = False
     ) -> ApiToken:
-        """Give a user another API token, made `age` seconds ago, with MFA or without."""
+        """Give a user another API token, made `age` seconds ago, with MFA or without.
+
+        Args:
+            token: the text of the token.
+            user: the id of the user whose token it is.
+            name: the name that the user gives it.
+            age: how many seconds ago it was made.
+            mfa: whether it was made after a login with a second factor.
+        """
         with self._settled() as state:
             made_at = state.now - timedelta(seconds=age)
             return self.platform.tokens.add(token, made_at, user=self._account(user), name=name, mfa=mfa)
@@ -114,6 +135,12 @@ class AccountControls(ABC):
         """Let an environment, production if none is named, have a variable that is live; no deployment follows.
 
         With `project=True` it is the project's.
+
+        Args:
+            name: the name of the variable.
+            value: its value.
+            environment: the id of the environment; None: production.
+            **flags: `project` makes it the project's; the rest are flags of a variable, such as `is_sensitive`.
         """
         of_project = flags.pop("project", False)
         with self._settled() as state:
@@ -127,7 +154,13 @@ class AccountControls(ABC):
             return made
 
     def remove_variable(self, name: str, environment: str | None = None, *, project: bool = False) -> None:
-        """Let a variable be gone; no deployment follows."""
+        """Let a variable be gone; no deployment follows.
+
+        Args:
+            name: the name of the variable.
+            environment: the id of the environment; None: production.
+            project: whether it is the project's.
+        """
         with self._settled() as state:
             found = state.variables.own(None if project else self._place(environment).id, name)
             if found is None:
@@ -140,6 +173,12 @@ class AccountControls(ABC):
             place.live = state.variables.deployed(state.lineage(place.id))
 
     def variable(self, name: str, environment: str | None = None, *, project: bool = False) -> Variable | None:
-        """Return a variable as it is stored, its value included; None where there is none."""
+        """Return a variable as it is stored, its value included; None where there is none.
+
+        Args:
+            name: the name of the variable.
+            environment: the id of the environment; None: production.
+            project: whether it is the project's.
+        """
         with self._settled() as state:
             return state.variables.own(None if project else self._place(environment).id, name)

@@ -50,6 +50,14 @@ def sentence(
     """Return the one-line story of an activity, as its `text` (Markdown) and its `description` (HTML).
 
     In the form of the documented examples (https://developer.upsun.com/docs/integrations/activity/reference).
+
+    Args:
+        kind: the type of the activity.
+        who: who asked for it.
+        here: the environment that it works on.
+        other: the environment that it takes from; None if there is none.
+        what: what is run, such as the name of a cron; None if the type says it all.
+        html: whether names are marked up in HTML.
     """
     name = f"{who.first_name} {who.last_name}"
 

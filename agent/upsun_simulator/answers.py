@@ -61,7 +61,14 @@ class OAuthError(Refusal):
 
 
 def oauth_error(status: int, code: str, description: str, hint: str | None = None) -> OAuthError:
-    """Return a refusal of the token endpoint."""
+    """Return a refusal of the token endpoint.
+
+    Args:
+        status: the HTTP status.
+        code: the OAuth code, such as `invalid_grant`.
+        description: the sentence beside it.
+        hint: the text of `error_hint`; None: there is none.
+    """
     body = {"error": code, "error_description": description, **({"error_hint": hint} if hint else {})}
     return OAuthError(status, description, **body)
 

@@ -79,6 +79,13 @@ class Authority:
 
         Which principals the platform writes is not documented: here they are the user's id and name, and
         more of the scenario's if a server wants them.
+
+        Args:
+            public_key: the key in OpenSSH's form.
+            bearer: the access token of the request; the certificate is for its user.
+            now: from when on it is valid.
+            seconds: how long it is valid.
+            principals: further principals.
         """
         key = _certifiable(public_key)
         record = self._record(bearer, now, seconds, principals)

@@ -123,7 +123,14 @@ class Controls(AccountControls, OtherUsers):
         parent: str | None = None,
         is_pr: bool = False,
     ) -> Environment:
-        """Branch off an environment, as somebody's pull request if `is_pr`."""
+        """Branch off an environment, as somebody's pull request if `is_pr`.
+
+        Args:
+            name: the name of the branch, which is the id.
+            kind: the type.
+            parent: the id of the parent; None: production.
+            is_pr: whether it is that of a pull request.
+        """
         _check(kind, get_args(EnvironmentType))
         with self._settled() as state:
             if name in state.environments:
@@ -139,7 +146,15 @@ class Controls(AccountControls, OtherUsers):
         restorable: bool = True,
         safe: bool = True,
     ) -> Backup:
-        """Let there be a backup that was made `age` seconds ago; the limit holds for it too."""
+        """Let there be a backup that was made `age` seconds ago; the limit holds for it too.
+
+        Args:
+            environment: the id of the environment; None: production.
+            age: how many seconds ago it was made.
+            automated: whether the platform took it by itself.
+            restorable: whether it can be restored.
+            safe: whether the app was stopped while it was taken.
+        """
         with self._settled() as state:
             place = self._place(environment)
             made_at = state.now - timedelta(seconds=age)
@@ -183,6 +198,14 @@ class Controls(AccountControls, OtherUsers):
         Without a `user` a cron is the platform's own robot's, anything else a colleague's.
         With an `age` it was asked for that long ago, and started at once. It has the effects of its kind as far as
         the kind alone says what they are: `merge`, `synchronize` and `restore` say more.
+
+        Args:
+            environment: the id of the environment; None: production.
+            type: the type.
+            user: the id of who asked for it; None: the platform's robot for a cron, a colleague for the rest.
+            seconds: how long it runs; None: until it is finished or cancelled.
+            parameters: the parameters of the request; None: none.
+            age: how many seconds ago it was asked for.
         """
         if seconds is not None and seconds < 0:
             raise ValueError(f"nothing lasts {seconds} seconds")
@@ -255,6 +278,11 @@ class Controls(AccountControls, OtherUsers):
         """Push a commit from outside: the head moves now, the deployment is queued.
 
         Its site fails where that of the commit before it does, unless `breaks` says otherwise.
+
+        Args:
+            environment: the id of the environment; None: production.
+            user: the id of who pushes.
+            breaks: on which type of environment its site fails; None: as that of the commit before.
         """
         if breaks is not None:
             _check(breaks, get_args(Breaks))

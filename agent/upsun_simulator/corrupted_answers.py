@@ -41,7 +41,13 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def corrupted(fault: Fault, answer: Response | None, call: Call) -> Response | None:
-    """Return the answer as the fault leaves it; raise ConnectionCut where it leaves none."""
+    """Return the answer as the fault leaves it; raise ConnectionCut where it leaves none.
+
+    Args:
+        fault: what happens to the answer.
+        answer: the whole answer; None: the request was not carried out.
+        call: the request.
+    """
     if fault.kind in CUTS:
         cut = ConnectionCut(fault.kind, seconds=fault.pause)
         if answer is not None:

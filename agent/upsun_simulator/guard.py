@@ -46,7 +46,14 @@ class Bytes(Protocol):
 
 
 def check_origin(headers: Message, path: str, port: int, state: PlatformState) -> None:
-    """Raise a refusal where a request was not meant for this server, or comes from a page of another site."""
+    """Raise a refusal where a request was not meant for this server, or comes from a page of another site.
+
+    Args:
+        headers: the headers of the request.
+        path: its path.
+        port: the port that this server listens on.
+        state: what the platform has: environments, activities, users, the clock.
+    """
     names = headers.get_all("Host") or []
     if len(names) > 1 or not (_is_here(names[0] if names else "", port) or _is_site(names, path, state)):
         text = f"This simulator answers at {', '.join(_shown(each, port) for each in HERE)} only."

@@ -38,7 +38,13 @@ class History:
         return sha in self._versions
 
     def add(self, sha: str, parents: tuple[str, ...], breaks: Breaks = "never") -> None:
-        """Keep a commit, unless it is known."""
+        """Keep a commit, unless it is known.
+
+        Args:
+            sha: the hash of the commit.
+            parents: the hashes of its parents.
+            breaks: on which type of environment its site fails.
+        """
         self._versions.setdefault(sha, Version(sha, parents, breaks))
 
     def breaks(self, sha: str) -> Breaks:
@@ -76,6 +82,12 @@ class History:
 
         The same head when it has `other` already, `other` itself when `into` has nothing of its own; else a new
         commit: a merge of both or, with `rebase`, what is `into`'s own on top of `other`.
+
+        Args:
+            into: the head of the branch that takes.
+            other: the head that is brought.
+            name: what the hash of a new commit is made from.
+            rebase: whether the branch's own commits are put on top of the other's.
         """
         ours, theirs = self._reached(into), self._reached(other)
         if other in ours:

@@ -89,7 +89,13 @@ class Members:
         self.accounts[user.id] = user
 
     def grant(self, user: User, permissions: tuple[str, ...], at: datetime) -> Member:
-        """Give a user access, or other roles."""
+        """Give a user access, or other roles.
+
+        Args:
+            user: the user.
+            permissions: roles, as `type:role` or a role on the project.
+            at: when it happens, by the platform's clock.
+        """
         self.add_account(user)
         known = self._members.get(user.id)
         since = at if known is None else known.granted_at

@@ -38,7 +38,14 @@ class OtherUsers(ABC):
     def synchronize(
         self, environment: str, *, code_too: bool = True, data: bool = True, user: str = user.COLLEAGUE.id
     ) -> Activity:
-        """Queue somebody else's synchronization of an environment from its parent."""
+        """Queue somebody else's synchronization of an environment from its parent.
+
+        Args:
+            environment: the id of the environment that takes.
+            code_too: whether it takes the code.
+            data: whether it takes the data.
+            user: the id of who asks.
+        """
         with self._settled() as state:
             wishes = {"synchronize_code": code_too, "synchronize_data": data}
             return code.synchronize(state, self._child(environment), _named(user), wishes)
@@ -56,7 +63,14 @@ class OtherUsers(ABC):
         code_too: bool = True,
         user: str = user.COLLEAGUE.id,
     ) -> Activity:
-        """Queue somebody else's restoring of a backup, to its own environment if none is named."""
+        """Queue somebody else's restoring of a backup, to its own environment if none is named.
+
+        Args:
+            backup: the name of the backup.
+            environment: the id of the environment that gets the data; None: the backup's own.
+            code_too: whether the backup's code is deployed too.
+            user: the id of who asks.
+        """
         with self._settled() as state:
             found = next((one for one in state.backups if one.id == backup), None)
             if found is None:
@@ -72,7 +86,14 @@ class OtherUsers(ABC):
         *,
         user: str = user.COLLEAGUE.id,
     ) -> Activity:
-        """Queue somebody else's new environment, branched off production if no parent is named."""
+        """Queue somebody else's new environment, branched off production if no parent is named.
+
+        Args:
+            name: the name of the branch.
+            parent: the id of the parent; None: production.
+            kind: the type.
+            user: the id of who asks.
+        """
         with self._settled() as state:
             if name in state.environments:
                 raise ValueError(f"there is an environment {name!r} already")
@@ -103,13 +124,26 @@ class OtherUsers(ABC):
         service: str = APP,
         user: str = user.COLLEAGUE.id,
     ) -> Activity:
-        """Queue somebody else's runtime operation."""
+        """Queue somebody else's runtime operation.
+
+        Args:
+            operation: the name of the operation.
+            environment: the id of the environment; None: production.
+            service: the app that defines it.
+            user: the id of who asks.
+        """
         with self._settled() as state:
             place, somebody = self._place(environment), _named(user)
             return runs.run_operation(state, place, somebody, service=service, operation=operation, parameters=[])
 
     def run_task(self, task: str, environment: str | None = None, *, user: str = user.COLLEAGUE.id) -> Activity:
-        """Queue somebody else's task."""
+        """Queue somebody else's task.
+
+        Args:
+            task: the name of the task.
+            environment: the id of the environment; None: production.
+            user: the id of who asks.
+        """
         with self._settled() as state:
             return runs.run_task(state, self._place(environment), _named(user), task=task, variables={})
 

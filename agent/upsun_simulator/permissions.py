@@ -20,31 +20,62 @@ MFA = "Multi-factor authentication is required"
 
 
 def allowed(state: PlatformState, environment: Environment, user: User) -> bool:
-    """Return whether the user may act on the environment: the platform asks for an admin."""
+    """Return whether the user may act on the environment: the platform asks for an admin.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     member = state.members.member(user.id)
     return member is not None and member.role_on(environment.type) == "admin"
 
 
 def check_allowed(state: PlatformState, environment: Environment, user: User) -> None:
-    """Refuse an operation to those who are not admins of the environment's type."""
+    """Refuse an operation to those who are not admins of the environment's type.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     if not allowed(state, environment, user):
         raise Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
 
 
 def is_member_of(state: PlatformState, environment: Environment, user: User) -> bool:
-    """Return whether the user has any role on the environment's type."""
+    """Return whether the user has any role on the environment's type.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     return has_role(state, environment, user, "viewer")
 
 
 def has_role(state: PlatformState, environment: Environment, user: User, least: str) -> bool:
-    """Return whether the user has at least this role on the environment's type."""
+    """Return whether the user has at least this role on the environment's type.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        least: the least role, by name.
+    """
     member = state.members.member(user.id)
     role = None if member is None else member.role_on(environment.type)
     return role is not None and ROLES.index(role) <= ROLES.index(least)
 
 
 def may_run(state: PlatformState, environment: Environment, user: User) -> bool:
-    """Return whether the user may do what a contributor may do: log in, run commands."""
+    """Return whether the user may do what a contributor may do: log in, run commands.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     return has_role(state, environment, user, "contributor")
 
 

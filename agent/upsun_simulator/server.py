@@ -225,6 +225,10 @@ def serve(
 ) -> Server:
     """Serve the simulator in a thread; port 0 takes a free one. OSError when the port is taken.
 
-    `log` is called with one line per request; without it nothing is written anywhere.
+    Args:
+        simulator: the simulator.
+        host: the address to listen on.
+        port: the port to listen on; 0: a free one.
+        log: called with one line per request; None: nothing is written.
     """
     return Server(simulator, host, port, log)

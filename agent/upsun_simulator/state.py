@@ -82,14 +82,29 @@ class PlatformState:
         parent: str | None = None,
         is_pr: bool = False,
     ) -> Environment:
-        """Create an active, deployed environment, with the code of its parent."""
+        """Create an active, deployed environment, with the code of its parent.
+
+        Args:
+            name: the name of the branch, which is the id.
+            kind: the type.
+            title: the title; None: the name.
+            parent: the id of the parent; None: it has none.
+            is_pr: whether it is that of a pull request.
+        """
         environment = self._new(name, kind, title or name, parent, self.born, is_pr=is_pr)
         environment.record(Deployment(self.born, environment.head, "initial", successful=True))
         environment.live = self.variables.deployed(self.lineage(name))
         return environment
 
     def branch_off(self, parent: Environment, name: str, kind: EnvironmentType, *, title: str) -> Environment:
-        """Create an environment that has a branch, and nothing that runs yet."""
+        """Create an environment that has a branch, and nothing that runs yet.
+
+        Args:
+            parent: the environment that it branches off.
+            name: the name of the branch.
+            kind: the type.
+            title: the title.
+        """
         environment = self._new(name, kind, title, parent.id, self.now)
         environment.status = "dirty"
         return environment
@@ -118,7 +133,15 @@ class PlatformState:
         return environment
 
     def move_head(self, environment: Environment, sha: str, at: datetime, by: str, *, breaks: Breaks) -> None:
-        """Put a commit on top of an environment's branch."""
+        """Put a commit on top of an environment's branch.
+
+        Args:
+            environment: the environment that is meant.
+            sha: the hash of the commit.
+            at: when it happens, by the platform's clock.
+            by: the id of the activity that moves the head, or how else the commit came.
+            breaks: on which type of environment its site fails.
+        """
         self.history.add(sha, (environment.head,), breaks)
         environment.move_head(Commit(sha, at, by))
 
@@ -129,7 +152,13 @@ class PlatformState:
         return environment.status
 
     def set_status(self, environment: Environment, status: Status, at: datetime) -> None:
-        """Change the environment's status."""
+        """Change the environment's status.
+
+        Args:
+            environment: the environment that is meant.
+            status: the new status.
+            at: when it happens, by the platform's clock.
+        """
         if environment.id == self.scenario.environment:
             self.scenario = self.scenario.changed(status=status)
         else:
@@ -201,7 +230,19 @@ class PlatformState:
         source: str | None = None,
         at: datetime | None = None,
     ) -> Activity:
-        """Queue an activity behind the others of its environment; `source` is the environment that it takes from."""
+        """Queue an activity behind the others of its environment; `source` is the environment that it takes from.
+
+        Args:
+            kind: the type.
+            environment: the id of the environment in whose queue it stands.
+            user: who asks for it.
+            plan: what will become of it.
+            parameters: the parameters of the request; None: none.
+            payload: what only this activity knows; None: nothing.
+            concerns: ids of other environments that list it too.
+            source: the id of the environment that it takes from; None if there is none.
+            at: when it was asked for; None: now.
+        """
         at = self.now if at is None else at
         number = self.count()
         here = self.environments[environment]

@@ -64,7 +64,15 @@ class Tokens:
     def add(
         self, secret: str, created_at: datetime, *, user: User = MACHINE, name: str = "", mfa: bool = False
     ) -> ApiToken:
-        """Accept another API token, or a revoked one again."""
+        """Accept another API token, or a revoked one again.
+
+        Args:
+            secret: the text of the token.
+            created_at: when it was made.
+            user: whose token it is.
+            name: the name that the user gives it.
+            mfa: whether it was made after a login with a second factor.
+        """
         number = len(self._tokens) + 1
         token = ApiToken(
             id=account_id("api token", number, secret),
@@ -108,7 +116,13 @@ class Tokens:
         return None if known is None or known.revoked else known.user
 
     def issue(self, api_token: str, now: datetime, seconds: float) -> str:
-        """Exchange a valid API token for a bearer, a token in the shape of a JWT."""
+        """Exchange a valid API token for a bearer, a token in the shape of a JWT.
+
+        Args:
+            api_token: the text of the API token.
+            now: when it is exchanged.
+            seconds: how long the bearer is valid.
+        """
         token = self._tokens[api_token]
         token.last_used_at = now
         self._bearers = {text: one for text, one in self._bearers.items() if one.expires_at > now}

@@ -30,7 +30,13 @@ REBUILD = "Rebuilding, since the build sees the variable\n"
 
 
 def create(state: PlatformState, environment: str | None, body: dict[str, Any]) -> Variable:
-    """Add a variable; one that is only inherited so far may be overridden."""
+    """Add a variable; one that is only inherited so far may be overridden.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the id of the environment; None: it is the project's.
+        body: the fields of the request.
+    """
     fields = _checked(body, environment)
     if not isinstance(fields.get("name"), str) or not fields["name"] or "value" not in fields:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The fields name and value are required.")
@@ -44,7 +50,14 @@ def create(state: PlatformState, environment: str | None, body: dict[str, Any]) 
 
 
 def update(state: PlatformState, environment: str | None, known: Variable, body: dict[str, Any]) -> Variable:
-    """Change a variable; the change of an inherited one becomes the environment's own."""
+    """Change a variable; the change of an inherited one becomes the environment's own.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the id of the environment; None: it is the project's.
+        known: the variable as it is.
+        body: the fields of the request.
+    """
     fields = _checked(body, environment)
     if fields.get("name", known.name) != known.name:
         raise Refusal(HTTPStatus.BAD_REQUEST, "A variable cannot be renamed.")
@@ -60,7 +73,16 @@ def update(state: PlatformState, environment: str | None, known: Variable, body:
 def redeploy(
     state: PlatformState, environment: Environment, user: User, kind: str, variable: Variable, *, rebuild: bool
 ) -> list[Activity]:
-    """Queue the deployment that makes the change live, or stage it; an inactive environment has none."""
+    """Queue the deployment that makes the change live, or stage it; an inactive environment has none.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        kind: the type of the activity.
+        variable: the variable that changed.
+        rebuild: whether the apps are built again.
+    """
     if state.status_of(environment) != "active":
         return []
     activity = state.add_activity(

@@ -24,7 +24,13 @@ def head(status: str, headers: list[tuple[str, str]]) -> bytes:
 
 
 def break_off(connection: socket.socket, cut: ConnectionCut, closing: threading.Event) -> None:
-    """Send what the cut lets through, then end the connection the way it says."""
+    """Send what the cut lets through, then end the connection the way it says.
+
+    Args:
+        connection: the connection to the client.
+        cut: what the client gets of the answer, and how the connection ends.
+        closing: set when the server ends.
+    """
     whole_head = head(cut.status, cut.headers)
     with contextlib.suppress(OSError):
         if cut.phase == "half-headers":

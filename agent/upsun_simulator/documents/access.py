@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def project_access(state: PlatformState, one: Member, asking: User) -> dict[str, Any]:
-    """Return one row of a project's user access; only an admin may change it, and nobody the owner's."""
+    """Return one row of a project's user access; only an admin may change it, and nobody the owner's.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the user with access.
+        asking: who reads it; the links show what this user may do.
+    """
     project = state.scenario.project
     path = f"/projects/{project}/user-access/{one.user.id}"
     found: dict[str, Any] = {"self": {"href": path}}

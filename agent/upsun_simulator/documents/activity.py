@@ -18,7 +18,13 @@ KEPT = timedelta(days=30)
 
 
 def activity(state: PlatformState, one: Activity, *, payload: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the activity as the API gives it at this moment; with the `payload` that is given, where one is."""
+    """Return the activity as the API gives it at this moment; with the `payload` that is given, where one is.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the activity.
+        payload: its payload, if it is made already; None: it is made here.
+    """
     scenario = state.scenario
     return {
         "id": one.id,

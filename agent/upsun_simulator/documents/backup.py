@@ -17,7 +17,13 @@ SIZE = 1_234_567
 
 
 def backup(state: PlatformState, one: Backup, asking: User) -> dict[str, Any]:
-    """Return the backup as the API gives it."""
+    """Return the backup as the API gives it.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the backup.
+        asking: who reads it; the links show what this user may do.
+    """
     scenario = state.scenario
     path = f"{links.environment_path(scenario, one.environment)}/backups/{links.segment(one.id)}"
     found = {"self": links.resource(scenario, path, "Backup")}

@@ -60,7 +60,15 @@ def relationships() -> dict[str, Any]:
 def resources(
     name: str, profile: str, sizes: Sizes, *, disk: int | None = None, is_app: bool = False
 ) -> dict[str, Any]:
-    """Return the resources of a container, as they were set or as they begin."""
+    """Return the resources of a container, as they were set or as they begin.
+
+    Args:
+        name: the name of the container.
+        profile: the profile that it begins with.
+        sizes: what was set for each container, by its name.
+        disk: its disk in MB; None: it has none.
+        is_app: whether it is an app.
+    """
     own = {"temporary": None, "instance": None, "storage": None}
     return {
         "base_memory": PROFILES[profile][SMALLEST],

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 
 def deployment(state: PlatformState, one: Environment, asking: User, name: str = "current") -> dict[str, Any]:
-    """Return what is live on the environment, or with `next` what the next deployment brings."""
+    """Return what is live on the environment, or with `next` what the next deployment brings.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the environment.
+        asking: who reads it; the links show what this user may do.
+        name: `current` or `next`.
+    """
     last = one.deployments[-1]
     path = f"{links.environment_path(state.scenario, one.id)}/deployments/{name}"
     current = name == "current"

@@ -26,7 +26,13 @@ ISSUER = (
 
 
 def domain(state: PlatformState, one: Domain, asking: User) -> dict[str, Any]:
-    """Return the domain as its environment lists it."""
+    """Return the domain as its environment lists it.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the domain.
+        asking: who reads it; the links show what this user may do.
+    """
     path = f"{links.environment_path(state.scenario, one.environment)}/domains/{links.segment(one.name)}"
     own = {"replacement_for": one.replacement_for} if one.replacement_for else {"is_default": one.is_default}
     may = allowed(state, state.environments[one.environment], asking)
@@ -34,7 +40,13 @@ def domain(state: PlatformState, one: Domain, asking: User) -> dict[str, Any]:
 
 
 def domain_of_project(state: PlatformState, one: Domain, asking: User) -> dict[str, Any]:
-    """Return the domain as the project lists it, with what is known of its certificate (the CLI's `domain:list`)."""
+    """Return the domain as the project lists it, with what is known of its certificate (the CLI's `domain:list`).
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the domain.
+        asking: who reads it; the links show what this user may do.
+    """
     path = f"{links.project_path(state.scenario)}/domains/{links.segment(one.name)}"
     return {
         **_common(state, one),

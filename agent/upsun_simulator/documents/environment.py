@@ -33,7 +33,14 @@ MANAGED = {"#manage-variables": "variables", "#manage-domains": "domains"}
 
 
 def environment(state: PlatformState, one: Environment, asking: User, *, in_list: bool = False) -> dict[str, Any]:
-    """Return the environment as the API gives it, in a list or alone."""
+    """Return the environment as the API gives it, in a list or alone.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the environment.
+        asking: who reads it; the links show what this user may do.
+        in_list: whether it is one of a list, where some links are absent.
+    """
     scenario = state.scenario
     return {
         "id": one.id,
@@ -149,7 +156,13 @@ def settings_of(state: PlatformState, one: Environment) -> dict[str, Any]:
 
 
 def settings(state: PlatformState, one: Environment, asking: User) -> dict[str, Any]:
-    """Return the environment's settings that are a resource of their own."""
+    """Return the environment's settings that are a resource of their own.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the environment.
+        asking: who reads it; the links show what this user may do.
+    """
     path = f"{links.environment_path(state.scenario, one.id)}/settings"
     found: links.Links = {"self": links.resource(state.scenario, path, "EnvironmentSettings")}
     if guard.obstacle(state, one, asking, "edit") is None:

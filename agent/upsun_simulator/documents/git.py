@@ -40,7 +40,13 @@ def ref(state: PlatformState, environment: str) -> dict[str, Any]:
 
 
 def commit(state: PlatformState, objects: Objects, sha: str) -> dict[str, Any]:
-    """Return a commit; its author and committer are who asked for what made it (observed for source operations)."""
+    """Return a commit; its author and committer are who asked for what made it (observed for source operations).
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        objects: the Git objects of the repository.
+        sha: the hash of the commit.
+    """
     at, who, message = origin(state, sha)
     signature = {"date": written(at), "name": f"{who.first_name} {who.last_name}", "email": who.email}
     return {
@@ -70,7 +76,13 @@ def origin(state: PlatformState, sha: str) -> tuple[datetime, User, str]:
 
 
 def tree(state: PlatformState, entries: list[Entry], sha: str) -> dict[str, Any]:
-    """Return a folder."""
+    """Return a folder.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        entries: what is in the folder.
+        sha: the hash of the folder.
+    """
     return {
         "id": sha,
         "sha": sha,
@@ -80,7 +92,13 @@ def tree(state: PlatformState, entries: list[Entry], sha: str) -> dict[str, Any]
 
 
 def blob(state: PlatformState, data: bytes, sha: str) -> dict[str, Any]:
-    """Return the content of a file."""
+    """Return the content of a file.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        data: the content.
+        sha: the hash of the content.
+    """
     return {
         "id": sha,
         "sha": sha,
@@ -92,7 +110,13 @@ def blob(state: PlatformState, data: bytes, sha: str) -> dict[str, Any]:
 
 
 def diffs(objects: Objects, base: str, target: str) -> list[dict[str, Any]]:
-    """Return what is different between two commits, file by file."""
+    """Return what is different between two commits, file by file.
+
+    Args:
+        objects: the Git objects of the repository.
+        base: the hash of the commit to compare with.
+        target: the hash of the commit that is compared.
+    """
     old, new = (dict(objects.paths(objects.roots[sha])) for sha in (base, target))
     return [
         {

@@ -34,11 +34,22 @@ def resource(scenario: Scenario, path: str, schema: str = "") -> dict[str, Any]:
     """Return a link to a resource; on the live platform these may name a regional host.
 
     A `self` link says in its `meta` of which schema the resource is (the OpenAPI document, "HAL Links").
+
+    Args:
+        scenario: the behaviours that are played.
+        path: the path of the resource.
+        schema: the name of its schema; empty: the link does not say it.
     """
     found: dict[str, Any] = {"href": f"{scenario.region_url}/api{path}" if scenario.regional_links else path}
     return {**found, "meta": {"type": "object", "title": schema}} if schema else found
 
 
 def action(scenario: Scenario, path: str, method: str = "post") -> dict[str, Any]:
-    """Return a link to an operation: a path only, with the operation's HTTP method in its `meta`."""
+    """Return a link to an operation: a path only, with the operation's HTTP method in its `meta`.
+
+    Args:
+        scenario: the behaviours that are played.
+        path: the path of the operation.
+        method: its HTTP method, in lower case.
+    """
     return {"href": f"/api{path}" if scenario.regional_links else path, "meta": {method: ANSWERED}}

@@ -123,7 +123,14 @@ def environment_type(state: PlatformState, kind: str) -> dict[str, Any]:
 
 
 def type_access(state: PlatformState, kind: str, one: Member, role: str) -> dict[str, Any]:
-    """Return what a user may do on a type of environments."""
+    """Return what a user may do on a type of environments.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        kind: the type of environments.
+        one: the user with access.
+        role: the role on that type.
+    """
     path = f"{links.project_path(state.scenario)}/environment-types/{kind}/access/{one.user.id}"
     found: links.Links = {"self": links.resource(state.scenario, path, "EnvironmentTypeAccess")}
     if not one.is_admin:

@@ -13,7 +13,13 @@ def signature(kind: str, *ids: str) -> str:
 
 
 def is_signed(kind: str, ids: list[str], given: str) -> bool:
-    """Return whether a list of ids is one that the platform gave out."""
+    """Return whether a list of ids is one that the platform gave out.
+
+    Args:
+        kind: what the ids are of.
+        ids: the ids of the list.
+        given: the signature that came with them.
+    """
     return hmac.compare_digest(signature(kind, *ids).encode(), given.encode())
 
 

@@ -24,7 +24,13 @@ def sizing(state: PlatformState, sizes: Sizes) -> dict[str, Any]:
 
 
 def task(state: PlatformState, place: Environment, name: str) -> dict[str, Any]:
-    """Return a task as the API gives it; it has no link to run it, since the official CLI makes that path itself."""
+    """Return a task as the API gives it; it has no link to run it, since the official CLI makes that path itself.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        place: the environment that defines it.
+        name: the name of the task.
+    """
     path = f"{links.environment_path(state.scenario, place.id)}/tasks/{links.segment(name)}"
     return {
         "id": name,

@@ -19,6 +19,12 @@ def environment_variable(state: PlatformState, one: Variable, place: Environment
     """Return a variable as an environment shows it, its own or inherited.
 
     An inherited one has no `#delete`, by which the official CLI tells it apart, and its `#edit` overrides it.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the variable.
+        place: the environment that shows it.
+        asking: who reads it; the links show what this user may do.
     """
     path = f"{links.environment_path(state.scenario, place.id)}/variables/{links.segment(one.name)}"
     inherited = one.environment != place.id
@@ -34,7 +40,13 @@ def environment_variable(state: PlatformState, one: Variable, place: Environment
 
 
 def project_variable(state: PlatformState, one: Variable, asking: User) -> dict[str, Any]:
-    """Return a variable of the project."""
+    """Return a variable of the project.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the variable.
+        asking: who reads it; the links show what this user may do.
+    """
     path = f"{links.project_path(state.scenario)}/variables/{links.segment(one.name)}"
     return {**_common(one), "_links": _links(state, path, edit=is_admin(state, asking), delete=True)}
 

@@ -19,7 +19,13 @@ PROFILE = "HIGH_CPU"
 
 
 def webapps(state: PlatformState, one: Environment, sizes: Sizes) -> dict[str, Any]:
-    """Return every app, with its resources as `sizes` has them."""
+    """Return every app, with its resources as `sizes` has them.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        one: the environment.
+        sizes: what was set for each container, by its name.
+    """
     return {name: _webapp(state, one, name, sizes) for name in apps(state)}
 
 

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def keep(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Store the backup that an activity made, and let the oldest manual one go if there are too many."""
+    """Store the backup that an activity made, and let the oldest manual one go if there are too many.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     if activity.plan.backup == "missing":
         return
     environment = state.environments[activity.environment]
@@ -39,7 +45,13 @@ def keep(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def evict(state: PlatformState, environment: str, at: datetime) -> None:
-    """Remove the oldest manual backups past the limit; automated ones do not count."""
+    """Remove the oldest manual backups past the limit; automated ones do not count.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the id of the environment.
+        at: when it happens, by the platform's clock.
+    """
     manual = [one for one in state.backups if one.environment == environment and not one.automated]
     manual.sort(key=lambda one: (one.created_at, one.number))
     for backup in manual[: max(0, len(manual) - state.scenario.backup_limit)]:
@@ -47,7 +59,13 @@ def evict(state: PlatformState, environment: str, at: datetime) -> None:
 
 
 def delete(state: PlatformState, activity: Activity, at: datetime) -> None:  # noqa: ARG001 - the signature of all effects
-    """Remove the backup that somebody asked to be deleted."""
+    """Remove the backup that somebody asked to be deleted.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     state.backups[:] = [one for one in state.backups if one.id != activity.parameters["backup_name"]]
 
 
@@ -65,6 +83,11 @@ def restore(state: PlatformState, activity: Activity, at: datetime) -> None:
     (https://developer.upsun.com/docs/environments/restore).
     A backup that another one replaced meanwhile cannot be restored any more. A restore that names no backup is
     somebody else's, of whom nothing else is known.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
     """
     if "backup_name" not in activity.parameters:
         return

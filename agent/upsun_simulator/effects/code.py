@@ -23,7 +23,13 @@ DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES, 
 
 
 def commit(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Let a source operation leave its commit, and what the commit causes."""
+    """Let a source operation leave its commit, and what the commit causes.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     environment = state.environments[activity.environment]
     plan = activity.plan
     activity.commit = commit_hash(environment.head, activity.id)
@@ -39,14 +45,26 @@ def commit(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def merge(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Bring the child's head into its parent, which deploys it unless it only stages."""
+    """Bring the child's head into its parent, which deploys it unless it only stages.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     child = state.environments[activity.parameters["environment"]]
     moved = _take(state, activity, state.environments[activity.environment], child.head, at)
     activity.deploys = moved and not activity.plan.staged
 
 
 def synchronize(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Bring the parent's code, data or both into its child, which is redeployed in any case (spec)."""
+    """Bring the parent's code, data or both into its child, which is redeployed in any case (spec).
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     environment = state.environments[activity.environment]
     parent = state.environments[activity.parameters["from"]]
     if activity.parameters["synchronize_data"]:
@@ -76,7 +94,16 @@ def arrive(state: PlatformState, arrival: Arrival) -> None:
 
 
 def push(state: PlatformState, environment: str, sha: str, *, who: User, plan: Plan, at: datetime) -> Activity:
-    """Queue the deployment of a commit, or stage it."""
+    """Queue the deployment of a commit, or stage it.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the id of the environment.
+        sha: the hash of the commit.
+        who: who pushed it.
+        plan: what will become of the deployment.
+        at: when it happens, by the platform's clock.
+    """
     place = state.environments[environment]
     activity = state.add_activity(
         kinds.PUSH,
@@ -102,14 +129,26 @@ def _before(place: Environment, sha: str) -> str:
 
 
 def receive(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Make the pushed commit the head, unless the branch has had it already."""
+    """Make the pushed commit the head, unless the branch has had it already.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     place = state.environments[activity.environment]
     if activity.commit is not None and activity.commit not in {one.sha for one in place.commits}:
         state.move_head(place, activity.commit, at, activity.id, breaks=activity.plan.breaks)
 
 
 def deploy(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Bring the head live, or fail to; a deployment of what is staged completes the activities that wait for it."""
+    """Bring the head live, or fail to; a deployment of what is staged completes the activities that wait for it.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     environment = state.environments[activity.environment]
     good = activity.result == "success"
     code = 0 if good else FAILED_COMMAND

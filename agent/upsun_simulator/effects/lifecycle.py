@@ -19,6 +19,11 @@ def bring_up(state: PlatformState, activity: Activity, at: datetime) -> None:
 
     A new one, or one that was inactive, has a copy of its parent's data
     (https://developer.upsun.com/docs/glossary); a paused one has its own.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
     """
     environment = state.environments[activity.environment]
     environment.record(Deployment(at, environment.head, activity.id, successful=True))
@@ -30,12 +35,24 @@ def bring_up(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def pause(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Stop what runs on the environment, and keep its data."""
+    """Stop what runs on the environment, and keep its data.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     state.set_status(state.environments[activity.environment], "paused", at)
 
 
 def deactivate(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Take what runs on the environment away, with its data; its branch stays."""
+    """Take what runs on the environment away, with its data; its branch stays.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     environment = state.environments[activity.environment]
     environment.live = []
     environment.data_from = environment.data_restored_from = None
@@ -43,7 +60,13 @@ def deactivate(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def delete(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Remove an environment with its branch, backups, variables and domains."""
+    """Remove an environment with its branch, backups, variables and domains.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     state.remove_environment(activity.environment, at)
 
 

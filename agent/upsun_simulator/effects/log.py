@@ -23,6 +23,12 @@ def write_deployment(state: PlatformState, activity: Activity, environment: Envi
     """Write the lines of a deployment as the documented example has them.
 
     https://developer.upsun.com/docs/integrations/activity/reference
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity that deploys.
+        environment: the environment that is deployed.
+        at: when it happens, by the platform's clock.
     """
     good = activity.result == "success"
     activity.write(at, f"Building application '{APP}' (runtime type: {RUNTIME}, tree: {environment.head[:7]})\n")

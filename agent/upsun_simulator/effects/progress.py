@@ -42,7 +42,13 @@ DONE: dict[str, Effect] = {
 
 
 def begin(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Start a pending activity; a push that came back from outside moves the head only now."""
+    """Start a pending activity; a push that came back from outside moves the head only now.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     activity.state = "in_progress"
     if activity.type == kinds.PUSH:
         code.receive(state, activity, at)
@@ -56,7 +62,13 @@ def begin(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def work(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Let an activity commit what it is for; where that leaves nothing to deploy, it is over."""
+    """Let an activity commit what it is for; where that leaves nothing to deploy, it is over.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     activity.worked = True
     activity.commits_at = None
     WORK[activity.type](state, activity, at)
@@ -66,7 +78,13 @@ def work(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def end(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Finish a running activity the way its plan says, with all that follows from it."""
+    """Finish a running activity the way its plan says, with all that follows from it.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     activity.ends_at = at
     if activity.plan.ending == "cancelled":
         cancel(state, activity, at)
@@ -119,6 +137,11 @@ def cancel(state: PlatformState, activity: Activity, at: datetime) -> None:
     """Stop an activity; what it had not done yet will not happen.
 
     Its result is failure: the official client tells a cancelled activity from a failed one by the state.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
     """
     activity.state = "cancelled"
     activity.cancelled_at = activity.completed_at = at

@@ -20,6 +20,12 @@ def container(activity: Activity) -> str:
 
 
 def succeed(state: PlatformState, activity: Activity, at: datetime) -> None:  # noqa: ARG001 - the signature of all effects
-    """Report that the command ended well."""
+    """Report that the command ended well.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
     activity.commands = [{"app": container(activity), "type": activity.type, "exit_code": 0}]
     activity.write(at, "The command ended with 0\n")

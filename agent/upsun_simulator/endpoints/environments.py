@@ -35,7 +35,14 @@ def accepted(
     entity: dict[str, Any] | None = None,
     status: HTTPStatus = HTTPStatus.ACCEPTED,
 ) -> Response:
-    """Answer with the answer to an operation that became activities, shown as they are by now."""
+    """Answer with the answer to an operation that became activities, shown as they are by now.
+
+    Args:
+        call: the request.
+        *activities: what the operation became.
+        entity: what it was done to, as the API gives it; None: the answer holds none.
+        status: the HTTP status.
+    """
     settle(call.state, call.now)
     embedded: dict[str, Any] = {"activities": [activity_document(call.state, one) for one in activities]}
     if entity is not None:

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 def back_up(state: PlatformState, environment: Environment, user: User, *, safe: bool) -> Activity:
-    """Queue a backup; its name is known from the start."""
+    """Queue a backup; its name is known from the start.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        safe: whether the app is stopped while it is taken.
+    """
     scenario = state.scenario
     name = identifier(scenario.project, "backup", state.count())
     outcome = scenario.backup_outcome
@@ -34,7 +41,13 @@ def back_up(state: PlatformState, environment: Environment, user: User, *, safe:
 
 
 def delete_backup(state: PlatformState, backup: Backup, user: User) -> Activity:
-    """Queue the removal of a backup."""
+    """Queue the removal of a backup.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        backup: the backup.
+        user: who asks for it.
+    """
     backup.status = "DELETING"
     return state.add_activity(
         BACKUP_DELETE,
@@ -49,7 +62,16 @@ def delete_backup(state: PlatformState, backup: Backup, user: User) -> Activity:
 def restore(
     state: PlatformState, backup: Backup, target: Environment, user: User, *, code: bool = True, resources: bool = True
 ) -> Activity:
-    """Queue the restoring of a backup to an environment."""
+    """Queue the restoring of a backup to an environment.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        backup: the backup.
+        target: the environment that gets its data.
+        user: who asks for it.
+        code: whether its code is deployed too.
+        resources: whether its sizes of containers are restored too.
+    """
     return state.add_activity(
         RESTORE,
         target.id,

@@ -28,7 +28,13 @@ LIVE = {
 
 
 def check(state: PlatformState, environment: Environment, wishes: dict[str, Any]) -> None:
-    """Refuse a change that no environment can have; nothing is changed then."""
+    """Refuse a change that no environment can have; nothing is changed then.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        wishes: the fields to change, by name, already checked for their types.
+    """
     if "parent" in wishes and wishes["parent"] is not None:
         _check_parent(state, environment, wishes["parent"])
     if "type" in wishes and (wishes["type"] == "production") != (environment.type == "production"):
@@ -52,7 +58,14 @@ def _wrong(field: str, reason: str) -> Refusal:
 
 
 def change(state: PlatformState, environment: Environment, user: User, wishes: dict[str, Any]) -> list[Activity]:
-    """Change the fields that are named, and queue what brings them live where something runs."""
+    """Change the fields that are named, and queue what brings them live where something runs.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        wishes: the fields to change, by name, already checked for their types.
+    """
     for name in ("title", "parent", "type", "clone_parent_on_create", "enable_smtp", "restrict_robots"):
         if name in wishes:
             setattr(environment, name, wishes[name])
@@ -91,7 +104,15 @@ def _check_rule(rule: object) -> None:
 def bring_live(
     state: PlatformState, environment: Environment, user: User, kind: str, payload: dict[str, Any] | None = None
 ) -> list[Activity]:
-    """Queue the deployment that a change of settings needs, or stage it; an environment that does not run has none."""
+    """Queue the deployment that a change of settings needs, or stage it; an environment that does not run has none.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        kind: the type of the activity.
+        payload: what only this activity knows; None: nothing.
+    """
     if state.status_of(environment) != "active":
         return []
     activity = state.add_activity(
@@ -109,27 +130,52 @@ def bring_live(
 def resize(
     state: PlatformState, environment: Environment, user: User, sizes: dict[str, dict[str, Any]]
 ) -> list[Activity]:
-    """Set sizes of containers, by their names, for the next deployment, and queue it."""
+    """Set sizes of containers, by their names, for the next deployment, and queue it.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        sizes: the sizes to set, by the name of the container.
+    """
     for name, size in sizes.items():
         environment.sizes[name] = {**environment.sizes.get(name, {}), **size}
     return bring_live(state, environment, user, kinds.UPDATE_RESOURCES)
 
 
 def add_domain(state: PlatformState, domain: Domain, user: User) -> list[Activity]:
-    """Add a domain, and queue what brings it live."""
+    """Add a domain, and queue what brings it live.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        domain: the domain.
+        user: who asks for it.
+    """
     state.domains.put(domain)
     return _of_domain(state, domain, user, kinds.DOMAIN_CREATE)
 
 
 def change_domain(state: PlatformState, domain: Domain, user: User) -> list[Activity]:
-    """Take the change of a domain into account, and queue what brings it live."""
+    """Take the change of a domain into account, and queue what brings it live.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        domain: the domain, already changed.
+        user: who asks for it.
+    """
     domain.updated_at = state.now
     state.domains.put(domain)
     return _of_domain(state, domain, user, kinds.DOMAIN_UPDATE)
 
 
 def remove_domain(state: PlatformState, domain: Domain, user: User) -> list[Activity]:
-    """Take a domain away, and queue what takes it out of the site."""
+    """Take a domain away, and queue what takes it out of the site.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        domain: the domain.
+        user: who asks for it.
+    """
     state.domains.remove(domain)
     return _of_domain(state, domain, user, kinds.DOMAIN_DELETE)
 

@@ -22,7 +22,15 @@ ENDINGS: dict[str, Ending] = {"failure": "failure", "cancelled": "cancelled"}
 def run_source_operation(
     state: PlatformState, environment: Environment, user: User, *, operation: str, variables: dict[str, Any]
 ) -> Activity:
-    """Queue a source operation; what its commit will cause is settled now."""
+    """Queue a source operation; what its commit will cause is settled now.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        operation: the name of the operation.
+        variables: the variables that it gets, by their prefix and name.
+    """
     return state.add_activity(
         SOURCE_OPERATION,
         environment.id,
@@ -39,7 +47,13 @@ def defined(names: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def update_plan(state: PlatformState, environment: Environment, operation: str = "update") -> Plan:
-    """Return what a source operation asked for now will do, by the present scenario."""
+    """Return what a source operation asked for now will do, by the present scenario.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        operation: the name of the operation.
+    """
     scenario = state.scenario
     reverts = operation == REVERT
     outcome: str = scenario.revert_outcome if reverts else scenario.update_outcome
@@ -64,7 +78,13 @@ def update_plan(state: PlatformState, environment: Environment, operation: str =
 
 
 def merge(state: PlatformState, child: Environment, user: User) -> Activity:
-    """Queue the merging of an environment into its parent, in the parent's queue."""
+    """Queue the merging of an environment into its parent, in the parent's queue.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        child: the environment that is merged.
+        user: who asks for it.
+    """
     parent = state.environments[child.parent or ""]
     return state.add_activity(
         MERGE,
@@ -79,7 +99,14 @@ def merge(state: PlatformState, child: Environment, user: User) -> Activity:
 
 
 def synchronize(state: PlatformState, child: Environment, user: User, wishes: dict[str, bool]) -> Activity:
-    """Queue the synchronizing of an environment from its parent."""
+    """Queue the synchronizing of an environment from its parent.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        child: the environment that takes.
+        user: who asks for it.
+        wishes: the flags of the request: `synchronize_code`, `synchronize_data`, `synchronize_resources`, `rebase`.
+    """
     parent = state.environments[child.parent or ""]
     names = ("synchronize_code", "synchronize_data", "synchronize_resources", "rebase")
     return state.add_activity(

@@ -21,7 +21,13 @@ def deploy_plan(state: PlatformState) -> Plan:
 
 
 def redeploy(state: PlatformState, environment: Environment, user: User) -> Activity:
-    """Queue a deployment of the head as it is."""
+    """Queue a deployment of the head as it is.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     return state.add_activity(
         REDEPLOY,
         environment.id,
@@ -32,7 +38,14 @@ def redeploy(state: PlatformState, environment: Environment, user: User) -> Acti
 
 
 def deploy(state: PlatformState, environment: Environment, user: User, *, strategy: str = "stopstart") -> Activity:
-    """Queue the deployment of what is staged."""
+    """Queue the deployment of what is staged.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        strategy: `stopstart` or `rolling`.
+    """
     return state.add_activity(
         DEPLOY,
         environment.id,

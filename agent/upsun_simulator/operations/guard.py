@@ -117,14 +117,28 @@ PLAIN = _Rule()
 
 
 def obstacle(state: PlatformState, environment: Environment, user: User, operation: str = "") -> Refusal | None:
-    """Why an operation on an environment is not allowed or not possible now; None when it is."""
+    """Why an operation on an environment is not allowed or not possible now; None when it is.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        operation: the name of the operation, as its link; empty: one without rules of its own.
+    """
     if not RULES.get(operation, PLAIN).may(state, environment, user):
         return Refusal(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
     return unready(state, environment, user, operation)
 
 
 def unready(state: PlatformState, environment: Environment, user: User, operation: str = "") -> Refusal | None:
-    """Why an operation is not possible now, whoever asks for it."""
+    """Why an operation is not possible now, whoever asks for it.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        operation: the name of the operation, as its link; empty: one without rules of its own.
+    """
     rule = RULES.get(operation, PLAIN)
     status = state.status_of(environment)
     if status not in rule.statuses:
@@ -138,7 +152,14 @@ def unready(state: PlatformState, environment: Environment, user: User, operatio
 
 
 def check(state: PlatformState, environment: Environment, user: User, operation: str = "") -> None:
-    """Refuse an operation on an environment where it is not allowed or not possible now."""
+    """Refuse an operation on an environment where it is not allowed or not possible now.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        operation: the name of the operation, as its link; empty: one without rules of its own.
+    """
     found = obstacle(state, environment, user, operation)
     if found is not None:
         raise found

@@ -22,7 +22,17 @@ def branch(
     kind: EnvironmentType = "development",
     clone_parent: bool = True,
 ) -> Activity:
-    """Create an environment now, and queue what brings it up."""
+    """Create an environment now, and queue what brings it up.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        parent: the environment that it branches off.
+        user: who asks for it.
+        name: the name of the branch.
+        title: the title.
+        kind: the type.
+        clone_parent: whether it begins with the parent's data.
+    """
     made = state.branch_off(parent, name, kind, title=title)
     return state.add_activity(
         BRANCH,
@@ -37,7 +47,13 @@ def branch(
 
 
 def activate(state: PlatformState, environment: Environment, user: User) -> Activity:
-    """Queue what brings an inactive environment up."""
+    """Queue what brings an inactive environment up.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     scenario = state.scenario
     return _switch(
         state, environment, user, ACTIVATE, Plan(seconds=scenario.switch_seconds, ending=scenario.activate_outcome)
@@ -45,22 +61,46 @@ def activate(state: PlatformState, environment: Environment, user: User) -> Acti
 
 
 def pause(state: PlatformState, environment: Environment, user: User) -> Activity:
-    """Queue the pausing of an environment."""
+    """Queue the pausing of an environment.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     return _switch(state, environment, user, PAUSE, Plan(seconds=state.scenario.switch_seconds))
 
 
 def resume(state: PlatformState, environment: Environment, user: User) -> Activity:
-    """Queue what brings a paused environment up again."""
+    """Queue what brings a paused environment up again.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     return _switch(state, environment, user, RESUME, Plan(seconds=state.scenario.switch_seconds))
 
 
 def deactivate(state: PlatformState, environment: Environment, user: User) -> Activity:
-    """Queue the removal of what runs on an environment."""
+    """Queue the removal of what runs on an environment.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     return _switch(state, environment, user, DEACTIVATE, Plan(seconds=state.scenario.switch_seconds))
 
 
 def delete(state: PlatformState, environment: Environment, user: User) -> Activity:
-    """Queue the removal of an environment; it is being deleted from now on."""
+    """Queue the removal of an environment; it is being deleted from now on.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     state.set_status(environment, "deleting", state.now)
     return _switch(state, environment, user, DELETE, Plan(seconds=state.scenario.switch_seconds))
 

@@ -42,14 +42,29 @@ def operations(state: PlatformState) -> list[RuntimeOperation]:
 
 
 def runnable(state: PlatformState, environment: Environment, user: User) -> list[RuntimeOperation]:
-    """Return the runtime operations that the user may run on the environment."""
+    """Return the runtime operations that the user may run on the environment.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+    """
     return [one for one in operations(state) if has_role(state, environment, user, one.role)]
 
 
 def run_operation(
     state: PlatformState, environment: Environment, user: User, *, service: str, operation: str, parameters: list[str]
 ) -> Activity:
-    """Queue a runtime operation."""
+    """Queue a runtime operation.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        service: the app that defines the operation.
+        operation: the name of the operation.
+        parameters: the parameters of the operation.
+    """
     return state.add_activity(
         OPERATION,
         environment.id,
@@ -63,7 +78,15 @@ def run_operation(
 def run_task(
     state: PlatformState, environment: Environment, user: User, *, task: str, variables: dict[str, Any]
 ) -> Activity:
-    """Queue a task."""
+    """Queue a task.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        environment: the environment that is meant.
+        user: who asks for it.
+        task: the name of the task.
+        variables: the variables that it gets.
+    """
     return state.add_activity(
         TASK,
         environment.id,

@@ -260,7 +260,13 @@ class Rehearsal:
     def tick_context(
         self, directory: str, log: io.StringIO, on_event: Callable[[str, Event], None] | None
     ) -> TickContext:
-        """What a tick of the rehearsal works with; its journal lies in ``directory``."""
+        """What a tick of the rehearsal works with; its journal lies in ``directory``.
+
+        Args:
+            directory: where the journal is.
+            log: what the agent logs is written into it.
+            on_event: called with a run's id and each event as it is recorded; None: nobody listens.
+        """
         redaction = Redaction()
         client = Client(
             Transport(f"upsun-agent/{__version__}", in_process(self._answer, ConnectionCut)),

@@ -87,6 +87,11 @@ def plan(start: datetime, days: int, dice: random.Random) -> list[Incident]:
     """What happens when, drawn from the dice: deployments each week, mishaps each month, one token that expires.
 
     Everything is within the days: what the dice put behind them, in a week or month that is not whole, does not happen.
+
+    Args:
+        start: when the days begin.
+        days: how many days there are.
+        dice: the source of chance; the same seed plans the same.
     """
     found = []
     for week in range(days // 7 + 1):
@@ -126,6 +131,12 @@ def _revoke(simulator: Simulator) -> None:
 
 def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], None] | None = None) -> SimulatedDays:
     """Play that many days; ``progress`` hears of each day that is over.
+
+    Args:
+        rehearsal: the job and the platform.
+        days: how many days to play.
+        seed: the seed of everything that chance decides.
+        progress: called with the number of each day that is over; None: nobody listens.
 
     Raises:
         ConfigInvalid: the job has no schedule, so that days mean nothing to it.
