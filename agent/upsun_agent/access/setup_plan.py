@@ -53,6 +53,13 @@ def plan_user(
 ) -> UserPlan:
     """Return the plan that makes the address a member with exactly these roles, without a second e-mail.
 
+    Args:
+        email: the address of the machine user.
+        roles: the roles that it is to have, and no others.
+        members: the users with access now.
+        invitations: the invitations that are open.
+        owner: the id of the project's owner; None if it is not known.
+
     Raises:
         UsageError: the address is the project owner's, whose roles cannot be changed.
     """

@@ -27,6 +27,12 @@ class ActivityLog(Struct, frozen=True):
 def read_activity_log(client: Client, project: str, activity: str, redaction: Redaction) -> ActivityLog:
     """Return the log of an activity as far as it comes within bounds of bytes and time, without secrets.
 
+    Args:
+        client: the API.
+        project: the id of the project.
+        activity: the id of the activity.
+        redaction: hides secrets in the log.
+
     Raises:
         NotFound: there is no such activity.
         Unreachable: not even the beginning came.

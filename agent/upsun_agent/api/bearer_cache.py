@@ -83,7 +83,13 @@ class BearerCache:
 
 
 def cache_of(environ: Mapping[str, str], token: str, service: str) -> BearerCache | None:
-    """Return the cache of the user; None if there is no private directory."""
+    """Return the cache of the user; None if there is no private directory.
+
+    Args:
+        environ: the environment variables of this process.
+        token: the API token that the bearers are exchanged for.
+        service: the URL of the authentication service.
+    """
     try:
         directory = PrivateDirectory(places(environ, "bearers", VARIABLE), VARIABLE)
     except StateNotWritable:

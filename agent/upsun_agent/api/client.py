@@ -163,6 +163,13 @@ class Client:
         """Activities of an environment, or with ``environment`` empty of the project, newest first.
 
         Back to ``since``, all that are ``incomplete``, or one page; ``ActivityList.complete`` says whether that is all.
+
+        Args:
+            project: the id of the project.
+            environment: the id of the environment; empty: those of the project.
+            types: the types that are asked for; none: every type.
+            since: the oldest moment that is of interest; None: no limit.
+            incomplete: whether only activities that have not ended are asked for.
         """
         where = environment_path(project, environment) if environment else project_path(project)
         wanted = list(types)
@@ -175,7 +182,13 @@ class Client:
         return activities(page, self._clock.now(), types=wanted, since=since, incomplete=incomplete)
 
     def backup(self, project: str, environment: str, backup: str) -> Backup | None:
-        """Return the backup of that name, or None where it does not exist."""
+        """Return the backup of that name, or None where it does not exist.
+
+        Args:
+            project: the id of the project.
+            environment: the id of the environment.
+            backup: the name of the backup.
+        """
         try:
             reply = self._get(environment_path(project, environment, f"/backups/{segment(backup)}"), "backup")
         except NotFound:
@@ -202,6 +215,11 @@ class Client:
         """Return the answer of a website: no bearer is sent, nothing is repeated, no redirect is followed.
 
         Without ``body`` its head is enough; else what of its body came in time, and within bounds.
+
+        Args:
+            url: the address of the page.
+            within: the time limit, in seconds.
+            body: whether the body is read; else the head is enough.
 
         Raises:
             NoAnswer: none came within so many seconds.
@@ -285,6 +303,12 @@ class Client:
     def write(self, method: str, path: str, body: Mapping[str, Any], what: str) -> Any:
         """Make one request that changes something, exactly once; its JSON document, None where it has none.
 
+        Args:
+            method: the HTTP method.
+            path: the path of the resource or operation.
+            body: the fields of the request.
+            what: what the request is for, in messages.
+
         Raises:
             Uncertain: no usable answer came; it may or may not have been acted on.
             Conflict: the API says that it is there already.
@@ -333,7 +357,14 @@ class Client:
         raise refusal(reply, what)
 
     def some(self, path: str, what: str, most: int, deadline: float) -> Reply:
-        """Return what of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it."""
+        """Return what of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it.
+
+        Args:
+            path: the path.
+            what: what the request is for, in messages.
+            most: how many bytes are read at most.
+            deadline: the time limit, in seconds.
+        """
 
         def attempt() -> Reply:
             headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}

@@ -108,6 +108,14 @@ class Transport:
 
         With ``shorten`` texts of the JSON document that are longer are emptied as they arrive, so that a long log does
         not make an answer too large.
+
+        Args:
+            method: the HTTP method.
+            url: the URL.
+            headers: the headers beside those that every request has.
+            content: the body; None: there is none.
+            deadline: the time limit for the whole answer, in seconds.
+            shorten: texts of the answer's JSON document that are longer, in bytes, are emptied; 0: none.
         """
         with self._spoken(url, deadline):
             most = RAW_MOST_BYTES if shorten else BODY_MOST_BYTES
@@ -126,6 +134,12 @@ class Transport:
         """Return what of an answer that may not end comes in time, and not much more than ``most`` bytes of it.
 
         Raises NoAnswer where not even its head came.
+
+        Args:
+            url: the URL.
+            headers: the headers beside those that every request has.
+            most: how many bytes of the body are read, about.
+            deadline: the time limit, in seconds.
         """
         response: httpx.Response | None = None
         body, whole, fault = bytearray(), False, ""
@@ -152,6 +166,13 @@ class Transport:
         """Return the head of an answer; its body decides nothing and is thrown away, however it is packed or ends.
 
         Raises NoAnswer where no whole head came within ``deadline`` seconds.
+
+        Args:
+            method: the HTTP method.
+            url: the URL.
+            headers: the headers beside those that every request has.
+            content: the body; None: there is none.
+            deadline: the time limit for the head, in seconds.
         """
         try:
             with self._spoken(url, deadline):

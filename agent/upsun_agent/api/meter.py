@@ -90,7 +90,13 @@ class MeteredStream:
         self._inner.close()
 
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> Any:
-        """Return the same connection with TLS, metered too."""
+        """Return the same connection with TLS, metered too.
+
+        Args:
+            ssl_context: whom to trust, and how.
+            server_hostname: the name that the certificate must be for.
+            timeout: the time limit of httpcore, in seconds; the time that is left wins.
+        """
         inner = self._inner.start_tls(ssl_context, server_hostname, self._meter.time_left(timeout))
         return MeteredStream(inner, self._meter)
 
@@ -114,7 +120,15 @@ class MeteredBackend:
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> MeteredStream:
-        """Return a connection that was made within the time that is left."""
+        """Return a connection that was made within the time that is left.
+
+        Args:
+            host: the name or address of the host.
+            port: the port.
+            timeout: the time limit of httpcore, in seconds; the time that is left wins.
+            local_address: the address to connect from; None: any.
+            socket_options: options of the socket; None: none.
+        """
         seconds = self._meter.time_left(timeout)
         return MeteredStream(self._inner.connect_tcp(host, port, seconds, local_address, socket_options), self._meter)
 

@@ -24,6 +24,11 @@ def read_environment(value: Any, server_at: datetime, path: str = "") -> Environ
     """Return the environment of a reply; raises BadReply where a field that matters is not what it must be.
 
     ``path`` is where it was read.
+
+    Args:
+        value: the JSON document.
+        server_at: the platform's time of the reply.
+        path: the path that it was read from, for its links.
     """
     fields = Fields.of(value, "environment")
     return Environment(

@@ -70,7 +70,13 @@ class Settings:
         self._proxies = {each: _proxy(*found) for each, found in named.items() if found and not everything}
 
     def proxy_for(self, scheme: str, host: str, port: int | None) -> Proxy | None:
-        """Return the proxy that a request takes; None where it goes straight to the host."""
+        """Return the proxy that a request takes; None where it goes straight to the host.
+
+        Args:
+            scheme: `http` or `https`.
+            host: the name or address of the host.
+            port: the port; None: that of the scheme.
+        """
         found = self._proxies.get(scheme) or self._proxies.get("all")
         number = port or DEFAULT_PORTS.get(scheme, 0)
         if found is None or any(_excepts(each, scheme, host, number) for each in self._exceptions):

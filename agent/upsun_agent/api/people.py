@@ -234,6 +234,11 @@ class People:
     def invite(self, project: str, email: str, roles: Roles) -> bool:
         """Invite an address: one e-mail is sent; False where an invitation was open already, so that none is.
 
+        Args:
+            project: the id of the project.
+            email: the address.
+            roles: the roles that the user is to have.
+
         Raises:
             Uncertain: it may have been invited or not.
         """
@@ -253,6 +258,11 @@ class People:
 
     def grant(self, project: str, user: str, roles: Roles) -> None:
         """Give the user these roles on the project instead of those there are, and see that they hold.
+
+        Args:
+            project: the id of the project.
+            user: the id of the user.
+            roles: the roles that the user is to have, and no others.
 
         Raises:
             Uncertain: no usable answer came, and the roles are not these.

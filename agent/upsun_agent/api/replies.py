@@ -175,7 +175,13 @@ class Fields(Struct, frozen=True):
             raise self._fail(name, "a date and time") from None
 
     def number(self, name: str, low: int, high: int) -> int:
-        """Return a whole number within bounds."""
+        """Return a whole number within bounds.
+
+        Args:
+            name: the name of the field.
+            low: the least number that is accepted.
+            high: the greatest number that is accepted.
+        """
         value = self.data.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self._fail(name, f"a whole number from {low} to {high}")

@@ -88,6 +88,13 @@ class Variables:
         there proves nothing about its value. ``scope`` None leaves the apps as they are; ``there`` says whether the
         environment had the variable a moment ago.
 
+        Args:
+            name: the name of the variable.
+            value: its value, which is a secret.
+            flags: its flags, such as `is_sensitive`, by name.
+            scope: the names of the apps that see it; None: as it is.
+            there: whether the environment had the variable a moment ago.
+
         Raises:
             Uncertain: no attempt had a usable answer; the variable may hold the old value or the new one.
             Conflict, NotPermitted, NotFound, BadReply, Unreachable: nothing was written.

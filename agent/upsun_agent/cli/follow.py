@@ -76,6 +76,13 @@ class Follower:
         """Make ticks until the run is closed; wait while another tick is at work.
 
         Give up if the API cannot be reached for ``within`` seconds; the run then stays open for later ticks.
+
+        Args:
+            tick_context: what a tick works with.
+            run_id: the id of the run.
+            run: the run as it stands; None if its journal could not be read yet.
+            report: what the first tick did.
+            within: for how many seconds the API may be away.
         """
         poll, began = POLL_FIRST, time.monotonic()
         if run is not None:

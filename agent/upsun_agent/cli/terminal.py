@@ -151,6 +151,11 @@ class Terminal:
         """Print a text beside its head, which takes ``indent`` columns.
 
         On a terminal the text is folded to stay there.
+
+        Args:
+            head: the text on the left.
+            text: the text on the right.
+            indent: how many columns the head takes.
         """
         text = _clean(text)  # before folding: half of a secret would not be recognised
         room = max(shutil.get_terminal_size((80, 24)).columns - indent, 30) if self.interactive else sys.maxsize
@@ -197,7 +202,13 @@ class Terminal:
         return max(shutil.get_terminal_size((80, 24)).columns, 40) if self.interactive else None
 
     def note(self, text: str, tone: Tone = "plain", indent: str = "  ") -> None:
-        """Print a line, folded if the terminal is narrower."""
+        """Print a line, folded if the terminal is narrower.
+
+        Args:
+            text: the line.
+            tone: how it is coloured.
+            indent: what stands before each line of it.
+        """
         for part in folded(_clean(text), self.width, indent):
             self.say(part, tone)
 
@@ -214,6 +225,11 @@ class Terminal:
         """Print a table with columns as wide as needed.
 
         On a terminal the flexible columns are narrowed so that lines fit.
+
+        Args:
+            heads: the headings.
+            rows: the cells, row by row.
+            flexible: the numbers, from 0, of the columns that may be narrowed.
         """
         rows = [[_clean(cell) for cell in row] for row in rows]
         for number, line in enumerate(table(heads, rows, room=self.width, flexible=flexible)):

@@ -197,7 +197,13 @@ def jobs_of(context: Context) -> tuple[Sequence[Job], int]:
 
 
 def standing_of(context: Context, token: str, source: str) -> Standing:
-    """Return the status of a token, read with a client of its own; raise as ``stands`` does."""
+    """Return the status of a token, read with a client of its own; raise as ``stands`` does.
+
+    Args:
+        context: what the command works with.
+        token: the API token.
+        source: where it comes from, for messages.
+    """
     client = context.client(token, source)
     try:
         return stands(context, client)
@@ -231,7 +237,13 @@ def _acted_on(client: Client, project: str | None, environment: str | None) -> f
 
 
 def types_of(client: Client, project: str | None, jobs: Iterable[Job]) -> dict[str, str]:
-    """Return the types, by id, of the environments that the jobs' steps name, as far as they can be read."""
+    """Return the types, by id, of the environments that the jobs' steps name, as far as they can be read.
+
+    Args:
+        client: the API.
+        project: the id of the project; None: nothing is read.
+        jobs: the jobs.
+    """
     found: dict[str, str] = {}
     for name in targets(jobs) if project else ():
         environment, _ = _attempt(lambda name=name: client.environment(project or "", name))  # type: ignore[misc]  # bound

@@ -175,7 +175,13 @@ def settings_of(text: str, path: str) -> dict[str, Any]:
 
 
 def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
-    """Return the job file of these settings."""
+    """Return the job file of these settings.
+
+    Args:
+        path: where the job file is, for messages.
+        text: the text of the job file.
+        read: its settings, checked, with every default.
+    """
     agent, notify = read["agent"], None
     if read["tells"]:
         notify = notifications.read_notify(read)

@@ -132,7 +132,13 @@ def code_of(error: BaseException) -> str | int | None:
 
 
 def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy | StateNotWritable:
-    """Return the error of ours that says it."""
+    """Return the error of ours that says it.
+
+    Args:
+        place: where the state is, in the words of the job file.
+        error: the driver's error.
+        connecting: whether it came while the connection was made.
+    """
     inner = _reason(error)
     if isinstance(inner, ClearText) or (connecting and ASKS_OTHERWISE in str(error)):
         return _unproved(place, in_clear=isinstance(inner, ClearText) or ASKS_IN_CLEAR in str(error))

@@ -31,7 +31,14 @@ def digest_of(text: str) -> str:
 
 
 def is_idle(place: str, environ: Mapping[str, str], basis: str, now: float) -> bool:
-    """Return whether a tick at ``now`` (epoch seconds) certainly has nothing to do, and mark the tick if so."""
+    """Return whether a tick at ``now`` (epoch seconds) certainly has nothing to do, and mark the tick if so.
+
+    Args:
+        place: where the state is, in the words of the job file.
+        environ: the environment variables of this process.
+        basis: what an idle answer holds for (see ``upsun_agent.idle.basis``).
+        now: the present, in seconds since 1970.
+    """
     names = ("PLATFORM_PROJECT", "PLATFORM_BRANCH", "PLATFORM_APPLICATION_NAME")
     own = [environ.get(name) or "" for name in names]
     latest = str(int(now + RECHECK + CLOCK_BACK))  # an answer for later than that is of a clock that was ahead

@@ -37,6 +37,12 @@ def change_one(endpoint: Endpoint, statements: Iterable[str], values: Sequence[s
 
     What it changed may be lost with the server's power.
 
+    Args:
+        endpoint: the database, with its credentials.
+        statements: the statements, in the order in which they are tried.
+        values: the values of every statement.
+        seconds: the time limit for all of it.
+
     Raises:
         NotToBeHad: nothing can be said, within that many seconds.
     """

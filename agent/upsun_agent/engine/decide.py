@@ -67,6 +67,13 @@ def decide(
     Promises: a request or command is returned only for a step in phase ``ready``, with every guard passed on what
     this pass saw; a step that needs a proved backup gets none without it; an intent without an answer leads to
     reconciling only; a closed run rests.
+
+    Args:
+        run: the run, folded from its events.
+        now: the present, in UTC.
+        seen: what this pass has seen so far.
+        kinds: the kinds of steps, by name.
+        background: what is known beside the run; None: nothing.
     """
     background = background or Background()
     if run.closed is not None:
@@ -109,7 +116,13 @@ def _on_step(
 
 
 def overdue(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> bool:
-    """Whether the run is past a limit of its own, so that ``decide`` needs to see nothing to say what follows."""
+    """Whether the run is past a limit of its own, so that ``decide`` needs to see nothing to say what follows.
+
+    Args:
+        run: the run, folded from its events.
+        now: the present, in UTC.
+        kinds: the kinds of steps, by name.
+    """
     if run.closed is not None or run.current is None:
         return False
     return _out_of_time(run, now, kinds) is not None or time_limit(run.current, now) is not None

@@ -85,7 +85,13 @@ def unknown(case: StepContext, what: str) -> Failed:
 
 
 def listing_of(case: StepContext, kind: RequestKind, activity: object = None) -> LookAtActivities:
-    """Return the question for the list in which the step's activity must stand."""
+    """Return the question for the list in which the step's activity must stand.
+
+    Args:
+        case: the step, with its run, the present, and what this pass has seen.
+        kind: the kind of the step.
+        activity: the activity, if it is known when it was created; else the request's time is taken.
+    """
     created = activity.created_at if isinstance(activity, Activity) else None
     intent = case.step.intent
     since = created or (intent.server_at if intent is not None else case.run.due_at)
@@ -163,6 +169,11 @@ def failure_now(case: StepContext, failed: Step, kinds: Mapping[str, StepKind]) 
 
     Returns:
         The verdict as it would be now; None where there is nothing to look at, or it is the failure that it was.
+
+    Args:
+        case: the step, with its run, the present, and what this pass has seen.
+        failed: the step that failed.
+        kinds: the kinds of steps, by name.
     """
     changed_since = any(
         step.phase == Phase.DONE and step.outcome == StepOutcome.DONE for step in case.run.take_back_steps

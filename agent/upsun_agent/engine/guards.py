@@ -107,7 +107,13 @@ def _lacking(run: Run, kinds: Mapping[str, StepKind], environment: Environment) 
 
 
 def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Decision | None:
-    """Why the step may not be begun on this environment, or None."""
+    """Why the step may not be begun on this environment, or None.
+
+    Args:
+        case: the step, with its run, the present, and what this pass has seen.
+        kind: the kind of the step.
+        environment: the environment as this pass saw it.
+    """
     run, step, now = case.run, case.step, case.now
     if environment.id == run.environment and not run.job.runs_on(environment.type):
         types = ", ".join(run.job.environment_types)
@@ -128,7 +134,13 @@ def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Dec
 
 
 def unoffered(environment: Environment, kind: RequestKind, before: str = "") -> Failed:
-    """Return why the platform does not offer the operation: the role only where nothing else explains it."""
+    """Return why the platform does not offer the operation: the role only where nothing else explains it.
+
+    Args:
+        environment: the environment as this pass saw it.
+        kind: the kind of the step.
+        before: what stands before the sentence.
+    """
     text = f"{before}the platform offers no {kind.permission_link or kind.link} on {environment.id}"
     other = _other_reason(environment, kind)
     if other is not None:
@@ -174,7 +186,13 @@ def _busy(case: StepContext, kind: RequestKind) -> Decision | None:
 
 
 def others_at_work(case: StepContext, kind: RequestKind, environment: Environment) -> Decision | None:
-    """Adopt, or wait for, what is running on the environment; None where nothing is in the way."""
+    """Adopt, or wait for, what is running on the environment; None where nothing is in the way.
+
+    Args:
+        case: the step, with its run, the present, and what this pass has seen.
+        kind: the kind of the step.
+        environment: the environment as this pass saw it.
+    """
     question = case.look_at_activities(incomplete=True)
     listed = case.seen.get(question)
     if not isinstance(listed, ActivityList):
@@ -208,7 +226,13 @@ def _backup_name(activity: Activity) -> str | None:
 
 
 def quota(case: StepContext, kind: RequestKind, background: Background) -> Decision | None:
-    """Warn before a request that would replace the newest good backup; do not try again where it would."""
+    """Warn before a request that would replace the newest good backup; do not try again where it would.
+
+    Args:
+        case: the step, with its run, the present, and what this pass has seen.
+        kind: the kind of the step.
+        background: what is known beside the run: its past, and other runs.
+    """
     if case.step.retries:
         spared = spares_the_newest(case)
         if spared is not None:

@@ -19,7 +19,13 @@ from upsun_agent.model.job import Job, StepPlan
 
 
 def after_failure(case: StepContext, kind: StepKind, verdict: Failed) -> ev.RetryPlanned | ev.StepFailed:
-    """The event that a failed verdict leads to."""
+    """The event that a failed verdict leads to.
+
+    Args:
+        case: the step, with its run, the present, and what this pass has seen.
+        kind: the kind of the step.
+        verdict: how it failed.
+    """
     step, now = case.step, case.now
     retries = _whole(step.plan, "retries", 0)
     can_be_asked = step.phase == Phase.ACCEPTED or kind.way == "look"

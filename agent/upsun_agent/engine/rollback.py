@@ -33,7 +33,14 @@ def changed(run: Run, kinds: Mapping[str, StepKind]) -> frozenset[str]:
 
 
 def begins(run: Run, failed: Step, now: datetime, kinds: Mapping[str, StepKind]) -> ev.TakeBackBegun | None:
-    """The event that begins taking back after a step failed; None where there is nothing to take back."""
+    """The event that begins taking back after a step failed; None where there is nothing to take back.
+
+    Args:
+        run: the run, folded from its events.
+        failed: the step that failed.
+        now: the present, in UTC.
+        kinds: the kinds of steps, by name.
+    """
     if run.rollback is not None or not run.take_back_steps or uncertain(run, kinds) is not None:
         return None
     if is_unseen(failed) or not would_change(run, kinds):
@@ -65,13 +72,25 @@ def would_change(run: Run, kinds: Mapping[str, StepKind]) -> bool:
 
 
 def idle_reason(step: Step, run: Run, kinds: Mapping[str, StepKind]) -> str | None:
-    """Why a step of taking back has nothing to do, or None."""
+    """Why a step of taking back has nothing to do, or None.
+
+    Args:
+        step: the step of the rollback.
+        run: the run, folded from its events.
+        kinds: the kinds of steps, by name.
+    """
     about = subject(step.plan, run, kinds)
     return None if about in changed(run, kinds) else f"nothing was changed on {about}"
 
 
 def subject(plan: StepPlan, run: Run, kinds: Mapping[str, StepKind]) -> str:
-    """The environment that the step changes, or else is about."""
+    """The environment that the step changes, or else is about.
+
+    Args:
+        plan: the settings of the step.
+        run: the run, folded from its events.
+        kinds: the kinds of steps, by name.
+    """
     kind = kinds.get(plan.kind)
     return (kind.changes(plan, run.environment) if kind is not None else None) or plan.environment(run.environment)
 

@@ -112,7 +112,14 @@ class StepContext(Struct, frozen=True):
         incomplete: bool = False,
         environment: str | None = None,
     ) -> LookAtActivities:
-        """The question for activities of an environment, without an id the step's."""
+        """The question for activities of an environment, without an id the step's.
+
+        Args:
+            types: the types that are asked for; none: every type.
+            since: the oldest moment that is of interest; None: no limit.
+            incomplete: whether only activities that have not ended are asked for.
+            environment: the id of the environment; None: the step's.
+        """
         return LookAtActivities(types, since, incomplete, self.asks(environment or self.environment))
 
     def look_at_backup(self, name: str) -> LookAtBackup:
@@ -218,7 +225,13 @@ class RequestKind(AnyKind, Protocol):
         """
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
-        """Whether the activity may come from this step's request."""
+        """Whether the activity may come from this step's request.
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:
         """Whether a running activity that somebody else began serves as this step's own."""

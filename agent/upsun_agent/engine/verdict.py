@@ -17,7 +17,13 @@ LASTING = frozenset({"token", "second-factor", "permission", "not-found"})
 
 
 def act_on(case: StepContext, kind: StepKind, verdict: Verdict) -> Decision:
-    """What a verdict leads to: another look, a wait, or an event."""
+    """What a verdict leads to: another look, a wait, or an event.
+
+    Args:
+        case: the step, with its run, the present, and what this pass has seen.
+        kind: the kind of the step.
+        verdict: what the step's answers mean.
+    """
     match verdict:
         case Need():
             return no_answer(case, verdict.question, case.seen.get(verdict.question))
@@ -40,7 +46,13 @@ def act_on(case: StepContext, kind: StepKind, verdict: Verdict) -> Decision:
 
 
 def no_answer(case: StepContext, question: Question, answer: Answer | None) -> Decision:
-    """Ask, or deal with the trouble that the question met."""
+    """Ask, or deal with the trouble that the question met.
+
+    Args:
+        case: the step, with its run, the present, and what this pass has seen.
+        question: the question whose answer is needed.
+        answer: what there is instead of the answer; None: it was not asked yet.
+    """
     if not isinstance(answer, Trouble):
         return Look(question)
     if answer.kind in LASTING and not case.run.begun:
@@ -49,7 +61,13 @@ def no_answer(case: StepContext, question: Question, answer: Answer | None) -> D
 
 
 def fail(step: Step, now: datetime, verdict: Failed) -> Record:
-    """The end of a step, whatever its retries."""
+    """The end of a step, whatever its retries.
+
+    Args:
+        step: the step.
+        now: the present, in UTC.
+        verdict: how it failed.
+    """
     return Record(
         ev.StepFailed(
             at=now,

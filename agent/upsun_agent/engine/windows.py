@@ -12,6 +12,11 @@ def opens(window: str, days: Iterable[str], local: datetime) -> bool:
     """Whether a window such as ``22:00-05:00`` is open at a local moment.
 
     The end is not part of it; one that passes midnight belongs to the day on which it opens. No days: every day.
+
+    Args:
+        window: the window, as ``HH:MM-HH:MM``.
+        days: the days on which it opens, as `mon`; none: every day.
+        local: the moment on the clock of the job's time zone.
     """
     start, end = (time.fromisoformat(part) for part in window.split("-"))
     now, wanted = local.time(), set(days) or set(DAYS)

@@ -104,10 +104,22 @@ class JournalReader(Protocol):
         """All events of the run as they are written, (kind, JSON), oldest first."""
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
-        """Runs, newest first (open ones oldest first)."""
+        """Runs, newest first (open ones oldest first).
+
+        Args:
+            open_only: whether only runs that are not closed are returned.
+            job: the name of the job whose runs are returned; None: all jobs.
+            most: how many are returned at most.
+        """
 
     def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
-        """The events of that kind recorded last, newest first, each with its run."""
+        """The events of that kind recorded last, newest first, each with its run.
+
+        Args:
+            kind: the kind of the events.
+            job: the name of the job whose runs are returned; None: all jobs.
+            most: how many are returned at most.
+        """
 
     def last_proofs(self) -> Sequence[tuple[str, str, Event]]:
         """Return of each job the last finished step that names a backup, newest first: job, run, event."""
@@ -144,7 +156,13 @@ class Journal(JournalReader, Protocol):
     """What a tick asks of a journal. Every call that changes something is synced when it returns."""
 
     def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
-        """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
+        """Open a run, with the events that follow at once. False where the job already has a run for the slot.
+
+        Args:
+            event: the event that opens the run.
+            later: the events that follow at once, in order.
+            notes: notes to write in the same transaction; None: none.
+        """
 
     def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
         """Add events to a run that is open, and change facts beside them: all or nothing."""

@@ -33,7 +33,15 @@ def remembered(known: Mapping[str, str], gone: Iterable[tuple[str, str, int, flo
 
 
 def counted(known: Mapping[str, str], job: str, outcome: str, slots: int, at: datetime) -> dict[str, str]:
-    """The notes that change when so many slots more ended so than there are runs: those booked together as one."""
+    """The notes that change when so many slots more ended so than there are runs: those booked together as one.
+
+    Args:
+        known: the notes of the counters.
+        job: the name of the job.
+        outcome: how they ended.
+        slots: how many slots.
+        at: when they were counted.
+    """
     key = f"{FORGOTTEN}{job}:{outcome}"
     runs, took, since = _numbers(known.get(key, ""))
     first = min(since, at.timestamp()) if runs else at.timestamp()
@@ -48,6 +56,11 @@ def summed(
     """What is there, as (job, outcome, runs, milliseconds, when the first was opened), and what was forgotten, as one.
 
     ``moment`` makes one of seconds since 1970, and raises what the journal raises where they are none.
+
+    Args:
+        rows: job, outcome, runs, milliseconds, and when the first run was opened, in seconds since 1970.
+        forgotten: the notes of the counters of runs that were pruned.
+        moment: makes a datetime of seconds since 1970, and raises the journal's own error where they are not valid.
     """
     found = {(job, outcome): (runs, took, since) for job, outcome, runs, took, since in rows}
     for key, text in forgotten.items():

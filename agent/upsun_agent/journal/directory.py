@@ -111,6 +111,11 @@ def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[Sql
 
     A journal of another project, environment or app, and a damaged one, are renamed and a new one is begun. So is one
     where an older one is lost: its file is missing or empty, but not the traces that work on it left.
+
+    Args:
+        directory: the state directory.
+        identity: project, environment and app.
+        now: the present, in UTC.
     """
     path, left = f"{directory}/{JOURNAL}", traces(directory)
     if left and not is_there(path):
@@ -134,6 +139,14 @@ def set_aside(
     """Rename a journal (``word``: rewound, damaged) and begin a new one; the second value says where the old one is.
 
     ``held`` are the notes about paused and suspended jobs; None: what is kept beside the journal says so.
+
+    Args:
+        directory: the state directory.
+        identity: project, environment and app.
+        now: the present, in UTC.
+        word: why, in one word for the name of the file, such as ``damaged``.
+        why: why, in words for people.
+        held: the notes of paused and suspended jobs; None: what is kept beside the journal says so.
     """
     kept = None if held is None else Beside({key: text for key, text in held.items() if text is not None})
     journal, _, reason = _anew(directory, identity, now, word, why, kept)

@@ -22,11 +22,23 @@ class EmptyJournal:
         return []
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:  # noqa: ARG002
-        """Return no run."""
+        """Return no run.
+
+        Args:
+            open_only: whether only runs that are not closed are returned.
+            job: the name of the job whose runs are returned; None: all jobs.
+            most: how many are returned at most.
+        """
         return ()
 
     def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:  # noqa: ARG002
-        """Return no event."""
+        """Return no event.
+
+        Args:
+            kind: the kind of the events.
+            job: the name of the job whose runs are returned; None: all jobs.
+            most: how many are returned at most.
+        """
         return ()
 
     def tallies(self) -> Sequence[Tally]:

@@ -85,6 +85,11 @@ def refuse_taken(target: Journal, source_name: str, place: str) -> None:
 
     It may be filled where it is empty, where this very move began to, or where it had been moved to where the source is
     now: on the way back it is out of date.
+
+    Args:
+        target: the journal to fill.
+        source_name: where the source is, in the words of the job file.
+        place: where the target is, in the words of the job file.
     """
     marks = target.notes(MOVE_MARKS)
     if marks.get(MOVING_FROM, marks.get(MOVED_TO)) == source_name:
@@ -98,7 +103,14 @@ def refuse_taken(target: Journal, source_name: str, place: str) -> None:
 
 
 def copy(source: Journal, target: Journal, source_name: str, progress: Callable[[int, int], None]) -> None:
-    """Let the target be what the source is, but for the marks; ``progress`` hears of runs done and in all."""
+    """Let the target be what the source is, but for the marks; ``progress`` hears of runs done and in all.
+
+    Args:
+        source: the journal to read.
+        target: the journal to fill.
+        source_name: where the source is, in the words of the job file.
+        progress: called with the runs that are done, and all.
+    """
     target.note(MOVING_FROM, source_name)
     rows = _rows(source)
     known = {row.run for row in rows}
@@ -132,7 +144,14 @@ def verify(source: JournalReader, target: JournalReader) -> Contents:
 
 
 def hand_over(source: Journal, target: Journal, place: str, identity: Identity) -> None:
-    """Give the old journal up, for good, and then let the new one be used. In this order: never are both in use."""
+    """Give the old journal up, for good, and then let the new one be used. In this order: never are both in use.
+
+    Args:
+        source: the journal that was read.
+        target: the journal that was filled.
+        place: where the target is, in the words of the job file.
+        identity: project, environment and app.
+    """
     source.set_idle_hint(IdleHint(identity, "", 0))  # or an idle tick would go on believing it
     source.note(MOVED_TO, place)
     target.note(MOVED_TO, None)

@@ -37,7 +37,14 @@ class Anew(Struct, frozen=True):
 
 
 def notes_of(now: datetime, word: str, why: str, kept: Beside) -> dict[str, str]:
-    """Return the notes that the new journal begins with: why, which jobs stay paused or suspended, what was lost."""
+    """Return the notes that the new journal begins with: why, which jobs stay paused or suspended, what was lost.
+
+    Args:
+        now: the present, in UTC.
+        word: why the old journal was set aside, in one word.
+        why: why, in words for people.
+        kept: what is kept beside the journal.
+    """
     why = one_line(why, WHY_MOST)
     notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why}", **kept.holds}
     if word not in LOSSES:

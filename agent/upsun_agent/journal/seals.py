@@ -45,13 +45,24 @@ class Seals:
         return tuple(derived(secret, _PURPOSE) for secret in self._secrets)
 
     def seal(self, run: str, written: Iterable[Written], before: str | None = None) -> str:
-        """Return the seal of these events of a run; ``before`` is the seal of the events ahead of them."""
+        """Return the seal of these events of a run; ``before`` is the seal of the events ahead of them.
+
+        Args:
+            run: the id of the run.
+            written: the events, as they are written.
+            before: the seal of the events ahead of them; None: there are none.
+        """
         return self._chained(self._keys[0], run, written, before)
 
     def renewed(self, seal: str, run: str, written: Sequence[Written]) -> str | None:
         """Return the seal of these events as the first key makes it; None where the given one does not hold for them.
 
         It holds where it was made with one of the keys, for exactly these events of this run.
+
+        Args:
+            seal: the seal to check.
+            run: the id of the run.
+            written: all events of the run, as they are written.
         """
         made = (self._chained(key, run, written) for key in self._keys)
         ours = next(made)

@@ -113,7 +113,13 @@ class SqliteJournal:
     # --- runs and events -----------------------------------------------------------------------------------
 
     def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
-        """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
+        """Open a run, with the events that follow at once. False where the job already has a run for the slot.
+
+        Args:
+            event: the event that opens the run.
+            later: the events that follow at once, in order.
+            notes: notes to write in the same transaction; None: none.
+        """
         job = Job.from_json(event.job).name
         with self._watch.bounded(), self._transaction():
             taken = self._db.execute(
@@ -187,7 +193,13 @@ class SqliteJournal:
         return [(str(kind), str(data)) for kind, data in rows]
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
-        """Runs, newest first (open ones oldest first)."""
+        """Runs, newest first (open ones oldest first).
+
+        Args:
+            open_only: whether only runs that are not closed are returned.
+            job: the name of the job whose runs are returned; None: all jobs.
+            most: how many are returned at most.
+        """
         ordered = "ASC" if open_only else "DESC"
         query = (  # the interpolated word is one of two of ours
             "SELECT run, job, slot, due_at, opened_at, closed_at, outcome FROM runs"  # noqa: S608  see above  # nosec B608
@@ -201,7 +213,13 @@ class SqliteJournal:
         ]
 
     def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
-        """The events of that kind recorded last, newest first, each with its run."""
+        """The events of that kind recorded last, newest first, each with its run.
+
+        Args:
+            kind: the kind of the events.
+            job: the name of the job whose runs are returned; None: all jobs.
+            most: how many are returned at most.
+        """
         query = (
             "SELECT events.run, events.data FROM events JOIN runs ON runs.run = events.run"
             " WHERE events.kind = ?1 AND (?2 IS NULL OR runs.job = ?2) ORDER BY events.seq DESC LIMIT ?3"
@@ -386,7 +404,13 @@ class SqliteJournal:
     # --- the lease --------------------------------------------------------------------------------------------
 
     def take_lease(self, holder: str, now: datetime, until: datetime) -> str | None:
-        """Write the lease row for ``holder``; where another's still runs, leave it and return its holder."""
+        """Write the lease row for ``holder``; where another's still runs, leave it and return its holder.
+
+        Args:
+            holder: who works.
+            now: the present, in UTC.
+            until: until when the lease holds.
+        """
         with self._watch.bounded(), self._transaction():
             row = self._db.execute("SELECT value FROM notes WHERE key = ?", (LEASE,)).fetchone()
             if row is not None:

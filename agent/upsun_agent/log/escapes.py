@@ -163,7 +163,13 @@ def normal(text: str) -> str:
 
 
 def printable(text: str, *, keep: str = "", odd: str = " ") -> str:
-    """Return the text with a blank for white space, and ``odd`` for what else is not printed; ``keep`` stays."""
+    """Return the text with a blank for white space, and ``odd`` for what else is not printed; ``keep`` stays.
+
+    Args:
+        text: the text.
+        keep: characters that stay as they are.
+        odd: what stands for a character that is not printed.
+    """
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in keep else " " if char.isspace() else odd for char in text)

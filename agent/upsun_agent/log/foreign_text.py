@@ -55,7 +55,13 @@ def safe_values(value: Any) -> Any:
 
 
 def one_line(text: str, most: int = TEXT_MOST, redaction: Redaction | None = None) -> str:
-    """Return the text on one line, safe to show, in at most so many characters."""
+    """Return the text on one line, safe to show, in at most so many characters.
+
+    Args:
+        text: the text, from anywhere.
+        most: how many characters are kept.
+        redaction: hides secrets before the text is cut; None: it holds none.
+    """
     cleaned = safe(text[:FOREIGN_MOST], redaction)
     if len(text) > FOREIGN_MOST:  # it may end within a secret
         cleaned = cleaned[:-SECRET_FORM_MOST]

@@ -196,6 +196,13 @@ def make_log(
 
     ``level`` is the stream's; the file hears at least what is info. It is a value to pass on, not global state, so
     that a rehearsal can log elsewhere.
+
+    Args:
+        redaction: hides secrets in every line.
+        stream: where the lines go; None: standard error.
+        level: the least level that the stream shows.
+        readable: whether lines are text for people; None: if the stream is a terminal.
+        file: the log file, which gets everything from `info` on; None: there is none.
     """
     out = stream or sys.stderr
     terminal = out.isatty() if readable is None else readable

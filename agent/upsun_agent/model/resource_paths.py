@@ -28,5 +28,11 @@ def project_path(project: str, end: str = "") -> str:
 
 
 def environment_path(project: str, environment: str, end: str = "") -> str:
-    """The path of an environment by its id (not its machine name), and what is below it."""
+    """The path of an environment by its id (not its machine name), and what is below it.
+
+    Args:
+        project: the id of the project.
+        environment: the id of the environment.
+        end: what follows the environment's path.
+    """
     return project_path(project, f"/environments/{segment(environment)}{end}")

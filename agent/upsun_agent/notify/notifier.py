@@ -75,6 +75,13 @@ class Notifier:
         """Return the changes of the outbox for these events, to be written in their transaction.
 
         ``held`` says why they suspend the job, if they do.
+
+        Args:
+            journal: the journal.
+            run: the id of the run.
+            job: the name of the job.
+            events: the events, in order.
+            held: why they suspend the job; None if they do not.
         """
         batch, owner = list(events), self._whose.owner
         closed = next((each for each in batch if isinstance(each, ev.RunClosed)), None)
@@ -87,7 +94,13 @@ class Notifier:
         return outbox.added(journal.notes(OUTBOX_ALL), found, self._clock.now()) if found else {}
 
     def loss(self, journal: Journal, why: str, at: datetime) -> Mapping[str, str | None]:
-        """Return the changes of the outbox for a lost journal; none if no job runs here."""
+        """Return the changes of the outbox for a lost journal; none if no job runs here.
+
+        Args:
+            journal: the journal.
+            why: why the journal was set aside, in words.
+            at: when it was noticed.
+        """
         if not self._whose.jobs_here:
             return {}
         return outbox.added(journal.notes(OUTBOX_ALL), state_lost(self._notify, self._whose.owner, at, why), at)
@@ -286,7 +299,13 @@ class Notifier:
         return self.send(notification, channel, seconds)
 
     def send(self, notification: Notification, channel: Channel, seconds: float = NOTICE_DEADLINE) -> Outcome:
-        """Try to deliver a notification now, and return the result."""
+        """Try to deliver a notification now, and return the result.
+
+        Args:
+            notification: what is told.
+            channel: the channel.
+            seconds: the time limit.
+        """
         module = import_module(f"upsun_agent.notify.channels.{MODULES[channel.kind]}")  # import only the kinds in use
         return _guarded(lambda: module.deliver(notification, channel, self._door, seconds))
 

@@ -104,6 +104,11 @@ def read_container(
 ) -> Container:
     """Return the container these variables describe; ``project`` and ``environment`` (from options) win over them.
 
+    Args:
+        environ: the environment variables of this process.
+        project: the id of the project from an option; None: the variables say it.
+        environment: the id of the environment from an option; None: the variables say it.
+
     Raises:
         ConfigInvalid: a variable holds broken base64 or JSON, or an id that cannot be one.
     """

@@ -54,7 +54,13 @@ def _is_part_of(home: str, path: str) -> bool:
 
 
 def write_whole(path: str, text: str, mode: int = 0o600) -> None:
-    """Put a file there, whole or not at all, for our eyes only unless ``mode`` says otherwise; raises OSError."""
+    """Put a file there, whole or not at all, for our eyes only unless ``mode`` says otherwise; raises OSError.
+
+    Args:
+        path: where the file is to be.
+        text: what is to be in it.
+        mode: its permissions.
+    """
     directory, name = os.path.split(path)
     folder = os.open(directory or os.curdir, HANDLE)
     try:
@@ -64,7 +70,14 @@ def write_whole(path: str, text: str, mode: int = 0o600) -> None:
 
 
 def write_whole_in(folder: int, name: str, text: str, mode: int = 0o600) -> None:
-    """Put a file into the directory of that descriptor as ``write_whole`` does: a link of that name is replaced."""
+    """Put a file into the directory of that descriptor as ``write_whole`` does: a link of that name is replaced.
+
+    Args:
+        folder: the descriptor of the directory.
+        name: the name of the file.
+        text: what is to be in it.
+        mode: its permissions.
+    """
     new = f".{name}-{os.urandom(8).hex()}"
     handle = open_ours(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, directory=folder)  # 0600 from the first moment
     try:

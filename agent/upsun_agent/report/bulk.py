@@ -35,7 +35,13 @@ class BulkReader:
         return found
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
-        """Return runs, newest first (open ones oldest first), as the journal does."""
+        """Return runs, newest first (open ones oldest first), as the journal does.
+
+        Args:
+            open_only: whether only runs that are not closed are returned.
+            job: the name of the job whose runs are returned; None: all jobs.
+            most: how many are returned at most.
+        """
         found = self.every if job is None else self.by_job.get(job, [])
         if open_only:
             return list(islice((row for row in reversed(found) if row.outcome is None), most))

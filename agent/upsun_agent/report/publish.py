@@ -34,7 +34,13 @@ class TooLong(Exception):
 
 
 def publish(context: TickContext, journal: Journal, runs: Mapping[str, Run]) -> None:
-    """Write what the job file asks for, if this tick opened or closed one of the runs; never raises."""
+    """Write what the job file asks for, if this tick opened or closed one of the runs; never raises.
+
+    Args:
+        context: what the tick worked with.
+        journal: the journal.
+        runs: the runs that the tick touched, by id.
+    """
     now, settings = context.clock.now(), context.job_file.report
     if not any(
         run.closed is not None or run.opened_at >= now - timedelta(seconds=TICK_BUDGET) for run in runs.values()

@@ -183,7 +183,14 @@ def _standings(
 
 
 def coming_slots(context: ReadContext, reader: BulkReader, job: Job, now: datetime) -> Iterator[Slot]:
-    """Yield the slots of the job that ticks will run, as far as is known; none for a job that runs by hand only."""
+    """Yield the slots of the job that ticks will run, as far as is known; none for a job that runs by hand only.
+
+    Args:
+        context: what the report works with.
+        reader: reads the journal.
+        job: the job.
+        now: the present, in UTC.
+    """
     schedule = schedule_of(context.container, job)
     if schedule is not None:
         yield from Judge(job, schedule, reader, context.container.environment or "").coming(now)

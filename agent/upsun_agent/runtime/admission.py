@@ -95,6 +95,11 @@ class Admission:
         """Return the notes to be written with these events, so that the run is admitted next time.
 
         A run that was not admitted here gets no new seal: whatever is added to it, it stays foreign.
+
+        Args:
+            run: the id of the run.
+            events: the events that are about to be written.
+            begins: whether they begin the run.
         """
         batch = list(events)
         if any(isinstance(event, ev.RunClosed) for event in batch):

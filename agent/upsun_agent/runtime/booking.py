@@ -92,7 +92,15 @@ class Booking(Struct, frozen=True):
 
 
 def opened_by(context: TickContext, job: Job, run: str, slot: Slot, trigger: ev.Trigger) -> ev.RunOpened:
-    """The event that opens a run of the job now."""
+    """The event that opens a run of the job now.
+
+    Args:
+        context: what the tick works with.
+        job: the job.
+        run: the id of the run.
+        slot: the slot; for a run by hand the present.
+        trigger: what causes the run.
+    """
     return ev.RunOpened(
         at=context.clock.now(),
         run=run,

@@ -51,6 +51,13 @@ class Recorder:
 
         ``silent``: people hear nothing of it, only the log does. ``notes`` are facts to keep with it. False where the
         job already has a run for the slot.
+
+        Args:
+            opened: the event that opens the run.
+            later: the events that follow at once, in order.
+            told: whether people heard of its opening before.
+            silent: whether people hear nothing of it; the log does.
+            notes: notes to write in the same transaction; None: none.
         """
         later = [cleaned(each) for each in later]
         events = (opened, *later)
@@ -94,7 +101,13 @@ class Recorder:
             self._context.log.error("job-suspended", job=run.job.name, run=run.id, reason=held)
 
     def close_unread(self, run: str, job: str, closed: ev.RunClosed) -> None:
-        """Close a run that cannot be folded, or that is foreign."""
+        """Close a run that cannot be folded, or that is foreign.
+
+        Args:
+            run: the id of the run.
+            job: the name of the job.
+            closed: the event that closes the run.
+        """
         self.flush()
         closed = cleaned(closed)
         notes = {**self._news(run, job, (closed,)), **self._admission.sealed(run, (closed,))}

@@ -67,6 +67,11 @@ class Judge(Struct, frozen=True):
         A slot of this minute that an earlier schedule or zone had at the same instant is judged already. In a journal
         that replaces another (``fresh``) even this minute's slot may have been run: it begins with now, and later ticks
         of the same minute begin with the moment (``since``) at which it took the other's place.
+
+        Args:
+            now: the present, in UTC.
+            fresh: whether the journal takes another's place.
+            since: when it took that place; None if it never did.
         """
         key, found = key_of(self.job), self.journal.cursor(self.job.name)
         if found is not None and found.schedule == key:
@@ -95,7 +100,14 @@ class Judge(Struct, frozen=True):
         return slot is not None and slot.due_at <= now
 
     def judge(self, cursor: Cursor, now: datetime, *, in_flight: bool, hindered: str = "") -> Due:
-        """What is to be done about the slots after the cursor; see ``upsun_agent.engine.due``."""
+        """What is to be done about the slots after the cursor; see ``upsun_agent.engine.due``.
+
+        Args:
+            cursor: how far the slots are judged.
+            now: the present, in UTC.
+            in_flight: whether the job has an open run.
+            hindered: why no run can be opened; empty if one can.
+        """
         if not self.due(cursor, now):
             return Due((), max(cursor.until, now))
         excluded, held = self.excluded(cursor.until), suspension(self.journal, self.job.name)

@@ -75,13 +75,27 @@ def holds(journal: NoteReader, job: str) -> list[Hold]:
 
 
 def pause_job(journal: Journal, job: str, reason: str, now: datetime) -> None:
-    """Pause the job from now on: its slots are skipped."""
+    """Pause the job from now on: its slots are skipped.
+
+    Args:
+        journal: the journal.
+        job: the name of the job.
+        reason: why, in words.
+        now: the present, in UTC.
+    """
     for key, text in suspending(job, reason, now, "paused").items():
         journal.note(key, text)
 
 
 def suspending(job: str, reason: str, now: datetime, word: Word = "suspended") -> dict[str, str]:
-    """Return the note that suspends the job, to be written with the event that is the reason."""
+    """Return the note that suspends the job, to be written with the event that is the reason.
+
+    Args:
+        job: the name of the job.
+        reason: why, in words.
+        now: the present, in UTC.
+        word: `paused` or `suspended`.
+    """
     text = f"the job is {word} since {now:%Y-%m-%d %H:%M} UTC: {one_line(reason)}; upsun-agent resume {job} ends it"
     return {SUSPENDED + job: text}
 
@@ -95,6 +109,11 @@ def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
     """Let the job run again from now on; return False where it was neither paused nor suspended.
 
     Slots that passed meanwhile stay skipped: those that no tick has judged yet too, where ``now`` is given.
+
+    Args:
+        journal: the journal.
+        job: the name of the job.
+        now: the present; None: slots that no tick has judged yet are judged as they are.
     """
     why = suspension(journal, job)
     if why is None:

@@ -101,12 +101,25 @@ class BackupStep(RequestStep[BackupSettings]):
         return _proved(newest, text, reused=True)
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
-        """Return "no" for an activity whose ``safe`` parameter differs, else "maybe"."""
+        """Return "no" for an activity whose ``safe`` parameter differs, else "maybe".
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
         safe = activity.parameters.get("safe")
         return "no" if isinstance(safe, bool) and safe != self.body(plan, run)["safe"] else "maybe"
 
     def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
-        """Return a newer manual backup that no listed activity explains, or the environment's word on one."""
+        """Return a newer manual backup that no listed activity explains, or the environment's word on one.
+
+        Args:
+            case: the step, with its run, the present, and what this pass has seen.
+            intent: the event that was recorded before the request.
+            listed: the activities that were listed since.
+            looked: the place of that list among this pass's answers; an answer ahead of it is too old.
+        """
         earliest = intent.server_at - CLOCKS_APART
         question, place = case.look_at_backups(), case.look_at_environment()
         backups, environment = case.seen.get(question), case.seen.get(place)

@@ -72,7 +72,13 @@ class BranchStep(RequestStep[BranchSettings]):
         )
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Return "no" for an activity that makes another environment."""
+        """Return "no" for an activity that makes another environment.
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
         made = activity.parameters.get("name", activity.parameters.get("environment"))
         return (
             "no" if isinstance(made, str) and made not in {self.settings(plan).name, plan.environment("")} else "maybe"

@@ -76,7 +76,13 @@ class MergeStep(UpdateStep[MergeSettings]):
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Return "no" for an activity that names another source, else "maybe"."""
+        """Return "no" for an activity that names another source, else "maybe".
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
         source = activity.parameters.get("environment")
         mine = plan.environment("")
         return (

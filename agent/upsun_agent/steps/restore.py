@@ -116,7 +116,13 @@ class RestoreStep(RequestStep[RestoreSettings]):
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Return "no" for an activity that restores another backup than the one that is named."""
+        """Return "no" for an activity that restores another backup than the one that is named.
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
         named, restored = self.settings(plan).backup, activity.parameters.get("backup_name")
         return "no" if named and isinstance(restored, str) and restored != named else "maybe"
 

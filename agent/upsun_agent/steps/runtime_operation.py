@@ -61,7 +61,13 @@ class RuntimeOperationStep(RequestStep[RuntimeOperationSettings]):
         return {**wanted, **({"parameters": list(settings.parameters)} if settings.parameters else {})}
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Return "no" for an activity that names another operation or app."""
+        """Return "no" for an activity that names another operation or app.
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
         settings = self.settings(plan)
         return recognised({"operation": settings.name, "service": settings.app}, activity)
 

@@ -83,7 +83,13 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
         return f"source operation {self.settings(plan).name}{on(plan)}"
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
-        """Return "sure" with our mark, "no" with another run's mark or operation, else "maybe"."""
+        """Return "sure" with our mark, "no" with another run's mark or operation, else "maybe".
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
         operation = activity.parameters.get("operation", activity.payload.get("operation"))
         if operation is not None and operation != self.settings(plan).name:
             return "no"  # a run may ask for several, each with its mark

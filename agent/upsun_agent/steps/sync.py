@@ -84,7 +84,13 @@ class SyncStep(RequestStep[SyncSettings]):
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
-        """Return "no" for an activity that copies other parts."""
+        """Return "no" for an activity that copies other parts.
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
         for key, value in self.body(plan, run).items():
             if isinstance(activity.parameters.get(key), bool) and activity.parameters[key] != value:
                 return "no"

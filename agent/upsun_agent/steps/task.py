@@ -57,7 +57,13 @@ class TaskStep(RequestStep[TaskSettings]):
         return {"variables": {group: dict(values) for group, values in self.settings(plan).variables.items()}}
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Return "no" for an activity that names another task."""
+        """Return "no" for an activity that names another task.
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
         return recognised({"task": self.settings(plan).name}, activity)
 
 

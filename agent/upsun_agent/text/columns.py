@@ -44,6 +44,12 @@ def table(
 
     Columns are as wide as their texts. If that exceeds ``room`` cells, the widest ``flexible`` columns are narrowed:
     their texts are shortened in the middle (in the last column at the end); lines that are still too long are cut.
+
+    Args:
+        heads: the headings.
+        rows: the cells, row by row.
+        room: how many columns of the terminal there are; None: no limit.
+        flexible: the numbers, from 0, of the columns that may be narrowed.
     """
     every = [heads, *rows]
     widths = [max(breadth(row[i]) for row in every) for i in range(len(heads))]

@@ -31,7 +31,13 @@ class Line(Struct, frozen=True):
 
 
 def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa: C901, PLR0912  one case for each event
-    """Return the event as a sentence with times in the zone; None for an event that people need not know of."""
+    """Return the event as a sentence with times in the zone; None for an event that people need not know of.
+
+    Args:
+        event: the event.
+        job: the job of the run.
+        zone: the time zone.
+    """
     match event:
         case ev.RunOpened():
             what = f"slot {event.slot}" if event.slot else "started manually"

@@ -77,7 +77,13 @@ class ServerJournal:
     # --- runs and events ----------------------------------------------------------------------------------------
 
     def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
-        """Open a run, with the events that follow at once. False where the job already has a run for the slot."""
+        """Open a run, with the events that follow at once. False where the job already has a run for the slot.
+
+        Args:
+            event: the event that opens the run.
+            later: the events that follow at once, in order.
+            notes: notes to write in the same transaction; None: none.
+        """
         job, runs = Job.from_json(event.job).name, self._tables.runs
         same_slot = (runs.c.job == job) & (runs.c.slot.is_not(None)) & (runs.c.slot == event.slot)
         with self._writing():
@@ -140,7 +146,13 @@ class ServerJournal:
         return [(str(kind), str(data)) for kind, data in self._session.run(query).all()]
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
-        """Runs, newest first (open ones oldest first)."""
+        """Runs, newest first (open ones oldest first).
+
+        Args:
+            open_only: whether only runs that are not closed are returned.
+            job: the name of the job whose runs are returned; None: all jobs.
+            most: how many are returned at most.
+        """
         runs = self._tables.runs
         query = self._select(runs, "run", "job", "slot", "due_at", "opened_at", "closed_at", "outcome")
         if open_only:
@@ -155,7 +167,13 @@ class ServerJournal:
         ]
 
     def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
-        """The events of that kind recorded last, newest first, each with its run."""
+        """The events of that kind recorded last, newest first, each with its run.
+
+        Args:
+            kind: the kind of the events.
+            job: the name of the job whose runs are returned; None: all jobs.
+            most: how many are returned at most.
+        """
         events, runs = self._tables.events, self._tables.runs
         query = self._select(events, "run", "data").where(events.c.kind == kind)
         if job is not None:

@@ -80,7 +80,13 @@ def _there_in_mariadb(session: Session) -> set[str]:
 
 
 def missing(session: Session, found: set[str], version: int) -> tuple[str, ...]:
-    """The tables that were dropped; nothing where there were never any, or they are being made."""
+    """The tables that were dropped; nothing where there were never any, or they are being made.
+
+    Args:
+        session: the connection, with its tables.
+        found: the names of the tables that are there.
+        version: the version that the tables say they have.
+    """
     gone = tuple(name for name in ALL if name not in found)
     if version >= 1 or (found and "schema_version" not in found):
         return tuple(name for name in gone if _is_gone(session, name))
@@ -144,6 +150,11 @@ def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside]
     """Why the journal of an identity that has none now was lost, and what was kept of it; None where there was none.
 
     ``own`` finds the identity's rows in the table of journals; ``now`` is by the clock that ticks are marked by.
+
+    Args:
+        session: the connection, with its tables.
+        own: the condition that finds the identity's rows among the journals.
+        now: the present, by the clock that ticks are marked by.
     """
     mine = session.tables.journals
     last = session.run(sa.select(mine.c.id, mine.c.why).where(own).order_by(mine.c.id.desc()).limit(1)).first()

@@ -29,6 +29,14 @@ def hold(
 
     ``now``: the moment with which a journal begins that takes the place of a lost one.
 
+    Args:
+        state: the database, with its credentials.
+        identity: project, environment and app.
+        holder: what the lease says who works; None: this process.
+        seconds: how long the work may take; None: ``DATABASE_BUDGET``.
+        now: the moment with which a journal begins that takes the place of a lost one; None: it begins with its first
+            tick.
+
     Raises:
         Busy: another process is at work on it, or the database is not to be had now.
         StateNotWritable: the database does not let us, or a newer version made its tables.

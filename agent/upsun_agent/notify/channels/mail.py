@@ -142,7 +142,13 @@ class _Relay(smtplib.SMTP):
 
 
 def compose(notification: Notification, channel: Channel, sender: HttpSender) -> EmailMessage:
-    """Return the mail. Its Message-ID contains the message's id, so that receivers recognise a second delivery."""
+    """Return the mail. Its Message-ID contains the message's id, so that receivers recognise a second delivery.
+
+    Args:
+        notification: what is told.
+        channel: the channel, with its addresses.
+        sender: hides secrets in what is told.
+    """
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = f"[upsun-agent] {sender.clean(subject(notification))}"
     mail["From"] = channel.sender

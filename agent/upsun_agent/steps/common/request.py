@@ -58,7 +58,14 @@ class RequestStep(Kind[S]):
         return None
 
     def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
-        """Return that the head moved since the request and nobody else moved it: the list may be wrong."""
+        """Return that the head moved since the request and nobody else moved it: the list may be wrong.
+
+        Args:
+            case: the step, with its run, the present, and what this pass has seen.
+            intent: the event that was recorded before the request.
+            listed: the activities that were listed since.
+            looked: the place of that list among this pass's answers; an answer ahead of it is too old.
+        """
         subject = self.changes(case.step.plan, case.run.environment)
         if subject is None or intent.head is None:
             return None
@@ -81,7 +88,13 @@ class RequestStep(Kind[S]):
         return f"the head of {subject} moved to {head[:8]}"
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  the protocol's
-        """Return "maybe": the platform takes no mark here, so type, user and time must do."""
+        """Return "maybe": the platform takes no mark here, so type, user and time must do.
+
+        Args:
+            plan: the settings of the step.
+            run: the id of the run.
+            activity: an activity of the platform.
+        """
         return "maybe"
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:  # noqa: ARG002  the protocol's signature
