@@ -1372,8 +1372,8 @@ BUGS = (
     Bug(
         "the token of the platform CLI is not taken over",
         "agent/upsun_setup/jobs_plan.py",
-        "if used == {True} else",
-        "if used == {None} else",
+        "PLATFORM_TOKEN_VARIABLE if True in used else",
+        "PLATFORM_TOKEN_VARIABLE if None in used else",
         suite=(
             "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[platform-cli-cron]",
         ),

@@ -12,10 +12,15 @@ from collections.abc import Sequence
 from upsun_agent.errors import ConfigInvalid, Conflict, StateNotWritable
 from upsun_agent.limits import CONFIG_ALL_MOST_BYTES, CONFIG_FILES_MOST, CONFIG_LINES_MOST, CONFIG_MOST_BYTES
 
+from upsun_setup.app import APP_FILE, FOLDER, TOP_FILES
 from upsun_setup.plan_record import Change
-from upsun_setup.project import FOLDER
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+FOLDERS_MOST = 20_000
+#: Folders that package managers fill: an app's own configuration is in none of them.
+_FILLED = frozenset({"node_modules", "vendor", "bower_components", "__pycache__"})
 
 
 def top_of(directory: str | None) -> str:
@@ -42,16 +47,44 @@ class Checkout:
         self._read: dict[str, bytes | None] = {}
 
     def configurations(self) -> list[str]:
-        """Return the first-level YAML files of ``.upsun/``."""
+        """Return the configuration files of both products: those of Flex, then those of Fixed."""
+        flex = [f"{FOLDER}/{name}" for name in self._listed(FOLDER) if name.endswith((".yaml", ".yml"))]
+        top = [name for name in TOP_FILES if self.has(name)]
+        fixed = top if flex and not top and not self.has(APP_FILE) else [*self._app_files(), *top]
+        for found, where in ((flex, FOLDER), (fixed, "the checkout")):
+            if len(found) > CONFIG_FILES_MOST:
+                text = f"{where} has more than {CONFIG_FILES_MOST} configuration files"
+                raise ConfigInvalid(text, remedy="join some of them")
+        return flex + fixed
+
+    def _listed(self, path: str) -> list[str]:
+        """Return the sorted names in a folder; none if it is not there."""
         try:
-            names = sorted(os.listdir(os.path.join(self.top, FOLDER)))
+            return sorted(os.listdir(os.path.join(self.top, path)))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise ConfigInvalid(f"{FOLDER} cannot be read: {error.strerror}", remedy="check its mode") from error
-        found = [f"{FOLDER}/{name}" for name in names if name.endswith((".yaml", ".yml"))]
-        if len(found) > CONFIG_FILES_MOST:
-            raise ConfigInvalid(f"{FOLDER} has more than {CONFIG_FILES_MOST} YAML files", remedy="join some of them")
+            raise ConfigInvalid(f"{path} cannot be read: {error.strerror}", remedy="check its mode") from error
+
+    def _app_files(self) -> list[str]:
+        """Return every ``.platform.app.yaml``, but none in hidden folders or in those that package managers fill."""
+        found, waiting, seen = list[str](), [""], 0
+        while waiting:
+            folder = waiting.pop(0)
+            seen += 1
+            if seen > FOLDERS_MOST:
+                text = f"the checkout has more than {FOLDERS_MOST} folders in which {APP_FILE} may be"
+                raise ConfigInvalid(text, remedy="take folders out of it that do not belong to the project")
+            try:
+                entries = sorted(os.scandir(os.path.join(self.top, folder)), key=lambda each: each.name)
+            except OSError:
+                continue  # the platform does not read it there either, or a message about the app says why
+            for entry in entries:
+                path = f"{folder}/{entry.name}".lstrip("/")
+                if entry.name == APP_FILE and self.has(path):
+                    found.append(path)
+                elif entry.is_dir(follow_symlinks=False) and not _is_passed_over(entry.name):
+                    waiting.append(path)
         return found
 
     def has(self, path: str) -> bool:
@@ -186,6 +219,11 @@ class Checkout:
             else:
                 with open(place, "wb") as file:
                     file.write(old)
+
+
+def _is_passed_over(name: str) -> bool:
+    """Return whether no app's configuration is looked for in a folder of that name."""
+    return name.startswith(".") or name in _FILLED
 
 
 def _opened(path: str, flags: int) -> int:

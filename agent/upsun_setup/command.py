@@ -11,14 +11,16 @@ from upsun_agent.cli.change import answered, can_ask
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.terminal import Exact, Terminal
 from upsun_agent.errors import EXIT_OK, UsageError
+from upsun_agent.platform.product import Product, cli_words, product_of
 from upsun_agent.report.document import Count, RemarkView, View, remarks_view
 from upsun_agent.text.event_text import Tone
 
+from upsun_setup.app import App
 from upsun_setup.checkout import Checkout, top_of
 from upsun_setup.git import Git
 from upsun_setup.plan import Planner
 from upsun_setup.plan_record import Change, Plan
-from upsun_setup.project import App, Project, chosen
+from upsun_setup.project import Project, chosen
 from upsun_setup.release import install_lines
 from upsun_setup.replaced_crons import ReplacedCrons
 
@@ -45,6 +47,8 @@ class InitView(View, frozen=True, kw_only=True):
     directory: str
     #: The name of the app.
     app: str
+    #: The product that the project is on.
+    product: Literal["flex", "fixed"]
     #: The files that change.
     changes: list[ChangeView]
     #: What is as it should be already.
@@ -63,11 +67,15 @@ def run(context: Context) -> int:
     """Show what would change in the checkout, and write it where that is wanted; return the exit code."""
     terminal = context.terminal
     checkout = Checkout(top_of(context.options.dir))
-    project = Project(checkout).read()
+    product = _product(context, checkout)
+    project = Project(checkout).read(product)
+    if context.options.plan is not None and not project.is_fixed:
+        raise UsageError("--plan names a plan of Upsun Fixed, and this is a checkout of Upsun Flex")
     app = _app(context, project)
     git = Git(checkout.top, os.environ)
-    plan = Planner(checkout, project, app, install_lines(), git.ignored).decide()
+    plan = Planner(checkout, project, app, install_lines(), git.ignored, context.options.plan).decide()
     _look_at_git(git, plan)
+    plan.remarks[:] = [(text, cli_words(remedy, plan.product)) for text, remedy in plan.remarks]
     write = _wanted(context, checkout, plan)
     if write:
         checkout.write(plan.changes)
@@ -77,6 +85,20 @@ def run(context: Context) -> int:
         terminal.say(f"Written: {', '.join(change.path for change in plan.changes)}", "good")
         _tell_next(terminal, plan)
     return EXIT_OK
+
+
+def _product(context: Context, checkout: Checkout) -> Product | None:
+    """Return the product named; ask where the checkout has the configuration of both."""
+    named: Product | None = context.options.product
+    if named is not None or product_of(checkout.configurations()) != "both" or not _is_asking(context):
+        return named
+    say = context.terminal.say
+    say("The configuration of Upsun Fixed (.platform.app.yaml, .platform/) and of Upsun Flex (.upsun/) are both here.")
+    say("A deployment with both fails: delete the files of the product that this project is not on.")
+    answer = answered("Which product is this project on, flex or fixed? ").lower()
+    if answer not in {"flex", "fixed"}:
+        raise UsageError(f"there is no product '{answer[:80]}'", remedy="name one: --product flex or --product fixed")
+    return "flex" if answer == "flex" else "fixed"
 
 
 def _app(context: Context, project: Project) -> App:
@@ -174,12 +196,13 @@ def _next(plan: Plan) -> list[str]:
             f"the agent uses the token of the old cron, in {plan.token_variable}; "
             "upsun-agent check says what to change about it"
         )
+    last = f"upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait"
     return [
         f"check {plan.jobs}: schedule, environments and time zone",
         f"try it: upsun-agent validate {jobs}; upsun-agent rehearse {plan.job} --config {jobs}",
         f"give the environment its API token: {access}",
         f"push: {first}git add {paths} && git commit -m 'Add upsun-agent' && git push",
-        f"check it over SSH (upsun ssh): upsun-agent check; upsun-agent next; upsun-agent run {plan.job} --wait",
+        cli_words(f"check it over SSH (upsun ssh): {last}", plan.product),
     ]
 
 
@@ -203,6 +226,7 @@ def _view(checkout: Checkout, plan: Plan, *, written: bool) -> InitView:
     return InitView(
         directory=checkout.top,
         app=plan.app,
+        product="fixed" if plan.product == "fixed" else "flex",
         changes=changes,
         done=plan.done,
         remarks=remarks_view(plan.remarks),

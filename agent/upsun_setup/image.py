@@ -7,7 +7,8 @@ import re
 from msgspec import Struct
 from upsun_agent.platform.image_python import LEAST_MINOR
 
-from upsun_setup.project import App, Project
+from upsun_setup.app import App
+from upsun_setup.project import Project
 from upsun_setup.yaml_tree import Node
 
 PYTHON = "python@3.13"

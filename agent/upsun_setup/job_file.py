@@ -41,8 +41,8 @@ class ProposedJob(Struct, frozen=True):
     #: Why it has no schedule, as a comment; empty if it has one.
     by_hand: str = ""
 
-    def text(self) -> str:
-        """Return the job as TOML."""
+    def text(self, config: str) -> str:
+        """Return the job as TOML, with the name of the file that configures the app in its comments."""
         lines = [f"# Taken over from the cron {_quoted(self.origin)}."] if self.origin else []
         by_hash = "   # H: a minute that is this job's own" if "H" in (self.schedule or DEFAULT_SCHEDULE) else ""
         lines += [f"[jobs.{self.name}]"]
@@ -66,24 +66,27 @@ class ProposedJob(Struct, frozen=True):
             variables = ", ".join(f"{name} = {_quoted(value)}" for name, value in update.variables.items())
             more = f", variables = {{ env = {{ {variables} }} }}" if variables else ""
             step = f"source-operation = {{ name = {_quoted(update.name)}{more} }}"
-            lines += ["", f"[[jobs.{self.name}.steps]]   # then the source operation of .upsun/config.yaml", step]
+            lines += ["", f"[[jobs.{self.name}.steps]]   # then the source operation of {config}", step]
         if not self.updates:
             lines += [
                 "",
-                "# With a source operation in .upsun/config.yaml the job can update too:",
+                f"# With a source operation in {config} the job can update too:",
                 f"# [[jobs.{self.name}.steps]]",
                 '# source-operation = { name = "update" }',
             ]
         return "\n".join(lines) + "\n"
 
 
-def job_file(state: str, jobs: list[ProposedJob], token_variable: str = TOKEN_VARIABLE) -> str:
+def job_file(
+    state: str, jobs: list[ProposedJob], token_variable: str | None = None, config: str = ".upsun/config.yaml"
+) -> str:
     """Return the text of a new job file.
 
     Args:
         state: the directory of the state.
         jobs: the jobs.
-        token_variable: the variable that holds the API token.
+        token_variable: the variable that holds the API token; None for those that the agent reads by itself.
+        config: the name of the file that configures the app.
     """
     head = [
         "# What upsun-agent does for this app, and when. Check it with: upsun-agent validate",
@@ -91,10 +94,10 @@ def job_file(state: str, jobs: list[ProposedJob], token_variable: str = TOKEN_VA
         "[agent]",
         f"state = {_quoted(state)}   # on a mount, so that it survives deployments",
     ]
-    if token_variable != TOKEN_VARIABLE:
+    if token_variable is not None:
         head += [f"token-variable = {_quoted(token_variable)}   # the one that the old cron used"]
     head += [""]
-    return "\n".join(head) + "\n" + "\n".join(job.text() for job in jobs)
+    return "\n".join(head) + "\n" + "\n".join(job.text(config) for job in jobs)
 
 
 def job_name(text: str, taken: Collection[str] = ()) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from upsun_agent.config import JobFile, parse
 
+from upsun_setup.app import App
 from upsun_setup.cli_cron import CliCron, Update
 from upsun_setup.image import Image
 from upsun_setup.job_file import (
@@ -21,7 +22,7 @@ from upsun_setup.job_file import (
 from upsun_setup.operations import fails_without_news, likely_operations, runs_what_it_fetches, updates_of
 from upsun_setup.package_managers import operation
 from upsun_setup.plan_record import Plan
-from upsun_setup.project import App, Project
+from upsun_setup.project import Project
 from upsun_setup.replaced_crons import ReplacedCrons, Work, branches_of, types_of
 
 
@@ -35,6 +36,8 @@ class JobsPlan:
         image: Image,
         plan: Plan,
         ignored: Callable[[Sequence[str]], list[str]],
+        *,
+        may_update: bool | None = True,
     ) -> None:
         """Look at the crons of all apps and at the files of package managers.
 
@@ -44,7 +47,9 @@ class JobsPlan:
             image: its image.
             plan: what is to be done; gets remarks.
             ignored: which files of the checkout Git ignores.
+            may_update: whether the project's plan has source operations; None if that is not known.
         """
+        self._may_update = may_update
         self._project = project
         self._app = app
         self._plan = plan
@@ -129,6 +134,8 @@ class JobsPlan:
     def _update_name(self) -> str | None:
         """Return the operation that updates: one that is there, else the one that will be proposed, if any can be."""
         likely = likely_operations(self._project.names(self._app.spot, "source", "operations"))
+        if not self._may_update:
+            return None
         if not likely:
             return "update" if self._updates.usable else None
         if len(likely) > 1:
@@ -158,12 +165,24 @@ class JobsPlan:
         elif missing:
             text = f"no app defines the source operation {', '.join(missing)}, and no lock file says how to update"
             self._plan.say(text, f"define it under source.operations of {self._app.name}")
+        if not named and not self._may_update:
+            self._tell_plan(jobs)
+            return
         if missing or (not named and not self._beside()):
             self._tell_left_out()
         if not named and not self._beside():
             where = self._app.root or "the checkout"
             text = f"nothing that the image can update was found in {where}: the job only backs up"
             self._plan.say(text, "docs/how-to/init.md lists the files that are looked for")
+
+    def _tell_plan(self, jobs: list[ProposedJob]) -> None:
+        """Say why a job of Upsun Fixed does not update."""
+        if jobs and not self._beside():
+            text = "the job only backs up: of Upsun Fixed only the plans Enterprise and Elite have source operations"
+            if self._may_update is None:
+                self._plan.say(text, "on one of those, say so: upsun-agent init --plan enterprise (or elite)")
+            else:
+                self._plan.done.append(text)
 
     def _define(self, names: list[str]) -> None:
         usable = self._updates.usable
@@ -216,19 +235,27 @@ class JobsPlan:
         variable = self._token_variable(existing)
         if not jobs:
             return None
+        config = self._project.config_of(self._app)
         if existing is None:
-            text = job_file(state, jobs, variable)
+            text = job_file(state, jobs, variable if variable != self._own_variable else None, config)
             self._plan.done.append(f"{self._plan.jobs} says what to do and when")
         else:
-            text = existing.text.rstrip("\n") + "\n\n" + "\n".join(job.text() for job in jobs)
+            text = existing.text.rstrip("\n") + "\n\n" + "\n".join(job.text(config) for job in jobs)
         parse(text, self._plan.jobs)  # what is proposed is valid, or nothing is
         return (existing.text if existing else None, text)
+
+    @property
+    def _own_variable(self) -> str:
+        """Return the variable that the product's own CLI reads; the agent reads it without being told."""
+        return PLATFORM_TOKEN_VARIABLE if self._project.is_fixed else TOKEN_VARIABLE
 
     def _token_variable(self, existing: JobFile | None) -> str:
         """Return the variable that holds the API token: the one that the crons used, where a new file can name it."""
         used = {each.is_platform for each in self.crons.known.values()}
-        wanted = PLATFORM_TOKEN_VARIABLE if used == {True} else TOKEN_VARIABLE
-        variable = wanted if existing is None else existing.token_variable
+        wanted = self._own_variable
+        if len(used) == 1:
+            wanted = PLATFORM_TOKEN_VARIABLE if True in used else TOKEN_VARIABLE
+        variable = wanted if existing is None else existing.token_variable or wanted
         self._plan.token_variable = variable
         if used and (len(used) > 1 or variable != wanted):
             text = f"the agent reads its token from {variable}, and not every old cron did"

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from upsun_setup.app import App
 from upsun_setup.hook import is_strict
 from upsun_setup.image import Image
 from upsun_setup.package_managers import Folder, Manager, managers
-from upsun_setup.project import App, Project
+from upsun_setup.project import Project
 from upsun_setup.shell_text import code, code_lines, commands
 
 #: Names that speak of an update, the plainest first.

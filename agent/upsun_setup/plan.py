@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from upsun_agent.config import JobFile, parse
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.platform.image_python import LEAST_MINOR, image_python
 
+from upsun_setup.app import FOLDER, PRODUCTS, App, Files, Spot
 from upsun_setup.cli_cron import calls_cli, installer_lines, installs_cli
 from upsun_setup.edits import BY_HAND
 from upsun_setup.hook import hook_edit, installs, is_strict
 from upsun_setup.image import PYTHON, Image, image_of, list_python, served_at
 from upsun_setup.jobs_plan import JobsPlan
 from upsun_setup.plan_record import Change, Plan
-from upsun_setup.project import FOLDER, App, Files, Project, Spot
+from upsun_setup.project import Project
 from upsun_setup.shell_text import code, code_lines
 
-CRON = {
-    "spec": "*/5 * * * *",
-    "commands": {"start": ".upsun-agent/bin/upsun-agent tick"},
-    "shutdown_timeout": 10,
-    "timeout": 300,
-}
+EVERY_FIVE_MINUTES, EVERY_MINUTE = "*/5 * * * *", "* * * * *"
 SOURCED = ".upsun-agent/environment.sh"
 #: Without the test, a shell that cannot find the file would end, and the app's start with it.
 SOURCE_LINE = f'[ ! -f "$PLATFORM_APP_DIR/{SOURCED}" ] || . "$PLATFORM_APP_DIR/{SOURCED}"'
+JOBS_FILE = "upsun-agent.toml"
+#: The plans of Upsun Fixed that have source operations, and crons every minute.
+LARGER_PLANS = frozenset({"enterprise", "elite"})
 STATES = ("var/agent", "agent-state", "upsun-agent-state")
-PERSISTENT = frozenset({"storage", "service"})
+PERSISTENT = frozenset({"storage", "local", "service"})
+DISK = 128  # MB: the smallest disk that an app of Upsun Fixed can have
+#: How mounts of Upsun Fixed were written before 2019: a text that begins so.
+OLD_MOUNT = "shared:files"
 #: What `.environment` says where it puts the agent on the PATH.
 _SOURCES = re.compile(rf"(?:^|[\s;&|])(?:\.|source)\s+\S*{re.escape(SOURCED)}")
 _SUBMODULE = re.compile(r"^\s*path\s*=\s*(.+?)\s*$", re.MULTILINE)
@@ -45,6 +49,7 @@ class Planner:
         app: App,
         install: list[str],
         ignored: Callable[[Sequence[str]], list[str]] = lambda _: [],
+        fixed_plan: str | None = None,
     ) -> None:
         """Look at the app's image and at its crons.
 
@@ -54,6 +59,7 @@ class Planner:
             app: the app that gets the agent.
             install: the lines that install it.
             ignored: which files of the checkout Git ignores.
+            fixed_plan: the plan of a project of Upsun Fixed; None if it is not known.
         """
         self._files = files
         self._project = project
@@ -62,9 +68,12 @@ class Planner:
         self._image: Image = image_of(project, app)
         self._texts: dict[str, tuple[str | None, str]] = {}
         # `.upsun/` is read at the top of a project only; below an app's own folder the job file has its second place.
-        jobs = app.file("upsun-agent.toml") if app.root else f"{FOLDER}/agent.toml"
-        self.plan = Plan(app.name, jobs=jobs)
-        self._jobs = JobsPlan(project, app, self._image, self.plan, ignored)
+        # On Fixed there must be no `.upsun/`: it would make the repository that of a Flex project.
+        jobs = app.file(JOBS_FILE) if app.root or project.is_fixed else f"{FOLDER}/agent.toml"
+        self.plan = Plan(app.name, jobs=jobs, product=project.product)
+        self._is_larger = project.is_fixed and fixed_plan in LARGER_PLANS
+        may_update = None if project.is_fixed and fixed_plan is None else not project.is_fixed or self._is_larger
+        self._jobs = JobsPlan(project, app, self._image, self.plan, ignored, may_update=may_update)
         self._replaced = self._jobs.crons
         self.plan.takes_over = bool(self._replaced.known)
 
@@ -74,7 +83,7 @@ class Planner:
         Raises:
             ConfigInvalid: something in the configuration cannot be changed, or the job file has mistakes.
         """
-        self._project.child(self._app.parent, self._app.name)  # raises where another app shares what it says
+        self._project.refuse_shared_app(self._app)
         self._folder()
         existing = self._existing_jobs()
         self._python()
@@ -132,7 +141,7 @@ class Planner:
 
     def _folder(self) -> None:
         """Look at the app's folder: it has to be there, and may be a repository of its own."""
-        root, fixed = self._app.root, self._project.fixed()
+        root, others = self._app.root, self._project.others
         if root and not self._files.has(root):
             where = self._app.spot.where()
             raise ConfigInvalid(f"{where}: source.root '{root}' is not in the checkout", remedy="fix source.root")
@@ -143,9 +152,12 @@ class Planner:
             self.plan.submodule = inside[0]
             text = f"{inside[0]} is a Git submodule: what init writes there belongs to another repository"
             self._say(text, "commit and push it there first, then the submodule's new commit here")
-        if fixed:
-            text = f"{fixed} (Upsun Fixed) and {FOLDER} (Upsun Flex) are both here: a deployment with both fails"
-            self._say(text, f"init sets up {FOLDER}: delete the files of the product that this project is not on")
+        if others:
+            own = self._project.product
+            other = PRODUCTS["fixed" if own == "flex" else "flex"]
+            both = f"{others[0]} ({other}) and {self._project.sources[0]} ({PRODUCTS[own]})"
+            remedy = f"init sets up {PRODUCTS[own]}: delete the files of the product that this project is not on"
+            self._say(f"{both} are both here: a deployment with both fails", remedy)
 
     def _hook(self) -> None:
         project, spot = self._project, self._app.spot
@@ -234,9 +246,7 @@ class Planner:
     def _mount(self, existing: JobFile | None) -> str:
         """Return the state directory, on a mount that lasts."""
         project, spot = self._project, self._app.spot
-        mounts = {
-            name.strip("/"): project.text(spot, "mounts", name, "source") for name in project.names(spot, "mounts")
-        }
+        mounts = {name.strip("/"): self._source(name) for name in project.names(spot, "mounts")}
         wanted = existing.state if existing is not None else None
         if wanted is not None and not wanted.startswith("/app/"):
             self._say(f"the state {wanted} of the job file is outside /app", "see that it outlives deployments")
@@ -245,6 +255,8 @@ class Planner:
         for path in named:
             around = next((name for name in mounts if path == name or path.startswith(f"{name}/")), None)
             if around is not None and mounts[around] in PERSISTENT:
+                if mounts[around] == "local":
+                    self._disk()
                 return f"/app/{path}"
             below = any(name.startswith(f"{path}/") for name in mounts)
             if around is None and not below and (wanted or not self._is_taken(path)):
@@ -256,6 +268,12 @@ class Planner:
             f"no place for a mount: {', '.join(named)} are taken", remedy="add one and set 'state' to it"
         )
 
+    def _source(self, mount: str) -> str | None:
+        """Return the source of a mount; Fixed takes an older form too, of one text."""
+        project, spot = self._project, self._app.spot
+        old = project.text(spot, "mounts", mount) if project.is_fixed else None
+        return "local" if (old or "").startswith(OLD_MOUNT) else project.text(spot, "mounts", mount, "source")
+
     def _is_taken(self, path: str) -> bool:
         """Return whether the checkout has something at the path, or a file in its way."""
         above = [self._app.file(path[:at]) for at, char in enumerate(path) if char == "/"]
@@ -266,14 +284,32 @@ class Planner:
         project, spot = self._project, self._app.spot
         used = {project.text(spot, "mounts", name, "source_path") for name in project.names(spot, "mounts")}
         source = next(name for name in ("agent", "upsun-agent", f"agent-{self._app.name}") if name not in used)
-        project.put(spot, ("mounts", path), {"source": "storage", "source_path": source})
+        kind = "local" if project.is_fixed else "storage"
+        project.put(spot, ("mounts", path), {"source": kind, "source_path": source})
         self.plan.done.append(f"the mount {path} keeps the agent's state")
-        if first:
+        if project.is_fixed:
+            self._disk()
+        elif first:
             self._say("this is the app's first mount", "see that it has disk: upsun resources:set; 128 MB is plenty")
         location = served_at(project, self._app, path)
         if location is not None:
             remedy = f"add a rule to that location: '^/{path}/': {{ allow: false }}"
             self._say(f"the location {location} serves files of {path} to the world", remedy)
+
+    def _disk(self) -> None:
+        """Give the app the disk that its local mounts are on; only Upsun Fixed has it there."""
+        if self._project.is_fixed and self._project.text(self._app.spot, "disk") is None:
+            self._project.put(self._app.spot, ("disk",), DISK)
+            self.plan.done.append(f"disk: {DISK} (MB, of the plan's storage) is where local mounts are")
+
+    def _cron_settings(self) -> dict[str, Any]:
+        """Return the agent's cron; Upsun Fixed has no time limit for one."""
+        cron: dict[str, Any] = {
+            "spec": EVERY_MINUTE if self._is_larger else EVERY_FIVE_MINUTES,
+            "commands": {"start": ".upsun-agent/bin/upsun-agent tick"},
+            "shutdown_timeout": 10,
+        }
+        return cron if self._project.is_fixed else {**cron, "timeout": 300}
 
     def _cron(self) -> None:
         project, spot = self._project, self._app.spot
@@ -283,15 +319,16 @@ class Planner:
             return
         name = next(each for each in ("agent", "upsun-agent", "upsun-agent-tick") if each not in crons)
         comment = f"upsun-agent: what it does is in {self.plan.jobs}, also where and when"
-        replaced = list(self._replaced.known)
+        replaced, settings = list(self._replaced.known), self._cron_settings()
         parent = project.child(spot, "crons")
         if replaced and parent is not None:
-            parent.editor.replace(parent.node, (*parent.path, replaced[0]), name, CRON, comment)
+            parent.editor.replace(parent.node, (*parent.path, replaced[0]), name, settings, comment)
             self._remove(replaced[1:])
         else:
-            project.put(spot, ("crons", name), CRON, comment)
+            project.put(spot, ("crons", name), settings, comment)
         instead = f" in the place of {', '.join(replaced)}" if replaced else ""
-        self.plan.done.append(f"the cron {name}{instead} calls the agent every five minutes")
+        often = "every minute" if self._is_larger else "every five minutes"
+        self.plan.done.append(f"the cron {name}{instead} calls the agent {often}")
 
     def _remove(self, names: Iterable[str]) -> None:
         parent = self._project.child(self._app.spot, "crons") if list(names) else None
@@ -302,11 +339,16 @@ class Planner:
     # --- jobs and operations ---------------------------------------------------------------------------------
 
     def _existing_jobs(self) -> JobFile | None:
-        for path in (self.plan.jobs, self._app.file("upsun-agent.toml")):
-            text = self._files.read(path)
-            if text is not None:
+        flex = f"{FOLDER}/agent.toml"
+        if self._project.is_fixed and self._files.has(flex):
+            text = f"{flex} is here, and a repository with a folder {FOLDER} is that of a Flex project: on Upsun Fixed"
+            move = f"git mv {flex} {shlex.quote(self.plan.jobs)}"
+            raise ConfigInvalid(f"{text} its deployment fails", remedy=f"move it, then run init again: {move}")
+        for path in (self.plan.jobs, self._app.file(JOBS_FILE)):
+            old = self._files.read(path)
+            if old is not None:
                 self.plan.jobs = path
-                return parse(text, path)
+                return parse(old, path)
         return None
 
     def _environment(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from msgspec import Struct, field
+from upsun_agent.platform.product import Product
 
+from upsun_setup.app import FOLDER
 from upsun_setup.job_file import TOKEN_VARIABLE
-from upsun_setup.project import FOLDER
 
 
 class Change(Struct, frozen=True):
@@ -38,6 +39,8 @@ class Plan(Struct):
     takes_over: bool = False
     #: The variable that holds the API token.
     token_variable: str = TOKEN_VARIABLE
+    #: The product that the project is on.
+    product: Product = "flex"
     #: The Git submodule that the app's folder is; empty if it is none.
     submodule: str = ""
 

@@ -4,81 +4,15 @@ from __future__ import annotations
 
 import posixpath
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct, field
 from upsun_agent.errors import ConfigInvalid, UsageError
+from upsun_agent.platform.product import Product, product_of
 
-from upsun_setup.edits import BY_HAND, Editor, Path, editor_of
-from upsun_setup.yaml_tree import Document, Node
-
-FOLDER = ".upsun"
-INCLUDE = "!include"
-#: Files of an Upsun Fixed project; the folder ``.platform`` alone is made by the CLI, in any checkout.
-FIXED = (
-    ".platform.app.yaml",
-    ".platform/applications.yaml",
-    ".platform/routes.yaml",
-    ".platform/services.yaml",
-)
-
-
-class Files(Protocol):
-    """The texts of a checkout."""
-
-    def configurations(self) -> list[str]:
-        """Return the first-level YAML files of ``.upsun/``, sorted: the platform merges them.
-
-        https://developer.upsun.com/docs/learn/overview/yaml
-        """
-
-    def read(self, path: str) -> str | None:
-        """Return the text of a file, by its path in the checkout; None where there is none."""
-
-    def peek(self, path: str) -> str | None:
-        """The beginning of a file that is only looked at; None where there is none, or it is not UTF-8."""
-
-    def has(self, path: str) -> bool:
-        """Return whether there is such a file or folder."""
-
-
-class Spot(Struct):
-    """A mapping of the configuration, or a place for one: its file's editor, its node, its path there."""
-
-    #: The editor of the file.
-    editor: Editor
-    #: The node in the file.
-    node: Node
-    #: The path of keys to the node.
-    path: Path
-    #: The folder that paths of an ``!include`` start from, below the checkout: the app's directory.
-    root: str = ""
-
-    @property
-    def document(self) -> Document:
-        """Return the file."""
-        return self.editor.document
-
-    def where(self, node: Node | None = None) -> str:
-        """File and line, for messages."""
-        return f"{self.document.name}:{self.document.line((node or self.node).start)}"
-
-
-class App(Struct):
-    """An app of the project: its name, where it is defined, and the folder of its code (``""`` is the top)."""
-
-    #: The name of the app.
-    name: str
-    #: Where it is configured.
-    spot: Spot
-    #: Where the table of apps is.
-    parent: Spot
-    #: The app's directory, below the checkout.
-    root: str = ""
-
-    def file(self, name: str) -> str:
-        """Return the path, in the checkout, of a file in the app's folder."""
-        return posixpath.join(self.root, name)
+from upsun_setup.app import APP_FILE, APPS_FILE, FOLDER, INCLUDE, PRODUCTS, TOP_FILES, App, Files, Spot
+from upsun_setup.edits import BY_HAND, Editor, editor_of
+from upsun_setup.yaml_tree import Node
 
 
 class Project(Struct):
@@ -90,31 +24,57 @@ class Project(Struct):
     editors: dict[str, Editor] = field(default_factory=dict)
     #: The apps, by name.
     apps: dict[str, App] = field(default_factory=dict)
+    #: The product that the project is on.
+    product: Product = "flex"
+    #: The configuration files in which apps may be.
+    sources: list[str] = field(default_factory=list)
+    #: The configuration files of the other product, which a deployment does not accept beside them.
+    others: list[str] = field(default_factory=list)
 
-    def read(self) -> Project:
-        """Read every file that the platform reads; raises ConfigInvalid where there is no app."""
+    @property
+    def is_fixed(self) -> bool:
+        """Return whether this is a project of Upsun Fixed."""
+        return self.product == "fixed"
+
+    def read(self, product: Product | None = None) -> Project:
+        """Read every file that the platform reads.
+
+        Args:
+            product: the product to set up, where the checkout has the configuration of both.
+
+        Raises:
+            ConfigInvalid: there is no app.
+            UsageError: the configuration of both products is here, and none is named.
+        """
         names = self.files.configurations()
-        if not names:
-            raise self._nothing_here()
-        for name in names:
-            self._take(self._editor(name))
+        found = product_of(names)
+        if found is None:
+            raise _nothing_here()
+        if product is not None and found not in {product, "both"}:
+            raise UsageError(f"this is a checkout of {PRODUCTS[found]}", remedy="leave --product out")
+        if product is None and found == "both":
+            raise UsageError(
+                f"{of_product(names, 'fixed')[0]} (Upsun Fixed) and {of_product(names, 'flex')[0]} (Upsun Flex) are "
+                "both here: a deployment with both fails",
+                remedy="say which product this project is on: --product flex or --product fixed",
+            )
+        self.product = product or found
+        self.sources = [name for name in of_product(names, self.product) if name not in TOP_FILES or name == APPS_FILE]
+        self.others = of_product(names, "flex" if self.is_fixed else "fixed") if found == "both" else []
+        for name in self.sources:
+            self._take(name)
         if not self.apps:
-            raise ConfigInvalid(f"{', '.join(names)}: no app under 'applications'", remedy="define one, then try again")
+            where = "under 'applications'" if not self.is_fixed else f"in {APPS_FILE}, and no {APP_FILE}"
+            raise ConfigInvalid(
+                f"{', '.join(self.sources) or '.platform/'}: no app {where}", remedy="define one, then try again"
+            )
         return self
 
-    def _nothing_here(self) -> ConfigInvalid:
-        fixed = self.fixed()
-        if fixed:
-            return ConfigInvalid(
-                f"{fixed}: this is an Upsun Fixed project, and init does not edit its configuration",
-                remedy="set it up by hand: docs/how-to/install.md",
-            )
-        remedy = "go to the checkout of an Upsun project or name it with --dir; `upsun project:init` begins a new one"
-        return ConfigInvalid(f"there is no {FOLDER}/config.yaml here", remedy=remedy)
-
-    def fixed(self) -> str:
-        """Return the file that makes this the checkout of an Upsun Fixed project; empty if there is none."""
-        return next((name for name in FIXED if self.files.has(name)), "")
+    def config_of(self, app: App) -> str:
+        """Return the name of the file that configures an app, as texts call it."""
+        if not self.is_fixed:
+            return f"{FOLDER}/config.yaml"
+        return APPS_FILE if app.parent is not None else app.spot.document.name
 
     def _editor(self, name: str) -> Editor:
         if name not in self.editors:
@@ -124,36 +84,73 @@ class Project(Struct):
             self.editors[name] = editor_of(text, name)
         return self.editors[name]
 
-    def _take(self, editor: Editor) -> None:
+    def _take(self, name: str) -> None:
+        """Take the apps of a file."""
+        editor = self._editor(name)
         document = editor.document
-        if document.root.kind != "mapping":
-            if document.root.is_null:
-                return
-            raise ConfigInvalid(
-                f"{document.name}:1: is not a mapping", remedy="its keys are applications, routes, services"
-            )
+        if document.root.is_null:
+            return
         top = Spot(editor, document.root, ())
+        if self.is_fixed and name == APPS_FILE:
+            self._take_apps(top)
+            return
+        if document.root.kind != "mapping":
+            keys = "name, type, hooks and so on" if self.is_fixed else "applications, routes, services"
+            raise ConfigInvalid(f"{document.name}:1: is not a mapping", remedy=f"its keys are {keys}")
+        if self.is_fixed:
+            self._add(self.text(top, "name"), top, None, posixpath.dirname(name))
+            return
         apps = self.child(top, "applications")
         if apps is None or apps.node.is_null:
             return
         if apps.node.kind != "mapping":
             raise ConfigInvalid(f"{apps.where()}: 'applications' is not a mapping", remedy="list the apps by name")
+        self._take_apps(apps)
+
+    def _take_apps(self, apps: Spot) -> None:
+        """Take the apps of a mapping by their names, or of a list (on Fixed) in which each says its own."""
+        if apps.node.kind == "sequence":
+            for number in range(len(apps.node.items)):
+                item = self._item(apps, number, reading=True)
+                if item.node.kind != "mapping":
+                    raise ConfigInvalid(f"{item.where()}: the app is not a mapping", remedy="add its name and type")
+                self._add(self.text(item, "name"), item, apps, "", number)
+            return
+        if apps.node.kind != "mapping":
+            raise ConfigInvalid(f"{apps.where()}: is neither a list nor a mapping", remedy="list the apps")
         for key, _ in apps.node.pairs:
             if key.kind != "scalar" or key.text.startswith("."):
                 continue
-            earlier = self.apps.get(key.text)
-            if earlier is not None:
-                where = f"{earlier.spot.where()} and {apps.where(key)}"
-                raise ConfigInvalid(f"the app '{key.text}' is defined twice: {where}", remedy="keep one of them")
             spot = self.child(apps, key.text, reading=True)
             if spot is None or spot.node.kind != "mapping":
                 raise ConfigInvalid(f"{apps.where(key)}: the app '{key.text}' is not a mapping", remedy="add its type")
-            root = self._root(spot)
-            self.apps[key.text] = App(key.text, Spot(spot.editor, spot.node, spot.path, root), apps, root)
+            self._add(key.text, spot, apps, "", where=apps.where(key))
 
-    def _root(self, app: Spot) -> str:
-        root = self.text(app, "source", "root") or ""
-        clean = posixpath.normpath(root.strip("/") or ".")
+    def _add(
+        self, name: str | None, spot: Spot, parent: Spot | None, folder: str, number: int | None = None, where: str = ""
+    ) -> None:
+        """Add an app.
+
+        Args:
+            name: the name of the app; None if its configuration does not say it.
+            spot: where it is configured.
+            parent: where the table or list of apps is; None if the file configures this app alone.
+            folder: the folder of its configuration, which is its own unless ``source.root`` says another one.
+            number: the position in the list of apps; None if there is no list.
+            where: file and line of the name, for messages; that of the app if it is empty.
+        """
+        if not name:
+            raise ConfigInvalid(f"{spot.where()}: the app has no name", remedy="add its name")
+        earlier = self.apps.get(name)
+        if earlier is not None:
+            text = f"{earlier.spot.where()} and {where or spot.where()}"
+            raise ConfigInvalid(f"the app '{name}' is defined twice: {text}", remedy="keep one of them")
+        root = self._root(spot, folder)
+        self.apps[name] = App(name, Spot(spot.editor, spot.node, spot.path, root), parent, root, number)
+
+    def _root(self, app: Spot, folder: str) -> str:
+        root = self.text(app, "source", "root")
+        clean = posixpath.normpath((folder if root is None else root).strip("/") or ".")
         if not clean.isprintable():  # it goes into comments and commands of the files that init writes
             raise ConfigInvalid(
                 f"{app.where()}: source.root is not printable", remedy="choose another name for the folder"
@@ -181,11 +178,34 @@ class Project(Struct):
             return self._included(spot, own, reading=reading)
         return Spot(spot.editor, own, (*spot.path, key), spot.root)
 
+    def _item(self, spot: Spot, number: int, *, reading: bool = False) -> Spot:
+        """Return an item of a list, read from the included file where it is included.
+
+        Raises:
+            ConfigInvalid: as ``child`` does.
+        """
+        own = spot.node.items[number]
+        found = spot.document.target(own)
+        if own.kind == "alias" or spot.document.is_shared(own):
+            if not reading:
+                raise self._shared(spot, str(number + 1), own)
+            own = found
+        if own.tag == INCLUDE:
+            return self._included(spot, own, reading=reading)
+        return Spot(spot.editor, own, (*spot.path, str(number)), spot.root)
+
+    def refuse_shared_app(self, app: App) -> None:
+        """Raise ConfigInvalid where a change of the app would change other places too."""
+        if app.parent is not None and app.number is None:
+            self.child(app.parent, app.name)
+        elif app.parent is not None and app.number is not None:
+            self._item(app.parent, app.number)
+
     def _shared(self, spot: Spot, key: str, node: Node) -> ConfigInvalid:
         text = f"{spot.where(node)}: '{key}' is used in several places (an anchor and its aliases)"
         return ConfigInvalid(f"{text}: init would change them all", remedy=f"write it out in the app, or {BY_HAND}")
 
-    def _included(self, spot: Spot, node: Node, *, reading: bool) -> Spot | None:
+    def _included(self, spot: Spot, node: Node, *, reading: bool) -> Spot:
         path, kind = self.included(spot, node)
         if kind != "yaml":
             return Spot(spot.editor, node, spot.path, spot.root)
@@ -213,7 +233,11 @@ class Project(Struct):
         """Return the file and type of every ``!include`` of the configuration, as often as it is included."""
         found: list[tuple[str, str]] = []
         roots = {id(app.spot.node): app.root for app in self.apps.values()}
-        queue = [(self._editor(name), self._editor(name).document.root, "") for name in self.files.configurations()]
+        queue = [
+            (self._editor(name), self._editor(name).document.root, "")
+            for name in self.sources
+            if name not in TOP_FILES or name == APPS_FILE
+        ]
         entered = set[tuple[str, str]]()
         while queue:
             editor, node, root = queue.pop()
@@ -297,6 +321,16 @@ class Project(Struct):
             spot.editor.fill(spot.node, (*spot.path, first), value)
         else:
             raise ConfigInvalid(f"{inner.where()}: '{first}' is not what init expects there", remedy=BY_HAND)
+
+
+def of_product(names: list[str], product: Product) -> list[str]:
+    """Return those of the configuration files that are of a product."""
+    return [name for name in names if product_of([name]) == product]
+
+
+def _nothing_here() -> ConfigInvalid:
+    remedy = "go to the checkout of an Upsun project or name it with --dir; `upsun project:init` begins a new one"
+    return ConfigInvalid(f"there is no {FOLDER}/config.yaml and no {APP_FILE} here", remedy=remedy)
 
 
 def chosen(project: Project, wanted: str | None, likely: list[str]) -> App | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from upsun_setup.project import App, Files
+from upsun_setup.app import App, Files
 from upsun_setup.shell_text import commands
 
 SCRIPTS_MOST = 20  # files that are looked at for one command

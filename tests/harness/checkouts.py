@@ -11,8 +11,10 @@ import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from upsun_agent.errors import UsageError
+from upsun_agent.platform.product import Product, product_of
 from upsun_setup.plan import Planner
 from upsun_setup.plan_record import Plan
 from upsun_setup.project import Project, chosen
@@ -28,7 +30,7 @@ class Texts:
         self.files = files
 
     def configurations(self) -> list[str]:
-        return sorted(name for name in self.files if re.fullmatch(r"\.upsun/[^/]+\.ya?ml", name))
+        return sorted(name for name in self.files if product_of([name]))
 
     def read(self, path: str) -> str | None:
         return self.files.get(posixpath.normpath(path))
@@ -48,15 +50,22 @@ class Case:
     name: str
     files: dict[str, str]
     app: str | None
+    product: Product | None = None
+    fixed_plan: str | None = None
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether this is a project of Upsun Fixed."""
+        return (self.product or product_of(self.files)) == "fixed"
 
     def plan(self, files: dict[str, str] | None = None) -> Plan:
         """What init would do there, or in a variant of it."""
         texts = Texts(files or self.files)
-        project = Project(texts).read()
+        project = Project(texts).read(self.product)
         app = chosen(project, self.app, [])
         if app is None:
             raise UsageError("several apps")
-        return Planner(texts, project, app, INSTALL).decide()
+        return Planner(texts, project, app, INSTALL, fixed_plan=self.fixed_plan).decide()
 
     def after(self) -> dict[str, str]:
         """The files once the plan is carried out."""
@@ -88,7 +97,15 @@ def read(file: Path) -> Case:
     if file.stem.endswith("no-newline"):
         files = {name: text.rstrip("\n") for name, text in files.items()}
     app = re.search(r"^app: (.+)$", head, re.MULTILINE)
-    return Case(file.stem, files, app[1] if app else None)
+    product = re.search(r"^product: (flex|fixed)$", head, re.MULTILINE)
+    plan = re.search(r"^plan: (.+)$", head, re.MULTILINE)
+    return Case(
+        file.stem,
+        files,
+        app[1] if app else None,
+        cast("Product | None", product[1] if product else None),
+        plan[1] if plan else None,
+    )
 
 
 CASES = {file.stem: read(file) for file in sorted((HERE / "checkouts_given").glob("*.txt"))}

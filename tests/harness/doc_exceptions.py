@@ -31,7 +31,11 @@ NOT_RUN = {
     "docs/how-to/notifications.md: upsun-agent notify test": "sends messages; integration/notify runs these",
 }
 #: Pages that lead through the first job, from a checkout with this lock file on.
-CHECKOUTS = {"docs/tutorial/drupal.md": "composer.lock", "docs/tutorial/node.md": "package-lock.json"}
+CHECKOUTS = {
+    "docs/tutorial/drupal.md": "composer.lock",
+    "docs/tutorial/node.md": "package-lock.json",
+    "docs/how-to/fixed.md": "composer.lock",
+}
 #: Pages that speak of a run that was.
 AFTER_A_RUN = {
     "docs/how-to/restore.md",

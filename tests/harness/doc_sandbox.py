@@ -69,6 +69,11 @@ class Sandbox:
 
     def check_out(self, configuration: str, lock_file: str) -> None:
         """Make of the app a checkout that has a configuration and a lock file, and nothing of the agent yet."""
+        if re.search(r"^name: ", configuration, re.MULTILINE):  # an app of Upsun Fixed
+            shutil.rmtree(self.app / ".upsun")
+            (self.app / ".platform.app.yaml").write_text(configuration, encoding="utf-8")
+            (self.app / lock_file).write_text("{}\n", encoding="utf-8")
+            return
         (self.app / ".upsun" / "config.yaml").write_text(configuration, encoding="utf-8")
         (self.app / lock_file).write_text("{}\n", encoding="utf-8")
         (name,) = re.findall(r"^  (\w+):$", configuration.partition("routes:")[0], re.MULTILINE)

@@ -15,13 +15,27 @@ from upsun_agent.access.roles import Roles, beyond, lacking
 from upsun_agent.errors import SECOND_FACTOR, AgentError, SecondFactorNeeded, TokenMissing, TokenRefused
 from upsun_agent.limits import VARIABLE_MOST_BYTES
 from upsun_agent.model.job import Job
+from upsun_agent.platform.product import Product
 
 if TYPE_CHECKING:  # people.py imports httpx, which takes as long as nine interpreter starts
     from upsun_agent.api.people import ApiToken, User
 
-#: Variables in which people store tokens; the official tools read the first two.
-NAMES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN", "UPSUN_API_TOKEN", "UPSUN_TOKEN", "PLATFORM_TOKEN")
+#: Variables that the official CLIs read, ``upsun`` and ``platform``, and the agent in this order without being told
+#: (https://developer.upsun.com/docs/administration/cli/api-tokens).
+READ = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
+#: Variables in which people store tokens.
+NAMES = (*READ, "UPSUN_API_TOKEN", "UPSUN_TOKEN", "PLATFORM_TOKEN")
 AGAIN = "try again; see status.upsun.com"
+
+
+def variable_in_use(environ: Mapping[str, str]) -> str | None:
+    """Return the first of the official CLIs' variables that holds something; None if none does."""
+    return next((name for name in READ if (environ.get(name) or "").strip()), None)
+
+
+def own_variable(product: Product | None) -> str:
+    """Return the variable that the product's own CLI reads."""
+    return READ[1] if product == "fixed" else READ[0]
 
 
 def token_of(environ: Mapping[str, str], variable: str) -> str:

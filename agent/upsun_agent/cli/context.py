@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from msgspec import Struct, field
 
 from upsun_agent import __version__
+from upsun_agent.access.token_status import READ, own_variable, variable_in_use
 from upsun_agent.cli.streams import Steady
 from upsun_agent.clock import Clock, SystemClock
-from upsun_agent.config import JobFile, defaults, find, load, text_of
+from upsun_agent.config import JobFile, find, load, text_of
 from upsun_agent.errors import AgentError, ConfigInvalid
 from upsun_agent.journal.seals import Seals
 from upsun_agent.journal.state import DatabaseState, MountState, State
@@ -23,6 +24,7 @@ from upsun_agent.model.events import Event
 from upsun_agent.platform.container import Container, read_container
 from upsun_agent.platform.keys import ENTROPY
 from upsun_agent.platform.paths import LOG_FILE, URL_VARIABLE, on_server, state_directory
+from upsun_agent.platform.product import Product, cli_words, product_here
 from upsun_agent.platform.secrets import parts_of, surroundings
 from upsun_agent.runtime.commands import Commands
 from upsun_agent.runtime.context import ReadContext, TickContext
@@ -40,9 +42,6 @@ if TYPE_CHECKING:
     from upsun_agent.log.file import LogFile
     from upsun_agent.notify.notifier import Notifier
 
-#: Where the official CLIs look for an API token (https://developer.upsun.com/docs/administration/cli/api-tokens).
-TOKEN_VARIABLES = ("UPSUN_CLI_TOKEN", "PLATFORMSH_CLI_TOKEN")
-
 
 class Context(Struct, dict=True):  # a cached property needs a __dict__
     """The options and variables of one command call, and what is built from them on first use."""
@@ -59,7 +58,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
     def __post_init__(self) -> None:
         """Register the secrets in the variables for redaction: a command may fail before it reads the job file."""
         use(self.redaction)
-        for variable in TOKEN_VARIABLES:
+        for variable in READ:
             self.redaction.hide(self.environ.get(variable))
         try:
             relationships = self.surrounding.relationships
@@ -78,7 +77,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         except AgentError:
             self._hide_all(self._named_in_text())
             return
-        names = [job_file.token_variable, *(job_file.notify.variables() if job_file.notify is not None else ())]
+        names = [self.token_variable, *(job_file.notify.variables() if job_file.notify is not None else ())]
         places = (self.environ.get("UPSUN_AGENT_STATE"), job_file.state)
         names += [each.removeprefix(URL_VARIABLE) for each in places if each and each.startswith(URL_VARIABLE)]
         self._hide_all(names)
@@ -199,11 +198,21 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
 
     @property
     def token_variable(self) -> str:
-        """The variable that holds the API token: the job file's, or the official CLI's if there is no job file."""
+        """The variable that holds the API token: the job file's, or the one of the official CLIs that is set."""
         try:
-            return self.job_file.token_variable
+            named = self.job_file.token_variable
         except ConfigInvalid:
-            return str(defaults()["token-variable"])
+            named = None
+        return named or variable_in_use(self.environ) or own_variable(self.product)
+
+    @cached_property
+    def product(self) -> Product | None:
+        """The product that the project is on; None if that is not known here."""
+        return product_here(self.environ)
+
+    def cli_words(self, text: str) -> str:
+        """Return a text whose commands of the official CLI are those of the project's product."""
+        return cli_words(text, self.product)
 
     @property
     def endpoints(self) -> Endpoints:

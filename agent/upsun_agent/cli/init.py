@@ -15,13 +15,23 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "init",
         parents=[shared],
         help="set the agent up in an app's checkout",
-        description="Add what the agent needs to the configuration of an Upsun project: lines in the build hook, a "
-        "mount, a cron, a source operation for the package managers that are found, a job file, and a line in "
-        ".environment. A cron of the platform's guide that calls the CLI is replaced by a job. Shows the changes as a "
-        "diff and asks on a terminal; elsewhere it writes nothing without --yes. Everything else in the files "
-        "stays unchanged, byte for byte. Needs the extra 'init'.",
+        description="Add what the agent needs to the configuration of a project of Upsun Flex or Upsun Fixed: lines "
+        "in the build hook, a mount, a cron, a source operation for the package managers that are found, a job file, "
+        "and a line in .environment. A cron of the platform's guide that calls the CLI is replaced by a job. Shows the "
+        "changes as a diff and asks on a terminal; elsewhere it writes nothing without --yes. Everything else in the "
+        "files stays unchanged, byte for byte. Needs the extra 'init'.",
     )
     init.add_argument("--dir", metavar="DIR", help="the checkout (default: the Git repository around this directory)")
     init.add_argument("--app", metavar="NAME", help="the app that runs the agent (default: the only one)")
+    init.add_argument(
+        "--product",
+        choices=("flex", "fixed"),
+        help="the product that the project is on (default: the one whose configuration is here)",
+    )
+    init.add_argument(
+        "--plan",
+        choices=("professional", "enterprise", "elite"),
+        help="the plan of a project on Upsun Fixed: enterprise and elite have source operations and crons every minute",
+    )
     confirmation(init)
     init.set_defaults(run=SETUP.command("upsun_setup.command"))

@@ -13,6 +13,8 @@ complete upsun-agent \
         'c/--outcome=/(succeeded failed missed skipped cancelled in-flight)/' \
         'c/--html=/f/' \
         'c/--prometheus=/f/' \
+        'c/--product=/(flex fixed)/' \
+        'c/--plan=/(professional enterprise elite)/' \
         'c/--phase=/(build runtime)/' \
         'c/--sensitive=/(true false)/' \
         'c/--inheritable=/(true false)/' \
@@ -21,13 +23,15 @@ complete upsun-agent \
         'c/--enabled=/(true false)/' \
         'c/--authority=/f/' \
         'c/--request-log=/f/' \
-        'c/--/(activity all api-url app auth-url authority by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include otlp outcome phase platform port project prometheus quiet reason request-log role rotate schema seed sensitive set since stdin to version visible-build visible-runtime wait watch within yes)/' \
+        'c/--/(activity all api-url app auth-url authority by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include otlp outcome phase plan platform port product project prometheus quiet reason request-log role rotate schema seed sensitive set since stdin to version visible-build visible-runtime wait watch within yes)/' \
         'c/-/(- h)/' \
         'n/--config/f/' \
         'n/--log-level/(debug info warning error)/' \
         'n/--outcome/(succeeded failed missed skipped cancelled in-flight)/' \
         'n/--html/f/' \
         'n/--prometheus/f/' \
+        'n/--product/(flex fixed)/' \
+        'n/--plan/(professional enterprise elite)/' \
         'n/--phase/(build runtime)/' \
         'n/--sensitive/(true false)/' \
         'n/--inheritable/(true false)/' \

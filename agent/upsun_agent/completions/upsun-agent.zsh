@@ -15,7 +15,7 @@ _shtab_upsun_agent_commands() {
     check:'Check what the agent needs in this phase and report what is missing: in the build without the network, at runtime through the API too. Changes nothing, except that it writes some kB into the state directory and removes them again. The exit code is that of the worst finding; warnings are 0.'
     completion:'Print the script with which a shell completes commands, options, choices, files and the names of jobs:'
     history:'List the runs of JOB, or of all jobs, newest first: when they were opened (in the job'"'"'s zone), how long they took and how they ended. Runs of a job that was removed from the job file are listed too.'
-    init:'Add what the agent needs to the configuration of an Upsun project: lines in the build hook, a mount, a cron, a source operation for the package managers that are found, a job file, and a line in .environment. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff and asks on a terminal; elsewhere it writes nothing without --yes. Everything else in the files stays unchanged, byte for byte. Needs the extra '"'"'init'"'"'.'
+    init:'Add what the agent needs to the configuration of a project of Upsun Flex or Upsun Fixed: lines in the build hook, a mount, a cron, a source operation for the package managers that are found, a job file, and a line in .environment. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff and asks on a terminal; elsewhere it writes nothing without --yes. Everything else in the files stays unchanged, byte for byte. Needs the extra '"'"'init'"'"'.'
     logs:'Print the lines that ticks logged about RUN. They come from the journal: no log file is needed. Prints text on a terminal, else one JSON object a line. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
     next:'List the next slots of JOB, or of all jobs, in the job'"'"'s zone: those that ticks will run, without those that the job'"'"'s conditions (`when`) exclude.'
     notify:'The channels on which the agent reports its runs: [notify.NAME] in the job file.'
@@ -179,6 +179,8 @@ _shtab_upsun_agent_init_options=(
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--dir[the checkout (default\: the Git repository around this directory)]:DIR:"
   "--app[the app that runs the agent (default\: the only one)]:NAME:"
+  "--product[the product that the project is on (default\: the one whose configuration is here)]:product:(flex fixed)"
+  "--plan[the plan of a project on Upsun Fixed\: enterprise and elite have source operations and crons every minute]:plan:(professional enterprise elite)"
   "--yes[apply the changes without asking\; required without a terminal]"
   "--dry-run[show the changes without applying them]"
 )

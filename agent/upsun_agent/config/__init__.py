@@ -84,8 +84,8 @@ class JobFile(Struct, frozen=True):
     text: str
     #: Where the state is to be; None for the default.
     state: str | None
-    #: The name of the variable that holds the API token.
-    token_variable: str
+    #: The name of the variable that holds the API token; None for the one of the official CLIs that is set.
+    token_variable: str | None
     #: How old the API token may be before a check warns, in seconds.
     max_token_age: int
     #: Whether access tokens are kept, encrypted, between ticks.

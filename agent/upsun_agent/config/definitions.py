@@ -178,7 +178,10 @@ AGENT = Table(
             STATE,
             "A writable directory on a persistent mount; or relationship:NAME, the project's PostgreSQL or MariaDB.",
         ),
-        "token-variable": Field(SECRET_VARIABLE, "The variable that holds the API token.", "UPSUN_CLI_TOKEN"),
+        "token-variable": Field(
+            SECRET_VARIABLE,
+            "The variable that holds the API token; without it `UPSUN_CLI_TOKEN`, else `PLATFORMSH_CLI_TOKEN`.",
+        ),
         "api-hosts": Field(
             API_HOSTS, "Hosts that may get the token besides the platform's; http:// allows no TLS.", ()
         ),

@@ -25,6 +25,7 @@ import yaml
 from upsun_agent.cli.main import build
 from upsun_agent.config import JobFileInvalid, parse
 
+from tests.harness import fixed_checkouts
 from tests.harness.config_schema import loaded, schema
 from tests.harness.doc_blocks import BLOCKS, PAGES, Block, blocks_in
 from tests.harness.doc_exceptions import AFTER_A_RUN, CHECKOUTS, NOT_RUN, RUN_ELSEWHERE, WITH_DATABASE
@@ -70,6 +71,9 @@ def a_configuration(block: Block) -> None:
     if block.key in RUN_ELSEWHERE:
         return
     data = loaded(block.text)
+    if isinstance(data, dict) and data.keys() >= {"name", "type"}:  # an app of Upsun Fixed
+        jsonschema.validate(data, fixed_checkouts.schema())
+        return
     if not isinstance(data, dict) or not data.keys() & {"applications", "routes", "services"}:
         pytest.fail(f"{block.place}: nobody runs this YAML: name the test that does in RUN_ELSEWHERE")
     data.setdefault("applications", {})

@@ -153,7 +153,7 @@ def answer(checkout: Path, typed: str, *arguments: str) -> tuple[int, str]:
         if not piece:
             break
         said += piece
-        if not sent and (b"[y/N] " in said or b"app: " in said):
+        if not sent and any(cue in said for cue in (b"[y/N] ", b"app: ", b"flex or fixed? ")):
             os.write(master, typed.encode())
             sent = True
     os.close(master)
@@ -283,16 +283,16 @@ def test_a_bomb_of_aliases_is_only_text(init: Init, checkout: Path) -> None:
     assert (checkout / CONFIG).read_text().startswith(f"a0: &a0 [x]\n{BOMB}")
 
 
-def test_no_configuration_and_a_fixed_project_are_told_apart(init: Init, checkout: Path) -> None:
+def test_no_configuration_and_a_fixed_project_without_an_app_are_told_apart(init: Init, checkout: Path) -> None:
     (checkout / CONFIG).unlink()
     said = init()
     assert (said.code, "no .upsun/config.yaml" in said.err, "--dir" in said.err) == (78, True, True)
     (checkout / ".platform" / "local").mkdir(parents=True)  # the CLI makes it in every checkout
     assert "no .upsun/config.yaml" in init().err
-    (checkout / ".platform.app.yaml").write_text("name: app\n")
+    (checkout / ".platform" / "services.yaml").write_text("{}\n")
     said = init()
-    assert (said.code, "Upsun Fixed" in said.err, "docs/how-to/install.md" in said.err) == (78, True, True)
-    assert "convert" not in said.err
+    assert (said.code, "no app in .platform/applications.yaml" in said.err) == (78, True)
+    (checkout / ".platform" / "services.yaml").unlink()
     (checkout / ".upsun").rmdir()
     (checkout / ".upsun").write_text("")
     assert init().code == 78

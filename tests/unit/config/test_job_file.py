@@ -64,7 +64,7 @@ def test_a_good_file_becomes_jobs_with_every_default_filled_in() -> None:
 
 def test_the_least_file_has_defaults_for_everything_else() -> None:
     file = read(LEAST)
-    assert (file.state, file.token_variable) == (None, "UPSUN_CLI_TOKEN")
+    assert (file.state, file.token_variable) == (None, None)
     job = file.jobs["a"]
     assert (job.schedule, job.timezone, job.environment_types) == (None, "UTC", ("production",))
     assert (job.catch_up, job.misfire_grace, job.overlap, job.timeout) == ("latest", 21600, "skip", 43200)
@@ -72,7 +72,7 @@ def test_the_least_file_has_defaults_for_everything_else() -> None:
 
 
 def test_half_a_table_for_the_agent_keeps_the_other_default() -> None:
-    assert read(LEAST + '[agent]\nstate = "/var/x"\n').token_variable == "UPSUN_CLI_TOKEN"
+    assert read(LEAST + '[agent]\nstate = "/var/x"\n').token_variable is None
     assert read(LEAST + '[agent]\ntoken-variable = "TOKEN"\n').state is None
 
 

@@ -13,8 +13,12 @@ from upsun_setup.hook import installs, is_strict
 
 from tests.harness import config_schema
 from tests.harness.checkouts import CASES, HERE, INSTALL, Case
+from tests.harness.fixed_checkouts import apps
 
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+FLEX = {name: case for name, case in CASES.items() if not case.is_fixed}
+#: What holds for Upsun Fixed stands in test_fixed_corpus.py.
+of_flex = pytest.mark.parametrize("case", FLEX.values(), ids=FLEX)
 
 
 def app_of(case: Case, files: dict[str, str]) -> dict[str, Any]:
@@ -38,13 +42,13 @@ def test_a_second_run_has_nothing_to_do(case: Case) -> None:
     assert case.plan(case.after()).changes == []
 
 
-@every
+@of_flex
 @pytest.mark.reference
 def test_the_result_is_valid_for_the_platform(case: Case) -> None:
     config_schema.check(case.after())
 
 
-@every
+@of_flex
 def test_everything_that_the_agent_needs_is_there(case: Case) -> None:
     files = case.after()
     app, plan = app_of(case, files), case.plan()
@@ -61,7 +65,7 @@ def test_everything_that_the_agent_needs_is_there(case: Case) -> None:
     assert ".upsun-agent/environment.sh" in next(text for name, text in files.items() if name.endswith(".environment"))
 
 
-@every
+@of_flex
 def test_every_operation_that_a_job_names_is_defined(case: Case) -> None:
     files = case.after()
     job_file = parse(files[case.plan().jobs])
@@ -71,13 +75,13 @@ def test_every_operation_that_a_job_names_is_defined(case: Case) -> None:
     assert named <= defined
 
 
-@every
+@of_flex
 def test_no_cron_of_the_guide_is_left_beside_the_agent(case: Case) -> None:
     for cron in app_of(case, case.after())["crons"].values():
         assert not isinstance(read_cron(cron.get("commands", {}).get("start") or cron.get("cmd", "")), CliCron)
 
 
-@every
+@of_flex
 def test_what_was_there_still_says_the_same(case: Case) -> None:
     """By another reader of YAML: apart from what init adds and takes over, nothing has another meaning."""
     old, new = config_schema.merged(case.files), config_schema.merged(case.after())
@@ -105,7 +109,8 @@ def test_what_was_there_still_says_the_same(case: Case) -> None:
 
 def meaning(files: dict[str, str]) -> dict[str, Any]:
     """What a configuration says; the line break at the end of a build hook says nothing."""
-    found = config_schema.merged(files)
+    fixed = not any(map(re.compile(r"\.upsun/.+\.ya?ml").fullmatch, files))
+    found = {"applications": apps(files)} if fixed else config_schema.merged(files)
     for app in found["applications"].values():
         if "hooks" in app and app["hooks"].get("build"):
             app["hooks"]["build"] = app["hooks"]["build"].rstrip("\n")
