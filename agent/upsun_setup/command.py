@@ -7,6 +7,7 @@ import os
 from shlex import quote
 from typing import Literal
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.change import answered, can_ask
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.terminal import Exact, Terminal
@@ -63,8 +64,8 @@ class InitView(View, frozen=True, kw_only=True):
     exit_code: Count
 
 
-def run(context: Context) -> int:
-    """Show what would change in the checkout, and write it where that is wanted; return the exit code."""
+def run(context: Context) -> Answer:
+    """Show what would change in the checkout, and write it where that is wanted."""
     terminal = context.terminal
     checkout = Checkout(top_of(context.options.dir))
     product = _product(context, checkout)
@@ -79,12 +80,7 @@ def run(context: Context) -> int:
     write = _wanted(context, checkout, plan)
     if write:
         checkout.write(plan.changes)
-    if terminal.json_wanted:
-        terminal.document(_view(checkout, plan, written=write))
-    elif write:
-        terminal.say(f"Written: {', '.join(change.path for change in plan.changes)}", "good")
-        _tell_next(terminal, plan)
-    return EXIT_OK
+    return Answer(_view(checkout, plan, written=write), (lambda: _tell_written(terminal, plan)) if write else None)
 
 
 def _product(context: Context, checkout: Checkout) -> Product | None:
@@ -206,7 +202,9 @@ def _next(plan: Plan) -> list[str]:
     ]
 
 
-def _tell_next(terminal: Terminal, plan: Plan) -> None:
+def _tell_written(terminal: Terminal, plan: Plan) -> None:
+    """Print what was written and what is left to do."""
+    terminal.say(f"Written: {', '.join(change.path for change in plan.changes)}", "good")
     terminal.say()
     terminal.say("What is left to do:")
     for number, text in enumerate(_next(plan), 1):

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from upsun_agent.access.token_status import Standing, token_in, token_of
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.token import here, jobs_of, stands
 from upsun_agent.doctor import Finding, Level, code_of, local, worst
@@ -78,20 +79,17 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     check.set_defaults(run=_check)
 
 
-def _check(context: Context) -> int:
+def _check(context: Context) -> Answer:
     in_build = (context.options.phase or context.container.phase) == "build"
     phase: Literal["build", "runtime"] = "build" if in_build else "runtime"
     looks = BUILD if phase == "build" else RUNTIME
     findings = [finding for look in looks for finding in look(context)]
     code = code_of(findings)
-    if context.terminal.json_wanted:
-        listed = [
-            FindingView(name=each.name, level=each.level, message=each.message, remedy=each.remedy) for each in findings
-        ]
-        context.terminal.document(CheckView(phase=phase, worst=worst(findings), findings=listed, exit_code=code))
-        return code
-    _tell(context, findings)
-    return code
+    listed = [
+        FindingView(name=each.name, level=each.level, message=each.message, remedy=each.remedy) for each in findings
+    ]
+    view = CheckView(phase=phase, worst=worst(findings), findings=listed, exit_code=code)
+    return Answer(view, lambda: _tell(context, findings), code)
 
 
 def _tell(context: Context, findings: Sequence[Finding]) -> None:

@@ -9,8 +9,8 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
-from upsun_agent.errors import EXIT_OK
 from upsun_agent.report.document import View
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "completions"
@@ -51,10 +51,7 @@ def script_of(shell: str) -> str:
     return f"upsun-agent.{shell}"
 
 
-def _completion(context: Context) -> int:
+def _completion(context: Context) -> Answer:
     text = (DIRECTORY / script_of(context.options.shell)).read_text(encoding="utf-8")
-    if context.terminal.json_wanted:
-        context.terminal.document(CompletionView(shell=context.options.shell, script=text))
-    else:
-        context.terminal.say(text.rstrip("\n"))
-    return EXIT_OK
+    view = CompletionView(shell=context.options.shell, script=text)
+    return Answer(view, lambda: context.terminal.say(text.rstrip("\n")))

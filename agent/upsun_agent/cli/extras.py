@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from upsun_agent.errors import UsageError
 
 if TYPE_CHECKING:
-    from upsun_agent.cli.context import Context
+    from upsun_agent.cli.answer import Answer
+from upsun_agent.cli.context import Context
 
 #: How to install an extra. The agent is not on a package index: someone else could own its name there.
 CHECKOUT = "in a checkout of the agent's repository: pip install '.[{}]'"
@@ -35,7 +36,7 @@ class Package:
         self._missing = f"this command needs the extra '{extra}', which is not installed"
         self._remedy = remedy
 
-    def command(self, module: str) -> Callable[[Context], int]:
+    def command(self, module: str) -> Callable[[Context], Answer | int]:
         """Return the module's function ``run`` as a function that imports the module when it is called.
 
         Raises:
@@ -43,14 +44,15 @@ class Package:
 
         """
 
-        def run(context: Context) -> int:
+        def run(context: Context) -> Answer | int:
             try:
                 work = import_module(module)
             except ModuleNotFoundError as error:
                 if (error.name or "").partition(".")[0] not in self._modules:
                     raise
                 raise UsageError(self._missing, remedy=self._remedy) from error
-            return int(work.run(context))
+            answer: Answer | int = work.run(context)
+            return answer
 
         return run
 

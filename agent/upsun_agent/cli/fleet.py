@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted
-from upsun_agent.errors import EXIT_OK
 from upsun_agent.journal.fleet import fleet
 from upsun_agent.journal.member import Member
 from upsun_agent.report.document import Count, Moment, View
@@ -70,23 +71,25 @@ class FleetView(View, frozen=True, kw_only=True):
     journals: list[JournalView]
 
 
-def show(context: Context) -> int:
-    """Print the journals, after a warning for each that is overdue, and return the exit code."""
+def show(context: Context) -> Answer:
+    """Return the journals."""
     now = context.clock.now()
     with fleet(context.state) as found:
         members = found.members()
     late = [member for member in members if is_overdue(member, now)]
-    if context.terminal.json_wanted:
-        views = [_view(member, now) for member in members]
-        context.terminal.document(FleetView(state=str(context.state), overdue=len(late), journals=views))
-        return EXIT_OK
+    views = [_view(member, now) for member in members]
+    view = FleetView(state=str(context.state), overdue=len(late), journals=views)
+    return Answer(view, lambda: _tell(context, members, late, now))
+
+
+def _tell(context: Context, members: Sequence[Member], late: Sequence[Member], now: datetime) -> None:
+    """Print the journals, and a warning for each that is overdue."""
     if members:
         context.terminal.table(HEADS, [_row(member, now) for member in members])
     for member in late:
         name = "/".join(part or "?" for part in member.identity)
         context.terminal.say(f"overdue: {name}: no tick since {ago(member.last_tick, now)}", "odd")
     context.terminal.say(f"{counted(len(members), 'journal')}, {len(late)} overdue; state in {context.state}", "dim")
-    return EXIT_OK
 
 
 def _row(member: Member, now: datetime) -> tuple[str, ...]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted, whole_number
 from upsun_agent.engine.fold import Phase, Run
-from upsun_agent.errors import EXIT_OK, NotFound, UsageError
-from upsun_agent.journal import JournalReader, RunRow
+from upsun_agent.errors import NotFound, UsageError
+from upsun_agent.journal import RunRow
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.limits import HISTORY_AGE, HISTORY_RUNS
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.batches import outcome_words, slots_of
 from upsun_agent.report.document import Count, Moment, View
-from upsun_agent.report.reading import runs_of
+from upsun_agent.report.reading import Told, runs_of
 from upsun_agent.report.run_views import PastView, past_view
 from upsun_agent.text.durations import took
 from upsun_agent.text.event_text import step_words
@@ -71,7 +72,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     history.set_defaults(run=_history)
 
 
-def _history(context: Context) -> int:
+def _history(context: Context) -> Answer:
     job, now = context.options.job, context.clock.now()
     since = _since(context, context.options.since, now)
     with reading_if_any(context.state, context.container.identity) as journal:
@@ -82,11 +83,10 @@ def _history(context: Context) -> int:
         wanted = context.options.outcome or OUTCOMES
         found = [row for row in rows if row.opened_at >= since and (row.outcome or IN_FLIGHT) in wanted]
         shown = found[: context.options.limit]
-        if context.terminal.json_wanted:
-            _document(context, journal, shown, len(found))
-        else:
-            _table(context, journal, shown, len(found), kept=len(rows))
-    return EXIT_OK
+        told = list(runs_of(journal, shown))
+        slots = slots_of(journal, shown)
+    view = HistoryView(at=now, found=len(found), runs=[past_view(row, *each) for row, each in told])
+    return Answer(view, lambda: _tell(context, told, slots, hidden=len(found) - len(shown), kept=len(rows)))
 
 
 def _since(context: Context, text: str | None, now: datetime) -> datetime:
@@ -106,11 +106,6 @@ def _since(context: Context, text: str | None, now: datetime) -> datetime:
         raise UsageError(f"{text[:40]!r} is not a valid time", remedy=REMEDY) from None
 
 
-def _document(context: Context, journal: JournalReader, shown: Sequence[RunRow], found: int) -> None:
-    runs = [past_view(row, *told) for row, told in runs_of(journal, shown)]
-    context.terminal.document(HistoryView(at=context.clock.now(), found=found, runs=runs))
-
-
 def _none(context: Context, kept: int) -> str:
     """Return why there is nothing to list: nothing has run yet, or no run matches the options."""
     job = context.options.job
@@ -120,13 +115,15 @@ def _none(context: Context, kept: int) -> str:
     return f"No run{of_job} yet. For the next slots: upsun-agent next{f' {job}' if job else ''}"
 
 
-def _table(context: Context, journal: JournalReader, shown: Sequence[RunRow], found: int, *, kept: int) -> None:
+def _tell(
+    context: Context, found: Sequence[tuple[RunRow, Told]], slots: Mapping[str, int], *, hidden: int, kept: int
+) -> None:
     terminal = context.terminal
-    if not shown:
+    if not found:
         terminal.note(_none(context, kept))
         return
-    rows, slots = [], slots_of(journal, shown)
-    for row, (run, _, wrong) in runs_of(journal, shown):
+    rows = []
+    for row, (run, _, wrong) in found:
         length = took(row)
         rows.append(
             (
@@ -138,7 +135,6 @@ def _table(context: Context, journal: JournalReader, shown: Sequence[RunRow], fo
             )
         )
     terminal.table(HEADS, rows, flexible=(0, 4))
-    hidden = found - len(shown)
     if hidden:
         terminal.note(f"{hidden} more; choose with --limit, --since and --outcome", "dim")
 

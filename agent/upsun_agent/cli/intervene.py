@@ -8,9 +8,10 @@ from argparse import ArgumentParser
 from shlex import quote
 from typing import Any
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.engine.fold import Run
-from upsun_agent.errors import EXIT_OK, NotFound, RunFailed, UsageError
+from upsun_agent.errors import NotFound, RunFailed, UsageError
 from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Absent, Activity, LookAtActivity
@@ -50,7 +51,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     cancel.set_defaults(run=_cancel)
 
 
-def _approve(context: Context) -> int:
+def _approve(context: Context) -> Answer:
     by, granted = _who(context), not context.options.deny
     tick_context = _tick_context(context)
     with open_session(tick_context) as session:
@@ -62,15 +63,11 @@ def _approve(context: Context) -> int:
             raise UsageError(f"run {run.id} does not wait for approval: {waits}", remedy=f"upsun-agent show {run.id}")
         event = ev.ApprovalGiven(at=context.clock.now(), step=step.index, granted="yes" if granted else "no", by=by)
         run = _recorded(recorder, run, event)
-    if context.terminal.json_wanted:
-        context.terminal.document(run_view(run))
-    else:
-        word = "Approved" if granted else "Denied"
-        context.terminal.say(f"{word}: {run.id}. The next tick continues the run.", "good" if granted else "odd")
-    return EXIT_OK
+    text = f"{'Approved' if granted else 'Denied'}: {run.id}. The next tick continues the run."
+    return Answer(run_view(run), lambda: context.terminal.say(text, "good" if granted else "odd"))
 
 
-def _cancel(context: Context) -> int:
+def _cancel(context: Context) -> Answer:
     by, tick_context = _who(context), _tick_context(context)
     with open_session(tick_context) as session:
         recorder = Recorder(tick_context, session)
@@ -82,13 +79,13 @@ def _cancel(context: Context) -> int:
         )
         run = _recorded(recorder, run, closed)
     tick_context.client.close()
-    if context.terminal.json_wanted:
-        context.terminal.document(run_view(run))
-        return EXIT_OK
+    return Answer(run_view(run), lambda: _tell_cancelled(context, run, told))
+
+
+def _tell_cancelled(context: Context, run: Run, told: str) -> None:
     context.terminal.say(f"Cancelled: {run.id}.", "good")
     if told:
         context.terminal.say(f"{told[0].upper()}{told[1:]}.", "odd")
-    return EXIT_OK
 
 
 def _tick_context(context: Context) -> TickContext:

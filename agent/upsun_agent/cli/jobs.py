@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import whole_number
-from upsun_agent.config import JobFileInvalid, find, load
+from upsun_agent.cli.terminal import Terminal
+from upsun_agent.config import JobFile, JobFileInvalid, find, load
 from upsun_agent.config.definitions import json_schema
 from upsun_agent.engine.due import Slot
 from upsun_agent.errors import EXIT_OK
 from upsun_agent.journal.directory import reading_if_any
+from upsun_agent.model.job import Job
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.document import Count, View
 from upsun_agent.report.status_view import SlotView, slot_view
@@ -97,7 +102,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 # --- next ------------------------------------------------------------------------------------------------------
 
 
-def _next(context: Context) -> int:
+def _next(context: Context) -> Answer:
     jobs = [context.job_file.job(context.options.job)] if context.options.job else list(context.job_file.jobs.values())
     now = context.clock.now()
     coming: dict[str, list[Slot]] = {}
@@ -110,12 +115,31 @@ def _next(context: Context) -> int:
             if schedule is not None:
                 slots = Judge(job, schedule, reader, context.container.environment or "").coming(now)
                 coming[job.name] = list(islice(slots, context.options.count))
-    if context.terminal.json_wanted:
-        listed = {name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()}
-        zones = {job.name: job.timezone for job in jobs}
-        here = {job.name: job.runs_on(context.container.environment_type) for job in jobs}
-        context.terminal.document(NextView(timezones=zones, here=here, suspended=held, slots=listed))
-        return EXIT_OK
+    view = NextView(
+        timezones={job.name: job.timezone for job in jobs},
+        here={job.name: job.runs_on(context.container.environment_type) for job in jobs},
+        suspended=held,
+        slots={name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()},
+    )
+    return Answer(view, lambda: _tell_next(context, jobs, coming, held, now))
+
+
+def _tell_next(
+    context: Context,
+    jobs: Sequence[Job],
+    coming: Mapping[str, list[Slot]],
+    held: Mapping[str, str | None],
+    now: datetime,
+) -> None:
+    """Print the next slots.
+
+    Args:
+        context: the command call.
+        jobs: the jobs that were asked for.
+        coming: their next slots, by the name of the job.
+        held: why each is paused or suspended, by its name.
+        now: the present.
+    """
     rows = [
         (job.name, slot.name.replace("T", " "), job.timezone, f"{slot.due_at:%Y-%m-%d %H:%M}", ago(slot.due_at, now))
         for job in jobs
@@ -136,7 +160,6 @@ def _next(context: Context) -> int:
         elif job.when and len(coming[job.name]) < context.options.count:
             context.terminal.note(f"{job.name}: its conditions exclude all other slots of the next months", "dim")
     _say_whose(context, [job.name for job in jobs if coming[job.name] and OWN_VALUE.search(job.schedule or "")])
-    return EXIT_OK
 
 
 def _say_whose(context: Context, names: list[str]) -> None:
@@ -157,7 +180,7 @@ def _say_whose(context: Context, names: list[str]) -> None:
 # --- validate --------------------------------------------------------------------------------------------------
 
 
-def _validate(context: Context) -> int:
+def _validate(context: Context) -> Answer | int:
     terminal = context.terminal
     if context.options.schema:
         terminal.document(json_schema())
@@ -172,14 +195,15 @@ def _validate(context: Context) -> int:
             MistakeView(line=each.line, key=each.key, message=each.message, remedy=each.remedy)
             for each in error.mistakes
         ]
-        terminal.document(ValidateView(file=path, valid=False, mistakes=mistakes))
-        return error.exit_code
-    if terminal.json_wanted:
-        terminal.document(ValidateView(file=path, valid=True, mistakes=[], jobs=list(job_file.jobs)))
-        return EXIT_OK
+        return Answer(ValidateView(file=path, valid=False, mistakes=mistakes), code=error.exit_code)
+    view = ValidateView(file=path, valid=True, mistakes=[], jobs=list(job_file.jobs))
+    return Answer(view, lambda: _tell_valid(terminal, path, job_file))
+
+
+def _tell_valid(terminal: Terminal, path: str, job_file: JobFile) -> None:
+    """Print the jobs of a valid file."""
     terminal.say(f"{path} is valid.", "good")
     for job in job_file.jobs.values():
         steps = ", then ".join(step_words(job, index) for index in range(len(job.steps)))
         when = f"{job.schedule} ({job.timezone})" if job.schedule else "manual only"
         terminal.say(f"  {job.name}: {steps}; {when}; on {', '.join(job.environment_types)}")
-    return EXIT_OK

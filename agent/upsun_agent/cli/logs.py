@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.lookup import events_of
 from upsun_agent.errors import EXIT_OK, AgentError
@@ -92,19 +93,30 @@ class Delivered(Struct, frozen=True):
     error: AgentError | None = None
 
 
-def _logs(context: Context) -> int:
+def _logs(context: Context) -> Answer:
     wanted = context.options.of
     events = events_of(context, wanted)
     lines = _lines(context, events)
     told = list(_platform(context, events)) if context.options.platform else []
     code = max((each.error.exit_code for each in told if each.error is not None), default=EXIT_OK)
     run = next((each.run for each in events if isinstance(each, ev.RunOpened)), wanted)
-    if context.terminal.json_wanted:
-        own = [json.loads(line) for line in lines]
-        context.terminal.document(LogsView(run=run, lines=own, activities=[_view(each) for each in told]))
-        return code
+    own = [json.loads(line) for line in lines]
+    view = LogsView(run=run, lines=own, activities=[_view(each) for each in told])
+    return Answer(view, lambda: _tell_all(context, run, events[0].at, lines, told), code)
+
+
+def _tell_all(context: Context, run: str, began: datetime, lines: list[str], told: list[Delivered]) -> None:
+    """Print the run's own lines, then the platform's logs.
+
+    Args:
+        context: the command call.
+        run: the id of the run.
+        began: when it was opened.
+        lines: its own lines, each a JSON object.
+        told: the logs of its activities.
+    """
     if context.terminal.interactive:
-        context.terminal.note(f"{run}, {events[0].at:%Y-%m-%d} (times are UTC)")
+        context.terminal.note(f"{run}, {began:%Y-%m-%d} (times are UTC)")
     for line in lines:
         if context.terminal.interactive:
             _tell(context, json.loads(line))
@@ -112,7 +124,6 @@ def _logs(context: Context) -> int:
             context.terminal.say(line)
     for each in told:
         _say(context, run, each)
-    return code
 
 
 def _lines(context: Context, events: Iterable[ev.Event]) -> list[str]:

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from upsun_agent.access.roles import TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles
 from upsun_agent.access.setup_plan import UserPlan, named, plan_user
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.change import agreed, as_admin, changing, confirmation, previewing, project_of, refuse_unasked
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.token import jobs_of, read_token, types_of
-from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from upsun_agent.errors import ConfigInvalid, UsageError
 from upsun_agent.limits import TICK_BUDGET
 from upsun_agent.model.job import Job
 from upsun_agent.report.document import RemarkView, View, remarks_view
@@ -69,7 +70,7 @@ def add(family: Any, shared: ArgumentParser) -> None:
     user.set_defaults(run=_machine_user)
 
 
-def _machine_user(context: Context) -> int:
+def _machine_user(context: Context) -> Answer:
     from upsun_agent.api.people import People  # noqa: PLC0415  late: httpx costs nine interpreter starts
 
     email, project = context.options.email, project_of(context)
@@ -114,9 +115,7 @@ def _machine_user(context: Context) -> int:
                     _tell_done(context, found)
     finally:
         client.close()
-    if context.terminal.json_wanted:
-        context.terminal.document(_view(context, found, changed=changed))
-    return EXIT_OK
+    return Answer(_view(context, found, changed=changed))
 
 
 class Found(Struct, frozen=True):

@@ -31,6 +31,7 @@ from upsun_agent.cli import (
     token,
     why,
 )
+from upsun_agent.cli.answer import render
 from upsun_agent.cli.boundary import guarded
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.pasted_tokens import REMEDY, hidden, refuse_tokens, shown, tokens_of
@@ -259,7 +260,7 @@ def run(arguments: Sequence[str]) -> int:
         refuse_tokens(options, KEPT)
         context = Context(options, os.environ, redaction)
         context.hide_named()
-        return int(options.run(context))
+        return render(context.terminal, options.run(context))
 
     keeps_journal = list(arguments[:1]) in (["tick"], ["run"])
     return guarded(command, wants_json="--json" in arguments, keeps_journal=keeps_journal, clean=clean)

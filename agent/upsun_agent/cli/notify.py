@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted
 from upsun_agent.config.notifications import HEARTBEAT, Notify
@@ -168,7 +169,7 @@ class Tested(Struct, frozen=True):
         return self.outcome.remark if isinstance(self.outcome, Delivered) else self.outcome.reason
 
 
-def _test(context: Context) -> int:
+def _test(context: Context) -> Answer:
     notify, wanted = _notify(context), context.options.channel
     notifier = context.notifier(context.log(quiet=True))
     known = [*notify.channels, *([HEARTBEAT] if notify.heartbeat else [])]
@@ -179,17 +180,17 @@ def _test(context: Context) -> int:
     with closing(notifier):
         found = list(_tests(notify, notifier, [wanted] if wanted is not None else known))
     code = RunFailed.exit_code if any(isinstance(each.outcome, Undelivered | Partly) for each in found) else EXIT_OK
-    if context.terminal.json_wanted:
-        listed = [
-            TestedView(channel=each.channel, kind=each.kind, outcome=each.word, message=each.message) for each in found
-        ]
-        context.terminal.document(NotifyTestView(channels=listed, exit_code=code))
-        return code
+    listed = [
+        TestedView(channel=each.channel, kind=each.kind, outcome=each.word, message=each.message) for each in found
+    ]
+    return Answer(NotifyTestView(channels=listed, exit_code=code), lambda: _tell_tested(context, found), code)
+
+
+def _tell_tested(context: Context, found: list[Tested]) -> None:
     for each in found:
         tone = "good" if each.word == "delivered" else "odd" if each.word == "off" else "bad"
         said = f": {each.message}" if each.message else ""
         context.terminal.say(f"{each.channel} ({each.kind}): {each.word}{said}", tone)  # type: ignore[arg-type]  # one of three tones
-    return code
 
 
 def _tests(notify: Notify, notifier: Notifier, names: list[str]) -> Iterator[Tested]:
@@ -204,22 +205,18 @@ def _tests(notify: Notify, notifier: Notifier, names: list[str]) -> Iterator[Tes
 # --- list --------------------------------------------------------------------------------------------------------
 
 
-def _list(context: Context) -> int:
+def _list(context: Context) -> Answer:
     notify = _notify(context)
     with reading_if_any(context.state, context.container.identity) as journal:
         facts, beat = journal.notes(OUTBOX_ALL), journal.noted(LAST_PING)
     waiting, lost = outbox.waiting(facts), outbox.lost(facts)
-    if context.terminal.json_wanted:
-        view = NotifyListView(
-            channels=[ChannelView(channel=each.name, kind=each.kind) for each in notify.channels.values()],
-            waiting=[_waiting_view(each) for each in waiting],
-            lost=[LostView(channel=each.channel, count=each.count, reason=each.reason) for each in lost.values()],
-            heartbeat=beat,
-        )
-        context.terminal.document(view)
-        return EXIT_OK
-    _say_list(context, notify, waiting, lost, beat)
-    return EXIT_OK
+    view = NotifyListView(
+        channels=[ChannelView(channel=each.name, kind=each.kind) for each in notify.channels.values()],
+        waiting=[_waiting_view(each) for each in waiting],
+        lost=[LostView(channel=each.channel, count=each.count, reason=each.reason) for each in lost.values()],
+        heartbeat=beat,
+    )
+    return Answer(view, lambda: _say_list(context, notify, waiting, lost, beat))
 
 
 def _waiting_view(message: Message) -> WaitingView:

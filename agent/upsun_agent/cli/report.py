@@ -10,10 +10,11 @@ from time import monotonic, sleep
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.extras import otel_missing
 from upsun_agent.cli.numbers import counted, whole_number
-from upsun_agent.errors import EXIT_OK, StateNotWritable, UsageError
+from upsun_agent.errors import StateNotWritable, UsageError
 from upsun_agent.journal import JournalReader
 from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.limits import REPORT_DAYS, REPORT_DAYS_MOST
@@ -84,19 +85,19 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     report.set_defaults(run=_report)
 
 
-def _report(context: Context) -> int:
+def _report(context: Context) -> Answer:
     options = context.options
     _check(context)
     written: list[WrittenView] = []
     if options.all:
         written += _of_all(context)
-        return _told(context, written)
+        return _answer(context, written)
     with reading_if_any(context.state, context.container.identity) as journal:
         if options.html is not None:
             written.append(_html(context, journal))
         if options.prometheus is not None or options.otlp is not None:
             written += _metrics(context, measure(context.reading, journal))
-    return _told(context, written)
+    return _answer(context, written)
 
 
 def _of_all(context: Context) -> list[WrittenView]:
@@ -116,15 +117,17 @@ def _of_all(context: Context) -> list[WrittenView]:
     return written
 
 
-def _told(context: Context, written: list[WrittenView]) -> int:
+def _answer(context: Context, written: list[WrittenView]) -> Answer:
+    return Answer(ReportView(at=context.clock.now(), written=written), lambda: _tell(context, written))
+
+
+def _tell(context: Context, written: list[WrittenView]) -> None:
+    """Print what was written, unless a file went to standard output."""
     options = context.options
-    if context.terminal.json_wanted:
-        context.terminal.document(ReportView(at=context.clock.now(), written=written))
-    elif STDOUT not in {options.html, options.prometheus}:
+    if STDOUT not in {options.html, options.prometheus}:
         for each in written:
             what = "metric" if each.kind != "html" else "environment" if options.all else "run"
             context.terminal.note(f"{each.kind}: {counted(each.items, what)} to {each.to}", "good")
-    return EXIT_OK
 
 
 def _check(context: Context) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any, Literal
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.follow import WITHIN, WITHIN_MOST, Follower, GivenUp
 from upsun_agent.cli.lookup import events_of
 from upsun_agent.cli.numbers import duration
+from upsun_agent.cli.terminal import Terminal
 from upsun_agent.engine.fold import Run, fold
-from upsun_agent.errors import EXIT_OK, Busy, RunFailed, Unreachable, UsageError
+from upsun_agent.errors import Busy, RunFailed, Unreachable, UsageError
 from upsun_agent.model.durations import span
+from upsun_agent.model.events import Event
 from upsun_agent.report.document import Count, Moment, View, fields_of
 from upsun_agent.report.run_views import RunView, run_view, story_view
 from upsun_agent.runtime.tick import run_tick, ticking
@@ -114,24 +118,20 @@ def add(commands: Any, shared: ArgumentParser) -> None:
 # --- tick ------------------------------------------------------------------------------------------------------
 
 
-def _tick(context: Context) -> int:
+def _tick(context: Context) -> Answer:
     tick_context = context.tick_context()
     report = run_tick(tick_context)
     tick_context.client.close()
     code = report.exit_code()
-    if context.terminal.json_wanted:
-        trouble = [TroubleView(kind=each.kind, message=each.message, remedy=each.remedy) for each in report.troubles()]
-        view = TickView(
-            runs=[run_view(run) for run in report.runs.values()],
-            elsewhere=report.elsewhere,
-            trouble=trouble,
-            next_due=report.next_due,
-            exit_code=code,
-        )
-        context.terminal.document(view)
-    elif context.terminal.interactive and not report.runs:
-        _say_idle(context, report)
-    return code
+    view = TickView(
+        runs=[run_view(run) for run in report.runs.values()],
+        elsewhere=report.elsewhere,
+        trouble=[TroubleView(kind=each.kind, message=each.message, remedy=each.remedy) for each in report.troubles()],
+        next_due=report.next_due,
+        exit_code=code,
+    )
+    speaks = context.terminal.interactive and not report.runs
+    return Answer(view, (lambda: _say_idle(context, report)) if speaks else None, code)
 
 
 def _say_idle(context: Context, report: TickReport) -> None:
@@ -153,13 +153,10 @@ def _say_not_here(context: Context, name: str) -> None:
     context.terminal.say(f"Not here: {name} only runs on {types}, this environment is {kind}.")
 
 
-def _run(context: Context) -> int:
+def _run(context: Context) -> Answer:
     job = context.job_file.job(context.options.job)
     if not job.runs_on(context.container.environment_type):
-        _say_not_here(context, job.name)
-        if context.terminal.json_wanted:
-            context.terminal.document(RunNotHereView())
-        return EXIT_OK
+        return Answer(RunNotHereView(), lambda: _say_not_here(context, job.name))
     if context.options.wait and in_cron(context):
         remedy = "use `upsun-agent tick`, or `run` without --wait: ticks continue the run"
         raise UsageError(
@@ -189,26 +186,33 @@ def _run(context: Context) -> int:
     return _end(context, run_id, run, report, given_up)
 
 
-def _end(context: Context, run_id: str, run: Run | None, report: TickReport, given_up: GivenUp | None) -> int:
+def _end(context: Context, run_id: str, run: Run | None, report: TickReport, given_up: GivenUp | None) -> Answer:
     code = report.exit_code() if run is not None else RunFailed.exit_code
     code = Unreachable.exit_code if given_up is not None else code
-    if context.terminal.json_wanted:
-        known = RunResultView(**fields_of(run_view(run)), exit_code=code) if run is not None else None
-        context.terminal.document(known or RunUnreadableView(run=run_id, exit_code=code))
-        return code
-    if run is None or run.closed is not None:
-        return code
+    if run is None:
+        return Answer(RunUnreadableView(run=run_id, exit_code=code), code=code)
+    view = RunResultView(**fields_of(run_view(run)), exit_code=code)
+    if run.closed is not None:
+        return Answer(view, code=code)
+    return Answer(view, lambda: _tell_open(context, run, report, given_up), code)
+
+
+def _tell_open(context: Context, run: Run, report: TickReport, given_up: GivenUp | None) -> None:
+    """Print what an open run waits for and what continues it.
+
+    Raises:
+        Unreachable: the platform could not be reached for too long.
+    """
     again = f"upsun-agent run {run.job.name} --wait"
     if given_up is not None:
-        remedy = f"run {run_id} stays open and unchanged: ticks continue it, or run: {again}"
+        remedy = f"run {run.id} stays open and unchanged: ticks continue it, or run: {again}"
         raise Unreachable(given_up.message, remedy=remedy)
     context.terminal.note(f"Waiting: {run.wait_message}", "odd" if report.troubles() else "plain")
     if context.container.is_one:
         text = f"Ticks continue the run. Follow it with: upsun-agent status --watch, or: {again}"
     else:
         text = f"No cron continues the run here. Continue it with: {again}, or: upsun-agent tick"
-    context.terminal.note(f"{text}; for its events so far: upsun-agent show {run_id}", "dim")
-    return code
+    context.terminal.note(f"{text}; for its events so far: upsun-agent show {run.id}", "dim")
 
 
 def in_cron(context: Context) -> bool:
@@ -220,13 +224,14 @@ def in_cron(context: Context) -> bool:
 # --- show ------------------------------------------------------------------------------------------------------
 
 
-def _show(context: Context) -> int:
+def _show(context: Context) -> Answer:
     events = events_of(context, context.options.of)
     run = fold(events)
-    if context.terminal.json_wanted:
-        context.terminal.document(story_view(run, events))
-        return EXIT_OK
-    terminal = context.terminal
+    return Answer(story_view(run, events), lambda: _tell_story(context.terminal, run, events))
+
+
+def _tell_story(terminal: Terminal, run: Run, events: Sequence[Event]) -> None:
+    """Print the events of a run as sentences, then how long its steps took."""
     zone = zone_named(run.job.timezone)
     terminal.note(
         f"{run.id} on {run.environment}, {events[0].at.astimezone(zone):%Y-%m-%d} (times are {run.job.timezone})"
@@ -239,4 +244,3 @@ def _show(context: Context) -> int:
         terminal.note(lengths, "dim")
     if run.closed is None and run.current is not None:
         terminal.note(f"in flight: {step_words(run.job, run.current.index)}", "odd")
-    return EXIT_OK

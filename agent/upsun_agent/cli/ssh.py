@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import convert
 
 from upsun_agent.access.token_status import token_in
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
-from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
+from upsun_agent.errors import ConfigInvalid, UsageError
 from upsun_agent.model.durations import span
 from upsun_agent.report.document import Moment, View
 
@@ -142,24 +143,20 @@ def _whole(context: Context, keyring: Keyring) -> str:
     return write_configuration(keyring, context.environ)
 
 
-def _load(context: Context) -> int:
+def _load(context: Context) -> Answer:
     from upsun_agent.access.ssh.configuration import include  # noqa: PLC0415  late, as above
 
     keyring, held = _held(context, anew=context.options.new)
     whole = _whole(context, keyring)
     taken = None if context.options.no_include else include(keyring, context.environ)
-    if context.terminal.json_wanted:
-        view = SshLoadView(
-            certificate=_certificate_view(held.certificate),
-            renewed=held.renewed,
-            directory=keyring.directory,
-            configuration=whole,
-            included_in=taken[0] if taken else None,
-        )
-        context.terminal.document(view)
-    elif not context.options.quiet:
-        _tell(context, keyring, held, whole, taken)
-    return EXIT_OK
+    view = SshLoadView(
+        certificate=_certificate_view(held.certificate),
+        renewed=held.renewed,
+        directory=keyring.directory,
+        configuration=whole,
+        included_in=taken[0] if taken else None,
+    )
+    return Answer(view, None if context.options.quiet else lambda: _tell(context, keyring, held, whole, taken))
 
 
 def _certificate_view(certificate: Certificate) -> CertificateView:
@@ -190,17 +187,14 @@ def _tell(context: Context, keyring: Keyring, held: Held, whole: str, taken: tup
         say(f"{taken[0]} now includes the agent's configuration: ssh, git, rsync and scp use the certificate.")
 
 
-def _env(context: Context) -> int:
+def _env(context: Context) -> Answer:
     from upsun_agent.access.ssh.configuration import variables  # noqa: PLC0415  late, as above
 
     keyring, _ = _held(context)
     found = variables(_whole(context, keyring))
-    if context.terminal.json_wanted:
-        context.terminal.document(convert(found, SshEnvView))
-        return EXIT_OK
     exports = [f"export {name}={shlex.quote(value)}\n" for name, value in found.items()]
-    context.terminal.file("".join(exports))  # exact bytes: a shell reads them
-    return EXIT_OK
+    # exact bytes: a shell reads them
+    return Answer(convert(found, SshEnvView), lambda: context.terminal.file("".join(exports)))
 
 
 def _exec(context: Context) -> int:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
 from msgspec import field
 from msgspec.structs import replace
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted
 from upsun_agent.config.state_location import STATE
-from upsun_agent.errors import EXIT_OK, UsageError
+from upsun_agent.errors import UsageError
 from upsun_agent.journal import Journal
 from upsun_agent.journal.directory import reading
 from upsun_agent.journal.move import Contents, contents, copy, hand_over, refuse_taken, verify
@@ -62,7 +64,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     move.set_defaults(run=_move)
 
 
-def _move(context: Context) -> int:
+def _move(context: Context) -> Answer:
     options = context.options
     source = _place(context, "--from", options.source) if options.source else context.state
     target = _place(context, "--to", options.to)
@@ -75,8 +77,7 @@ def _move(context: Context) -> int:
         pass  # an empty source is reported before the target is created
     with open_session(tick_context, moving=True) as session:
         found = _moved(context, tick_context, session.journal, target)
-    _say(context, source, target, found, dry=False)
-    return EXIT_OK
+    return _answer(context, source, target, found, dry=False)
 
 
 def _place(context: Context, option: str, name: str) -> State:
@@ -87,11 +88,10 @@ def _place(context: Context, option: str, name: str) -> State:
     return context.state_named(name)
 
 
-def _rehearsed(context: Context, source: State, target: State) -> int:
+def _rehearsed(context: Context, source: State, target: State) -> Answer:
     with reading(source, context.container.identity) as journal:
         found = contents(journal)
-    _say(context, source, target, found, dry=True)
-    return EXIT_OK
+    return _answer(context, source, target, found, dry=True)
 
 
 def _moved(context: Context, tick_context: TickContext, old: Journal, target: State) -> Contents:
@@ -118,11 +118,22 @@ def _moved(context: Context, tick_context: TickContext, old: Journal, target: St
     return found
 
 
-def _say(context: Context, source: State, target: State, found: Contents, *, dry: bool) -> None:
+def _answer(context: Context, source: State, target: State, found: Contents, *, dry: bool) -> Answer:
     counts = {"runs": found.runs, "events": found.events, "cursors": found.cursors, "notes": found.notes}
-    if context.terminal.json_wanted:
-        context.terminal.document(StateMoveView(source=str(source), to=str(target), dry_run=dry, **counts))
-        return
+    view = StateMoveView(source=str(source), to=str(target), dry_run=dry, **counts)
+    return Answer(view, lambda: _tell(context, source, target, counts, dry=dry))
+
+
+def _tell(context: Context, source: State, target: State, counts: Mapping[str, int], *, dry: bool) -> None:
+    """Print what was moved, and what to change in the job file.
+
+    Args:
+        context: the command call.
+        source: where the state was.
+        target: where it is now.
+        counts: how many things of each kind were moved.
+        dry: whether nothing was moved.
+    """
     what = ", ".join(counted(number, name.removesuffix("s")) for name, number in counts.items())
     if dry:
         context.terminal.say(f"Would move from {source} to {target}: {what}.")

@@ -6,6 +6,7 @@ import os
 from argparse import ArgumentParser
 from typing import Any
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import whole_number
 from upsun_agent.cli.screen import Screen
@@ -43,7 +44,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     status.set_defaults(run=_status)
 
 
-def _status(context: Context) -> int:
+def _status(context: Context) -> Answer | int:
     if context.options.all:
         from upsun_agent.cli.fleet import show  # noqa: PLC0415  late: it is asked for rarely
 
@@ -51,11 +52,7 @@ def _status(context: Context) -> int:
     if context.options.watch is not None:
         return _watch(context, float(context.options.watch))
     seen = _look(context)
-    if context.terminal.json_wanted:
-        context.terminal.document(snapshot_view(seen))
-    else:
-        context.terminal.lines(overview(seen, context.terminal.width))
-    return EXIT_OK
+    return Answer(snapshot_view(seen), lambda: context.terminal.lines(overview(seen, context.terminal.width)))
 
 
 def _look(context: Context) -> Snapshot:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
-from upsun_agent.errors import EXIT_OK
 from upsun_agent.report.document import View
 from upsun_agent.report.status_view import paused_or_suspended
 from upsun_agent.runtime.session import open_session
@@ -48,7 +48,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     again.set_defaults(run=_resume)
 
 
-def _pause(context: Context) -> int:
+def _pause(context: Context) -> Answer:
     job, tick_context = context.job_file.job(context.options.job), context.tick_context(quiet=True)
     with open_session(tick_context) as session:
         before = suspension(session.journal, job.name)
@@ -56,21 +56,17 @@ def _pause(context: Context) -> int:
             pause_job(session.journal, job.name, context.options.reason.strip() or BY_HAND, context.clock.now())
         held = suspension(session.journal, job.name)
     kept = f" ({job.name} was already {state_word(before)}: the first reason stays)" if before else ""
-    _say(context, job.name, held, note=kept)
-    return EXIT_OK
+    return _answer(context, job.name, held, note=kept)
 
 
-def _resume(context: Context) -> int:
+def _resume(context: Context) -> Answer:
     job, tick_context = context.job_file.job(context.options.job), context.tick_context(quiet=True)
     with open_session(tick_context) as session:
         was_held = resume(session.journal, job.name, context.clock.now())
-    _say(context, job.name, None, note="" if was_held else " (it was neither paused nor suspended)")
-    return EXIT_OK
+    return _answer(context, job.name, None, note="" if was_held else " (it was neither paused nor suspended)")
 
 
-def _say(context: Context, job: str, held: str | None, note: str = "") -> None:
-    if context.terminal.json_wanted:
-        paused, suspended = paused_or_suspended(held)
-        context.terminal.document(PausedView(job=job, paused=paused, suspended=suspended))
-    else:
-        context.terminal.note(f"{job}: {held}{note}" if held else f"{job} runs again at its next slot{note}.")
+def _answer(context: Context, job: str, held: str | None, note: str) -> Answer:
+    paused, suspended = paused_or_suspended(held)
+    text = f"{job}: {held}{note}" if held else f"{job} runs again at its next slot{note}."
+    return Answer(PausedView(job=job, paused=paused, suspended=suspended), lambda: context.terminal.note(text))

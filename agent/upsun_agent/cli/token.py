@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from upsun_agent.access.roles import targets
 from upsun_agent.access.token_status import Standing, token_in, token_of
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.streams import complain
 from upsun_agent.config import defaults
-from upsun_agent.errors import EXIT_OK, AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
+from upsun_agent.errors import AgentError, ConfigInvalid, TokenMissing, TokenRefused, UsageError
 from upsun_agent.limits import TOKEN_MOST
 from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job
@@ -270,16 +271,12 @@ def _attempt(read: Callable[[], Found]) -> tuple[Found | None, AgentError | None
         return None, error
 
 
-def _check(context: Context) -> int:
+def _check(context: Context) -> Answer:
     token, source = read_token(context, stdin=context.options.stdin, exact=True)
     standing = standing_of(context, token, source)
     jobs, max_age = jobs_of(context)
     warnings = standing.warnings(jobs, timedelta(seconds=max_age))
-    if context.terminal.json_wanted:
-        context.terminal.document(_check_view(standing, source, warnings))
-    else:
-        _tell(context, standing, source, warnings)
-    return EXIT_OK
+    return Answer(_check_view(standing, source, warnings), lambda: _tell(context, standing, source, warnings))
 
 
 def _check_view(standing: Standing, source: str, warnings: Sequence[tuple[str, str]]) -> TokenCheckView:
@@ -322,7 +319,7 @@ def _tell(context: Context, standing: Standing, source: str, warnings: Sequence[
     context.terminal.remarks(warnings)
 
 
-def _list(context: Context) -> int:
+def _list(context: Context) -> Answer:
     from upsun_agent.api.people import People  # noqa: PLC0415  late, as above
 
     token, source = read_token(context, stdin=False)
@@ -332,10 +329,11 @@ def _list(context: Context) -> int:
         tokens = people.tokens(people.me().id)
     finally:
         client.close()
-    if context.terminal.json_wanted:
-        context.terminal.document(TokenListView(tokens=[_token_view(each) for each in tokens]))
-        return EXIT_OK
+    view = TokenListView(tokens=[_token_view(each) for each in tokens])
+    return Answer(view, lambda: _tell_list(context, tokens))
+
+
+def _tell_list(context: Context, tokens: Sequence[ApiToken]) -> None:
     now = context.clock.now()
     rows = [[each.name or "-", ago(each.created_at, now), ago(each.last_used_at, now), each.id] for each in tokens]
     context.terminal.table(["NAME", "CREATED", "LAST USED", "ID"], rows)
-    return EXIT_OK

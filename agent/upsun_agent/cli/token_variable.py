@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from upsun_agent.access.setup_plan import FIXED, FLAGS, Storing, plan_variable
 from upsun_agent.access.token_status import Standing
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.change import agreed, as_admin, changing, confirmation, previewing, project_of, refuse_unasked
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.token import jobs_of, prompted, read_token, stands
 from upsun_agent.errors import (
-    EXIT_OK,
     AgentError,
     ConfigInvalid,
     NotFound,
@@ -112,7 +112,7 @@ def add(family: Any, shared: ArgumentParser) -> None:
     token.set_defaults(run=_token)
 
 
-def _token(context: Context) -> int:
+def _token(context: Context) -> Answer:
     from upsun_agent.api.variables import Variables  # noqa: PLC0415  late, as above
 
     project, environment = project_of(context), context.container.environment
@@ -143,9 +143,7 @@ def _token(context: Context) -> int:
         with as_admin(f"an admin of {environment}", context):
             storing = _planned(context, variables, new, old, spent=spent)
             done = _carry_out(context, client, variables, storing, value)
-    if context.terminal.json_wanted:
-        context.terminal.document(_view(context, storing, done))
-    return EXIT_OK
+    return Answer(_view(context, storing, done))
 
 
 def _new_token(context: Context) -> tuple[str, str]:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.engine.due import Slot
 from upsun_agent.engine.fold import Run
-from upsun_agent.errors import EXIT_OK, NotFound, UsageError
+from upsun_agent.errors import NotFound, UsageError
 from upsun_agent.journal import JournalReader
 from upsun_agent.journal.directory import reading
 from upsun_agent.limits import HISTORY_RUNS, LOOK_BACK
@@ -59,7 +60,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     why.set_defaults(run=_why)
 
 
-def _why(context: Context) -> int:
+def _why(context: Context) -> Answer:
     job, now = context.job_file.job(context.options.job), context.clock.now()
     schedule = schedule_of(context.container, job)
     if schedule is None:
@@ -71,13 +72,9 @@ def _why(context: Context) -> int:
         raise NotFound(f"{job.name} has no slot in the {int(LOOK_BACK // 86400)} days before that time")
     known = _evidence(context, job, slot, now)
     text = explain(known)
-    if context.terminal.json_wanted:
-        run = run_view(known.run) if known.run else None
-        view = WhyView(job=job.name, slot=slot.name, due_at=slot.due_at, run=run, explanation=text)
-        context.terminal.document(view)
-    else:
-        context.terminal.paragraph(text)
-    return EXIT_OK
+    run = run_view(known.run) if known.run else None
+    view = WhyView(job=job.name, slot=slot.name, due_at=slot.due_at, run=run, explanation=text)
+    return Answer(view, lambda: context.terminal.paragraph(text))
 
 
 def _moment(text: str | None, job: Job, now: datetime) -> datetime:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted
+from upsun_agent.cli.terminal import Terminal
 from upsun_agent.engine.fold import fold
 from upsun_agent.errors import EXIT_OK, RunFailed
 from upsun_agent.model import events as ev
@@ -84,8 +86,8 @@ def listed() -> dict[str, str]:
     return {name: named_fault.doc for name, named_fault in NAMED_FAULTS.items()}
 
 
-def run(context: Context) -> int:
-    """Play a run, or days of ticks, of the job that the options name; return the exit code."""
+def run(context: Context) -> Answer:
+    """Play a run, or days of ticks, of the job that the options name."""
     job = context.job_file.job(context.options.job)
     faults, now, terminal = context.options.fault, context.clock.now(), context.terminal
 
@@ -111,15 +113,21 @@ def run(context: Context) -> int:
     played = rehearsal.play(hear)
     run, requests, code = played.run, played.request_log["requests"], played.exit_code
     idle = _without_effect(against, faults, heard, requests)
-    if terminal.json_wanted:
-        view = run_view(run) if run else None
-        rehearsed = RehearsalView(
-            run=view, ticks=played.ticks, requests=requests, without_effect=[*idle], exit_code=code
-        )
-        terminal.document(rehearsed)
-        return code
+    view = RehearsalView(
+        run=run_view(run) if run else None,
+        ticks=played.ticks,
+        requests=requests,
+        without_effect=[*idle],
+        exit_code=code,
+    )
+    return Answer(view, lambda: _tell_played(terminal, view, idle), code)
+
+
+def _tell_played(terminal: Terminal, view: RehearsalView, idle: dict[str, bool]) -> None:
+    """Print how much was played, and which faults had no effect; ``idle`` says whether a request met them."""
+    requests = view.requests
     asked = [request for request in requests if request["method"] == "POST" and "/oauth2/" not in request["path"]]
-    ticks, made = counted(played.ticks, "tick"), counted(len(requests), "request")
+    ticks, made = counted(view.ticks, "tick"), counted(len(requests), "request")
     terminal.note(f"{ticks}, {made}, {len(asked)} of them to change something", "dim")
     for name, met in idle.items():
         why = (
@@ -128,7 +136,6 @@ def run(context: Context) -> int:
             else "nothing that this run did met it"
         )
         terminal.note(f"The fault '{name}' had no effect: {why}.", "odd")
-    return code
 
 
 def _without_effect(
@@ -148,7 +155,7 @@ def _without_effect(
     return found
 
 
-def _days(context: Context, rehearsal: Any) -> int:
+def _days(context: Context, rehearsal: Any) -> Answer:
     """Months of ticks, and what came of them; exit code 1 only where a promise was broken."""
     days, terminal = context.options.days, context.terminal
     terminal.say(
@@ -156,9 +163,11 @@ def _days(context: Context, rehearsal: Any) -> int:
     )
     season = play(rehearsal, days, context.options.seed, lambda day: terminal.live(f"  day {day} of {days}"))
     code = RunFailed.exit_code if season.broken else EXIT_OK
-    if terminal.json_wanted:
-        terminal.document(_days_view(season, days, context.options.seed, code))
-        return code
+    return Answer(_days_view(season, days, context.options.seed, code), lambda: _tell_days(terminal, season), code)
+
+
+def _tell_days(terminal: Terminal, season: SimulatedDays) -> None:
+    """Print what happened in the days and what came of them."""
     for incident in season.incidents:
         terminal.say(f"  {incident.at:%Y-%m-%d %H:%M}  {incident.text}", "dim")
     counts = {**season.outcomes, **({"missed": season.missed_slots} if season.missed_slots else {})}
@@ -175,7 +184,6 @@ def _days(context: Context, rehearsal: Any) -> int:
         terminal.say(f"broken promise: {text}", "bad")
     if not season.broken:
         terminal.say("No request was made twice, no update ran without a proved backup, nothing got stuck.", "good")
-    return code
 
 
 def _days_view(season: SimulatedDays, days: int, seed: int, code: int) -> RehearsedDaysView:
