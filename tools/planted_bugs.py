@@ -184,8 +184,8 @@ BUGS = (
     Bug(
         "a journal from a newer version is written to",
         "agent/upsun_agent/journal/sqlite.py",
-        "        if version > SCHEMA_VERSION:\n",
-        "        if version > SCHEMA_VERSION + 1000:\n",
+        "        if version > tables.SCHEMA_VERSION:\n",
+        "        if version > tables.SCHEMA_VERSION + 1000:\n",
     ),
     Bug(
         "autumn's repeated hour runs twice",
@@ -583,8 +583,8 @@ BUGS = (
     ),
     Bug(
         "a tick goes by its own clock where the platform says another time",
-        "agent/upsun_agent/runtime/tick.py",
-        "        self._clock.set(there)\n",
+        "agent/upsun_agent/runtime/clock_repair.py",
+        "    clock.set(there)\n",
         "",
         suite=("tests/integration/runtime/test_clocks.py",),
     ),

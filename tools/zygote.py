@@ -20,7 +20,7 @@ import time
 from typing import Any
 
 from upsun_agent.__main__ import main as agent_main
-from upsun_agent.schedule import plain
+from upsun_agent.cron_expression import plain
 
 #: What a tick loads, some of it late.
 LOADED = (

@@ -46,6 +46,7 @@ DEFERRED = frozenset(
         "upsun_agent.journal.server.fleet",
         "upsun_agent.journal.server.losses",
         "upsun_agent.journal.server.opening",
+        "upsun_agent.journal.sqlite_copy",
         "upsun_agent.notify.channels.healthchecks",
         "upsun_agent.notify.outbox",
         "upsun_agent.platform.private_directory",

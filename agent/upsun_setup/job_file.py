@@ -8,7 +8,8 @@ from collections.abc import Collection
 
 from msgspec import Struct, field
 from upsun_agent.config.definitions import NAME
-from upsun_agent.schedule import expression_fault, zone_fault
+from upsun_agent.cron_expression import expression_fault
+from upsun_agent.schedule import zone_fault
 
 from upsun_setup.cli_cron import Update
 

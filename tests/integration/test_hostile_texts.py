@@ -22,11 +22,11 @@ from upsun_agent.api.network import Settings
 from upsun_agent.api.pages import missing
 from upsun_agent.cli import pasted_tokens
 from upsun_agent.config import JobFileInvalid, notifications, parse
+from upsun_agent.cron_expression import expression_fault
 from upsun_agent.errors import AgentError
 from upsun_agent.limits import CONFIG_MOST_BYTES, JOB_FILE_MOST_BYTES
 from upsun_agent.log.redaction import Redaction
 from upsun_agent.model.ids import id_fault, name_fault, variable_fault
-from upsun_agent.schedule import expression_fault
 from upsun_setup import cli_cron, hook, job_file, package_managers, render
 from upsun_setup.edits import editor_of
 

@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 from msgspec.structs import replace
 
+from upsun_agent.api import models
 from upsun_agent.api.auth import Auth
 from upsun_agent.api.endpoints import Endpoints
 from upsun_agent.api.errors import AGAIN, UNSURE, Meaning, classify, error_words, not_the_apis, refusal, settings_named
 from upsun_agent.api.http import NoAnswer, Reply, TooLong, Transport
 from upsun_agent.api.listing import activities
-from upsun_agent.api.models import read_activity, read_backup, read_environment, read_list, read_routes
 from upsun_agent.api.replies import Fields, TooLarge, dated, document, retry_after, server_time
 from upsun_agent.api.status import SUCCESS, StatusKind, kind_of
 from upsun_agent.backoff import pause
@@ -112,7 +112,7 @@ class Client:
     def environment(self, project: str, environment: str) -> Environment:
         """Return the environment with its links; raise NotFound that says whether project or environment is missing."""
         value, at = self.environment_document(project, environment)
-        found = read_environment(value, at, environment_path(project, environment))
+        found = models.read_environment(value, at, environment_path(project, environment))
         return replace(found, is_pr=value.get("is_pr") is True)
 
     def environment_document(self, project: str, environment: str) -> tuple[Any, datetime]:
@@ -149,7 +149,7 @@ class Client:
             reply = self._get(project_path(project, f"/activities/{segment(activity)}"), "activity")
         except NotFound:
             return None
-        return read_activity(document(reply, "activity"))
+        return models.read_activity(document(reply, "activity"))
 
     def activities(
         self,
@@ -193,23 +193,23 @@ class Client:
             reply = self._get(environment_path(project, environment, f"/backups/{segment(backup)}"), "backup")
         except NotFound:
             return None
-        return read_backup(document(reply, "backup"))
+        return models.read_backup(document(reply, "backup"))
 
     def backups(self, project: str, environment: str) -> list[Backup]:
         """Return the environment's backups."""
         reply = self._get(environment_path(project, environment, "/backups"), "backups")
-        return [read_backup(each) for each in read_list(document(reply, "backups"), "backups")]
+        return [models.read_backup(each) for each in models.read_list(document(reply, "backups"), "backups")]
 
     def source_operations(self, project: str, environment: str) -> list[tuple[str, str]]:
         """Return the source operations that the environment's apps define, as (app, name)."""
         reply = self._get(environment_path(project, environment, "/source-operations"), "source operations")
-        items = [Fields.of(each, "operation") for each in read_list(document(reply, "operations"), "operations")]
+        items = [Fields.of(each, "operation") for each in models.read_list(document(reply, "operations"), "operations")]
         return [(each.text("app"), each.text("operation")) for each in items]
 
     def routes(self, project: str, environment: str) -> tuple[str, ...]:
         """Return the addresses at which the environment's apps are served, the primary one first."""
         path = environment_path(project, environment, "/deployments/current")
-        return read_routes(document(self._get(path, "deployment"), "deployment"))
+        return models.read_routes(document(self._get(path, "deployment"), "deployment"))
 
     def page(self, url: str, within: float, *, body: bool = True) -> Reply:
         """Return the answer of a website: no bearer is sent, nothing is repeated, no redirect is followed.
@@ -235,15 +235,7 @@ class Client:
     def manual_backup_limits(self, project: str) -> dict[str, int]:
         """Return how many manual backups the project keeps, by environment type, as far as the settings say."""
         reply = self._get(project_path(project, "/settings"), "settings")
-        value: Any = document(reply, "settings")
-        retention = value.get("data_retention") if isinstance(value, dict) else None
-        limits: dict[str, int] = {}
-        for kind, entry in retention.items() if isinstance(retention, dict) else ():
-            config = entry.get("default_config") if isinstance(entry, dict) else None
-            count = config.get("manual_count") if isinstance(config, dict) else None
-            if isinstance(count, int) and not isinstance(count, bool):
-                limits[kind] = count
-        return limits
+        return models.read_manual_limits(document(reply, "settings"))
 
     def owner(self) -> str | None:
         """Return the id of the token's user; None if the bearer does not tell it."""

@@ -197,3 +197,15 @@ def read_list(value: Any, what: str) -> list[Any]:
     if len(value) > LIST_MOST:
         raise BadReply(f"{what}: the answer has more than {LIST_MOST} items")
     return value
+
+
+def read_manual_limits(value: Any) -> dict[str, int]:
+    """Return how many manual backups the settings of a project allow, by environment type, as far as they say."""
+    retention = value.get("data_retention") if isinstance(value, dict) else None
+    limits: dict[str, int] = {}
+    for kind, entry in retention.items() if isinstance(retention, dict) else ():
+        config = entry.get("default_config") if isinstance(entry, dict) else None
+        count = config.get("manual_count") if isinstance(config, dict) else None
+        if isinstance(count, int) and not isinstance(count, bool):
+            limits[kind] = count
+    return limits

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from upsun_agent.config.state_location import API_HOSTS, STATE
+from upsun_agent.cron_expression import expression_fault
 from upsun_agent.engine.windows import dates_fault
 from upsun_agent.limits import EXPRESSION_MOST, ID_MOST, REPORT_DAYS, REPORT_DAYS_MOST
 from upsun_agent.model.events import EventType
-from upsun_agent.schedule import expression_fault, zone_fault
+from upsun_agent.schedule import zone_fault
 from upsun_agent.steps import KINDS
 from upsun_agent.steps.common.keys import table
 from upsun_agent.validators import (

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from shlex import quote
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from upsun_agent.access.setup_plan import flaws
 from upsun_agent.access.token_status import AGAIN, Standing
 from upsun_agent.api.client import Client
 from upsun_agent.api.models import read_environment, read_list
 from upsun_agent.api.people import People
 from upsun_agent.api.replies import Fields
-from upsun_agent.api.variables import Variable, Variables
+from upsun_agent.api.variables import Variables
 from upsun_agent.clock import Clock
 from upsun_agent.doctor import Finding
+from upsun_agent.doctor.stored_token import stored_token
 from upsun_agent.engine.guards import unoffered
 from upsun_agent.errors import CODE_OF_WORD, AgentError, NotPermitted, RunFailed
 from upsun_agent.log.foreign_text import one_line
@@ -245,22 +244,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
                 yield Finding("operation", "fail", text, remedy)
 
     def _variable(self) -> Iterator[Finding]:
-        name = f"env:{self.variable}"
-        variables = Variables(self.client, self.project, self.environment)
-        stored = variables.on_environment(name)
-        try:
-            shared = variables.on_project(name)
-        except NotPermitted:  # project variables may be visible to project admins only
-            shared = None
-        if stored is None and shared is None:
-            text = f"{name} is not stored on the platform: the token comes from elsewhere"
-            yield Finding("variable", "warn", text, "store it: upsun-agent setup token")
-            return
-        found = _flaws(stored, shared, self.app)
-        for text, remedy in found:
-            yield Finding("variable", "warn", f"{name} {text}", remedy)
-        if not found:
-            yield Finding("variable", "ok", f"{name} is sensitive, not inheritable, visible at runtime only")
+        yield from stored_token(Variables(self.client, self.project, self.environment), self.variable, self.app)
 
     def _crons(self) -> Iterator[Finding]:
         found = [
@@ -373,31 +357,6 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
             yield Finding("source integration", "ok", text)
         else:
             yield Finding("source integration", "ok", ", ".join(sources) or "none")
-
-
-def _flaws(stored: Variable | None, shared: Variable | None, app: str | None) -> list[tuple[str, str]]:
-    """Return the problems in how the token's variable is stored, each with its remedy."""
-    found = []
-    variable = stored or shared
-    if shared is not None:
-        remedy = f"store it on the environment only: upsun variable:delete {quote(shared.name)} --level project"
-        found.append(("is stored on the project: every environment sees it", remedy))
-    if variable is None:
-        return found
-    if variable.inherited:
-        remedy = "store one on this environment: upsun-agent setup token; store the parent's again as not inheritable"
-        found.append(("is inherited from the parent environment", remedy))
-    if app is not None and variable.scope and app not in variable.scope:
-        text = f"is only for {', '.join(variable.scope)}: {app} does not see it"
-        found.append((text, f"store it again: upsun-agent setup token --app {quote(app)}"))
-    # A project's variable has no flag inheritable: every environment has it.
-    flags = {flag: value for flag, value in variable.flags.items() if variable.level != "project" or _on_both(flag)}
-    return found + [(text, "store it again: upsun-agent setup token") for text in flaws(flags)]
-
-
-def _on_both(flag: str) -> bool:
-    """Return whether variables of a project have this flag too."""
-    return flag not in {"is_inheritable", "is_enabled"}
 
 
 def _object(value: Any, name: str) -> Mapping[str, Any]:

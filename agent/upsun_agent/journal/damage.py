@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from upsun_agent.errors import StateNotWritable
 
@@ -31,6 +32,14 @@ def senseless(message: str) -> JournalDamaged:
     error = JournalDamaged(message)
     error.certain = True
     return error
+
+
+def moment_of(seconds: float) -> datetime:
+    """Return the time that a row holds as seconds since 1970; raise JournalDamaged if it holds none."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise senseless(f"the journal holds a moment that is none: {seconds!r}") from None
 
 
 @contextmanager

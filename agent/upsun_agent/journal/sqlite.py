@@ -12,16 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
-from upsun_agent.journal import Copied, Cursor, Identity, IdleHint, Notes, RunRow, Tally
+from upsun_agent.journal import Copied, Cursor, Identity, IdleHint, Notes, RunRow, Tally, sqlite_copy, tables
 from upsun_agent.journal.codec import decode, encode
 from upsun_agent.journal.connect import connect
-from upsun_agent.journal.counters import MILLISECONDS, remembered, summed
-from upsun_agent.journal.damage import JournalTooNew, senseless
+from upsun_agent.journal.counters import remembered, summed
+from upsun_agent.journal.damage import JournalTooNew, moment_of, senseless
 from upsun_agent.journal.notes import FORGOTTEN, LEASE, LEASE_SEEN, SUSPENDED
 from upsun_agent.journal.sidecar import Beside, keep
-from upsun_agent.journal.tables import PROVED, SCHEMA_VERSION, STATEMENTS, pages, tables_missing
 from upsun_agent.limits import CLOCK_BACK, PRUNED_AT_ONCE
 from upsun_agent.model.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from upsun_agent.model.job import Job
@@ -68,27 +67,27 @@ class SqliteJournal:
 
     def _prepare(self, identity: Identity, notes: Notes | None, *, begins: bool) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
+        if version > tables.SCHEMA_VERSION:
             raise JournalTooNew(
-                f"{self.path} has schema {version}, this version knows {SCHEMA_VERSION}",
+                f"{self.path} has schema {version}, this version knows {tables.SCHEMA_VERSION}",
                 remedy="install the version that wrote it, or move the state directory away",
             )
-        if version == 0 and begins and not pages(self._db):
+        if version == 0 and begins and not tables.pages(self._db):
             self._begin(identity, notes)
-        missing = tables_missing(self._db)
+        missing = tables.tables_missing(self._db)
         if missing:
-            what = f"has lost its tables {', '.join(missing)}" if pages(self._db) else "is empty"
+            what = f"has lost its tables {', '.join(missing)}" if tables.pages(self._db) else "is empty"
             raise senseless(f"{self.path} {what}")
 
     def _begin(self, identity: Identity, notes: Notes | None) -> None:
         """Make the tables with all that the journal holds from the start, at once: a kill leaves all or nothing."""
         with self._transaction():
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been faster
-                for statement in STATEMENTS:
+                for statement in tables.STATEMENTS:
                     self._db.execute(statement)
                 self._write_idle_hint(IdleHint(identity, "", 0))
                 self._keep(notes)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                self._db.execute(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
 
     @property
     def identity(self) -> Identity:
@@ -155,12 +154,8 @@ class SqliteJournal:
 
     def keep_beside(self, *, durable: bool = False) -> None:
         """Let the file beside the journal say which jobs are paused or suspended and which runs are in flight."""
-        query = (
-            "SELECT runs.run, events.data FROM runs JOIN events ON events.run = runs.run"
-            " WHERE runs.outcome IS NULL AND events.kind = 'run-opened'"
-        )
         with self._watch.bounded():
-            flights = {str(run): str(data) for run, data in self._db.execute(query)}
+            flights = {str(run): str(data) for run, data in self._db.execute(tables.IN_FLIGHT)}
         keep(self._directory, self.identity, Beside(self.notes(SUSPENDED), flights), durable=durable)
 
     def _keep(self, notes: Notes | None) -> None:
@@ -209,7 +204,8 @@ class SqliteJournal:
         with self._watch.bounded():
             rows = self._db.execute(query, (int(open_only), job, most)).fetchall()
         return [
-            RunRow(r[0], r[1], r[2], _utc(r[3]), _utc(r[4]), None if r[5] is None else _utc(r[5]), r[6]) for r in rows
+            RunRow(r[0], r[1], r[2], moment_of(r[3]), moment_of(r[4]), None if r[5] is None else moment_of(r[5]), r[6])
+            for r in rows
         ]
 
     def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
@@ -230,12 +226,8 @@ class SqliteJournal:
 
     def last_proofs(self) -> Sequence[tuple[str, str, Event]]:
         """Return of each job the last finished step that names a backup, newest first: job, run, event."""
-        query = (  # the interpolated text is ours
-            "SELECT runs.job, max(events.seq), events.run, events.kind, events.data"  # noqa: S608  see above  # nosec B608
-            f" FROM events JOIN runs ON runs.run = events.run WHERE {PROVED} GROUP BY runs.job ORDER BY 2 DESC"
-        )
         with self._watch.bounded():
-            rows = self._db.execute(query).fetchall()
+            rows = self._db.execute(tables.LAST_PROOFS).fetchall()
         return [(job, run, decode(kind, data)) for job, _, run, kind, data in rows]
 
     def prune(self, before: datetime, most: int) -> int:
@@ -243,13 +235,10 @@ class SqliteJournal:
 
         A run in flight is never forgotten, and so many at once that it takes long neither: the next call goes on.
         """
-        doomed = (
-            f"SELECT run, job, outcome, {MILLISECONDS['sqlite']}, CAST(opened_at AS REAL) FROM runs"  # noqa: S608  ours  # nosec B608
-            " WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
-            " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
-        )
         with self._watch.bounded():
-            gone = self._db.execute(doomed, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)).fetchall()
+            gone = self._db.execute(
+                tables.FORGETTABLE, (before.timestamp(), max(most - 1, 0), PRUNED_AT_ONCE)
+            ).fetchall()
             if gone:
                 known = self.notes(FORGOTTEN)
                 with self._transaction():
@@ -259,14 +248,9 @@ class SqliteJournal:
 
     def tallies(self) -> Sequence[Tally]:
         """How many runs of each job ended how, forgotten ones included; by job and outcome."""
-        query = (
-            f"SELECT job, CAST(outcome AS TEXT), count(*), total({MILLISECONDS['sqlite']}),"  # noqa: S608  ours  # nosec B608
-            " CAST(min(opened_at) AS REAL)"
-            " FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
-        )
         with self._watch.bounded():
-            rows = self._db.execute(query).fetchall()
-        return summed([(*row[:3], int(row[3]), row[4]) for row in rows], self.notes(FORGOTTEN), _utc)
+            rows = self._db.execute(tables.TALLIES).fetchall()
+        return summed([(*row[:3], int(row[3]), row[4]) for row in rows], self.notes(FORGOTTEN), moment_of)
 
     def _forget(self, runs: Sequence[str]) -> None:
         for table in ("events", "activities", "runs"):
@@ -283,7 +267,7 @@ class SqliteJournal:
         """How far the job's slots have been judged."""
         with self._watch.bounded():
             row = self._db.execute("SELECT schedule, until FROM cursors WHERE job = ?", (job,)).fetchone()
-        return None if row is None else Cursor(job, row[0], _utc(row[1]))
+        return None if row is None else Cursor(job, row[0], moment_of(row[1]))
 
     def set_cursor(self, cursor: Cursor) -> None:
         """Note how far the job's slots have been judged."""
@@ -366,28 +350,7 @@ class SqliteJournal:
                 if found != each.events[: len(found)]:
                     self._forget([each.row.run])  # an earlier copy of a run that was another by then
                     found = ()
-                rest = [(each.row.run, kind, data) for kind, data in each.events[len(found) :]]
-                self._db.executemany("INSERT INTO events (run, kind, data) VALUES (?, ?, ?)", rest)
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO activities (activity, run, step) VALUES (?, ?, ?)",
-                    [(activity, each.row.run, step) for activity, step in each.activities],
-                )
-                self._put_row(each.row)
-
-    def _put_row(self, row: RunRow) -> None:
-        closed = None if row.closed_at is None else row.closed_at.timestamp()
-        known = self._db.execute("SELECT 1 FROM runs WHERE run = ?", (row.run,)).fetchone()
-        if known:  # in place: a row that is replaced would be the newest of all
-            self._db.execute(
-                "UPDATE runs SET opened_at = ?, closed_at = ?, outcome = ? WHERE run = ?",
-                (row.opened_at.timestamp(), closed, row.outcome, row.run),
-            )
-            return
-        moments = (row.due_at.timestamp(), row.opened_at.timestamp(), closed)
-        self._db.execute(
-            "INSERT INTO runs (run, job, slot, due_at, opened_at, closed_at, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (row.run, row.job, row.slot, *moments, row.outcome),
-        )
+                sqlite_copy.add(self._db, each, known=len(found))
 
     def drop(self, runs: Sequence[str]) -> None:
         """Take these runs away, with all that belongs to them."""
@@ -399,7 +362,9 @@ class SqliteJournal:
         """How far slots have been judged, for every job."""
         with self._watch.bounded():
             rows = self._db.execute("SELECT job, schedule, until FROM cursors").fetchall()
-        return sorted((Cursor(job, schedule, _utc(until)) for job, schedule, until in rows), key=lambda each: each.job)
+        return sorted(
+            (Cursor(job, schedule, moment_of(until)) for job, schedule, until in rows), key=lambda each: each.job
+        )
 
     # --- the lease --------------------------------------------------------------------------------------------
 
@@ -447,13 +412,6 @@ class SqliteJournal:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
-
-
-def _utc(seconds: float) -> datetime:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (TypeError, ValueError, OverflowError, OSError):
-        raise senseless(f"the journal holds a moment that is none: {seconds!r}") from None
 
 
 def _seconds(text: str) -> float:

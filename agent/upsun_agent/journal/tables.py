@@ -4,11 +4,35 @@ from __future__ import annotations
 
 import sqlite3
 
+from upsun_agent.journal.counters import MILLISECONDS
+
 #: Raised by one when a version of the agent writes what the previous one cannot read.
 SCHEMA_VERSION = 1
 
 #: The events of steps that proved a backup: its id stands in their details. The index below is used for these words.
 PROVED = """events.kind = 'step-done' AND instr(events.data, '"backup":"') > 0"""
+
+#: The oldest runs that may be forgotten: opened before the first parameter, or older than the second allows to keep.
+FORGETTABLE = (
+    f"SELECT run, job, outcome, {MILLISECONDS['sqlite']}, CAST(opened_at AS REAL) FROM runs"  # noqa: S608  ours  # nosec B608
+    " WHERE outcome IS NOT NULL AND (opened_at < ?1 OR opened_at <"
+    " (SELECT opened_at FROM runs ORDER BY opened_at DESC LIMIT 1 OFFSET ?2)) ORDER BY opened_at LIMIT ?3"
+)
+#: Of each job the last finished step that names a backup, newest first.
+LAST_PROOFS = (
+    "SELECT runs.job, max(events.seq), events.run, events.kind, events.data"  # noqa: S608  ours  # nosec B608
+    f" FROM events JOIN runs ON runs.run = events.run WHERE {PROVED} GROUP BY runs.job ORDER BY 2 DESC"
+)
+#: The opening of each run in flight.
+IN_FLIGHT = (
+    "SELECT runs.run, events.data FROM runs JOIN events ON events.run = runs.run"
+    " WHERE runs.outcome IS NULL AND events.kind = 'run-opened'"
+)
+#: How many closed runs of each job ended how, how long they took, and when the first of them was opened.
+TALLIES = (
+    f"SELECT job, CAST(outcome AS TEXT), count(*), total({MILLISECONDS['sqlite']}),"  # noqa: S608  ours  # nosec B608
+    " CAST(min(opened_at) AS REAL) FROM runs WHERE outcome IS NOT NULL GROUP BY 1, 2"
+)
 
 _SCHEMA = f"""
 CREATE TABLE events (

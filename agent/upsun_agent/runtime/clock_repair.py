@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from upsun_agent.engine.bounds import CLOCK_AHEAD
+from upsun_agent.clock import SetClock
+from upsun_agent.engine.bounds import CLOCK_AHEAD, CLOCK_WRONG
 from upsun_agent.journal import Cursor, Journal, JournalReader, RunRow
 from upsun_agent.journal.counters import remembered
 from upsun_agent.journal.notes import FORGOTTEN, LAST_BY_HAND, OUTBOX, moment_at
 from upsun_agent.limits import HISTORY_RUNS
+from upsun_agent.model.durations import span
 from upsun_agent.model.events import NEVER_RAN, RunClosed
 from upsun_agent.notify import outbox
 
@@ -35,10 +38,43 @@ class Mended(Struct, frozen=True):
     #: The last time that holds.
     since: datetime
 
+    def log(self, log: Any) -> None:
+        """Log what was put right."""
+        text = f"a clock was ahead: {', '.join(self.found)}; judged anew from {self.since:%Y-%m-%d %H:%M} UTC"
+        log.warning("clock-was-ahead", message=text, dropped=self.dropped, dated=self.dated)
+
+
+def set_by_platform(clock: SetClock, there: datetime | None, log: Any) -> bool:
+    """Set a tick's clock to the platform's time if it differs by too much; return whether it does.
+
+    Args:
+        clock: the clock of the tick.
+        there: the platform's time; None if no answer has told it.
+        log: where it is logged.
+    """
+    if there is None or abs(clock.now() - there) <= CLOCK_WRONG:
+        return False
+    clock.set(there)
+    error = clock.error
+    text = f"this clock is {span(abs(error))} {'ahead of' if error > timedelta() else 'behind'} the platform's"
+    log.warning("clock-wrong", message=f"{text}: the tick goes by the platform's")
+    return True
+
 
 def is_ahead(moment: datetime | None, now: datetime) -> bool:
     """Whether the moment is later than now by more than two clocks can differ."""
     return moment is not None and moment - now > CLOCK_AHEAD
+
+
+def is_odd(journal: JournalReader, ticked: datetime | None, now: datetime) -> bool:
+    """Return whether the last tick, or how far the slots of a job are judged, is dated later than now.
+
+    Args:
+        journal: the journal.
+        ticked: when the last tick was; None if there was none.
+        now: the present.
+    """
+    return is_ahead(ticked, now) or any(is_ahead(each.until, now) for each in journal.cursors())
 
 
 def last_tick(journal: JournalReader) -> datetime | None:
@@ -69,8 +105,7 @@ def ahead(journal: JournalReader, now: datetime) -> list[str]:
 
 def mend(journal: Journal, now: datetime) -> Mended | None:
     """Put right what is dated later than now; None where nothing is. ``now`` is the best that is known."""
-    ticked = last_tick(journal)
-    if not is_ahead(ticked, now) and not any(is_ahead(each.until, now) for each in journal.cursors()):
+    if not is_odd(journal, last_tick(journal), now):
         return None
     found, rows = ahead(journal, now), list(journal.rows(most=HISTORY_RUNS * 2))
     since = _last_sound(journal, rows, now)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from upsun_agent.cron_expression import ExpressionError
 from upsun_agent.engine import conditions
 from upsun_agent.engine.due import Due, Exclusion, LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict, due
 from upsun_agent.journal import Cursor
@@ -17,7 +18,7 @@ from upsun_agent.model.events import RunOutcome
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.clock_repair import is_ahead, judged_anew
 from upsun_agent.runtime.suspension import Hold, NoteReader, holds, suspension
-from upsun_agent.schedule import ExpressionError, Schedule, zone_of
+from upsun_agent.schedule import Schedule, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from upsun_agent.clock import SetClock
-from upsun_agent.engine.bounds import CLOCK_WRONG, TICK_GAP
+from upsun_agent.engine.bounds import TICK_GAP
 from upsun_agent.engine.due import Due, Slot
 from upsun_agent.engine.fold import InconsistentEvents, Run, fold
 from upsun_agent.errors import AgentError, Bug
@@ -24,12 +24,11 @@ from upsun_agent.journal.lock import container_identity
 from upsun_agent.journal.notes import CONTAINER, LAST_BY_HAND, UNSURE_SINCE, moment_of
 from upsun_agent.limits import CLOCK_LEAP, HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, RECHECK, TICK_BUDGET
 from upsun_agent.model import events as ev
-from upsun_agent.model.answers import Activity, ActivityList, Answer, LookAtActivities, LookAtEnvironment, Trouble
-from upsun_agent.model.durations import span
+from upsun_agent.model.answers import ActivityList, LookAtActivities, LookAtEnvironment, Trouble
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.advance import Runner
 from upsun_agent.runtime.booking import Booking, opened_by
-from upsun_agent.runtime.clock_repair import is_ahead, last_look, mend
+from upsun_agent.runtime.clock_repair import is_ahead, is_odd, last_look, mend, set_by_platform
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.executor import Executor
 from upsun_agent.runtime.recorder import Recorder
@@ -121,9 +120,8 @@ class Tick:
         if self._learn_time():
             self._mend_if_odd()
         claimed = self.journal.claimed()  # one that this journal knows of has not rewound it
-        restored = [
-            each for each in _items(answer) if each.created_at and each.created_at >= since and each.id not in claimed
-        ]
+        items = answer.items if isinstance(answer, ActivityList) else ()
+        restored = [each for each in items if each.created_at and each.created_at >= since and each.id not in claimed]
         if not restored and isinstance(answer, ActivityList) and not answer.complete:
             self.report.trouble = Trouble("bad-reply", "the list of restores since the last tick cannot be read whole")
             return False
@@ -160,8 +158,7 @@ class Tick:
 
     def _is_odd(self) -> bool:
         """Whether the journal is dated later than now, by a clock that was ahead or because this one is behind."""
-        now = self._clock.now()
-        return is_ahead(self._ticked, now) or any(is_ahead(each.until, now) for each in self.journal.cursors())
+        return is_odd(self.journal, self._ticked, self._clock.now())
 
     def _is_put_right(self) -> bool:
         """Ask the platform what time it is, and mend the journal by that; False where it cannot be asked now.
@@ -181,22 +178,13 @@ class Tick:
         if self._executor.platform_now is None or not self._is_odd():
             return
         mended = mend(self.journal, self._clock.now())
-        if mended is None:
-            return
-        self._ticked = mended.since
-        text = f"a clock was ahead: {', '.join(mended.found)}; judged anew from {mended.since:%Y-%m-%d %H:%M} UTC"
-        self._context.log.warning("clock-was-ahead", message=text, dropped=mended.dropped, dated=mended.dated)
+        if mended is not None:
+            self._ticked = mended.since
+            mended.log(self._context.log)
 
     def _learn_time(self) -> bool:
         """Take over the platform's time where this machine's clock is wrong; whether it is."""
-        there = self._executor.platform_now
-        if there is None or abs(self._clock.now() - there) <= CLOCK_WRONG:
-            return False
-        self._clock.set(there)
-        error = self._clock.error
-        text = f"this clock is {span(abs(error))} {'ahead of' if error > timedelta() else 'behind'} the platform's"
-        self._context.log.warning("clock-wrong", message=f"{text}: the tick goes by the platform's")
-        return True
+        return set_by_platform(self._clock, self._executor.platform_now, self._context.log)
 
     # --- a journal that may be of the past ------------------------------------------------------------------------
 
@@ -410,7 +398,3 @@ class Tick:
             slot = judge.schedule.next(min(judged, now))
             if slot is not None:
                 yield slot.due_at
-
-
-def _items(answer: Answer) -> tuple[Activity, ...]:
-    return answer.items if isinstance(answer, ActivityList) else ()

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from upsun_agent.schedule import ALIASES, ExpressionError, Schedule, expression_fault, plain, zone_fault
+from upsun_agent.cron_expression import ALIASES, ExpressionError, expression_fault, plain
+from upsun_agent.schedule import Schedule, zone_fault
 
 from tests.harness.sources import SOURCES
 

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from upsun_agent.cron_expression import expression_fault
 from upsun_agent.limits import LOOK_BACK, SLOTS_MOST
-from upsun_agent.schedule import Schedule, expression_fault
+from upsun_agent.schedule import Schedule
 
 from tests.harness.slots_by_minute import Expression, changes, expressions, of, walk
 
