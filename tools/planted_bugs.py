@@ -231,7 +231,7 @@ BUGS = (
     ),
     Bug(
         "a backup of one environment proves another",
-        "agent/upsun_agent/engine/fold.py",
+        "agent/upsun_agent/engine/run.py",
         "            and step.plan.environment(self.environment) == environment\n",
         "            and step.plan.environment(self.environment)\n",
     ),
@@ -401,7 +401,7 @@ BUGS = (
     ),
     Bug(
         "a request under way at the time limit is rolled back",
-        "agent/upsun_agent/engine/fold.py",
+        "agent/upsun_agent/engine/run.py",
         'unjudged = self.ended_at is None or self.failure in {"unknown", "timeout", "step-timeout"}',
         'unjudged = self.failure == "unknown"',
         ("tests/unit/engine/test_pipelines.py", "tests/integration/faults/test_one_look.py"),

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 from upsun_agent.engine.decide import Background, Decision, Execute, Look, Record, Rest, Send, Wait, decide
-from upsun_agent.engine.fold import Run, fold
+from upsun_agent.engine.fold import fold
+from upsun_agent.engine.run import Run
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import (
     Absent,

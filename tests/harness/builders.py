@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from upsun_agent.engine.decide import Background, Decision, Look, Record, decide
-from upsun_agent.engine.fold import Run, apply, fold
+from upsun_agent.engine.fold import apply, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.engine.step import RequestKind, StepContext
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import (

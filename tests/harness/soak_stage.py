@@ -22,7 +22,8 @@ from upsun_agent.api.endpoints import Endpoints
 from upsun_agent.api.http import Transport, in_process
 from upsun_agent.clock import VirtualClock
 from upsun_agent.config import parse
-from upsun_agent.engine.fold import Run, fold
+from upsun_agent.engine.fold import fold
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import AgentError
 from upsun_agent.journal.lock import Lease, container_identity
 from upsun_agent.journal.sqlite import SqliteJournal

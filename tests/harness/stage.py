@@ -17,7 +17,8 @@ from upsun_agent.api.endpoints import Endpoints
 from upsun_agent.api.http import Transport, in_process
 from upsun_agent.clock import VirtualClock
 from upsun_agent.config import parse
-from upsun_agent.engine.fold import Run, fold
+from upsun_agent.engine.fold import fold
+from upsun_agent.engine.run import Run
 from upsun_agent.journal import RunRow
 from upsun_agent.journal.directory import reading
 from upsun_agent.journal.notes import SEAL

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from upsun_agent.api.client import Client
     from upsun_agent.api.endpoints import Endpoints
     from upsun_agent.cli.terminal import Terminal
-    from upsun_agent.engine.fold import Run
+    from upsun_agent.engine.run import Run
     from upsun_agent.journal import Journal
     from upsun_agent.log.file import LogFile
     from upsun_agent.notify.notifier import Notifier

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.terminal import Terminal
-from upsun_agent.engine.fold import Run, fold
+from upsun_agent.engine.fold import fold
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import Busy
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Trouble

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted, whole_number
-from upsun_agent.engine.fold import Phase, Run
+from upsun_agent.engine.run import Phase, Run
 from upsun_agent.errors import NotFound, UsageError
 from upsun_agent.journal import RunRow
 from upsun_agent.journal.directory import reading_if_any

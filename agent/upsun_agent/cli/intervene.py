@@ -10,7 +10,7 @@ from typing import Any
 
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import NotFound, RunFailed, UsageError
 from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model import events as ev

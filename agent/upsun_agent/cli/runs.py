@@ -13,7 +13,8 @@ from upsun_agent.cli.follow import WITHIN, WITHIN_MOST, Follower, GivenUp
 from upsun_agent.cli.lookup import events_of
 from upsun_agent.cli.numbers import duration
 from upsun_agent.cli.terminal import Terminal
-from upsun_agent.engine.fold import Run, fold
+from upsun_agent.engine.fold import fold
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import Busy, RunFailed, Unreachable, UsageError
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import Event

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.engine.due import Slot
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import NotFound, UsageError
 from upsun_agent.journal import JournalReader
 from upsun_agent.journal.directory import reading

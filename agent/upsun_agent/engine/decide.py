@@ -11,7 +11,6 @@ from upsun_agent.engine.bounds import ATTEMPTS_MOST, RETRY_PAUSE_MOST
 from upsun_agent.engine.decision import Background, Decision, Execute, Look, Record, Rest, Send, Wait
 from upsun_agent.engine.due import grace
 from upsun_agent.engine.evidence import commands_verdict, confirmed, failure_now, unusable, with_commands, words_of
-from upsun_agent.engine.fold import Phase, Run, Step
 from upsun_agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
 from upsun_agent.engine.policy import after_failure, manual_limit, time_limit
 from upsun_agent.engine.recheck import rechecked
@@ -26,6 +25,7 @@ from upsun_agent.engine.rollback import (
     uncertain,
     would_change,
 )
+from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.engine.step import CommandKind, Done, Failed, Need, Pending, RequestKind, StepContext, StepKind
 from upsun_agent.engine.verdict import act_on, fail, no_answer
 from upsun_agent.model import events as ev

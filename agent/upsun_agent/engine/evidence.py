@@ -13,7 +13,7 @@ from shlex import quote
 from msgspec.structs import replace
 
 from upsun_agent.engine.bounds import CLOCKS_APART
-from upsun_agent.engine.fold import Phase, Run, Step
+from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.engine.step import Done, Failed, Need, Pending, RequestKind, StepContext, StepKind, Verdict
 from upsun_agent.model.answers import (
     PROJECT,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from upsun_agent.engine.decision import Background, Decision, Record, Wait
-from upsun_agent.engine.fold import Run
 from upsun_agent.engine.policy import spares_the_newest
+from upsun_agent.engine.run import Run
 from upsun_agent.engine.step import Failed, RequestKind, StepContext, StepKind
 from upsun_agent.engine.verdict import act_on, fail, no_answer
 from upsun_agent.model import events as ev

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from upsun_agent.engine.bounds import RETRY_PAUSE_MOST
-from upsun_agent.engine.fold import Phase, Step
+from upsun_agent.engine.run import Phase, Step
 from upsun_agent.engine.step import Failed, Need, StepContext, StepKind
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import BackupList, LookAtRetention, Retention

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from upsun_agent.engine.bounds import CLOCKS_APART, DOUBT_SETTLE, RECHECK_PAUSE
 from upsun_agent.engine.decision import Decision, Record, Wait
 from upsun_agent.engine.evidence import SETTLED
-from upsun_agent.engine.fold import Phase, Run, Step
 from upsun_agent.engine.rollback import begins
+from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.engine.step import StepKind
 from upsun_agent.engine.verdict import LASTING
 from upsun_agent.model import events as ev

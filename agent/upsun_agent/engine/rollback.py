@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from upsun_agent.engine.fold import Phase, Run, Step
+from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.engine.step import StepKind
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import StepPlan

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct, field
 
 from upsun_agent.engine.decision import Execute
-from upsun_agent.engine.fold import Run, Step
+from upsun_agent.engine.run import Run, Step
 from upsun_agent.model.answers import (
     Activity,
     ActivityList,

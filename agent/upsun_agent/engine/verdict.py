@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import assert_never
 
 from upsun_agent.engine.decision import Decision, Look, Record, Wait
-from upsun_agent.engine.fold import Step
 from upsun_agent.engine.policy import after_failure
+from upsun_agent.engine.run import Step
 from upsun_agent.engine.step import Done, Failed, Need, Pending, StepContext, StepKind, Verdict
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Answer, Question, Trouble

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from msgspec import Struct
 
-from upsun_agent.engine.fold import InconsistentEvents, Run, apply, fold
+from upsun_agent.engine.fold import InconsistentEvents, apply, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.lazy_imports import LazyModule, held_back, lazy_function
 from upsun_agent.log.redaction import HIDDEN, SECRET_LEAST, Redaction
 from upsun_agent.model import events as ev

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from msgspec import Struct
 
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.limits import NOTICE_BODY_MOST, TAIL_LINES, TEXT_MOST
 from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model.durations import seconds

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from upsun_agent.engine.due import Slot
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import NotFound
 from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.limits import HISTORY_RUNS, REPORT_COMING, REPORT_MISSED, REPORT_RUNS

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from upsun_agent import __version__
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.journal import JournalReader, RunRow, Tally
 from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.bulk import BulkReader

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import AgentError, StateNotWritable
 from upsun_agent.journal import Journal
 from upsun_agent.journal.connect import broken_off

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from upsun_agent.engine.fold import InconsistentEvents, Run, fold
+from upsun_agent.engine.fold import InconsistentEvents, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.codec import EventUnreadable, decode
 from upsun_agent.model import events as ev

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, cast
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import asdict
 
-from upsun_agent.engine.fold import Phase, Run, Step
+from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.journal import RunRow
 from upsun_agent.model.durations import seconds
 from upsun_agent.model.events import EVENTS, NEVER_RAN, Event, RunOpened, RunOutcome, StepOutcome, Trigger

@@ -9,7 +9,8 @@ from itertools import islice
 from msgspec import Struct, field
 
 from upsun_agent.engine.due import Slot
-from upsun_agent.engine.fold import Run, fold
+from upsun_agent.engine.fold import fold
+from upsun_agent.engine.run import Run
 from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.codec import decode
 from upsun_agent.journal.move_marks import marked

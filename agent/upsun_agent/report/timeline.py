@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from upsun_agent.engine.fold import Phase, Run
+from upsun_agent.engine.run import Phase, Run
 from upsun_agent.limits import REPORT_EVENTS
 from upsun_agent.model import events as ev
 from upsun_agent.model.durations import span

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from upsun_agent.engine.due import Slot, grace
-from upsun_agent.engine.fold import Phase, Run
+from upsun_agent.engine.run import Phase, Run
 from upsun_agent.limits import LOOK_BACK
 from upsun_agent.model import events as ev
 from upsun_agent.model.durations import span

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from upsun_agent.engine.fold import InconsistentEvents, Run, fold
+from upsun_agent.engine.fold import InconsistentEvents, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.journal import Journal
 from upsun_agent.journal.codec import decode, encode
 from upsun_agent.journal.notes import SEAL, SEALED

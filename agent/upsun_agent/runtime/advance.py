@@ -7,8 +7,9 @@ from typing import assert_never
 
 from upsun_agent.engine.bounds import CLOCK_AHEAD
 from upsun_agent.engine.decide import Background, Execute, Look, Record, Rest, Send, Wait, decide, overdue
-from upsun_agent.engine.fold import InconsistentEvents, Run, newest_moment
+from upsun_agent.engine.fold import InconsistentEvents, newest_moment
 from upsun_agent.engine.policy import manual_limit
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import BadReply, Bug
 from upsun_agent.journal.codec import EventUnreadable
 from upsun_agent.journal.notes import MANUAL_BACKUP_LIMIT

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from upsun_agent.api.client import Client
 from upsun_agent.clock import Clock
 from upsun_agent.config import JobFile
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.journal import Journal
 from upsun_agent.journal.connect import broken_off

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from upsun_agent.engine.fold import InconsistentEvents, Run, apply, fold
+from upsun_agent.engine.fold import InconsistentEvents, apply, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.journal import Journal, Notes
 from upsun_agent.journal.codec import EventUnreadable, cleaned, decode
 from upsun_agent.journal.notes import LOSS_UNTOLD, LOST_RUN

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from upsun_agent.clock import SetClock
 from upsun_agent.engine.bounds import TICK_GAP
 from upsun_agent.engine.due import Due, Slot
-from upsun_agent.engine.fold import InconsistentEvents, Run, fold
+from upsun_agent.engine.fold import InconsistentEvents, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import AgentError, Bug
 from upsun_agent.idle import basis
 from upsun_agent.journal import Cursor, IdleHint, Journal

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from upsun_agent.engine.decide import Wait
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import CODE_OF_WORD, EXIT_OK, RunFailed
 from upsun_agent.model.answers import Trouble
 from upsun_agent.model.events import RunOutcome

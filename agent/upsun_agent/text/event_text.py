@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.model import events as ev
 from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from upsun_agent.engine.due import Slot
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps import KINDS
 from upsun_agent.steps.source_operation import MARK

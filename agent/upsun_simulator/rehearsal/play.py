@@ -20,7 +20,7 @@ from upsun_agent.api.endpoints import Endpoints
 from upsun_agent.api.http import Transport, in_process
 from upsun_agent.clock import VirtualClock
 from upsun_agent.config import JobFile
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import EXIT_OK, ConfigInvalid, UsageError
 from upsun_agent.journal.state import MountState
 from upsun_agent.log.lines import Redaction, make_log

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 from upsun_agent.engine.decide import Background, Decision, Look, Record, Rest, Send, Wait, decide
-from upsun_agent.engine.fold import InconsistentEvents, Run, apply
+from upsun_agent.engine.fold import InconsistentEvents, apply
+from upsun_agent.engine.run import Run
 from upsun_agent.model.answers import (
     Answer,
     Backup,

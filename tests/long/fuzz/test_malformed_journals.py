@@ -18,7 +18,8 @@ import pytest
 from hypothesis import strategies as st
 from msgspec.structs import fields
 from upsun_agent.engine.decide import Background, decide
-from upsun_agent.engine.fold import InconsistentEvents, Run, fold
+from upsun_agent.engine.fold import InconsistentEvents, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.errors import AgentError
 from upsun_agent.journal.codec import EventUnreadable, cleaned, decode, encode
 from upsun_agent.journal.sqlite import SqliteJournal

@@ -18,7 +18,7 @@ import pytest
 from msgspec.structs import replace
 from upsun_agent.config import parse
 from upsun_agent.engine.due import Slot
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.model.events import RunClosed, RunOutcome
 from upsun_agent.platform.container import Container
 from upsun_simulator.rehearsal.invariants import broken_promises

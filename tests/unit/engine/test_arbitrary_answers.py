@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upsun_agent.engine.bounds import ATTEMPTS_MOST, SETTLE
 from upsun_agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide
-from upsun_agent.engine.fold import Run, apply, fold
+from upsun_agent.engine.fold import apply, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.model.answers import (
     Absent,
     Activity,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from upsun_agent.engine.decide import UPHEAVALS, Look, Record, Send, Wait, decide
-from upsun_agent.engine.fold import Run, apply, fold
+from upsun_agent.engine.fold import apply, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.model.answers import Activity, BackupList, LookAtActivities, LookAtBackups, LookAtEnvironment, Trouble
 from upsun_agent.model.events import (
     ActivityAdopted,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from upsun_agent.engine.decide import Look, Record, Rest, Wait, decide, manual_limit
-from upsun_agent.engine.fold import Run, apply, fold
+from upsun_agent.engine.fold import apply, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.model.answers import (
     Absent,
     Activity,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
-from upsun_agent.engine.fold import ALLOWED, InconsistentEvents, Phase, Step, apply, fold
+from upsun_agent.engine.fold import ALLOWED, InconsistentEvents, apply, fold
+from upsun_agent.engine.run import Phase, Step
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job, StepPlan
 

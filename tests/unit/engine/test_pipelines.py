@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from upsun_agent.engine.decide import Background, Decision, Execute, Look, Record, Send, Wait, decide
-from upsun_agent.engine.fold import InconsistentEvents, Run, apply, fold
+from upsun_agent.engine.fold import InconsistentEvents, apply, fold
+from upsun_agent.engine.run import Run
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import (
     PROJECT,

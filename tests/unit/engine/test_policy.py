@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from upsun_agent.engine.decide import Background, Look, Record, Send, Wait, decide
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.model.answers import (
     Absent,
     Backup,

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upsun_agent.engine.decide import Background, Look, Record, Rest, Send, Wait, decide
-from upsun_agent.engine.fold import Run, Step, apply, fold
+from upsun_agent.engine.fold import apply, fold
+from upsun_agent.engine.run import Run, Step
 from upsun_agent.model.answers import Observation
 from upsun_agent.model.events import ActivityAdopted, Event, RequestAccepted, RunClosed, WaitBegun
 from upsun_agent.model.job import Job, StepPlan

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from upsun_agent.engine.fold import Run
 from upsun_agent.engine.reconcile import Found, reconcile
+from upsun_agent.engine.run import Run
 from upsun_agent.engine.step import Failed, Need, Pending
 from upsun_agent.model.answers import (
     Activity,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from upsun_agent.engine.decide import Look, Record
-from upsun_agent.engine.fold import Run
+from upsun_agent.engine.run import Run
 from upsun_agent.engine.step import Done, Failed, Need, Pending, Verdict
 from upsun_agent.model.answers import Activity, Deployment, LookAtActivities, LookAtActivity, LookAtEnvironment, Trouble
 from upsun_agent.model.events import StepDone, StepOutcome

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from upsun_agent.config.definitions import STEP
-from upsun_agent.engine.fold import Run, fold
+from upsun_agent.engine.fold import fold
+from upsun_agent.engine.run import Run
 from upsun_agent.engine.step import Done, Failed, Need, Pending, Verdict
 from upsun_agent.model.answers import (
     Absent,
