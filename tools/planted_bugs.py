@@ -1344,7 +1344,7 @@ BUGS = (
     ),
     Bug(
         "comments of a hook count as commands",
-        "agent/upsun_setup/shell_text.py",
+        "agent/upsun_agent/platform/shell_text.py",
         "            return line[:at].strip()\n",
         "            return line.strip()\n",
         suite=(

@@ -12,16 +12,9 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from upsun_agent.platform.cli_calls import BACKUP, CLI, UPDATE, does_a_jobs_work
+from upsun_agent.platform.shell_text import code_lines
 
-from upsun_setup.shell_text import TALKS, code_lines, commands
-
-CLI = frozenset({"upsun", "platform", "upsun.phar", "platform.phar"})
-BACKUP = frozenset({"backup:create", "backup", "environment:backup", "snapshot:create", "snapshot"})
-UPDATE = "source-operation:run"
-#: Symfony's CLI, which passes on the commands of the official one that are in one of these namespaces.
-SYMFONY = "symfony"
-_NAMESPACES = frozenset({"", "cloud", "upsun", "platform"})
-_COMMAND = re.compile(r"[a-z][a-z0-9:-]*")
 TYPES = ("production", "staging", "development")
 #: Branches that are production's by habit, where a guard names the branch and not the type.
 MAIN = frozenset({"main", "master", "production", "prod", "live"})
@@ -46,8 +39,6 @@ _OPENS = re.compile(r"(?:\b(?:then|do|else)|[{(|&])$")
 CRON_MOST = 20_000  # characters of a cron's command that are read word by word: the guide's has some hundred
 #: What makes a line that installs the CLI do more than that.
 _MORE = re.compile(r";|&&|\|\||(?<!>)&(?!>)|^(?!curl\b|wget\b)")
-#: Options of the CLI with a value of their own.
-_VALUED = frozenset({"-p", "--project", "-e", "--environment", "-A", "--app"})
 _VARIABLE = re.compile(r"\$\{?(PLATFORM_(?:ENVIRONMENT_TYPE|BRANCH|ENVIRONMENT))(?::-[^}]*)?\}?")
 #: A machine name ends with a part of its own behind the branch
 #: (https://developer.upsun.com/docs/development/variables/use-variables).
@@ -93,43 +84,6 @@ class UnsupportedCron(Struct, frozen=True):
     backs_up: bool = True
     #: Whether it runs a source operation.
     updates: bool = False
-
-
-def cli_calls(text: str) -> Iterator[str]:
-    """Yield the command of each call of the official CLI in a script, such as ``backup:create``; not in comments."""
-    for words in commands(text):
-        if words[0] in TALKS - {"["}:
-            continue
-        for at, word in enumerate(words):
-            name = word.rsplit("/", 1)[-1]
-            if name not in CLI and name != SYMFONY:
-                continue
-            called = _called(words[at + 1 :])
-            inner = called.partition(":") if name == SYMFONY else ("", "", called)
-            if inner[0] in _NAMESPACES and inner[2]:
-                yield inner[2]
-            break
-
-
-def _called(words: list[str]) -> str:
-    """Return the command behind the name of the CLI and its options; empty if there is none."""
-    skip = False
-    for word in words:
-        if not skip and not word.startswith("-") and word != "[":
-            return word if _COMMAND.fullmatch(word) else ""
-        skip = word in _VALUED
-    return ""
-
-
-def calls_cli(text: str) -> bool:
-    """Return whether a script calls the official CLI."""
-    return next(cli_calls(text), None) is not None
-
-
-def does_a_jobs_work(text: str) -> tuple[bool, bool]:
-    """Return whether a script takes a backup with the CLI, and whether it runs a source operation."""
-    called = set(cli_calls(text))
-    return bool(called & BACKUP), UPDATE in called
 
 
 def installer_lines(text: str) -> list[int]:

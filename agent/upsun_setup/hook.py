@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 from msgspec import Struct
+from upsun_agent.platform.shell_text import TALKS, code_lines, code_of, commands
 
 from upsun_setup.cli_cron import installer_lines
-from upsun_setup.shell_text import TALKS, code_lines, code_of, commands
 
 #: A folder, repository or variable of the agent: ``upsun-agent``, ``upsun-agent.git``, ``.upsun-agent-release``,
 #: ``$upsun_agent``; not every name that begins so.

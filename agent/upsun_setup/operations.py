@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from upsun_agent.platform.shell_text import code, code_lines, commands
 
 from upsun_setup.app import App
 from upsun_setup.hook import is_strict
 from upsun_setup.image import Image
 from upsun_setup.package_managers import Folder, Manager, managers
 from upsun_setup.project import Project
-from upsun_setup.shell_text import code, code_lines, commands
 
 #: Names that speak of an update, the plainest first.
 _NAMES = tuple(

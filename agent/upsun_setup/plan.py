@@ -10,17 +10,18 @@ from typing import Any
 
 from upsun_agent.config import JobFile, parse
 from upsun_agent.errors import ConfigInvalid
+from upsun_agent.platform.cli_calls import calls_cli
 from upsun_agent.platform.image_python import LEAST_MINOR, image_python
+from upsun_agent.platform.shell_text import code, code_lines
 
 from upsun_setup.app import FOLDER, PRODUCTS, App, Files, Spot
-from upsun_setup.cli_cron import calls_cli, installer_lines, installs_cli
+from upsun_setup.cli_cron import installer_lines, installs_cli
 from upsun_setup.edits import BY_HAND
 from upsun_setup.hook import hook_edit, installs, is_strict
 from upsun_setup.image import PYTHON, Image, image_of, list_python, served_at
 from upsun_setup.jobs_plan import JobsPlan
 from upsun_setup.plan_record import Change, Plan
 from upsun_setup.project import Project
-from upsun_setup.shell_text import code, code_lines
 
 EVERY_FIVE_MINUTES, EVERY_MINUTE = "*/5 * * * *", "* * * * *"
 SOURCED = ".upsun-agent/environment.sh"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 from upsun_agent.limits import ID_MOST
+from upsun_agent.platform.cli_calls import does_a_jobs_work
+from upsun_agent.platform.shell_text import TALKS, commands
 
 from upsun_setup.app import INCLUDE, App
-from upsun_setup.cli_cron import MAIN, SUFFIX, TYPES, CliCron, UnsupportedCron, does_a_jobs_work, read_cron
+from upsun_setup.cli_cron import MAIN, SUFFIX, TYPES, CliCron, UnsupportedCron, read_cron
 from upsun_setup.project import Project
 from upsun_setup.scripts import scripts_of
-from upsun_setup.shell_text import TALKS, commands
 from upsun_setup.yaml_tree import walk
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from upsun_agent.platform.shell_text import commands
+
 from upsun_setup.app import App, Files
-from upsun_setup.shell_text import commands
 
 SCRIPTS_MOST = 20  # files that are looked at for one command
 #: Where an app's directory is, as commands write it.

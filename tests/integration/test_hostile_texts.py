@@ -27,6 +27,7 @@ from upsun_agent.errors import AgentError
 from upsun_agent.limits import CONFIG_MOST_BYTES, JOB_FILE_MOST_BYTES
 from upsun_agent.log.redaction import Redaction
 from upsun_agent.model.ids import id_fault, name_fault, variable_fault
+from upsun_agent.platform import cli_calls
 from upsun_setup import cli_cron, hook, job_file, package_managers, render
 from upsun_setup.edits import editor_of
 
@@ -56,7 +57,7 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[str, ...]]] = {
         CONFIG_MOST_BYTES,
         ("curl ", "wget", " upsun", " platformsh ", " installer", "|", " sh", "bash", "/", "x", "\n"),
     ),
-    "a call of the CLI": (cli_cron.calls_cli, CONFIG_MOST_BYTES, ("upsun", "platform", ".phar", " ", "\n", "(", "x")),
+    "a call of the CLI": (cli_calls.calls_cli, CONFIG_MOST_BYTES, ("upsun", "platform", ".phar", " ", "\n", "(", "x")),
     "a cron": (
         cli_cron.read_cron,
         CONFIG_MOST_BYTES,

@@ -15,6 +15,7 @@ from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.token import here, jobs_of, stands
 from upsun_agent.doctor import Finding, Level, code_of, local, worst
+from upsun_agent.doctor.crons import cli_crons
 from upsun_agent.doctor.interpreter import interpreter
 from upsun_agent.errors import AgentError, ConfigInvalid, NotPermitted, TokenRefused
 from upsun_agent.journal.directory import reading_if_any
@@ -24,6 +25,7 @@ from upsun_agent.journal.state import DatabaseState, MountState, State
 from upsun_agent.limits import TICK_BUDGET
 from upsun_agent.model import events as ev
 from upsun_agent.platform.paths import last_tick, on_server
+from upsun_agent.platform.variables import decoded
 from upsun_agent.report.document import Count, View
 from upsun_agent.runtime.clock_repair import ahead
 from upsun_agent.text.event_text import Tone
@@ -235,6 +237,7 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
         jobs=jobs,
         directory=state.directory if isinstance(state, MountState) else None,
         last_tick=_last_tick(context, state),
+        knows_ticks=_knows_ticks(context, state),
         variable=context.token_variable,
         clock=context.clock,
         own_backups=_own_backups(context, state),
@@ -266,6 +269,14 @@ def _last_tick(context: Context, state: State | None) -> int | None:
             return journal.last_tick()
     except AgentError:
         return None  # the finding about the journal says why
+
+
+def _knows_ticks(context: Context, state: State | None) -> bool:
+    """Return whether ticks on the environment write into the state that is read here: not if it is on their mount."""
+    if isinstance(state, DatabaseState):
+        return True
+    here = context.container
+    return state is not None and here.phase == "runtime" and here.identity == context.surrounding.identity
 
 
 def _state(context: Context) -> Iterator[Finding]:
@@ -354,9 +365,18 @@ def _telling(context: Context) -> Iterator[Finding]:
     yield from channels.waiting(facts)
 
 
+def _build_crons(context: Context) -> Iterator[Finding]:
+    """Yield the findings about crons of the app that is built, as its configuration has them."""
+    try:
+        app = decoded(context.environ, "PLATFORM_APPLICATION")
+    except ConfigInvalid:  # nothing that the agent does depends on it
+        return
+    yield from cli_crons({str(app.get("name") or "app"): app}, context.container.app_dir)
+
+
 def _places(context: Context) -> Iterator[Finding]:
     yield from local.build_places(context.environ)
 
 
-BUILD = (_python, _libraries, _places, _job_file, _build_state, _build_token, _build_type)
+BUILD = (_python, _libraries, _places, _job_file, _build_state, _build_crons, _build_token, _build_type)
 RUNTIME = (_python, _job_file, _runtime_type, _state, _moved, _clock_of_state, _telling, _api)

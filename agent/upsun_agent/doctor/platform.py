@@ -18,6 +18,7 @@ from upsun_agent.api.replies import Fields
 from upsun_agent.api.variables import Variables
 from upsun_agent.clock import Clock
 from upsun_agent.doctor import Finding
+from upsun_agent.doctor.crons import CronCase, cli_crons, crons
 from upsun_agent.doctor.stored_token import stored_token
 from upsun_agent.engine.guards import unoffered
 from upsun_agent.errors import CODE_OF_WORD, AgentError, NotPermitted, RunFailed
@@ -33,7 +34,6 @@ RUNNING = frozenset({"active", "dirty"})
 #: Sources of mounts that outlive a container
 #: (https://developer.upsun.com/docs/configure-apps/image-properties/mounts; local is the older name).
 PERSISTENT = frozenset({"storage", "local", "service"})
-LATELY = 3600.0  # seconds: the cron of a tick may wait for another cron
 SKEW_MOST = timedelta(seconds=60)
 #: Integrations that bring the code from elsewhere (https://developer.upsun.com/docs/integrations/source).
 SOURCES = frozenset({"github", "gitlab", "bitbucket", "bitbucket_server"})
@@ -66,6 +66,8 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
     directory: str | None
     #: When the last tick was, in seconds since 1970; None if that is not known.
     last_tick: int | None
+    #: Whether the state that ticks on this environment write can be read from here.
+    knows_ticks: bool
     #: The name of the variable that holds the API token.
     variable: str
     #: The clock.
@@ -247,39 +249,21 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         yield from stored_token(Variables(self.client, self.project, self.environment), self.variable, self.app)
 
     def _crons(self) -> Iterator[Finding]:
-        found = [
-            (app, str(cron.get("spec", "?")))
-            for app, definition in self._apps.items()
-            for cron in _objects(definition, "crons")
-            if "upsun-agent" in str(_object(cron, "commands").get("start", ""))
-        ]
-        if not found:
-            remedy = 'add one: crons: agent: { spec: "*/5 * * * *", commands: { start: "upsun-agent tick" } }'
-            # Outside a container this machine may start the ticks, usually CI.
-            in_container = self.app_dir is not None
-            needed = in_container and any(job.schedule for job in self._here) and not self._ticked_lately
-            text = "no app has a cron that starts upsun-agent by its name"
-            yield Finding("cron", "fail" if needed else "warn", text, remedy)
-            return
-        app, spec = found[0]
-        crons = _object(_object(self._raw.data, "deployment_state"), "crons")
-        status = str(crons.get("status", "running"))
-        if status == "paused" or crons.get("enabled") is False:
-            text = f"crons are {status} on {self.environment}: nothing runs until it is redeployed"
-            yield Finding("cron", "fail" if self._here else "warn", text, "upsun redeploy")
-        elif len(found) > 1:
-            apps = ", ".join(each for each, _ in found)
-            yield Finding(
-                "cron", "warn", f"several apps run ticks: {apps}", "one is enough, unless each has its own state"
-            )
-        else:
-            yield Finding("cron", "ok", f"{app} runs ticks at '{spec}'")
-
-    @property
-    def _ticked_lately(self) -> bool:
-        """Return whether anything has started a tick lately, such as a script's cron or another machine."""
-        moment = self.last_tick
-        return moment is not None and abs(self.clock.now().timestamp() - moment) < LATELY
+        deployment = _object(self._raw.data, "deployment_state")
+        case = CronCase(
+            apps=self._apps,
+            state=_object(deployment, "crons"),
+            environment=self.environment,
+            has_jobs=bool(self._here),
+            has_schedule=any(job.schedule for job in self._here),
+            app_dir=self.app_dir,
+            knows_ticks=self.knows_ticks,
+            last_tick=self.last_tick,
+            deployed_at=self._seen.deployment.at if self._seen.deployment is not None else None,
+            now=self.clock.now(),
+        )
+        yield from crons(case)
+        yield from cli_crons(self._apps, self.app_dir)
 
     def _mounts(self) -> Iterator[Finding]:
         root = f"{(self.app_dir or '').rstrip('/')}/"
@@ -312,23 +296,23 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         manual = [each for each in self.client.backups(self.project, self.environment) if not each.automated]
         if limit is None:
             yield Finding("backup quota", "ok", f"{len(manual)} manual backups; the settings have no limit")
-        elif limit <= 1:
+            return
+        if limit <= 1:
             text = f"the project keeps {limit} manual backup: each new one deletes the only proved one"
             yield Finding("backup quota", "warn", text, "keep at least two: project settings, backup retention")
-        else:
-            full = "; the next one replaces the oldest" if len(manual) >= limit else ""
-            text, others = (
-                f"{len(manual)} of {limit} manual backups{full}",
-                len([b for b in manual if not self._took(b)]),
-            )
-            scheduled = [job.name for job in self._here if job.schedule and any(s.kind == "backup" for s in job.steps)]
-            if not (full and others and scheduled):
-                yield Finding("backup quota", "ok", text)
-                return
-            were = "was" if others == 1 else "were"
-            text = f"{text}, and {others} of them {were} not taken by jobs: {', '.join(scheduled)} will replace those"
-            remedy = 'take fewer: backup = { reuse-within = "3d" }; or keep more: project settings, backup retention'
-            yield Finding("backup quota", "warn", text, remedy)
+            return
+        full = "; the next one replaces the oldest" if len(manual) >= limit else ""
+        text, others = f"{len(manual)} of {limit} manual backups{full}", len([b for b in manual if not self._took(b)])
+        scheduled = [job.name for job in self._here if job.schedule and any(s.kind == "backup" for s in job.steps)]
+        if not (others and scheduled):
+            yield Finding("backup quota", "ok", text)
+            return
+        were = "was" if others == 1 else "were"
+        names, left = ", ".join(scheduled), limit - len(manual)
+        when = f" once {left} more {'is' if left == 1 else 'are'} taken" if left > 0 else ""
+        text = f"{text}, and {others} of them {were} not taken by jobs: {names} will replace those{when}"
+        remedy = 'take fewer: backup = { reuse-within = "3d" }; or keep more: project settings, backup retention'
+        yield Finding("backup quota", "warn", text, remedy)
 
     def _took(self, backup: Backup) -> bool:
         """Return whether a run took the backup, according to the journal."""

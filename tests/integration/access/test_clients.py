@@ -196,7 +196,7 @@ def visit(desk: Any) -> Callable[[Client], list[Finding]]:
     def look(client: Client) -> list[Finding]:
         directory, variable = "/app/var/agent", "UPSUN_CLI_TOKEN"
         platform = Platform(
-            client, PROJECT, "main", "app", "/app", "production", jobs, directory, None, variable, clock
+            client, PROJECT, "main", "app", "/app", "production", jobs, directory, None, True, variable, clock
         )
         return list(platform.findings(standing, timedelta(days=180)))
 

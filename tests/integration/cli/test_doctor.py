@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -70,6 +71,29 @@ def read_only(app: App) -> None:
 def ticked(app: App) -> None:
     app.state.mkdir(parents=True)
     mark_tick(str(app.state), time.time())
+
+
+def ticked_long_ago(app: App) -> None:
+    app.state.mkdir(parents=True)
+    mark_tick(str(app.state), time.time() - 3 * 3600)
+
+
+def deployed_now(app: App) -> None:
+    app.simulator.redeploy()
+
+
+def script(text: str, mode: int = 0o755) -> Callable[[App], object]:
+    def arrange(app: App) -> None:
+        (app.directory / "nightly.sh").write_text(text)
+        (app.directory / "nightly.sh").chmod(mode)
+
+    return arrange
+
+
+def application(command: str) -> str:
+    """PLATFORM_APPLICATION with an old cron, as the build has it."""
+    app = {"name": "web", "crons": {"old": {"spec": "0 3 * * *", "commands": {"start": command}}}}
+    return base64.b64encode(json.dumps(app).encode()).decode()
 
 
 def cloned(app: App) -> None:
@@ -234,6 +258,34 @@ CASES: dict[str, Case] = {
     ),
     "a paused cron": Case("cron", "fail", "crons are paused", 78, lambda app: app.simulator.set_crons("paused")),
     "a sleeping cron": Case("cron", "fail", "crons are sleeping", 78, lambda app: app.simulator.set_crons("sleeping")),
+    "a cron that never ran": Case("last tick", "warn", "the cron has never run"),
+    "a cron that may not have run yet": Case("last tick", "ok", "none yet; the environment", arrange=deployed_now),
+    "a cron that ran": Case("last tick", "ok", "s ago", arrange=ticked),
+    "a cron that stopped": Case("last tick", "warn", "the last tick was 3 h ago", arrange=ticked_long_ago),
+    "a cron once a day": Case(
+        "last tick", "ok", "3 h ago", arrange=ticked_long_ago, scenario={"cron_spec": "0 3 * * *"}
+    ),
+    "a cron of the guide beside ours": Case(
+        "CLI cron",
+        "warn",
+        "the cron agent of app takes backups and runs source operations with the official CLI",
+        scenario={
+            "cron_command": "upsun-agent tick; upsun backup:create --yes && upsun source-operation:run --yes update"
+        },
+    ),
+    "a cron that calls the CLI in a script": Case(
+        "CLI cron",
+        "warn",
+        "the cron agent of app takes backups with",
+        arrange=script("#!/bin/sh\nplatform backup:create --live\n"),
+        scenario={"cron_command": "upsun-agent tick; sh ./nightly.sh"},
+    ),
+    "a CLI cron in the build": Case(
+        "CLI cron",
+        "warn",
+        "the cron old of web runs source operations",
+        variables={**BUILD, "PLATFORM_APPLICATION": application("upsun source-operation:run update")},
+    ),
     "not on a mount": Case("mount", "fail", "is not on a mount", 73, scenario={"mounts": ()}),
     "an ignored mount": Case("mount", "fail", "is not on a mount", 73, scenario={"mounts": (".var/agent=storage",)}),
     "a mount that vanishes": Case("mount", "warn", "may be deleted", scenario={"mounts": ("var/agent=tmp",)}),
@@ -244,6 +296,12 @@ CASES: dict[str, Case] = {
         "warn",
         "the next one replaces the oldest, and 4 of them were not taken by jobs: nightly will replace those",
         arrange=lambda app: [app.simulator.add_backup(age=9 - n) for n in range(4)],
+    ),
+    "backups that will be replaced later": Case(
+        "backup quota",
+        "warn",
+        "2 of 4 manual backups, and 2 of them were not taken by jobs: nightly will replace those once 2 more are taken",
+        arrange=lambda app: [app.simulator.add_backup(age=9 - n) for n in range(2)],
     ),
     "manual deployments": Case("deployment type", "warn", "staged until", scenario={"manual_deployment": True}),
     "a source integration": Case(
@@ -345,12 +403,15 @@ def names(said: Result) -> list[str]:
 
 
 def test_where_all_is_well_everything_is_ok(make_app: Callable[..., App]) -> None:
-    said = healthy(make_app).call("check", "--json")
+    app = healthy(make_app)
+    own_journal(app)
+    ticked_in(app)
+    said = app.call("check", "--json")
     assert (said.code, said.document["worst"], said.document["phase"]) == (0, "ok", "runtime")
     for name in (
         "python", "job file", "environment type", "state", "reachability", "token", "clock", "environment", "roles",
-        "token age", "backup", "source-operation", "operation", "variable", "cron", "mount", "backup quota",
-        "deployment type", "source integration",
+        "token age", "backup", "source-operation", "operation", "variable", "cron", "last tick", "mount",
+        "backup quota", "deployment type", "source integration",
     ):  # fmt: skip
         assert name in names(said)
 
@@ -371,18 +432,38 @@ def test_backups_that_jobs_took_may_be_replaced_and_others_are_spoken_for(make_a
     assert "retention" in text["remedy"]
 
 
-@pytest.mark.parametrize(
-    ("job", "full"),
-    [("[jobs.hand2]\n", True), ('[jobs.nightly2]\nschedule = "0 3 * * *"\n', False)],
-)
-def test_a_quota_is_only_warned_of_where_a_job_will_fill_it(
-    make_app: Callable[..., App], job: str, *, full: bool
-) -> None:
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_quota_is_only_warned_of_where_a_schedule_will_fill_it(make_app: Callable[..., App], count: int) -> None:
     app = healthy(make_app)
-    app.jobs.write_text(f"{job}[[{job.splitlines()[0][1:-1]}.steps]]\nbackup = {{}}\n")
-    for number in range(4 if full else 3):
+    app.jobs.write_text("[jobs.hand2]\n[[jobs.hand2.steps]]\nbackup = {}\n")
+    for number in range(count):
         app.simulator.add_backup(age=9 - number)
-    assert level(app.call("check", "--json"), "backup quota") == "ok", "by hand, or not full"
+    assert level(app.call("check", "--json"), "backup quota") == "ok", "nothing runs by itself"
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    ["upsun-agent tick", "upsun-agent tick; upsun url", "echo upsun backup:create", "upsun-agent tick; sh ../../x.sh"],
+)
+def test_a_cron_that_does_no_jobs_work_is_no_finding(make_app: Callable[..., App], harmless: str) -> None:
+    app = healthy(make_app, cron_command=f"{harmless}; upsun-agent tick")
+    assert "CLI cron" not in names(app.call("check", "--json"))
+
+
+def test_a_run_that_a_person_starts_is_not_a_tick(make_app: Callable[..., App]) -> None:
+    app = healthy(make_app)
+    app.simulator.change(deploy_seconds=0)
+    app.write_jobs("[jobs.look]\nsteps = [{ backup = {} }]\n")
+    assert app.call("run", "look").code == 0
+    assert level(app.call("check", "--json"), "last tick") == "warn"
+    assert app.call("tick").code == 0
+    assert level(app.call("check", "--json"), "last tick") == "ok"
+
+
+def test_elsewhere_it_is_not_known_whether_the_cron_ran(make_app: Callable[..., App]) -> None:
+    app = healthy(make_app)
+    app.simulator.add_environment("feature", parent="main")
+    assert "last tick" not in names(app.call("check", "--json", "--environment", "feature"))
 
 
 def test_the_build_asks_nobody(make_app: Callable[..., App]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from upsun_agent.platform.cli_calls import calls_cli, cli_calls
 from upsun_setup.cli_cron import (
     CliCron,
     UnsupportedCron,
     Update,
-    calls_cli,
-    cli_calls,
     installer_lines,
     installs_cli,
     read_cron,
