@@ -268,8 +268,10 @@ BUGS = (
     Bug(
         "a cancelled or timed-out backup is asked for again",
         "agent/upsun_agent/steps/backup.py",
-        '    retryable = frozenset({"activity-failed", "proof-failed"})\n',
-        '    retryable = frozenset({"activity-failed", "activity-cancelled", "proof-failed"})\n',
+        "    retryable = frozenset({FailureKind.ACTIVITY_FAILED, FailureKind.PROOF_FAILED})\n",
+        "    retryable = frozenset(\n"
+        "        {FailureKind.ACTIVITY_FAILED, FailureKind.ACTIVITY_CANCELLED, FailureKind.PROOF_FAILED}\n"
+        "    )\n",
     ),
     Bug(
         "a retry may replace the only good backup",
@@ -381,8 +383,8 @@ BUGS = (
     Bug(
         "an activity that is not found once has failed for good",
         "agent/upsun_agent/engine/evidence.py",
-        '    return Failed("unknown", f"{what}: what became',
-        '    return Failed("activity-failed", f"{what}: what became',
+        'FailureKind.UNKNOWN, f"{what}: what became',
+        'FailureKind.ACTIVITY_FAILED, f"{what}: what became',
         ("tests/unit/engine/test_decide_endings.py", "tests/integration/faults/test_one_look.py"),
     ),
     Bug(
@@ -402,8 +404,8 @@ BUGS = (
     Bug(
         "a request under way at the time limit is rolled back",
         "agent/upsun_agent/engine/run.py",
-        'unjudged = self.ended_at is None or self.failure in {"unknown", "timeout", "step-timeout"}',
-        'unjudged = self.failure == "unknown"',
+        "unjudged = self.ended_at is None or self.failure in UNJUDGED",
+        "unjudged = self.failure == FailureKind.UNKNOWN",
         ("tests/unit/engine/test_pipelines.py", "tests/integration/faults/test_one_look.py"),
     ),
     Bug(

@@ -29,6 +29,7 @@ from upsun_agent.errors import documented
 from upsun_agent.journal.server import migrate
 from upsun_agent.log.lines import KEYS
 from upsun_agent.model.events import EVENTS
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.steps import KINDS
 from upsun_agent.validators import Boolean, Choice, Duration, Either, ListOf, MapOf, Number, Table, Text
 
@@ -64,6 +65,25 @@ def exit_codes() -> str:
         "`tick` ends with the code of the gravest thing that happened in it: a run that failed (1, or 77 and 78 where",
         "the cause is a token, a role or a wrong id), else what stands in the way of an open run (65, 69, 77).",
     ]
+    return NOTE + "\n".join(lines) + "\n"
+
+
+def failure_kinds() -> str:
+    """Return every kind of failure."""
+    lines = [
+        "# Kinds of failure",
+        "",
+        "The kind of a failure is a stable word: `failure` in `show --json`, in events, log lines and webhooks.",
+        "A tick ends with the exit code if a run fails so, or waits for it; 0 means that no run fails so.",
+        "`upsun-agent show JOB` prints what happened in your case, with a remedy. What the agent does next is in",
+        "[when something fails](../concepts/failure.md).",
+        "",
+        "| kind | what it means | who must act | what helps | exit code |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for kind in sorted(FailureKind):
+        remedy = kind.remedy[0].upper() + kind.remedy[1:] if kind.remedy[0].isalpha() else kind.remedy
+        lines.append(f"| `{kind}` | {kind.meaning} | {kind.who} | {remedy}. | {kind.exit_code} |")
     return NOTE + "\n".join(lines) + "\n"
 
 
@@ -206,6 +226,7 @@ def pages() -> dict[str, str]:
         "events.md": events(),
         "state-machine.md": NOTE + states.page(),
         "exit-codes.md": exit_codes(),
+        "failure-kinds.md": failure_kinds(),
         "job-file.md": job_file(),
         "commands.md": commands(),
         "steps.md": NOTE + step_pages.index(),

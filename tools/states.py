@@ -35,8 +35,8 @@ from upsun_agent.model.answers import (
     Question,
     Retention,
     Trouble,
-    TroubleKind,
 )
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job, StepPlan
 from upsun_agent.steps import KINDS
 
@@ -182,7 +182,7 @@ def _running(kind: str, **changes: object) -> World:
     return {LookAtEnvironment: environment(is_dirty=True), LookAtActivities: ActivityList((other,), at(200))}
 
 
-def _troubled(kind: TroubleKind) -> Callable[[str], World]:
+def _troubled(kind: FailureKind) -> Callable[[str], World]:
     questions = (
         LookAtEnvironment, LookAtActivity, LookAtActivities, LookAtBackup, LookAtBackups, LookAtOwner, LookAtRetention,
     )  # fmt: skip
@@ -232,12 +232,12 @@ SIGHTS = (
         "the deployment failed",
         lambda _: {LookAtEnvironment: environment(deployment=Deployment(successful=False, at=at(150)))},
     ),
-    Sight("the API cannot be reached", _troubled("unreachable")),
-    Sight("the API answers nonsense", _troubled("bad-reply")),
-    Sight("the token is refused", _troubled("token")),
-    Sight("no permission to read", _troubled("permission")),
-    Sight("the environment is not found", _troubled("not-found")),
-    Sight("the tick's time is used up", _troubled("budget")),
+    Sight("the API cannot be reached", _troubled(FailureKind.UNREACHABLE)),
+    Sight("the API answers nonsense", _troubled(FailureKind.BAD_REPLY)),
+    Sight("the token is refused", _troubled(FailureKind.TOKEN)),
+    Sight("no permission to read", _troubled(FailureKind.PERMISSION)),
+    Sight("the environment is not found", _troubled(FailureKind.NOT_FOUND)),
+    Sight("the tick's time is used up", _troubled(FailureKind.BUDGET)),
 )
 
 

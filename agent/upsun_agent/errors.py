@@ -148,20 +148,6 @@ class NotFound(ConfigInvalid):
     """The project or environment does not exist, or the token's user cannot see it."""
 
 
-#: Exit codes of the kinds of failure in the journal; every other kind is 1.
-CODE_OF_WORD = {
-    "token": NotPermitted.exit_code,
-    "permission": NotPermitted.exit_code,
-    "second-factor": NotPermitted.exit_code,
-    "not-found": ConfigInvalid.exit_code,
-    "not-offered": ConfigInvalid.exit_code,
-    "settings": ConfigInvalid.exit_code,
-    "unreachable": Unreachable.exit_code,
-    "bad-reply": BadReply.exit_code,
-    "budget": EXIT_OK,
-}
-
-
 def documented() -> list[type[AgentError]]:
     """Return all error classes, sorted by exit code and name."""
     found: list[type[AgentError]] = []

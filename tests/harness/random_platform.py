@@ -35,11 +35,12 @@ from upsun_agent.model.answers import (
     Retention,
     Trouble,
 )
+from upsun_agent.model.failures import FailureKind
 
 from tests.harness.builders import LINKS, SLOT
 
 Pick = Callable[[tuple[Any, ...]], Any]
-PASSING = ("unreachable", "bad-reply", "budget")
+PASSING = (FailureKind.UNREACHABLE, FailureKind.BAD_REPLY, FailureKind.BUDGET)
 BUDGET = timedelta(seconds=60)
 OURS = "user-1"
 
@@ -185,9 +186,9 @@ class Platform:
         """The truth, or trouble; every look takes its time."""
         self.pass_time(self.pick((0.1, 0.1, 0.4, 3.0, 20.0)))
         if self.now >= self.pass_ends:
-            return Trouble("budget", "the tick's time is used up")
+            return Trouble(FailureKind.BUDGET, "the tick's time is used up")
         if self.chance(12):
-            return Trouble(self.pick((*PASSING, *PASSING, "token")), "something said")
+            return Trouble(self.pick((*PASSING, *PASSING, FailureKind.TOKEN)), "something said")
         match question:
             case LookAtEnvironment():
                 return self._environment()

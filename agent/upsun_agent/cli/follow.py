@@ -16,6 +16,7 @@ from upsun_agent.errors import Busy
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Trouble
 from upsun_agent.model.durations import span
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.runtime.tick import ticking
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.text.event_text import tell
@@ -26,12 +27,12 @@ WITHIN = 300  # seconds without the API after which run --wait gives up
 WITHIN_MOST = 7 * 86400
 #: Failures of the API or the network, which may pass by themselves, and how they are reported.
 AWAY = {
-    "unreachable": "The API cannot be reached",
-    "bad-reply": "The API gives no usable answer",
-    "budget": "The API answers too slowly",
+    FailureKind.UNREACHABLE: "The API cannot be reached",
+    FailureKind.BAD_REPLY: "The API gives no usable answer",
+    FailureKind.BUDGET: "The API answers too slowly",
 }
 #: Failures of a run that time alone causes while the API cannot be reached.
-BY_TIME = frozenset({"too-late", "timeout"})
+BY_TIME = frozenset({FailureKind.TOO_LATE, FailureKind.TIMEOUT})
 
 
 class GivenUp(Struct, frozen=True):

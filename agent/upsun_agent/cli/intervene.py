@@ -15,6 +15,7 @@ from upsun_agent.errors import NotFound, RunFailed, UsageError
 from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Absent, Activity, LookAtActivity
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.report.run_views import run_view
 from upsun_agent.runtime.admission import Foreign
 from upsun_agent.runtime.context import TickContext
@@ -75,7 +76,7 @@ def _cancel(context: Context) -> Answer:
         told = _stopped(context, tick_context.client, run) if context.options.activity else _left_running(run)
         text = f"cancelled by {by}{f'; {told}' if told else ''}"
         closed = ev.RunClosed(
-            at=context.clock.now(), outcome=ev.RunOutcome.CANCELLED, message=text, failure="cancelled"
+            at=context.clock.now(), outcome=ev.RunOutcome.CANCELLED, message=text, failure=FailureKind.CANCELLED
         )
         run = _recorded(recorder, run, closed)
     tick_context.client.close()

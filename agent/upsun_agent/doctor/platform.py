@@ -21,7 +21,7 @@ from upsun_agent.doctor import Finding
 from upsun_agent.doctor.crons import CronCase, cli_crons, crons
 from upsun_agent.doctor.stored_token import stored_token
 from upsun_agent.engine.guards import unoffered
-from upsun_agent.errors import CODE_OF_WORD, AgentError, NotPermitted, RunFailed
+from upsun_agent.errors import AgentError, NotPermitted
 from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model.answers import Backup, Environment, Rights
 from upsun_agent.model.durations import span
@@ -213,7 +213,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
                 yield Finding(kind.name, "warn", text)
             else:
                 reason = unoffered(replace(self._seen, rights=self._rights), kind)
-                code = CODE_OF_WORD.get(reason.failure, RunFailed.exit_code)
+                code = reason.failure.exit_code
                 yield Finding(kind.name, "fail", reason.message, reason.remedy, code)
 
     @cached_property

@@ -31,6 +31,7 @@ from upsun_agent.engine.verdict import act_on, fail, no_answer
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Absent, Activity, Backup, Environment, LookAtBackup, LookAtRetention, Observation
 from upsun_agent.model.durations import span
+from upsun_agent.model.failures import FailureKind, kind_named
 
 __all__ = [
     "UPHEAVALS",
@@ -47,11 +48,13 @@ __all__ = [
 ]
 
 #: Failures that end the run whatever the step's ``on-failure`` says.
-RUN_ENDING = frozenset({"timeout", "too-late", "token", "second-factor", "unknown"})
+RUN_ENDING = frozenset(
+    {FailureKind.TIMEOUT, FailureKind.TOO_LATE, FailureKind.TOKEN, FailureKind.SECOND_FACTOR, FailureKind.UNKNOWN}
+)
 #: What helps after a refused request, by its failure word.
 REMEDIES = {
-    "permission": "grant the token's user the role 'admin' on this environment type",
-    "second-factor": "enable two-factor authentication for the token's user, then make a new API token",
+    FailureKind.PERMISSION: "grant the token's user the role 'admin' on this environment type",
+    FailureKind.SECOND_FACTOR: "enable two-factor authentication for the token's user, then make a new API token",
 }
 
 
@@ -95,7 +98,7 @@ def _on_step(
     if late is not None:
         return fail(step, now, late)
     if kind is None:
-        return fail(step, now, Failed("unknown-step", f"this version knows no step '{step.plan.kind}'"))
+        return fail(step, now, Failed(FailureKind.UNKNOWN_STEP, f"this version knows no step '{step.plan.kind}'"))
     case = StepContext(run, step, seen, now, background.claimed, background.zone)
     if step.phase == Phase.READY:
         return _ready(case, kind, background, kinds)
@@ -104,13 +107,12 @@ def _on_step(
             _interrupted(case, kind) if step.phase == Phase.INTENDED else act_on(case, kind, kind.judge_command(case))
         )
     if kind.way == "look":
-        return fail(step, now, Failed("journal", f"the {kind.name} is {step.phase}, which it can never be"))
+        return fail(step, now, Failed(FailureKind.JOURNAL, f"the {kind.name} is {step.phase}, which it can never be"))
     match step.phase:
         case Phase.INTENDED:
             return _intended(case, kind)
         case Phase.REFUSED:
-            refused = Failed(step.failure or "refused", step.message, REMEDIES.get(step.failure or "", ""))
-            return fail(step, now, refused)
+            return fail(step, now, _refusal(step))
         case _:
             return _accepted(case, kind)
 
@@ -143,12 +145,14 @@ def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Fail
         return None
     if now - since >= timedelta(seconds=run.job.timeout):
         text = f"the {what}'s time limit of {span(run.job.timeout)} passed{waited}"
-        return Failed("timeout", text, "look at the environment's activities; 'timeout' in the job file sets the limit")
+        return Failed(
+            FailureKind.TIMEOUT, text, "look at the environment's activities; 'timeout' in the job file sets the limit"
+        )
     allowed = max(timedelta(seconds=run.job.misfire_grace), grace(run.job))  # what was opened in time may begin
     if not run.begun and now - run.due_at > allowed:
         waited = f": {run.wait_message}" if run.wait_message else ""
         text = f"nothing could be begun within {span(allowed)} of the slot{waited}"
-        return Failed("too-late", text, "'misfire-grace' in the job file says how late a run may begin")
+        return Failed(FailureKind.TOO_LATE, text, "'misfire-grace' in the job file says how late a run may begin")
     return None
 
 
@@ -206,20 +210,26 @@ def _close(run: Run, now: datetime, seen: Observation) -> Decision:
 # --- a step that has nothing under way ---------------------------------------------------------------------
 
 
+def _refusal(step: Step) -> Failed:
+    """Return the failure of a step whose request the platform refused for good; the event has its kind as text."""
+    kind = kind_named(step.failure) or FailureKind.REFUSED
+    return Failed(kind, step.message, REMEDIES.get(kind, ""))
+
+
 def _ready(case: StepContext, kind: StepKind, background: Background, kinds: Mapping[str, StepKind]) -> Decision:
     step, now = case.step, case.now
     if step.again_at is not None and now < step.again_at <= now + RETRY_PAUSE_MOST:  # later: a clock was ahead
         return Wait(step.again_on, f"{step.message}; again at {step.again_at:%H:%M:%S} UTC")
     if step.voids >= ATTEMPTS_MOST:
         text = f"{step.voids} requests left no trace on the platform: {step.message}"
-        return fail(step, now, Failed("attempts", text, "see status.upsun.com and the agent's log"))
+        return fail(step, now, Failed(FailureKind.ATTEMPTS, text, "see status.upsun.com and the agent's log"))
     skipped = _skipped(case, kinds)
     if skipped is not None:
         return Record(ev.StepDone(at=now, step=step.index, outcome=ev.StepOutcome.SKIPPED, message=skipped))
     subject = kind.changes(step.plan, case.run.environment) or case.environment
     if kind.needs_proof(step.plan) and case.run.backup_of(subject) is None:
         text = f"no backup{_about(case, subject)} was proved in this run, so the step was not begun"
-        return fail(step, now, Failed("no-proved-backup", text))
+        return fail(step, now, Failed(FailureKind.NO_PROVED_BACKUP, text))
     if not case.run.begun:
         blocked = preflight(case, kinds)
         if blocked is not None:
@@ -265,7 +275,7 @@ def _lost_proof(case: StepContext, subject: str) -> Decision | None:
         return no_answer(case, question, backup)
     text = f"backup {name}{_about(case, subject)} was proved earlier in this run and {what}: the step was not begun"
     remedy = "see which backups there are: upsun backup:list; keep more manual backups, or run the job again"
-    return fail(case.step, case.now, Failed("no-proved-backup", text, remedy, doubtful=True))
+    return fail(case.step, case.now, Failed(FailureKind.NO_PROVED_BACKUP, text, remedy, doubtful=True))
 
 
 def _about(case: StepContext, subject: str) -> str:
@@ -290,7 +300,9 @@ def _contradicted(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision 
         case Done():
             text = f"step {failed.index + 1} ({failed.plan.kind}) failed before and is well now ({verdict.message})"
             remedy = f"look at environment {case.environment}, and restore by hand if it is needed"
-            return fail(case.step, case.now, Failed("unknown", f"{text}: nothing is restored", remedy, doubtful=True))
+            return fail(
+                case.step, case.now, Failed(FailureKind.UNKNOWN, f"{text}: nothing is restored", remedy, doubtful=True)
+            )
         case _:
             assert_never(verdict)
 
@@ -353,7 +365,9 @@ def _interrupted(case: StepContext, kind: CommandKind) -> Decision:
     text = "the command was interrupted: how far it came is not known"
     if kind.may_repeat(case.step.plan):
         return Record(ev.IntentVoid(at=case.now, step=case.step.index, message=f"{text}; it may be run again"))
-    return fail(case.step, case.now, Failed("interrupted", text, "set repeatable = true if it may be run twice"))
+    return fail(
+        case.step, case.now, Failed(FailureKind.INTERRUPTED, text, "set repeatable = true if it may be run twice")
+    )
 
 
 # --- a step whose activity is known ------------------------------------------------------------------------
@@ -385,9 +399,9 @@ def _accepted(case: StepContext, kind: RequestKind) -> Decision:
 def _failure(kind: RequestKind, activity: Activity) -> Failed:
     remedy = f"see its log: upsun activity:log {quote(activity.id)}"
     if activity.state == "cancelled":
-        return Failed("activity-cancelled", f"the {kind.name} activity {activity.id} was cancelled", remedy)
+        return Failed(FailureKind.ACTIVITY_CANCELLED, f"the {kind.name} activity {activity.id} was cancelled", remedy)
     result = activity.result or "no result"
     reason = f" ({activity.failure_reason})" if activity.failure_reason else ""
     failing = f": {words_of(activity.failing_commands)}" if activity.failing_commands else ""
     text = f"the {kind.name} activity {activity.id} ended with {result}{reason}{failing}"
-    return Failed("activity-failed", text, remedy)
+    return Failed(FailureKind.ACTIVITY_FAILED, text, remedy)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from upsun_agent.engine.bounds import ON_TIME
 from upsun_agent.model.durations import span
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 
 
@@ -51,7 +52,7 @@ class SkipSlot(Struct, frozen=True):
 
 
 class LeaveOut(Struct, frozen=True):
-    """These slots were not to run: the last of them, the first, how many, the stable word for why, and why."""
+    """These slots were not to run: the last of them, the first, how many, the kind of reason, and why."""
 
     #: The last of the excluded slots.
     slot: Slot
@@ -59,16 +60,17 @@ class LeaveOut(Struct, frozen=True):
     first: Slot
     #: How many there are.
     count: int
-    #: A stable word for the reason: ``suspended`` or ``condition``.
-    failure: str
+    #: The kind of reason: ``SUSPENDED`` or ``CONDITION``; None for a slot that has a run already.
+    failure: FailureKind | None
     #: Why, in words.
     reason: str
 
 
 SlotVerdict = OpenSlot | MissSlots | SkipSlot | LeaveOut
 
-#: Why a slot is not to run: a stable word (``suspended``, ``condition``) and a text; None where it is to run.
-Exclusion = tuple[str, str] | None
+#: Why a slot is not to run: the kind of reason (None where the slot has a run already) and a text; None where it is to
+#: run.
+Exclusion = tuple[FailureKind | None, str] | None
 
 
 class Due(Struct, frozen=True):

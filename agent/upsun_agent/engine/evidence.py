@@ -26,6 +26,7 @@ from upsun_agent.model.answers import (
     LookAtActivity,
 )
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 
 #: Fates that may be followed after one look: nothing irreversible rests on them alone.
 CLEAR = frozenset({"running", "staged", "succeeded"})
@@ -35,11 +36,20 @@ AFTER_DEPLOYMENT = frozenset({"post_deploy", "post-deploy"})
 
 #: Failures of a step that no look at the platform can change.
 SETTLED = frozenset(
-    {"timeout", "too-late", "step-timeout", "attempts", "unknown-step", "journal", "interrupted", "denied"}
+    {
+        FailureKind.TIMEOUT,
+        FailureKind.TOO_LATE,
+        FailureKind.STEP_TIMEOUT,
+        FailureKind.ATTEMPTS,
+        FailureKind.UNKNOWN_STEP,
+        FailureKind.JOURNAL,
+        FailureKind.INTERRUPTED,
+        FailureKind.DENIED,
+    }
 )
 
 #: Failures of a request's own activity.
-ACTIVITY_FAILED = frozenset({"activity-failed", "activity-cancelled"})
+ACTIVITY_FAILED = frozenset({FailureKind.ACTIVITY_FAILED, FailureKind.ACTIVITY_CANCELLED})
 
 #: Types of activities that put other data in place, and that deploy.
 REPLACING = ("environment.restore", "environment.synchronize")
@@ -81,7 +91,9 @@ def unknown(case: StepContext, what: str) -> Failed:
     look = f"look at {named} (upsun activity:list) and at environment {case.environment} before anything else is done"
     proof = case.run.backup_of(case.environment)
     restore = f"; backup {proof} was proved in this run (upsun backup:restore {quote(proof)})" if proof else ""
-    return Failed("unknown", f"{what}: what became of the {case.step.plan.kind} is not known", look + restore, True)
+    return Failed(
+        FailureKind.UNKNOWN, f"{what}: what became of the {case.step.plan.kind} is not known", look + restore, True
+    )
 
 
 def listing_of(case: StepContext, kind: RequestKind, activity: object = None) -> LookAtActivities:
@@ -146,7 +158,7 @@ def commands_verdict(kind: RequestKind, activity: Activity) -> Failed | None:
     if not bad or not kind.commands_decide:
         return None
     text = f"activity {activity.id} succeeded with failing commands: {words_of(bad)}"
-    return Failed("commands-failed", text, f"see its log: upsun activity:log {quote(activity.id)}")
+    return Failed(FailureKind.COMMANDS_FAILED, text, f"see its log: upsun activity:log {quote(activity.id)}")
 
 
 def with_commands(verdict: Verdict, failing: tuple[CommandResult, ...]) -> Verdict:
@@ -188,7 +200,7 @@ def failure_now(case: StepContext, failed: Step, kinds: Mapping[str, StepKind]) 
         return None
     else:
         verdict = _judged(about, kind, changed_since=changed_since)
-    if verdict is not None and not (isinstance(verdict, Failed) and verdict.failure != "unknown"):
+    if verdict is not None and not (isinstance(verdict, Failed) and verdict.failure is not FailureKind.UNKNOWN):
         return verdict
     return None if changed_since else _overtaken(case, failed, kinds)
 
@@ -200,7 +212,7 @@ def _judged(case: StepContext, kind: RequestKind, *, changed_since: bool) -> Ver
     if found.fate == "running" or (found.fate == "staged" and not kind.ends_staged):
         return Pending("recheck", f"activity {found.id} failed before and is {found.state} now")
     if found.fate == "failed":
-        return Failed("activity-failed", words_for(found.id, found))
+        return Failed(FailureKind.ACTIVITY_FAILED, words_for(found.id, found))
     if changed_since:
         return None
     return commands_verdict(kind, found) or kind.judge(case, found)
@@ -228,7 +240,7 @@ def _overtaken(case: StepContext, failed: Step, kinds: Mapping[str, StepKind]) -
         if each.created_at is not None and each.created_at > since:
             text = f"{each.type} {each.id}, which is not this run's, succeeded since step {failed.index + 1} began"
             look = f"look at environment {subject}, and restore by hand if it is needed"
-            return Failed("unknown", f"{text}: nothing is restored", look)
+            return Failed(FailureKind.UNKNOWN, f"{text}: nothing is restored", look)
     return None
 
 

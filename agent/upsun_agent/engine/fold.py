@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from upsun_agent.engine.bounds import CLOCK_AHEAD
 from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.model import events as ev
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 
 
@@ -176,7 +177,11 @@ def _apply_to_step(run: Run, event: StepEvent) -> Run:
 
 #: What a run waits on while an answer is being checked again, or while the platform cannot be asked at all.
 KEEPS_RECHECK = frozenset(
-    {"recheck", "unreachable", "bad-reply", "token", "second-factor", "permission", "not-found", "budget"}
+    {
+        "recheck",
+        *(FailureKind.UNREACHABLE, FailureKind.BAD_REPLY, FailureKind.TOKEN, FailureKind.SECOND_FACTOR),
+        *(FailureKind.PERMISSION, FailureKind.NOT_FOUND, FailureKind.BUDGET),
+    }
 )
 
 
@@ -210,7 +215,7 @@ def _step_after(step: Step, event: StepEvent) -> Step:  # noqa: C901, PLR0912  o
                 failure=event.failure,
                 message=event.message,
                 again_at=event.again_at,
-                again_on="platform-busy",
+                again_on=FailureKind.PLATFORM_BUSY,
             )
         case ev.RequestUnanswered():
             return replace(step, message=event.message)

@@ -11,6 +11,7 @@ from upsun_agent.engine.step import Failed, RequestKind, StepContext, StepKind
 from upsun_agent.engine.verdict import act_on, fail, no_answer
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Activity, ActivityList, Environment, Rights
+from upsun_agent.model.failures import FailureKind
 
 #: An operation in one of these makes the environment's data or existence uncertain: nothing is asked meanwhile.
 UPHEAVALS = frozenset(
@@ -60,7 +61,7 @@ def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | No
         types = ", ".join(run.job.environment_types)
         text = f"{home.id} is of type {home.type}, the job runs on {types} only"
         return Record(
-            ev.RunClosed(at=case.now, outcome=ev.RunOutcome.SKIPPED, failure="environment-type", message=text)
+            ev.RunClosed(at=case.now, outcome=ev.RunOutcome.SKIPPED, failure=FailureKind.ENVIRONMENT_TYPE, message=text)
         )
     for environment in _targets(run, kinds):
         question = case.look_at_environment(environment)
@@ -118,7 +119,7 @@ def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Dec
     if environment.id == run.environment and not run.job.runs_on(environment.type):
         types = ", ".join(run.job.environment_types)
         text = f"{environment.id} is of type {environment.type}, the job runs on {types} only"
-        return fail(step, now, Failed("environment-type", text))
+        return fail(step, now, Failed(FailureKind.ENVIRONMENT_TYPE, text))
     if environment.status == "dirty":
         return Wait("environment-busy", f"{environment.id} is being changed (status dirty)")
     if environment.status not in kind.statuses:
@@ -126,7 +127,7 @@ def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Dec
         text = f"environment {environment.id} is {environment.status}, the {kind.name} needs an {wanted} one"
         if wanted != "active":
             text = f"environment {environment.id} is {environment.status}, the {kind.name} needs one that is {wanted}"
-        return fail(step, now, Failed("environment-inactive", text, REVIVALS.get(environment.status, "")))
+        return fail(step, now, Failed(FailureKind.ENVIRONMENT_INACTIVE, text, REVIVALS.get(environment.status, "")))
     if kind.link and kind.link not in environment.links and kind.settled(environment) is None:
         busy = _busy(case, kind) if environment.is_dirty else None
         return busy if busy is not None else fail(step, now, unoffered(environment, kind))
@@ -144,10 +145,10 @@ def unoffered(environment: Environment, kind: RequestKind, before: str = "") -> 
     text = f"{before}the platform offers no {kind.permission_link or kind.link} on {environment.id}"
     other = _other_reason(environment, kind)
     if other is not None:
-        return Failed("not-offered", f"{text}: {other[0]}", other[1])
+        return Failed(FailureKind.NOT_OFFERED, f"{text}: {other[0]}", other[1])
     role = f"{environment.type}:admin"
     remedy = f"grant the user {role} (upsun user:update -r {role})"
-    return Failed("permission", f"{text}: the token's user lacks the role", remedy)
+    return Failed(FailureKind.PERMISSION, f"{text}: the token's user lacks the role", remedy)
 
 
 def _other_reason(environment: Environment, kind: RequestKind) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from upsun_agent.engine.step import Failed, Need, StepContext, StepKind
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import BackupList, LookAtRetention, Retention
 from upsun_agent.model.durations import span
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job, StepPlan
 
 
@@ -49,7 +50,7 @@ def time_limit(step: Step, now: datetime) -> Failed | None:
     if not limit or step.began_at is None or now - step.began_at < timedelta(seconds=limit):
         return None
     text = f"the step's time limit of {span(limit)} passed; its activity may still be running"
-    return Failed("step-timeout", text, "look at the environment's activities")
+    return Failed(FailureKind.STEP_TIMEOUT, text, "look at the environment's activities")
 
 
 def spares_the_newest(case: StepContext) -> Need | Failed | None:
@@ -72,7 +73,9 @@ def spares_the_newest(case: StepContext) -> Need | Failed | None:
     if not good or has_room or manual[0].id != good[-1].id:
         return None
     remedy = "keep at least two manual backups (project settings, backup retention)"
-    return Failed("would-evict", "another backup would replace the only good one, so none is asked for", remedy)
+    return Failed(
+        FailureKind.WOULD_EVICT, "another backup would replace the only good one, so none is asked for", remedy
+    )
 
 
 def manual_limit(job: Job, answer: object) -> int | None:

@@ -16,11 +16,20 @@ from upsun_agent.engine.step import StepKind
 from upsun_agent.engine.verdict import LASTING
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Trouble
+from upsun_agent.model.failures import FailureKind, kind_named
 
 #: Failures that one odd answer about an environment would cause: it costs nothing to look again. A run that somebody
 #: asked for is told at once, unless it has begun something. A token that is missing or refused is not among them: the
 #: authentication service says that in words of its own.
-PASSING = frozenset({"permission", "not-found", "not-offered", "environment-inactive", "environment-type"})
+PASSING = frozenset(
+    {
+        FailureKind.PERMISSION,
+        FailureKind.NOT_FOUND,
+        FailureKind.NOT_OFFERED,
+        FailureKind.ENVIRONMENT_INACTIVE,
+        FailureKind.ENVIRONMENT_TYPE,
+    }
+)
 
 
 def rechecked(
@@ -49,7 +58,7 @@ def rechecked(
     event = decision.event
     if not isinstance(event, ev.StepFailed | ev.RetryPlanned | ev.IntentVoid):
         return decision
-    failure = "no-activity" if isinstance(event, ev.IntentVoid) else event.failure
+    failure = FailureKind.NO_ACTIVITY if isinstance(event, ev.IntentVoid) else event.failure
     pause = _pause(run, step, decision, kinds)
     if pause is None:
         return decision
@@ -60,7 +69,8 @@ def rechecked(
         )
     if clock < known.again_at:
         text = f"{known.message}; read again until {known.again_at:%H:%M:%S} UTC before it is believed"
-        trouble = Trouble(failure, known.message) if failure in LASTING else None  # type: ignore[arg-type]  # a kind of Trouble
+        lasting = kind_named(failure) if failure in LASTING else None
+        trouble = Trouble(lasting, known.message) if lasting is not None else None
         return Wait("recheck", text, trouble)
     return decision
 

@@ -12,13 +12,22 @@ from datetime import datetime
 from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.engine.step import StepKind
 from upsun_agent.model import events as ev
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 
 #: Outcomes of a step that changed nothing.
 UNCHANGED = frozenset({ev.StepOutcome.NOTHING_TO_DO, ev.StepOutcome.SKIPPED})
 
 #: Failures by which nothing was seen that is wrong: time passed, or there was nothing to look at.
-UNSEEN = frozenset({"timeout", "step-timeout", "too-late", "no-route", "no-deployment"})
+UNSEEN = frozenset(
+    {
+        FailureKind.TIMEOUT,
+        FailureKind.STEP_TIMEOUT,
+        FailureKind.TOO_LATE,
+        FailureKind.NO_ROUTE,
+        FailureKind.NO_DEPLOYMENT,
+    }
+)
 
 
 def changed(run: Run, kinds: Mapping[str, StepKind]) -> frozenset[str]:
@@ -103,9 +112,9 @@ def closing(run: Run, now: datetime) -> ev.RunClosed:
     good = [step.message for step in steps if step.phase == Phase.DONE and step.outcome is not ev.StepOutcome.SKIPPED]
     told = [*good, *(f"step {step.index + 1} ({step.plan.kind}) failed: {step.message}" for step in bad)]
     word = "taking back failed" if bad else "taken back"
-    failure = "take-back-failed" if bad else failed.failure
-    if any(step.failure == "unknown" for step in bad):
-        failure = "unknown"
+    failure = FailureKind.TAKE_BACK_FAILED if bad else failed.failure
+    if any(step.failure == FailureKind.UNKNOWN for step in bad):
+        failure = FailureKind.UNKNOWN
     return ev.RunClosed(
         at=now,
         outcome=ev.RunOutcome.FAILED,

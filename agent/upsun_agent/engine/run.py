@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from upsun_agent.model import events as ev
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job, StepPlan
 
 
@@ -28,6 +29,10 @@ class Phase(StrEnum):
     DONE = "done"
     #: It failed.
     FAILED = "failed"
+
+
+#: Failures that say nothing of how the step's request ended.
+UNJUDGED = frozenset({FailureKind.UNKNOWN, FailureKind.TIMEOUT, FailureKind.STEP_TIMEOUT})
 
 
 class Step(Struct, frozen=True):
@@ -96,7 +101,7 @@ class Step(Struct, frozen=True):
     def is_uncertain(self) -> bool:
         """Return whether the step failed while nobody knows whether its request took effect, or how it ended."""
         asked = self.intent is not None or self.activity is not None
-        unjudged = self.ended_at is None or self.failure in {"unknown", "timeout", "step-timeout"}
+        unjudged = self.ended_at is None or self.failure in UNJUDGED
         return self.phase == Phase.FAILED and asked and unjudged
 
     @property

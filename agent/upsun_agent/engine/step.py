@@ -23,6 +23,7 @@ from upsun_agent.model.answers import (
     Question,
 )
 from upsun_agent.model.events import IntentRecorded, StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 
 
@@ -60,7 +61,7 @@ class Failed(Struct, frozen=True):
     """
 
     #: The kind of failure.
-    failure: str
+    failure: FailureKind
     #: What happened.
     message: str
     #: What helps; empty if nothing is known.
@@ -141,7 +142,7 @@ class AnyKind(Protocol):
     #: its name in the job file
     name: str
     #: after which failures it may be tried again, if the job allows retries
-    retryable: frozenset[str]
+    retryable: frozenset[FailureKind]
 
     def describe(self, plan: StepPlan) -> str:
         """The step in a few words for people."""

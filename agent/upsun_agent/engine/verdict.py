@@ -11,9 +11,10 @@ from upsun_agent.engine.run import Step
 from upsun_agent.engine.step import Done, Failed, Need, Pending, StepContext, StepKind, Verdict
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Answer, Question, Trouble
+from upsun_agent.model.failures import FailureKind
 
 #: Troubles that no later tick cures: a run that has not begun ends with them.
-LASTING = frozenset({"token", "second-factor", "permission", "not-found"})
+LASTING = frozenset({FailureKind.TOKEN, FailureKind.SECOND_FACTOR, FailureKind.PERMISSION, FailureKind.NOT_FOUND})
 
 
 def act_on(case: StepContext, kind: StepKind, verdict: Verdict) -> Decision:

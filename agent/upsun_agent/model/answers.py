@@ -9,9 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-TroubleKind = Literal[
-    "unreachable", "bad-reply", "token", "second-factor", "permission", "not-found", "settings", "budget"
-]
+from upsun_agent.model.failures import FailureKind
 
 
 class CommandResult(Struct, frozen=True):
@@ -189,7 +187,7 @@ class Trouble(Struct, frozen=True):
     """A look or a request that could not be made: what kind of trouble, in words, and the remedy."""
 
     #: What kind of trouble it is.
-    kind: TroubleKind
+    kind: FailureKind
     #: What happened, in words.
     message: str
     #: What helps; empty if there is nothing to do.

@@ -146,7 +146,7 @@ class RequestRefused(Event, frozen=True, kw_only=True):
     kind: ClassVar[str] = "request-refused"
     #: The index of the step, from 0.
     step: int
-    #: The kind of failure.
+    #: The kind of failure: a word of ``FailureKind``.
     failure: str
     #: What the platform said.
     message: str
@@ -273,7 +273,7 @@ class RetryPlanned(Event, frozen=True, kw_only=True):
     kind: ClassVar[str] = "retry-planned"
     #: The index of the step, from 0.
     step: int
-    #: The kind of failure of the attempt before.
+    #: The kind of failure of the attempt before: a word of ``FailureKind``.
     failure: str
     #: What happened.
     message: str
@@ -305,7 +305,7 @@ class StepFailed(Event, frozen=True, kw_only=True):
     kind: ClassVar[str] = "step-failed"
     #: The index of the step, from 0.
     step: int
-    #: The kind of failure.
+    #: The kind of failure: a word of ``FailureKind``.
     failure: str
     #: What happened.
     message: str
@@ -329,7 +329,7 @@ class RunClosed(Event, frozen=True, kw_only=True):
     outcome: RunOutcome
     #: What happened.
     message: str
-    #: The kind of failure; None if the run succeeded.
+    #: The kind of failure, a word of ``FailureKind``; None if the run succeeded.
     failure: str | None = None
     #: What helps; empty if there is nothing to do.
     remedy: str = ""

@@ -9,9 +9,10 @@ from upsun_agent.engine.run import Run
 from upsun_agent.journal import JournalReader, RunRow
 from upsun_agent.journal.codec import EventUnreadable, decode
 from upsun_agent.model import events as ev
+from upsun_agent.model.failures import FailureKind
 
 #: Failures with which a tick closes a run whose events may be anything.
-CLOSED_UNREAD = frozenset({"foreign", "journal"})
+CLOSED_UNREAD = frozenset({FailureKind.FOREIGN, FailureKind.JOURNAL})
 RUNS_AT_ONCE = 500  # runs whose events one statement asks for
 
 #: The events of a run as a journal holds them: (kind, JSON), oldest first.

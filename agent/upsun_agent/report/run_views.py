@@ -13,6 +13,7 @@ from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.journal import RunRow
 from upsun_agent.model.durations import seconds
 from upsun_agent.model.events import EVENTS, NEVER_RAN, Event, RunOpened, RunOutcome, StepOutcome, Trigger
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.report.batches import slots_in
 from upsun_agent.report.document import Count, Moment, Seconds, SlotName, View, fields_of
 from upsun_agent.text.durations import StepSpan, between, step_spans, took
@@ -208,7 +209,7 @@ def past_view(row: RunRow, run: Run | None, events: Iterable[Event], wrong: str)
         wrong: the problem with its events, or "".
     """
     if run is None:
-        return PastView(**fields_of(row_view(row)), failure="journal", message=wrong, remedy="", steps=[])
+        return PastView(**fields_of(row_view(row)), failure=FailureKind.JOURNAL, message=wrong, remedy="", steps=[])
     told = run_view(run, events)
     row_keys = fields_of(row_view(row, told.slots))
     return PastView(**row_keys, failure=told.failure, message=told.message, remedy=told.remedy, steps=told.steps)

@@ -16,6 +16,7 @@ from upsun_agent.journal.notes import MANUAL_BACKUP_LIMIT
 from upsun_agent.limits import PASS_MOST
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Answer, LookAtActivity, LookAtRetention, Observation, Question, Trouble
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.runtime.admission import REMEDY, Foreign
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.executor import Executor
@@ -55,7 +56,7 @@ class Runner:
                 self._close_senseless(run_id, f"nothing can be decided on it ({type(error).__name__})")
                 return None
             if isinstance(decision, Execute) and not self._executor.has_time_for(decision):
-                decision = Wait("budget", "this tick has no time left for the command")
+                decision = Wait(FailureKind.BUDGET, "this tick has no time left for the command")
             if isinstance(decision, Wait | Rest):
                 run = self._waiting(run, decision) if isinstance(decision, Wait) else run
                 self._recorder.flush()
@@ -132,7 +133,7 @@ class Runner:
         """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
         text = f"the journal of this run makes no sense: {why}"
         closed = ev.RunClosed(
-            at=self._context.clock.now(), outcome=ev.RunOutcome.FAILED, failure="journal", message=text
+            at=self._context.clock.now(), outcome=ev.RunOutcome.FAILED, failure=FailureKind.JOURNAL, message=text
         )
         self._recorder.close_unread(run_id, run_id.partition("@")[0], closed)
         self._report.senseless.append(run_id)
@@ -149,7 +150,7 @@ class Runner:
         """Close a foreign run, and tell of it: somebody else can write the state."""
         now = self._context.clock.now()
         closed = ev.RunClosed(
-            at=now, outcome=ev.RunOutcome.FAILED, failure="foreign", message=found.message, remedy=REMEDY
+            at=now, outcome=ev.RunOutcome.FAILED, failure=FailureKind.FOREIGN, message=found.message, remedy=REMEDY
         )
         self._recorder.close_unread(found.run, found.run.partition("@")[0], closed)
         self._report.senseless.append(found.run)

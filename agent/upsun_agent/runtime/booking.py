@@ -12,10 +12,11 @@ from upsun_agent.engine.fold import fold
 from upsun_agent.journal.counters import counted
 from upsun_agent.journal.notes import FORGOTTEN
 from upsun_agent.model import events as ev
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.recorder import Recorder
-from upsun_agent.runtime.slots import KNOWN, Judge
+from upsun_agent.runtime.slots import Judge
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.schedule import zone_of
 
@@ -32,7 +33,7 @@ class Booking(Struct, frozen=True):
 
     def book(self, verdicts: Iterable[SlotVerdict], report: TickReport) -> None:
         """Write down all that was judged at once. Of several batches of one kind people hear with the last, once."""
-        found = [each for each in verdicts if not (isinstance(each, LeaveOut) and each.failure == KNOWN)]
+        found = [each for each in verdicts if not (isinstance(each, LeaveOut) and each.failure is None)]
         missed = [each for each in found if isinstance(each, MissSlots)]
         last = {type(each): each for each in found}
         for verdict in found:
@@ -55,13 +56,15 @@ class Booking(Struct, frozen=True):
             detail = {"first": verdict.first.name, "first_at": first_at, "count": verdict.count}
             if isinstance(verdict, MissSlots):
                 return [
-                    ev.RunClosed(at=now, outcome=ev.RunOutcome.MISSED, message=text, failure="missed", detail=detail)
+                    ev.RunClosed(
+                        at=now, outcome=ev.RunOutcome.MISSED, message=text, failure=FailureKind.MISSED, detail=detail
+                    )
                 ]
             more = detail if verdict.count > 1 else {}
             return [
                 ev.RunClosed(at=now, outcome=ev.RunOutcome.SKIPPED, message=text, failure=verdict.failure, detail=more)
             ]
-        return [ev.RunClosed(at=now, outcome=ev.RunOutcome.SKIPPED, message=text, failure="overlap")]
+        return [ev.RunClosed(at=now, outcome=ev.RunOutcome.SKIPPED, message=text, failure=FailureKind.OVERLAP)]
 
     def _open(self, verdict: SlotVerdict, closed: list[ev.RunClosed], report: TickReport, *, told: bool) -> None:
         """Open the run. The same wall clock in another zone is another slot, whose name says its offset from UTC."""

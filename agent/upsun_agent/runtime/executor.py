@@ -50,8 +50,8 @@ from upsun_agent.model.answers import (
     Rights,
     Routes,
     Trouble,
-    TroubleKind,
 )
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.runtime.commands import Commands
 from upsun_agent.steps.source_operation import SourceOperationStep
 
@@ -65,22 +65,31 @@ EXPECTED = {
     "paused": frozenset({"#resume"}),
     "inactive": frozenset({"#activate"}),
 }
-#: Refusals that have a word of their own in the journal, and after which the same request may be made again.
-LATER: dict[Meaning, str] = dict.fromkeys((Meaning.CONFLICT, Meaning.BUSY, Meaning.LIMITED), "platform-busy")
+#: The kind of failure for each answer with which the API refuses a request.
+REFUSALS = {
+    Meaning.TOKEN: FailureKind.TOKEN,
+    Meaning.SECOND_FACTOR: FailureKind.SECOND_FACTOR,
+    Meaning.PERMISSION: FailureKind.PERMISSION,
+    Meaning.NOT_FOUND: FailureKind.NOT_FOUND,
+    Meaning.CONFLICT: FailureKind.PLATFORM_BUSY,
+    Meaning.BUSY: FailureKind.PLATFORM_BUSY,
+    Meaning.LIMITED: FailureKind.PLATFORM_BUSY,
+    Meaning.REFUSED: FailureKind.REFUSED,
+}
 
 
 def trouble_of(error: AgentError) -> Trouble:
     """An error of the client as a value that decisions understand."""
-    kinds: tuple[tuple[type[AgentError], TroubleKind], ...] = (
-        (OutOfTime, "budget"),
-        (Unreachable, "unreachable"),
-        (TokenMissing, "token"),
-        (TokenRefused, "token"),
-        (SecondFactorNeeded, "second-factor"),
-        (NotPermitted, "permission"),
-        (NotFound, "not-found"),
-        (SettingsInvalid, "settings"),
-        (BadReply, "bad-reply"),
+    kinds: tuple[tuple[type[AgentError], FailureKind], ...] = (
+        (OutOfTime, FailureKind.BUDGET),
+        (Unreachable, FailureKind.UNREACHABLE),
+        (TokenMissing, FailureKind.TOKEN),
+        (TokenRefused, FailureKind.TOKEN),
+        (SecondFactorNeeded, FailureKind.SECOND_FACTOR),
+        (NotPermitted, FailureKind.PERMISSION),
+        (NotFound, FailureKind.NOT_FOUND),
+        (SettingsInvalid, FailureKind.SETTINGS),
+        (BadReply, FailureKind.BAD_REPLY),
     )
     for kind, word in kinds:
         if isinstance(error, kind):
@@ -208,10 +217,15 @@ class Executor:
         except NoAnswer as error:
             if error.sent:
                 return ev.RequestUnanswered(at=self._clock.now(), step=step, message=str(error)), None
-            return self._refused(step, "unreachable", str(error), PAUSE_LEAST), None
+            return self._refused(step, FailureKind.UNREACHABLE, str(error), PAUSE_LEAST), None
         except AgentError as error:  # no bearer, no time: nothing was sent
             trouble = trouble_of(error)
-            later = PAUSE_LEAST if trouble.kind in {"unreachable", "bad-reply", "settings", "budget"} else None
+            later = (
+                PAUSE_LEAST
+                if trouble.kind
+                in {FailureKind.UNREACHABLE, FailureKind.BAD_REPLY, FailureKind.SETTINGS, FailureKind.BUDGET}
+                else None
+            )
             return self._refused(step, trouble.kind, trouble.message, later), None
         return self._answer(step, decision.activity_type, reply)
 
@@ -226,8 +240,9 @@ class Executor:
         if meaning is Meaning.REFUSED and activity_type == SourceOperationStep.activity_type:
             text += self._defined_operations()
         wish = retry_after(reply, self._clock.now()) or 0.0
-        later = min(max(wish, PAUSE_LEAST), PAUSE_MOST) if meaning in LATER else None
-        return self._refused(step, LATER.get(meaning, meaning.value), text, later), None
+        failure = REFUSALS[meaning]
+        later = min(max(wish, PAUSE_LEAST), PAUSE_MOST) if failure is FailureKind.PLATFORM_BUSY else None
+        return self._refused(step, failure, text, later), None
 
     def _defined_operations(self) -> str:
         """Which source operations there are, for a message; nothing where that cannot be had."""
@@ -249,7 +264,7 @@ class Executor:
         backup = name if isinstance(name, str) else None
         return ev.RequestAccepted(at=now, step=step, activity=activity.id, backup=backup), activity
 
-    def _refused(self, step: int, failure: str, message: str, later: float | None) -> ev.RequestRefused:
+    def _refused(self, step: int, failure: FailureKind, message: str, later: float | None) -> ev.RequestRefused:
         now = self._clock.now()
         again = None if later is None else now + timedelta(seconds=later)
         return ev.RequestRefused(at=now, step=step, failure=failure, message=message, again_at=again)

@@ -15,6 +15,7 @@ from upsun_agent.journal.notes import LOSS_UNTOLD, LOST_RUN
 from upsun_agent.log.foreign_text import safe
 from upsun_agent.log.lines import LogLine, line_of, lines_of
 from upsun_agent.model import events as ev
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.runtime.admission import Admission, Foreign
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.session import JournalSession
@@ -145,7 +146,7 @@ class Recorder:
         closed = ev.RunClosed(
             at=self._context.clock.now(),
             outcome=ev.RunOutcome.FAILED,
-            failure="lost",
+            failure=FailureKind.LOST,
             message="the journal was lost while this run was in flight: what it had done is not known",
             remedy="look at the environment's activities; the next slot runs as usual",
         )

@@ -15,6 +15,7 @@ from upsun_agent.engine.due import Due, Exclusion, LeaveOut, MissSlots, OpenSlot
 from upsun_agent.journal import Cursor
 from upsun_agent.limits import COMING_DAYS, COMING_MOST, LOOK_BACK, SLOTS_OLD
 from upsun_agent.model.events import RunOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.clock_repair import is_ahead, judged_anew
 from upsun_agent.runtime.suspension import Hold, NoteReader, holds, suspension
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 ROWS_OF_DAYS = 3000  # runs looked through for one that succeeded on a day: a run every minute makes 1,440
 ROWS_AHEAD = 200  # newest runs of a job that are looked through for slots that ran before their time
-KNOWN = "known"  # of a slot that has a run: nothing is booked about it
 OLD = f"older than the look-back of {int(LOOK_BACK // 86400)} days"
 
 
@@ -142,19 +142,20 @@ class Judge(Struct, frozen=True):
     def excluded(self, after: datetime) -> Callable[[Slot], Exclusion]:
         """Why a slot is not to run, by what held when it was due: a pause, a condition of the job.
 
-        One that has a run already, which a clock that was ahead may have opened before its time, is ``KNOWN``.
+        One that has a run already, which a clock that was ahead may have opened before its time, has no kind of
+        reason.
         """
         times, skip_reason = holds(self.journal, self.job.name), self.skip_reason()
         known = judged_anew(self.journal.rows(job=self.job.name, most=ROWS_AHEAD), after)
 
         def reason(slot: Slot) -> Exclusion:
             if slot.due_at in known:
-                return (KNOWN, "")
+                return (None, "")
             hold = next((each for each in times if each.covers(slot.due_at)), None)
             if hold is not None:
-                return ("suspended", _hold_words(hold, self.journal, self.job.name))
+                return (FailureKind.SUSPENDED, _hold_words(hold, self.journal, self.job.name))
             text = skip_reason(slot)
-            return None if text is None else ("condition", text)
+            return None if text is None else (FailureKind.CONDITION, text)
 
         return reason
 
@@ -215,7 +216,7 @@ def matters(judged: Due) -> bool:
 
 
 def _is_known(verdict: SlotVerdict) -> bool:
-    return isinstance(verdict, LeaveOut) and verdict.failure == KNOWN
+    return isinstance(verdict, LeaveOut) and verdict.failure is None
 
 
 def wall_of(slot: Slot) -> datetime:
@@ -231,7 +232,7 @@ def _left_out(verdict: SlotVerdict, held: str | None) -> SlotVerdict:
     """Return the verdict while the job is paused or suspended: a slot of the time before is not run now."""
     if held is None or not isinstance(verdict, OpenSlot):
         return verdict
-    return LeaveOut(verdict.slot, verdict.slot, 1, "suspended", held)
+    return LeaveOut(verdict.slot, verdict.slot, 1, FailureKind.SUSPENDED, held)
 
 
 def _hold_words(hold: Hold, journal: NoteReader, job: str) -> str:

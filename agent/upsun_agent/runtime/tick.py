@@ -26,6 +26,7 @@ from upsun_agent.journal.notes import CONTAINER, LAST_BY_HAND, UNSURE_SINCE, mom
 from upsun_agent.limits import CLOCK_LEAP, HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, RECHECK, TICK_BUDGET
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import ActivityList, LookAtActivities, LookAtEnvironment, Trouble
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.advance import Runner
 from upsun_agent.runtime.booking import Booking, opened_by
@@ -124,7 +125,9 @@ class Tick:
         items = answer.items if isinstance(answer, ActivityList) else ()
         restored = [each for each in items if each.created_at and each.created_at >= since and each.id not in claimed]
         if not restored and isinstance(answer, ActivityList) and not answer.complete:
-            self.report.trouble = Trouble("bad-reply", "the list of restores since the last tick cannot be read whole")
+            self.report.trouble = Trouble(
+                FailureKind.BAD_REPLY, "the list of restores since the last tick cannot be read whole"
+            )
             return False
         if restored:
             self._begin_rewound(f"restore {restored[0].id} put the state back to {since:%Y-%m-%d %H:%M} UTC")
@@ -133,7 +136,12 @@ class Tick:
 
     def _is_outage(self, trouble: Trouble) -> bool:
         """Whether the platform cannot be asked now; the report says so then."""
-        if trouble.kind not in {"unreachable", "bad-reply", "settings", "budget"}:
+        if trouble.kind not in {
+            FailureKind.UNREACHABLE,
+            FailureKind.BAD_REPLY,
+            FailureKind.SETTINGS,
+            FailureKind.BUDGET,
+        }:
             return False
         self.report.trouble = trouble
         return True
@@ -220,7 +228,7 @@ class Tick:
             closed = ev.RunClosed(
                 at=self._context.clock.now(),
                 outcome=ev.RunOutcome.FAILED,
-                failure="rewound",
+                failure=FailureKind.REWOUND,
                 message=text,
                 remedy=remedy,
             )

@@ -8,9 +8,10 @@ from msgspec import Struct, field
 
 from upsun_agent.engine.decide import Wait
 from upsun_agent.engine.run import Run
-from upsun_agent.errors import CODE_OF_WORD, EXIT_OK, RunFailed
+from upsun_agent.errors import EXIT_OK, RunFailed
 from upsun_agent.model.answers import Trouble
 from upsun_agent.model.events import RunOutcome
+from upsun_agent.model.failures import exit_code_of
 
 
 class TickReport(Struct):
@@ -35,10 +36,10 @@ class TickReport(Struct):
     def exit_code(self) -> int:
         """A failed run before trouble, trouble before success."""
         failed = [run.closed for run in self.runs.values() if run.closed and run.closed.outcome == RunOutcome.FAILED]
-        codes = [CODE_OF_WORD.get(closed.failure or "", RunFailed.exit_code) for closed in failed]
+        codes = [exit_code_of(closed.failure) for closed in failed]
         if codes or self.senseless:
             return max(codes, default=RunFailed.exit_code)
-        return max((CODE_OF_WORD[trouble.kind] for trouble in self.troubles()), default=EXIT_OK)
+        return max((trouble.kind.exit_code for trouble in self.troubles()), default=EXIT_OK)
 
     def troubles(self) -> list[Trouble]:
         """Everything that stood in the way."""

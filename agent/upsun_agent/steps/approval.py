@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from upsun_agent.engine.step import Done, Failed, Pending, StepContext, Verdict
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import LookStep, StepDocs
 from upsun_agent.steps.common.settings import StepSettings
@@ -35,7 +36,7 @@ class ApprovalStep(LookStep[ApprovalSettings]):
         notes="Waits until somebody says yes with `upsun-agent approve RUN`, or no with `--deny`. Who it was is kept.",
         example=('approval = { within = "8h", message = "promote to production" }', "backup = {}"),
         done="Somebody approved it.",
-        failures={"denied": "Somebody said no.", "not-approved": "Nobody said anything in time."},
+        failures={FailureKind.DENIED: "Somebody said no.", FailureKind.NOT_APPROVED: "Nobody said anything in time."},
     )
 
     def describe(self, plan: StepPlan) -> str:  # noqa: ARG002  the protocol's signature
@@ -48,11 +49,11 @@ class ApprovalStep(LookStep[ApprovalSettings]):
         if approval is not None:
             if approval.granted == "yes":
                 return Done(StepOutcome.DONE, f"approved by {approval.by}", {"by": approval.by})
-            return Failed("denied", f"denied by {approval.by}")
+            return Failed(FailureKind.DENIED, f"denied by {approval.by}")
         end = case.run.current_since + timedelta(seconds=settings.within)
         asked = f" ({settings.message})" if settings.message else ""
         if case.now >= end:
-            return Failed("not-approved", f"nobody approved it by {end:%Y-%m-%d %H:%M} UTC{asked}")
+            return Failed(FailureKind.NOT_APPROVED, f"nobody approved it by {end:%Y-%m-%d %H:%M} UTC{asked}")
         return Pending(
             "approval", f"upsun-agent approve {case.run.id} is awaited until {end:%Y-%m-%d %H:%M} UTC{asked}"
         )

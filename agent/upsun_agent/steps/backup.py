@@ -15,6 +15,7 @@ from upsun_agent.engine.step import Done, Failed, Need, Pending, Recognition, St
 from upsun_agent.model.answers import Absent, Activity, ActivityList, Backup, BackupList, Environment
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import IntentRecorded, StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import StepDocs, on
 from upsun_agent.steps.common.request import RequestStep
@@ -53,16 +54,16 @@ class BackupStep(RequestStep[BackupSettings]):
         done="Its activity succeeded and names a backup; that backup exists, is restorable, has the status `CREATED`, "
         "belongs to the environment, and is newer than the request.",
         failures={
-            "proof-failed": "The backup is not restorable, of another environment, or too old.",
-            "backup-unnamed": "The activity succeeded but names no backup.",
-            "would-evict": "Another backup would take the place of the only good manual one.",
+            FailureKind.PROOF_FAILED: "The backup is not restorable, of another environment, or too old.",
+            FailureKind.BACKUP_UNNAMED: "The activity succeeded but names no backup.",
+            FailureKind.WOULD_EVICT: "Another backup would take the place of the only good manual one.",
         },
     )
     activity_type = "environment.backup"
     link = permission_link = "#backup"
     waits_for: frozenset[str] = frozenset()
     #: not "backup-unnamed": that backup may be good, and a second one beside it would break promise P1
-    retryable = frozenset({"activity-failed", "proof-failed"})
+    retryable = frozenset({FailureKind.ACTIVITY_FAILED, FailureKind.PROOF_FAILED})
     commands_decide = False  # the proof does
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
@@ -149,19 +150,21 @@ class BackupStep(RequestStep[BackupSettings]):
         name = activity.payload.get("backup_name") or case.step.backup
         if not isinstance(name, str) or not name:
             text = f"activity {activity.id} succeeded but names no backup, so there is none to prove"
-            return Failed("backup-unnamed", text, remedy)
+            return Failed(FailureKind.BACKUP_UNNAMED, text, remedy)
         backup = case.seen.get(case.look_at_backup(name))
         if isinstance(backup, Absent):
             if case.step.ended_at is None or case.now < case.step.ended_at + BACKUP_APPEAR:
                 return Pending("settling", f"backup {name} is not to be seen yet")
             text = f"activity {activity.id} succeeded but backup {name} does not exist"
-            return Failed("proof-failed", text, remedy, doubtful=True)
+            return Failed(FailureKind.PROOF_FAILED, text, remedy, doubtful=True)
         if not isinstance(backup, Backup):
             return Need(case.look_at_backup(name))
         flaws = _flaws(backup, case.environment, self._newer_than(case))
         if flaws:
             text = f"backup {name} is not proved: {'; '.join(flaws)}"
-            return Failed("proof-failed", text, remedy, doubtful=True)  # a new one may not be restorable at once
+            return Failed(
+                FailureKind.PROOF_FAILED, text, remedy, doubtful=True
+            )  # a new one may not be restorable at once
         return _proved(backup, f"backup {name} proved restorable", reused=False)
 
     @staticmethod

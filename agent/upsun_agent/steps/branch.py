@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from upsun_agent.engine.step import Done, Need, Pending, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment, Trouble
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import StepDocs, on
 from upsun_agent.steps.common.request import RequestStep
@@ -63,7 +64,7 @@ class BranchStep(RequestStep[BranchSettings]):
         name = self.settings(case.step.plan).name
         question = case.look_at_environment(name)
         found = case.seen.get(question)
-        if isinstance(found, Trouble) and found.kind == "not-found":
+        if isinstance(found, Trouble) and found.kind is FailureKind.NOT_FOUND:
             return None
         if not isinstance(found, Environment):
             return Need(question)

@@ -16,6 +16,7 @@ from upsun_agent.engine.decision import Execute
 from upsun_agent.engine.step import Done, Failed, StepContext, Verdict
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import IntentRecorded, StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import ContainerStep, StepDocs, StepProblem
 from upsun_agent.steps.common.settings import StepSettings
@@ -93,13 +94,13 @@ class CommandStep(ContainerStep[CommandSettings]):
         example=('command = { run = ["php", "bin/console", "app:warm-up"], within = "40s", repeatable = true }',),
         done="Its exit code is one of `success`.",
         failures={
-            "command-failed": "Another exit code; the message ends with its last words.",
-            "command-timeout": "It was killed at its time limit.",
-            "interrupted": "The tick was killed meanwhile, so nobody knows how far it came, and it is not "
+            FailureKind.COMMAND_FAILED: "Another exit code; the message ends with its last words.",
+            FailureKind.COMMAND_TIMEOUT: "It was killed at its time limit.",
+            FailureKind.INTERRUPTED: "The tick was killed meanwhile, so nobody knows how far it came, and it is not "
             "`repeatable`.",
         },
     )
-    retryable = frozenset({"command-failed", "command-timeout"})
+    retryable = frozenset({FailureKind.COMMAND_FAILED, FailureKind.COMMAND_TIMEOUT})
 
     def problems(self, settings: CommandSettings) -> Iterator[StepProblem]:
         """Yield that it has no command, or two."""
@@ -138,15 +139,17 @@ class CommandStep(ContainerStep[CommandSettings]):
         """Return whether its exit code is one of those that mean success."""
         ended, settings = case.step.command, self.settings(case.step.plan)
         if ended is None:
-            return Failed("journal", "the command is said to have ended, but not how")
+            return Failed(FailureKind.JOURNAL, "the command is said to have ended, but not how")
         words = f": {' '.join(ended.output.split())[-SHOWN:]}" if ended.output.strip() else ""
         if ended.exit_code is None:
             limit = span(settings.within)
             text = f"{self.describe(case.step.plan)} was killed after {limit}{words}"
-            return Failed("command-timeout", text, "give it more time with 'within', or make it a runtime operation")
+            return Failed(
+                FailureKind.COMMAND_TIMEOUT, text, "give it more time with 'within', or make it a runtime operation"
+            )
         if ended.exit_code not in settings.success:
             text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}{words}"
-            return Failed("command-failed", text, "run it by hand in an SSH session")
+            return Failed(FailureKind.COMMAND_FAILED, text, "run it by hand in an SSH session")
         text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}"
         return Done(StepOutcome.DONE, text, {"exit_code": ended.exit_code, "seconds": ended.seconds})
 

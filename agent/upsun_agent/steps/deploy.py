@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from upsun_agent.engine.step import Done, Failed, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.deployment import judge_deployment
 from upsun_agent.steps.common.kind import StepDocs
@@ -42,8 +43,8 @@ class DeployStep(UpdateStep[DeploySettings]):
         example=("backup = {}", 'source-operation = { name = "update" }', 'deploy = { strategy = "rolling" }'),
         done="Its activity succeeded and nothing is staged any more.",
         failures={
-            "still-staged": "The activity succeeded, but something is still staged.",
-            "deployment-failed": "The environment says that its last deployment failed.",
+            FailureKind.STILL_STAGED: "The activity succeeded, but something is still staged.",
+            FailureKind.DEPLOYMENT_FAILED: "The environment says that its last deployment failed.",
         },
     )
 
@@ -66,7 +67,7 @@ def _verdict(environment: Environment, activity: Activity) -> Verdict:
     """Return whether nothing is staged any more."""
     if environment.has_staged_activities:
         text = f"the deploy succeeded, but something is still staged on {environment.id}"
-        return Failed("still-staged", text, "look at the environment in the Console")
+        return Failed(FailureKind.STILL_STAGED, text, "look at the environment in the Console")
     text = f"what was staged on {environment.id} is live"
     detail = {"commit": environment.head_commit, "deployment": "live", "activity": activity.id}
     return Done(StepOutcome.DONE, text, detail)

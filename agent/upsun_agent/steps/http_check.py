@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 from upsun_agent.engine.step import Done, Failed, Need, StepContext, Verdict
 from upsun_agent.model.answers import Absent, LookAtPage, Page, Routes
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import LookStep, StepDocs, StepProblem, on
 from upsun_agent.steps.common.settings import StepSettings
@@ -55,11 +56,11 @@ class HttpCheckStep(LookStep[HttpCheckSettings]):
         example=('http-check = { path = "/health", contains = "ok", within = "5s", retries = 3 }',),
         done="The status is one of `status`, in time, and the body holds the text.",
         failures={
-            "check-failed": "Another status, no answer in time, or the text is missing, after all retries.",
-            "no-route": "The environment has no route that leads to an app.",
+            FailureKind.CHECK_FAILED: "Another status, no answer in time, or the text is missing, after all retries.",
+            FailureKind.NO_ROUTE: "The environment has no route that leads to an app.",
         },
     )
-    retryable = frozenset({"check-failed"})
+    retryable = frozenset({FailureKind.CHECK_FAILED})
 
     def problems(self, settings: HttpCheckSettings) -> Iterator[StepProblem]:
         """Yield that it names two pages."""
@@ -85,13 +86,16 @@ class HttpCheckStep(LookStep[HttpCheckSettings]):
             if isinstance(routes, Absent):
                 text = f"{case.environment} is not deployed now, so there is no page to look at"
                 return Failed(
-                    "no-deployment", text, "deploy the environment, or name the page with 'url'", doubtful=True
+                    FailureKind.NO_DEPLOYMENT,
+                    text,
+                    "deploy the environment, or name the page with 'url'",
+                    doubtful=True,
                 )
             if not isinstance(routes, Routes):
                 return Need(case.look_at_routes())
             if not routes.urls:
                 text = f"{case.environment} has no route of an app, so there is no page to look at"
-                return Failed("no-route", text, "name the page with 'url'", doubtful=True)
+                return Failed(FailureKind.NO_ROUTE, text, "name the page with 'url'", doubtful=True)
             url = urljoin(routes.urls[0], settings.path or "/")
         contains = settings.contains or ""
         question = LookAtPage(url, settings.within, contains, case.step.retries)
@@ -99,15 +103,17 @@ class HttpCheckStep(LookStep[HttpCheckSettings]):
         if not isinstance(page, Page):
             return Need(question)
         if page.status is None:
-            return Failed("check-failed", f"{url} gave no answer: {page.fault}", _look(url))
+            return Failed(FailureKind.CHECK_FAILED, f"{url} gave no answer: {page.fault}", _look(url))
         if page.status not in settings.status:
             text = f"{url} answered {page.status}, not {' or '.join(str(each) for each in settings.status)}"
-            return Failed("check-failed", text, _look(url))
+            return Failed(FailureKind.CHECK_FAILED, text, _look(url))
         if not page.found and page.fault:
             text = f"{url} answered {page.status}, but its text cannot be read: {page.fault}"
-            return Failed("check-failed", text, _look(url))
+            return Failed(FailureKind.CHECK_FAILED, text, _look(url))
         if not page.found:
-            return Failed("check-failed", f"{url} answered {page.status} without the text {contains!r}", _look(url))
+            return Failed(
+                FailureKind.CHECK_FAILED, f"{url} answered {page.status} without the text {contains!r}", _look(url)
+            )
         text = f"{url} answered {page.status} in {page.seconds:.1f} s"
         return Done(StepOutcome.DONE, text, {"url": url, "status": page.status, "seconds": round(page.seconds, 3)})
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import HERE, StepPlan
 from upsun_agent.steps.common.commits import judge_commit, judge_staged
 from upsun_agent.steps.common.kind import StepDocs, StepProblem
@@ -44,8 +45,8 @@ class MergeStep(UpdateStep[MergeSettings]):
         done="Its activity succeeded, and either the parent's head did not move (`nothing-to-do`), or the merge is "
         "live on the parent, or staged.",
         failures={
-            "wrong-parent": "The environment's parent is not the one that is meant.",
-            "no-proved-backup": "No backup of the parent was proved in this run.",
+            FailureKind.WRONG_PARENT: "The environment's parent is not the one that is meant.",
+            FailureKind.NO_PROVED_BACKUP: "No backup of the parent was proved in this run.",
         },
     )
     activity_type = "environment.merge"
@@ -72,7 +73,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         into = self._into(case.step.plan, case.run.environment)
         if environment.parent != into:
             text = f"the parent of {environment.id} is {environment.parent or 'nobody'}, not {into}: nothing is merged"
-            return Failed("wrong-parent", text, "mend 'into', or the environment's parent")
+            return Failed(FailureKind.WRONG_PARENT, text, "mend 'into', or the environment's parent")
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from upsun_agent.engine.step import Done, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.steps.common.deployment import judge_deployment
 from upsun_agent.steps.common.kind import StepDocs
 from upsun_agent.steps.common.request import RequestStep
@@ -36,7 +37,7 @@ class RedeployStep(RequestStep[RedeploySettings]):
         "does not run, the post-deploy hook does.",
         example=("redeploy = {}",),
         done="Its activity succeeded, and the environment says that its last deployment did.",
-        failures={"deployment-failed": "The environment says that its last deployment failed."},
+        failures={FailureKind.DEPLOYMENT_FAILED: "The environment says that its last deployment failed."},
     )
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:

@@ -15,6 +15,7 @@ from upsun_agent.engine.evidence import unusable
 from upsun_agent.engine.step import Done, Failed, Need, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Absent, Activity, Backup, Environment
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.model.resource_paths import segment
 from upsun_agent.steps.common.kind import StepDocs, StepProblem, on
@@ -56,9 +57,9 @@ class RestoreStep(RequestStep[RestoreSettings]):
         done="The backup is there and restorable, and the activity succeeded. A restore of the environment that the "
         "agent runs on puts its state back too: the run is then closed as `rewound` in a new journal.",
         failures={
-            "no-proved-backup": "No backup of the environment was proved in this run, and none is named.",
-            "backup-gone": "The backup is not there any more.",
-            "backup-unfit": "The backup is not restorable, or of another environment.",
+            FailureKind.NO_PROVED_BACKUP: "No backup of the environment was proved in this run, and none is named.",
+            FailureKind.BACKUP_GONE: "The backup is not there any more.",
+            FailureKind.BACKUP_UNFIT: "The backup is not restorable, or of another environment.",
         },
     )
     activity_type = "environment.restore"
@@ -66,7 +67,7 @@ class RestoreStep(RequestStep[RestoreSettings]):
     #: (https://developer.upsun.com/docs/environments/restore); the link itself is the backup's.
     link = "#backup"
     permission_link = "#backup"
-    retryable: frozenset[str] = frozenset()
+    retryable: frozenset[FailureKind] = frozenset()
     destroys = True
 
     def problems(self, settings: RestoreSettings) -> Iterator[StepProblem]:
@@ -102,17 +103,17 @@ class RestoreStep(RequestStep[RestoreSettings]):
         name = self._backup(case)
         if name is None:
             text = f"no backup of {environment.id} was proved in this run, so there is none to restore"
-            return Failed("no-proved-backup", text)
+            return Failed(FailureKind.NO_PROVED_BACKUP, text)
         found = case.seen.get(case.look_at_backup(name))
         remedy = "upsun backup:list shows those there are"
         if isinstance(found, Absent):
-            return Failed("backup-gone", f"backup {name} is not there any more", remedy, doubtful=True)
+            return Failed(FailureKind.BACKUP_GONE, f"backup {name} is not there any more", remedy, doubtful=True)
         if not isinstance(found, Backup):
             return Need(case.look_at_backup(name))
         flaws = unusable(found, environment.id)
         if flaws:
             text = f"backup {name} cannot be restored to {environment.id}: {'; '.join(flaws)}"
-            return Failed("backup-unfit", text, remedy)
+            return Failed(FailureKind.BACKUP_UNFIT, text, remedy)
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here

@@ -14,6 +14,7 @@ from msgspec import field
 from upsun_agent.engine.step import Done, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.commits import judge_commit, judge_staged
 from upsun_agent.steps.common.kind import StepDocs, on
@@ -61,9 +62,9 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
         done="Its activity succeeded, and either the head did not move and no push came of it (`nothing-to-do`), or "
         "the commit is live, or staged where the project deploys manually.",
         failures={
-            "no-proved-backup": "No backup of the environment was proved in this run.",
-            "deployment-failed": "The commit was made, but its deployment failed.",
-            "deployment-missing": "The commit was made, but no deployment followed within half an hour.",
+            FailureKind.NO_PROVED_BACKUP: "No backup of the environment was proved in this run.",
+            FailureKind.DEPLOYMENT_FAILED: "The commit was made, but its deployment failed.",
+            FailureKind.DEPLOYMENT_MISSING: "The commit was made, but no deployment followed within half an hour.",
         },
     )
     activity_type = "environment.source-operation"

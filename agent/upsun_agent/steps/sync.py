@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import HERE, StepPlan
 from upsun_agent.steps.common.kind import StepDocs, StepProblem, on
 from upsun_agent.steps.common.request import RequestStep
@@ -52,7 +53,7 @@ class SyncStep(RequestStep[SyncSettings]):
         "the environment: a sync replaces data.",
         example=('sync = { environment = "staging", code = true, data = true }',),
         done="Its activity, which includes the deployment that it causes, succeeded.",
-        failures={"no-parent": "The environment has no parent."},
+        failures={FailureKind.NO_PARENT: "The environment has no parent."},
     )
     activity_type = "environment.synchronize"
     link = permission_link = "#synchronize"
@@ -80,7 +81,7 @@ class SyncStep(RequestStep[SyncSettings]):
         """Return a failure where the environment has no parent: there is nothing to copy from."""
         if environment.parent is None:
             text = f"{environment.id} has no parent, so there is nothing to sync it from"
-            return Failed("no-parent", text, "name a child environment")
+            return Failed(FailureKind.NO_PARENT, text, "name a child environment")
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from upsun_agent.engine.run import Run
 from upsun_agent.model import events as ev
 from upsun_agent.model.durations import span
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 from upsun_agent.steps import KINDS
 from upsun_agent.text.durations import between, step_spans
@@ -108,7 +109,7 @@ def _closing(event: ev.RunClosed) -> Line:
 
 
 #: Failures of the journal, not of a step.
-OF_THE_JOURNAL = frozenset({"foreign", "journal", "lost", "rewound"})
+OF_THE_JOURNAL = frozenset({FailureKind.FOREIGN, FailureKind.JOURNAL, FailureKind.LOST, FailureKind.REWOUND})
 
 
 def step_kind(job: Job, index: int) -> str:

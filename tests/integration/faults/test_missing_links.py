@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from upsun_agent.errors import CODE_OF_WORD
+from upsun_agent.model.failures import exit_code_of
 
 from tests.harness.night import Night
 
@@ -60,7 +60,7 @@ def test_the_run_fails_with_the_reason(faults: tuple[str, ...], failure: str, wo
     assert found.failure == failure
     assert words in found.message
     assert found.remedy
-    assert CODE_OF_WORD[found.failure] == (77 if failure == "permission" else 78)
+    assert exit_code_of(found.failure) == (77 if failure == "permission" else 78)
 
 
 @pytest.mark.parametrize("links", [None, {}, "left out"], ids=str)

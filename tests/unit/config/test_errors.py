@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from upsun_agent.errors import CODE_OF_WORD, AgentError, NotFound, TokenRefused, UsageError, documented
+from upsun_agent.errors import (
+    AgentError,
+    BadReply,
+    ConfigInvalid,
+    NotFound,
+    NotPermitted,
+    RunFailed,
+    SecondFactorNeeded,
+    SettingsInvalid,
+    TokenRefused,
+    Unreachable,
+    UsageError,
+    documented,
+)
+from upsun_agent.model.failures import FailureKind
 
 DESIGNED = {1, 64, 65, 69, 70, 73, 75, 77, 78}
 OURS = [error for error in documented() if error.__module__.startswith("upsun_")]
@@ -33,4 +47,15 @@ def test_the_stable_name_is_the_class_name_in_kebab_case() -> None:
 
 
 def test_failures_and_troubles_have_designed_codes() -> None:
-    assert set(CODE_OF_WORD.values()) <= DESIGNED | {0}
+    as_errors = {
+        FailureKind.UNREACHABLE: Unreachable,
+        FailureKind.BAD_REPLY: BadReply,
+        FailureKind.TOKEN: TokenRefused,
+        FailureKind.SECOND_FACTOR: SecondFactorNeeded,
+        FailureKind.PERMISSION: NotPermitted,
+        FailureKind.NOT_FOUND: NotFound,
+        FailureKind.NOT_OFFERED: ConfigInvalid,
+        FailureKind.SETTINGS: SettingsInvalid,
+    }
+    assert {kind: kind.exit_code for kind in as_errors} == {kind: error.exit_code for kind, error in as_errors.items()}
+    assert {kind.exit_code for kind in FailureKind if kind not in as_errors} == {0, RunFailed.exit_code}

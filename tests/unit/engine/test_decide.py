@@ -20,6 +20,7 @@ from upsun_agent.model.events import (
     Trigger,
     Warned,
 )
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.steps import KINDS
 
 from tests.harness.builders import (
@@ -399,7 +400,7 @@ def test_trouble_once_the_run_is_begun_is_always_waited_out(kind: Any) -> None:
 
 
 def test_trouble_with_the_list_of_backups_is_trouble_of_the_step() -> None:
-    trouble = Trouble("unreachable", "no route")
+    trouble = Trouble(FailureKind.UNREACHABLE, "no route")
     answers = seen((LookAtEnvironment(), environment()), (LookAtBackups(), trouble))
     assert decide(REUSING, SLOT, answers, KINDS) == Wait("unreachable", "no route", trouble)
 

@@ -34,6 +34,7 @@ from upsun_agent.model.events import (
     StepFailed,
     Warned,
 )
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps import KINDS
 
@@ -455,4 +456,4 @@ def test_the_quota_is_the_least_of_the_types_that_the_job_runs_on(
 
 def test_the_quota_is_unknown_without_an_answer() -> None:
     assert manual_limit(job(), None) is None
-    assert manual_limit(job(), Trouble("budget", "no time")) is None
+    assert manual_limit(job(), Trouble(FailureKind.BUDGET, "no time")) is None

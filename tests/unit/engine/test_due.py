@@ -13,6 +13,7 @@ from upsun_agent.engine.fold import fold
 from upsun_agent.model.answers import LookAtEnvironment
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import StepFailed
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 from upsun_agent.steps import KINDS
 
@@ -113,7 +114,7 @@ def test_a_slot_that_waited_beyond_the_grace_is_missed_because_of_the_run_in_fli
     assert judged == Due((MissSlots(slot(0), slot(0), 1, f"{IN_FLIGHT} 2 h after it"),), at(121))
 
 
-OUT = ("condition", "on that day it is not to run")
+OUT = (FailureKind.CONDITION, "on that day it is not to run")
 
 
 def without(*minutes: float, now: float, out: tuple[float, ...], **more: bool) -> Due:

@@ -26,6 +26,7 @@ from upsun_agent.model.answers import (
     Routes,
     Trouble,
 )
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job, StepPlan
 from upsun_agent.steps import KINDS
 
@@ -134,7 +135,7 @@ def test_before_anything_is_begun_every_environment_that_a_step_names_is_looked_
 
 
 def test_an_environment_that_is_not_there_ends_the_run_before_it_begins() -> None:
-    missing = Trouble("not-found", "project p has no environment 'staging'", "check the name")
+    missing = Trouble(FailureKind.NOT_FOUND, "project p has no environment 'staging'", "check the name")
     answers = seen((HOME, place("main")), (STAGING, missing))
     decision, when = settle(run(), answers)
     assert failure_of(decision) == ("not-found", missing.message)
@@ -243,7 +244,7 @@ def test_a_proof_that_is_gone_when_it_is_needed_stops_the_step(found: Any, words
 
 
 def test_a_proof_that_cannot_be_read_is_waited_for() -> None:
-    trouble = Trouble("unreachable", "no route")
+    trouble = Trouble(FailureKind.UNREACHABLE, "no route")
     decision = next_for(run(*MERGED[:-4]), (STAGING, place()), (LookAtBackup("bak1"), trouble))
     assert decision == Wait("unreachable", "no route", trouble)
 
@@ -411,7 +412,7 @@ def test_before_a_restore_what_led_to_it_is_read_once_more() -> None:
     failure, message = failure_of(failed_restore(SERVED, (BROKEN_CHECK[0], Page(200, 0.1))))
     assert failure == "unknown"
     assert "nothing is restored" in message
-    trouble = Trouble("unreachable", "no route")
+    trouble = Trouble(FailureKind.UNREACHABLE, "no route")
     assert failed_restore(SERVED, (BROKEN_CHECK[0], trouble)) == Wait("unreachable", "no route", trouble)
 
 
@@ -698,7 +699,7 @@ def test_a_branch_that_is_there_is_left_alone_and_one_that_is_not_is_made() -> N
     assert isinstance(there, Record)
     assert isinstance(there.event, ev.StepDone)
     assert there.event.outcome == "nothing-to-do"
-    sent = next_for(of, (HOME, place("main")), (question, Trouble("not-found", "no such environment")))
+    sent = next_for(of, (HOME, place("main")), (question, Trouble(FailureKind.NOT_FOUND, "no such environment")))
     assert isinstance(sent, Send)
     assert sent.body == {"name": "next", "title": "next", "clone_parent": False}
 

@@ -21,6 +21,7 @@ from upsun_agent.model.answers import (
     Trouble,
 )
 from upsun_agent.model.events import RetryPlanned, RunClosed, StepFailed
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps import KINDS
 
@@ -186,7 +187,7 @@ def test_quota_and_backups_are_looked_at_before_a_second_backup_is_asked_for() -
 
 
 def test_trouble_with_the_list_of_backups_is_waited_out() -> None:
-    trouble = Trouble("unreachable", "no route")
+    trouble = Trouble(FailureKind.UNREACHABLE, "no route")
     answers = seen((LookAtEnvironment(), environment(at(15))), (LookAtRetention(), ROOM), (LookAtBackups(), trouble))
     assert decide(AGAIN, at(15), answers, KINDS) == Wait("unreachable", "no route", trouble)
 
@@ -195,7 +196,7 @@ OLD, NEWER = backup("old", created_at=at(-900)), backup("newer", created_at=at(-
 BROKEN = backup("broken", created_at=at(5), restorable=False)
 OLD_BROKEN = backup("old-broken", created_at=at(-999), restorable=False)
 AUTOMATED = backup("automated", created_at=at(-9999), automated=True)
-UNKNOWN = Trouble("permission", "no")
+UNKNOWN = Trouble(FailureKind.PERMISSION, "no")
 
 
 @pytest.mark.parametrize(

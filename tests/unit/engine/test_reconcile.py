@@ -23,6 +23,7 @@ from upsun_agent.model.answers import (
     Trouble,
 )
 from upsun_agent.model.events import ActivityAdopted, IntentVoid
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.steps.common.request import MOVING
 
 from tests.harness.builders import (
@@ -94,7 +95,7 @@ def test_the_list_since_the_intent_by_the_servers_clock_is_asked_for_first() -> 
 
 
 def test_a_list_that_could_not_be_had_is_asked_for() -> None:
-    assert found(BACKING_UP, (BACKUPS, Trouble("unreachable", "no route"))) == Need(BACKUPS)
+    assert found(BACKING_UP, (BACKUPS, Trouble(FailureKind.UNREACHABLE, "no route"))) == Need(BACKUPS)
 
 
 def test_an_answer_to_another_question_is_not_taken_for_the_list() -> None:
@@ -278,7 +279,9 @@ def test_the_owner_of_the_token_is_asked_for_only_where_an_activity_names_a_user
 
 def test_no_owner_no_verdict() -> None:
     named = backups(candidate(user="user-1"), minutes=600)
-    assert found(BACKING_UP, named, (LookAtOwner(), Trouble("unreachable", "no route"))) == Need(LookAtOwner())
+    assert found(BACKING_UP, named, (LookAtOwner(), Trouble(FailureKind.UNREACHABLE, "no route"))) == Need(
+        LookAtOwner()
+    )
 
 
 def test_an_activity_of_the_tokens_user_is_adopted_and_another_users_is_not() -> None:

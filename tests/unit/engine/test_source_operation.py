@@ -11,6 +11,7 @@ from upsun_agent.engine.run import Run
 from upsun_agent.engine.step import Done, Failed, Need, Pending, Verdict
 from upsun_agent.model.answers import Activity, Deployment, LookAtActivities, LookAtActivity, LookAtEnvironment, Trouble
 from upsun_agent.model.events import StepDone, StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.steps import KINDS
 
 from tests.harness.builders import (
@@ -72,7 +73,7 @@ def test_the_environment_and_then_the_pushes_are_looked_at_after_the_activity() 
     assert UPDATES.judge(case_of(of, seen(*early)), OPERATION) == Need(LookAtEnvironment())
     again = (*early, (LookAtEnvironment(), environment()))
     assert UPDATES.judge(case_of(of, seen(*again)), OPERATION) == Need(PUSHES)
-    trouble = (LookAtEnvironment(), Trouble("budget", "no time"))
+    trouble = (LookAtEnvironment(), Trouble(FailureKind.BUDGET, "no time"))
     assert UPDATES.judge(case_of(of, seen(*early, trouble)), OPERATION) == Need(LookAtEnvironment())
 
 

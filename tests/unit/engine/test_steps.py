@@ -25,6 +25,7 @@ from upsun_agent.model.answers import (
     Trouble,
 )
 from upsun_agent.model.events import StepOutcome, Trigger
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps import KINDS
 from upsun_agent.validators import Table
@@ -264,7 +265,7 @@ def test_an_adopted_backup_must_be_newer_than_the_slot(of: Run, seconds: float, 
 
 def test_the_backup_is_looked_at_before_it_is_judged() -> None:
     assert proof(ASKED) == Need(LookAtBackup("bak1"))
-    assert proof(ASKED, (LookAtBackup("bak1"), Trouble("bad-reply", "odd"))) == Need(LookAtBackup("bak1"))
+    assert proof(ASKED, (LookAtBackup("bak1"), Trouble(FailureKind.BAD_REPLY, "odd"))) == Need(LookAtBackup("bak1"))
 
 
 def test_a_backup_that_is_not_there_is_no_proof() -> None:

@@ -14,6 +14,7 @@ from upsun_agent.engine.step import Done, Failed, Need, Pending, StepContext, Ve
 from upsun_agent.model.answers import Activity, ActivityList, Environment, LookAtActivity
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.steps.common.request import DEPLOY
 
 PUSH_TYPES = ("environment.push", "environment.redeploy")
@@ -103,10 +104,12 @@ def _deployed(
     remedy = "see the deployment's log; the proved backup can be restored (upsun backup:restore)"
     if bad is not None or (fresh and deployment is not None and not deployment.successful):
         named = f" ({bad.type} {bad.id} ended with {bad.result or bad.state})" if bad else ""
-        return Failed("deployment-failed", f"commit {short} was made but its deployment failed{named}{hooks}", remedy)
+        return Failed(
+            FailureKind.DEPLOYMENT_FAILED, f"commit {short} was made but its deployment failed{named}{hooks}", remedy
+        )
     if grave(failing):
         text = f"commit {short} was deployed with failing commands{hooks}"
-        return Failed("commands-failed", text, remedy)
+        return Failed(FailureKind.COMMANDS_FAILED, text, remedy)
     if fresh or pushes:
         done = Done(StepOutcome.DONE, f"commit {short} is live", {**detail, "deployment": "live"})
         return with_commands(done, failing)
@@ -114,7 +117,7 @@ def _deployed(
     if environment.server_at < ended + DEPLOY_APPEAR:
         return Pending("deployment", f"commit {short} was made, its deployment is not to be seen yet")
     text = f"commit {short} was made but no deployment followed within {span(DEPLOY_APPEAR)}"
-    return Failed("deployment-missing", text, "push or redeploy by hand, and look at the activities")
+    return Failed(FailureKind.DEPLOYMENT_MISSING, text, "push or redeploy by hand, and look at the activities")
 
 
 def _began(case: StepContext, activity: Activity) -> datetime:

@@ -8,6 +8,7 @@ from shlex import quote
 from upsun_agent.engine.evidence import grave, with_commands, words_of
 from upsun_agent.engine.step import Failed, Need, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment, LookAtActivity
+from upsun_agent.model.failures import FailureKind
 
 
 def judge_deployment(
@@ -29,10 +30,10 @@ def judge_deployment(
     log = f"see its log: upsun activity:log {quote(activity.id)}"
     if found.deployment is not None and not found.deployment.successful:
         text = f"the {name} of {found.id} ended, but its deployment failed"
-        return Failed("deployment-failed", text, log)
+        return Failed(FailureKind.DEPLOYMENT_FAILED, text, log)
     commands = found.deployment.commands if found.deployment is not None else ()
     failing = tuple(each for each in commands if each.exit_code)
     if grave(failing):
         text = f"the {name} of {found.id} succeeded with failing commands: {words_of(failing)}"
-        return Failed("commands-failed", text, log)
+        return Failed(FailureKind.COMMANDS_FAILED, text, log)
     return with_commands(verdict(found, activity), failing)

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from upsun_agent.engine.decision import Execute
 from upsun_agent.engine.step import StepContext, Verdict
 from upsun_agent.model.events import IntentRecorded
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import HERE, StepPlan
 from upsun_agent.steps.common.settings import StepSettings
 
@@ -28,7 +29,7 @@ class StepDocs(Struct, frozen=True):
     #: What else a reader should know, in Markdown.
     notes: str = ""
     #: The failures of this kind alone, each with its meaning.
-    failures: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[FailureKind, str] = field(default_factory=dict)
     #: The rollback steps of the example, each as a line of TOML.
     rollback: tuple[str, ...] = ()
 
@@ -51,7 +52,7 @@ class Kind(Generic[S]):
     name: str
     settings_type: type[S]
     docs: StepDocs
-    retryable: frozenset[str] = frozenset()
+    retryable: frozenset[FailureKind] = frozenset()
     #: it works in the agent's own container and asks nothing of an environment
     in_container = False
     #: it ends with a proved backup, which later steps may rest on

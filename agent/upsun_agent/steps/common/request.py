@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 from upsun_agent.engine.step import Done, Need, Recognition, StepContext, Verdict
 from upsun_agent.model.answers import Activity, ActivityList, Environment, LookAtOwner, Owner
 from upsun_agent.model.events import IntentRecorded, StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.kind import Kind, S, StepProblem
 from upsun_agent.steps.common.settings import UpdateSettings
@@ -31,7 +32,7 @@ class RequestStep(Kind[S]):
     permission_link = ""
     statuses = ACTIVE
     waits_for: frozenset[str] = ENGAGED
-    retryable: frozenset[str] = frozenset({"activity-failed"})
+    retryable: frozenset[FailureKind] = frozenset({FailureKind.ACTIVITY_FAILED})
     ends_staged = False
     listed_elsewhere = False
     destroys = False

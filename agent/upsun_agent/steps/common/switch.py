@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from upsun_agent.engine.step import Done, Failed, Need, StepContext, Verdict
 from upsun_agent.model.answers import Activity, Environment, LookAtActivity
 from upsun_agent.model.events import StepOutcome
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
 from upsun_agent.steps.common.request import RequestStep
 from upsun_agent.steps.common.settings import StepSettings
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from upsun_agent.steps.common.keys import Retries
 
 #: The failure of all three, and its meaning.
-FAILURES = {"wrong-status": "The activity succeeded, but the environment is in another state."}
+FAILURES = {FailureKind.WRONG_STATUS: "The activity succeeded, but the environment is in another state."}
 
 
 class SwitchSettings(StepSettings, frozen=True, kw_only=True):
@@ -52,5 +53,5 @@ class SwitchStep(RequestStep[SwitchSettings]):
             return Need(question)
         if found.status != self.after:
             text = f"{self.name} succeeded, but {found.id} is {found.status}"
-            return Failed("wrong-status", text, "look at the environment in the Console")
+            return Failed(FailureKind.WRONG_STATUS, text, "look at the environment in the Console")
         return Done(StepOutcome.DONE, f"{found.id} is {self.after}", {"status": found.status, "activity": activity.id})
