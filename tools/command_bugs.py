@@ -17,8 +17,8 @@ COMMAND_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "the apps of a variable that is there are not read back",
         "agent/upsun_agent/access/setup_plan.py",
-        "        return unlike(stored, self.flags, self.apps)\n",
-        "        return unlike(stored, self.flags)\n",
+        "        return differences(stored, self.flags, self.apps)\n",
+        "        return differences(stored, self.flags)\n",
         SETUP,
     ),
     (

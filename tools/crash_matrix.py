@@ -44,7 +44,7 @@ from tools.ticks import zygote
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT, ENVIRONMENT, TOKEN = "abcdefgh1234z", "main", "crash-matrix-token"
-STATE_FILES = ("journal.sqlite", "journal.sqlite-journal", "tick.lock", "last-tick", "holds.json", "holds.json.new")
+STATE_FILES = ("journal.sqlite", "journal.sqlite-journal", "tick.lock", "last-tick", "sidecar.json", "sidecar.json.new")
 WAYS = ("KILL", "ENOSPC", "EIO", "EACCES")
 #: Exit codes that a tick may end with when a system call failed under it.
 NAMED = frozenset({0, 1, 65, 69, 73, 75, 77, 78})

@@ -64,8 +64,8 @@ BUGS = (
     Bug(
         "the proof of the backup is skipped",
         "agent/upsun_agent/steps/backup.py",
-        '        if flaws:\n            text = f"backup {name} is not proved',
-        '        if flaws and not activity.succeeded:\n            text = f"backup {name} is not proved',
+        '        if problems:\n            text = f"backup {name} is not proved',
+        '        if problems and not activity.succeeded:\n            text = f"backup {name} is not proved',
     ),
     Bug(
         "a backup that is not restorable counts",

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from upsun_agent.errors import ConfigInvalid
 
 from upsun_setup.render import Style, flow, is_literal, literal, pair, scalar
-from upsun_setup.yaml_tree import Document, Node, plain, read_yaml, unlike, walk
+from upsun_setup.yaml_tree import Document, Node, differences, plain, read_yaml, walk
 
 Path = tuple[str, ...]
 LEAST_STEP, MOST_STEP = 1, 8
@@ -177,7 +177,7 @@ class Editor(Struct):
             changed = read_yaml(text, name)
         except ConfigInvalid as error:
             raise ConfigInvalid(f"{name} is written in a way that init cannot add to", remedy=BY_HAND) from error
-        for path in unlike(self.document.root, changed.root):
+        for path in differences(self.document.root, changed.root):
             wanted = next((each for each in self._wanted if each[: len(path)] == path), None)
             if wanted is None:
                 where = ".".join(path) or "the file"

@@ -286,7 +286,7 @@ def walk(document: Document, node: Node | None = None) -> Iterator[Node]:
         queue += reversed([part for pair in found.pairs for part in pair] + found.items)
 
 
-def unlike(old: Node, new: Node) -> list[tuple[str, ...]]:
+def differences(old: Node, new: Node) -> list[tuple[str, ...]]:
     """Return the paths at which two trees differ; the highest ones only. Aliases are compared as aliases."""
     found: list[tuple[str, ...]] = []
     queue: list[tuple[tuple[str, ...], Node, Node]] = [((), old, new)]

@@ -115,7 +115,7 @@ def needed_by(jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> di
     return {kind: names for kind, names in found.items() if names}
 
 
-def lacking(roles: Roles, jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> list[str]:
+def missing_roles(roles: Roles, jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> list[str]:
     """Return the roles that the jobs need and the user lacks, such as ``production:admin``.
 
     Args:
@@ -126,7 +126,7 @@ def lacking(roles: Roles, jobs: Iterable[Job], types: Mapping[str, str] | None =
     return [f"{kind}:admin" for kind in needed(jobs, types) if not roles.may_act(kind)]
 
 
-def beyond(roles: Roles, jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> list[str]:
+def excess_roles(roles: Roles, jobs: Iterable[Job], types: Mapping[str, str] | None = None) -> list[str]:
     """Return the roles that no job needs, in words; empty if there are none.
 
     Args:

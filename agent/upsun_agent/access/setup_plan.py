@@ -116,7 +116,7 @@ def plan_variable(existing: Variable | None, flags: Mapping[str, bool]) -> Varia
     return VariablePlan("change", changed)
 
 
-def unlike(stored: Variable | None, flags: Mapping[str, bool], scope: Sequence[str] | None = None) -> list[str]:
+def differences(stored: Variable | None, flags: Mapping[str, bool], scope: Sequence[str] | None = None) -> list[str]:
     """Return the differences between the stored variable and the request, in words.
 
     Args:
@@ -168,7 +168,7 @@ WANTED = (
 )
 
 
-def flaws(flags: Mapping[str, bool]) -> list[str]:
+def problems(flags: Mapping[str, bool]) -> list[str]:
     """Return the problems of a token's variable with these flags, in words; missing flags are fine."""
     return [text for flag, good, text in WANTED if flags.get(flag, good) is not good]
 
@@ -176,8 +176,8 @@ def flaws(flags: Mapping[str, bool]) -> list[str]:
 class Storing(Struct, frozen=True):
     """What ``setup token`` is about to store, where, and what it found there.
 
-    ``old`` is where the token of the variable stands, which does the work; ``spent``: that one was refused.
-    ``strangers`` are names given for apps that the environment does not have. ``scope`` are the apps that were asked
+    ``old`` is where the token of the variable stands, which does the work; ``old_is_refused``: that one was refused.
+    ``unknown_apps`` are names given for apps that the environment does not have. ``scope`` are the apps that were asked
     for (None: as they are), ``existing`` is what the environment shows now, its own or inherited.
     """
 
@@ -200,9 +200,9 @@ class Storing(Struct, frozen=True):
     #: The status of the variable's token now; None if it is not known.
     old: Standing | None
     #: Whether the variable's token was refused.
-    spent: bool = False
+    old_is_refused: bool = False
     #: Names of apps that were given and that the environment does not have.
-    strangers: tuple[str, ...] = ()
+    unknown_apps: tuple[str, ...] = ()
 
     @property
     def apps(self) -> tuple[str, ...]:
@@ -211,9 +211,9 @@ class Storing(Struct, frozen=True):
             return self.scope
         return self.existing.scope if self.existing is not None else ()
 
-    def unlike(self, stored: Variable | None) -> list[str]:
+    def differences(self, stored: Variable | None) -> list[str]:
         """Return the differences between a variable and what is to be stored, in words."""
-        return unlike(stored, self.flags, self.apps)
+        return differences(stored, self.flags, self.apps)
 
     def as_before(self, stored: Variable | None) -> bool:
         """Return whether the variable reads as before the write, so that it may only be late."""
@@ -225,7 +225,7 @@ class Storing(Struct, frozen=True):
 
         If the command used a token of another user, such as an admin, that is not the stored one.
         """
-        if self.spent:
+        if self.old_is_refused:
             return []
         if self.old is not None and self.old.user.id == self.new.user.id and self.old.likely is not None:
             return [self.old.likely]
@@ -240,10 +240,10 @@ class Storing(Struct, frozen=True):
             (f"{self.name} {text}", f"unless you want this: {options[flag]}")
             for flag, value in self.flags.items()
             if flag in options
-            for text in flaws({flag: value})
+            for text in problems({flag: value})
         ]
-        if self.strangers:
-            text = f"no deployed app is called {' or '.join(self.strangers)}"
+        if self.unknown_apps:
+            text = f"no deployed app is called {' or '.join(self.unknown_apps)}"
             narrow.append((text, "give --app the name of the app in .upsun/config.yaml"))
         if self.shadowed:
             text = f"the project also has a variable {self.name}, which every other environment sees"

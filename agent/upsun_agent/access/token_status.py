@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from upsun_agent.access.roles import Roles, beyond, lacking
+from upsun_agent.access.roles import Roles, excess_roles, missing_roles
 from upsun_agent.errors import SECOND_FACTOR, AgentError, SecondFactorNeeded, TokenMissing, TokenRefused
 from upsun_agent.limits import VARIABLE_MOST_BYTES
 from upsun_agent.model.job import Job
@@ -157,20 +157,20 @@ class Standing(Struct, frozen=True):
 
     def of_roles(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
         """Return a problem if the roles do not allow what jobs need."""
-        missing = self.lacking(jobs)
+        missing = self.missing_roles(jobs)
         if not missing:
             return []
         text = f"the roles do not allow backups and updates where jobs run: {' and '.join(missing)} is missing"
         return [(text, self.grant_remedy(missing))]
 
-    def lacking(self, jobs: Sequence[Job]) -> list[str]:
+    def missing_roles(self, jobs: Sequence[Job]) -> list[str]:
         """Return the roles that jobs need and that are neither listed nor shown by an offered link."""
-        missing = lacking(self.roles, jobs, self.types) if self.roles is not None else []
+        missing = missing_roles(self.roles, jobs, self.types) if self.roles is not None else []
         return [each for each in missing if each.partition(":")[0] not in self.acts_on]
 
     def of_breadth(self, jobs: Sequence[Job]) -> list[tuple[str, str]]:
         """Return a problem if the roles allow more than the jobs need; empty without jobs."""
-        broad = beyond(self.roles, jobs, self.types) if self.roles is not None and jobs else []
+        broad = excess_roles(self.roles, jobs, self.types) if self.roles is not None and jobs else []
         text = f"the user may do more than the jobs need: {', '.join(broad)}"
         return [(text, "a machine user with fewer roles limits what a leaked token can do")] if broad else []
 

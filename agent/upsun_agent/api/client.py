@@ -276,17 +276,17 @@ class Client:
     def _once(self, method: str, path: str, body: Mapping[str, Any]) -> Reply:
         url, content = self._endpoints.at(path), json.dumps(body).encode()
         reply = self._authorised(method, url, content)
-        if self._is_bearer_spent(reply) and classify(reply) is Meaning.TOKEN:
+        if self._needs_new_bearer(reply) and classify(reply) is Meaning.TOKEN:
             reply = self._authorised(method, url, content)
         return reply
 
-    def _is_bearer_spent(self, reply: Reply) -> bool:
+    def _needs_new_bearer(self, reply: Reply) -> bool:
         """Return whether a new bearer may help; the old one is forgotten then. One without a second factor stays."""
         refused = kind_of(reply.status) is StatusKind.UNAUTHORIZED
-        spent = refused and classify(reply) is not Meaning.SECOND_FACTOR
-        if spent:
+        needed = refused and classify(reply) is not Meaning.SECOND_FACTOR
+        if needed:
             self._auth.forget()
-        return spent
+        return needed
 
     def read(self, path: str, what: str) -> Any:
         """Return the JSON document at a path of the API; ``what`` names it in errors."""
@@ -373,7 +373,7 @@ class Client:
     def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
         """Return the reply of a request that changes nothing, with a new bearer where the first was refused."""
         reply = self._repeated(attempt, what)
-        return self._repeated(attempt, what) if self._is_bearer_spent(reply) else reply
+        return self._repeated(attempt, what) if self._needs_new_bearer(reply) else reply
 
     def _post_form(self, url: str, content: bytes) -> Reply:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}

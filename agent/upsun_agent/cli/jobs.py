@@ -108,7 +108,7 @@ def _next(context: Context) -> Answer:
     coming: dict[str, list[Slot]] = {}
     with reading_if_any(context.state, context.container.identity) as journal:
         paused, reader = suspensions(journal), BulkReader(journal)
-        held = {job.name: paused.get(job.name) for job in jobs}
+        suspended = {job.name: paused.get(job.name) for job in jobs}
         for job in jobs:
             schedule = schedule_of(context.container, job)
             coming[job.name] = []
@@ -118,17 +118,17 @@ def _next(context: Context) -> Answer:
     view = NextView(
         timezones={job.name: job.timezone for job in jobs},
         here={job.name: job.runs_on(context.container.environment_type) for job in jobs},
-        suspended=held,
+        suspended=suspended,
         slots={name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()},
     )
-    return Answer(view, lambda: _tell_next(context, jobs, coming, held, now))
+    return Answer(view, lambda: _tell_next(context, jobs, coming, suspended, now))
 
 
 def _tell_next(
     context: Context,
     jobs: Sequence[Job],
     coming: Mapping[str, list[Slot]],
-    held: Mapping[str, str | None],
+    suspended: Mapping[str, str | None],
     now: datetime,
 ) -> None:
     """Print the next slots.
@@ -137,7 +137,7 @@ def _tell_next(
         context: the command call.
         jobs: the jobs that were asked for.
         coming: their next slots, by the name of the job.
-        held: why each is paused or suspended, by its name.
+        suspended: why each is paused or suspended, by its name.
         now: the present.
     """
     rows = [
@@ -155,7 +155,7 @@ def _tell_next(
             context.terminal.note(
                 f"{job.name} only runs on {kinds}, not here ({context.container.environment_type})", "odd"
             )
-        elif (why := held[job.name]) is not None:
+        elif (why := suspended[job.name]) is not None:
             context.terminal.note(f"{job.name}: {why}", "odd")
         elif job.when and len(coming[job.name]) < context.options.count:
             context.terminal.note(f"{job.name}: its conditions exclude all other slots of the next months", "dim")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from upsun_agent.access.roles import TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles
+from upsun_agent.access.roles import TYPES, Roles, excess_roles, missing_roles, needed, needed_by, parse_roles
 from upsun_agent.access.setup_plan import UserPlan, named, plan_user
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.change import agreed, as_admin, changing, confirmation, previewing, project_of, refuse_unasked
@@ -145,14 +145,14 @@ def _roles(context: Context, types: Mapping[str, str]) -> tuple[Roles, list[tupl
     roles, remarks = parse_roles(words), []
     again = "add it to the roles that you give: they replace the present ones"
     by_kind = needed_by(jobs, types)
-    for each in lacking(roles, jobs, types):
+    for each in missing_roles(roles, jobs, types):
         names = ", ".join(by_kind[each.partition(":")[0]])
         text = f"{each} is missing: {names} cannot take backups or run updates there"
         remarks.append((text, again))
     if unread and not any(roles.may_act(kind) for kind in TYPES):
         text = "no job can work with these roles: backups and updates need TYPE:admin, such as production:admin"
         remarks.append((text, again))
-    broad = beyond(roles, jobs, types) if jobs else []
+    broad = excess_roles(roles, jobs, types) if jobs else []
     if broad:
         remarks.append((f"more than the jobs need: {', '.join(broad)}", "omit it, to limit what a leaked token can do"))
     return roles, remarks

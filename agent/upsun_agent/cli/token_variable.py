@@ -131,17 +131,17 @@ def _token(context: Context) -> Answer:
             raise NotPermitted(f"nothing was stored: {text}", remedy=remedy)
         if new.roles_unread is not None and not isinstance(new.roles_unread, NotFound):  # the API did not answer
             raise new.roles_unread
-        client, old, spent = own, None, False
+        client, old, old_is_refused = own, None, False
         if present and present != value:  # use the variable's token for the change, unless it is revoked already
             other = stack.enter_context(closing(context.client(present, context.token_variable)))
             try:
                 client, old = other, stands(context, other)
             except TokenRefused:
-                client, spent = own, True
+                client, old_is_refused = own, True
         client.begin(TICK_BUDGET)
         variables = Variables(client, project, environment)
         with as_admin(f"an admin of {environment}", context):
-            storing = _planned(context, variables, new, old, spent=spent)
+            storing = _planned(context, variables, new, old, old_is_refused=old_is_refused)
             done = _carry_out(context, client, variables, storing, value)
     return Answer(_view(context, storing, done))
 
@@ -178,7 +178,9 @@ def _what_follows(variables: Variables, answer: Stored) -> Follows:
         return "deploys"
 
 
-def _planned(context: Context, variables: Variables, new: Standing, old: Standing | None, *, spent: bool) -> Storing:
+def _planned(
+    context: Context, variables: Variables, new: Standing, old: Standing | None, *, old_is_refused: bool
+) -> Storing:
     """Return the plan, from the present variable; --rotate keeps flags and apps that no option names."""
     options, name = context.options, f"env:{context.token_variable}"
     existing = variables.on_environment(name)
@@ -206,12 +208,12 @@ def _planned(context: Context, variables: Variables, new: Standing, old: Standin
         shadowed=shadowed,
         new=new,
         old=old,
-        spent=spent,
-        strangers=_strangers(variables, options.app),
+        old_is_refused=old_is_refused,
+        unknown_apps=_unknown_apps(variables, options.app),
     )
 
 
-def _strangers(variables: Variables, apps: Sequence[str]) -> tuple[str, ...]:
+def _unknown_apps(variables: Variables, apps: Sequence[str]) -> tuple[str, ...]:
     """Return the apps that the environment does not have, as far as that is known."""
     try:
         return tuple(sorted(set(apps) - set(variables.apps()))) if apps else ()
@@ -236,7 +238,7 @@ def _verify(context: Context, client: Client, variables: Variables, storing: Sto
         RunFailed: the variable has other flags, apps or value than requested.
         Uncertain: the variable cannot be read.
     """
-    wrong = storing.unlike(answer.entity) if answer.entity is not None else []
+    wrong = storing.differences(answer.entity) if answer.entity is not None else []
     if wrong:
         raise _otherwise(storing, wrong)
     for seconds in (0.0, *READ_BACK_PAUSES):
@@ -245,7 +247,7 @@ def _verify(context: Context, client: Client, variables: Variables, storing: Sto
             context.clock.sleep(seconds)
             client.begin(TICK_BUDGET)
         stored = _read_back(variables, storing)
-        wrong = storing.unlike(stored)
+        wrong = storing.differences(stored)
         if not wrong:
             break
         if not storing.as_before(stored):
@@ -367,7 +369,7 @@ def _tell_what_follows(context: Context, storing: Storing, follows: Follows) -> 
 
 def _tell_what_to_revoke(context: Context, storing: Storing) -> None:
     note, owner = context.terminal.note, storing.new.user
-    if storing.spent:
+    if storing.old_is_refused:
         text = f"The token in {context.token_variable} is already refused: there is nothing to revoke."
         note(text, indent="")
         return

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from upsun_agent.doctor import Finding
 from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal import Identity
-from upsun_agent.journal.connect import connect, held
+from upsun_agent.journal.connect import connect, open_directory
 from upsun_agent.journal.damage import JournalDamaged
 from upsun_agent.journal.directory import is_own, lost, nameless, refuse_strange_files, set_aside_there
 from upsun_agent.journal.lock import UNSUPPORTED
@@ -92,7 +92,7 @@ def _whose(directory: str) -> Iterator[Finding]:
         remedy = "run the agent as that user, or point 'state' in the job file at a directory of this user's"
         yield Finding("state", "fail", text, remedy, StateNotWritable.exit_code)
     try:
-        with held(directory) as folder:
+        with open_directory(directory) as folder:
             refuse_strange_files(directory, folder)
     except StateNotWritable as error:
         yield Finding("state", "fail", str(error), error.remedy, error.exit_code)

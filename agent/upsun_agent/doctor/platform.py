@@ -178,7 +178,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
             yield Finding("roles", "warn", text, remedy)  # the offered links below show what the user may do
         if standing.roles is None:
             return
-        missing = standing.lacking(self.jobs)
+        missing = standing.missing_roles(self.jobs)
         here = f"{self._seen.type}:admin" in missing and bool(self._here)
         if missing:
             text = f"{standing.roles}: jobs need {' and '.join(missing)} (viewers and contributors cannot take backups)"

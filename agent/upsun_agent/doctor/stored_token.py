@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
-from upsun_agent.access.setup_plan import flaws
+from upsun_agent.access.setup_plan import problems
 from upsun_agent.api.variables import Variable, Variables
 from upsun_agent.doctor import Finding
 from upsun_agent.errors import NotPermitted
@@ -29,14 +29,14 @@ def stored_token(variables: Variables, variable: str, app: str | None) -> Iterat
         text = f"{name} is not stored on the platform: the token comes from elsewhere"
         yield Finding("variable", "warn", text, "store it: upsun-agent setup token")
         return
-    found = _flaws(stored, shared, app)
+    found = _problems(stored, shared, app)
     for text, remedy in found:
         yield Finding("variable", "warn", f"{name} {text}", remedy)
     if not found:
         yield Finding("variable", "ok", f"{name} is sensitive, not inheritable, visible at runtime only")
 
 
-def _flaws(stored: Variable | None, shared: Variable | None, app: str | None) -> list[tuple[str, str]]:
+def _problems(stored: Variable | None, shared: Variable | None, app: str | None) -> list[tuple[str, str]]:
     """Return the problems in how the token's variable is stored, each with its remedy."""
     found = []
     variable = stored or shared
@@ -53,7 +53,7 @@ def _flaws(stored: Variable | None, shared: Variable | None, app: str | None) ->
         found.append((text, f"store it again: upsun-agent setup token --app {quote(app)}"))
     # A project's variable has no flag inheritable: every environment has it.
     flags = {flag: value for flag, value in variable.flags.items() if variable.level != "project" or _on_both(flag)}
-    return found + [(text, "store it again: upsun-agent setup token") for text in flaws(flags)]
+    return found + [(text, "store it again: upsun-agent setup token") for text in problems(flags)]
 
 
 def _on_both(flag: str) -> bool:

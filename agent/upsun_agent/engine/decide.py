@@ -265,10 +265,10 @@ def _lost_proof(case: StepContext, subject: str) -> Decision | None:
     question = LookAtBackup(name, case.asks(subject))
     backup = case.seen.get(question)
     if isinstance(backup, Backup):
-        flaws = unusable(backup, subject)
-        if not flaws:
+        problems = unusable(backup, subject)
+        if not problems:
             return None
-        what = f"can no longer be restored: {'; '.join(flaws)}"
+        what = f"can no longer be restored: {'; '.join(problems)}"
     elif isinstance(backup, Absent):
         what = "is not there any more"
     else:

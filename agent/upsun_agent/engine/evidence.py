@@ -128,14 +128,14 @@ def _state(activity: Activity) -> str:
 
 def unusable(backup: Backup, environment: str) -> list[str]:
     """Return what speaks against restoring the backup to the environment; empty means that it can be restored."""
-    flaws: list[str] = []
+    problems: list[str] = []
     if backup.status != "CREATED":
-        flaws.append(f"its status is {backup.status}, not CREATED")
+        problems.append(f"its status is {backup.status}, not CREATED")
     if not backup.restorable:
-        flaws.append("it is not restorable")
+        problems.append("it is not restorable")
     if backup.environment != environment:
-        flaws.append(f"it belongs to {backup.environment}, not to {environment}")
-    return flaws
+        problems.append(f"it belongs to {backup.environment}, not to {environment}")
+    return problems
 
 
 # --- commands ------------------------------------------------------------------------------------------------

@@ -68,9 +68,9 @@ def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | No
         answer = case.seen.get(question)
         if not isinstance(answer, Environment):
             return no_answer(case, question, answer)
-        lacking = _lacking(run, kinds, answer)
-        if lacking is not None:
-            return fail(case.step, case.now, lacking)
+        missing = _missing_step(run, kinds, answer)
+        if missing is not None:
+            return fail(case.step, case.now, missing)
     return None
 
 
@@ -89,7 +89,7 @@ def _targets(run: Run, kinds: Mapping[str, StepKind]) -> list[str]:
     return found
 
 
-def _lacking(run: Run, kinds: Mapping[str, StepKind], environment: Environment) -> Failed | None:
+def _missing_step(run: Run, kinds: Mapping[str, StepKind], environment: Environment) -> Failed | None:
     """The role that a later step will lack, as far as an idle, active environment's links say so."""
     if environment.status != "active" or environment.is_dirty:
         return None  # absent links say nothing then

@@ -144,7 +144,7 @@ def _refuse_elsewhere(directory: str, folder: int, name: str) -> None:
 
 
 @contextmanager
-def held(directory: str) -> Iterator[int]:
+def open_directory(directory: str) -> Iterator[int]:
     """The descriptor of a directory, open for the block; raises StateNotWritable where that cannot be had."""
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -169,7 +169,7 @@ def connect(directory: str, *, makes: bool = False, reads_only: bool = False) ->
         JournalDamaged: it is no journal of ours.
     """
     path = f"{directory}/{JOURNAL}"
-    with held(directory) as folder:
+    with open_directory(directory) as folder:
         before = refuse_strange(directory, folder)
         try:
             if (before is None and makes) or (before is not None and not reads_only and before.st_mode & 0o077):

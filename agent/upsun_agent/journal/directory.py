@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 
 from upsun_agent.errors import NotFound, StateNotWritable
 from upsun_agent.journal import Identity, JournalReader, Notes, empty
-from upsun_agent.journal.connect import OF_SQLITE, connect, held, looked_at
+from upsun_agent.journal.connect import OF_SQLITE, connect, looked_at, open_directory
 from upsun_agent.journal.damage import JournalDamaged
 from upsun_agent.journal.replacement import LOSSES, notes_of
 from upsun_agent.journal.server import opening
@@ -30,7 +30,7 @@ from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.journal.state import DatabaseState, State
 from upsun_agent.journal.tables import tables_missing
 from upsun_agent.limits import ASIDE_AGE, ASIDE_KEPT
-from upsun_agent.platform.paths import HOLDS, JOURNAL, KEPT, LAST_TICK, LOCK
+from upsun_agent.platform.paths import JOURNAL, KEPT, LAST_TICK, LOCK, SIDECAR
 
 
 def prepare(directory: str) -> None:
@@ -47,7 +47,7 @@ def prepare(directory: str) -> None:
         raise StateNotWritable(f"{directory} cannot be made: {error.strerror}", remedy=remedy) from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StateNotWritable(f"{directory} is not writable", remedy=remedy)
-    with held(directory) as folder:
+    with open_directory(directory) as folder:
         owner = os.fstat(folder).st_uid
         if not is_own(directory, owner):
             remedy = "run the agent as that user, or point 'state' in the job file at a directory of this user's"
@@ -102,7 +102,7 @@ def nameless(directory: str) -> int:
 
 def refuse_strange_files(directory: str, folder: int) -> None:
     """Raise StateNotWritable where a file of the state is not a regular file of this user's; one look at each name."""
-    for name in (LOCK, LAST_TICK, HOLDS, KEPT, *OF_SQLITE):
+    for name in (LOCK, LAST_TICK, SIDECAR, KEPT, *OF_SQLITE):
         looked_at(directory, folder, name)
 
 
@@ -134,11 +134,11 @@ def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[Sql
 
 
 def set_aside(
-    directory: str, identity: Identity, now: datetime, word: str, why: str, held: Notes | None
+    directory: str, identity: Identity, now: datetime, word: str, why: str, notes: Notes | None
 ) -> tuple[SqliteJournal, str]:
     """Rename a journal (``word``: rewound, damaged) and begin a new one; the second value says where the old one is.
 
-    ``held`` are the notes about paused and suspended jobs; None: what is kept beside the journal says so.
+    ``notes`` are those about paused and suspended jobs; None: what is kept beside the journal says so.
 
     Args:
         directory: the state directory.
@@ -146,9 +146,9 @@ def set_aside(
         now: the present, in UTC.
         word: why, in one word for the name of the file, such as ``damaged``.
         why: why, in words for people.
-        held: the notes of paused and suspended jobs; None: what is kept beside the journal says so.
+        notes: those of paused and suspended jobs; None: what is kept beside the journal says so.
     """
-    kept = None if held is None else Beside({key: text for key, text in held.items() if text is not None})
+    kept = None if notes is None else Beside({key: text for key, text in notes.items() if text is not None})
     journal, _, reason = _anew(directory, identity, now, word, why, kept)
     return journal, reason
 
@@ -241,7 +241,7 @@ def lost(directory: str) -> str | None:
 def _looked_at(directory: str) -> bool:
     """Return what ``nothing_yet`` does, once no file of the state is a link, a FIFO or another user's."""
     if os.path.isdir(directory):
-        with held(directory) as folder:
+        with open_directory(directory) as folder:
             refuse_strange_files(directory, folder)
     return nothing_yet(directory)
 

@@ -36,7 +36,7 @@ MANUAL_BACKUP_LIMIT = "manual-backup-limit"
 #: + job: why the job is paused or suspended now, and since when, in words. Kept when a journal is set aside.
 SUSPENDED = "suspended:"
 #: + job, colon, since when: until when it was, a space, why. One for each time in the past.
-SUSPENDED_BEFORE = "held:"
+SUSPENDED_BEFORE = "suspended-before:"
 
 # --- runs: runtime/admission.py, journal/counters.py ------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
-"""What is kept beside a journal's file, for the day on which the file is lost: holds and runs in flight.
+"""What is kept beside a journal's file, for the day on which the file is lost: suspended jobs and runs in flight.
 
-``holds.json`` is written whenever a job is paused, suspended or resumed, and whenever a run begins or ends. It is read
-only where the journal itself is lost, damaged or set aside; as long as there is a journal, the journal is the truth.
+``sidecar.json`` is written whenever a job is paused, suspended or resumed, and whenever a run begins or ends. It is
+read only where the journal itself is lost, damaged or set aside; as long as there is a journal, that alone counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal import Identity
 from upsun_agent.journal.notes import SUSPENDED
-from upsun_agent.platform.paths import HOLDS, JOURNAL, LAST_TICK, LOCK, LOG_FILE, open_ours, read_ours
+from upsun_agent.platform.paths import JOURNAL, LAST_TICK, LOCK, LOG_FILE, SIDECAR, open_ours, read_ours
 
 VERSION = 1
 FILE_MOST_BYTES = 4 * 1024 * 1024  # a hundred runs in flight, each with the snapshot of a large job
@@ -47,7 +47,7 @@ def keep(directory: str, identity: Identity, kept: Beside, *, durable: bool) -> 
         kept: what is to be there.
         durable: whether it has to be on the disk when this returns.
     """
-    path = f"{directory}/{HOLDS}"
+    path = f"{directory}/{SIDECAR}"
     with contextlib.suppress(OSError):
         if not kept.holds and not kept.flights:
             if os.path.lexists(path):
@@ -84,7 +84,7 @@ def _sync_directory(directory: str) -> None:
 def kept_beside(directory: str, identity: Identity) -> Beside:
     """What the file says, if it is this identity's; nothing where there is none or it does not read."""
     try:
-        data: Any = json.loads(_content(f"{directory}/{HOLDS}") or b"{}")
+        data: Any = json.loads(_content(f"{directory}/{SIDECAR}") or b"{}")
         if data.get("version") != VERSION or data.get("identity") != list(identity):
             return Beside()
         kept = data["holds"].items()
@@ -131,7 +131,7 @@ def traces(directory: str) -> list[str]:
     Raises:
         StateNotWritable: the files cannot be looked at.
     """
-    found = [name for name in (LAST_TICK, HOLDS) if is_there(f"{directory}/{name}")]
+    found = [name for name in (LAST_TICK, SIDECAR) if is_there(f"{directory}/{name}")]
     if size_of(f"{directory}/{LOCK}"):  # see FileLock.mark
         found.append(LOCK)
     with contextlib.suppress(OSError):

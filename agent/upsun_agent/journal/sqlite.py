@@ -148,9 +148,9 @@ class SqliteJournal:
     def _keep_beside(self, notes: Notes | None, events: Iterable[Event] = ()) -> None:
         """Keep beside the journal what is to outlive it, where this changed any of that."""
         kinds = {type(event) for event in events}
-        held = any(key.startswith(SUSPENDED) for key in notes or {})
-        if held or (RunOpened in kinds) != (RunClosed in kinds):
-            self.keep_beside(durable=held)
+        suspends = any(key.startswith(SUSPENDED) for key in notes or {})
+        if suspends or (RunOpened in kinds) != (RunClosed in kinds):
+            self.keep_beside(durable=suspends)
 
     def keep_beside(self, *, durable: bool = False) -> None:
         """Let the file beside the journal say which jobs are paused or suspended and which runs are in flight."""

@@ -70,18 +70,18 @@ class Notifier:
     # --- with the events ----------------------------------------------------------------------------------------
 
     def news(
-        self, journal: Journal, run: str, job: str, events: Iterable[ev.Event], held: str | None = None
+        self, journal: Journal, run: str, job: str, events: Iterable[ev.Event], reason: str | None = None
     ) -> Mapping[str, str | None]:
         """Return the changes of the outbox for these events, to be written in their transaction.
 
-        ``held`` says why they suspend the job, if they do.
+        ``reason`` says why they suspend the job, if they do.
 
         Args:
             journal: the journal.
             run: the id of the run.
             job: the name of the job.
             events: the events, in order.
-            held: why they suspend the job; None if they do not.
+            reason: why they suspend the job; None if they do not.
         """
         batch, owner = list(events), self._whose.owner
         closed = next((each for each in batch if isinstance(each, ev.RunClosed)), None)
@@ -89,8 +89,8 @@ class Notifier:
             _standing(journal, job, run) if closed is not None and closed.outcome == ev.RunOutcome.SUCCEEDED else None
         )
         found = messages(self._notify, owner, run, job, batch, before)
-        if closed is not None and held is not None:
-            found += suspended(self._notify, owner, run, job, closed.at, held)
+        if closed is not None and reason is not None:
+            found += suspended(self._notify, owner, run, job, closed.at, reason)
         return outbox.added(journal.notes(OUTBOX_ALL), found, self._clock.now()) if found else {}
 
     def loss(self, journal: Journal, why: str, at: datetime) -> Mapping[str, str | None]:

@@ -11,7 +11,7 @@ LOCK = "tick.lock"
 LAST_TICK = "last-tick"
 #: What SQLite puts beside the journal, by the end of the name.
 BESIDE = ("-journal", "-wal", "-shm")
-HOLDS = "holds.json"
+SIDECAR = "sidecar.json"
 KEPT = "job-file.json"
 #: How the job file names a state that is kept in a database: see agent/upsun_agent/database/location.py.
 RELATIONSHIP = "relationship:"
@@ -171,7 +171,7 @@ def read_ours(path: str, most: int) -> bytes:
 def is_state_file(path: str) -> bool:
     """Return whether a file name is reserved for the state: its own files and those that SQLite creates beside them."""
     name = os.path.basename(os.path.normpath(path))
-    return name in {LOCK, LAST_TICK, KEPT} or name.startswith((JOURNAL, HOLDS))
+    return name in {LOCK, LAST_TICK, KEPT} or name.startswith((JOURNAL, SIDECAR))
 
 
 def mark_tick(directory: str, now: float, count: int | None = None) -> None:

@@ -122,22 +122,22 @@ def _waiting(past: Past) -> Html:
         el("li", badge(None), " ", el("strong", each.run.job.name), ": ", foreign(flight_words(each, seen)))
         for each in seen.flights
     ]
-    held = [
+    suspended = [
         el(
             "li",
-            el("span", state_word(each.held), class_="badge odd"),
+            el("span", state_word(each.suspension), class_="badge odd"),
             " ",
             el("strong", each.job.name),
             ": ",
-            foreign(each.held),
+            foreign(each.suspension),
         )
         for each in seen.jobs
-        if each.held
+        if each.suspension
     ]
     heading = el("h3", "Waiting")
-    if not in_flight and not held:
+    if not in_flight and not suspended:
         return el("div", heading, el("p", "No run is in flight, and no job is paused or suspended.", class_="dim"))
-    return el("div", heading, el("ul", in_flight, held, class_="waits"))
+    return el("div", heading, el("ul", in_flight, suspended, class_="waits"))
 
 
 def _others(past: Past) -> Html | None:

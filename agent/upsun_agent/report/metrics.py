@@ -141,7 +141,7 @@ def _of_runs(seen: Snapshot, tallies: Sequence[Tally], rows: dict[str, list[RunR
             "job_suspended",
             "1",
             "Whether the job is paused or suspended until it is resumed.",
-            (Sample(int(each.held is not None), (("job", each.job.name),)) for each in seen.jobs),
+            (Sample(int(each.suspension is not None), (("job", each.job.name),)) for each in seen.jobs),
         ),
     ]
 

@@ -70,7 +70,7 @@ class JobStanding(Struct, frozen=True):
     #: Whether it runs on this type of environment.
     here: bool
     #: Why it is suspended or paused; None if it is not.
-    held: str | None
+    suspension: str | None
     #: The next slot; None if there is none.
     slot: Slot | None
     #: The last runs, newest first.
@@ -88,7 +88,7 @@ class JobStanding(Struct, frozen=True):
     @property
     def coming(self) -> Slot | None:
         """The next slot that will run here, if nothing changes; None without one."""
-        return self.slot if self.here and self.held is None else None
+        return self.slot if self.here and self.suspension is None else None
 
 
 class Snapshot(Struct, frozen=True):
@@ -166,14 +166,14 @@ def _standings(
     context: ReadContext, reader: BulkReader, proofs: Mapping[str, Proof], now: datetime
 ) -> tuple[JobStanding, ...]:
     kind, jobs, journal = context.container.environment_type, context.job_file.jobs, reader.journal
-    held = suspensions(journal)
+    suspended = suspensions(journal)
     rows = {name: tuple(reader.rows(job=name, most=RUNS_OF_JOB)) for name in jobs}
     slots = slots_of(journal, [row for each in rows.values() for row in each])
     return tuple(
         JobStanding(
             job=job,
             here=job.runs_on(kind),
-            held=held.get(name),
+            suspension=suspended.get(name),
             slot=next(iter(coming_slots(context, reader, job, now)), None),
             rows=rows[name],
             proof=proofs.get(name),

@@ -78,8 +78,8 @@ def next_words(seen: Snapshot, standing: JobStanding) -> str:
         return "manual only"
     if not standing.here:
         return f"not here ({', '.join(standing.job.environment_types)} only)"
-    if standing.held is not None:
-        return state_word(standing.held)
+    if standing.suspension is not None:
+        return state_word(standing.suspension)
     if standing.slot is None:
         return "no slot soon" if standing.job.when else "never"
     return coming(standing.slot.name, standing.slot.due_at, seen.now, standing.job.timezone)
@@ -89,7 +89,7 @@ def _tone(standing: JobStanding) -> Tone:
     last = standing.last
     if last is not None and last.outcome == RunOutcome.FAILED:
         return "bad"
-    return "odd" if standing.held or (last is not None and last.outcome == RunOutcome.MISSED) else "plain"
+    return "odd" if standing.suspension or (last is not None and last.outcome == RunOutcome.MISSED) else "plain"
 
 
 def notes(seen: Snapshot) -> list[Line]:
@@ -103,7 +103,7 @@ def notes(seen: Snapshot) -> list[Line]:
     if seen.unsure is not None:
         since = f"since {seen.unsure:%Y-%m-%d %H:%M} UTC no tick could check whether a restore reset the state"
         lines.append(Line(f"{since}: until one can, no run is opened or continued", "odd"))
-    lines += [Line(f"{each.job.name}: {each.held}", "odd") for each in seen.jobs if each.held]
+    lines += [Line(f"{each.job.name}: {each.suspension}", "odd") for each in seen.jobs if each.suspension]
     lines += [Line(f"in flight: {each.run.id}: {flight_words(each, seen)}", "odd") for each in seen.flights]
     for environment, proof in seen.proofs.items():
         age = ago(proof.created_at, seen.now)

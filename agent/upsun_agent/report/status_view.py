@@ -116,7 +116,7 @@ def snapshot_view(seen: Snapshot) -> StatusView:
 
 def _job_view(standing: JobStanding, now: datetime) -> JobView:
     job, slot, proof = standing.job, standing.slot, standing.proof
-    paused, suspended = paused_or_suspended(standing.held)
+    paused, suspended = paused_or_suspended(standing.suspension)
     return JobView(
         job=job.name,
         paused=paused,
@@ -142,11 +142,11 @@ def _proof_view(proof: Proof, now: datetime) -> ProofView:
     )
 
 
-def paused_or_suspended(held: str | None) -> tuple[str | None, str | None]:
+def paused_or_suspended(suspension: str | None) -> tuple[str | None, str | None]:
     """Return why a job is paused, and why it is suspended; at most one of them is not None."""
-    if held is None:
+    if suspension is None:
         return None, None
-    return (held, None) if state_word(held) == "paused" else (None, held)
+    return (suspension, None) if state_word(suspension) == "paused" else (None, suspension)
 
 
 def slot_view(slot: Slot, now: datetime) -> SlotView:

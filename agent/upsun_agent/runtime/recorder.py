@@ -89,18 +89,18 @@ class Recorder:
             return
         written, self._unwritten = self._unwritten, []
         run, events = written[-1][0], [event for _, event in written]
-        held = self._broken_circuit(run)
-        notes = self._news(run.id, run.job.name, events, held)
-        if held is not None:
-            notes = {**notes, **suspending(run.job.name, held, self._context.clock.now())}
+        reason = self._broken_circuit(run)
+        notes = self._news(run.id, run.job.name, events, reason)
+        if reason is not None:
+            notes = {**notes, **suspending(run.job.name, reason, self._context.clock.now())}
         seal = self._admission.sealed(run.id, events)
         notes = {**notes, **seal}
         self.journal.append(run.id, *events, notes=notes)
         self._admission.keep(run.id, seal)
         for after, event in written:
             self._tell(line_of(event, run.id, run.job.name, run.slot, after), event)
-        if held is not None:
-            self._context.log.error("job-suspended", job=run.job.name, run=run.id, reason=held)
+        if reason is not None:
+            self._context.log.error("job-suspended", job=run.job.name, run=run.id, reason=reason)
 
     def close_unread(self, run: str, job: str, closed: ev.RunClosed) -> None:
         """Close a run that cannot be folded, or that is foreign.
@@ -155,10 +155,10 @@ class Recorder:
             return None
         return apply(run, closed)
 
-    def _news(self, run: str, job: str, events: Iterable[ev.Event], held: str | None = None) -> Notes:
+    def _news(self, run: str, job: str, events: Iterable[ev.Event], reason: str | None = None) -> Notes:
         """What is to be told of these events, kept with them until it is delivered; nothing where nobody is told."""
         notifier = self._context.notifier
-        return {} if notifier is None else notifier.news(self.journal, run, job, events, held)
+        return {} if notifier is None else notifier.news(self.journal, run, job, events, reason)
 
     def _broken_circuit(self, run: Run) -> str | None:
         """Why the job is to be suspended now: too many runs in a row failed, and it says so."""

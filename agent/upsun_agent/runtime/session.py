@@ -92,11 +92,11 @@ class MountSession:
 
     def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
-        held = notes_to_keep(self.journal) if word == "rewound" else None
+        kept_notes = notes_to_keep(self.journal) if word == "rewound" else None
         self.journal.close()
         context = self._context
         self.journal, kept = set_aside(
-            self._directory, context.container.identity, context.clock.now(), word, why, held
+            self._directory, context.container.identity, context.clock.now(), word, why, kept_notes
         )
         self.fresh = True
         self._say(word, kept)
@@ -143,8 +143,8 @@ class ServerSession:
 
     def begin_anew(self, word: str, why: str) -> None:
         """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
-        held = notes_to_keep(self.journal) if word == "rewound" else {}
-        kept = self._held.begin_anew(f"{word}: {why}", held)
+        kept_notes = notes_to_keep(self.journal) if word == "rewound" else {}
+        kept = self._held.begin_anew(f"{word}: {why}", kept_notes)
         self.fresh = True
         self._context.log.warning("journal-set-aside", reason=kept)
 

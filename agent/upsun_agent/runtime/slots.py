@@ -18,7 +18,7 @@ from upsun_agent.model.events import RunOutcome
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.clock_repair import is_ahead, judged_anew
-from upsun_agent.runtime.suspension import Hold, NoteReader, holds, suspension
+from upsun_agent.runtime.suspension import NoteReader, Suspension, suspension, suspension_times
 from upsun_agent.schedule import Schedule, zone_of
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ class Judge(Struct, frozen=True):
         """
         if not self.due(cursor, now):
             return Due((), max(cursor.until, now))
-        excluded, held = self.excluded(cursor.until), suspension(self.journal, self.job.name)
+        excluded, lasting = self.excluded(cursor.until), suspension(self.journal, self.job.name)
         horizon = now - timedelta(seconds=LOOK_BACK)
         old = self._old(cursor.until, horizon, excluded) if cursor.until < horizon else ()
         slots = self.schedule.between(max(cursor.until, horizon), now)
         judged = due(self.job, slots, cursor.until, now, in_flight=in_flight, excluded=excluded, hindered=hindered)
-        verdicts = [*old, *(_left_out(verdict, held) for verdict in judged.verdicts)]
+        verdicts = [*old, *(_left_out(verdict, lasting) for verdict in judged.verdicts)]
         return Due(tuple(each for each in verdicts if not _is_known(each)), judged.cursor)
 
     def _old(self, after: datetime, until: datetime, excluded: Callable[[Slot], Exclusion]) -> tuple[SlotVerdict, ...]:
@@ -145,15 +145,15 @@ class Judge(Struct, frozen=True):
         One that has a run already, which a clock that was ahead may have opened before its time, has no kind of
         reason.
         """
-        times, skip_reason = holds(self.journal, self.job.name), self.skip_reason()
+        times, skip_reason = suspension_times(self.journal, self.job.name), self.skip_reason()
         known = judged_anew(self.journal.rows(job=self.job.name, most=ROWS_AHEAD), after)
 
         def reason(slot: Slot) -> Exclusion:
             if slot.due_at in known:
                 return (None, "")
-            hold = next((each for each in times if each.covers(slot.due_at)), None)
-            if hold is not None:
-                return (FailureKind.SUSPENDED, _hold_words(hold, self.journal, self.job.name))
+            past = next((each for each in times if each.covers(slot.due_at)), None)
+            if past is not None:
+                return (FailureKind.SUSPENDED, _suspension_words(past, self.journal, self.job.name))
             text = skip_reason(slot)
             return None if text is None else (FailureKind.CONDITION, text)
 
@@ -228,15 +228,15 @@ def _nothing(_: Slot) -> None:
     """No condition."""
 
 
-def _left_out(verdict: SlotVerdict, held: str | None) -> SlotVerdict:
+def _left_out(verdict: SlotVerdict, reason: str | None) -> SlotVerdict:
     """Return the verdict while the job is paused or suspended: a slot of the time before is not run now."""
-    if held is None or not isinstance(verdict, OpenSlot):
+    if reason is None or not isinstance(verdict, OpenSlot):
         return verdict
-    return LeaveOut(verdict.slot, verdict.slot, 1, FailureKind.SUSPENDED, held)
+    return LeaveOut(verdict.slot, verdict.slot, 1, FailureKind.SUSPENDED, reason)
 
 
-def _hold_words(hold: Hold, journal: NoteReader, job: str) -> str:
+def _suspension_words(past: Suspension, journal: NoteReader, job: str) -> str:
     """Return why the job was paused or suspended: its own words while that lasts, else since when and until when."""
-    if hold.until is None:
-        return suspension(journal, job) or hold.why
-    return f"{hold.why}; until {hold.until:%Y-%m-%d %H:%M} UTC"
+    if past.until is None:
+        return suspension(journal, job) or past.why
+    return f"{past.why}; until {past.until:%Y-%m-%d %H:%M} UTC"

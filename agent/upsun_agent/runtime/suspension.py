@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from upsun_agent.journal import Journal, JournalReader
 from upsun_agent.journal.notes import SUSPENDED, SUSPENDED_BEFORE, moment_of
-from upsun_agent.limits import HOLDS_KEPT
+from upsun_agent.limits import SUSPENSIONS_KEPT
 from upsun_agent.log.foreign_text import one_line
 
 Word = Literal["paused", "suspended"]
@@ -30,10 +30,10 @@ class NoteReader(Protocol):
         """Return all facts kept beside the events whose keys begin so."""
 
 
-class Hold(Struct, frozen=True):
+class Suspension(Struct, frozen=True):
     """A time in which a job is paused or suspended; ``until`` is None while it lasts, ``why`` says it in words."""
 
-    #: When the hold began.
+    #: When it began.
     since: datetime
     #: When it ended; None while it lasts.
     until: datetime | None
@@ -60,18 +60,18 @@ def state_word(text: str) -> Word:
     return "paused" if text.startswith("the job is paused ") else "suspended"
 
 
-def holds(journal: NoteReader, job: str) -> list[Hold]:
+def suspension_times(journal: NoteReader, job: str) -> list[Suspension]:
     """Return the times in which the job was paused or suspended, and is, oldest first."""
     found = []
     for key, text in journal.notes(f"{SUSPENDED_BEFORE}{job}:").items():
         ended, _, why = text.partition(" ")
         since, until = moment_of(key.removeprefix(f"{SUSPENDED_BEFORE}{job}:")), moment_of(ended)
         if since is not None and until is not None:
-            found.append(Hold(since, until, why))
+            found.append(Suspension(since, until, why))
     lasting = suspension(journal, job)
     if lasting is not None:
-        found.append(Hold(_since(lasting), None, lasting))
-    return sorted(found, key=lambda hold: hold.since)
+        found.append(Suspension(_since(lasting), None, lasting))
+    return sorted(found, key=lambda past: past.since)
 
 
 def pause_job(journal: Journal, job: str, reason: str, now: datetime) -> None:
@@ -127,7 +127,7 @@ def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
         since, until = (each.isoformat(timespec="seconds") for each in (_since(why), now))
         journal.note(f"{SUSPENDED_BEFORE}{job}:{since}", f"{until} {past}")
         kept = sorted(journal.notes(f"{SUSPENDED_BEFORE}{job}:"))
-        for key in kept[: max(len(kept) - HOLDS_KEPT, 0)]:
+        for key in kept[: max(len(kept) - SUSPENSIONS_KEPT, 0)]:
             journal.note(key, None)
     journal.note(SUSPENDED + job, None)
     return True

@@ -93,7 +93,7 @@ class BackupStep(RequestStep[BackupSettings]):
         good = [
             backup
             for backup in listed.items
-            if not _flaws(backup, environment.id, oldest) and (backup.safe or settings.live)
+            if not _problems(backup, environment.id, oldest) and (backup.safe or settings.live)
         ]
         if not good:
             return None
@@ -159,9 +159,9 @@ class BackupStep(RequestStep[BackupSettings]):
             return Failed(FailureKind.PROOF_FAILED, text, remedy, doubtful=True)
         if not isinstance(backup, Backup):
             return Need(case.look_at_backup(name))
-        flaws = _flaws(backup, case.environment, self._newer_than(case))
-        if flaws:
-            text = f"backup {name} is not proved: {'; '.join(flaws)}"
+        problems = _problems(backup, case.environment, self._newer_than(case))
+        if problems:
+            text = f"backup {name} is not proved: {'; '.join(problems)}"
             return Failed(
                 FailureKind.PROOF_FAILED, text, remedy, doubtful=True
             )  # a new one may not be restorable at once
@@ -174,14 +174,14 @@ class BackupStep(RequestStep[BackupSettings]):
         return case.run.due_at if intent is None else intent.server_at - CLOCKS_APART
 
 
-def _flaws(backup: Backup, environment: str, newer_than: datetime) -> list[str]:
+def _problems(backup: Backup, environment: str, newer_than: datetime) -> list[str]:
     """Return what is wrong with the backup; empty means proved."""
-    flaws = unusable(backup, environment)
+    problems = unusable(backup, environment)
     if backup.created_at is None:
-        flaws.append("it has no creation date")
+        problems.append("it has no creation date")
     elif backup.created_at < newer_than:
-        flaws.append(f"it was created {backup.created_at:%Y-%m-%d %H:%M:%S} UTC, before the request")
-    return flaws
+        problems.append(f"it was created {backup.created_at:%Y-%m-%d %H:%M:%S} UTC, before the request")
+    return problems
 
 
 def _proved(backup: Backup, message: str, *, reused: bool) -> Done:

@@ -110,9 +110,9 @@ class RestoreStep(RequestStep[RestoreSettings]):
             return Failed(FailureKind.BACKUP_GONE, f"backup {name} is not there any more", remedy, doubtful=True)
         if not isinstance(found, Backup):
             return Need(case.look_at_backup(name))
-        flaws = unusable(found, environment.id)
-        if flaws:
-            text = f"backup {name} cannot be restored to {environment.id}: {'; '.join(flaws)}"
+        problems = unusable(found, environment.id)
+        if problems:
+            text = f"backup {name} cannot be restored to {environment.id}: {'; '.join(problems)}"
             return Failed(FailureKind.BACKUP_UNFIT, text, remedy)
         return None
 

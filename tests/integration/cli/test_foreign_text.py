@@ -326,7 +326,7 @@ def test_a_run_that_people_decide_about_keeps_no_secret_of_theirs(app: App, deci
         check(said)
         assert said.code == 0, said.said
         look_at(app, ("tick", "show asked", "logs asked"))
-        assert "suspended:hand" in (app.state / "holds.json").read_text()
+        assert "suspended:hand" in (app.state / "sidecar.json").read_text()
     for body in bodies:
         assert_clean(body, "a message")
 

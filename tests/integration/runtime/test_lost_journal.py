@@ -18,7 +18,7 @@ from upsun_agent.journal.damage import JournalDamaged
 from upsun_agent.journal.directory import reading, reading_if_any
 from upsun_agent.journal.fleet import fleet
 from upsun_agent.journal.state import MountState
-from upsun_agent.platform.paths import HOLDS
+from upsun_agent.platform.paths import SIDECAR
 from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import pause_job, resume, suspension
 
@@ -103,7 +103,7 @@ def files_of(stage: Stage) -> list[str]:
     return sorted(path.name for path in stage.directory.iterdir())
 
 
-@pytest.mark.parametrize("left", ["last-tick", "tick.lock", HOLDS, "agent.log"])
+@pytest.mark.parametrize("left", ["last-tick", "tick.lock", SIDECAR, "agent.log"])
 def test_one_file_that_is_left_tells_of_the_loss(make: Callable[..., Stage], left: str) -> None:
     stage = make(TWO)
     stage.at(START).tick()
@@ -116,12 +116,12 @@ def test_one_file_that_is_left_tells_of_the_loss(make: Callable[..., Stage], lef
     stage.later(seconds=20).tick()
     assert ("look", "succeeded") not in ran(stage)
     assert len(set_aside_lines(stage)) == 1
-    if left == HOLDS:
+    if left == SIDECAR:
         stage.at(SLOT + timedelta(days=1)).tick()
         assert sorted(ran(stage)) == [("held", "skipped"), ("look", "succeeded")]
 
 
-@pytest.mark.parametrize("lost", ["last-tick", "tick.lock", HOLDS, "journal.sqlite-journal"])
+@pytest.mark.parametrize("lost", ["last-tick", "tick.lock", SIDECAR, "journal.sqlite-journal"])
 def test_a_sound_journal_needs_no_other_file(make: Callable[..., Stage], lost: str) -> None:
     stage = make(TWO)
     stage.at(START).tick()
@@ -131,7 +131,7 @@ def test_a_sound_journal_needs_no_other_file(make: Callable[..., Stage], lost: s
     stage.later(minutes=5).tick()
     assert sorted(ran(stage)) == [("held", "skipped"), ("look", "succeeded")]
     assert set_aside_lines(stage) == []
-    assert (stage.directory / HOLDS).exists()
+    assert (stage.directory / SIDECAR).exists()
 
 
 def test_the_first_tick_ever_in_an_empty_directory_runs_the_slot_of_its_minute(make: Callable[..., Stage]) -> None:
@@ -210,7 +210,7 @@ def test_a_job_that_was_resumed_is_not_held_after_a_loss(make: Callable[..., Sta
     site = stage.site()
     with open_session(site) as session:
         assert resume(session.journal, "held")
-    assert not (stage.directory / HOLDS).exists()
+    assert not (stage.directory / SIDECAR).exists()
     emptied(stage.directory / "journal.sqlite")
     stage.at(SLOT).tick()
     stage.at(SLOT + timedelta(days=1)).tick()
@@ -232,7 +232,7 @@ def test_holds_are_for_their_own_environment_alone_and_for_nobody_else_to_read(m
     stage = make(TWO)
     stage.at(START).tick()
     pause(stage, "held")
-    file = stage.directory / HOLDS
+    file = stage.directory / SIDECAR
     assert file.stat().st_mode & 0o777 == 0o600
     assert json.loads(file.read_text())["identity"] == ["abcdefgh1234z", "main", "app"]
     (stage.directory / "journal.sqlite").unlink()
@@ -246,7 +246,7 @@ def test_holds_that_do_not_read_stop_nothing(make: Callable[..., Stage], content
     stage = make(TWO)
     stage.at(START).tick()
     (stage.directory / "journal.sqlite").unlink()
-    (stage.directory / HOLDS).write_bytes(content)
+    (stage.directory / SIDECAR).write_bytes(content)
     stage.at(SLOT).tick()
     stage.at(SLOT + timedelta(days=1)).tick()
     assert sorted(ran(stage)) == [("held", "succeeded"), ("look", "succeeded")]

@@ -17,7 +17,7 @@ from upsun_agent.platform.paths import last_tick
 from upsun_agent.report.batches import slots_of
 from upsun_agent.report.history import look_back
 from upsun_agent.runtime.session import open_session
-from upsun_agent.runtime.suspension import holds, pause_job, resume
+from upsun_agent.runtime.suspension import pause_job, resume, suspension_times
 
 from tests.harness.stage import JOB, SLOT, START, Stage
 
@@ -207,13 +207,13 @@ def test_a_pause_of_an_earlier_version_is_known_from_its_text(make: Callable[...
     old = "the job is paused since 2026-12-02 12:00 UTC: a freeze; upsun-agent resume look ends it"
     with open_session(stage.site()) as session:
         session.journal.note("suspended:look", old)
-        (hold,) = holds(session.journal, "look")
+        (hold,) = suspension_times(session.journal, "look")
     assert (hold.since, hold.until) == (utc("2026-12-02T12:00"), None)
     stage.at(utc("2026-12-04T12:00")).tick()
     assert counts(stage) == {"missed": 1, "skipped": 2}
     go_on(stage)
     with open_session(stage.site()) as session:
-        (hold,) = holds(session.journal, "look")
+        (hold,) = suspension_times(session.journal, "look")
     assert (hold.since, hold.until) == (utc("2026-12-02T12:00"), utc("2026-12-04T12:00"))
 
 

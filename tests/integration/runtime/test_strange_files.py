@@ -30,7 +30,7 @@ from tests.harness.sources import REPOSITORY
 NAMES = (
     "last-tick",
     "tick.lock",
-    "holds.json",
+    "sidecar.json",
     "job-file.json",
     "journal.sqlite",
     *(f"journal.sqlite-{end}" for end in ("journal", "wal", "shm")),

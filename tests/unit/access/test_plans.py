@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 from upsun_agent.access.roles import Roles
-from upsun_agent.access.setup_plan import FIXED, FLAGS, WANTED, flaws, named, plan_user, plan_variable, unlike
+from upsun_agent.access.setup_plan import FIXED, FLAGS, WANTED, differences, named, plan_user, plan_variable, problems
 from upsun_agent.api.people import Invitation, Member, User
 from upsun_agent.api.variables import FLAGS as API_FLAGS
 from upsun_agent.api.variables import Variable
@@ -65,7 +65,7 @@ def test_every_variable_becomes_one_with_every_set_of_flags_unless_it_was_sensit
         assert {name for name, (was, now) in plan.changed.items() if was != now} == {
             name for name in API_FLAGS if before[name] != after[name]
         }
-        assert bool(unlike(stored, after)) is (before != after)
+        assert bool(differences(stored, after)) is (before != after)
 
 
 def test_what_is_not_there_or_is_the_parents_is_created() -> None:
@@ -73,7 +73,7 @@ def test_what_is_not_there_or_is_the_parents_is_created() -> None:
         for existing in (None, Variable("env:X", dict.fromkeys(API_FLAGS, True), inherited=True)):
             plan = plan_variable(existing, after)
             assert (plan.action, plan.rebuilds) == ("create", after["visible_build"])
-            assert unlike(existing, after)
+            assert differences(existing, after)
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_what_is_not_there_or_is_the_parents_is_created() -> None:
 def test_apps_are_compared_where_they_were_named(
     stored: tuple[str, ...], wanted: tuple[str, ...] | None, *, same: bool
 ) -> None:
-    assert (unlike(Variable("env:X", EVERY[0], scope=stored), EVERY[0], wanted) == []) is same
+    assert (differences(Variable("env:X", EVERY[0], scope=stored), EVERY[0], wanted) == []) is same
 
 
 def test_the_defaults_of_the_options_have_no_flaw_and_each_flag_has_one() -> None:
-    assert flaws({flag: default for flag, default, _ in FLAGS.values()}) == []
+    assert problems({flag: default for flag, default, _ in FLAGS.values()}) == []
     for each in EVERY:
-        assert len(flaws(each)) == sum(each[flag] is not good for flag, good, _ in WANTED)
+        assert len(problems(each)) == sum(each[flag] is not good for flag, good, _ in WANTED)
     assert {flag for flag, _, _ in WANTED} == set(API_FLAGS) == {flag for flag, _, _ in FLAGS.values()} | FIXED.keys()
-    assert flaws(FIXED) == []
-    assert flaws({"is_json": True}) != []
-    assert flaws({}) == []
+    assert problems(FIXED) == []
+    assert problems({"is_json": True}) != []
+    assert problems({}) == []

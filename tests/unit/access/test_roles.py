@@ -1,4 +1,4 @@
-"""Roles: what options and permissions mean, what jobs need, what is lacking and what is too much; exhaustively."""
+"""Roles: what options and permissions mean, what jobs need, what is missing and what is too much; exhaustively."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from upsun_agent.access.roles import ON_TYPE, TYPES, Roles, beyond, lacking, needed, needed_by, parse_roles, targets
+from upsun_agent.access.roles import (
+    ON_TYPE,
+    TYPES,
+    Roles,
+    excess_roles,
+    missing_roles,
+    needed,
+    needed_by,
+    parse_roles,
+    targets,
+)
 from upsun_agent.errors import UsageError
 from upsun_agent.model.job import Job, StepPlan
 
@@ -26,10 +36,10 @@ JOBS = [
 @pytest.mark.parametrize("jobs", JOBS, ids=lambda jobs: "-".join(jobs[0].environment_types) or "nowhere")
 def test_what_is_lacking_is_what_makes_up_the_difference(jobs: list[Job]) -> None:
     for roles in EVERY:
-        missing = lacking(roles, jobs)
+        missing = missing_roles(roles, jobs)
         assert all(roles.may_act(kind) for kind in needed(jobs)) is (not missing)
         mended = Roles(roles.project, {**roles.types, **dict(each.split(":") for each in missing)})
-        assert lacking(mended, jobs) == []
+        assert missing_roles(mended, jobs) == []
         for each in missing:
             assert each.endswith(":admin")
             assert each.partition(":")[0] in jobs[0].environment_types
@@ -39,7 +49,7 @@ def test_what_is_lacking_is_what_makes_up_the_difference(jobs: list[Job]) -> Non
 def test_roles_are_as_narrow_as_can_be_when_nothing_is_lacking_and_nothing_too_much(jobs: list[Job]) -> None:
     for roles in EVERY:
         exact = roles.project == "viewer" and {k for k, r in roles.types.items() if r == "admin"} == set(needed(jobs))
-        assert (not lacking(roles, jobs) and not beyond(roles, jobs)) is exact
+        assert (not missing_roles(roles, jobs) and not excess_roles(roles, jobs)) is exact
 
 
 def test_permissions_are_read_back_as_the_same_roles() -> None:
@@ -108,6 +118,6 @@ def test_jobs_that_work_on_other_environments_need_roles_on_their_types() -> Non
         "development": ["promote"],
     }
     narrow = Roles("viewer", {"production": "admin", "staging": "admin"})
-    assert lacking(narrow, [pipeline], types) == ["development:admin"]
-    assert lacking(narrow, [pipeline]) == []
-    assert beyond(narrow, [pipeline], types) == []
+    assert missing_roles(narrow, [pipeline], types) == ["development:admin"]
+    assert missing_roles(narrow, [pipeline]) == []
+    assert excess_roles(narrow, [pipeline], types) == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from upsun_agent.access.roles import Roles, lacking, parse_roles
+from upsun_agent.access.roles import Roles, missing_roles, parse_roles
 from upsun_agent.access.token_status import NAMES, Standing, token_of
 from upsun_agent.api.people import ApiToken, User
 from upsun_agent.doctor import Finding, code_of, worst
@@ -107,7 +107,7 @@ def test_the_command_that_grants_keeps_what_there_is_and_adds_what_is_missing(ty
     for _, remedy in standing.of_roles(jobs):
         words = remedy.split("--role ")[1:]
         roles = parse_roles([each.strip() for each in words])
-        assert lacking(roles, jobs) == []
+        assert missing_roles(roles, jobs) == []
         assert roles.types.get("development") == types.get("development")
 
 

@@ -70,7 +70,7 @@ MISTAKES = {
     '[agent]\nlog-file = "/app//var/agent/tick.lock"\n': (2, "must not be a file of the state"),
     '[agent]\nlog-file = "/app/var/agent/last-tick"\n': (2, "must not be a file of the state"),
     '[agent]\nlog-file = "/app/var/agent/job-file.json"\n': (2, "must not be a file of the state"),
-    '[agent]\nlog-file = "/app/var/agent/holds.json"\n': (2, "must not be a file of the state"),
+    '[agent]\nlog-file = "/app/var/agent/sidecar.json"\n': (2, "must not be a file of the state"),
     '[agent]\nlog-file = "/journal.sqlite.damaged-20261127T010025Z"\n': (2, "must not be a file of the state"),
     '[agent]\nstate = "/app/var/agent"\nlog-file = "/app/var/agent"\n': (3, "must be a file, not a directory"),
     '[agent]\nlog-file = "/app/var/agent/"\n': (2, "must be a file, not a directory"),
