@@ -10,13 +10,13 @@ from upsun_agent.journal import Identity
 
 
 class Member(Struct, frozen=True):
-    """One journal at a glance. ``next_due``: when its next tick has to look closer, as its last one worked it out."""
+    """One journal of a database or directory, in the figures of its newest run and tick."""
 
     #: Whose journal it is: project, environment and app.
     identity: Identity
     #: When its last tick was; None if there was none.
     last_tick: datetime | None = None
-    #: When its next tick has to look closer; None if that is not known.
+    #: When its next tick has to look closer, as its last one worked it out; None if that is not known.
     next_due: datetime | None = None
     #: How many runs are open.
     in_flight: int = 0

@@ -27,7 +27,7 @@ from upsun_agent.runtime.slots import Judge
 from upsun_agent.runtime.suspension import suspensions
 from upsun_agent.schedule import schedule_of
 
-FLYING_MOST = 100  # runs in flight that are read: a job has one at a time
+OPEN_MOST = 100  # runs in flight that are read: a job has one at a time
 RUNS_OF_JOB = 10  # runs of each job that are read
 
 
@@ -60,10 +60,7 @@ class Flight(Struct, frozen=True):
 
 
 class JobStanding(Struct, frozen=True):
-    """How one job stands: whether it runs here, why it is paused or suspended, its next slot, last runs and backup.
-
-    ``slots`` says of runs that stand for several slots for how many.
-    """
+    """How one job stands at the moment of the snapshot."""
 
     #: The job.
     job: Job
@@ -92,11 +89,7 @@ class JobStanding(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """How everything stands at ``now``. ``proofs`` are the last proved backups by environment.
-
-    ``unused`` says why nothing acts on this state, where it was moved; ``ahead`` what a clock that was ahead left
-    in it; ``unsure`` since when no tick could make sure that it is of the present.
-    """
+    """How all jobs and runs stand at one moment."""
 
     #: When this was read.
     now: datetime
@@ -144,7 +137,7 @@ def snapshot(context: ReadContext, journal: JournalReader, reader: BulkReader | 
     for proof in sorted((each for each in found if each is not None), key=lambda each: each.created_at):
         proofs[proof.environment] = proof
     flights = []
-    for _, written in written_of(journal, reader.rows(open_only=True, most=FLYING_MOST)):
+    for _, written in written_of(journal, reader.rows(open_only=True, most=OPEN_MOST)):
         events = tuple(decode(*each) for each in written)
         flights.append(Flight(fold(events), events))
     return Snapshot(

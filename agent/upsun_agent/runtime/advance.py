@@ -67,7 +67,7 @@ class Runner:
         raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
 
     def _dated(self, run: Run) -> Run:
-        """The run; where a clock that was ahead dated it, with an event by which its times are measured from now."""
+        """Return the run; if a clock that was ahead dated it, with an event that measures its times from now."""
         now = self._context.clock.now()
         if run.closed is not None or newest_moment(run) - now <= CLOCK_AHEAD:
             return run
@@ -104,7 +104,7 @@ class Runner:
     def _carry_out(
         self, run: Run, decision: Look | Record | Send | Execute, seen: Observation
     ) -> tuple[Run, Observation]:
-        """The run and what was seen, after one decision."""
+        """Return the run and what was seen, after one decision."""
         record, flush = self._recorder.record, self._recorder.flush
         match decision:
             case Look():

@@ -45,7 +45,7 @@ class Booking(Struct, frozen=True):
             self._open(verdict, closed, report, told=verdict is last[type(verdict)])
 
     def _closed(self, verdict: SlotVerdict) -> list[ev.RunClosed]:
-        """The event that says what became of the slots; none where a run begins."""
+        """Return the event that says what became of the slots; none if a run begins."""
         if isinstance(verdict, OpenSlot):
             return []
         now, text = self.context.clock.now(), verdict.reason
@@ -80,12 +80,12 @@ class Booking(Struct, frozen=True):
             report.runs[opened.run] = fold([opened, *closed])
 
     def _is_another(self, opened: ev.RunOpened) -> bool:
-        """Whether the run of that name is of another instant, as one is that the job had in another zone."""
+        """Return whether the run of that name is of another instant: the job had another zone then."""
         known = next(iter(self.judge.journal.events(opened.run)), None)
         return isinstance(known, ev.RunOpened) and known.due_at != opened.due_at
 
     def _counted(self, closed: list[ev.RunClosed]) -> dict[str, str | None]:
-        """The facts by which each slot of a batch is counted, though it has no run of its own."""
+        """Return the notes that count each slot of a batch, though it has no run of its own."""
         more = closed[0].detail.get("count", 1) - 1 if closed else 0
         if not more:
             return {}
@@ -95,7 +95,7 @@ class Booking(Struct, frozen=True):
 
 
 def opened_by(context: TickContext, job: Job, run: str, slot: Slot, trigger: ev.Trigger) -> ev.RunOpened:
-    """The event that opens a run of the job now.
+    """Return the event that opens a run of the job now.
 
     Args:
         context: what the tick works with.

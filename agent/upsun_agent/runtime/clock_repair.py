@@ -62,7 +62,7 @@ def set_by_platform(clock: SetClock, there: datetime | None, log: Any) -> bool:
 
 
 def is_ahead(moment: datetime | None, now: datetime) -> bool:
-    """Whether the moment is later than now by more than two clocks can differ."""
+    """Return whether the moment is later than now by more than two clocks can differ."""
     return moment is not None and moment - now > CLOCK_AHEAD
 
 
@@ -78,7 +78,7 @@ def is_odd(journal: JournalReader, ticked: datetime | None, now: datetime) -> bo
 
 
 def last_tick(journal: JournalReader) -> datetime | None:
-    """When the last tick was, by its own clock."""
+    """Return when the last tick was, by its own clock."""
     return moment_at(journal.last_tick())
 
 
@@ -128,7 +128,7 @@ def mend(journal: Journal, now: datetime) -> Mended | None:
 
 
 def judged_anew(rows: Iterable[RunRow], after: datetime) -> frozenset[datetime]:
-    """The moments of slots after that one that have a run of their own: they are not judged a second time."""
+    """Return the slots after that time that have a run of their own: they are not judged a second time."""
     return frozenset(row.due_at for row in rows if row.slot is not None and row.due_at > after)
 
 
@@ -156,7 +156,7 @@ def _judged_until(job: str, rows: Iterable[RunRow], now: datetime) -> datetime:
 
 
 def _last_sound(journal: JournalReader, rows: Iterable[RunRow], now: datetime) -> datetime:
-    """The latest moment in the journal that is not later than now; now where there is none."""
+    """Return the latest time in the journal that is not later than now; now if there is none."""
     moments = [moment for row in rows for moment in (row.opened_at, row.closed_at) if moment is not None]
     moments += [cursor.until for cursor in journal.cursors()]
     return max((moment for moment in moments if moment <= now), default=now)

@@ -28,13 +28,7 @@ def _none(_: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Commands(Struct, frozen=True):
-    """The way in which commands are run.
-
-    Args:
-        withheld: names the variables that a command does not get, given those that its step keeps.
-        clean: hides secrets in what a command printed.
-        runner: who runs them; a rehearsal runs none.
-    """
+    """How the commands of steps are run."""
 
     #: Names the variables that a command does not get, given those that its step keeps.
     withheld: Callable[[tuple[str, ...]], tuple[str, ...]] = _none

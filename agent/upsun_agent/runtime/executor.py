@@ -117,12 +117,12 @@ class Executor:
         return self._client.heard
 
     def expect(self, question: Question) -> Answer:
-        """The answer to a question that will be asked again before anything changes: the next look gives the same."""
+        """Return the answer to a question, and keep it for the next look, before which nothing changes."""
         self._at_hand[question] = answer = self.look(question)
         return answer
 
     def look(self, question: Question) -> Answer:
-        """The answer to a question; a Trouble where it could not be had."""
+        """Return the answer to a question; a Trouble if there is none."""
         if question in self._at_hand:
             return self._at_hand.pop(question)
         try:
@@ -188,7 +188,7 @@ class Executor:
         return Page(reply.status, seconds, found=why is None, fault=why or "")
 
     def has_time_for(self, command: Execute) -> bool:
-        """Whether the tick has the time that the command may take."""
+        """Return whether the tick has the time that the command may take."""
         return self._client.left > command.within + LET_GO
 
     def execute(self, command: Execute) -> ev.CommandEnded:
@@ -254,7 +254,7 @@ class Executor:
         return f"; the environment defines: {listed or 'no source operations'}"
 
     def _accepted(self, step: int, activity_type: str, reply: Reply) -> tuple[ev.Event, Activity | None]:
-        """The activity of a 2xx; without one it is as if no answer came."""
+        """Return the event for a 2xx and its activity; without one it is as if no answer came."""
         now = self._clock.now()
         try:
             activity = _embedded(document(reply, "answer"), activity_type)
@@ -271,7 +271,7 @@ class Executor:
 
 
 def _embedded(value: Any, activity_type: str) -> Activity:
-    """The activity that a write's answer embeds; raises BadReply where there is none of the type."""
+    """Return the activity that the answer embeds; raise BadReply if there is none of the type."""
     activities = Fields.of(value, "answer").object("_embedded").get("activities")
     for each in activities if isinstance(activities, list) else []:
         activity = read_activity(each)

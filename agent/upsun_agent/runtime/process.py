@@ -162,7 +162,7 @@ class _Line:
 
 
 class _Tail:
-    """The end of what a command printed; ``cut`` is true where it has lost its beginning."""
+    """Keep the end of what a command printed; ``cut`` is true if its beginning is lost."""
 
     def __init__(self) -> None:
         self.kept = bytearray()

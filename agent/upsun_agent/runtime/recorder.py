@@ -74,7 +74,7 @@ class Recorder:
         return True
 
     def record(self, run: Run, event: ev.Event) -> Run:
-        """The run after the event, which is on the disk before the next request leaves (see ``flush``)."""
+        """Return the run after the event, which is on the disk before the next request is sent (see ``flush``)."""
         event = cleaned(event)
         after = apply(run, event)
         self._unwritten.append((after, event))

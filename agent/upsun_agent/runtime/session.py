@@ -159,7 +159,7 @@ class ServerSession:
 
 @contextmanager
 def open_session(context: TickContext, *, moving: bool = False) -> Iterator[JournalSession]:
-    """The state locked and its journal open, for as long as the block lasts. ``moving``: though it bears a mark.
+    """Lock the state and open its journal for the block. ``moving``: although it is marked as moved.
 
     Raises:
         Busy: another process is at work there, or the database is not to be had now.

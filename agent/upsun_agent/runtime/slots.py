@@ -96,7 +96,7 @@ class Judge(Struct, frozen=True):
         return count, f"'{expression}' ({zone}), since {found.until:%Y-%m-%d %H:%M} UTC"
 
     def due(self, cursor: Cursor, now: datetime) -> bool:
-        """Whether there is anything to judge."""
+        """Return whether there is anything to judge."""
         slot = self.schedule.next(cursor.until) if cursor.until < now else None
         return slot is not None and slot.due_at <= now
 
@@ -120,7 +120,7 @@ class Judge(Struct, frozen=True):
         return Due(tuple(each for each in verdicts if not _is_known(each)), judged.cursor)
 
     def _old(self, after: datetime, until: datetime, excluded: Callable[[Slot], Exclusion]) -> tuple[SlotVerdict, ...]:
-        """The verdicts on slots that are too old to be looked at; beyond a bound they are only counted."""
+        """Return the verdicts on slots that are too old to be looked at; beyond a bound they are only counted."""
         count = self.schedule.count(after, until)
         if not count:
             return ()
@@ -174,7 +174,7 @@ class Judge(Struct, frozen=True):
         return reason
 
     def _successes(self) -> frozenset[date]:
-        """The local dates of slots on which the job succeeded; a run by hand counts for the day it was opened on."""
+        """Return the local dates on which the job succeeded; a manual run counts for the day it was opened on."""
         rows, zone = self.journal.rows(job=self.job.name, most=ROWS_OF_DAYS), zone_of(self.job)
         ended = [row for row in rows if row.outcome == RunOutcome.SUCCEEDED]
         return frozenset(
@@ -182,7 +182,7 @@ class Judge(Struct, frozen=True):
         )
 
     def coming(self, now: datetime) -> Iterator[Slot]:
-        """The slots that ticks will run, as far as is known: after what is judged, without those that will be left out.
+        """Return the slots that ticks will run, as far as is known: after those judged, without those left out.
 
         A pause is not looked at: it ends when somebody says so.
         """
@@ -201,7 +201,7 @@ class Judge(Struct, frozen=True):
         return (slot for slot in slots if slot.due_at not in known and skip_reason(slot) is None)
 
     def _near(self, start: datetime) -> Iterator[Slot]:
-        """The slots of the next months, or the next thousand: conditions may leave out all of them."""
+        """Yield the slots of the next months, or the next thousand: conditions may leave out all of them."""
         if self.schedule.count(start, start + timedelta(days=COMING_DAYS)) <= COMING_MOST:
             yield from islice(self.schedule.after(start), COMING_MOST)
             return
@@ -211,7 +211,7 @@ class Judge(Struct, frozen=True):
 
 
 def matters(judged: Due) -> bool:
-    """Whether a run is to be opened, or a slot that was to run is given up."""
+    """Return whether a run is to be opened, or a slot that was to run is given up."""
     return any(isinstance(each, OpenSlot | MissSlots) for each in judged.verdicts)
 
 

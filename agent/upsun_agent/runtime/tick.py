@@ -1,4 +1,4 @@
-"""The one loop: lock, fold, decide, perform, record. A tick opens what is due and takes every open run one pass on.
+"""Run one tick: lock the state, open a run for each slot that is due, and continue every open run.
 
 It never waits for the platform. What it cannot finish now, the next tick goes on with, from the journal.
 """
@@ -44,13 +44,13 @@ ONE_TICK = timedelta(seconds=400)  # the shortest cron interval of the platform,
 
 @contextmanager
 def ticking(context: TickContext) -> Iterator[Tick]:
-    """A tick at work: locked, journal open. Raises Busy or StateNotWritable."""
+    """Lock the state, open the journal and yield the tick; raise Busy or StateNotWritable."""
     with open_session(context) as session:
         yield Tick(context, session)
 
 
 def run_tick(context: TickContext) -> TickReport:
-    """One whole tick; raises Busy where another is at work, StateNotWritable where the state cannot be used."""
+    """Run one whole tick; raise Busy if another is at work, StateNotWritable if the state cannot be used."""
     try:
         with ticking(context) as tick:
             if tick.verify_state():
@@ -71,7 +71,7 @@ class Tick:
     """One tick on an open journal."""
 
     def __init__(self, context: TickContext, session: JournalSession, executor: Executor | None = None) -> None:
-        """Begin; ``executor`` sends the requests; where it is None, one is made of the context's client."""
+        """Begin the tick; without an ``executor`` one is made of the context's client."""
         self.report = TickReport()
         self._clock = SetClock(context.clock)
         context = replace(context, clock=self._clock)
@@ -97,7 +97,7 @@ class Tick:
     # --- is this state of the present? ------------------------------------------------------------------------
 
     def verify_state(self) -> bool:
-        """Find out whether the journal is of the present, and set it aside where a restore rewound it.
+        """Find out whether the journal is current, and set it aside if a restore rewound it.
 
         This asks the platform where it has to, and closes the runs that were in flight in a journal that was set aside
         or lost. Return whether the journal may now be acted on: not where a restore cannot be ruled out.
@@ -135,7 +135,7 @@ class Tick:
         return True
 
     def _is_outage(self, trouble: Trouble) -> bool:
-        """Whether the platform cannot be asked now; the report says so then."""
+        """Return whether the platform cannot be asked now; if so, note it in the report."""
         if trouble.kind not in {
             FailureKind.UNREACHABLE,
             FailureKind.BAD_REPLY,
@@ -151,7 +151,7 @@ class Tick:
         return moment_of(self.journal.noted(UNSURE_SINCE))
 
     def _since(self) -> datetime:
-        """The last moment at which the journal was known to be of the present; now where none is known.
+        """Return the last time at which the journal was known to be current; now if none is known.
 
         That is the last tick, or (where its clock was behind) how far a tick judged slots.
         """
@@ -166,11 +166,11 @@ class Tick:
     # --- what time is it? ---------------------------------------------------------------------------------------
 
     def _is_odd(self) -> bool:
-        """Whether the journal is dated later than now, by a clock that was ahead or because this one is behind."""
+        """Return whether the journal is dated later than now: a clock was ahead, or this one is behind."""
         return is_odd(self.journal, self._ticked, self._clock.now())
 
     def _is_put_right(self) -> bool:
-        """Ask the platform what time it is, and mend the journal by that; False where it cannot be asked now.
+        """Ask the platform for the time, and repair the journal by it; return False if it cannot be asked now.
 
         Where nothing can be asked for at all, the journal stays as it is: it may be this clock that is behind.
         """
@@ -183,7 +183,7 @@ class Tick:
         return True
 
     def _mend_if_odd(self) -> None:
-        """Put right what by the platform's word a clock that was ahead left in the journal, and say so."""
+        """Repair what a clock that was ahead left in the journal, by the platform's time, and log it."""
         if self._executor.platform_now is None or not self._is_odd():
             return
         mended = mend(self.journal, self._clock.now())
@@ -192,13 +192,13 @@ class Tick:
             mended.log(self._context.log)
 
     def _learn_time(self) -> bool:
-        """Take over the platform's time where this machine's clock is wrong; whether it is."""
+        """Use the platform's time if this machine's clock is wrong; return whether it is."""
         return set_by_platform(self._clock, self._executor.platform_now, self._context.log)
 
     # --- a journal that may be of the past ------------------------------------------------------------------------
 
     def close_overdue(self) -> bool:
-        """Close runs that are past their limits and book slots that are past their grace, though the state is unsure.
+        """Close runs that are past their limits and record slots that are past their grace, though the state is unsure.
 
         Nothing is asked for and no run is opened: what this writes is set aside with the journal if that turns out to
         be rewound. False where nothing was done, since it is not known what time it is: the last tick is so long ago
@@ -215,7 +215,7 @@ class Tick:
         return True
 
     def _begin_rewound(self, why: str) -> None:
-        """Begin a new journal, and close in it what the old one shows in flight: nobody else will tell how it ended."""
+        """Begin a new journal, and close in it the runs that are in flight in the old one."""
         in_flight = []
         for row in self.journal.rows(open_only=True, most=1000):
             with contextlib.suppress(InconsistentEvents):
@@ -238,7 +238,7 @@ class Tick:
                 self.report.runs[run.id] = fold([opened, closed])
 
     def _has_moved(self, gap: timedelta) -> bool:
-        """Whether this is another container than the last tick's, as after a restore, and something may be lost.
+        """Return whether this is not the container of the last tick, as after a restore, and something may be lost.
 
         Lost may be what a run in flight did, or a whole run since: then at least one tick is missing between.
         """
@@ -261,7 +261,7 @@ class Tick:
         return [job for job in self._context.job_file.jobs.values() if self._runs_here(job)]
 
     def _judges(self) -> Iterator[Judge]:
-        """One for each job that runs here by a schedule."""
+        """Return a judge for each job that runs here by a schedule."""
         for job in self._jobs_here():
             schedule = schedule_of(self._context.container, job)
             if schedule is not None:
@@ -271,7 +271,7 @@ class Tick:
         return judge.cursor(now, fresh=self._session.fresh, since=self._session.since)
 
     def open_due(self, hindered: str = "") -> None:
-        """Open runs for the slots that are due, and book those that were missed, are skipped or were not to run.
+        """Open runs for the slots that are due, and record those that were missed, are skipped or were not to run.
 
         ``hindered`` says why no run may be opened now. Before one is, or a slot is given up, the platform's time is
         asked for: a slot that has not come by that is not judged.
@@ -296,14 +296,14 @@ class Tick:
                 journal.set_cursor(Cursor(judge.job.name, before.schedule, found.cursor))
 
     def _say_new_schedule(self, judge: Judge, cursor: Cursor) -> None:
-        """Say which slots of the schedule before are not run, if there are any: this one's begin with now."""
+        """Log which slots of the earlier schedule are not run: slots of the new one begin now."""
         count, before = judge.given_up(self.journal.cursor(judge.job.name), cursor.until)
         if count:
             text = f"{count} slots of the schedule before, {before}, are neither run nor booked: the schedule changed"
             self._context.log.warning("schedule-changed", job=judge.job.name, message=text)
 
     def _judged(self, hindered: str) -> list[tuple[Judge, Cursor, Due]]:
-        """Every job with how far its slots were judged, and what is to be done about those that came since."""
+        """Return every job with how far its slots were judged, and what to do about those since."""
         now = self._clock.now()
         in_flight = {row.job for row in self.journal.rows(open_only=True, most=1000)}
         found = []
@@ -314,7 +314,7 @@ class Tick:
         return found
 
     def open_by_hand(self, job: Job) -> str:
-        """Open a run of the job now, whatever its schedule; returns the run's id."""
+        """Open a run of the job now, whatever its schedule; return the run's id."""
         now = self._context.clock.now()
         run = f"{job.name}@manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         opened = opened_by(self._context, job, run, Slot(now, ""), ev.Trigger.MANUAL)
@@ -329,18 +329,18 @@ class Tick:
         self._runner.close_foreign()
 
     def advance_all(self) -> None:
-        """Take every open run one pass on, oldest first."""
+        """Continue every open run, the oldest first."""
         for row in self.journal.rows(open_only=True, most=1000):
             self.advance(row.run)
 
     def advance(self, run_id: str) -> Run | None:
-        """Take one run as far as it goes now; returns it as it then stands, None where it is foreign or no run."""
+        """Continue one run as far as it goes now; return it as it then stands, None if it is foreign or no run."""
         return self._runner.advance(run_id)
 
     # --- what the next tick will see -----------------------------------------------------------------------
 
     def finish(self, *, by_hand: bool = False) -> None:
-        """Leave the answer for idle ticks; remember that this tick was, and whether the state was known to be current.
+        """Write the hint for idle ticks, the time of this tick, and whether the state was known to be current.
 
         Nothing is forgotten for its age by this machine's word alone: a clock that is ahead would forget everything.
         ``by_hand``: it was no tick of a cron but a person's `run`. Then it is no sign that the cron works: it neither
@@ -361,12 +361,12 @@ class Tick:
             context.publish(context, self.journal, self.report.runs)
 
     def _forgotten_before(self, now: datetime) -> datetime:
-        """From when on history is kept: after a leap of time nothing is forgotten before the tick after it."""
+        """Return from when on history is kept; after a leap of time nothing is deleted before the next tick."""
         near = now if self._ticked is None else min(now, self._ticked + timedelta(seconds=CLOCK_LEAP))
         return near - timedelta(seconds=HISTORY_AGE)
 
     def _next_look(self, now: datetime) -> datetime:
-        """When a tick has to look closer again: at once where a run is open, something is unsure or the clock wrong."""
+        """Return when a tick must look closer: at once if a run is open, something is unsure or the clock is wrong."""
         notifier = self._context.notifier
         if self._clock.error:
             return min(now, now + self._clock.error)
@@ -376,7 +376,7 @@ class Tick:
         return max(now, min([now + timedelta(seconds=RECHECK), *self._coming(now), *again]))
 
     def _remember(self, now: datetime, *, by_hand: bool) -> None:
-        """Remember the tick; from when on the next has to ask for restores, if this one could not.
+        """Record the tick, and from when on the next must ask for restores if this one could not.
 
         A run by hand while the platform is away, or by who did not look, is no tick: it leaves that to the next one.
         """
@@ -392,7 +392,7 @@ class Tick:
         self._mark(now, by_hand=by_hand)
 
     def _mark(self, now: datetime, *, by_hand: bool) -> None:
-        """Remember that a process made sure that the state is current: as a tick, or in a note as long as none was."""
+        """Record that a process verified the state: as a tick, or in a note as long as there was none."""
         if not by_hand:
             self.journal.mark_tick(now.timestamp())
             if self.journal.noted(LAST_BY_HAND) is not None:
@@ -401,7 +401,7 @@ class Tick:
             self.journal.note(LAST_BY_HAND, str(int(now.timestamp())))
 
     def _coming(self, now: datetime) -> Iterator[datetime]:
-        """When each job is due next, from where its slots are judged: one that was left waiting is due now."""
+        """Yield when each job is due next, from where its slots are judged; one that was left waiting is due now."""
         for judge in self._judges():
             judged = max(self._cursor(judge, now).until, now - timedelta(seconds=LOOK_BACK))
             slot = judge.schedule.next(min(judged, now))
