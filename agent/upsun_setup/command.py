@@ -74,7 +74,10 @@ def run(context: Context) -> Answer:
         raise UsageError("--plan names a plan of Upsun Fixed, and this is a checkout of Upsun Flex")
     app = _app(context, project)
     git = Git(checkout.top, os.environ)
-    plan = Planner(checkout, project, app, install_lines(), git.ignored, context.options.plan).decide()
+    operations = context.options.operations
+    plan = Planner(
+        checkout, project, app, install_lines(), git.ignored, context.options.plan, with_operations=operations
+    ).decide()
     _look_at_git(git, plan)
     plan.remarks[:] = [(text, cli_words(remedy, plan.product)) for text, remedy in plan.remarks]
     write = _wanted(context, checkout, plan)

@@ -22,6 +22,7 @@ from upsun_setup.image import PYTHON, Image, image_of, list_python, served_at
 from upsun_setup.jobs_plan import JobsPlan
 from upsun_setup.plan_record import Change, Plan
 from upsun_setup.project import Project
+from upsun_setup.runtime_operations import add_runtime_operations
 
 EVERY_FIVE_MINUTES, EVERY_MINUTE = "*/5 * * * *", "* * * * *"
 SOURCED = ".upsun-agent/environment.sh"
@@ -51,6 +52,8 @@ class Planner:
         install: list[str],
         ignored: Callable[[Sequence[str]], list[str]] = lambda _: [],
         fixed_plan: str | None = None,
+        *,
+        with_operations: bool = False,
     ) -> None:
         """Look at the app's image and at its crons.
 
@@ -61,11 +64,13 @@ class Planner:
             install: the lines that install it.
             ignored: which files of the checkout Git ignores.
             fixed_plan: the plan of a project of Upsun Fixed; None if it is not known.
+            with_operations: whether the app gets the runtime operations of the agent.
         """
         self._files = files
         self._project = project
         self._app = app
         self._install = install
+        self._with_operations = with_operations
         self._image: Image = image_of(project, app)
         self._texts: dict[str, tuple[str | None, str]] = {}
         # `.upsun/` is read at the top of a project only; below an app's own folder the job file has its second place.
@@ -98,6 +103,9 @@ class Planner:
         if job_file is not None:
             self._write(self.plan.jobs, *job_file)
         self._environment()
+        if self._with_operations:
+            names = [*(job.name for job in jobs), *(existing.jobs if existing else ())]
+            add_runtime_operations(self._project, self._app, self.plan, len(names))
         written = {name: (editor.original, editor.text()) for name, editor in self._project.editors.items()}
         texts = {**written, **self._texts}
         self.plan.changes = [Change(path, old, new) for path, (old, new) in texts.items() if old != new]

@@ -58,14 +58,16 @@ class Case:
         """Whether this is a project of Upsun Fixed."""
         return (self.product or product_of(self.files)) == "fixed"
 
-    def plan(self, files: dict[str, str] | None = None) -> Plan:
-        """What init would do there, or in a variant of it."""
+    def plan(self, files: dict[str, str] | None = None, *, with_operations: bool = False) -> Plan:
+        """What init would do there, or in a variant of it; with ``--operations`` too."""
         texts = Texts(files or self.files)
         project = Project(texts).read(self.product)
         app = chosen(project, self.app, [])
         if app is None:
             raise UsageError("several apps")
-        return Planner(texts, project, app, INSTALL, fixed_plan=self.fixed_plan).decide()
+        return Planner(
+            texts, project, app, INSTALL, fixed_plan=self.fixed_plan, with_operations=with_operations
+        ).decide()
 
     def after(self) -> dict[str, str]:
         """The files once the plan is carried out."""

@@ -33,5 +33,11 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         choices=("professional", "enterprise", "elite"),
         help="the plan of a project on Upsun Fixed: enterprise and elite have source operations and crons every minute",
     )
+    init.add_argument(
+        "--operations",
+        action="store_true",
+        help="add the runtime operations agent-status, agent-check, agent-run and agent-approve, which are buttons in "
+        "the Console (Upsun Flex)",
+    )
     confirmation(init)
     init.set_defaults(run=SETUP.command("upsun_setup.command"))

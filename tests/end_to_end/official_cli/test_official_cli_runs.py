@@ -10,6 +10,7 @@ Inferred: that a project without the feature answers 404; who may run a task; th
 from __future__ import annotations
 
 import pytest
+from upsun_setup.runtime_operations import runtime_operations
 
 from tests.harness import openapi_document
 from tests.harness.official_cli import Cli
@@ -36,6 +37,20 @@ def test_runtime_operations_are_listed_and_run(cli: Cli) -> None:
     (activity,) = cli.simulator.request_log()["activities"]
     assert activity["commands"] == [{"app": "app", "type": "environment.operation", "exit_code": 0}]
     _requests_validate(cli)
+
+
+def test_the_operations_that_init_adds_are_listed_and_run(cli: Cli) -> None:
+    added = runtime_operations("nightly")
+    cli.simulator.change(runtime_operations=tuple(f"app:{name}={each['role']}" for name, each in added.items()))
+    listed = cli("operation:list", "--format=plain", "--no-header")
+    assert all(name in listed.out for name in added), listed.err
+    for name in added:
+        done = cli("operation:run", name, "--yes", "--wait")
+        assert done.code == 0, done.err
+        assert done.writes[0][2] == {"operation": name, "service": "app"}
+    cli.simulator.set_permissions(["viewer", "production:contributor"])
+    assert cli("operation:run", "agent-status", "--yes", "--no-wait").code == 0
+    assert cli("operation:run", "agent-approve", "--yes", "--no-wait").code != 0
 
 
 def test_an_operation_that_fails_or_is_not_defined_ends_with_1(cli: Cli) -> None:
