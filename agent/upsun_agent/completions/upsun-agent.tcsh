@@ -23,7 +23,7 @@ complete upsun-agent \
         'c/--enabled=/(true false)/' \
         'c/--authority=/f/' \
         'c/--request-log=/f/' \
-        'c/--/(activity all api-url app auth-url authority by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include otlp outcome phase plan platform port product project prometheus quiet reason request-log role rotate schema seed sensitive set since stdin to version visible-build visible-runtime wait watch within yes)/' \
+        'c/--/(activity all api-url app auth-url authority by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include operations otlp outcome phase plan platform port product project prometheus quiet reason request-log role rotate schema seed sensitive set since stdin to version visible-build visible-runtime wait watch within yes)/' \
         'c/-/(- h)/' \
         'n/--config/f/' \
         'n/--log-level/(debug info warning error)/' \

@@ -181,6 +181,7 @@ _shtab_upsun_agent_init_options=(
   "--app[the app that runs the agent (default\: the only one)]:NAME:"
   "--product[the product that the project is on (default\: the one whose configuration is here)]:product:(flex fixed)"
   "--plan[the plan of a project on Upsun Fixed\: enterprise and elite have source operations and crons every minute]:plan:(professional enterprise elite)"
+  "--operations[add the runtime operations agent-status, agent-check, agent-run and agent-approve, which are buttons in the Console (Upsun Flex)]"
   "--yes[apply the changes without asking\; required without a terminal]"
   "--dry-run[show the changes without applying them]"
 )
