@@ -71,7 +71,7 @@ site: $(VENV)/.installed ## build the documentation's site into build/site/; a w
 dist: $(VENV)/.installed ## make the files of a release in dist/: byte for byte the same wherever it is built
 	@$(BIN)/python -m tools.dist
 
-wheelhouse: $(VENV)/.installed ## fill dist/wheelhouse: with it an install needs no network and no pip
+wheelhouse: $(VENV)/.installed ## fill dist/wheelhouse: with it an install needs no network, no Python and no pip
 	@$(BIN)/python -m tools.dist --wheelhouse
 
 LOCK ?= $(BIN)/uv
@@ -84,4 +84,7 @@ lock: $(if $(filter $(BIN)/uv,$(LOCK)),$(VENV)/.ready) ## regenerate requirement
 	$(COMPILE) --all-extras --group dev -c requirements/runtime.txt pyproject.toml -o requirements/development.txt
 	echo 'pip>=26.3' | $(COMPILE) - -o requirements/installer.txt
 
-.PHONY: bench bugs check coverage demo dist docs help lint lock long site soak test wheelhouse
+interpreter: $(VENV)/.ready ## pin the newest build of the Python that the agent brings along
+	@$(BIN)/python -m tools.interpreter
+
+.PHONY: bench bugs check coverage demo dist docs help interpreter lint lock long site soak test wheelhouse

@@ -53,6 +53,7 @@ def play(scene: Scene, official: Official | None, shared: dict[str, SharedIdle],
     often: dict[str, Callable[[], Cost]] = {
         "unit": scene.unit,
         "idle": lambda: scene.tick(scene.idle),
+        "own": scene.tick_of_own,
         "loaded": lambda: scene.tick(scene.loaded),
         **{name: case.tick for name, case in shared.items()},
     }

@@ -117,6 +117,7 @@ def figures(rounds: Sequence[Round], aside: Aside) -> list[Figure]:
         Figure("idle.wall", "idle tick", ratio(rounds, "idle", "unit"), "x", 2.2, 2.0),
         Figure("idle.memory", "idle tick, memory", typical(rounds, "idle", "memory"), "MiB", 12),
         Figure("loaded.wall", "idle tick, 1,000 jobs and 100,000 events", ratio(rounds, "loaded", "idle"), "x", 1.3),
+        Figure("own.wall", "idle tick, the agent's own Python", ratio(rounds, "own", "idle"), "x", 1.3),
         Figure("postgres.wall", "idle tick, journal on PostgreSQL", ratio(rounds, "postgres", "unit"), "x", 7, 5),
         Figure("mariadb.wall", "idle tick, journal on MariaDB", ratio(rounds, "mariadb", "unit"), "x", 14, 10),
         Figure("run.wall", "backup and update in one process", ratio(rounds, "run", "unit"), "x", 18, 14),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
 import subprocess
+import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -113,11 +115,13 @@ class Scene:
         self.loaded = Place(root / "loaded", far, JOBS)
         self.night = Place(root / "night", f"{now.minute} {now.hour} * * *")
         self._template = root / "dusk"
-        self._install(root, python)
+        self._install(root, self.target, {"UPSUN_AGENT_PYTHON": python} if python else {})
         self.python = self.launcher.read_text(encoding="utf-8").splitlines()[0][2:].split()[0]
+        self.own = root / "own"
+        self._install(root, self.own, _own_interpreter(root, self.python))
         self._paint_dusk()
 
-    def _install(self, root: Path, python: str) -> None:
+    def _install(self, root: Path, target: Path, settings: Mapping[str, str]) -> None:
         """Run the real build hook as an app's build does; the downloads are kept between runs."""
         cache = REPOSITORY / ".demo" / "cache"
         cache.mkdir(parents=True, exist_ok=True)
@@ -128,8 +132,8 @@ class Scene:
             "PLATFORM_APP_DIR": str(root / "idle"),
             "PLATFORM_CACHE_DIR": str(cache),
             "PLATFORM_PROJECT": PROJECT,
-            "UPSUN_AGENT_TARGET": str(self.target),
-            **({"UPSUN_AGENT_PYTHON": python} if python else {}),
+            "UPSUN_AGENT_TARGET": str(target),
+            **settings,
         }
         hook = [SHELL, str(REPOSITORY / "hooks" / "build.sh")]
         done = subprocess.run(hook, env=variables, capture_output=True, text=True, check=False)
@@ -190,6 +194,11 @@ class Scene:
         """Return one tick of the installed agent, as a cron starts it."""
         return self._spawner.run([str(self.launcher), "tick"], place.variables(url), place.directory)
 
+    def tick_of_own(self) -> Cost:
+        """Return an idle tick of the install that has an interpreter of its own."""
+        command = [str(self.own / "bin" / "upsun-agent"), "tick"]
+        return self._spawner.run(command, self.idle.variables(), self.idle.directory)
+
     def reading(self, *arguments: str) -> Cost:
         """Return a command that reads the journal with a thousand jobs and a hundred thousand events."""
         variables = self.loaded.variables()
@@ -249,6 +258,31 @@ class Scene:
     def files(self) -> int:
         """Return how many files the installed agent has, byte code and all."""
         return sum(1 for path in self.target.rglob("*") if not path.is_dir())
+
+
+def _own_interpreter(root: Path, python: str) -> dict[str, str]:
+    """Return the settings for an install with the agent's own interpreter.
+
+    UPSUN_AGENT_INTERPRETER says which archive it is; without it, one that leads to the interpreter of the other
+    install: then the difference between both is what the way to it costs.
+    """
+    if given := os.environ.get("UPSUN_AGENT_INTERPRETER"):
+        own = {"UPSUN_AGENT_PYTHON": "bundled", "UPSUN_AGENT_INTERPRETER": given}
+        sha256 = os.environ.get("UPSUN_AGENT_INTERPRETER_SHA256")
+        return {**own, **({"UPSUN_AGENT_INTERPRETER_SHA256": sha256} if sha256 else {})}
+    archive = root / "interpreter.tar.gz"
+    with tarfile.open(archive, "w:gz") as made:
+        link = tarfile.TarInfo("python/bin/python3")
+        link.type, link.linkname = tarfile.SYMTYPE, python
+        made.addfile(link)
+        library = tarfile.TarInfo("python/lib")
+        library.type, library.mode = tarfile.DIRTYPE, 0o755
+        made.addfile(library)
+    return {
+        "UPSUN_AGENT_PYTHON": "bundled",
+        "UPSUN_AGENT_INTERPRETER": str(archive),
+        "UPSUN_AGENT_INTERPRETER_SHA256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+    }
 
 
 def posts(server: Server) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from msgspec import Struct
-from upsun_agent.platform.image_python import LEAST_MINOR
+from upsun_agent.platform.image_python import LEAST_MINOR, image_python
 
 from upsun_setup.app import App
 from upsun_setup.project import Project
@@ -70,6 +70,24 @@ def _dependencies(project: Project, app: App) -> frozenset[str]:
     """Return the names of the tools under ``dependencies``, such as ``yarn`` or ``composer/composer``."""
     languages = project.names(app.spot, "dependencies")
     return frozenset(name for each in languages for name in project.names(app.spot, "dependencies", each))
+
+
+def told_python(kind: str) -> str:
+    """Return what is known of the python3 of an image and what follows for the agent, and no more."""
+    python = image_python(kind)
+    if python.minor is None:
+        return (
+            f"which python3 the image {kind} has is not known: where it has none, or an older one than "
+            f"3.{LEAST_MINOR}, the agent brings its own"
+        )
+    version = f"Python 3.{python.minor}"
+    if python.certainty == "known":
+        if python.is_enough:
+            return f"the image {kind} is known to have {version}: the agent runs with it"
+        return f"the image {kind} is known to be too old for the agent ({version}): the agent brings its own"
+    if python.is_enough:
+        return f"the image {kind} seems to have {version} (inferred): the agent runs with it, or else brings its own"
+    return f"the image {kind} seems to be too old for the agent ({version}, inferred): if so, the agent brings its own"
 
 
 def list_python(project: Project, app: App) -> str:

@@ -11,14 +11,14 @@ from typing import Any
 from upsun_agent.config import JobFile, parse
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.platform.cli_calls import calls_cli
-from upsun_agent.platform.image_python import LEAST_MINOR, image_python
+from upsun_agent.platform.image_python import LEAST_MINOR
 from upsun_agent.platform.shell_text import code, code_lines
 
 from upsun_setup.app import FOLDER, PRODUCTS, App, Files, Spot
 from upsun_setup.cli_cron import installer_lines, installs_cli
 from upsun_setup.edits import BY_HAND
 from upsun_setup.hook import hook_edit, installs, is_strict
-from upsun_setup.image import PYTHON, Image, image_of, list_python, served_at
+from upsun_setup.image import PYTHON, Image, image_of, list_python, served_at, told_python
 from upsun_setup.jobs_plan import JobsPlan
 from upsun_setup.plan_record import Change, Plan
 from upsun_setup.project import Project
@@ -116,37 +116,15 @@ class Planner:
     def _python(self) -> None:
         image = self._image
         if image.too_old:
-            text = f"{image.too_old} cannot run the agent, which needs Python 3.11"
-            self._say(text, "raise it before you push, or the build stops there")
+            text = f"{image.too_old} is known to be too old for the agent, which needs Python 3.{LEAST_MINOR}"
+            self.plan.done.append(f"{text}: the agent brings its own")
         elif image.unknown:
             self._say("what the image's stack lists is not understood", f"see that {PYTHON} or newer is in it")
         elif image.composable and not image.has_python:
             where = list_python(self._project, self._app)
             self.plan.done.append(f"{PYTHON} in {where}: a composable image has only what it lists")
         elif not image.composable and "python" not in image.runtimes:
-            self._tell_python(image.kind)
-
-    def _tell_python(self, kind: str) -> None:
-        """Say what is known of the python3 of an image, and no more."""
-        python = image_python(kind)
-        least = f"the agent needs Python 3.{LEAST_MINOR}"
-        if python.minor is None:
-            remedy = "the build hook says it if it is too old; python3 --version shows it in an SSH session"
-            self._say(f"which Python the image {kind} has is not known; {least}", remedy)
-        elif python.is_enough and python.certainty == "known":
-            self.plan.done.append(f"the agent runs with Python 3.{python.minor} of the image {kind}")
-        elif python.is_enough:
-            remedy = "the build hook says it if that is wrong; python3 --version shows it in an SSH session"
-            self._say(f"the image {kind} seems to have Python 3.{python.minor} (inferred); {least}", remedy)
-        else:
-            known = python.certainty == "known"
-            has = (
-                f"is known to have Python 3.{python.minor}"
-                if known
-                else f"seems to have Python 3.{python.minor} (inferred)"
-            )
-            text = f"the image {kind} {has}; {least}, and the build hook stops without it"
-            self._say(text, "have the hook install a newer one, and name it in UPSUN_AGENT_PYTHON")
+            self.plan.done.append(told_python(image.kind))
 
     def _folder(self) -> None:
         """Look at the app's folder: it has to be there, and may be a repository of its own."""
