@@ -1,4 +1,7 @@
-"""A stage for whole runs in virtual time: the real tick, client and journal against the simulator in process."""
+"""Whole runs in virtual time: the real tick, client, journal and channels against the simulator in this process.
+
+A ``Stage`` has its state on a mount, a ``SharedStage`` in a database that several instances share.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,15 +28,22 @@ from upsun_agent.journal.directory import reading
 from upsun_agent.journal.notes import SEAL
 from upsun_agent.journal.seals import Seals
 from upsun_agent.journal.sqlite import SqliteJournal
-from upsun_agent.journal.state import MountState
+from upsun_agent.journal.state import DatabaseState, MountState
 from upsun_agent.log.lines import Redaction, make_log
 from upsun_agent.model.events import Event
+from upsun_agent.notify import outbox
+from upsun_agent.notify.channels.http import HttpSender
+from upsun_agent.notify.messages import Message
+from upsun_agent.notify.notifier import Notifier, Whose
 from upsun_agent.platform.container import Container
 from upsun_agent.report.publish import publish
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.tick import run_tick, ticking
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator
+
+from tests.harness.journal_forms import place_of
+from tools.databases import DATABASE, Server
 
 SLOT = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 START = SLOT - timedelta(minutes=5)
@@ -45,6 +56,17 @@ backup = {}
 
 [[jobs.nightly.steps]]
 source-operation = { name = "update" }
+"""
+TWO_JOBS = """
+[jobs.look]
+schedule = "0 3 * * *"
+[[jobs.look.steps]]
+command = { run = ["true"], changes = false }
+
+[jobs.held]
+schedule = "0 3 * * *"
+[[jobs.held.steps]]
+command = { run = ["true"], changes = false }
 """
 RUN = "nightly@2026-03-02T03:00"
 HOST = "http://simulator.invalid"
@@ -87,18 +109,26 @@ class Stage:
     wrap: Callable[[Wsgi], Wsgi] = field(default=lambda wsgi: wsgi)
     log: io.StringIO = field(default_factory=io.StringIO)
     heard: list[tuple[str, Event]] = field(default_factory=list)
+    environ: dict[str, str] = field(default_factory=dict)  #: the variables that the channels of the job file name
+
+    @property
+    def place(self) -> MountState | DatabaseState:
+        """Where the state is."""
+        return MountState(str(self.directory))
 
     def site(self) -> TickContext:
         """What a fresh process of the agent would work with."""
-        redaction = Redaction()
+        job_file = parse(self.jobs)
+        secrets = [self.environ.get(name) for name in job_file.notify.variables()] if job_file.notify else []
+        redaction = Redaction([TOKEN, *secrets])
         clock = Wrong(self.manual_clock, self.ahead)
         transport = Transport("upsun-agent/test", in_process(self.wrap(self.simulator.wsgi), ConnectionCut))
         client = Client(transport, Endpoints(HOST, HOST), self.token, clock=clock, hide=redaction.hide)
         log = make_log(redaction, stream=self.log, readable=False)
-        return TickContext(
+        site = TickContext(
             self.container,
-            parse(self.jobs),
-            MountState(str(self.directory)),
+            job_file,
+            self.place,
             clock,
             client,
             log,
@@ -106,6 +136,18 @@ class Stage:
             seals=Seals(self.container.identity, (self.entropy, self.token)),
             publish=publish,
         )
+        return site if job_file.notify is None else replace(site, notifier=self._notifier(site, redaction))
+
+    def _notifier(self, site: TickContext, redaction: Redaction) -> Notifier:
+        """The channels as the command line composes them."""
+        notify = site.job_file.notify
+        assert notify is not None
+        kind = self.container.environment_type
+        here = any(job.runs_on(kind) for job in site.job_file.jobs.values())
+        whose = Whose(site.project, site.environment, kind, self.container.app or "", here)
+        transport = Transport("upsun-agent/test")
+        sender = HttpSender(self.environ, transport, redaction.hide, redaction.clean, site.clock.now)
+        return Notifier(notify, whose, sender, site.clock, site.log)
 
     # --- time ---------------------------------------------------------------------------------------------
 
@@ -169,12 +211,12 @@ class Stage:
 
     def rows(self, *, open_only: bool = False, job: str | None = None) -> list[RunRow]:
         """Runs, newest first."""
-        with reading(MountState(str(self.directory)), self.container.identity) as journal:
+        with reading(self.place, self.container.identity) as journal:
             return list(journal.rows(open_only=open_only, job=job, most=1000))
 
     def events(self, run: str = RUN) -> list[Event]:
         """The run's events."""
-        with reading(MountState(str(self.directory)), self.container.identity) as journal:
+        with reading(self.place, self.container.identity) as journal:
             return journal.events(run)
 
     def run(self, run: str = RUN) -> Run:
@@ -188,6 +230,15 @@ class Stage:
     def set_aside(self) -> list[str]:
         """Journals that were set aside."""
         return sorted(path.name for path in self.directory.glob("journal.sqlite.*-*"))
+
+    def facts(self) -> dict[str, str]:
+        """What the outbox holds."""
+        with reading(self.place, self.container.identity) as journal:
+            return journal.notes("outbox")
+
+    def waiting(self) -> list[Message]:
+        """The messages that wait."""
+        return outbox.waiting(self.facts())
 
     # --- the platform's request log -------------------------------------------------------------------------
 
@@ -214,6 +265,10 @@ class Stage:
         """The log, line by line."""
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of that name."""
+        return [line for line in self.logged() if line["event"] == event]
+
     def with_container(self, **changes: Any) -> Stage:
         """The same stage seen from another container."""
         self.container = replace(self.container, **changes)
@@ -224,3 +279,43 @@ def build(directory: Path, start: datetime = START, jobs: str = JOB, **scenario:
     """A stage at ``start`` with that behaviour of the platform."""
     manual_clock = ManualClock(start)
     return Stage(Simulator(Scenario(token=TOKEN, **scenario), manual_clock), manual_clock, directory / "state", jobs)
+
+
+@dataclass
+class SharedStage(Stage):
+    """A stage whose state is in a database. ``url`` may be changed: through another door to the same database."""
+
+    server: Server | None = None
+    url: str = ""
+
+    @property
+    def place(self) -> DatabaseState:
+        """Where the state is."""
+        return place_of(self.url)
+
+    def set_aside(self) -> list[str]:
+        """Why journals of this identity were set aside."""
+        assert self.server is not None
+        table = "upsun_agent.journals" if self.server.scheme == "postgresql" else "upsun_agent_journals"
+        where = f"present IS NULL AND environment = '{self.container.environment}'"
+        query = f"SELECT why FROM {table} WHERE {where} ORDER BY id"  # noqa: S608  names of ours
+        return self.server.execute(query, database=self.place.endpoint.database).splitlines()
+
+    def instance(self, *, off: timedelta = timedelta()) -> SharedStage:
+        """Another instance of the same app: the same state and platform, its own clock."""
+        return replace_fields(self, heard=[], ahead=off)
+
+
+def build_shared(
+    server: Server, environment: str, *, jobs: str = JOB, url: str = "", database: str = DATABASE, **scenario: Any
+) -> SharedStage:
+    """A stage at ``START`` with that behaviour of the platform, and its state on the server."""
+    manual_clock = ManualClock(START)
+    container = Container(
+        phase="runtime", project="abcdefgh1234z", environment=environment, environment_type="production", app="app"
+    )
+    simulator = Simulator(Scenario(token=TOKEN, environment=environment, **scenario), manual_clock)
+    if database != DATABASE:
+        server.fresh_database(database)
+    url = url or server.url(database=database, query="sslmode=disable")
+    return SharedStage(simulator, manual_clock, Path("/nowhere"), jobs, container, server=server, url=url)

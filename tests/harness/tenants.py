@@ -10,8 +10,8 @@ from upsun_agent.database.connect import Link
 from upsun_agent.journal.state import DatabaseState
 
 from tests.harness.journal_forms import NAME
-from tests.harness.server_stage import SharedStage
 from tests.harness.sources import REPOSITORY
+from tests.harness.stage import SharedStage
 from tools.databases import Postgres, Server
 
 PAGE = REPOSITORY / "docs" / "how-to" / "shared-database.md"

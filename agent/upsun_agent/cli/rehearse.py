@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
 from upsun_agent.cli.extras import SIMULATOR
@@ -10,18 +10,7 @@ from upsun_agent.cli.numbers import whole_number
 
 DAYS_MOST = 730
 NAMES = "<names>"  # where the help lists the named faults
-
-
-class Formatter(RawDescriptionHelpFormatter):
-    """Insert the named faults when the help is shown: importing the simulator takes 0.3 s."""
-
-    def add_text(self, text: str | None) -> None:
-        """Add a text to the help."""
-        super().add_text(
-            text.replace(NAMES, SIMULATOR.listed("upsun_simulator.command_line.rehearse"))
-            if text and NAMES in text
-            else text
-        )
+MODULE = "upsun_simulator.command_line.rehearse"
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -33,7 +22,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         description="Play a run of JOB, tick by tick, against a simulated platform in virtual time. Nothing "
         "leaves this process. Needs the extra 'simulator'.\n\n--fault takes a name or a fault of a request "
         f"(METHOD PATH KIND, see simulate --help); the names:\n{NAMES}",
-        formatter_class=Formatter,
+        formatter_class=SIMULATOR.formatter(NAMES, MODULE),
     )
     rehearse.add_argument("job", metavar="JOB", help="the job's name in the job file")
     rehearse.add_argument("--fault", action="append", default=[], metavar="FAULT", help="a fault to inject; repeatable")
@@ -46,4 +35,4 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     rehearse.add_argument(
         "--seed", type=whole_number(0, 10**9), default=1, metavar="S", help="the seed of the random days (default: 1)"
     )
-    rehearse.set_defaults(run=SIMULATOR.command("upsun_simulator.command_line.rehearse"))
+    rehearse.set_defaults(run=SIMULATOR.command(MODULE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
 from upsun_agent.cli.extras import SIMULATOR
@@ -22,18 +22,7 @@ The kinds:
 <kinds>
 """
 KINDS = "<kinds>"  # where the help lists the kinds of faults
-
-
-class Formatter(RawDescriptionHelpFormatter):
-    """Puts the kinds in when the help is shown: importing the simulator would cost every other command 0.3 s."""
-
-    def add_text(self, text: str | None) -> None:
-        """Add a text to the help."""
-        super().add_text(
-            text.replace(KINDS, SIMULATOR.listed("upsun_simulator.command_line.simulate"))
-            if text and KINDS in text
-            else text
-        )
+MODULE = "upsun_simulator.command_line.simulate"
 
 
 def add(commands: Any, shared: ArgumentParser) -> None:
@@ -43,7 +32,7 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         parents=[shared],
         help="serve a simulated Upsun API",
         description=DESCRIPTION,
-        formatter_class=Formatter,
+        formatter_class=SIMULATOR.formatter(KINDS, MODULE),
     )
     simulate.add_argument(
         "--port", type=whole_number(0, 65535), default=8080, metavar="N", help="the port (default: 8080; 0: any)"
@@ -54,4 +43,4 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "--authority", metavar="FILE", help="write the key that signs SSH certificates there, for a TrustedUserCAKeys"
     )
     simulate.add_argument("--request-log", metavar="FILE", help="write what happened there at the end, as JSON")
-    simulate.set_defaults(run=SIMULATOR.command("upsun_simulator.command_line.simulate"))
+    simulate.set_defaults(run=SIMULATOR.command(MODULE))

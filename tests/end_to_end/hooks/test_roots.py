@@ -182,7 +182,7 @@ def test_a_whole_night_runs_within_64_mib(built: Built, place: Path) -> None:
             if shown.returncode == 75:  # the minute was over before the first tick: let it be another one
                 due_now(container)
             time.sleep(0.6)
-        assert (outcome, code) == ("succeeded", 0)
+        assert (outcome, code) == ("succeeded", 0), shown.stdout
         assert tick(container, variables)[0] == 0
     acted = [each["path"] for each in request_log["requests"] if each["method"] == "POST" and each["acted"]]
     asked = [path.rsplit("/", 1)[1] for path in acted if path.endswith(("/backup", "/source-operation"))]

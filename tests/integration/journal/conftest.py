@@ -16,7 +16,7 @@ from tests.harness import canaries
 from tests.harness.environment import bare_environment
 from tests.harness.journal_forms import DatabaseForm, FileForm, Form, place_of
 from tests.harness.needs import database
-from tests.harness.server_stage import SharedStage, build
+from tests.harness.stage import SharedStage, build_shared
 from tests.harness.tenants import (
     ATTACKER,
     HOME,
@@ -102,7 +102,7 @@ def make(server: Server) -> Callable[..., SharedStage]:
     """Builds a stage whose state is in the database, with an environment of its own."""
 
     def build_here(**settings: Any) -> SharedStage:
-        return build(server, f"env{next(_numbers)}", **settings)
+        return build_shared(server, f"env{next(_numbers)}", **settings)
 
     return build_here
 
@@ -131,7 +131,7 @@ def tenants(server: Server) -> Iterator[Server]:
 @pytest.fixture
 def victim(tenants: Server) -> SharedStage:
     """The stage of the tenant under attack, after its first tick."""
-    found = build(tenants, "main", url=url_of(tenants, VICTIM))
+    found = build_shared(tenants, "main", url=url_of(tenants, VICTIM))
     found.tick()
     return found
 

@@ -17,8 +17,7 @@ from upsun_agent.limits import TICK_BUDGET
 
 from tests.harness.database_proxy import How, Proxy
 from tests.harness.needs import database
-from tests.harness.server_stage import SharedStage, build
-from tests.harness.stage import SLOT, START
+from tests.harness.stage import SLOT, START, SharedStage, build_shared
 from tools.databases import MariaDb, Postgres, Server, running
 
 NIGHTS_MOST = 150
@@ -121,7 +120,7 @@ def test_a_connection_cut_at_any_message_costs_no_request_and_no_promise(
 def test_a_server_killed_in_the_middle_of_a_tick_loses_no_intent(kind: type[Server]) -> None:
     with running(database(kind, "a server that is killed"), durable=True) as server:
         for at in ("backup", "source-operation"):
-            stage = build(server, f"env-{at}")
+            stage = build_shared(server, f"env-{at}")
             stage.at(START).tick()
             stage.at(SLOT)
             killed = killing_at(stage, server, at)

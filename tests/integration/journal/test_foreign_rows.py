@@ -14,8 +14,7 @@ from upsun_agent.journal.notes import SEAL, SEALED
 from upsun_agent.model import events as ev
 
 from tests.harness.forged_state import opening, shell
-from tests.harness.server_stage import SharedStage
-from tests.harness.stage import JOB, RUN, SLOT, START
+from tests.harness.stage import JOB, RUN, SLOT, START, SharedStage
 
 PLANTED = "nightly@manual-20260302T025500Z-beef"
 OTHER_JOB = JOB.replace('name = "update"', 'name = "other"')

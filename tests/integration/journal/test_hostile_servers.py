@@ -38,9 +38,8 @@ from tests.harness.hostile_databases import (
     nonsense,
 )
 from tests.harness.journal_forms import DatabaseForm
-from tests.harness.server_stage import SharedStage
 from tests.harness.sources import SOURCES
-from tests.harness.stage import START
+from tests.harness.stage import START, SharedStage
 from tools.databases import Server
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"

@@ -17,21 +17,9 @@ from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import pause_job, resume
 
 from tests.harness.journal_forms import DatabaseForm
-from tests.harness.server_stage import SharedStage
-from tests.harness.stage import JOB, RUN, SLOT, START
+from tests.harness.stage import JOB, RUN, SLOT, START, TWO_JOBS, SharedStage
 from tools.databases import Postgres, Server
 
-TWO = """
-[jobs.look]
-schedule = "0 3 * * *"
-[[jobs.look.steps]]
-command = { run = ["true"], changes = false }
-
-[jobs.held]
-schedule = "0 3 * * *"
-[[jobs.held.steps]]
-command = { run = ["true"], changes = false }
-"""
 TABLES = ("journals", *PARTS)
 
 
@@ -44,7 +32,7 @@ def form(server: Server, fresh: str) -> DatabaseForm:
 def alone(form: DatabaseForm, make: Callable[..., SharedStage]) -> Callable[..., SharedStage]:
     """Builds a stage in a database of its own, so that its tables can be dropped."""
 
-    def build_here(jobs: str = TWO, **scenario: object) -> SharedStage:
+    def build_here(jobs: str = TWO_JOBS, **scenario: object) -> SharedStage:
         stage = make(jobs=jobs, **scenario)
         stage.url = form.url
         return stage

@@ -15,8 +15,7 @@ from upsun_agent.journal.lock import container_identity
 from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import pause_job
 
-from tests.harness.server_stage import SharedStage
-from tests.harness.stage import JOB, RUN, SLOT, START
+from tests.harness.stage import JOB, RUN, SLOT, START, SharedStage
 
 AGENTS = 32
 

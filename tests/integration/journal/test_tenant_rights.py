@@ -12,7 +12,7 @@ from upsun_agent.journal.server.opening import hold
 
 from tests.harness.cli_app import App, apps
 from tests.harness.journal_forms import NAME, VARIABLE, place_of
-from tests.harness.server_stage import SharedStage
+from tests.harness.stage import SharedStage
 from tests.harness.tenants import (
     ATTACKER,
     HOME,

@@ -15,7 +15,7 @@ from upsun_agent.journal.server.session import Session
 from upsun_agent.journal.state import DatabaseState
 
 from tests.harness.journal_forms import NAME, VARIABLE, DatabaseForm, place_of
-from tests.harness.server_stage import SharedStage, build
+from tests.harness.stage import SharedStage, build_shared
 from tests.harness.tenants import (
     ATTACKER,
     HOME,
@@ -198,7 +198,7 @@ def test_nothing_that_another_tenant_makes_is_used_in_our_statements(
             )
         for name, arguments, kind, value in FUNCTIONS:
             attacker.says(TRAP.format(name=name, arguments=arguments, type=kind, act=CAUGHT.format(value=value)))
-        victim = build(postgres, "main", url=url_of(postgres, VICTIM))
+        victim = build_shared(postgres, "main", url=url_of(postgres, VICTIM))
         victim.tick()
         runs_through(victim)
         with fleet(victim.place) as found:

@@ -11,8 +11,8 @@ import pytest
 
 from tests.harness import canaries
 from tests.harness.environment import bare_environment
-from tests.harness.notify_stage import TellingStage, build
 from tests.harness.receivers import Mailbox, Receiver, mailbox, receiver
+from tests.harness.stage import JOB, START, Stage, build
 
 __all__ = ["bare_environment"]
 
@@ -36,11 +36,14 @@ def box() -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., TellingStage]:
+def make(tmp_path: Path) -> Callable[..., Stage]:
     numbers = count()
 
-    def build_here(more: str, **settings: Any) -> TellingStage:
-        built: TellingStage = build(tmp_path / str(next(numbers)), more, **settings)
-        return built
+    def build_here(more: str, *, jobs: str = JOB, environ: dict[str, str] | None = None, **scenario: Any) -> Stage:
+        place = tmp_path / str(next(numbers))
+        place.mkdir(parents=True)
+        stage = build(place, START, f"{more}\n{jobs}", **scenario)
+        stage.environ = environ or {}
+        return stage
 
     return build_here

@@ -17,9 +17,8 @@ from upsun_agent.notify.outcome import Delivered, Outcome, Undelivered
 
 from tests.harness.agent_process import Result
 from tests.harness.container import Container, due_container
-from tests.harness.notify_stage import TellingStage
 from tests.harness.raw_answers import GZIP, NOT_TAKEN, OK, TAKEN, Speaker, path_of, sized, speaker
-from tests.harness.stage import SLOT, START
+from tests.harness.stage import SLOT, START, Stage
 
 BACKUP = '[jobs.nightly]\nschedule = "0 3 * * *"\n[[jobs.nightly.steps]]\nbackup = { retries = 0 }\n'
 HOOK = '[notify.hook]\nwebhook = { url-variable = "HOOK" }\n[agent]\nnotify = { on = ["failed", "succeeded"] }'
@@ -62,7 +61,7 @@ def test_what_is_left_of_an_answer_is_not_taken_for_the_next_one(answers: Speake
 
 
 @pytest.mark.parametrize("name", ["gzip, 204", "gzip that is none", "endless", "chunked, cut"])
-def test_a_message_that_was_taken_is_sent_once(make: Callable[..., TellingStage], answers: Speaker, name: str) -> None:
+def test_a_message_that_was_taken_is_sent_once(make: Callable[..., Stage], answers: Speaker, name: str) -> None:
     stage = make(HOOK, environ={"HOOK": f"{answers.url}{path_of(name)}"}, jobs=BACKUP)
     stage.at(START).tick()
     stage.at(SLOT + timedelta(seconds=7)).settle()

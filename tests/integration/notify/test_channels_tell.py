@@ -9,11 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from tests.harness.notify_stage import TellingStage
 from tests.harness.receivers import Mailbox, Receiver
-from tests.harness.stage import RUN, SLOT, START
+from tests.harness.stage import RUN, SLOT, START, Stage
 
-Make = Callable[..., TellingStage]
+Make = Callable[..., Stage]
 HEALTHCHECKS = '[notify.hc]\nhealthchecks = { url-variable = "PING" }'
 WEBHOOK = '[notify.hook]\nwebhook = { url-variable = "HOOK", secret-variable = "HOOK_SECRET" }'
 SLACK = '[notify.chat]\nslack = { url-variable = "SLACK" }'
@@ -81,14 +80,14 @@ def events(ear: Receiver) -> list[str]:
     return [json.loads(each.body)["event"] for each in ear.requests]
 
 
-def night(stage: TellingStage, number: int, outcome: str) -> None:
+def night(stage: Stage, number: int, outcome: str) -> None:
     """The slot of that night, with a backup that ends like that, and an idle tick after it."""
     stage.simulator.change(backup_outcome=outcome)
     stage.at(SLOT + timedelta(days=number, seconds=7)).settle()
     stage.later(minutes=5).tick()
 
 
-def hooked(make: Make, ear: Receiver, more: str = "", top: str = "") -> TellingStage:
+def hooked(make: Make, ear: Receiver, more: str = "", top: str = "") -> Stage:
     hook = '[notify.hook]\nwebhook = { url-variable = "HOOK" }'
     stage = make(f"{top}\n{hook}", environ={"HOOK": f"{ear.url}/canary-hook-path"}, jobs=NIGHTLY.format(more=more))
     stage.at(START).tick()

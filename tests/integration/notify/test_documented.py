@@ -15,10 +15,9 @@ from upsun_agent.cli.main import build
 from upsun_agent.config import parse
 from upsun_agent.config.notifications import DEFAULT_ON
 
-from tests.harness.notify_stage import TellingStage
 from tests.harness.receivers import Receiver
 from tests.harness.sources import REPOSITORY
-from tests.harness.stage import SLOT
+from tests.harness.stage import SLOT, Stage
 from tools.reference import OTHER_LINES
 
 DOCS = REPOSITORY / "docs" / "how-to"
@@ -57,7 +56,7 @@ def verifier() -> Callable[..., bool]:
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_the_snippet_knows_our_messages_from_others(
-    make: Callable[..., TellingStage], ear: Receiver, monkeypatch: pytest.MonkeyPatch, secret: str
+    make: Callable[..., Stage], ear: Receiver, monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
     more = '[notify.hook]\nwebhook = { url-variable = "HOOK", secret-variable = "HOOK_SECRET" }'
     environ = {"HOOK": f"{ear.url}/canary-hook-path", "HOOK_SECRET": secret}

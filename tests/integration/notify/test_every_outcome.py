@@ -13,11 +13,10 @@ from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import pause_job
 
 from tests.harness.container import Container, due_container
-from tests.harness.notify_stage import TellingStage
 from tests.harness.receivers import Mailbox, Receiver
-from tests.harness.stage import SLOT, START
+from tests.harness.stage import SLOT, START, Stage
 
-Make = Callable[..., TellingStage]
+Make = Callable[..., Stage]
 CHANNELS = """
 [agent]
 notify = { on = ["failed", "missed", "recovered", "succeeded", "suspended"] }
@@ -65,47 +64,47 @@ def people(*events: str) -> tuple[tuple[str, ...], int, int]:
     return events, len(events), len(events)
 
 
-def night(stage: TellingStage, outcome: str, number: int = 0) -> None:
+def night(stage: Stage, outcome: str, number: int = 0) -> None:
     stage.simulator.change(backup_outcome=outcome)
     stage.at(SLOT + timedelta(days=number, seconds=7)).settle()
 
 
-def succeeded(stage: TellingStage) -> None:
+def succeeded(stage: Stage) -> None:
     night(stage, "success")
 
 
-def failed(stage: TellingStage) -> None:
+def failed(stage: Stage) -> None:
     night(stage, "failure")
 
 
-def recovered(stage: TellingStage) -> None:
+def recovered(stage: Stage) -> None:
     night(stage, "failure")
     night(stage, "success", 1)
 
 
-def missed(stage: TellingStage) -> None:
+def missed(stage: Stage) -> None:
     stage.at(SLOT + timedelta(hours=8)).tick()
 
 
-def skipped(stage: TellingStage) -> None:
+def skipped(stage: Stage) -> None:
     site = stage.site()
     with open_session(site) as desk:
         pause_job(desk.journal, "nightly", "paused by hand", site.clock.now())
     stage.at(SLOT).tick()
 
 
-def suspended(stage: TellingStage) -> None:
+def suspended(stage: Stage) -> None:
     night(stage, "failure")
     night(stage, "failure", 1)
 
 
-def lost(stage: TellingStage) -> None:
+def lost(stage: Stage) -> None:
     stage.at(SLOT).tick()
     (stage.directory / "journal.sqlite").unlink()
     stage.later(minutes=5).tick()
 
 
-TABLE: dict[Callable[[TellingStage], None], Heard] = {
+TABLE: dict[Callable[[Stage], None], Heard] = {
     succeeded: Heard(("/start", ""), *people("succeeded")),
     failed: Heard(("/start", "/fail"), *people("failed")),
     recovered: Heard(("/start", "/fail", "/start", ""), *people("failed", "recovered")),
@@ -118,7 +117,7 @@ TABLE: dict[Callable[[TellingStage], None], Heard] = {
 
 @pytest.mark.parametrize("play", TABLE, ids=lambda play: play.__name__)
 def test_each_outcome_is_told_on_each_channel_as_the_table_says(
-    make: Make, ear: Receiver, box: Mailbox, play: Callable[[TellingStage], None]
+    make: Make, ear: Receiver, box: Mailbox, play: Callable[[Stage], None]
 ) -> None:
     more = "suspend-after = 2" if play is suspended else ""
     slow = {"backup_seconds": 3600} if play is lost else {}

@@ -13,11 +13,10 @@ from upsun_agent.runtime.tick import ticking
 
 from tests.harness import receivers
 from tests.harness.container import due_container
-from tests.harness.notify_stage import TellingStage
 from tests.harness.receivers import Receiver
-from tests.harness.stage import START
+from tests.harness.stage import START, Stage
 
-Make = Callable[..., TellingStage]
+Make = Callable[..., Stage]
 BEAT = '[agent]\nheartbeat = { url-variable = "BEAT", every = "1h" }'
 
 

@@ -10,11 +10,10 @@ import pytest
 from upsun_agent.notify.outbox import lost
 
 from tests.harness.container import Container, due_container
-from tests.harness.notify_stage import TellingStage
 from tests.harness.receivers import Mailbox
-from tests.harness.stage import SLOT, START
+from tests.harness.stage import SLOT, START, Stage
 
-Make = Callable[..., TellingStage]
+Make = Callable[..., Stage]
 BACKUP = '[jobs.nightly]\nschedule = "0 3 * * *"\n[[jobs.nightly.steps]]\nbackup = { retries = 0 }\n'
 TO = ["ok@example.com", "slow@example.com", "third@example.com"]
 MAIL = (
@@ -24,21 +23,19 @@ GREY, GONE = "450 4.2.0 greylisted, try again", "550 5.1.1 no such user"
 
 
 @pytest.fixture
-def stage(make: Make, box: Mailbox) -> TellingStage:
+def stage(make: Make, box: Mailbox) -> Stage:
     made = make(MAIL, environ={"PLATFORM_SMTP_HOST": box.host}, jobs=BACKUP)
     made.at(START)
     return made
 
 
-def night(stage: TellingStage, days: int = 0) -> None:
+def night(stage: Stage, days: int = 0) -> None:
     """Play one night to its end."""
     stage.at(START + timedelta(days=days)).tick()
     stage.at(SLOT + timedelta(days=days, seconds=7)).settle()
 
 
-def test_a_recipient_that_is_refused_for_now_gets_it_later_and_the_others_once(
-    stage: TellingStage, box: Mailbox
-) -> None:
+def test_a_recipient_that_is_refused_for_now_gets_it_later_and_the_others_once(stage: Stage, box: Mailbox) -> None:
     box.answers = {"slow@example.com": GREY}
     night(stage)
     (waiting,) = stage.waiting()
@@ -53,7 +50,7 @@ def test_a_recipient_that_is_refused_for_now_gets_it_later_and_the_others_once(
     assert stage.facts() == {}
 
 
-def test_one_that_is_refused_for_good_is_a_finding_and_not_tried_again(stage: TellingStage, box: Mailbox) -> None:
+def test_one_that_is_refused_for_good_is_a_finding_and_not_tried_again(stage: Stage, box: Mailbox) -> None:
     box.answers = {"slow@example.com": GONE}
     night(stage)
     assert stage.waiting() == []
@@ -68,7 +65,7 @@ def test_one_that_is_refused_for_good_is_a_finding_and_not_tried_again(stage: Te
     assert stage.facts() == {}, "a message that all have got ends it"
 
 
-def test_both_kinds_at_once_are_kept_apart(stage: TellingStage, box: Mailbox) -> None:
+def test_both_kinds_at_once_are_kept_apart(stage: Stage, box: Mailbox) -> None:
     box.answers = {"slow@example.com": GREY, "third@example.com": GONE}
     night(stage)
     assert [each.to for each in stage.waiting()] == [("slow@example.com",)]
@@ -79,7 +76,7 @@ def test_both_kinds_at_once_are_kept_apart(stage: TellingStage, box: Mailbox) ->
     assert "third@example.com: 550" in lost(stage.facts())["mail"].reason
 
 
-def test_where_none_has_it_those_that_may_are_asked_again(stage: TellingStage, box: Mailbox) -> None:
+def test_where_none_has_it_those_that_may_are_asked_again(stage: Stage, box: Mailbox) -> None:
     box.answers = {"ok@example.com": GREY, "slow@example.com": GREY, "third@example.com": GONE}
     night(stage)
     assert [each.to for each in stage.waiting()] == [("ok@example.com", "slow@example.com")]
@@ -88,9 +85,7 @@ def test_where_none_has_it_those_that_may_are_asked_again(stage: TellingStage, b
     assert box.recipients == [["ok@example.com", "slow@example.com"]]
 
 
-def test_a_recipient_that_is_refused_for_days_holds_up_no_message_of_the_others(
-    stage: TellingStage, box: Mailbox
-) -> None:
+def test_a_recipient_that_is_refused_for_days_holds_up_no_message_of_the_others(stage: Stage, box: Mailbox) -> None:
     box.answers = {"slow@example.com": GREY}
     night(stage)
     night(stage, 1)
@@ -103,7 +98,7 @@ def test_a_recipient_that_is_refused_for_days_holds_up_no_message_of_the_others(
     assert len(stage.said("notice-lost")) >= 2
 
 
-def test_a_recipient_that_the_job_file_does_not_name_any_more_is_dropped(stage: TellingStage, box: Mailbox) -> None:
+def test_a_recipient_that_the_job_file_does_not_name_any_more_is_dropped(stage: Stage, box: Mailbox) -> None:
     box.answers = {"slow@example.com": GREY}
     night(stage)
     stage.jobs = stage.jobs.replace('"slow@example.com", ', "")

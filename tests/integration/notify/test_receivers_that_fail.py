@@ -12,11 +12,10 @@ from upsun_agent import limits
 from upsun_agent.notify import notifier
 
 from tests.harness import receivers
-from tests.harness.notify_stage import TellingStage
 from tests.harness.receivers import Mailbox, Receiver
-from tests.harness.stage import JOB, SLOT, START
+from tests.harness.stage import JOB, SLOT, START, Stage
 
-Make = Callable[..., TellingStage]
+Make = Callable[..., Stage]
 HOOK = '[notify.hook]\nwebhook = { url-variable = "HOOK" }\n[agent]\nnotify = { on = ["failed", "succeeded"] }'
 ON = '[agent]\nnotify = { on = ["succeeded"] }'
 MAIL = f'[notify.mail]\nemail = {{ to = ["ops@example.com"], from = "agent@example.com" }}\n{ON}'
@@ -38,7 +37,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifier, "SECOND", 0.1)
 
 
-def succeeded(stage: TellingStage) -> TellingStage:
+def succeeded(stage: Stage) -> Stage:
     """Play the night: it goes as if nobody was told, with the same requests and the same exit codes."""
     assert stage.at(START).tick().exit_code() == 0
     stage.at(SLOT + timedelta(seconds=7))

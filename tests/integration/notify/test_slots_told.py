@@ -10,17 +10,16 @@ from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import pause_job, resume
 
 from tests.harness import receivers
-from tests.harness.notify_stage import TellingStage
 from tests.harness.receivers import Receiver
-from tests.harness.stage import SLOT, START, TOKEN
+from tests.harness.stage import SLOT, START, TOKEN, Stage
 
-Make = Callable[..., TellingStage]
+Make = Callable[..., Stage]
 ALL = '[notify.hook]\nwebhook = { url-variable = "HOOK" }\n[agent]\nnotify = { on = ["failed", "missed", "recovered"] }'
 COMMAND = '\n[[jobs.look.steps]]\ncommand = { shell = "echo hello", changes = false }\n'
 WEEKDAYS = 'when = { days = ["mon", "tue", "wed", "thu", "fri"] }\n'
 
 
-def stage_of(make: Make, ear: Receiver, more: str = "") -> TellingStage:
+def stage_of(make: Make, ear: Receiver, more: str = "") -> Stage:
     jobs = f'[jobs.look]\nschedule = "0 3 * * *"\n{more}{COMMAND}'
     return make(ALL, environ={"HOOK": f"{ear.url}/canary-hook-path"}, jobs=jobs)
 

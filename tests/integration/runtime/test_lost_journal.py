@@ -22,19 +22,8 @@ from upsun_agent.platform.paths import SIDECAR
 from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import pause_job, resume, suspension
 
-from tests.harness.stage import RUN, SLOT, START, Stage
+from tests.harness.stage import RUN, SLOT, START, TWO_JOBS, Stage
 
-TWO = """
-[jobs.look]
-schedule = "0 3 * * *"
-[[jobs.look.steps]]
-command = { run = ["true"], changes = false }
-
-[jobs.held]
-schedule = "0 3 * * *"
-[[jobs.held.steps]]
-command = { run = ["true"], changes = false }
-"""
 HEADER = b"SQLite format 3\x00\x10\x00\x01\x01\x00\x40\x20\x20"
 
 
@@ -80,7 +69,7 @@ def set_aside_lines(stage: Stage) -> list[str]:
 def test_a_lost_journal_runs_no_slot_of_this_minute_again_and_no_paused_job(
     make: Callable[..., Stage], loss: str
 ) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.at(START).tick()
     pause(stage, "held")
     stage.at(SLOT + timedelta(seconds=5)).tick()
@@ -105,7 +94,7 @@ def files_of(stage: Stage) -> list[str]:
 
 @pytest.mark.parametrize("left", ["last-tick", "tick.lock", SIDECAR, "agent.log"])
 def test_one_file_that_is_left_tells_of_the_loss(make: Callable[..., Stage], left: str) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.at(START).tick()
     pause(stage, "held")
     stage.at(SLOT + timedelta(seconds=5)).tick()
@@ -123,7 +112,7 @@ def test_one_file_that_is_left_tells_of_the_loss(make: Callable[..., Stage], lef
 
 @pytest.mark.parametrize("lost", ["last-tick", "tick.lock", SIDECAR, "journal.sqlite-journal"])
 def test_a_sound_journal_needs_no_other_file(make: Callable[..., Stage], lost: str) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.at(START).tick()
     pause(stage, "held")
     stage.at(SLOT + timedelta(seconds=5)).tick()
@@ -135,7 +124,7 @@ def test_a_sound_journal_needs_no_other_file(make: Callable[..., Stage], lost: s
 
 
 def test_the_first_tick_ever_in_an_empty_directory_runs_the_slot_of_its_minute(make: Callable[..., Stage]) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.directory.mkdir(parents=True)
     stage.at(SLOT + timedelta(seconds=5)).tick()
     assert sorted(ran(stage)) == [("held", "succeeded"), ("look", "succeeded")]
@@ -146,7 +135,7 @@ def test_the_first_tick_ever_in_an_empty_directory_runs_the_slot_of_its_minute(m
 def test_what_a_first_tick_leaves_that_is_killed_early_is_no_loss(
     make: Callable[..., Stage], left: tuple[str, ...]
 ) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.directory.mkdir(parents=True)
     for name in left:
         (stage.directory / name).touch()
@@ -176,7 +165,7 @@ def test_a_run_in_flight_that_is_lost_is_closed_and_told(stage: Stage, loss: str
 
 
 def test_a_damaged_journal_keeps_the_pauses_too(make: Callable[..., Stage]) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.at(START).tick()
     pause(stage, "held")
     (stage.directory / "journal.sqlite").write_bytes(b"garbage" * 5000)
@@ -189,7 +178,7 @@ def test_a_damaged_journal_keeps_the_pauses_too(make: Callable[..., Stage]) -> N
 def test_a_journal_that_lost_a_table_is_damage_and_the_same_tick_works_on(
     make: Callable[..., Stage], table: str
 ) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.at(START).tick()
     pause(stage, "held")
     db = sqlite3.connect(stage.directory / "journal.sqlite")
@@ -204,7 +193,7 @@ def test_a_journal_that_lost_a_table_is_damage_and_the_same_tick_works_on(
 
 
 def test_a_job_that_was_resumed_is_not_held_after_a_loss(make: Callable[..., Stage]) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.at(START).tick()
     pause(stage, "held")
     site = stage.site()
@@ -218,7 +207,7 @@ def test_a_job_that_was_resumed_is_not_held_after_a_loss(make: Callable[..., Sta
 
 
 def test_a_job_that_was_suspended_by_its_failures_stays_so(make: Callable[..., Stage]) -> None:
-    stage = make(TWO.replace('"true"', '"false"').replace("[jobs.held]", "[jobs.held]\nsuspend-after = 1"))
+    stage = make(TWO_JOBS.replace('"true"', '"false"').replace("[jobs.held]", "[jobs.held]\nsuspend-after = 1"))
     stage.at(START).tick()
     stage.at(SLOT).tick()
     (stage.directory / "journal.sqlite").unlink()
@@ -229,7 +218,7 @@ def test_a_job_that_was_suspended_by_its_failures_stays_so(make: Callable[..., S
 
 
 def test_holds_are_for_their_own_environment_alone_and_for_nobody_else_to_read(make: Callable[..., Stage]) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.at(START).tick()
     pause(stage, "held")
     file = stage.directory / SIDECAR
@@ -243,7 +232,7 @@ def test_holds_are_for_their_own_environment_alone_and_for_nobody_else_to_read(m
 
 @pytest.mark.parametrize("content", [b"", b"no JSON", b"[" * 100_000, b'{"version": 1}', b'{"version": 2}', b"null"])
 def test_holds_that_do_not_read_stop_nothing(make: Callable[..., Stage], content: bytes) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.at(START).tick()
     (stage.directory / "journal.sqlite").unlink()
     (stage.directory / SIDECAR).write_bytes(content)
@@ -256,7 +245,7 @@ def test_holds_that_do_not_read_stop_nothing(make: Callable[..., Stage], content
 def test_a_command_that_only_looks_says_the_loss_and_hides_nothing_from_the_next_tick(
     make: Callable[..., Stage], loss: str
 ) -> None:
-    stage = make(TWO)
+    stage = make(TWO_JOBS)
     stage.at(START).tick()
     stage.at(SLOT + timedelta(seconds=5)).tick()
     LOSSES[loss](stage.directory / "journal.sqlite")

@@ -1,4 +1,4 @@
-"""What the soak tests share: scratch space in memory, since nothing here is about disks."""
+"""What the long tests share: scratch space in memory, since nothing here is about disks."""
 
 from __future__ import annotations
 
