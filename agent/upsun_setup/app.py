@@ -35,7 +35,7 @@ class Files(Protocol):
         """Return the text of a file, by its path in the checkout; None where there is none."""
 
     def peek(self, path: str) -> str | None:
-        """The beginning of a file that is only looked at; None where there is none, or it is not UTF-8."""
+        """Return the beginning of a file that is only looked at; None where there is none, or it is not UTF-8."""
 
     def has(self, path: str) -> bool:
         """Return whether there is such a file or folder."""

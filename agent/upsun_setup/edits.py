@@ -237,7 +237,7 @@ class Editor(Struct):
         self._edit(last, last, f",{between}{text}")
 
     def _text_lines(self, text: str) -> list[str]:
-        """The lines of a text that is all that a file says."""
+        """Return the lines of a text that is all that a file says."""
         return literal(text, self.style.step, self.style.step) if is_literal(text) else [flow(text)]
 
     def _in_literal(self, margin: int, node: Node, dropped: list[int], at: int, lines: list[str]) -> None:

@@ -61,7 +61,7 @@ def _children(content: Any) -> Iterable[Any]:
 
 
 def flag(value: Any) -> bool:
-    """True or false."""
+    """Return the value if it is true or false; raise a refusal otherwise."""
     return isinstance(value, bool)
 
 

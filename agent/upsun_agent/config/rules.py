@@ -107,7 +107,7 @@ def _places(steps: list[_Step]) -> Iterator[Problem]:
 
 
 def _proofs(main: list[_Step], back: list[_Step]) -> Iterator[Problem]:
-    """Steps that can never run as written: they need the proof of a backup that no earlier step gives."""
+    """Yield steps that can never run as written: they need the proof of a backup that no earlier step gives."""
     proved: set[str] = set()
     for step in (*main, *back):
         about = step.subject
@@ -129,7 +129,7 @@ def _updates(main: list[_Step]) -> Iterator[Problem]:
 
 
 def _taking_back(main: list[_Step], back: list[_Step]) -> Iterator[Problem]:
-    """Steps of taking back on environments that the job never changes, and ones that make no sense there."""
+    """Yield steps of the rollback on environments that the job never changes, and ones that make no sense there."""
     changed = {step.kind.changes(step.plan, HERE) for step in main}
     for step in back:
         if not step.kind.suits_rollback or step.settings.when == "updated":

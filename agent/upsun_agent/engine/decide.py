@@ -65,7 +65,7 @@ def decide(
     kinds: Mapping[str, StepKind],
     background: Background | None = None,
 ) -> Decision:
-    """The next thing to do for ``run`` at ``now`` (UTC), given what this pass has ``seen`` so far.
+    """Return the next thing to do for ``run`` at ``now`` (UTC), given what this pass has ``seen`` so far.
 
     Promises: a request or command is returned only for a step in phase ``ready``, with every guard passed on what
     this pass saw; a step that needs a proved backup gets none without it; an intent without an answer leads to
@@ -131,7 +131,7 @@ def overdue(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> bool:
 
 
 def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Failed | None:
-    """The verdict on a run that is past its limits, or None.
+    """Return the verdict on a run that is past its limits, or None.
 
     Taking back has the time limit once more, as has what comes after a step that lets time pass on purpose; such a
     step has a limit of its own.
@@ -165,7 +165,7 @@ def _passes_time(step: Step, kinds: Mapping[str, StepKind]) -> bool:
 
 
 def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, StepKind]) -> Decision | None:
-    """What a failed step leads to: the end of the run, taking back before it, or (None) the steps that follow."""
+    """Return what a failed step leads to: the end of the run, the rollback, or (None) the next steps."""
     if run.rollback is not None:
         stopped = any(each.phase == Phase.FAILED and not each.is_passed_over for each in run.take_back_steps)
         return Record(closing(run, now)) if stopped or step is None else None
@@ -179,7 +179,7 @@ def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, Step
 
 
 def _close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, StepKind]) -> Decision:
-    """A failed step makes the run a failed one, at once or, with ``on-failure = "continue"``, at its end."""
+    """Return what makes the run a failed one, at once or, with ``on-failure = "continue"``, at its end."""
     message, remedy = first_words(run, failed), failed.remedy
     unsure = uncertain(run, kinds) if run.take_back_steps else None
     if unsure is not None:
@@ -310,7 +310,7 @@ def _contradicted(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision 
 def _request(
     case: StepContext, kind: RequestKind, background: Background, subject: str, kinds: Mapping[str, StepKind]
 ) -> Decision:
-    """The request with all guards passed, or what stands in its way; ``subject`` is the environment that it changes."""
+    """Return the request with all guards passed, or what stands in its way; ``subject`` is what it changes."""
     environment = case.seen.get(case.look_at_environment())
     if not isinstance(environment, Environment):
         return no_answer(case, case.look_at_environment(), environment)
@@ -361,7 +361,7 @@ def _intended(case: StepContext, kind: RequestKind) -> Decision:
 
 
 def _interrupted(case: StepContext, kind: CommandKind) -> Decision:
-    """A command of which nobody knows how far it came is run again only where the job file says that it may be."""
+    """Return what follows an interrupted command: it is run again only where the job file allows it."""
     text = "the command was interrupted: how far it came is not known"
     if kind.may_repeat(case.step.plan):
         return Record(ev.IntentVoid(at=case.now, step=case.step.index, message=f"{text}; it may be run again"))

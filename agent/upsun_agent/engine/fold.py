@@ -20,7 +20,7 @@ class InconsistentEvents(ValueError):
 
 
 def fold(events: Iterable[ev.Event]) -> Run:
-    """The run that these events, oldest first, add up to.
+    """Return the run that these events, oldest first, add up to.
 
     Raises:
         InconsistentEvents: the first event opens no run, or a later one does not fit what came before.
@@ -56,7 +56,7 @@ def _opened(event: ev.RunOpened) -> Run:
 
 
 def apply(run: Run, event: ev.Event) -> Run:
-    """The run after one more event; raises InconsistentEvents where the event does not fit."""
+    """Return the run after one more event; raises InconsistentEvents where the event does not fit."""
     if run.closed is not None:
         raise InconsistentEvents(f"{event.kind} after run-closed")
     run = not_after(run, event.at)
@@ -95,14 +95,14 @@ def apply(run: Run, event: ev.Event) -> Run:
 
 
 def newest_moment(run: Run) -> datetime:
-    """The latest moment by which the run's time limits and waits are measured."""
+    """Return the latest moment by which the run's time limits and waits are measured."""
     moments = [moment for step in run.steps for moment in (step.began_at, step.ended_at, step.over_at)]
     begun = [run.opened_at, run.rollback.at if run.rollback is not None else None]
     return max(moment for moment in (*begun, *moments) if moment is not None)
 
 
 def not_after(run: Run, at: datetime) -> Run:
-    """The run by the clock of an event that follows at ``at``: what it shows as later than that was dated wrongly.
+    """Return the run by the clock of an event that follows at ``at``: what is later was dated wrongly.
 
     Clocks that differ by little are left alone: their order tells nothing.
     """

@@ -48,7 +48,7 @@ REVIVALS = {
 
 
 def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | None:
-    """What speaks against beginning the run at all: the type of its environment, a target that is not there, a role.
+    """Return what speaks against the run: the type of its environment, an absent target, a role.
 
     Every environment that a step names is looked at before the first step, so that a run does not stop half-way for
     what could have been known.
@@ -75,7 +75,7 @@ def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | No
 
 
 def _targets(run: Run, kinds: Mapping[str, StepKind]) -> list[str]:
-    """The environments that steps ask something of, in order, but those that a step of the run makes."""
+    """Return the environments that steps ask something of, in order, but those that a step of the run makes."""
     found: list[str] = []
     made: set[str] = set()
     for step in run.steps:
@@ -90,7 +90,7 @@ def _targets(run: Run, kinds: Mapping[str, StepKind]) -> list[str]:
 
 
 def _missing_step(run: Run, kinds: Mapping[str, StepKind], environment: Environment) -> Failed | None:
-    """The role that a later step will lack, as far as an idle, active environment's links say so."""
+    """Return the role that a later step will lack, as far as an idle, active environment's links say so."""
     if environment.status != "active" or environment.is_dirty:
         return None  # absent links say nothing then
     for step in run.steps:
@@ -175,7 +175,7 @@ def _other_reason(environment: Environment, kind: RequestKind) -> tuple[str, str
 
 
 def _busy(case: StepContext, kind: RequestKind) -> Decision | None:
-    """What may be the reason that a link is absent, or None where only crons run: our own makes us busy always."""
+    """Return what may be why a link is absent, or None where only crons run: our own is always there."""
     question = case.look_at_activities(incomplete=True)
     listed = case.seen.get(question)
     if not isinstance(listed, ActivityList):
@@ -249,7 +249,7 @@ def too_few(manual_limit: int | None) -> bool:
 
 
 def quota_warning(manual_limit: int | None) -> str:
-    """What to say of such a quota."""
+    """Return what to say of such a quota."""
     return (
         f"the project keeps {manual_limit} manual backup(s): a new one replaces the newest proved one. "
         "Keep at least two (project settings, backup retention)"

@@ -20,7 +20,7 @@ from upsun_agent.model.job import Job, StepPlan
 
 
 def after_failure(case: StepContext, kind: StepKind, verdict: Failed) -> ev.RetryPlanned | ev.StepFailed:
-    """The event that a failed verdict leads to.
+    """Return the event that a failed verdict leads to.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.
@@ -45,7 +45,7 @@ def after_failure(case: StepContext, kind: StepKind, verdict: Failed) -> ev.Retr
 
 
 def time_limit(step: Step, now: datetime) -> Failed | None:
-    """The verdict on a step that has taken longer than its own ``timeout``, or None."""
+    """Return the verdict on a step that has taken longer than its own ``timeout``, or None."""
     limit = _whole(step.plan, "timeout", 0)
     if not limit or step.began_at is None or now - step.began_at < timedelta(seconds=limit):
         return None
@@ -79,7 +79,7 @@ def spares_the_newest(case: StepContext) -> Need | Failed | None:
 
 
 def manual_limit(job: Job, answer: object) -> int | None:
-    """The least number of manual backups kept where the job runs; None where nothing is known."""
+    """Return the least number of manual backups kept where the job runs; None where nothing is known."""
     if not isinstance(answer, Retention):
         return None
     known = [answer.manual_limits[kind] for kind in job.environment_types if kind in answer.manual_limits]

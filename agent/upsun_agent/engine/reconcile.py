@@ -18,7 +18,7 @@ Found = Need | Pending | Failed | ev.ActivityAdopted | ev.IntentVoid
 
 
 def reconcile(case: StepContext, kind: RequestKind) -> Found:
-    """The event that settles an open intent, the question that must be answered first, or what to wait for."""
+    """Return the event that settles an open intent, the question to ask first, or what to wait for."""
     intent = case.step.intent
     if intent is None:  # fold lets no step be intended without one
         raise ValueError("a step is intended without an intent")

@@ -31,7 +31,7 @@ UNSEEN = frozenset(
 
 
 def changed(run: Run, kinds: Mapping[str, StepKind]) -> frozenset[str]:
-    """The environments whose code or data the run's steps changed, or may have changed."""
+    """Return the environments whose code or data the run's steps changed, or may have changed."""
     found = set()
     for step in run.main_steps:
         kind = kinds.get(step.plan.kind)
@@ -42,7 +42,7 @@ def changed(run: Run, kinds: Mapping[str, StepKind]) -> frozenset[str]:
 
 
 def begins(run: Run, failed: Step, now: datetime, kinds: Mapping[str, StepKind]) -> ev.TakeBackBegun | None:
-    """The event that begins taking back after a step failed; None where there is nothing to take back.
+    """Return the event that begins the rollback after a step failed; None if nothing is to be undone.
 
     Args:
         run: the run, folded from its events.
@@ -93,7 +93,7 @@ def idle_reason(step: Step, run: Run, kinds: Mapping[str, StepKind]) -> str | No
 
 
 def subject(plan: StepPlan, run: Run, kinds: Mapping[str, StepKind]) -> str:
-    """The environment that the step changes, or else is about.
+    """Return the environment that the step changes, or else is about.
 
     Args:
         plan: the settings of the step.
@@ -105,7 +105,7 @@ def subject(plan: StepPlan, run: Run, kinds: Mapping[str, StepKind]) -> str:
 
 
 def closing(run: Run, now: datetime) -> ev.RunClosed:
-    """The end of a run that was taken back: it has failed all the same, for the first reason, and says how it went."""
+    """Return the end of a run that was rolled back: it failed for the first reason, and says how that went."""
     failed = run.steps[run.rollback.failed if run.rollback is not None else 0]
     steps = run.take_back_steps
     bad = [step for step in steps if step.phase == Phase.FAILED]

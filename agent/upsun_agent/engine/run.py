@@ -176,12 +176,12 @@ class Run(Struct, frozen=True):
         return self.backup_of(self.environment)
 
     def backup_of(self, environment: str) -> str | None:
-        """The name of the latest backup of an environment that a backup step of this run proved, if any."""
+        """Return the name of the latest backup of an environment that a backup step of this run proved, if any."""
         step = self.proof_of(environment)
         return str(step.detail["backup"]) if step is not None else None
 
     def proof_of(self, environment: str) -> Step | None:
-        """The latest step of this run that proved a backup of the environment, if any."""
+        """Return the latest step of this run that proved a backup of the environment, if any."""
         proofs = [
             step
             for step in self.steps

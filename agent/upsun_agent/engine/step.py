@@ -98,11 +98,11 @@ class StepContext(Struct, frozen=True):
         return self.step.plan.environment(self.run.environment)
 
     def asks(self, environment: str) -> str:
-        """An environment's id as questions name it: empty for the run's own."""
+        """Return an environment's id as questions name it: empty for the run's own."""
         return "" if environment == self.run.environment else environment
 
     def look_at_environment(self, environment: str | None = None) -> LookAtEnvironment:
-        """The question for an environment, without an id the step's."""
+        """Return the question for an environment, without an id the step's."""
         return LookAtEnvironment(self.asks(environment or self.environment))
 
     def look_at_activities(
@@ -113,7 +113,7 @@ class StepContext(Struct, frozen=True):
         incomplete: bool = False,
         environment: str | None = None,
     ) -> LookAtActivities:
-        """The question for activities of an environment, without an id the step's.
+        """Return the question for activities of an environment, without an id the step's.
 
         Args:
             types: the types that are asked for; none: every type.
@@ -124,15 +124,15 @@ class StepContext(Struct, frozen=True):
         return LookAtActivities(types, since, incomplete, self.asks(environment or self.environment))
 
     def look_at_backup(self, name: str) -> LookAtBackup:
-        """The question for a backup of the step's environment."""
+        """Return the question for a backup of the step's environment."""
         return LookAtBackup(name, self.asks(self.environment))
 
     def look_at_backups(self) -> LookAtBackups:
-        """The question for the backups of the step's environment."""
+        """Return the question for the backups of the step's environment."""
         return LookAtBackups(self.asks(self.environment))
 
     def look_at_routes(self) -> LookAtRoutes:
-        """The question for the addresses of the step's environment."""
+        """Return the question for the addresses of the step's environment."""
         return LookAtRoutes(self.asks(self.environment))
 
 
@@ -145,10 +145,10 @@ class AnyKind(Protocol):
     retryable: frozenset[FailureKind]
 
     def describe(self, plan: StepPlan) -> str:
-        """The step in a few words for people."""
+        """Return the step in a few words for people."""
 
     def changes(self, plan: StepPlan, home: str) -> str | None:
-        """The id of the environment whose code or data it changes, or None; ``home`` is the run's own."""
+        """Return the id of the environment whose code or data it changes, or None; ``home`` is the run's own."""
 
     def needs_proof(self, plan: StepPlan) -> bool:
         """Whether it may be begun only after a backup of what it changes was proved in the same run (promise P2)."""
@@ -162,7 +162,7 @@ class LookingKind(AnyKind, Protocol):
     passes_time: bool
 
     def look(self, case: StepContext) -> Verdict:
-        """The verdict on what was seen so far."""
+        """Return the verdict on what was seen so far."""
 
 
 class CommandKind(AnyKind, Protocol):
@@ -174,10 +174,10 @@ class CommandKind(AnyKind, Protocol):
         """Whether it may be run again after it was interrupted."""
 
     def execution(self, case: StepContext, intent: IntentRecorded) -> Execute:
-        """What is to be run, and how long at most."""
+        """Return what is to be run, and how long at most."""
 
     def judge_command(self, case: StepContext) -> Verdict:
-        """The verdict on how the command ended."""
+        """Return the verdict on how the command ended."""
 
 
 class RequestKind(AnyKind, Protocol):
@@ -207,13 +207,13 @@ class RequestKind(AnyKind, Protocol):
         """Where the request goes."""
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
-        """The JSON body of the request, for the run with that id."""
+        """Return the JSON body of the request, for the run with that id."""
 
     def settled(self, environment: Environment) -> Verdict | None:
-        """The verdict where the environment is as it should be already, whatever the platform offers; or None."""
+        """Return the verdict where the environment is already as it should be; None otherwise."""
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
-        """A verdict without a request (a backup that may be reused), or None."""
+        """Return a verdict without a request (a backup that may be reused), or None."""
 
     def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
         """Return in words what the platform shows of an effect of the request although the list lacks its activity.
@@ -238,7 +238,7 @@ class RequestKind(AnyKind, Protocol):
         """Whether a running activity that somebody else began serves as this step's own."""
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """The verdict on an activity that ended in success. Complete is not enough."""
+        """Return the verdict on an activity that ended in success. Complete is not enough."""
 
 
 StepKind = RequestKind | LookingKind | CommandKind

@@ -18,7 +18,7 @@ LASTING = frozenset({FailureKind.TOKEN, FailureKind.SECOND_FACTOR, FailureKind.P
 
 
 def act_on(case: StepContext, kind: StepKind, verdict: Verdict) -> Decision:
-    """What a verdict leads to: another look, a wait, or an event.
+    """Return what a verdict leads to: another look, a wait, or an event.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.
@@ -62,7 +62,7 @@ def no_answer(case: StepContext, question: Question, answer: Answer | None) -> D
 
 
 def fail(step: Step, now: datetime, verdict: Failed) -> Record:
-    """The end of a step, whatever its retries.
+    """Return the end of a step, whatever its retries.
 
     Args:
         step: the step.

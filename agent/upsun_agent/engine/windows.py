@@ -62,7 +62,7 @@ def _exists(wall: datetime, zone: tzinfo) -> bool:
 
 
 def dates_fault(text: str) -> str | None:
-    """What is wrong with a date, or two with a slash between them; None where it is good."""
+    """Return what is wrong with a date, or two with a slash between them; None where it is good."""
     try:
         first, last = (date.fromisoformat(part) for part in (text if "/" in text else f"{text}/{text}").split("/"))
     except ValueError as error:
@@ -71,7 +71,7 @@ def dates_fault(text: str) -> str | None:
 
 
 def falls_on(dates: Iterable[str], day: date) -> str | None:
-    """The first of some dates, or spans of dates such as ``2026-12-20/2027-01-03``, that the day falls on."""
+    """Return the first of the dates, or spans such as ``2026-12-20/2027-01-03``, that the day falls on."""
     for text in dates:
         first, _, last = text.partition("/")
         if date.fromisoformat(first) <= day <= date.fromisoformat(last or first):

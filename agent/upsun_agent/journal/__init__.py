@@ -104,7 +104,7 @@ class JournalReader(Protocol):
         """All events of the run as they are written, (kind, JSON), oldest first."""
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
-        """Runs, newest first (open ones oldest first).
+        """Return runs, newest first (open ones oldest first).
 
         Args:
             open_only: whether only runs that are not closed are returned.
@@ -113,7 +113,7 @@ class JournalReader(Protocol):
         """
 
     def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
-        """The events of that kind recorded last, newest first, each with its run.
+        """Return the events of that kind recorded last, newest first, each with its run.
 
         Args:
             kind: the kind of the events.
@@ -137,7 +137,7 @@ class JournalReader(Protocol):
         """How far slots have been judged, for every job."""
 
     def noted(self, key: str) -> str | None:
-        """A fact kept beside the events."""
+        """Return a fact kept beside the events."""
 
     def notes(self, prefix: str) -> dict[str, str]:
         """All facts kept beside the events whose keys begin so."""

@@ -145,7 +145,7 @@ def _refuse_elsewhere(directory: str, folder: int, name: str) -> None:
 
 @contextmanager
 def open_directory(directory: str) -> Iterator[int]:
-    """The descriptor of a directory, open for the block; raises StateNotWritable where that cannot be had."""
+    """Yield the descriptor of a directory, open for the block; raise StateNotWritable if it cannot be opened."""
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:

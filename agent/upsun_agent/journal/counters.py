@@ -22,7 +22,7 @@ MILLISECONDS = {
 
 
 def remembered(known: Mapping[str, str], gone: Iterable[tuple[str, str, int, float]]) -> dict[str, str]:
-    """The notes that change when runs are forgotten, each with (job, outcome, milliseconds it took, when opened)."""
+    """Return the notes that change when runs are pruned: job, outcome, milliseconds, when opened, of each."""
     changed: dict[str, str] = {}
     for job, outcome, took, opened_at in gone:
         key = f"{FORGOTTEN}{job}:{outcome}"
@@ -33,7 +33,7 @@ def remembered(known: Mapping[str, str], gone: Iterable[tuple[str, str, int, flo
 
 
 def counted(known: Mapping[str, str], job: str, outcome: str, slots: int, at: datetime) -> dict[str, str]:
-    """The notes that change when so many slots more ended so than there are runs: those booked together as one.
+    """Return the notes that change when more slots ended so than there are runs: several in one run.
 
     Args:
         known: the notes of the counters.
@@ -53,7 +53,7 @@ def summed(
     forgotten: Mapping[str, str],
     moment: Callable[[float], datetime],
 ) -> Sequence[Tally]:
-    """What is there, as (job, outcome, runs, milliseconds, when the first was opened), and what was forgotten, as one.
+    """Return the sum of the runs that are there and of those that were pruned, by job and outcome.
 
     ``moment`` makes one of seconds since 1970, and raises what the journal raises where they are none.
 
@@ -72,7 +72,7 @@ def summed(
 
 
 def _numbers(text: str) -> tuple[int, int, float]:
-    """Runs, milliseconds and a moment that the text says, its length in seconds; nothing where it says none.
+    """Return the runs, milliseconds and moment that the text says, its length in seconds; nothing where it says none.
 
     Damage costs a count and no more; and versions that took a run of no length for one that went back left less than 0.
     """

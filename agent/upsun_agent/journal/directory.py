@@ -107,7 +107,7 @@ def refuse_strange_files(directory: str, folder: int) -> None:
 
 
 def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[SqliteJournal, str, str]:
-    """The directory's journal, and where an older one was given up: the kind (damaged, foreign) and why.
+    """Return the directory's journal, and where an older one was given up: the kind (damaged, foreign) and why.
 
     A journal of another project, environment or app, and a damaged one, are renamed and a new one is begun. So is one
     where an older one is lost: its file is missing or empty, but not the traces that work on it left.
@@ -182,13 +182,13 @@ def _anew(
 
 
 def _free(path: str) -> str:
-    """The path, with a number behind it where something bears that name already."""
+    """Return the path, with a number behind it where something bears that name already."""
     names = (f"{path}-{number}" if number else path for number in itertools.count())
     return next(name for name in names if not os.path.lexists(name))
 
 
 def set_aside_there(directory: str) -> dict[str, list[str]]:
-    """The names of the journals that were set aside, by kind, the newest first."""
+    """Return the names of the journals that were set aside, by kind, the newest first."""
     found: dict[str, list[str]] = {}
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(directory), key=_stamp_of, reverse=True):

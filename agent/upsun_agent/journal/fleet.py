@@ -29,7 +29,7 @@ class Fleet(Protocol):
         """All of them, in the order of project, environment and app."""
 
     def journal(self, identity: Identity) -> JournalReader:
-        """The journal of one of them, for looking only; valid while the fleet is open."""
+        """Return the journal of one of them, for looking only; valid while the fleet is open."""
 
 
 @contextmanager
@@ -60,11 +60,11 @@ class _Alone:
             self._journal.close()
 
     def members(self) -> list[Member]:
-        """The one there is."""
+        """Return the one there is."""
         return [] if self._journal is None else [self._member(self._journal)]
 
     def journal(self, identity: Identity) -> JournalReader:
-        """The one there is."""
+        """Return the one there is."""
         if self._journal is None or self._journal.identity != identity:
             raise LookupError(identity)
         return self._journal

@@ -95,7 +95,7 @@ class Lease:
 
 
 def holder_here() -> str:
-    """This process, as a lease names it."""
+    """Return how a lease names this process."""
     return f"{container_identity()} {os.getpid()} {process_start(os.getpid())}"
 
 

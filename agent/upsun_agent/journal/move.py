@@ -134,7 +134,7 @@ def copy(source: Journal, target: Journal, source_name: str, progress: Callable[
 
 
 def verify(source: JournalReader, target: JournalReader) -> Contents:
-    """What both hold; raises CopyDiffers where they do not hold the same."""
+    """Return what both hold; raise CopyDiffers where they do not hold the same."""
     old, new = contents(source), contents(target)
     if old != new:
         differing = sum(old.digests.get(run) != new.digests.get(run) for run in old.digests.keys() | new.digests.keys())

@@ -25,7 +25,7 @@ def refuse_moved(journal: JournalReader, place: str) -> None:
 
 
 def marked(journal: JournalReader, place: str) -> ConfigInvalid | None:
-    """What a mark on the journal means, if it bears one."""
+    """Return what a mark on the journal means, if it bears one."""
     marks = journal.notes(MOVE_MARKS)
     if MOVED_TO in marks:
         where = marks[MOVED_TO]

@@ -58,7 +58,7 @@ def begun_anew(journal: JournalReader) -> Anew | None:
 
 
 def read_anew(text: str) -> Anew | None:
-    """The same from the note's text."""
+    """Return the same, read from the note's text."""
     moment, _, rest = text.partition(" ")
     word, _, why = rest.partition(" ")
     at = moment_of(moment)

@@ -82,7 +82,7 @@ def _sync_directory(directory: str) -> None:
 
 
 def kept_beside(directory: str, identity: Identity) -> Beside:
-    """What the file says, if it is this identity's; nothing where there is none or it does not read."""
+    """Return what the file says, if it is this identity's; nothing where there is none or it does not read."""
     try:
         data: Any = json.loads(_content(f"{directory}/{SIDECAR}") or b"{}")
         if data.get("version") != VERSION or data.get("identity") != list(identity):
@@ -96,7 +96,7 @@ def kept_beside(directory: str, identity: Identity) -> Beside:
 
 
 def _content(path: str) -> bytes | None:
-    """The file's content; None where there is none, or more than we ever write."""
+    """Return the file's content; None where there is none, or more than we ever write."""
     try:
         data = read_ours(path, FILE_MOST_BYTES + 1)
     except OSError:
@@ -124,7 +124,7 @@ def is_there(path: str) -> bool:
 
 
 def traces(directory: str) -> list[str]:
-    """The files that show that there was a journal in the directory: only work on a journal leaves them.
+    """Return the files that show that there was a journal in the directory: only work on a journal leaves them.
 
     A first tick that is killed leaves none before its journal is complete: an empty lock file, at most.
 

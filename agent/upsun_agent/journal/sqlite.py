@@ -188,7 +188,7 @@ class SqliteJournal:
         return [(str(kind), str(data)) for kind, data in rows]
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
-        """Runs, newest first (open ones oldest first).
+        """Return runs, newest first (open ones oldest first).
 
         Args:
             open_only: whether only runs that are not closed are returned.
@@ -209,7 +209,7 @@ class SqliteJournal:
         ]
 
     def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
-        """The events of that kind recorded last, newest first, each with its run.
+        """Return the events of that kind recorded last, newest first, each with its run.
 
         Args:
             kind: the kind of the events.
@@ -293,7 +293,7 @@ class SqliteJournal:
         self._keep_beside({key: value})
 
     def noted(self, key: str) -> str | None:
-        """A fact kept beside the events."""
+        """Return a fact kept beside the events."""
         with self._watch.bounded():
             row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
@@ -415,7 +415,7 @@ class SqliteJournal:
 
 
 def _seconds(text: str) -> float:
-    """The number that the text says; 0 where it says none, so that a damaged lease has expired."""
+    """Return the number that the text says; 0 where it says none, so that a damaged lease has expired."""
     try:
         return float(text)
     except ValueError:

@@ -77,7 +77,7 @@ def foreign_objects(db: sqlite3.Connection) -> list[str]:
 
 
 def tables_missing(db: sqlite3.Connection) -> list[str]:
-    """The tables that the file lacks, by name."""
+    """Return the tables that the file lacks, by name."""
     return sorted(TABLES - {str(row[0]) for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")})
 
 

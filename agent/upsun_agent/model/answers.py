@@ -370,12 +370,12 @@ class Observation(Struct, frozen=True):
     looks: int = 0
 
     def plus(self, question: Question, answer: Answer) -> Observation:
-        """The same with one more answer; a later answer to the same question replaces the earlier."""
+        """Return the same with one more answer; a later answer to the same question replaces the earlier."""
         number = self.looks + 1
         return replace(self, answers={**self.answers, question: (number, answer)}, looks=number)
 
     def environments(self) -> Observation:
-        """The same with nothing but what was seen of environments."""
+        """Return the same with nothing but what was seen of environments."""
         kept: dict[Question, tuple[int, Answer]] = {
             each: answer for each, answer in self.answers.items() if isinstance(each, LookAtEnvironment)
         }
@@ -386,5 +386,5 @@ class Observation(Struct, frozen=True):
         return self.answers[question][0] if question in self.answers else 0
 
     def get(self, question: Question) -> Answer | None:
-        """The latest answer to the question."""
+        """Return the latest answer to the question."""
         return self.answers[question][1] if question in self.answers else None

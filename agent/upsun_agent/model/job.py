@@ -27,7 +27,7 @@ class StepPlan(Struct, frozen=True):
     settings: Mapping[str, Any]
 
     def environment(self, home: str) -> str:
-        """The id of the environment that the step is about; ``home`` where it names none, or ``.``."""
+        """Return the id of the environment that the step is about; ``home`` where it names none, or ``.``."""
         named = self.settings.get("environment")
         return named if isinstance(named, str) and named not in {"", HERE} else home
 

@@ -9,7 +9,7 @@ from upsun_agent.model.ids import id_fault
 
 
 def segment(name: str) -> str:
-    """An id or name as one segment of a path.
+    """Return an id or name as one segment of a path.
 
     Options and the job file are checked where they are read; this holds for what an answer or the journal says too.
 
@@ -23,12 +23,12 @@ def segment(name: str) -> str:
 
 
 def project_path(project: str, end: str = "") -> str:
-    """The project's path, and what is below it."""
+    """Return the project's path, and what is below it."""
     return f"/projects/{segment(project)}{end}"
 
 
 def environment_path(project: str, environment: str, end: str = "") -> str:
-    """The path of an environment by its id (not its machine name), and what is below it.
+    """Return the path of an environment by its id (not its machine name), and what is below it.
 
     Args:
         project: the id of the project.

@@ -90,7 +90,7 @@ def last_look(journal: JournalReader) -> datetime | None:
 
 
 def ahead(journal: JournalReader, now: datetime) -> list[str]:
-    """What of the journal is dated later than it can be, in words; empty where nothing is."""
+    """Return what of the journal is dated later than it can be, in words; empty where nothing is."""
     found = []
     ticked = last_tick(journal)
     if ticked is not None and is_ahead(ticked, now):

@@ -79,7 +79,7 @@ REFUSALS = {
 
 
 def trouble_of(error: AgentError) -> Trouble:
-    """An error of the client as a value that decisions understand."""
+    """Return an error of the client as a value that decisions understand."""
     kinds: tuple[tuple[type[AgentError], FailureKind], ...] = (
         (OutOfTime, FailureKind.BUDGET),
         (Unreachable, FailureKind.UNREACHABLE),
@@ -175,7 +175,7 @@ class Executor:
         return replace(environment, rights=self._rights[environment.type])
 
     def _page(self, question: LookAtPage) -> Page:
-        """What a site answers; no answer is an answer too, for whoever judges it."""
+        """Return what a site answers; no answer is an answer too, for whoever judges it."""
         began = self._clock.monotonic()
         try:
             reply = self._client.page(question.url, float(question.within), body=bool(question.contains))

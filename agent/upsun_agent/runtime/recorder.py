@@ -156,7 +156,7 @@ class Recorder:
         return apply(run, closed)
 
     def _news(self, run: str, job: str, events: Iterable[ev.Event], reason: str | None = None) -> Notes:
-        """What is to be told of these events, kept with them until it is delivered; nothing where nobody is told."""
+        """Return what is to be told of these events, kept until it is delivered; nothing if nobody is told."""
         notifier = self._context.notifier
         return {} if notifier is None else notifier.news(self.journal, run, job, events, reason)
 

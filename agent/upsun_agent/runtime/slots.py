@@ -33,7 +33,7 @@ OLD = f"older than the look-back of {int(LOOK_BACK // 86400)} days"
 
 
 def key_of(job: Job) -> str:
-    """What a cursor holds for: another schedule or zone has other slots."""
+    """Return what a cursor holds for: another schedule or zone has other slots."""
     return f"{job.schedule}|{job.timezone}"
 
 
@@ -101,7 +101,7 @@ class Judge(Struct, frozen=True):
         return slot is not None and slot.due_at <= now
 
     def judge(self, cursor: Cursor, now: datetime, *, in_flight: bool, hindered: str = "") -> Due:
-        """What is to be done about the slots after the cursor; see ``upsun_agent.engine.due``.
+        """Return what is to be done about the slots after the cursor; see ``upsun_agent.engine.due``.
 
         Args:
             cursor: how far the slots are judged.
@@ -220,7 +220,7 @@ def _is_known(verdict: SlotVerdict) -> bool:
 
 
 def wall_of(slot: Slot) -> datetime:
-    """What clocks of the job's zone show at the slot, as its name says it."""
+    """Return what clocks of the job's zone show at the slot, as its name says it."""
     return datetime.fromisoformat(slot.name[:16])
 
 

@@ -34,7 +34,7 @@ class TickReport(Struct):
     next_due: datetime | None = None
 
     def exit_code(self) -> int:
-        """A failed run before trouble, trouble before success."""
+        """Return the exit code: that of a failed run first, then that of trouble."""
         failed = [run.closed for run in self.runs.values() if run.closed and run.closed.outcome == RunOutcome.FAILED]
         codes = [exit_code_of(closed.failure) for closed in failed]
         if codes or self.senseless:

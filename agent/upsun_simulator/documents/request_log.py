@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def request_log(platform: Platform, requests: list[RecordedRequest]) -> dict[str, Any]:
-    """Requests in the order of arrival, activities, backups and e-mails in the order of creation."""
+    """Return requests in the order of arrival, activities, backups and e-mails in the order of creation."""
     state = platform.state
     return {
         "now": written(state.now),

@@ -53,7 +53,7 @@ def broken_promises(
 
 
 def _backups(backups: list[dict[str, Any]], request_log: RequestLog, runs: list[Run]) -> Iterator[str]:
-    """A backup carries no mark: it belongs to the run that was open when it was asked for. Runs do not overlap."""
+    """Return the backups by run. A backup carries no mark: it belongs to the run that was open then."""
     good = {each["id"] for each in _restorable(request_log)}
     of_run: dict[str, list[dict[str, Any]]] = {}
     for each in backups:
@@ -69,7 +69,7 @@ def _backups(backups: list[dict[str, Any]], request_log: RequestLog, runs: list[
 
 
 def _others(activities: list[dict[str, Any]], request_log: RequestLog, runs: list[Run]) -> Iterator[str]:
-    """What carries no mark belongs to the run that was open when it was asked for."""
+    """Return other activities by run. They carry no mark: each belongs to the run that was open then."""
     of_run: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for each in activities:
         asked = _moment(each["created_at"])
@@ -87,7 +87,7 @@ def _others(activities: list[dict[str, Any]], request_log: RequestLog, runs: lis
 
 
 def _updates(updates: list[dict[str, Any]], request_log: RequestLog, runs: list[Run]) -> Iterator[str]:
-    """An update carries its run's mark."""
+    """Return the updates by run: an update carries its run's mark."""
     known = {run.id: run for run in runs}
     of_run: dict[str, list[dict[str, Any]]] = {}
     for each in updates:
@@ -180,7 +180,7 @@ def _slots(runs: list[Run], slots: Sequence[Slot]) -> Iterator[str]:
 
 
 def _span(run: Run) -> tuple[str, str]:
-    """The slots that the run stands for: its own, or all of its batch."""
+    """Return the slots that the run stands for: its own, or all of its batch."""
     last = run.slot or ""
     first = run.closed.detail.get("first", last) if run.closed is not None else last
     return str(first), last
@@ -192,5 +192,5 @@ def _is_waited_for(slot: str, runs: list[Run]) -> bool:
 
 
 def _moment(text: str) -> datetime:
-    """A moment of the request log."""
+    """Return a moment of the request log."""
     return datetime.fromisoformat(text)

@@ -108,7 +108,7 @@ NAMED_FAULTS: dict[str, NamedFault] = {
 
 
 def arrange(names: Sequence[str], job: Job) -> tuple[Scenario, list[str]]:
-    """The scenario and request faults for these mishaps; raises UsageError for one that is unknown.
+    """Return the scenario and request faults for these named faults; raises UsageError for one that is unknown.
 
     A name with a space is a fault of a request as ``simulate --fault`` takes it.
     """
@@ -127,7 +127,7 @@ def arrange(names: Sequence[str], job: Job) -> tuple[Scenario, list[str]]:
 
 
 def scene(job: Job) -> Scenario:
-    """A platform on which all is defined that the job asks for."""
+    """Return a platform on which all is defined that the job asks for."""
     steps = (*job.steps, *job.on_failure)
     names = {kind: [str(step.settings["name"]) for step in steps if step.kind == kind] for kind in DEFINED}
     runtime = [f"{step.settings['app']}:{step.settings['name']}" for step in steps if step.kind == "runtime-operation"]
@@ -191,7 +191,7 @@ class Rehearsal:
         self._approves = all(named_fault.approves for named_fault in planted)
 
     def _make_environments(self) -> None:
-        """The environments that steps name and that the simulated project lacks: children of the agent's own."""
+        """Create the environments that steps name and the simulated project lacks, below the agent's own."""
         home, made = self._container.environment or "", set(self.simulator.request_log()["environments"])
         steps = (*self.job.steps, *self.job.on_failure)
         fresh = {str(step.settings["name"]) for step in steps if step.kind == "branch"}
@@ -228,7 +228,7 @@ class Rehearsal:
             recorder.flush()
 
     def _begin(self, context: TickContext) -> None:
-        """A first tick some time before the slot, then on to it; a job without schedule is opened by hand."""
+        """Make a first tick some time before the slot, then go to it; open a job without schedule by hand."""
         schedule = schedule_of(context.container, self.job)
         if schedule is None:
             with ticking(context) as tick:
@@ -243,7 +243,7 @@ class Rehearsal:
         self.manual_clock.set(slot.due_at + timedelta(seconds=7))
 
     def variables(self, directory: str) -> dict[str, str]:
-        """What the rehearsed container's variables are, with the job file written out below ``directory``."""
+        """Return what the rehearsed container's variables are, with the job file written out below ``directory``."""
         path = f"{directory}/agent.toml"
         with open(path, "w", encoding="utf-8") as file:
             file.write(self.job_file.text)
@@ -260,7 +260,7 @@ class Rehearsal:
     def tick_context(
         self, directory: str, log: io.StringIO, on_event: Callable[[str, Event], None] | None
     ) -> TickContext:
-        """What a tick of the rehearsal works with; its journal lies in ``directory``.
+        """Return what a tick of the rehearsal works with; its journal lies in ``directory``.
 
         Args:
             directory: where the journal is.
@@ -282,7 +282,7 @@ class Rehearsal:
         )
 
     def _answer(self, environ: Any, start_response: Any) -> Any:
-        """The simulated platform and its sites; a page elsewhere answers as the site of the agent's environment."""
+        """Answer as the simulated platform and its sites; a page elsewhere is the agent's environment's."""
         host = str(environ.get("HTTP_HOST", ""))
         if not host.endswith("simulator.invalid"):
             home = self.simulator.state.environments[self._container.environment or ""]
@@ -290,5 +290,5 @@ class Rehearsal:
         return self.simulator.wsgi(environ, start_response)
 
     def _no_command(self, *_: object) -> Ended:
-        """A rehearsal runs no command: each ends as the mishaps say."""
+        """Run no command: end as the faults say."""
         return Ended(self._exit_code, 1.0, "a rehearsal runs no command")

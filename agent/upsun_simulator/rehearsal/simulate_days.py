@@ -84,7 +84,7 @@ class SimulatedDays:
 
 
 def plan(start: datetime, days: int, dice: random.Random) -> list[Incident]:
-    """What happens when, drawn from the dice: deployments each week, mishaps each month, one token that expires.
+    """Return what happens when, by chance: deployments each week, faults each month, one token that expires.
 
     Everything is within the days: what the dice put behind them, in a week or month that is not whole, does not happen.
 
@@ -243,7 +243,7 @@ def _happen(rehearsal: Rehearsal, incident: Incident) -> None:
 
 
 def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: random.Random) -> Iterator[datetime]:
-    """The moments of ticks before the end: every five minutes and late by chance, with the pause left out."""
+    """Yield the moments of ticks before the end: every five minutes, late by chance, without the pause."""
     pauses = [incident.at for incident in incidents if incident.action is None]
     planned = start
     while planned < end:

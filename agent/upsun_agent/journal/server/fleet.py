@@ -70,7 +70,7 @@ class DatabaseFleet:
         )
 
     def journal(self, identity: Identity) -> ServerJournal:
-        """The journal of one of them, for looking only."""
+        """Return the journal of one of them, for looking only."""
         if identity not in self._found:
             self.members()
         tables, number = self._found[identity]
@@ -101,7 +101,7 @@ SELECT table_schema FROM information_schema.tables WHERE table_type = 'BASE TABL
 
 @contextmanager
 def database_fleet(state: DatabaseState) -> Iterator[DatabaseFleet]:
-    """The journals of a database; nothing is made or locked."""
+    """Yield the journals of a database; nothing is made or locked."""
     session = Session(state, DATABASE_BUDGET)
     try:
         yield DatabaseFleet(session, _readable(session))
@@ -110,7 +110,7 @@ def database_fleet(state: DatabaseState) -> Iterator[DatabaseFleet]:
 
 
 def _readable(session: Session) -> list[Tables]:
-    """The tables of the connection's own place, and those of other tenants."""
+    """Return the tables of the connection's own place, and those of other tenants."""
     own = session.tables.schema or session.state.endpoint.database
     names = [str(row[0]) for row in session.say(READABLE[session.scheme]).all()]
     in_schema = session.scheme == "pgsql"

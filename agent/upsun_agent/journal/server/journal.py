@@ -56,7 +56,7 @@ class ServerJournal:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """A transaction in which the lease is known to be ours: nobody can take it over before its end."""
+        """Begin a transaction in which the lease is known to be ours: nobody takes it over before its end."""
         if self.fence is None:
             raise Bug("a journal that is open for looking was to be written")
         mine, run = self._tables.journals, self._session.run
@@ -146,7 +146,7 @@ class ServerJournal:
         return [(str(kind), str(data)) for kind, data in self._session.run(query).all()]
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
-        """Runs, newest first (open ones oldest first).
+        """Return runs, newest first (open ones oldest first).
 
         Args:
             open_only: whether only runs that are not closed are returned.
@@ -167,7 +167,7 @@ class ServerJournal:
         ]
 
     def latest(self, kind: str, *, job: str | None = None, most: int = 50) -> Sequence[tuple[str, Event]]:
-        """The events of that kind recorded last, newest first, each with its run.
+        """Return the events of that kind recorded last, newest first, each with its run.
 
         Args:
             kind: the kind of the events.
@@ -211,7 +211,7 @@ class ServerJournal:
 
     @staticmethod
     def _took() -> Any:
-        """The length of a run's row in whole milliseconds."""
+        """Return the length of a run's row in whole milliseconds."""
         return sa.literal_column(MILLISECONDS["server"])
 
     def tallies(self) -> Sequence[Tally]:
@@ -263,7 +263,7 @@ class ServerJournal:
             self._keep({key: value})
 
     def noted(self, key: str) -> str | None:
-        """A fact kept beside the events."""
+        """Return a fact kept beside the events."""
         notes = self._tables.notes
         value = self._session.run(self._select(notes, "value").where(notes.c.name == key)).scalar()
         return None if value is None else str(value)

@@ -18,7 +18,7 @@ ROUNDS = 10_000  # what a guess at the password costs somebody who sees the name
 
 
 def _name(session: Session, name: str) -> str:
-    """What the lock is called. The database's own name goes in: locks are shared by all databases of a server."""
+    """Return the name of the lock. The database's own name goes in: locks are shared by all databases of a server."""
     endpoint = session.state.endpoint
     about = f"upsun-agent\0{endpoint.database}\0{endpoint.user}\0{name}".encode()
     key = hashlib.pbkdf2_hmac("sha256", endpoint.password.encode(), about, ROUNDS)
@@ -27,7 +27,7 @@ def _name(session: Session, name: str) -> str:
 
 @contextmanager
 def secret_lock(session: Session, name: str) -> Iterator[bool]:
-    """The lock for as long as the block lasts; yields whether it was to be had."""
+    """Keep the lock while the block lasts; yields whether it was free."""
     secret = _name(session, name)
     held = session.say("SELECT GET_LOCK(%s, 0)", (secret,)).scalar() == 1
     try:

@@ -38,7 +38,7 @@ RESTART = {
 
 
 def there(session: Session) -> set[str]:
-    """The plain names of our tables that the catalogue knows; it answers whatever the user may do.
+    """Return the plain names of our tables that the catalogue knows; it answers whatever the user may do.
 
     Raises:
         DatabaseRefused: they keep text in a way that cannot hold every character.
@@ -80,7 +80,7 @@ def _there_in_mariadb(session: Session) -> set[str]:
 
 
 def missing(session: Session, found: set[str], version: int) -> tuple[str, ...]:
-    """The tables that were dropped; nothing where there were never any, or they are being made.
+    """Return the tables that were dropped; nothing where there were never any, or they are being made.
 
     Args:
         session: the connection, with its tables.
@@ -171,7 +171,7 @@ def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside]
 
 
 def _orphans(session: Session, now: datetime) -> list[int]:
-    """The numbers of journals that only other tables know, and that were in use lately."""
+    """Return the numbers of journals that only other tables know, and that were in use lately."""
     mine, idle_hints = session.tables.journals, session.tables.idle_hints
     lately = idle_hints.c.last_tick > now.timestamp() - LOOK_BACK
     query = sa.select(idle_hints.c.journal).where(idle_hints.c.journal.not_in(sa.select(mine.c.id)), lately)
@@ -186,7 +186,7 @@ def _holds_of(session: Session, number: int) -> dict[str, str]:
 
 
 def _flights(session: Session, number: int) -> dict[str, str]:
-    """The openings of the runs that were in flight, where their events are still there."""
+    """Return the opening events of the runs that were in flight, if their events are still there."""
     events, runs = session.tables.events, session.tables.runs
     in_flight = sa.select(runs.c.run).where(runs.c.journal == number, runs.c.outcome.is_(None))
     opened = (events.c.journal == number) & (events.c.kind == "run-opened") & events.c.run.in_(in_flight)

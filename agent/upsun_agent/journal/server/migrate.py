@@ -69,7 +69,7 @@ def _elsewhere(session: Session) -> list[Tables]:
 
 
 def _defaults(session: Session) -> list[str]:
-    """The schemas that are there of those where PostgreSQL puts tables by itself."""
+    """Return the schemas that are there of those where PostgreSQL puts tables by itself."""
     query = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname IN (current_user, 'public')"
     return [str(row[0]) for row in session.say(f"{query} ORDER BY nspname = 'public'").all()]
 
@@ -155,7 +155,7 @@ def migrate(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> N
 
 @contextmanager
 def making(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Iterator[Standing | None]:
-    """A transaction in which no other process makes tables; yields how far they are, None where another makes them.
+    """Begin a transaction in which no other process makes tables; yield how far they are, None if another makes them.
 
     Nobody without rights to our tables can keep it from us: PostgreSQL locks one of them, and MariaDB,
     which cannot lock a table across such statements, a name that others do not know.

@@ -31,7 +31,7 @@ class Migration(Struct, frozen=True):
     text: Mapping[Scheme, str]
 
     def statements(self, scheme: Scheme) -> list[str]:
-        """What to carry out, in order."""
+        """Return what to carry out, in order."""
         return [each.strip() for each in self.text[scheme].split(";") if each.strip()]
 
 

@@ -25,7 +25,7 @@ def hold(
     seconds: float | None = None,
     now: datetime | None = None,
 ) -> Held:
-    """The journal of that identity, begun where there is none, to work on for so long (``DATABASE_BUDGET``) at most.
+    """Return the journal of that identity to work on, begun where there is none.
 
     ``now``: the moment with which a journal begins that takes the place of a lost one.
 
@@ -56,7 +56,7 @@ def hold(
 
 @contextmanager
 def looking(state: DatabaseState, identity: Identity) -> Iterator[ServerJournal | None]:
-    """The journal of that identity for looking only; None where there is none. Nothing is made or locked.
+    """Yield the journal of that identity, to read only; None where there is none. Nothing is made or locked.
 
     Raises:
         JournalDamaged: tables vanished.

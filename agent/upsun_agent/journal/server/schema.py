@@ -52,11 +52,11 @@ class Tables:
         self.prefix = self._affix if schema is None else qualified(schema, self._affix)
 
     def ddl(self, statement: str) -> str:
-        """A statement of a migration for these tables; indexes lie in their table's schema by themselves."""
+        """Return a statement of a migration for these tables; indexes lie in their table's schema by themselves."""
         return statement.format(p=self.prefix, i="" if self.own_schema else PREFIX, t=TABLE)
 
     def named(self, name: str) -> Any:
-        """The table of that plain name."""
+        """Return the table of that plain name."""
         columns: list[Any] = [sa.column(each) for each in _COLUMNS[name].split()]
         return sa.table(self._affix + name, *columns, schema=self.schema)
 

@@ -99,7 +99,7 @@ class Session:
         self.say("COMMIT")
 
     def time(self) -> float:
-        """The database's clock, in seconds since 1970."""
+        """Return the database's clock, in seconds since 1970."""
         said = self.say(f"SELECT {self.now}").scalar()
         with translated_errors(self.state.name):
             return float(said)
