@@ -12,7 +12,7 @@ class NoCookies:
     """A cookie jar that keeps nothing and sends nothing."""
 
     def __iter__(self) -> Iterator[Any]:
-        """No cookies."""
+        """Return an iterator over no cookies."""
         return iter(())
 
     def extract_cookies(self, response: object, request: object) -> None:

@@ -11,7 +11,7 @@ from upsun_agent.engine.windows import DAYS, falls_on, opens
 
 
 def skip_reason(when: Mapping[str, Any], local: datetime, environment: str, last_success: date | None) -> str | None:
-    """Why a slot is not to run, however late a tick sees it.
+    """Return why a slot is not to run, however late a tick sees it.
 
     Args:
         when: the job's conditions, as the job file gives them.

@@ -118,7 +118,7 @@ def _on_step(
 
 
 def overdue(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> bool:
-    """Whether the run is past a limit of its own, so that ``decide`` needs to see nothing to say what follows.
+    """Return whether the run is past a limit of its own: ``decide`` then needs to see nothing.
 
     Args:
         run: the run, folded from its events.
@@ -194,7 +194,7 @@ def _close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, Ste
 
 
 def _close(run: Run, now: datetime, seen: Observation) -> Decision:
-    """All steps are done. Before the run closes, see whether the backup quota threatens the next one."""
+    """Close the run, after a look at whether the backup quota threatens the next one: all steps are done."""
     took_backup = any(step.plan.kind == "backup" and step.attempts for step in run.steps)
     if took_backup and not run.warnings:
         answer = seen.get(LookAtRetention())
@@ -242,7 +242,7 @@ def _ready(case: StepContext, kind: StepKind, background: Background, kinds: Map
 
 
 def _skipped(case: StepContext, kinds: Mapping[str, StepKind]) -> str | None:
-    """Why the step is left out of this run, or None."""
+    """Return why the step is left out of this run, or None."""
     if case.run.rollback is not None:
         return idle_reason(case.step, case.run, kinds)
     if case.step.plan.settings.get("when") != "updated":

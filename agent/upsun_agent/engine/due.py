@@ -83,7 +83,7 @@ class Due(Struct, frozen=True):
 
 
 def grace(job: Job) -> timedelta:
-    """How late a run of the job may begin: ``misfire-grace``, or what the platform itself causes."""
+    """Return how late a run of the job may begin: ``misfire-grace``, or what the platform itself causes."""
     return timedelta(seconds=job.misfire_grace) if job.catch_up == "latest" else ON_TIME
 
 

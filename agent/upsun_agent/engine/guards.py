@@ -108,7 +108,7 @@ def _missing_step(run: Run, kinds: Mapping[str, StepKind], environment: Environm
 
 
 def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Decision | None:
-    """Why the step may not be begun on this environment, or None.
+    """Return why the step may not be begun on this environment, or None.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.
@@ -244,7 +244,7 @@ def quota(case: StepContext, kind: RequestKind, background: Background) -> Decis
 
 
 def too_few(manual_limit: int | None) -> bool:
-    """Whether a new manual backup takes the place of the only one."""
+    """Return whether a new manual backup takes the place of the only one."""
     return manual_limit is not None and manual_limit <= 1
 
 

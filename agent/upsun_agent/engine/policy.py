@@ -54,7 +54,7 @@ def time_limit(step: Step, now: datetime) -> Failed | None:
 
 
 def spares_the_newest(case: StepContext) -> Need | Failed | None:
-    """Whether another backup may be asked for without evicting the newest good one: None means it may.
+    """Return whether another backup may be asked for without evicting the newest good one: None means it may.
 
     A new manual backup replaces the oldest manual one once the limit is reached
     (https://developer.upsun.com/docs/environments/backup), so the

@@ -81,7 +81,7 @@ def would_change(run: Run, kinds: Mapping[str, StepKind]) -> bool:
 
 
 def idle_reason(step: Step, run: Run, kinds: Mapping[str, StepKind]) -> str | None:
-    """Why a step of taking back has nothing to do, or None.
+    """Return why a step of taking back has nothing to do, or None.
 
     Args:
         step: the step of the rollback.
@@ -126,5 +126,5 @@ def closing(run: Run, now: datetime) -> ev.RunClosed:
 
 
 def first_words(run: Run, failed: Step) -> str:
-    """Which step failed, and why."""
+    """Return which step failed, and why."""
     return f"step {failed.index + 1} of {len(run.job.steps)} ({failed.plan.kind}): {failed.message}"

@@ -151,7 +151,7 @@ class AnyKind(Protocol):
         """Return the id of the environment whose code or data it changes, or None; ``home`` is the run's own."""
 
     def needs_proof(self, plan: StepPlan) -> bool:
-        """Whether it may be begun only after a backup of what it changes was proved in the same run (promise P2)."""
+        """Return whether it needs a backup of what it changes that was proved in the same run (promise P2)."""
 
 
 class LookingKind(AnyKind, Protocol):
@@ -171,7 +171,7 @@ class CommandKind(AnyKind, Protocol):
     way: Literal["command"]
 
     def may_repeat(self, plan: StepPlan) -> bool:
-        """Whether it may be run again after it was interrupted."""
+        """Return whether it may be run again after it was interrupted."""
 
     def execution(self, case: StepContext, intent: IntentRecorded) -> Execute:
         """Return what is to be run, and how long at most."""
@@ -204,7 +204,7 @@ class RequestKind(AnyKind, Protocol):
     commands_decide: bool
 
     def path(self, case: StepContext, environment: Environment) -> str:
-        """Where the request goes."""
+        """Return where the request goes."""
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
         """Return the JSON body of the request, for the run with that id."""
@@ -226,7 +226,7 @@ class RequestKind(AnyKind, Protocol):
         """
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
-        """Whether the activity may come from this step's request.
+        """Return whether the activity may come from this step's request.
 
         Args:
             plan: the settings of the step.
@@ -235,7 +235,7 @@ class RequestKind(AnyKind, Protocol):
         """
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:
-        """Whether a running activity that somebody else began serves as this step's own."""
+        """Return whether a running activity that somebody else began serves as this step's own."""
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return the verdict on an activity that ended in success. Complete is not enough."""

@@ -9,7 +9,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def opens(window: str, days: Iterable[str], local: datetime) -> bool:
-    """Whether a window such as ``22:00-05:00`` is open at a local moment.
+    """Return whether a window such as ``22:00-05:00`` is open at a local moment.
 
     The end is not part of it; one that passes midnight belongs to the day on which it opens. No days: every day.
 
@@ -31,7 +31,7 @@ def opens(window: str, days: Iterable[str], local: datetime) -> bool:
 
 
 def _opens_after_a_gap(start: time, end: time, wanted: Collection[str], local: datetime) -> bool:
-    """Whether the window is made up for now: it lay wholly in the hour that the clocks skipped on its day.
+    """Return whether the window is made up for now: it lay wholly in the hour that the clocks skipped.
 
     It then opens at the end of that gap, for as long as it is on other days.
     """
@@ -57,7 +57,7 @@ def _opens_after_a_gap(start: time, end: time, wanted: Collection[str], local: d
 
 
 def _exists(wall: datetime, zone: tzinfo) -> bool:
-    """Whether clocks of the zone ever show this time of this day."""
+    """Return whether clocks of the zone ever show this time of this day."""
     return wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == wall
 
 

@@ -98,10 +98,10 @@ class JournalReader(Protocol):
     """What a reader asks of a journal: status, reports, the doctor. Nothing here changes anything."""
 
     def events(self, run: str) -> list[Event]:
-        """All events of the run, oldest first."""
+        """Return all events of the run, oldest first."""
 
     def written(self, run: str) -> list[tuple[str, str]]:
-        """All events of the run as they are written, (kind, JSON), oldest first."""
+        """Return all events of the run as they are written, (kind, JSON), oldest first."""
 
     def rows(self, *, open_only: bool = False, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
         """Return runs, newest first (open ones oldest first).
@@ -125,31 +125,31 @@ class JournalReader(Protocol):
         """Return of each job the last finished step that names a backup, newest first: job, run, event."""
 
     def tallies(self) -> Sequence[Tally]:
-        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+        """Return how many runs of each job ended how, forgotten ones included; by job and outcome."""
 
     def claimed(self) -> dict[str, str]:
         """Activities that belong to runs, by id, with the run."""
 
     def cursor(self, job: str) -> Cursor | None:
-        """How far the job's slots have been judged."""
+        """Return how far the job's slots have been judged."""
 
     def cursors(self) -> list[Cursor]:
-        """How far slots have been judged, for every job."""
+        """Return how far slots have been judged, for every job."""
 
     def noted(self, key: str) -> str | None:
         """Return a fact kept beside the events."""
 
     def notes(self, prefix: str) -> dict[str, str]:
-        """All facts kept beside the events whose keys begin so."""
+        """Return all facts kept beside the events whose keys begin so."""
 
     def last_tick(self) -> int | None:
-        """When the last tick was, in seconds since 1970, or None where none is known."""
+        """Return when the last tick was, in seconds since 1970, or None where none is known."""
 
     def ticks(self) -> int:
-        """How many ticks there were: a hint too."""
+        """Return how many ticks there were: a hint too."""
 
     def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
-        """All of these runs, as they are written, in the same order."""
+        """Return all of these runs, as they are written, in the same order."""
 
 
 class Journal(JournalReader, Protocol):

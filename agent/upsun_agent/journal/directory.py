@@ -222,7 +222,7 @@ def prune_aside(directory: str, now: datetime) -> list[str]:
 
 
 def lost(directory: str) -> str | None:
-    """Why the next tick will find that the journal was lost, in words; None where there is one, or never was.
+    """Return why the next tick finds that the journal was lost, in words; None if there is one, or never was.
 
     Only looked at. Whether a file that is there and not empty is sound is for others to say.
     """
@@ -247,7 +247,7 @@ def _looked_at(directory: str) -> bool:
 
 
 def nothing_yet(directory: str) -> bool:
-    """Whether no journal was ever begun in the directory; raises JournalDamaged where one is lost."""
+    """Return whether no journal was ever begun in the directory; raises JournalDamaged where one is lost."""
     path, why = f"{directory}/{JOURNAL}", lost(directory)
     if why is not None:
         raise JournalDamaged(why, remedy="the next tick begins a new one; look at the environment's activities")
@@ -270,7 +270,7 @@ def confirm_damage(directory: str, error: JournalDamaged) -> None:
 
 
 def is_damaged(directory: str) -> bool:
-    """Whether the directory's journal is surely no journal of ours: looked at afresh, page by page.
+    """Return whether the directory's journal is surely no journal of ours: looked at afresh, page by page.
 
     Raises:
         StateNotWritable: nobody can say; it takes too long, or what bears its name is not a file of ours.

@@ -26,7 +26,7 @@ class Fleet(Protocol):
     """The journals of a place."""
 
     def members(self) -> list[Member]:
-        """All of them, in the order of project, environment and app."""
+        """Return all of them, in the order of project, environment and app."""
 
     def journal(self, identity: Identity) -> JournalReader:
         """Return the journal of one of them, for looking only; valid while the fleet is open."""

@@ -110,7 +110,7 @@ def container_identity() -> str:
 
 
 def process_start(pid: int) -> str:
-    """When the process began, in ticks since boot: tells a recycled process id from the old one."""
+    """Return when the process began, in ticks since boot: tells a recycled process id from the old one."""
     stat = _read(f"/proc/{pid}/stat")
     # The command's name, in brackets, may hold spaces; the start time is field 22.
     return stat.rpartition(")")[2].split()[19] if stat else ""

@@ -67,7 +67,7 @@ def _digest(copy: Copied) -> str:
 
 
 def _rows(journal: JournalReader) -> list[RunRow]:
-    """All runs, the oldest first."""
+    """Return all runs, the oldest first."""
     return list(journal.rows(most=HISTORY_RUNS * 10))[::-1]
 
 

@@ -53,7 +53,7 @@ def notes_of(now: datetime, word: str, why: str, kept: Beside) -> dict[str, str]
 
 
 def begun_anew(journal: JournalReader) -> Anew | None:
-    """When and why the journal took another's place; None where it is the first, or that does not read."""
+    """Return when and why the journal took another's place; None where it is the first, or that does not read."""
     return read_anew(journal.noted(BEGUN_ANEW) or "")
 
 

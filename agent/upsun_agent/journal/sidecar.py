@@ -142,7 +142,7 @@ def traces(directory: str) -> list[str]:
 
 
 def _logs_a_run(path: str) -> bool:
-    """Whether a log file tells of a run."""
+    """Return whether a log file tells of a run."""
     try:
         return b'"run-opened"' in read_ours(path, LOG_SEARCHED)
     except OSError:

@@ -178,11 +178,11 @@ class SqliteJournal:
             )
 
     def events(self, run: str) -> list[Event]:
-        """All events of the run, oldest first; empty where there is no such run."""
+        """Return all events of the run, oldest first; empty where there is no such run."""
         return [decode(kind, data) for kind, data in self.written(run)]
 
     def written(self, run: str) -> list[tuple[str, str]]:
-        """All events of the run as they are written, (kind, JSON), oldest first."""
+        """Return all events of the run as they are written, (kind, JSON), oldest first."""
         with self._watch.bounded():
             rows = self._db.execute("SELECT kind, data FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall()
         return [(str(kind), str(data)) for kind, data in rows]
@@ -247,7 +247,7 @@ class SqliteJournal:
         return len(gone)
 
     def tallies(self) -> Sequence[Tally]:
-        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+        """Return how many runs of each job ended how, forgotten ones included; by job and outcome."""
         with self._watch.bounded():
             rows = self._db.execute(tables.TALLIES).fetchall()
         return summed([(*row[:3], int(row[3]), row[4]) for row in rows], self.notes(FORGOTTEN), moment_of)
@@ -264,7 +264,7 @@ class SqliteJournal:
     # --- what stands beside the events -----------------------------------------------------------------------
 
     def cursor(self, job: str) -> Cursor | None:
-        """How far the job's slots have been judged."""
+        """Return how far the job's slots have been judged."""
         with self._watch.bounded():
             row = self._db.execute("SELECT schedule, until FROM cursors WHERE job = ?", (job,)).fetchone()
         return None if row is None else Cursor(job, row[0], moment_of(row[1]))
@@ -299,7 +299,7 @@ class SqliteJournal:
         return None if row is None else str(row[0])
 
     def notes(self, prefix: str) -> dict[str, str]:
-        """All facts kept beside the events whose keys begin so."""
+        """Return all facts kept beside the events whose keys begin so."""
         with self._watch.bounded():
             rows = self._db.execute(
                 "SELECT key, value FROM notes WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
@@ -321,11 +321,11 @@ class SqliteJournal:
         self._db.execute(f"INSERT OR REPLACE INTO idle_hint ({columns}) VALUES (1, ?, ?, ?, ?, ?)", row)  # noqa: S608  names of ours  # nosec B608
 
     def last_tick(self) -> int | None:
-        """When the last tick was, in seconds since 1970, or None where none is known."""
+        """Return when the last tick was, in seconds since 1970, or None where none is known."""
         return tick_trace(self._directory)[0]
 
     def ticks(self) -> int:
-        """How many ticks there were."""
+        """Return how many ticks there were."""
         return tick_trace(self._directory)[1]
 
     def mark_tick(self, now: float, count: int | None = None) -> None:
@@ -335,7 +335,7 @@ class SqliteJournal:
     # --- as a whole -------------------------------------------------------------------------------------------
 
     def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
-        """All of these runs, as they are written, in the same order."""
+        """Return all of these runs, as they are written, in the same order."""
         return [Copied(run, tuple(self.written(run.run)), tuple(sorted(self._owned(run.run)))) for run in runs]
 
     def _owned(self, run: str) -> list[tuple[str, int]]:
@@ -359,7 +359,7 @@ class SqliteJournal:
                 self._forget(runs)
 
     def cursors(self) -> list[Cursor]:
-        """How far slots have been judged, for every job."""
+        """Return how far slots have been judged, for every job."""
         with self._watch.bounded():
             rows = self._db.execute("SELECT job, schedule, until FROM cursors").fetchall()
         return sorted(
@@ -386,7 +386,7 @@ class SqliteJournal:
         return None
 
     def _lease_end(self, lease: str, expires: float, now: datetime, until: datetime) -> float:
-        """When the lease ends by this clock: as it says, or so long after it was first seen as a lease lasts.
+        """Return when the lease ends by this clock: as it says, or a lease's length after it was first seen.
 
         One that says more than a lease lasts is of a clock that is ahead: how much of it is left cannot be known. One
         of a clock that is ahead by more than any clock in order is not believed at all.

@@ -82,5 +82,5 @@ def tables_missing(db: sqlite3.Connection) -> list[str]:
 
 
 def pages(db: sqlite3.Connection) -> int:
-    """How large the file is; 0 where nothing was ever committed to it, or it was emptied."""
+    """Return how large the file is; 0 where nothing was ever committed to it, or it was emptied."""
     return int(db.execute("PRAGMA page_count").fetchone()[0])

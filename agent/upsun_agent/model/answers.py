@@ -382,7 +382,7 @@ class Observation(Struct, frozen=True):
         return replace(self, answers=kept)
 
     def number(self, question: Question) -> int:
-        """When the question was last answered; 0 where it never was."""
+        """Return when the question was last answered; 0 where it never was."""
         return self.answers[question][0] if question in self.answers else 0
 
     def get(self, question: Question) -> Answer | None:

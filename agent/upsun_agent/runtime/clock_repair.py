@@ -133,7 +133,7 @@ def judged_anew(rows: Iterable[RunRow], after: datetime) -> frozenset[datetime]:
 
 
 def _first_judged(journal: JournalReader, rows: Iterable[RunRow], now: datetime) -> dict[str, datetime]:
-    """How far the slots of each job were judged before the clock was ahead, by what it judged first."""
+    """Return how far the slots of each job were judged before the clock was ahead, by what it judged first."""
     found: dict[str, datetime] = {}
     for row in rows:
         if row.slot is not None and is_ahead(row.opened_at, now):
@@ -143,14 +143,14 @@ def _first_judged(journal: JournalReader, rows: Iterable[RunRow], now: datetime)
 
 
 def _first(journal: JournalReader, row: RunRow) -> datetime:
-    """When the first slot that the run stands for was due."""
+    """Return when the first slot that the run stands for was due."""
     last = journal.events(row.run)[-1:]
     text = last[0].detail.get("first_at") if last and isinstance(last[0], RunClosed) else None
     return datetime.fromisoformat(text) if isinstance(text, str) else row.due_at
 
 
 def _judged_until(job: str, rows: Iterable[RunRow], now: datetime) -> datetime:
-    """How far the job's slots surely were judged: its latest slot up to now with a run, or else up to this minute."""
+    """Return how far the job's slots surely were judged: its latest slot up to now with a run, or this minute."""
     known = [row.due_at for row in rows if row.job == job and row.slot is not None and row.due_at <= now]
     return max(known, default=now.replace(second=0, microsecond=0) - timedelta(seconds=1))
 

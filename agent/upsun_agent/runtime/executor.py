@@ -245,7 +245,7 @@ class Executor:
         return self._refused(step, failure, text, later), None
 
     def _defined_operations(self) -> str:
-        """Which source operations there are, for a message; nothing where that cannot be had."""
+        """Return which source operations there are, for a message; nothing where that cannot be had."""
         try:
             defined = self._client.source_operations(self._project, self._environment)
         except (AgentError, NoAnswer):

@@ -161,7 +161,7 @@ class Recorder:
         return {} if notifier is None else notifier.news(self.journal, run, job, events, reason)
 
     def _broken_circuit(self, run: Run) -> str | None:
-        """Why the job is to be suspended now: too many runs in a row failed, and it says so."""
+        """Return why the job is to be suspended now: too many runs in a row failed, and it says so."""
         after = run.job.suspend_after
         if not after or run.closed is None or run.closed.outcome != ev.RunOutcome.FAILED:
             return None
@@ -174,7 +174,7 @@ class Recorder:
         return f"the last {after} runs failed (suspend-after)"
 
     def _tell(self, line: LogLine, event: ev.Event) -> None:
-        """Every recorded event is a log line of the same name."""
+        """Write a log line of the same name for every recorded event."""
         line.write(self._context.log)
         if self._context.on_event is not None:
             self._context.on_event(line.keys["run"], event)

@@ -63,7 +63,7 @@ class Judge(Struct, frozen=True):
     environment: str
 
     def cursor(self, now: datetime, *, fresh: bool = False, since: datetime | None = None) -> Cursor:
-        """How far the job's slots are judged. A job that is new, or has a new schedule, begins with this minute.
+        """Return how far the job's slots are judged. A job with a new schedule begins with this minute.
 
         A slot of this minute that an earlier schedule or zone had at the same instant is judged already. In a journal
         that replaces another (``fresh``) even this minute's slot may have been run: it begins with now, and later ticks
@@ -85,7 +85,7 @@ class Judge(Struct, frozen=True):
         return Cursor(self.job.name, key, now if fresh else minute)
 
     def given_up(self, found: Cursor | None, until: datetime) -> tuple[int, str]:
-        """How many slots of the schedule before were not judged, and which schedule that was, in words."""
+        """Return how many slots of the schedule before were not judged, and which schedule that was, in words."""
         if found is None or found.schedule == key_of(self.job) or found.until >= until:
             return 0, ""
         expression, _, zone = found.schedule.rpartition("|")
@@ -140,7 +140,7 @@ class Judge(Struct, frozen=True):
         return (MissSlots(last, first, count, text),)
 
     def excluded(self, after: datetime) -> Callable[[Slot], Exclusion]:
-        """Why a slot is not to run, by what held when it was due: a pause, a condition of the job.
+        """Return why a slot is not to run, by what was true when it was due: a pause, a condition of the job.
 
         One that has a run already, which a clock that was ahead may have opened before its time, has no kind of
         reason.
@@ -160,7 +160,7 @@ class Judge(Struct, frozen=True):
         return reason
 
     def skip_reason(self) -> Callable[[Slot], str | None]:
-        """Why the job's conditions leave a slot out, judged by the slot's own wall clock."""
+        """Return why the job's conditions leave a slot out, judged by the slot's own wall clock."""
         when = {key: value for key, value in self.job.when.items() if key != "branches" or self.environment}
         if not any(when.values()):
             return _nothing
@@ -225,7 +225,7 @@ def wall_of(slot: Slot) -> datetime:
 
 
 def _nothing(_: Slot) -> None:
-    """No condition."""
+    """Return None: there is no condition."""
 
 
 def _left_out(verdict: SlotVerdict, reason: str | None) -> SlotVerdict:

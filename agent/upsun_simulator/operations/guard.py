@@ -117,7 +117,7 @@ PLAIN = _Rule()
 
 
 def obstacle(state: PlatformState, environment: Environment, user: User, operation: str = "") -> Refusal | None:
-    """Why an operation on an environment is not allowed or not possible now; None when it is.
+    """Return why an operation on an environment is not allowed or not possible now; None when it is.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -131,7 +131,7 @@ def obstacle(state: PlatformState, environment: Environment, user: User, operati
 
 
 def unready(state: PlatformState, environment: Environment, user: User, operation: str = "") -> Refusal | None:
-    """Why an operation is not possible now, whoever asks for it.
+    """Return why an operation is not possible now, whoever asks for it.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.

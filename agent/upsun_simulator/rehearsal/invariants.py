@@ -152,7 +152,7 @@ def _unproved(update: dict[str, Any], run: Run, request_log: RequestLog) -> Iter
 
 
 def _restorable(request_log: RequestLog) -> Iterable[dict[str, Any]]:
-    """Every backup that ever was and could be restored, those evicted since too."""
+    """Return every backup that ever was and could be restored, those evicted since too."""
     return [each for each in (*request_log["backups"], *request_log["evicted_backups"]) if each["restorable"]]
 
 
@@ -169,7 +169,7 @@ def _stuck(runs: list[Run], last_tick: datetime) -> Iterator[str]:
 
 
 def _slots(runs: list[Run], slots: Sequence[Slot]) -> Iterator[str]:
-    """Each slot has one run, or is in one batch of missed ones; slots' names ascend like their moments."""
+    """Yield slots without exactly one run or batch of missed ones, and names that do not ascend like their moments."""
     spans = [_span(run) for run in runs if run.slot is not None]
     for slot in slots:
         count = sum(first <= slot.name <= last for first, last in spans)
@@ -187,7 +187,7 @@ def _span(run: Run) -> tuple[str, str]:
 
 
 def _is_waited_for(slot: str, runs: list[Run]) -> bool:
-    """Whether the slot is held back by a run in flight, as ``overlap = "wait"`` wants it."""
+    """Return whether the slot is held back by a run in flight, as ``overlap = "wait"`` wants it."""
     return any(run.closed is None and run.job.overlap == "wait" and (run.slot or "") < slot for run in runs)
 
 

@@ -68,7 +68,7 @@ class Answer:
 
 
 def _fits(column: Any, value: Any) -> bool:
-    """Whether the value is of the kind that the column holds; what no table holds may be anything."""
+    """Return whether the value is of the kind that the column holds; what no table holds may be anything."""
     if value is None or getattr(column, "table", None) is None:
         return True
     if column.name not in NUMBERS:

@@ -30,7 +30,7 @@ class DatabaseFleet:
         self._found: dict[Identity, tuple[Tables, int]] = {}
 
     def members(self) -> list[Member]:
-        """All of them, in the order of project, environment and app."""
+        """Return all of them, in the order of project, environment and app."""
         run = self._session.run
         found = [self._member(tables, row) for tables in self._places for row in run(self._query(tables)).all()]
         return sorted(found, key=lambda member: member.identity)

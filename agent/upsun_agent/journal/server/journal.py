@@ -136,11 +136,11 @@ class ServerJournal:
         self._session.run(sa.update(mine).where(mine.c.id == self.number).values(why=why))
 
     def events(self, run: str) -> list[Event]:
-        """All events of the run, oldest first; empty where there is no such run."""
+        """Return all events of the run, oldest first; empty where there is no such run."""
         return [decode(kind, data) for kind, data in self.written(run)]
 
     def written(self, run: str) -> list[tuple[str, str]]:
-        """All events of the run as they are written, (kind, JSON), oldest first."""
+        """Return all events of the run as they are written, (kind, JSON), oldest first."""
         events = self._tables.events
         query = self._select(events, "kind", "data").where(events.c.run == run).order_by(events.c.seq)
         return [(str(kind), str(data)) for kind, data in self._session.run(query).all()]
@@ -215,7 +215,7 @@ class ServerJournal:
         return sa.literal_column(MILLISECONDS["server"])
 
     def tallies(self) -> Sequence[Tally]:
-        """How many runs of each job ended how, forgotten ones included; by job and outcome."""
+        """Return how many runs of each job ended how, forgotten ones included; by job and outcome."""
         runs = self._tables.runs
         columns = (sa.func.count(), sa.func.coalesce(sa.func.sum(self._took()), 0), sa.func.min(runs.c.opened_at))
         query = self._select(runs, "job", "outcome").add_columns(*columns).where(runs.c.outcome.is_not(None))
@@ -234,7 +234,7 @@ class ServerJournal:
     # --- what stands beside the events ----------------------------------------------------------------------------
 
     def cursor(self, job: str) -> Cursor | None:
-        """How far the job's slots have been judged."""
+        """Return how far the job's slots have been judged."""
         return next(iter(self._cursors(job)), None)
 
     def _cursors(self, job: str | None = None) -> list[Cursor]:
@@ -269,7 +269,7 @@ class ServerJournal:
         return None if value is None else str(value)
 
     def notes(self, prefix: str) -> dict[str, str]:
-        """All facts kept beside the events whose keys begin so."""
+        """Return all facts kept beside the events whose keys begin so."""
         notes = self._tables.notes
         query = self._select(notes, "name", "value").where(sa.func.left(notes.c.name, len(prefix)) == prefix)
         return {str(key): str(value) for key, value in self._session.run(query).all()}
@@ -283,12 +283,12 @@ class ServerJournal:
                 self._put(self._tables.idle_hints, {}, values)
 
     def last_tick(self) -> int | None:
-        """When the last tick was, in seconds since 1970, or None where none is known."""
+        """Return when the last tick was, in seconds since 1970, or None where none is known."""
         seconds = self._session.run(self._select(self._tables.idle_hints, "last_tick")).scalar()
         return int(seconds) if seconds is not None and 0 <= seconds < LAST_MOMENT else None
 
     def ticks(self) -> int:
-        """How many ticks there were."""
+        """Return how many ticks there were."""
         return int(self._session.run(self._select(self._tables.idle_hints, "ticks")).scalar() or 0)
 
     def mark_tick(self, now: float, count: int | None = None) -> None:
@@ -300,7 +300,7 @@ class ServerJournal:
     # --- as a whole -----------------------------------------------------------------------------------------------
 
     def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
-        """All of these runs, as they are written, in the same order."""
+        """Return all of these runs, as they are written, in the same order."""
         names = [each.run for each in runs]
         events, activities = self._grouped(self._tables.events, names), self._grouped(self._tables.activities, names)
         return [Copied(each, tuple(events[each.run]), tuple(sorted(activities[each.run]))) for each in runs]
@@ -369,7 +369,7 @@ class ServerJournal:
                 self._forget(runs)
 
     def cursors(self) -> list[Cursor]:
-        """How far slots have been judged, for every job."""
+        """Return how far slots have been judged, for every job."""
         return self._cursors()
 
     def close(self) -> None:

@@ -156,5 +156,5 @@ class Held:
 
 
 def _runs(until: Any, now: Any) -> Any:
-    """Whether a lease runs still; one that ends later than any can was taken while the server's clock was ahead."""
+    """Return whether a lease still runs; one that ends too late was taken while the server's clock was ahead."""
     return (until > now) & (until <= now + 2 * LEASE)

@@ -94,7 +94,7 @@ def missing(session: Session, found: set[str], version: int) -> tuple[str, ...]:
 
 
 def _is_gone(session: Session, name: str) -> bool:
-    """Whether there is no such table: MariaDB's catalogue does not show those for which the user lacks all rights."""
+    """Return whether there is no such table: MariaDB's catalogue shows none for which the user has no right."""
     if session.scheme == "pgsql":
         return True
     try:
@@ -105,7 +105,7 @@ def _is_gone(session: Session, name: str) -> bool:
 
 
 def _is_marked(session: Session) -> bool:
-    """Whether there is a schema of our own with the comment."""
+    """Return whether there is a schema of our own with the comment."""
     if session.scheme != "pgsql" or not session.tables.own_schema:
         return False
     query = "SELECT obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace WHERE nspname = %s"
@@ -130,7 +130,7 @@ def set_aside(session: Session, gone: Iterable[str]) -> None:
 
 
 def remember(session: Session) -> None:
-    """Where no journal is known any more, keep a row of nobody's that says that there were some."""
+    """Keep a row of nobody's that says that there were journals, where none is known any more."""
     mine, now = session.tables.journals, session.time()
     if not session.run(sa.select(sa.func.count()).select_from(mine)).scalar():
         nobody = {"project": "", "environment": "", "app": "", "present": None}
@@ -147,7 +147,7 @@ def number_on(session: Session) -> None:
 
 
 def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside] | None:
-    """Why the journal of an identity that has none now was lost, and what was kept of it; None where there was none.
+    """Return why the journal of an identity that has none now was lost, and what was kept; None if there was none.
 
     ``own`` finds the identity's rows in the table of journals; ``now`` is by the clock that ticks are marked by.
 

@@ -46,7 +46,7 @@ class Standing(Struct, frozen=True):
 
 
 def find(session: Session) -> Standing:
-    """How far the tables are, and (in ``session.tables``) where; nothing is made."""
+    """Return how far the tables are, and (in ``session.tables``) where; nothing is made."""
     found = losses.there(session)
     for tables in _elsewhere(session) if not found else ():
         before, session.tables = session.tables, tables
@@ -60,7 +60,7 @@ def find(session: Session) -> Standing:
 
 
 def _elsewhere(session: Session) -> list[Tables]:
-    """Where else the tables may be: a schema of their own may have been refused when they were made."""
+    """Return where else the tables may be: a schema of their own may have been refused when they were made."""
     endpoint = session.state.endpoint
     if session.scheme != "pgsql" or endpoint.schema != SCHEMA:
         return []
@@ -108,7 +108,7 @@ def _versions(session: Session) -> tuple[int, int]:
 
 
 def admit(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Standing:
-    """How far the tables are; raises TablesTooNew where this version cannot work with them."""
+    """Return how far the tables are; raises TablesTooNew where this version cannot work with them."""
     standing, known = find(session), migrations[-1].version
     if standing.least > known:
         raise TablesTooNew(
@@ -120,7 +120,7 @@ def admit(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Sta
 
 
 def refuse_lost(session: Session) -> Standing:
-    """How far the tables are; raises JournalDamaged where some vanished, which the next tick sees to."""
+    """Return how far the tables are; raises JournalDamaged where some vanished, which the next tick sees to."""
     standing = admit(session)
     if standing.missing:
         text = f"the database of {session.state} has lost the tables {', '.join(standing.missing)}"
@@ -178,7 +178,7 @@ def making(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> It
 
 
 def _locked(session: Session, migrations: Sequence[Migration]) -> Standing:
-    """How far the tables are, in the hand of this transaction: by a lock, or by making the first one."""
+    """Return how far the tables are, locked by this transaction, which makes the first one if there is none."""
     found = losses.there(session)
     if found:
         session.say(f"LOCK TABLE {session.tables.prefix}{min(found)} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")

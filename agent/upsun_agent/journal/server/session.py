@@ -85,7 +85,7 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. On the way out of the process the server is not waited for."""
+        """Run the block's statements all or not at all. On the way out of the process the server is not waited for."""
         self.say("BEGIN")
         try:
             yield
