@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, tzinfo
-from typing import Literal
+from typing import Literal, assert_never
 
 from msgspec import Struct
 
@@ -96,16 +96,24 @@ def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa:
 
 
 def _closing(event: ev.RunClosed) -> Line:
-    if event.outcome == ev.RunOutcome.SUCCEEDED:
-        return Line("run succeeded", "good")
-    if event.outcome == ev.RunOutcome.FAILED and "taken-back" in event.detail:
+    match event.outcome:
+        case ev.RunOutcome.SUCCEEDED:
+            return Line("run succeeded", "good")
+        case ev.RunOutcome.FAILED:
+            return _failure(event)
+        case ev.RunOutcome.MISSED | ev.RunOutcome.SKIPPED | ev.RunOutcome.CANCELLED:
+            return Line(f"run {event.outcome}: {event.message}", "odd")
+        case _:
+            assert_never(event.outcome)
+
+
+def _failure(event: ev.RunClosed) -> Line:
+    if "taken-back" in event.detail:
         how = "and was rolled back" if event.detail["taken-back"] else "and could not be rolled back"
         return Line(f"run failed ({event.detail.get('failure')}) {how}", "bad", event.remedy)
-    if event.outcome == ev.RunOutcome.FAILED and event.failure in OF_THE_JOURNAL:
+    if event.failure in OF_THE_JOURNAL:
         return Line(event.message, "bad", event.remedy)
-    if event.outcome == ev.RunOutcome.FAILED:  # the sentence about the failed step says why
-        return Line(f"run failed ({event.failure})", "bad")
-    return Line(f"run {event.outcome}: {event.message}", "odd")
+    return Line(f"run failed ({event.failure})", "bad")  # the sentence about the failed step says why
 
 
 #: Failures of the journal, not of a step.
