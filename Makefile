@@ -60,9 +60,8 @@ coverage: $(VENV)/.installed ## branch coverage: all of engine, schedule and red
 bench: $(VENV)/.installed ## measure the speed: a table of ratios, in under a minute
 	@$(BIN)/python -m bench
 
-docs: $(VENV)/.installed ## regenerate the reference pages under docs/
+docs: $(VENV)/.installed ## regenerate the reference pages and the lines for the build hook
 	@$(BIN)/python -m tools.reference
-	@$(BIN)/python -m tools.dist --write README.md
 
 site: $(VENV)/.installed ## build the documentation's site into build/site/; a warning is an error
 	@PYTHONPATH=. $(BIN)/sphinx-build -q -W --keep-going docs build/site

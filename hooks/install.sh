@@ -1,26 +1,25 @@
 #!/bin/sh
 # Fetch one release of upsun-agent, check it, and install it into the app, from an app's build hook:
 #
-#     upsun_agent=$(mktemp -d)
-#     (ulimit -f 200; curl -q -fsSL --retry 5 -o "$upsun_agent/install.sh" https://.../install.sh)
-#     echo "THE SHA-256 OF THIS FILE  $upsun_agent/install.sh" | sha256sum -c -
-#     sh "$upsun_agent/install.sh"
+#     sh .upsun-agent-release/install.sh
 #
-# That one hash pins everything: this file holds the archive's, the archive holds those of its dependencies. Nothing
-# of the archive is unpacked or run before its hash has been found right, wherever it came from.
+# This file pins everything: it holds the archive's hash, the archive holds those of its dependencies. Nothing of the
+# archive is unpacked or run before its hash has been found right, wherever it came from.
 #
 #   UPSUN_AGENT_SOURCE    a URL that holds the archive, a directory that holds it (and perhaps wheels), or a checkout
-#                         (default: this release's URL). A URL may hold a login and a query: neither is shown.
+#                         (default: the directory of this file, else where releases are published). A URL may hold a
+#                         login and a query: neither is shown.
 #   UPSUN_AGENT_TIMEOUT   seconds for one try to fetch it (default: 60)
 #   UPSUN_AGENT_TARGET, UPSUN_AGENT_EXTRA, UPSUN_AGENT_WHEELS: see build.sh
 #   UPSUN_AGENT_PYTHON, UPSUN_AGENT_INTERPRETER, UPSUN_AGENT_INTERPRETER_SHA256: see interpreter.sh
 set -eu
 umask 022
 
-# The next three lines are filled in when a release is made (tools/dist.py).
+# The next four lines are filled in when a release is made (upsun_setup/release.py).
 version=
 sha256=
 size=
+releases=
 
 tries=5
 most_wait=30 # seconds; a Retry-After beyond it is cut, because a build hook must end
@@ -330,8 +329,16 @@ main() {
     [ "${#sha256}" -eq 64 ] || fail "this install.sh is not one of a release: it holds no SHA-256 of the archive" \
         "take the one from a release, or set UPSUN_AGENT_VERSION and UPSUN_AGENT_SHA256"
     name=upsun-agent-$version.tar
-    [ -n "${UPSUN_AGENT_SOURCE:+set}" ] ||
-        export UPSUN_AGENT_SOURCE="https://github.com/upsun-agent/upsun-agent/releases/download/v$version"
+    if [ -z "${UPSUN_AGENT_SOURCE:+set}" ]; then
+        here=$(dirname -- "$0")
+        if [ -e "$here/$name" ]; then
+            source=$here
+        elif [ -n "$releases" ]; then
+            export UPSUN_AGENT_SOURCE="$releases/v$version"
+        else
+            fail "$name is not beside $0" "put it there, or set UPSUN_AGENT_SOURCE to a URL or a directory that holds it"
+        fi
+    fi
     most=${size:-10000000} # bytes; without a pinned size a ceiling
     timeout=${UPSUN_AGENT_TIMEOUT:-60}
     case $timeout in

@@ -1,21 +1,19 @@
 """``make dist``: the files of a release, the same bytes wherever and whenever they are built.
 
 ``python -m tools.dist`` builds into ``dist/``; ``--wheelhouse`` adds what an install without a network needs;
-``--snippet`` prints what a user puts into the build hook, ``--check FILE`` and ``--write FILE`` compare and replace it
-in a document. One hash pins a release: install.sh holds the archive's, the archive those of the dependencies.
+``--check FILE`` and ``--write FILE`` compare and replace the lines for the build hook that a document shows, and what
+follows from the setting ``releases`` in pyproject.toml. One hash pins a release: install.sh holds the archive's, the
+archive those of the dependencies.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import io
 import json
 import os
 import re
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 import uuid
@@ -23,38 +21,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from upsun_setup import release as releases
+from upsun_setup.delivery import Delivery, fetched, submodule, vendored
+from upsun_setup.release import EPOCH, EXTRAS, PACKAGES, sha256
+
 from tools import interpreter
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-#: Every file in a release has this time: nothing of the machine or the day gets in. The first moment that zip can say.
-EPOCH = 315532800
-RELEASES = "https://github.com/upsun-agent/upsun-agent/releases/download"
-BEGIN, END = "<!-- install: begin -->", "<!-- install: end -->"
-#: What UPSUN_AGENT_EXTRA can be, each with its requirements beside those of the agent itself.
-EXTRAS = ("otel", "shared", "simulator", "socks")
-#: What the archive holds, each a file or a folder. Not the README: it holds the hash that this archive leads to.
-ARCHIVED = (
-    "LICENSE",
-    "agent",
-    "hooks/build.sh",
-    "hooks/environment.sh",
-    "hooks/interpreter.sh",
-    "requirements/installer.txt",
-    "requirements/interpreter.txt",
-    *(f"requirements/{name}.txt" for name in ("runtime", *EXTRAS)),
+#: A document shows the lines of one way to install between two such comments; ``default`` is the one that init takes.
+BLOCK = re.compile(
+    r"(<!-- install: (default|vendor|submodule|url) -->\n)```yaml\n.*?```\n(<!-- install: end -->)", re.DOTALL
 )
+#: The documents that have such blocks.
+DOCUMENTS = ("README.md", "docs/how-to/install.md")
+#: Stands for the URL of the releases in the documents while none are published.
+EXAMPLE = "https://releases.example.com/upsun-agent"
+#: The module that says where releases are published, and the line in it.
+PUBLISHED = "agent/upsun_setup/published.py"
 #: What hatchling reads to build the wheel.
-PACKAGED = ("LICENSE", "README.md", "agent", "pyproject.toml")
+PACKAGED = ("LICENSE", "README.md", "agent", "hooks", "pyproject.toml", "requirements")
 MINORS = ("3.11", "3.12", "3.13", "3.14")
 #: No newer than glibc 2.28: a wheelhouse has to serve images that are older than the machine that fills it.
 PLATFORMS = {
     machine: [f"manylinux_2_{minor}_{machine}" for minor in (28, 17)] + [f"manylinux2014_{machine}"]
     for machine in ("x86_64", "aarch64")
 }
-
-#: The lines of install.sh that read interpreter.sh, and the line of interpreter.sh that reads its pins.
-_READS_INTERPRETER = re.compile(r'^source_dir=.*\n\. "\$source_dir/hooks/interpreter\.sh"\n', re.MULTILINE)
-_READS_PINS = re.compile(r"^pins\(\) \{.*\n", re.MULTILINE)
 
 
 class DistError(Exception):
@@ -73,37 +64,34 @@ class Release:
         self.version = found[1]
         self.name = f"upsun-agent-{self.version}"
 
+    def pinned(self) -> releases.Release:
+        """Return the archive and ``install.sh``, which pins it.
+
+        Raises:
+            DistError: ``install.sh`` has no line for a value.
+        """
+        packages = {name: self.source / "agent" / name for name in PACKAGES}
+        try:
+            return releases.release_of(dict(packages), self.source, self.version, self.published)
+        except releases.ReleaseError as error:
+            raise DistError(str(error)) from error
+
+    @property
+    def published(self) -> str:
+        """Return where releases are published, as pyproject.toml says it; empty if nowhere."""
+        settings = tomllib.loads((self.source / "pyproject.toml").read_text(encoding="utf-8"))
+        found = str(settings["tool"]["upsun-agent"]["releases"])
+        if found and not releases.URL.fullmatch(found):
+            raise DistError(f"pyproject.toml: releases = {found!r} is not the URL of a folder")
+        return found
+
     def archive(self) -> bytes:
-        """Return the single archive, uncompressed: a compressor's next version would change the bytes."""
-        folders = {self.name}
-        files: dict[str, Path] = {}
-        for file in sorted(path for part in ARCHIVED for path in _files(self.source / part)):
-            name = f"{self.name}/{file.relative_to(self.source).as_posix()}"
-            files[name] = file
-            folders.update(str(parent) for parent in Path(name).parents if str(parent) != ".")
-        output = io.BytesIO()
-        with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            for name in sorted(folders | files.keys()):
-                entry = tarfile.TarInfo(name)
-                entry.mtime = EPOCH
-                if name in folders:
-                    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                    archive.addfile(entry)
-                    continue
-                content = files[name].read_bytes()
-                entry.size, entry.mode = len(content), 0o755 if name.endswith(".sh") else 0o644
-                archive.addfile(entry, io.BytesIO(content))
-        return output.getvalue()
+        """Return the single archive."""
+        return self.pinned().archive
 
     def installer(self) -> bytes:
-        """install.sh with the version and the archive's hash and size in it."""
-        text = standalone(self.source)
-        archive = self.archive()
-        for name, value in (("version", self.version), ("sha256", _sha256(archive)), ("size", str(len(archive)))):
-            text, count = re.subn(rf"^{name}=$", f"{name}={value}", text, flags=re.MULTILINE)
-            if count != 1:
-                raise DistError(f"hooks/install.sh has {count} lines '{name}=' to fill in, not one")
-        return text.encode()
+        """Return install.sh with the version and the archive's hash and size in it."""
+        return self.pinned().installer
 
     def bill(self) -> bytes:
         """Return the bill of materials, CycloneDX 1.6: what an app gets with the agent."""
@@ -116,7 +104,7 @@ class Release:
             "version": self.version,
             "description": project["description"],
             "licenses": [{"license": {"id": project["license"]}}],
-            "hashes": [{"alg": "SHA-256", "content": _sha256(self.archive())}],
+            "hashes": [{"alg": "SHA-256", "content": sha256(self.archive())}],
         }
         components = [
             {
@@ -186,16 +174,23 @@ class Release:
             "sbom.cdx.json": self.bill(),
             "verify.sh": (self.source / "hooks" / "verify.sh").read_bytes(),
         }
-        sums = "".join(f"{_sha256(content)}  {name}\n" for name, content in sorted(files.items()))
+        sums = "".join(f"{sha256(content)}  {name}\n" for name, content in sorted(files.items()))
         return {**files, "SHA256SUMS": sums.encode()}
 
-    def snippet(self) -> str:
-        """Return what a user adds to .upsun/config.yaml, with the one hash that pins everything.
+    def delivery(self, way: str) -> Delivery:
+        """Return one way to install this release, as the documents show it."""
+        if way == "default":
+            way = "url" if self.published else "vendor"
+        if way == "submodule":
+            return submodule()
+        release = self.pinned()
+        if way == "vendor":
+            return vendored(release)
+        return fetched(release, self.published or EXAMPLE, own=self.published)
 
-        Nobody else can write into the directory of ``mktemp -d``, so that what is checked is what runs; and no file
-        can become larger than 200 blocks of 512 bytes, whatever is served.
-        """
-        fetch, url = "curl -q -fsSL --retry 5 --retry-all-errors -m 60", f"{RELEASES}/v{self.version}/install.sh"
+    def snippet(self, way: str = "default") -> str:
+        """Return what a user adds to .upsun/config.yaml for one way to install this release."""
+        lines = "".join(f"        {line}\n" for line in self.delivery(way).lines)
         return f"""\
 applications:
   app:
@@ -203,22 +198,18 @@ applications:
     hooks:
       build: |
         set -e
-        upsun_agent=$(mktemp -d); (ulimit -f 200; {fetch} -o "$upsun_agent/install.sh" {url})
-        echo "{_sha256(self.installer())}  $upsun_agent/install.sh" | sha256sum -c -
-        sh "$upsun_agent/install.sh"
-"""
+{lines}"""
 
+    def written(self, text: str) -> str:
+        """Return the document with this release's lines in each of its blocks."""
+        found, count = BLOCK.subn(lambda block: f"{block[1]}```yaml\n{self.snippet(block[2])}```\n{block[3]}", text)
+        if not count:
+            raise DistError("the document has no <!-- install: default --> and <!-- install: end -->")
+        return found
 
-def standalone(source: Path) -> str:
-    """Return install.sh with interpreter.sh and its pins in the place of the lines that read that file."""
-    hooks = source / "hooks"
-    text, part = ((hooks / name).read_text(encoding="utf-8") for name in ("install.sh", "interpreter.sh"))
-    pins = (source / interpreter.PINS).read_text(encoding="ascii")
-    part, found = _READS_PINS.subn(lambda _: f"pins() {{\n    cat <<'PINS'\n{pins}PINS\n}}\n", part)
-    text, reads = _READS_INTERPRETER.subn(lambda _: part, text)
-    if (found, reads) != (1, 1):
-        raise DistError(f"install.sh reads interpreter.sh {reads} times, and that the pins {found} times, not once")
-    return text
+    def module(self, text: str) -> str:
+        """Return the text of the module that says where releases are published."""
+        return re.sub(r"^RELEASES = .*$", f'RELEASES = "{self.published}"', text, flags=re.MULTILINE)
 
 
 def requirements(file: Path) -> Iterator[tuple[str, str, list[str]]]:
@@ -266,15 +257,6 @@ def interpreters(release: Release, output: Path, source: str = "") -> None:
         raise DistError(f"{error}\n  {remedy}") from error
 
 
-def in_document(text: str, snippet: str) -> str:
-    """Return the document with the snippet between its two markers."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise DistError(f"the document has no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n```yaml\n{snippet}```\n{END}{after}"
-
-
 def _files(path: Path) -> Iterator[Path]:
     """Yield the file, or those of the folder without caches and what an editor leaves."""
     if not path.is_dir():
@@ -283,10 +265,6 @@ def _files(path: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if name != "__pycache__" and not name.startswith("."))
         yield from (Path(folder) / name for name in sorted(names) if not name.startswith(".") and name[-1] != "~")
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _run(command: list[str]) -> None:
@@ -308,18 +286,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--wheelhouse", action="store_true", help="fill wheelhouse/ instead: needs the network")
-    what.add_argument("--snippet", action="store_true", help="print the lines for the build hook")
-    what.add_argument("--check", type=Path, metavar="FILE", help="fail unless the document has these lines")
-    what.add_argument("--write", type=Path, metavar="FILE", help="put these lines into the document")
+    what.add_argument("--check", type=Path, nargs="+", metavar="FILE", help="fail unless the documents are up to date")
+    what.add_argument("--write", type=Path, nargs="+", metavar="FILE", help="bring the documents up to date")
     options = parser.parse_args(arguments)
     output = options.output or options.source / "dist"
     try:
         release = Release(options.source)
-        if options.snippet:
-            print(release.snippet(), end="")
-        elif options.check or options.write:
-            return _document(options.check or options.write, release, write=bool(options.write))
-        elif options.wheelhouse:
+        if options.check or options.write:
+            return _documents(options.check or options.write, release, write=bool(options.write))
+        if options.wheelhouse:
             wheelhouse(release, output / "wheelhouse", tuple(filter(None, options.extra.split(","))))
             if not options.no_interpreter:
                 interpreters(release, output / "wheelhouse", os.environ.get("UPSUN_AGENT_INTERPRETER", ""))
@@ -332,16 +307,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _document(file: Path, release: Release, *, write: bool) -> int:
-    text = file.read_text(encoding="utf-8")
-    wanted = in_document(text, release.snippet())
-    if text == wanted:
-        return 0
-    if write:
-        file.write_text(wanted, encoding="utf-8")
-        return 0
-    print(f"{file} does not show how to install this version: python -m tools.dist --write {file}", file=sys.stderr)
-    return 1
+def _documents(documents: list[Path], release: Release, *, write: bool) -> int:
+    code = 0
+    for file in (release.source / PUBLISHED, *documents):
+        text = file.read_text(encoding="utf-8")
+        wanted = release.module(text) if file.name == "published.py" else release.written(text)
+        if text != wanted and write:
+            file.write_text(wanted, encoding="utf-8")
+        elif text != wanted:
+            print(f"{file} is not that of this version: make docs", file=sys.stderr)
+            code = 1
+    return code
 
 
 def _build(release: Release, output: Path) -> None:
@@ -352,7 +328,7 @@ def _build(release: Release, output: Path) -> None:
             old.unlink()
     for name, content in files.items():
         (output / name).write_bytes(content)
-        print(f"{_sha256(content)}  {output / name}")
+        print(f"{sha256(content)}  {output / name}")
 
 
 if __name__ == "__main__":

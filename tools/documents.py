@@ -32,7 +32,7 @@ from upsun_agent.cli import (
 from upsun_agent.report.document import ErrorView
 from upsun_agent.report.run_views import RunView, StoryView
 from upsun_agent.report.status_view import StatusView
-from upsun_setup.command import InitView
+from upsun_setup.preview import CheckoutView
 from upsun_simulator.command_line.rehearse import RehearsalView, RehearsedDaysView
 from upsun_simulator.command_line.simulate import SimulatorView
 
@@ -63,7 +63,8 @@ DOCUMENTS: dict[str, tuple[type[Struct], ...]] = {
     "logs": (logs.LogsView,),
     "notify test": (notify.NotifyTestView,),
     "notify list": (notify.NotifyListView,),
-    "init": (InitView,),
+    "init": (CheckoutView,),
+    "upgrade": (CheckoutView,),
     "completion": (completion.CompletionView,),
     "pause": (suspend.PausedView,),
     "resume": (suspend.PausedView,),

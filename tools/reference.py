@@ -33,7 +33,7 @@ from upsun_agent.model.failures import FailureKind
 from upsun_agent.steps import KINDS
 from upsun_agent.validators import Boolean, Choice, Duration, Either, ListOf, MapOf, Number, Table, Text
 
-from tools import completions, documents, states, step_pages
+from tools import completions, dist, documents, states, step_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "reference"
 #: Modules whose errors are documented though no command imports them before it needs them.
@@ -245,6 +245,7 @@ def main() -> None:
         sys.stdout.write(f"docs/reference/{name}\n")
     for name in completions.write():
         sys.stdout.write(f"{name}\n")
+    dist.main(["--write", *(str(dist.REPOSITORY / name) for name in dist.DOCUMENTS)])
 
 
 if __name__ == "__main__":

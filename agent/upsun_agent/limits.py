@@ -78,6 +78,7 @@ VARIABLE_MOST_BYTES = 1024 * 1024  # of one base64 PLATFORM_* variable
 CONFIG_MOST_BYTES = 512 * 1024  # of one file: the largest configurations are a tenth of it; reading takes a second
 CONFIG_LINES_MOST = 20_000  # of one file: comparing two versions takes a second where lines are much alike
 CONFIG_ALL_MOST_BYTES = 2 * 1024 * 1024  # of all of them together
+RELEASE_MOST_BYTES = 32 * 1024 * 1024  # of one file of a release: the archive has about 2.5 MB
 CONFIG_FILES_MOST = 100  # *.yaml files in .upsun/
 YAML_DEPTH_MOST = 60  # a configuration nests about ten deep
 YAML_NODES_MOST = 20_000  # keys and values of one file: a large configuration has a thousand

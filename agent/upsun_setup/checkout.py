@@ -10,10 +10,16 @@ import tempfile
 from collections.abc import Sequence
 
 from upsun_agent.errors import ConfigInvalid, Conflict, StateNotWritable
-from upsun_agent.limits import CONFIG_ALL_MOST_BYTES, CONFIG_FILES_MOST, CONFIG_LINES_MOST, CONFIG_MOST_BYTES
+from upsun_agent.limits import (
+    CONFIG_ALL_MOST_BYTES,
+    CONFIG_FILES_MOST,
+    CONFIG_LINES_MOST,
+    CONFIG_MOST_BYTES,
+    RELEASE_MOST_BYTES,
+)
 
 from upsun_setup.app import APP_FILE, FOLDER, TOP_FILES
-from upsun_setup.plan_record import Change
+from upsun_setup.plan_record import Change, FileChange
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -45,6 +51,7 @@ class Checkout:
     def __init__(self, top: str) -> None:
         self.top = top
         self._read: dict[str, bytes | None] = {}
+        self._released = set[str]()
 
     def configurations(self) -> list[str]:
         """Return the configuration files of both products: those of Flex, then those of Fixed."""
@@ -116,9 +123,10 @@ class Checkout:
         Raises:
             ConfigInvalid: it cannot be read, is too large, is not UTF-8, or leads out of the checkout.
         """
-        data = self._bytes(path)
+        data = self._text_bytes(path)
         self._read.setdefault(path, data)
-        if sum(len(each or b"") for each in self._read.values()) > CONFIG_ALL_MOST_BYTES:
+        texts = (each for name, each in self._read.items() if name not in self._released)
+        if sum(len(each or b"") for each in texts) > CONFIG_ALL_MOST_BYTES:
             text = f"the files of the checkout have more than {CONFIG_ALL_MOST_BYTES} bytes together"
             raise ConfigInvalid(
                 text, remedy="init reads no more: the YAML files of .upsun, and those of package managers"
@@ -131,24 +139,28 @@ class Checkout:
             line = data.count(b"\n", 0, error.start) + 1
             raise ConfigInvalid(f"{path}:{line}: not UTF-8", remedy="save the file as UTF-8") from None
 
-    def _bytes(self, path: str) -> bytes | None:
+    def _text_bytes(self, path: str) -> bytes | None:
+        data = self._bytes(path, CONFIG_MOST_BYTES)
+        if data is not None and data.count(b"\n") + data.count(b"\r") > CONFIG_LINES_MOST:
+            raise ConfigInvalid(
+                f"{path} has more than {CONFIG_LINES_MOST} lines", remedy="make it shorter: init reads no longer file"
+            )
+        return data
+
+    def _bytes(self, path: str, most: int) -> bytes | None:
         place = self._place(path)
         try:
             with open(place, "rb", opener=_opened) as file:
-                data = file.read(CONFIG_MOST_BYTES + 1)
+                data = file.read(most + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ConfigInvalid(
                 f"{path} cannot be read: {error.strerror}", remedy="check what it is, and its mode"
             ) from error
-        if len(data) > CONFIG_MOST_BYTES:
+        if len(data) > most:
             raise ConfigInvalid(
-                f"{path} is larger than {CONFIG_MOST_BYTES} bytes", remedy="make it smaller: init reads no larger file"
-            )
-        if data.count(b"\n") + data.count(b"\r") > CONFIG_LINES_MOST:
-            raise ConfigInvalid(
-                f"{path} has more than {CONFIG_LINES_MOST} lines", remedy="make it shorter: init reads no longer file"
+                f"{path} is larger than {most} bytes", remedy="make it smaller: init reads no larger file"
             )
         return data
 
@@ -159,28 +171,48 @@ class Checkout:
             raise ConfigInvalid(f"{path} leads out of the checkout, to {place}", remedy="init changes nothing outside")
         return place
 
+    def release_file(self, path: str) -> bytes | None:
+        """Return a file of a release as it is; None where there is none.
+
+        Raises:
+            ConfigInvalid: it cannot be read, is larger than any release, or leads out of the checkout.
+        """
+        data = self._bytes(path, RELEASE_MOST_BYTES)
+        self._released.add(path)
+        self._read.setdefault(path, data)
+        return data
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of what is in a folder of the checkout; none where there is no such folder."""
+        self._place(folder)  # raises where it leads out of the checkout
+        return self._listed(folder)
+
     # --- writing ---------------------------------------------------------------------------------------------
 
-    def write(self, changes: Sequence[Change]) -> None:
-        """Write all files, each whole, or none.
+    def write(self, changes: Sequence[Change | FileChange]) -> None:
+        """Write and delete all files, each whole, or none.
 
         Raises:
             Conflict: a file is no longer what was read.
             StateNotWritable: a file or its folder cannot be written; what was written is put back.
         """
-        ready: list[tuple[str, str, str]] = []  # the name, the place, the new file beside it
+        ready: list[tuple[str, str, str | None]] = []  # the name, the place, the new file beside it
         try:
             ready.extend(map(self._prepare, changes))  # one by one: those made before one that fails are taken away
             for name, _, _ in ready:
-                if self._bytes(name) != self._read.get(name):
+                if self._bytes(name, RELEASE_MOST_BYTES) != self._read.get(name):
                     raise Conflict(f"{name} was changed meanwhile", remedy="run the command again: nothing was written")
             self._swap(ready)
         finally:
             for _, _, new in ready:
-                with contextlib.suppress(OSError):
-                    os.unlink(new)
+                if new is not None:
+                    with contextlib.suppress(OSError):
+                        os.unlink(new)
+        for _, place, new in ready:
+            if new is None:
+                self._drop_empty(os.path.dirname(place))
 
-    def _prepare(self, change: Change) -> tuple[str, str, str]:
+    def _prepare(self, change: Change | FileChange) -> tuple[str, str, str | None]:
         place = self._place(change.path)
         old = self._read.get(change.path)
         mark = BOM if old is not None and old.startswith(BOM.encode()) else ""
@@ -189,27 +221,39 @@ class Checkout:
             mode = stat.S_IMODE(os.stat(place).st_mode) if old is not None else 0o666 & ~_umask()
             if old is not None and not (mode & stat.S_IWUSR and os.access(place, os.W_OK)):
                 raise StateNotWritable(f"{change.path} is read-only; nothing was written", remedy=remedy)
+            if change.new is None:
+                return change.path, place, None
             os.makedirs(os.path.dirname(place), exist_ok=True)
             handle, new = tempfile.mkstemp(prefix=f".{os.path.basename(place)}-", dir=os.path.dirname(place))
             with os.fdopen(handle, "wb") as file:
-                file.write((mark + change.new).encode())
+                file.write(change.new if isinstance(change.new, bytes) else (mark + change.new).encode())
                 os.fchmod(file.fileno(), mode)
         except OSError as error:
             text = f"{change.path} cannot be written: {error.strerror}; nothing was written"
             raise StateNotWritable(text, remedy=remedy) from error
         return change.path, place, new
 
-    def _swap(self, ready: list[tuple[str, str, str]]) -> None:
+    def _swap(self, ready: list[tuple[str, str, str | None]]) -> None:
         swapped: list[tuple[str, str]] = []
         try:
             for name, place, new in ready:
-                os.replace(new, place)
+                if new is None:
+                    os.unlink(place)
+                else:
+                    os.replace(new, place)
                 swapped.append((name, place))
         except OSError as error:
             for name, place in swapped:
                 self._put_back(name, place)
             text = f"{ready[len(swapped)][0]} cannot be written: {error.strerror}; the others were put back"
             raise StateNotWritable(text, remedy="free the disk, or check the folder's mode") from error
+
+    def _drop_empty(self, folder: str) -> None:
+        """Remove a folder whose last file was deleted, and those above it that are empty then."""
+        with contextlib.suppress(OSError):  # it is not empty
+            while folder != self.top and self._is_inside(folder):
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
 
     def _put_back(self, name: str, place: str) -> None:
         old = self._read.get(name)

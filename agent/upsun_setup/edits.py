@@ -253,7 +253,8 @@ class Editor(Struct):
         indent = margin + int(hint) if hint else len(first) - len(first.lstrip(" "))
         for number in dropped:
             self._edit(starts[number], starts[number + 1], "")
-        self._insert_lines(starts[at], [" " * indent + line if line else "" for line in lines])
+        if lines:
+            self._insert_lines(starts[at], [" " * indent + line if line else "" for line in lines])
 
     def _as_literal(self, mapping: Node, key: Node, node: Node, text: str) -> None:
         """Replace a value by a literal block; a comment behind the value stays behind the key."""

@@ -12,15 +12,15 @@ from upsun_agent.config import JobFile, parse
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.platform.cli_calls import calls_cli
 from upsun_agent.platform.image_python import LEAST_MINOR
-from upsun_agent.platform.shell_text import code, code_lines
+from upsun_agent.platform.shell_text import code_lines
 
-from upsun_setup.app import FOLDER, PRODUCTS, App, Files, Spot
+from upsun_setup.app import FOLDER, PRODUCTS, App, Files
+from upsun_setup.build_hook import BuildHook
 from upsun_setup.cli_cron import installer_lines, installs_cli
-from upsun_setup.edits import BY_HAND
-from upsun_setup.hook import hook_edit, installs, is_strict
+from upsun_setup.hook import block_of, hook_edit, installs, is_strict, upgraded
 from upsun_setup.image import PYTHON, Image, image_of, list_python, served_at, told_python
 from upsun_setup.jobs_plan import JobsPlan
-from upsun_setup.plan_record import Change, Plan
+from upsun_setup.plan_record import Plan, changes_of
 from upsun_setup.project import Project
 from upsun_setup.runtime_operations import add_runtime_operations
 
@@ -106,9 +106,7 @@ class Planner:
         if self._with_operations:
             names = [*(job.name for job in jobs), *(existing.jobs if existing else ())]
             add_runtime_operations(self._project, self._app, self.plan, len(names))
-        written = {name: (editor.original, editor.text()) for name, editor in self._project.editors.items()}
-        texts = {**written, **self._texts}
-        self.plan.changes = [Change(path, old, new) for path, (old, new) in texts.items() if old != new]
+        self.plan.changes = changes_of({**self._project.changed(), **self._texts})
         return self.plan
 
     # --- the image and its hook ------------------------------------------------------------------------------
@@ -147,50 +145,21 @@ class Planner:
             self._say(f"{both} are both here: a deployment with both fails", remedy)
 
     def _hook(self) -> None:
-        project, spot = self._project, self._app.spot
-        hooks = project.child(spot, "hooks")
-        build = project.child(hooks, "build") if hooks is not None and hooks.node.kind == "mapping" else None
-        if build is None or build.node.is_null or hooks is None:
-            edit = hook_edit("", self._install, self.plan.jobs, drop_cli=False)
-            project.put(spot, ("hooks", "build"), "\n".join(edit.lines) + "\n")
-            self.plan.done.append("hooks.build installs the agent, pinned by one hash")
+        hook = BuildHook(self._project, self._app, self._write)
+        block = block_of(hook.text)
+        self.plan.is_delivered = block is not None or not installs(hook.text)
+        if block is not None:
+            if [hook.text.split("\n")[number].strip() for number in block.lines] != [
+                line.strip() for line in self._install
+            ]:
+                hook.edit(upgraded(block, self._install))
+                self.plan.done.append(f"{hook.name} installs this version of the agent")
             return
-        if build.node.tag == "!include":
-            self._included_hook(hooks, build)
+        if installs(hook.text):
             return
-        if build.node.kind != "scalar":
-            raise ConfigInvalid(f"{build.where()}: hooks.build is not a text", remedy="write it as a block: build: |")
-        text = build.node.text
-        if self._is_installed(text):
-            return
-        edit = hook_edit(text, self._install, self.plan.jobs, drop_cli=self._drops_cli(text))
-        if build.editor is hooks.editor:
-            hooks.editor.edit_text(hooks.node, (*hooks.path, "build"), edit.dropped, edit.at, edit.lines)
-        else:  # the file that hooks.build includes is the text
-            build.editor.edit_document(edit.dropped, edit.at, edit.lines)
-        name = "hooks.build" if build.editor is hooks.editor else build.document.name
-        self._told_hook(name, text, dropped=bool(edit.dropped))
-
-    def _included_hook(self, hooks: Spot, build: Spot) -> None:
-        """Edit a build hook that is a file of its own."""
-        path, kind = self._project.included(hooks, build.node)
-        where = hooks.where(build.node)
-        text = self._files.read(path) if kind == "string" else None
-        if kind != "string":
-            raise ConfigInvalid(f"{where}: hooks.build includes {path} as {kind[:40]}, not as string", remedy=BY_HAND)
-        if text is None:
-            raise ConfigInvalid(f"{where}: {path} is included but does not exist", remedy="fix its path")
-        if self._is_installed(text):
-            return
-        self._project.refuse_shared(hooks, build.node, path)
-        edit = hook_edit(text, self._install, self.plan.jobs, drop_cli=self._drops_cli(text))
-        lines: list[str | None] = [*text.split("\n")]
-        for number in edit.dropped:
-            lines[number] = None
-        # Its own lines end as they did; the new ones end as a shell reads them.
-        kept = [line for line in [*lines[: edit.at], *edit.lines, *lines[edit.at :]] if line is not None]
-        self._write(path, text, "\n".join(kept))
-        self._told_hook(path, text, dropped=bool(edit.dropped))
+        edit = hook_edit(hook.text, self._install, self.plan.jobs, drop_cli=self._drops_cli(hook.text))
+        hook.edit(edit)
+        self._told_hook(hook.name, hook.text, dropped=bool(edit.dropped))
 
     def _told_hook(self, name: str, text: str, *, dropped: bool) -> None:
         self.plan.done.append(f"{name} installs the agent, pinned by one hash")
@@ -209,13 +178,6 @@ class Planner:
             )
             remedy = "leave it so" if more else "take it out if you do not need it"
             self._say(f"{name} still installs the official CLI: {why}", remedy)
-
-    def _is_installed(self, hook: str) -> bool:
-        if not installs(hook):
-            return False
-        if "/releases/download/" in code(hook) and not all(line in hook for line in self._install):
-            self._say("the build hook installs another release than this one", f"this one's lines: {self._install[0]}")
-        return True
 
     def _drops_cli(self, hook: str) -> bool:
         """Return whether the CLI's installer goes: the crons that called it do, and nothing else does."""

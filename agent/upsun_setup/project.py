@@ -294,6 +294,10 @@ class Project(Struct):
         node = self.look(spot, *keys)
         return [key.text for key, _ in node.pairs] if node is not None and node.kind == "mapping" else []
 
+    def changed(self) -> dict[str, tuple[str | None, str]]:
+        """Return the old and the new text of every file that was read."""
+        return {name: (editor.original, editor.text()) for name, editor in self.editors.items()}
+
     # --- changing --------------------------------------------------------------------------------------------
 
     def put(self, spot: Spot, keys: tuple[str, ...], value: Any, comment: str = "") -> None:

@@ -16,6 +16,7 @@ NOT_RUN = {
     "docs/how-to/remove.md: upsun variable:delete env:UPSUN_CLI_TOKEN -e main": "needs the official CLI and a project",
     'docs/how-to/restore.md: upsun backup:restore "$BACKUP" -e main': "needs the official CLI and a project",
     'docs/how-to/install.md: eval "$(upsun-agent completion zsh)"': "zsh; integration/cli asks a real one",
+    "README.md: pip install '.[init,simulator]'": "needs the package index; the extra is looked for here",
     "docs/how-to/init.md: pip install '.[init,simulator]'": "needs the package index; the extra is looked for here",
     'docs/how-to/ci.md: eval "$(upsun-agent ssh env)"': "bash of a CI system; end_to_end/ssh runs it",
     'docs/how-to/monitoring.md: upsun ssh -p "$PROJECT" -e main \\': (

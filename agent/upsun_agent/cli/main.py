@@ -29,6 +29,7 @@ from upsun_agent.cli import (
     status,
     suspend,
     token,
+    upgrade,
     why,
 )
 from upsun_agent.cli.answer import render
@@ -50,9 +51,20 @@ exit codes: 0 done, or nothing to do; 1 a run failed; 64 usage; 65 bad reply; 69
 FAMILIES: dict[str, tuple[Any, ...]] = {
     "run jobs": (runs, intervene, suspend),
     "inspect jobs": (status, history, logs, jobs, why, report),
-    "set up and check": (init, check, setup, token, notify, ssh, state),
+    "set up and check": (init, upgrade, check, setup, token, notify, ssh, state),
     "try jobs without the platform": (rehearse, simulate),
     "shell": (completion,),
+}
+#: What ``upsun-agent-setup`` offers: the commands that work in a checkout, on a developer's machine.
+SETUP_FAMILIES: dict[str, tuple[Any, ...]] = {"set up a checkout": (init, upgrade)}
+AGENT, SETUP = "upsun-agent", "upsun-agent-setup"
+#: Each program with its commands and its description.
+PROGRAMS: dict[str, tuple[dict[str, tuple[Any, ...]], str]] = {
+    AGENT: (
+        FAMILIES,
+        "Scheduled jobs for Upsun apps: take a backup, verify that it can be restored, then run the update.",
+    ),
+    SETUP: (SETUP_FAMILIES, "Set upsun-agent up in the checkout of an Upsun project, or move it to this version."),
 }
 COMMON = "common options of every command"
 UNKNOWN = "unrecognized arguments: "
@@ -139,7 +151,8 @@ class Grouped(argparse.RawDescriptionHelpFormatter):
             super().add_argument(action)
             return
         listed = {each.dest: each for each in action._get_subactions()}  # noqa: SLF001  argparse has no public way
-        for heading, families in FAMILIES.items():
+        families_of = PROGRAMS[self._prog][0]
+        for heading, families in families_of.items():
             self.start_section(heading)
             for name in _names(families):
                 super().add_argument(listed[name])
@@ -168,21 +181,21 @@ def _options(parser: argparse.ArgumentParser) -> set[str]:
     return {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001  as above
 
 
-def build() -> Parser:
-    """Return the whole command line."""
+def build(program: str = AGENT) -> Parser:
+    """Return the whole command line of a program."""
+    families, description = PROGRAMS[program]
     parser = Parser(
-        prog="upsun-agent",
-        description="Scheduled jobs for Upsun apps: take a backup, verify that it can be restored, then run "
-        "the update.",
+        prog=program,
+        description=description,
         epilog=EPILOG,
         formatter_class=Grouped,
     )
-    parser.add_argument("--version", action="version", version=f"upsun-agent {__version__}")
+    parser.add_argument("--version", action="version", version=f"{program} {__version__}")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command", required=True, prog=parser.prog
     )
     shared = _shared()
-    for family in chain.from_iterable(FAMILIES.values()):
+    for family in chain.from_iterable(families.values()):
         family.add(commands, shared)
     return parser
 
@@ -246,8 +259,8 @@ def _usual(arguments: Sequence[str]) -> Sequence[str]:
             return arguments
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code; no error becomes a traceback."""
+def run(arguments: Sequence[str], program: str = AGENT) -> int:
+    """Run the command line of a program and return its exit code; no error becomes a traceback."""
     redaction, pasted = Redaction(), tokens_of(arguments)
     safe = safe_by(redaction)
 
@@ -255,7 +268,7 @@ def run(arguments: Sequence[str]) -> int:
         return hidden(safe(text), pasted)
 
     def command() -> int:
-        options = build().parse_args(_usual(arguments))
+        options = build(program).parse_args(_usual(arguments))
         _refuse_bytes(options)
         refuse_tokens(options, KEPT)
         context = Context(options, os.environ, redaction)

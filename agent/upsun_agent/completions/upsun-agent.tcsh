@@ -23,7 +23,7 @@ complete upsun-agent \
         'c/--enabled=/(true false)/' \
         'c/--authority=/f/' \
         'c/--request-log=/f/' \
-        'c/--/(activity all api-url app auth-url authority by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include operations otlp outcome phase plan platform port product project prometheus quiet reason request-log role rotate schema seed sensitive set since stdin to version visible-build visible-runtime wait watch within yes)/' \
+        'c/--/(activity all api-url app auth-url authority by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include operations otlp outcome phase plan platform port product project prometheus quiet reason request-log role rotate schema seed sensitive set since stdin submodule to url vendor version visible-build visible-runtime wait watch within yes)/' \
         'c/-/(- h)/' \
         'n/--config/f/' \
         'n/--log-level/(debug info warning error)/' \
@@ -40,7 +40,7 @@ complete upsun-agent \
         'n/--enabled/(true false)/' \
         'n/--authority/f/' \
         'n/--request-log/f/' \
-        'p/1/(tick run show approve cancel pause resume status history logs next validate why report init check setup token notify ssh state rehearse simulate completion)/' \
+        'p/1/(tick run show approve cancel pause resume status history logs next validate why report init upgrade check setup token notify ssh state rehearse simulate completion)/' \
         'n/validate/f/' \
         'n/setup/(machine-user token)/' \
         'n/token/(check list)/' \

@@ -15,7 +15,7 @@ _shtab_upsun_agent_commands() {
     check:'Check what the agent needs in this phase and report what is missing: in the build without the network, at runtime through the API too. Changes nothing, except that it writes some kB into the state directory and removes them again. The exit code is that of the worst finding; warnings are 0.'
     completion:'Print the script with which a shell completes commands, options, choices, files and the names of jobs:'
     history:'List the runs of JOB, or of all jobs, newest first: when they were opened (in the job'"'"'s zone), how long they took and how they ended. Runs of a job that was removed from the job file are listed too.'
-    init:'Add what the agent needs to the configuration of a project of Upsun Flex or Upsun Fixed: lines in the build hook, a mount, a cron, a source operation for the package managers that are found, a job file, and a line in .environment. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff and asks on a terminal; elsewhere it writes nothing without --yes. Everything else in the files stays unchanged, byte for byte. Needs the extra '"'"'init'"'"'.'
+    init:'Add what the agent needs to the configuration of a project of Upsun Flex or Upsun Fixed: lines in the build hook, a mount, a cron, a source operation for the package managers that are found, a job file, and a line in .environment. The release comes into the repository, unless you choose another way. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff and asks on a terminal; elsewhere it writes nothing without --yes. Everything else in the files stays unchanged, byte for byte. Needs the extra '"'"'init'"'"'.'
     logs:'Print the lines that ticks logged about RUN. They come from the journal: no log file is needed. Prints text on a terminal, else one JSON object a line. RUN is a run'"'"'s id, or a job'"'"'s name for its latest run.'
     next:'List the next slots of JOB, or of all jobs, in the job'"'"'s zone: those that ticks will run, without those that the job'"'"'s conditions (`when`) exclude.'
     notify:'The channels on which the agent reports its runs: [notify.NAME] in the job file.'
@@ -32,6 +32,7 @@ _shtab_upsun_agent_commands() {
     status:'Show every job with its last run, how long that took, the age of the last backup it proved and its next slot (in the job'"'"'s zone); then paused and suspended jobs, runs in flight and what they wait for, and when the last tick was.'
     tick:'Open the runs that are due, advance every run in flight as far as possible now, then exit. A cron calls this every five minutes. It never waits for the platform.'
     token:'Check the API token, and list the tokens of its user.'
+    upgrade:'Move the pin in a checkout to the version of this copy of the agent: the files in .upsun-agent-release, the commit of the submodule, or the URL and the hash in the build hook. Everything else stays. Also changes the way in which the release gets into the build, with one of the options. Shows the changes as a diff and asks on a terminal; elsewhere it writes nothing without --yes. Needs the extra '"'"'init'"'"'.'
     validate:'Check the job file and print every mistake with its line and remedy. Exit code 78 if there is one.'
     why:'Explain in one paragraph, from the journal, why a slot of JOB ran, waits, was skipped or missed. TIME is in the job'"'"'s zone: 03:12 (the latest such time), 2026-11-24, or 2026-11-24T03:12. The slot is the last one due at or before TIME; without TIME, the latest.'
   )
@@ -180,6 +181,9 @@ _shtab_upsun_agent_init_options=(
   "--dir[the checkout (default\: the Git repository around this directory)]:DIR:"
   "--app[the app that runs the agent (default\: the only one)]:NAME:"
   "--product[the product that the project is on (default\: the one whose configuration is here)]:product:(flex fixed)"
+  "--vendor[put the release into the app\'s repository (default if none is published)]"
+  "--submodule[take the agent\'s repository as a Git submodule]:URL:"
+  "--url[fetch the release from this URL, pinned by a hash]:URL:"
   "--plan[the plan of a project on Upsun Fixed\: enterprise and elite have source operations and crons every minute]:plan:(professional enterprise elite)"
   "--operations[add the runtime operations agent-status, agent-check, agent-run and agent-approve, which are buttons in the Console (Upsun Flex)]"
   "--yes[apply the changes without asking\; required without a terminal]"
@@ -569,6 +573,28 @@ _shtab_upsun_agent_token_list_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_upsun_agent_token_list_defaults_added=0
 
+_shtab_upsun_agent_upgrade_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print one JSON document instead of text]"
+  "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
+  "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
+  "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
+  "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
+  "--dir[the checkout (default\: the Git repository around this directory)]:DIR:"
+  "--app[the app that runs the agent (default\: the only one)]:NAME:"
+  "--product[the product that the project is on (default\: the one whose configuration is here)]:product:(flex fixed)"
+  "--vendor[put the release into the app\'s repository (default if none is published)]"
+  "--submodule[take the agent\'s repository as a Git submodule]:URL:"
+  "--url[fetch the release from this URL, pinned by a hash]:URL:"
+  "--yes[apply the changes without asking\; required without a terminal]"
+  "--dry-run[show the changes without applying them]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_upsun_agent_upgrade_defaults_added=0
+
 _shtab_upsun_agent_validate_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[print one JSON document instead of text]"
@@ -642,6 +668,7 @@ _shtab_upsun_agent() {
         status) _arguments -C -s $_shtab_upsun_agent_status_options ;;
         tick) _arguments -C -s $_shtab_upsun_agent_tick_options ;;
         token) _shtab_upsun_agent_token ;;
+        upgrade) _arguments -C -s $_shtab_upsun_agent_upgrade_options ;;
         validate) _arguments -C -s $_shtab_upsun_agent_validate_options ;;
         why) _arguments -C -s $_shtab_upsun_agent_why_options ;;
       esac

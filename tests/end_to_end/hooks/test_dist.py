@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from upsun_setup.release import EPOCH
 
 from tests.harness.build_hook import SHELL, clean
 from tests.harness.releases import copy_source, flip
@@ -74,13 +75,14 @@ def test_one_hash_leads_to_everything(made: Path) -> None:
     assert f"\nversion={version}\n" in (made / "install.sh").read_text()
     with tarfile.open(archive) as files:
         names = {name.removeprefix(f"upsun-agent-{version}/") for name in files.getnames()}
-        assert all(entry.mtime == dist.EPOCH and entry.uid == entry.gid == 0 for entry in files)
+        assert all(entry.mtime == EPOCH and entry.uid == entry.gid == 0 for entry in files)
     assert {"LICENSE", "hooks/build.sh", "hooks/environment.sh", "agent/upsun_agent/__main__.py"} <= names
     assert {
         f"requirements/{name}.txt" for name in ("runtime", "simulator", "shared", "otel", "socks", "installer")
     } <= names
     assert {name for name in names if name.endswith((".pyc", ".md")) or name.startswith("tests")} == set()
-    assert "README.md" not in names, "its snippet holds the hash that this archive leads to"
+    assert "README.md" not in names, "its snippet can hold the hash that this archive leads to"
+    assert not any(name.startswith("agent/upsun_setup") for name in names), "no container runs it"
 
 
 def test_every_pin_has_a_hash() -> None:
@@ -183,9 +185,12 @@ def test_the_wheel_holds_the_package_alone_and_it_runs(source: Path, made: Path)
     with zipfile.ZipFile(wheel) as files:
         names = set(files.namelist())
         (entry_points,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
-        assert "upsun-agent = upsun_agent.__main__:main" in files.read(entry_points).decode()
+        for line in ("upsun-agent = upsun_agent.__main__:main", "upsun-agent-setup = upsun_setup.__main__:main"):
+            assert line in files.read(entry_points).decode()
     information = entry_points.split("/")[0]
     ours = {str(file.relative_to(source / "agent")) for file in (source / "agent").rglob("*") if file.is_file()}
+    packed = [source / "LICENSE", *(source / "hooks").iterdir(), *(source / "requirements").iterdir()]
+    ours |= {f"upsun_setup/release_files/{file.relative_to(source)}" for file in packed}
     assert {name for name in names if not name.startswith(f"{information}/")} == ours
     script = f"import sys; sys.path.insert(0, {str(wheel)!r}); from upsun_agent.__main__ import main; sys.exit(main())"
     done = subprocess.run(
@@ -197,35 +202,70 @@ def test_the_wheel_holds_the_package_alone_and_it_runs(source: Path, made: Path)
 # --- the lines for the build hook ----------------------------------------------------------------------------
 
 
-def test_the_snippet_carries_the_hash_of_install_sh(source: Path, made: Path) -> None:
-    snippet = dist.Release(source).snippet()
-    assert snippet.count(sha256((made / "install.sh").read_bytes())) == 1
-    assert "sha256sum -c" in snippet
+def published_at(source: Path, place: Path, url: str) -> dist.Release:
+    """A copy of the source whose releases are published at the URL."""
+    shutil.copytree(source, place)
+    file = place / "pyproject.toml"
+    text = file.read_text()
+    assert '\nreleases = ""\n' in text, "they are published: change this test"
+    file.write_text(text.replace('\nreleases = ""\n', f'\nreleases = "{url}"\n'))
+    return dist.Release(place)
+
+
+def test_until_releases_are_published_the_lines_take_the_one_in_the_repository(source: Path) -> None:
+    assert dist.Release(source).published == ""
+    assert dist.Release(source).snippet() == dist.Release(source).snippet("vendor")
+    assert "http" not in dist.Release(source).snippet()
+
+
+def test_one_setting_says_where_releases_are(source: Path, tmp_path: Path) -> None:
+    release = published_at(source, tmp_path / "copy", "https://example.org/o/n/releases/download")
+    url = f"https://example.org/o/n/releases/download/v{release.version}"
+    assert f"{url}/install.sh" in release.snippet()
+    assert release.snippet().count(sha256(release.installer())) == 1
+    assert "UPSUN_AGENT_SOURCE" not in release.snippet(), "install.sh knows it"
+    assert b"\nreleases=https://example.org/o/n/releases/download\n" in release.installer()
+    names = [str(release.source / "README.md")]
+    assert dist.main(["--source", str(release.source), "--check", *names]) == 1
+    assert dist.main(["--source", str(release.source), "--write", *names]) == 0
+    assert dist.main(["--source", str(release.source), "--check", *names]) == 0
+    assert f"{url}/install.sh" in (release.source / "README.md").read_text()
+    module = (release.source / dist.PUBLISHED).read_text()
+    assert 'RELEASES = "https://example.org/o/n/releases/download"' in module
+
+
+@pytest.mark.parametrize(
+    "url", ["example.org", "https://a:b@example.org", "https://example.org/$(x)", "https://e.org/a/"]
+)
+def test_a_setting_that_is_no_url_of_a_folder_is_refused(source: Path, tmp_path: Path, url: str) -> None:
+    release = published_at(source, tmp_path / "copy", url)
+    assert dist.main(["--source", str(release.source), "--check", str(release.source / "README.md")]) == 1
 
 
 def test_a_document_is_compared_and_brought_up_to_date(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = tmp_path / "page.md"
-    document.write_text(f"before\n{dist.BEGIN}\nold\n{dist.END}\nafter\n")
+    blocks = "".join(
+        f"<!-- install: {way} -->\n```yaml\nold\n```\n<!-- install: end -->\n" for way in ("vendor", "url")
+    )
+    document.write_text(f"before\n{blocks}after\n")
     options = ["--source", str(source)]
     assert dist.main([*options, "--check", str(document)]) == 1
-    assert "--write" in capsys.readouterr().err
+    assert "make docs" in capsys.readouterr().err
     assert dist.main([*options, "--write", str(document)]) == 0
     assert dist.main([*options, "--check", str(document)]) == 0
     text = document.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
-    assert dist.Release(source).snippet() in text
+    assert dist.Release(source).snippet("vendor") in text
+    assert dist.Release(source).snippet("url") in text
     document.write_text("no markers")
     assert dist.main([*options, "--check", str(document)]) == 1
 
 
-def test_the_readme_shows_how_to_install_this_version() -> None:
-    readme = REPOSITORY / "README.md"
-    if dist.BEGIN not in readme.read_text():
-        pytest.skip("the README has no place for the snippet yet")
-    assert dist.main(["--check", str(readme)]) == 0
+def test_the_documents_show_how_to_install_this_version() -> None:
+    assert dist.main(["--check", *(str(REPOSITORY / name) for name in dist.DOCUMENTS)]) == 0
 
 
 def test_an_install_sh_with_other_lines_to_fill_in_is_refused(source: Path, tmp_path: Path) -> None:

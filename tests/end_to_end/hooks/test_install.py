@@ -217,17 +217,17 @@ def test_an_install_sh_that_was_cut_somewhere_runs_nothing(app: Path, tmp_path: 
 
 
 def test_the_snippet_runs_no_other_install_sh_and_retries(app: Path, tmp_path: Path, origin: Origin) -> None:
-    """The three lines of the README, as they are printed, against a server here."""
+    """The lines of the install page, as they are printed, against a server here."""
     from tools import dist
 
     release = dist.Release(REPOSITORY)
-    script = release.snippet().split("build: |\n")[1]
-    script = script.replace(f"{dist.RELEASES}/v{release.version}", origin.url)
+    script = release.snippet("url").split("build: |\n")[1]
+    script = script.replace(f"{dist.EXAMPLE}/v{release.version}", origin.url)
     hook = tmp_path / "hook.sh"
     hook.write_text(script)
     origin.files["/install.sh"] = release.installer()
     origin.files[f"/upsun-agent-{release.version}.tar"] = b"another archive"
-    origin.script = [403, 503]
+    origin.script = [429, 503]
     done = install(hook, app, surroundings(app, UPSUN_AGENT_SOURCE=origin.url))
     assert "is not the pinned archive" in done.stderr, done.stderr
     assert origin.request_log == ["/install.sh"] * 3 + [f"/upsun-agent-{release.version}.tar"]

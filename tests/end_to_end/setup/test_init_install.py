@@ -7,29 +7,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 from upsun_agent.cli.main import run
 from upsun_simulator import Scenario, Simulator, SystemClock, serve
 
 from tests.harness.checkouts import CASES
 from tests.harness.releases import surroundings, wheelhouse
-from tools import dist
 
 SHELL = shutil.which("dash") or "/bin/sh"
 TOKEN = "canary-token-of-the-new-app"
-
-
-@pytest.fixture
-def release(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A release of this checkout, and an init that knows its lines."""
-    place = wheelhouse()
-    source = place.parent / "source"
-    monkeypatch.setattr(
-        "upsun_setup.release._of_checkout",
-        lambda: dist.in_document(f"{dist.BEGIN}{dist.END}", dist.Release(source).snippet()),
-    )
-    return place
 
 
 def shell(command: str, app: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +27,7 @@ def shell(command: str, app: Path, **variables: str) -> subprocess.CompletedProc
     return done
 
 
-def test_the_hook_installs_and_the_agent_takes_what_init_wrote(tmp_path: Path, release: Path) -> None:
+def test_the_hook_installs_and_the_agent_takes_what_init_wrote(tmp_path: Path) -> None:
     app = tmp_path / "app"
     app.mkdir()
     CASES["php-guide"].lay_out(app)
@@ -50,11 +36,12 @@ def test_the_hook_installs_and_the_agent_takes_what_init_wrote(tmp_path: Path, r
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "composer").write_text(f'#!/bin/sh\necho "$0 $*" >>{tmp_path}/called\n')
-    # The one thing that is not here is the public network: curl brings the release's file from this disk.
-    (tools / "curl").write_text(f'#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\ncp {release}/install.sh "$2"\n')
+    # The release is in the repository; the only other host is the package index, and the wheels of it are here.
+    for name in ("curl", "wget"):
+        (tools / name).write_text("#!/bin/sh\nexit 7\n")
     for tool in tools.iterdir():
         tool.chmod(0o755)
-    build = surroundings(app, UPSUN_AGENT_SOURCE=str(release), PATH=f"{tools}:{os.environ['PATH']}")
+    build = surroundings(app, UPSUN_AGENT_WHEELS=str(wheelhouse()), PATH=f"{tools}:{os.environ['PATH']}")
     hook = definition["hooks"]["build"]
     built = shell(hook, app, **build)
     assert built.returncode == 0, built.stdout + built.stderr

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pty
+import re
 import select
 import stat
 import subprocess
@@ -17,11 +19,14 @@ import pytest
 from upsun_agent.config import load
 from upsun_agent.limits import CONFIG_MOST_BYTES, YAML_DEPTH_MOST
 from upsun_setup import checkout as door
+from upsun_setup.delivery import vendored
 from upsun_setup.git import Git
+from upsun_setup.release import own_release
 
 from tests.harness.init_command import CANARY, COMMAND, Result, commit, contents, git, variables
 
 CONFIG = ".upsun/config.yaml"
+RELEASE = sorted(vendored(own_release()).files)
 Init = Callable[..., Result]
 
 
@@ -30,7 +35,10 @@ def test_without_a_terminal_it_shows_the_changes_and_writes_nothing(init: Init, 
     said = init()
     assert said.code == 0
     assert f"+++ b/{CONFIG}" in said.out
-    assert '+        sh "$upsun_agent/install.sh"' in said.out
+    assert "+        sh .upsun-agent-release/install.sh" in said.out
+    assert re.search(
+        r"^Binary files /dev/null and b/\S+/upsun-agent-\S+\.tar differ: .* SHA-256 \w{64}$", said.out, re.MULTILINE
+    )
     assert "+++ b/.upsun/agent.toml" in said.out
     assert "add --yes" in said.out
     assert "\x1b" not in said.out
@@ -44,11 +52,9 @@ def test_with_yes_it_writes_and_says_what_is_left_to_do(init: Init, checkout: Pa
     for word in ("upsun-agent validate", "rehearse", "token", "git push", "upsun-agent check"):
         assert word in said.out
     assert list(load(str(checkout / ".upsun" / "agent.toml")).jobs) == ["update"]
-    assert sorted(git(checkout, "status", "--porcelain", "-uall").split()[1::2]) == [
-        ".environment",
-        ".upsun/agent.toml",
-        CONFIG,
-    ]
+    assert sorted(git(checkout, "status", "--porcelain", "-uall").split()[1::2]) == sorted(
+        [".environment", ".upsun/agent.toml", CONFIG, *RELEASE]
+    )
     again = init("--yes")
     assert (again.code, again.out.splitlines()[0]) == (
         0,
@@ -71,12 +77,19 @@ def test_json_is_the_plan_with_each_files_content_and_diff(init: Init, checkout:
         CONFIG: "change",
         ".upsun/agent.toml": "create",
         ".environment": "create",
+        **dict.fromkeys(RELEASE, "create"),
     }
     written = json.loads(init("--json", "--yes").out)
     assert written["written"] is True
     for change in written["changes"]:
-        assert (checkout / change["path"]).read_text(encoding="utf-8") == change["content"]
-        assert change["diff"].startswith("--- ")
+        content = (checkout / change["path"]).read_bytes()
+        assert change["sha256"] == hashlib.sha256(content).hexdigest()
+        if change["path"] in RELEASE:
+            assert change["content"] is None
+            assert change["diff"].startswith("Binary files /dev/null and b/")
+        else:
+            assert content.decode() == change["content"]
+            assert change["diff"].startswith("--- ")
     assert written["next"]
     nothing = json.loads(init("--json").out)
     assert (nothing["changes"], nothing["next"], nothing["exit_code"]) == ([], [], 0)
@@ -85,8 +98,10 @@ def test_json_is_the_plan_with_each_files_content_and_diff(init: Init, checkout:
 def test_the_patch_that_it_shows_is_one_that_git_applies(init: Init, checkout: Path) -> None:
     document = json.loads(init("--json").out)
     patch = checkout.parent / "changes.patch"
-    patch.write_text("".join(change["diff"] for change in document["changes"]), encoding="utf-8")
+    patch.write_text("".join(change["diff"] for change in document["changes"] if change["content"]), encoding="utf-8")
     git(checkout, "apply", str(patch))
+    left = json.loads(init("--json", "--yes").out)["changes"]
+    assert sorted(change["path"] for change in left) == RELEASE, "a patch does not hold the files of the release"
     assert init().out.startswith("Nothing to do")
 
 
@@ -98,8 +113,9 @@ def test_the_patch_keeps_what_a_terminal_obeys_as_escapes_of_json(init: Init, ch
     changes = json.loads(said)["changes"]
     assert any("\x1b[8m and \u202e" in change["diff"] for change in changes)
     patch = checkout.parent / "changes.patch"
-    patch.write_text("".join(change["diff"] for change in changes), encoding="utf-8")
+    patch.write_text("".join(change["diff"] for change in changes if change["content"]), encoding="utf-8")
     git(checkout, "apply", str(patch))
+    assert init("--yes").code == 0
     assert init().out.startswith("Nothing to do")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from upsun_setup.command import path
+from upsun_setup.preview import path
 
 from tests.harness.init_command import COMMAND, commit, git, variables
 
