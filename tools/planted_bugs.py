@@ -1321,9 +1321,9 @@ BUGS = (
     ),
     Bug(
         "an included text is edited in the file that includes it",
-        "agent/upsun_setup/plan.py",
-        "        if build.editor is hooks.editor:\n",
-        "        if build.editor is not None:\n",
+        "agent/upsun_setup/build_hook.py",
+        "        elif build.editor is hooks.editor:\n",
+        "        elif build.editor is not None:\n",
         suite=(
             "tests/unit/setup/test_init_corpus.py::test_the_changes_are_those_that_were_reviewed[include-scalar-hook]",
         ),
@@ -1434,7 +1434,7 @@ BUGS = (
     ),
     Bug(
         "the words of a suggested command are not quoted",
-        "agent/upsun_setup/command.py",
+        "agent/upsun_setup/preview.py",
         '    return quote(f"./{name}" if name.startswith("-") else name)\n',
         '    return f"./{name}" if name.startswith("-") else name\n',
         suite=("tests/integration/setup/test_suggested_commands.py",),

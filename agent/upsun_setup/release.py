@@ -95,7 +95,7 @@ def release_of(packages: dict[str, Traversable], beside: Traversable, version: s
     for name, folder in packages.items():
         members |= {f"agent/{name}/{path}": file.read_bytes() for path, file in _walk(folder)}
     archive = _tar(f"upsun-agent-{version}", members)
-    text = _standalone(beside)
+    text = standalone(beside)
     values = {"version": version, "sha256": sha256(archive), "size": str(len(archive)), "releases": releases}
     for name, value in values.items():
         text, count = re.subn(rf"^{name}=$", f"{name}={value}", text, flags=re.MULTILINE)
@@ -104,7 +104,7 @@ def release_of(packages: dict[str, Traversable], beside: Traversable, version: s
     return Release(version, archive, text.encode())
 
 
-def _standalone(beside: Traversable) -> str:
+def standalone(beside: Traversable) -> str:
     """Return install.sh with interpreter.sh and its pins in the place of the lines that read that file."""
     names = ("hooks/install.sh", "hooks/interpreter.sh", "requirements/interpreter.txt")
     text, part, pins = (_at(beside, name).read_bytes().decode() for name in names)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from upsun_setup.release import standalone
 
 from tests.harness.build_hook import SHELL, new_app
 from tests.harness.release_server import Answer, Origin, serving
@@ -23,7 +24,6 @@ from tests.harness.releases import (
     wheelhouse,
 )
 from tests.harness.sources import REPOSITORY
-from tools.dist import standalone
 
 SCRIPT = REPOSITORY / "hooks" / "install.sh"
 NAME = f"upsun-agent-{STUB_VERSION}.tar"

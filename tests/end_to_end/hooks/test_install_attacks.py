@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from upsun_setup.release import standalone
 
 from tests.end_to_end.hooks import test_install
 from tests.end_to_end.hooks.test_install import NAME, SCRIPT, ran, variables
@@ -20,7 +21,6 @@ from tests.harness.needs import strace
 from tests.harness.release_server import ENDLESS, Origin, serving
 from tests.harness.releases import STUB_VERSION, digest, install, stub
 from tests.harness.sources import REPOSITORY
-from tools.dist import standalone
 
 TOP = f"upsun-agent-{STUB_VERSION}"
 #: More than a socket's buffers hold: who has sent less was stopped, not cut off by a time limit.

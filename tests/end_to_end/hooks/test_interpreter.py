@@ -15,12 +15,12 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from upsun_setup.release import standalone
 
 from tests.harness.own_interpreter import machine, name, pin
 from tests.harness.release_server import Answer, Origin, serving
 from tests.harness.releases import CANARY, STUB_VERSION, digest, flip, install, stub, surroundings
 from tests.harness.sources import REPOSITORY
-from tools.dist import standalone
 
 #: What an image without Python has, and the hooks start.
 TOOLS = (
