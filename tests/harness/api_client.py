@@ -1,4 +1,4 @@
-"""What the client talks to in these tests, beside the simulator: servers that misbehave, and scripted answers."""
+"""The client and what it talks to: the simulator, scripted answers, or servers that misbehave; and the fixtures."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from upsun_agent.api.client import Client
 from upsun_agent.api.endpoints import Endpoints
 from upsun_agent.api.http import Transport, in_process
 from upsun_agent.clock import VirtualClock
-from upsun_simulator import ConnectionCut, ManualClock, Simulator
+from upsun_simulator import ConnectionCut, ManualClock, Scenario, Simulator
 
+START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 HOST = "http://simulator.invalid"
 PROJECT = "abcdefgh1234z"
 MAIN = f"/projects/{PROJECT}/environments/main"
@@ -36,17 +39,21 @@ class Clock(VirtualClock):
 class Desk:
     """A client and the platform it talks to, both in view."""
 
-    def __init__(self, simulator: Simulator, manual_clock: ManualClock) -> None:
-        self.simulator = simulator
-        self.manual_clock = manual_clock
-        self.clock = Clock(manual_clock)
+    def __init__(self, **scenario: Any) -> None:
+        self.manual_clock = ManualClock(START)
+        self.simulator = Simulator(Scenario(**scenario), self.manual_clock)
+        self.clock = Clock(self.manual_clock)
         self.hidden: list[str] = []
-        self.client = self.client_with(simulator.scenario.token)
+        self.client = self.client_of(self.simulator.wsgi)
 
     def client_with(self, token: str | None, app: Callable[..., Any] | None = None) -> Client:
         """A client with another token, or of another application."""
         transport = Transport("upsun-agent/test", in_process(app or self.simulator.wsgi, ConnectionCut))
         return Client(transport, Endpoints(HOST, HOST), token, clock=self.clock, hide=self.hidden.append)
+
+    def client_of(self, app: Callable[..., Any]) -> Client:
+        """A client of an application that may stand before the platform."""
+        return self.client_with(self.simulator.scenario.token, app)
 
     @property
     def requests(self) -> list[str]:
@@ -160,3 +167,29 @@ def answer(status: str = "200 OK", body: bytes = b"{}", *headers: str) -> bytes:
     """A whole answer as it stands on the wire."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A client of a platform where nothing is odd."""
+    return Desk()
+
+
+@pytest.fixture
+def make() -> type[Desk]:
+    """Builds a client of a platform with another behaviour."""
+    return Desk
+
+
+@pytest.fixture
+def misbehaving() -> Iterator[Callable[..., Misbehaving]]:
+    """Builds servers on loopback that do with each connection what a function says."""
+    servers: list[Misbehaving] = []
+
+    def build(behave: Callable[..., None], **options: Any) -> Misbehaving:
+        servers.append(Misbehaving(behave, **options))
+        return servers[-1]
+
+    yield build
+    for server in servers:
+        server.close()

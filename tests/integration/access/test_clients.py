@@ -35,7 +35,7 @@ MACHINE = "0b5f2c9e-6f0f-4a57-9d3c-5d0c9a7e1a01"
 
 def test_people_are_who_the_platform_says(make: Callable[..., Any]) -> None:
     desk = make()
-    people = People(desk.client())
+    people = People(desk.client)
     me = people.me()
     assert (me.id, me.email, me.mfa) == (MACHINE, "update-bot@example.invalid", False)
     assert [each.name for each in people.tokens(me.id)] == ["Agent"]
@@ -50,16 +50,16 @@ def test_a_long_list_of_members_is_read_page_by_page(make: Callable[..., Any], m
     desk = make()
     for number in range(450):
         desk.simulator.add_user(f"user-{number}@example.com", ["viewer", "development:viewer"])
-    found = People(desk.client()).members(PROJECT)
+    found = People(desk.client).members(PROJECT)
     assert len({each.user.email for each in found}) == 453
     monkeypatch.setattr("upsun_agent.api.people.MEMBER_PAGES_MOST", 2)
     with pytest.raises(BadReply, match="more users than 2 pages"):
-        People(desk.client()).members(PROJECT)
+        People(desk.client).members(PROJECT)
 
 
 def test_an_invitation_is_made_once(make: Callable[..., Any]) -> None:
     desk = make()
-    people = People(desk.client())
+    people = People(desk.client)
     assert people.invite(PROJECT, "Bot@example.com", ADMIN) is True
     assert people.invite(PROJECT, "bot@example.com", ADMIN) is False
     (open_one,) = people.invitations(PROJECT)
@@ -71,20 +71,20 @@ def test_an_invitation_is_made_once(make: Callable[..., Any]) -> None:
 def test_an_invitation_in_doubt_is_looked_up(make: Callable[..., Any]) -> None:
     desk = make()
     desk.simulator.add_fault("POST */invitations cut-after")
-    assert People(desk.client()).invite(PROJECT, "bot@example.com", ADMIN) is True
+    assert People(desk.client).invite(PROJECT, "bot@example.com", ADMIN) is True
     desk.simulator.add_fault("POST */invitations cut-before")
     with pytest.raises(Uncertain, match="may have been invited or not"):
-        People(desk.client()).invite(PROJECT, "other@example.com", ADMIN)
+        People(desk.client).invite(PROJECT, "other@example.com", ADMIN)
     desk.simulator.add_fault("POST */invitations cut-after")
     desk.simulator.add_fault("GET */invitations 503 x*")
     with pytest.raises(Uncertain):
-        People(desk.client()).invite(PROJECT, "third@example.com", ADMIN)
+        People(desk.client).invite(PROJECT, "third@example.com", ADMIN)
     assert len(desk.simulator.request_log()["mails"]) == 2
 
 
 def test_a_variable_is_stored_changed_and_never_comes_back(make: Callable[..., Any]) -> None:
     desk = make()
-    variables = Variables(desk.client(), PROJECT, "main")
+    variables = Variables(desk.client, PROJECT, "main")
     assert variables.on_environment(NAME) is None
     assert variables.store(NAME, "secret", RUNTIME_ONLY, ("app",), there=False).follows == "deploys"
     stored = variables.on_environment(NAME)
@@ -104,7 +104,7 @@ def test_a_variable_is_stored_whatever_it_was_a_moment_ago(make: Callable[..., A
         desk = make()
         if really:
             desk.simulator.add_variable(NAME, "old")
-        Variables(desk.client(), PROJECT, "main").store(NAME, "new", RUNTIME_ONLY, None, there=there)
+        Variables(desk.client, PROJECT, "main").store(NAME, "new", RUNTIME_ONLY, None, there=there)
         assert desk.simulator.variable(NAME).value == "new"
 
 
@@ -113,13 +113,13 @@ def test_a_variable_that_comes_and_goes_is_left_to_later(make: Callable[..., Any
     desk.simulator.add_fault("POST */variables 409 x*")
     desk.simulator.add_fault("PATCH */variables/* 404 x*")
     with pytest.raises(Conflict, match="creates and deletes"):
-        Variables(desk.client(), PROJECT, "main").store(NAME, "new", RUNTIME_ONLY, None, there=False)
+        Variables(desk.client, PROJECT, "main").store(NAME, "new", RUNTIME_ONLY, None, there=False)
 
 
 def test_an_environment_that_does_not_exist_is_not_found_twice_only(make: Callable[..., Any]) -> None:
     desk = make()
     with pytest.raises(NotFound):
-        Variables(desk.client(), PROJECT, "gone").store(NAME, "new", RUNTIME_ONLY, None, there=True)
+        Variables(desk.client, PROJECT, "gone").store(NAME, "new", RUNTIME_ONLY, None, there=True)
     assert len([each for each in desk.simulator.requests if each.method != "GET"]) == 3, "and the exchange"
 
 
@@ -147,14 +147,14 @@ def prepared(make: Callable[..., Any]) -> Any:
     desk.simulator.add_variable(NAME, "old", project=True, is_sensitive=True)
     desk.simulator.add_backup(age=60)
     if not desk.simulator.state.invitations.all:
-        People(desk.client()).invite(PROJECT, "pending@example.com", ADMIN)
+        People(desk.client).invite(PROJECT, "pending@example.com", ADMIN)
     return desk
 
 
 def replies(make: Callable[..., Any], call: Callable[[Client], object]) -> list[tuple[str, str]]:
     desk = prepared(make)
     spoiler = Spoiler(desk.simulator.wsgi)
-    call(desk.client(spoiler))
+    call(desk.client_of(spoiler))
     return spoiler.replies
 
 
@@ -177,7 +177,7 @@ def test_a_spoiled_field_is_a_named_error_or_does_not_matter(make: Callable[...,
     desk = prepared(make)
     for number, path, mutation in sample:
         desk = prepared(make) if changes else desk
-        client = desk.client(Spoiler(desk.simulator.wsgi, number, path, mutation))
+        client = desk.client_of(Spoiler(desk.simulator.wsgi, number, path, mutation))
         try:
             call(client)
         except AgentError:
@@ -206,13 +206,13 @@ def visit(desk: Any) -> Callable[[Client], list[Finding]]:
 def test_no_reply_keeps_the_doctor_from_going_on(make: Callable[..., Any]) -> None:
     desk = prepared(make)
     spoiler = Spoiler(desk.simulator.wsgi)
-    healthy = visit(desk)(desk.client(spoiler))
+    healthy = visit(desk)(desk.client_of(spoiler))
     assert not [each for each in healthy if each.level == "fail"], healthy
     found = list(spoils(spoiler.replies))
     sample = found if SOAK else random.Random("doctor").sample(found, SAMPLE)
     for number, path, mutation in sample:
         try:
-            seen = visit(desk)(desk.client(Spoiler(desk.simulator.wsgi, number, path, mutation)))
+            seen = visit(desk)(desk.client_of(Spoiler(desk.simulator.wsgi, number, path, mutation)))
         except BaseException as error:
             raise AssertionError(f"reply {number}, field {path}: {mutation}: {error!r}") from error
         for each in seen:
@@ -228,6 +228,6 @@ def test_every_request_is_one_that_the_official_document_knows(make: Callable[..
     openapi_document.require()
     desk = prepared(make)
     for call in CALLS.values():
-        call(desk.client())
-    visit(desk)(desk.client())
+        call(desk.client)
+    visit(desk)(desk.client)
     assert openapi_document.problems_of_requests(desk.simulator.requests) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.harness.api_fixtures import desk, make, misbehaving
+from tests.harness.api_client import desk, make, misbehaving
 from tests.harness.environment import bare_environment
 
 __all__ = ["bare_environment", "desk", "make", "misbehaving"]

@@ -1,4 +1,4 @@
-"""Help that helps, and usage errors that say what was wrong. Every call is a real process."""
+"""Help that helps, and usage errors that say what was wrong."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_list_of_commands_is_in_the_help(app: App) -> None:
 
 @pytest.mark.parametrize("command", commands())
 def test_the_help_of_a_command_mentions_every_option(app: App, command: str) -> None:
-    shown = app.agent(*command.split(), "--help")
+    shown = app.call(*command.split(), "--help")
     assert shown.code == 0
     assert shown.err == ""
     for word in words_of(commands()[command]):

@@ -12,7 +12,8 @@ from upsun_simulator.documents.reference import reference
 from upsun_simulator.user import COLLEAGUE, OWNER
 
 from tests.harness import openapi_document
-from tests.harness.simulator_client import OWNER_TOKEN, TOKEN, Talker
+from tests.harness.official_cli import OWNER_TOKEN
+from tests.harness.simulator_client import TOKEN, Talker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

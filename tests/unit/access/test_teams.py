@@ -31,7 +31,7 @@ def access(make: Callable[..., Any], *faults: str, rows: list[Any] | None = None
         desk.simulator.add_fault(" ".join([method, path, kind, "x*", *options]))
     if rows is not None:
         desk.simulator.add_fault(f"{ALL} json x* body={json.dumps({'items': rows, '_links': {}})}")
-    return People(desk.client()).access(PROJECT, MACHINE.id)
+    return People(desk.client).access(PROJECT, MACHINE.id)
 
 
 @pytest.mark.parametrize("own", ["404", "403", PAGE, "json body={}"])
@@ -94,7 +94,7 @@ def test_the_next_page_of_access_is_read_too(make: Callable[..., Any]) -> None:
     desk.simulator.add_fault(f"{OWN} 404 x*")
     desk.simulator.add_fault(f"GET */users/{MACHINE.id}/extended-access json x* body={json.dumps(first)}")
     desk.simulator.add_fault(f"GET */users/me/extended-access json x* status=200 body={json.dumps(second)}")
-    assert str(People(desk.client()).access(PROJECT, MACHINE.id)) == "viewer, production:admin"
+    assert str(People(desk.client).access(PROJECT, MACHINE.id)) == "viewer, production:admin"
 
 
 @pytest.mark.parametrize("rows", [[], [row("admin", resource="another")], [row(kind="team", resource="t1")]], ids=str)
@@ -127,7 +127,7 @@ def test_roles_of_ones_own_are_enough_where_the_rest_cannot_be_read(make: Callab
     desk.simulator.set_permissions(["viewer", "production:admin"])
     for answer in ("403 x*", "503 x*", "html x*"):
         desk.simulator.add_fault(f"{ALL} {answer}")
-        assert str(People(desk.client()).access(PROJECT, MACHINE.id)) == "viewer, production:admin"
+        assert str(People(desk.client).access(PROJECT, MACHINE.id)) == "viewer, production:admin"
 
 
 def test_what_would_stop_every_read_stops_this_one(make: Callable[..., Any]) -> None:
@@ -150,7 +150,7 @@ def test_permissions_that_are_none_give_nothing(make: Callable[..., Any], permis
 
 def test_what_explains_a_missing_link_is_read(make: Callable[..., Any]) -> None:
     desk = make()
-    people = People(desk.client())
+    people = People(desk.client)
     found = people.rights(PROJECT, "production")
     assert (found.admin, found.source_operations) == (True, True)
     desk.simulator.set_permissions(["viewer", "production:viewer"])
@@ -158,7 +158,7 @@ def test_what_explains_a_missing_link_is_read(make: Callable[..., Any]) -> None:
     found = people.rights(PROJECT, "production")
     assert (found.admin, found.source_operations) == (False, False)
     desk = make()
-    people = People(desk.client())
+    people = People(desk.client)
     for path in (OWN, ALL, "GET */capabilities"):
         desk.simulator.add_fault(f"{path} html x* status=403")
     found = people.rights(PROJECT, "production")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.harness.simulator_fixtures import ask, boss, cli, clock, make, sim, unpacked
+from tests.harness.simulator_client import ask, boss, cli, clock, make, sim, unpacked
 
 __all__ = ["ask", "boss", "cli", "clock", "make", "sim", "unpacked"]

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 from upsun_simulator import Scenario, Simulator
 from upsun_simulator.user import OWNER
 
-from tests.harness.simulator_client import FORM, OWNER_TOKEN, START, Talker
+from tests.harness.official_cli import OWNER_TOKEN
+from tests.harness.simulator_client import FORM, START, Talker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

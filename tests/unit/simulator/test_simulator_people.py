@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upsun_simulator.user import COLLEAGUE, MACHINE, OWNER
 
-from tests.harness.simulator_client import OWNER_TOKEN, Talker
+from tests.harness.official_cli import OWNER_TOKEN
+from tests.harness.simulator_client import Talker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
