@@ -22,7 +22,7 @@ from upsun_agent.journal.lock import UNSUPPORTED
 from upsun_agent.journal.notes import BEGUN_ANEW
 from upsun_agent.journal.replacement import read_anew
 from upsun_agent.journal.tables import tables_missing
-from upsun_agent.platform.paths import JOURNAL, is_state_file
+from upsun_agent.platform.paths import JOURNAL, close_read, is_state_file
 
 MOUNT = "declare a mount of source 'storage' there in .upsun/config.yaml, or point 'state' in the job file at one"
 
@@ -165,9 +165,9 @@ def locks_work(directory: str) -> bool | None:
         except OSError as error:
             return None if error.errno in {errno.EBADF, errno.EISDIR} or error.errno not in UNSUPPORTED else False
         finally:
-            os.close(second)
+            close_read(second)
     finally:
-        os.close(first)
+        close_read(first)
     return False  # both hold the lock
 
 

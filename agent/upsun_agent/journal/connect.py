@@ -18,7 +18,7 @@ from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal.damage import senseless, translated_errors
 from upsun_agent.journal.tables import foreign_objects
 from upsun_agent.limits import STATEMENT_BUDGET, STATEMENT_TEXT_MOST
-from upsun_agent.platform.paths import BESIDE, JOURNAL, NotOurs, not_ours, open_ours
+from upsun_agent.platform.paths import BESIDE, JOURNAL, NotOurs, close_read, not_ours, open_ours
 
 #: The journal's file and those beside it.
 OF_SQLITE = (JOURNAL, *(f"{JOURNAL}{end}" for end in BESIDE))
@@ -153,7 +153,7 @@ def open_directory(directory: str) -> Iterator[int]:
     try:
         yield folder
     finally:
-        os.close(folder)
+        close_read(folder)
 
 
 def connect(directory: str, *, makes: bool = False, reads_only: bool = False) -> tuple[sqlite3.Connection, Watch]:

@@ -30,7 +30,7 @@ from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.journal.state import DatabaseState, State
 from upsun_agent.journal.tables import tables_missing
 from upsun_agent.limits import ASIDE_AGE, ASIDE_KEPT
-from upsun_agent.platform.paths import JOURNAL, KEPT, LAST_TICK, LOCK, SIDECAR
+from upsun_agent.platform.paths import JOURNAL, KEPT, LAST_TICK, LOCK, SIDECAR, close_read
 
 
 def prepare(directory: str) -> None:
@@ -86,7 +86,7 @@ def is_own(directory: str, owner: int) -> bool:
     try:
         return os.fstat(file).st_uid == owner
     finally:
-        os.close(file)
+        close_read(file)
 
 
 def nameless(directory: str) -> int:

@@ -149,6 +149,14 @@ def _tighten(file: int, found: os.stat_result, others: int) -> None:
         return  # not ours to change, or a file system without modes: ``check`` tells of it
 
 
+def close_read(file: int) -> None:
+    """Close a descriptor through which nothing was written: an error means nothing then, and it is closed anyway."""
+    try:  # noqa: SIM105  contextlib costs an idle tick more than all of this module
+        os.close(file)
+    except OSError:
+        pass
+
+
 def without_waiting(path: str, flags: int) -> int:
     """Open what the user named, links included, as an ``opener`` of ``open``; raises NotOurs where it is not a file.
 

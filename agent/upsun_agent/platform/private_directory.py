@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from upsun_agent.errors import Busy, StateNotWritable
-from upsun_agent.platform.paths import NotOurs, open_ours
+from upsun_agent.platform.paths import NotOurs, close_read, open_ours
 
 #: How a directory is held open, to work in whatever its path means by then.
 HANDLE = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -66,7 +66,7 @@ def write_whole(path: str, text: str, mode: int = 0o600) -> None:
     try:
         write_whole_in(folder, name, text, mode)
     finally:
-        os.close(folder)
+        close_read(folder)
 
 
 def write_whole_in(folder: int, name: str, text: str, mode: int = 0o600) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -52,3 +55,23 @@ def test_a_transaction_that_a_killed_process_left_is_rolled_back_for_a_reader(tm
     assert left["journal.sqlite"] != whole["journal.sqlite"]
     with reading(MountState(str(tmp_path)), IDENTITY) as journal:
         assert journal.notes("k") == {}
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EACCES])
+def test_a_directory_that_cannot_be_closed_is_closed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    closed, refused = os.close, []
+
+    def close(file: int) -> None:
+        is_directory = stat.S_ISDIR(os.fstat(file).st_mode)
+        closed(file)
+        if is_directory:
+            refused.append(file)
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "close", close)
+    SqliteJournal(str(tmp_path), IDENTITY).close()
+    with reading(MountState(str(tmp_path)), IDENTITY) as journal:
+        assert journal.rows() == []
+    assert refused
