@@ -28,6 +28,9 @@ DEFERRED = frozenset(
         # the drivers of the extra `shared`: ten interpreters
         *("psycopg", "pymysql", "sqlalchemy"),
         "croniter",  # three interpreters
+        # what libraries import and a tick never uses
+        *("msgspec.inspect", "msgspec.msgpack", "msgspec.toml", "msgspec.yaml"),
+        *("structlog.stdlib", "structlog.threadlocal", "structlog.types"),
         # our own
         "upsun_agent.api.bearer_cache",  # cryptography is five interpreters
         "upsun_agent.api.pages",

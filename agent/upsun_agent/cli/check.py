@@ -10,7 +10,8 @@ from contextlib import ExitStack, closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from upsun_agent.access.token_status import Standing, token_in, token_of
+from upsun_agent.access.token_source import token_in, token_of
+from upsun_agent.access.token_status import Standing
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.token import here, jobs_of, stands

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from msgspec import Struct, field
 
 from upsun_agent import __version__
-from upsun_agent.access.token_status import READ, own_variable, variable_in_use
+from upsun_agent.access.token_source import READ, own_variable, variable_in_use
 from upsun_agent.cli.streams import Steady
 from upsun_agent.clock import Clock, SystemClock
 from upsun_agent.config import JobFile, find, load, text_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import convert
 
-from upsun_agent.access.token_status import token_in
+from upsun_agent.access.token_source import token_in
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.errors import ConfigInvalid, UsageError

@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from upsun_agent.access.roles import targets
-from upsun_agent.access.token_status import Standing, token_in, token_of
+from upsun_agent.access.token_source import token_in, token_of
+from upsun_agent.access.token_status import Standing
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.streams import complain

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from upsun_agent.access.token_status import NAMES
+from upsun_agent.access.token_source import NAMES
 from upsun_agent.log.redaction import SECRET_LEAST, Redaction
 
 _CODED = re.compile(r"[A-Za-z0-9+/_-]{16,}")

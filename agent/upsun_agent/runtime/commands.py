@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from upsun_agent.runtime import process
-from upsun_agent.runtime.command_result import Ended
+
+if TYPE_CHECKING:  # a tick that runs no command needs no result of one
+    from upsun_agent.runtime.command_result import Ended
 
 #: Arguments (or a text for the shell), directory, seconds, variables, and variables to leave out.
-Runner = Callable[[tuple[str, ...] | str, str | None, float, Mapping[str, str], tuple[str, ...]], Ended]
+Runner = Callable[[tuple[str, ...] | str, str | None, float, Mapping[str, str], tuple[str, ...]], "Ended"]
 
 
 def _really(

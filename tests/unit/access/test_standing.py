@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from upsun_agent.access.roles import Roles, missing_roles, parse_roles
-from upsun_agent.access.token_status import NAMES, Standing, token_of
+from upsun_agent.access.token_source import NAMES, token_of
+from upsun_agent.access.token_status import Standing
 from upsun_agent.api.people import ApiToken, User
 from upsun_agent.doctor import Finding, code_of, worst
 from upsun_agent.errors import (
