@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
@@ -85,8 +86,9 @@ DOCUMENTS: dict[str, tuple[type[Struct], ...]] = {
 SILENT = {"ssh exec"}
 
 
+@cache
 def parts() -> dict[str, Schema]:
-    """Return the schema of every type by its name, with the descriptions of its fields."""
+    """Return the schema of every type by its name, with the descriptions of its fields; nobody changes it."""
     types = {view for views in DOCUMENTS.values() for view in views} | {ErrorView}
     _, found = schema_components(sorted(types, key=lambda view: view.__name__), ref_template="#/$defs/{name}")
     known, words = _by_name(Struct), {f"#/$defs/{each.__name__}": each for each in StrEnum.__subclasses__()}
