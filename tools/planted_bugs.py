@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.command_bugs import COMMAND_BUGS
+from tools.interpreter_bugs import INTERPRETER_BUGS
 from tools.server_bugs import SERVER_BUGS, SERVER_SUITE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -922,6 +923,7 @@ BUGS = (
         ),
     ),
     *(Bug(*each) for each in COMMAND_BUGS),
+    *(Bug(*each) for each in INTERPRETER_BUGS),
     Bug(
         "the build hook replaces a directory whatever it holds",
         "hooks/build.sh",
