@@ -463,8 +463,8 @@ else:
         os.rename(target, target + ".old")
         os.rename(new, target)
 PYTHON
-[ -z "$own" ] || python=$target/python/bin/python3
 rm -rf -- "$new"
+[ -z "$own" ] || python=$target/python/bin/python3
 place sweep "$target" || :
 
 # On the PATH of crons and SSH sessions, where the image has that directory on it.
