@@ -78,11 +78,13 @@ trap 'rm -rf -- "$work" ${new:+"$new"}' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 . "$source_dir/hooks/interpreter.sh"
-cache=
-if [ -n "${PLATFORM_CACHE_DIR:-}" ] && mkdir -p "$PLATFORM_CACHE_DIR/upsun-agent" 2>/dev/null &&
-    [ ! -L "$PLATFORM_CACHE_DIR/upsun-agent" ]; then
-    cache=$PLATFORM_CACHE_DIR/upsun-agent
-fi
+find_cache() { # set cache to the agent's directory in the build cache, which is made; or to nothing
+    cache=
+    if [ -n "${PLATFORM_CACHE_DIR:-}" ] && mkdir -p "$PLATFORM_CACHE_DIR/upsun-agent" 2>/dev/null &&
+        [ ! -L "$PLATFORM_CACHE_DIR/upsun-agent" ]; then
+        cache=$PLATFORM_CACHE_DIR/upsun-agent
+    fi
+}
 if [ -n "$unpacked" ]; then # install.sh needed it already
     own=$given_own
     own_image=$given_image
@@ -90,7 +92,10 @@ if [ -n "$unpacked" ]; then # install.sh needed it already
 else
     find_python
     unpacked=$work/own
-    [ -z "$own" ] || obtain_own "$cache" ${given:+"$given"}
+    if [ -n "$own" ]; then
+        find_cache
+        obtain_own "$cache" ${given:+"$given"}
+    fi
 fi
 minor=$("$python" -IS -c 'import sys; print(sys.version_info.minor)')
 
@@ -302,6 +307,7 @@ copy_wheels() { # from a directory
 }
 
 cached=
+[ -n "$given" ] || [ "$installer" = uv ] || find_cache
 if [ -z "$given" ] && [ "$installer" != uv ] && [ -n "$cache" ]; then
     key=$(hash_of "$requirements" | cut -c 1-12)
     cached=$cache/wheels-$key-3.$minor-$(uname -m)
