@@ -1280,8 +1280,8 @@ BUGS = (
     Bug(
         "an error repeats what looks like a token",
         "agent/upsun_agent/cli/main.py",
-        "        return hidden(safe(text), pasted)\n",
-        "        return safe(text)\n",
+        "product_words(hidden(safe(text), pasted), product_here",
+        "product_words(safe(text), product_here",
         suite=("tests/integration/cli/test_pasted_tokens.py",),
     ),
     Bug(

@@ -9,7 +9,7 @@ from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.terminal import Terminal
 from upsun_agent.errors import UsageError
-from upsun_agent.platform.product import cli_words
+from upsun_agent.platform.product import product_words
 
 from upsun_setup.app import App
 from upsun_setup.app_choice import app_of, project_of
@@ -76,7 +76,7 @@ def _next(plan: Plan, submodule: str) -> list[str]:
         f"try it: upsun-agent validate {jobs}; upsun-agent rehearse {plan.job} --config {jobs}",
         f"give the environment its API token: {access}",
         f"push: {first}git add {paths} && git commit -m 'Add upsun-agent' && git push",
-        cli_words(f"check it over SSH (upsun ssh): {last}", plan.product),
+        product_words(f"check it over SSH (upsun ssh): {last}", plan.product),
     ]
 
 

@@ -11,7 +11,7 @@ from upsun_agent.cli.change import answered, can_ask
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.terminal import Exact, Terminal
 from upsun_agent.errors import EXIT_OK
-from upsun_agent.platform.product import cli_words
+from upsun_agent.platform.product import product_words
 from upsun_agent.report.document import Count, RemarkView, View, remarks_view
 from upsun_agent.text.event_text import Tone
 
@@ -87,7 +87,7 @@ def apply(context: Context, checkout: Checkout, plan: Plan, nothing: str) -> boo
         nothing: what to say where nothing is to be changed.
     """
     _look_at_git(Git(checkout.top, os.environ), plan)
-    plan.remarks[:] = [(text, cli_words(remedy, plan.product)) for text, remedy in plan.remarks]
+    plan.remarks[:] = [(text, product_words(remedy, plan.product)) for text, remedy in plan.remarks]
     if not _wanted(context, checkout, plan, nothing):
         return False
     checkout.write([*plan.changes, *plan.files])

@@ -19,6 +19,8 @@ ProjectRole = Literal["admin", "viewer"]
 MfaRefusal = Literal["step-up", "forbidden"]
 Status = Literal["active", "inactive", "paused", "dirty", "deleting"]
 Staging = Literal["own", "push"]
+Product = Literal["flex", "fixed"]
+FixedPlan = Literal["professional", "enterprise", "elite"]
 RefusedToken = Literal["invalid_grant", "request_unauthorized"]
 
 REGION = "eu-5.platform.sh"
@@ -45,14 +47,18 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "staging": get_args(Staging),
     "refused_token": get_args(RefusedToken),
     "update_breaks_site": get_args(Breaks),
+    "product": get_args(Product),
+    "fixed_plan": get_args(FixedPlan),
     **dict.fromkeys(ENDINGS, get_args(Ending)),
 }
 SOURCES = ("storage", "instance", "tmp", "temporary", "service", "local")
+# Environments of Upsun Fixed that are not production keep so many manual backups, on every plan.
+FIXED_PREVIEW_BACKUPS = 2
 DAY = 86_400
 # Longer than any test, and short enough for the arithmetic of dates.
 MOST = 1_000_000_000
 FIRST_STATUS, LAST_STATUS = 200, 599
-FIXED = ("project", "environment", "owner_token")
+UNCHANGEABLE = ("project", "environment", "owner_token", "product", "fixed_plan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +75,10 @@ class Scenario:
     project: str = "abcdefgh1234z"
     #: The id of the production environment.
     environment: str = "main"
+    #: The product of the project. On Upsun Fixed settings, mounts, links and limits are those of the plan.
+    product: Product = "flex"
+    #: The plan of a project on Upsun Fixed: only the larger two have source operations, and crons every minute.
+    fixed_plan: FixedPlan = "professional"
     #: How long a backup takes.
     backup_seconds: float = 20
     #: How long an activity waits before it may begin.
@@ -137,7 +147,7 @@ class Scenario:
     rolling_deployments: bool = True
     #: Whether commits go outside and come back as a push; only then the head moves.
     source_integration: bool = False
-    #: How many manual backups the platform keeps.
+    #: How many manual backups the platform keeps; on Upsun Fixed those of production.
     backup_limit: int = 4
     #: The machine user's role on production; None: no access. It holds until somebody changes it by the API.
     role: Role | None = "admin"
@@ -245,6 +255,21 @@ class Scenario:
                 raise ValueError(f"the failing command {text!r} is not TYPE or TYPE=CODE")
 
     @property
+    def is_fixed(self) -> bool:
+        """Return whether the project is on Upsun Fixed."""
+        return self.product == "fixed"
+
+    @property
+    def has_larger_plan(self) -> bool:
+        """Return whether there are source operations, crons every minute and rolling deployments, as on all of Flex."""
+        return not self.is_fixed or self.fixed_plan != "professional"
+
+    def backups_kept(self, environment_type: str) -> int:
+        """Return how many manual backups an environment of that type keeps."""
+        preview = self.is_fixed and environment_type != "production"
+        return min(self.backup_limit, FIXED_PREVIEW_BACKUPS) if preview else self.backup_limit
+
+    @property
     def larger(self) -> bool:
         """Return whether deployments in payloads are those of a larger project."""
         return self.apps > 1 or any((self.services, self.workers, self.routes))
@@ -255,7 +280,7 @@ class Scenario:
         for name, value in changes.items():
             if name not in known:
                 raise ValueError(f"a scenario has no field {name!r}")
-            if name in FIXED and value != getattr(self, name):
+            if name in UNCHANGEABLE and value != getattr(self, name):
                 raise ValueError(f"{name!r} cannot change while the simulator runs")
         return dataclasses.replace(self, **changes)
 

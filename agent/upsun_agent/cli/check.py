@@ -10,6 +10,8 @@ from contextlib import ExitStack, closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec.structs import replace
+
 from upsun_agent.access.token_source import token_in, token_of
 from upsun_agent.access.token_status import Standing
 from upsun_agent.cli.answer import Answer
@@ -86,13 +88,19 @@ def _check(context: Context) -> Answer:
     in_build = (context.options.phase or context.container.phase) == "build"
     phase: Literal["build", "runtime"] = "build" if in_build else "runtime"
     looks = BUILD if phase == "build" else RUNTIME
-    findings = [finding for look in looks for finding in look(context)]
+    findings = [_reworded(context, finding) for look in looks for finding in look(context)]
     code = code_of(findings)
     listed = [
         FindingView(name=each.name, level=each.level, message=each.message, remedy=each.remedy) for each in findings
     ]
     view = CheckView(phase=phase, worst=worst(findings), findings=listed, exit_code=code)
     return Answer(view, lambda: _tell(context, findings), code)
+
+
+def _reworded(context: Context, finding: Finding) -> Finding:
+    """Return the finding in the words of the project's product."""
+    words = context.product_words
+    return replace(finding, message=words(finding.message), remedy=words(finding.remedy))
 
 
 def _tell(context: Context, findings: Sequence[Finding]) -> None:
@@ -242,6 +250,7 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
         variable=context.token_variable,
         clock=context.clock,
         own_backups=_own_backups(context, state),
+        container_product=context.product,
     )
     yield from platform.findings(standing, timedelta(seconds=max_age))
 

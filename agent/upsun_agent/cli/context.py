@@ -24,7 +24,7 @@ from upsun_agent.model.events import Event
 from upsun_agent.platform.container import Container, read_container
 from upsun_agent.platform.keys import ENTROPY
 from upsun_agent.platform.paths import LOG_FILE, URL_VARIABLE, on_server, state_directory
-from upsun_agent.platform.product import Product, cli_words, product_here
+from upsun_agent.platform.product import Product, product_here, product_words
 from upsun_agent.platform.secrets import parts_of, surroundings
 from upsun_agent.runtime.commands import Commands
 from upsun_agent.runtime.context import ReadContext, TickContext
@@ -100,7 +100,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         """Standard output."""
         from upsun_agent.cli.terminal import Terminal  # noqa: PLC0415  late: a tick of a cron prints nothing
 
-        return Terminal(json_wanted=bool(self.options.json))
+        return Terminal(json_wanted=bool(self.options.json), reword=self.product_words)
 
     @cached_property
     def surrounding(self) -> Container:
@@ -205,14 +205,20 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
             named = None
         return named or variable_in_use(self.environ) or own_variable(self.product)
 
+    @property
+    def token_variable_in_use(self) -> str | None:
+        """The variable that holds the API token; None if it is not set here."""
+        variable = self.token_variable
+        return variable if (self.environ.get(variable) or "").strip() else None
+
     @cached_property
     def product(self) -> Product | None:
         """The product that the project is on; None if that is not known here."""
         return product_here(self.environ)
 
-    def cli_words(self, text: str) -> str:
-        """Return a text whose commands of the official CLI are those of the project's product."""
-        return cli_words(text, self.product)
+    def product_words(self, text: str) -> str:
+        """Return a message in the words of the project's product."""
+        return product_words(text, self.product)
 
     @property
     def endpoints(self) -> Endpoints:

@@ -40,6 +40,7 @@ from upsun_agent.cli.streams import complain, escaped
 from upsun_agent.errors import UsageError
 from upsun_agent.log.foreign_text import safe_by
 from upsun_agent.log.redaction import HIDDEN, Redaction
+from upsun_agent.platform.product import product_here, product_words
 
 EPILOG = """\
 exit codes: 0 done, or nothing to do; 1 a run failed; 64 usage; 65 bad reply; 69 API unreachable;
@@ -265,7 +266,7 @@ def run(arguments: Sequence[str], program: str = AGENT) -> int:
     safe = safe_by(redaction)
 
     def clean(text: str) -> str:
-        return hidden(safe(text), pasted)
+        return product_words(hidden(safe(text), pasted), product_here(os.environ))
 
     def command() -> int:
         options = build(program).parse_args(_usual(arguments))

@@ -52,7 +52,13 @@ def _status(context: Context) -> Answer | int:
     if context.options.watch is not None:
         return _watch(context, float(context.options.watch))
     seen = _look(context)
-    return Answer(snapshot_view(seen), lambda: context.terminal.lines(overview(seen, context.terminal.width)))
+
+    def text() -> None:
+        variable = context.token_variable_in_use
+        context.terminal.lines(overview(seen, context.terminal.width))
+        context.terminal.note(f"API token in {variable}" if variable else "no API token is set here", "dim")
+
+    return Answer(snapshot_view(seen, context.token_variable_in_use), text)
 
 
 def _look(context: Context) -> Snapshot:

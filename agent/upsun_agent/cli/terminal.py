@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -107,8 +107,15 @@ def _put(text: str, *, as_file: bool = False) -> None:
 class Terminal:
     """Standard output, with what is known of it: terminal, width, colours, characters."""
 
-    def __init__(self, *, json_wanted: bool = False) -> None:
+    def __init__(self, *, json_wanted: bool = False, reword: Callable[[str], str] = str) -> None:
+        """Look at standard output.
+
+        Args:
+            json_wanted: whether one document is printed instead of text.
+            reword: returns a remedy in the words of the project's product.
+        """
         self.json_wanted = json_wanted
+        self._reword = reword
         self.interactive = sys.stdout.isatty() and not json_wanted
         self.coloured = self.interactive and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
@@ -166,7 +173,7 @@ class Terminal:
         """Print problems, each with its remedy below it."""
         for text, remedy in found:
             self.note(f"! {text}", "odd")
-            self.note(f"  {remedy}", "dim")
+            self.note(f"  {self._reword(remedy)}", "dim")
 
     def story(self, line: Line, moment: datetime | None = None) -> None:
         """Print a sentence about a run: the time, its sign, the sentence, and the remedy below."""
@@ -177,7 +184,7 @@ class Terminal:
         for part in rest:
             self.say(f"{indent}{part}", line.tone)
         if line.remedy:
-            self.note(f"{indent}{line.remedy}", "dim", indent)
+            self.note(f"{indent}{self._reword(line.remedy)}", "dim", indent)
 
     def paint(self, text: str, tone: Tone) -> str:
         """Return the text in the colour of the tone, if colours are used."""

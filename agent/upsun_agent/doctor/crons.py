@@ -45,6 +45,8 @@ class CronCase(Struct, frozen=True):
     deployed_at: datetime | None
     #: The present, UTC.
     now: datetime
+    #: The fewest minutes between two starts of a cron; None where plans do not differ.
+    minimum: int | None = None
 
 
 def crons(case: CronCase) -> Iterator[Finding]:
@@ -64,6 +66,9 @@ def crons(case: CronCase) -> Iterator[Finding]:
         return
     app, spec = found[0]
     status = str(case.state.get("status", "running"))
+    if status == "sleeping":
+        yield _sleeping(case)
+        return
     if status == "paused" or case.state.get("enabled") is False:
         text = f"crons are {status} on {case.environment}: nothing runs until it is redeployed"
         yield Finding("cron", "fail" if case.has_jobs else "warn", text, "upsun redeploy")
@@ -72,8 +77,20 @@ def crons(case: CronCase) -> Iterator[Finding]:
         apps = ", ".join(each for each, _ in found)
         yield Finding("cron", "warn", f"several apps run ticks: {apps}", "one is enough, unless each has its own state")
     else:
-        yield Finding("cron", "ok", f"{app} runs ticks at '{spec}'")
+        sooner = "; this project's plan allows '* * * * *' too, with which steps follow each other sooner"
+        more = sooner if case.minimum == 1 and spec.startswith("*/") else ""
+        yield Finding("cron", "ok", f"{app} runs ticks at '{spec}'{more}")
     yield from _ticks(case, LATELY if spec.startswith("*") else DAILY)
+
+
+def _sleeping(case: CronCase) -> Finding:
+    """Return the finding about crons that the platform calls sleeping: what that means is documented nowhere."""
+    text = f"crons are sleeping on {case.environment}"
+    if _ticked_lately(case):
+        return Finding("cron", "ok", f"{text}, and ticks come all the same")
+    text = f"{text}: the platform may start no ticks (its documentation does not say what sleeping means)"
+    remedy = "see when the last one was: upsun-agent status; if none comes: upsun redeploy"
+    return Finding("cron", "warn", text, remedy)
 
 
 def _ticks(case: CronCase, usual: float) -> Iterator[Finding]:

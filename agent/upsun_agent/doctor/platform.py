@@ -12,21 +12,23 @@ from msgspec.structs import replace
 
 from upsun_agent.access.token_status import AGAIN, Standing
 from upsun_agent.api.client import Client
-from upsun_agent.api.models import read_environment, read_list
+from upsun_agent.api.models import read_environment, read_list, read_manual_limits
 from upsun_agent.api.people import People
 from upsun_agent.api.replies import Fields
 from upsun_agent.api.variables import Variables
 from upsun_agent.clock import Clock
 from upsun_agent.doctor import Finding
 from upsun_agent.doctor.crons import CronCase, cli_crons, crons
+from upsun_agent.doctor.quota import quota
 from upsun_agent.doctor.stored_token import stored_token
-from upsun_agent.engine.guards import unoffered
+from upsun_agent.engine.guards import PLAN, unoffered
 from upsun_agent.errors import AgentError, NotPermitted
 from upsun_agent.log.foreign_text import one_line
 from upsun_agent.model.answers import Backup, Environment, Rights
 from upsun_agent.model.durations import span
 from upsun_agent.model.job import Job
 from upsun_agent.model.resource_paths import environment_path, project_path
+from upsun_agent.platform.product import Product, product_of
 from upsun_agent.steps import KINDS
 
 #: An environment that is dirty is active and has an activity in progress.
@@ -74,6 +76,8 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
     clock: Clock
     #: The names of backups that runs in the journal took.
     own_backups: frozenset[str] = frozenset()
+    #: The product of the container, by its files; None if it is not known.
+    container_product: Product | None = None
 
     @cached_property
     def _read(self) -> tuple[Any, datetime]:
@@ -91,6 +95,18 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
     def _apps(self) -> Mapping[str, Any]:
         found = Fields.of(self.client.read(self._path("/deployments/current"), "deployment"), "deployment")
         return found.object("webapps")
+
+    @cached_property
+    def _settings(self) -> Mapping[str, Any]:
+        return Fields.of(self.client.read(project_path(self.project, "/settings"), "settings"), "settings").data
+
+    @cached_property
+    def _product(self) -> Product | None:
+        """The product that the settings name, or else that of the container."""
+        try:
+            return product_of(code=self._settings.get("product_code")) or self.container_product
+        except AgentError:
+            return self.container_product
 
     def _path(self, end: str) -> str:
         return environment_path(self.project, self.environment, end)
@@ -118,6 +134,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
             yield Finding("environment", "fail", f"cannot be read: {error}", error.remedy or AGAIN, error.exit_code)
             return
         looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+            ("product", self._which_product),
             ("clock", self._clock),
             ("environment", self._environment),
             ("roles", lambda: self._roles(standing)),
@@ -139,6 +156,11 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
                 yield Finding(name, "warn", f"cannot be read: {error}", error.remedy or AGAIN)
 
     # --- where we are -----------------------------------------------------------------------------------------
+
+    def _which_product(self) -> Iterator[Finding]:
+        """Yield a finding on Fixed only: Flex is what the other findings speak of."""
+        if self._product == "fixed":
+            yield Finding("product", "ok", "Upsun Fixed (docs/how-to/fixed.md says what is different there)")
 
     def _clock(self) -> Iterator[Finding]:
         skew = abs(self._seen.server_at - self.clock.now())
@@ -214,7 +236,9 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
             else:
                 reason = unoffered(replace(self._seen, rights=self._rights), kind)
                 code = reason.failure.exit_code
-                yield Finding(kind.name, "fail", reason.message, reason.remedy, code)
+                plan = kind.name == "source-operation" and reason.failure == "permission" and self._product == "fixed"
+                remedy = f"{reason.remedy}; or the plan has none: {PLAN}" if plan else reason.remedy
+                yield Finding(kind.name, "fail", reason.message, remedy, code)
 
     @cached_property
     def _rights(self) -> Rights:
@@ -261,9 +285,16 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
             last_tick=self.last_tick,
             deployed_at=self._seen.deployment.at if self._seen.deployment is not None else None,
             now=self.clock.now(),
+            minimum=self._cron_minimum,
         )
         yield from crons(case)
         yield from cli_crons(self._apps, self.app_dir)
+
+    @property
+    def _cron_minimum(self) -> int | None:
+        """The fewest minutes between two starts of a cron; None where plans do not differ."""
+        found = self._settings.get("cron_minimum_interval") if self._product == "fixed" else None
+        return found if isinstance(found, int) else None
 
     def _mounts(self) -> Iterator[Finding]:
         root = f"{(self.app_dir or '').rstrip('/')}/"
@@ -292,27 +323,10 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
     def _quota(self) -> Iterator[Finding]:
         if not self._uses("backup"):
             return
-        limit = self.client.manual_backup_limits(self.project).get(self._seen.type)
+        limit = read_manual_limits(self._settings).get(self._seen.type)
         manual = [each for each in self.client.backups(self.project, self.environment) if not each.automated]
-        if limit is None:
-            yield Finding("backup quota", "ok", f"{len(manual)} manual backups; the settings have no limit")
-            return
-        if limit <= 1:
-            text = f"the project keeps {limit} manual backup: each new one deletes the only proved one"
-            yield Finding("backup quota", "warn", text, "keep at least two: project settings, backup retention")
-            return
-        full = "; the next one replaces the oldest" if len(manual) >= limit else ""
-        text, others = f"{len(manual)} of {limit} manual backups{full}", len([b for b in manual if not self._took(b)])
-        scheduled = [job.name for job in self._here if job.schedule and any(s.kind == "backup" for s in job.steps)]
-        if not (others and scheduled):
-            yield Finding("backup quota", "ok", text)
-            return
-        were = "was" if others == 1 else "were"
-        names, left = ", ".join(scheduled), limit - len(manual)
-        when = f" once {left} more {'is' if left == 1 else 'are'} taken" if left > 0 else ""
-        text = f"{text}, and {others} of them {were} not taken by jobs: {names} will replace those{when}"
-        remedy = 'take fewer: backup = { reuse-within = "3d" }; or keep more: project settings, backup retention'
-        yield Finding("backup quota", "warn", text, remedy)
+        others = sum(not self._took(each) for each in manual)
+        yield quota(limit, len(manual), others, self._here, self._product)
 
     def _took(self, backup: Backup) -> bool:
         """Return whether a run took the backup, according to the journal."""
@@ -346,7 +360,3 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
 def _object(value: Any, name: str) -> Mapping[str, Any]:
     found = value.get(name) if isinstance(value, Mapping) else None
     return found if isinstance(found, Mapping) else {}
-
-
-def _objects(value: Any, name: str) -> list[Mapping[str, Any]]:
-    return [each for each in _object(value, name).values() if isinstance(each, Mapping)]

@@ -20,6 +20,12 @@ _FIXED = re.compile(r"(?:.+/)?\.platform\.app\.yaml|\.platform/(?:applications|r
 _CODES: dict[str, Product] = {"upsun": "flex", "platformsh": "fixed"}
 #: Sources of mounts that only one of the products has.
 _SOURCES: dict[str, Product] = {"storage": "flex", "instance": "flex", "local": "fixed"}
+#: What messages name that is called otherwise on Fixed.
+_IN_FIXED = (
+    ("applications.APP.source.operations", "source.operations"),
+    (".upsun/config.yaml", ".platform.app.yaml"),
+    ("source 'storage'", "source 'local'"),
+)
 #: Commands of the official CLI, in the text of a message.
 _CALL = re.compile(r"\bupsun (?=(?:ssh|redeploy)\b|[a-z]+(?:-[a-z]+)*:[a-z])")
 
@@ -52,9 +58,13 @@ def product_here(environ: Mapping[str, str]) -> Product | None:
     return product_of(names, _sources(environ))
 
 
-def cli_words(text: str, product: Product | None) -> str:
-    """Return a text whose commands of the official CLI are those of the product's: ``platform`` on Fixed."""
-    return _CALL.sub("platform ", text) if product == "fixed" else text
+def product_words(text: str, product: Product | None) -> str:
+    """Return a message in the words of the product: on Fixed other files, mounts and another CLI than on Flex."""
+    if product != "fixed":
+        return text
+    for flex, fixed in _IN_FIXED:
+        text = text.replace(flex, fixed)
+    return _CALL.sub("platform ", text)
 
 
 def _listed(directory: str) -> list[str]:

@@ -74,6 +74,8 @@ class StatusView(View, frozen=True, kw_only=True):
     environment_type: str | None
     #: Where the state is: a directory, or the name of a database.
     state: str
+    #: The variable that holds the API token; null if none of those that the agent reads is set.
+    token_variable: str | None
     #: Why nothing acts on the state, where it was moved; null if it is in use.
     unused: str | None
     #: When this was read.
@@ -94,14 +96,15 @@ class StatusView(View, frozen=True, kw_only=True):
     proved_backups: list[ProofView]
 
 
-def snapshot_view(seen: Snapshot) -> StatusView:
-    """Return the document of ``status``."""
+def snapshot_view(seen: Snapshot, token_variable: str | None) -> StatusView:
+    """Return the document of ``status``, with the variable that holds the API token."""
     container = seen.container
     return StatusView(
         project=container.project,
         environment=container.environment,
         environment_type=container.environment_type,
         state=seen.state,
+        token_variable=token_variable,
         unused=seen.unused or None,
         at=seen.now,
         last_tick=seen.ticked,

@@ -82,10 +82,11 @@ def _setting(text: str) -> tuple[str, Any]:
 def _announce(context: Context, url: str, simulator: Any) -> None:
     """Say where it is and how to use it; as JSON one line with the address."""
     scenario, authority = simulator.scenario, simulator.ssh_authority.strip()
+    token = "PLATFORMSH_CLI_TOKEN" if scenario.is_fixed else "UPSUN_CLI_TOKEN"
     variables = {
         "UPSUN_CLI_API_URL": url,
         "UPSUN_CLI_AUTH_URL": url,
-        "UPSUN_CLI_TOKEN": scenario.token,
+        token: scenario.token,
         "PLATFORM_PROJECT": scenario.project,
         "PLATFORM_BRANCH": scenario.environment,
         "PLATFORM_ENVIRONMENT_TYPE": "production",
@@ -103,7 +104,7 @@ def _announce(context: Context, url: str, simulator: Any) -> None:
     context.terminal.say(f"Simulated Upsun API on {url} (Ctrl-C ends it). In another shell:")
     context.terminal.say("  export " + " ".join(f"{name}={value}" for name, value in variables.items()))
     context.terminal.say("To give roles and invite, as the owner of the project:")
-    context.terminal.say(f"  export UPSUN_CLI_TOKEN={scenario.owner_token}")
+    context.terminal.say(f"  export {token}={scenario.owner_token}")
     context.terminal.say("To change it while it runs (header Simulator-Secret of requests below /_simulator/):")
     # Made by this start, and worth something on this machine only: `say` would hide it as what looks like a secret.
     context.terminal.raw(f"  export UPSUN_SIMULATOR_SECRET={simulator.control_secret}\n")

@@ -155,7 +155,7 @@ def capabilities(state: PlatformState) -> dict[str, Any]:
     """Return what the project's plan allows."""
     off: dict[str, Any] = {"enabled": False}
     return {
-        "source_operations": {"enabled": bool(state.scenario.source_operations)},
+        "source_operations": {"enabled": bool(state.scenario.source_operations) and state.scenario.has_larger_plan},
         "runtime_operations": {"enabled": bool(state.scenario.runtime_operations)},
         "tasks": {"enabled": bool(state.scenario.tasks)},
         "metrics": {"max_range": "1h"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from upsun_simulator.scenario import Scenario
     from upsun_simulator.state import PlatformState
 
 SWITCHED_ON = (
@@ -56,12 +57,14 @@ def settings(state: PlatformState) -> dict[str, Any]:
     return {
         **dict.fromkeys(SWITCHED_ON, True),
         **dict.fromkeys(SWITCHED_OFF, False),
-        **_names(),
-        **_limits(),
-        "data_retention": _data_retention(scenario.backup_limit),
+        **_names(scenario),
+        **_limits(scenario),
+        "enable_unified_configuration": not scenario.is_fixed,
+        # On Fixed the plan says it, and the settings do not.
+        "data_retention": None if scenario.is_fixed else _data_retention(scenario.backup_limit),
         "enable_codesource_integration_push": scenario.source_integration,
         "enforce_mfa": scenario.mfa_required,
-        "allow_rolling_deployments": scenario.rolling_deployments,
+        "allow_rolling_deployments": scenario.rolling_deployments and scenario.has_larger_plan,
         "allow_manual_deployments": scenario.manual_deployment,
         "allow_activity_reschedule": scenario.reschedule_seconds > 0,
         "development_service_size": "S",
@@ -79,24 +82,25 @@ def settings(state: PlatformState) -> dict[str, Any]:
     }
 
 
-def _names() -> dict[str, Any]:
+def _names(scenario: Scenario) -> dict[str, Any]:
+    fixed = scenario.is_fixed
     return {
-        "product_name": "Upsun",
-        "product_code": "upsun",
+        "product_name": "Platform.sh" if fixed else "Upsun",
+        "product_code": "platformsh" if fixed else "upsun",
         "ui_uri_template": "https://console.simulator.invalid/projects/{project_id}",
         "variables_prefix": "PLATFORM_",
         "bot_email": "bot@simulator.invalid",
-        "application_config_file": ".upsun/config.yaml",
-        "project_config_dir": ".upsun",
+        "application_config_file": ".platform.app.yaml" if fixed else ".upsun/config.yaml",
+        "project_config_dir": ".platform" if fixed else ".upsun",
         "certifier_url": "https://ssh.simulator.invalid",
     }
 
 
-def _limits() -> dict[str, Any]:
+def _limits(scenario: Scenario) -> dict[str, Any]:
     return {
         "temporary_disk_size": None,
         "local_disk_size": None,
-        "cron_minimum_interval": 5,
+        "cron_minimum_interval": 1 if scenario.is_fixed and scenario.has_larger_plan else 5,
         "cron_maximum_jitter": 20,
         # In days: how long activities and logs of crons are kept.
         "cron_production_expiry_interval": 14,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from upsun_simulator.state import PlatformState
 
 CRON_SECONDS = 300
+FIXED_DISK = 512  # MB
 PROFILE = "HIGH_CPU"
 
 
@@ -41,6 +42,7 @@ def _webapp(state: PlatformState, one: Environment, name: str, sizes: Sizes) -> 
         "relationships": relationships() if main else {},
         "tree_id": one.deployed or "",
         "mounts": _mounts(state) if main else {},
+        "disk": FIXED_DISK if main and state.scenario.is_fixed else None,
         "crons": _crons(state) if main else {},
         "source": {
             "root": None if main else name,
@@ -64,6 +66,7 @@ def _mounts(state: PlatformState) -> dict[str, Any]:
     found = {}
     for text in state.scenario.mounts:
         path, _, source = text.partition("=")
+        source = "local" if state.scenario.is_fixed and source == "storage" else source
         found[path] = {"source": source, "source_path": path.rpartition("/")[2], "service": None}
     return found
 
@@ -73,9 +76,8 @@ def _crons(state: PlatformState) -> dict[str, Any]:
     if not scenario.cron_spec:
         return {}
     commands = {"start": scenario.cron_command, "stop": None}
-    return {
-        "agent": {"spec": scenario.cron_spec, "commands": commands, "shutdown_timeout": 10, "timeout": CRON_SECONDS}
-    }
+    seconds = None if scenario.is_fixed else CRON_SECONDS
+    return {"agent": {"spec": scenario.cron_spec, "commands": commands, "shutdown_timeout": 10, "timeout": seconds}}
 
 
 def _constant() -> dict[str, Any]:
@@ -87,7 +89,6 @@ def _constant() -> dict[str, Any]:
         "timezone": None,
         "variables": {},
         "size": "AUTO",
-        "disk": None,
         "access": {"ssh": "contributor"},
         "firewall": None,
         "egress": None,

@@ -54,7 +54,8 @@ def evict(state: PlatformState, environment: str, at: datetime) -> None:
     """
     manual = [one for one in state.backups if one.environment == environment and not one.automated]
     manual.sort(key=lambda one: (one.created_at, one.number))
-    for backup in manual[: max(0, len(manual) - state.scenario.backup_limit)]:
+    kept = state.scenario.backups_kept(state.environments[environment].type)
+    for backup in manual[: max(0, len(manual) - kept)]:
         state.drop_backup(backup, at)
 
 

@@ -30,6 +30,13 @@ def _no_pull_request(state: PlatformState, environment: Environment, user: User)
     return None
 
 
+def _in_plan(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
+    """Of Upsun Fixed only the plans Enterprise and Elite have source operations."""
+    if not state.scenario.has_larger_plan:
+        return Refusal(HTTPStatus.BAD_REQUEST, "This project doesn't support source operations.")
+    return None
+
+
 def _no_production(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
     if environment.type == "production":
         return Refusal(HTTPStatus.BAD_REQUEST, "A production environment cannot be paused, deactivated or deleted.")
@@ -100,7 +107,7 @@ RULES = {
     "edit": _Rule(("active", "inactive", "paused", "dirty"), method="patch", path=""),
     "delete": _Rule(("inactive",), further=(_not_main, _no_production, _own_branches), method="delete", path=""),
     "backup": _Rule(),
-    "source-operation": _Rule(further=(_no_pull_request,)),
+    "source-operation": _Rule(further=(_in_plan, _no_pull_request)),
     "redeploy": _Rule(),
     "deploy": _Rule(further=(_staged,)),
     "synchronize": _Rule(further=(_live_parent,)),

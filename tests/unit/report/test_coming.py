@@ -78,7 +78,7 @@ def test_status_says_how_many_slots_were_missed_together(tmp_path: Path) -> None
     place.run("look", NOW - timedelta(hours=3), "missed", detail={"first": "2026-11-12T03:00", "count": 13})
     seen = snapshot(place.context, place.journal)
     assert any("13 missed" in line.text for line in overview(seen))
-    assert [run.slots for run in snapshot_view(seen).jobs[0].runs] == [13]
+    assert [run.slots for run in snapshot_view(seen, None).jobs[0].runs] == [13]
 
 
 def test_status_says_since_when_no_tick_could_make_sure_of_the_state(tmp_path: Path) -> None:
@@ -87,4 +87,4 @@ def test_status_says_since_when_no_tick_could_make_sure_of_the_state(tmp_path: P
     seen = snapshot(place.context, place.journal)
     said = "no tick could check whether a restore reset the state"
     assert any(said in line.text for line in overview(seen))
-    assert snapshot_view(seen).unsure_since == NOW - timedelta(hours=4)
+    assert snapshot_view(seen, None).unsure_since == NOW - timedelta(hours=4)
