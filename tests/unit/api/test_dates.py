@@ -53,6 +53,8 @@ def test_the_older_forms_are_read_too(text: str) -> None:
 
 def test_the_usual_form_needs_no_mail_package() -> None:
     text = format_datetime(datetime(2026, 11, 24, 18, 5, 9, tzinfo=UTC), usegmt=True)
-    code = f"import sys, upsun_agent.api.dates as d; print(d.header_date({text!r}), 'email.utils' in sys.modules)"
+    start = "from upsun_agent.lazy_imports import defer_imports; defer_imports()"  # as every command begins
+    code = f"{start}\nimport sys, upsun_agent.api.dates as d\n"
+    code += f"print(d.header_date({text!r}), 'email._parseaddr' in sys.modules)"  # what email.utils imports
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "2026-11-24 18:05:09+00:00 False\n"
