@@ -112,9 +112,9 @@ BUGS = (
     ),
     Bug(
         "a 5xx is taken for a refusal",
-        "agent/upsun_agent/api/status.py",
-        "    **dict.fromkeys((408, 425, 500, 502, 503, 504), StatusKind.UNAVAILABLE),",
-        "    **dict.fromkeys((408, 425, 500, 502, 503, 504), StatusKind.INVALID),",
+        "agent/upsun_agent/api/errors.py",
+        "    StatusKind.UNAVAILABLE: Meaning.PASSING,",
+        "    StatusKind.UNAVAILABLE: Meaning.REFUSED,",
     ),
     Bug(
         "a POST is repeated like a read",
