@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from upsun_simulator.call import Call
 
-CLIENTS = ("upsun-cli", "platform-api-user")
+CLIENTS = ("upsun-cli", "platform-cli", "platform-api-user")
 BASIC_CLIENT = "platform-api-user"
 
 
