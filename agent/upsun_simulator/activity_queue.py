@@ -76,7 +76,8 @@ def _put_off(state: PlatformState, one: Activity) -> bool:
 def _next(state: PlatformState) -> list[Activity]:
     """Return the activities whose turn has come."""
     running = [one for one in state.open if one.state == "in_progress"]
-    busy = {one.environment for one in running}
+    holds = state.scenario.crons_hold_others
+    busy = {one.environment for one in running if holds or one.type != CRON}
     crons = {one.environment for one in running if one.type == CRON}
     heads: dict[str, Activity] = {}
     for one in state.open:

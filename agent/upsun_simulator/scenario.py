@@ -147,6 +147,10 @@ class Scenario:
     rolling_deployments: bool = True
     #: Whether commits go outside and come back as a push; only then the head moves.
     source_integration: bool = False
+    #: Whether what is requested while a cron runs on the environment waits until that cron has ended.
+    crons_hold_others: bool = True
+    #: Whether a backup that was cancelled stays in the list of backups, as one that cannot be restored.
+    cancelled_backups_listed: bool = False
     #: How many manual backups the platform keeps; on Upsun Fixed those of production.
     backup_limit: int = 4
     #: The machine user's role on production; None: no access. It holds until somebody changes it by the API.

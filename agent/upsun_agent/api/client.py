@@ -288,6 +288,10 @@ class Client:
             self._auth.forget()
         return needed
 
+    def once(self, path: str) -> Reply:
+        """Return the answer to one read, whatever its status; nothing is repeated."""
+        return self._authorised("GET", self._endpoints.at(path), None)
+
     def read(self, path: str, what: str) -> Any:
         """Return the JSON document at a path of the API; ``what`` names it in errors."""
         return document(self._get(path, what), what)

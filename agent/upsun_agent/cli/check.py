@@ -16,6 +16,7 @@ from upsun_agent.access.token_source import token_in, token_of
 from upsun_agent.access.token_status import Standing
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
+from upsun_agent.cli.prove_options import add_prove, refuse_prove_options
 from upsun_agent.cli.token import here, jobs_of, stands
 from upsun_agent.doctor import Finding, Level, code_of, local, worst
 from upsun_agent.doctor.crons import cli_crons
@@ -76,15 +77,23 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         help="find what keeps the agent from working here",
         description="Check what the agent needs in this phase and report what is missing: in the build without the "
         "network, at runtime through the API too. Changes nothing, except that it writes some kB into the state "
-        "directory and removes them again. The exit code is that of the worst finding; warnings are 0.",
+        "directory and removes them again. The exit code is that of the worst finding; warnings are 0. "
+        "With --prove it tries on a development environment what the agent assumes of the platform, and prints what "
+        "differs.",
     )
     check.add_argument(
         "--phase", choices=("build", "runtime"), help="the phase to check for (default: from the variables)"
     )
+    add_prove(check)
     check.set_defaults(run=_check)
 
 
-def _check(context: Context) -> Answer:
+def _check(context: Context) -> Answer | int:
+    if context.options.prove is not None:
+        from upsun_agent.cli.prove import run_prove  # noqa: PLC0415  late: it needs httpx
+
+        return run_prove(context)
+    refuse_prove_options(context)
     in_build = (context.options.phase or context.container.phase) == "build"
     phase: Literal["build", "runtime"] = "build" if in_build else "runtime"
     looks = BUILD if phase == "build" else RUNTIME

@@ -38,6 +38,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "--port", type=whole_number(0, 65535), default=8080, metavar="N", help="the port (default: 8080; 0: any)"
     )
     simulate.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a behaviour")
+    simulate.add_argument(
+        "--proof", metavar="FILE", help="behave as check --prove saw the platform: the file that it wrote with --to"
+    )
     simulate.add_argument("--fault", action="append", default=[], metavar="FAULT", help="break requests")
     simulate.add_argument(
         "--authority", metavar="FILE", help="write the key that signs SSH certificates there, for a TrustedUserCAKeys"

@@ -104,6 +104,11 @@ def _put(text: str, *, as_file: bool = False) -> None:
         raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy=remedy) from error
 
 
+def text_of(value: Any) -> str:
+    """Return a document as the text of ``--json``: clean, and ASCII only, which every terminal and pipe can take."""
+    return fast_json.format(json.dumps(_documented(value, _Cleaned())), indent=2) + "\n"
+
+
 class Terminal:
     """Standard output, with what is known of it: terminal, width, colours, characters."""
 
@@ -124,8 +129,7 @@ class Terminal:
 
     def document(self, value: Any) -> None:
         """Print the one JSON document of a ``--json`` call."""
-        text = json.dumps(_documented(value, _Cleaned()))  # ASCII only: every terminal and every pipe can take it
-        _put(fast_json.format(text, indent=2) + "\n")
+        _put(text_of(value))
 
     def say(self, text: str = "", tone: Tone = "plain") -> None:
         """Print a line; print nothing when JSON is wanted."""

@@ -14,6 +14,9 @@ from upsun_agent.runtime.context import Terminated
 
 from upsun_simulator import Scenario, Simulator, serve
 from upsun_simulator.faults import DOCS
+from upsun_simulator.proof import ProofInvalid, Proved, read_proof
+
+PROOF_MOST_BYTES = 1_000_000
 
 
 class SimulatorView(View, frozen=True, kw_only=True):
@@ -39,7 +42,8 @@ def listed() -> dict[str, str]:
 def run(context: Context) -> int:
     """Serve a simulated platform until SIGINT or SIGTERM; return the exit code."""
     options = context.options
-    settings = dict(_setting(text) for text in options.set)
+    proved = _proof(options.proof)
+    settings = {**proved.settings, **dict(_setting(text) for text in options.set)}
     named = {"project": options.project, "environment": options.environment}
     settings.update({name: value for name, value in named.items() if value})
     known = sorted(field.name for field in dataclasses.fields(Scenario))
@@ -48,7 +52,7 @@ def run(context: Context) -> int:
         raise UsageError(f"no behaviour is called '{unknown[0]}'", remedy=f"there are: {', '.join(known)}")
     try:
         simulator = Simulator(Scenario(**settings))
-        for text in options.fault:
+        for text in (*proved.faults, *options.fault):
             simulator.add_fault(text)
     except (ValueError, TypeError) as error:
         raise UsageError(str(error), remedy="see: upsun-agent simulate --help") from error
@@ -66,6 +70,22 @@ def run(context: Context) -> int:
         finally:
             _write(options.request_log, json.dumps(simulator.request_log(), indent=2))
     return EXIT_OK
+
+
+def _proof(path: str | None) -> Proved:
+    """Return what a proof says of the platform; nothing without one."""
+    if path is None:
+        return Proved()
+    try:
+        with open(path, "rb") as file:
+            return read_proof(json.loads(file.read(PROOF_MOST_BYTES)))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ProofInvalid) else "it is not JSON"
+        raise UsageError(
+            f"{path}: {reason}", remedy="write one: upsun-agent check --prove ENVIRONMENT --to FILE"
+        ) from error
 
 
 def _setting(text: str) -> tuple[str, Any]:

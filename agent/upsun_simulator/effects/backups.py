@@ -44,6 +44,29 @@ def keep(state: PlatformState, activity: Activity, at: datetime) -> None:
     evict(state, environment.id, at)
 
 
+def leave_trace(state: PlatformState, activity: Activity, at: datetime) -> None:
+    """List the backup of a cancelled activity, as one that cannot be restored.
+
+    Args:
+        state: what the platform has: environments, activities, users, the clock.
+        activity: the activity whose effect it is.
+        at: when it happens, by the platform's clock.
+    """
+    environment = state.environments[activity.environment]
+    trace = Backup(
+        id=activity.payload["backup_name"],
+        number=state.count(),
+        environment=environment.id,
+        created_at=at,
+        commit_id=environment.head,
+        safe=bool(activity.parameters.get("safe", True)),
+        restorable=False,
+        automated=False,
+        activity=activity.id,
+    )
+    state.backups.append(trace)
+
+
 def evict(state: PlatformState, environment: str, at: datetime) -> None:
     """Remove the oldest manual backups past the limit; automated ones do not count.
 

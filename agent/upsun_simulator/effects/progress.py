@@ -149,5 +149,7 @@ def cancel(state: PlatformState, activity: Activity, at: datetime) -> None:
     activity.commits_at = None
     if activity.type == kinds.BACKUP_DELETE:
         backups.keep_after_all(state, activity)
+    if activity.type == kinds.BACKUP and state.scenario.cancelled_backups_listed:
+        backups.leave_trace(state, activity, at)
     lifecycle.give_up(state, activity)
     activity.write(at, "Cancelled\n")

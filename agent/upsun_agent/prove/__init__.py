@@ -1,0 +1,1 @@
+"""``check --prove``: play on a development environment what the agent assumes of the platform, and compare."""
