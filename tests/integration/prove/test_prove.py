@@ -21,7 +21,7 @@ from upsun_agent.api.client import Client
 from upsun_agent.api.endpoints import Endpoints
 from upsun_agent.api.http import Transport
 from upsun_agent.clock import SystemClock
-from upsun_agent.prove import cleanup
+from upsun_agent.prove import cleanup, place
 from upsun_agent.prove.container import NAME
 from upsun_agent.prove.rows import ASSUMPTIONS
 from upsun_simulator.proof import read_proof
