@@ -16,14 +16,16 @@ complete upsun-agent \
         'c/--product=/(flex fixed)/' \
         'c/--plan=/(professional enterprise elite)/' \
         'c/--phase=/(build runtime)/' \
+        'c/--to=/f/' \
         'c/--sensitive=/(true false)/' \
         'c/--inheritable=/(true false)/' \
         'c/--visible-build=/(true false)/' \
         'c/--visible-runtime=/(true false)/' \
         'c/--enabled=/(true false)/' \
+        'c/--proof=/f/' \
         'c/--authority=/f/' \
         'c/--request-log=/f/' \
-        'c/--/(activity all api-url app auth-url authority by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include operations otlp outcome phase plan platform port product project prometheus quiet reason request-log role rotate schema seed sensitive set since stdin submodule to url vendor version visible-build visible-runtime wait watch within yes)/' \
+        'c/--/(activity all api-url app auth-url authority by config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include operation operations otlp outcome phase plan platform port product project prometheus proof prove quiet reason request-log role rotate schema seed sensitive set since stdin submodule to url vendor version visible-build visible-runtime wait watch within yes)/' \
         'c/-/(- h)/' \
         'n/--config/f/' \
         'n/--log-level/(debug info warning error)/' \
@@ -33,11 +35,13 @@ complete upsun-agent \
         'n/--product/(flex fixed)/' \
         'n/--plan/(professional enterprise elite)/' \
         'n/--phase/(build runtime)/' \
+        'n/--to/f/' \
         'n/--sensitive/(true false)/' \
         'n/--inheritable/(true false)/' \
         'n/--visible-build/(true false)/' \
         'n/--visible-runtime/(true false)/' \
         'n/--enabled/(true false)/' \
+        'n/--proof/f/' \
         'n/--authority/f/' \
         'n/--request-log/f/' \
         'p/1/(tick run show approve cancel pause resume status history logs next validate why report init upgrade check setup token notify ssh state rehearse simulate completion)/' \

@@ -12,7 +12,7 @@ _shtab_upsun_agent_commands() {
   local _commands=(
     approve:'Let a run that waits at a step '"'"'approval'"'"' continue, or make it fail with --deny. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight. The next tick continues the run.'
     cancel:'End a run in flight: the agent makes no further request for it, and its on-failure steps do not run. The platform'"'"'s activity continues, unless --activity cancels it too. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight.'
-    check:'Check what the agent needs in this phase and report what is missing: in the build without the network, at runtime through the API too. Changes nothing, except that it writes some kB into the state directory and removes them again. The exit code is that of the worst finding; warnings are 0.'
+    check:'Check what the agent needs in this phase and report what is missing: in the build without the network, at runtime through the API too. Changes nothing, except that it writes some kB into the state directory and removes them again. The exit code is that of the worst finding; warnings are 0. With --prove it tries on a development environment what the agent assumes of the platform, and prints what differs.'
     completion:'Print the script with which a shell completes commands, options, choices, files and the names of jobs:'
     history:'List the runs of JOB, or of all jobs, newest first: when they were opened (in the job'"'"'s zone), how long they took and how they ended. Runs of a job that was removed from the job file are listed too.'
     init:'Add what the agent needs to the configuration of a project of Upsun Flex or Upsun Fixed: lines in the build hook, a mount, a cron, a source operation for the package managers that are found, a job file, and a line in .environment. The release comes into the repository, unless you choose another way. A cron of the platform'"'"'s guide that calls the CLI is replaced by a job. Shows the changes as a diff and asks on a terminal; elsewhere it writes nothing without --yes. Everything else in the files stays unchanged, byte for byte. Needs the extra '"'"'init'"'"'.'
@@ -131,6 +131,11 @@ _shtab_upsun_agent_check_options=(
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--phase[the phase to check for (default\: from the variables)]:phase:(build runtime)"
+  "--prove[try on this environment, never production, what the agent assumes of the platform\: takes two backups and deletes them, and redeploys once\; in its container it tries python3 and locks too]:ENVIRONMENT:"
+  "--operation[with --prove\: run this source operation too\; the commit that it makes stays]:NAME:"
+  "--to[with --prove\: write the table to this file too, as JSON]:FILE:_files"
+  "--yes[apply the changes without asking\; required without a terminal]"
+  "--dry-run[show the changes without applying them]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -422,6 +427,7 @@ _shtab_upsun_agent_simulate_options=(
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
   "--port[the port (default\: 8080\; 0\: any)]:N:"
   "*--set[change a behaviour]:NAME=VALUE:"
+  "--proof[behave as check --prove saw the platform\: the file that it wrote with --to]:FILE:_files"
   "*--fault[break requests]:FAULT:"
   "--authority[write the key that signs SSH certificates there, for a TrustedUserCAKeys]:FILE:_files"
   "--request-log[write what happened there at the end, as JSON]:FILE:_files"
