@@ -15,7 +15,7 @@ LEAST = 3  # parameters from which a function must document them, without self a
 SOURCE = Path(__file__).parent.parent / "agent"
 
 #: The most functions without ``Args:``, by package.
-ALLOWED = {"upsun_setup": 13}
+ALLOWED: dict[str, int] = {}
 
 
 def undocumented(source: str) -> Iterator[tuple[int, str]]:

@@ -34,7 +34,14 @@ class Editor(Struct):
     _wanted: dict[Path, Any] = field(default_factory=dict)
 
     def add(self, mapping: Node, path: Path, value: Any, comment: str = "") -> None:
-        """Add a key (the path's last part) to a mapping that does not have it, or to nothing in its place."""
+        """Add a key (the path's last part) to a mapping that does not have it, or to nothing in its place.
+
+        Args:
+            mapping: the mapping that gets the key, in block or flow style.
+            path: the keys from the top of the file to the new key; the last part is its name.
+            value: what YAML holds there: a text, number, truth, list or mapping.
+            comment: one line above the key, without the ``#``; not written in flow style. Empty: no comment.
+        """
         key = path[-1]
         self._wanted[path] = value
         if mapping.flow and mapping.kind == "mapping":
@@ -46,7 +53,13 @@ class Editor(Struct):
         self._insert_lines(at, [*lines, *pair(key, value, indent, self.style)])
 
     def fill(self, parent: Node, path: Path, value: Any) -> None:
-        """Give a key that stands there with nothing behind it, or a word for nothing, its value."""
+        """Set the value of a key that has none: nothing behind its colon, or null.
+
+        Args:
+            parent: the mapping that has the key.
+            path: the keys from the top of the file to the key, which exists.
+            value: a text, a list or a mapping; in block style a text becomes a literal block where it can be one.
+        """
         key, node = self._pair(parent, path[-1])
         self._wanted[path] = value
         start, end = self._span(key, node)
@@ -98,7 +111,15 @@ class Editor(Struct):
             self._edit(root.start, end + len(rest), self.style.newline.join([f"{header}{rest.rstrip()}", *body]))
 
     def replace(self, mapping: Node, path: Path, name: str, value: Any, comment: str = "") -> None:
-        """Put another key with its value in the place of the one that the path names."""
+        """Replace the key that the path names, and its value, by another key and value.
+
+        Args:
+            mapping: the mapping that has the old key.
+            path: the keys from the top of the file to the old key, which exists.
+            name: the new key.
+            value: the new key's value; nothing of the old one stays.
+            comment: one line above the key, without the ``#``; not written in flow style. Empty: no comment.
+        """
         key, node = self._pair(mapping, path[-1])
         self._wanted[path] = None
         self._wanted[(*path[:-1], name)] = value
@@ -127,7 +148,13 @@ class Editor(Struct):
             self._edit(len(before), end, "")
 
     def append(self, sequence: Node, path: Path, item: str) -> None:
-        """Add an item to a sequence."""
+        """Add an item at the end of a sequence.
+
+        Args:
+            sequence: the sequence, in block or flow style.
+            path: the keys from the top of the file to the sequence.
+            item: a text; quoted, but in flow style only where it needs quotes or has an ``@``.
+        """
         self._wanted[(*path, str(len(sequence.items)))] = item
         if sequence.flow:
             text = scalar(item, self.style) if "@" not in item else f"{self.style.quote}{item}{self.style.quote}"
@@ -138,7 +165,15 @@ class Editor(Struct):
         self._insert_lines(self._below(sequence, indent), [f"{' ' * indent}- {quoted}"])
 
     def edit_text(self, mapping: Node, path: Path, dropped: list[int], at: int, lines: list[str]) -> None:
-        """Take lines out of a text (of many lines, or one), and put others in before the line ``at``; from 0."""
+        """Remove lines from a text of one or more lines, and insert others.
+
+        Args:
+            mapping: the mapping that has the text's key.
+            path: the keys from the top of the file to the text, which exists.
+            dropped: the lines to remove, as numbers from 0.
+            at: the line of the old text before which the new lines go, from 0.
+            lines: the new lines, without line breaks.
+        """
         key, node = self._pair(mapping, path[-1])
         new = edited(node.text, dropped, at, lines)
         self._wanted[path] = new
@@ -280,7 +315,14 @@ def editor_of(text: str, name: str) -> Editor:
 
 
 def edited(text: str, dropped: list[int], at: int, lines: list[str]) -> str:
-    """Return the text without some of its lines, and with others before the line ``at``."""
+    """Return the text without some of its lines, and with others inserted.
+
+    Args:
+        text: lines with line feeds between them.
+        dropped: the lines to leave out, as numbers from 0.
+        at: the line of the old text before which the new lines go, from 0.
+        lines: the new lines, without line breaks.
+    """
     old: list[str | None] = [*text.split("\n")]
     for number in dropped:
         old[number] = None

@@ -108,7 +108,13 @@ def list_python(project: Project, app: App) -> str:
 
 
 def served_at(project: Project, app: App, path: str) -> str | None:
-    """Return the location that serves a path of the app's folder to the world as files, or None."""
+    """Return the first web location that serves a path as files to the public; None: no location does.
+
+    Args:
+        project: the configuration of the checkout.
+        app: the app whose ``web.locations`` are read.
+        path: a file or folder, relative to the app's folder.
+    """
     for name in project.names(app.spot, "web", "locations"):
         root = project.text(app.spot, "web", "locations", name, "root")
         allow = project.text(app.spot, "web", "locations", name, "allow")

@@ -162,6 +162,11 @@ class Project(Struct):
     def child(self, spot: Spot, key: str, *, reading: bool = False) -> Spot | None:
         """Return the value of a key, read from the included file where it is included; None where it is absent.
 
+        Args:
+            spot: the value in which the key is looked up, with its file.
+            key: one key, not a path.
+            reading: True: the value is not going to be changed, so it may come from an anchor or a merge.
+
         Raises:
             ConfigInvalid: it comes from elsewhere in the file, so that a change of it would change other places too
                 (not where it is only read).
@@ -339,6 +344,11 @@ def _nothing_here() -> ConfigInvalid:
 
 def chosen(project: Project, wanted: str | None, likely: list[str]) -> App | None:
     """Return the app to set up: the one named, the only one or the only likely one; else None.
+
+    Args:
+        project: the configuration of the checkout.
+        wanted: the app's name from the command line; None: it was not given.
+        likely: the names of the apps that look like the one to set up; used only where there is exactly one.
 
     Raises:
         UsageError: there is no app of that name.

@@ -108,7 +108,14 @@ def folder_removed(checkout: Checkout, folder: str, plan: Plan) -> list[FileChan
 
 
 def tell_versions(checkout: Checkout, app: App, block: Block, plan: Plan) -> None:
-    """Say from which version to which a pin moves, and if that is back to an older one."""
+    """Add the old and the new version to the plan, with a warning where the new one is older.
+
+    Args:
+        checkout: the files, of which ``install.sh`` is read where the release is in the repository.
+        app: the app whose folder has the release.
+        block: the lines of the build hook that install the agent now; their version, where they name one, comes first.
+        plan: the changes so far: nothing is added where it changes no file.
+    """
     installer = checkout.release_file(f"{app.file(FOLDER)}/install.sh") if block.way == "vendor" else b""
     pins = {name: value.decode() for name, value in _PIN.findall(installer or b"")}
     before = block.version or pins.get(b"version", "")

@@ -48,7 +48,14 @@ def flow(value: Any) -> str:
 
 
 def pair(key: str, value: Any, indent: int, style: Style) -> list[str]:
-    """Return the lines of a key with its value, in block style."""
+    """Return the lines of a key with its value, in block style.
+
+    Args:
+        key: the key, not quoted yet.
+        value: a text, number, truth, list of such, or mapping, which is written below its key.
+        indent: how many spaces are before the key.
+        style: the step, quotation mark and line ends of the file.
+    """
     margin = " " * indent
     head = f"{margin}{scalar(key, style)}:"
     if isinstance(value, Mapping):
@@ -67,7 +74,14 @@ def is_literal(text: str) -> bool:
 
 
 def literal(text: str, indent: int, step: int) -> list[str]:
-    """Return the header and the lines of a literal block scalar; ``step`` is its indentation below its key."""
+    """Return the header and the lines of a literal block scalar.
+
+    Args:
+        text: a text that `is_literal` allows; its last line breaks decide between ``|``, ``|-`` and ``|+``.
+        indent: how many spaces each line gets.
+        step: how many spaces deeper the lines are than their key; the header says it where the text begins with a
+            space.
+    """
     body = text.rstrip("\n")
     ends = len(text) - len(body)
     hint = str(step) if body.lstrip("\n").startswith(" ") else ""

@@ -54,19 +54,19 @@ def _pause(context: Context) -> Answer:
         before = suspension(session.journal, job.name)
         if before is None:
             pause_job(session.journal, job.name, context.options.reason.strip() or BY_HAND, context.clock.now())
-        held = suspension(session.journal, job.name)
+        state = suspension(session.journal, job.name)
     kept = f" ({job.name} was already {state_word(before)}: the first reason stays)" if before else ""
-    return _answer(context, job.name, held, note=kept)
+    return _answer(context, job.name, state, note=kept)
 
 
 def _resume(context: Context) -> Answer:
     job, tick_context = context.job_file.job(context.options.job), context.tick_context(quiet=True)
     with open_session(tick_context) as session:
-        was_held = resume(session.journal, job.name, context.clock.now())
-    return _answer(context, job.name, None, note="" if was_held else " (it was neither paused nor suspended)")
+        was_suspended = resume(session.journal, job.name, context.clock.now())
+    return _answer(context, job.name, None, note="" if was_suspended else " (it was neither paused nor suspended)")
 
 
-def _answer(context: Context, job: str, held: str | None, note: str) -> Answer:
-    paused, suspended = paused_or_suspended(held)
-    text = f"{job}: {held}{note}" if held else f"{job} runs again at its next slot{note}."
+def _answer(context: Context, job: str, state: str | None, note: str) -> Answer:
+    paused, suspended = paused_or_suspended(state)
+    text = f"{job}: {state}{note}" if state else f"{job} runs again at its next slot{note}."
     return Answer(PausedView(job=job, paused=paused, suspended=suspended), lambda: context.terminal.note(text))

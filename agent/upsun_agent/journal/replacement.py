@@ -46,7 +46,7 @@ def notes_of(now: datetime, word: str, why: str, kept: Beside) -> dict[str, str]
         kept: what is kept beside the journal.
     """
     why = one_line(why, WHY_MOST)
-    notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why}", **kept.holds}
+    notes = {BEGUN_ANEW: f"{now.isoformat()} {word} {why}", **kept.suspended}
     if word not in LOSSES:
         return notes
     return {**notes, **{f"{LOST_RUN}{run}": data for run, data in kept.flights.items()}, LOSS_UNTOLD: why}

@@ -28,10 +28,10 @@ ASIDE = re.compile(re.escape(JOURNAL) + r"\.([a-z]+)-(\d{8}T\d{6}Z)(?:-\d+)?\Z")
 
 
 class Beside(Struct, frozen=True):
-    """What is kept: ``holds`` are notes by key; ``flights`` the JSON of the opening of each run in flight, by run."""
+    """What outlives a lost journal: notes of suspended jobs, and the openings of the runs in flight."""
 
     #: Notes of suspended jobs, by their key.
-    holds: Mapping[str, str] = field(default_factory=dict)
+    suspended: Mapping[str, str] = field(default_factory=dict)
     #: The JSON text of the event that opened each open run, by run.
     flights: Mapping[str, str] = field(default_factory=dict)
 
@@ -39,7 +39,7 @@ class Beside(Struct, frozen=True):
 def keep(directory: str, identity: Identity, kept: Beside, *, durable: bool) -> None:
     """Write the file anew if it says something else, at once and as a whole; remove it where nothing is to be kept.
 
-    What cannot be written is no error: the journal has it, and the next tick tries again.
+    A failure to write is not an error: the journal has it, and the next tick tries again.
 
     Args:
         directory: the state directory.
@@ -49,11 +49,16 @@ def keep(directory: str, identity: Identity, kept: Beside, *, durable: bool) -> 
     """
     path = f"{directory}/{SIDECAR}"
     with contextlib.suppress(OSError):
-        if not kept.holds and not kept.flights:
+        if not kept.suspended and not kept.flights:
             if os.path.lexists(path):
                 os.unlink(path)
             return
-        data = {"version": VERSION, "identity": list(identity), "holds": dict(kept.holds), "runs": dict(kept.flights)}
+        data = {
+            "version": VERSION,
+            "identity": list(identity),
+            "suspended": dict(kept.suspended),
+            "runs": dict(kept.flights),
+        }
         text = json.dumps(data, ensure_ascii=True, sort_keys=True).encode() + b"\n"
         if _content(path) == text:
             return
@@ -87,12 +92,12 @@ def kept_beside(directory: str, identity: Identity) -> Beside:
         data: Any = json.loads(_content(f"{directory}/{SIDECAR}") or b"{}")
         if data.get("version") != VERSION or data.get("identity") != list(identity):
             return Beside()
-        kept = data["holds"].items()
-        holds = {key: text for key, text in kept if key.startswith(SUSPENDED) and isinstance(text, str)}
+        kept = data["suspended"].items()
+        suspended = {key: text for key, text in kept if key.startswith(SUSPENDED) and isinstance(text, str)}
         flights = {str(run): text for run, text in data["runs"].items() if isinstance(text, str)}
     except (OSError, ValueError, KeyError, AttributeError, RecursionError):
         return Beside()
-    return Beside(holds, flights)
+    return Beside(suspended, flights)
 
 
 def _content(path: str) -> bytes | None:

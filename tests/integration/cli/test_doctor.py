@@ -136,7 +136,7 @@ def ticked_in(app: App) -> None:
 
 def begun_anew(app: App) -> None:
     app.state.mkdir(parents=True)
-    kept = Beside(holds={}, flights={})
+    kept = Beside(suspended={}, flights={})
     notes = notes_of(app.clock.now(), "damaged", "the file was empty; kept as journal.sqlite.damaged-x", kept)
     SqliteJournal(str(app.state), IDENTITY, notes=notes).close()
 

@@ -131,8 +131,8 @@ class ServerJournal:
 
     def _keep_beside(self) -> None:
         """Keep in the journal's own row too which jobs are paused or suspended: see journal/server/losses.py."""
-        mine, holds = self._tables.journals, self.notes(SUSPENDED)
-        why = json.dumps(holds) if holds else None
+        mine, suspended = self._tables.journals, self.notes(SUSPENDED)
+        why = json.dumps(suspended) if suspended else None
         self._session.run(sa.update(mine).where(mine.c.id == self.number).values(why=why))
 
     def events(self, run: str) -> list[Event]:

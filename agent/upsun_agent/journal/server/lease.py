@@ -109,8 +109,8 @@ class Held:
         run, tables = self._session.run, self._session.tables
         project, environment, app = self._identity
         row = {"project": project, "environment": environment, "app": app, "present": 1, "fence": fence}
-        holds = {key: text for key, text in notes.items() if key.startswith(SUSPENDED)}
-        why = json.dumps(holds) if holds else None
+        suspended = {key: text for key, text in notes.items() if key.startswith(SUSPENDED)}
+        why = json.dumps(suspended) if suspended else None
         run(sa.insert(tables.journals).values(**row, begun_at=self._session.time(), why=why))
         number = run(sa.select(tables.journals.c.id).where(self._own(), tables.journals.c.present == 1)).scalar()
         run(sa.insert(tables.idle_hints).values(journal=number, digest="", next_due=0))
@@ -123,10 +123,10 @@ class Held:
         others = (mine.c.project == project) & (mine.c.app == app) & (mine.c.environment != environment)
         return bool(self._session.run(sa.select(sa.func.count()).select_from(mine).where(others)).scalar())
 
-    def begin_anew(self, why: str, held: Mapping[str, str] | None = None) -> str:
+    def begin_anew(self, why: str, suspended: Mapping[str, str] | None = None) -> str:
         """Set the journal aside, readable but never acted on, and begin a new one; says what it is kept as.
 
-        ``why`` begins with the kind, such as rewound; ``held`` are the notes about paused and suspended jobs.
+        ``why`` begins with the kind, such as rewound; ``suspended`` are the notes about paused and suspended jobs.
         """
         old, mine = self.journal, self._session.tables.journals
         with self._session.transaction():
@@ -135,7 +135,7 @@ class Held:
             if not self._session.run(sa.update(mine).where(still).values(**ended)).rowcount:
                 raise LeaseLost(f"another process took over the journal in {self._session.state}")
             word, _, reason = why.partition(": ")
-            self._begin(old.fence or 0, notes_of(self._now, word, reason, Beside(held or {})))
+            self._begin(old.fence or 0, notes_of(self._now, word, reason, Beside(suspended or {})))
         self.journal = self._leased()
         return f"{why}; kept as journal {old.number}"
 

@@ -124,8 +124,8 @@ def mark(session: Session) -> None:
 def set_aside(session: Session, gone: Iterable[str]) -> None:
     """Set all journals aside, each with its notes about paused and suspended jobs; none of them is whole any more."""
     mine, why = session.tables.journals, f"{LOST}the tables {', '.join(gone)} vanished"
-    for number, holds in session.run(sa.select(mine.c.id, mine.c.why).where(mine.c.present == 1)).all():
-        ended = {"present": sa.null(), "ended_at": session.time(), "why": f"{why}\n{holds or '{}'}"}
+    for number, suspended in session.run(sa.select(mine.c.id, mine.c.why).where(mine.c.present == 1)).all():
+        ended = {"present": sa.null(), "ended_at": session.time(), "why": f"{why}\n{suspended or '{}'}"}
         session.run(sa.update(mine).where(mine.c.id == number).values(**ended))
 
 
@@ -159,15 +159,16 @@ def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside]
     mine = session.tables.journals
     last = session.run(sa.select(mine.c.id, mine.c.why).where(own).order_by(mine.c.id.desc()).limit(1)).first()
     if last is not None:
-        why, _, holds = str(last[1] or "").partition("\n")
+        why, _, suspended = str(last[1] or "").partition("\n")
         if not why.startswith(LOST):
             return None
-        return why.removeprefix(LOST), Beside(read_holds(holds), _flights(session, int(last[0])))
+        return why.removeprefix(LOST), Beside(read_suspended_notes(suspended), _flights(session, int(last[0])))
     orphans = _orphans(session, now)
     lately = (mine.c.project == "") & (mine.c.ended_at > session.time() - LOOK_BACK)
     if not orphans and not session.run(sa.select(sa.func.count()).select_from(mine).where(lately)).scalar():
         return None
-    return "the table of journals vanished", Beside(_holds_of(session, orphans[0]) if len(orphans) == 1 else {})
+    suspended = _suspended_notes_of(session, orphans[0]) if len(orphans) == 1 else {}
+    return "the table of journals vanished", Beside(suspended)
 
 
 def _orphans(session: Session, now: datetime) -> list[int]:
@@ -178,10 +179,10 @@ def _orphans(session: Session, now: datetime) -> list[int]:
     return [int(row[0]) for row in session.run(query).all()]
 
 
-def _holds_of(session: Session, number: int) -> dict[str, str]:
+def _suspended_notes_of(session: Session, number: int) -> dict[str, str]:
     notes = session.tables.notes
-    held = sa.func.left(notes.c.name, len(SUSPENDED)) == SUSPENDED
-    rows = session.run(sa.select(notes.c.name, notes.c.value).where(notes.c.journal == number, held)).all()
+    suspended = sa.func.left(notes.c.name, len(SUSPENDED)) == SUSPENDED
+    rows = session.run(sa.select(notes.c.name, notes.c.value).where(notes.c.journal == number, suspended)).all()
     return {str(name): str(value) for name, value in rows}
 
 
@@ -195,7 +196,7 @@ def _flights(session: Session, number: int) -> dict[str, str]:
     }
 
 
-def read_holds(text: str) -> dict[str, str]:
+def read_suspended_notes(text: str) -> dict[str, str]:
     """Return the notes about paused and suspended jobs, as the journal's row keeps them; empty if unreadable."""
     try:
         data = json.loads(text)
