@@ -159,10 +159,10 @@ def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside]
     mine = session.tables.journals
     last = session.run(sa.select(mine.c.id, mine.c.why).where(own).order_by(mine.c.id.desc()).limit(1)).first()
     if last is not None:
-        why, _, suspended = str(last[1] or "").partition("\n")
+        why, _, text = str(last[1] or "").partition("\n")
         if not why.startswith(LOST):
             return None
-        return why.removeprefix(LOST), Beside(read_suspended_notes(suspended), _flights(session, int(last[0])))
+        return why.removeprefix(LOST), Beside(read_suspended_notes(text), _flights(session, int(last[0])))
     orphans = _orphans(session, now)
     lately = (mine.c.project == "") & (mine.c.ended_at > session.time() - LOOK_BACK)
     if not orphans and not session.run(sa.select(sa.func.count()).select_from(mine).where(lately)).scalar():
