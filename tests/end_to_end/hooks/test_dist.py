@@ -143,6 +143,79 @@ def test_verify_names_what_is_missing(made: Path, tmp_path: Path) -> None:
     assert verify(copy).returncode == 1
 
 
+# --- the attestation of the build ----------------------------------------------------------------------------
+
+GH = """#!/bin/sh
+case "$1 $2" in
+    "auth status") exit {login} ;;
+    "attestation verify") echo "$3 $4 $5" >>"{log}"; [ "$3" != "{forged}" ] ;;
+    *) exit 9 ;;
+esac
+"""
+
+
+def attested(
+    made: Path, place: Path, *, releases: str = "", login: int = 0, forged: str = "", words: tuple[str, ...] = ()
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run verify.sh with a ``gh`` that notes what it was asked; return what it said and those questions."""
+    folder = place / "copy"
+    shutil.copytree(made, folder)
+    if releases:
+        text = (folder / "install.sh").read_text()
+        (folder / "install.sh").write_text(text.replace("\nreleases=\n", f"\nreleases={releases}\n"))
+        sums = (folder / "SHA256SUMS").read_text()
+        old, new = sha256(text.encode()), sha256((folder / "install.sh").read_bytes())
+        (folder / "SHA256SUMS").write_text(sums.replace(old, new))
+    tools = place / "tools"
+    tools.mkdir()
+    (tools / "gh").write_text(GH.format(login=login, log=place / "asked", forged=forged))
+    (tools / "gh").chmod(0o755)
+    done = subprocess.run(
+        [SHELL, str(folder / "verify.sh"), *words],
+        env={**clean(), "PATH": f"{tools}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    asked = place / "asked"
+    return done, asked.read_text().splitlines() if asked.exists() else []
+
+
+PUBLISHED = "https://github.com/owner/name/releases/download"
+
+
+def test_verify_checks_the_attestation_of_every_file_where_it_can(made: Path, tmp_path: Path) -> None:
+    done, asked = attested(made, tmp_path, releases=PUBLISHED)
+    assert done.returncode == 0, done.stderr
+    names = [line.split("  ")[1] for line in (made / "SHA256SUMS").read_text().splitlines()]
+    assert asked == [f"{name} --repo owner/name" for name in names]
+    assert done.stdout.count(": built by owner/name") == len(names)
+
+
+def test_verify_refuses_a_file_that_is_not_attested(made: Path, tmp_path: Path) -> None:
+    done, _ = attested(made, tmp_path, releases=PUBLISHED, forged="install.sh")
+    assert done.returncode == 1
+    assert "install.sh: NOT attested by owner/name" in done.stderr
+
+
+def test_verify_takes_the_repository_that_is_expected(made: Path, tmp_path: Path) -> None:
+    _, asked = attested(made, tmp_path, releases=PUBLISHED, words=("mine/fork",))
+    assert asked
+    assert all(line.endswith("--repo mine/fork") for line in asked)
+
+
+@pytest.mark.parametrize(
+    ("releases", "login", "why"),
+    [("", 0, "was not published"), ("https://example.org/x", 0, "was not published"), (PUBLISHED, 1, "not logged in")],
+)
+def test_verify_says_why_it_checks_no_attestation(
+    made: Path, tmp_path: Path, releases: str, login: int, why: str
+) -> None:
+    done, asked = attested(made, tmp_path, releases=releases, login=login)
+    assert (done.returncode, asked) == (0, [])
+    assert why in done.stdout
+
+
 # --- the bill of materials -----------------------------------------------------------------------------------
 
 
