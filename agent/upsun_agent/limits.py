@@ -83,6 +83,7 @@ CONFIG_FILES_MOST = 100  # *.yaml files in .upsun/
 YAML_DEPTH_MOST = 60  # a configuration nests about ten deep
 YAML_NODES_MOST = 20_000  # keys and values of one file: a large configuration has a thousand
 GIT_PATIENCE = 10.0  # seconds for a question to git
+GIT_FETCH_PATIENCE = 120.0  # of a fetch into a submodule: the whole repository takes seconds
 GIT_FILE_MOST = 32 * 1024 * 1024  # bytes of packed-refs: 32 MiB are some 400,000 branches and tags
 # --- telling -----------------------------------------------------------------------------------------------
 NOTICE_DEADLINE = 5.0  # of one message: a receiver that takes longer gets it at a later tick

@@ -11,6 +11,7 @@ from upsun_agent.cli.terminal import Terminal
 from upsun_agent.errors import UsageError
 from upsun_agent.platform.product import product_words
 
+from upsun_setup import removal
 from upsun_setup.app import App
 from upsun_setup.app_choice import app_of, project_of
 from upsun_setup.build_hook import BuildHook
@@ -26,6 +27,8 @@ from upsun_setup.release_folder import delivery_of, release_changes
 
 def run(context: Context) -> Answer:
     """Show what would change in the checkout, and write it where that is wanted."""
+    if context.options.remove:
+        return removal.run(context)
     checkout = Checkout(top_of(context.options.dir))
     project = project_of(context, checkout)
     if context.options.plan is not None and not project.is_fixed:

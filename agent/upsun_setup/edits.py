@@ -131,13 +131,22 @@ class Editor(Struct):
         text = self.style.newline.join([*lines, *pair(name, value, indent, self.style)])
         self._edit(self.document.line_start(key.start), self._line_of(node, key), text)
 
-    def remove(self, mapping: Node, path: Path) -> None:
-        """Take a key away with its value and its lines."""
+    def remove(self, mapping: Node, path: Path, comment: str = "") -> None:
+        """Take a key away with its value and its lines.
+
+        Args:
+            mapping: the mapping that has the key.
+            path: the path of the key.
+            comment: how the comment in the line above begins that goes with it; none by default.
+        """
         key, node = self._pair(mapping, path[-1])
         self._wanted[path] = None
         if not mapping.flow:
-            end = self.document.next_line(self._line_of(node, key))
-            self._edit(self.document.line_start(key.start), end, "")
+            start = self.document.line_start(key.start)
+            above = self.document.text[:start].splitlines(keepends=True)[-1:]
+            if comment and above and above[0].strip().startswith(f"# {comment}"):
+                start -= len(above[0])
+            self._edit(start, self.document.next_line(self._line_of(node, key)), "")
             return
         end = node.end
         comma = re.compile(r"\s*,\s*").match(self.document.text, end)

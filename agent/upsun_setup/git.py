@@ -57,7 +57,7 @@ class Git:
         self._repository = _repository_of(directory)
         self._home = environ.get("HOME", "")
         self._configured = environ.get("XDG_CONFIG_HOME") or f"{self._home}/.config"
-        self._path = _trusted_path(environ.get("PATH", os.defpath), self._repository.tree if self._repository else "")
+        self._path = trusted_path(environ.get("PATH", os.defpath), self._repository.tree if self._repository else "")
 
     def unsaved(self, paths: Sequence[str]) -> list[str]:
         """Return those of the files that have changes which are not committed."""
@@ -164,7 +164,7 @@ def _commit_of(repository: _Repository) -> str | None:
     return None
 
 
-def _trusted_path(path: str, tree: str) -> str:
+def trusted_path(path: str, tree: str) -> str:
     """Return the places of a search path at which Git may be: none that is relative, and none of the checkout's."""
     places = [place for place in path.split(os.pathsep) if os.path.isabs(place)]
     inside = f"{os.path.realpath(tree)}/" if tree else ""

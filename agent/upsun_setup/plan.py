@@ -31,13 +31,16 @@ SOURCE_LINE = f'[ ! -f "$PLATFORM_APP_DIR/{SOURCED}" ] || . "$PLATFORM_APP_DIR/{
 JOBS_FILE = "upsun-agent.toml"
 #: The plans of Upsun Fixed that have source operations, and crons every minute.
 LARGER_PLANS = frozenset({"enterprise", "elite"})
+ENVIRONMENT_COMMENT = "# The agent on the PATH of crons and SSH sessions."
+#: The comment above the agent's cron.
+CRON_COMMENT = "upsun-agent: what it does is in {jobs}, also where and when"
 STATES = ("var/agent", "agent-state", "upsun-agent-state")
 PERSISTENT = frozenset({"storage", "local", "service"})
 DISK = 128  # MB: the smallest disk that an app of Upsun Fixed can have
 #: How mounts of Upsun Fixed were written before 2019: a text that begins so.
 OLD_MOUNT = "shared:files"
 #: What `.environment` says where it puts the agent on the PATH.
-_SOURCES = re.compile(rf"(?:^|[\s;&|])(?:\.|source)\s+\S*{re.escape(SOURCED)}")
+SOURCES = re.compile(rf"(?:^|[\s;&|])(?:\.|source)\s+\S*{re.escape(SOURCED)}")
 _SUBMODULE = re.compile(r"^\s*path\s*=\s*(.+?)\s*$", re.MULTILINE)
 
 
@@ -75,8 +78,7 @@ class Planner:
         self._texts: dict[str, tuple[str | None, str]] = {}
         # `.upsun/` is read at the top of a project only; below an app's own folder the job file has its second place.
         # On Fixed there must be no `.upsun/`: it would make the repository that of a Flex project.
-        jobs = app.file(JOBS_FILE) if app.root or project.is_fixed else f"{FOLDER}/agent.toml"
-        self.plan = Plan(app.name, jobs=jobs, product=project.product)
+        self.plan = Plan(app.name, jobs=job_file_of(project, app), product=project.product)
         self._is_larger = project.is_fixed and fixed_plan in LARGER_PLANS
         may_update = None if project.is_fixed and fixed_plan is None else not project.is_fixed or self._is_larger
         self._jobs = JobsPlan(project, app, self._image, self.plan, ignored, may_update=may_update)
@@ -232,7 +234,7 @@ class Planner:
     def _add_mount(self, path: str, *, first: bool) -> None:
         project, spot = self._project, self._app.spot
         used = {project.text(spot, "mounts", name, "source_path") for name in project.names(spot, "mounts")}
-        source = next(name for name in ("agent", "upsun-agent", f"agent-{self._app.name}") if name not in used)
+        source = next(name for name in mount_sources(self._app) if name not in used)
         kind = "local" if project.is_fixed else "storage"
         project.put(spot, ("mounts", path), {"source": kind, "source_path": source})
         self.plan.done.append(f"the mount {path} keeps the agent's state")
@@ -252,13 +254,7 @@ class Planner:
             self.plan.done.append(f"disk: {DISK} (MB, of the plan's storage) is where local mounts are")
 
     def _cron_settings(self) -> dict[str, Any]:
-        """Return the agent's cron; Upsun Fixed has no time limit for one."""
-        cron: dict[str, Any] = {
-            "spec": EVERY_MINUTE if self._is_larger else EVERY_FIVE_MINUTES,
-            "commands": {"start": ".upsun-agent/bin/upsun-agent tick"},
-            "shutdown_timeout": 10,
-        }
-        return cron if self._project.is_fixed else {**cron, "timeout": 300}
+        return cron_settings(every_minute=self._is_larger, is_fixed=self._project.is_fixed)
 
     def _cron(self) -> None:
         project, spot = self._project, self._app.spot
@@ -267,7 +263,7 @@ class Planner:
             self._remove(self._replaced.known)
             return
         name = next(each for each in ("agent", "upsun-agent", "upsun-agent-tick") if each not in crons)
-        comment = f"upsun-agent: what it does is in {self.plan.jobs}, also where and when"
+        comment = CRON_COMMENT.format(jobs=self.plan.jobs)
         replaced, settings = list(self._replaced.known), self._cron_settings()
         parent = project.child(spot, "crons")
         if replaced and parent is not None:
@@ -303,12 +299,11 @@ class Planner:
     def _environment(self) -> None:
         path = self._app.file(".environment")
         old = self._files.read(path)
-        if any(_SOURCES.search(line.replace('"', "")) for _, _, line in code_lines(old or "")):
+        if any(SOURCES.search(line.replace('"', "")) for _, _, line in code_lines(old or "")):
             return
-        comment = "# The agent on the PATH of crons and SSH sessions."
         before = old + ("" if old.endswith("\n") else "\n") if old else ""
         # The lines end as dash reads them, whatever those above do: it takes a carriage return for a part of the name.
-        self._write(path, old, f"{before}{comment}\n{SOURCE_LINE}\n")
+        self._write(path, old, f"{before}{ENVIRONMENT_COMMENT}\n{SOURCE_LINE}\n")
         self.plan.done.append(f"{path} puts the agent on the PATH")
 
     # --- the result ------------------------------------------------------------------------------------------
@@ -318,3 +313,23 @@ class Planner:
 
     def _say(self, text: str, remedy: str) -> None:
         self.plan.say(text, remedy)
+
+
+def job_file_of(project: Project, app: App) -> str:
+    """Return where the job file goes: below ``.upsun/`` only for an app of Flex at the top."""
+    return app.file(JOBS_FILE) if app.root or project.is_fixed else f"{FOLDER}/agent.toml"
+
+
+def cron_settings(*, every_minute: bool, is_fixed: bool) -> dict[str, Any]:
+    """Return the agent's cron; Upsun Fixed has no time limit for one."""
+    cron: dict[str, Any] = {
+        "spec": EVERY_MINUTE if every_minute else EVERY_FIVE_MINUTES,
+        "commands": {"start": ".upsun-agent/bin/upsun-agent tick"},
+        "shutdown_timeout": 10,
+    }
+    return cron if is_fixed else {**cron, "timeout": 300}
+
+
+def mount_sources(app: App) -> tuple[str, ...]:
+    """Return the names that the state's mount can have in the storage, the first free one is taken."""
+    return ("agent", "upsun-agent", f"agent-{app.name}")

@@ -35,6 +35,17 @@ class FileChange(Struct, frozen=True):
     is_released: bool = True
 
 
+class Move(Struct, frozen=True):
+    """A submodule that goes to another commit."""
+
+    #: The folder of the submodule, below the checkout.
+    path: str
+    #: The commit that it is at.
+    old: str
+    #: The commit that it goes to.
+    new: str
+
+
 class Plan(Struct):
     """Everything that ``init`` would do, and what it wants to say."""
 
@@ -44,6 +55,8 @@ class Plan(Struct):
     changes: list[Change] = field(default_factory=list)
     #: The files of a release to write, and files to delete.
     files: list[FileChange] = field(default_factory=list)
+    #: The submodule to move; None if there is none.
+    move: Move | None = None
     #: What is in place already, in words.
     done: list[str] = field(default_factory=list)
     #: What the person should know: a level and a text each.
@@ -64,9 +77,9 @@ class Plan(Struct):
     submodule: str = ""
 
     @property
-    def everything(self) -> list[Change | FileChange]:
+    def everything(self) -> list[Change | FileChange | Move]:
         """Return all that changes."""
-        return [*self.changes, *self.files]
+        return [*self.changes, *self.files, *([self.move] if self.move else [])]
 
     @property
     def paths(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from shlex import quote
 from typing import Literal
 
@@ -17,7 +18,7 @@ from upsun_agent.text.event_text import Tone
 
 from upsun_setup.checkout import Checkout
 from upsun_setup.git import Git
-from upsun_setup.plan_record import Change, FileChange, Plan
+from upsun_setup.plan_record import Change, FileChange, Move, Plan
 from upsun_setup.release import sha256
 
 TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "dim"}
@@ -30,9 +31,9 @@ class ChangeView(View, frozen=True, kw_only=True):
     path: str
     #: What happens to it.
     action: Literal["create", "change", "delete"]
-    #: What it holds then; null for a file of a release, and for one that is deleted.
+    #: What it holds then; null for a file of a release, for one that is deleted, and for a submodule.
     content: str | None
-    #: The SHA-256 of what it holds then; null for a file that is deleted.
+    #: The SHA-256 of what it holds then; null for a file that is deleted, and for a submodule.
     sha256: str | None
     #: The change as a unified diff.
     diff: str
@@ -74,10 +75,13 @@ def path(name: str) -> str:
 def staged(plan: Plan) -> list[str]:
     """Return what ``git add`` has to name: the files of the plan, those of a release by their folder."""
     folders = [change.path.rpartition("/")[0] if change.is_released else change.path for change in plan.files]
-    return list(dict.fromkeys([*(change.path for change in plan.changes), *folders]))
+    moved = [plan.move.path] if plan.move else []
+    return list(dict.fromkeys([*(change.path for change in plan.changes), *folders, *moved]))
 
 
-def apply(context: Context, checkout: Checkout, plan: Plan, nothing: str) -> bool:
+def apply(
+    context: Context, checkout: Checkout, plan: Plan, nothing: str, move: Callable[[Move], None] | None = None
+) -> bool:
     """Show the plan, ask where that is needed, and write it; return whether it was written.
 
     Args:
@@ -85,12 +89,15 @@ def apply(context: Context, checkout: Checkout, plan: Plan, nothing: str) -> boo
         checkout: the files.
         plan: what is to be changed.
         nothing: what to say where nothing is to be changed.
+        move: moves a submodule.
     """
     _look_at_git(Git(checkout.top, os.environ), plan)
     plan.remarks[:] = [(text, product_words(remedy, plan.product)) for text, remedy in plan.remarks]
     if not _wanted(context, checkout, plan, nothing):
         return False
     checkout.write([*plan.changes, *plan.files])
+    if move is not None and plan.move is not None:
+        move(plan.move)
     return True
 
 
@@ -127,8 +134,11 @@ def _wanted(context: Context, checkout: Checkout, plan: Plan, nothing: str) -> b
     return False
 
 
-def diff(change: Change | FileChange) -> list[str]:
+def diff(change: Change | FileChange | Move) -> list[str]:
     """Return the change as a unified diff; a file of a release only with its size and hash."""
+    if isinstance(change, Move):
+        head = [f"--- a/{change.path}", f"+++ b/{change.path}", "@@ -1 +1 @@"]
+        return [*head, f"-Subproject commit {change.old}", f"+Subproject commit {change.new}"]
     before = f"a/{change.path}" if change.old is not None else os.devnull
     after = f"b/{change.path}" if change.new is not None else os.devnull
     if isinstance(change, FileChange) and change.is_released:
@@ -175,7 +185,7 @@ def view(checkout: Checkout, plan: Plan, left: list[str], *, written: bool) -> C
             path=change.path,
             action="create" if change.old is None else "delete" if change.new is None else "change",
             content=Exact(change.new) if isinstance(change, Change) else None,
-            sha256=None if change.new is None else sha256(_bytes(change.new)),
+            sha256=None if change.new is None or isinstance(change, Move) else sha256(_bytes(change.new)),
             diff=Exact("\n".join(diff(change)) + "\n"),
         )
         for change in plan.everything

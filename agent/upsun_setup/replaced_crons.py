@@ -61,7 +61,11 @@ class ReplacedCrons:
     def ticking(self) -> str | None:
         """Return the name of the cron that calls the agent; None if there is none."""
         names = self._project.names(self._app.spot, "crons")
-        return next((name for name in names if _is_tick(self.command(name))), None)
+        return next((name for name in names if self.is_tick(name)), None)
+
+    def is_tick(self, cron: str) -> bool:
+        """Return whether a cron calls the agent."""
+        return _is_tick(self.command(cron))
 
     def command(self, cron: str) -> str:
         """Return what a cron starts; in the older form, ``cmd``."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from upsun_agent import __version__
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.errors import ConfigInvalid
@@ -9,10 +12,12 @@ from upsun_agent.errors import ConfigInvalid
 from upsun_setup.app_choice import app_of, project_of
 from upsun_setup.build_hook import BuildHook
 from upsun_setup.checkout import Checkout, top_of
+from upsun_setup.delivery import FOLDER
 from upsun_setup.hook import block_of, upgraded
 from upsun_setup.plan_record import Plan, changes_of
 from upsun_setup.preview import apply, path, staged, tell_written, view
 from upsun_setup.release_folder import delivery_of, release_changes, tell_versions
+from upsun_setup.submodules import Submodule
 
 
 def run(context: Context) -> Answer:
@@ -38,9 +43,14 @@ def run(context: Context) -> Answer:
         plan.done.append(f"{hook.name} installs the release {delivery.told}")
     plan.changes = changes_of({**project.changed(), **texts})
     plan.files = release_changes(checkout, app, delivery, plan)
+    submodule = None
+    if delivery.way == "submodule" and block.way == "submodule":
+        submodule = Submodule(checkout.top, app.file(FOLDER), os.environ)
+        plan.move = submodule.move(context.options.commit or f"v{__version__}")
     tell_versions(checkout, app, block, plan)
     left = _next(plan)
-    done = apply(context, checkout, plan, f"Nothing to do: the app {app.name} is at this version.")
+    nothing = f"Nothing to do: the app {app.name} is at this version."
+    done = apply(context, checkout, plan, nothing, submodule.apply if submodule else None)
 
     def said() -> None:
         tell_written(context.terminal, plan)

@@ -16,6 +16,12 @@ NOT_RUN = {
     "docs/how-to/remove.md: upsun variable:delete env:UPSUN_CLI_TOKEN -e main": "needs the official CLI and a project",
     'docs/how-to/restore.md: upsun backup:restore "$BACKUP" -e main': "needs the official CLI and a project",
     'docs/how-to/install.md: eval "$(upsun-agent completion zsh)"': "zsh; integration/cli asks a real one",
+    "docs/how-to/upgrade.md: upsun-agent-setup upgrade": (
+        "needs a checkout that init set up; integration/setup/test_upgrade.py runs it"
+    ),
+    'docs/how-to/install.md: git submodule add "$UPSUN_AGENT_REPOSITORY" .upsun-agent-release': (
+        "end_to_end/hooks/test_ways.py runs it with real repositories"
+    ),
     "README.md: pip install '.[init,simulator]'": "needs the package index; the extra is looked for here",
     "docs/how-to/init.md: pip install '.[init,simulator]'": "needs the package index; the extra is looked for here",
     'docs/how-to/ci.md: eval "$(upsun-agent ssh env)"': "bash of a CI system; end_to_end/ssh runs it",

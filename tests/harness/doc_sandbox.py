@@ -40,9 +40,11 @@ class Sandbox:
         (place / "home").mkdir()
         shutil.copy(REPOSITORY / "hooks" / "environment.sh", agent / "environment.sh")
         shutil.copy(REPOSITORY / ".upsun" / "config.yaml", self.app / ".upsun" / "config.yaml")
-        command = agent / "bin" / "upsun-agent"
-        command.write_text(f'#!/bin/sh\nexec env PYTHONPATH={SOURCES} {sys.executable} -m upsun_agent "$@"\n')
-        command.chmod(0o755)
+        for program in ("upsun-agent", "upsun-agent-setup"):
+            command = agent / "bin" / program
+            module = {"upsun-agent": "upsun_agent"}.get(program, "upsun_setup")
+            command.write_text(f'#!/bin/sh\nexec env PYTHONPATH={SOURCES} {sys.executable} -m {module} "$@"\n')
+            command.chmod(0o755)
         self._state = place / "mount"
         self.variables = {
             "PATH": f"{agent / 'bin'}:{os.environ['PATH']}",

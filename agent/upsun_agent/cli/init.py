@@ -23,7 +23,9 @@ def add(commands: Any, shared: ArgumentParser) -> None:
         "files stays unchanged, byte for byte. Needs the extra 'init'.",
     )
     checkout_options(init)
-    delivery_options(init)
+    delivery_options(init).add_argument(
+        "--remove", action="store_true", help="take out of the checkout again what init put into it"
+    )
     init.add_argument(
         "--plan",
         choices=("professional", "enterprise", "elite"),
@@ -50,8 +52,8 @@ def checkout_options(parser: ArgumentParser) -> None:
     )
 
 
-def delivery_options(parser: ArgumentParser) -> None:
-    """Add the options that say how a release gets into the build."""
+def delivery_options(parser: ArgumentParser) -> Any:
+    """Add the options that say how a release gets into the build; return their group, of which one can be given."""
     way = parser.add_mutually_exclusive_group()
     way.add_argument(
         "--vendor",
@@ -64,3 +66,4 @@ def delivery_options(parser: ArgumentParser) -> None:
     way.add_argument(
         "--url", metavar="URL", nargs="?", const="", help="fetch the release from this URL, pinned by a hash"
     )
+    return way

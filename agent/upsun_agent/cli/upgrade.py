@@ -23,5 +23,10 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     )
     checkout_options(upgrade)
     delivery_options(upgrade)
+    upgrade.add_argument(
+        "--commit",
+        metavar="TAG",
+        help="of a submodule: the tag or commit to move to (default: this version's tag)",
+    )
     confirmation(upgrade)
     upgrade.set_defaults(run=SETUP.command("upsun_setup.upgrade"))

@@ -189,6 +189,7 @@ _shtab_upsun_agent_init_options=(
   "--vendor[put the release into the app\'s repository (default if none is published)]"
   "--submodule[take the agent\'s repository as a Git submodule]:URL:"
   "--url[fetch the release from this URL, pinned by a hash]:URL:"
+  "--remove[take out of the checkout again what init put into it]"
   "--plan[the plan of a project on Upsun Fixed\: enterprise and elite have source operations and crons every minute]:plan:(professional enterprise elite)"
   "--operations[add the runtime operations agent-status, agent-check, agent-run and agent-approve, which are buttons in the Console (Upsun Flex)]"
   "--yes[apply the changes without asking\; required without a terminal]"
@@ -594,6 +595,7 @@ _shtab_upsun_agent_upgrade_options=(
   "--vendor[put the release into the app\'s repository (default if none is published)]"
   "--submodule[take the agent\'s repository as a Git submodule]:URL:"
   "--url[fetch the release from this URL, pinned by a hash]:URL:"
+  "--commit[of a submodule\: the tag or commit to move to (default\: this version\'s tag)]:TAG:"
   "--yes[apply the changes without asking\; required without a terminal]"
   "--dry-run[show the changes without applying them]"
 )

@@ -22,7 +22,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from upsun_agent.cli.main import build
+from upsun_agent.cli.main import SETUP, build
 from upsun_agent.config import JobFileInvalid, parse
 
 from tests.harness import fixed_checkouts
@@ -38,7 +38,21 @@ from tools.reference import pages
 
 SHELLS = {"sh", "shell", "bash", "console"}
 #: Words that begin a line of shell: a block without a language that has one hides from the tests.
-TOOLS = {"upsun-agent", "upsun", "platform", "make", "pip", "git", "curl", "sh", "export", "python3", "npm", ". "}
+TOOLS = {
+    "upsun-agent",
+    "upsun-agent-setup",
+    "upsun",
+    "platform",
+    "make",
+    "pip",
+    "git",
+    "curl",
+    "sh",
+    "export",
+    "python3",
+    "npm",
+    ". ",
+}
 GENERATED = {f"docs/reference/{name}" for name in pages()}
 
 
@@ -230,6 +244,10 @@ def parse_line(program: str, words: list[str], place: str) -> None:
     """A command line that its program would take."""
     if program == "upsun-agent":
         build().parse_args(words)
+    elif program == "upsun-agent-setup":
+        build(SETUP).parse_args(words)
+    elif program == "git":
+        assert words[:2] == ["submodule", "add"], place
     elif program == "upsun":
         said = subprocess.run([binary(), "help", words[0]], capture_output=True, text=True, check=False)
         assert said.returncode == 0, f"{place}: the official CLI has no command {words[0]}"
