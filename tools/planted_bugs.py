@@ -1317,8 +1317,8 @@ BUGS = (
     Bug(
         "a line for dash ends as the file around it",
         "agent/upsun_setup/plan.py",
-        'f"{before}{comment}\\n{SOURCE_LINE}\\n"',
-        'f"{before}{comment}\\n{SOURCE_LINE}" + ("\\r\\n" if "\\r" in before else "\\n")',
+        'f"{before}{ENVIRONMENT_COMMENT}\\n{SOURCE_LINE}\\n"',
+        'f"{before}{ENVIRONMENT_COMMENT}\\n{SOURCE_LINE}" + ("\\r\\n" if "\\r" in before else "\\n")',
         suite=("tests/integration/setup/test_looked_at_files.py",),
     ),
     Bug(

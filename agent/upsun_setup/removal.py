@@ -166,6 +166,8 @@ class Removal:
         edit = removed(hook.text, block)
         if edit is None:
             hook.remove()
+            if hook.path:
+                self.plan.say(f"{hook.path} is no longer included", "it stays as it is: delete it if nobody needs it")
         else:
             hook.edit(edit)
         self.plan.done.append(f"{hook.name} no longer installs the agent")
@@ -258,6 +260,9 @@ class Removal:
         if depth and set(self._project.names(self._app.spot, *keys)) <= set(names):
             while depth > 1 and len(chain[depth - 1].node.pairs) == 1:
                 depth -= 1
+            if chain[depth].editor is not chain[depth - 1].editor:
+                text = f"{chain[depth].document.name} is no longer included"
+                self.plan.say(text, "it stays as it is: delete it if nobody needs it")
             names, chain = [keys[depth - 1]], chain[:depth]
         for name in names:
             chain[-1].editor.remove(chain[-1].node, (*chain[-1].path, name), comment)
