@@ -25,7 +25,7 @@ complete upsun-agent \
         'c/--proof=/f/' \
         'c/--authority=/f/' \
         'c/--request-log=/f/' \
-        'c/--/(activity all api-url app auth-url authority by commit config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include operations otlp outcome phase plan platform port product project prometheus quiet reason remove request-log role rotate schema seed sensitive set since stdin submodule to url vendor version visible-build visible-runtime wait watch within yes)/' \
+        'c/--/(activity all api-url app auth-url authority by commit config count days deny dir dry-run enabled environment fault from help html inheritable job json limit log-level new no-include operation operations otlp outcome phase plan platform port product project prometheus proof prove quiet reason remove request-log role rotate schema seed sensitive set since stdin submodule to url vendor version visible-build visible-runtime wait watch within yes)/' \
         'c/-/(- h)/' \
         'n/--config/f/' \
         'n/--log-level/(debug info warning error)/' \
