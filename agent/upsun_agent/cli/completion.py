@@ -53,5 +53,5 @@ def script_of(shell: str) -> str:
 
 def _completion(context: Context) -> Answer:
     text = (DIRECTORY / script_of(context.options.shell)).read_text(encoding="utf-8")
-    view = CompletionView(shell=context.options.shell, script=text)
+    view = CompletionView(shell=context.options.shell, script=text)  # nosec B604  a name, no program is run
     return Answer(view, lambda: context.terminal.say(text.rstrip("\n")))
