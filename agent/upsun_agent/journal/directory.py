@@ -48,7 +48,10 @@ def prepare(directory: str) -> None:
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StateNotWritable(f"{directory} is not writable", remedy=remedy)
     with open_directory(directory) as folder:
-        owner = os.fstat(folder).st_uid
+        try:
+            owner = os.fstat(folder).st_uid
+        except OSError as error:
+            raise StateNotWritable(f"{directory} cannot be looked at: {error.strerror}", remedy=remedy) from error
         if not is_own(directory, owner):
             remedy = "run the agent as that user, or point 'state' in the job file at a directory of this user's"
             raise StateNotWritable(f"{directory} belongs to another user (uid {owner})", remedy=remedy)

@@ -9,7 +9,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from upsun_agent.journal.directory import reading, reading_if_any
+from upsun_agent.errors import StateNotWritable
+from upsun_agent.journal.directory import prepare, reading, reading_if_any
 from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.journal.state import MountState
 
@@ -75,3 +76,12 @@ def test_a_directory_that_cannot_be_closed_is_closed_all_the_same(
     with reading(MountState(str(tmp_path)), IDENTITY) as journal:
         assert journal.rows() == []
     assert refused
+
+
+def test_a_directory_that_cannot_be_looked_at_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fstat(_: int) -> os.stat_result:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    with pytest.raises(StateNotWritable, match="cannot be looked at"):
+        prepare(str(tmp_path))
