@@ -79,9 +79,15 @@ def test_a_directory_that_cannot_be_closed_is_closed_all_the_same(
 
 
 def test_a_directory_that_cannot_be_looked_at_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fstat(_: int) -> os.stat_result:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    looked_at = os.fstat
 
-    monkeypatch.setattr(os, "fstat", fstat)
-    with pytest.raises(StateNotWritable, match="cannot be looked at"):
-        prepare(str(tmp_path))
+    def fstat(file: int) -> os.stat_result:
+        found = looked_at(file)
+        if stat.S_ISDIR(found.st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", fstat)
+        with pytest.raises(StateNotWritable, match="cannot be looked at"):
+            prepare(str(tmp_path))
