@@ -649,9 +649,9 @@ BUGS = (
     ),
     Bug(
         "a lease of a fast clock holds for hours",
-        "agent/upsun_agent/journal/sqlite.py",
-        "        return first + (until - now).total_seconds()\n",
-        "        return expires\n",
+        "agent/upsun_agent/journal/lease_end.py",
+        "        return first + (until - now).total_seconds(), None\n    return until.timestamp(), f",
+        "        return expires, None\n    return expires, f",
         suite=("tests/integration/runtime/test_lock.py",),
     ),
     Bug(
@@ -726,9 +726,9 @@ BUGS = (
     ),
     Bug(
         "a run by hand counts as a tick of the cron",
-        "agent/upsun_agent/runtime/tick.py",
-        "        if not by_hand:\n            self.journal.mark_tick",
-        "        if now:\n            self.journal.mark_tick",
+        "agent/upsun_agent/runtime/booking.py",
+        "    if not by_hand:\n        journal.mark_tick",
+        "    if now:\n        journal.mark_tick",
         ("tests/integration/runtime/test_counters.py",),
     ),
     Bug(

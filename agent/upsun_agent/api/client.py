@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,23 +11,19 @@ from urllib.parse import urlencode
 from msgspec.structs import replace
 
 from upsun_agent.api import models
+from upsun_agent.api.attempts import repeated
 from upsun_agent.api.auth import Auth
 from upsun_agent.api.endpoints import Endpoints
-from upsun_agent.api.errors import AGAIN, UNSURE, Meaning, classify, error_words, not_the_apis, refusal, settings_named
-from upsun_agent.api.http import NoAnswer, Reply, TooLong, Transport
+from upsun_agent.api.errors import UNSURE, Meaning, classify, error_words, not_the_apis, refusal, settings_named
+from upsun_agent.api.http import NoAnswer, Reply, Transport
 from upsun_agent.api.listing import activities
-from upsun_agent.api.replies import Fields, TooLarge, dated, document, retry_after, server_time
+from upsun_agent.api.replies import Fields, dated, document, server_time
 from upsun_agent.api.status import SUCCESS, StatusKind, kind_of
-from upsun_agent.backoff import pause
 from upsun_agent.clock import Clock
 from upsun_agent.errors import BadReply, Conflict, NotFound, Uncertain, Unreachable
 from upsun_agent.limits import (
-    BACKOFF_FIRST,
-    BACKOFF_MOST,
     CERTIFICATE_MOST,
-    READ_ATTEMPTS,
     REQUEST_DEADLINE,
-    RETRY_AFTER_MOST,
     STRING_MOST_BYTES,
     TICK_BUDGET,
 )
@@ -402,29 +397,4 @@ class Client:
 
     def _repeated(self, attempt: Callable[[], Reply], what: str) -> Reply:
         """Return the reply of a request that changes nothing, tried again after passing faults."""
-        for number in range(1, READ_ATTEMPTS + 1):
-            wish: float | None = None
-            try:
-                reply = attempt()
-            except TooLong as error:
-                raise TooLarge(f"{what}: {error}") from None
-            except NoAnswer as error:
-                fault = Unreachable(f"{what}: {error}", remedy=self._endpoints.remedy(error.remedy))
-            else:
-                if classify(reply) not in AGAIN:
-                    return reply
-                fault = Unreachable(f"{what}: the API answers {reply.status}", remedy="the next tick tries again")
-                wish = retry_after(reply, self._clock.now())
-            rest = pause(
-                number,
-                wish,
-                random.random(),  # noqa: S311  spreads load, keeps no secret  # nosec B311
-                first=BACKOFF_FIRST,
-                most=BACKOFF_MOST,
-                wish_most=RETRY_AFTER_MOST,
-            )
-            left = self.left
-            if number == READ_ATTEMPTS or rest is None or rest >= left - 1:
-                raise fault
-            self._clock.sleep(rest)
-        raise Unreachable(what)  # pragma: no cover  the loop above returns or raises
+        return repeated(attempt, what, self._endpoints, self._clock, lambda: self.left)

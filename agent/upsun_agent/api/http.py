@@ -1,8 +1,7 @@
 """Send HTTP requests. The only module that imports httpx.
 
-httpx bounds each read but not a whole request, follows no redirect by default, and logs URLs at INFO. Here a request
-has one deadline for everything, bounds on head and body (packed, unpacked, and around it), no redirects, and nothing
-is logged.
+httpx bounds each read, not a whole request, and logs URLs. Here a request has one deadline for everything, bounds on
+head and body (packed, unpacked, and around it), no redirects, and nothing is logged.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from msgspec import Struct
 from upsun_agent.api.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
 from upsun_agent.api.deadline import OverDeadline, alarm, names_looked_up_aside, silence
 from upsun_agent.api.meter import Meter, MeteredBackend, OverBytes, OverTime
-from upsun_agent.api.network import Proxy, Settings, SettingsError
+from upsun_agent.api.network import Proxy, Settings, SettingsError, trust_remedy
 from upsun_agent.api.shorten import Shortener
 from upsun_agent.api.status import StatusKind, kind_at_start, kind_of
 from upsun_agent.api.unpack import NotUnpackable, unpacked
@@ -131,9 +130,7 @@ class Transport:
                 response.close()
 
     def some(self, url: str, *, headers: Mapping[str, str], most: int = BODY_MOST_BYTES, deadline: float) -> Reply:
-        """Return what of an answer that may not end comes in time, and not much more than ``most`` bytes of it.
-
-        Raises NoAnswer where not even its head came.
+        """Return what of an endless answer comes in time, about ``most`` bytes; raise NoAnswer without its head.
 
         Args:
             url: the URL.
@@ -219,7 +216,7 @@ class Transport:
             text = f"the proxy of {proxy.variable} ({proxy.address}) refuses the connection: {said}"
             return NoAnswer(text, sent=False, remedy=f"check {proxy.variable}, and ask who runs the proxy")
         if "CERTIFICATE_VERIFY_FAILED" in said:
-            return NoAnswer(f"cannot connect to {_place(url)}: {said}", sent=False, remedy=_trust(said))
+            return NoAnswer(f"cannot connect to {_place(url)}: {said}", sent=False, remedy=trust_remedy(said))
         if proxy is not None:
             text = f"cannot connect to the proxy of {proxy.variable} ({proxy.address}): {said}"
             return NoAnswer(text, sent=False, remedy=f"check {proxy.variable} and NO_PROXY")
@@ -351,19 +348,6 @@ def _login_wanted(proxy: Proxy) -> SettingsUnusable:
     text = f"the proxy of {proxy.variable} ({proxy.address}) asks for a user and a password (407)"
     remedy = f"put them into {proxy.variable}: http://USER:PASSWORD@HOST:PORT, percent-encoded"
     return SettingsUnusable(text, sent=False, remedy=remedy)
-
-
-def _trust(said: str) -> str:
-    """Return what helps where a certificate is not trusted, from OpenSSL's reason."""
-    lowered = said.lower()
-    if "mismatch" in lowered:
-        return "the certificate is another host's: check the address, and the proxy if there is one"
-    if "expired" in lowered or "not yet valid" in lowered:
-        return "check this machine's clock; else the host's certificate has to be renewed"
-    return (
-        "where a proxy or a server of your own answers there, set SSL_CERT_FILE to a PEM file with the "
-        "certificate authority that signed its certificate"
-    )
 
 
 def _place(url: str) -> str:

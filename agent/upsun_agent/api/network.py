@@ -253,3 +253,16 @@ def _is_within(host: str, entry: str) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return any(each is not None and each.version == network.version and each in network for each in (address, mapped))
+
+
+def trust_remedy(said: str) -> str:
+    """Return what helps where a certificate is not trusted, from OpenSSL's reason."""
+    lowered = said.lower()
+    if "mismatch" in lowered:
+        return "the certificate is another host's: check the address, and the proxy if there is one"
+    if "expired" in lowered or "not yet valid" in lowered:
+        return "check this machine's clock; else the host's certificate has to be renewed"
+    return (
+        "where a proxy or a server of your own answers there, set SSL_CERT_FILE to a PEM file with the "
+        "certificate authority that signed its certificate"
+    )

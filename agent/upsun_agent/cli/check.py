@@ -113,10 +113,7 @@ def _reworded(context: Context, finding: Finding) -> Finding:
 
 
 def _tell(context: Context, findings: Sequence[Finding]) -> None:
-    """Print the findings as a table, then their number by level.
-
-    Remedies are not folded: they hold commands to copy.
-    """
+    """Print the findings and their number by level. Remedies are not folded: they hold commands to copy."""
     for finding in findings:
         word = context.terminal.paint(f"{finding.level:<4}", TONES[finding.level])
         context.terminal.beside(f"{word}  {finding.name:<18}  ", finding.message, indent=26)
@@ -287,7 +284,7 @@ def _last_tick(context: Context, state: State | None) -> int | None:
         with reading_if_any(state, context.container.identity) as journal:
             return journal.last_tick()
     except AgentError:
-        return None  # the finding about the journal says why
+        return None  # as above
 
 
 def _knows_ticks(context: Context, state: State | None) -> bool:
@@ -394,7 +391,7 @@ def _build_crons(context: Context) -> Iterator[Finding]:
 
 
 def _places(context: Context) -> Iterator[Finding]:
-    yield from local.build_places(context.environ)
+    return local.build_places(context.environ)
 
 
 BUILD = (_python, _libraries, _places, _job_file, _build_state, _build_crons, _build_token, _build_type)

@@ -12,7 +12,7 @@ from upsun_agent.engine.decision import Background, Decision, Execute, Look, Rec
 from upsun_agent.engine.due import grace
 from upsun_agent.engine.evidence import commands_verdict, confirmed, failure_now, unusable, with_commands, words_of
 from upsun_agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
-from upsun_agent.engine.policy import after_failure, manual_limit, time_limit
+from upsun_agent.engine.policy import REMEDIES, after_failure, manual_limit, time_limit
 from upsun_agent.engine.recheck import rechecked
 from upsun_agent.engine.reconcile import reconcile
 from upsun_agent.engine.rollback import (
@@ -51,11 +51,6 @@ __all__ = [
 RUN_ENDING = frozenset(
     {FailureKind.TIMEOUT, FailureKind.TOO_LATE, FailureKind.TOKEN, FailureKind.SECOND_FACTOR, FailureKind.UNKNOWN}
 )
-#: What helps after a refused request, by its failure word.
-REMEDIES = {
-    FailureKind.PERMISSION: "grant the token's user the role 'admin' on this environment type",
-    FailureKind.SECOND_FACTOR: "enable two-factor authentication for the token's user, then make a new API token",
-}
 
 
 def decide(
@@ -205,9 +200,6 @@ def _close(run: Run, now: datetime, seen: Observation) -> Decision:
             return Record(ev.Warned(at=now, message=quota_warning(limit)))
     message = "; ".join(step.message for step in run.main_steps)
     return Record(ev.RunClosed(at=now, outcome=ev.RunOutcome.SUCCEEDED, message=message))
-
-
-# --- a step that has nothing under way ---------------------------------------------------------------------
 
 
 def _refusal(step: Step) -> Failed:

@@ -18,6 +18,12 @@ from upsun_agent.model.durations import span
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job, StepPlan
 
+#: What helps after a refused request, by its failure word.
+REMEDIES = {
+    FailureKind.PERMISSION: "grant the token's user the role 'admin' on this environment type",
+    FailureKind.SECOND_FACTOR: "enable two-factor authentication for the token's user, then make a new API token",
+}
+
 
 def after_failure(case: StepContext, kind: StepKind, verdict: Failed) -> ev.RetryPlanned | ev.StepFailed:
     """Return the event that a failed verdict leads to.

@@ -1,8 +1,7 @@
 """The journal in one SQLite file, with a rollback journal (mounts are network file systems) that is truncated.
 
 Truncated, not removed, at each commit: the end of a commit has to be on the disk before a request leaves, or a power
-cut could bring the rollback file back and take an intent with it whose request was made. SQLite syncs a truncation
-with synchronous = FULL, a removal only with EXTRA and at the price of one more sync.
+cut could bring the rollback file back. SQLite syncs a truncation with FULL, a removal only with EXTRA, one sync more.
 
 Tables: ``events`` is append-only and the truth; ``runs``, ``activities`` and ``cursors`` are look-ups written in the
 same transaction; ``idle_hint`` is the one row that an idle tick reads.
@@ -19,9 +18,10 @@ from upsun_agent.journal.codec import decode, encode
 from upsun_agent.journal.connect import connect
 from upsun_agent.journal.counters import remembered, summed
 from upsun_agent.journal.damage import JournalTooNew, moment_of, senseless
+from upsun_agent.journal.lease_end import lease_end
 from upsun_agent.journal.notes import FORGOTTEN, LEASE, LEASE_SEEN, SUSPENDED
 from upsun_agent.journal.sidecar import Beside, keep
-from upsun_agent.limits import CLOCK_BACK, PRUNED_AT_ONCE
+from upsun_agent.limits import PRUNED_AT_ONCE
 from upsun_agent.model.events import ActivityAdopted, Event, RequestAccepted, RunClosed, RunOpened
 from upsun_agent.model.job import Job
 from upsun_agent.platform.paths import JOURNAL, mark_tick, tick_trace
@@ -379,29 +379,15 @@ class SqliteJournal:
         with self._watch.bounded(), self._transaction():
             row = self._db.execute("SELECT value FROM notes WHERE key = ?", (LEASE,)).fetchone()
             if row is not None:
-                expires, _, other = str(row[0]).partition(" ")
-                if other != holder and now.timestamp() < self._lease_end(str(row[0]), _seconds(expires), now, until):
+                other = str(row[0]).partition(" ")[2]
+                seen = self._db.execute("SELECT value FROM notes WHERE key = ?", (LEASE_SEEN,)).fetchone()
+                end, noted = lease_end(str(row[0]), str(seen[0]) if seen else "", now, until)
+                if other != holder and noted is not None:
+                    self._keep({LEASE_SEEN: noted})
+                if other != holder and now.timestamp() < end:
                     return other
             self._keep({LEASE: f"{until.timestamp()} {holder}", LEASE_SEEN: None})
         return None
-
-    def _lease_end(self, lease: str, expires: float, now: datetime, until: datetime) -> float:
-        """Return when the lease ends by this clock: as it says, or a lease's length after it was first seen.
-
-        One that says more than a lease lasts is of a clock that is ahead: how much of it is left cannot be known. One
-        of a clock that is ahead by more than any clock in order is not believed at all.
-        """
-        if expires <= until.timestamp():
-            return expires
-        if not expires <= until.timestamp() + CLOCK_BACK:  # more than that, or no number
-            return 0.0
-        found = self._db.execute("SELECT value FROM notes WHERE key = ?", (LEASE_SEEN,)).fetchone()
-        since, _, seen = str(found[0]).partition(" ") if found else ("", "", "")
-        first = _seconds(since)
-        if seen != lease or not 0 <= first <= now.timestamp():
-            first = now.timestamp()
-            self._keep({LEASE_SEEN: f"{first} {lease}"})
-        return first + (until - now).total_seconds()
 
     def drop_lease(self, holder: str) -> None:
         """Take the lease row away if it is the holder's."""
@@ -412,11 +398,3 @@ class SqliteJournal:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
-
-
-def _seconds(text: str) -> float:
-    """Return the number that the text says; 0 where it says none, so that a damaged lease has expired."""
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from upsun_agent.engine.due import LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict
 from upsun_agent.engine.fold import fold
+from upsun_agent.journal import Journal
 from upsun_agent.journal.counters import counted
-from upsun_agent.journal.notes import FORGOTTEN
+from upsun_agent.journal.notes import FORGOTTEN, LAST_BY_HAND
 from upsun_agent.model import events as ev
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
@@ -113,3 +115,19 @@ def opened_by(context: TickContext, job: Job, run: str, slot: Slot, trigger: ev.
         trigger=trigger,
         job=job.to_json(),
     )
+
+
+def mark_looked(journal: Journal, now: datetime, *, by_hand: bool) -> None:
+    """Record that a process verified the state: as a tick, or in a note as long as there was none.
+
+    Args:
+        journal: the journal.
+        now: the present, in UTC.
+        by_hand: whether a person started the process, so that it is no sign of a cron that works.
+    """
+    if not by_hand:
+        journal.mark_tick(now.timestamp())
+        if journal.noted(LAST_BY_HAND) is not None:
+            journal.note(LAST_BY_HAND, None)
+    elif journal.last_tick() is None:
+        journal.note(LAST_BY_HAND, str(int(now.timestamp())))

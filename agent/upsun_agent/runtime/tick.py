@@ -22,14 +22,14 @@ from upsun_agent.errors import AgentError, Bug
 from upsun_agent.idle import basis
 from upsun_agent.journal import Cursor, IdleHint, Journal
 from upsun_agent.journal.lock import container_identity
-from upsun_agent.journal.notes import CONTAINER, LAST_BY_HAND, UNSURE_SINCE, moment_of
+from upsun_agent.journal.notes import CONTAINER, UNSURE_SINCE, moment_of
 from upsun_agent.limits import CLOCK_LEAP, HISTORY_AGE, HISTORY_RUNS, LOOK_BACK, RECHECK, TICK_BUDGET
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import ActivityList, LookAtActivities, LookAtEnvironment, Trouble
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.advance import Runner
-from upsun_agent.runtime.booking import Booking, opened_by
+from upsun_agent.runtime.booking import Booking, mark_looked, opened_by
 from upsun_agent.runtime.clock_repair import is_ahead, is_odd, last_look, mend, set_by_platform
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.executor import Executor
@@ -389,16 +389,7 @@ class Tick:
                 self.journal.note(UNSURE_SINCE, None)
         elif self._unsure() is None and self._ticked is not None:
             self.journal.note(UNSURE_SINCE, self._since().isoformat())
-        self._mark(now, by_hand=by_hand)
-
-    def _mark(self, now: datetime, *, by_hand: bool) -> None:
-        """Record that a process verified the state: as a tick, or in a note as long as there was none."""
-        if not by_hand:
-            self.journal.mark_tick(now.timestamp())
-            if self.journal.noted(LAST_BY_HAND) is not None:
-                self.journal.note(LAST_BY_HAND, None)
-        elif self.journal.last_tick() is None:
-            self.journal.note(LAST_BY_HAND, str(int(now.timestamp())))
+        mark_looked(self.journal, now, by_hand=by_hand)
 
     def _coming(self, now: datetime) -> Iterator[datetime]:
         """Yield when each job is due next, from where its slots are judged; one that was left waiting is due now."""
