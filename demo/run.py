@@ -23,7 +23,7 @@ SHELL = shutil.which("dash") or "/bin/sh"
 TOKEN = "demo-token-that-no-output-shows"  # noqa: S105  the simulator's, worth nothing  # nosec B105
 TICKS_MOST = 40
 #: One for each story, so that the activities and backups of the one have other ids than those of the other.
-PROJECTS = ("abcdefgh1234z", "bcdefghi2345y")
+PROJECTS = ("abcdefgh1234z", "bcdefghi2345y", "cdefghij3456x")
 BOLD, DIM, PLAIN = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -44,6 +44,7 @@ class App:
     def __init__(self, root: Path) -> None:
         self.directory = root / "app"
         self.project = PROJECTS[0]
+        self.on_fixed = False
         self.cache = REPOSITORY / ".demo" / "cache"
         (self.directory / ".upsun").mkdir(parents=True)
         self.command = self.directory / ".upsun-agent" / "bin" / "upsun-agent"
@@ -59,7 +60,13 @@ class App:
         text = text.replace('"/app/var/agent"', json.dumps(str(self.directory / "var" / state)))
         text = text.replace('"H 3 * * *"', f'"{now.minute} {now.hour} * * *"').replace('"Europe/Paris"', '"UTC"')
         text = text.replace("live = false", "live = false, retries = 0")  # or the failed backup is tried again later
-        (self.directory / ".upsun" / "agent.toml").write_text(text, encoding="utf-8")
+        if self.on_fixed:  # no folder .upsun there; and without an Enterprise or Elite plan no source operations
+            shutil.rmtree(self.directory / ".upsun", ignore_errors=True)
+            text = text.split("[[jobs.nightly-update.steps]]\nsource-operation")[0]
+            text = text.replace('token-variable = "UPSUN_CLI_TOKEN"\n', "")  # both products' names are read then
+            (self.directory / "upsun-agent.toml").write_text(text, encoding="utf-8")
+        else:
+            (self.directory / ".upsun" / "agent.toml").write_text(text, encoding="utf-8")
 
     def build(self) -> None:
         """Run the build hook with what the platform sets at build: no environment type, no branch."""
@@ -90,7 +97,7 @@ class App:
             "PLATFORM_ENVIRONMENT": "main-bvxea6i",
             "PLATFORM_ENVIRONMENT_TYPE": "production",
             "PLATFORM_ROUTES": routes,
-            "UPSUN_CLI_TOKEN": TOKEN,
+            "PLATFORMSH_CLI_TOKEN" if self.on_fixed else "UPSUN_CLI_TOKEN": TOKEN,
             "UPSUN_CLI_API_URL": url,
             "UPSUN_CLI_AUTH_URL": url,
         }
@@ -208,7 +215,7 @@ def _many(count: int, what: str) -> str:
 
 
 def main() -> None:
-    """Both stories; exits with 1 where one of them does not end as it should."""
+    """Play all stories; exits with 1 where one of them does not end as it should."""
     with tempfile.TemporaryDirectory(prefix="upsun-agent-demo-") as root:
         app = App(Path(root))
         app.write_job_file("first")
@@ -221,9 +228,12 @@ def main() -> None:
         heading("A night in another project: the backup fails, so no update is asked for")
         app.project = PROJECTS[1]
         second = play(app, "second", "backup_outcome=failure")
-    if first != (0, "succeeded") or second != (1, "failed"):
-        sys.exit(f"the demo did not end as it should: {first}, {second}")
-    print("\nBoth nights ended as they should: a proved backup before the update; no update without one.")
+        heading("A night on Upsun Fixed: the backup is proved; this plan has no source operations")
+        app.project, app.on_fixed = PROJECTS[2], True
+        third = play(app, "third", "product=fixed")
+    if first != (0, "succeeded") or second != (1, "failed") or third != (0, "succeeded"):
+        sys.exit(f"the demo did not end as it should: {first}, {second}, {third}")
+    print("\nAll nights ended as they should: a proved backup before the update; no update without one.")
 
 
 if __name__ == "__main__":
