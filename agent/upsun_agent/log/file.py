@@ -11,12 +11,15 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 
 from upsun_agent.limits import LOG_FILE_MOST_BYTES, LOG_FILES_KEPT, LOG_LINE_MOST, TEXT_MOST
 from upsun_agent.platform.paths import open_ours
 
 READABLE = 0o044  # by others: who wants that says so with chmod, and it stays
 
+#: Seconds after which a line that another process is writing is whole.
+WRITTEN_WITHIN = 0.05
 KEYS_MOST = 20  # of a line that is too long: more than any has
 
 
@@ -50,9 +53,16 @@ class LogFile:
             return
         self.close()
         self._file = open_ours(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, others=READABLE)
+        half = self._half_line()
+        if half:
+            time.sleep(WRITTEN_WITHIN)
+            if self._half_line() == half:  # else another process was writing it
+                os.write(self._file, b"\n")
+
+    def _half_line(self) -> int:
+        """Return the size of the file if it does not end with a whole line, else 0."""
         size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            os.write(self._file, b"\n")
+        return size if size and os.pread(self._file, 1, size - 1) != b"\n" else 0
 
     def _is_current(self) -> bool:
         try:

@@ -17,7 +17,8 @@ from tests.harness.sources import REPOSITORY, SOURCES
 from tools.databases import MariaDb, Postgres
 
 KEYS = {
-    "idle.wall", "idle.memory", "loaded.wall", "postgres.wall", "mariadb.wall", "run.wall", "run.cpu", "run.memory",
+    "idle.wall", "idle.memory", "loaded.wall", "own.wall", "postgres.wall",
+    "mariadb.wall", "run.wall", "run.cpu", "run.memory",
     "daily.wall", "daily.cpu", "daily.memory", "daily.requests",
     "warm.wall", "warm.cpu", "warm.memory", "warm.requests",
     "official.memory", "official.size", "official.one-cron",

@@ -46,6 +46,7 @@ CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
 def test_every_command_has_a_call_in_this_file() -> None:
     elsewhere = {
         "init",
+        "upgrade",
         "approve",
         "cancel",
         "simulate",

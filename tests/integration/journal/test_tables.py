@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from upsun_agent.database.errors import DatabaseRefused
@@ -64,6 +65,29 @@ def test_many_that_come_first_at_once_make_them_once(form: DatabaseForm) -> None
     assert "done" in ends
     assert form.say("SELECT count(*) FROM {p}schema_version") == "1"
     assert int(form.say("SELECT count(*) FROM {p}journals")) == ends.count("done")
+
+
+def test_a_schema_that_another_process_makes_at_the_same_time_is_not_taken_for_one_without_rights(
+    shared: DatabaseForm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables would lie in two places: one process works in the schema, the other one beside it."""
+    if not isinstance(shared.server, Postgres):
+        pytest.skip("MariaDB has no schemas: a lock that others do not know keeps the second process out")
+    say = Session.say
+    others: list[bool] = []
+
+    def and_then_the_other(self: Session, text: str, *more: Any) -> Any:
+        answer = say(self, text, *more)
+        if "has_schema_privilege" in text and not others:
+            others.append(True)
+            hold(shared.place, ("project", "other", "app")).release()
+        return answer
+
+    monkeypatch.setattr(Session, "say", and_then_the_other)
+    with pytest.raises(Busy, match="another process is making the tables"):
+        hold(shared.place, IDENTITY)
+    hold(shared.place, IDENTITY).release()
+    assert shared.say("SELECT count(*) FROM {p}journals") == "2"
 
 
 def test_a_process_that_makes_tables_keeps_others_from_it(form: DatabaseForm) -> None:

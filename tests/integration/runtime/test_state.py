@@ -14,6 +14,7 @@ from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal import sqlite as journals
 from upsun_agent.journal.codec import EventUnreadable
 from upsun_agent.journal.damage import JournalDamaged, JournalTooNew
+from upsun_agent.journal.tables import SCHEMA_VERSION
 from upsun_agent.platform.paths import tick_trace
 
 from tests.harness.stage import JOB, RUN, SLOT, START, Stage
@@ -196,7 +197,7 @@ def test_a_trace_of_the_last_tick_that_is_garbage_is_mended_by_the_next(stage: S
 
 def test_a_journal_with_a_newer_schema_is_refused_and_left_alone(stage: Stage) -> None:
     file = in_flight(stage)
-    write(stage, f"PRAGMA user_version = {journals.SCHEMA_VERSION + 1}")  # type: ignore[attr-defined]  # the module's own import is read
+    write(stage, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     before = file.read_bytes()
     stage.later(minutes=5)
     with pytest.raises(JournalTooNew, match="has schema 2") as refused:

@@ -184,8 +184,9 @@ def _locked(session: Session, migrations: Sequence[Migration]) -> Standing:
         session.say(f"LOCK TABLE {session.tables.prefix}{min(found)} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
         return admit(session, migrations)
     standing = admit(session, migrations)
-    if not session.say(MAY_HAVE_TABLES, (session.tables.schema,)).scalar():
-        _make_schema(session)
+    there, may_have_tables = session.say(OUR_SCHEMA, (session.tables.schema,)).one()
+    if not may_have_tables:
+        _make_schema(session, is_there=bool(there))
     session.say(session.tables.ddl(VERSIONS["pgsql"]).replace("IF NOT EXISTS ", ""))
     return standing
 
@@ -203,25 +204,27 @@ def _make_again(session: Session, standing: Standing, migrations: Sequence[Migra
     losses.mark(session)
 
 
-#: Whether tables can be made in a schema that is there.
-MAY_HAVE_TABLES = "SELECT has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace WHERE nspname = %s"
-IS_THERE = "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %s"
+#: Whether the schema is there, and whether tables can be made in it. One statement: between two of them another process
+#: may make the schema, and its absence and its presence together would send the tables elsewhere.
+OUR_SCHEMA = (
+    "SELECT count(*), bool_or(has_schema_privilege(oid, 'CREATE')) FROM pg_catalog.pg_namespace WHERE nspname = %s"
+)
 
 
-def _make_schema(session: Session) -> None:
+def _make_schema(session: Session, *, is_there: bool) -> None:
     """Make the schema; where that is not allowed, the tables go where PostgreSQL puts some by itself.
 
-    Not so those of a tenant: its URL names the schema, and it is nowhere else.
+    Not so those of a tenant: its URL names the schema, and it is nowhere else. ``is_there``: the schema is there, and
+    its owner lets us make no tables in it.
     """
     tables, state = session.tables, session.state
-    there = session.say(IS_THERE, (tables.schema,)).scalar()
-    if not there and session.say("SELECT has_database_privilege(current_database(), 'CREATE')").scalar():
+    if not is_there and session.say("SELECT has_database_privilege(current_database(), 'CREATE')").scalar():
         session.say(f"CREATE SCHEMA {tables.prefix.removesuffix('.')}")
         return
     if state.endpoint.schema != SCHEMA:
         raise DatabaseRefused(
             f"the user may not make tables in the schema {tables.schema} of {state}"
-            if there
+            if is_there
             else f"there is no schema {tables.schema} in the database of {state}",
             remedy="see docs/how-to/shared-database.md for the statements that give a tenant its schema",
         )
