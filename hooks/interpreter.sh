@@ -236,6 +236,7 @@ fetch_own_once() {
     if [ -f "$work/own.fetched" ] && [ "$(wc -c <"$work/own.fetched")" -gt "$own_most" ]; then status=large; fi
     case $code:$status in
         63:* | *:large) status=large ;;
+        4:*) status=000 ;; # wget: the connection broke, be it after the question for a login (401)
         *:[45]??) ;;
         *) status=000 ;;
     esac
