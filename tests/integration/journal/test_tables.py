@@ -68,10 +68,10 @@ def test_many_that_come_first_at_once_make_them_once(form: DatabaseForm) -> None
 
 
 def test_a_schema_that_another_process_makes_at_the_same_time_is_not_taken_for_one_without_rights(
-    shared: DatabaseForm, monkeypatch: pytest.MonkeyPatch
+    form: DatabaseForm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tables would lie in two places: one process works in the schema, the other one beside it."""
-    if not isinstance(shared.server, Postgres):
+    if not isinstance(form.server, Postgres):
         pytest.skip("MariaDB has no schemas: a lock that others do not know keeps the second process out")
     say = Session.say
     others: list[bool] = []
@@ -80,14 +80,14 @@ def test_a_schema_that_another_process_makes_at_the_same_time_is_not_taken_for_o
         answer = say(self, text, *more)
         if "has_schema_privilege" in text and not others:
             others.append(True)
-            hold(shared.place, ("project", "other", "app")).release()
+            hold(form.place, ("project", "other", "app")).release()
         return answer
 
     monkeypatch.setattr(Session, "say", and_then_the_other)
     with pytest.raises(Busy, match="another process is making the tables"):
-        hold(shared.place, IDENTITY)
-    hold(shared.place, IDENTITY).release()
-    assert shared.say("SELECT count(*) FROM {p}journals") == "2"
+        hold(form.place, IDENTITY)
+    hold(form.place, IDENTITY).release()
+    assert form.say("SELECT count(*) FROM {p}journals") == "2"
 
 
 def test_a_process_that_makes_tables_keeps_others_from_it(form: DatabaseForm) -> None:
