@@ -188,7 +188,8 @@ checked() {
 }
 target=$(checked)
 above=$(dirname -- "$target")
-mkdir -p -- "$above" || fail "$above cannot be made" "run this in the build hook"
+mkdir -p -- "$above" 2>/dev/null ||
+    fail "the agent cannot be installed into $target: $above cannot be created" "name another folder, in the build hook"
 if [ -r "$above" ]; then
     exec 9<"$above"
     place lock "$target" || fail "$target has been in use for 15 minutes; $same" "build again when the other build is over"
