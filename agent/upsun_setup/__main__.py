@@ -6,13 +6,11 @@ import sys
 
 from upsun_agent.cli.main import SETUP, run
 from upsun_agent.cli.streams import complain
-from upsun_agent.lazy_imports import defer_imports
 from upsun_agent.log.quiet_libraries import keep_libraries_quiet
 
 
 def main() -> int:
     """Run the command of this process's arguments; returns the exit code."""
-    defer_imports()
     keep_libraries_quiet(complain)
     return run(sys.argv[1:], SETUP)
 

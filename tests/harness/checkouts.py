@@ -11,10 +11,11 @@ import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from upsun_agent.errors import UsageError
 from upsun_agent.platform.product import Product, product_of
+from upsun_setup.cli_cron import CliCron, read_cron
 from upsun_setup.plan import Planner
 from upsun_setup.plan_record import Plan
 from upsun_setup.project import Project, chosen
@@ -121,3 +122,18 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def keeps_what_was_there(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Assert that the app says what it said before, apart from the hooks and the crons that init takes over."""
+    for key in before.keys() - {"hooks", "mounts", "crons", "source", "stack"}:
+        assert before[key] == after[key]
+    for key in ("mounts", "crons", "source"):
+        for each, value in (before.get(key) or {}).items():
+            taken = key == "crons" and isinstance(
+                read_cron(value.get("commands", {}).get("start") or value.get("cmd", "")), CliCron
+            )
+            if each == "operations":
+                assert {one: after[key][each][one] for one in value} == value
+            else:
+                assert taken or after[key][each] == value

@@ -6,34 +6,22 @@ A translation keeps the text as it is written, moved into other files: comments,
 from __future__ import annotations
 
 import dataclasses
-import json
 import posixpath
 import re
 from typing import Any
 
 import jsonschema
-import pytest
 import yaml
 
 from tests.harness.checkouts import CASES, Case
-from tests.harness.config_schema import Include, loaded, whole
-from tests.harness.openapi_document import path
+from tests.harness.config_schema import Include, loaded, reference_schema, whole
 
 APP, APPS = ".platform.app.yaml", ".platform/applications.yaml"
 
 
 def schema() -> dict[str, Any]:
-    """The schema of an app; without it the test is skipped, and on a CI machine fails."""
-    place = path().with_name("platformsh.application.schema.json")
-    if not place.is_file():
-        import os
-
-        reason = f"NOT VALIDATED: {place} is missing; set UPSUN_REFERENCE_DIR to the reference documents"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-    return found
+    """The schema of an app of Fixed."""
+    return reference_schema("platformsh.application.schema.json")
 
 
 def apps(files: dict[str, str]) -> dict[str, dict[str, Any]]:

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from upsun_agent.config import parse
 from upsun_agent.errors import ConfigInvalid, UsageError
-from upsun_setup.cli_cron import CliCron, read_cron
 from upsun_setup.hook import installs, is_strict
 
-from tests.harness.checkouts import CASES, INSTALL, Case
+from tests.harness.checkouts import CASES, INSTALL, Case, keeps_what_was_there
 from tests.harness.fixed_checkouts import APP, APPS, FIXED, apps, faults
 
 every = pytest.mark.parametrize("case", FIXED.values(), ids=FIXED)
@@ -103,17 +102,7 @@ def test_what_was_there_still_says_the_same(case: Case) -> None:
     name = case.app or next(iter(old))
     before, after = old.pop(name), new.pop(name)
     assert old == new
-    for key in before.keys() - {"hooks", "mounts", "crons", "source", "stack"}:
-        assert before[key] == after[key]
-    for key in ("mounts", "crons", "source"):
-        for each, value in (before.get(key) or {}).items():
-            taken = key == "crons" and isinstance(
-                read_cron(value.get("commands", {}).get("start") or value.get("cmd", "")), CliCron
-            )
-            if each == "operations":
-                assert {one: after[key][each][one] for one in value} == value
-            else:
-                assert taken or after[key][each] == value
+    keeps_what_was_there(before, after)
 
 
 @pytest.mark.parametrize("plan", ["enterprise", "elite"])
