@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from upsun_agent.database.location import SEARCH_PATH, Endpoint
-from upsun_agent.database.meter import Meter
+from upsun_agent.database.meter import Meter, growth_limited
 
 POLLING_FAILED, POLLING_READING, POLLING_OK = 0, 1, 3
 COMMAND_OK = 1
@@ -48,11 +48,12 @@ def change_one(endpoint: Endpoint, statements: Iterable[str], values: Sequence[s
     """
     client = _Client(endpoint, time.monotonic() + seconds)
     try:
-        client.connect()
-        for statement in statements:
-            changed = client.change(statement, values)
-            if changed is not None:
-                return changed == 1
+        with growth_limited():
+            client.connect()
+            for statement in statements:
+                changed = client.change(statement, values)
+                if changed is not None:
+                    return changed == 1
     finally:
         client.close()
     return False

@@ -1,21 +1,24 @@
 """Limit the bytes, time and memory of one answer of a database, below the driver.
 
 Drivers keep all rows, notices, results and settings that a server sends. The meter is checked before each read from the
-socket, with or without TLS.
+socket, with or without TLS. One read of libpq's goes on for as long as the server sends faster than it reads, up to the
+gigabyte that a message may have: there the system's own limit on memory (RLIMIT_DATA) holds, not the meter.
 """
 
 from __future__ import annotations
 
 import _socket
 import os
+import resource
 import sys
 import time
+from contextlib import contextmanager
 
 from upsun_agent.limits import DATABASE_ANSWER, DATABASE_CPU, DATABASE_MEMORY, DATABASE_STATEMENT, DATABASE_STEPS
 
 TYPE_CHECKING = False  # the module that has it would cost every idle tick
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from typing import Any
 
 #: Where Linux's ``struct tcp_info`` says how many bytes arrived, an unsigned number of eight bytes.
@@ -64,23 +67,53 @@ class Meter:
     def watched(self, steps: Generator[Any, Any, Any], file: int) -> Generator[Any, Any, Any]:
         """Psycopg's steps of one exchange, each judged before it reads; ``file`` -1: the steps say which socket."""
         try:
-            wanted = next(steps)
+            with growth_limited():
+                wanted = next(steps)
             self.begin(file)
             while True:
                 ready = yield wanted
                 self.look(file if file >= 0 else wanted[0])
-                wanted = steps.send(ready)
+                with growth_limited():
+                    wanted = steps.send(ready)
         except StopIteration as end:
             return end.value
         finally:
             steps.close()
 
 
+@contextmanager
+def growth_limited() -> Iterator[None]:
+    """Let this process grow by DATABASE_MEMORY within the block at most; raise TooMuch where it wants more.
+
+    The limit is the whole process's, so no other thread may start a child in the block, which would inherit it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    writable = _memory(WRITABLE)
+    most = writable + DATABASE_MEMORY if writable else soft
+    if soft != resource.RLIM_INFINITY:
+        most = min(most, soft)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    try:
+        yield
+    except MemoryError:
+        raise TooMuch(LONG) from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+#: Where /proc/self/statm has the pages that are in memory, and those that the process may write to.
+RESIDENT, WRITABLE = 1, 5
+
+
 def resident() -> int:
     """Return the bytes of memory that this process has now; 0 where the system does not say."""
+    return _memory(RESIDENT)
+
+
+def _memory(field: int) -> int:
     try:
         with open("/proc/self/statm", "rb", buffering=0) as file:
-            return int(file.read(100).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            return int(file.read(100).split()[field]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
 

@@ -94,7 +94,7 @@ def call(tmp_path: Path, alarms: tuple[str, list[str]]) -> Call:
     """The command in a process of its own, with a URL of a database, its memory measured."""
     (tmp_path / "agent.toml").write_text(JOBS)
 
-    def called(url: str, *arguments: str) -> Ended:
+    def called(url: str, *arguments: str, before: Callable[[], object] | None = None) -> Ended:
         variables = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
@@ -110,7 +110,13 @@ def call(tmp_path: Path, alarms: tuple[str, list[str]]) -> Call:
         with (tmp_path / "said").open("w+b") as said:
             command = [sys.executable, "-m", "upsun_agent", *arguments]
             process = subprocess.Popen(
-                command, env=variables, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=tmp_path
+                command,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                cwd=tmp_path,
+                preexec_fn=before,  # noqa: PLW1509  one system call, in a process of few threads
             )
             watch = threading.Timer(PATIENCE, process.kill)
             watch.start()
@@ -149,6 +155,19 @@ def test_a_tick_against_a_server_that_means_harm_ends_with_75_and_an_alarm(
     assert server.met == 2, "the idle way and the whole tick both met it"
     assert PASSWORD.encode() not in server.heard
     assert any(path == "/switch/fail" for path in alarms[1]), (name, alarms[1])
+
+
+@pytest.mark.parametrize("name", [name for name in POSTGRES if name.endswith("of a gigabyte")])
+def test_a_server_that_sends_faster_than_a_tick_reads_costs_no_more_memory(call: Call, name: str) -> None:
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usual)})  # the server's thread has this processor first: its socket is never empty
+    try:
+        with hostile(POSTGRES[name]) as server:
+            ended = call(url_of("postgresql", server.port), "tick", before=lambda: os.nice(19))
+    finally:
+        os.sched_setaffinity(0, usual)
+    holds(ended)
+    assert server.met == 2, "the idle way and the whole tick both met it"
 
 
 COMMANDS = (("status",), ("status", "--all"), ("history",), ("report", "--html", "page.html"), ("run", "yearly"))
