@@ -194,6 +194,29 @@ def test_what_forks_and_ends_without_end_is_overtaken(kind: str, tmp_path: Path)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # an error where one of them is left
 
 
+#: The list of processes never has this child, as one that was made while the list was read.
+UNLISTED = """
+import os, time
+from upsun_agent.runtime import supervisor
+child = os.fork()
+if not child:
+    os.setsid()
+    time.sleep(100)
+    os._exit(0)
+supervisor.processes = dict
+assert supervisor.kill_all()
+os.kill(child, 0)
+"""
+
+
+def test_a_child_that_the_list_of_processes_misses_is_killed() -> None:
+    environment = {"PYTHONPATH": SOURCES, "PATH": os.environ["PATH"]}
+    ended = subprocess.run(
+        [sys.executable, "-c", UNLISTED], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "ProcessLookupError" in ended.stderr, ended.stderr
+
+
 def test_other_children_of_the_agent_stay(tmp_path: Path) -> None:
     with subprocess.Popen(["/bin/sleep", "1000"]) as other:
         run(daemon(tmp_path / "daemon", "setsid"), None, 30, {}, ())
