@@ -263,11 +263,15 @@ def strike(template: str, first: Point, second: Point | None = None, play: str =
 
 
 def pass_time(scene: Scene) -> None:
-    """Let time pass for a check of the site that is to be repeated: its look hears no clock but the machine's own."""
+    """Let time pass for what waits by the machine's own clock, no platform being heard.
+
+    That is a check of the site that is to be repeated, and a request that could not be sent.
+    """
     with closing(sqlite3.connect(scene.state / "journal.sqlite")) as db, db:
-        for number, text in db.execute("SELECT seq, data FROM events WHERE kind = 'recheck-planned'").fetchall():
+        planned = "SELECT seq, data FROM events WHERE kind IN ('recheck-planned', 'request-refused')"
+        for number, text in db.execute(planned).fetchall():
             data = json.loads(text)
-            if data["failure"] == "check-failed":
+            if data["failure"] in {"check-failed", "unreachable"} and data["again_at"] is not None:
                 data["again_at"] = data["at"]
                 db.execute("UPDATE events SET data = ? WHERE seq = ?", (json.dumps(data), number))
                 seal_again(db)
