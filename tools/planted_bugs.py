@@ -194,7 +194,7 @@ BUGS = (
         "agent/upsun_agent/journal/directory.py",
         "    if found == identity:\n",
         "    if found[0] == identity[0]:\n",
-        suite=("tests/integration/runtime/test_restore.py",),
+        suite=("tests/integration/runtime/test_state.py",),
     ),
     Bug(
         "a journal that a restore rewound is acted on",
