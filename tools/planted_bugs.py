@@ -401,7 +401,7 @@ BUGS = (
         "agent/upsun_agent/journal/sqlite.py",
         "                    self._keep(remembered(known, [row[1:] for row in gone]))\n",
         "                    pass\n",
-        suite=("tests/integration/runtime/test_counters.py",),
+        suite=("tests/integration/journal/test_report_reads.py",),
     ),
     *(Bug(*each, suite=SERVER_SUITE) for each in SERVER_BUGS),
     Bug(
