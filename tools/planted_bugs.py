@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tools.command_bugs import COMMAND_BUGS
 from tools.interpreter_bugs import INTERPRETER_BUGS
-from tools.server_bugs import SERVER_BUGS, SERVER_SUITE
+from tools.server_bugs import SERVER_BUGS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: What a copy of the repository holds: all but what tools make.
@@ -403,7 +403,7 @@ BUGS = (
         "                    pass\n",
         suite=("tests/integration/journal/test_report_reads.py",),
     ),
-    *(Bug(*each, suite=SERVER_SUITE) for each in SERVER_BUGS),
+    *(Bug(*each) for each in SERVER_BUGS),
     Bug(
         "a gateway's page is taken for the API's word",
         "agent/upsun_agent/api/errors.py",
