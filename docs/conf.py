@@ -10,10 +10,11 @@ from typing import Any
 from docutils import nodes
 from sphinx.util import logging
 from upsun_agent import __version__
+from upsun_setup.published import repository
 
 DOCS = Path(__file__).resolve().parent
-#: What is no page of the site is linked to where it is: on the code forge.
-SOURCE = "https://github.com/upsun-agent/upsun-agent/blob/main"
+#: What is no page of the site is linked to where it is: on the code forge, if there is one.
+REPOSITORY = repository()
 
 project = "upsun-agent"
 version = release = __version__
@@ -33,7 +34,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options: dict[str, Any] = {"footer_icons": []}
 
-_LINK = re.compile(r"\]\(([^)#:\s]+)((?:#[^)\s]*)?)\)")
+_LINK = re.compile(r"\[([^\[\]]+)\]\(([^)#:\s]+)((?:#[^)\s]*)?)\)")
 _SECTION = re.compile(r"^## .*?$", re.MULTILINE)
 _PAGE = re.compile(r"^- \[([^\]]+)\]\(([^)\s]+)\.md\)", re.MULTILINE)
 
@@ -61,13 +62,15 @@ LISTS = {"reference/steps": "reference/steps", "adr/index": "adr"}
 
 
 def linked(text: str, folder: Path) -> str:
-    """A page of that folder with links that lead somewhere on the site: to a page, else to the code forge."""
+    """A page of that folder with links that lead somewhere: to a page of the site, else to the code forge, if known."""
 
     def lead(link: re.Match[str]) -> str:
-        target = (folder / link[1]).resolve()
+        target = (folder / link[2]).resolve()
         if target.is_relative_to(DOCS):
-            return f"](/{target.relative_to(DOCS)}{link[2]})"
-        return f"]({SOURCE}/{target.relative_to(DOCS.parent)}{link[2]})"
+            return f"[{link[1]}](/{target.relative_to(DOCS)}{link[3]})"
+        if not REPOSITORY:
+            return link[1]
+        return f"[{link[1]}]({REPOSITORY}/blob/main/{target.relative_to(DOCS.parent)}{link[3]})"
 
     return _LINK.sub(lead, text)
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from upsun_setup import release as releases
 from upsun_setup.delivery import Delivery, fetched, submodule, vendored
+from upsun_setup.published import repository
 from upsun_setup.release import EPOCH, EXTRAS, PACKAGES, sha256
 
 from tools import interpreter
@@ -84,6 +85,17 @@ class Release:
         if found and not releases.URL.fullmatch(found):
             raise DistError(f"pyproject.toml: releases = {found!r} is not the URL of a folder")
         return found
+
+    def check_addresses(self) -> None:
+        """Raise DistError unless the addresses of the package are those of the repository that publishes it."""
+        project = tomllib.loads((self.source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        place, urls = repository(self.published), project.get("urls", {})
+        if bool(urls) != bool(place):
+            text = f"releases names {place}: add its addresses" if place else "releases is not on GitHub: take them out"
+            raise DistError(f"pyproject.toml, [project.urls]: {text} (see RELEASE.md)")
+        for name, url in urls.items():
+            if url != place and not url.startswith(f"{place}/"):
+                raise DistError(f"pyproject.toml, [project.urls]: {name} is not in {place}, as the releases are")
 
     def archive(self) -> bytes:
         """Return the single archive."""
@@ -295,6 +307,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         release = Release(options.source)
         _check_setting(release, options.tag, options.releases)
+        release.check_addresses()
         if options.check or options.write:
             return _documents(options.check or options.write, release, write=bool(options.write))
         if options.wheelhouse:

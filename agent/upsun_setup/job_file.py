@@ -12,12 +12,12 @@ from upsun_agent.cron_expression import expression_fault
 from upsun_agent.schedule import zone_fault
 
 from upsun_setup.cli_cron import Update
+from upsun_setup.published import page
 
 DEFAULT_SCHEDULE = "H 3 * * *"
 TOKEN_VARIABLE = "UPSUN_CLI_TOKEN"  # noqa: S105  a name  # nosec B105
 #: What the binary ``platform`` reads.
 PLATFORM_TOKEN_VARIABLE = "PLATFORMSH_CLI_TOKEN"  # noqa: S105  a name  # nosec B105
-PAGES = "https://github.com/upsun-agent/upsun-agent/blob/main/docs"
 
 
 class ProposedJob(Struct, frozen=True):
@@ -91,7 +91,7 @@ def job_file(
     """
     head = [
         "# What upsun-agent does for this app, and when. Check it with: upsun-agent validate",
-        f"# Every key: {PAGES}/reference/job-file.md",
+        f"# Every key: {page('docs/reference/job-file.md')}",
         "[agent]",
         f"state = {_quoted(state)}   # on a mount, so that it survives deployments",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+#: The first line of the blocks that install the agent's commands on a laptop.
+INSTALL = "python3 -m venv ~/upsun-agent"
 #: Shell, by page and first line.
 NOT_RUN = {
     "README.md: make demo": "runs for minutes; it is tried whole before a release, and the target is looked for here",
@@ -10,7 +12,7 @@ NOT_RUN = {
         "the official CLI asks for the value on a terminal; end_to_end/official_cli tries both commands with it given"
     ),
     **{
-        f"docs/tutorial/{name}.md: pip install '.[init,simulator]'": "needs the package index; the extra is looked for"
+        f"docs/tutorial/{name}.md: {INSTALL}": "needs the package index; the extra is looked for"
         for name in ("drupal", "node")
     },
     "docs/how-to/remove.md: upsun variable:delete env:UPSUN_CLI_TOKEN -e main": "needs the official CLI and a project",
@@ -22,8 +24,8 @@ NOT_RUN = {
     'docs/how-to/install.md: git submodule add "$UPSUN_AGENT_REPOSITORY" .upsun-agent-release': (
         "end_to_end/hooks/test_ways.py runs it with real repositories"
     ),
-    "README.md: pip install '.[init,simulator]'": "needs the package index; the extra is looked for here",
-    "docs/how-to/init.md: pip install '.[init,simulator]'": "needs the package index; the extra is looked for here",
+    f"README.md: {INSTALL}": "needs the package index; the extra is looked for here",
+    f"docs/how-to/init.md: {INSTALL}": "needs the package index; the extra is looked for here",
     'docs/how-to/ci.md: eval "$(upsun-agent ssh env)"': "bash of a CI system; end_to_end/ssh runs it",
     'docs/how-to/monitoring.md: upsun ssh -p "$PROJECT" -e main \\': (
         "needs the official CLI and a project; integration/report runs the agent's part of it"

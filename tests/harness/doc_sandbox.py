@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from upsun_simulator import Scenario, Simulator, SystemClock, serve
+from upsun_simulator.scenario import Product
 
 from tests.harness.doc_blocks import BLOCKS, Block
 from tests.harness.sources import REPOSITORY, SOURCES
@@ -74,12 +75,17 @@ class Sandbox:
         if re.search(r"^name: ", configuration, re.MULTILINE):  # an app of Upsun Fixed
             shutil.rmtree(self.app / ".upsun")
             (self.app / ".platform.app.yaml").write_text(configuration, encoding="utf-8")
-            (self.app / lock_file).write_text("{}\n", encoding="utf-8")
-            return
-        (self.app / ".upsun" / "config.yaml").write_text(configuration, encoding="utf-8")
+        else:
+            (self.app / ".upsun" / "config.yaml").write_text(configuration, encoding="utf-8")
+            (name,) = re.findall(r"^  (\w+):$", configuration.partition("routes:")[0], re.MULTILINE)
+            self.variables["PLATFORM_APPLICATION_NAME"] = name
         (self.app / lock_file).write_text("{}\n", encoding="utf-8")
-        (name,) = re.findall(r"^  (\w+):$", configuration.partition("routes:")[0], re.MULTILINE)
-        self.variables["PLATFORM_APPLICATION_NAME"] = name
+        who = "-c user.name=Reader -c user.email=reader@example.com"
+        prepared = self.run(f"""git init -q -b main . && echo /.upsun-agent/ >.git/info/exclude && git add .
+            git {who} commit -q -m 'The app' && git init -q --bare ../platform.git
+            git remote add platform ../platform.git && git push -q --set-upstream platform main
+            git config user.name Reader && git config user.email reader@example.com""")
+        assert prepared.returncode == 0, prepared.stderr
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """The lines under dash, ending at the first that fails; who is asked for a token has one."""
@@ -103,9 +109,10 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(place: Path) -> Iterator[Sandbox]:
+def sandbox(place: Path, product: Product = "flex") -> Iterator[Sandbox]:
     """A container on a platform whose operations take no time, and whose machine user may do everything."""
     fast = Scenario(
+        product=product,
         token=TOKEN,
         owner_token=SECOND_TOKEN,
         project_role="admin",

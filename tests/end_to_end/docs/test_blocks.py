@@ -53,6 +53,11 @@ TOOLS = {
     "npm",
     ". ",
 }
+#: What Git says where a page had all that init wrote committed and pushed.
+PUSHED = "Add upsun-agent\n"
+FIXED = "docs/how-to/fixed.md"
+#: Lines that any shell with Python takes.
+PLAIN = [["true"], ["python3", "-m", "venv", "~/upsun-agent"], [".", "~/upsun-agent/bin/activate"]]
 GENERATED = {f"docs/reference/{name}" for name in pages()}
 
 
@@ -191,7 +196,7 @@ WITH_SCRIPTS = sorted({block.page for block in BLOCKS if scripts_of(block.page)}
 @pytest.mark.parametrize("page", WITH_SCRIPTS)
 def test_the_commands_of_a_page_work_from_top_to_bottom(page: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        container = stack.enter_context(sandbox(tmp_path))
+        container = stack.enter_context(sandbox(tmp_path, "fixed" if page == FIXED else "flex"))
         if page in WITH_DATABASE:
             relate(container, stack.enter_context(running(database(Postgres, page))))
         if page in CHECKOUTS:
@@ -207,6 +212,8 @@ def test_the_commands_of_a_page_work_from_top_to_bottom(page: str, tmp_path: Pat
                 continue
             done = container.run(block.text)
             assert done.returncode == 0, f"{block.place}\n{done.stdout}\n{done.stderr}"
+        if page in CHECKOUTS:
+            assert container.run("git status --porcelain; git log -1 --format=%s @{upstream}").stdout == PUSHED, page
 
 
 def first(page: str, language: str) -> str:
@@ -272,7 +279,7 @@ def parse_line(program: str, words: list[str], place: str) -> None:
         assert inner is not None, place
         parse_line(*_split(inner[1]), place)
     else:
-        assert program == "true", f"{place}: nobody checks the command '{program}'"
+        assert [program, *words] in PLAIN, f"{place}: nobody checks the command '{program}'"
 
 
 def _split(line: str) -> tuple[str, list[str]]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -174,3 +175,13 @@ def test_a_mistake_in_a_page_stops_the_build(tmp_path: Path, text: str, complain
     done = build(tmp_path / "docs", tmp_path)
     assert done.returncode == 1
     assert complaint in done.stderr
+
+
+def test_a_link_out_of_the_site_leads_to_the_repository_where_one_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    conf: dict[str, Any] = {"__file__": str(DOCS / "conf.py"), "__name__": "conf"}
+    exec(compile((DOCS / "conf.py").read_text(encoding="utf-8"), "conf.py", "exec"), conf)  # noqa: S102  Sphinx does it
+    text = "See the [changelog](../../CHANGELOG.md) and [tokens](tokens.md#5-rotation)."
+    monkeypatch.setitem(conf, "REPOSITORY", "")
+    assert conf["linked"](text, DOCS / "how-to") == "See the changelog and [tokens](/how-to/tokens.md#5-rotation)."
+    monkeypatch.setitem(conf, "REPOSITORY", "https://github.com/o/n")
+    assert "[changelog](https://github.com/o/n/blob/main/CHANGELOG.md)" in conf["linked"](text, DOCS / "how-to")

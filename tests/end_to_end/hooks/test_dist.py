@@ -272,6 +272,13 @@ def test_the_wheel_holds_the_package_alone_and_it_runs(source: Path, made: Path)
     assert done.stdout == f"upsun-agent {wheel.name.split('-')[1]}\n"
 
 
+def test_the_pages_say_how_large_the_release_in_a_repository_is(made: Path) -> None:
+    (archive,) = made.glob("upsun-agent-*.tar")
+    for page in dist.DOCUMENTS:
+        (megabytes,) = re.findall(r"about\s+([\d.]+) MB", (REPOSITORY / page).read_text(encoding="utf-8"))
+        assert float(megabytes) * 1e6 == pytest.approx(archive.stat().st_size, rel=0.08), page
+
+
 # --- the lines for the build hook ----------------------------------------------------------------------------
 
 
@@ -305,6 +312,31 @@ def test_one_setting_says_where_releases_are(source: Path, tmp_path: Path) -> No
     assert f"{url}/install.sh" in (release.source / "README.md").read_text()
     module = (release.source / dist.PUBLISHED).read_text()
     assert 'RELEASES = "https://example.org/o/n/releases/download"' in module
+
+
+GITHUB = "https://github.com/o/n/releases/download"
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses", "said"),
+    [
+        ("", ["https://github.com/o/n"], "releases is not on GitHub: take them out"),
+        ("https://example.org/releases", ["https://github.com/o/n"], "releases is not on GitHub: take them out"),
+        ("https://example.org/releases", [], ""),
+        (GITHUB, [], "names https://github.com/o/n: add its addresses"),
+        (GITHUB, ["https://github.com/o/n", "https://github.com/o/n/issues"], ""),
+        (GITHUB, ["https://github.com/o/n", "https://github.com/o/nn/issues"], "is not in https://github.com/o/n"),
+    ],
+)
+def test_the_addresses_of_the_package_are_those_of_the_repository_that_publishes_it(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, addresses: list[str], said: str
+) -> None:
+    release = published_at(source, tmp_path / "copy", url)
+    lines = "".join(f'Address{number} = "{each}"\n' for number, each in enumerate(addresses))
+    with (release.source / "pyproject.toml").open("a") as file:
+        file.write(f"[project.urls]\n{lines}" if addresses else "")
+    code = dist.main(["--source", str(release.source), "--write", str(release.source / "README.md")])
+    assert (code, said in capsys.readouterr().err) == (1 if said else 0, True)
 
 
 @pytest.mark.parametrize(

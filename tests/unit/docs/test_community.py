@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from typing import Any
 
 import pytest
 import yaml
+from upsun_setup.published import page, repository
 
+from tests.harness.doc_blocks import blocks_in
 from tests.harness.sources import REPOSITORY
 
 FORGE = REPOSITORY / ".github"
@@ -65,7 +69,24 @@ def test_hooks_of_other_repositories_are_pinned_by_revision() -> None:
             assert all("==" in package for package in hook.get("additional_dependencies", []))
 
 
-def test_the_project_names_its_addresses() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert {"Documentation", "Source", "Changelog", "Issues"} <= set(project["urls"])
-    assert all(url.startswith("https://") for url in project["urls"].values())
+def test_only_the_setting_says_where_the_repository_is() -> None:
+    """No file names a repository of the agent on a forge, but the one that the setting names."""
+    place = repository()
+    files = subprocess.run(
+        [shutil.which("git") or "git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    for name in files.splitlines():
+        content = (REPOSITORY / name).read_bytes() if (REPOSITORY / name).is_file() else b""
+        for found in re.findall(rb"https://git(?:hub|lab)\.com/[\w.-]+/upsun-agent\b", content):
+            assert found.decode() in {place, "https://github.com/example/upsun-agent"}, name
+
+
+def test_what_a_maintainer_adds_when_the_setting_is_made_is_complete() -> None:
+    text = (REPOSITORY / "RELEASE.md").read_text(encoding="utf-8")
+    block = next(each for each in blocks_in(text, "RELEASE.md") if each.language == "toml")
+    urls = tomllib.loads(block.text)["project"]["urls"]
+    assert set(urls) == {"Documentation", "Source", "Changelog", "Issues"}
+    place = repository("https://github.com/OWNER/NAME/releases/download")
+    assert place == urls["Source"]
+    assert all(url.startswith(place) for url in urls.values())
+    assert urls["Documentation"] == page("docs/index.md", "https://github.com/OWNER/NAME/releases/download")
