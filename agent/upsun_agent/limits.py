@@ -85,6 +85,14 @@ YAML_NODES_MOST = 20_000  # keys and values of one file: a large configuration h
 GIT_PATIENCE = 10.0  # seconds for a question to git
 GIT_FETCH_PATIENCE = 120.0  # of a fetch into a submodule: the whole repository takes seconds
 GIT_FILE_MOST = 32 * 1024 * 1024  # bytes of packed-refs: 32 MiB are some 400,000 branches and tags
+# --- lock files ---------------------------------------------------------------------------------------------
+LOCK_FILE_MOST_BYTES = 8 * 1024 * 1024  # of one file: the lock file of a large application has 1 to 3 MB
+LOCK_LINE_MOST = 256 * 1024  # characters of one line; a minified JSON file is not read by lines
+LOCKED_MOST = 30_000  # packages of one file, 250 bytes each: a large application locks 3,000
+LOCKED_TEXT_MOST = 300  # characters of a name or a version: npm allows names of 214
+LOCK_FILES_MOST = 16  # of one directory or commit that are compared
+LOCK_DEPTH_MOST = 4  # directories below the one that is searched for lock files
+LOCK_ENTRIES_MOST = 20_000  # names that are looked at in that search: a checkout without its packages has a few thousand
 # --- telling -----------------------------------------------------------------------------------------------
 NOTICE_DEADLINE = 5.0  # of one message: a receiver that takes longer gets it at a later tick
 NOTICES_BUDGET = 15.0  # of all messages of one tick: a quarter of it, so that telling never starves what is told of

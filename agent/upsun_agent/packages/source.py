@@ -1,0 +1,147 @@
+"""The text of a lock file: bounded, checked, and read in pieces, so that a large one takes little memory."""
+
+from __future__ import annotations
+
+import io
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from msgspec import MsgspecError, Raw, Struct, ValidationError, field
+from msgspec import json as fast_json
+
+from upsun_agent.limits import DOTS_MOST, LOCK_FILE_MOST_BYTES, LOCK_LINE_MOST
+from upsun_agent.packages.records import Unreadable
+
+T = TypeVar("T")
+_BOM = b"\xef\xbb\xbf"
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
+_COMMIT = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
+_COMMIT_SHOWN = 12
+
+
+class Source(Struct):
+    """A lock file to be read."""
+
+    #: The bytes of the file, without a byte order mark.
+    data: bytes
+    #: The bytes of the manifest beside it; None if there is none, or the caller does not know it.
+    manifest: bytes | None = None
+    #: What is not read of the file, a sentence each; readers append to it.
+    notes: list[str] = field(default_factory=list)
+
+
+def checked(data: bytes) -> bytes:
+    """Return the bytes without a byte order mark.
+
+    Raises:
+        Unreadable: the file is too large, or has the marks of a merge conflict.
+    """
+    if len(data) > LOCK_FILE_MOST_BYTES:
+        raise Unreadable(f"it is larger than {LOCK_FILE_MOST_BYTES} bytes")
+    if _CONFLICT.search(data):
+        raise Unreadable("it holds an unsolved merge conflict")
+    return data.removeprefix(_BOM)
+
+
+def lines_of(data: bytes) -> Iterator[str]:
+    """Yield the lines without their ends, decoded piece by piece.
+
+    Raises:
+        Unreadable: it is not UTF-8, or a line is too long.
+    """
+    try:
+        with io.TextIOWrapper(io.BytesIO(data), encoding="utf-8") as file:
+            while line := file.readline(LOCK_LINE_MOST + 1):
+                if len(line) > LOCK_LINE_MOST:
+                    raise Unreadable(f"a line is longer than {LOCK_LINE_MOST} characters")
+                yield line.removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise Unreadable("it is not UTF-8") from error
+
+
+def json_of(data: bytes | Raw, shape: type[T]) -> T:
+    """Return a JSON document, or a part of it, in a shape; keys that the shape does not have are skipped.
+
+    Raises:
+        Unreadable: it is not JSON, or does not have the shape.
+    """
+    try:
+        return fast_json.decode(data, type=shape)
+    except ValidationError as error:
+        raise Unreadable(f"it does not have the form of its format: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Unreadable("it is not UTF-8") from error
+    except (MsgspecError, RecursionError) as error:
+        raise Unreadable(f"it is not JSON: {error}") from error
+
+
+def toml_of(data: bytes | str) -> dict[str, Any]:
+    """Return a TOML document.
+
+    Raises:
+        Unreadable: it is not TOML.
+    """
+    try:
+        text = data if isinstance(data, str) else data.decode().replace("\r\n", "\n")
+        if any(line.count(".") > DOTS_MOST for line in text.split("\n")):
+            raise Unreadable(f"a line has more than {DOTS_MOST} dots")
+        return tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise Unreadable("it is not UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"it is not TOML: {error}") from error
+
+
+def toml_head_and_packages(data: bytes) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+    """Return what stands before the first ``[[package]]``, and each package with its own tables.
+
+    Each package is parsed by itself, since a whole document takes ten times its size in memory. Other tables are
+    skipped: hashes and metadata.
+
+    Raises:
+        Unreadable: it is not TOML; the packages raise it when they are read.
+    """
+    blocks = _blocks(lines_of(data))
+    head = toml_of(next(blocks))
+    return head, (_package(toml_of(block)) for block in blocks)
+
+
+def _package(block: Mapping[str, Any]) -> dict[str, Any]:
+    found = block.get("package")
+    if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
+        raise Unreadable("a [[package]] does not have the form of its format")
+    return found[0]
+
+
+def _blocks(lines: Iterator[str]) -> Iterator[str]:
+    """Yield the text before the first table, then the text of each ``[[package]]``."""
+    block: list[str] | None = []
+    for line in lines:
+        if line.startswith("[") and not line.startswith(("[package.", "[[package.")):
+            if block is not None:
+                yield "\n".join(block)
+            block = [] if line.rstrip() == "[[package]]" else None
+        if block is not None:
+            block.append(line)
+    if block is not None:
+        yield "\n".join(block)
+
+
+def text_in(table: Mapping[str, Any], key: str) -> str:
+    """Return the text of a key.
+
+    Raises:
+        Unreadable: there is none.
+    """
+    value = table.get(key)
+    if not isinstance(value, str):
+        raise Unreadable(f"a package has no {key}")
+    return value
+
+
+def commit_in(text: str) -> str:
+    """Return the commit that an address or a reference names, shortened; empty if it names none."""
+    found = _COMMIT.search(text)
+    return found[0][:_COMMIT_SHOWN] if found else ""
