@@ -92,7 +92,7 @@ LOCKED_MOST = 30_000  # packages of one file, 250 bytes each: a large applicatio
 LOCKED_TEXT_MOST = 300  # characters of a name or a version: npm allows names of 214
 LOCK_FILES_MOST = 16  # of one directory or commit that are compared
 LOCK_DEPTH_MOST = 4  # directories below the one that is searched for lock files
-LOCK_ENTRIES_MOST = 20_000  # names that are looked at in that search: a checkout without its packages has a few thousand
+LOCK_ENTRIES_MOST = 20_000  # names that are looked at in that search: a checkout has a few thousand
 # --- telling -----------------------------------------------------------------------------------------------
 NOTICE_DEADLINE = 5.0  # of one message: a receiver that takes longer gets it at a later tick
 NOTICES_BUDGET = 15.0  # of all messages of one tick: a quarter of it, so that telling never starves what is told of
