@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.change_bugs import CHANGE_BUGS
 from tools.command_bugs import COMMAND_BUGS
 from tools.interpreter_bugs import INTERPRETER_BUGS
 from tools.server_bugs import SERVER_BUGS
@@ -960,6 +961,7 @@ BUGS = (
         ),
     ),
     *(Bug(*each) for each in COMMAND_BUGS),
+    *(Bug(*each) for each in CHANGE_BUGS),
     *(Bug(*each) for each in INTERPRETER_BUGS),
     Bug(
         "the build hook replaces a directory whatever it holds",

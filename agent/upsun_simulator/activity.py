@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from upsun_simulator.history import Breaks
     from upsun_simulator.scenario import BackupOutcome, DeployMode, DeployOutcome, Ending
+    from upsun_simulator.updates import UpdatePlan
     from upsun_simulator.user import User
 
 State = Literal["pending", "in_progress", "complete", "cancelled", "staged", "scheduled"]
@@ -80,6 +81,8 @@ class Plan:
     commits_after: float | None = None
     #: On which environment types its commit breaks the site.
     breaks: Breaks = "never"
+    #: What its commit changes in lock files; None for the operation that takes the last commit back.
+    update: UpdatePlan | None = None
     #: What becomes of the backup, for a backup.
     backup: BackupOutcome = "success"
     #: How the deployment that follows ends.

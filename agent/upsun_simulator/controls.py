@@ -16,9 +16,9 @@ from upsun_simulator.backup import Backup
 from upsun_simulator.effects import progress
 from upsun_simulator.effects.backups import evict
 from upsun_simulator.effects.code import DEPLOYING, push
-from upsun_simulator.environment import APP, CronStatus, Environment, EnvironmentType
-from upsun_simulator.history import Breaks
-from upsun_simulator.ids import commit_hash, identifier
+from upsun_simulator.environment import APP, Commit, CronStatus, Environment, EnvironmentType
+from upsun_simulator.history import Breaks, Content, Origin
+from upsun_simulator.ids import identifier
 from upsun_simulator.members import permissions_of
 from upsun_simulator.operations import backups, code, deployments
 from upsun_simulator.other_users import OtherUsers
@@ -288,9 +288,12 @@ class Controls(AccountControls, OtherUsers):
             _check(breaks, get_args(Breaks))
         with self._settled() as state:
             place = self._place(environment)
-            sha = commit_hash(place.head, "pushed", state.count())
-            state.move_head(place, sha, state.now, "pushed", breaks=breaks or state.history.breaks(place.head))
-            return push(state, place.id, sha, who=_named(user), plan=code.update_plan(state, place), at=state.now)
+            before, who = state.history[place.head].content, _named(user)
+            content = Content(breaks or before.breaks, before.locked)
+            origin = Origin(state.now, who, f"Simulated commit {state.count()}\n")
+            sha = state.history.commit((place.head,), content, origin)
+            place.move_head(Commit(sha, state.now, "pushed"))
+            return push(state, place.id, sha, who=who, plan=code.update_plan(state, place), at=state.now)
 
     def redeploy(self, environment: str | None = None, *, user: str = user.OWNER.id) -> Activity:
         """Queue somebody else's redeployment."""

@@ -1,55 +1,104 @@
-"""The commits of the project's repository: what each is made from, and whether it breaks the site."""
+"""The commits of the project's repository: what each is made from, and what its tree holds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from upsun_simulator.ids import commit_hash
+from upsun_simulator.repository import Objects, commit_id, files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from upsun_simulator.user import User
 
 Breaks = Literal["never", "staging", "production", "everywhere"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is known of a commit's tree."""
+
+    #: On which type of environment it makes a site that fails.
+    breaks: Breaks
+    #: The versions of packages, by the path of the lock file and the name of the package.
+    locked: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who made a commit, when and why."""
+
+    #: When it was made.
+    at: datetime
+    #: Who made it: its author and its committer.
+    user: User
+    #: The message.
+    message: str
 
 
 @dataclass(frozen=True)
 class Version:
-    """A commit: its parents, and on which type of environment its tree makes a site that fails."""
+    """A commit."""
 
     #: The hash.
     sha: str
+    #: The hash of its tree.
+    tree: str
     #: The hashes of its parents.
     parents: tuple[str, ...]
-    #: On which type of environment its tree makes a site that fails.
-    breaks: Breaks
+    #: Who made it, when and why.
+    origin: Origin
+    #: What its tree holds.
+    content: Content
 
 
 class History:
-    """Every commit, parents before children; the one fact kept of a tree is `breaks`."""
+    """Every commit, parents before children, with all objects that they reach."""
 
     def __init__(self) -> None:
         self._versions: dict[str, Version] = {}
+        # Commits that were made elsewhere and have not come back yet.
+        self._outside: set[str] = set()
+        #: The trees and files of all commits.
+        self.objects = Objects()
+        #: How many bytes each lock file has at least.
+        self.lock_file_bytes = 0
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._versions)
+        return (sha for sha in self._versions if sha not in self._outside)
 
     def __contains__(self, sha: object) -> bool:
-        return sha in self._versions
+        return sha in self._versions and sha not in self._outside
 
-    def add(self, sha: str, parents: tuple[str, ...], breaks: Breaks = "never") -> None:
-        """Keep a commit, unless it is known.
+    def commit(self, parents: tuple[str, ...], content: Content, origin: Origin, *, outside: bool = False) -> str:
+        """Make a commit and return its hash.
 
         Args:
-            sha: the hash of the commit.
             parents: the hashes of its parents.
-            breaks: on which type of environment its site fails.
+            content: what its tree holds.
+            origin: who makes it, when and why.
+            outside: whether it is made elsewhere, and cannot be read before it arrives.
         """
-        self._versions.setdefault(sha, Version(sha, parents, breaks))
+        tree = self.objects.keep(files(content.breaks, content.locked, self.lock_file_bytes))
+        sha = commit_id(tree, parents, origin.user, origin.at, origin.message)
+        if outside and sha not in self._versions:
+            self._outside.add(sha)
+        self._versions.setdefault(sha, Version(sha, tree, parents, origin, content))
+        return sha
+
+    def arrive(self, sha: str) -> None:
+        """Let a commit that was made elsewhere be in the repository."""
+        self._outside.discard(sha)
+
+    def __getitem__(self, sha: str) -> Version:
+        return self._versions[sha]
 
     def breaks(self, sha: str) -> Breaks:
         """On which type of environment the commit's site fails."""
-        return self._versions[sha].breaks
+        return self._versions[sha].content.breaks
 
     def parents(self, sha: str) -> tuple[str, ...]:
         """Return the commits that this one is made from."""
@@ -57,7 +106,7 @@ class History:
 
     def knows(self, sha: str) -> bool:
         """Return whether a commit is in the repository."""
-        return sha in self._versions
+        return sha in self
 
     def between(self, old: str, new: str) -> list[str]:
         """Return what `new` has that `old` has not, newest first; nothing where either is unknown."""
@@ -77,7 +126,7 @@ class History:
         """Return how many commits `head` has that `of` has not."""
         return len(self._reached(head) - self._reached(of))
 
-    def joined(self, into: str, other: str, *, name: str, rebase: bool = False) -> str:
+    def joined(self, into: str, other: str, origin: Origin, *, rebase: bool = False) -> str:
         """Return the head that comes of bringing `other` into the branch at `into`, as Git does it.
 
         The same head when it has `other` already, `other` itself when `into` has nothing of its own; else a new
@@ -86,7 +135,7 @@ class History:
         Args:
             into: the head of the branch that takes.
             other: the head that is brought.
-            name: what the hash of a new commit is made from.
+            origin: who makes a new commit, when and why.
             rebase: whether the branch's own commits are put on top of the other's.
         """
         ours, theirs = self._reached(into), self._reached(other)
@@ -94,17 +143,20 @@ class History:
             return into
         if into in theirs:
             return other
-        sha = commit_hash(into, other, name)
-        self.add(sha, (other,) if rebase else (into, other), self._merged(into, other, ours & theirs))
-        return sha
+        content = self._merged(into, other, ours & theirs)
+        return self.commit((other,) if rebase else (into, other), content, origin)
 
-    def _merged(self, into: str, other: str, common: set[str]) -> Breaks:
-        """Merge two trees that hold one fact: the side that changed it since the newest common commit wins."""
-        base: Breaks = "never"
-        for sha in self._versions:
-            if sha in common:
-                base = self.breaks(sha)
-        return self.breaks(other) if self.breaks(other) != base else self.breaks(into)
+    def _merged(self, into: str, other: str, common: set[str]) -> Content:
+        """Merge two trees fact by fact: the side that changed one since the newest common commit wins."""
+        newest = [sha for sha in self._versions if sha in common]
+        base = self._versions[newest[-1]].content if newest else Content("never", {})
+        ours, theirs = self._versions[into].content, self._versions[other].content
+        locked = {}
+        for key in {**ours.locked, **theirs.locked}:
+            version = _changed(base.locked.get(key), ours.locked.get(key), theirs.locked.get(key))
+            if version is not None:
+                locked[key] = version
+        return Content(_changed(base.breaks, ours.breaks, theirs.breaks), locked)
 
     def _reached(self, head: str) -> set[str]:
         found: set[str] = set()
@@ -115,3 +167,8 @@ class History:
                 found.add(sha)
                 ahead.extend(self._versions[sha].parents)
         return found
+
+
+def _changed(base: T, ours: T, theirs: T) -> T:
+    """Return the other side's fact where that side changed it, else our own."""
+    return theirs if theirs != base else ours

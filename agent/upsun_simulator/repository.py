@@ -1,7 +1,6 @@
-"""The project's Git repository as the API shows it: trees and files of every commit.
+"""The objects of the project's Git repository: trees and files, with the ids that Git gives them.
 
-Commits are kept by `History`, by ids of their own; what a commit holds follows from what is known of it. Trees and
-blobs have the ids that Git gives them.
+Commits are kept by `History`; what a commit holds follows from what is known of it.
 """
 
 from __future__ import annotations
@@ -10,10 +9,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from upsun_simulator.lock_files import written
 
-    from upsun_simulator.state import PlatformState
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from upsun_simulator.user import User
 
 FILE, EXECUTABLE, FOLDER = "100644", "100755", "040000"
 CONFIG = """applications:
@@ -32,6 +34,12 @@ routes:
   https://{default}/:
     type: upstream
     upstream: app:http
+"""
+UPDATE = """#!/bin/sh
+set -e
+[ ! -f composer.lock ] || composer update
+[ ! -f package-lock.json ] || npm update
+git diff --quiet || git commit -am "Auto dependency updates via source operation"
 """
 
 
@@ -55,19 +63,22 @@ class Entry:
 class Objects:
     """Every tree and blob that the commits of the history reach; folders and files by their ids."""
 
-    def __init__(self, state: PlatformState) -> None:
+    def __init__(self) -> None:
         self.trees: dict[str, list[Entry]] = {}
         self.blobs: dict[str, bytes] = {}
-        self.roots = {sha: self._tree(files(state, sha)) for sha in state.history}
 
-    def _tree(self, content: dict[str, tuple[str, bytes]]) -> str:
-        """Keep a folder, given as modes and contents by path, and return its id."""
+    def keep(self, content: Mapping[str, tuple[str, bytes]]) -> str:
+        """Keep a folder with all that is in it, and return its id.
+
+        Args:
+            content: the mode and the content of each file, by its path.
+        """
         entries, folders = [], dict.fromkeys(path.partition("/")[0] for path in content if "/" in path)
         for folder in folders:
             inside = {
                 path.removeprefix(f"{folder}/"): one for path, one in content.items() if path.startswith(f"{folder}/")
             }
-            entries.append(Entry(folder, FOLDER, self._tree(inside)))
+            entries.append(Entry(folder, FOLDER, self.keep(inside)))
         for path, (mode, data) in content.items():
             if "/" not in path:
                 entries.append(Entry(path, mode, self._blob(data)))
@@ -99,14 +110,36 @@ def _sha(kind: str, data: bytes) -> str:
     return hashlib.sha1(f"{kind} {len(data)}".encode() + b"\0" + data, usedforsecurity=False).hexdigest()
 
 
-def files(state: PlatformState, sha: str) -> dict[str, tuple[str, bytes]]:
-    """Return what a commit holds: each file's mode and content, by its path."""
-    breaks = state.history.breaks(sha)
-    return {
+def commit_id(tree: str, parents: tuple[str, ...], user: User, at: datetime, message: str) -> str:
+    """Return the id of a commit.
+
+    Args:
+        tree: the id of its tree.
+        parents: the ids of its parents.
+        user: who made it.
+        at: when it was made.
+        message: the message.
+    """
+    signature = f"{user.first_name} {user.last_name} <{user.email}> {int(at.timestamp())} +0000"
+    rows = [f"tree {tree}", *(f"parent {one}" for one in parents), f"author {signature}", f"committer {signature}"]
+    return _sha("commit", "\n".join([*rows, "", message]).encode())
+
+
+def files(breaks: str, locked: Mapping[tuple[str, str], str], least: int) -> dict[str, tuple[str, bytes]]:
+    """Return what a commit holds: each file's mode and content, by its path.
+
+    Args:
+        breaks: on which type of environment its site fails.
+        locked: the versions of packages, by the path of the lock file and the name of the package.
+        least: how many bytes each lock file has at least.
+    """
+    found = {
         ".upsun/config.yaml": (FILE, CONFIG.encode()),
         "README.md": (FILE, b"# Simulated project\n"),
         "src/site.py": (FILE, f'FAILS_ON = "{breaks}"\n'.encode()),
-        "update.sh": (EXECUTABLE, b'#!/bin/sh\nuv lock --upgrade && git commit -am "Update dependencies"\n'),
-        # Every commit brings other versions.
-        "uv.lock": (FILE, f'version = 1\nrevision = "{sha}"\n'.encode()),
+        "update.sh": (EXECUTABLE, UPDATE.encode()),
     }
+    for path in dict.fromkeys(path for path, _ in locked):
+        packages = {name: version for (place, name), version in locked.items() if place == path}
+        found |= {name: (FILE, data) for name, data in written(path, packages, least).items()}
+    return found

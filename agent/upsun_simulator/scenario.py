@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from upsun_simulator.history import Breaks
+from upsun_simulator.updates import check_paths
 
 BackupOutcome = Literal["success", "failure", "cancelled", "unrestorable", "missing"]
 UpdateOutcome = Literal["commit", "no-commit", "failure", "cancelled"]
@@ -21,6 +22,7 @@ Status = Literal["active", "inactive", "paused", "dirty", "deleting"]
 Staging = Literal["own", "push"]
 Product = Literal["flex", "fixed"]
 FixedPlan = Literal["professional", "enterprise", "elite"]
+BlobEncoding = Literal["base64", "utf-8"]
 RefusedToken = Literal["invalid_grant", "request_unauthorized"]
 
 REGION = "eu-5.platform.sh"
@@ -49,6 +51,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "update_breaks_site": get_args(Breaks),
     "product": get_args(Product),
     "fixed_plan": get_args(FixedPlan),
+    "blob_encoding": get_args(BlobEncoding),
     **dict.fromkeys(ENDINGS, get_args(Ending)),
 }
 SOURCES = ("storage", "instance", "tmp", "temporary", "service", "local")
@@ -58,7 +61,7 @@ DAY = 86_400
 # Longer than any test, and short enough for the arithmetic of dates.
 MOST = 1_000_000_000
 FIRST_STATUS, LAST_STATUS = 200, 599
-UNCHANGEABLE = ("project", "environment", "owner_token", "product", "fixed_plan")
+UNCHANGEABLE = ("project", "environment", "owner_token", "product", "fixed_plan", "lock_files", "lock_file_bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +113,19 @@ class Scenario:
     backup_outcome: BackupOutcome = "success"
     #: What becomes of the source operation `update`.
     update_outcome: UpdateOutcome = "commit"
+    #: The lock files of the project, as paths that end with a known name: `composer.lock`, `package-lock.json`,
+    #: `yarn.lock`, `pnpm-lock.yaml`, `requirements.txt`, `uv.lock` or `Gemfile.lock`.
+    lock_files: tuple[str, ...] = ("composer.lock", "package-lock.json")
+    #: What the commit of the source operation `update` changes in them: `[PATH: ]NAME FROM -> TO` each, with `none` for
+    #: no version; what they begin with is there from the start. Once all are made, or without any, packages that are
+    #: there get higher versions.
+    package_changes: tuple[str, ...] = ()
+    #: How many packages get higher versions then.
+    raised_packages: int = 5
+    #: How many of them get the next major version.
+    raised_majors: int = 0
+    #: How many bytes each lock file has at least.
+    lock_file_bytes: int = 0
     #: How a deployment ends.
     deploy_outcome: DeployOutcome = "success"
     #: How the source operation `revert` ends; what it commits breaks no site.
@@ -204,6 +220,10 @@ class Scenario:
     activity_lag_seconds: float = 0
     #: How late a new backup can be read.
     backup_lag_seconds: float = 0
+    #: How late a new commit can be read (404 until then).
+    commit_lag_seconds: float = 0
+    #: How the content of a file is written where it is text; other files are always written in Base64.
+    blob_encoding: BlobEncoding = "base64"
     #: How late a change of a variable can be read.
     variable_lag_seconds: float = 0
     #: How late an environment shows its commits, backups and deployments.
@@ -250,6 +270,7 @@ class Scenario:
         if not FIRST_STATUS <= self.site_status <= LAST_STATUS:
             raise ValueError(f"site_status is {self.site_status}, which is not a valid final HTTP status")
         _check_roles(self.runtime_operations)
+        check_paths(self.lock_files, self.package_changes)
         for mount in self.mounts:
             if mount.partition("=")[2] not in SOURCES:
                 raise ValueError(f"the mount {mount!r} is not PATH=SOURCE with one of {', '.join(SOURCES)}")

@@ -13,11 +13,13 @@ from upsun_simulator.activity_text import sentence
 from upsun_simulator.backup import Backup
 from upsun_simulator.domain import Domains
 from upsun_simulator.environment import FAILED_COMMAND, Commit, Deployment, Environment
-from upsun_simulator.history import Breaks, History
-from upsun_simulator.ids import commit_hash, identifier
+from upsun_simulator.history import Content, History, Origin
+from upsun_simulator.ids import identifier
 from upsun_simulator.integration import Integrations
 from upsun_simulator.invitation import Invitations
 from upsun_simulator.members import Members
+from upsun_simulator.updates import first_locked
+from upsun_simulator.user import OWNER
 from upsun_simulator.variable import Variables
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class PlatformState:
         self.arrivals: list[Arrival] = []
         self.environments: dict[str, Environment] = {}
         self.history = History()
+        self.history.lock_file_bytes = scenario.lock_file_bytes
         self.variables = Variables()
         self.invitations = Invitations()
         self.domains = Domains()
@@ -124,26 +127,17 @@ class PlatformState:
             is_pr=is_pr,
         )
         if parent is None:
-            first = commit_hash(self.scenario.project, name, "first")
-            self.history.add(first, ())
+            first = self.history.commit((), self._first_content(), Origin(at, OWNER, "Initial commit\n"))
         else:
             first = self.environments[parent].head
         environment.move_head(Commit(first, at, "initial"))
         self.environments[name] = environment
         return environment
 
-    def move_head(self, environment: Environment, sha: str, at: datetime, by: str, *, breaks: Breaks) -> None:
-        """Put a commit on top of an environment's branch.
-
-        Args:
-            environment: the environment that is meant.
-            sha: the hash of the commit.
-            at: when it happens, by the platform's clock.
-            by: the id of the activity that moves the head, or how else the commit came.
-            breaks: on which type of environment its site fails.
-        """
-        self.history.add(sha, (environment.head,), breaks)
-        environment.move_head(Commit(sha, at, by))
+    def _first_content(self) -> Content:
+        """Return what the project's first commit holds."""
+        one = self.scenario
+        return Content("never", first_locked(one.lock_files, one.package_changes, one.raised_packages))
 
     def status_of(self, environment: Environment) -> Status:
         """Return the environment's status; production's is the scenario's."""

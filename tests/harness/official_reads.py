@@ -104,7 +104,7 @@ READING = {
         "project:info repository.url", ("git@github.com:simulated/project.git",), source
     ),
     "project:list": Row(f"project:list {PLAIN}", (f"{PROJECT}\tSimulated project",)),
-    "repo:ls": Row("repo:ls", (".upsun/", "uv.lock")),
+    "repo:ls": Row("repo:ls", (".upsun/", "composer.lock")),
     "repo:cat": Row("repo:cat .upsun/config.yaml", ("type: postgresql:16",)),
     "repo:read": Row("repo:read .upsun", ("config.yaml",)),
     "resources:get": Row(f"resources:get {PLAIN}", ("app\t0.5\tshared\t0.5\t192", "db\t0.5\tshared\t0.5\t1408\t1024")),

@@ -6,25 +6,14 @@ import base64
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from upsun_simulator import activity as kinds
 from upsun_simulator.documents import links
 from upsun_simulator.documents.timestamp import written
-from upsun_simulator.environment import Commit
 from upsun_simulator.ids import commit_hash
-from upsun_simulator.user import OWNER
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from upsun_simulator.history import History
     from upsun_simulator.repository import Entry, Objects
     from upsun_simulator.state import PlatformState
-    from upsun_simulator.user import User
-
-MESSAGES = {
-    kinds.SOURCE_OPERATION: "Auto dependency updates via source operation",
-    kinds.MERGE: "Merge branch '{source}'",
-    kinds.SYNCHRONIZE: "Merge branch '{source}'",
-}
 
 
 def ref(state: PlatformState, environment: str) -> dict[str, Any]:
@@ -39,40 +28,22 @@ def ref(state: PlatformState, environment: str) -> dict[str, Any]:
     }
 
 
-def commit(state: PlatformState, objects: Objects, sha: str) -> dict[str, Any]:
-    """Return a commit; its author and committer are who asked for what made it (observed for source operations).
-
-    Args:
-        state: what the platform has: environments, activities, users, the clock.
-        objects: the Git objects of the repository.
-        sha: the hash of the commit.
-    """
-    at, who, message = origin(state, sha)
-    signature = {"date": written(at), "name": f"{who.first_name} {who.last_name}", "email": who.email}
+def commit(state: PlatformState, sha: str) -> dict[str, Any]:
+    """Return a commit; its author and committer are who asked for what made it (observed for source operations)."""
+    version = state.history[sha]
+    origin = version.origin
+    name = f"{origin.user.first_name} {origin.user.last_name}"
+    signature = {"date": written(origin.at.replace(microsecond=0)), "name": name, "email": origin.user.email}
     return {
         "id": sha,
         "sha": sha,
         "author": signature,
         "committer": signature,
-        "message": message,
-        "tree": objects.roots[sha],
-        "parents": list(state.history.parents(sha)),
+        "message": origin.message,
+        "tree": version.tree,
+        "parents": list(version.parents),
         "_links": {"self": _self(state, "commits", sha, "Commit")},
     }
-
-
-def origin(state: PlatformState, sha: str) -> tuple[datetime, User, str]:
-    """Return when, by whom and why a commit was made: by the environment that had it first, and its activity."""
-    seen = [one for place in state.environments.values() for one in place.commits if one.sha == sha]
-    first = min(seen, key=lambda one: one.at, default=Commit(sha, state.born, ""))
-    if first.by == "initial":
-        return first.at, OWNER, "Initial commit\n"
-    pushed = next((one for one in state.activities if one.type == kinds.PUSH and one.commit == sha), None)
-    made = state.by_id.get(first.by, pushed)
-    if made is None or made.type not in MESSAGES:
-        return first.at, OWNER if made is None else made.user, f"Simulated commit {sha[:7]}\n"
-    message = MESSAGES[made.type].format(source=made.parameters.get("environment", "main"))
-    return first.at, made.user, f"{message}\n"
 
 
 def tree(state: PlatformState, entries: list[Entry], sha: str) -> dict[str, Any]:
@@ -99,25 +70,34 @@ def blob(state: PlatformState, data: bytes, sha: str) -> dict[str, Any]:
         data: the content.
         sha: the hash of the content.
     """
+    encoding = state.scenario.blob_encoding if _is_text(data) else "base64"
     return {
         "id": sha,
         "sha": sha,
         "size": len(data),
-        "encoding": "base64",
-        "content": base64.b64encode(data).decode(),
+        "encoding": encoding,
+        "content": data.decode() if encoding == "utf-8" else base64.b64encode(data).decode(),
         "_links": {"self": _self(state, "blobs", sha, "Blob")},
     }
 
 
-def diffs(objects: Objects, base: str, target: str) -> list[dict[str, Any]]:
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def diffs(history: History, base: str, target: str) -> list[dict[str, Any]]:
     """Return what is different between two commits, file by file.
 
     Args:
-        objects: the Git objects of the repository.
+        history: the commits of the repository.
         base: the hash of the commit to compare with.
         target: the hash of the commit that is compared.
     """
-    old, new = (dict(objects.paths(objects.roots[sha])) for sha in (base, target))
+    objects = history.objects
+    old, new = (dict(objects.paths(history[sha].tree)) for sha in (base, target))
     return [
         {
             "id": commit_hash("diff", path, old.get(path), new.get(path)),

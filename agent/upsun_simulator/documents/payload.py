@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from upsun_simulator import activity as kinds
 from upsun_simulator.documents.deployment import deployment
 from upsun_simulator.documents.environment import environment
-from upsun_simulator.documents.git import origin
 from upsun_simulator.documents.large_project import enlarged
 from upsun_simulator.documents.project import capabilities, project
 from upsun_simulator.documents.settings import settings
@@ -80,10 +79,14 @@ def _commits(state: PlatformState, one: Activity) -> list[dict[str, Any]]:
                 "sha": sha,
                 "author": {**author, "date": int(one.created_at.timestamp())},
                 "parents": list(parents),
-                "message": origin(state, sha)[2].strip(),
+                "message": _message(state, sha),
             }
         )
     return found
+
+
+def _message(state: PlatformState, sha: str) -> str:
+    return state.history[sha].origin.message.strip() if state.history.knows(sha) else f"Simulated commit {sha[:7]}"
 
 
 def _deployment(state: PlatformState, one: Activity, at: datetime) -> dict[str, Any]:

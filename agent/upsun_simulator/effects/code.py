@@ -10,7 +10,7 @@ from upsun_simulator import user
 from upsun_simulator.activity import Activity, Arrival, Plan
 from upsun_simulator.effects.log import write_deployment
 from upsun_simulator.environment import APP, FAILED_COMMAND, Commit, DataNote, Deployment
-from upsun_simulator.ids import commit_hash
+from upsun_simulator.history import Content, Origin
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
+UPDATE_MESSAGE = "Auto dependency updates via source operation"
 DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES, *kinds.SETTING_CHANGES)
 
 
@@ -32,16 +33,29 @@ def commit(state: PlatformState, activity: Activity, at: datetime) -> None:
     """
     environment = state.environments[activity.environment]
     plan = activity.plan
-    activity.commit = commit_hash(environment.head, activity.id)
-    activity.write(at, f"Committed {activity.commit}\n")
+    # The trailer tells the commits of two operations apart that change the same at the same moment.
+    message = f"{UPDATE_MESSAGE}\n\nActivity: {activity.id}\n"
+    origin, content = Origin(at, activity.user, message), _updated(state, environment, activity)
+    sha = activity.commit = state.history.commit((environment.head,), content, origin, outside=plan.outside)
+    activity.write(at, f"Committed {sha}\n")
     if plan.outside:
         delay = timedelta(seconds=plan.outside_seconds)
-        state.arrivals.append(Arrival(at + delay, environment.id, activity.commit, plan))
+        state.arrivals.append(Arrival(at + delay, environment.id, sha, plan))
         return
-    state.move_head(environment, activity.commit, at, activity.id, breaks=plan.breaks)
+    environment.move_head(Commit(sha, at, activity.id))
     activity.deploys = not plan.staged and plan.deploy_mode != "follows"
     if not activity.deploys and not plan.stages_itself:
-        push(state, environment.id, activity.commit, who=activity.user, plan=plan, at=at)
+        push(state, environment.id, sha, who=activity.user, plan=plan, at=at)
+
+
+def _updated(state: PlatformState, environment: Environment, activity: Activity) -> Content:
+    """Return what the tree holds after a source operation: other versions, or what it held before the last commit."""
+    update, history = activity.plan.update, state.history
+    if update is None:
+        before = history.parents(environment.head) or (environment.head,)
+        return Content(activity.plan.breaks, history[before[0]].content.locked)
+    locked = history[environment.head].content.locked
+    return Content(activity.plan.breaks, update.carried_out(locked, activity.number))
 
 
 def merge(state: PlatformState, activity: Activity, at: datetime) -> None:
@@ -76,7 +90,9 @@ def synchronize(state: PlatformState, activity: Activity, at: datetime) -> None:
 def _take(state: PlatformState, activity: Activity, into: Environment, sha: str, at: datetime) -> bool:
     """Bring a commit into a branch, and say whether that moved its head."""
     rebase = bool(activity.parameters.get("rebase", False))
-    head = state.history.joined(into.head, sha, name=activity.id, rebase=rebase)
+    source = activity.parameters["from" if activity.type == kinds.SYNCHRONIZE else "environment"]
+    origin = Origin(at, activity.user, f"Merge branch '{source}'\n")
+    head = state.history.joined(into.head, sha, origin, rebase=rebase)
     if head == into.head:
         activity.write(at, "Already up to date\n")
         return False
@@ -138,7 +154,8 @@ def receive(state: PlatformState, activity: Activity, at: datetime) -> None:
     """
     place = state.environments[activity.environment]
     if activity.commit is not None and activity.commit not in {one.sha for one in place.commits}:
-        state.move_head(place, activity.commit, at, activity.id, breaks=activity.plan.breaks)
+        state.history.arrive(activity.commit)
+        place.move_head(Commit(activity.commit, at, activity.id))
 
 
 def deploy(state: PlatformState, activity: Activity, at: datetime) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from upsun_simulator.answers import Refusal, document
 from upsun_simulator.documents import git as shapes
-from upsun_simulator.repository import Objects
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -37,8 +37,10 @@ def ref(call: Call) -> Response:
 
 
 def _commit(call: Call, name: str) -> str:
-    """Return the whole id of a commit, which may be shortened."""
-    found = [sha for sha in call.state.history if sha.startswith(name)]
+    """Return the whole id of a commit, which may be shortened; one that is too new to be read is not found."""
+    shown = call.now - timedelta(seconds=call.state.scenario.commit_lag_seconds)
+    history = call.state.history
+    found = [sha for sha in history if sha.startswith(name) and history[sha].origin.at <= shown]
     if len(found) != 1:
         raise _missing("commit")
     return found[0]
@@ -47,12 +49,12 @@ def _commit(call: Call, name: str) -> str:
 def commit(call: Call) -> Response:
     """Answer with one commit."""
     sha = _commit(call, call.values["sha"])
-    return document(shapes.commit(call.state, Objects(call.state), sha))
+    return document(shapes.commit(call.state, sha))
 
 
 def tree(call: Call) -> Response:
     """Answer with one folder."""
-    objects, sha = Objects(call.state), call.values["tree"]
+    objects, sha = call.state.history.objects, call.values["tree"]
     if sha not in objects.trees:
         raise _missing("tree")
     return document(shapes.tree(call.state, objects.trees[sha], sha))
@@ -60,7 +62,7 @@ def tree(call: Call) -> Response:
 
 def blob(call: Call) -> Response:
     """Answer with the content of one file."""
-    objects, sha = Objects(call.state), call.values["blob"]
+    objects, sha = call.state.history.objects, call.values["blob"]
     if sha not in objects.blobs:
         raise _missing("blob")
     return document(shapes.blob(call.state, objects.blobs[sha], sha))
@@ -69,4 +71,4 @@ def blob(call: Call) -> Response:
 def diffs(call: Call) -> Response:
     """Answer with what is different between two commits."""
     base, target = _commit(call, call.values["base"]), _commit(call, call.values["target"])
-    return document(shapes.diffs(Objects(call.state), base, target))
+    return document(shapes.diffs(call.state.history, base, target))

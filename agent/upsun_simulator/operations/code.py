@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from upsun_simulator.activity import MERGE, SOURCE_OPERATION, SYNCHRONIZE, Activity, Plan
 from upsun_simulator.environment import APP
+from upsun_simulator.updates import UpdatePlan
 
 if TYPE_CHECKING:
     from upsun_simulator.environment import Environment
-    from upsun_simulator.scenario import Ending
+    from upsun_simulator.scenario import Ending, Scenario
     from upsun_simulator.state import PlatformState
     from upsun_simulator.user import User
 
@@ -67,6 +68,7 @@ def update_plan(state: PlatformState, environment: Environment, operation: str =
         commits=commits,
         commits_after=scenario.source_operation_seconds if inclusive else None,
         breaks="never" if reverts else scenario.update_breaks_site,
+        update=None if reverts else planned_update(scenario),
         deploy=scenario.deploy_outcome,
         deploy_seconds=scenario.deploy_seconds,
         deploy_mode=scenario.deploy_mode,
@@ -75,6 +77,11 @@ def update_plan(state: PlatformState, environment: Environment, operation: str =
         outside=scenario.source_integration,
         outside_seconds=scenario.integration_seconds,
     )
+
+
+def planned_update(scenario: Scenario) -> UpdatePlan:
+    """Return what an update changes in lock files, by the scenario."""
+    return UpdatePlan(scenario.lock_files, scenario.package_changes, scenario.raised_packages, scenario.raised_majors)
 
 
 def merge(state: PlatformState, child: Environment, user: User) -> Activity:

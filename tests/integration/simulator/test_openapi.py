@@ -80,6 +80,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "that puts off": {"reschedule_seconds": 10, "failing_commands": ("backup=3", "redeploy")},
     "that goes through an integration": {"source_integration": True, "source_operations": ("update", "other")},
     "that is paused": {"status": "paused"},
+    "that writes text as it is": {"blob_encoding": "utf-8", "lock_files": ("web/yarn.lock", "Gemfile.lock")},
 }
 
 
@@ -201,7 +202,7 @@ def test_what_is_changed_validates_too(ask: Talker, boss: Talker, clock: ManualC
     base = ask.simulator.state.environments["staging"].head
     path = f"{ask.project}/git/diffs/{base}/{ask.place()['head_commit']}"
     answer = ask("GET", path)
-    assert (len(answer.content), openapi_document.problem_of_answer("GET", path, 200, answer.text)) == (1, None)
+    assert (len(answer.content), openapi_document.problem_of_answer("GET", path, 200, answer.text)) == (2, None)
 
 
 def test_what_the_document_does_not_allow_is_found() -> None:
