@@ -1,7 +1,7 @@
 """Kill, or fail, a whole run at every system call that touches its state or the network.
 
 The run is the nightly one, backup then update, or with ``--play flagship`` the pipeline of how-to/pipelines.md whose
-update breaks production, so that it is taken back.
+update breaks production, so that it is rolled back.
 
 Each point is one real process: the tick is started under strace, which at the Nth call of a name kills it or makes
 the call fail; then ticks without strace go on until the run is over. What happened is read from the simulator's
@@ -342,7 +342,7 @@ def judge(simulator: Simulator, scene: Scene) -> Iterator[str]:
     if outcomes == {"succeeded"} and done != play.wanted:
         yield f"P3: the run claims success, but the platform did {', '.join(done) or 'nothing'}"
     if "merge" in done and done != play.wanted:
-        yield f"P3: production is broken and was not taken back: {', '.join(done)}"
+        yield f"P3: production is broken and was not rolled back: {', '.join(done)}"
 
 
 def _word(activity: dict[str, Any]) -> str:
@@ -431,7 +431,7 @@ def main() -> int:
             f", or made to fail with {', '.join(options.ways[1:])}" if options.ways[1:] else ""
         )
         some = "" if options.sample is None else f" This is a sample of {len(results)} of {len(everything)} points."
-        what = {"nightly": "backup-then-update run", "flagship": "flagship pipeline, taken back at its end,"}
+        what = {"nightly": "backup-then-update run", "flagship": "flagship pipeline, rolled back at its end,"}
         preface = PREFACE.format(ways=ways, some=some, what=what[options.play])
         document = REPOSITORY / "docs" / "reference" / PLAYS[options.play].document
         document.write_text(preface + text, encoding="utf-8")

@@ -101,8 +101,8 @@ BUGS = (
     Bug(
         "complete is taken for success",
         "agent/upsun_agent/model/answers.py",
-        '        return self.fate == "succeeded"\n',
-        '        return self.fate in {"succeeded", "failed"}\n',
+        "        return self.fate == Fate.SUCCEEDED\n",
+        "        return self.fate in {Fate.SUCCEEDED, Fate.FAILED}\n",
         suite=(
             "tests/unit/engine/test_decide_endings.py::test_an_activity_that_ended_otherwise_than_in_success_fails_the_step",
         ),
@@ -165,8 +165,8 @@ BUGS = (
     Bug(
         "another run's mark is overlooked",
         "agent/upsun_agent/steps/source_operation.py",
-        '            return "sure" if mark == run else "no"\n',
-        '            return "sure"\n',
+        "            return Recognition.SURE if mark == run else Recognition.NO\n",
+        "            return Recognition.SURE\n",
         suite=("tests/unit/engine/test_decide.py::test_anybody_elses_update_is_waited_for",),
     ),
     Bug(
@@ -274,16 +274,16 @@ BUGS = (
         "            and step.plan.environment(self.environment)\n",
     ),
     Bug(
-        "taking back begins though nothing was changed",
+        "the rollback begins though nothing was changed",
         "agent/upsun_agent/engine/rollback.py",
-        "    return any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps)\n",
-        "    return not touched or any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps)\n",
+        "    return any(subject(step.plan, run, kinds) in touched for step in run.rollback_steps)\n",
+        "    return not touched or any(subject(step.plan, run, kinds) in touched for step in run.rollback_steps)\n",
     ),
     Bug(
-        "taking back is taken back",
+        "the rollback is rolled back",
         "agent/upsun_agent/engine/rollback.py",
-        "    if run.rollback is not None or not run.take_back_steps or uncertain(run, kinds) is not None:\n",
-        "    if not run.take_back_steps or uncertain(run, kinds) is not None:\n",
+        "    if run.rollback is not None or not run.rollback_steps or uncertain(run, kinds) is not None:\n",
+        "    if not run.rollback_steps or uncertain(run, kinds) is not None:\n",
     ),
     Bug(
         "an interrupted command is run again",
@@ -1046,8 +1046,8 @@ BUGS = (
     Bug(
         "state as code: an approval without a seal is believed",
         "agent/upsun_agent/runtime/admission.py",
-        "DECISIONS = (ev.ApprovalGiven, ev.TakeBackBegun)",
-        "DECISIONS = (ev.TakeBackBegun,)",
+        "DECISIONS = (ev.ApprovalGiven, ev.RollbackBegun)",
+        "DECISIONS = (ev.RollbackBegun,)",
         suite=("tests/integration/runtime/test_foreign_runs.py",),
     ),
     Bug(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,12 @@ def exit_codes() -> str:
     return NOTE + "\n".join(lines) + "\n"
 
 
+#: What remedies name that is code: a word in quotes, a call of a CLI, a setting.
+_CODE = re.compile(
+    r"(?<![a-z])'(?P<word>[^']+)'|(?P<call>upsun(?:-agent)? [a-z:-]+(?: JOB| --[a-z]+)*|[a-z]+ = [a-z\"]+)"
+)
+
+
 def failure_kinds() -> str:
     """Return every kind of failure."""
     lines = [
@@ -82,7 +89,9 @@ def failure_kinds() -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for kind in sorted(FailureKind):
-        remedy = kind.remedy[0].upper() + kind.remedy[1:] if kind.remedy[0].isalpha() else kind.remedy
+        remedy = _CODE.sub(
+            lambda found: f"`{found['word'] or found['call']}`", kind.remedy[0].upper() + kind.remedy[1:]
+        )
         lines.append(f"| `{kind}` | {kind.meaning} | {kind.who} | {remedy}. | {kind.exit_code} |")
     return NOTE + "\n".join(lines) + "\n"
 

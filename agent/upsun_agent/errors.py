@@ -128,7 +128,7 @@ class TokenRefused(NotPermitted):
 class SecondFactorNeeded(NotPermitted):
     """The API requires a second factor, which the token's user did not have when the token was created."""
 
-    turn = "you: enable two-factor authentication for the token's user, then create a new token"
+    turn = f"you: {SECOND_FACTOR}"
 
 
 class ConfigInvalid(AgentError):

@@ -164,7 +164,7 @@ def _look_at_git(git: Git, plan: Plan) -> None:
     unsaved = git.unsaved(paths)
     if unsaved:
         text = f"not committed yet: {', '.join(unsaved)}"
-        plan.remarks.append((text, "commit it first if you want to be able to take back just what init writes"))
+        plan.remarks.append((text, "commit it first, so that you can revert exactly what init writes"))
     ignored = git.ignored(paths)
     if ignored:
         text = f"Git ignores {', '.join(ignored)}: a push would leave it out"

@@ -38,7 +38,7 @@ from tests.harness.builders import (
     running,
 )
 
-FAULTS: tuple[Trouble, ...] = tuple(Trouble(kind, f"trouble: {kind}") for kind in TROUBLES)  # type: ignore[arg-type]
+FAULTS: tuple[Trouble, ...] = tuple(Trouble(kind, f"trouble: {kind}") for kind in TROUBLES)
 
 
 @cache

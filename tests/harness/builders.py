@@ -28,6 +28,7 @@ from upsun_agent.model.answers import (
     Question,
     Retention,
 )
+from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job, StepPlan
 from upsun_agent.steps import KINDS
 
@@ -43,7 +44,14 @@ UPDATE_LINK = "/projects/p/environments/main/source-operation"
 LINKS = {"#backup": BACKUP_LINK, "#source-operation": UPDATE_LINK}
 BACKUP_TYPE, UPDATE_TYPE = "environment.backup", "environment.source-operation"
 RUNNING = LookAtActivities(incomplete=True)
-TROUBLES = ("unreachable", "bad-reply", "token", "permission", "not-found", "budget")
+TROUBLES = (
+    FailureKind.UNREACHABLE,
+    FailureKind.BAD_REPLY,
+    FailureKind.TOKEN,
+    FailureKind.PERMISSION,
+    FailureKind.NOT_FOUND,
+    FailureKind.BUDGET,
+)
 
 
 def at(minutes: float = 0, seconds: float = 0) -> datetime:

@@ -109,6 +109,7 @@ class Stage:
     wrap: Callable[[Wsgi], Wsgi] = field(default=lambda wsgi: wsgi)
     log: io.StringIO = field(default_factory=io.StringIO)
     heard: list[tuple[str, Event]] = field(default_factory=list)
+    reword: Callable[[str], str] = str  #: returns a text in the words of the project's product
     environ: dict[str, str] = field(default_factory=dict)  #: the variables that the channels of the job file name
 
     @property
@@ -135,6 +136,7 @@ class Stage:
             lambda run, event: self.heard.append((run, event)),
             seals=Seals(self.container.identity, (self.entropy, self.token)),
             publish=publish,
+            reword=self.reword,
         )
         return site if job_file.notify is None else replace(site, notifier=self._notifier(site, redaction))
 

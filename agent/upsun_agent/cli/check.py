@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from upsun_agent.api.client import Client
     from upsun_agent.api.endpoints import Endpoints
 
-TONES: dict[str, Tone] = {"ok": "good", "warn": "odd", "fail": "bad"}
+TONES: dict[Level, Tone] = {Level.OK: "good", Level.WARN: "odd", Level.FAIL: "bad"}
 BACKUPS_KNOWN = 1000  # requests and steps searched for backups: more than any project keeps
 LIBRARIES = ("httpx", "croniter", "structlog", "cryptography", "sqlite3", "zoneinfo")
 
@@ -120,7 +120,7 @@ def _tell(context: Context, findings: Sequence[Finding]) -> None:
         if finding.remedy:
             context.terminal.say(f"      {finding.remedy}", "dim")
     levels = Counter(finding.level for finding in findings)
-    counts = f"{levels['ok']} ok, {levels['warn']} to look at, {levels['fail']} failed"
+    counts = f"{levels[Level.OK]} ok, {levels[Level.WARN]} to look at, {levels[Level.FAIL]} failed"
     context.terminal.say(f"{counts}.", TONES[worst(findings)])
 
 
@@ -134,9 +134,9 @@ def _libraries(_: Context) -> Iterator[Finding]:
             importlib.import_module(name)
         except ImportError as error:
             text = f"{name} cannot be imported: {error}"
-            yield Finding("libraries", "fail", text, "install again: sh hooks/build.sh", exit_code=70)
+            yield Finding("libraries", Level.FAIL, text, "install again: sh hooks/build.sh", exit_code=70)
             return
-    yield Finding("libraries", "ok", f"{', '.join(LIBRARIES)} can be imported")
+    yield Finding("libraries", Level.OK, f"{', '.join(LIBRARIES)} can be imported")
 
 
 def _job_file(context: Context) -> Iterator[Finding]:
@@ -144,11 +144,11 @@ def _job_file(context: Context) -> Iterator[Finding]:
         job_file = context.job_file
     except ConfigInvalid as error:
         if context.container.phase == "build" and str(error).startswith("no job file"):
-            yield Finding("job file", "warn", f"{error}: there is nothing to run yet", error.remedy)
+            yield Finding("job file", Level.WARN, f"{error}: there is nothing to run yet", error.remedy)
         else:
-            yield Finding("job file", "fail", str(error), error.remedy)
+            yield Finding("job file", Level.FAIL, str(error), error.remedy)
         return
-    yield Finding("job file", "ok", f"{job_file.path}: {', '.join(job_file.jobs)}")
+    yield Finding("job file", Level.OK, f"{job_file.path}: {', '.join(job_file.jobs)}")
 
 
 def _build_token(context: Context) -> Iterator[Finding]:
@@ -157,31 +157,31 @@ def _build_token(context: Context) -> Iterator[Finding]:
         update = f"upsun variable:update env:{variable} --visible-build false"
         remedy = f"the agent needs it at runtime only: upsun-agent setup token, or {update}"
         text = f"{variable} is visible to the build: every install script can read it, and changing it forces a rebuild"
-        yield Finding("token", "warn", text, remedy)
+        yield Finding("token", Level.WARN, text, remedy)
     else:
-        yield Finding("token", "ok", f"{variable} is not visible to the build")
+        yield Finding("token", Level.OK, f"{variable} is not visible to the build")
 
 
 def _build_type(_: Context) -> Iterator[Finding]:
     text = "not known during the build, which may serve several environments: every tick checks it"
-    yield Finding("environment type", "ok", text)
+    yield Finding("environment type", Level.OK, text)
 
 
 def _runtime_type(context: Context) -> Iterator[Finding]:
     kind = context.container.environment_type
     if kind is None and (context.container.phase != "runtime" or context.options.environment):
-        yield Finding("environment type", "ok", "not set outside that environment's container: the API gives it")
+        yield Finding("environment type", Level.OK, "not set outside that environment's container: the API gives it")
         return
     if kind is None:
         text = "PLATFORM_ENVIRONMENT_TYPE is not set: only the API gives the type"
-        yield Finding("environment type", "warn", text, "redeploy to set it in the container")
+        yield Finding("environment type", Level.WARN, text, "redeploy to set it in the container")
         return
     try:
         jobs = context.job_file.jobs.values()
     except ConfigInvalid:
         jobs = {}.values()
     here = [job.name for job in jobs if job.runs_on(kind)]
-    yield Finding("environment type", "ok", f"{kind}; jobs that run here: {', '.join(here) or 'none'}")
+    yield Finding("environment type", Level.OK, f"{kind}; jobs that run here: {', '.join(here) or 'none'}")
 
 
 def _api(context: Context) -> Iterator[Finding]:
@@ -191,16 +191,16 @@ def _api(context: Context) -> Iterator[Finding]:
     try:
         _ = context.endpoints
     except AgentError as error:  # reported without a token too
-        yield Finding("reachability", "fail", str(error), error.remedy, error.exit_code)
+        yield Finding("reachability", Level.FAIL, str(error), error.remedy, error.exit_code)
         return
     try:
         with here(context):
             token = token_in(context.environ, variable)
         token_of(context.environ, variable)
     except TokenRefused as error:  # jobs drop the white space around a token
-        yield Finding("token", "warn", str(error), error.remedy)
+        yield Finding("token", Level.WARN, str(error), error.remedy)
     except AgentError as error:
-        yield Finding("token", "fail", str(error), error.remedy, error.exit_code)
+        yield Finding("token", Level.FAIL, str(error), error.remedy, error.exit_code)
         return
     with ExitStack() as stack:
         try:
@@ -209,10 +209,10 @@ def _api(context: Context) -> Iterator[Finding]:
         except AgentError as error:
             name = "token" if isinstance(error, NotPermitted) else "reachability"
             remedy = error.remedy or "see status.upsun.com; the app's firewall must allow api.upsun.com"
-            yield Finding(name, "fail", str(error), remedy, error.exit_code)
+            yield Finding(name, Level.FAIL, str(error), remedy, error.exit_code)
             return
         yield _reached(context.endpoints)
-        yield Finding("token", "ok", f"{variable} is valid: {standing.user.email or standing.user.id}")
+        yield Finding("token", Level.OK, f"{variable} is valid: {standing.user.email or standing.user.id}")
         yield from _platform(context, client, standing)
 
 
@@ -220,13 +220,15 @@ def _reached(endpoints: Endpoints) -> Finding:
     """Return the finding for services that answer, with the addresses that are not the platform's."""
     text, named = "the API and the authentication service answer", " and ".join(endpoints.foreign)
     if not named:
-        return Finding("reachability", "ok", text)
+        return Finding("reachability", Level.OK, text)
     if endpoints.is_local:
-        return Finding("reachability", "ok", f"{text} at {named} on this machine, instead of the platform's addresses")
+        return Finding(
+            "reachability", Level.OK, f"{text} at {named} on this machine, instead of the platform's addresses"
+        )
     plain = ", without TLS" if "http://" in named else ""
     remedy = "if that is not intended, unset UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL, and remove api-hosts"
     text = f"{text}, but the token is sent to {named}, which is not the platform's{plain}"
-    return Finding("reachability", "warn", text, remedy)
+    return Finding("reachability", Level.WARN, text, remedy)
 
 
 def _platform(context: Context, client: Client, standing: Standing) -> Iterator[Finding]:
@@ -234,7 +236,9 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
 
     container = context.container
     if container.project is None or container.environment is None:
-        yield Finding("environment", "fail", "no project or environment is known", "give --project and --environment")
+        yield Finding(
+            "environment", Level.FAIL, "no project or environment is known", "give --project and --environment"
+        )
         return
     jobs, max_age = jobs_of(context)
     try:
@@ -303,7 +307,7 @@ def _state(context: Context) -> Iterator[Finding]:
     try:
         state = context.state
     except ConfigInvalid as error:  # the named place does not exist
-        yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
+        yield Finding("state", Level.FAIL, str(error), error.remedy, error.exit_code)
         return
     if isinstance(state, MountState):
         yield from local.state(state.directory, context.container.identity, context.clock.now())
@@ -311,7 +315,7 @@ def _state(context: Context) -> Iterator[Finding]:
     from upsun_agent.doctor import database  # noqa: PLC0415  late: most states are on a mount
 
     found = list(database.drivers(setting or state.name))
-    if found[0].level == "fail":
+    if found[0].level == Level.FAIL:
         yield from found
     else:
         yield from database.state(state, context.container.identity)
@@ -326,7 +330,7 @@ def _moved(context: Context) -> Iterator[Finding]:
     except AgentError:
         return  # the finding about the state says why
     if error is not None:
-        yield Finding("state moved", "fail", str(error), error.remedy, error.exit_code)
+        yield Finding("state moved", Level.FAIL, str(error), error.remedy, error.exit_code)
 
 
 def _clock_of_state(context: Context) -> Iterator[Finding]:
@@ -339,7 +343,7 @@ def _clock_of_state(context: Context) -> Iterator[Finding]:
     if found:
         text = f"later than now, written while a clock was ahead: {', '.join(found)}"
         yield Finding(
-            "clock of the state", "warn", text, "nothing to do if this clock is right: the next tick corrects them"
+            "clock of the state", Level.WARN, text, "nothing to do if this clock is right: the next tick corrects them"
         )
 
 
@@ -366,11 +370,11 @@ def _telling(context: Context) -> Iterator[Finding]:
         if context.log_file is not None:
             yield channels.log_file(context.log_file)
     except ConfigInvalid as error:  # the variables name the place of the state, and it is invalid
-        yield Finding("log file", "fail", str(error), error.remedy, error.exit_code)
+        yield Finding("log file", Level.FAIL, str(error), error.remedy, error.exit_code)
     if notify is None:
         return
     if not any(job.runs_on(kind) for job in context.job_file.jobs.values()):
-        yield Finding("notify", "ok", f"no job runs on {kind}: nobody is notified from here")
+        yield Finding("notify", Level.OK, f"no job runs on {kind}: nobody is notified from here")
         return
     yield from channels.channels(notify, context.environ)
     try:

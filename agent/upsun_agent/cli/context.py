@@ -217,8 +217,8 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
         return product_here(self.environ)
 
     def product_words(self, text: str) -> str:
-        """Return a message in the words of the project's product."""
-        return product_words(text, self.product)
+        """Return a message in the words of the project's product, which is looked up only if it matters."""
+        return product_words(text, self.product) if "upsun" in text or "storage" in text else text
 
     @property
     def endpoints(self) -> Endpoints:
@@ -297,6 +297,7 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
             commands,
             seals,
             _publish,
+            self.product_words,
         )
         tick_context.require_environment()
         return tick_context

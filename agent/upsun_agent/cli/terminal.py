@@ -51,8 +51,21 @@ def _clean(text: str) -> str:
     return safe(escaped(text))
 
 
+#: The keys of documents whose texts may name files and commands of one product.
+WORDED = frozenset({"message", "remedy"})
+
+
 class _Cleaned(dict[str, str]):
     """The texts of one document, clean: most stand in it many times."""
+
+    def __init__(self, reword: Callable[[str], str]) -> None:
+        """Take the function that returns a message or a remedy in the words of the project's product."""
+        super().__init__()
+        self._reword = reword
+
+    def item(self, key: Any, value: Any) -> Any:
+        """Return the value of a key; messages and remedies in the words of the product."""
+        return self._reword(value) if key in WORDED and isinstance(value, str) else value
 
     def __missing__(self, text: str) -> str:
         """Return the text clean, and keep it."""
@@ -72,11 +85,11 @@ def _documented(value: Any, clean: _Cleaned) -> Any:
     if isinstance(value, Struct):
         keys, names = value.__struct_encode_fields__, value.__struct_fields__
         found = ((key, getattr(value, name)) for key, name in zip(keys, names, strict=True))
-        return {key: _documented(item, clean) for key, item in found if item is not UNSET}
+        return {key: _documented(clean.item(key, item), clean) for key, item in found if item is not UNSET}
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, dict):
-        return {_key(key, clean): _documented(item, clean) for key, item in value.items()}
+        return {_key(key, clean): _documented(clean.item(key, item), clean) for key, item in value.items()}
     return [_documented(item, clean) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -104,9 +117,9 @@ def _put(text: str, *, as_file: bool = False) -> None:
         raise StateNotWritable(f"the output cannot be written: {error.strerror}", remedy=remedy) from error
 
 
-def text_of(value: Any) -> str:
+def text_of(value: Any, reword: Callable[[str], str] = str) -> str:
     """Return a document as the text of ``--json``: clean, and ASCII only, which every terminal and pipe can take."""
-    return fast_json.format(json.dumps(_documented(value, _Cleaned())), indent=2) + "\n"
+    return fast_json.format(json.dumps(_documented(value, _Cleaned(reword))), indent=2) + "\n"
 
 
 class Terminal:
@@ -129,7 +142,7 @@ class Terminal:
 
     def document(self, value: Any) -> None:
         """Print the one JSON document of a ``--json`` call."""
-        _put(text_of(value))
+        _put(text_of(value, self._reword))
 
     def say(self, text: str = "", tone: Tone = "plain") -> None:
         """Print a line; print nothing when JSON is wanted."""

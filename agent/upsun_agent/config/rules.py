@@ -69,7 +69,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _places([*main, *back])
         yield from _proofs(main, back)
         yield from _updates(main)
-        yield from _taking_back(main, back)
+        yield from _rollback_order(main, back)
 
 
 def _steps(path: Path, steps: Sequence[Mapping[str, Any]]) -> list[_Step]:
@@ -128,7 +128,7 @@ def _updates(main: list[_Step]) -> Iterator[Problem]:
             yield Problem((*step.path, "when"), text, f"put it after a step {', '.join(most)} or {last}")
 
 
-def _taking_back(main: list[_Step], back: list[_Step]) -> Iterator[Problem]:
+def _rollback_order(main: list[_Step], back: list[_Step]) -> Iterator[Problem]:
     """Yield steps of the rollback on environments that the job never changes, and ones that make no sense there."""
     changed = {step.kind.changes(step.plan, HERE) for step in main}
     for step in back:

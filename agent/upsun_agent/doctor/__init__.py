@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from enum import StrEnum
 
 from msgspec import Struct
 
 from upsun_agent.errors import ConfigInvalid
 
-Level = Literal["ok", "warn", "fail"]
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    #: All is well.
+    OK = "ok"
+    #: The agent works; a person should look at it.
+    WARN = "warn"
+    #: The agent does not work here until a person acts.
+    FAIL = "fail"
 
 
 class Finding(Struct, frozen=True):
@@ -30,9 +39,9 @@ class Finding(Struct, frozen=True):
 def worst(findings: Iterable[Finding]) -> Level:
     """Return the worst level; ok if there are no findings."""
     levels = {each.level for each in findings}
-    return "fail" if "fail" in levels else "warn" if "warn" in levels else "ok"
+    return next((level for level in (Level.FAIL, Level.WARN) if level in levels), Level.OK)
 
 
 def code_of(findings: Iterable[Finding]) -> int:
     """Return the exit code of the worst finding; warnings are 0."""
-    return max((each.exit_code for each in findings if each.level == "fail"), default=0)
+    return max((each.exit_code for each in findings if each.level == Level.FAIL), default=0)

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from upsun_agent.doctor import Finding
+from upsun_agent.doctor import Finding, Level
 from upsun_agent.limits import CONFIG_MOST_BYTES
 from upsun_agent.model.durations import span
 from upsun_agent.platform.cli_calls import does_a_jobs_work
@@ -62,7 +62,7 @@ def crons(case: CronCase) -> Iterator[Finding]:
         # Outside a container this machine may start the ticks, usually CI.
         needed = case.app_dir is not None and case.has_schedule and not _ticked_lately(case)
         text = "no app has a cron that starts upsun-agent by its name"
-        yield Finding("cron", "fail" if needed else "warn", text, remedy)
+        yield Finding("cron", Level.FAIL if needed else Level.WARN, text, remedy)
         return
     app, spec = found[0]
     status = str(case.state.get("status", "running"))
@@ -71,15 +71,17 @@ def crons(case: CronCase) -> Iterator[Finding]:
         return
     if status == "paused" or case.state.get("enabled") is False:
         text = f"crons are {status} on {case.environment}: nothing runs until it is redeployed"
-        yield Finding("cron", "fail" if case.has_jobs else "warn", text, "upsun redeploy")
+        yield Finding("cron", Level.FAIL if case.has_jobs else Level.WARN, text, "upsun redeploy")
         return
     if len(found) > 1:
         apps = ", ".join(each for each, _ in found)
-        yield Finding("cron", "warn", f"several apps run ticks: {apps}", "one is enough, unless each has its own state")
+        yield Finding(
+            "cron", Level.WARN, f"several apps run ticks: {apps}", "one is enough, unless each has its own state"
+        )
     else:
         sooner = "; this project's plan allows '* * * * *' too, with which steps follow each other sooner"
         more = sooner if case.minimum == 1 and spec.startswith("*/") else ""
-        yield Finding("cron", "ok", f"{app} runs ticks at '{spec}'{more}")
+        yield Finding("cron", Level.OK, f"{app} runs ticks at '{spec}'{more}")
     yield from _ticks(case, LATELY if spec.startswith("*") else DAILY)
 
 
@@ -87,10 +89,10 @@ def _sleeping(case: CronCase) -> Finding:
     """Return the finding about crons that the platform calls sleeping: what that means is documented nowhere."""
     text = f"crons are sleeping on {case.environment}"
     if _ticked_lately(case):
-        return Finding("cron", "ok", f"{text}, and ticks come all the same")
+        return Finding("cron", Level.OK, f"{text}, and ticks come all the same")
     text = f"{text}: the platform may start no ticks (its documentation does not say what sleeping means)"
     remedy = "see when the last one was: upsun-agent status; if none comes: upsun redeploy"
-    return Finding("cron", "warn", text, remedy)
+    return Finding("cron", Level.WARN, text, remedy)
 
 
 def _ticks(case: CronCase, usual: float) -> Iterator[Finding]:
@@ -101,17 +103,17 @@ def _ticks(case: CronCase, usual: float) -> Iterator[Finding]:
     if case.last_tick is not None:
         ago = span(max(0.0, now - case.last_tick))
         if now - case.last_tick < usual:
-            yield Finding("last tick", "ok", f"{ago} ago")
+            yield Finding("last tick", Level.OK, f"{ago} ago")
         else:
-            yield Finding("last tick", "warn", f"the last tick was {ago} ago: the cron does not run any more", HELP)
+            yield Finding("last tick", Level.WARN, f"the last tick was {ago} ago: the cron does not run any more", HELP)
         return
     deployed = case.deployed_at.timestamp() if case.deployed_at is not None else None
     if deployed is not None and now - deployed < usual:
         text = f"none yet; the environment was deployed {span(max(0.0, now - deployed))} ago"
-        yield Finding("last tick", "ok", text)
+        yield Finding("last tick", Level.OK, text)
         return
     text = "the cron has never run: no tick is recorded (a run that a person starts does not count)"
-    yield Finding("last tick", "warn", text, HELP)
+    yield Finding("last tick", Level.WARN, text, HELP)
 
 
 def cli_crons(apps: Mapping[str, Any], app_dir: str | None = None) -> Iterator[Finding]:
@@ -128,7 +130,7 @@ def cli_crons(apps: Mapping[str, Any], app_dir: str | None = None) -> Iterator[F
             if does:
                 text = f"the cron {name} of {app} {' and '.join(does)} with the official CLI, beside the agent's jobs"
                 remedy = "remove the cron from the app's configuration, or take what it does out of the job file"
-                yield Finding("CLI cron", "warn", text, remedy)
+                yield Finding("CLI cron", Level.WARN, text, remedy)
 
 
 def start_of(cron: Mapping[str, Any]) -> str:

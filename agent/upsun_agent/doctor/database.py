@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from upsun_agent.doctor import Finding
+from upsun_agent.doctor import Finding, Level
 from upsun_agent.doctor.grants import grants
 from upsun_agent.doctor.local import LOST
 from upsun_agent.errors import AgentError, ConfigInvalid, StateNotWritable
@@ -38,9 +38,9 @@ def drivers(place: str) -> Iterator[Finding]:
         except ImportError:
             remedy = "set UPSUN_AGENT_EXTRA=shared in the build hook"
             text = f"the state is in {place}, which needs the extra 'shared': {name} is not installed"
-            yield Finding("state", "fail", text, remedy, ConfigInvalid.exit_code)
+            yield Finding("state", Level.FAIL, text, remedy, ConfigInvalid.exit_code)
             return
-    yield Finding("state", "ok", f"in {place}; the extra 'shared' is installed")
+    yield Finding("state", Level.OK, f"in {place}; the extra 'shared' is installed")
 
 
 def state(where: DatabaseState, identity: Identity) -> Iterator[Finding]:
@@ -50,10 +50,10 @@ def state(where: DatabaseState, identity: Identity) -> Iterator[Finding]:
             session = stack.enter_context(closing(Session(where, DATABASE_BUDGET)))
             standing = admit(session)
             secured = "over TLS" if session.say(ENCRYPTED[session.scheme]).scalar() else "without TLS"
-            yield Finding("state", "ok", f"the database of {where} answers, {secured}")
+            yield Finding("state", Level.OK, f"the database of {where} answers, {secured}")
             if standing.missing:
                 text = f"the journal was lost: the tables {', '.join(standing.missing)} are gone from the database"
-                yield Finding("journal", "warn", text, LOST)
+                yield Finding("journal", Level.WARN, text, LOST)
                 return
             yield from _tables(session, standing.version)
             yield from grants(session, standing.version)
@@ -61,14 +61,14 @@ def state(where: DatabaseState, identity: Identity) -> Iterator[Finding]:
             if standing.version:
                 yield from _journals(session, identity)
         except AgentError as error:
-            yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
+            yield Finding("state", Level.FAIL, str(error), error.remedy, error.exit_code)
 
 
 def _tables(session: Session, version: int) -> Iterator[Finding]:
     if not version:
         yield Finding(
             "tables",
-            "ok",
+            Level.OK,
             "not there yet: the first tick creates them, if its user may (see docs/how-to/shared-database.md)",
         )
         return
@@ -80,9 +80,9 @@ def _tables(session: Session, version: int) -> Iterator[Finding]:
         _try_rights(session)
     except AgentError as error:
         remedy = "grant SELECT, INSERT, UPDATE and DELETE on them: docs/how-to/shared-database.md"
-        yield Finding("tables", "fail", f"{where}, not writable: {error}", remedy, StateNotWritable.exit_code)
+        yield Finding("tables", Level.FAIL, f"{where}, not writable: {error}", remedy, StateNotWritable.exit_code)
         return
-    yield Finding("tables", "ok", f"{where}, schema {version}{beside}, writable")
+    yield Finding("tables", Level.OK, f"{where}, schema {version}{beside}, writable")
 
 
 def _try_rights(session: Session) -> None:
@@ -104,7 +104,7 @@ def _durable(session: Session) -> Iterator[Finding]:
         text = (
             "the server does not sync every commit (innodb_flush_log_at_trx_commit): a power failure may lose an intent"
         )
-        yield Finding("durability", "warn", text, "set it to 1, or accept that a request may then be sent twice")
+        yield Finding("durability", Level.WARN, text, "set it to 1, or accept that a request may then be sent twice")
 
 
 def _journals(session: Session, identity: Identity) -> Iterator[Finding]:
@@ -113,4 +113,4 @@ def _journals(session: Session, identity: Identity) -> Iterator[Finding]:
     count = sa.select(sa.func.count()).select_from(mine).where(mine.c.present == 1)
     there, all_of_them = session.run(count.where(own)).scalar(), session.run(count).scalar()
     text = "this environment's own" if there else "none of this environment yet: the first tick creates it"
-    yield Finding("journal", "ok", f"{text}; {all_of_them} in the database")
+    yield Finding("journal", Level.OK, f"{text}; {all_of_them} in the database")

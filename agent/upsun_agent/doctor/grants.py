@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from upsun_agent.database.location import PREFIX
-from upsun_agent.doctor import Finding
+from upsun_agent.doctor import Finding, Level
 from upsun_agent.journal.server.losses import ALL
 from upsun_agent.journal.server.schema import ME_AS_GRANTEE
 from upsun_agent.journal.server.session import Session
@@ -64,9 +64,9 @@ def grants(session: Session, version: int) -> Iterator[Finding]:
     told = False
     for text in found if version else ():
         told = True
-        yield Finding("grants", "warn", text, REMEDY)
+        yield Finding("grants", Level.WARN, text, REMEDY)
     if not told and version:
-        yield Finding("grants", "ok", "no grant on the tables that is not documented, as far as our user can see")
+        yield Finding("grants", Level.OK, "no grant on the tables that is not documented, as far as our user can see")
 
 
 def _in_postgres(session: Session) -> Iterator[str]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from upsun_agent.doctor import Finding
+from upsun_agent.doctor import Finding, Level
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.platform.image_python import ImagePython, image_python
 from upsun_agent.platform.variables import decoded
@@ -20,13 +20,13 @@ def interpreter(environ: Mapping[str, str], install: Path = INSTALL) -> Finding:
     """Return the version that runs the agent, whose interpreter that is, and where the table of images is wrong."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     if os.path.realpath(sys.prefix) != str(install / "python"):
-        return Finding("python", "ok", f"{version} ({sys.executable})")
+        return Finding("python", Level.OK, f"{version} ({sys.executable})")
     had = _image(install)
     if not had:
-        return Finding("python", "ok", f"{version}, the agent's own")
+        return Finding("python", Level.OK, f"{version}, the agent's own")
     kind = _kind(environ)
     text = f"{version}, the agent's own; the image has {had}"
-    return Finding("python", "ok", text + _compared(kind, image_python(kind), had))
+    return Finding("python", Level.OK, text + _compared(kind, image_python(kind), had))
 
 
 def _kind(environ: Mapping[str, str]) -> str:

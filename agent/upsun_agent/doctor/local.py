@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 
-from upsun_agent.doctor import Finding
+from upsun_agent.doctor import Finding, Level
 from upsun_agent.errors import StateNotWritable
 from upsun_agent.journal import Identity
 from upsun_agent.journal.connect import connect, open_directory
@@ -40,14 +40,14 @@ def build_places(environ: Mapping[str, str]) -> Iterator[Finding]:
         if not _writable(path):
             text, remedy = f"{path}, {what}, is not writable", "install in the build hook: the app is read-only later"
             bad = True
-            yield Finding("places", "warn", text, remedy)
+            yield Finding("places", Level.WARN, text, remedy)
     cache = cache if cache and os.path.lexists(cache) else None
     if cache and not _writable(cache):
         text = f"the build cache {cache} is not writable: every build downloads the dependencies again"
         bad = True
-        yield Finding("places", "warn", text, "clear the build cache: upsun project:clear-build-cache")
+        yield Finding("places", Level.WARN, text, "clear the build cache: upsun project:clear-build-cache")
     if not bad:
-        yield Finding("places", "ok", f"writable: {', '.join(filter(None, (app, cache, _temporary(environ))))}")
+        yield Finding("places", Level.OK, f"writable: {', '.join(filter(None, (app, cache, _temporary(environ))))}")
 
 
 def state(directory: str, identity: Identity, now: datetime) -> Iterator[Finding]:
@@ -64,7 +64,7 @@ def state(directory: str, identity: Identity, now: datetime) -> Iterator[Finding
         yield _absent(directory)
         return
     if not _writable(directory):
-        yield Finding("state", "fail", f"{directory} is not writable", MOUNT, StateNotWritable.exit_code)
+        yield Finding("state", Level.FAIL, f"{directory} is not writable", MOUNT, StateNotWritable.exit_code)
         return
     try:
         locks = {
@@ -74,12 +74,12 @@ def state(directory: str, identity: Identity, now: datetime) -> Iterator[Finding
         }
         works = locks_work(directory)
         _try_to_write(directory)
-        yield Finding("state", "ok", f"{directory} is writable, {locks[works]}")
+        yield Finding("state", Level.OK, f"{directory} is writable, {locks[works]}")
     except OSError as error:
         yield _unwritten(directory, error)
     strange = list(_whose(directory))
     yield from strange
-    if all(each.level != "fail" for each in strange):
+    if all(each.level != Level.FAIL for each in strange):
         yield from _journal(directory, identity, now)
 
 
@@ -90,25 +90,25 @@ def _whose(directory: str) -> Iterator[Finding]:
     if not is_own(directory, found.st_uid):
         text = f"{directory} belongs to another user (uid {found.st_uid})"
         remedy = "run the agent as that user, or point 'state' in the job file at a directory of this user's"
-        yield Finding("state", "fail", text, remedy, StateNotWritable.exit_code)
+        yield Finding("state", Level.FAIL, text, remedy, StateNotWritable.exit_code)
     try:
         with open_directory(directory) as folder:
             refuse_strange_files(directory, folder)
     except StateNotWritable as error:
-        yield Finding("state", "fail", str(error), error.remedy, error.exit_code)
+        yield Finding("state", Level.FAIL, str(error), error.remedy, error.exit_code)
     if mode & 0o022:
         text = f"{directory} is writable by other users (mode {mode:o}): they can remove or replace the journal"
-        yield Finding("state files", "warn", text, f"chmod 700 {shlex.quote(directory)}")
+        yield Finding("state files", Level.WARN, text, f"chmod 700 {shlex.quote(directory)}")
     elif mode & 0o055:
         text = f"other users may enter {directory} (mode {mode:o}), as for every mount, but not read its files"
-        yield Finding("state files", "ok", text, f"chmod 700 {shlex.quote(directory)}")
+        yield Finding("state files", Level.OK, text, f"chmod 700 {shlex.quote(directory)}")
     for name in sorted(os.listdir(directory)):
         with contextlib.suppress(OSError):
             mode = os.lstat(f"{directory}/{name}").st_mode
             if is_state_file(name) and stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
                 path = f"{directory}/{name}"
                 text = f"{path} is readable or writable by other users (mode {stat.S_IMODE(mode):o})"
-                yield Finding("state files", "warn", text, f"chmod 600 {shlex.quote(path)}")
+                yield Finding("state files", Level.WARN, text, f"chmod 600 {shlex.quote(path)}")
 
 
 def _try_to_write(directory: str) -> None:
@@ -138,15 +138,15 @@ def _absent(directory: str) -> Finding:
             _try_to_write(parent)
         except OSError as error:
             return _unwritten(parent, error)
-        return Finding("state", "ok", f"{directory} does not exist yet: the first tick creates it")
-    return Finding("state", "fail", text, MOUNT, StateNotWritable.exit_code)
+        return Finding("state", Level.OK, f"{directory} does not exist yet: the first tick creates it")
+    return Finding("state", Level.FAIL, text, MOUNT, StateNotWritable.exit_code)
 
 
 def _unwritten(directory: str, error: OSError) -> Finding:
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     text = f"{directory} cannot be written: {error.strerror}"
     remedy = "free space on the mount: upsun disk, or delete what is in it" if full else MOUNT
-    return Finding("state", "fail", text, remedy, StateNotWritable.exit_code)
+    return Finding("state", Level.FAIL, text, remedy, StateNotWritable.exit_code)
 
 
 def locks_work(directory: str) -> bool | None:
@@ -175,7 +175,7 @@ def _journal(directory: str, identity: Identity, now: datetime) -> Iterator[Find
     """Yield who owns the journal, opened read-only, and whether it was lost or damaged."""
     path, gone = f"{directory}/{JOURNAL}", lost(directory)
     if gone is not None:
-        yield Finding("journal", "warn", f"the journal was lost: {gone}", LOST)
+        yield Finding("journal", Level.WARN, f"the journal was lost: {gone}", LOST)
         return
     if not os.path.lexists(path) or not os.path.getsize(path):
         return  # the first tick creates it
@@ -187,19 +187,19 @@ def _journal(directory: str, identity: Identity, now: datetime) -> Iterator[Find
             anew = None if missing else db.execute("SELECT value FROM notes WHERE key = ?", (BEGUN_ANEW,)).fetchone()
     except JournalDamaged as error:
         text = f"{path} cannot be read as a journal: {error}"
-        yield Finding("journal", "warn", text, "the next tick checks it, and sets a damaged one aside")
+        yield Finding("journal", Level.WARN, text, "the next tick checks it, and sets a damaged one aside")
         return
     except StateNotWritable as error:
-        yield Finding("journal", "fail", str(error), error.remedy, error.exit_code)
+        yield Finding("journal", Level.FAIL, str(error), error.remedy, error.exit_code)
         return
     if missing:
-        yield Finding("journal", "warn", f"{path} is damaged: the tables {', '.join(missing)} are missing", LOST)
+        yield Finding("journal", Level.WARN, f"{path} is damaged: the tables {', '.join(missing)} are missing", LOST)
         return
     found = tuple(str(each) for each in row) if row else ()
     if found != identity:
         whose = "/".join(part or "?" for part in found) or "nobody"
         text = f"{path} belongs to {whose}, as after a clone: the agent does not use it"
-        yield Finding("journal", "warn", text, "nothing to do: the next tick sets it aside and creates a new one")
+        yield Finding("journal", Level.WARN, text, "nothing to do: the next tick sets it aside and creates a new one")
         return
     yield _own(directory, str(anew[0]) if anew else "", now)
 
@@ -210,9 +210,9 @@ def _own(directory: str, anew: str, now: datetime) -> Finding:
     kept = f"; {len(aside)} older ones are set aside beside it and may be deleted" if aside else ""
     begun = read_anew(anew)
     if begun is None or not begun.is_loss or now - begun.at > LOSS_SHOWN:
-        return Finding("journal", "ok", f"this environment's own, not cloned{kept}")
+        return Finding("journal", Level.OK, f"this environment's own, not cloned{kept}")
     text = f"it was created at {begun.at:%Y-%m-%d %H:%M} UTC, because the one before was lost: {begun.why}"
-    return Finding("journal", "warn", text, f"{LOOK}; this warning stays for {LOSS_SHOWN.days} days")
+    return Finding("journal", Level.WARN, text, f"{LOOK}; this warning stays for {LOSS_SHOWN.days} days")
 
 
 def _temporary(environ: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from upsun_agent.api.people import People
 from upsun_agent.api.replies import Fields
 from upsun_agent.api.variables import Variables
 from upsun_agent.clock import Clock
-from upsun_agent.doctor import Finding
+from upsun_agent.doctor import Finding, Level
 from upsun_agent.doctor.crons import CronCase, cli_crons, crons
 from upsun_agent.doctor.quota import quota
 from upsun_agent.doctor.stored_token import stored_token
@@ -130,8 +130,8 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         except AgentError as error:
             for text, remedy in standing.without_access():
                 code = (standing.roles_unread or NotPermitted()).exit_code
-                yield Finding("roles", "fail", text, remedy, code)
-            yield Finding("environment", "fail", f"cannot be read: {error}", error.remedy or AGAIN, error.exit_code)
+                yield Finding("roles", Level.FAIL, text, remedy, code)
+            yield Finding("environment", Level.FAIL, f"cannot be read: {error}", error.remedy or AGAIN, error.exit_code)
             return
         looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
             ("product", self._which_product),
@@ -153,22 +153,22 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
                 for finding in look():  # findings quote texts of the API
                     yield replace(finding, message=one_line(finding.message))
             except AgentError as error:
-                yield Finding(name, "warn", f"cannot be read: {error}", error.remedy or AGAIN)
+                yield Finding(name, Level.WARN, f"cannot be read: {error}", error.remedy or AGAIN)
 
     # --- where we are -----------------------------------------------------------------------------------------
 
     def _which_product(self) -> Iterator[Finding]:
         """Yield a finding on Fixed only: Flex is what the other findings speak of."""
         if self._product == "fixed":
-            yield Finding("product", "ok", "Upsun Fixed (docs/how-to/fixed.md says what is different there)")
+            yield Finding("product", Level.OK, "Upsun Fixed (docs/how-to/fixed.md says what is different there)")
 
     def _clock(self) -> Iterator[Finding]:
         skew = abs(self._seen.server_at - self.clock.now())
         if skew > SKEW_MOST:
             text = f"this clock and the platform's differ by {span(skew)}: slots run early or late"
-            yield Finding("clock", "warn", text, "set this machine's clock")
+            yield Finding("clock", Level.WARN, text, "set this machine's clock")
         else:
-            yield Finding("clock", "ok", f"{span(skew)} from the platform's")
+            yield Finding("clock", Level.OK, f"{span(skew)} from the platform's")
 
     def _environment(self) -> Iterator[Finding]:
         seen = self._seen
@@ -176,18 +176,18 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
             text = f"{seen.id} is {seen.status}: backups and updates need an active environment"
             helps = {"paused": "upsun environment:resume", "inactive": "upsun environment:activate"}
             remedy = helps.get(seen.status, "run the jobs on another environment")
-            yield Finding("environment", "fail" if self._here else "warn", text, remedy)
+            yield Finding("environment", Level.FAIL if self._here else Level.WARN, text, remedy)
         elif not self._here:
-            yield Finding("environment", "ok", f"{seen.id} is {seen.type}: no job of the job file runs here")
+            yield Finding("environment", Level.OK, f"{seen.id} is {seen.type}: no job of the job file runs here")
         else:
             names = ", ".join(job.name for job in self._here)
-            yield Finding("environment", "ok", f"{seen.id} is {seen.type}, {seen.status}; jobs: {names}")
+            yield Finding("environment", Level.OK, f"{seen.id} is {seen.type}, {seen.status}; jobs: {names}")
         if self.kind is not None and self.kind != seen.type:
             text = f"the container's type is {self.kind}, the API's {seen.type}: jobs only run if both agree"
-            yield Finding("environment", "warn", text, "redeploy to set the new type in the container")
+            yield Finding("environment", Level.WARN, text, "redeploy to set the new type in the container")
         if self._is_pull_request and self._uses("source-operation"):
             text = f"{seen.id} is the environment of a pull request: source operations are refused there"
-            yield Finding("environment", "warn", text, "run such jobs elsewhere (environment-types)")
+            yield Finding("environment", Level.WARN, text, "run such jobs elsewhere (environment-types)")
 
     @property
     def _is_pull_request(self) -> bool:
@@ -197,7 +197,7 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
 
     def _roles(self, standing: Standing) -> Iterator[Finding]:
         for text, remedy in standing.without_access():
-            yield Finding("roles", "warn", text, remedy)  # the offered links below show what the user may do
+            yield Finding("roles", Level.WARN, text, remedy)  # the offered links below show what the user may do
         if standing.roles is None:
             return
         missing = standing.missing_roles(self.jobs)
@@ -205,22 +205,22 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         if missing:
             text = f"{standing.roles}: jobs need {' and '.join(missing)} (viewers and contributors cannot take backups)"
             remedy = standing.grant_remedy(missing)
-            yield Finding("roles", "fail" if here else "warn", text, remedy, NotPermitted.exit_code)
+            yield Finding("roles", Level.FAIL if here else Level.WARN, text, remedy, NotPermitted.exit_code)
         broad = standing.of_breadth(self.jobs)
         for text, remedy in broad:
-            yield Finding("roles", "warn", text, remedy)
+            yield Finding("roles", Level.WARN, text, remedy)
         if not missing and not broad:
-            yield Finding("roles", "ok", str(standing.roles))
+            yield Finding("roles", Level.OK, str(standing.roles))
 
     def _age(self, standing: Standing, max_age: timedelta) -> Iterator[Finding]:
         found = standing.of_age(max_age)
         for text, remedy in found:
-            yield Finding("token age", "warn", text, remedy)
+            yield Finding("token age", Level.WARN, text, remedy)
         token = standing.likely
         if not found and token is not None and token.created_at is not None:
             days = (standing.now - token.created_at).days
             text = f"'{token.name or token.id}' is {days} days old (max-token-age is {max_age.days})"
-            yield Finding("token age", "ok", text)
+            yield Finding("token age", Level.OK, text)
 
     def _links(self) -> Iterator[Finding]:
         for kind in KINDS.values():
@@ -229,16 +229,16 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
             if self._seen.status not in RUNNING or (kind.name == "source-operation" and self._is_pull_request):
                 continue  # reported above: the link is absent there for every role
             if kind.link in self._seen.links:
-                yield Finding(kind.name, "ok", f"the platform offers {kind.link}")
+                yield Finding(kind.name, Level.OK, f"the platform offers {kind.link}")
             elif self._seen.is_dirty:
                 text = f"{kind.link} is not offered while an activity runs: check again later"
-                yield Finding(kind.name, "warn", text)
+                yield Finding(kind.name, Level.WARN, text)
             else:
                 reason = unoffered(replace(self._seen, rights=self._rights), kind)
                 code = reason.failure.exit_code
                 plan = kind.name == "source-operation" and reason.failure == "permission" and self._product == "fixed"
                 remedy = f"{reason.remedy}; or the plan has none: {PLAN}" if plan else reason.remedy
-                yield Finding(kind.name, "fail", reason.message, remedy, code)
+                yield Finding(kind.name, Level.FAIL, reason.message, remedy, code)
 
     @cached_property
     def _rights(self) -> Rights:
@@ -262,12 +262,12 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         for name in wanted:
             apps = sorted(app for app, operation in defined if operation == name)
             if apps:
-                yield Finding("operation", "ok", f"{name} is defined by {', '.join(apps)}")
+                yield Finding("operation", Level.OK, f"{name} is defined by {', '.join(apps)}")
             else:
                 known = ", ".join(sorted({operation for _, operation in defined})) or "none"
                 text = f"no app defines {name} (defined: {known})"
                 remedy = f"define it: applications.APP.source.operations.{name} in .upsun/config.yaml"
-                yield Finding("operation", "fail", text, remedy)
+                yield Finding("operation", Level.FAIL, text, remedy)
 
     def _variable(self) -> Iterator[Finding]:
         yield from stored_token(Variables(self.client, self.project, self.environment), self.variable, self.app)
@@ -313,12 +313,12 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         mount = max(around, key=len, default=None)
         if mount is None:
             text = f"{self.directory} is not on a mount: it does not exist, or every deployment deletes it"
-            yield Finding("mount", "fail", text, "declare a mount of source 'storage' for it", 73)
+            yield Finding("mount", Level.FAIL, text, "declare a mount of source 'storage' for it", 73)
         elif (source := str(mounts[mount].get("source"))) not in PERSISTENT:
             text = f"{self.directory} is on a mount of source '{source}', which may be deleted"
-            yield Finding("mount", "warn", text, "use one of source 'storage'")
+            yield Finding("mount", Level.WARN, text, "use one of source 'storage'")
         else:
-            yield Finding("mount", "ok", f"{self.directory} is on the mount {mount} ({source})")
+            yield Finding("mount", Level.OK, f"{self.directory} is on the mount {mount} ({source})")
 
     def _quota(self) -> Iterator[Finding]:
         if not self._uses("backup"):
@@ -337,24 +337,24 @@ class Platform(Struct, frozen=True, dict=True):  # a cached property needs a __d
         if settings.data.get("enable_manual_deployments") is True:
             waiting = ", and changes are staged now" if self._seen.has_staged_activities else ""
             text = f"deployments are manual: the commit of an update is staged until someone deploys it{waiting}"
-            yield Finding("deployment type", "warn", text, "upsun environment:deploy after the run")
+            yield Finding("deployment type", Level.WARN, text, "upsun environment:deploy after the run")
         else:
-            yield Finding("deployment type", "ok", "automatic")
+            yield Finding("deployment type", Level.OK, "automatic")
 
     def _integrations(self) -> Iterator[Finding]:
         try:
             found = self.client.read(project_path(self.project, "/integrations"), "integrations")
         except NotPermitted:
             text = "not checked: only project admins see integrations"
-            yield Finding("source integration", "ok", text)
+            yield Finding("source integration", Level.OK, text)
             return
         kinds = [Fields.of(each, "integration").text("type") for each in read_list(found, "integrations")]
         sources = sorted(SOURCES.intersection(kinds))
         if sources and self._uses("source-operation"):
             text = f"the code comes from {', '.join(sources)}: an update is pushed there and deployed from there later"
-            yield Finding("source integration", "ok", text)
+            yield Finding("source integration", Level.OK, text)
         else:
-            yield Finding("source integration", "ok", ", ".join(sources) or "none")
+            yield Finding("source integration", Level.OK, ", ".join(sources) or "none")
 
 
 def _object(value: Any, name: str) -> Mapping[str, Any]:

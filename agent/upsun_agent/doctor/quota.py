@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from upsun_agent.doctor import Finding
+from upsun_agent.doctor import Finding, Level
 from upsun_agent.model.job import Job
 from upsun_agent.platform.product import Product
 
@@ -26,10 +26,10 @@ def quota(limit: int | None, manual: int, others: int, jobs: Sequence[Job], prod
         product: the product that the project is on.
     """
     if limit is None and product != "fixed":
-        return Finding("backup quota", "ok", f"{manual} manual backups; the settings do not say how many are kept")
+        return Finding("backup quota", Level.OK, f"{manual} manual backups; the settings do not say how many are kept")
     if limit is not None and limit <= 1:
         text = f"the project keeps {limit} manual backup: each new one deletes the only proved one"
-        return Finding("backup quota", "warn", text, "keep at least two: project settings, backup retention")
+        return Finding("backup quota", Level.WARN, text, "keep at least two: project settings, backup retention")
     if limit is None:
         text = f"{manual} manual backups; the settings do not say how many are kept: {FIXED_KEEPS}"
         remedy, left, will = FEWER, FIXED_LEAST - manual, "may"
@@ -39,9 +39,9 @@ def quota(limit: int | None, manual: int, others: int, jobs: Sequence[Job], prod
         remedy, will = f"{FEWER}; or {MORE}", "will"
     scheduled = [job.name for job in jobs if job.schedule and any(step.kind == "backup" for step in job.steps)]
     if not (others and scheduled):
-        return Finding("backup quota", "ok", text)
+        return Finding("backup quota", Level.OK, text)
     were, when = "was" if others == 1 else "were", ""
     if left > 0:
         when = f" once {left} more {'is' if left == 1 else 'are'} taken"
     text = f"{text}, and {others} of them {were} not taken by jobs: {', '.join(scheduled)} {will} replace those{when}"
-    return Finding("backup quota", "warn", text, remedy)
+    return Finding("backup quota", Level.WARN, text, remedy)

@@ -7,7 +7,7 @@ from shlex import quote
 
 from upsun_agent.access.setup_plan import problems
 from upsun_agent.api.variables import Variable, Variables
-from upsun_agent.doctor import Finding
+from upsun_agent.doctor import Finding, Level
 from upsun_agent.errors import NotPermitted
 
 
@@ -27,13 +27,13 @@ def stored_token(variables: Variables, variable: str, app: str | None) -> Iterat
         shared = None
     if stored is None and shared is None:
         text = f"{name} is not stored on the platform: the token comes from elsewhere"
-        yield Finding("variable", "warn", text, "store it: upsun-agent setup token")
+        yield Finding("variable", Level.WARN, text, "store it: upsun-agent setup token")
         return
     found = _problems(stored, shared, app)
     for text, remedy in found:
-        yield Finding("variable", "warn", f"{name} {text}", remedy)
+        yield Finding("variable", Level.WARN, f"{name} {text}", remedy)
     if not found:
-        yield Finding("variable", "ok", f"{name} is sensitive, not inheritable, visible at runtime only")
+        yield Finding("variable", Level.OK, f"{name} is sensitive, not inheritable, visible at runtime only")
 
 
 def _problems(stored: Variable | None, shared: Variable | None, app: str | None) -> list[tuple[str, str]]:

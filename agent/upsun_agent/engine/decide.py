@@ -12,7 +12,7 @@ from upsun_agent.engine.decision import Background, Decision, Execute, Look, Rec
 from upsun_agent.engine.due import grace
 from upsun_agent.engine.evidence import commands_verdict, confirmed, failure_now, unusable, with_commands, words_of
 from upsun_agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
-from upsun_agent.engine.policy import REMEDIES, after_failure, manual_limit, time_limit
+from upsun_agent.engine.policy import after_failure, manual_limit, time_limit
 from upsun_agent.engine.recheck import rechecked
 from upsun_agent.engine.reconcile import reconcile
 from upsun_agent.engine.rollback import (
@@ -29,7 +29,16 @@ from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.engine.step import CommandKind, Done, Failed, Need, Pending, RequestKind, StepContext, StepKind
 from upsun_agent.engine.verdict import act_on, fail, no_answer
 from upsun_agent.model import events as ev
-from upsun_agent.model.answers import Absent, Activity, Backup, Environment, LookAtBackup, LookAtRetention, Observation
+from upsun_agent.model.answers import (
+    Absent,
+    Activity,
+    Backup,
+    Environment,
+    Fate,
+    LookAtBackup,
+    LookAtRetention,
+    Observation,
+)
 from upsun_agent.model.durations import span
 from upsun_agent.model.failures import FailureKind, kind_named
 
@@ -128,11 +137,11 @@ def overdue(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> bool:
 def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Failed | None:
     """Return the verdict on a run that is past its limits, or None.
 
-    Taking back has the time limit once more, as has what comes after a step that lets time pass on purpose; such a
+    The rollback has the time limit once more, as has what comes after a step that lets time pass on purpose; such a
     step has a limit of its own.
     """
     waited = f" while waiting: {run.wait_message}" if run.wait_message else ""
-    since, what = (run.opened_at, "run") if run.rollback is None else (run.rollback.at, "taking back")
+    since, what = (run.opened_at, "run") if run.rollback is None else (run.rollback.at, "rollback")
     for each in run.steps:
         if _passes_time(each, kinds) and each.over_at is not None:
             since = max(since, each.over_at)
@@ -140,14 +149,12 @@ def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Fail
         return None
     if now - since >= timedelta(seconds=run.job.timeout):
         text = f"the {what}'s time limit of {span(run.job.timeout)} passed{waited}"
-        return Failed(
-            FailureKind.TIMEOUT, text, "look at the environment's activities; 'timeout' in the job file sets the limit"
-        )
+        return Failed(FailureKind.TIMEOUT, text)
     allowed = max(timedelta(seconds=run.job.misfire_grace), grace(run.job))  # what was opened in time may begin
     if not run.begun and now - run.due_at > allowed:
         waited = f": {run.wait_message}" if run.wait_message else ""
-        text = f"nothing could be begun within {span(allowed)} of the slot{waited}"
-        return Failed(FailureKind.TOO_LATE, text, "'misfire-grace' in the job file says how late a run may begin")
+        text = f"the run could not begin within {span(allowed)} of the slot{waited}"
+        return Failed(FailureKind.TOO_LATE, text)
     return None
 
 
@@ -162,7 +169,7 @@ def _passes_time(step: Step, kinds: Mapping[str, StepKind]) -> bool:
 def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, StepKind]) -> Decision | None:
     """Return what a failed step leads to: the end of the run, the rollback, or (None) the next steps."""
     if run.rollback is not None:
-        stopped = any(each.phase == Phase.FAILED and not each.is_passed_over for each in run.take_back_steps)
+        stopped = any(each.phase == Phase.FAILED and not each.is_passed_over for each in run.rollback_steps)
         return Record(closing(run, now)) if stopped or step is None else None
     failed = [each for each in run.main_steps if each.phase == Phase.FAILED]
     ending = [each for each in failed if not each.is_passed_over or each.failure in RUN_ENDING]
@@ -176,10 +183,11 @@ def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, Step
 def _close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, StepKind]) -> Decision:
     """Return what makes the run a failed one, at once or, with ``on-failure = "continue"``, at its end."""
     message, remedy = first_words(run, failed), failed.remedy
-    unsure = uncertain(run, kinds) if run.take_back_steps else None
+    unsure = uncertain(run, kinds) if run.rollback_steps else None
     if unsure is not None:
         message += f"; nothing was rolled back, because it is not known what became of step {unsure.index + 1}"
-        remedy = remedy or f"look at environment {unsure.plan.environment(run.environment)}, then roll back by hand"
+        if remedy in {"", (kind_named(failed.failure) or FailureKind.REFUSED).remedy}:
+            remedy = f"look at environment {unsure.plan.environment(run.environment)}, then roll back by hand"
     elif is_unseen(failed) and would_change(run, kinds):
         message += "; nothing was rolled back, because nothing was seen that is wrong with what the run changed"
         remedy = f"look at environment {failed.plan.environment(run.environment)}, then roll back by hand if it is bad"
@@ -205,7 +213,7 @@ def _close(run: Run, now: datetime, seen: Observation) -> Decision:
 def _refusal(step: Step) -> Failed:
     """Return the failure of a step whose request the platform refused for good; the event has its kind as text."""
     kind = kind_named(step.failure) or FailureKind.REFUSED
-    return Failed(kind, step.message, REMEDIES.get(kind, ""))
+    return Failed(kind, step.message)
 
 
 def _ready(case: StepContext, kind: StepKind, background: Background, kinds: Mapping[str, StepKind]) -> Decision:
@@ -214,7 +222,7 @@ def _ready(case: StepContext, kind: StepKind, background: Background, kinds: Map
         return Wait(step.again_on, f"{step.message}; again at {step.again_at:%H:%M:%S} UTC")
     if step.voids >= ATTEMPTS_MOST:
         text = f"{step.voids} requests left no trace on the platform: {step.message}"
-        return fail(step, now, Failed(FailureKind.ATTEMPTS, text, "see status.upsun.com and the agent's log"))
+        return fail(step, now, Failed(FailureKind.ATTEMPTS, text))
     skipped = _skipped(case, kinds)
     if skipped is not None:
         return Record(ev.StepDone(at=now, step=step.index, outcome=ev.StepOutcome.SKIPPED, message=skipped))
@@ -266,8 +274,7 @@ def _lost_proof(case: StepContext, subject: str) -> Decision | None:
     else:
         return no_answer(case, question, backup)
     text = f"backup {name}{_about(case, subject)} was proved earlier in this run and {what}: the step was not begun"
-    remedy = "see which backups there are: upsun backup:list; keep more manual backups, or run the job again"
-    return fail(case.step, case.now, Failed(FailureKind.NO_PROVED_BACKUP, text, remedy, doubtful=True))
+    return fail(case.step, case.now, Failed(FailureKind.NO_PROVED_BACKUP, text, doubtful=True))
 
 
 def _about(case: StepContext, subject: str) -> str:
@@ -357,9 +364,7 @@ def _interrupted(case: StepContext, kind: CommandKind) -> Decision:
     text = "the command was interrupted: how far it came is not known"
     if kind.may_repeat(case.step.plan):
         return Record(ev.IntentVoid(at=case.now, step=case.step.index, message=f"{text}; it may be run again"))
-    return fail(
-        case.step, case.now, Failed(FailureKind.INTERRUPTED, text, "set repeatable = true if it may be run twice")
-    )
+    return fail(case.step, case.now, Failed(FailureKind.INTERRUPTED, text))
 
 
 # --- a step whose activity is known ------------------------------------------------------------------------
@@ -372,9 +377,9 @@ def _accepted(case: StepContext, kind: RequestKind) -> Decision:
         return no_answer(case, activity.question, case.seen.get(activity.question))
     if isinstance(activity, Failed):
         return fail(step, now, activity)
-    if activity.fate == "staged" and kind.ends_staged:
+    if activity.fate == Fate.STAGED and kind.ends_staged:
         return act_on(case, kind, kind.judge(case, activity))
-    if activity.fate in {"running", "staged"}:
+    if activity.fate in {Fate.RUNNING, Fate.STAGED}:
         return Wait("activity", f"{kind.name}: activity {activity.id} is {activity.state}")
     if step.ended_at is None:
         return Record(
@@ -389,7 +394,7 @@ def _accepted(case: StepContext, kind: RequestKind) -> Decision:
 
 
 def _failure(kind: RequestKind, activity: Activity) -> Failed:
-    remedy = f"see its log: upsun activity:log {quote(activity.id)}"
+    remedy = f"read its log: upsun activity:log {quote(activity.id)}"
     if activity.state == "cancelled":
         return Failed(FailureKind.ACTIVITY_CANCELLED, f"the {kind.name} activity {activity.id} was cancelled", remedy)
     result = activity.result or "no result"

@@ -22,6 +22,7 @@ from upsun_agent.model.answers import (
     ActivityList,
     Backup,
     CommandResult,
+    Fate,
     LookAtActivities,
     LookAtActivity,
 )
@@ -29,7 +30,7 @@ from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.failures import FailureKind
 
 #: Fates that may be followed after one look: nothing irreversible rests on them alone.
-CLEAR = frozenset({"running", "staged", "succeeded"})
+CLEAR = frozenset({Fate.RUNNING, Fate.STAGED, Fate.SUCCEEDED})
 
 #: The type of a hook that runs after the deployment: its failure leaves the site as it is.
 AFTER_DEPLOYMENT = frozenset({"post_deploy", "post-deploy"})
@@ -76,9 +77,9 @@ def confirmed(case: StepContext, kind: RequestKind) -> Activity | Need | Failed:
     if not isinstance(listed, ActivityList):
         return Need(listing)
     other = next((each for each in listed.items if each.id == case.step.activity), None)
-    if isinstance(answer, Activity) and answer.fate == "failed" and (other is None or other.fate == "failed"):
+    if isinstance(answer, Activity) and answer.fate == Fate.FAILED and (other is None or other.fate == Fate.FAILED):
         return answer
-    if other is not None and other.fate in CLEAR and not (isinstance(answer, Activity) and answer.fate == "failed"):
+    if other is not None and other.fate in CLEAR and not (isinstance(answer, Activity) and answer.fate == Fate.FAILED):
         return other
     said = words_for(case.step.activity or "", answer if isinstance(answer, Activity) else None)
     also = "the activity list does not have it" if other is None else f"the activity list says {_state(other)}"
@@ -158,7 +159,7 @@ def commands_verdict(kind: RequestKind, activity: Activity) -> Failed | None:
     if not bad or not kind.commands_decide:
         return None
     text = f"activity {activity.id} succeeded with failing commands: {words_of(bad)}"
-    return Failed(FailureKind.COMMANDS_FAILED, text, f"see its log: upsun activity:log {quote(activity.id)}")
+    return Failed(FailureKind.COMMANDS_FAILED, text, f"read its log: upsun activity:log {quote(activity.id)}")
 
 
 def with_commands(verdict: Verdict, failing: tuple[CommandResult, ...]) -> Verdict:
@@ -188,7 +189,7 @@ def failure_now(case: StepContext, failed: Step, kinds: Mapping[str, StepKind]) 
         kinds: the kinds of steps, by name.
     """
     changed_since = any(
-        step.phase == Phase.DONE and step.outcome == StepOutcome.DONE for step in case.run.take_back_steps
+        step.phase == Phase.DONE and step.outcome == StepOutcome.DONE for step in case.run.rollback_steps
     )
     kind = kinds.get(failed.plan.kind)
     if kind is None or kind.way == "command" or (kind.way == "look" and kind.passes_time):
@@ -209,9 +210,9 @@ def _judged(case: StepContext, kind: RequestKind, *, changed_since: bool) -> Ver
     found = confirmed(case, kind)
     if not isinstance(found, Activity):
         return found
-    if found.fate == "running" or (found.fate == "staged" and not kind.ends_staged):
+    if found.fate == Fate.RUNNING or (found.fate == Fate.STAGED and not kind.ends_staged):
         return Pending("recheck", f"activity {found.id} failed before and is {found.state} now")
-    if found.fate == "failed":
+    if found.fate == Fate.FAILED:
         return Failed(FailureKind.ACTIVITY_FAILED, words_for(found.id, found))
     if changed_since:
         return None
@@ -235,7 +236,7 @@ def _overtaken(case: StepContext, failed: Step, kinds: Mapping[str, StepKind]) -
     if not isinstance(listed, ActivityList):
         return Need(question)
     own = {step.activity for step in run.steps if step.activity}
-    others = [each for each in listed.items if each.id not in own and each.fate == "succeeded"]
+    others = [each for each in listed.items if each.id not in own and each.fate == Fate.SUCCEEDED]
     for each in others:
         if each.created_at is not None and each.created_at > since:
             text = f"{each.type} {each.id}, which is not this run's, succeeded since step {failed.index + 1} began"

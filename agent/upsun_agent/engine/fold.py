@@ -66,9 +66,9 @@ def apply(run: Run, event: ev.Event) -> Run:
             return replace(run, steps=steps, waits_on=event.on, wait_message=event.message)
         case ev.Warned():
             return replace(run, warnings=(*run.warnings, event.message))
-        case ev.TakeBackBegun():
-            if run.rollback is not None or not run.take_back_steps:
-                raise InconsistentEvents("take-back-begun twice, or in a job without on-failure steps")
+        case ev.RollbackBegun():
+            if run.rollback is not None or not run.rollback_steps:
+                raise InconsistentEvents("rollback-begun twice, or in a job without on-failure steps")
             return replace(run, rollback=event, waits_on=None, wait_message="")
         case ev.RunClosed():
             return replace(run, closed=event, waits_on=None)

@@ -10,7 +10,7 @@ from upsun_agent.engine.run import Run
 from upsun_agent.engine.step import Failed, RequestKind, StepContext, StepKind
 from upsun_agent.engine.verdict import act_on, fail, no_answer
 from upsun_agent.model import events as ev
-from upsun_agent.model.answers import Activity, ActivityList, Environment, Rights
+from upsun_agent.model.answers import Activity, ActivityList, Environment, Fate, Rights
 from upsun_agent.model.failures import FailureKind
 
 #: An operation in one of these makes the environment's data or existence uncertain: nothing is asked meanwhile.
@@ -180,7 +180,7 @@ def _busy(case: StepContext, kind: RequestKind) -> Decision | None:
     listed = case.seen.get(question)
     if not isinstance(listed, ActivityList):
         return no_answer(case, question, listed)
-    others = [each for each in listed.items if each.fate == "running" and each.type != "environment.cron"]
+    others = [each for each in listed.items if each.fate == Fate.RUNNING and each.type != "environment.cron"]
     if not others:
         return None
     return Wait("environment-busy", f"{kind.link} is not offered while {others[0].type} {others[0].id} runs")
@@ -199,7 +199,7 @@ def others_at_work(case: StepContext, kind: RequestKind, environment: Environmen
     if not isinstance(listed, ActivityList):
         return no_answer(case, question, listed)
     for activity in listed.items:
-        if activity.fate != "running":
+        if activity.fate != Fate.RUNNING:
             continue
         ours = activity.id in case.claimed  # another step's or run's: not adopted, but waited for
         if activity.type == kind.activity_type and not ours and kind.adopts(case, activity):

@@ -18,12 +18,6 @@ from upsun_agent.model.durations import span
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job, StepPlan
 
-#: What helps after a refused request, by its failure word.
-REMEDIES = {
-    FailureKind.PERMISSION: "grant the token's user the role 'admin' on this environment type",
-    FailureKind.SECOND_FACTOR: "enable two-factor authentication for the token's user, then make a new API token",
-}
-
 
 def after_failure(case: StepContext, kind: StepKind, verdict: Failed) -> ev.RetryPlanned | ev.StepFailed:
     """Return the event that a failed verdict leads to.
@@ -46,7 +40,7 @@ def after_failure(case: StepContext, kind: StepKind, verdict: Failed) -> ev.Retr
             again_at=now + min(pause, RETRY_PAUSE_MOST),
         )
     return ev.StepFailed(
-        at=now, step=step.index, failure=verdict.failure, message=verdict.message, remedy=verdict.remedy
+        at=now, step=step.index, failure=verdict.failure, message=verdict.message, remedy=verdict.helps
     )
 
 
@@ -56,7 +50,7 @@ def time_limit(step: Step, now: datetime) -> Failed | None:
     if not limit or step.began_at is None or now - step.began_at < timedelta(seconds=limit):
         return None
     text = f"the step's time limit of {span(limit)} passed; its activity may still be running"
-    return Failed(FailureKind.STEP_TIMEOUT, text, "look at the environment's activities")
+    return Failed(FailureKind.STEP_TIMEOUT, text)
 
 
 def spares_the_newest(case: StepContext) -> Need | Failed | None:
@@ -78,10 +72,7 @@ def spares_the_newest(case: StepContext) -> Need | Failed | None:
     has_room = limit is not None and len(manual) < limit
     if not good or has_room or manual[0].id != good[-1].id:
         return None
-    remedy = "keep at least two manual backups (project settings, backup retention)"
-    return Failed(
-        FailureKind.WOULD_EVICT, "another backup would replace the only good one, so none is asked for", remedy
-    )
+    return Failed(FailureKind.WOULD_EVICT, "another backup would replace the only good one, so none is requested")
 
 
 def manual_limit(job: Job, answer: object) -> int | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from upsun_agent.engine.bounds import CLOCKS_APART, SETTLE
 from upsun_agent.engine.evidence import unknown
-from upsun_agent.engine.step import Failed, Need, Pending, RequestKind, StepContext
+from upsun_agent.engine.step import Failed, Need, Pending, Recognition, RequestKind, StepContext
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import PROJECT, Activity, ActivityList, LookAtOwner, Owner
 
@@ -73,9 +73,9 @@ def _candidates(
         if too_old or activity.type != kind.activity_type or activity.id in case.claimed:
             continue
         recognition = kind.recognises(case.step.plan, case.run.id, activity)
-        if recognition == "sure":
+        if recognition == Recognition.SURE:
             sure.append(activity)
-        elif recognition == "maybe":
+        elif recognition == Recognition.MAYBE:
             maybe.append(activity)
     return sure, maybe
 

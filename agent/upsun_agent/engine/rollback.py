@@ -1,7 +1,7 @@
-"""Taking back: which of a job's ``on-failure`` steps run after a step failed. Once, and never after themselves.
+"""Rollback: which of a job's ``on-failure`` steps run after a step failed. Once, and never after themselves.
 
-A step takes back only where something was changed in this run, or may have been: a backup that failed before the
-update leaves nothing to take back, and an update that failed on staging is no reason to restore production.
+Rollback steps run only where something was changed in this run, or may have been: a backup that failed before the
+update leaves nothing to roll back, and an update that failed on staging is no reason to restore production.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def changed(run: Run, kinds: Mapping[str, StepKind]) -> frozenset[str]:
     return frozenset(each for each in found if each is not None)
 
 
-def begins(run: Run, failed: Step, now: datetime, kinds: Mapping[str, StepKind]) -> ev.TakeBackBegun | None:
-    """Return the event that begins the rollback after a step failed; None if nothing is to be undone.
+def begins(run: Run, failed: Step, now: datetime, kinds: Mapping[str, StepKind]) -> ev.RollbackBegun | None:
+    """Return the event that begins the rollback after a step failed; None if nothing is to be rolled back.
 
     Args:
         run: the run, folded from its events.
@@ -50,11 +50,11 @@ def begins(run: Run, failed: Step, now: datetime, kinds: Mapping[str, StepKind])
         now: the present, in UTC.
         kinds: the kinds of steps, by name.
     """
-    if run.rollback is not None or not run.take_back_steps or uncertain(run, kinds) is not None:
+    if run.rollback is not None or not run.rollback_steps or uncertain(run, kinds) is not None:
         return None
     if is_unseen(failed) or not would_change(run, kinds):
         return None
-    return ev.TakeBackBegun(at=now, failed=failed.index, message=failed.message)
+    return ev.RollbackBegun(at=now, failed=failed.index, message=failed.message)
 
 
 def uncertain(run: Run, kinds: Mapping[str, StepKind]) -> Step | None:
@@ -77,11 +77,11 @@ def is_unseen(failed: Step) -> bool:
 def would_change(run: Run, kinds: Mapping[str, StepKind]) -> bool:
     """Return whether there is something to roll back: a step of ``on-failure`` is about what the run changed."""
     touched = changed(run, kinds)
-    return any(subject(step.plan, run, kinds) in touched for step in run.take_back_steps)
+    return any(subject(step.plan, run, kinds) in touched for step in run.rollback_steps)
 
 
 def idle_reason(step: Step, run: Run, kinds: Mapping[str, StepKind]) -> str | None:
-    """Return why a step of taking back has nothing to do, or None.
+    """Return why a rollback step has nothing to do, or None.
 
     Args:
         step: the step of the rollback.
@@ -107,21 +107,21 @@ def subject(plan: StepPlan, run: Run, kinds: Mapping[str, StepKind]) -> str:
 def closing(run: Run, now: datetime) -> ev.RunClosed:
     """Return the end of a run that was rolled back: it failed for the first reason, and says how that went."""
     failed = run.steps[run.rollback.failed if run.rollback is not None else 0]
-    steps = run.take_back_steps
+    steps = run.rollback_steps
     bad = [step for step in steps if step.phase == Phase.FAILED]
     good = [step.message for step in steps if step.phase == Phase.DONE and step.outcome is not ev.StepOutcome.SKIPPED]
     told = [*good, *(f"step {step.index + 1} ({step.plan.kind}) failed: {step.message}" for step in bad)]
-    word = "taking back failed" if bad else "taken back"
-    failure = FailureKind.TAKE_BACK_FAILED if bad else failed.failure
+    word = "rollback failed" if bad else "rolled back"
+    failure = FailureKind.ROLLBACK_FAILED if bad else failed.failure
     if any(step.failure == FailureKind.UNKNOWN for step in bad):
         failure = FailureKind.UNKNOWN
     return ev.RunClosed(
         at=now,
         outcome=ev.RunOutcome.FAILED,
         failure=failure,
-        message=f"{first_words(run, failed)}; {word}: {'; '.join(told) or 'nothing was to be done'}",
-        remedy="look at the environment now: it may be half changed" if bad else failed.remedy,
-        detail={"taken-back": not bad, "failure": failed.failure},
+        message=f"{first_words(run, failed)}; {word}: {'; '.join(told) or 'there was nothing to roll back'}",
+        remedy=FailureKind.ROLLBACK_FAILED.remedy if bad else failed.remedy,
+        detail={"rolled-back": not bad, "failure": failed.failure},
     )
 
 

@@ -136,7 +136,7 @@ class Run(Struct, frozen=True):
     #: What was recorded for people, in order.
     warnings: tuple[str, ...] = ()
     #: The event that began the rollback; None if there is none.
-    rollback: ev.TakeBackBegun | None = None
+    rollback: ev.RollbackBegun | None = None
     #: The event that ended the run; None while it is open.
     closed: ev.RunClosed | None = None
 
@@ -146,8 +146,8 @@ class Run(Struct, frozen=True):
         return self.steps[: len(self.job.steps)]
 
     @property
-    def take_back_steps(self) -> tuple[Step, ...]:
-        """The job's ``on-failure`` steps; they begin only after TakeBackBegun."""
+    def rollback_steps(self) -> tuple[Step, ...]:
+        """The job's ``on-failure`` steps; they begin only after RollbackBegun."""
         return self.steps[len(self.job.steps) :]
 
     @property
@@ -160,8 +160,8 @@ class Run(Struct, frozen=True):
 
     @property
     def current(self) -> Step | None:
-        """The first step that is not over: of the job's steps, or of taking back once that has begun."""
-        steps = self.main_steps if self.rollback is None else self.take_back_steps
+        """The first step that is not over: of the job's steps, or of the rollback once that has begun."""
+        steps = self.main_steps if self.rollback is None else self.rollback_steps
         return next((step for step in steps if not step.over), None)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
@@ -64,16 +65,29 @@ class Failed(Struct, frozen=True):
     failure: FailureKind
     #: What happened.
     message: str
-    #: What helps; empty if nothing is known.
+    #: What helps in this case; empty if what helps against every failure of this kind is enough.
     remedy: str = ""
     #: Whether the verdict rests on an answer that may pass, so that the answer must stay first.
     doubtful: bool = False
 
+    @property
+    def helps(self) -> str:
+        """What helps: the remedy of this case, else the one of the kind of failure."""
+        return self.remedy or self.failure.remedy
+
 
 Verdict = Need | Pending | Done | Failed
 
-#: How sure it is that an activity came from a given request.
-Recognition = Literal["no", "maybe", "sure"]
+
+class Recognition(StrEnum):
+    """How sure it is that an activity came from a given request."""
+
+    #: It says that it came from another one.
+    NO = "no"
+    #: It says nothing against it; type, user and time must decide.
+    MAYBE = "maybe"
+    #: It carries the mark of the run.
+    SURE = "sure"
 
 
 class StepContext(Struct, frozen=True):

@@ -75,7 +75,7 @@ def fail(step: Step, now: datetime, verdict: Failed) -> Record:
             step=step.index,
             failure=verdict.failure,
             message=verdict.message,
-            remedy=verdict.remedy,
+            remedy=verdict.helps,
         ),
         verdict.doubtful,
     )

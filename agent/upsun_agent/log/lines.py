@@ -119,7 +119,7 @@ def line_of(event: ev.Event, run: str, job: str, slot: str | None = None, after:
     if after is not None:
         data |= _of_run(event, step, after)
     bad = getattr(event, "outcome", None) is ev.RunOutcome.FAILED or isinstance(event, ev.StepFailed)
-    odd = isinstance(event, ev.Warned | ev.RequestUnanswered | ev.RequestRefused | ev.TakeBackBegun) or (
+    odd = isinstance(event, ev.Warned | ev.RequestUnanswered | ev.RequestRefused | ev.RollbackBegun) or (
         isinstance(event, ev.RunClosed) and event.outcome in {ev.RunOutcome.MISSED, ev.RunOutcome.SKIPPED}
     )
     where = {"job": job, "run": run, **({"slot": slot} if slot else {})}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -90,8 +91,20 @@ class Environment(Struct, frozen=True):
     rights: Rights | None = None
 
 
-#: What an activity says of its operation. ``odd``: it is over, and does not say how it ended.
-Fate = Literal["running", "staged", "succeeded", "failed", "odd"]
+class Fate(StrEnum):
+    """What an activity says of its operation."""
+
+    #: It has not ended.
+    RUNNING = "running"
+    #: It waits for a deployment that a person starts.
+    STAGED = "staged"
+    #: It ended with success.
+    SUCCEEDED = "succeeded"
+    #: It ended with a failure, or was cancelled.
+    FAILED = "failed"
+    #: It is over, and does not say how it ended.
+    ODD = "odd"
+
 
 #: The states of an activity that has not ended (https://developer.upsun.com/api/rest/activities).
 RUNNING = frozenset({"pending", "in_progress", "scheduled"})
@@ -138,25 +151,25 @@ class Activity(Struct, frozen=True):
         of its state. A state that nobody knows, without any of these, is one that has not ended.
         """
         if self.state == "staged":
-            return "staged"
+            return Fate.STAGED
         if self.state == "cancelled":
-            return "failed"
+            return Fate.FAILED
         ended = self.completed_at is not None or (self.completion_percent or 0) >= 100  # noqa: PLR2004  percent
         if self.state != "complete" and not ended:
-            return "running"
+            return Fate.RUNNING
         if self.result in {"success", "failure"}:
-            return "succeeded" if self.result == "success" else "failed"
-        return "running" if self.state in RUNNING else "odd"
+            return Fate.SUCCEEDED if self.result == "success" else Fate.FAILED
+        return Fate.RUNNING if self.state in RUNNING else Fate.ODD
 
     @property
     def finished(self) -> bool:
         """Return whether no further change is to come. One that is staged waits for a deployment."""
-        return self.fate in {"succeeded", "failed", "odd"}
+        return self.fate in {Fate.SUCCEEDED, Fate.FAILED, Fate.ODD}
 
     @property
     def succeeded(self) -> bool:
         """Return whether the operation ended with the result ``success``; a missing result is none."""
-        return self.fate == "succeeded"
+        return self.fate == Fate.SUCCEEDED
 
     @property
     def failing_commands(self) -> tuple[CommandResult, ...]:

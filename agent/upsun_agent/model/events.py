@@ -233,10 +233,10 @@ class ApprovalGiven(Event, frozen=True, kw_only=True):
     by: str
 
 
-class TakeBackBegun(Event, frozen=True, kw_only=True):
+class RollbackBegun(Event, frozen=True, kw_only=True):
     """A step failed after something was changed: from here on the job's ``on-failure`` steps run, once."""
 
-    kind: ClassVar[str] = "take-back-begun"
+    kind: ClassVar[str] = "rollback-begun"
     #: The index of the step that failed, from 0.
     failed: int
     #: Why the rollback began.
@@ -350,7 +350,7 @@ EVENTS: dict[str, type[Event]] = {
         ActivityEnded,
         CommandEnded,
         ApprovalGiven,
-        TakeBackBegun,
+        RollbackBegun,
         WaitBegun,
         StepDone,
         RetryPlanned,

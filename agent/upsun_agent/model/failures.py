@@ -13,8 +13,14 @@ from typing import Self
 NONE, FAILED, NO_REPLY, AWAY, NOT_ALLOWED, MISTAKEN = 0, 1, 65, 69, 77, 78
 
 YOU, NOBODY = "you", "no one"
-#: What helps where nobody knows what became of a request or a command.
+#: What helps where it is not known what became of a request or a command.
 LOOK = "look at the environment and its activities before you do anything else"
+#: What helps after a failed activity.
+READ = "read its log: upsun-agent logs JOB --platform"
+#: What helps where the backup to restore cannot be used.
+USE_ANOTHER = "name another backup (upsun backup:list shows them)"
+#: What helps where a person ended something.
+AGAIN = "run the job again if that was a mistake"
 #: What helps where the run goes on by itself.
 LATER = "the next tick tries again"
 
@@ -62,21 +68,21 @@ class FailureKind(StrEnum):
         "token",
         "There is no API token, or it is refused.",
         YOU,
-        "store a good token as a variable that is visible at runtime",
+        "store a valid token as a variable that is visible at runtime (upsun-agent setup token)",
         NOT_ALLOWED,
     )
     SECOND_FACTOR = (
         "second-factor",
         "The API asks for a second factor.",
         YOU,
-        "enable two-factor authentication for the token's user, then create a new token",
+        "enable two-factor authentication for the token's user, then create a new API token",
         NOT_ALLOWED,
     )
     PERMISSION = (
         "permission",
         "The token's user lacks a role.",
         YOU,
-        "grant the role that the message names; a backup needs `admin` on the type of the environment",
+        "grant the role that the message names; a backup needs the role admin on the type of the environment",
         NOT_ALLOWED,
     )
     NOT_FOUND = (
@@ -105,7 +111,7 @@ class FailureKind(StrEnum):
         "refused",
         "The platform refused the request for a reason of its own.",
         YOU,
-        "read what the platform said; the message quotes it",
+        "read what the platform said: the message quotes it",
     )
     PLATFORM_BUSY = (
         "platform-busy",
@@ -121,39 +127,39 @@ class FailureKind(StrEnum):
         "environment-type",
         "The environment is not of a type on which the job runs.",
         YOU,
-        "add the type to `environment-types`, or do nothing where the job is meant for another environment",
+        "add the type to 'environment-types', or do nothing if the job is meant for another environment",
     )
     ENVIRONMENT_INACTIVE = (
         "environment-inactive",
         "The environment is paused, inactive or being deleted.",
         YOU,
-        "activate or resume the environment",
+        "activate or resume the environment, or run the job on another one",
     )
     NO_PROVED_BACKUP = (
         "no-proved-backup",
-        "No backup was proved in this run, or it was lost since.",
+        "No backup was proved in this run, or the proved one was lost since.",
         YOU,
-        "see which backups there are (`upsun backup:list`); keep more manual backups, or run the job again",
+        "see which backups there are (upsun backup:list); keep more manual backups, or run the job again",
     )
     WOULD_EVICT = (
         "would-evict",
         "Another backup would take the place of the only good manual backup.",
         YOU,
-        "delete a bad backup, or let the project keep more manual backups",
+        "keep at least two manual backups (project settings, backup retention), or delete a bad one",
     )
     NO_PARENT = ("no-parent", "The environment has no parent.", YOU, "name an environment that has one")
     WRONG_PARENT = (
         "wrong-parent",
         "The environment's parent is not the one that the job names.",
         YOU,
-        "fix `into`, or the environment's parent",
+        "fix 'into', or the environment's parent",
     )
-    BACKUP_GONE = ("backup-gone", "The backup to restore does not exist any more.", YOU, "name another backup")
+    BACKUP_GONE = ("backup-gone", "The backup to restore does not exist any more.", YOU, USE_ANOTHER)
     BACKUP_UNFIT = (
         "backup-unfit",
         "The backup is not restorable, or belongs to another environment.",
         YOU,
-        "name another backup",
+        USE_ANOTHER,
     )
     UNKNOWN_STEP = (
         "unknown-step",
@@ -168,25 +174,25 @@ class FailureKind(StrEnum):
         "activity-failed",
         "The activity of the step failed.",
         YOU,
-        "read its log: `upsun-agent logs JOB --platform`",
+        READ,
     )
     ACTIVITY_CANCELLED = (
         "activity-cancelled",
         "Somebody cancelled the activity of the step.",
         YOU,
-        "run the job again if the cancellation was a mistake",
+        AGAIN,
     )
     COMMANDS_FAILED = (
         "commands-failed",
         "The activity succeeded, but a command in it failed.",
         YOU,
-        "read its log: `upsun-agent logs JOB --platform`",
+        READ,
     )
     DEPLOYMENT_FAILED = (
         "deployment-failed",
         "The deployment failed; a commit that the step made stays.",
         YOU,
-        "fix it with a push, or restore the backup",
+        "read the deployment's log; fix it with a push, or restore the proved backup (upsun backup:restore)",
     )
     DEPLOYMENT_MISSING = (
         "deployment-missing",
@@ -210,19 +216,19 @@ class FailureKind(StrEnum):
         "backup-unnamed",
         "The activity succeeded, but does not name the backup.",
         YOU,
-        "look at the backups: there may be a good one",
+        "look at the backups (upsun backup:list): there may be a good one",
     )
     PROOF_FAILED = (
         "proof-failed",
         "The backup is not restorable, of another environment, or too old.",
         YOU,
-        "look at the backup in the Console, and run the job again",
+        "look at the backup in the Console (or: upsun backup:list), and run the job again",
     )
     ATTEMPTS = (
         "attempts",
         "The request was made several times, and never had an effect.",
         YOU,
-        "see [status.upsun.com](https://status.upsun.com) and the agent's log",
+        "see status.upsun.com and the agent's log",
     )
     NO_ACTIVITY = (
         "no-activity",
@@ -231,7 +237,7 @@ class FailureKind(StrEnum):
         "the next ticks read the list again",
         NONE,
     )
-    UNKNOWN = ("unknown", "Nobody knows what became of a request.", YOU, LOOK)
+    UNKNOWN = ("unknown", "It is not known what became of a request.", YOU, LOOK)
 
     # --- steps that only look, wait or run a command ----------------------------------------------------------
 
@@ -245,13 +251,13 @@ class FailureKind(StrEnum):
         "no-route",
         "The environment has no route that leads to an app.",
         YOU,
-        "name the page with `url`",
+        "name the page with 'url'",
     )
     NO_DEPLOYMENT = (
         "no-deployment",
         "The environment has no current deployment, so that its routes are not known.",
         YOU,
-        "deploy the environment, or name the page with `url`",
+        "deploy the environment, or name the page with 'url'",
     )
     COMMAND_FAILED = (
         "command-failed",
@@ -263,20 +269,20 @@ class FailureKind(StrEnum):
         "command-timeout",
         "The command was killed at its time limit.",
         YOU,
-        "give it more time with `within`, or make it a runtime operation",
+        "give it more time with 'within', or make it a runtime operation",
     )
     INTERRUPTED = (
         "interrupted",
-        "The tick was killed while the command ran: nobody knows how far it came.",
+        "The tick was killed while the command ran: it is not known how far it came.",
         YOU,
-        "look at what the command did; set `repeatable = true` if it may be run twice",
+        "look at what the command did; set repeatable = true if it may be run twice",
     )
-    DENIED = ("denied", "Somebody denied the approval.", NOBODY, "nothing is to be done")
+    DENIED = ("denied", "Somebody denied the approval.", NOBODY, AGAIN)
     NOT_APPROVED = (
         "not-approved",
         "Nobody approved the step in time.",
         YOU,
-        "run the job again, and approve it: `upsun-agent approve JOB`",
+        "run the job again, and approve it: upsun-agent approve JOB",
     )
 
     # --- time -------------------------------------------------------------------------------------------------
@@ -285,7 +291,7 @@ class FailureKind(StrEnum):
         "timeout",
         "The run's time limit passed.",
         YOU,
-        "look at the environment's activities; `timeout` in the job file sets the limit",
+        "look at the environment's activities; 'timeout' in the job file sets the limit",
     )
     STEP_TIMEOUT = (
         "step-timeout",
@@ -295,9 +301,9 @@ class FailureKind(StrEnum):
     )
     TOO_LATE = (
         "too-late",
-        "Nothing could be begun within the grace period of the slot.",
+        "The run could not begin within the grace period of the slot.",
         YOU,
-        "see what the run waited for; `misfire-grace` in the job file says how late a run may begin",
+        "see what the run waited for; 'misfire-grace' in the job file says how late a run may begin",
     )
 
     # --- slots that did not run, and runs that a person ended -------------------------------------------------
@@ -306,36 +312,36 @@ class FailureKind(StrEnum):
         "missed",
         "Slots passed without a run: no tick ran in time, or only the latest slot is caught up.",
         YOU,
-        "`upsun-agent why JOB` says why; look at the cron if no tick ran",
+        "see why: upsun-agent why JOB; check the cron if no tick ran",
         NONE,
     )
     OVERLAP = (
         "overlap",
         "The job's previous run was still in flight when the slot fell due.",
         NOBODY,
-        'the next slot runs as usual; `overlap = "wait"` lets the slot wait',
+        'the next slot runs as usual; overlap = "wait" lets the slot wait',
         NONE,
     )
     SUSPENDED = (
         "suspended",
         "The job was paused by a person, or suspended by failures, when the slot fell due.",
         YOU,
-        "let it run again: `upsun-agent resume JOB`",
+        "let it run again: upsun-agent resume JOB",
         NONE,
     )
     CONDITION = (
         "condition",
-        "A condition of the job left the slot out.",
+        "A condition of the job excluded the slot.",
         NOBODY,
-        "nothing is to be done; `when` in the job file holds the conditions",
+        "no action is needed; 'when' in the job file holds the conditions",
         NONE,
     )
-    CANCELLED = ("cancelled", "A person cancelled the run.", NOBODY, "nothing is to be done", NONE)
+    CANCELLED = ("cancelled", "A person cancelled the run.", NOBODY, AGAIN, NONE)
 
     # --- rollback and the journal -----------------------------------------------------------------------------
 
-    TAKE_BACK_FAILED = (
-        "take-back-failed",
+    ROLLBACK_FAILED = (
+        "rollback-failed",
         "A step failed, and so did the rollback.",
         YOU,
         "look at the environment now: it may be half changed",
@@ -350,14 +356,19 @@ class FailureKind(StrEnum):
         "foreign",
         "The agent did not write the run's events itself: somebody else can write to its state.",
         YOU,
-        "find out who can write to the state, and replace the API token",
+        "find out who can write to the state (docs/concepts/security.md), replace the token, then run the job again",
     )
-    LOST = ("lost", "The journal was lost while the run was in flight.", YOU, LOOK)
+    LOST = (
+        "lost",
+        "The journal was lost while the run was in flight.",
+        YOU,
+        "look at the environment's activities; the next slot runs as usual",
+    )
     REWOUND = (
         "rewound",
         "A restore put the journal back to a time at which the run was in flight.",
         YOU,
-        LOOK,
+        "look at the environment's activities; the backup steps of the run are in the journal that was set aside",
     )
 
 

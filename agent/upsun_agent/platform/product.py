@@ -27,7 +27,7 @@ _IN_FIXED = (
     ("source 'storage'", "source 'local'"),
 )
 #: Commands of the official CLI, in the text of a message.
-_CALL = re.compile(r"\bupsun (?=(?:ssh|redeploy)\b|[a-z]+(?:-[a-z]+)*:[a-z])")
+_CALL = re.compile(r"\bupsun (?=(?:ssh|redeploy|disk|relationships)\b|[a-z]+(?:-[a-z]+)*:[a-z])")
 
 
 def product_of(names: Iterable[str] = (), mounts: Iterable[str] = (), code: object = None) -> Product | None:

@@ -11,7 +11,7 @@ from upsun_agent.api.http import NoAnswer, Reply
 from upsun_agent.api.models import read_backup, read_list
 from upsun_agent.engine.evidence import unusable
 from upsun_agent.errors import AgentError, NotFound
-from upsun_agent.model.answers import Activity, Backup
+from upsun_agent.model.answers import Activity, Backup, Fate
 from upsun_agent.model.resource_paths import segment
 from upsun_agent.prove.cleanup import Cleanup
 from upsun_agent.prove.order import beside_cron
@@ -80,7 +80,7 @@ def _second(place: Place, cleanup: Cleanup, first: Timed) -> Iterable[Row]:
         yield second_backup(classify(answer), answer.status, None, first_runs=True)
     else:
         later, before = place.activity(second.activity.id), place.activity(first.activity.id)
-        runs = before.activity.fate == "running"
+        runs = before.activity.fate == Fate.RUNNING
         yield second_backup(classify(answer), answer.status, later, first_runs=runs)
     if second is None:
         yield not_tried("failed-backup", "there was no second backup to cancel")
@@ -155,7 +155,7 @@ def failed_backup(ended: Activity | None, name: str | None, listed: Iterable[Any
         name: the name of the backup; None if the activity does not say.
         listed: the list of backups as the API gives it.
     """
-    if ended is None or ended.fate != "failed" or name is None:
+    if ended is None or ended.fate != Fate.FAILED or name is None:
         return not_tried("failed-backup", "the second backup could not be cancelled in time, or has no name")
     traces = [each for each in listed if isinstance(each, Mapping) and name in {each.get("id"), each.get("name")}]
     if not traces:
@@ -175,7 +175,7 @@ def backup_proof(ended: Timed, backup: Backup | None, environment: str) -> Row:
     """
     begun, over = ended.started_at, ended.ended_at
     seconds = None if begun is None or over is None else round((over - begun).total_seconds(), 1)
-    if ended.activity.fate != "succeeded":
+    if ended.activity.fate != Fate.SUCCEEDED:
         return not_tried("backup-proof", "the activity of the backup did not succeed")
     if backup is None:
         return row("backup-proof", "there is no such backup", same=False, found=False, seconds=seconds)

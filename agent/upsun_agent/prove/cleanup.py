@@ -1,9 +1,10 @@
-"""Take back what a proof made: cancel backups that run, and delete them, also after Ctrl-C."""
+"""Remove what a proof made: cancel backups that run, and delete them, also after Ctrl-C."""
 
 from __future__ import annotations
 
 from upsun_agent.api.http import NoAnswer
 from upsun_agent.errors import AgentError, NotFound
+from upsun_agent.model.answers import Fate
 from upsun_agent.model.resource_paths import segment
 from upsun_agent.prove.place import Place
 
@@ -11,7 +12,7 @@ TRIES = 60  # a backup is not deleted while another activity runs
 
 
 class Cleanup:
-    """Backups to delete, and what cannot be taken back."""
+    """Backups to delete, and what stays behind."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -51,14 +52,14 @@ class Cleanup:
     def _removed(self, activity: str, name: str | None) -> bool:
         """Cancel the activity if it runs, then delete the backup if there is one; return whether it is gone."""
         place = self._place
-        if place.activity(activity).activity.fate == "running":
+        if place.activity(activity).activity.fate == Fate.RUNNING:
             try:
                 place.client.cancel_activity(place.project, activity)
             except AgentError:  # it ended meanwhile
                 place.pause()
             place.ended(activity)
         if name is None:
-            return place.activity(activity).activity.fate == "failed"
+            return place.activity(activity).activity.fate == Fate.FAILED
         for _ in range(TRIES):
             place.look()  # raises on production
             try:

@@ -8,7 +8,7 @@ from typing import Any
 from upsun_agent.api.errors import Meaning, classify
 from upsun_agent.api.http import NoAnswer
 from upsun_agent.api.people import People
-from upsun_agent.model.answers import Activity
+from upsun_agent.model.answers import Activity, Fate
 from upsun_agent.model.resource_paths import project_path, segment
 from upsun_agent.prove.order import beside_cron
 from upsun_agent.prove.place import Place, embedded
@@ -73,7 +73,7 @@ def play_operation(place: Place, name: str | None) -> Iterable[Row]:
 
 def _head(place: Place, old: str | None, ended: Activity) -> str | None:
     """Return the new head, waiting a moment for it; None if the operation made no commit."""
-    for _ in range(HEAD_LOOKS if ended.fate == "succeeded" else 1):
+    for _ in range(HEAD_LOOKS if ended.fate == Fate.SUCCEEDED else 1):
         seen = place.look()
         if seen.head_commit != old:
             return seen.head_commit
@@ -100,7 +100,7 @@ def source_operation(ended: Activity, old: str | None, head: str | None, commit:
         follows = isinstance(parents, list) and old in parents
         made = f"made a commit {'on' if follows else 'that is not on'} the old head"
     text = f"its activity {'ended without a result' if fate == 'odd' else fate}, and it {made}"
-    good = fate in {"succeeded", "failed"} and follows
+    good = fate in {Fate.SUCCEEDED, Fate.FAILED} and follows
     return row("source-operation", text, same=good, result=fate, committed=head is not None, follows=follows)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from upsun_agent.model.answers import Fate
 from upsun_agent.prove.place import Timed
 from upsun_agent.prove.rows import Row, not_tried, row
 
@@ -28,7 +29,7 @@ def beside_cron(name: str, cron: Timed, other: Timed) -> Row:
     waited = begun >= over
     after = (begun - over).total_seconds()
     text = f"it began {after:.0f} s after the end of the cron" if waited else f"it began {-after:.0f} s before its end"
-    good = cron.activity.fate == "succeeded"
+    good = cron.activity.fate == Fate.SUCCEEDED
     text = f"{text}; the cron {'succeeded' if good else 'failed'}"
     return row(name, text, same=waited and good, waits=waited, cron_succeeded=good)
 

@@ -17,7 +17,7 @@ from upsun_agent.api.replies import Fields, document
 from upsun_agent.clock import Clock
 from upsun_agent.errors import ConfigInvalid
 from upsun_agent.limits import TICK_BUDGET
-from upsun_agent.model.answers import Activity, Environment
+from upsun_agent.model.answers import Activity, Environment, Fate
 from upsun_agent.model.resource_paths import environment_path, project_path, segment
 
 POLL = 5.0  # seconds between two looks at an activity
@@ -117,7 +117,7 @@ class Place:
 
         def look() -> Timed | None:
             found = self.activity(name)
-            return None if found.activity.fate == "running" else found
+            return None if found.activity.fate == Fate.RUNNING else found
 
         return self._wait(look, ACTIVITY_PATIENCE)
 

@@ -1,4 +1,4 @@
-"""Play every probe in its order, then take back what was made."""
+"""Play every probe in its order, then delete what was made."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Proof(Struct, frozen=True):
 
     #: One row for each assumption.
     rows: list[Row]
-    #: What could not be taken back, in words.
+    #: What could not be deleted, in words.
     left: list[str]
 
 
 def prove(place: Place, container: Container | None, operation: str | None, tell: Callable[[str], object]) -> Proof:
-    """Play every probe; what was made is taken back even if a signal ends the command.
+    """Play every probe; delete what was made even if a signal ends the command.
 
     Args:
         place: the environment.

@@ -52,7 +52,7 @@ def publish(context: TickContext, journal: Journal, runs: Mapping[str, Run]) -> 
     except TooLong:
         context.log.warning("report-not-published", message=f"it took longer than {PUBLISH_BUDGET:g} s")
     except AgentError as error:
-        context.log.warning("report-not-published", message=str(error), remedy=error.remedy)
+        context.log.warning("report-not-published", message=str(error), remedy=context.reword(error.remedy))
     except Exception as error:  # noqa: BLE001  a page is never worth a failed tick; its words may hold anything
         context.log.warning("report-not-published", message=f"unexpected {type(error).__name__}")
     else:

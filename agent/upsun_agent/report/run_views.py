@@ -104,7 +104,7 @@ class RunView(RowView, frozen=True, kw_only=True):
     #: Warnings that the run met.
     warnings: list[str]
     #: Whether a step failed after a change, so that on-failure steps run, or ran.
-    taking_back: bool
+    rollback: bool
     #: The steps, the on-failure steps last.
     steps: list[StepView]
 
@@ -151,7 +151,7 @@ def run_view(run: Run, events: Iterable[Event] = ()) -> RunView:
         remedy=closed.remedy if closed else "",
         waits_on=run.waits_on,
         warnings=list(run.warnings),
-        taking_back=run.rollback is not None,
+        rollback=run.rollback is not None,
         steps=[_step_view(step, run, spans.get(step.index)) for step in run.steps],
     )
 

@@ -23,8 +23,7 @@ from upsun_agent.model.job import Job
 from upsun_agent.runtime.context import TickContext
 
 #: Events by which a run does more than its job says by itself: a person's yes, and the rollback.
-DECISIONS = (ev.ApprovalGiven, ev.TakeBackBegun)
-REMEDY = "find out who can write the state (docs/concepts/security.md), then begin the job again: upsun-agent run JOB"
+DECISIONS = (ev.ApprovalGiven, ev.RollbackBegun)
 
 
 class Foreign(Struct, frozen=True):

@@ -17,7 +17,7 @@ from upsun_agent.limits import PASS_MOST
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Answer, LookAtActivity, LookAtRetention, Observation, Question, Trouble
 from upsun_agent.model.failures import FailureKind
-from upsun_agent.runtime.admission import REMEDY, Foreign
+from upsun_agent.runtime.admission import Foreign
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.executor import Executor
 from upsun_agent.runtime.recorder import Recorder
@@ -77,7 +77,7 @@ class Runner:
         return self._recorder.record(run, ev.WaitBegun(at=now, on="clock", message=text))
 
     def expire(self, run_id: str, trouble: Trouble) -> None:
-        """Close the run, or begin to take it back, if it is past its limits; nothing is asked, sent or executed.
+        """Close the run, or begin its rollback, if it is past its limits; nothing is asked, sent or executed.
 
         This is for a journal of which it cannot be found out whether a restore rewound it. What is written here is set
         aside with the journal if one did; people then hear of a failure that may not have been one, and of the run
@@ -112,7 +112,7 @@ class Runner:
                 return run, seen.plus(decision.question, self._look(run, decision.question))
             case Record():
                 # A rollback rests on what is read after it began, not on what led to it.
-                fresh = Observation() if isinstance(decision.event, ev.TakeBackBegun) else seen
+                fresh = Observation() if isinstance(decision.event, ev.RollbackBegun) else seen
                 return record(run, decision.event), fresh
             case Send():
                 run = record(run, decision.intent)
@@ -133,7 +133,11 @@ class Runner:
         """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
         text = f"the journal of this run makes no sense: {why}"
         closed = ev.RunClosed(
-            at=self._context.clock.now(), outcome=ev.RunOutcome.FAILED, failure=FailureKind.JOURNAL, message=text
+            at=self._context.clock.now(),
+            outcome=ev.RunOutcome.FAILED,
+            failure=FailureKind.JOURNAL,
+            message=text,
+            remedy=FailureKind.JOURNAL.remedy,
         )
         self._recorder.close_unread(run_id, run_id.partition("@")[0], closed)
         self._report.senseless.append(run_id)
@@ -150,7 +154,11 @@ class Runner:
         """Close a foreign run, and tell of it: somebody else can write the state."""
         now = self._context.clock.now()
         closed = ev.RunClosed(
-            at=now, outcome=ev.RunOutcome.FAILED, failure=FailureKind.FOREIGN, message=found.message, remedy=REMEDY
+            at=now,
+            outcome=ev.RunOutcome.FAILED,
+            failure=FailureKind.FOREIGN,
+            message=found.message,
+            remedy=FailureKind.FOREIGN.remedy,
         )
         self._recorder.close_unread(found.run, found.run.partition("@")[0], closed)
         self._report.senseless.append(found.run)

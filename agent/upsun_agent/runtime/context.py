@@ -60,6 +60,8 @@ class TickContext(ReadContext, frozen=True):
     seals: Seals = field(default_factory=Seals)
     #: Writes the page and the metrics at a tick's end; None where nothing is published.
     publish: Callable[[TickContext, Journal, Mapping[str, Run]], None] | None = None
+    #: Returns a message or a remedy in the words of the project's product (platform/product.py).
+    reword: Callable[[str], str] = str
 
     @property
     def project(self) -> str:

@@ -6,6 +6,9 @@ This is the one door to the journal's events.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from upsun_agent.engine.fold import InconsistentEvents, apply, fold
 from upsun_agent.engine.run import Run
@@ -20,6 +23,11 @@ from upsun_agent.runtime.admission import Admission, Foreign
 from upsun_agent.runtime.context import TickContext
 from upsun_agent.runtime.session import JournalSession
 from upsun_agent.runtime.suspension import suspending, suspension
+
+E = TypeVar("E", bound=ev.Event)
+
+#: The texts of an event that may name files and commands of one product.
+WORDED = ("message", "remedy")
 
 
 class Recorder:
@@ -61,7 +69,7 @@ class Recorder:
             silent: whether people hear nothing of it; the log does.
             notes: notes to write in the same transaction; None: none.
         """
-        later = [cleaned(each) for each in later]
+        later = [self._worded(each) for each in later]
         events = (opened, *later)
         news = {} if silent else self._news(opened.run, str(opened.job["name"]), events)
         seal = self._admission.sealed(opened.run, events, begins=True)
@@ -75,7 +83,7 @@ class Recorder:
 
     def record(self, run: Run, event: ev.Event) -> Run:
         """Return the run after the event, which is on the disk before the next request is sent (see ``flush``)."""
-        event = cleaned(event)
+        event = self._worded(event)
         after = apply(run, event)
         self._unwritten.append((after, event))
         return after
@@ -111,7 +119,7 @@ class Recorder:
             closed: the event that closes the run.
         """
         self.flush()
-        closed = cleaned(closed)
+        closed = self._worded(closed)
         notes = {**self._news(run, job, (closed,)), **self._admission.sealed(run, (closed,))}
         self.journal.append(run, closed, notes=notes)
         self._tell(line_of(closed, run, job), closed)
@@ -148,12 +156,19 @@ class Recorder:
             outcome=ev.RunOutcome.FAILED,
             failure=FailureKind.LOST,
             message="the journal was lost while this run was in flight: what it had done is not known",
-            remedy="look at the environment's activities; the next slot runs as usual",
+            remedy=FailureKind.LOST.remedy,
         )
         if not self.open_run(opened, [closed], told=True, notes={key: None}):
             self.journal.note(key, None)
             return None
         return apply(run, closed)
+
+    def _worded(self, event: E) -> E:
+        """Return the event as it is kept: cleaned, its message and remedy in the words of the project's product."""
+        event, reword = cleaned(event), self._context.reword
+        texts = {name: text for name in WORDED if isinstance(text := getattr(event, name, None), str)}
+        changed = {name: words for name, text in texts.items() if (words := reword(text)) != text}
+        return replace(event, **changed) if changed else event
 
     def _news(self, run: str, job: str, events: Iterable[ev.Event], reason: str | None = None) -> Notes:
         """Return what is to be told of these events, kept until it is delivered; nothing if nobody is told."""

@@ -63,7 +63,7 @@ def run_tick(context: TickContext) -> TickReport:
             return tick.report
     except AgentError as error:
         if error.alarming and context.notifier is not None:
-            context.notifier.alarm(str(error))
+            context.notifier.alarm(context.reword(str(error)))
         raise
 
 
@@ -224,13 +224,12 @@ class Tick:
         self._session.begin_anew("rewound", why)
         for run, opened in in_flight:
             text = f"{why} while this run was in flight: what it had done since is not known"
-            remedy = "look at the environment's activities; the backup steps of the run are in the journal set aside"
             closed = ev.RunClosed(
                 at=self._context.clock.now(),
                 outcome=ev.RunOutcome.FAILED,
                 failure=FailureKind.REWOUND,
                 message=text,
-                remedy=remedy,
+                remedy=FailureKind.REWOUND.remedy,
             )
             if not isinstance(opened, ev.RunOpened):
                 continue

@@ -110,7 +110,7 @@ class BackupStep(RequestStep[BackupSettings]):
             activity: an activity of the platform.
         """
         safe = activity.parameters.get("safe")
-        return "no" if isinstance(safe, bool) and safe != self.body(plan, run)["safe"] else "maybe"
+        return Recognition.NO if isinstance(safe, bool) and safe != self.body(plan, run)["safe"] else Recognition.MAYBE
 
     def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
         """Return a newer manual backup that no listed activity explains, or the environment's word on one.
@@ -146,25 +146,22 @@ class BackupStep(RequestStep[BackupSettings]):
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return the proof, from the backup itself."""
-        remedy = "look at it in the Console, or: upsun backup:list"
         name = activity.payload.get("backup_name") or case.step.backup
         if not isinstance(name, str) or not name:
             text = f"activity {activity.id} succeeded but names no backup, so there is none to prove"
-            return Failed(FailureKind.BACKUP_UNNAMED, text, remedy)
+            return Failed(FailureKind.BACKUP_UNNAMED, text)
         backup = case.seen.get(case.look_at_backup(name))
         if isinstance(backup, Absent):
             if case.step.ended_at is None or case.now < case.step.ended_at + BACKUP_APPEAR:
                 return Pending("settling", f"backup {name} is not to be seen yet")
             text = f"activity {activity.id} succeeded but backup {name} does not exist"
-            return Failed(FailureKind.PROOF_FAILED, text, remedy, doubtful=True)
+            return Failed(FailureKind.PROOF_FAILED, text, doubtful=True)
         if not isinstance(backup, Backup):
             return Need(case.look_at_backup(name))
         problems = _problems(backup, case.environment, self._newer_than(case))
         if problems:
             text = f"backup {name} is not proved: {'; '.join(problems)}"
-            return Failed(
-                FailureKind.PROOF_FAILED, text, remedy, doubtful=True
-            )  # a new one may not be restorable at once
+            return Failed(FailureKind.PROOF_FAILED, text, doubtful=True)  # a new one may not be restorable at once
         return _proved(backup, f"backup {name} proved restorable", reused=False)
 
     @staticmethod

@@ -82,7 +82,9 @@ class BranchStep(RequestStep[BranchSettings]):
         """
         made = activity.parameters.get("name", activity.parameters.get("environment"))
         return (
-            "no" if isinstance(made, str) and made not in {self.settings(plan).name, plan.environment("")} else "maybe"
+            Recognition.NO
+            if isinstance(made, str) and made not in {self.settings(plan).name, plan.environment("")}
+            else Recognition.MAYBE
         )
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:

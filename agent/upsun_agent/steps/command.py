@@ -74,7 +74,7 @@ class CommandSettings(StepSettings, frozen=True, kw_only=True):
     within: Annotated[int, Field(Duration(1, COMMAND_MOST), "It is killed after this long.")] = 30
     success: Annotated[tuple[int, ...], Field(ListOf(Number(0, 255)), "Exit codes that mean success.")] = (0,)
     repeatable: Annotated[bool, Field(Boolean(), "It may be run again where it is not known how far it came.")] = False
-    changes: Annotated[bool, Field(Boolean(), "false: it only looks, so there is nothing of it to take back.")] = True
+    changes: Annotated[bool, Field(Boolean(), "false: it only reads, so there is nothing to roll back.")] = True
 
 
 class CommandStep(ContainerStep[CommandSettings]):
@@ -139,17 +139,15 @@ class CommandStep(ContainerStep[CommandSettings]):
         """Return whether its exit code is one of those that mean success."""
         ended, settings = case.step.command, self.settings(case.step.plan)
         if ended is None:
-            return Failed(FailureKind.JOURNAL, "the command is said to have ended, but not how")
+            return Failed(FailureKind.JOURNAL, "the journal says that the command ended, but not how")
         words = f": {' '.join(ended.output.split())[-SHOWN:]}" if ended.output.strip() else ""
         if ended.exit_code is None:
             limit = span(settings.within)
             text = f"{self.describe(case.step.plan)} was killed after {limit}{words}"
-            return Failed(
-                FailureKind.COMMAND_TIMEOUT, text, "give it more time with 'within', or make it a runtime operation"
-            )
+            return Failed(FailureKind.COMMAND_TIMEOUT, text)
         if ended.exit_code not in settings.success:
             text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}{words}"
-            return Failed(FailureKind.COMMAND_FAILED, text, "run it by hand in an SSH session")
+            return Failed(FailureKind.COMMAND_FAILED, text)
         text = f"{self.describe(case.step.plan)} {_ending(ended.exit_code)}"
         return Done(StepOutcome.DONE, text, {"exit_code": ended.exit_code, "seconds": ended.seconds})
 

@@ -67,7 +67,7 @@ def _verdict(environment: Environment, activity: Activity) -> Verdict:
     """Return whether nothing is staged any more."""
     if environment.has_staged_activities:
         text = f"the deploy succeeded, but something is still staged on {environment.id}"
-        return Failed(FailureKind.STILL_STAGED, text, "look at the environment in the Console")
+        return Failed(FailureKind.STILL_STAGED, text)
     text = f"what was staged on {environment.id} is live"
     detail = {"commit": environment.head_commit, "deployment": "live", "activity": activity.id}
     return Done(StepOutcome.DONE, text, detail)

@@ -85,17 +85,12 @@ class HttpCheckStep(LookStep[HttpCheckSettings]):
             routes = case.seen.get(case.look_at_routes())
             if isinstance(routes, Absent):
                 text = f"{case.environment} is not deployed now, so there is no page to look at"
-                return Failed(
-                    FailureKind.NO_DEPLOYMENT,
-                    text,
-                    "deploy the environment, or name the page with 'url'",
-                    doubtful=True,
-                )
+                return Failed(FailureKind.NO_DEPLOYMENT, text, doubtful=True)
             if not isinstance(routes, Routes):
                 return Need(case.look_at_routes())
             if not routes.urls:
                 text = f"{case.environment} has no route of an app, so there is no page to look at"
-                return Failed(FailureKind.NO_ROUTE, text, "name the page with 'url'", doubtful=True)
+                return Failed(FailureKind.NO_ROUTE, text, doubtful=True)
             url = urljoin(routes.urls[0], settings.path or "/")
         contains = settings.contains or ""
         question = LookAtPage(url, settings.within, contains, case.step.retries)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
-from upsun_agent.model.answers import Activity, Environment
+from upsun_agent.model.answers import Activity, Environment, Fate
 from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import HERE, StepPlan
@@ -73,7 +73,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         into = self._into(case.step.plan, case.run.environment)
         if environment.parent != into:
             text = f"the parent of {environment.id} is {environment.parent or 'nobody'}, not {into}: nothing is merged"
-            return Failed(FailureKind.WRONG_PARENT, text, "mend 'into', or the environment's parent")
+            return Failed(FailureKind.WRONG_PARENT, text)
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
@@ -87,13 +87,15 @@ class MergeStep(UpdateStep[MergeSettings]):
         source = activity.parameters.get("environment")
         mine = plan.environment("")
         return (
-            "no" if mine and isinstance(source, str) and source != mine and "into" in activity.parameters else "maybe"
+            Recognition.NO
+            if mine and isinstance(source, str) and source != mine and "into" in activity.parameters
+            else Recognition.MAYBE
         )
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return whether there was anything to merge, and whether it is live on the parent."""
         into = self._into(case.step.plan, case.run.environment)
-        if activity.fate == "staged":
+        if activity.fate == Fate.STAGED:
             return judge_staged(case, activity, into, "the merge")
         nothing = Done(StepOutcome.NOTHING_TO_DO, f"nothing to merge: {into} had it all", {"commit": None})
         return judge_commit(case, activity, into, "the merge", nothing)

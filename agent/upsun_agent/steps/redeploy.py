@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from upsun_agent.engine.step import Done, StepContext, Verdict
-from upsun_agent.model.answers import Activity, Environment
+from upsun_agent.model.answers import Activity, Environment, Fate
 from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.steps.common.deployment import judge_deployment
@@ -42,7 +42,7 @@ class RedeployStep(RequestStep[RedeploySettings]):
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return the verdict on the deployment and on the hooks that ran in it."""
-        if activity.fate == "staged":
+        if activity.fate == Fate.STAGED:
             return super().judge(case, activity)
         return judge_deployment(case, activity, self.name, _verdict)
 

@@ -105,15 +105,14 @@ class RestoreStep(RequestStep[RestoreSettings]):
             text = f"no backup of {environment.id} was proved in this run, so there is none to restore"
             return Failed(FailureKind.NO_PROVED_BACKUP, text)
         found = case.seen.get(case.look_at_backup(name))
-        remedy = "upsun backup:list shows those there are"
         if isinstance(found, Absent):
-            return Failed(FailureKind.BACKUP_GONE, f"backup {name} is not there any more", remedy, doubtful=True)
+            return Failed(FailureKind.BACKUP_GONE, f"backup {name} does not exist any more", doubtful=True)
         if not isinstance(found, Backup):
             return Need(case.look_at_backup(name))
         problems = unusable(found, environment.id)
         if problems:
             text = f"backup {name} cannot be restored to {environment.id}: {'; '.join(problems)}"
-            return Failed(FailureKind.BACKUP_UNFIT, text, remedy)
+            return Failed(FailureKind.BACKUP_UNFIT, text)
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
@@ -125,7 +124,7 @@ class RestoreStep(RequestStep[RestoreSettings]):
             activity: an activity of the platform.
         """
         named, restored = self.settings(plan).backup, activity.parameters.get("backup_name")
-        return "no" if named and isinstance(restored, str) and restored != named else "maybe"
+        return Recognition.NO if named and isinstance(restored, str) and restored != named else Recognition.MAYBE
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return success, with what was lost."""

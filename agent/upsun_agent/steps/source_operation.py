@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import field
 
 from upsun_agent.engine.step import Done, Recognition, StepContext, Verdict
-from upsun_agent.model.answers import Activity
+from upsun_agent.model.answers import Activity, Fate
 from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
@@ -93,19 +93,19 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
         """
         operation = activity.parameters.get("operation", activity.payload.get("operation"))
         if operation is not None and operation != self.settings(plan).name:
-            return "no"  # a run may ask for several, each with its mark
+            return Recognition.NO  # a run may ask for several, each with its mark
         mark = _mark(activity.parameters)
         if mark is not None:
-            return "sure" if mark == run else "no"
-        return "maybe"
+            return Recognition.SURE if mark == run else Recognition.NO
+        return Recognition.MAYBE
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:
         """Return whether a running operation carries this run's mark: any other began without our proof."""
-        return self.recognises(case.step.plan, case.run.id, activity) == "sure"
+        return self.recognises(case.step.plan, case.run.id, activity) == Recognition.SURE
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return whether a commit was made, and whether it is live, or staged where deployment is manual."""
-        if activity.fate == "staged":
+        if activity.fate == Fate.STAGED:
             return judge_staged(case, activity, case.environment, "the operation")
         nothing = Done(StepOutcome.NOTHING_TO_DO, "nothing to update: the operation made no commit", {"commit": None})
         return judge_commit(case, activity, case.environment, "the operation", nothing)

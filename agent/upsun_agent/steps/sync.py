@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from upsun_agent.engine.step import Done, Failed, Recognition, StepContext, Verdict
-from upsun_agent.model.answers import Activity, Environment
+from upsun_agent.model.answers import Activity, Environment, Fate
 from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import HERE, StepPlan
@@ -81,7 +81,7 @@ class SyncStep(RequestStep[SyncSettings]):
         """Return a failure where the environment has no parent: there is nothing to copy from."""
         if environment.parent is None:
             text = f"{environment.id} has no parent, so there is nothing to sync it from"
-            return Failed(FailureKind.NO_PARENT, text, "name a child environment")
+            return Failed(FailureKind.NO_PARENT, text)
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
@@ -94,12 +94,12 @@ class SyncStep(RequestStep[SyncSettings]):
         """
         for key, value in self.body(plan, run).items():
             if isinstance(activity.parameters.get(key), bool) and activity.parameters[key] != value:
-                return "no"
-        return "maybe"
+                return Recognition.NO
+        return Recognition.MAYBE
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return success: the activity includes the deployment that it causes, unless that is staged."""
-        if activity.fate == "staged":
+        if activity.fate == Fate.STAGED:
             return super().judge(case, activity)
         parts = self.settings(case.step.plan).wanted
         text = f"{' and '.join(parts)} of {case.environment} synchronized from its parent"

@@ -71,7 +71,7 @@ def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa:
         case ev.ApprovalGiven():
             granted = event.granted == "yes"
             return Line(f"{'approved' if granted else 'denied'} by {event.by}", "good" if granted else "bad")
-        case ev.TakeBackBegun():
+        case ev.RollbackBegun():
             return Line(f"rolling back, because step {event.failed + 1} failed", "odd")
         case ev.WaitBegun():
             return Line(f"waiting: {event.message}", "dim")
@@ -108,8 +108,8 @@ def _closing(event: ev.RunClosed) -> Line:
 
 
 def _failure(event: ev.RunClosed) -> Line:
-    if "taken-back" in event.detail:
-        how = "and was rolled back" if event.detail["taken-back"] else "and could not be rolled back"
+    if "rolled-back" in event.detail:
+        how = "and was rolled back" if event.detail["rolled-back"] else "and could not be rolled back"
         return Line(f"run failed ({event.detail.get('failure')}) {how}", "bad", event.remedy)
     if event.failure in OF_THE_JOURNAL:
         return Line(event.message, "bad", event.remedy)

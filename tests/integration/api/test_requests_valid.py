@@ -96,7 +96,7 @@ RUNS: dict[str, tuple[str, dict[str, Any], Callable[[Stage], object]]] = {
     "an id with a slash": (FOREIGN, {}, elsewhere),
     "an id of nothing": (JOB, {}, nowhere),
     "downtime": (JOB, {}, downtime),
-    "a pipeline that is taken back": (PIPELINE, {"update_breaks_site": "production", **DEFINED}, lambda _: None),
+    "a pipeline that is rolled back": (PIPELINE, {"update_breaks_site": "production", **DEFINED}, lambda _: None),
     "an environment that is woken and deployed by hand": (WAKING, {"manual_deployment": True}, asleep),
     "a lost merge answer": (PIPELINE, DEFINED, lost("merge")),
 }

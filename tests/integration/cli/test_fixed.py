@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -141,6 +142,51 @@ def test_remedies_name_the_cli_and_the_files_of_the_product(fixed: Callable[...,
     assert "define it: source.operations.update in .platform.app.yaml" in said.out
     assert "upsun redeploy" not in said.out
     assert ".upsun/config.yaml" not in said.out
+
+
+#: Every command whose document holds remedies or messages, after a night whose backup failed.
+DOCUMENTS = (
+    ("check",),
+    ("status",),
+    ("show", "nightly-backup"),
+    ("history",),
+    ("why", "nightly-backup"),
+    ("next",),
+    ("tick",),
+    ("run", "nightly-backup"),
+    ("token", "check"),
+    ("setup", "token", "--stdin", "--dry-run"),
+    ("notify", "list"),
+    ("notify", "test"),
+    ("validate",),
+    ("resume", "nightly-backup"),
+    ("report", "--html", "page.html"),
+    ("state", "move", "--to", "relationship:gone", "--dry-run"),
+)
+FLEX_WORDS = re.compile(r"\.upsun/config\.yaml|\bupsun (?:ssh|redeploy|[a-z]+(?:-[a-z]+)*:[a-z])|source 'storage'")
+
+
+def test_no_document_and_no_text_names_the_files_or_the_cli_of_flex(fixed: Callable[..., App]) -> None:
+    jobs = UPDATE.replace("backup = {}", "backup = { retries = 0 }")
+    app = fixed(jobs, fixed_plan="elite", backup_outcome="failure", source_operations=("other",))
+    app.simulator.set_crons("paused")
+    app.call("run", "nightly-backup")
+    app.clock.advance(300)
+    app.call("tick")
+    said = {
+        (*words, option): app.call(*words, *option.split())
+        for words in DOCUMENTS
+        for option in ("--json", "")
+        if words[0] != "why" or not option
+    }
+    assert {
+        words: FLEX_WORDS.findall(each.out + each.err)
+        for words, each in said.items()
+        if FLEX_WORDS.search(each.out + each.err)
+    } == {}
+    for words in (("show", "nightly-backup", "--json"), ("check", "--json"), ("show", "nightly-backup", "")):
+        assert re.search(r"\bplatform (?:redeploy|activity:)", said[words].out), words
+    assert not FLEX_WORDS.search((app.directory / "page.html").read_text())
 
 
 @pytest.mark.parametrize("mark", ["settings", "mounts"])

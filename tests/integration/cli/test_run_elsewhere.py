@@ -168,7 +168,7 @@ def test_a_run_whose_time_ran_out_while_the_api_was_away_is_no_failure_of_the_jo
     later = datetime.now(UTC) + timedelta(hours=1)
     monkeypatch.setattr(SystemClock, "now", lambda _: later)
     said = app.call("run", "hand", "--wait", "--within", "30s", **ssh)
-    assert "nothing could be begun within" in said.said
+    assert "the run could not begin within" in said.said
     assert said.code == 69
 
 

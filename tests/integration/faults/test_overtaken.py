@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from upsun_agent.model.events import Event, StepDone, StepFailed, TakeBackBegun, WaitBegun
+from upsun_agent.model.events import Event, RollbackBegun, StepDone, StepFailed, WaitBegun
 
 from tests.harness.night import Night
 
@@ -30,7 +30,7 @@ def once(kind: type[Event], act: Callable[[], object]) -> Callable[[Event], None
     return hear
 
 
-@pytest.mark.parametrize("when", [StepFailed, TakeBackBegun])
+@pytest.mark.parametrize("when", [StepFailed, RollbackBegun])
 @pytest.mark.parametrize("fault", ["deploy-fails", "update-fails"])
 def test_nothing_is_restored_over_the_push_by_which_a_colleague_mended_the_site(fault: str, when: type[Event]) -> None:
     night = Night(fault, after=RESTORE)
@@ -54,7 +54,7 @@ def test_nothing_is_restored_over_what_a_colleague_restored_already() -> None:
         night.simulator.restore(backup)
         night.rehearsal.manual_clock.advance(400)
 
-    night.play(once(TakeBackBegun, restore))
+    night.play(once(RollbackBegun, restore))
     assert night.mine("restore") == []
     assert night.closed.failure == "unknown"
 
@@ -106,7 +106,7 @@ def test_a_site_that_is_broken_is_restored() -> None:
     assert night.closed.failure == "check-failed"
 
 
-def test_what_nobody_approved_is_taken_back_at_once_and_not_after_another_such_time() -> None:
+def test_what_nobody_approved_is_rolled_back_at_once_and_not_after_another_such_time() -> None:
     night = Night("not-approved", after=APPROVAL + RESTORE)
     night.play()
     assert len(night.mine("restore")) == 1

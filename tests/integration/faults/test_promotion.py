@@ -104,13 +104,13 @@ BRANCHES = [
     (
         ("production-breaks", "revert-fails"),
         "failed",
-        "take-back-failed",
+        "rollback-failed",
         ["synchronize", "source-operation update", "backup", "merge", "source-operation revert", "restore"],
     ),
     (
         ("production-breaks", "restore-fails"),
         "failed",
-        "take-back-failed",
+        "rollback-failed",
         ["synchronize", "source-operation update", "backup", "merge", "source-operation revert", "restore"],
     ),
     (("no-permission",), "failed", "permission", []),
@@ -129,7 +129,7 @@ def test_every_branch_ends_as_it_should(
     promotion.assert_promises()
 
 
-def test_production_is_as_before_where_it_was_taken_back() -> None:
+def test_production_is_as_before_where_it_was_rolled_back() -> None:
     promotion = Promotion("production-breaks")
     before = promotion.simulator.request_log()["environments"]["main"]
     promotion.play()
@@ -137,7 +137,7 @@ def test_production_is_as_before_where_it_was_taken_back() -> None:
     assert after["deployed_commit"] == before["deployed_commit"]
     assert after["head_commit"] != before["head_commit"], "the revert is a commit of its own"
     assert "is lost" in promotion.closed.message
-    assert promotion.closed.detail["taken-back"] is True
+    assert promotion.closed.detail["rolled-back"] is True
 
 
 def test_production_is_untouched_where_staging_breaks() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from upsun_agent.platform.product import Product, product_words
 from upsun_agent.runtime.session import open_session
 from upsun_agent.runtime.suspension import pause_job
 
@@ -30,6 +32,13 @@ slack = { url-variable = "SLACK" }
 email = { to = ["ops@example.com"], from = "agent@example.com" }
 """
 NIGHTLY = '[jobs.nightly]\nschedule = "0 3 * * *"\n{more}\n[[jobs.nightly.steps]]\nbackup = {{ retries = 0 }}\n'
+
+
+#: What texts must not name on a product: the files and the CLI of the other one.
+OTHER: dict[Product, str] = {
+    "flex": r"\.platform\.app\.yaml|\bplatform [a-z]+(?:-[a-z]+)*:[a-z]",
+    "fixed": r"\.upsun/config\.yaml|\bupsun (?:ssh|redeploy|[a-z]+(?:-[a-z]+)*:[a-z])|source 'storage'",
+}
 
 
 def variables(ear: Receiver, box: Mailbox) -> dict[str, str]:
@@ -115,16 +124,28 @@ TABLE: dict[Callable[[Stage], None], Heard] = {
 }
 
 
+def foreign_words(product: Product, texts: Iterable[str]) -> list[str]:
+    """The calls of the CLI and the files of the other product that the texts name."""
+    return [found for text in texts for found in re.findall(OTHER[product], text)]
+
+
+@pytest.mark.parametrize("product", ["flex", "fixed"])
 @pytest.mark.parametrize("play", TABLE, ids=lambda play: play.__name__)
 def test_each_outcome_is_told_on_each_channel_as_the_table_says(
-    make: Make, ear: Receiver, box: Mailbox, play: Callable[[Stage], None]
+    make: Make, ear: Receiver, box: Mailbox, play: Callable[[Stage], None], product: Product
 ) -> None:
     more = "suspend-after = 2" if play is suspended else ""
     slow = {"backup_seconds": 3600} if play is lost else {}
     stage = make(CHANNELS, environ=variables(ear, box), jobs=NIGHTLY.format(more=more), **slow)
+    stage.reword = lambda text: product_words(text, product)
     stage.at(START).tick()
     play(stage)
     stage.later(minutes=5).tick()
+    texts = [each.text for each in ear.requests] + [str(each) for each in box.mails] + [stage.log.getvalue()]
+    assert foreign_words(product, texts) == []
+    if play is failed:
+        own = "platform" if product == "fixed" else "upsun"
+        assert all(f"{own} activity:log" in text for text in [*texts[1:4], *texts[-2:]])
     found = heard(ear, box)
     assert Heard(found.pings, tuple(sorted(found.events)), found.chats, found.mails) == TABLE[play]
     assert stage.waiting() == []

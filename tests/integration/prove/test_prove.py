@@ -1,4 +1,4 @@
-"""``check --prove`` over real HTTP: every row as the simulator has it, each bent once, and what is taken back."""
+"""``check --prove`` over real HTTP: every row as the simulator has it, each bent once, and what is rolled back."""
 
 from __future__ import annotations
 

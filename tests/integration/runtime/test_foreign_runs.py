@@ -151,7 +151,7 @@ FORGED: dict[str, list[Any]] = {
     ],
     "a rollback": [
         ev.StepFailed(at=AT, step=0, failure="activity-failed", message="bad"),
-        ev.TakeBackBegun(at=AT, failed=0, message="bad"),
+        ev.RollbackBegun(at=AT, failed=0, message="bad"),
     ],
     "a step that is done": [ev.StepDone(at=AT, step=0, outcome=ev.StepOutcome.SKIPPED, message="")],
     "a wait": [ev.WaitBegun(at=AT, on="activity", message="x")],

@@ -14,7 +14,7 @@ from upsun_agent.runtime.commands import Commands
 
 from tests.harness.stage import RUN, SLOT, START, Stage
 
-TAKEN_BACK = """
+ROLLED_BACK = """
 [jobs.nightly]
 schedule = "0 3 * * *"
 
@@ -40,7 +40,7 @@ command = { run = ["true"], within = "40s" }
 
 
 def test_a_restore_that_puts_the_state_back_ends_the_run_that_asked_for_it(make: Callable[..., Stage]) -> None:
-    stage = make(TAKEN_BACK, update_breaks_site="production")
+    stage = make(ROLLED_BACK, update_breaks_site="production")
     stage.at(START).tick()
     stage.at(SLOT + timedelta(seconds=7)).tick()
     saved = stage.directory.with_name("saved")
@@ -62,7 +62,7 @@ def test_a_restore_that_puts_the_state_back_ends_the_run_that_asked_for_it(make:
 
 
 def test_a_restore_that_left_the_state_alone_is_the_run_s_own(make: Callable[..., Stage]) -> None:
-    stage = make(TAKEN_BACK, update_breaks_site="production", restore_seconds=3600)
+    stage = make(ROLLED_BACK, update_breaks_site="production", restore_seconds=3600)
     stage.at(START).tick()
     stage.at(SLOT + timedelta(seconds=7))
     while not stage.asked("restore"):
@@ -72,7 +72,7 @@ def test_a_restore_that_left_the_state_alone_is_the_run_s_own(make: Callable[...
     run = stage.ticks()
     assert run.closed is not None
     assert run.closed.failure == "check-failed"
-    assert run.closed.detail["taken-back"] is True
+    assert run.closed.detail["rolled-back"] is True
     assert stage.set_aside() == []
 
 

@@ -437,7 +437,7 @@ sys.exit(run(["init"]))
     assert "pip install" in done.stderr
 
 
-def test_a_checkout_that_was_committed_can_be_taken_back(init: Init, checkout: Path) -> None:
+def test_a_checkout_that_was_committed_can_be_removed_again(init: Init, checkout: Path) -> None:
     init("--yes")
     commit(checkout)
     git(checkout, "revert", "--no-edit", "HEAD")

@@ -76,7 +76,7 @@ def test_the_check_is_not_blind(template: Scene, tmp_path: Path) -> None:
 FLAGSHIP_SAMPLE = 40
 
 
-def test_no_sampled_crash_breaks_a_promise_of_a_pipeline_that_is_taken_back(tmp_path: Path) -> None:
+def test_no_sampled_crash_breaks_a_promise_of_a_pipeline_that_is_rolled_back(tmp_path: Path) -> None:
     strace("the crash matrix")
     root = tmp_path / "template"
     root.mkdir()

@@ -77,7 +77,7 @@ def test_months_bring_no_broken_promise_and_every_slot_is_accounted_for(seed: in
     assert all(word in texts for word in ("commit", "503", "is lost", "never arrives", "quota", "expires", "pause"))
 
 
-@pytest.mark.parametrize("fault", [(), ("production-breaks",)], ids=["good", "taken back"])
+@pytest.mark.parametrize("fault", [(), ("production-breaks",)], ids=["good", "rolled back"])
 def test_months_of_the_flagship_break_no_promise(fault: tuple[str, ...]) -> None:
     text = FLAGSHIP.read_text().replace("[jobs.flagship]", '[jobs.flagship]\nschedule = "0 22 * * *"')
     job_file = parse(text)

@@ -13,7 +13,7 @@ from upsun_agent.access.roles import Roles, missing_roles, parse_roles
 from upsun_agent.access.token_source import NAMES, token_of
 from upsun_agent.access.token_status import Standing
 from upsun_agent.api.people import ApiToken, User
-from upsun_agent.doctor import Finding, code_of, worst
+from upsun_agent.doctor import Finding, Level, code_of, worst
 from upsun_agent.errors import (
     AgentError,
     BadReply,
@@ -139,8 +139,8 @@ def test_odd_platform_variables_are_no_token(text: bytes) -> None:
 
 
 def test_the_worst_finding_counts() -> None:
-    fine, warn = Finding("a", "ok", ""), Finding("b", "warn", "", exit_code=99)
-    fail, worse = Finding("c", "fail", "", exit_code=73), Finding("d", "fail", "", exit_code=77)
+    fine, warn = Finding("a", Level.OK, ""), Finding("b", Level.WARN, "", exit_code=99)
+    fail, worse = Finding("c", Level.FAIL, "", exit_code=73), Finding("d", Level.FAIL, "", exit_code=77)
     assert (worst([]), code_of([])) == ("ok", 0)
     assert (worst([fine]), code_of([fine])) == ("ok", 0)
     assert (worst([warn, fine]), code_of([warn, fine])) == ("warn", 0)

@@ -75,5 +75,5 @@ def test_a_backup_of_the_environment_that_a_merge_changes_is_its_proof() -> None
     parse(job('backup = { environment = "m" }', 'merge = { environment = "s", into = "m" }'))
 
 
-def test_taking_back_may_use_the_proof_of_the_job() -> None:
+def test_a_rollback_may_use_the_proof_of_the_job() -> None:
     parse(job("backup = {}", 'source-operation = { name = "u" }', back=("restore = { allow-restore = true }",)))

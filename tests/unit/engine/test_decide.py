@@ -104,8 +104,8 @@ def test_every_type_that_the_job_names_is_right(kind: str) -> None:
     [
         ("inactive", "activate it (upsun environment:activate)"),
         ("paused", "resume it (upsun environment:resume)"),
-        ("deleting", ""),
-        ("something-new", ""),
+        ("deleting", FailureKind.ENVIRONMENT_INACTIVE.remedy),
+        ("something-new", FailureKind.ENVIRONMENT_INACTIVE.remedy),
     ],
 )
 @pytest.mark.parametrize("of", [run(), BEGUN], ids=["not begun", "begun"])
@@ -333,18 +333,23 @@ def test_a_refused_request_is_not_made_again_before_its_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "remedy"),
+    "failure",
     [
-        ("permission", "grant the token's user the role 'admin' on this environment type"),
-        ("token", ""),
-        ("refused", ""),
-        ("not-found", ""),
+        FailureKind.PERMISSION,
+        FailureKind.SECOND_FACTOR,
+        FailureKind.TOKEN,
+        FailureKind.REFUSED,
+        FailureKind.NOT_FOUND,
     ],
 )
-def test_a_final_refusal_fails_the_step_with_its_own_words(failure: str, remedy: str) -> None:
+def test_a_final_refusal_fails_the_step_with_the_remedy_of_its_kind(failure: FailureKind) -> None:
     of = run(intended(0), refused(0, failure=failure, message="the platform answered 4xx"))
     event = failure_of(next_for(of, environment()))
-    assert (event.failure, event.message, event.remedy) == (failure, "the platform answered 4xx", remedy)
+    assert (event.failure, event.message, event.remedy) == (
+        failure,
+        "the platform answered 4xx",
+        failure.remedy,
+    )
 
 
 def test_a_refusal_without_a_word_is_called_refused() -> None:

@@ -163,7 +163,7 @@ def test_an_activity_that_ended_otherwise_than_in_success_fails_the_step(
 ) -> None:
     event = failure_of(concluded(ENDED, found))
     assert (event.failure, event.message) == (failure, message)
-    assert event.remedy == "see its log: upsun activity:log act1"
+    assert event.remedy == "read its log: upsun activity:log act1"
 
 
 def test_an_activity_that_succeeded_is_judged_by_its_kind() -> None:
@@ -320,10 +320,10 @@ def test_a_run_that_could_not_be_begun_within_its_grace_has_failed() -> None:
     assert next_for(of, now=at(60)) == Look(LookAtEnvironment())
     event = failure_of(next_for(of, now=at(60.01)))
     assert event.failure == "too-late"
-    expected = "nothing could be begun within 1 h of the slot: environment.restore r is pending"
+    expected = "the run could not begin within 1 h of the slot: environment.restore r is pending"
     assert event.message == expected
     quiet = failure_of(next_for(run(of=job(misfire_grace=3600)), now=at(61)))
-    assert quiet.message == "nothing could be begun within 1 h of the slot"
+    assert quiet.message == "the run could not begin within 1 h of the slot"
 
 
 def test_the_grace_counts_from_the_slot_and_not_from_the_opening() -> None:

@@ -1,4 +1,4 @@
-"""Runs over several environments: which one a step works on, what is proved there, and what is taken back."""
+"""Runs over several environments: which one a step works on, what is proved there, and what is rolled back."""
 
 from __future__ import annotations
 
@@ -287,19 +287,19 @@ def test_steps_for_updates_are_left_out_where_nothing_was_updated() -> None:
     assert closed.event.outcome == "succeeded"
 
 
-# --- taking back ---------------------------------------------------------------------------------------------------
+# --- rollback ---------------------------------------------------------------------------------------------------
 
 
-def taken_back(*events: ev.Event) -> Run:
-    begun = ev.TakeBackBegun(at=SLOT, failed=5, message="it failed")
+def rolling_back(*events: ev.Event) -> Run:
+    begun = ev.RollbackBegun(at=SLOT, failed=5, message="it failed")
     return run(*MERGED, failed(5, "check-failed"), begun, *events)
 
 
-def test_a_failure_after_a_change_is_taken_back_once() -> None:
+def test_a_failure_after_a_change_is_rolled_back_once() -> None:
     decision = next_for(run(*MERGED, failed(5, "check-failed")))
     assert isinstance(decision, Record)
-    assert decision.event == ev.TakeBackBegun(at=SLOT, failed=5, message="it failed")
-    sent = next_for(taken_back(), (HOME, place("main")))
+    assert decision.event == ev.RollbackBegun(at=SLOT, failed=5, message="it failed")
+    sent = next_for(rolling_back(), (HOME, place("main")))
     assert isinstance(sent, Send)
     assert sent.body["operation"] == "revert"
 
@@ -311,7 +311,7 @@ def test_a_failure_on_staging_takes_nothing_back_at_home() -> None:
     assert (decision.event.outcome, decision.event.failure) == ("failed", "check-failed")
 
 
-def test_a_merge_that_was_refused_left_nothing_to_take_back() -> None:
+def test_a_merge_that_was_refused_left_nothing_to_roll_back() -> None:
     refusal = ev.RequestRefused(at=SLOT, step=4, failure="permission", message="no", again_at=None)
     of = run(*MERGED[:-4], intended(4), refusal, failed(4, "permission"))
     decision = next_for(of)
@@ -333,7 +333,7 @@ MERGE_ASKED = ev.RequestAccepted(at=SLOT, step=4, activity="m")
     ],
     ids=["no answer", "still running", "too slow", "lost", "contradicted"],
 )
-def test_a_merge_of_which_nobody_knows_what_became_is_not_taken_back_and_that_is_said(events: Any) -> None:
+def test_a_merge_of_which_nobody_knows_what_became_is_not_rolled_back_and_that_is_said(events: Any) -> None:
     decision = next_for(run(*MERGED[:-4], *events))
     assert isinstance(decision, Record)
     assert isinstance(decision.event, ev.RunClosed)
@@ -352,20 +352,20 @@ def test_a_failure_by_which_nothing_was_seen_to_be_wrong_takes_nothing_back(fail
     assert "roll back by hand" in decision.event.remedy
     bad_before = next_for(run(*MERGED, retry(5, failure="check-failed"), failed(5, failure)))
     assert isinstance(bad_before, Record)
-    assert isinstance(bad_before.event, ev.TakeBackBegun)
+    assert isinstance(bad_before.event, ev.RollbackBegun)
 
 
-def test_a_merge_that_is_known_to_have_failed_is_taken_back() -> None:
+def test_a_merge_that_is_known_to_have_failed_is_rolled_back() -> None:
     decision = next_for(run(*MERGED[:-4], intended(4), MERGE_ASKED, ended(4, "m", result="failure"), failed(4)))
     assert isinstance(decision, Record)
-    assert isinstance(decision.event, ev.TakeBackBegun)
+    assert isinstance(decision.event, ev.RollbackBegun)
 
 
 BROKEN_CHECK = (LookAtPage("https://main.example/", 10, "", 0), Page(503, 0.1))
 SERVED = (LookAtRoutes(), Routes(("https://main.example/",)))
 
 
-def test_a_failure_that_would_be_taken_back_is_looked_at_once_more_before() -> None:
+def test_a_failure_that_would_be_rolled_back_is_looked_at_once_more_before() -> None:
     of = run(*MERGED)
     first = next_for(of, SERVED, BROKEN_CHECK)
     assert isinstance(first, Record)
@@ -400,7 +400,7 @@ MOVES = ("environment.push", "environment.redeploy", "environment.merge", "envir
 def failed_restore(*answers: tuple[Question, Answer], events: tuple[ev.Event, ...] = ()) -> Decision:
     """What is decided about a restore, the only step of a rollback, after the check of the site failed."""
     job = Job("flagship", FLAGSHIP.steps, schedule="0 3 * * *", on_failure=(RESTORE,))
-    begun = ev.TakeBackBegun(at=SLOT, failed=5, message="it failed")
+    begun = ev.RollbackBegun(at=SLOT, failed=5, message="it failed")
     of = fold([opened(job), *MERGED, failed(5, "check-failed"), begun, *events])
     return settle(of, seen((HOME, place("main")), (LookAtBackup("bak1"), backup()), *answers))[0]
 
@@ -424,7 +424,7 @@ PLAIN = Job("plain", (step("backup"), UPDATE_HOME), schedule="0 3 * * *", on_fai
 def test_a_restore_is_not_asked_for_where_the_failed_update_is_said_to_be_something_else_now(now: str) -> None:
     bad = ended(1, "u", result="failure")
     accepted = ev.RequestAccepted(at=SLOT, step=1, activity="u")
-    begun = ev.TakeBackBegun(at=SLOT, failed=1, message="it failed")
+    begun = ev.RollbackBegun(at=SLOT, failed=1, message="it failed")
     of = fold([opened(PLAIN), *through(0, backup="bak1"), intended(1), accepted, bad, failed(1), begun])
     kind = "environment.source-operation"
     says: dict[str, Any] = {
@@ -454,7 +454,7 @@ def test_a_restore_is_not_asked_for_where_the_failed_update_is_said_to_be_someth
 def test_nothing_is_restored_over_what_somebody_else_did_since_the_update_failed(kind: str, result: str | None) -> None:
     bad = ended(1, "u", result="failure")
     accepted = ev.RequestAccepted(at=SLOT, step=1, activity="u")
-    begun = ev.TakeBackBegun(at=SLOT, failed=1, message="it failed")
+    begun = ev.RollbackBegun(at=SLOT, failed=1, message="it failed")
     of = fold([opened(PLAIN), *through(0, backup="bak1"), intended(1), accepted, bad, failed(1), begun])
     theirs = activity(kind, "theirs", created_at=at(3), result=result)
     answers = seen(
@@ -473,7 +473,7 @@ def test_nothing_is_restored_over_what_somebody_else_did_since_the_update_failed
 
 
 def test_the_restore_uses_the_backup_that_this_run_proved_and_tells_what_is_lost() -> None:
-    of = taken_back(*through(6))
+    of = rolling_back(*through(6))
     asked = next_for(of, (HOME, place("main")))
     assert asked == Look(LookAtBackup("bak1"))
     sent = next_for(of, (HOME, place("main")), (LookAtBackup("bak1"), backup()))
@@ -484,61 +484,61 @@ def test_the_restore_uses_the_backup_that_this_run_proved_and_tells_what_is_lost
 
 def test_a_backup_that_is_gone_is_not_restored() -> None:
     bad = backup(restorable=False)
-    decision = next_for(taken_back(*through(6)), (HOME, place("main")), (LookAtBackup("bak1"), bad))
+    decision = next_for(rolling_back(*through(6)), (HOME, place("main")), (LookAtBackup("bak1"), bad))
     assert failure_of(decision)[0] == "backup-unfit"
 
 
-def test_a_run_that_was_taken_back_has_failed_for_its_first_reason() -> None:
-    decision = next_for(taken_back(*through(6), *through(7)))
+def test_a_run_that_was_rolled_back_has_failed_for_its_first_reason() -> None:
+    decision = next_for(rolling_back(*through(6), *through(7)))
     assert isinstance(decision, Record)
     assert isinstance(decision.event, ev.RunClosed)
     assert (decision.event.outcome, decision.event.failure) == ("failed", "check-failed")
-    assert "; taken back: step 6 done; step 7 done" in decision.event.message
-    assert decision.event.detail == {"taken-back": True, "failure": "check-failed"}
+    assert "; rolled back: step 6 done; step 7 done" in decision.event.message
+    assert decision.event.detail == {"rolled-back": True, "failure": "check-failed"}
 
 
-def test_taking_back_that_fails_is_not_taken_back_and_says_so() -> None:
-    decision = next_for(taken_back(failed(6), failed(7, "backup-gone", "no backup")))
+def test_a_rollback_that_fails_is_not_rolled_back_and_says_so() -> None:
+    decision = next_for(rolling_back(failed(6), failed(7, "backup-gone", "no backup")))
     assert isinstance(decision, Record)
     assert isinstance(decision.event, ev.RunClosed)
-    assert decision.event.failure == "take-back-failed"
+    assert decision.event.failure == "rollback-failed"
     assert "step 8 (restore) failed: no backup" in decision.event.message
 
 
-def test_taking_back_goes_on_after_a_step_that_says_so_only() -> None:
-    assert isinstance(next_for(taken_back(failed(6)), (HOME, place("main"))), Look)
+def test_a_rollback_goes_on_after_a_step_that_says_so_only() -> None:
+    assert isinstance(next_for(rolling_back(failed(6)), (HOME, place("main"))), Look)
     stops = Job("j", FLAGSHIP.steps, on_failure=(step("source-operation", name="revert", backup="not-needed"), RESTORE))
-    begun = ev.TakeBackBegun(at=SLOT, failed=5, message="it failed")
+    begun = ev.RollbackBegun(at=SLOT, failed=5, message="it failed")
     of = run(*MERGED, failed(5), begun, failed(6), of=stops)
     decision = next_for(of, (HOME, place("main")))
     assert isinstance(decision, Record)
     assert isinstance(decision.event, ev.RunClosed)
 
 
-def test_taking_back_has_its_own_time() -> None:
-    begun = ev.TakeBackBegun(at=at(700), failed=5, message="it failed")
+def test_a_rollback_has_its_own_time() -> None:
+    begun = ev.RollbackBegun(at=at(700), failed=5, message="it failed")
     of = run(*MERGED, failed(5, "timeout"), begun)
     assert isinstance(next_for(of, (HOME, place("main")), now=at(1000)), Send)
     failure, message = failure_of(next_for(of, now=at(700 + 721)))
     assert failure == "timeout"
-    assert message.startswith("the taking back's time limit of 12 h passed")
+    assert message.startswith("the rollback's time limit of 12 h passed")
 
 
-def test_taking_back_cannot_begin_twice_or_where_there_is_none() -> None:
-    begun = ev.TakeBackBegun(at=SLOT, failed=5, message="it failed")
-    with pytest.raises(InconsistentEvents, match="take-back-begun twice"):
-        apply(taken_back(), begun)
+def test_a_rollback_cannot_begin_twice_or_where_there_is_none() -> None:
+    begun = ev.RollbackBegun(at=SLOT, failed=5, message="it failed")
+    with pytest.raises(InconsistentEvents, match="rollback-begun twice"):
+        apply(rolling_back(), begun)
     with pytest.raises(InconsistentEvents, match="without on-failure steps"):
         apply(run(failed(0), of=alone(step("backup"))), begun)
 
 
-def test_steps_of_taking_back_wait_for_their_turn() -> None:
+def test_steps_of_a_rollback_wait_for_their_turn() -> None:
     with pytest.raises(InconsistentEvents, match="which is not under way"):
         run(*MERGED, intended(6))
     with pytest.raises(InconsistentEvents, match="which is not under way"):
-        taken_back(intended(5))
+        rolling_back(intended(5))
     with pytest.raises(InconsistentEvents, match="before the steps ahead of it"):
-        taken_back(intended(7))
+        rolling_back(intended(7))
 
 
 # --- checks of a page ----------------------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ def test_a_commit_whose_push_or_deployment_failed_is_a_failure_that_points_to_th
     assert isinstance(verdict, Failed)
     assert verdict.failure == "deployment-failed"
     assert verdict.message.startswith(f"commit bbbbbbbb was made but its deployment failed{named}")
-    assert "backup:restore" in verdict.remedy
+    assert "backup:restore" in verdict.helps
 
 
 def test_a_deployment_that_failed_before_the_operation_is_not_held_against_it() -> None:

@@ -235,7 +235,7 @@ def test_each_flaw_keeps_a_backup_from_being_proved_and_is_named(changes: dict[s
     assert isinstance(verdict, Failed)
     assert verdict.failure == "proof-failed"
     assert verdict.message == f"backup bak1 is not proved: {flaw}"
-    assert "backup:list" in verdict.remedy
+    assert "backup:list" in verdict.helps
 
 
 def test_all_flaws_are_named_at_once() -> None:

@@ -79,7 +79,7 @@ def test_a_run_that_failed_says_why_and_what_helps(tmp_path: Path) -> None:
     text = night.explain()
     assert "on time" in text
     assert "It failed at 03:05:00 UTC: step 1 of 1 (backup)" in text
-    assert "Remedy: see its log" in text
+    assert "Remedy: read its log" in text
 
 
 def test_a_run_in_flight_says_what_it_waits_for(tmp_path: Path) -> None:

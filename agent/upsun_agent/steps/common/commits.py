@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from upsun_agent.engine.bounds import DEPLOY_APPEAR, JUDGE_SETTLE
 from upsun_agent.engine.evidence import grave, unknown, with_commands, words_for, words_of
 from upsun_agent.engine.step import Done, Failed, Need, Pending, StepContext, Verdict
-from upsun_agent.model.answers import Activity, ActivityList, Environment, LookAtActivity
+from upsun_agent.model.answers import Activity, ActivityList, Environment, Fate, LookAtActivity
 from upsun_agent.model.durations import span
 from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.failures import FailureKind
@@ -41,10 +41,10 @@ def judge_commit(case: StepContext, activity: Activity, subject: str, what: str,
     if not isinstance(listed, ActivityList) or seen.number(question) < looked:
         return Need(question)
     pushes = [each for each in listed.items if each.created_at is not None and each.created_at >= since]
-    running = [each for each in pushes if each.fate == "running"]
+    running = [each for each in pushes if each.fate == Fate.RUNNING]
     if running:
         return Pending("deployment", f"{running[0].type} {running[0].id} is {running[0].state}")
-    odd = next((each for each in pushes if each.fate == "odd"), None)
+    odd = next((each for each in pushes if each.fate == Fate.ODD), None)
     if odd is not None:
         return unknown(case, f"{odd.type}: {words_for(odd.id, odd)}")
     commit = _commit(case.step.head, environment.head_commit)
@@ -101,15 +101,12 @@ def _deployed(
     if fresh and deployment is not None:
         failing += tuple(each for each in deployment.commands if each.exit_code and each not in failing)
     hooks = f": {words_of(failing)}" if failing else ""
-    remedy = "see the deployment's log; the proved backup can be restored (upsun backup:restore)"
     if bad is not None or (fresh and deployment is not None and not deployment.successful):
         named = f" ({bad.type} {bad.id} ended with {bad.result or bad.state})" if bad else ""
-        return Failed(
-            FailureKind.DEPLOYMENT_FAILED, f"commit {short} was made but its deployment failed{named}{hooks}", remedy
-        )
+        return Failed(FailureKind.DEPLOYMENT_FAILED, f"commit {short} was made but its deployment failed{named}{hooks}")
     if grave(failing):
         text = f"commit {short} was deployed with failing commands{hooks}"
-        return Failed(FailureKind.COMMANDS_FAILED, text, remedy)
+        return Failed(FailureKind.COMMANDS_FAILED, text, FailureKind.DEPLOYMENT_FAILED.remedy)
     if fresh or pushes:
         done = Done(StepOutcome.DONE, f"commit {short} is live", {**detail, "deployment": "live"})
         return with_commands(done, failing)
@@ -117,7 +114,7 @@ def _deployed(
     if environment.server_at < ended + DEPLOY_APPEAR:
         return Pending("deployment", f"commit {short} was made, its deployment is not to be seen yet")
     text = f"commit {short} was made but no deployment followed within {span(DEPLOY_APPEAR)}"
-    return Failed(FailureKind.DEPLOYMENT_MISSING, text, "push or redeploy by hand, and look at the activities")
+    return Failed(FailureKind.DEPLOYMENT_MISSING, text)
 
 
 def _began(case: StepContext, activity: Activity) -> datetime:

@@ -27,7 +27,7 @@ def judge_deployment(
     looked = case.seen.number(LookAtActivity(activity.id))
     if not isinstance(found, Environment) or case.seen.number(question) < looked:
         return Need(question)
-    log = f"see its log: upsun activity:log {quote(activity.id)}"
+    log = f"read its log: upsun activity:log {quote(activity.id)}"
     if found.deployment is not None and not found.deployment.successful:
         text = f"the {name} of {found.id} ended, but its deployment failed"
         return Failed(FailureKind.DEPLOYMENT_FAILED, text, log)

@@ -9,4 +9,8 @@ from upsun_agent.model.answers import Activity
 def recognised(wanted: dict[str, str], activity: Activity) -> Recognition:
     """Return "no" where a parameter or the payload of the activity says something else than wanted, else "maybe"."""
     said = {key: activity.parameters.get(key, activity.payload.get(key)) for key in wanted}
-    return "no" if any(isinstance(said[key], str) and said[key] != wanted[key] for key in wanted) else "maybe"
+    return (
+        Recognition.NO
+        if any(isinstance(said[key], str) and said[key] != wanted[key] for key in wanted)
+        else Recognition.MAYBE
+    )

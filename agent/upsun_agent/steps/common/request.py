@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypeVar
 
 from upsun_agent.engine.step import Done, Need, Recognition, StepContext, Verdict
-from upsun_agent.model.answers import Activity, ActivityList, Environment, LookAtOwner, Owner
+from upsun_agent.model.answers import Activity, ActivityList, Environment, Fate, LookAtOwner, Owner
 from upsun_agent.model.events import IntentRecorded, StepOutcome
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import StepPlan
@@ -96,7 +96,7 @@ class RequestStep(Kind[S]):
             run: the id of the run.
             activity: an activity of the platform.
         """
-        return "maybe"
+        return Recognition.MAYBE
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:  # noqa: ARG002  the protocol's signature
         """Return False: the step waits for what somebody else began, and does not take it over."""
@@ -104,7 +104,7 @@ class RequestStep(Kind[S]):
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
         """Return success, or staged where the project deploys manually: nothing else can be known."""
-        if activity.fate == "staged":
+        if activity.fate == Fate.STAGED:
             text = f"{self.describe(case.step.plan)} is staged: the project deploys manually ({DEPLOY})"
             return Done(StepOutcome.DONE, text, {"activity": activity.id, "deployment": "staged"})
         text = f"{self.describe(case.step.plan)} done (activity {activity.id})"

@@ -53,5 +53,5 @@ class SwitchStep(RequestStep[SwitchSettings]):
             return Need(question)
         if found.status != self.after:
             text = f"{self.name} succeeded, but {found.id} is {found.status}"
-            return Failed(FailureKind.WRONG_STATUS, text, "look at the environment in the Console")
+            return Failed(FailureKind.WRONG_STATUS, text)
         return Done(StepOutcome.DONE, f"{found.id} is {self.after}", {"status": found.status, "activity": activity.id})
