@@ -2,44 +2,53 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from upsun_agent.prove import place
-from upsun_simulator import Scenario, Simulator, serve
+from upsun_agent.clock import SystemClock, VirtualClock
+from upsun_simulator import ManualClock, Scenario, Simulator, serve
 
 from tests.harness.agent_process import TOKEN, Agent, Result
 from tests.harness.cli_app import App
 
 LAB = "lab"
 SHORT: dict[str, Any] = {
-    "backup_seconds": 0.6,
-    "deploy_seconds": 0.2,
-    "source_operation_seconds": 0.2,
-    "housekeeping_seconds": 0.1,
+    "backup_seconds": 24,
+    "deploy_seconds": 8,
+    "source_operation_seconds": 8,
+    "housekeeping_seconds": 4,
     "other_role": "admin",
 }
-CRON_SECONDS = 1.5
+CRON_SECONDS = 60
 
 
 @dataclass
 class Lab:
-    """A simulator with the environment ``lab``, and an app container of it."""
+    """A simulator with the environment ``lab``, and an app container of it; time passes where the command waits."""
 
     app: App
     simulator: Simulator
-    over: threading.Event
+    #: Whether the platform starts a cron whenever none waits or runs.
+    crons: bool = True
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the platform's clock on, and start a cron there if none waits or runs."""
+        self.app.clock.advance(seconds)
+        self.simulator.request_log()  # plays what is due
+        with self.simulator.platform.lock:
+            idle = not any(one.unfinished for one in self.simulator.state.open)
+        if self.crons and idle:
+            self.simulator.start_activity(LAB, seconds=CRON_SECONDS)
 
     def stop_crons(self) -> None:
-        """Start no more crons, and wait for the one that runs."""
-        self.over.set()
-        time.sleep(CRON_SECONDS + 0.3)
+        """Start no more crons, and let the one that runs end."""
+        self.crons = False
+        self.pass_time(CRON_SECONDS)
 
     def prove(self, *more: str, **changes: str | None) -> Result:
         """Call the command in the container of the environment."""
@@ -53,8 +62,7 @@ class Lab:
 
     def backups(self) -> list[str]:
         """Return the backups of the environment that are there and not being deleted."""
-        time.sleep(0.3)  # for deletions to end
-        self.simulator.request_log()  # plays what is due
+        self.pass_time(60)  # deletions end
         return [each.id for each in self.simulator.state.backups if each.environment == LAB]
 
 
@@ -62,13 +70,12 @@ class Lab:
 def lab(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **scenario: Any
 ) -> Iterator[Lab]:
-    """Serve a simulator, and let a cron run there again and again until the block ends."""
-    monkeypatch.setattr(place, "POLL", 0.05)
-    monkeypatch.setattr(place, "CRON_PATIENCE", 9.0)
-    simulator = Simulator(Scenario(token=TOKEN, **{**SHORT, **scenario}))
+    """Serve a simulator on which a cron runs again and again; a wait of the command moves its clock."""
+    clock = ManualClock(datetime.now(UTC))
+    simulator = Simulator(Scenario(token=TOKEN, **{**SHORT, **scenario}), clock)
     simulator.add_environment(LAB, parent="main")
     for number in range(20):
-        simulator.start_activity(LAB, seconds=0.1, age=4000 - 100 * number)
+        simulator.start_activity(LAB, seconds=4, age=4000 - 100 * number)
     with serve(simulator) as server:
         directory = tmp_path / "app"
         (directory / "var" / "agent").mkdir(parents=True)
@@ -82,23 +89,11 @@ def lab(
             "UPSUN_CLI_AUTH_URL": server.url,
             "UPSUN_CLI_TOKEN": TOKEN,
         }
-        app = App(directory, Agent(directory, variables), simulator, None, None, monkeypatch, capsys)  # type: ignore[arg-type]  # no moved clock
+        app = App(directory, Agent(directory, variables), simulator, clock, clock.now(), monkeypatch, capsys)
         app.jobs.write_text("[jobs.nightly]\nsteps = [{ backup = {} }]\n")
-        over = threading.Event()
-        crons = threading.Thread(target=_crons, args=(simulator, over), daemon=True)
-        crons.start()
-        try:
-            yield Lab(app, simulator, over)
-        finally:
-            over.set()
-            crons.join()
-
-
-def _crons(simulator: Simulator, over: threading.Event) -> None:
-    """Start a cron whenever none waits or runs."""
-    while not over.wait(0.1):
-        with simulator.platform.lock:
-            waits = any(one.type == "environment.cron" and one.unfinished for one in simulator.state.open)
-            busy = any(one.type != "environment.cron" and one.unfinished for one in simulator.state.open)
-        if not waits and not busy:
-            simulator.start_activity(LAB, seconds=CRON_SECONDS)
+        stage, virtual = Lab(app, simulator), VirtualClock(clock)
+        with monkeypatch.context() as patch:
+            patch.setattr(SystemClock, "now", lambda _: virtual.now())
+            patch.setattr(SystemClock, "monotonic", lambda _: virtual.monotonic())
+            patch.setattr(SystemClock, "sleep", lambda _, seconds: stage.pass_time(seconds))
+            yield stage
