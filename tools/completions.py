@@ -38,7 +38,14 @@ COMMAND = {"bash": "_upsun_agent_command", "zsh": "_upsun_agent_command"}
 #: Faults that a rehearsal knows by name; those of requests are written out and cannot be listed.
 FAULTS = {"bash": "_upsun_agent_faults", "zsh": "_upsun_agent_faults"}
 #: How a value is completed, by what the help calls it. A job's name stands for its latest run too.
-VALUES = {"FILE": shtab.FILE, "JOB": JOBS, "RUN": JOBS, "-- COMMAND ...": COMMAND}
+VALUES = {
+    "FILE": shtab.FILE,
+    "OLD": shtab.FILE,
+    "NEW": shtab.FILE,
+    "JOB": JOBS,
+    "RUN": JOBS,
+    "-- COMMAND ...": COMMAND,
+}
 
 
 def _actions(parser: ArgumentParser) -> Iterator[Action]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.json import schema_components
 from msgspec.structs import fields
 from upsun_agent.cli import (
+    changes,
     check,
     completion,
     fleet,
@@ -60,6 +61,7 @@ DOCUMENTS: dict[str, tuple[type[Struct], ...]] = {
     "next": (jobs.NextView,),
     "why": (why.WhyView,),
     "report": (report.ReportView,),
+    "changes": (changes.ChangesView,),
     "approve": (RunView,),
     "cancel": (RunView,),
     "logs": (logs.LogsView,),

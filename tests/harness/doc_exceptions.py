@@ -37,6 +37,9 @@ NOT_RUN = {
     "docs/how-to/scale.md: python -m bench.fleet --environments 10000": (
         "takes minutes; tests/integration/bench/test_fleet.py runs it with 1,000"
     ),
+    "docs/how-to/changes.md: git worktree add ../before HEAD~1": (
+        "needs a checkout with two commits; integration/cli/test_changes.py runs it in one"
+    ),
     "docs/how-to/notifications.md: upsun-agent notify test": "sends messages; integration/notify runs these",
 }
 #: Pages that lead through the first job, from a checkout with this lock file on.

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from upsun_agent import __version__
 from upsun_agent.cli import (
+    changes,
     check,
     completion,
     history,
@@ -51,7 +52,7 @@ exit codes: 0 done, or nothing to do; 1 a run failed; 64 usage; 65 bad reply; 69
 #: The modules of the commands, by the headings of the help, in its order.
 FAMILIES: dict[str, tuple[Any, ...]] = {
     "run jobs": (runs, intervene, suspend),
-    "inspect jobs": (status, history, logs, jobs, why, report),
+    "inspect jobs": (status, history, logs, jobs, why, report, changes),
     "set up and check": (init, upgrade, check, setup, token, notify, ssh, state),
     "try jobs without the platform": (rehearse, simulate),
     "shell": (completion,),
@@ -232,7 +233,7 @@ def commands(parser: argparse.ArgumentParser | None = None, before: str = "") ->
 
 
 #: Options that name files, and arguments of a command to run: they may hold any bytes.
-_BYTES_TOO = frozenset({"config", "dir", "file", "html", "prometheus", "request_log", "words", "run"})
+_BYTES_TOO = frozenset({"config", "dir", "file", "html", "new", "old", "prometheus", "request_log", "words", "run"})
 
 
 #: Options whose text the journal keeps.

@@ -12,6 +12,7 @@ _shtab_upsun_agent_commands() {
   local _commands=(
     approve:'Let a run that waits at a step '"'"'approval'"'"' continue, or make it fail with --deny. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight. The next tick continues the run.'
     cancel:'End a run in flight: the agent makes no further request for it, and its on-failure steps do not run. The platform'"'"'s activity continues, unless --activity cancels it too. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight.'
+    changes:'Compare two lock files, or all lock files of two directories, and list the packages that differ: composer.lock, package-lock.json, yarn.lock, pnpm-lock.yaml, bun.lock, requirements.txt, Pipfile.lock, poetry.lock, uv.lock, pdm.lock, Gemfile.lock, go.mod, go.sum, Cargo.lock, mix.lock, packages.lock.json, gradle.lockfile, pom.xml. The manifest beside a lock file tells which packages the project itself requires. Nothing is installed, and no request is made.'
     check:'Check what the agent needs in this phase and report what is missing: in the build without the network, at runtime through the API too. Changes nothing, except that it writes some kB into the state directory and removes them again. The exit code is that of the worst finding; warnings are 0. With --prove it tries on a development environment what the agent assumes of the platform, and prints what differs.'
     completion:'Print the script with which a shell completes commands, options, choices, files and the names of jobs:'
     history:'List the runs of JOB, or of all jobs, newest first: when they were opened (in the job'"'"'s zone), how long they took and how they ended. Runs of a job that was removed from the job file are listed too.'
@@ -120,6 +121,22 @@ _shtab_upsun_agent_cancel_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_upsun_agent_cancel_defaults_added=0
+
+_shtab_upsun_agent_changes_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print one JSON document instead of text]"
+  "--config[the job file (default\: .upsun\/agent.toml in the app)]:FILE:_files"
+  "--project[the project (default\: PLATFORM_PROJECT)]:ID:"
+  "--environment[the environment (default\: PLATFORM_BRANCH)]:ID:"
+  "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
+  "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
+  "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
+  ":the lock file or directory before:_files"
+  ":the lock file or directory after:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_upsun_agent_changes_defaults_added=0
 
 _shtab_upsun_agent_check_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -656,6 +673,7 @@ _shtab_upsun_agent() {
       case $line[1] in
         approve) _arguments -C -s $_shtab_upsun_agent_approve_options ;;
         cancel) _arguments -C -s $_shtab_upsun_agent_cancel_options ;;
+        changes) _arguments -C -s $_shtab_upsun_agent_changes_options ;;
         check) _arguments -C -s $_shtab_upsun_agent_check_options ;;
         completion) _arguments -C -s $_shtab_upsun_agent_completion_options ;;
         history) _arguments -C -s $_shtab_upsun_agent_history_options ;;

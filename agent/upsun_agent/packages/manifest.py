@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from upsun_agent.packages.records import Unreadable
-from upsun_agent.packages.source import Source, checked, json_of, toml_of
+from upsun_agent.packages.source import Source, checked, json_of, table_in, toml_of
 
 T = TypeVar("T")
 _SEPARATORS = re.compile(r"[-_.]+")
@@ -89,25 +89,20 @@ def _read(source: Source, name: str, reader: Callable[[bytes], T]) -> T | None:
 
 
 def _of_pyproject(found: Mapping[str, Any]) -> Iterator[str]:
-    project, tool = _table(found, "project"), _table(found, "tool")
-    poetry = _table(tool, "poetry")
+    project, tool = table_in(found, "project"), table_in(found, "tool")
+    poetry = table_in(tool, "poetry")
     yield from _requirements(project.get("dependencies"))
-    for extra in _table(project, "optional-dependencies").values():
+    for extra in table_in(project, "optional-dependencies").values():
         yield from _requirements(extra)
     for group in (
-        *_table(found, "dependency-groups").values(),
-        *_table(_table(tool, "pdm"), "dev-dependencies").values(),
+        *table_in(found, "dependency-groups").values(),
+        *table_in(table_in(tool, "pdm"), "dev-dependencies").values(),
     ):
         yield from _requirements(group)
-    yield from _table(poetry, "dependencies")
-    yield from _table(poetry, "dev-dependencies")
-    for group in _table(poetry, "group").values():
-        yield from _table(group if isinstance(group, dict) else {}, "dependencies")
-
-
-def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = table.get(key)
-    return found if isinstance(found, dict) else {}
+    yield from table_in(poetry, "dependencies")
+    yield from table_in(poetry, "dev-dependencies")
+    for group in table_in(poetry, "group").values():
+        yield from table_in(group if isinstance(group, dict) else {}, "dependencies")
 
 
 def _requirements(found: Any) -> Iterator[str]:

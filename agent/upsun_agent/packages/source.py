@@ -94,39 +94,72 @@ def toml_of(data: bytes | str) -> dict[str, Any]:
         raise Unreadable(f"it is not TOML: {error}") from error
 
 
-def toml_head_and_packages(data: bytes) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
-    """Return what stands before the first ``[[package]]``, and each package with its own tables.
+class TomlLock:
+    """A TOML lock file with a ``[[package]]`` for each version.
 
-    Each package is parsed by itself, since a whole document takes ten times its size in memory. Other tables are
-    skipped: hashes and metadata.
-
-    Raises:
-        Unreadable: it is not TOML; the packages raise it when they are read.
+    Each package is parsed by itself, since a whole document takes ten times its size in memory. Of the other tables
+    only ``[metadata]`` is parsed: the rest are hashes.
     """
-    blocks = _blocks(lines_of(data))
-    head = toml_of(next(blocks))
-    return head, (_package(toml_of(block)) for block in blocks)
 
+    def __init__(self, data: bytes) -> None:
+        """Read what stands before the first table.
 
-def _package(block: Mapping[str, Any]) -> dict[str, Any]:
-    found = block.get("package")
-    if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
-        raise Unreadable("a [[package]] does not have the form of its format")
-    return found[0]
+        Raises:
+            Unreadable: it is not TOML.
+        """
+        self._blocks = _blocks(lines_of(data))
+        self.head = toml_of(next(self._blocks))
+        self._metadata: dict[str, Any] = {}
+
+    def packages(self) -> Iterator[dict[str, Any]]:
+        """Yield each package with its own tables.
+
+        Raises:
+            Unreadable: one of them is not TOML, or not a table.
+        """
+        for block in self._blocks:
+            found = toml_of(block)
+            if "metadata" in found:
+                self._metadata |= table_in(found, "metadata")
+                continue
+            packages = found.get("package")
+            if not isinstance(packages, list) or len(packages) != 1 or not isinstance(packages[0], dict):
+                raise Unreadable("a [[package]] does not have the form of its format")
+            yield packages[0]
+
+    def check_format(self, key: str, known: frozenset[str]) -> None:
+        """Check the version of the format in ``[metadata]``, after all packages were read.
+
+        Args:
+            key: the key of the version.
+            known: the first numbers that it may have.
+
+        Raises:
+            Unreadable: it is missing, or has another number.
+        """
+        version = self._metadata.get(key)
+        if not isinstance(version, str) or version.partition(".")[0] not in known:
+            raise Unreadable(f"{key} {str(version)[:20]} is not known" if version else f"it has no {key}")
 
 
 def _blocks(lines: Iterator[str]) -> Iterator[str]:
-    """Yield the text before the first table, then the text of each ``[[package]]``."""
+    """Yield the text before the first table, then the text of each ``[[package]]`` and of ``[metadata]``."""
     block: list[str] | None = []
     for line in lines:
         if line.startswith("[") and not line.startswith(("[package.", "[[package.")):
             if block is not None:
                 yield "\n".join(block)
-            block = [] if line.rstrip() == "[[package]]" else None
+            block = [] if line.rstrip() in {"[[package]]", "[metadata]"} else None
         if block is not None:
             block.append(line)
     if block is not None:
         yield "\n".join(block)
+
+
+def table_in(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the table of a key; an empty one if there is none."""
+    found = table.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def text_in(table: Mapping[str, Any], key: str) -> str:

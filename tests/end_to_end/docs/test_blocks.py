@@ -254,7 +254,7 @@ def parse_line(program: str, words: list[str], place: str) -> None:
     elif program == "upsun-agent-setup":
         build(SETUP).parse_args(words)
     elif program == "git":
-        assert words[:2] == ["submodule", "add"], place
+        assert words[:2] in (["submodule", "add"], ["worktree", "add"], ["worktree", "remove"]), place
     elif program == "upsun":
         said = subprocess.run([binary(), "help", words[0]], capture_output=True, text=True, check=False)
         assert said.returncode == 0, f"{place}: the official CLI has no command {words[0]}"

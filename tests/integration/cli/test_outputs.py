@@ -26,6 +26,7 @@ CALLS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "next": (("next",), {"timezones", "slots"}),
     "validate": (("validate",), {"file", "valid", "mistakes", "jobs"}),
     "why": (("why", "nightly"), {"job", "slot", "run", "explanation"}),
+    "changes": (("changes", "composer.lock", "composer.lock"), {"files"}),
     "pause": (("pause", "nightly", "--reason", "deep freeze"), {"job", "suspended"}),
     "resume": (("resume", "nightly"), {"job", "suspended"}),
     "token check": (("token", "check"), {"valid", "source", "user", "roles", "token", "warnings"}),
@@ -80,6 +81,7 @@ def ticked(app: App) -> App:
     """A container whose nightly job has just run."""
     app.make_due()
     assert app.call("tick").code == 0
+    (app.directory / "composer.lock").write_text('{"packages": []}', encoding="utf-8")
     return app
 
 

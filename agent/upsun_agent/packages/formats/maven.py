@@ -80,7 +80,7 @@ def read(source: Source) -> Iterator[Package]:
         else:
             yield Package(f"{group}:{artifact}", version, "", direct)
     if elsewhere:
-        source.notes.append(f"the version of {elsewhere} dependencies is not in the file")
+        source.notes.append(f"dependencies whose version another file sets: {elsewhere}")
 
 
 def _parsed(data: bytes) -> _Pom:

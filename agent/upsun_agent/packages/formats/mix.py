@@ -34,5 +34,5 @@ def read(source: Source) -> Iterator[Package]:
             yield Package(found[1], "", found[2][:_COMMIT_SHOWN], None if direct is None else found[1] in direct)
         else:
             raise Unreadable("a line is not an entry of hex or git")
-    if begun and not last.endswith("}"):
+    if not last.endswith("}"):
         raise Unreadable("it has no end")

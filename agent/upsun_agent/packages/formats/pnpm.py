@@ -70,10 +70,12 @@ class _Reader:
 
     def _reference(self, name: str, value: str) -> tuple[str, str]:
         """Return name and version of what a name stands for: a version, or the key of a package."""
+        if self.known == "5":
+            is_key = value.startswith("/") or value.count("/") > 1
+            return self._split(value) if is_key else (name, value.partition("_")[0])
         version = value.partition("(")[0]
-        if version.startswith("/") or "@" in version or version.count("/") > 1:
-            return self._split(value)
-        return name, version.partition("_")[0] if self.known == "5" else version
+        is_key = version.startswith("/") or ("@" in version[1:] and "://" not in version)
+        return self._split(version) if is_key else (name, version)
 
     def _split(self, key: str) -> tuple[str, str]:
         """Return name and version of the key of a package, without what stands for its peers."""
