@@ -50,7 +50,7 @@ SERVER_BUGS = (
         "agent/upsun_agent/database/connect.py",
         '"on" if durable else "off"',
         '"off"',
-        ("tests/integration/journal/test_shared_runs.py",),
+        ("tests/integration/journal/test_place.py",),
     ),
     (
         "SIGTERM waits for the database",

@@ -185,6 +185,14 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_where_that_is_asked_fo
             Session(place_of(server.url(query=f"sslmode={mode}")), 30)
 
 
+def test_a_commit_is_on_the_disk_whatever_the_databases_default(postgres: Server) -> None:
+    postgres.fresh_database("unsynced")
+    postgres.execute("ALTER DATABASE unsynced SET synchronous_commit = off")
+    session = Session(place_of(postgres.url(database="unsynced", query="sslmode=disable")), 30)
+    assert session.say("SHOW synchronous_commit").scalar() == "on"
+    session.close()
+
+
 @pytest.mark.parametrize("what", ["password", "database", "user"])
 def test_what_a_driver_says_is_never_repeated(server: Server, what: str) -> None:
     url = {
