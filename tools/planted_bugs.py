@@ -1674,7 +1674,7 @@ def _run(copy: Path, suite: tuple[str, ...], variables: dict[str, str]) -> tuple
         )
     except subprocess.TimeoutExpired:
         return False, f"the tests did not end within {LIMIT} s"
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]  # an ERROR: nothing runs with it
     return done.returncode == 1 and bool(failed), (failed or done.stdout.splitlines()[-1:] or ["no output"])[0]
 
 

@@ -42,7 +42,7 @@ SERVER_BUGS = (
         "a lost connection is replaced by another",
         "agent/upsun_agent/journal/server/session.py",
         "        given = iter([link.raw])\n",
-        "        given = iter([link.raw, *(Link(self.place, self.place.endpoint, 30).raw for _ in range(9))])\n",
+        "        given = iter([link.raw, *(Link(self.state.name, self.state.endpoint, 30).raw for _ in range(9))])\n",
         ("tests/integration/journal/test_lease.py",),
     ),
     (
