@@ -344,7 +344,7 @@ BUGS = (
         "agent/upsun_agent/api/deadline.py",
         "    signal.setitimer(signal.ITIMER_REAL, max(seconds % TICK or TICK, EARLY), TICK)\n",
         "    signal.setitimer(signal.ITIMER_REAL, max(seconds, EARLY), TICK)\n",
-        suite=("tests/integration/runtime/test_processes.py",),
+        suite=("tests/integration/api/test_transport.py",),
     ),
     Bug(
         "an answer may be as long as it likes",
