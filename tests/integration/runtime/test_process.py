@@ -32,8 +32,9 @@ def test_a_shell_text_ends_at_its_first_failure() -> None:
 
 def test_variables_are_passed_and_the_token_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UPSUN_CLI_TOKEN", CANARY)
-    ended = run("env; pwd", str(tmp_path), 10, {"MINE": "yes"}, ("UPSUN_CLI_TOKEN",))
+    ended = run("env; echo ${UPSUN_CLI_TOKEN-none}; pwd", str(tmp_path), 10, {"MINE": "yes"}, ("UPSUN_CLI_TOKEN",))
     assert "MINE=yes" in ended.output
+    assert "\nnone\n" in ended.output, "an output without the token may have been cleaned of it"
     assert ended.output.endswith(str(tmp_path))
     assert CANARY not in ended.output
 
