@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.planted_bugs import BUGS, CONTROL, SUITE, is_caught, misplaced, nearest
+from tools.planted_bugs import BUGS, CONTROL, is_caught, misplaced
 
 
 def test_every_planted_bug_can_be_planted() -> None:
@@ -17,13 +17,7 @@ def test_a_planted_bug_is_caught_for_real() -> None:
     assert caught, by
 
 
-def test_the_tests_of_a_bugs_package_come_before_its_wide_suite() -> None:
-    wide = [bug for bug in BUGS if bug.suite == SUITE]
-    assert wide
-    assert [bug.name for bug in wide if not nearest(bug) and bug.file.count("/") > 2] == []
-
-
 def test_a_change_that_breaks_nothing_is_not_caught() -> None:
     assert CONTROL.old != CONTROL.new
-    caught, by = is_caught(CONTROL, ("tests/unit/engine", "tests/integration/setup/test_release.py"))
+    caught, by = is_caught(CONTROL)
     assert not caught, by
