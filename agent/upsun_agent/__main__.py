@@ -20,9 +20,13 @@ def main() -> int:
         from upsun_agent.cli import cron  # noqa: PLC0415  late, as above: a tick reads no options
 
         return cron.main()
-    from upsun_agent.cli.main import run  # noqa: PLC0415  late: argparse alone costs an interpreter start
-    from upsun_agent.cli.streams import complain  # noqa: PLC0415  same
-    from upsun_agent.log.quiet_libraries import keep_libraries_quiet  # noqa: PLC0415  same
+    from upsun_agent.cli.cron import ABSENT, HELD_BACK  # noqa: PLC0415  late, as above
+    from upsun_agent.lazy_imports import held_back  # noqa: PLC0415  same
+
+    with held_back(*HELD_BACK, absent=ABSENT):  # most commands use none of it, and each imports all commands
+        from upsun_agent.cli.main import run  # noqa: PLC0415  late: argparse alone costs an interpreter start
+        from upsun_agent.cli.streams import complain  # noqa: PLC0415  same
+        from upsun_agent.log.quiet_libraries import keep_libraries_quiet  # noqa: PLC0415  same
 
     keep_libraries_quiet(complain)
     return run(sys.argv[1:])
