@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests import thinning
 from tests.harness import canaries
+from tests.harness.search_path import without_shims
 from tests.harness.sources import SOURCES
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -22,6 +23,7 @@ _module: list[object] = [None]
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart() -> None:
     os.environ["PYTHONPATH"] = SOURCES  # processes that a test starts import this tree, whatever is installed
+    os.environ["PATH"] = without_shims(os.environ["PATH"])
     canaries.listen()
 
 
