@@ -1,7 +1,8 @@
-"""Bugs of what an update changed: in the simulator's repository, to be planted by ``tools.planted_bugs``."""
+"""Bugs of what an update changed, and of the simulator's repository, to be planted by ``tools.planted_bugs``."""
 
 from __future__ import annotations
 
+CHANGES_SUITE = ("tests/integration/runtime/test_changes_read.py",)
 REPOSITORY_SUITE = ("tests/unit/simulator/test_simulator_repository.py",)
 
 #: Each is its name, the file, the text that becomes another, that other, and the tests that catch it.
@@ -33,6 +34,57 @@ CHANGE_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "ours.locked.get(key), theirs.locked.get(key))",
         "ours.locked.get(key), base.locked.get(key))",
         REPOSITORY_SUITE,
+    ),
+    (
+        "what changed is recorded anew at every look",
+        "agent/upsun_agent/engine/changes.py",
+        "whole=not answer.unread))",
+        "whole=False))",
+        ("tests/unit/engine/test_changes.py",),
+    ),
+    (
+        "a run that is done waits for what changed for as long as there is no time",
+        "agent/upsun_agent/engine/changes.py",
+        """    if why == "time" and now - run.current_since < CHANGES_WITHIN:
+""",
+        """    if why == "time":
+""",
+        ("tests/unit/engine/test_changes.py",),
+    ),
+    (
+        "folders that are the same in both commits are read",
+        "agent/upsun_agent/runtime/package_changes.py",
+        "for pair in pairs if pair[1] != pair[2] for deeper",
+        "for pair in pairs for deeper",
+        CHANGES_SUITE,
+    ),
+    (
+        "the reason why a lock file cannot be read is lost",
+        "agent/upsun_agent/runtime/package_changes.py",
+        '        except AgentError as error:\n            text = f"{file.path} cannot be read: {error}"\n',
+        '        except NotFound as error:\n            text = f"{file.path} cannot be read: {error}"\n',
+        CHANGES_SUITE,
+    ),
+    (
+        "texts of lock files are kept as they are",
+        "agent/upsun_agent/runtime/package_changes.py",
+        "            name=one_line(each.name, LOCKED_TEXT_MOST),\n",
+        "            name=each.name,\n",
+        CHANGES_SUITE,
+    ),
+    (
+        "lock files that are known already are read again",
+        "agent/upsun_agent/runtime/package_changes.py",
+        "in question.done:",
+        "in ():",
+        CHANGES_SUITE,
+    ),
+    (
+        "a file of another size than the answer says is believed",
+        "agent/upsun_agent/api/git.py",
+        "        if len(data) != found.size:\n",
+        "        if len(data) > found.size:\n",
+        CHANGES_SUITE,
     ),
     (
         "a revert leaves the versions as they are",

@@ -53,6 +53,7 @@ DEFERRED = frozenset(
         "upsun_agent.notify.channels.healthchecks",
         "upsun_agent.notify.outbox",
         "upsun_agent.platform.private_directory",
+        "upsun_agent.runtime.package_changes",
         "upsun_agent.runtime.process",
     }
 )

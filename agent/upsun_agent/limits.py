@@ -93,6 +93,11 @@ LOCKED_TEXT_MOST = 300  # characters of a name or a version: npm allows names of
 LOCK_FILES_MOST = 16  # of one directory or commit that are compared
 LOCK_DEPTH_MOST = 4  # directories below the one that is searched for lock files
 LOCK_ENTRIES_MOST = 20_000  # names that are looked at in that search: a checkout has a few thousand
+LOCK_FOLDERS_MOST = 60  # pairs of directories of two commits that are read: two requests each, and few differ
+PATH_PART_MOST = 255  # characters of one name in a directory: what Linux allows
+PATH_MOST = 500  # characters of the path of a lock file
+CHANGES_BUDGET = 20.0  # for reading what one commit changed: a third of a tick; a later tick reads on
+CHANGES_RESERVE = 15.0  # left of the tick's budget for what the run does next
 # --- telling -----------------------------------------------------------------------------------------------
 NOTICE_DEADLINE = 5.0  # of one message: a receiver that takes longer gets it at a later tick
 NOTICES_BUDGET = 15.0  # of all messages of one tick: a quarter of it, so that telling never starves what is told of

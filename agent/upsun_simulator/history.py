@@ -83,9 +83,22 @@ class History:
             outside: whether it is made elsewhere, and cannot be read before it arrives.
         """
         tree = self.objects.keep(files(content.breaks, content.locked, self.lock_file_bytes))
-        sha = commit_id(tree, parents, origin.user, origin.at, origin.message)
-        if outside and sha not in self._versions:
+        before = len(self._versions)
+        sha = self.commit_tree(tree, parents, content, origin)
+        if outside and len(self._versions) > before:
             self._outside.add(sha)
+        return sha
+
+    def commit_tree(self, tree: str, parents: tuple[str, ...], content: Content, origin: Origin) -> str:
+        """Make a commit of a tree that is kept already, and return its hash.
+
+        Args:
+            tree: the hash of the tree.
+            parents: the hashes of its parents.
+            content: what the tree holds, as far as later commits need it.
+            origin: who makes it, when and why.
+        """
+        sha = commit_id(tree, parents, origin.user, origin.at, origin.message)
         self._versions.setdefault(sha, Version(sha, tree, parents, origin, content))
         return sha
 

@@ -122,7 +122,7 @@ class UpdatePlan:
         first, rest = turns[:1], turns[1:]
         shift = number % len(rest) if rest else 0
         for place, key in enumerate([*first, *rest[shift:], *rest[:shift]][: self.raised]):
-            part = 0 if place < self.majors else 1 if place % MINOR_EVERY == MINOR_EVERY - 1 else 2
+            part = 0 if place < self.majors else 1 if place % MINOR_EVERY == 0 else 2
             locked[key] = raised(locked[key], part)
         return locked
 

@@ -24,6 +24,7 @@ from upsun_agent.model.answers import (
     Retention,
     Trouble,
 )
+from upsun_agent.model.packages import LockFileChange, LookAtChanges, PackageChanges
 
 from tests.harness.builders import (
     BACKUP_TYPE,
@@ -62,7 +63,7 @@ def judged_environments() -> tuple[Environment, ...]:
 
 
 @cache
-def answers(question: Question, phase: str) -> tuple[Answer, ...]:
+def answers(question: Question, phase: str) -> tuple[Answer, ...]:  # noqa: C901  one case for each question
     """Everything that the platform may answer, as far as it can make a difference."""
     match question:
         case LookAtEnvironment():
@@ -102,6 +103,10 @@ def answers(question: Question, phase: str) -> tuple[Answer, ...]:
             return (*FAULTS, BackupList(()), BackupList((backup(),)), BackupList((backup(restorable=False),)))
         case LookAtOwner():
             return (*FAULTS, Owner("user-1"), Owner(None))
+        case LookAtChanges():
+            file = LockFileChange(path="composer.lock", format="composer")
+            unread = (PackageChanges((), "time"), PackageChanges((), "absent"), PackageChanges((file,), "time"))
+            return (*FAULTS, PackageChanges(()), PackageChanges((file,)), *unread)
         case LookAtRetention():
             return (*FAULTS, Retention({}), Retention({"production": 1}), Retention({"production": 2}))
     raise AssertionError(f"no answers for {question}")

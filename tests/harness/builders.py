@@ -254,8 +254,10 @@ def settle(
 ) -> tuple[Decision, datetime]:
     """The decision, and its moment, once every answer was read again and stayed as it was.
 
-    An activity that was looked at stands in the activity list with the same words.
+    An activity that was looked at stands in the activity list with the same words. Nothing is read of what commits
+    changed.
     """
+    background = background or Background(may_read=False)
     for _ in range(9):
         decision = decide(of, now, observation, KINDS, background)
         if isinstance(decision, Record) and isinstance(decision.event, ev.RecheckPlanned):

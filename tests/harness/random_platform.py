@@ -36,6 +36,7 @@ from upsun_agent.model.answers import (
     Trouble,
 )
 from upsun_agent.model.failures import FailureKind
+from upsun_agent.model.packages import LockFileChange, LookAtChanges, PackageChanges
 
 from tests.harness.builders import LINKS, SLOT
 
@@ -182,7 +183,7 @@ class Platform:
 
     # --- what the agent is shown --------------------------------------------------------------------------------
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question) -> Answer:  # noqa: C901  one case for each question
         """The truth, or trouble; every look takes its time."""
         self.pass_time(self.pick((0.1, 0.1, 0.4, 3.0, 20.0)))
         if self.now >= self.pass_ends:
@@ -204,6 +205,15 @@ class Platform:
                 return BackupList(tuple(self._shown(made) for made in self._existing().values()))
             case LookAtOwner():
                 return Owner(self.pick((OURS, OURS, None)))
+            case LookAtChanges():
+                files = tuple(
+                    LockFileChange(path=f"{name}/composer.lock", format="composer")
+                    for name in ("one", "two")
+                    if f"{name}/composer.lock" not in question.done
+                )
+                part: Answer = PackageChanges(files[:1], "time")
+                read: Answer = self.pick((PackageChanges(files), part, PackageChanges((), "absent")))
+                return read
             case LookAtRetention():
                 return Retention({"production": self.pick((1, 4))})
         raise AssertionError(f"no answer to {question}")

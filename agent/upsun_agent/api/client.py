@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -21,12 +22,7 @@ from upsun_agent.api.replies import Fields, dated, document, server_time
 from upsun_agent.api.status import SUCCESS, StatusKind, kind_of
 from upsun_agent.clock import Clock
 from upsun_agent.errors import BadReply, Conflict, NotFound, Uncertain, Unreachable
-from upsun_agent.limits import (
-    CERTIFICATE_MOST,
-    REQUEST_DEADLINE,
-    STRING_MOST_BYTES,
-    TICK_BUDGET,
-)
+from upsun_agent.limits import CERTIFICATE_MOST, REQUEST_DEADLINE, STRING_MOST_BYTES, TICK_BUDGET
 from upsun_agent.model.answers import Activity, ActivityList, Backup, Environment
 from upsun_agent.model.resource_paths import environment_path, project_path, segment
 
@@ -92,6 +88,16 @@ class Client:
         """Seconds in which requests may still be made."""
         return self._end - self._clock.monotonic()
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Allow requests for that many seconds at most while the block lasts."""
+        end = self._end
+        self._end = min(end, self._clock.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._end = end
+
     def _learn(self, secret: str) -> None:
         """Neither logs nor messages made from replies may show this value."""
         self._hide(secret)
@@ -101,8 +107,6 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
-
-    # --- reads ------------------------------------------------------------------------------------------------
 
     def environment(self, project: str, environment: str) -> Environment:
         """Return the environment with its links; raise NotFound that says whether project or environment is missing."""
@@ -241,8 +245,6 @@ class Client:
         user = value.get("id") if isinstance(value, dict) else None
         return user if isinstance(user, str) else None
 
-    # --- a certificate ----------------------------------------------------------------------------------------
-
     def certificate(self, public_key: str) -> str:
         """Return an SSH certificate for the public key line; it changes nothing to ask again.
 
@@ -335,8 +337,6 @@ class Client:
     def prepare(self) -> None:
         """Get a bearer in advance, so that only the request itself can fail afterwards."""
         self._auth.bearer()
-
-    # --- underneath -------------------------------------------------------------------------------------------
 
     def _get(self, path: str, what: str) -> Reply:
         """Return the reply of a read that succeeded; anything else is an error of ours."""

@@ -154,7 +154,8 @@ class Transport:
                 raise
             fault = str(error)
         finally:
-            self.close()  # the rest of the answer is not waited for
+            if not whole:
+                self.close()  # the rest of the answer is not waited for
         return Reply(response.status_code, dict(response.headers.items()), bytes(body[:most]), whole=whole, fault=fault)
 
     def status(

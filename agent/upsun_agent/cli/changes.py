@@ -13,7 +13,7 @@ from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted
 from upsun_agent.errors import ConfigInvalid, UsageError
 from upsun_agent.limits import LOCK_DEPTH_MOST, LOCK_ENTRIES_MOST, LOCK_FILE_MOST_BYTES, LOCK_FILES_MOST
-from upsun_agent.packages.records import Change, ChangeKind, Ecosystem, LockFileChange
+from upsun_agent.model.packages import Change, ChangeKind, Ecosystem, LockFileChange
 from upsun_agent.report.document import View
 
 DESCRIPTION = """\

@@ -47,3 +47,9 @@ CLOCK_WRONG = timedelta(minutes=5)
 
 #: A gap between ticks longer than this asks whether the state was rewound by a restore.
 TICK_GAP = timedelta(seconds=1800)
+
+#: How long a run whose steps are all done stays open to read what changed: until the next tick.
+CHANGES_WITHIN = timedelta(seconds=240)
+
+#: Changes of packages of one commit that are kept, some 150 bytes each; the rest is counted.
+CHANGES_MOST = 500

@@ -8,10 +8,12 @@ from shlex import quote
 from typing import assert_never
 
 from upsun_agent.engine.bounds import ATTEMPTS_MOST, RETRY_PAUSE_MOST
+from upsun_agent.engine.changes import reading
+from upsun_agent.engine.closing import close_done, close_failed
 from upsun_agent.engine.decision import Background, Decision, Execute, Look, Record, Rest, Send, Wait
 from upsun_agent.engine.due import grace
 from upsun_agent.engine.evidence import commands_verdict, confirmed, failure_now, unusable, with_commands, words_of
-from upsun_agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota, quota_warning, too_few
+from upsun_agent.engine.guards import UPHEAVALS, guard, others_at_work, preflight, quota
 from upsun_agent.engine.policy import after_failure, manual_limit, time_limit
 from upsun_agent.engine.recheck import rechecked
 from upsun_agent.engine.reconcile import reconcile
@@ -19,26 +21,13 @@ from upsun_agent.engine.rollback import (
     UNCHANGED,
     begins,
     closing,
-    first_words,
     idle_reason,
-    is_unseen,
-    uncertain,
-    would_change,
 )
 from upsun_agent.engine.run import Phase, Run, Step
 from upsun_agent.engine.step import CommandKind, Done, Failed, Need, Pending, RequestKind, StepContext, StepKind
 from upsun_agent.engine.verdict import act_on, fail, no_answer
 from upsun_agent.model import events as ev
-from upsun_agent.model.answers import (
-    Absent,
-    Activity,
-    Backup,
-    Environment,
-    Fate,
-    LookAtBackup,
-    LookAtRetention,
-    Observation,
-)
+from upsun_agent.model.answers import Absent, Activity, Backup, Environment, Fate, LookAtBackup, Observation
 from upsun_agent.model.durations import span
 from upsun_agent.model.failures import FailureKind, kind_named
 
@@ -85,8 +74,11 @@ def decide(
     background = background or Background()
     if run.closed is not None:
         return Rest()
+    read = reading(run, now, seen, background)
+    if read is not None:
+        return read
     step = run.current
-    ended = _ending(run, step, now, kinds) or (_close(run, now, seen) if step is None else None)
+    ended = _ending(run, step, now, kinds) or (close_done(run, now, seen, background) if step is None else None)
     if ended is not None or step is None:
         return ended or Rest()
     decision = _on_step(run, step, now, seen, kinds, background)
@@ -177,37 +169,7 @@ def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, Step
         return None
     first = (ending or failed)[0]
     begun = begins(run, first, now, kinds)
-    return Record(begun) if begun is not None else _close_failed(run, now, first, kinds)
-
-
-def _close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, StepKind]) -> Decision:
-    """Return what makes the run a failed one, at once or, with ``on-failure = "continue"``, at its end."""
-    message, remedy = first_words(run, failed), failed.remedy
-    unsure = uncertain(run, kinds) if run.rollback_steps else None
-    if unsure is not None:
-        message += f"; nothing was rolled back, because it is not known what became of step {unsure.index + 1}"
-        if remedy in {"", (kind_named(failed.failure) or FailureKind.REFUSED).remedy}:
-            remedy = f"look at environment {unsure.plan.environment(run.environment)}, then roll back by hand"
-    elif is_unseen(failed) and would_change(run, kinds):
-        message += "; nothing was rolled back, because nothing was seen that is wrong with what the run changed"
-        remedy = f"look at environment {failed.plan.environment(run.environment)}, then roll back by hand if it is bad"
-    return Record(
-        ev.RunClosed(at=now, outcome=ev.RunOutcome.FAILED, failure=failed.failure, message=message, remedy=remedy)
-    )
-
-
-def _close(run: Run, now: datetime, seen: Observation) -> Decision:
-    """Close the run, after a look at whether the backup quota threatens the next one: all steps are done."""
-    took_backup = any(step.plan.kind == "backup" and step.attempts for step in run.steps)
-    if took_backup and not run.warnings:
-        answer = seen.get(LookAtRetention())
-        if answer is None:
-            return Look(LookAtRetention())
-        limit = manual_limit(run.job, answer)
-        if too_few(limit):
-            return Record(ev.Warned(at=now, message=quota_warning(limit)))
-    message = "; ".join(step.message for step in run.main_steps)
-    return Record(ev.RunClosed(at=now, outcome=ev.RunOutcome.SUCCEEDED, message=message))
+    return Record(begun) if begun is not None else close_failed(run, now, first, kinds)
 
 
 def _refusal(step: Step) -> Failed:

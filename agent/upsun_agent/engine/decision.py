@@ -98,3 +98,5 @@ class Background(Struct, frozen=True):
     zone: tzinfo = UTC
     #: The platform's clock at its last answer in this tick; None if there was no answer.
     platform_now: datetime | None = None
+    #: Whether what commits changed may be read; False where nothing may be asked.
+    may_read: bool = True

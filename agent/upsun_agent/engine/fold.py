@@ -66,6 +66,8 @@ def apply(run: Run, event: ev.Event) -> Run:
             return replace(run, steps=steps, waits_on=event.on, wait_message=event.message)
         case ev.Warned():
             return replace(run, warnings=(*run.warnings, event.message))
+        case ev.ChangesRead():
+            return replace(run, changes=_changes_after(run, event))
         case ev.RollbackBegun():
             if run.rollback is not None or not run.rollback_steps:
                 raise InconsistentEvents("rollback-begun twice, or in a job without on-failure steps")
@@ -92,6 +94,14 @@ def apply(run: Run, event: ev.Event) -> Run:
             return _apply_to_step(run, event)
         case _:
             raise InconsistentEvents(f"{event.kind} is no event of a run")
+
+
+def _changes_after(run: Run, event: ev.ChangesRead) -> tuple[ev.ChangesRead, ...]:
+    if not 0 <= event.step < len(run.steps) or run.steps[event.step].phase != Phase.DONE:
+        raise InconsistentEvents(f"{event.kind} names step {event.step}, which is not done")
+    if any(each.step == event.step and each.whole for each in run.changes):
+        raise InconsistentEvents(f"{event.kind} after all changes of step {event.step} were read")
+    return (*run.changes, event)
 
 
 def newest_moment(run: Run) -> datetime:

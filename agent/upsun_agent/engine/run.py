@@ -135,6 +135,8 @@ class Run(Struct, frozen=True):
     wait_message: str = ""
     #: What was recorded for people, in order.
     warnings: tuple[str, ...] = ()
+    #: What the commits of steps changed in lock files, as it was read.
+    changes: tuple[ev.ChangesRead, ...] = ()
     #: The event that began the rollback; None if there is none.
     rollback: ev.RollbackBegun | None = None
     #: The event that ended the run; None while it is open.

@@ -34,7 +34,7 @@ class EventUnreadable(StateNotWritable):
 def cleaned(event: E) -> E:
     """Return the event as it may be kept: its texts normalised and without secrets, its ids as they are."""
     found = {name: value for name, value in asdict(event).items() if name not in IDENTITY}
-    texts = {name: value for name, value in found.items() if isinstance(value, str | Mapping)}
+    texts = {name: value for name, value in found.items() if isinstance(value, str | Mapping | tuple)}
     changed = {name: clean for name, value in texts.items() if (clean := safe_values(value)) != value}
     return replace(event, **changed) if changed else event
 

@@ -7,7 +7,11 @@ output of commands, the platform's answers and logs, and all messages that quote
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from upsun_agent.limits import FOREIGN_MOST, SECRET_FORM_MOST, TEXT_MOST
 from upsun_agent.log.escapes import normal, printable
@@ -46,12 +50,21 @@ def reveals(text: str, redaction: Redaction | None = None) -> bool:
 
 
 def safe_values(value: Any) -> Any:
-    """Return the value with each of its texts as ``safe`` has it, in containers too; keys stay as they are."""
+    """Return the value with each of its texts as ``safe`` has it, in containers and records too.
+
+    Keys stay as they are, and so do members of enumerations.
+    """
+    if isinstance(value, Enum):
+        return value
     if isinstance(value, str):
         return safe(value)
     if isinstance(value, Mapping):
         return {key: safe_values(item) for key, item in value.items()}
-    return [safe_values(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, Struct):
+        return replace(value, **{name: safe_values(getattr(value, name)) for name in value.__struct_fields__})
+    if isinstance(value, tuple):
+        return tuple(safe_values(item) for item in value)
+    return [safe_values(item) for item in value] if isinstance(value, list) else value
 
 
 def one_line(text: str, most: int = TEXT_MOST, redaction: Redaction | None = None) -> str:

@@ -19,6 +19,7 @@ from upsun_agent.lazy_imports import LazyModule, held_back, lazy_function
 from upsun_agent.log.redaction import HIDDEN, SECRET_LEAST, Redaction
 from upsun_agent.model import events as ev
 from upsun_agent.model.durations import seconds
+from upsun_agent.model.packages import CHANGES_SHOWN, ordered, step_of
 
 if TYPE_CHECKING:
     from upsun_agent.log.file import LogFile
@@ -63,6 +64,8 @@ KEYS: dict[str, str] = {
     "output": "the end of a command's output",
     "granted": "whether the approval was granted",
     "by": "the person who decided",
+    "changes": "the first ten packages that a commit changed, major ones first",
+    "warnings": "what could not be read of the lock files",
     "duration_s": "seconds since the step's request, or since the run was opened",
 }
 _OF_EVENT = (
@@ -119,6 +122,8 @@ def line_of(event: ev.Event, run: str, job: str, slot: str | None = None, after:
     if after is not None:
         data |= _of_run(event, step, after)
     bad = getattr(event, "outcome", None) is ev.RunOutcome.FAILED or isinstance(event, ev.StepFailed)
+    if isinstance(event, ev.ChangesRead):
+        data |= _of_changes(event)
     odd = isinstance(event, ev.Warned | ev.RequestUnanswered | ev.RequestRefused | ev.RollbackBegun) or (
         isinstance(event, ev.RunClosed) and event.outcome in {ev.RunOutcome.MISSED, ev.RunOutcome.SKIPPED}
     )
@@ -126,6 +131,12 @@ def line_of(event: ev.Event, run: str, job: str, slot: str | None = None, after:
     return LogLine(
         "error" if bad else "warning" if odd else "info", event.kind, event.at, where | dict(sorted(data.items()))
     )
+
+
+def _of_changes(event: ev.ChangesRead) -> dict[str, Any]:
+    warnings = [*event.warnings, *(file.warning for file in event.files if file.warning)]
+    first = [f"{each.name} {step_of(each)}" for each in ordered(event.files)[:CHANGES_SHOWN]]
+    return {**({"changes": first} if first else {}), **({"warnings": warnings} if warnings else {})}
 
 
 def _of_run(event: ev.Event, step: int | None, after: Run) -> dict[str, Any]:

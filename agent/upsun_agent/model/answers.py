@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from upsun_agent.model.failures import FailureKind
+from upsun_agent.model.packages import LookAtChanges, PackageChanges
 
 
 class CommandResult(Struct, frozen=True):
@@ -301,6 +302,7 @@ Question = (
     | LookAtRetention
     | LookAtRoutes
     | LookAtPage
+    | LookAtChanges
 )
 
 # --- answers ---------------------------------------------------------------------------------------------------
@@ -365,9 +367,8 @@ class Page(Struct, frozen=True):
     fault: str = ""
 
 
-Answer = (
-    Environment | Activity | ActivityList | Backup | BackupList | Absent | Owner | Retention | Routes | Page | Trouble
-)
+_Seen = Environment | Activity | ActivityList | Backup | BackupList | Absent | Owner | Retention | Routes | Page
+Answer = _Seen | PackageChanges | Trouble
 
 
 class Observation(Struct, frozen=True):

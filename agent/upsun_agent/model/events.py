@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
+from upsun_agent.model.packages import LockFileChange
+
 #: A time with its zone.
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -313,6 +315,26 @@ class StepFailed(Event, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+class ChangesRead(Event, frozen=True, kw_only=True):
+    """What a step's commit changed in lock files was read, whole or as far as there was time."""
+
+    kind: ClassVar[str] = "changes-read"
+    #: The index of the step, from 0.
+    step: int
+    #: The head commit before the step.
+    base: str
+    #: The commit that the step made.
+    head: str
+    #: The lock files that were read, with what changed in them.
+    files: tuple[LockFileChange, ...] = ()
+    #: Whether nothing more will be read.
+    whole: bool = True
+    #: All that is known so far, in one sentence.
+    message: str
+    #: What could not be read, a sentence each.
+    warnings: tuple[str, ...] = ()
+
+
 class Warned(Event, frozen=True, kw_only=True):
     """Something that does not stop the run but that somebody should know."""
 
@@ -356,6 +378,7 @@ EVENTS: dict[str, type[Event]] = {
         RetryPlanned,
         RecheckPlanned,
         StepFailed,
+        ChangesRead,
         Warned,
         RunClosed,
     )

@@ -10,8 +10,9 @@ from typing import Any
 from msgspec import Struct
 
 from upsun_agent.limits import LOCKED_MOST, LOCKED_TEXT_MOST
+from upsun_agent.model.packages import Change, ChangeKind, Ecosystem, LockFileChange
 from upsun_agent.packages.formats import Format, format_of
-from upsun_agent.packages.records import Change, ChangeKind, Ecosystem, LockFileChange, Package, Unreadable
+from upsun_agent.packages.records import Package, Unreadable
 from upsun_agent.packages.source import Source, checked
 from upsun_agent.packages.versions import difference, parse
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from upsun_agent.engine.bounds import CLOCK_AHEAD
 from upsun_agent.engine.decide import Background, Execute, Look, Record, Rest, Send, Wait, decide, overdue
 from upsun_agent.engine.fold import InconsistentEvents, newest_moment
@@ -92,7 +94,8 @@ class Runner:
                 self._report.waits[run.id] = Wait(trouble.kind, trouble.message, trouble)
                 return
             for _ in range(PASS_MOST):
-                decision = decide(run, now, Observation(), KINDS, self._background(run, set()))
+                background = replace(self._background(run, set()), may_read=False)
+                decision = decide(run, now, Observation(), KINDS, background)
                 if not isinstance(decision, Record):
                     break
                 run = self._recorder.record(run, decision.event)

@@ -52,6 +52,8 @@ from upsun_agent.model.answers import (
     Trouble,
 )
 from upsun_agent.model.failures import FailureKind
+from upsun_agent.model.packages import LookAtChanges
+from upsun_agent.runtime import package_changes
 from upsun_agent.runtime.commands import Commands
 from upsun_agent.steps.source_operation import SourceOperationStep
 
@@ -130,7 +132,7 @@ class Executor:
         except AgentError as error:
             return trouble_of(error)
 
-    def _look(self, question: Question) -> Answer:
+    def _look(self, question: Question) -> Answer:  # noqa: C901  one case for each question
         client, project, environment = self._client, self._project, self._environment
         match question:
             case LookAtEnvironment():
@@ -154,6 +156,8 @@ class Executor:
                 return Owner(client.owner())
             case LookAtRetention():
                 return Retention(client.manual_backup_limits(project))
+            case LookAtChanges():
+                return package_changes.ChangeReader(client, project).read(question)
             case _:
                 assert_never(question)
 

@@ -87,6 +87,9 @@ def tell(event: ev.Event, job: Job, zone: tzinfo = UTC) -> Line | None:  # noqa:
             return Line(f"{step_words(job, event.step)}: {text}", "odd")
         case ev.StepFailed():
             return Line(f"{step_words(job, event.step)} failed: {event.message}", "bad", event.remedy)
+        case ev.ChangesRead():
+            odd = [*event.warnings, *(file.warning for file in event.files if file.warning)]
+            return Line("; ".join([f"changed: {event.message}", *odd]), "odd" if odd else "plain")
         case ev.Warned():
             return Line(f"warning: {event.message}", "odd")
         case ev.RunClosed():

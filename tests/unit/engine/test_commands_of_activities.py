@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from upsun_agent.engine.decide import Record, Send, decide
+from upsun_agent.engine.decide import Background, Record, Send, decide
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import (
     Activity,
@@ -126,7 +126,8 @@ def test_an_update_that_is_staged_counts_as_an_update_for_later_steps(commit: st
     staged = ev.StepDone(at=at(0), step=1, outcome=ev.StepOutcome.DONE, message="staged", detail=detail)
     of = run(*PROVED, intended(1), accepted(1), staged, of=job(*job().steps, deploy))
     place = environment(has_staged_activities=True, links={"#deploy": "/deploy"})
-    decision = decide(of, at(1), seen((LookAtEnvironment(), place), (LookAtBackup("bak1"), backup())), KINDS)
+    answers = seen((LookAtEnvironment(), place), (LookAtBackup("bak1"), backup()))
+    decision = decide(of, at(1), answers, KINDS, Background(may_read=False))
     assert isinstance(decision, Send)
     assert decision.activity_type == "environment.deploy"
 

@@ -136,7 +136,8 @@ def test_events_of_the_run_itself_fit_any_phase_and_leave_the_steps_alone(phase:
 
 @pytest.mark.parametrize("kind", sorted(set(ev.EVENTS) - {"run-opened"}))
 def test_a_run_begins_with_run_opened_only(kind: str) -> None:
-    others = (waiting(), _warned(), closed(), ev.RollbackBegun(at=SLOT, failed=0, message="it failed"))
+    read = ev.ChangesRead(at=SLOT, step=1, base="a" * 40, head="b" * 40, message="nothing")
+    others = (waiting(), _warned(), closed(), ev.RollbackBegun(at=SLOT, failed=0, message="it failed"), read)
     first = next(event for event in (*STEP_EVENTS, *others) if event.kind == kind)
     with pytest.raises(InconsistentEvents, match=f"a run begins with {kind}, not with run-opened"):
         fold([first, opened()])

@@ -93,7 +93,7 @@ def alone(*plans: StepPlan, back: tuple[StepPlan, ...] = ()) -> Job:
 
 
 def next_for(of: Run, *answers: tuple[Question, Answer], now: Any = SLOT, **background: Any) -> Decision:
-    return decide(of, now, seen(*answers), KINDS, Background(**background))
+    return decide(of, now, seen(*answers), KINDS, Background(**{"may_read": False, **background}))
 
 
 def failure_of(decision: Decision) -> tuple[str, str]:

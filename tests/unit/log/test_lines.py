@@ -93,6 +93,8 @@ def test_every_event_has_a_line_and_only_documented_keys() -> None:
         "due_at": AT,
         "server_at": AT,
         "again_at": AT,
+        "files": (),
+        "warnings": (),
     }
     for event in ev.EVENTS.values():
         given: dict[str, Any] = {each.name: values.get(each.name, f"a {each.name}") for each in fields(event)}
@@ -107,5 +109,6 @@ def test_the_keys_are_these() -> None:
     """Programs read them: one that goes or changes its meaning is a new major version."""
     assert list(KEYS) == [
         "job", "run", "slot", "step", "activity", "outcome", "failure", "message", "remedy", "attempt", "on", "backup",
-        "how", "exit_code", "output", "granted", "by", "duration_s",
+        "how", "exit_code", "output", "granted", "by", "changes",
+        "warnings", "duration_s",
     ]  # fmt: skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from upsun_agent.model.packages import Change
 from upsun_agent.packages.compare import LockFile, compare, read
 from upsun_agent.packages.formats import FORMATS, format_of
-from upsun_agent.packages.records import Change
 
 from tests.harness.locked import SAMPLES, Sample
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from upsun_agent.packages.records import ChangeKind, Ecosystem
+from upsun_agent.model.packages import ChangeKind, Ecosystem
 from upsun_agent.packages.versions import difference, parse
 
 ORDERED = Path(__file__).parent / "ordered"

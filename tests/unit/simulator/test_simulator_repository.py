@@ -137,7 +137,7 @@ def test_what_an_update_changed_can_be_read(ask: Talker, clock: ManualClock) -> 
     new = ask.place()["head_commit"]
     changed = {one["new_path"]: one["diff"] for one in ask.get(f"{GIT}/diffs/{old}/{new}")}
     assert set(changed) == {"composer.lock", "package-lock.json"}
-    assert '+            "version": "11.2.4"' in changed["composer.lock"]
+    assert '+            "version": "11.3.0"' in changed["composer.lock"]
     assert ask.get(f"{GIT}/diffs/{new}/{new}") == []
 
 

@@ -8,7 +8,8 @@ from importlib import import_module
 
 from msgspec import Struct
 
-from upsun_agent.packages.records import Ecosystem, Package
+from upsun_agent.model.packages import Ecosystem
+from upsun_agent.packages.records import Package
 from upsun_agent.packages.source import Source
 
 Reader = Callable[[Source], Iterator[Package]]

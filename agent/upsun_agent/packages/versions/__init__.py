@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import zip_longest
 
-from upsun_agent.packages.records import ChangeKind, Ecosystem
+from upsun_agent.model.packages import ChangeKind, Ecosystem
 from upsun_agent.packages.versions import composer, gem, maven, nuget, pypi, semver
 from upsun_agent.packages.versions.version import Version
 

@@ -1,0 +1,97 @@
+"""What the commits of a run changed in lock files: what is still to be read, and how long a run waits for it.
+
+Reading never fails a run and holds back no step. It is tried when a step has made a commit; what there was no time for
+is tried again at later looks. A run whose steps are all done waits for it a little before it closes, since people are
+told of the changes with its end.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from upsun_agent.engine.bounds import CHANGES_MOST, CHANGES_WITHIN
+from upsun_agent.engine.decision import Background, Decision, Look, Record, Wait
+from upsun_agent.engine.run import Phase, Run, Step
+from upsun_agent.model import events as ev
+from upsun_agent.model.answers import Observation
+from upsun_agent.model.packages import LockFileChange, LookAtChanges, PackageChanges, summary
+
+_HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+def unread(run: Run) -> Step | None:
+    """Return the first step that made a commit whose changes are not all read."""
+    done = {each.step for each in run.changes if each.whole}
+    return next((step for step in run.steps if step.index not in done and _commits(step) is not None), None)
+
+
+def _commits(step: Step) -> tuple[str, str] | None:
+    """Return the head before the step and the commit that it made; None if it made none, or either is not known."""
+    base, head = step.head, step.detail.get("commit")
+    if step.phase != Phase.DONE or not isinstance(base, str) or not isinstance(head, str) or base == head:
+        return None
+    return (base, head) if base and head and _HEXADECIMAL.issuperset(base + head) else None
+
+
+def _question(run: Run, step: Step) -> LookAtChanges | None:
+    commits = _commits(step)
+    if commits is None:
+        return None
+    files = [file for each in run.changes if each.step == step.index for file in each.files]
+    room = CHANGES_MOST - sum(len(file.changes) for file in files)
+    return LookAtChanges(*commits, tuple(file.path for file in files), room)
+
+
+def reading(run: Run, now: datetime, seen: Observation, background: Background) -> Decision | None:
+    """Return the look, or the event, that reading the changes of the run's commits needs now; None if none.
+
+    Args:
+        run: the run.
+        now: the present, in UTC.
+        seen: what this pass has seen.
+        background: what is known beside the run.
+    """
+    step = unread(run) if background.may_read else None
+    question = None if step is None else _question(run, step)
+    if step is None or question is None:
+        return None
+    answer = seen.get(question)
+    if answer is None:
+        return Look(question)
+    if not isinstance(answer, PackageChanges):
+        return None
+    if answer.unread and not answer.files:
+        return None
+    return Record(_read(run, step, now, answer.files, answer.warnings, whole=not answer.unread))
+
+
+def before_closing(run: Run, now: datetime, seen: Observation, background: Background) -> Decision | None:
+    """Return what a run whose steps are all done does about changes that are not read yet; None if all are.
+
+    Args:
+        run: the run.
+        now: the present, in UTC.
+        seen: what this pass has seen.
+        background: what is known beside the run.
+    """
+    step = unread(run) if background.may_read else None
+    question = None if step is None else _question(run, step)
+    if step is None or question is None:
+        return None
+    answer = seen.get(question)
+    why = answer.unread if isinstance(answer, PackageChanges) else "no answer"
+    if why == "time" and now - run.current_since < CHANGES_WITHIN:
+        return Wait("changes", "the lock files are read on, to tell what changed")
+    text = "the commit cannot be read yet" if why == "absent" else "there was no time to read all lock files"
+    return Record(_read(run, step, now, (), (f"what changed is not known: {text}",), whole=True))
+
+
+def _read(
+    run: Run, step: Step, now: datetime, files: tuple[LockFileChange, ...], warnings: tuple[str, ...], *, whole: bool
+) -> ev.ChangesRead:
+    base, head = _commits(step) or ("", "")
+    earlier = [file for each in run.changes if each.step == step.index for file in each.files]
+    text = summary((*earlier, *files))
+    return ev.ChangesRead(
+        at=now, step=step.index, base=base, head=head, files=files, whole=whole, message=text, warnings=warnings
+    )
