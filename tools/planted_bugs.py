@@ -368,7 +368,7 @@ BUGS = (
         "agent/upsun_agent/log/redaction.py",
         "            cut = begin if begin < cut < end else cut",
         "            cut = cut",
-        suite=("tests/unit/log/test_redaction.py",),
+        suite=("tests/unit/log/test_secrets_and_innocents.py",),
     ),
     Bug(
         "a message leaves the outbox before it was delivered",
