@@ -383,14 +383,14 @@ BUGS = (
         "agent/upsun_agent/runtime/recorder.py",
         "        self.journal.append(run.id, *events, notes=notes)\n",
         "        self.journal.append(run.id, *events)\n        self.journal.append(run.id, notes=notes)\n",
-        suite=("tests/integration/notify",),
+        suite=("tests/long/crash/test_outbox_crashes.py",),
     ),
     Bug(
         "a webhook's signature does not cover the body",
         "agent/upsun_agent/notify/channels/webhook.py",
         'b".".join([identity.encode(), moment.encode(), body])',
         'b".".join([identity.encode(), moment.encode(), b""])',
-        suite=("tests/unit/notify",),
+        suite=("tests/integration/notify/test_documented.py",),
     ),
     Bug(
         "SIGTERM kills without letting go",
