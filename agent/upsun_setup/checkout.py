@@ -182,6 +182,14 @@ class Checkout:
         self._read.setdefault(path, data)
         return data
 
+    def real(self, path: str) -> str:
+        """Return the path of a file without links, below the checkout: Git looks behind none.
+
+        Raises:
+            ConfigInvalid: it leads out of the checkout.
+        """
+        return os.path.relpath(self._place(path), self.top)
+
     def names(self, folder: str) -> list[str]:
         """Return the names of what is in a folder of the checkout; none where there is no such folder."""
         self._place(folder)  # raises where it leads out of the checkout
@@ -215,7 +223,9 @@ class Checkout:
     def _prepare(self, change: Change | FileChange) -> tuple[str, str, str | None]:
         place = self._place(change.path)
         old = self._read.get(change.path)
-        mark = BOM if old is not None and old.startswith(BOM.encode()) else ""
+        # A shell takes a byte order mark for a part of the first command.
+        is_sourced = os.path.basename(change.path) == ".environment"
+        mark = BOM if old is not None and old.startswith(BOM.encode()) and not is_sourced else ""
         remedy = "make it writable, or see --dry-run for what to change by hand"
         try:
             mode = stat.S_IMODE(os.stat(place).st_mode) if old is not None else 0o666 & ~_umask()

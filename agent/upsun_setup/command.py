@@ -43,7 +43,7 @@ def run(context: Context) -> Answer:
     ).decide()
     if plan.is_delivered:
         plan.files = release_changes(checkout, app, delivery, plan)
-    left = _next(plan, _submodule_command(checkout, app, delivery, context.options.submodule or ""))
+    left = _next(checkout, plan, _submodule_command(checkout, app, delivery, context.options.submodule or ""))
     done = apply(context, checkout, plan, f"Nothing to do: the app {plan.app} has everything that the agent needs.")
     said = (lambda: _tell_next(context.terminal, plan, left)) if done else None
     return Answer(view(checkout, plan, left, written=done), said)
@@ -57,9 +57,9 @@ def _submodule_command(checkout: Checkout, app: App, delivery: Delivery, url: st
     return f"git submodule add {quote(url or 'URL')} {path(folder)}"
 
 
-def _next(plan: Plan, submodule: str) -> list[str]:
+def _next(checkout: Checkout, plan: Plan, submodule: str) -> list[str]:
     """Return what is left to do, in order."""
-    names = staged(plan) or [plan.jobs]
+    names = staged(checkout, plan) or [plan.jobs]
     inside = [name for name in names if plan.submodule and name.startswith(f"{plan.submodule}/")]
     paths = " ".join(map(path, [*(name for name in names if name not in inside), *([plan.submodule] * bool(inside))]))
     own = " ".join(path(name.removeprefix(f"{plan.submodule}/")) for name in inside)

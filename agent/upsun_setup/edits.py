@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -30,6 +30,8 @@ class Editor(Struct):
     bare: bool = False
     #: The edits so far: start, end, indentation, and the text to put there.
     _edits: list[tuple[int, int, int, str]] = field(default_factory=list)
+    #: The keys to take out of mappings in flow style, by where the mapping begins.
+    _dropped: dict[int, tuple[Node, set[str]]] = field(default_factory=dict)
     #: The values that are wanted, by their path.
     _wanted: dict[Path, Any] = field(default_factory=dict)
 
@@ -148,13 +150,7 @@ class Editor(Struct):
                 start -= len(above[0])
             self._edit(start, self.document.next_line(self._line_of(node, key)), "")
             return
-        end = node.end
-        comma = re.compile(r"\s*,\s*").match(self.document.text, end)
-        if comma:
-            self._edit(key.start, comma.end(), "")
-        else:
-            before = self.document.text[: key.start].rstrip().removesuffix(",")
-            self._edit(len(before), end, "")
+        self._dropped.setdefault(mapping.start, (mapping, set()))[1].add(path[-1])
 
     def append(self, sequence: Node, path: Path, item: str) -> None:
         """Add an item at the end of a sequence.
@@ -198,15 +194,16 @@ class Editor(Struct):
     def text(self) -> str:
         """Return the new text; raises ConfigInvalid where it would say anything else than what was wanted."""
         text = self.document.text
-        if not self._edits:
+        edits = [*self._edits, *self._flow_removals()]
+        if not edits:
             return self.original
         # At one place what is indented more belongs to the block above and comes first; else first come, first served.
-        order = sorted(enumerate(self._edits), key=lambda each: (each[1][0], -each[1][2], each[0]))
+        order = sorted(enumerate(edits), key=lambda each: (each[1][0], -each[1][2], each[0]))
         for _, (start, end, _, new) in reversed(order):
             text = text[:start] + new + text[end:]
         self._check(text)
         end = len(self.document.text)
-        if self.bare and all(each[1] < end for each in self._edits):  # what was at the end is so still
+        if self.bare and all(each[1] < end for each in edits):  # what was at the end is so still
             return text.removesuffix(self.style.newline)
         return text
 
@@ -220,7 +217,7 @@ class Editor(Struct):
         try:
             changed = read_yaml(text, name)
         except ConfigInvalid as error:
-            raise ConfigInvalid(f"{name} is written in a way that init cannot add to", remedy=BY_HAND) from error
+            raise ConfigInvalid(f"{name} is written in a way that init cannot change", remedy=BY_HAND) from error
         for path in differences(self.document.root, changed.root):
             wanted = next((each for each in self._wanted if each[: len(path)] == path), None)
             if wanted is None:
@@ -229,10 +226,25 @@ class Editor(Struct):
         for path, value in self._wanted.items():
             if _found(changed.root, path) != _texts(value):
                 where = ".".join(path)
-                raise ConfigInvalid(f"{name} is written in a way that init cannot add {where} to", remedy=BY_HAND)
+                raise ConfigInvalid(f"{name} is written in a way that init cannot change {where} there", remedy=BY_HAND)
 
     def _edit(self, start: int, end: int, text: str, indent: int = -1) -> None:
         self._edits.append((start, end, indent, text))
+
+    def _flow_removals(self) -> Iterator[tuple[int, int, int, str]]:
+        """Yield one edit for each run of neighbours that goes: with the comma behind it, or else the one before it."""
+        for mapping, names in self._dropped.values():
+            pairs = mapping.pairs
+            gone = [key.kind == "scalar" and key.text in names for key, _ in pairs]
+            for first, (key, _) in enumerate(pairs):
+                if not gone[first] or (first and gone[first - 1]):
+                    continue
+                behind = next((at for at in range(first, len(pairs)) if not gone[at]), None)
+                if behind is not None:
+                    yield key.start, pairs[behind][0].start, -1, ""
+                else:
+                    last = self._span(*pairs[-1])[1]
+                    yield self._span(*pairs[first - 1])[1] if first else key.start, last, -1, ""
 
     # --- places ----------------------------------------------------------------------------------------------
 
@@ -270,7 +282,9 @@ class Editor(Struct):
     def _add_in_flow(self, node: Node, text: str) -> None:
         children = [value for _, value in node.pairs] or node.items
         if not children:
-            self._edit(node.end - 1, node.end - 1, text)
+            at = node.end - 1
+            between = ", " if any(start == at for start, *_ in self._edits) else ""
+            self._edit(at, at, f"{between}{text}")
             return
         last = self._span(*node.pairs[-1])[1] if node.pairs else children[-1].end
         first = (node.pairs[0][0] if node.pairs else children[0]).start

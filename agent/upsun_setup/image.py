@@ -35,6 +35,8 @@ class Image(Struct, frozen=True):
     too_old: str = ""
     #: Whether the stack is in a form that ``init`` does not know.
     unknown: bool = False
+    #: Whether the Python that ``init`` adds is listed.
+    has_added: bool = False
 
 
 def image_of(project: Project, app: App) -> Image:
@@ -57,7 +59,9 @@ def image_of(project: Project, app: App) -> Image:
     fine = [each for each in pythons if not _is_old(each)]
     names = tuple(dict.fromkeys(name for each in listed for name in (each.partition("@")[0], *_base(each))))
     old = "" if fine or not pythons else pythons[0]
-    return Image(kind, True, names, tools | frozenset(names), has_python=bool(fine), too_old=old)
+    return Image(
+        kind, True, names, tools | frozenset(names), has_python=bool(fine), too_old=old, has_added=PYTHON in listed
+    )
 
 
 def _base(package: str) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ class JobsPlan:
             found.append(self._taken_over(cron, cli_cron, name, zone))
         if not found and existing is None:
             found = [self._new_job(zone)]
-        self._tell_beside(found)
+        self._tell_beside(found, existing)
         return found
 
     def _taken_over(self, cron: str, cli_cron: CliCron, name: str, zone: str) -> ProposedJob:
@@ -113,23 +113,31 @@ class JobsPlan:
         updates = (Update(name, {}),) if name else ()
         return ProposedJob("nightly-update" if updates else "nightly-backup", timezone=zone, updates=updates)
 
-    def _tell_beside(self, jobs: list[ProposedJob]) -> None:
+    def _tell_beside(self, jobs: list[ProposedJob], existing: JobFile | None) -> None:
         """Say which crons stay that do a job's work, and what is new with the job beside them."""
+        idle = [] if existing is None else [name for name, job in existing.jobs.items() if not job.schedule]
+        advice = self._advice(jobs, idle if existing is not None and len(idle) == len(existing.jobs) else [])
         for name, work in self._beside():
             text = f"the cron {name} {_does(work)} with the official CLI and stays"
             if work.reason:
                 text += f" ({work.reason})"
             both = work.backs_up and not work.reason and any(job.schedule for job in jobs)
             remedy = "a backup holds all apps of the environment: one cron or job for it is enough"
-            self._plan.say(text, remedy if both else self._advice(jobs))
+            self._plan.say(text, remedy if both else advice)
 
-    def _advice(self, jobs: list[ProposedJob]) -> str:
+    def _advice(self, jobs: list[ProposedJob], idle: list[str]) -> str:
+        """Return what to do about a cron that stays.
+
+        Args:
+            jobs: the jobs to add.
+            idle: the jobs that are there already, if none of them has a schedule.
+        """
+        idle = idle or [job.name for job in jobs if not job.schedule]
+        if idle and not self.crons.known:
+            return f"the job {idle[0]} has no schedule: delete the cron before you give it one, or both back up"
         if not jobs or self.crons.known:
             return "take out of it what a job does now, or both will do it"
-        job = jobs[0]
-        if not job.schedule:
-            return f"the job {job.name} has no schedule: delete the cron before you give it one, or both back up"
-        return f"new: the job {job.name} backs up production every night; it updates nothing"
+        return f"new: the job {jobs[0].name} backs up production every night; it updates nothing"
 
     def _update_name(self) -> str | None:
         """Return the operation that updates: one that is there, else the one that will be proposed, if any can be."""
@@ -170,7 +178,7 @@ class JobsPlan:
             return
         if missing or (not named and not self._beside()):
             self._tell_left_out()
-        if not named and not self._beside():
+        if not named and not self._beside() and not self._updates.usable:
             where = self._app.root or "the checkout"
             text = f"nothing that the image can update was found in {where}: the job only backs up"
             self._plan.say(text, "docs/how-to/init.md lists the files that are looked for")

@@ -301,9 +301,9 @@ class Planner:
         old = self._files.read(path)
         if any(SOURCES.search(line.replace('"', "")) for _, _, line in code_lines(old or "")):
             return
-        before = old + ("" if old.endswith("\n") else "\n") if old else ""
-        # The lines end as dash reads them, whatever those above do: it takes a carriage return for a part of the name.
-        self._write(path, old, f"{before}{ENVIRONMENT_COMMENT}\n{SOURCE_LINE}\n")
+        # At the top, where nothing is open yet: the file may end in a text, in a line that goes on, or behind a return.
+        # The lines end as dash reads them, whatever those below do: it takes a carriage return for a part of the name.
+        self._write(path, old, f"{ENVIRONMENT_COMMENT}\n{SOURCE_LINE}\n{old or ''}")
         self.plan.done.append(f"{path} puts the agent on the PATH")
 
     # --- the result ------------------------------------------------------------------------------------------

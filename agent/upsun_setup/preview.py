@@ -72,11 +72,11 @@ def path(name: str) -> str:
     return quote(f"./{name}" if name.startswith("-") else name)
 
 
-def staged(plan: Plan) -> list[str]:
+def staged(checkout: Checkout, plan: Plan) -> list[str]:
     """Return what ``git add`` has to name: the files of the plan, those of a release by their folder."""
     folders = [change.path.rpartition("/")[0] if change.is_released else change.path for change in plan.files]
     moved = [plan.move.path] if plan.move else []
-    return list(dict.fromkeys([*(change.path for change in plan.changes), *folders, *moved]))
+    return list(dict.fromkeys(map(checkout.real, [*(change.path for change in plan.changes), *folders, *moved])))
 
 
 def apply(
@@ -91,7 +91,7 @@ def apply(
         nothing: what to say where nothing is to be changed.
         move: moves a submodule.
     """
-    _look_at_git(Git(checkout.top, os.environ), plan)
+    _look_at_git(checkout, plan)
     plan.remarks[:] = [(text, product_words(remedy, plan.product)) for text, remedy in plan.remarks]
     if not _wanted(context, checkout, plan, nothing):
         return False
@@ -157,10 +157,11 @@ def _text(content: str | bytes | None) -> str:
     return content.decode("utf-8", "replace") if isinstance(content, bytes) else content or ""
 
 
-def _look_at_git(git: Git, plan: Plan) -> None:
-    paths = plan.paths
+def _look_at_git(checkout: Checkout, plan: Plan) -> None:
+    paths = list(map(checkout.real, plan.paths))
     if not paths:
         return
+    git = Git(checkout.top, os.environ)
     unsaved = git.unsaved(paths)
     if unsaved:
         text = f"not committed yet: {', '.join(unsaved)}"

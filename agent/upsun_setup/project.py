@@ -72,9 +72,7 @@ class Project(Struct):
 
     def config_of(self, app: App) -> str:
         """Return the name of the file that configures an app, as texts call it."""
-        if not self.is_fixed:
-            return f"{FOLDER}/config.yaml"
-        return APPS_FILE if app.parent is not None else app.spot.document.name
+        return APPS_FILE if self.is_fixed and app.parent is not None else app.spot.document.name
 
     def _editor(self, name: str) -> Editor:
         if name not in self.editors:

@@ -57,7 +57,7 @@ def run(context: Context) -> Answer:
     app = app_of(context, project)
     removal = Removal(checkout, project, app, Git(checkout.top, os.environ).ignored, context.options.plan)
     plan = removal.decide()
-    left = _next(plan, app.file(FOLDER) if removal.is_submodule else "")
+    left = _next(checkout, plan, app.file(FOLDER) if removal.is_submodule else "")
     done = apply(context, checkout, plan, f"Nothing to do: the app {app.name} has nothing that init put there.")
 
     def said() -> None:
@@ -68,9 +68,9 @@ def run(context: Context) -> Answer:
     return Answer(view(checkout, plan, left, written=done), said if done else None)
 
 
-def _next(plan: Plan, submodule: str) -> list[str]:
+def _next(checkout: Checkout, plan: Plan, submodule: str) -> list[str]:
     """Return what is left to do, in order; ``submodule`` is the folder of the release if it is one."""
-    names = " ".join(map(path, staged(plan)))
+    names = " ".join(map(path, staged(checkout, plan)))
     submodules = [f"Remove the submodule: git rm {path(submodule)}"] if submodule else []
     return [
         *submodules,
@@ -144,8 +144,7 @@ class Removal:
             self._delete_job_file(jobs, {name: new for name, (_, new) in texts.items()})
         if not self.is_submodule:
             self.plan.files += folder_removed(self._checkout, self._app.file(FOLDER), self.plan)
-        image = image_of(self._project, self._app)
-        if image.composable and image.has_python and self.plan.paths:
+        if image_of(self._project, self._app).has_added and self.plan.paths:
             self.plan.say(f"{PYTHON} stays in the stack", "take it out if nothing else of the app needs it")
         return self.plan
 
@@ -244,7 +243,9 @@ class Removal:
             self._delete(name)
             self.plan.done.append(f"{name} goes: it is as init wrote it")
         else:
-            self.plan.say(f"{name} is not what init writes: it stays", f"if nobody needs it: git rm {path(name)}")
+            self.plan.say(
+                f"{name} is not what init would write now: it stays", f"if nobody needs it: git rm {path(name)}"
+            )
 
     def _drop(self, keys: tuple[str, ...], names: list[str], what: str, comment: str = "") -> None:
         """Take names out of the mapping at these keys, and the mapping too if nothing else is in it."""

@@ -48,7 +48,7 @@ def run(context: Context) -> Answer:
         submodule = Submodule(checkout.top, app.file(FOLDER), os.environ)
         plan.move = submodule.move(context.options.commit or f"v{__version__}")
     tell_versions(checkout, app, block, plan)
-    left = _next(plan)
+    left = _next(checkout, plan)
     nothing = f"Nothing to do: the app {app.name} is at this version."
     done = apply(context, checkout, plan, nothing, submodule.apply if submodule else None)
 
@@ -60,6 +60,6 @@ def run(context: Context) -> Answer:
     return Answer(view(checkout, plan, left, written=done), said if done else None)
 
 
-def _next(plan: Plan) -> list[str]:
-    names = " ".join(map(path, staged(plan)))
+def _next(checkout: Checkout, plan: Plan) -> list[str]:
+    names = " ".join(map(path, staged(checkout, plan)))
     return [f"Push it to a development environment first: git add {names} && git commit -m 'Upgrade upsun-agent'"]

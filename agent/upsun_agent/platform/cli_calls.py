@@ -31,7 +31,6 @@ def cli_calls(text: str) -> Iterator[str]:
             inner = called.partition(":") if name == SYMFONY else ("", "", called)
             if inner[0] in _NAMESPACES and inner[2]:
                 yield inner[2]
-            break
 
 
 def _called(words: list[str]) -> str:

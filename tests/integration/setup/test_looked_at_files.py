@@ -101,7 +101,8 @@ def test_dash_reads_the_line_in_an_environment_file_of_windows(init: Init, check
     fresh(checkout, config("python:3.13"), {".environment": b"export A=1\r\nexport B=2"})
     twice(init, checkout)
     data = (checkout / ".environment").read_bytes()
-    assert data.startswith(b"export A=1\r\nexport B=2\n#")
+    assert data.startswith(b"# The agent on the PATH")
+    assert data.endswith(b'environment.sh"\nexport A=1\r\nexport B=2')
     (checkout / ".upsun-agent").mkdir()
     (checkout / ".upsun-agent" / "environment.sh").write_text("C=3\n")
     done = subprocess.run(

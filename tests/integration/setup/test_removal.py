@@ -85,7 +85,7 @@ def test_what_a_person_changed_stays_and_is_named(small: Path, call: Init) -> No
     said = call("--remove", "--yes")
     assert said.code == 0, said.err
     assert jobs.exists()
-    assert ".upsun/agent.toml is not what init writes: it stays" in said.out
+    assert ".upsun/agent.toml is not what init would write now: it stays" in said.out
     assert sorted(path.name for path in folder.iterdir()) == ["mine.txt", archive.name]
     assert "not a file of a release as it was made" in said.out
     assert "the source operation update is not as init writes it" in said.out
@@ -129,7 +129,7 @@ def test_in_every_configuration_nothing_calls_the_agent_any_more(case: Case, tmp
     assert call(*words, "--remove", "--yes").out.startswith("Nothing to do")
     assert not [name for name in after if name.startswith(".upsun-agent-release/")]
     for name in after.keys() - before.keys():
-        assert f"{name} is not what init writes" in said.out
+        assert f"{name} is not what init would write now" in said.out
     for name, content in after.items():
         if name.endswith((".yaml", ".yml")) and f"{name} is no longer included" not in said.out:
             assert re.search(rb"^[^#]*upsun-agent tick", content, re.MULTILINE) is None

@@ -22,7 +22,7 @@ def test_an_edit_that_would_not_say_what_was_wanted_is_refused() -> None:
     editor = editor_of(TEXT, "f.yaml")
     editor.add(editor.document.root, ("d",), "x")
     editor._wanted[("d",)] = "y"
-    with pytest.raises(ConfigInvalid, match="cannot add d to"):
+    with pytest.raises(ConfigInvalid, match="cannot change d there"):
         editor.text()
 
 
@@ -61,3 +61,34 @@ def test_odd_ways_to_write_are_changed_rightly(what: str) -> None:
     assert ("make" in ODD[what]) == ("make" in new["hooks"]["build"])
     after = {**case.files, **{change.path: change.new for change in plan.changes}}
     assert case.plan(after).changes == []
+
+
+def test_several_keys_are_added_to_empty_braces() -> None:
+    editor = editor_of("a: {}\nb: [ ]\n", "f.yaml")
+    root = editor.document.root
+    empty = root.own("a")
+    assert empty is not None
+    for name in ("x", "y", "z"):
+        editor.add(empty, ("a", name), "1")
+    assert editor.text() == 'a: {"x": "1", "y": "1", "z": "1"}\nb: [ ]\n'
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        ("a", "{b: 2, c: 3}"),
+        ("b", "{a: 1, c: 3}"),
+        ("c", "{a: 1, b: 2}"),
+        ("ab", "{c: 3}"),
+        ("bc", "{a: 1}"),
+        ("ac", "{b: 2}"),
+        ("abc", "{}"),
+    ],
+)
+def test_neighbours_are_taken_out_of_braces(names: str, left: str) -> None:
+    editor = editor_of("top: {a: 1, b: 2, c: 3}\n", "f.yaml")
+    mapping = editor.document.root.own("top")
+    assert mapping is not None
+    for name in names:
+        editor.remove(mapping, ("top", name))
+    assert editor.text() == f"top: {left}\n"
