@@ -1392,9 +1392,23 @@ BUGS = (
     Bug(
         "a line for dash ends as the file around it",
         "agent/upsun_setup/plan.py",
-        'f"{before}{ENVIRONMENT_COMMENT}\\n{SOURCE_LINE}\\n"',
-        'f"{before}{ENVIRONMENT_COMMENT}\\n{SOURCE_LINE}" + ("\\r\\n" if "\\r" in before else "\\n")',
+        """f"{ENVIRONMENT_COMMENT}\\n{SOURCE_LINE}\\n{old or ''}\"""",
+        """f"{ENVIRONMENT_COMMENT}\\n{SOURCE_LINE}" + ("\\r\\n" if "\\r" in (old or "") else "\\n") + (old or "")""",
         suite=("tests/integration/setup/test_looked_at_files.py",),
+    ),
+    Bug(
+        "the line for dash stands at the end of the file, whatever is open there",
+        "agent/upsun_setup/plan.py",
+        """f"{ENVIRONMENT_COMMENT}\\n{SOURCE_LINE}\\n{old or ''}\"""",
+        """f"{old or ''}\\n{ENVIRONMENT_COMMENT}\\n{SOURCE_LINE}\\n\"""",
+        suite=("tests/integration/setup/test_invented_checkouts.py",),
+    ),
+    Bug(
+        "git is told to add links",
+        "agent/upsun_setup/preview.py",
+        "map(checkout.real, [*(change",
+        "map(str, [*(change",
+        suite=("tests/integration/setup/test_invented_checkouts.py",),
     ),
     Bug(
         "an included text is edited in the file that includes it",
