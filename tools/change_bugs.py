@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CHANGES_SUITE = ("tests/integration/runtime/test_changes_read.py",)
+SHOWN_SUITE = ("tests/integration/cli/test_changes_shown.py",)
 REPOSITORY_SUITE = ("tests/unit/simulator/test_simulator_repository.py",)
 
 #: Each is its name, the file, the text that becomes another, that other, and the tests that catch it.
@@ -85,6 +86,41 @@ CHANGE_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "        if len(data) != found.size:\n",
         "        if len(data) > found.size:\n",
         CHANGES_SUITE,
+    ),
+    (
+        "a major change stands behind others",
+        "agent/upsun_agent/model/packages.py",
+        "key=lambda each: (place[each.kind], each.direct",
+        "key=lambda each: (0, each.direct",
+        SHOWN_SUITE,
+    ),
+    (
+        "packages beyond the first ten are not counted",
+        "agent/upsun_agent/text/package_text.py",
+        '    return [*lines, f"and {hidden} more"] if hidden > 0 and lines else lines\n',
+        "    return lines\n",
+        SHOWN_SUITE,
+    ),
+    (
+        "a name that no index has gets a link",
+        "agent/upsun_agent/text/package_text.py",
+        '    if _NAME.fullmatch(name) is None or ".." in name:\n',
+        "    if not name:\n",
+        SHOWN_SUITE,
+    ),
+    (
+        "a merge tells the same changes once more",
+        "agent/upsun_agent/text/package_text.py",
+        "        if changed and changed <= known and not warnings:\n",
+        "        if not changed and not warnings:\n",
+        SHOWN_SUITE,
+    ),
+    (
+        "a step whose changes were read counts as not over",
+        "agent/upsun_agent/text/durations.py",
+        "        if step is None or isinstance(event, ev.ChangesRead):",
+        "        if step is None:",
+        SHOWN_SUITE,
     ),
     (
         "a revert leaves the versions as they are",

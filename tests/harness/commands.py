@@ -24,6 +24,8 @@ LOOKS = (
     ("why", "nightly", "2026-03-02"),
     ("history",),
     ("history", "--json", "--since", "2026-01-01"),
+    ("changes", "nightly"),
+    ("changes", "--json"),
     ("report", "--html", "-"),
     ("report", "--prometheus", "-"),
 )

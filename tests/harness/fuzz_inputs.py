@@ -236,6 +236,7 @@ WORDS = (
     "show",
     "status",
     "history",
+    "changes",
     "report",
     "--since",
     "--limit",

@@ -5,12 +5,11 @@ Each is bounded: a tree by the limits of every JSON document, a blob by the larg
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from typing import Any
 
-from msgspec import MsgspecError, Struct
+from msgspec import MsgspecError, Raw, Struct
 from msgspec import json as fast_json
 
 from upsun_agent.api.client import Client, OutOfTime
@@ -40,8 +39,8 @@ class Entry(Struct, frozen=True):
 class _Blob(Struct):
     #: How the content is written: ``base64`` or ``utf-8``.
     encoding: str
-    #: The content.
-    content: str
+    #: The content as it is in the answer: a text of JSON, which is not decoded before it is known what it holds.
+    content: Raw
     #: How many bytes it has, decoded.
     size: int
 
@@ -98,10 +97,15 @@ class GitObjects:
 
 
 def _decoded(blob: _Blob) -> bytes:
-    if blob.encoding == "utf-8":
-        return blob.content.encode()
+    """Return the content; a large one in Base64 is decoded where it stands, without a copy as text."""
+    if blob.encoding == "base64" and re.search(rb"\\", blob.content) is None:
+        with memoryview(blob.content) as view:
+            return binascii.a2b_base64(view[1:-1], strict_mode=True)
+    text = fast_json.decode(blob.content, type=str)
     if blob.encoding == "base64":
-        return base64.b64decode("".join(blob.content.split()), validate=True)
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    if blob.encoding == "utf-8":
+        return text.encode()
     raise UnicodeError(blob.encoding)
 
 

@@ -1,4 +1,4 @@
-"""The command ``changes``: tell which packages differ between two lock files, or two directories."""
+"""The command ``changes``: tell which packages a run changed, or which differ between two lock files or directories."""
 
 from __future__ import annotations
 
@@ -11,51 +11,25 @@ from typing import Any
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
 from upsun_agent.cli.numbers import counted
+from upsun_agent.cli.run_changes import answer
 from upsun_agent.errors import ConfigInvalid, UsageError
 from upsun_agent.limits import LOCK_DEPTH_MOST, LOCK_ENTRIES_MOST, LOCK_FILE_MOST_BYTES, LOCK_FILES_MOST
-from upsun_agent.model.packages import Change, ChangeKind, Ecosystem, LockFileChange
+from upsun_agent.model.packages import Change, ChangeKind, LockFileChange
 from upsun_agent.report.document import View
+from upsun_agent.report.run_views import LockFileView, lock_file_view
 
 DESCRIPTION = """\
-Compare two lock files, or all lock files of two directories, and list the packages that differ: composer.lock,
-package-lock.json, yarn.lock, pnpm-lock.yaml, bun.lock, requirements.txt, Pipfile.lock, poetry.lock, uv.lock, pdm.lock,
-Gemfile.lock, go.mod, go.sum, Cargo.lock, mix.lock, packages.lock.json, gradle.lockfile, pom.xml. The manifest beside a
-lock file tells which packages the project itself requires. Nothing is installed, and no request is made.
+Without an argument, or with a run's id or a job's name for its latest run: list the packages that the commits of that
+run changed in lock files, major changes first.
+
+With OLD and NEW: compare two lock files, or all lock files of two directories, and list the packages that differ.
+Nothing is installed, and no request is made. Lock files are: composer.lock, package-lock.json, yarn.lock,
+pnpm-lock.yaml, bun.lock, requirements.txt, Pipfile.lock, poetry.lock, uv.lock, pdm.lock, Gemfile.lock, go.mod, go.sum,
+Cargo.lock, mix.lock, packages.lock.json, gradle.lockfile, pom.xml. The manifest beside a lock file tells which packages
+the project itself requires.
 """
 #: Directories in which other projects' lock files are.
 SKIPPED = frozenset({"node_modules", "vendor", "deps", "target", "__pycache__", "venv"})
-
-
-class PackageChangeView(View, frozen=True, kw_only=True):
-    """A package that differs."""
-
-    #: The ecosystem, by the types of package URLs.
-    ecosystem: Ecosystem
-    #: The name of the package.
-    name: str
-    #: The version before, with the commit behind ``#`` where one is locked; null if the package was added.
-    before: str | None
-    #: The version after, in the same form; null if the package was removed.
-    after: str | None
-    #: How much it changed.
-    kind: ChangeKind
-    #: Whether the version after is lower; its kind is ``other`` then.
-    downgrade: bool
-    #: Whether the project itself requires the package; null if neither the lock file nor the manifest tells.
-    direct: bool | None
-
-
-class LockFileView(View, frozen=True, kw_only=True):
-    """A lock file with what changed in it."""
-
-    #: Its path, below the directory if two directories were compared.
-    path: str
-    #: The name of the format.
-    format: str
-    #: The packages that differ: major changes first.
-    changes: list[PackageChangeView]
-    #: Why the file could not be compared, or what is not compared in it; null if everything is.
-    warning: str | None
 
 
 class ChangesView(View, frozen=True, kw_only=True):
@@ -70,21 +44,24 @@ def add(commands: Any, shared: ArgumentParser) -> None:
     changes = commands.add_parser(
         "changes",
         parents=[shared],
-        help="list the packages that differ between two lock files or directories",
+        help="list the packages that an update changed",
         description=DESCRIPTION,
+        usage="upsun-agent changes [options] [RUN | OLD NEW]",
     )
-    changes.add_argument("old", metavar="OLD", help="the lock file or directory before")
-    changes.add_argument("new", metavar="NEW", help="the lock file or directory after")
+    changes.add_argument("old", metavar="RUN", nargs="?", help="a run's id or a job's name; or the lock file before")
+    changes.add_argument("new", metavar="NEW", nargs="?", help="the lock file or directory after")
     changes.set_defaults(run=_changes)
 
 
 def _changes(context: Context) -> Answer:
     old, new = context.options.old, context.options.new
+    if new is None:
+        return answer(context, old)
     if os.path.isdir(old) != os.path.isdir(new):
         raise UsageError("a directory cannot be compared with a file", remedy="name two lock files, or two directories")
     found = list(_of_directories(old, new) if os.path.isdir(old) else _of_files(old, new))
     told = [each for each in found if each.changes or each.warning]
-    return Answer(ChangesView(files=[_view(each) for each in told]), lambda: _tell(context, told, len(found)))
+    return Answer(ChangesView(files=[lock_file_view(each) for each in told]), lambda: _tell(context, told, len(found)))
 
 
 def _of_files(old: str, new: str) -> Iterator[LockFileChange]:
@@ -171,14 +148,6 @@ def _data(path: str) -> bytes:
             return file.read(LOCK_FILE_MOST_BYTES + 1)
     except OSError as error:
         raise ConfigInvalid(f"{path} cannot be read: {error.strerror}", remedy="check the path and its mode") from error
-
-
-def _view(found: LockFileChange) -> LockFileView:
-    changes = [
-        PackageChangeView(**{name: getattr(each, name) for name in PackageChangeView.__struct_fields__})
-        for each in found.changes
-    ]
-    return LockFileView(path=found.path, format=found.format, changes=changes, warning=found.warning)
 
 
 def _tell(context: Context, told: list[LockFileChange], compared: int) -> None:

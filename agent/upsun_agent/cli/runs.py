@@ -24,6 +24,7 @@ from upsun_agent.runtime.tick import run_tick, ticking
 from upsun_agent.runtime.tick_report import TickReport
 from upsun_agent.text.event_text import lengths_told, step_words, tell
 from upsun_agent.text.humanize import zone_named
+from upsun_agent.text.package_text import told
 
 
 class TroubleView(View, frozen=True, kw_only=True):
@@ -194,7 +195,7 @@ def _end(context: Context, run_id: str, run: Run | None, report: TickReport, giv
         return Answer(RunUnreadableView(run=run_id, exit_code=code), code=code)
     view = RunResultView(**fields_of(run_view(run)), exit_code=code)
     if run.closed is not None:
-        return Answer(view, code=code)
+        return Answer(view, lambda: _tell_changes(context.terminal, run), code)
     return Answer(view, lambda: _tell_open(context, run, report, given_up), code)
 
 
@@ -222,6 +223,12 @@ def in_cron(context: Context) -> bool:
     return context.container.phase == "runtime" and not remote and not sys.stdin.isatty()
 
 
+def _tell_changes(terminal: Terminal, run: Run) -> None:
+    """Print which packages the commits of the run changed."""
+    for line in told(run):
+        terminal.note(line)
+
+
 # --- show ------------------------------------------------------------------------------------------------------
 
 
@@ -243,5 +250,6 @@ def _tell_story(terminal: Terminal, run: Run, events: Sequence[Event]) -> None:
             terminal.story(line, event.at.astimezone(zone))
     if lengths := lengths_told(run, events):
         terminal.note(lengths, "dim")
+    _tell_changes(terminal, run)
     if run.closed is None and run.current is not None:
         terminal.note(f"in flight: {step_words(run.job, run.current.index)}", "odd")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from upsun_agent.engine.run import Run
 from upsun_agent.limits import NOTICE_BODY_MOST, TAIL_LINES, TEXT_MOST
@@ -15,6 +15,8 @@ from upsun_agent.notify.messages import Message
 from upsun_agent.text.durations import between
 from upsun_agent.text.event_text import step_words, tell
 from upsun_agent.text.humanize import iso
+from upsun_agent.text.package_text import CommitChanges, changes_of
+from upsun_agent.text.package_text import told as packages_told
 
 SUBJECT_MOST = 180  # characters: more than a phone shows of a subject
 VERSION = 1  # of the document; incremented when a field changes its meaning
@@ -96,6 +98,12 @@ def story(notification: Notification) -> list[str]:
     return lines if len(lines) <= TAIL_LINES else ["…", *lines[-TAIL_LINES:]]
 
 
+def changed(notification: Notification) -> list[str]:
+    """Return which packages the run's commits changed, the first ten of each, as lines; empty for other messages."""
+    run = notification.run
+    return packages_told(run) if run is not None and run.closed is not None else []
+
+
 def text(notification: Notification) -> str:
     """Return the message as text of a few lines."""
     message, closed = notification.message, notification.run.closed if notification.run else None
@@ -108,6 +116,8 @@ def text(notification: Notification) -> str:
         lines.append(f"remedy: {one_line(closed.remedy)}")
     if notification.lost:
         lines.append(f"{notification.lost} earlier messages on this channel were given up: see upsun-agent notify list")
+    changes = changed(notification)
+    lines += ["", *changes] if changes else []
     told = story(notification)
     lines += ["", *told] if told else []
     if message.run:
@@ -137,10 +147,17 @@ def document(notification: Notification) -> dict[str, Any]:
         "message": one_line(message.text),
         "remedy": one_line(closed.remedy) if closed else "",
         "duration_s": seconds(between(run.opened_at, closed.at)) if closed and run else None,
+        "changes": [_changes(each) for each in changes_of(run)] if run else [],
         "steps": [_step(run, index) for index in range(len(run.steps))] if run else [],
         "subject": subject(notification),
         "lost": notification.lost,
     }
+
+
+def _changes(found: CommitChanges) -> dict[str, Any]:
+    """Return what a commit changed; the journal keeps 500 packages of it at most."""
+    known: dict[str, Any] = to_builtins(found)
+    return {**known, "step": found.step + 1, "summary": one_line(found.summary)}
 
 
 def _step(run: Run, index: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from upsun_agent.log.escapes import printable
 from upsun_agent.log.foreign_text import safe
+from upsun_agent.text.package_text import PAGES
 
 ODD = "\N{REPLACEMENT CHARACTER}"
 JOINERS = "\u200c\u200d"  # part of emoji and of some scripts
@@ -56,7 +57,8 @@ ATTRIBUTES = frozenset(
         *("viewBox", "preserveAspectRatio", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "focusable"),
     }
 )
-LOCAL = ("#", "data:,")  # the allowed targets of links: in the page, or empty
+#: The allowed targets of links: in the page, empty, or the page of a package.
+TARGETS = ("#", "data:,", *(page.partition("{}")[0] for page in PAGES.values()))
 
 
 class Html(Struct, frozen=True):
@@ -88,8 +90,8 @@ def el(name: str, /, *children: Child, **attributes: str | float | bool | None) 
         attribute = key.rstrip("_").replace("_", "-")
         if attribute not in ATTRIBUTES:
             raise ValueError(f"attribute {attribute!r} is not allowed")
-        if attribute == "href" and not str(value).startswith(LOCAL):
-            raise ValueError("links to other pages are not allowed")
+        if attribute == "href" and not str(value).startswith(TARGETS):
+            raise ValueError("links to other pages than those of packages are not allowed")
         if value is None or value is False:
             continue
         words.append(attribute if value is True else f'{attribute}="{escape(shown(str(value)))}"')

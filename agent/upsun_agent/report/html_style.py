@@ -95,6 +95,10 @@ vertical-align:top;text-align:center;line-height:1.15}
 .plain th,.plain td{text-align:left;padding:.2rem .5rem .2rem 0;border-bottom:1px solid var(--rule);font-size:.9rem;
 font-variant-numeric:tabular-nums}
 .wide{overflow-x:auto}
+.run h3{margin:.75rem 1rem .25rem}
+.packages{margin:.25rem 0 .75rem}
+.packages th[scope=row]{font-weight:500}
+.packages th:first-child,.packages td:first-child{width:45%}
 .fleet{min-width:46rem}
 .fleet th,.fleet td{padding-right:1rem;vertical-align:top}
 .fleet tbody th{font-weight:600}

@@ -14,10 +14,12 @@ from upsun_agent.journal import RunRow
 from upsun_agent.model.durations import seconds
 from upsun_agent.model.events import EVENTS, NEVER_RAN, Event, RunOpened, RunOutcome, StepOutcome, Trigger
 from upsun_agent.model.failures import FailureKind
+from upsun_agent.model.packages import ChangeKind, Ecosystem, LockFileChange
 from upsun_agent.report.batches import slots_in
 from upsun_agent.report.document import Count, Moment, Seconds, SlotName, View, fields_of
 from upsun_agent.text.durations import StepSpan, between, step_spans, took
 from upsun_agent.text.humanize import iso
+from upsun_agent.text.package_text import changes_of, page_of
 
 _EVENT_KEYS = {
     "properties": {"kind": {"enum": list(EVENTS)}, "at": {"type": "string", "format": "date-time"}},
@@ -58,6 +60,61 @@ class StepView(View, frozen=True, kw_only=True):
     ended_at: Moment | UnsetType | None = UNSET
     #: How long it took, in seconds; null if it has not ended. Only where the events of the run were read.
     duration_s: Seconds | UnsetType | None = UNSET
+
+
+class PackageView(View, frozen=True, kw_only=True):
+    """A package that changed."""
+
+    #: The kind of package, as package URLs have it.
+    ecosystem: Ecosystem
+    #: The name.
+    name: str
+    #: The version before, with the commit behind `#` where one is locked; null if the package was added.
+    before: str | None
+    #: The version after, in the same form; null if the package was removed.
+    after: str | None
+    #: How much it changed.
+    kind: ChangeKind
+    #: Whether the version after is lower.
+    downgrade: bool
+    #: Whether the project itself requires it; null if that is not known.
+    direct: bool | None
+    #: The page of the package; null if its name is none that its index can have.
+    url: str | None
+
+
+class LockFileView(View, frozen=True, kw_only=True):
+    """A lock file that changed."""
+
+    #: The path in the repository.
+    path: str
+    #: The format, such as `composer` or `npm`.
+    format: str
+    #: The packages that changed, major changes first.
+    changes: list[PackageView]
+    #: How many more changed that were too many to keep.
+    more: Count
+    #: Why the file could not be compared, or what of it; null if all of it was.
+    warning: str | None
+
+
+class CommitView(View, frozen=True, kw_only=True):
+    """What the commit of a step changed."""
+
+    #: The number of the step, from 1.
+    step: Count
+    #: The head commit before the step.
+    base: str
+    #: The commit that the step made.
+    commit: str
+    #: What changed, in one sentence.
+    summary: str
+    #: Whether all lock files were read, or given up; false while a later tick reads on.
+    whole: bool
+    #: The lock files that changed.
+    files: list[LockFileView]
+    #: What could not be read.
+    warnings: list[str]
 
 
 class RowView(View, frozen=True, kw_only=True):
@@ -105,6 +162,8 @@ class RunView(RowView, frozen=True, kw_only=True):
     warnings: list[str]
     #: Whether a step failed after a change, so that on-failure steps run, or ran.
     rollback: bool
+    #: What commits of the run changed in lock files. A commit that brings on what an earlier one did is left out.
+    changes: list[CommitView]
     #: The steps, the on-failure steps last.
     steps: list[StepView]
 
@@ -118,6 +177,8 @@ class PastView(RowView, frozen=True, kw_only=True):
     message: str
     #: What to do about it; empty if there is nothing to do.
     remedy: str
+    #: What commits of the run changed in lock files. A commit that brings on what an earlier one did is left out.
+    changes: list[CommitView]
     #: The steps, the on-failure steps last.
     steps: list[StepView]
 
@@ -152,8 +213,31 @@ def run_view(run: Run, events: Iterable[Event] = ()) -> RunView:
         waits_on=run.waits_on,
         warnings=list(run.warnings),
         rollback=run.rollback is not None,
+        changes=commit_views(run),
         steps=[_step_view(step, run, spans.get(step.index)) for step in run.steps],
     )
+
+
+def commit_views(run: Run) -> list[CommitView]:
+    """Return what the commits of a run changed."""
+    return [
+        CommitView(
+            step=each.step + 1,
+            base=each.base,
+            commit=each.commit,
+            summary=each.summary,
+            whole=each.whole,
+            files=[lock_file_view(file) for file in each.files],
+            warnings=list(each.warnings),
+        )
+        for each in changes_of(run)
+    ]
+
+
+def lock_file_view(file: LockFileChange) -> LockFileView:
+    """Return what changed in a lock file, each package with its page."""
+    changes = [PackageView(**asdict(change), url=page_of(change)) for change in file.changes]
+    return LockFileView(path=file.path, format=file.format, changes=changes, more=file.more, warning=file.warning)
 
 
 def _step_view(step: Step, run: Run, lasted: StepSpan | None) -> StepView:
@@ -209,10 +293,19 @@ def past_view(row: RunRow, run: Run | None, events: Iterable[Event], wrong: str)
         wrong: the problem with its events, or "".
     """
     if run is None:
-        return PastView(**fields_of(row_view(row)), failure=FailureKind.JOURNAL, message=wrong, remedy="", steps=[])
+        return PastView(
+            **fields_of(row_view(row)), failure=FailureKind.JOURNAL, message=wrong, remedy="", changes=[], steps=[]
+        )
     told = run_view(run, events)
     row_keys = fields_of(row_view(row, told.slots))
-    return PastView(**row_keys, failure=told.failure, message=told.message, remedy=told.remedy, steps=told.steps)
+    return PastView(
+        **row_keys,
+        failure=told.failure,
+        message=told.message,
+        remedy=told.remedy,
+        changes=told.changes,
+        steps=told.steps,
+    )
 
 
 def story_view(run: Run, events: Iterable[Event]) -> StoryView:

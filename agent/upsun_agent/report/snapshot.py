@@ -28,6 +28,7 @@ from upsun_agent.runtime.suspension import suspensions
 from upsun_agent.schedule import schedule_of
 
 OPEN_MOST = 100  # runs in flight that are read: a job has one at a time
+CHANGES_LOOKED_AT = 20  # events that tell what a commit changed: more commits are old news
 RUNS_OF_JOB = 10  # runs of each job that are read
 
 
@@ -59,6 +60,19 @@ class Flight(Struct, frozen=True):
     events: tuple[ev.Event, ...]
 
 
+class Changed(Struct, frozen=True):
+    """What a commit changed in lock files, in a sentence."""
+
+    #: The id of the run that made the commit.
+    run: str
+    #: The commit.
+    commit: str
+    #: What it changed.
+    text: str
+    #: When that was read.
+    at: datetime
+
+
 class JobStanding(Struct, frozen=True):
     """How one job stands at the moment of the snapshot."""
 
@@ -76,6 +90,8 @@ class JobStanding(Struct, frozen=True):
     proof: Proof | None
     #: How many slots a run stands for, for runs that stand for several.
     slots: Mapping[str, int] = field(default_factory=dict)
+    #: What the job's last commit changed in lock files; None if that is not known.
+    changed: Changed | None = None
 
     @property
     def last(self) -> RunRow | None:
@@ -162,6 +178,7 @@ def _standings(
     suspended = suspensions(journal)
     rows = {name: tuple(reader.rows(job=name, most=RUNS_OF_JOB)) for name in jobs}
     slots = slots_of(journal, [row for each in rows.values() for row in each])
+    changed = _changed(journal)
     return tuple(
         JobStanding(
             job=job,
@@ -171,9 +188,19 @@ def _standings(
             rows=rows[name],
             proof=proofs.get(name),
             slots={row.run: slots[row.run] for row in rows[name] if row.run in slots},
+            changed=changed.get(name),
         )
         for name, job in jobs.items()
     )
+
+
+def _changed(journal: JournalReader) -> dict[str, Changed]:
+    """Return what the last commit of each job changed, by job, as far as the newest events tell."""
+    found: dict[str, Changed] = {}
+    for run, event in journal.latest(ev.ChangesRead.kind, most=CHANGES_LOOKED_AT):
+        if isinstance(event, ev.ChangesRead):
+            found.setdefault(run.partition("@")[0], Changed(run, event.head, event.message, event.at))
+    return found
 
 
 def coming_slots(context: ReadContext, reader: BulkReader, job: Job, now: datetime) -> Iterator[Slot]:

@@ -105,6 +105,10 @@ def notes(seen: Snapshot) -> list[Line]:
         lines.append(Line(f"{since}: until one can, no run is opened or continued", "odd"))
     lines += [Line(f"{each.job.name}: {each.suspension}", "odd") for each in seen.jobs if each.suspension]
     lines += [Line(f"in flight: {each.run.id}: {flight_words(each, seen)}", "odd") for each in seen.flights]
+    for each in seen.jobs:
+        if each.changed is not None:
+            when = ago(each.changed.at, seen.now)
+            lines.append(Line(f"{each.job.name} changed {when}: {each.changed.text} ({each.changed.run})"))
     for environment, proof in seen.proofs.items():
         age = ago(proof.created_at, seen.now)
         lines.append(Line(f"last proved backup of {environment}: {proof.backup}, {age} ({proof.run})"))

@@ -8,7 +8,7 @@ from upsun_agent.engine.due import Slot
 from upsun_agent.model.durations import seconds
 from upsun_agent.report.document import Count, Moment, Seconds, SlotName, View
 from upsun_agent.report.run_views import RowView, RunView, row_view, run_view
-from upsun_agent.report.snapshot import JobStanding, Proof, Snapshot
+from upsun_agent.report.snapshot import Changed, JobStanding, Proof, Snapshot
 from upsun_agent.runtime.suspension import state_word
 
 
@@ -40,6 +40,19 @@ class ProofView(View, frozen=True, kw_only=True):
     age_s: Seconds
 
 
+class ChangedView(View, frozen=True, kw_only=True):
+    """What a commit changed in lock files."""
+
+    #: The run that made the commit.
+    run: str
+    #: The commit.
+    commit: str
+    #: What it changed, in one sentence.
+    summary: str
+    #: When that was read.
+    at: Moment
+
+
 class JobView(View, frozen=True, kw_only=True):
     """A job of the job file."""
 
@@ -61,6 +74,8 @@ class JobView(View, frozen=True, kw_only=True):
     proved_backup: ProofView | None
     #: The newest runs, at most ten.
     runs: list[RowView]
+    #: What its last commit changed in lock files; null if that is not known.
+    changed: ChangedView | None
 
 
 class StatusView(View, frozen=True, kw_only=True):
@@ -130,7 +145,14 @@ def _job_view(standing: JobStanding, now: datetime) -> JobView:
         next=slot_view(slot, now) if slot else None,
         proved_backup=_proof_view(proof, now) if proof else None,
         runs=[row_view(row, standing.slots.get(row.run, 1)) for row in standing.rows],
+        changed=_changed_view(standing.changed),
     )
+
+
+def _changed_view(changed: Changed | None) -> ChangedView | None:
+    if changed is None:
+        return None
+    return ChangedView(run=changed.run, commit=changed.commit, summary=changed.text, at=changed.at)
 
 
 def _proof_view(proof: Proof, now: datetime) -> ProofView:

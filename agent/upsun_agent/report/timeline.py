@@ -12,6 +12,7 @@ from upsun_agent.model.durations import span
 from upsun_agent.report.calendar import SIGNS, TONES, outcome_word
 from upsun_agent.report.history import Past, Story
 from upsun_agent.report.html import Html, el, foreign
+from upsun_agent.report.html_packages import packages
 from upsun_agent.text.durations import StepSpan, step_spans, took
 from upsun_agent.text.event_text import step_words, tell
 
@@ -69,6 +70,7 @@ def _told(run: Run, events: Sequence[ev.Event], now: datetime) -> list[Html]:
         parts.append(el("p", "Remedy: ", foreign(run.closed.remedy), class_="remedy"))
     if spans := step_spans(events):
         parts.append(_steps(run, spans, now))
+    parts += packages(run)
     parts.append(_events(run, events))
     return parts
 

@@ -43,7 +43,7 @@ def step_spans(events: Iterable[ev.Event]) -> dict[int, StepSpan]:
     found: dict[int, StepSpan] = {}
     for event in events:
         step = getattr(event, "step", None)
-        if step is None:
+        if step is None or isinstance(event, ev.ChangesRead):  # read after the step is over
             continue
         began_at = found[step].began_at if step in found else event.at
         over = isinstance(event, ev.StepDone | ev.StepFailed)

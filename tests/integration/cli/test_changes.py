@@ -71,6 +71,7 @@ def test_the_document_has_every_change() -> None:
         "kind": "major",
         "downgrade": False,
         "direct": False,
+        "url": "https://packagist.org/packages/psr/log",
     }
     assert {"before": None, "kind": "added", "name": "drush/drush"}.items() <= found[5].items()
 

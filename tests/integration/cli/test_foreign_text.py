@@ -202,6 +202,7 @@ COMMANDS = (
     ("show", "nightly"),
     ("why", "nightly"),
     ("history",),
+    ("changes", "nightly"),
     ("status",),
     ("check",),
     ("token", "list"),

@@ -187,6 +187,7 @@ def test_a_webhook_says_everything_that_a_program_needs(make: Make, ear: Receive
         "trigger": "schedule",
         "outcome": "failed",
         "failure": "activity-failed",
+        "changes": [],
         "lost": 0,
     }
     assert SECRET.encode() not in request.body

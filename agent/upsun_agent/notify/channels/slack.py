@@ -7,7 +7,7 @@ import json
 from upsun_agent.config.notifications import Channel
 from upsun_agent.notify.channels.http import HttpSender
 from upsun_agent.notify.outcome import Outcome
-from upsun_agent.notify.render import BAD, Notification, story, subject
+from upsun_agent.notify.render import BAD, Notification, changed, story, subject
 
 SIGNS = {True: ":red_circle:", False: ":large_green_circle:"}
 STORY_MOST = 2500  # characters: Slack collapses longer texts, and refuses one of 40,000
@@ -42,6 +42,7 @@ def words(notification: Notification, sender: HttpSender) -> str:
     lines = [f"{sign} {harmless(sender.clean(subject(notification)))}"]
     if notification.lost:
         lines.append(f"{notification.lost} earlier messages could not be delivered on this channel")
+    lines += [harmless(line) for line in sender.clean("\n".join(changed(notification))).splitlines()]
     if notification.message.moment in BAD:
         told = sender.clean("\n".join(story(notification)))[-STORY_MOST:]
         lines += [f"```\n{told.translate(_ESCAPES)}\n```"] if told else []
