@@ -46,7 +46,6 @@ complete upsun-agent \
         'n/--request-log/f/' \
         'p/1/(tick run show approve cancel pause resume status history logs next validate why report changes init upgrade check setup token notify ssh state rehearse simulate completion)/' \
         'n/validate/f/' \
-        'n/changes/f/' \
         'n/setup/(machine-user token)/' \
         'n/token/(check list)/' \
         'n/notify/(test list)/' \

@@ -12,7 +12,7 @@ _shtab_upsun_agent_commands() {
   local _commands=(
     approve:'Let a run that waits at a step '"'"'approval'"'"' continue, or make it fail with --deny. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight. The next tick continues the run.'
     cancel:'End a run in flight: the agent makes no further request for it, and its on-failure steps do not run. The platform'"'"'s activity continues, unless --activity cancels it too. RUN is a run'"'"'s id, or a job'"'"'s name for its run in flight.'
-    changes:'Compare two lock files, or all lock files of two directories, and list the packages that differ: composer.lock, package-lock.json, yarn.lock, pnpm-lock.yaml, bun.lock, requirements.txt, Pipfile.lock, poetry.lock, uv.lock, pdm.lock, Gemfile.lock, go.mod, go.sum, Cargo.lock, mix.lock, packages.lock.json, gradle.lockfile, pom.xml. The manifest beside a lock file tells which packages the project itself requires. Nothing is installed, and no request is made.'
+    changes:'Without an argument, or with a run'"'"'s id or a job'"'"'s name for its latest run: list the packages that the commits of that run changed in lock files, major changes first. With OLD and NEW: compare two lock files, or all lock files of two directories, and list the packages that differ. Nothing is installed, and no request is made. Lock files are: composer.lock, package-lock.json, yarn.lock, pnpm-lock.yaml, bun.lock, requirements.txt, Pipfile.lock, poetry.lock, uv.lock, pdm.lock, Gemfile.lock, go.mod, go.sum, Cargo.lock, mix.lock, packages.lock.json, gradle.lockfile, pom.xml. The manifest beside a lock file tells which packages the project itself requires.'
     check:'Check what the agent needs in this phase and report what is missing: in the build without the network, at runtime through the API too. Changes nothing, except that it writes some kB into the state directory and removes them again. The exit code is that of the worst finding; warnings are 0. With --prove it tries on a development environment what the agent assumes of the platform, and prints what differs.'
     completion:'Print the script with which a shell completes commands, options, choices, files and the names of jobs:'
     history:'List the runs of JOB, or of all jobs, newest first: when they were opened (in the job'"'"'s zone), how long they took and how they ended. Runs of a job that was removed from the job file are listed too.'
@@ -131,7 +131,7 @@ _shtab_upsun_agent_changes_options=(
   "--api-url[the API (default\: UPSUN_CLI_API_URL, or https\:\/\/api.upsun.com)]:URL:"
   "--auth-url[the authentication service (default\: UPSUN_CLI_AUTH_URL, or https\:\/\/auth.upsun.com)]:URL:"
   "--log-level[how much to log on stderr]:log_level:(debug info warning error)"
-  ":the lock file or directory before:_files"
+  ":a run\'s id or a job\'s name\; or the lock file before:_upsun_agent_jobs"
   ":the lock file or directory after:_files"
 )
 
