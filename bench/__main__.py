@@ -66,6 +66,7 @@ def play(scene: Scene, official: Official | None, shared: dict[str, SharedIdle],
             cases |= {"daily": official.daily, "warm": official.warm}
         if number % READING_EVERY == 0:
             cases |= {name: partial(scene.reading, *arguments) for name, arguments in READING.items()}
+            cases["changes"] = scene.changes
         order = random.sample(sorted(cases), len(cases))  # an order of measurements  # nosec B311
         costs = {name: cases[name]() for name in order}
         if number >= 0:

@@ -134,6 +134,18 @@ def figures(rounds: Sequence[Round], aside: Aside) -> list[Figure]:
         )
         for key, shown in READING.items()
     ]
+    found += [
+        Figure(
+            "changes.cpu", "two composer.lock of 2 MB compared, CPU", ratio(rounds, "changes", "unit", "cpu"), "x", 60
+        ),
+        Figure(
+            "changes.memory",
+            "two composer.lock of 2 MB compared, memory",
+            typical(rounds, "changes", "memory"),
+            "MiB",
+            48,
+        ),
+    ]
     for case, words in (("daily", "caches expired"), ("warm", "caches kept")):
         found += [
             Figure(f"{case}.{what}", f"against the official CLI, {words}: {shown}", value, "x", target)

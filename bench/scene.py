@@ -21,6 +21,7 @@ from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.platform.paths import JOURNAL, mark_tick
 from upsun_simulator import Scenario, Server, Simulator, serve
 
+from bench.lock_files import composer_lock
 from bench.processes import Cost, Failed, Spawner
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -203,6 +204,16 @@ class Scene:
         """Return a command that reads the journal with a thousand jobs and a hundred thousand events."""
         variables = self.loaded.variables()
         return self._spawner.run([str(self.launcher), *arguments], variables, self.loaded.directory)
+
+    def changes(self) -> Cost:
+        """Return a command that compares two composer.lock of 2 MB, in which a third of the packages differ."""
+        folder = self.idle.directory / "locks"
+        if not folder.exists():
+            for name, updated in (("old", False), ("new", True)):
+                (folder / name).mkdir(parents=True)
+                (folder / name / "composer.lock").write_bytes(composer_lock(updated=updated))
+        command = [str(self.launcher), "changes", str(folder / "old"), str(folder / "new"), "--json"]
+        return self._spawner.run(command, self.idle.variables(), self.idle.directory)
 
     def served(self, scenario: Scenario, measured: Callable[[Server], Cost]) -> Cost:
         """Return what is measured against a platform of its own, with the requests that the platform counted."""

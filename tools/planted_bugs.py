@@ -19,6 +19,7 @@ from pathlib import Path
 from tools.change_bugs import CHANGE_BUGS
 from tools.command_bugs import COMMAND_BUGS
 from tools.interpreter_bugs import INTERPRETER_BUGS
+from tools.package_bugs import PACKAGE_BUGS
 from tools.server_bugs import SERVER_BUGS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -987,6 +988,7 @@ BUGS = (
     *(Bug(*each) for each in COMMAND_BUGS),
     *(Bug(*each) for each in CHANGE_BUGS),
     *(Bug(*each) for each in INTERPRETER_BUGS),
+    *(Bug(*each) for each in PACKAGE_BUGS),
     Bug(
         "the build hook replaces a directory whatever it holds",
         "hooks/build.sh",

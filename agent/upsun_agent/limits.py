@@ -88,6 +88,9 @@ GIT_FILE_MOST = 32 * 1024 * 1024  # bytes of packed-refs: 32 MiB are some 400,00
 # --- lock files ---------------------------------------------------------------------------------------------
 LOCK_FILE_MOST_BYTES = 8 * 1024 * 1024  # of one file: the lock file of a large application has 1 to 3 MB
 LOCK_LINE_MOST = 256 * 1024  # characters of one line; a minified JSON file is not read by lines
+LOCK_BLOCK_MOST = 512 * 1024  # characters of one TOML table: a package with 200 archives has 30,000
+LOCK_KEYS_MOST = 200_000  # colons of a JSON file, up to 200 bytes of memory each: 5 MB of npm have 110,000
+MANIFEST_MOST_BYTES = 256 * 1024  # of a composer.json, pyproject.toml and such: a large one is a tenth of it
 LOCKED_MOST = 30_000  # packages of one file, 250 bytes each: a large application locks 3,000
 LOCKED_TEXT_MOST = 300  # characters of a name or a version: npm allows names of 214
 LOCK_FILES_MOST = 16  # of one directory or commit that are compared

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from upsun_agent.packages.records import Unreadable
-from upsun_agent.packages.source import Source, checked, json_of, table_in, toml_of
+from upsun_agent.packages.source import Source, json_of, manifest_of, table_in, toml_of
 
 T = TypeVar("T")
 _SEPARATORS = re.compile(r"[-_.]+")
@@ -79,10 +79,9 @@ def mix_exs(source: Source) -> frozenset[str] | None:
 
 def _read(source: Source, name: str, reader: Callable[[bytes], T]) -> T | None:
     """Return what the reader makes of the manifest; None without one, or with a note if it cannot be read."""
-    if source.manifest is None:
-        return None
     try:
-        return reader(checked(source.manifest))
+        data = manifest_of(source)
+        return None if data is None else reader(data)
     except Unreadable as error:
         source.notes.append(f"{name} cannot be read, so it is unknown which packages are direct: {error}")
         return None

@@ -5,13 +5,21 @@ from __future__ import annotations
 import io
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from typing import Any, TypeVar
 
 from msgspec import MsgspecError, Raw, Struct, ValidationError, field
 from msgspec import json as fast_json
 
-from upsun_agent.limits import DOTS_MOST, LOCK_FILE_MOST_BYTES, LOCK_LINE_MOST
+from upsun_agent.limits import (
+    DOTS_MOST,
+    LOCK_BLOCK_MOST,
+    LOCK_FILE_MOST_BYTES,
+    LOCK_KEYS_MOST,
+    LOCK_LINE_MOST,
+    LOCKED_MOST,
+    MANIFEST_MOST_BYTES,
+)
 from upsun_agent.packages.records import Unreadable
 
 T = TypeVar("T")
@@ -32,17 +40,46 @@ class Source(Struct):
     notes: list[str] = field(default_factory=list)
 
 
-def checked(data: bytes) -> bytes:
-    """Return the bytes without a byte order mark.
+def checked(data: bytes, most: int = LOCK_FILE_MOST_BYTES) -> bytes:
+    """Return the bytes of a file without a byte order mark, if it has no more than ``most`` of them.
 
     Raises:
         Unreadable: the file is too large, or has the marks of a merge conflict.
     """
-    if len(data) > LOCK_FILE_MOST_BYTES:
-        raise Unreadable(f"it is larger than {LOCK_FILE_MOST_BYTES} bytes")
+    if len(data) > most:
+        raise Unreadable(f"it is larger than {most} bytes")
     if _CONFLICT.search(data):
         raise Unreadable("it holds an unsolved merge conflict")
     return data.removeprefix(_BOM)
+
+
+def manifest_of(source: Source) -> bytes | None:
+    """Return the bytes of the manifest, checked; None without one.
+
+    Raises:
+        Unreadable: it is too large, or has the marks of a merge conflict.
+    """
+    return None if source.manifest is None else checked(source.manifest, MANIFEST_MOST_BYTES)
+
+
+def check_count(*collections: Sized) -> None:
+    """Check what is kept of a file while it is read.
+
+    Raises:
+        Unreadable: one of the collections has more members than a lock file may have packages.
+    """
+    if max(map(len, collections)) > LOCKED_MOST:
+        raise Unreadable(f"it holds more than {LOCKED_MOST} packages")
+
+
+def check_keys(data: bytes) -> None:
+    """Check how many keys a JSON document can have, before each of them takes memory.
+
+    Raises:
+        Unreadable: there are too many.
+    """
+    if data.count(b":") > LOCK_KEYS_MOST:
+        raise Unreadable(f"it has more than {LOCK_KEYS_MOST} keys")
 
 
 def lines_of(data: bytes) -> Iterator[str]:
@@ -145,13 +182,18 @@ class TomlLock:
 def _blocks(lines: Iterator[str]) -> Iterator[str]:
     """Yield the text before the first table, then the text of each ``[[package]]`` and of ``[metadata]``."""
     block: list[str] | None = []
+    size = 0
     for line in lines:
         if line.startswith("[") and not line.startswith(("[package.", "[[package.")):
             if block is not None:
                 yield "\n".join(block)
+            size = 0
             block = [] if line.rstrip() in {"[[package]]", "[metadata]"} else None
         if block is not None:
             block.append(line)
+            size += len(line)
+            if size > LOCK_BLOCK_MOST:
+                raise Unreadable(f"one table has more than {LOCK_BLOCK_MOST} characters")
     if block is not None:
         yield "\n".join(block)
 

@@ -23,11 +23,12 @@ KEYS = {
     "warm.wall", "warm.cpu", "warm.memory", "warm.requests",
     "official.memory", "official.size", "official.one-cron",
     "status.cpu", "status-json.cpu", "page.cpu", "metrics.cpu", "all.cpu",
+    "changes.cpu", "changes.memory",
 }  # fmt: skip
 SERVERS: dict[str, type[Postgres | MariaDb]] = {"postgres.wall": Postgres, "mariadb.wall": MariaDb}
 TOLD = {"official.one-cron", "run.cpu"}
 READS = {"status.cpu", "status-json.cpu", "page.cpu", "metrics.cpu", "all.cpu"}
-OURS = {key for key in KEYS if key.startswith(("idle.", "loaded.", "run."))} | READS
+OURS = {key for key in KEYS if key.startswith(("idle.", "loaded.", "run.", "changes."))} | READS
 #: Bounds of what is counted: today's number, and a little for other versions of Python and of the libraries.
 RUN_MODULES_MOST = 294  # msgspec brings a dozen; packages of deferred modules are loaded, empty
 SYNCS_MOST = 50

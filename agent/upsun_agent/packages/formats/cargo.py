@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from upsun_agent.packages.records import Package, Unreadable
-from upsun_agent.packages.source import Source, TomlLock, commit_in, text_in
+from upsun_agent.packages.source import Source, TomlLock, check_count, commit_in, text_in
 
 _NEWEST = 4
 
@@ -25,6 +25,7 @@ def read(source: Source) -> Iterator[Package]:
         if isinstance(place, str):
             commit = commit_in(place) if place.startswith("git+") else ""
             found.append(Package(name, version, commit))
+            check_count(found)
         else:
             local += 1
             required = each.get("dependencies")

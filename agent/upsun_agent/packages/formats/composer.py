@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from upsun_agent.packages.manifest import composer_json
 from upsun_agent.packages.records import Package
-from upsun_agent.packages.source import Source, commit_in, json_of
+from upsun_agent.packages.source import Source, check_keys, commit_in, json_of
 
 
 class _Locked(Struct):
@@ -37,6 +37,7 @@ class _Lock(Struct, rename="kebab"):
 def read(source: Source) -> Iterator[Package]:
     """Yield the packages. A branch, which has no number, is locked to a commit."""
     direct = composer_json(source)
+    check_keys(source.data)
     lock = json_of(source.data, _Lock)
     for each in (*lock.packages, *(lock.packages_dev or ())):
         name = each.name.lower()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from upsun_agent.packages.records import Package, Unreadable
-from upsun_agent.packages.source import Source, lines_of
+from upsun_agent.packages.source import Source, check_count, lines_of, manifest_of
 
 _WORD = re.compile(r'"([^"]*)"|`([^`]*)`|(\S+)')
 _INDIRECT = re.compile(r"//\s*indirect(?:$|[\s;])")
@@ -40,13 +40,14 @@ def read_mod(source: Source) -> Iterator[Package]:
 
 def read_sum(source: Source) -> Iterator[Package]:
     """Yield the modules whose content is checked, without those that the go.mod beside it lists."""
-    listed = {each.name for each in _module(source.manifest).required} if source.manifest is not None else set()
+    manifest = manifest_of(source)
+    listed = {each.name for each in _module(manifest).required} if manifest is not None else set()
     for line in lines_of(source.data):
         words = line.split()
         if words and len(words) != _WORDS_OF_SUM:
             raise Unreadable("a line is not made of module, version and hash")
         if words and not words[1].endswith("/go.mod") and words[0] not in listed:
-            yield Package(words[0], words[1], "", False if source.manifest is not None else None)
+            yield Package(words[0], words[1], "", None if manifest is None else False)
 
 
 def _module(data: bytes) -> _Module:
@@ -74,6 +75,7 @@ def _module(data: bytes) -> _Module:
 
 def _take(found: _Module, directive: str, words: list[str], comment: str) -> None:
     """Take one line of a directive."""
+    check_count(found.required, found.replaced)
     match directive, words:
         case "require", [name, version]:
             found.required.append(Package(name, version, "", not _INDIRECT.match(comment)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from xml.parsers import expat
 
 from upsun_agent.packages.records import Package, Unreadable
-from upsun_agent.packages.source import Source
+from upsun_agent.packages.source import Source, check_count
 
 _PROPERTY = re.compile(r"\$\{([^{}]+)\}")
 _DEPTH_MOST = 60  # elements in each other; a pom has about ten
@@ -56,6 +56,7 @@ class _Pom:
         elif name in {"dependency", "parent"} and self._open:
             is_managed = "dependencyManagement" in self.path
             self.found.append((self._open.pop(), None if is_managed else True))
+        check_count(self.found, self.properties)
         self.path.pop()
         self.text = ""
 

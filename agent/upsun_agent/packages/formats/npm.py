@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from upsun_agent.packages.manifest import PackageJson, package_json
 from upsun_agent.packages.records import Package, Unreadable
-from upsun_agent.packages.source import Source, commit_in, json_of
+from upsun_agent.packages.source import Source, check_keys, commit_in, json_of
 
 FOLDER = "node_modules/"
 _NEWEST = 3
@@ -45,6 +45,7 @@ class _Lock(Struct, rename="camel"):
 
 def read(source: Source) -> Iterator[Package]:
     """Yield the packages, each version once for every folder that holds it."""
+    check_keys(source.data)
     lock = json_of(source.data, _Lock)
     if not 1 <= lock.lockfile_version <= _NEWEST:
         raise Unreadable(f"lockfileVersion {lock.lockfile_version} is not known")

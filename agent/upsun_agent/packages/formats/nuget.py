@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from upsun_agent.packages.records import Package, Unreadable
-from upsun_agent.packages.source import Source, json_of
+from upsun_agent.packages.source import Source, check_keys, json_of
 
 _KNOWN = frozenset({1, 2})
 
@@ -28,6 +28,7 @@ class _Lock(Struct):
 
 def read(source: Source) -> Iterator[Package]:
     """Yield the packages of every framework."""
+    check_keys(source.data)
     lock = json_of(source.data, _Lock)
     if lock.version not in _KNOWN:
         raise Unreadable(f"version {lock.version} of the format is not known")

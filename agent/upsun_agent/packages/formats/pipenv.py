@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from upsun_agent.packages.manifest import pipfile, python_name
 from upsun_agent.packages.records import Package, Unreadable
-from upsun_agent.packages.source import Source, commit_in, json_of
+from upsun_agent.packages.source import Source, check_keys, commit_in, json_of
 
 _KNOWN = 6
 
@@ -27,6 +27,7 @@ class _Meta(Struct, rename="kebab"):
 
 def read(source: Source) -> Iterator[Package]:
     """Yield the packages of every category."""
+    check_keys(source.data)
     lock = json_of(source.data, dict[str, Raw])
     meta = json_of(lock.pop("_meta", Raw(b"{}")), _Meta)
     if meta.pipfile_spec != _KNOWN:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from upsun_agent.packages.formats.block_yaml import Path, mappings
 from upsun_agent.packages.records import Package, Unreadable
-from upsun_agent.packages.source import Source, commit_in, lines_of
+from upsun_agent.packages.source import Source, check_count, commit_in, lines_of
 
 _KNOWN = frozenset({"5", "6", "9"})
 _REQUIRED = frozenset({"dependencies", "devDependencies", "optionalDependencies"})
@@ -65,7 +65,8 @@ class _Reader:
         """Note what the project requires: ``name: version``, or ``version`` below the name since version 6."""
         if not path or path[0] not in _REQUIRED or not value:
             return
-        if len(path) == 2 or (len(path) == 3 and path[2] == "version"):  # noqa: PLR2004  a name
+        if path[1:] and path[2:] in {(), ("version",)}:
+            check_count(self._required)
             self._required.add(self._reference(path[1], value))
 
     def _reference(self, name: str, value: str) -> tuple[str, str]:

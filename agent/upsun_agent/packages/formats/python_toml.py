@@ -7,7 +7,7 @@ from typing import Any
 
 from upsun_agent.packages.manifest import pyproject, python_name
 from upsun_agent.packages.records import Package, Unreadable
-from upsun_agent.packages.source import Source, TomlLock, commit_in, table_in, text_in
+from upsun_agent.packages.source import Source, TomlLock, check_count, commit_in, table_in, text_in
 
 _POETRY_KNOWN = frozenset({"1", "2"})
 _PDM_KNOWN = frozenset({"4"})
@@ -52,6 +52,7 @@ def read_uv(source: Source) -> Iterator[Package]:
             direct.update(_uv_required(each))
         else:
             found.append(_package(each, commit_in(str(place.get("git", ""))), None))
+            check_count(found)
     for package in found:
         yield Package(package.name, package.version, package.revision, package.name in direct)
 

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from upsun_agent.packages.formats.block_yaml import mappings
 from upsun_agent.packages.manifest import package_json
 from upsun_agent.packages.records import Package, Unreadable
-from upsun_agent.packages.source import Source, commit_in, lines_of
+from upsun_agent.packages.source import Source, check_count, commit_in, lines_of
 
 _DESCRIPTOR = re.compile(r'"([^"]*)"|([^\s",:][^\s",]*)')
 _PROPERTY = re.compile(r'  (version|resolved) "?([^"]*)"?')
@@ -98,7 +98,10 @@ def _classic_blocks(lines: Iterable[str]) -> Iterator[_Block]:
 
 
 def _berry(lines: Iterable[str]) -> Iterator[Package]:
-    blocks = list(_berry_blocks(lines))
+    blocks: list[_Block] = []
+    for block in _berry_blocks(lines):
+        blocks.append(block)
+        check_count(blocks)
     required = {each for block in blocks for each in block.required}
     for block in blocks:
         name, place = _named(block.resolution)
@@ -128,5 +131,6 @@ def _berry_blocks(lines: Iterable[str]) -> Iterator[_Block]:
                 block.resolution = value
         elif block and len(path) == _REQUIRED_DEPTH and path[1] == "dependencies" and "@workspace:" in block.resolution:
             block.required += [f"{path[2]}@{value}", f"{path[2]}@npm:{value}"]
+            check_count(block.required)
     if block:
         yield block
