@@ -6,8 +6,8 @@ import random
 from collections import Counter
 
 from upsun_agent.limits import LOCKED_MOST, LOCKED_TEXT_MOST
+from upsun_agent.model.packages import ChangeKind
 from upsun_agent.packages.compare import LockFile, compare, read
-from upsun_agent.packages.records import ChangeKind
 
 from tests.harness import bounded
 from tests.harness.locked import SAMPLES, Sample
