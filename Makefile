@@ -30,6 +30,7 @@ lint: $(VENV)/.installed
 	@$(BIN)/python -m tools.field_docs
 	@$(BIN)/lint-imports > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
 	@$(BIN)/python -m tools.docstrings
+	@$(BIN)/python -m tools.plain_words
 	@$(BIN)/deptry . > .deptry.log 2>&1 || { cat .deptry.log; exit 1; }
 	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive agent bench demo tools 2> .bandit.log || { cat .bandit.log; exit 1; }
 

@@ -69,10 +69,10 @@ done
 for each; do
     [ -f "$each" ] || fail "$each is missing" "check the agent out whole: hooks/, agent/ and requirements/"
 done
-[ -z "$given" ] || [ -d "$given" ] || fail "UPSUN_AGENT_WHEELS is no directory: $given"
+[ -z "$given" ] || [ -d "$given" ] || fail "UPSUN_AGENT_WHEELS is not a directory: $given"
 
 # --- python ----------------------------------------------------------------------------------------------------
-work=$(mktemp -d) || fail "no temporary directory can be made" "TMPDIR has to be writable in the build hook"
+work=$(mktemp -d) || fail "no temporary directory can be created" "TMPDIR has to be writable in the build hook"
 new=
 trap 'rm -rf -- "$work" ${new:+"$new"}' EXIT
 trap 'exit 130' INT

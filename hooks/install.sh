@@ -178,7 +178,7 @@ else:
 PYTHON
 }
 
-# One try: prints the HTTP status, or 000 where no whole answer came, or "large"; then the seconds of Retry-After.
+# One try: prints the HTTP status, or 000 where no complete answer came, or "large"; then the seconds of Retry-After.
 fetch_once() {
     rm -f -- "$1" "$work/headers"
     code=0
@@ -217,7 +217,7 @@ is_small() {
 }
 
 not_pinned() { # what, what it is instead, remedy
-    fail "$1 is not the pinned archive: nothing of it was used
+    fail "$1 is not the pinned archive: it was not used
   wanted $sha256
   got    $2" "$3"
 }
@@ -234,14 +234,14 @@ fetch() { # file
             200) return ;;
             000)
                 what=$(source_url reason "$work/error")
-                what="no whole answer${what:+ ($what)}" ;;
+                what="no complete answer${what:+ ($what)}" ;;
             large) not_pinned "$shown" "more than $most bytes" "do not use what is served there; ask whoever runs that server" ;;
             403 | 408 | 429 | 5??) what="HTTP $status" ;;
             404) fail "$shown is not there (HTTP 404)" "UPSUN_AGENT_SOURCE has to be a URL that holds $name" ;;
-            *) fail "$shown cannot be had (HTTP $status)" "see what that server wants, or use a local UPSUN_AGENT_SOURCE" ;;
+            *) fail "$shown cannot be fetched (HTTP $status)" "see what that server wants, or use a local UPSUN_AGENT_SOURCE" ;;
         esac
         [ "$try" -lt "$tries" ] ||
-            fail "$shown cannot be had after $tries tries: $what" \
+            fail "$shown cannot be fetched after $tries tries: $what" \
                 "build again later, or set UPSUN_AGENT_SOURCE to a mirror or to a directory that holds $name"
         [ "${wait:-0}" -gt "$pause" ] || wait=$pause
         [ "$wait" -le "$most_wait" ] || wait=$most_wait
@@ -314,7 +314,7 @@ main() {
         *) source=$UPSUN_AGENT_SOURCE ;;
     esac
     if [ -n "$source" ] && [ -f "$source/hooks/build.sh" ]; then
-        say "$source is a checkout: no hash is checked, its commit is what pins it"
+        say "$source is a checkout: no hash is checked; its commit pins the version"
         exec sh "$source/hooks/build.sh"
     fi
     version=${version:-${UPSUN_AGENT_VERSION:-}}
@@ -350,7 +350,7 @@ main() {
     find_python
     target=${UPSUN_AGENT_TARGET:-${PLATFORM_APP_DIR:-$PWD}/.upsun-agent}
 
-    work=$(mktemp -d) || fail "no temporary directory can be made" "TMPDIR has to be writable in the build hook"
+    work=$(mktemp -d) || fail "no temporary directory can be created" "TMPDIR has to be writable in the build hook"
     trap 'rm -rf -- "$work"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
@@ -401,7 +401,7 @@ main() {
     fi
     unset UPSUN_AGENT_SOURCE # nothing below needs it, and it can hold a login
 
-    unpack || fail "$name cannot be unpacked: nothing of it was run" "the line above says why; is there room in $work?"
+    unpack || fail "$name cannot be unpacked: it was not run" "the line above says why; is there room in $work?"
     UPSUN_AGENT_WHEELS=$wheels sh "$work/upsun-agent-$version/hooks/build.sh" "$sha256" \
         ${own:+"$own" "$work/own" "$own_image"}
 }

@@ -33,7 +33,7 @@ find_python() {
                 fail "there is no interpreter '$UPSUN_AGENT_PYTHON' (UPSUN_AGENT_PYTHON)" "$remedy"
             python=$("$found" -IS -c 'import sys; print(sys.executable)') || fail "$found does not start" "$remedy"
             "$python" -IS -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-                fail "$("$python" -V 2>&1) is too old, 3.11 is the least" "$remedy"
+                fail "$("$python" -V 2>&1) is too old, at least 3.11 is needed" "$remedy"
             return ;;
     esac
     if ! found=$(command -v python3 2>/dev/null); then
@@ -114,7 +114,7 @@ obtain_own() { # the build cache or "", then directories that may hold the archi
 }
 
 not_own() { # what, what it is instead
-    fail "$1 is not the pinned interpreter: nothing of it was used
+    fail "$1 is not the pinned interpreter: it was not used
   wanted $own
   got    $2" "do not use it; an archive of your own has its hash in UPSUN_AGENT_INTERPRETER_SHA256"
 }
@@ -180,13 +180,13 @@ fetch_own() { # into $work/own.fetched
         fetch_own_once
         case $status in
             200) return ;;
-            000) what="no whole answer$(reason_own)" ;;
+            000) what="no complete answer$(reason_own)" ;;
             large) not_own "$shown" "more than $own_most bytes" ;;
             403 | 408 | 429 | 5??) what="HTTP $status" ;;
             404) fail "$shown is not there (HTTP 404)" "UPSUN_AGENT_INTERPRETER can name a mirror, or a file" ;;
-            *) fail "$shown cannot be had (HTTP $status)" "UPSUN_AGENT_INTERPRETER can name a mirror, or a file" ;;
+            *) fail "$shown cannot be fetched (HTTP $status)" "UPSUN_AGENT_INTERPRETER can name a mirror, or a file" ;;
         esac
-        [ "$try" -lt 5 ] || fail "$shown cannot be had after 5 tries: $what" \
+        [ "$try" -lt 5 ] || fail "$shown cannot be fetched after 5 tries: $what" \
             "build again later, or name a mirror or a file in UPSUN_AGENT_INTERPRETER"
         wait=$(tr -d '\r' <"$work/own.headers" | sed -n 's/^ *[Rr]etry-[Aa]fter: *\([0-9]\{1,9\}\)$/\1/p' | tail -n 1)
         [ "${wait:-0}" -gt "$pause" ] || wait=$pause
@@ -198,7 +198,7 @@ fetch_own() { # into $work/own.fetched
     done
 }
 
-# One try: sets status to that of HTTP, to 000 where no whole answer came, or to "large".
+# One try: sets status to that of HTTP, to 000 where no complete answer came, or to "large".
 fetch_own_once() {
     case ${UPSUN_AGENT_TIMEOUT:-60} in
         *[!0-9]* | ?????* | 0*) seconds=300 ;;

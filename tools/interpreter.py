@@ -109,7 +109,7 @@ def listed() -> list[dict[str, Any]]:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         wheels = list(Path(scratch).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
-            raise PinError(f"pbs-installer cannot be had:\n{done.stdout}")
+            raise PinError(f"pbs-installer cannot be fetched:\n{done.stdout}")
         with zipfile.ZipFile(wheels[0]) as wheel:
             builds: list[dict[str, Any]] = json.loads(wheel.read("pbs_installer/versions.json"))
     return builds
@@ -124,7 +124,7 @@ def fetch(pin: Pin, output: Path, source: str = "") -> None:
         source: A directory that holds the archive, or the URL of a mirror; empty: the address in the pin.
 
     Raises:
-        PinError: the archive cannot be had, or is another one.
+        PinError: the archive cannot be fetched, or is another one.
     """
     place = output / pin.name
     if place.is_file() and sha256(place.read_bytes()).hexdigest() == pin.sha256:
@@ -137,7 +137,7 @@ def fetch(pin: Pin, output: Path, source: str = "") -> None:
             with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  https, or what the user names  # nosec B310
                 content = answer.read()
     except (OSError, ValueError) as error:
-        raise PinError(f"{pin.name} cannot be had: {error}") from error
+        raise PinError(f"{pin.name} cannot be fetched: {error}") from error
     if (got := sha256(content).hexdigest()) != pin.sha256:
         raise PinError(f"{pin.name} is not the pinned one: {got}")
     place.write_bytes(content)

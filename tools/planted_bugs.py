@@ -459,7 +459,7 @@ BUGS = (
         ("tests/unit/engine/test_pipelines.py",),
     ),
     Bug(
-        "a restore follows although the failure is not there any more",
+        "a restore follows although the failure does not exist any more",
         "agent/upsun_agent/engine/decide.py",
         "(_contradicted(case, kinds) if kind.destroys else None)",
         "(_contradicted(case, kinds) if not kind.destroys else None)",

@@ -191,7 +191,7 @@ OTHER_LINES = {
     "activity-log-unsealed": "There may be more of that log: the activity still runs, or it is longer than is read.",
     "job-not-here": "A job of the file does not run on this type of environment.",
     "clock-was-ahead": "A clock that was ahead left later moments in the state: `message` says which.",
-    "clock-wrong": "This machine's clock and the platform's are too far apart: the tick goes by the platform's.",
+    "clock-wrong": "This machine's clock and the platform's are too far apart: the tick uses the platform's.",
     "heartbeat-failed": "The dead-man's switch could not be pinged: `message` says why. The next tick tries again.",
     "job-suspended": "Too many runs in a row failed: the job is suspended until `resume`.",
     "journal-set-aside": "A new journal was begun: the one before was another environment's, rewound by a "
@@ -200,7 +200,7 @@ OTHER_LINES = {
     "notice-dropped": "A message is for nobody: `reason` says why (mail is off, the channel is gone).",
     "notice-lost": "A message was given up: `message` says why. The next one on its `channel` tells how many were.",
     "notice-refused": "A mail was refused for good for some recipients: `message` names them. The others have it.",
-    "notice-told": "A message was delivered: `channel`, `moment`, `attempt`, `duration_s`.",
+    "notice-told": "A message was delivered: `channel`, `event_type`, `attempt`, `duration_s`.",
     "report-published": "The page that the job file asks for was written to `directory`.",
     "report-not-published": "It could not be written: `message` says why. The tick is none the worse.",
     "schedule-changed": "Slots of the schedule before are neither run nor booked: `message` counts them.",

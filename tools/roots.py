@@ -32,7 +32,7 @@ SOURCES = Path("/etc/apt")
 
 
 class Unavailable(Exception):
-    """A root cannot be had here; the message says why."""
+    """A root cannot be made here; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _lines(text: str) -> list[tuple[str, list[str]]]:
 
 
 def main() -> int:
-    """Make what is missing; 1 where one cannot be had."""
+    """Make what is missing; 1 where one cannot be made."""
     missing = 0
     for version in (*SUITES, *UNFIT):
         try:

@@ -42,7 +42,10 @@ SERVER_BUGS = (
         "a lost connection is replaced by another",
         "agent/upsun_agent/journal/server/session.py",
         "        given = iter([link.raw])\n",
-        "        given = iter([link.raw, *(Link(self.state.name, self.state.endpoint, 30).raw for _ in range(9))])\n",
+        (
+            "        more = (DatabaseConnection(self.state.name, self.state.endpoint, 30).raw for _ in range(9))\n"
+            "        given = iter([link.raw, *more])\n"
+        ),
         ("tests/integration/journal/test_lease.py",),
     ),
     (
@@ -62,8 +65,8 @@ SERVER_BUGS = (
     (
         "a database is waited for beyond the budget",
         "agent/upsun_agent/database/connect.py",
-        "        self._fuse.relight(seconds)\n",
-        "        self._fuse.relight(seconds * 100)\n",
+        "        self._deadline.restart(seconds)\n",
+        "        self._deadline.restart(seconds * 100)\n",
         ("tests/integration/journal/test_broken_connections.py",),
     ),
     (

@@ -43,7 +43,7 @@ def end(code: int) -> NoReturn:
 
 
 def _is_tick() -> bool:
-    """Return whether this is a tick as a cron starts it: no options, nobody who reads."""
+    """Return whether this is exactly ``upsun-agent tick`` without a terminal on standard output."""
     return sys.argv[1:] == ["tick"] and not os.isatty(1)
 
 

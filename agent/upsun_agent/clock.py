@@ -17,7 +17,7 @@ class Clock(Protocol):
         """Return seconds that never go backwards, for deadlines."""
 
     def sleep(self, seconds: float) -> None:
-        """Let that many seconds pass."""
+        """Sleep for that many seconds."""
 
 
 class SystemClock:
@@ -32,7 +32,7 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let that many seconds pass."""
+        """Sleep for that many seconds."""
         time.sleep(seconds)
 
 
@@ -79,7 +79,7 @@ class SetClock:
         return self._ahead
 
     def set(self, now: datetime) -> None:
-        """Let it be that moment now."""
+        """Set the clock to this moment."""
         self._ahead = self._inner.now() - now
 
     def now(self) -> datetime:
@@ -91,5 +91,5 @@ class SetClock:
         return self._inner.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let that many seconds pass."""
+        """Sleep for that many seconds."""
         self._inner.sleep(seconds)

@@ -97,7 +97,7 @@ def expression_fault(expression: str) -> str | None:
     try:
         plain(expression, "any")
     except ExpressionError as error:
-        return f"is no schedule: {error}"
+        return f"is not a valid schedule: {error}"
     return None
 
 
@@ -121,7 +121,7 @@ def _plain_item(item: str, field: Field, salt: str) -> str:
         low = _value(first, field)
         high = _value(last, field) if last is not None else (field.high if step else low)
     if low > high:
-        raise ExpressionError(f"{field.label}: {item!r} runs backwards")
+        raise ExpressionError(f"{field.label}: {item!r} ends before it begins")
     if step is not None:
         _check_step(int(step), high - low, field, item)
     if low == high:  # croniter takes 5-5 for *
@@ -141,7 +141,7 @@ def _value(text: str, field: Field) -> int:
     if text in field.names:
         return field.names[text]
     if not text.isdigit():
-        raise ExpressionError(f"{field.label}: {text!r} is no value of it")
+        raise ExpressionError(f"{field.label}: {text!r} is not a valid value")
     if not field.low <= int(text) <= field.high:
         raise ExpressionError(f"{field.label}: {text} is not between {field.low} and {field.high}")
     return int(text)

@@ -135,11 +135,11 @@ class LazyModule(ModuleType):
         self._real: ModuleType | None = None  # known where it was imported before it was replaced
 
     def take_hold(self) -> None:
-        """Stand in, with what is given."""
+        """Start to stand in for the module, with the given attributes."""
         vars(self).update(self._given)
 
     def let_go(self) -> None:
-        """Stand in for all of the module from now on: what was given was for those who imported it meanwhile."""
+        """Stand in for the whole module from now on: the given attributes were for imports in the meantime."""
         for name in self._given:
             vars(self).pop(name, None)
 
@@ -193,12 +193,12 @@ def lazy_function(module: str, name: str) -> Callable[..., Any]:
     return call
 
 
-#: What is held back now.
+#: The modules whose import is delayed now.
 _held_now: dict[str, Any] = {}
 
 
 def end_stubbing() -> None:
-    """Hold nothing back any longer: for libraries that import so much, and so deep, that stand-ins are in their way."""
+    """Stop using stand-ins: some libraries import so many modules that stand-ins break them."""
     for name, stand_in in _held_now.items():
         if sys.modules.get(name, sys) is stand_in:
             del sys.modules[name]

@@ -63,7 +63,7 @@ class Text(Struct, frozen=True):
     #: What to write instead; empty if the message says it.
     remedy: str = ""
     #: Whether a message may not repeat the text.
-    secret: bool = False  # what stands there may be a secret, which no message repeats
+    secret: bool = False  # the value may be a secret, which no message repeats
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
         """Yield everything that is wrong with the value."""
@@ -73,7 +73,7 @@ class Text(Struct, frozen=True):
             yield Problem(path, f"is longer than {self.most} characters")
         elif not re.fullmatch(self.pattern, value):
             short = len(value) <= SHOWN_MOST and not self.secret
-            shown = repr(value) if short else "what stands there"  # it might be a pasted token
+            shown = repr(value) if short else "this value"  # it might be a pasted token
             yield Problem(path, f"must be {self.what}, not {shown}", self.remedy)
         elif self.rule is not None and (wrong := self.rule(value)):
             yield Problem(path, wrong, self.remedy)

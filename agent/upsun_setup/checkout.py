@@ -81,7 +81,7 @@ class Checkout:
             seen += 1
             if seen > FOLDERS_MOST:
                 text = f"the checkout has more than {FOLDERS_MOST} folders in which {APP_FILE} may be"
-                raise ConfigInvalid(text, remedy="take folders out of it that do not belong to the project")
+                raise ConfigInvalid(text, remedy="remove the folders that do not belong to the project")
             try:
                 entries = sorted(os.scandir(os.path.join(self.top, folder)), key=lambda each: each.name)
             except OSError:
@@ -168,7 +168,7 @@ class Checkout:
         """Return where the file really is; a link may point at another place of the checkout, and nowhere else."""
         place = os.path.realpath(os.path.join(self.top, path))
         if not self._is_inside(place):
-            raise ConfigInvalid(f"{path} leads out of the checkout, to {place}", remedy="init changes nothing outside")
+            raise ConfigInvalid(f"{path} leads outside the checkout, to {place}", remedy="init changes nothing outside")
         return place
 
     def release_file(self, path: str) -> bytes | None:
@@ -209,7 +209,9 @@ class Checkout:
             ready.extend(map(self._prepare, changes))  # one by one: those made before one that fails are taken away
             for name, _, _ in ready:
                 if self._bytes(name, RELEASE_MOST_BYTES) != self._read.get(name):
-                    raise Conflict(f"{name} was changed meanwhile", remedy="run the command again: nothing was written")
+                    raise Conflict(
+                        f"{name} was changed in the meantime", remedy="run the command again: nothing was written"
+                    )
             self._swap(ready)
         finally:
             for _, _, new in ready:
@@ -256,7 +258,7 @@ class Checkout:
             for name, place in swapped:
                 self._put_back(name, place)
             text = f"{ready[len(swapped)][0]} cannot be written: {error.strerror}; the others were put back"
-            raise StateNotWritable(text, remedy="free the disk, or check the folder's mode") from error
+            raise StateNotWritable(text, remedy="free disk space, or check the folder's mode") from error
 
     def _drop_empty(self, folder: str) -> None:
         """Remove a folder whose last file was deleted, and those above it that are empty then."""

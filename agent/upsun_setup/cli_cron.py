@@ -243,7 +243,7 @@ class _Reader:
             self._command(words)
 
     def _resolved(self, words: list[str]) -> bool:
-        """Let a waiting guard count, by what stands behind it; whether these words were all about it."""
+        """Apply a waiting guard by the words that follow it; return whether these words were all about it."""
         guard, self._waiting = self._waiting or [], None
         if words[:2] == ["||", "exit"] or words[0] == "exit":
             self._guard(guard, wanted=words[0] == "||")

@@ -76,8 +76,8 @@ class JobsPlan:
         schedule = usable_schedule(spec)
         say = self._plan.say
         if schedule is None:
-            text = f"the schedule {spec[:60]!r} of the cron {cron} is none that a job can have"
-            say(text, f"it became {DEFAULT_SCHEDULE!r}: say in {self._plan.jobs} when the job should run")
+            text = f"the schedule {spec[:60]!r} of the cron {cron} is not one that a job can have"
+            say(text, f"it became {DEFAULT_SCHEDULE!r}: set in {self._plan.jobs} when the job should run")
         types, doubt = types_of(cli_cron)
         if doubt:
             say(f"the cron {cron} {doubt}", f"see environment-types in {self._plan.jobs}: {', '.join(types)}")
@@ -136,7 +136,7 @@ class JobsPlan:
         if idle and not self.crons.known:
             return f"the job {idle[0]} has no schedule: delete the cron before you give it one, or both back up"
         if not jobs or self.crons.known:
-            return "take out of it what a job does now, or both will do it"
+            return "remove from it what a job does now, or both will do it"
         return f"new: the job {jobs[0].name} backs up production every night; it updates nothing"
 
     def _update_name(self) -> str | None:
@@ -229,7 +229,7 @@ class JobsPlan:
             remedy = 'git diff --cached --quiet || git commit -m "…"'
             self._plan.say(f"the source operation {name} fails where there is nothing to commit", remedy)
         if runs_what_it_fetches(command):
-            text = f"the source operation {name} runs what it downloads: who changes that changes your production"
+            text = f"the source operation {name} runs what it downloads: whoever changes that changes your production"
             self._plan.say(text, "pin a version and check its hash, or write the commands into the operation")
 
     def write(self, existing: JobFile | None, state: str, jobs: list[ProposedJob]) -> tuple[str | None, str] | None:
@@ -268,7 +268,7 @@ class JobsPlan:
         if used and (len(used) > 1 or variable != wanted):
             text = f"the agent reads its token from {variable}, and not every old cron did"
             self._plan.say(
-                text, f"see that {variable} is set; token-variable in {self._plan.jobs} can name another one"
+                text, f"make sure that {variable} is set; token-variable in {self._plan.jobs} can name another one"
             )
         return variable
 

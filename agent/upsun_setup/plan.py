@@ -119,7 +119,9 @@ class Planner:
             text = f"{image.too_old} is known to be too old for the agent, which needs Python 3.{LEAST_MINOR}"
             self.plan.done.append(f"{text}: the agent brings its own")
         elif image.unknown:
-            self._say("what the image's stack lists is not understood", f"see that {PYTHON} or newer is in it")
+            self._say(
+                "init does not understand what the image's stack lists", f"make sure that {PYTHON} or newer is in it"
+            )
         elif image.composable and not image.has_python:
             where = list_python(self._project, self._app)
             self.plan.done.append(f"{PYTHON} in {where}: a composable image has only what it lists")
@@ -166,11 +168,11 @@ class Planner:
     def _told_hook(self, name: str, text: str, *, dropped: bool) -> None:
         self.plan.done.append(f"{name} installs the agent, pinned by one hash")
         if text.strip() and not is_strict(text):
-            remedy = "begin it with set -e; init left what a failing command in it does as it was"
+            remedy = "begin it with set -e; init did not change what a failing command in it does"
             self._say(f"{name} has no 'set -e': a command that fails there does not stop the build", remedy)
         if dropped:
             self.plan.done.append(f"{name} no longer installs the official CLI: nothing in the configuration calls it")
-            self._say("scripts of yours may call the official CLI in the container", "if so, put its installer back")
+            self._say("scripts of yours may call the official CLI in the container", "if so, add its installer again")
         elif installs_cli(text) and self._replaced.known:
             more = self._calls_left(text)
             why = (
@@ -178,7 +180,7 @@ class Planner:
                 if more
                 else "init removes only a line that does just that"
             )
-            remedy = "leave it so" if more else "take it out if you do not need it"
+            remedy = "leave it as it is" if more else "remove it if you do not need it"
             self._say(f"{name} still installs the official CLI: {why}", remedy)
 
     def _drops_cli(self, hook: str) -> bool:
@@ -200,7 +202,7 @@ class Planner:
         mounts = {name.strip("/"): self._source(name) for name in project.names(spot, "mounts")}
         wanted = existing.state if existing is not None else None
         if wanted is not None and not wanted.startswith("/app/"):
-            self._say(f"the state {wanted} of the job file is outside /app", "see that it outlives deployments")
+            self._say(f"the state {wanted} of the job file is outside /app", "make sure that it survives deployments")
             return wanted
         named = [wanted.removeprefix("/app/").strip("/")] if wanted else STATES
         for path in named:
@@ -241,7 +243,7 @@ class Planner:
         if project.is_fixed:
             self._disk()
         elif first:
-            self._say("this is the app's first mount", "see that it has disk: upsun resources:set; 128 MB is plenty")
+            self._say("this is the app's first mount", "give it disk space: upsun resources:set; 128 MB is plenty")
         location = served_at(project, self._app, path)
         if location is not None:
             remedy = f"add a rule to that location: '^/{path}/': {{ allow: false }}"

@@ -44,7 +44,7 @@ PACKED = "release_files"
 
 
 class ReleaseError(Exception):
-    """A release cannot be made; the message says why."""
+    """A release cannot be created; the message says why."""
 
 
 class Release(Struct, frozen=True):

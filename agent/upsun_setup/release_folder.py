@@ -103,7 +103,9 @@ def folder_removed(checkout: Checkout, folder: str, plan: Plan) -> list[FileChan
         else:
             kept.append(path)
     if kept:
-        plan.say(f"not a file of a release as it was made: {', '.join(kept)}", "it stays; delete it if nobody needs it")
+        plan.say(
+            f"not a file of a release as it was made: {', '.join(kept)}", "it stays; delete it if nothing needs it"
+        )
     return changes
 
 

@@ -145,7 +145,7 @@ class Removal:
         if not self.is_submodule:
             self.plan.files += folder_removed(self._checkout, self._app.file(FOLDER), self.plan)
         if image_of(self._project, self._app).has_added and self.plan.paths:
-            self.plan.say(f"{PYTHON} stays in the stack", "take it out if nothing else of the app needs it")
+            self.plan.say(f"{PYTHON} stays in the stack", "remove it if nothing else of the app needs it")
         return self.plan
 
     def _job_file(self) -> tuple[str, JobFile] | None:
@@ -160,13 +160,13 @@ class Removal:
         block = block_of(hook.text)
         if block is None:
             if installs(hook.text):
-                self.plan.say(f"{hook.name} installs the agent with lines that init did not write", "take them out")
+                self.plan.say(f"{hook.name} installs the agent with lines that init did not write", "remove them")
             return
         edit = removed(hook.text, block)
         if edit is None:
             hook.remove()
             if hook.path:
-                self.plan.say(f"{hook.path} is no longer included", "it stays as it is: delete it if nobody needs it")
+                self.plan.say(f"{hook.path} is no longer included", "it stays as it is: delete it if nothing needs it")
         else:
             hook.edit(edit)
         self.plan.done.append(f"{hook.name} no longer installs the agent")
@@ -178,7 +178,9 @@ class Removal:
         for name in names:
             node = self._project.look(self._app.spot, "crons", name)
             if node is not None and plain(node) not in own:
-                self.plan.say(f"the cron {name} has other settings than init wrote", "it goes too: it calls the agent")
+                self.plan.say(
+                    f"the cron {name} has other settings than init wrote", "it is removed too: it calls the agent"
+                )
         self._drop(("crons",), names, f"the cron {', '.join(names)}", CRON_COMMENT.partition(" in ")[0])
 
     def _mount(self, jobs: tuple[str, JobFile] | None) -> None:
@@ -190,7 +192,7 @@ class Removal:
             source = "local" if self._project.is_fixed else "storage"
             own = [{"source": source, "source_path": each} for each in mount_sources(self._app)]
             if node is None or plain(node) not in own:
-                self.plan.say(f"the mount {name} is not as init wrote it", "it stays: take it out if nothing needs it")
+                self.plan.say(f"the mount {name} is not as init wrote it", "it stays: remove it if nothing needs it")
                 continue
             self._drop(("mounts",), [name], f"the mount {name}")
             self.plan.say(
@@ -222,7 +224,7 @@ class Removal:
         kept = [line for line in lines if line.strip() not in {ENVIRONMENT_COMMENT, SOURCE_LINE}]
         new = "".join(kept)
         if any(SOURCES.search(line.replace('"', "")) for _, _, line in code_lines(new)):
-            self.plan.say(f"{name} puts the agent on the PATH with a line that init did not write", "take it out")
+            self.plan.say(f"{name} puts the agent on the PATH with a line that init did not write", "remove it")
         if new == old:
             return
         if new.strip():
@@ -241,10 +243,10 @@ class Removal:
         plan = Planner(overlay, project, project.apps[self._app.name], lines, self._ignored, self._plan_name).decide()
         if any(change.path == name and change.new == job_file.text for change in plan.changes):
             self._delete(name)
-            self.plan.done.append(f"{name} goes: it is as init wrote it")
+            self.plan.done.append(f"{name} is removed: it is as init wrote it")
         else:
             self.plan.say(
-                f"{name} is not what init would write now: it stays", f"if nobody needs it: git rm {path(name)}"
+                f"{name} is not what init would write now: it stays", f"if nothing needs it: git rm {path(name)}"
             )
 
     def _drop(self, keys: tuple[str, ...], names: list[str], what: str, comment: str = "") -> None:
@@ -263,11 +265,11 @@ class Removal:
                 depth -= 1
             if chain[depth].editor is not chain[depth - 1].editor:
                 text = f"{chain[depth].document.name} is no longer included"
-                self.plan.say(text, "it stays as it is: delete it if nobody needs it")
+                self.plan.say(text, "it stays as it is: delete it if nothing needs it")
             names, chain = [keys[depth - 1]], chain[:depth]
         for name in names:
             chain[-1].editor.remove(chain[-1].node, (*chain[-1].path, name), comment)
-        self.plan.done.append(f"{what}: taken out")
+        self.plan.done.append(f"{what}: removed")
 
     def _write(self, name: str, old: str | None, new: str) -> None:
         self._texts[name] = (old, new)

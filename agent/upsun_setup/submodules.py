@@ -70,7 +70,7 @@ class Submodule:
                 named = file.read(4096).removeprefix("gitdir:").strip()
         except (OSError, UnicodeDecodeError):
             raise ConfigInvalid(
-                f"{self._folder} is no submodule that is checked out",
+                f"{self._folder} is not a checked-out submodule",
                 remedy=f"git submodule update --init {self._folder}",
             ) from None
         return os.path.realpath(os.path.join(self._place, named))
@@ -83,7 +83,7 @@ class Submodule:
             Conflict: files of the submodule are changed.
         """
         if not _REVISION.fullmatch(revision):
-            raise ConfigInvalid(f"{revision[:80]!r} is no tag or commit", remedy="name one with --commit")
+            raise ConfigInvalid(f"{revision[:80]!r} is not a tag or commit", remedy="name one with --commit")
         before = self._said("rev-parse", "--verify", "--quiet", "HEAD^{commit}").strip()
         after = self._commit(revision)
         if not after:
@@ -95,7 +95,7 @@ class Submodule:
         if before == after:
             return None
         if self._said("status", "--porcelain", "--ignore-submodules=all").strip():
-            raise Conflict(f"files of {self._folder} are changed", remedy="take these changes back first: git status")
+            raise Conflict(f"files of {self._folder} are changed", remedy="revert these changes first: git status")
         return Move(self._folder, before, after)
 
     def apply(self, move: Move) -> None:

@@ -207,7 +207,7 @@ class _Builder:
     def wrong(self, offset: int, problem: str) -> ConfigInvalid:
         """Return the error for something at that place."""
         place = f"{self.document.name}:{self.document.line(offset)}"
-        remedy = "put spaces in the place of the tab" if TAB in problem else "fix that line; init changed nothing"
+        remedy = "use spaces instead of the tab" if TAB in problem else "fix that line; init changed nothing"
         return ConfigInvalid(f"{place}: {problem}", remedy=remedy)
 
     def take(self, event: Any) -> None:

@@ -40,7 +40,7 @@ class AccountControls(ABC):
         raise ValueError(f"there is no user {name!r}")
 
     def add_user(self, email: str, permissions: list[str] | None = None) -> User:
-        """Let somebody have an account, and access to the project if there are permissions."""
+        """Add an account, with access to the project if permissions are given."""
         with self._settled() as state:
             return self._new_account(state, email, permissions)
 
@@ -64,7 +64,7 @@ class AccountControls(ABC):
                 state.members.remove(account.id)
 
     def add_team(self, label: str, permissions: list[str], users: list[str], *, has_project: bool = True) -> Team:
-        """Let the organization have a team whose users get these permissions on the project, if it is the team's.
+        """Add a team to the organization; its users get these permissions on the project, if it is the team's.
 
         Args:
             label: the name of the team.
@@ -86,7 +86,7 @@ class AccountControls(ABC):
             return made
 
     def add_domain(self, name: str, environment: str | None = None, *, default: bool = False) -> Domain:
-        """Let an environment's site answer at a domain too; no deployment follows.
+        """Add a domain at which an environment's site answers; no deployment follows.
 
         Args:
             name: the host name.
@@ -103,7 +103,7 @@ class AccountControls(ABC):
             return made
 
     def accept_invitation(self, email: str) -> User:
-        """Let the one who was invited join, with an account of their own or a new one."""
+        """Accept an invitation, with the account of the invited person or a new one."""
         with self._settled() as state:
             invitation = state.invitations.pending(email)
             if invitation is None:
@@ -132,7 +132,7 @@ class AccountControls(ABC):
             return self.platform.tokens.add(token, made_at, user=self._account(user), name=name, mfa=mfa)
 
     def add_variable(self, name: str, value: str, environment: str | None = None, **flags: Any) -> Variable:
-        """Let an environment, production if none is named, have a variable that is live; no deployment follows.
+        """Add a variable to an environment (default: production); it is live, and no deployment follows.
 
         With `project=True` it is the project's.
 
@@ -154,7 +154,7 @@ class AccountControls(ABC):
             return made
 
     def remove_variable(self, name: str, environment: str | None = None, *, project: bool = False) -> None:
-        """Let a variable be gone; no deployment follows.
+        """Remove a variable; no deployment follows.
 
         Args:
             name: the name of the variable.

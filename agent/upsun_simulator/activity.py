@@ -62,7 +62,7 @@ DONE = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What will become of an activity, fixed when it is asked for.
+    """How an activity will go; fixed when it is requested.
 
     `seconds` is None for one that lasts until somebody ends it. One that `commits` (a source operation, a merge,
     a synchronization) does so at its end, or `commits_after` its start when its own activity goes on with the

@@ -65,7 +65,7 @@ def _start_what_may_start(state: PlatformState) -> None:
 
 
 def _put_off(state: PlatformState, one: Activity) -> bool:
-    """Reschedule an activity whose turn has come, once, if its plan says so; say whether it was."""
+    """Reschedule an activity that is next, once, if its plan says so; return whether it was."""
     if not one.plan.reschedule:
         return False
     one.state, one.ready_at = "scheduled", state.now + timedelta(seconds=one.plan.reschedule)
@@ -74,7 +74,7 @@ def _put_off(state: PlatformState, one: Activity) -> bool:
 
 
 def _next(state: PlatformState) -> list[Activity]:
-    """Return the activities whose turn has come."""
+    """Return the activities that are next."""
     running = [one for one in state.open if one.state == "in_progress"]
     holds = state.scenario.crons_hold_others
     busy = {one.environment for one in running if holds or one.type != CRON}

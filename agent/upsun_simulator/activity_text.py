@@ -1,4 +1,4 @@
-"""The one-line story of an activity."""
+"""The one-line description of an activity."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ DEEDS = {
 def sentence(
     kind: str, who: User, here: Environment, other: Environment | None, what: str | None = None, *, html: bool
 ) -> str:
-    """Return the one-line story of an activity, as its `text` (Markdown) and its `description` (HTML).
+    """Return the one-line description of an activity, as its `text` (Markdown) and its `description` (HTML).
 
     In the form of the documented examples (https://developer.upsun.com/docs/integrations/activity/reference).
 

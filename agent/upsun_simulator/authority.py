@@ -26,7 +26,7 @@ PERMITS = ("permit-agent-forwarding", "permit-port-forwarding", "permit-pty")
 
 @dataclass(kw_only=True, eq=False)
 class Certificate:
-    """What is known of a certificate that was issued; its text is not kept."""
+    """A certificate that was issued, without its text."""
 
     #: The serial number.
     serial: int

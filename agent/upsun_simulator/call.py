@@ -126,7 +126,7 @@ class Call:
         return self.platform.state
 
     def bearer(self) -> Bearer:
-        """Return who asks; without a good bearer token the answer is 401."""
+        """Return the user of the request; without a valid bearer token the answer is 401."""
         kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise unauthorised("The access token is missing.")

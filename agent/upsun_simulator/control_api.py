@@ -75,7 +75,7 @@ class Controlled(Protocol):
     control_secret: str
 
     def request_log(self) -> dict[str, Any]:
-        """Return what reached the simulator and what came of it, as JSON."""
+        """Return the requests that reached the simulator and their answers, as JSON."""
 
     def change(self, **changes: Any) -> None:
         """Change fields of the scenario."""

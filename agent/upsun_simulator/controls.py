@@ -146,7 +146,7 @@ class Controls(AccountControls, OtherUsers):
         restorable: bool = True,
         safe: bool = True,
     ) -> Backup:
-        """Let there be a backup that was made `age` seconds ago; the limit holds for it too.
+        """Add a backup that was made `age` seconds ago; the limit holds for it too.
 
         Args:
             environment: the id of the environment; None: production.
@@ -176,7 +176,7 @@ class Controls(AccountControls, OtherUsers):
             return backup
 
     def drop_backup(self, backup: str) -> None:
-        """Let a backup vanish, as when another client's backup replaced it."""
+        """Remove a backup, as when another client's backup replaced it."""
         with self._settled() as state:
             found = [one for one in state.backups if one.id == backup]
             if not found:
@@ -301,7 +301,7 @@ class Controls(AccountControls, OtherUsers):
             return deployments.redeploy(state, self._place(environment), _named(user))
 
     def deploy_staged(self, environment: str | None = None) -> list[Activity]:
-        """Let what is staged go, as somebody does by hand."""
+        """Deploy what is staged, as a person would."""
         with self._settled() as state:
             return deployments.deploy_staged(state, self._place(environment))
 
@@ -312,11 +312,11 @@ class Controls(AccountControls, OtherUsers):
             self.state.set_status(place, self.scenario.changed(status=status).status, self.state.now)
 
     def pause(self, environment: str | None = None) -> None:
-        """Let an environment be paused from now on."""
+        """Pause an environment from now on."""
         self.set_status("paused", environment)
 
     def set_crons(self, status: CronStatus, environment: str | None = None) -> None:
-        """Let an environment's crons run, pause or sleep."""
+        """Set whether an environment's crons run, are paused or sleep."""
         _check(status, get_args(CronStatus))
         with self._settled():
             self._place(environment).crons = status

@@ -96,7 +96,7 @@ def body_of(headers: Message, stream: Bytes) -> bytes:
 
     Raises:
         TooLarge: it is, or says that it is, larger than ``BODY_MOST_BYTES``. What is left of it is not read.
-        ValueError: its length or one of its chunks makes no sense.
+        ValueError: its length or one of its chunks is not valid.
         ConnectionResetError: the client left before it was whole.
     """
     coding, lengths = (headers.get("Transfer-Encoding") or "").strip().lower(), headers.get_all("Content-Length") or []

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Content:
-    """What is known of a commit's tree."""
+    """The known content of a commit's tree."""
 
     #: On which type of environment it makes a site that fails.
     breaks: Breaks
@@ -103,7 +103,7 @@ class History:
         return sha
 
     def arrive(self, sha: str) -> None:
-        """Let a commit that was made elsewhere be in the repository."""
+        """Add a commit to the repository that was made elsewhere."""
         self._outside.discard(sha)
 
     def __getitem__(self, sha: str) -> Version:

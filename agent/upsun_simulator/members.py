@@ -85,7 +85,7 @@ class Members:
         return next((one for one in self.accounts.values() if one.email.casefold() == wanted), None)
 
     def add_account(self, user: User) -> None:
-        """Let somebody have an account."""
+        """Add an account."""
         self.accounts[user.id] = user
 
     def grant(self, user: User, permissions: tuple[str, ...], at: datetime) -> Member:

@@ -31,7 +31,7 @@ class RecordedRequest:
     `path` is decoded and without a leading `/api`; `raw_path` is as it stood on the wire. `site` is the
     environment whose site was asked, None where it was the API; its path has `/_site/<environment>` in front,
     whichever host the client named. `status` is what
-    the client was sent, None when it got no whole answer (yet). `acted` says whether the platform carried
+    the client was sent, None when it got no complete answer (yet). `acted` says whether the platform carried
     the request out. `weight` is about how many bytes of memory it takes here.
     """
 
@@ -51,7 +51,7 @@ class RecordedRequest:
     body: Any
     #: The environment whose site was asked; None for the API.
     site: str | None = None
-    #: The status that the client was sent; None where it got no whole answer (yet).
+    #: The status that the client was sent; None where it got no complete answer (yet).
     status: int | None = None
     #: The kind of fault that hit it; None where none did.
     fault: str | None = None
@@ -99,7 +99,7 @@ class Redactor:
         self._secrets: set[str] = set()
 
     def learn(self, secret: str) -> None:
-        """Never let this value into the request log."""
+        """Hide this value in the request log."""
         if secret:
             self._secrets.add(secret)
 

@@ -178,7 +178,7 @@ class _Handler(WSGIRequestHandler):
             self.server.report(f"{self.command} {self.path} {outcome}")
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the signature of the base
-        """Say nothing: `_report` speaks for every request."""
+        """Log nothing: `_report` logs every request."""
 
 
 class Server:

@@ -85,7 +85,7 @@ class Simulator(Controls):
             return self.platform.authority.revocations
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request; ConnectionCut when a fault allows no whole answer."""
+        """Answer one request; ConnectionCut when a fault allows no complete answer."""
         request = Request(environ)
         answer = packed(
             request, control_api.answer(self, request) if control_api.wanted(request) else self._serve(request)

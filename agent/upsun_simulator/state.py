@@ -206,7 +206,7 @@ class PlatformState:
         return [one for one in self._staged if one.environment == environment and one.state == "staged"]
 
     def stage(self, activity: Activity) -> None:
-        """Let an activity wait until somebody deploys; what it did until then is a success."""
+        """Stage an activity until somebody deploys it; what it did so far counts as a success."""
         activity.state, activity.result = "staged", "success"
         self.open = [one for one in self.open if one is not activity]
         self._staged.append(activity)
@@ -275,13 +275,13 @@ class PlatformState:
         return dataclasses.replace(plan, exit_code=code, reschedule=self.scenario.reschedule_seconds)
 
     def move(self, activity: Activity, at: datetime) -> None:
-        """Let an activity have been asked for at another moment."""
+        """Change the time at which an activity was requested."""
         self.activities.remove(activity)
         activity.created_at = activity.visible_from = activity.readable_from = activity.ready_at = at
         insort(self.activities, activity, key=lambda one: one.created_at)
 
     def release(self, activity: Activity) -> None:
-        """Let a staged activity take its place in the queue."""
+        """Put a staged activity into the queue."""
         activity.state, activity.result, activity.completed_at = "pending", None, None
         activity.ready_at = self.now
         self.open.append(activity)

@@ -22,7 +22,7 @@ class ApiToken:
     name: str
     #: The token. The platform shows it once, when it is made.
     secret: str
-    #: Whose token it is.
+    #: Origin token it is.
     user: User
     #: When it was made.
     created_at: datetime
@@ -36,9 +36,9 @@ class ApiToken:
 
 @dataclass(frozen=True)
 class Bearer:
-    """What is known of an access token that was issued."""
+    """An access token that was issued."""
 
-    #: Whose access token it is.
+    #: Origin access token it is.
     user: User
     #: The id of the API token that it was exchanged for.
     api_token: str

@@ -243,14 +243,14 @@ CASES: tuple[tuple[str, str, int, str, str], ...] = (
         '"H 25 * * *"',
         7,
         "jobs.nightly-update.schedule",
-        "is no schedule: hour: 25 is not between 0 and 23",
+        "is not a valid schedule: hour: 25 is not between 0 and 23",
     ),
     (
         '"H 3 * * *"',
         '"0 0 30 2 *"',
         7,
         "jobs.nightly-update.schedule",
-        "is no schedule: no day ever matches it",
+        "is not a valid schedule: no day ever matches it",
     ),
     (
         '"H 3 * * *"',
@@ -293,7 +293,7 @@ CASES: tuple[tuple[str, str, int, str, str], ...] = (
         4,
         "agent.token-variable",
         (
-            "must be the name of a variable, not what stands there (store what is secret as a variable "
+            "must be the name of a variable, not this value (store what is secret as a variable "
             "of the environment (upsun variable:create) and name that here)"
         ),
     ),
@@ -330,7 +330,7 @@ CASES: tuple[tuple[str, str, int, str, str], ...] = (
         "[jobs.idle]\n[jobs.by-hand]\nsteps = [",
         22,
         "jobs.idle",
-        "'steps' is missing (What to do, in this order.)",
+        "'steps' is missing (The steps, in this order.)",
     ),
     (
         "[jobs.by-hand]\nsteps = [",

@@ -34,7 +34,7 @@ from upsun_agent.model.events import Event
 from upsun_agent.notify import outbox
 from upsun_agent.notify.channels.http import HttpSender
 from upsun_agent.notify.messages import Message
-from upsun_agent.notify.notifier import Notifier, Whose
+from upsun_agent.notify.notifier import Notifier, Origin
 from upsun_agent.platform.container import Container
 from upsun_agent.report.publish import publish
 from upsun_agent.runtime.context import TickContext
@@ -146,7 +146,7 @@ class Stage:
         assert notify is not None
         kind = self.container.environment_type
         here = any(job.runs_on(kind) for job in site.job_file.jobs.values())
-        whose = Whose(site.project, site.environment, kind, self.container.app or "", here)
+        whose = Origin(site.project, site.environment, kind, self.container.app or "", here)
         transport = Transport("upsun-agent/test")
         sender = HttpSender(self.environ, transport, redaction.hide, redaction.clean, site.clock.now)
         return Notifier(notify, whose, sender, site.clock, site.log)

@@ -6,7 +6,7 @@ import re
 from contextlib import closing
 from typing import Any
 
-from upsun_agent.database.connect import Link
+from upsun_agent.database.connect import DatabaseConnection
 from upsun_agent.journal.state import DatabaseState
 
 from tests.harness.journal_forms import NAME
@@ -55,7 +55,7 @@ class Tenant:
     """A connection of a tenant's that says what it likes."""
 
     def __init__(self, place: DatabaseState) -> None:
-        self.link = Link(NAME, place.endpoint, 60)
+        self.link = DatabaseConnection(NAME, place.endpoint, 60)
 
     def says(self, text: str) -> list[tuple[Any, ...]]:
         with closing(self.link.raw.cursor()) as cursor:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # these import httpx, which takes as long as nine interpreter
 
 
 class UserPlan(Struct, frozen=True):
-    """What is to be done for a machine user: invite, grant, or nothing; ``user`` is the member's id where it is one.
+    """The plan for a machine user: invite, grant, or nothing; ``user`` is the member's id where it is one.
 
     ``before`` are the roles it has, or those of an invitation that is open. ``message`` says what was done, ``would``
     what would be, where that is anything.
@@ -86,7 +86,7 @@ def plan_user(
 
 
 class VariablePlan(Struct, frozen=True):
-    """What is to be done with a variable: create or change it; ``changed`` are the flags that become others."""
+    """The plan for a variable: create or change it; ``changed`` are the flags that become others."""
 
     #: What to do.
     action: Literal["create", "change"]

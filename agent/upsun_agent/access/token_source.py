@@ -1,4 +1,4 @@
-"""Where an API token comes from: the variables that may hold one, and the token in one of them."""
+"""Find the API token: the variables that may hold one, and the token in one of them."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def repeated(
 
     Raises:
         Unreachable: no attempt had a usable answer.
-        TooLarge: the answer is longer than any that makes sense.
+        TooLarge: the answer is too long.
     """
     for number in range(1, READ_ATTEMPTS + 1):
         wish: float | None = None

@@ -99,7 +99,7 @@ class Client:
             self._end = end
 
     def _learn(self, secret: str) -> None:
-        """Neither logs nor messages made from replies may show this value."""
+        """Register a value that neither logs nor messages made from replies may show."""
         self._hide(secret)
         if secret:
             self._secrets |= {secret}
@@ -311,17 +311,17 @@ class Client:
             reply = self._once(method, path, body)
         except NoAnswer as error:
             if error.sent:
-                raise Uncertain(f"{what}: {error}; it may have been changed or not") from error
+                raise Uncertain(f"{what}: {error}; it may or may not have been changed") from error
             raise Unreachable(f"{what}: {error}", remedy=self._endpoints.remedy(error.remedy)) from error
         meaning = classify(reply)
         if meaning is Meaning.DONE:
             try:
                 return document(reply, what) if reply.body.strip() else None
             except BadReply as error:  # a sign-in page answers 200 too
-                raise Uncertain(f"{error}; it may have been changed or not") from error
+                raise Uncertain(f"{error}; it may or may not have been changed") from error
         if meaning in UNSURE:
             said = not_the_apis(reply) if meaning is Meaning.UNUSABLE else f"the API answers {reply.status}"
-            raise Uncertain(f"{what}: {said}; it may have been changed or not")
+            raise Uncertain(f"{what}: {said}; it may or may not have been changed")
         if meaning is Meaning.CONFLICT:
             raise Conflict(f"{what}: it exists already: {error_words(reply)}")
         raise refusal(reply, what)

@@ -16,7 +16,7 @@ class NoCookies:
         return iter(())
 
     def extract_cookies(self, response: object, request: object) -> None:
-        """Let those of a response go by."""
+        """Ignore the cookies of a response."""
 
 
 class Shown:

@@ -1,4 +1,4 @@
-"""An end to whatever waits too long: an alarm for the main thread, and names resolved in a thread of their own."""
+"""End what waits too long: an alarm for the main thread, and a daemon thread that resolves names."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def silence() -> None:
 
 
 @contextmanager
-def names_looked_up_aside() -> Iterator[None]:
-    """Look names up in a thread of their own: ``getaddrinfo`` waits in C, where no signal interrupts it.
+def names_resolved_in_a_thread() -> Iterator[None]:
+    """Resolve names in a daemon thread: ``getaddrinfo`` blocks in C, where no signal interrupts it.
 
     So neither the deadline nor SIGTERM has to wait for a name server that says nothing. httpx offers no place to hang
     this in that also serves proxies; it is this process's own resolver that is wrapped, for the time of one request.

@@ -16,7 +16,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from upsun_agent.api.cookieless import COOKIEJAR, PATHS, REQUEST, NoCookies
-from upsun_agent.api.deadline import OverDeadline, alarm, names_looked_up_aside, silence
+from upsun_agent.api.deadline import OverDeadline, alarm, names_resolved_in_a_thread, silence
 from upsun_agent.api.meter import Meter, MeteredBackend, OverBytes, OverTime
 from upsun_agent.api.network import Proxy, Settings, SettingsError, trust_remedy
 from upsun_agent.api.shorten import Shortener
@@ -34,7 +34,7 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
 class NoAnswer(Exception):
-    """No whole answer came. ``sent`` is false only where the request surely never left this machine.
+    """No complete answer came. ``sent`` is false only where the request surely never left this machine.
 
     ``remedy`` says what helps where the reason is on this side of the API.
     """
@@ -50,7 +50,7 @@ class SettingsUnusable(NoAnswer):
 
 
 class TooLong(NoAnswer):
-    """The answer is longer than any that makes sense; what came of it was thrown away."""
+    """The answer is too long; the part that was read is discarded."""
 
 
 class Reply(Struct, frozen=True):
@@ -269,7 +269,7 @@ def _unpacked(response: httpx.Response) -> Iterator[bytes]:
         yield from _pieces(response)
         return
     if coding not in {"gzip", "x-gzip"}:
-        raise httpx.DecodingError(f"the answer is packed as {coding[:40]!r}, which was not asked for")
+        raise httpx.DecodingError(f"the answer has the encoding {coding[:40]!r}, which was not requested")
     try:
         yield from unpacked(_pieces(response))
     except NotUnpackable as error:
@@ -364,7 +364,7 @@ def _place(url: str) -> str:
 def bounded(seconds: float) -> Iterator[None]:
     """Whatever talks to the network within the block ends after that many seconds; raises NoAnswer then."""
     try:
-        with alarm(seconds), names_looked_up_aside():
+        with alarm(seconds), names_resolved_in_a_thread():
             yield
     except OverDeadline:
         silence()  # once more: it may have rung while it was being turned off
@@ -372,7 +372,7 @@ def bounded(seconds: float) -> Iterator[None]:
 
 
 def _late(seconds: float) -> str:
-    return f"no whole answer within {seconds:.0f} s"
+    return f"no complete answer within {seconds:.0f} s"
 
 
 def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTransport:

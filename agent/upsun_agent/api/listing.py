@@ -1,6 +1,6 @@
 """The activities of an environment or project, page by page: few at a time, and fewer where they are large.
 
-A push carries its log and its whole deployment, so ten of them can be a megabyte. A list that cannot be had whole is
+A push carries its log and its whole deployment, so ten of them can be a megabyte. A list that cannot be read whole is
 returned as far as it goes, marked as not complete: what was found in it can still be judged.
 
 A page begins with the moment at which the one before ended, so that nothing of that moment is left out, whether or not

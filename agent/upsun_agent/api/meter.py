@@ -24,12 +24,12 @@ class OverBytes(Exception):
     """More bytes came than this part of the answer may have."""
 
     def __init__(self, part: str) -> None:
-        super().__init__(f"the {part} of the answer is longer than any that makes sense")
+        super().__init__(f"the {part} of the answer is too long")
         self.part = part
 
 
 class Meter:
-    """What is left of one answer, in seconds and bytes; it is set anew for each request."""
+    """The budget of one answer, in seconds and bytes; it is reset for each request."""
 
     def __init__(self) -> None:
         self._end = 0.0

@@ -84,7 +84,7 @@ class Invitation(Struct, frozen=True):
 
 
 class People:
-    """Who is who on a project, through one client."""
+    """Read and change the users of a project, through one client."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -240,7 +240,7 @@ class People:
             roles: the roles that the user is to have.
 
         Raises:
-            Uncertain: it may have been invited or not.
+            Uncertain: it may or may not have been invited.
         """
         permissions = [{"type": kind, "role": role} for kind, role in roles.on_types().items()]
         body = {"email": email, "role": roles.project, "permissions": permissions}
@@ -253,7 +253,7 @@ class People:
                 if any(each.email.casefold() == email.casefold() for each in self.invitations(project)):
                     return True
             remedy = "run the command again: it checks first, and sends no second e-mail"
-            raise Uncertain(f"{email} may have been invited or not: {error}", remedy=remedy) from error
+            raise Uncertain(f"{email} may or may not have been invited: {error}", remedy=remedy) from error
         return True
 
     def grant(self, project: str, user: str, roles: Roles) -> None:
@@ -277,7 +277,7 @@ class People:
         try:
             now = self._own_access(project, user)
         except AgentError as error:
-            text = f"the roles may have been changed or not: {doubt or error}"
+            text = f"the roles may or may not have been changed: {doubt or error}"
             raise Uncertain(text, remedy=remedy) from error
         if now is None or now.permissions() != roles.permissions():
             text = f"the roles are not as requested, but {now or 'none'}"

@@ -102,7 +102,7 @@ def retry_after(reply: Reply, now: datetime) -> float | None:
 
 
 class Fields(Struct, frozen=True):
-    """The fields of one JSON object, each read with the type it must have."""
+    """The fields of one JSON object; each is read with a check of its type."""
 
     #: What the object is, for messages.
     what: str

@@ -24,7 +24,7 @@ def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from _members(pieces)
     except zlib.error as error:
-        raise NotUnpackable(f"the answer does not unpack: {error}") from error
+        raise NotUnpackable(f"the answer cannot be decompressed: {error}") from error
 
 
 def _members(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -37,9 +37,9 @@ def _members(pieces: Iterator[bytes]) -> Iterator[bytes]:
                     return
                 unpacking, members = zlib.decompressobj(wbits=GZIP_ONLY), members + 1
                 if members > MEMBERS_MOST:
-                    raise NotUnpackable(f"the answer is packed in more than {MEMBERS_MOST} members")
+                    raise NotUnpackable(f"the compressed answer has more than {MEMBERS_MOST} members")
             yield unpacking.decompress(packed, PIECE_MOST_BYTES)
             packed = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
     yield unpacking.flush()
     if came and not unpacking.eof:  # an empty body needs no unpacking
-        raise NotUnpackable("the packed answer ends too soon")
+        raise NotUnpackable("the compressed answer ends too early")

@@ -158,7 +158,7 @@ def _variable(value: Any, level: str) -> Variable:
 
 
 def _stored(answer: Any) -> Stored:
-    """Return what the answer to a write says; an entity in it that makes no sense is passed over: it is read back."""
+    """Return what the answer to a write says; an entity that cannot be read is ignored."""
     embedded = answer.get("_embedded") if isinstance(answer, Mapping) else None
     try:
         entity = _variable(embedded["entity"], "environment") if isinstance(embedded, Mapping) else None

@@ -12,7 +12,7 @@ from upsun_agent.report.document import View
 
 
 class Answer(Struct, frozen=True):
-    """What came of a command."""
+    """The result of a command."""
 
     #: The document that ``--json`` prints.
     document: View

@@ -222,9 +222,8 @@ def _reached(endpoints: Endpoints) -> Finding:
     if not named:
         return Finding("reachability", Level.OK, text)
     if endpoints.is_local:
-        return Finding(
-            "reachability", Level.OK, f"{text} at {named} on this machine, instead of the platform's addresses"
-        )
+        text = f"{text} at {named} on this machine, instead of the platform's addresses"
+        return Finding("reachability", Level.OK, text)
     plain = ", without TLS" if "http://" in named else ""
     remedy = "if that is not intended, unset UPSUN_CLI_API_URL and UPSUN_CLI_AUTH_URL, and remove api-hosts"
     text = f"{text}, but the token is sent to {named}, which is not the platform's{plain}"
@@ -236,9 +235,8 @@ def _platform(context: Context, client: Client, standing: Standing) -> Iterator[
 
     container = context.container
     if container.project is None or container.environment is None:
-        yield Finding(
-            "environment", Level.FAIL, "no project or environment is known", "give --project and --environment"
-        )
+        remedy = "give --project and --environment"
+        yield Finding("environment", Level.FAIL, "no project or environment is known", remedy)
         return
     jobs, max_age = jobs_of(context)
     try:

@@ -188,13 +188,13 @@ class Context(Struct, dict=True):  # a cached property needs a __dict__
             return None
         from upsun_agent.api.http import Transport  # noqa: PLC0415  late: httpx costs nine interpreter starts
         from upsun_agent.notify.channels.http import HttpSender  # noqa: PLC0415  late: only who tells needs it
-        from upsun_agent.notify.notifier import Notifier, Whose  # noqa: PLC0415  same
+        from upsun_agent.notify.notifier import Notifier, Origin  # noqa: PLC0415  same
 
         kind, (project, environment, app) = container.environment_type, container.identity
         here = any(job.runs_on(kind) for job in self.job_file.jobs.values())
         transport = Transport(f"upsun-agent/{__version__}")
         sender = HttpSender(self.environ, transport, self.redaction.hide, self.redaction.clean, self.clock.now)
-        return Notifier(notify, Whose(project, environment, kind, app, here), sender, self.clock, log)
+        return Notifier(notify, Origin(project, environment, kind, app, here), sender, self.clock, log)
 
     @property
     def token_variable(self) -> str:

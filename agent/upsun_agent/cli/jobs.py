@@ -23,7 +23,7 @@ from upsun_agent.journal.directory import reading_if_any
 from upsun_agent.model.job import Job
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.document import Count, View
-from upsun_agent.report.status_view import SlotView, slot_view
+from upsun_agent.report.status_view import SlotView, paused_or_suspended, slot_view
 from upsun_agent.runtime.slots import Judge
 from upsun_agent.runtime.suspension import suspensions
 from upsun_agent.schedule import schedule_of
@@ -41,7 +41,9 @@ class NextView(View, frozen=True, kw_only=True):
     timezones: dict[str, str]
     #: Whether each job runs on this type of environment, by its name.
     here: dict[str, bool]
-    #: Why each job is paused or suspended, by its name: its slots will be skipped. Null if it is neither.
+    #: Why a person paused each job, by its name: its slots will be skipped. Null if nobody did.
+    paused: dict[str, str | None]
+    #: Why failed runs suspended each job, by its name: its slots will be skipped. Null if they did not.
     suspended: dict[str, str | None]
     #: The slots of each job, by its name.
     slots: dict[str, list[SlotView]]
@@ -107,8 +109,7 @@ def _next(context: Context) -> Answer:
     now = context.clock.now()
     coming: dict[str, list[Slot]] = {}
     with reading_if_any(context.state, context.container.identity) as journal:
-        paused, reader = suspensions(journal), BulkReader(journal)
-        suspended = {job.name: paused.get(job.name) for job in jobs}
+        suspended, reader = suspensions(journal), BulkReader(journal)
         for job in jobs:
             schedule = schedule_of(context.container, job)
             coming[job.name] = []
@@ -118,7 +119,8 @@ def _next(context: Context) -> Answer:
     view = NextView(
         timezones={job.name: job.timezone for job in jobs},
         here={job.name: job.runs_on(context.container.environment_type) for job in jobs},
-        suspended=suspended,
+        paused={job.name: paused_or_suspended(suspended.get(job.name))[0] for job in jobs},
+        suspended={job.name: paused_or_suspended(suspended.get(job.name))[1] for job in jobs},
         slots={name: [slot_view(slot, now) for slot in slots] for name, slots in coming.items()},
     )
     return Answer(view, lambda: _tell_next(context, jobs, coming, suspended, now))
@@ -128,7 +130,7 @@ def _tell_next(
     context: Context,
     jobs: Sequence[Job],
     coming: Mapping[str, list[Slot]],
-    suspended: Mapping[str, str | None],
+    suspended: Mapping[str, str],
     now: datetime,
 ) -> None:
     """Print the next slots.
@@ -137,7 +139,7 @@ def _tell_next(
         context: the command call.
         jobs: the jobs that were asked for.
         coming: their next slots, by the name of the job.
-        suspended: why each is paused or suspended, by its name.
+        suspended: why jobs are paused or suspended, by their name.
         now: the present.
     """
     rows = [
@@ -155,7 +157,7 @@ def _tell_next(
             context.terminal.note(
                 f"{job.name} only runs on {kinds}, not here ({context.container.environment_type})", "odd"
             )
-        elif (why := suspended[job.name]) is not None:
+        elif (why := suspended.get(job.name)) is not None:
             context.terminal.note(f"{job.name}: {why}", "odd")
         elif job.when and len(coming[job.name]) < context.options.count:
             context.terminal.note(f"{job.name}: its conditions exclude all other slots of the next months", "dim")

@@ -39,7 +39,7 @@ class ChannelView(View, frozen=True, kw_only=True):
 
 
 class TestedView(View, frozen=True, kw_only=True):
-    """What came of a test message."""
+    """The result of a test message."""
 
     #: The name of the channel.
     channel: str
@@ -52,7 +52,7 @@ class TestedView(View, frozen=True, kw_only=True):
 
 
 class NotifyTestView(View, frozen=True, kw_only=True):
-    """What came of a message now."""
+    """What became of a message in this attempt."""
 
     #: The channels.
     channels: list[TestedView]
@@ -155,7 +155,7 @@ class Tested(Struct, frozen=True):
     channel: str
     #: The kind of channel.
     kind: str
-    #: What came of the message.
+    #: What became of the message.
     outcome: Outcome
 
     @property
@@ -223,7 +223,7 @@ def _waiting_view(message: Message) -> WaitingView:
     return WaitingView(
         id=message.id,
         channel=message.channel,
-        event=message.moment,
+        event=message.event_type,
         job=message.job,
         run=message.run,
         at=message.at,
@@ -244,7 +244,8 @@ def _say_list(
     if notify.channels:
         terminal.table(("CHANNEL", "KIND"), [(each.name, each.kind) for each in notify.channels.values()])
     rows = [
-        (each.channel, each.moment, each.run, ago(each.at, now), str(each.attempts), each.reason) for each in waiting
+        (each.channel, each.event_type, each.run, ago(each.at, now), str(each.attempts), each.reason)
+        for each in waiting
     ]
     if rows:
         terminal.say()

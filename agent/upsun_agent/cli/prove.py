@@ -34,7 +34,7 @@ class ProveRowView(View, frozen=True, kw_only=True):
     about: str
     #: What the agent assumes.
     assumed: str
-    #: What came of it.
+    #: What was seen.
     outcome: Outcome
     #: What was seen; why nothing was, if it was not tried.
     seen: str

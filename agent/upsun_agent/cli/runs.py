@@ -28,7 +28,7 @@ from upsun_agent.text.package_text import told
 
 
 class TroubleView(View, frozen=True, kw_only=True):
-    """What stands in the way of runs."""
+    """A problem that keeps runs from continuing."""
 
     #: The stable kind of the problem.
     kind: str
@@ -45,7 +45,7 @@ class TickView(View, frozen=True, kw_only=True):
     runs: list[RunView]
     #: Jobs that do not run on this type of environment.
     elsewhere: list[str]
-    #: What stands in the way.
+    #: What the problem is.
     trouble: list[TroubleView]
     #: When a tick must look closer; null for the next one.
     next_due: Moment | None

@@ -69,7 +69,7 @@ class TokenRolesView(View, frozen=True, kw_only=True):
 
 
 class TokenCheckView(View, frozen=True, kw_only=True):
-    """Whose the API token is."""
+    """The API token, its user and what it may do."""
 
     #: An invalid token is an error instead.
     valid: Literal[True]

@@ -70,7 +70,7 @@ class JobFileInvalid(ConfigInvalid):
         lines = [f"{path}:{mistake.line}: {str(mistake).partition(': ')[2]}" for mistake in mistakes[:MISTAKES_MOST]]
         more = len(mistakes) - MISTAKES_MOST
         listed = "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])])
-        super().__init__(listed, remedy="mend the lines named, then: upsun-agent validate")
+        super().__init__(listed, remedy="fix these lines, then run: upsun-agent validate")
         self.path = path
         self.mistakes = mistakes
 
@@ -153,7 +153,7 @@ def settings_of(text: str, path: str) -> dict[str, Any]:
     """Return all settings of a job file, checked, with every default; raise ConfigInvalid as ``parse`` does."""
     dotted = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > DOTS_MOST), None)
     if dotted is not None:
-        mistake = Mistake(dotted, "", f"more than {DOTS_MOST} dots on one line", "nothing in a job file needs so many")
+        mistake = Mistake(dotted, "", f"more than {DOTS_MOST} dots on one line", "use fewer of them")
         raise JobFileInvalid(path, (mistake,))
     try:
         data = tomllib.loads(text)
@@ -162,7 +162,7 @@ def settings_of(text: str, path: str) -> dict[str, Any]:
     problems = list(rules.too_large(data)) or list(definitions.JOB_FILE.check(data, ())) or list(rules.problems(data))
     if "://" in text and "@" in text:
         problems += notifications.credential_problems(data)
-    tells = not problems and _tells(data)
+    tells = not problems and _has_notifications(data)
     if tells:
         problems = notifications.notice_problems(data)
     if problems:
@@ -201,8 +201,8 @@ def built(path: str, text: str, read: Mapping[str, Any]) -> JobFile:
     )
 
 
-def _tells(data: Mapping[str, Any]) -> bool:
-    """Return whether the job file says anything about telling."""
+def _has_notifications(data: Mapping[str, Any]) -> bool:
+    """Return whether the job file says anything about notifications."""
     asked = {"notify", "heartbeat"}
     return not asked.isdisjoint({*data, *data.get("agent", {}), *(key for job in data["jobs"].values() for key in job)})
 
@@ -212,15 +212,13 @@ def _syntax_mistake(error: Exception, text: str) -> Mistake:
     for number, header in enumerate(text.split("\n"), 1):
         single = _SINGLE.fullmatch(header) if message.startswith("Cannot ") else None
         if single is not None:
-            return Mistake(
-                number, "", f"[{single[1]}] is one table, and a list of steps is wanted", _doubled(single[1])
-            )
+            return Mistake(number, "", f"[{single[1]}] is one table, but steps are a list", _doubled(single[1]))
     head, _, place = message.rpartition(" (at ")
     if not head:
-        return Mistake(1, "", f"no TOML: {message[:200]}", "")
+        return Mistake(1, "", f"not valid TOML: {message[:200]}", "")
     digits = "".join(char if char.isdigit() else " " for char in place).split()
     line = int(digits[0]) if digits else text.count("\n") + 1
-    return Mistake(line, "", f"no TOML: {head[:200]}", "")
+    return Mistake(line, "", f"not valid TOML: {head[:200]}", "")
 
 
 def _doubled(name: str) -> str:

@@ -82,7 +82,7 @@ def _code(text: str, kept: str, key: bytes) -> str:
 
 
 def _thawed(value: Any) -> Any:
-    """JSON's arrays as the tuples that they were."""
+    """Return JSON's arrays as tuples again."""
     if isinstance(value, dict):
         return {key: _thawed(item) for key, item in value.items()}
     return tuple(_thawed(item) for item in value) if isinstance(value, list) else value

@@ -62,13 +62,13 @@ WHEN = Table(
     {
         "branches": Field(
             ListOf(Text(r"[^\s\x00-\x1f\x7f]+", "a branch's name or a pattern", ID_MOST)),
-            "Only on these branches; * and ? stand for anything.",
+            "Only on these branches; * and ? are wildcards.",
             (),
         ),
         "window": Field(WINDOW, "Only slots within this window of the day, in the job's zone."),
         "days": Field(DAYS_OF_WEEK, "Only on these days of the week.", ()),
         "not-on": Field(ListOf(DATES), "Not on these dates, or from one to another: 2026-12-20/2027-01-03.", ()),
-        "once-a-day": Field(Boolean(), "Not again on a day on which the job succeeded.", default=False),
+        "once-a-day": Field(Boolean(), "Not on a day on which the job has already succeeded.", default=False),
     }
 )
 
@@ -88,21 +88,25 @@ HEALTHCHECKS = Table(
 WEBHOOK = Table(
     {
         "url-variable": URL_VARIABLE,
-        "secret-variable": Field(SECRET_VARIABLE, "The variable that holds the secret which signs; none: unsigned."),
+        "secret-variable": Field(
+            SECRET_VARIABLE, "The variable that holds the signing secret. Without it messages are not signed."
+        ),
     }
 )
 SLACK = Table({"url-variable": URL_VARIABLE})
 EMAIL = Table(
     {
-        "to": Field(ListOf(ADDRESS, most=20), "Who gets the mail.", None, True),
-        "from": Field(ADDRESS, "Whose mail it is: an address of a domain that is yours.", None, True),
+        "to": Field(ListOf(ADDRESS, most=20), "The recipients.", None, True),
+        "from": Field(ADDRESS, "The sender: an address of a domain of yours.", None, True),
     }
 )
 CHANNEL = Table(
     {
-        "healthchecks": Field(HEALTHCHECKS, "Ping the start and the end of every run, as healthchecks.io takes it."),
+        "healthchecks": Field(
+            HEALTHCHECKS, "Ping at the start and the end of every run, as healthchecks.io expects it."
+        ),
         "webhook": Field(WEBHOOK, "Post JSON, signed as Standard Webhooks."),
-        "slack": Field(SLACK, "Post to an incoming webhook of Slack, or of what is compatible."),
+        "slack": Field(SLACK, "Post to an incoming webhook of Slack, or of a compatible service."),
         "email": Field(EMAIL, "Send mail through PLATFORM_SMTP_HOST."),
     },
     one_of=True,
@@ -119,10 +123,10 @@ NOTICES = Table(
     {
         "on": Field(
             ListOf(Choice(MOMENTS), least=0),
-            "What messages are about; [] for none. Pings of healthchecks tell every start and end.",
+            "The events to send messages about; [] for none. healthchecks is pinged at every start and end.",
             None,
         ),
-        "to": Field(ListOf(NAME, least=0), "The channels that are told, by name; without it all of them."),
+        "to": Field(ListOf(NAME, least=0), "The channels to notify, by name. Default: all of them."),
     }
 )
 HEARTBEAT = Table(
@@ -136,38 +140,44 @@ JOB = Table(
     {
         "schedule": Field(
             Text(what="a cron expression", most=EXPRESSION_MOST, rule=expression_fault),
-            "Five cron fields, or @daily and the like; H stands for a value that is this job's own. "
-            "Without it the job runs by hand only.",
+            "Five cron fields, or an alias such as @daily; H stands for a value of this job's own. "
+            "Without a schedule the job only runs manually.",
         ),
         "timezone": Field(
-            Text(what="a time zone", most=64, rule=zone_fault), "The zone of the schedule, such as Europe/Paris.", "UTC"
+            Text(what="a time zone", most=64, rule=zone_fault),
+            "The time zone of the schedule, such as Europe/Paris.",
+            "UTC",
         ),
         "environment-types": Field(
-            ListOf(Choice(TYPES)), "Where the job runs; elsewhere it does nothing.", ("production",)
+            ListOf(Choice(TYPES)),
+            "The environment types on which the job runs; elsewhere it does nothing.",
+            ("production",),
         ),
         "catch-up": Field(
             Choice(("latest", "none")),
-            "After downtime: run the latest missed slot within the grace, or none.",
+            "After downtime: run the latest missed slot that is within the grace period, or none.",
             "latest",
         ),
         "misfire-grace": Field(Duration(60), "How late a run may begin.", 6 * 3600),
         "overlap": Field(
-            Choice(("skip", "wait")), "A slot that comes while the previous run is in flight: skip it or wait.", "skip"
+            Choice(("skip", "wait")),
+            "A slot that falls due while the previous run is in flight: skip it, or let it wait.",
+            "skip",
         ),
-        "timeout": Field(Duration(600), "A run that is not over by then has failed.", 12 * 3600),
+        "timeout": Field(Duration(600), "A run that takes longer is marked failed.", 12 * 3600),
         "suspend-after": Field(
             Number(0, 100),
             "Suspend the job after this many failed runs in a row, until `upsun-agent resume`; 0 never does.",
             0,
         ),
-        "when": Field(
-            WHEN, "Conditions; a slot that does not fulfil them is skipped. Runs by hand pass them over.", {}
+        "when": Field(WHEN, "Conditions; a slot that does not meet them is skipped. Manual runs ignore them.", {}),
+        "notify": Field(
+            NOTICES, "Who is notified about this job, and of which events; see docs/how-to/notifications.md."
         ),
-        "notify": Field(NOTICES, "Who is told of this job, and of what; see docs/how-to/notifications.md."),
-        "steps": Field(ListOf(STEP, most=20, distinct=False), "What to do, in this order.", None, True),
+        "steps": Field(ListOf(STEP, most=20, distinct=False), "The steps, in this order.", None, True),
         "on-failure": Field(
             ListOf(STEP, most=10, distinct=False),
-            "What to do, once, after a step failed that came after a change: each on an environment that was changed.",
+            "The rollback steps. They run once, after a failure, on environments that the run changed.",
             (),
         ),
     }
@@ -184,7 +194,9 @@ AGENT = Table(
             "The variable that holds the API token; without it `UPSUN_CLI_TOKEN`, else `PLATFORMSH_CLI_TOKEN`.",
         ),
         "api-hosts": Field(
-            API_HOSTS, "Hosts that may get the token besides the platform's; http:// allows no TLS.", ()
+            API_HOSTS,
+            "Hosts besides the platform's that may get the token; http:// allows a connection without TLS.",
+            (),
         ),
         "keep-bearers": Field(
             Boolean(), "Keep the bearer between ticks, encrypted with a key derived from the API token.", False
@@ -192,8 +204,10 @@ AGENT = Table(
         "max-token-age": Field(
             Duration(86400, 3650 * 86400), "`token check` and `check` warn about an older API token.", 180 * 86400
         ),
-        "notify": Field(NOTICES, "Who is told of every job that does not say otherwise, and of what."),
-        "heartbeat": Field(HEARTBEAT, "A dead-man's switch: ticks ping this URL, so that silence is noticed."),
+        "notify": Field(NOTICES, "Who is notified about every job that does not say otherwise, and of which events."),
+        "heartbeat": Field(
+            HEARTBEAT, "Ticks ping this URL, so that a monitor notices when they stop (a dead man's switch)."
+        ),
         "log-file": Field(
             Either(Boolean(), Text(r"/[^\x00-\x1f\x7f]*", "true, false or an absolute path", 1000)),
             "Also write the log to a file: true for agent.log in the state directory, or an absolute path.",
@@ -218,7 +232,7 @@ REPORT = Table(
 JOB_FILE = Table(
     {
         "agent": Field(AGENT, "Settings of the agent itself.", {}),
-        "notify": Field(MapOf(CHANNEL, NAME, most=20), "The channels on which the agent tells, by name.", {}),
+        "notify": Field(MapOf(CHANNEL, NAME, most=20), "The notification channels, by name.", {}),
         "report": Field(REPORT, "A page about the jobs, for a web location to serve.", {}),
         "jobs": Field(MapOf(JOB, NAME, least=1), "The jobs, by name.", None, True),
     }

@@ -1,4 +1,4 @@
-"""Channels, who is told of what, and the heartbeat, as the job file says them. Only imported where it says any."""
+"""Channels, who is notified of which events, and the heartbeat, as the job file says them. Imported only then."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CREDENTIALS = re.compile(r"://[^/\s?#:@]{0,300}:[^/\s?#@]{1,300}@|https?://[^/\
 
 
 class Channel(Struct, frozen=True):
-    """One way to tell somebody. Variables are names only: what they hold is read when it is used."""
+    """A channel for notifications. It has the names of variables only; their values are read when they are used."""
 
     #: The name of the channel.
     name: str
@@ -42,7 +42,7 @@ class Channel(Struct, frozen=True):
 
 
 class Notices(Struct, frozen=True):
-    """What is told of a job, and on which channels by name."""
+    """The events of a job that people are notified of, and the names of the channels."""
 
     #: The kinds of events that are told.
     on: frozenset[str]
@@ -60,7 +60,7 @@ class Heartbeat(Struct, frozen=True):
 
 
 class Notify(Struct, frozen=True):
-    """Everything that the job file says about telling. A job that it does not know is told of as by default."""
+    """Everything that the job file says about notifications. An unknown job has the defaults."""
 
     #: The channels, by name.
     channels: Mapping[str, Channel]
@@ -72,7 +72,7 @@ class Notify(Struct, frozen=True):
     heartbeat: Heartbeat | None = None
 
     def notices(self, job: str) -> Notices:
-        """Return what is told of the job."""
+        """Return which events of the job people are notified of."""
         return self.jobs.get(job, self.default)
 
     def variables(self) -> list[str]:
@@ -82,7 +82,7 @@ class Notify(Struct, frozen=True):
 
 
 def read_notify(data: Mapping[str, Any]) -> Notify:
-    """Return the part of a job file that is about telling; ``data`` is the file as its definitions read it."""
+    """Return the part of a job file that is about notifications; ``data`` is the file as its definitions read it."""
     channels = {name: _channel(name, entry) for name, entry in data["notify"].items()}
     agent = data["agent"]
     default = _notices(agent.get("notify"), Notices(frozenset(DEFAULT_ON), frozenset(channels)))
@@ -149,7 +149,9 @@ def _shared_checks(data: Mapping[str, Any]) -> Iterator[Problem]:
         for place, (job, kinds) in enumerate(pinging):
             other = next((earlier for earlier, types in pinging[:place] if kinds & types), None)
             if other is not None:
-                text = f"jobs '{other}' and '{job}' would ping one check, which then misses that one of them stops"
+                text = (
+                    f"jobs '{other}' and '{job}' would ping one check, which could not notice that one of them stopped"
+                )
                 yield Problem(("notify", name), text, "set per-job = true with a ping key's URL, or name it in `to`")
                 break
 

@@ -1,4 +1,4 @@
-"""What a job file says that each key alone allows, and that can never work, or is a trap, as a whole.
+"""Check a job file across its keys: what each key allows by itself, but can never work together, or is a trap.
 
 The trap that matters most: the platform's own recipe syncs one environment and then updates another, because the
 second command names none
@@ -57,7 +57,7 @@ def too_large(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield everything that is wrong with the jobs as wholes; only called where every key alone is right."""
+    """Yield every problem between the keys of a job; only called if each key is valid by itself."""
     yield from _log_file(data.get("agent", {}))
     for name, job in data["jobs"].items():
         main = _steps(("jobs", name, "steps"), job["steps"])
@@ -82,13 +82,13 @@ def _steps(path: Path, steps: Sequence[Mapping[str, Any]]) -> list[_Step]:
 
 
 def _log_file(agent: Mapping[str, Any]) -> Iterator[Problem]:
-    """``log-file = true`` means beside the state, where that is a directory; and it is no file of the state itself."""
+    """``log-file = true`` means beside the state, where that is a directory; it must not be a file of the state."""
     path, file, state = ("agent", "log-file"), agent.get("log-file"), str(agent.get("state") or "")
     remedy = 'name a file of its own: log-file = "/app/var/agent/agent.log"'
     if file is True and on_server(state):
         yield Problem(path, "must be a path where the state is in a database", remedy)
     if isinstance(file, str) and is_state_file(file):
-        yield Problem(path, "must not be a file of the state: lines of a log would destroy it", remedy)
+        yield Problem(path, "must not be a file of the state: log lines would destroy it", remedy)
     elif isinstance(file, str) and (file.endswith("/") or normpath(file) in {normpath(state or "/"), "/"}):
         yield Problem(path, "must be a file, not a directory", remedy)
 
@@ -101,7 +101,7 @@ def _places(steps: list[_Step]) -> Iterator[Problem]:
     listed = ", ".join(sorted(others))
     for step in steps:
         if step.settings.environment is None and step.kind.must_name_environment(step.settings):
-            text = f"does not say where it works, in a job that also works on {listed}"
+            text = f"must name its environment, because the job also works on {listed}"
             remedy = f'environment = "{min(others)}", or "." for the environment that the agent runs on'
             yield Problem(step.path, text, remedy)
 
@@ -129,12 +129,12 @@ def _updates(main: list[_Step]) -> Iterator[Problem]:
 
 
 def _rollback_order(main: list[_Step], back: list[_Step]) -> Iterator[Problem]:
-    """Yield steps of the rollback on environments that the job never changes, and ones that make no sense there."""
+    """Yield steps of the rollback on environments that the job never changes, and ones that are not allowed there."""
     changed = {step.kind.changes(step.plan, HERE) for step in main}
     for step in back:
         if not step.kind.suits_rollback or step.settings.when == "updated":
             word = "when = updated" if step.kind.suits_rollback else f"a step '{step.kind.name}'"
-            text = f"{word} makes no sense in on-failure: it is to run, once, at once"
+            text = f"{word} is not allowed in on-failure: rollback steps run once, without a pause"
             yield Problem(step.path, text, "leave it out")
         elif step.subject not in changed:
             where = "the environment that the agent runs on" if step.subject == HERE else step.subject

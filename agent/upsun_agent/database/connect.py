@@ -51,8 +51,8 @@ class Deadline:
             stack_size(usual)
         return timer
 
-    def relight(self, seconds: float) -> None:
-        """Count that many seconds from now instead."""
+    def restart(self, seconds: float) -> None:
+        """Restart the timer with that many seconds."""
         self._timer.cancel()
         self._timer = self._lit(seconds)
 
@@ -72,14 +72,14 @@ class Deadline:
                 self._socket = None
 
 
-class Link:
+class DatabaseConnection:
     """One connection to a server, open for that many seconds at most. ``raw`` is the driver's, which commits by itself.
 
     ``hint``: what is written may be lost with the server's power, as an idle tick's mark may.
 
     Raises:
-        DatabaseUnreachable: it cannot be had now.
-        DatabaseRefused: it will not be had without somebody's help.
+        DatabaseUnreachable: it is not available now.
+        DatabaseRefused: it refuses the connection until a person acts.
         DriverMissing: the extra ``shared`` is not installed.
     """
 
@@ -87,20 +87,20 @@ class Link:
         end_stubbing()
         try:
             with translated_errors(place, connecting=True):
-                self.raw, self._fuse = (
+                self.raw, self._deadline = (
                     _postgres(place, endpoint, durable=not hint) if endpoint.scheme == "pgsql" else _mysql(endpoint)
                 )
         except ImportError as error:
             raise missing(place, error) from None
-        self._fuse.relight(seconds)
+        self._deadline.restart(seconds)
 
     def cut(self) -> None:
         """Shut the socket down, so that nothing waits for the server any longer."""
-        self._fuse.cut()
+        self._deadline.cut()
 
     def close(self) -> None:
-        """Let go of the connection, whatever state it is in; the server lets go of its locks."""
-        self._fuse.release()
+        """Close the connection, whatever its state; the server releases its locks."""
+        self._deadline.release()
         with contextlib.suppress(Exception):  # it is gone either way
             self.raw.close()
 
@@ -155,8 +155,8 @@ def _proofs(place: str, endpoint: Endpoint, version: int) -> str:
     """Return libpq's ``require_auth``; raises DriverMissing where this libpq could not refuse to show the password."""
     try:
         return libpq.required(endpoint, version)
-    except libpq.NotToBeHad:
-        text = f"the state is in {place}, and libpq {version // 10000} would show its password to whoever asks"
+    except libpq.LibpqUnavailable:
+        text = f"the state is in {place}, and libpq {version // 10000} would send its password to any server"
         raise DriverMissing(text, remedy="install the extra 'shared', which brings a newer one") from None
 
 

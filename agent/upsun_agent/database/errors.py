@@ -32,7 +32,7 @@ class ClearText(Exception):
     """The server asks for the password itself, and nothing says that it may have it."""
 
 
-class Nonsense(Exception):
+class UnexpectedAnswer(Exception):
     """The server's answer is not what was asked for."""
 
 
@@ -43,17 +43,17 @@ class DriverMissing(ConfigInvalid):
 #: What may pass by itself: SQLSTATE classes and codes of PostgreSQL, error numbers of MariaDB.
 PASSING: dict[str | int, str] = {
     "08": "the connection failed or was lost",
-    "40": "it gave up a transaction for another's",
+    "40": "it cancelled a transaction in favour of another one",
     "57014": "a statement took too long",
     "57P": "it is going down or coming up",
     "55P03": "a lock was held for too long",
-    "53300": "it has no connection to spare",
+    "53300": "it has no free connection",
     "25P": "a transaction stood idle for too long",
-    1040: "it has no connection to spare",
-    1203: "it has no connection to spare",
-    1226: "it has no connection to spare",
+    1040: "it has no free connection",
+    1203: "it has no free connection",
+    1226: "it has no free connection",
     1205: "a lock was held for too long",
-    1213: "it gave up a transaction for another's",
+    1213: "it cancelled a transaction in favour of another one",
     1053: "it is going down",
     1317: "a statement was ended",
     1969: "a statement took too long",
@@ -132,7 +132,7 @@ def code_of(error: BaseException) -> str | int | None:
 
 
 def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy | StateNotWritable:
-    """Return the error of ours that says it.
+    """Translate the error of a driver.
 
     Args:
         place: where the state is, in the words of the job file.
@@ -143,7 +143,7 @@ def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy 
     if isinstance(inner, ClearText) or (connecting and ASKS_OTHERWISE in str(error)):
         return _unproved(place, in_clear=isinstance(inner, ClearText) or ASKS_IN_CLEAR in str(error))
     if isinstance(inner, TooMuch):
-        text = f"the database of {place} is not to be had now: {inner}"
+        text = f"the database of {place} is not available now: {inner}"
         return DatabaseUnreachable(text, remedy="see what answers at that address; the next tick tries again")
     if not _is_drivers_word(inner):
         return _senseless(place, inner)
@@ -154,7 +154,7 @@ def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy 
         code = 2026 if any(words in text for words in TLS_WORDS) else code
     for key in _keys(code):
         if key in PASSING:
-            text = f"the database of {place} is not to be had now: {PASSING[key]}{_shown(code)}"
+            text = f"the database of {place} is not available now: {PASSING[key]}{_shown(code)}"
             return DatabaseUnreachable(text, remedy="the next tick tries again; see whether the service runs")
         if key in LASTING:
             words, remedy = LASTING[key]
@@ -162,7 +162,7 @@ def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy 
     if code is None and (connecting or _is_connection(error)):
         words = "it cannot be reached" if connecting else "the connection was lost"
         remedy = "the next tick tries again; see whether the service runs"
-        return DatabaseUnreachable(f"the database of {place} is not to be had now: {words}", remedy=remedy)
+        return DatabaseUnreachable(f"the database of {place} is not available now: {words}", remedy=remedy)
     if code is None and type(inner).__name__ != "DataError":  # the driver's own, of a value that it cannot send
         return _senseless(place, inner)
     kind = type(inner).__name__
@@ -171,9 +171,9 @@ def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy 
 
 
 def _unproved(place: str, *, in_clear: bool) -> DatabaseRefused:
-    words = "it asks for the password in the clear" if in_clear else "it does not ask for a proof of the password"
+    words = "it asks for the password in clear text" if in_clear else "it does not ask for a proof of the password"
     remedy = "let its user log in with scram-sha-256 or md5 (MariaDB: mysql_native_password or ed25519)"
-    remedy += "" if in_clear else ", or take the password away where none is asked for"
+    remedy += "" if in_clear else ", or remove the password if the server does not ask for one"
     return DatabaseRefused(f"the database of {place} cannot be used: {words}", remedy=remedy)
 
 
@@ -190,7 +190,7 @@ def _reason(error: BaseException) -> BaseException:
 def _senseless(place: str, error: BaseException) -> DatabaseUnreachable:
     kind = type(error)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    text = f"the database of {place} is not to be had now: its answer makes no sense ({name})"
+    text = f"the database of {place} is not available now: its answer cannot be read ({name})"
     return DatabaseUnreachable(text, remedy="see what answers at that address; the next tick tries again")
 
 
@@ -213,7 +213,7 @@ def _is_connection(error: BaseException) -> bool:
 
 @contextmanager
 def translated_errors(place: str, *, connecting: bool = False) -> Iterator[None]:
-    """Whatever a driver, SQLAlchemy or a socket raises said as ours, without their own words.
+    """Translate what a driver, SQLAlchemy or a socket raises, without its own text.
 
     The block holds calls of a driver and nothing else: an error of any kind in it comes from what the server sent.
     """

@@ -57,13 +57,13 @@ def _on_postgres(endpoint: Endpoint, values: Sequence[str]) -> bool:
     # Only in a schema of ours: whose tables in a schema that others may write to are, one statement cannot find out.
     try:
         return libpq.change_one(endpoint, [text.replace("{p}", qualified(endpoint.schema))], values, IDLE_DATABASE)
-    except libpq.NotToBeHad:
+    except libpq.LibpqUnavailable:
         return False
 
 
 def _on_mysql(place: str, endpoint: Endpoint, values: Sequence[str]) -> bool:
     with connect.without_cryptography():
-        link = connect.Link(place, endpoint, IDLE_DATABASE)
+        link = connect.DatabaseConnection(place, endpoint, IDLE_DATABASE)
     try:
         with errors.translated_errors(place), link.raw.cursor() as cursor:
             cursor.execute(_MARK.format(p=PREFIX), values)

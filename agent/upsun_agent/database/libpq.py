@@ -28,8 +28,8 @@ PROOFS = "scram-sha-256,md5"
 REQUIRE_AUTH_SINCE = 160000
 
 
-class NotToBeHad(Exception):
-    """The server cannot be had, did not answer in time, or there is no libpq here."""
+class LibpqUnavailable(Exception):
+    """The server cannot be reached, did not answer in time, or there is no libpq here."""
 
 
 def change_one(endpoint: Endpoint, statements: Iterable[str], values: Sequence[str], seconds: float) -> bool:
@@ -44,7 +44,7 @@ def change_one(endpoint: Endpoint, statements: Iterable[str], values: Sequence[s
         seconds: the time limit for all of it.
 
     Raises:
-        NotToBeHad: nothing can be said, within that many seconds.
+        LibpqUnavailable: nothing can be said, within that many seconds.
     """
     client = _Client(endpoint, time.monotonic() + seconds)
     try:
@@ -97,11 +97,11 @@ class _Client:
         waiting = select.poll()
         waiting.register(self._pq.PQsocket(self._connection), (select.POLLIN * reading) | (select.POLLOUT * writing))
         if left <= 0 or not waiting.poll(left * 1000):
-            raise NotToBeHad
+            raise LibpqUnavailable
         self._meter.look(self._pq.PQsocket(self._connection))  # what comes next reads a piece, and keeps it
 
     def connect(self) -> None:
-        """Connect; raises NotToBeHad."""
+        """Connect; raises LibpqUnavailable."""
         reading = False
         while self._pq.PQstatus(self._connection) != 1:  # CONNECTION_BAD
             self._wait(reading=reading, writing=not reading)
@@ -111,7 +111,7 @@ class _Client:
             if polled == POLLING_FAILED:
                 break
             reading = polled == POLLING_READING
-        raise NotToBeHad
+        raise LibpqUnavailable
 
     def change(self, statement: str, values: Sequence[str]) -> int | None:
         """Return how many rows the statement changed; None where there are no such tables."""
@@ -119,19 +119,19 @@ class _Client:
         text = statement.encode()
         self._meter.begin(pq.PQsocket(connection))
         if not pq.PQsendQueryParams(connection, text, len(values), None, _texts(values), None, None, 0):
-            raise NotToBeHad
+            raise LibpqUnavailable
         while (left := pq.PQflush(connection)) > 0:
             self._wait(reading=True, writing=True)
             pq.PQconsumeInput(connection)
         if left < 0:
-            raise NotToBeHad
+            raise LibpqUnavailable
         found: int | None = None
         while result := self._result():
             try:
                 if pq.PQresultStatus(result) != COMMAND_OK:
                     state = ctypes.string_at(pq.PQresultErrorField(result, SQLSTATE) or ctypes.addressof(_EMPTY))
                     if state not in NO_SUCH_TABLE:
-                        raise NotToBeHad
+                        raise LibpqUnavailable
                 else:
                     found = int(ctypes.string_at(pq.PQcmdTuples(result)) or b"0")
             finally:
@@ -142,7 +142,7 @@ class _Client:
         while self._pq.PQisBusy(self._connection):
             self._wait(reading=True)
             if not self._pq.PQconsumeInput(self._connection):
-                raise NotToBeHad
+                raise LibpqUnavailable
         found = self._pq.PQgetResult(self._connection)
         return ctypes.c_void_p(found) if found else None
 
@@ -151,12 +151,12 @@ def required(endpoint: Endpoint, version: int) -> str:
     """Return libpq's ``require_auth``, how the server may ask for the password: empty where it may in any way.
 
     Raises:
-        NotToBeHad: this libpq knows no such setting.
+        LibpqUnavailable: this libpq knows no such setting.
     """
     if endpoint.clear:
         return ""
     if version < REQUIRE_AUTH_SINCE:
-        raise NotToBeHad
+        raise LibpqUnavailable
     return PROOFS if endpoint.password else f"{PROOFS},none"
 
 
@@ -180,4 +180,4 @@ def _library() -> ctypes.CDLL:
     try:
         return ctypes.CDLL(found)
     except OSError:
-        raise NotToBeHad from None
+        raise LibpqUnavailable from None

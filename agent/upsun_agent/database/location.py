@@ -153,7 +153,7 @@ def _from_url(variable: str, url: str) -> Endpoint:
     if auth not in {"", CLEAR}:
         raise ConfigInvalid(f"{variable} holds an unknown require_auth", remedy=f"it can be: {CLEAR}")
     if auth and not tls.startswith("verify-"):
-        text = f"{variable} would give the password itself to a server that is not known for certain"
+        text = f"{variable} would send the password itself to a server whose identity is not verified"
         raise ConfigInvalid(text, remedy="with require_auth=password give sslmode=verify-full and sslrootcert too")
     return Endpoint(
         scheme,

@@ -83,7 +83,7 @@ class Meter:
 
 @contextmanager
 def growth_limited() -> Iterator[None]:
-    """Let this process grow by DATABASE_MEMORY within the block at most; raise TooMuch where it wants more.
+    """Limit how much memory this process takes within the block to DATABASE_MEMORY; raise TooMuch if it needs more.
 
     The limit is the whole process's, so no other thread may start a child in the block, which would inherit it.
     """

@@ -89,7 +89,7 @@ def _sleeping(case: CronCase) -> Finding:
     """Return the finding about crons that the platform calls sleeping: what that means is documented nowhere."""
     text = f"crons are sleeping on {case.environment}"
     if _ticked_lately(case):
-        return Finding("cron", Level.OK, f"{text}, and ticks come all the same")
+        return Finding("cron", Level.OK, f"{text}, but ticks still run")
     text = f"{text}: the platform may start no ticks (its documentation does not say what sleeping means)"
     remedy = "see when the last one was: upsun-agent status; if none comes: upsun redeploy"
     return Finding("cron", Level.WARN, text, remedy)

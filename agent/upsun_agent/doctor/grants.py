@@ -36,7 +36,7 @@ SELECT {_NAME.format("a.grantee")}, lower(string_agg(DISTINCT a.privilege_type, 
  FROM (SELECT nspowner AS owner, (aclexplode(nspacl)).* FROM pg_catalog.pg_namespace WHERE nspname = %s) a
  WHERE a.privilege_type = 'CREATE' AND a.grantee <> a.owner AND (a.grantee = 0
  OR pg_get_userbyid(a.grantee) <> current_user) GROUP BY 1""",  # noqa: S608  names of ours  # nosec B608
-    "owns {what} of the state, and the schema is another's": f"""
+    "owns {what} of the state, but not the schema": f"""
 SELECT DISTINCT pg_get_userbyid(c.relowner), 'tables'{_OURS} AND c.relowner <> n.nspowner
  AND pg_get_userbyid(c.relowner) <> current_user""",
     "is a member of {what}, and can do what that user can do": """
@@ -66,7 +66,7 @@ def grants(session: Session, version: int) -> Iterator[Finding]:
         told = True
         yield Finding("grants", Level.WARN, text, REMEDY)
     if not told and version:
-        yield Finding("grants", Level.OK, "no grant on the tables that is not documented, as far as our user can see")
+        yield Finding("grants", Level.OK, "the user sees no undocumented grant on the tables")
 
 
 def _in_postgres(session: Session) -> Iterator[str]:

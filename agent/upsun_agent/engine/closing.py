@@ -33,7 +33,7 @@ def close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, Step
         if remedy in {"", (kind_named(failed.failure) or FailureKind.REFUSED).remedy}:
             remedy = f"look at environment {unsure.plan.environment(run.environment)}, then roll back by hand"
     elif is_unseen(failed) and would_change(run, kinds):
-        message += "; nothing was rolled back, because nothing was seen that is wrong with what the run changed"
+        message += "; nothing was rolled back, because no problem was seen with what the run changed"
         remedy = f"look at environment {failed.plan.environment(run.environment)}, then roll back by hand if it is bad"
     return Record(
         ev.RunClosed(at=now, outcome=ev.RunOutcome.FAILED, failure=failed.failure, message=message, remedy=remedy)

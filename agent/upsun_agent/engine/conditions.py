@@ -21,16 +21,16 @@ def skip_reason(when: Mapping[str, Any], local: datetime, environment: str, last
     """
     branches = tuple(when.get("branches") or ())
     if branches and not any(fnmatchcase(environment, each) for each in branches):
-        return f"{environment} is none of the branches {', '.join(branches)}"
+        return f"{environment} is not one of the branches {', '.join(branches)}"
     blackout = falls_on(when.get("not-on") or (), local.date())
     if blackout is not None:
-        return f"{local:%Y-%m-%d} falls on {blackout}, on which the job is not to run"
+        return f"{local:%Y-%m-%d} falls on {blackout}, on which the job does not run"
     days, window = tuple(when.get("days") or ()), when.get("window")
     if window and not opens(str(window), days, local):
         only = f" on {', '.join(days)}" if days else ""
         return f"{local:%a %H:%M} is outside the window {window}{only}"
     if days and not window and DAYS[local.weekday()] not in days:
-        return f"{local:%A} is none of the days {', '.join(days)}"
+        return f"{local:%A} is not on one of the days {', '.join(days)}"
     if when.get("once-a-day") and last_success == local.date():
         return f"it succeeded on {local:%Y-%m-%d} already, and runs once a day at most"
     return None

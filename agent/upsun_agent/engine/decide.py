@@ -94,7 +94,7 @@ def _on_step(
     if late is not None:
         return fail(step, now, late)
     if kind is None:
-        return fail(step, now, Failed(FailureKind.UNKNOWN_STEP, f"this version knows no step '{step.plan.kind}'"))
+        return fail(step, now, Failed(FailureKind.UNKNOWN_STEP, f"this version has no step '{step.plan.kind}'"))
     case = StepContext(run, step, seen, now, background.claimed, background.zone)
     if step.phase == Phase.READY:
         return _ready(case, kind, background, kinds)
@@ -103,12 +103,12 @@ def _on_step(
             _interrupted(case, kind) if step.phase == Phase.INTENDED else act_on(case, kind, kind.judge_command(case))
         )
     if kind.way == "look":
-        return fail(step, now, Failed(FailureKind.JOURNAL, f"the {kind.name} is {step.phase}, which it can never be"))
+        return fail(step, now, Failed(FailureKind.JOURNAL, f"a step {kind.name} cannot be {step.phase}"))
     match step.phase:
         case Phase.INTENDED:
             return _intended(case, kind)
         case Phase.REFUSED:
-            return fail(step, now, _refusal(step))
+            return fail(step, now, Failed(kind_named(step.failure) or FailureKind.REFUSED, step.message))
         case _:
             return _accepted(case, kind)
 
@@ -172,12 +172,6 @@ def _ending(run: Run, step: Step | None, now: datetime, kinds: Mapping[str, Step
     return Record(begun) if begun is not None else close_failed(run, now, first, kinds)
 
 
-def _refusal(step: Step) -> Failed:
-    """Return the failure of a step whose request the platform refused for good; the event has its kind as text."""
-    kind = kind_named(step.failure) or FailureKind.REFUSED
-    return Failed(kind, step.message)
-
-
 def _ready(case: StepContext, kind: StepKind, background: Background, kinds: Mapping[str, StepKind]) -> Decision:
     step, now = case.step, case.now
     if step.again_at is not None and now < step.again_at <= now + RETRY_PAUSE_MOST:  # later: a clock was ahead
@@ -214,11 +208,11 @@ def _skipped(case: StepContext, kinds: Mapping[str, StepKind]) -> str | None:
         (each.detail.get("commit") or each.detail.get("deployment") == "staged") and each.outcome not in UNCHANGED
         for each in earlier
     )
-    return None if updated else f"{case.step.plan.kind} left out: nothing was updated before it"
+    return None if updated else f"{case.step.plan.kind} skipped: no step before it made a commit"
 
 
 def _lost_proof(case: StepContext, subject: str) -> Decision | None:
-    """Return what stands in the way of a step whose proved backup is gone or unusable now, or None.
+    """Return why a step cannot begin whose proved backup is gone or unusable now, or None.
 
     The backup that was proved earlier in the run is read again: in the meantime somebody may have deleted it, or newer
     ones may have pushed it out (promise P2).
@@ -232,7 +226,7 @@ def _lost_proof(case: StepContext, subject: str) -> Decision | None:
             return None
         what = f"can no longer be restored: {'; '.join(problems)}"
     elif isinstance(backup, Absent):
-        what = "is not there any more"
+        what = "does not exist any more"
     else:
         return no_answer(case, question, backup)
     text = f"backup {name}{_about(case, subject)} was proved earlier in this run and {what}: the step was not begun"
@@ -244,7 +238,7 @@ def _about(case: StepContext, subject: str) -> str:
 
 
 def _contradicted(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | None:
-    """Return what stands in the way of replacing data in a rollback: the failure that led to it is not there now."""
+    """Return why a rollback must not replace data: the failure that led to it is gone; None if it still exists."""
     if case.run.rollback is None:
         return None
     failed = case.run.steps[case.run.rollback.failed]
@@ -259,7 +253,7 @@ def _contradicted(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision 
         case Failed():
             return fail(case.step, case.now, verdict)
         case Done():
-            text = f"step {failed.index + 1} ({failed.plan.kind}) failed before and is well now ({verdict.message})"
+            text = f"step {failed.index + 1} ({failed.plan.kind}) failed before and succeeds now ({verdict.message})"
             remedy = f"look at environment {case.environment}, and restore by hand if it is needed"
             return fail(
                 case.step, case.now, Failed(FailureKind.UNKNOWN, f"{text}: nothing is restored", remedy, doubtful=True)
@@ -278,7 +272,7 @@ def _request(
     blocked = guard(case, kind, environment) or (_contradicted(case, kinds) if kind.destroys else None)
     if blocked is not None:
         return blocked
-    verdict = kind.settled(environment) or kind.shortcut(case, environment)
+    verdict = kind.already_satisfied(environment) or kind.shortcut(case, environment)
     if verdict is not None:
         return act_on(case, kind, verdict)
     blocked = others_at_work(case, kind, environment) if environment.is_dirty else None
@@ -323,7 +317,7 @@ def _intended(case: StepContext, kind: RequestKind) -> Decision:
 
 def _interrupted(case: StepContext, kind: CommandKind) -> Decision:
     """Return what follows an interrupted command: it is run again only where the job file allows it."""
-    text = "the command was interrupted: how far it came is not known"
+    text = "the command was interrupted: it is not known how far it got"
     if kind.may_repeat(case.step.plan):
         return Record(ev.IntentVoid(at=case.now, step=case.step.index, message=f"{text}; it may be run again"))
     return fail(case.step, case.now, Failed(FailureKind.INTERRUPTED, text))

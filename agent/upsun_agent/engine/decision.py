@@ -20,7 +20,7 @@ class Look(Struct, frozen=True):
 
 
 class Send(Struct, frozen=True):
-    """Write and sync the intent, then make this one request, then record what came of it."""
+    """Write and sync the intent, then make this one request, then record its answer."""
 
     #: The event that is written and synced before the request.
     intent: ev.IntentRecorded
@@ -84,7 +84,7 @@ Decision = Look | Send | Execute | Record | Wait | Rest
 
 
 class Background(Struct, frozen=True):
-    """What is known beyond the run.
+    """What a decision may know besides the run.
 
     ``claimed``: activities of other steps and runs. ``manual_limit``: the backup quota last seen. ``zone``: the job's.
     ``platform_now``: the platform's clock at its last answer in this tick, None where none told it.

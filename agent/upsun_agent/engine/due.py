@@ -51,7 +51,7 @@ class SkipSlot(Struct, frozen=True):
     reason: str
 
 
-class LeaveOut(Struct, frozen=True):
+class ExcludeSlots(Struct, frozen=True):
     """These slots were not to run: the last of them, the first, how many, the kind of reason, and why."""
 
     #: The last of the excluded slots.
@@ -66,7 +66,7 @@ class LeaveOut(Struct, frozen=True):
     reason: str
 
 
-SlotVerdict = OpenSlot | MissSlots | SkipSlot | LeaveOut
+SlotVerdict = OpenSlot | MissSlots | SkipSlot | ExcludeSlots
 
 #: Why a slot is not to run: the kind of reason (None where the slot has a run already) and a text; None where it is to
 #: run.
@@ -100,7 +100,7 @@ def due(
     *,
     in_flight: bool,
     excluded: Callable[[Slot], Exclusion] = every_slot_runs,
-    hindered: str = "",
+    blocked_by: str = "",
 ) -> Due:
     """Judge the slots of ``job`` after ``cursor`` and up to ``now``, oldest first.
 
@@ -115,7 +115,7 @@ def due(
         now: the present, UTC.
         in_flight: whether an earlier run of the job is not closed.
         excluded: why a slot is not to run, or None.
-        hindered: why no run may be opened now, if none may; the newest slot is then left for a later tick.
+        blocked_by: why no run may be opened now, if none may; the newest slot is then left for a later tick.
     """
     if not slots:
         return Due((), max(cursor, now))
@@ -123,13 +123,13 @@ def due(
     newest = next((index for index in reversed(range(len(slots))) if reasons[index] is None), None)
     late = newest is None or now - slots[newest].due_at > grace(job)
     held = in_flight and job.overlap == "wait"
-    waits = newest is not None and not late and (held or bool(hindered))
+    waits = newest is not None and not late and (held or bool(blocked_by))
     end = len(slots) if newest is None or not waits else newest
     verdicts: list[SlotVerdict] = []
-    why = _why_missed(job, late=late, held=held, hindered=hindered)
+    why = _why_missed(job, late=late, held=held, blocked_by=blocked_by)
     for first, last, out in _batches(reasons[:end], None if late else newest):
         if out is not None:
-            verdicts.append(LeaveOut(slots[last], slots[first], last - first + 1, *out))
+            verdicts.append(ExcludeSlots(slots[last], slots[first], last - first + 1, *out))
         elif last == newest and not late:
             skipped = SkipSlot(slots[last], "the previous run of the job was still in flight")
             verdicts.append(skipped if in_flight else OpenSlot(slots[last]))
@@ -152,13 +152,13 @@ def _batches(reasons: Sequence[Exclusion], alone: int | None) -> Iterator[tuple[
             first = index + 1
 
 
-def _why_missed(job: Job, *, late: bool, held: bool, hindered: str) -> str:
+def _why_missed(job: Job, *, late: bool, held: bool, blocked_by: str) -> str:
     if not late:
         reason = "the previous run of the job was still in flight" if held else "no tick ran in time"
         return f"{reason}, and only the latest slot is caught up"
     late_by = span(grace(job))
-    if hindered:
-        return f"no run could be begun within {late_by} of it: {hindered}"
+    if blocked_by:
+        return f"no run could begin within {late_by} of it: {blocked_by}"
     if held:
         return f"the previous run of the job was still in flight {late_by} after it"
     return f"no tick ran within {late_by} of it"

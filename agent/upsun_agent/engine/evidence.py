@@ -89,7 +89,7 @@ def confirmed(case: StepContext, kind: RequestKind) -> Activity | Need | Failed:
 def unknown(case: StepContext, what: str) -> Failed:
     """Return the doubtful failure for a request whose fate is not known, with what a person should look at."""
     named = f"activity {case.step.activity}" if case.step.activity else "the environment's activities"
-    look = f"look at {named} (upsun activity:list) and at environment {case.environment} before anything else is done"
+    look = f"look at {named} (upsun activity:list) and at environment {case.environment} before you do anything else"
     proof = case.run.backup_of(case.environment)
     restore = f"; backup {proof} was proved in this run (upsun backup:restore {quote(proof)})" if proof else ""
     return Failed(
@@ -113,7 +113,7 @@ def listing_of(case: StepContext, kind: RequestKind, activity: object = None) ->
 
 
 def words_for(activity: str, seen: Activity | None) -> str:
-    """Return what one look said of an activity."""
+    """Return in words what one read said of an activity."""
     if seen is None:
         return f"activity {activity} cannot be found"
     return f"activity {activity} says {_state(seen)}"
@@ -128,7 +128,7 @@ def _state(activity: Activity) -> str:
 
 
 def unusable(backup: Backup, environment: str) -> list[str]:
-    """Return what speaks against restoring the backup to the environment; empty means that it can be restored."""
+    """Return why the backup cannot be restored to the environment; empty if it can be."""
     problems: list[str] = []
     if backup.status != "CREATED":
         problems.append(f"its status is {backup.status}, not CREATED")
@@ -163,7 +163,7 @@ def commands_verdict(kind: RequestKind, activity: Activity) -> Failed | None:
 
 
 def with_commands(verdict: Verdict, failing: tuple[CommandResult, ...]) -> Verdict:
-    """Return the verdict; one of success names the commands that failed all the same."""
+    """Return the verdict; one of success names the commands that failed in it."""
     if not isinstance(verdict, Done) or not failing:
         return verdict
     detail = [{"app": each.app, "type": each.type, "exit_code": each.exit_code} for each in failing]

@@ -42,7 +42,7 @@ def _opened(event: ev.RunOpened) -> Run:
     try:
         job = Job.from_json(event.job)
     except (KeyError, TypeError, ValueError) as error:
-        raise InconsistentEvents(f"the snapshot of the job does not read: {error!r}") from error
+        raise InconsistentEvents(f"the snapshot of the job cannot be read: {error!r}") from error
     return Run(
         id=event.run,
         environment=event.environment,
@@ -93,7 +93,7 @@ def apply(run: Run, event: ev.Event) -> Run:
         ):
             return _apply_to_step(run, event)
         case _:
-            raise InconsistentEvents(f"{event.kind} is no event of a run")
+            raise InconsistentEvents(f"{event.kind} is not an event of a run")
 
 
 def _changes_after(run: Run, event: ev.ChangesRead) -> tuple[ev.ChangesRead, ...]:
@@ -175,7 +175,7 @@ def _apply_to_step(run: Run, event: StepEvent) -> Run:
     step = run.steps[event.step]
     first = len(run.job.steps) if run.rollback is not None else 0
     if (event.step >= len(run.job.steps)) != (run.rollback is not None):
-        raise InconsistentEvents(f"{event.kind} names step {event.step}, which is not under way")
+        raise InconsistentEvents(f"{event.kind} names step {event.step}, which is not in progress")
     if not all(earlier.phase == Phase.DONE or earlier.is_passed_over for earlier in run.steps[first : event.step]):
         raise InconsistentEvents(f"{event.kind} names step {event.step} before the steps ahead of it are done")
     if step.phase not in ALLOWED[type(event)]:

@@ -1,4 +1,4 @@
-"""What stands in the way of a request on an environment: its status, a missing link, others at work, the quota."""
+"""Why a request cannot be made on an environment: its status, a missing link, other activities, the quota."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ REVIVALS = {
 
 
 def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | None:
-    """Return what speaks against the run: the type of its environment, an absent target, a role.
+    """Return why the run cannot work: the type of its environment, a missing target, a missing role.
 
     Every environment that a step names is looked at before the first step, so that a run does not stop half-way for
     what could have been known.
@@ -90,7 +90,7 @@ def _targets(run: Run, kinds: Mapping[str, StepKind]) -> list[str]:
 
 
 def _missing_step(run: Run, kinds: Mapping[str, StepKind], environment: Environment) -> Failed | None:
-    """Return the role that a later step will lack, as far as an idle, active environment's links say so."""
+    """Return the failure for a role that a later step will lack, as far as an idle, active environment's links show."""
     if environment.status != "active" or environment.is_dirty:
         return None  # absent links say nothing then
     for step in run.steps:
@@ -128,7 +128,7 @@ def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Dec
         if wanted != "active":
             text = f"environment {environment.id} is {environment.status}, the {kind.name} needs one that is {wanted}"
         return fail(step, now, Failed(FailureKind.ENVIRONMENT_INACTIVE, text, REVIVALS.get(environment.status, "")))
-    if kind.link and kind.link not in environment.links and kind.settled(environment) is None:
+    if kind.link and kind.link not in environment.links and kind.already_satisfied(environment) is None:
         busy = _busy(case, kind) if environment.is_dirty else None
         return busy if busy is not None else fail(step, now, unoffered(environment, kind))
     return None
@@ -142,7 +142,7 @@ def unoffered(environment: Environment, kind: RequestKind, before: str = "") -> 
         kind: the kind of the step.
         before: what stands before the sentence.
     """
-    text = f"{before}the platform offers no {kind.permission_link or kind.link} on {environment.id}"
+    text = f"{before}the platform does not offer {kind.permission_link or kind.link} on {environment.id}"
     other = _other_reason(environment, kind)
     if other is not None:
         return Failed(FailureKind.NOT_OFFERED, f"{text}: {other[0]}", other[1])
@@ -249,7 +249,7 @@ def too_few(manual_limit: int | None) -> bool:
 
 
 def quota_warning(manual_limit: int | None) -> str:
-    """Return what to say of such a quota."""
+    """Return the warning about the quota."""
     return (
         f"the project keeps {manual_limit} manual backup(s): a new one replaces the newest proved one. "
         "Keep at least two (project settings, backup retention)"

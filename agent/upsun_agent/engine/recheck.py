@@ -1,4 +1,4 @@
-"""Nothing irreversible on one look: which answers are read again before they are recorded, and after how long."""
+"""Which answers are read a second time before something irreversible follows from them, and after how long."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rechecked(
     kinds: Mapping[str, StepKind],
     platform_now: datetime | None = None,
 ) -> Decision:
-    """Return the decision, or the second look that has to come before it.
+    """Return the decision, or the second look that must come first.
 
     How long an answer has stayed is measured by the platform's clock, where this pass has heard it.
 

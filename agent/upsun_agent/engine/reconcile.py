@@ -21,7 +21,7 @@ def reconcile(case: StepContext, kind: RequestKind) -> Found:
     """Return the event that settles an open intent, the question to ask first, or what to wait for."""
     intent = case.step.intent
     if intent is None:  # fold lets no step be intended without one
-        raise ValueError("a step is intended without an intent")
+        raise ValueError("a step is in phase intended, but has no intent")
     question = case.look_at_activities(
         types=(kind.activity_type,),
         since=intent.server_at,

@@ -15,7 +15,7 @@ from upsun_agent.model.job import Job, StepPlan
 
 
 class Phase(StrEnum):
-    """Where a step stands."""
+    """The phase of a step."""
 
     #: No request is under way.
     READY = "ready"
@@ -36,7 +36,7 @@ UNJUDGED = frozenset({FailureKind.UNKNOWN, FailureKind.TIMEOUT, FailureKind.STEP
 
 
 class Step(Struct, frozen=True):
-    """Where one step of a run stands."""
+    """The state of one step of a run."""
 
     #: The index of the step in the run, from 0; rollback steps come after the job's steps.
     index: int
@@ -106,7 +106,7 @@ class Step(Struct, frozen=True):
 
     @property
     def is_passed_over(self) -> bool:
-        """It failed, and the job says that later steps run all the same."""
+        """It failed, and the job says that later steps still run."""
         return self.phase == Phase.FAILED and self.plan.settings.get("on-failure") == "continue"
 
 
@@ -156,7 +156,7 @@ class Run(Struct, frozen=True):
     def begun(self) -> bool:
         """The run has, or may have, touched the platform.
 
-        It has not by a request that was refused for now, nor by one that is known to have had no effect.
+        A request that was refused for now, or that is known to have had no effect, does not count.
         """
         return any(step.phase != Phase.READY or step.retries for step in self.steps)
 

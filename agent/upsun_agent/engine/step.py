@@ -223,7 +223,7 @@ class RequestKind(AnyKind, Protocol):
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
         """Return the JSON body of the request, for the run with that id."""
 
-    def settled(self, environment: Environment) -> Verdict | None:
+    def already_satisfied(self, environment: Environment) -> Verdict | None:
         """Return the verdict where the environment is already as it should be; None otherwise."""
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:

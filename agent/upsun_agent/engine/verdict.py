@@ -1,4 +1,4 @@
-"""From a verdict on a step, or the lack of one, to the decision that follows."""
+"""Turn a verdict on a step, or a missing verdict, into the decision that follows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def act_on(case: StepContext, kind: StepKind, verdict: Verdict) -> Decision:
 
 
 def no_answer(case: StepContext, question: Question, answer: Answer | None) -> Decision:
-    """Ask, or deal with the trouble that the question met.
+    """Return the decision where an answer is missing: ask, wait, or fail the step.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.

@@ -66,7 +66,7 @@ def dates_fault(text: str) -> str | None:
     try:
         first, last = (date.fromisoformat(part) for part in (text if "/" in text else f"{text}/{text}").split("/"))
     except ValueError as error:
-        return f"is no date: {error}"
+        return f"is not a valid date: {error}"
     return "ends before it begins" if last < first else None
 
 

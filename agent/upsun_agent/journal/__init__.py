@@ -41,7 +41,7 @@ class RunRow(Struct, frozen=True):
 
 
 class Cursor(Struct, frozen=True):
-    """How far a job's slots have been judged, and for which schedule and zone."""
+    """Up to when a job's slots have been decided, and for which schedule and zone."""
 
     #: The name of the job.
     job: str
@@ -131,10 +131,10 @@ class JournalReader(Protocol):
         """Activities that belong to runs, by id, with the run."""
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return how far the job's slots have been judged."""
+        """Return up to when the job's slots have been decided."""
 
     def cursors(self) -> list[Cursor]:
-        """Return how far slots have been judged, for every job."""
+        """Return up to when slots have been decided, for every job."""
 
     def noted(self, key: str) -> str | None:
         """Return a fact kept beside the events."""
@@ -174,13 +174,13 @@ class Journal(JournalReader, Protocol):
         """
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Note how far the job's slots have been judged."""
+        """Store up to when the job's slots have been decided."""
 
     def forget_cursors(self, but: Iterable[str]) -> None:
-        """Forget how far slots were judged for all jobs but these."""
+        """Delete the cursors of all jobs but these."""
 
     def note(self, key: str, value: str | None) -> None:
-        """Keep a fact beside the events; None takes it away."""
+        """Store a note beside the events; None deletes it."""
 
     def set_idle_hint(self, hint: IdleHint) -> None:
         """Keep what the next idle tick will read."""
@@ -192,10 +192,10 @@ class Journal(JournalReader, Protocol):
         """
 
     def take_in(self, copies: Iterable[Copied]) -> None:
-        """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
+        """Copy runs of another journal: add what is missing, write nothing twice."""
 
     def drop(self, runs: Sequence[str]) -> None:
-        """Take these runs away, with all that belongs to them."""
+        """Delete these runs, with everything that belongs to them."""
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal."""

@@ -73,7 +73,7 @@ class Watch:
             return _broken_off.pop()
         if not self._is_over():
             return KeyboardInterrupt()  # Python's own handler of SIGINT, the only one that is not ours
-        remedy = "look at the mount; if it stays, move the file away: the agent begins a new one"
+        remedy = "look at the mount; if it stays, move the file away: the agent creates a new one"
         return StateNotWritable(f"{self._path} did not answer within {STATEMENT_BUDGET:g} s", remedy=remedy)
 
 
@@ -118,7 +118,7 @@ def looked_at(directory: str, folder: int, name: str) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StateNotWritable(f"{directory}/{name} cannot be looked at: {error.strerror}") from error
+        raise StateNotWritable(f"{directory}/{name} cannot be examined: {error.strerror}") from error
     if why is not None:
         raise strange(f"{directory}/{name}", why)
     return found
@@ -179,7 +179,7 @@ def connect(directory: str, *, makes: bool = False, reads_only: bool = False) ->
             raise strange(path, str(error.strerror)) from error
         except PermissionError as error:
             if before is None:
-                raise StateNotWritable(f"{path} cannot be made: {error.strerror}") from error
+                raise StateNotWritable(f"{path} cannot be created: {error.strerror}") from error
         except OSError as error:
             raise StateNotWritable(f"{path} cannot be opened: {error.strerror}") from error
         mode = "ro" if reads_only else "rw"
@@ -205,12 +205,12 @@ def _refuse_exchanged(directory: str, folder: int, before: os.stat_result) -> No
     try:
         now, here, there = os.lstat(JOURNAL, dir_fd=folder), os.fstat(folder), os.stat(directory)
     except OSError as error:
-        raise StateNotWritable(f"{directory}/{JOURNAL} cannot be looked at: {error.strerror}") from error
+        raise StateNotWritable(f"{directory}/{JOURNAL} cannot be examined: {error.strerror}") from error
     if not os.path.samestat(now, before) or not os.path.samestat(here, there):
-        raise StateNotWritable(f"{directory}/{JOURNAL} was exchanged while it was opened", remedy="try again")
+        raise StateNotWritable(f"{directory}/{JOURNAL} was replaced while it was being opened", remedy="try again")
 
 
 def _refuse_foreign(db: sqlite3.Connection, path: str) -> None:
     foreign = foreign_objects(db)
     if foreign:
-        raise senseless(f"{path} holds what is not the agent's: {', '.join(foreign)}")
+        raise senseless(f"{path} holds objects that the agent did not create: {', '.join(foreign)}")

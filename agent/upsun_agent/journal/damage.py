@@ -1,4 +1,4 @@
-"""What is wrong with a journal's file, in our words: damaged, of a newer version, or not to be used now."""
+"""Errors about a journal's file: it is damaged, of a newer version, or cannot be used now."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class JournalDamaged(StateNotWritable):
 
     certain = False
 
-    turn = "nobody: the next tick sets it aside and begins a new one"
+    turn = "nobody: the next tick sets it aside and creates a new one"
 
 
 class JournalTooNew(StateNotWritable):
@@ -28,7 +28,7 @@ class JournalTooNew(StateNotWritable):
 
 
 def senseless(message: str) -> JournalDamaged:
-    """Damage of which there is no doubt."""
+    """Return the error for damage that is certain."""
     error = JournalDamaged(message)
     error.certain = True
     return error
@@ -39,23 +39,23 @@ def moment_of(seconds: float) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
-        raise senseless(f"the journal holds a moment that is none: {seconds!r}") from None
+        raise senseless(f"the journal holds an invalid time: {seconds!r}") from None
 
 
 @contextmanager
 def translated_errors(path: str) -> Iterator[None]:
-    """SQLite's errors said as ours: damaged is for the journal to be set aside, the rest for a human."""
+    """Translate SQLite's errors: a damaged journal is set aside; the rest needs a person."""
     try:
         yield
     except sqlite3.OperationalError as error:
         text = str(error)
         if "malformed" in text or "no such" in text:
-            raise JournalDamaged(f"{path}: {text}", remedy="move it away; the agent begins a new one") from error
+            raise JournalDamaged(f"{path}: {text}", remedy="move it away; the agent creates a new one") from error
         if "decode" in text:
-            raise senseless(f"{path} holds text that is no UTF-8") from error
+            raise senseless(f"{path} holds text that is not UTF-8") from error
         remedy = "give the agent a writable directory with free space: 'state' in the job file, on a mount"
         raise StateNotWritable(f"{path} cannot be used: {text}", remedy=remedy) from error
     except sqlite3.DatabaseError as error:
-        raise JournalDamaged(f"{path}: {error}", remedy="move it away; the agent begins a new one") from error
+        raise JournalDamaged(f"{path}: {error}", remedy="move it away; the agent creates a new one") from error
     except UnicodeDecodeError as error:  # SQLite's complaint quotes the damage
-        raise senseless(f"{path} holds text that is no UTF-8") from error
+        raise senseless(f"{path} holds text that is not UTF-8") from error

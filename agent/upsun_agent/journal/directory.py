@@ -37,21 +37,21 @@ def prepare(directory: str) -> None:
     """Make the directory if it is not there, for this user only, and look at what lies in it.
 
     Raises:
-        StateNotWritable: it cannot be made or written, belongs to another user, or what bears the name of one of the
+        StateNotWritable: it cannot be created or written, belongs to another user, or what bears the name of one of the
             state's files is a link, a FIFO, a device, a directory, or another user's.
     """
     remedy = "declare a mount there in .upsun/config.yaml, or point 'state' in the job file at one"
     try:
         _make(directory)
     except OSError as error:
-        raise StateNotWritable(f"{directory} cannot be made: {error.strerror}", remedy=remedy) from error
+        raise StateNotWritable(f"{directory} cannot be created: {error.strerror}", remedy=remedy) from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StateNotWritable(f"{directory} is not writable", remedy=remedy)
     with open_directory(directory) as folder:
         try:
             owner = os.fstat(folder).st_uid
         except OSError as error:
-            raise StateNotWritable(f"{directory} cannot be looked at: {error.strerror}", remedy=remedy) from error
+            raise StateNotWritable(f"{directory} cannot be examined: {error.strerror}", remedy=remedy) from error
         if not is_own(directory, owner):
             remedy = "run the agent as that user, or point 'state' in the job file at a directory of this user's"
             raise StateNotWritable(f"{directory} belongs to another user (uid {owner})", remedy=remedy)
@@ -253,7 +253,7 @@ def nothing_yet(directory: str) -> bool:
     """Return whether no journal was ever begun in the directory; raises JournalDamaged where one is lost."""
     path, why = f"{directory}/{JOURNAL}", lost(directory)
     if why is not None:
-        raise JournalDamaged(why, remedy="the next tick begins a new one; look at the environment's activities")
+        raise JournalDamaged(why, remedy="the next tick creates a new one; look at the environment's activities")
     try:
         return not os.path.getsize(path)
     except OSError:
@@ -269,7 +269,7 @@ def confirm_damage(directory: str, error: JournalDamaged) -> None:
     path = f"{directory}/{JOURNAL}"
     if not error.certain and not is_damaged(directory):
         remedy = "the next tick tries again; if it stays, look at the mount"
-        raise StateNotWritable(f"{path} could not be read, though it is sound ({error})", remedy=remedy) from error
+        raise StateNotWritable(f"{path} could not be read, although it is intact ({error})", remedy=remedy) from error
 
 
 def is_damaged(directory: str) -> bool:

@@ -55,7 +55,7 @@ class _Alone:
             self._journal = open_to_read(directory, ("", "", ""))
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal."""
         if self._journal is not None:
             self._journal.close()
 

@@ -1,4 +1,4 @@
-"""One tick at a time on one state directory: ``flock`` where the file system honours it, a lease row behind it.
+"""Let one tick at a time use a state directory: ``flock`` where the file system honours it, a lease row behind it.
 
 The lock keeps ticks out of each other's way; that no request is made twice does not rest on it.
 """
@@ -47,7 +47,7 @@ class FileLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.release()
-            raise Busy("another tick is at work on this state directory", remedy="try again in a minute") from None
+            raise Busy("another tick is using this state directory", remedy="try again in a minute") from None
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 self.release()
@@ -62,7 +62,7 @@ class FileLock:
                     os.write(self._file, BEGUN)
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         if self._file is not None:
             file, self._file = self._file, None
             with contextlib.suppress(OSError):  # the descriptor is gone whatever close says, and the lock with it
@@ -70,7 +70,7 @@ class FileLock:
 
 
 class Lease:
-    """The lease row: who is at work, until when. It stops ticks on file systems where ``flock`` does not reach.
+    """The lease row: its holder, and until when. It stops ticks on file systems where ``flock`` does not reach.
 
     Broken only on proof of death (the holder ran in this very container and its process is gone) or on expiry.
     """
@@ -90,7 +90,7 @@ class Lease:
             raise Busy(f"another tick holds the lease ({other[:80]})", remedy=f"it expires within {int(LEASE)} s")
 
     def release(self) -> None:
-        """Give the lease back."""
+        """Release the lease."""
         self._journal.drop_lease(self._holder)
 
 

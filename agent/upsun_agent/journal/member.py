@@ -12,7 +12,7 @@ from upsun_agent.journal import Identity
 class Member(Struct, frozen=True):
     """One journal of a database or directory, in the figures of its newest run and tick."""
 
-    #: Whose journal it is: project, environment and app.
+    #: The owner of the journal: project, environment and app.
     identity: Identity
     #: When its last tick was; None if there was none.
     last_tick: datetime | None = None

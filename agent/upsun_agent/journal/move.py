@@ -103,7 +103,7 @@ def refuse_taken(target: Journal, source_name: str, place: str) -> None:
 
 
 def copy(source: Journal, target: Journal, source_name: str, progress: Callable[[int, int], None]) -> None:
-    """Let the target be what the source is, but for the marks; ``progress`` hears of runs done and in all.
+    """Copy the source into the target, except for the marks; ``progress`` is called with the runs done and in all.
 
     Args:
         source: the journal to read.
@@ -139,7 +139,7 @@ def verify(source: JournalReader, target: JournalReader) -> Contents:
     if old != new:
         differing = sum(old.digests.get(run) != new.digests.get(run) for run in old.digests.keys() | new.digests.keys())
         counts = f"{new.runs} of {old.runs} runs, {new.events} of {old.events} events, {differing} runs differ"
-        raise CopyDiffers(f"the copy is not what the original is: {counts}", remedy="nothing was given up; try again")
+        raise CopyDiffers(f"the copy differs from the original: {counts}", remedy="nothing was given up; try again")
     return old
 
 

@@ -29,10 +29,10 @@ def marked(journal: JournalReader, place: str) -> ConfigInvalid | None:
     marks = journal.notes(MOVE_MARKS)
     if MOVED_TO in marks:
         where = marks[MOVED_TO]
-        remedy = f'say state = "{where}" under [agent] in the job file, or move it back: upsun-agent state move'
-        return StateMoved(f"the state in {place} was moved to {where}: nothing acts on it any more", remedy=remedy)
+        remedy = f'set state = "{where}" under [agent] in the job file, or move it back: upsun-agent state move'
+        return StateMoved(f"the state in {place} was moved to {where}: nothing uses it any more", remedy=remedy)
     if MOVING_FROM in marks:
         source = marks[MOVING_FROM]
         remedy = f"finish it: upsun-agent state move --from {quote(source)} --to {quote(place)}"
-        return MoveUnfinished(f"the state in {place} is half moved from {source}", remedy=remedy)
+        return MoveUnfinished(f"the state in {place} was only partly moved from {source}", remedy=remedy)
     return None

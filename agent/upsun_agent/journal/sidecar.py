@@ -28,7 +28,7 @@ ASIDE = re.compile(re.escape(JOURNAL) + r"\.([a-z]+)-(\d{8}T\d{6}Z)(?:-\d+)?\Z")
 
 
 class Beside(Struct, frozen=True):
-    """What outlives a lost journal: notes of suspended jobs, and the openings of the runs in flight."""
+    """What is kept in case the journal is lost: notes of suspended jobs, and the openings of the runs in flight."""
 
     #: Notes of suspended jobs, by their key.
     suspended: Mapping[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ def size_of(path: str) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StateNotWritable(f"{path} cannot be looked at: {error.strerror}") from error
+        raise StateNotWritable(f"{path} cannot be examined: {error.strerror}") from error
 
 
 def is_there(path: str) -> bool:

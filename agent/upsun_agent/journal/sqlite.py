@@ -91,11 +91,11 @@ class SqliteJournal:
 
     @property
     def identity(self) -> Identity:
-        """Whose journal this is: project, environment, app."""
+        """The owner of this journal: project, environment, app."""
         with self._watch.bounded():
             row = self._db.execute("SELECT project, environment, app FROM idle_hint").fetchone()
         if row is None:
-            raise senseless(f"{self.path} does not say whose it is")
+            raise senseless(f"{self.path} does not say which environment it belongs to")
         return (str(row[0]), str(row[1]), str(row[2]))
 
     @contextmanager
@@ -153,7 +153,7 @@ class SqliteJournal:
             self.keep_beside(durable=suspends)
 
     def keep_beside(self, *, durable: bool = False) -> None:
-        """Let the file beside the journal say which jobs are paused or suspended and which runs are in flight."""
+        """Write into the file beside the journal which jobs are paused or suspended and which runs are in flight."""
         with self._watch.bounded():
             flights = {str(run): str(data) for run, data in self._db.execute(tables.IN_FLIGHT)}
         keep(self._directory, self.identity, Beside(self.notes(SUSPENDED), flights), durable=durable)
@@ -264,13 +264,13 @@ class SqliteJournal:
     # --- what stands beside the events -----------------------------------------------------------------------
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return how far the job's slots have been judged."""
+        """Return up to when the job's slots have been decided."""
         with self._watch.bounded():
             row = self._db.execute("SELECT schedule, until FROM cursors WHERE job = ?", (job,)).fetchone()
         return None if row is None else Cursor(job, row[0], moment_of(row[1]))
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Note how far the job's slots have been judged."""
+        """Store up to when the job's slots have been decided."""
         with self._watch.bounded(), self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO cursors (job, schedule, until) VALUES (?, ?, ?)",
@@ -278,7 +278,7 @@ class SqliteJournal:
             )
 
     def forget_cursors(self, but: Iterable[str]) -> None:
-        """Forget how far slots were judged for all jobs but these."""
+        """Delete the cursors of all jobs but these."""
         with self._watch.bounded():
             known = {str(row[0]) for row in self._db.execute("SELECT job FROM cursors").fetchall()}
             gone = known - set(but)
@@ -287,7 +287,7 @@ class SqliteJournal:
                     self._db.executemany("DELETE FROM cursors WHERE job = ?", [(job,) for job in sorted(gone)])
 
     def note(self, key: str, value: str | None) -> None:
-        """Keep a fact beside the events; None takes it away."""
+        """Store a note beside the events; None deletes it."""
         with self._watch.bounded(), self._transaction():
             self._keep({key: value})
         self._keep_beside({key: value})
@@ -343,7 +343,7 @@ class SqliteJournal:
             return self._db.execute("SELECT activity, step FROM activities WHERE run = ?", (run,)).fetchall()
 
     def take_in(self, copies: Iterable[Copied]) -> None:
-        """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
+        """Copy runs of another journal: add what is missing, write nothing twice."""
         with self._watch.bounded(), self._transaction():
             for each in copies:
                 found = tuple(self.written(each.row.run))
@@ -353,13 +353,13 @@ class SqliteJournal:
                 sqlite_copy.add(self._db, each, known=len(found))
 
     def drop(self, runs: Sequence[str]) -> None:
-        """Take these runs away, with all that belongs to them."""
+        """Delete these runs, with everything that belongs to them."""
         if runs:
             with self._watch.bounded(), self._transaction():
                 self._forget(runs)
 
     def cursors(self) -> list[Cursor]:
-        """Return how far slots have been judged, for every job."""
+        """Return up to when slots have been decided, for every job."""
         with self._watch.bounded():
             rows = self._db.execute("SELECT job, schedule, until FROM cursors").fetchall()
         return sorted(
@@ -396,5 +396,5 @@ class SqliteJournal:
             self._db.execute(own, (LEASE, holder))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()

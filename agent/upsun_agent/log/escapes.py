@@ -16,7 +16,7 @@ OPEN_MOST = 512  # characters within which a sequence that another one interrupt
 HELD = 64  # characters that backspaces may still take away
 
 ESC = "\x1b"
-#: 8-bit introducers as characters, and as bytes that are no UTF-8 (decoded with ``surrogateescape``).
+#: 8-bit introducers as characters, and as bytes that are not UTF-8 (decoded with ``surrogateescape``).
 _CSI8, _STRINGS8 = "\x9b\udc9b", "\x90\x98\x9d\x9e\x9f\udc90\udc98\udc9d\udc9e\udc9f"
 
 #: Invisible characters and direction marks. Joiners stay: several scripts and emoji need them.
@@ -152,7 +152,7 @@ def _joined(text: str, parts: list[list[int]]) -> str:
 
 
 def _whole(text: str) -> str:
-    """Return the text with a sign for every byte that was no UTF-8."""
+    """Return the text with a sign for every byte that was not UTF-8."""
     return text if text.isascii() else _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

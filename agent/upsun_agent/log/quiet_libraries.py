@@ -15,7 +15,7 @@ from typing import Any
 
 
 def keep_libraries_quiet(complain: Callable[[str], None]) -> None:
-    """Let nothing but the agent write to this process's stderr; ``complain`` says that something failed unseen."""
+    """Keep everything but the agent from writing to stderr; ``complain`` reports a failure that nobody would see."""
     logging.lastResort = None
     logging.getLogger().addHandler(logging.NullHandler())
     logging.raiseExceptions = False  # a handler that fails would print a traceback

@@ -93,17 +93,12 @@ class Environment(Struct, frozen=True):
 
 
 class Fate(StrEnum):
-    """What an activity says of its operation."""
+    """What an activity says of its operation. ``ODD``: it is over, and does not say how it ended."""
 
-    #: It has not ended.
     RUNNING = "running"
-    #: It waits for a deployment that a person starts.
-    STAGED = "staged"
-    #: It ended with success.
+    STAGED = "staged"  # it waits for a deployment that a person starts
     SUCCEEDED = "succeeded"
-    #: It ended with a failure, or was cancelled.
-    FAILED = "failed"
-    #: It is over, and does not say how it ended.
+    FAILED = "failed"  # or cancelled
     ODD = "odd"
 
 
@@ -352,7 +347,7 @@ class Routes(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """What came of asking for a page: its status, and whether the text was there.
+    """The answer to a request for a page: its status, and whether the text was in it.
 
     ``status`` is None where no answer came; ``fault`` says why, or why its text could not be read.
     """

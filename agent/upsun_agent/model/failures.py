@@ -322,9 +322,16 @@ class FailureKind(StrEnum):
         'the next slot runs as usual; overlap = "wait" lets the slot wait',
         NONE,
     )
+    PAUSED = (
+        "paused",
+        "A person had paused the job when the slot fell due.",
+        YOU,
+        "let it run again: upsun-agent resume JOB",
+        NONE,
+    )
     SUSPENDED = (
         "suspended",
-        "The job was paused by a person, or suspended by failures, when the slot fell due.",
+        "Failed runs had suspended the job when the slot fell due.",
         YOU,
         "let it run again: upsun-agent resume JOB",
         NONE,

@@ -53,7 +53,7 @@ def variable_fault(name: str) -> str | None:
     for part in name.split("_"):
         turns = sum(left.isdigit() != right.isdigit() for left, right in pairwise(part))
         if len(part) >= PART_LONG or (len(part) >= PART_LEAST and turns >= TURNS_MOST):
-            return "must be the name of a variable, and what stands there looks like a token or another secret itself"
+            return "must be the name of a variable, but this looks like a token or another secret"
     return None
 
 

@@ -29,7 +29,7 @@ class Message(Struct, frozen=True):
     #: The name of the channel.
     channel: str
     #: The kind of event that it is about.
-    moment: ev.EventType
+    event_type: ev.EventType
     #: The name of the job; empty if it is about no job.
     job: str
     #: The id of the run; empty if it is about no run.
@@ -133,18 +133,18 @@ def _to_each(notify: Notify, owner: tuple[str, str, str], what: Message) -> Iter
     """Yield the message for every channel that gets it."""
     wanted = notify.notices(what.job)
     for channel in notify.channels.values():
-        if channel.name in wanted.to and _hears(channel, what.moment, wanted.on):
-            identity = run_uuid((*owner, channel.name, what.moment), what.run)
+        if channel.name in wanted.to and _hears(channel, what.event_type, wanted.on):
+            identity = run_uuid((*owner, channel.name, what.event_type), what.run)
             yield replace(what, id=identity, channel=channel.name)
 
 
-def _hears(channel: Channel, moment: ev.EventType, on: frozenset[str]) -> bool:
+def _hears(channel: Channel, event_type: ev.EventType, on: frozenset[str]) -> bool:
     """Return whether the channel gets the message.
 
     A healthchecks check needs every start and end; other channels get the events that they name.
     """
-    if moment == ev.EventType.STATE_LOST:  # not about one job, as a check is
+    if event_type == ev.EventType.STATE_LOST:  # not about one job, as a check is
         return not channel.per_job and (bool(on) or channel.kind == "healthchecks")
     if channel.kind == "healthchecks":
-        return moment != ev.EventType.SUSPENDED  # the check was pinged for the failed run before it
-    return moment in on or (moment is ev.EventType.RECOVERED and ev.EventType.SUCCEEDED in on)
+        return event_type != ev.EventType.SUSPENDED  # the check was pinged for the failed run before it
+    return event_type in on or (event_type is ev.EventType.RECOVERED and ev.EventType.SUCCEEDED in on)

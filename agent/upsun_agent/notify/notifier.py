@@ -36,7 +36,7 @@ ROWS_MOST = 1000  # runs of a job that are searched for its last outcome: a paus
 SECOND = 1.0  # the least time for a delivery
 
 
-class Whose(Struct, frozen=True):
+class Origin(Struct, frozen=True):
     """Where the agent runs, for messages."""
 
     #: The id of the project.
@@ -59,7 +59,7 @@ class Whose(Struct, frozen=True):
 class Notifier:
     """Sends the notifications that the job file asks for, for one environment."""
 
-    def __init__(self, notify: Notify, whose: Whose, sender: HttpSender, clock: Clock, log: Any) -> None:
+    def __init__(self, notify: Notify, whose: Origin, sender: HttpSender, clock: Clock, log: Any) -> None:
         self._notify = notify
         self._whose = whose
         self._door = sender
@@ -211,7 +211,7 @@ class Notifier:
 
     def _deliver(self, journal: Journal, message: Message, seconds: float) -> bool:
         """Try to deliver the message once and record the result; return False if the channel should not be used now."""
-        keys = {"channel": message.channel, "moment": message.moment, "job": message.job, "run": message.run}
+        keys = {"channel": message.channel, "event_type": message.event_type, "job": message.job, "run": message.run}
         began, now = self._clock.monotonic(), self._clock.now()
         channel = self._notify.channels.get(message.channel)
         if channel is None:

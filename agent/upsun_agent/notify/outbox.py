@@ -38,7 +38,9 @@ class Loss(Struct, frozen=True):
 def waiting(facts: Mapping[str, str]) -> list[Message]:
     """Return the messages that wait, oldest first, without entries that are not valid; see ``unreadable``."""
     found = [message for message in map(_read, facts.items()) if message is not None]
-    return sorted(found, key=lambda each: (each.at, _FIRST.get(each.moment, _LAST.get(each.moment, 1)), each.id))
+    return sorted(
+        found, key=lambda each: (each.at, _FIRST.get(each.event_type, _LAST.get(each.event_type, 1)), each.id)
+    )
 
 
 def unreadable(facts: Mapping[str, str]) -> list[str]:

@@ -50,8 +50,8 @@ class Notification(Struct, frozen=True):
         return one_line(f"{self.environment} ({self.project})")
 
 
-def _phrase(moment: EventType) -> str:  # noqa: C901  one case for each
-    match moment:
+def _phrase(event_type: EventType) -> str:  # noqa: C901  one case for each
+    match event_type:
         case EventType.STARTED:
             return "{job} started on {place}"
         case EventType.SUCCEEDED:
@@ -73,15 +73,15 @@ def _phrase(moment: EventType) -> str:  # noqa: C901  one case for each
         case EventType.TEST:
             return "test message of upsun-agent on {place}"
         case _:
-            assert_never(moment)
+            assert_never(event_type)
 
 
 def subject(notification: Notification) -> str:
     """Return the message in one line."""
     message = notification.message
     said = one_line(message.text)
-    tail = f": {said}" if said and message.moment in BAD else ""
-    phrase = _phrase(message.moment).format(job=one_line(message.job), place=notification.place)
+    tail = f": {said}" if said and message.event_type in BAD else ""
+    phrase = _phrase(message.event_type).format(job=one_line(message.job), place=notification.place)
     return _cut(f"{phrase}{tail}", SUBJECT_MOST)
 
 
@@ -110,7 +110,7 @@ def text(notification: Notification) -> str:
     lines = [subject(notification), ""]
     if message.run:
         lines.append(f"run {one_line(message.run)} at {message.at:%Y-%m-%d %H:%M:%S} UTC")
-    if message.text and message.moment not in BAD:
+    if message.text and message.event_type not in BAD:
         lines.append(one_line(message.text))
     if closed is not None and closed.remedy:
         lines.append(f"remedy: {one_line(closed.remedy)}")
@@ -132,7 +132,7 @@ def document(notification: Notification) -> dict[str, Any]:
     return {
         "version": VERSION,
         "id": message.id,
-        "event": message.moment,
+        "event": message.event_type,
         "at": iso(message.at),
         "project": notification.project,
         "environment": notification.environment,

@@ -129,7 +129,7 @@ class PrivateDirectory:
             write_whole_in(self._folder, name, text)
             same = os.path.samestat(os.fstat(self._folder), os.lstat(self.path))
         except OSError as error:
-            raise StateNotWritable(f"{path} cannot be written: {error.strerror}", remedy="free its disk") from error
+            raise StateNotWritable(f"{path} cannot be written: {error.strerror}", remedy="free disk space") from error
         if not same:
             raise StateNotWritable(f"{self.path} was replaced by another directory", remedy="find out who replaced it")
 
@@ -138,8 +138,8 @@ class PrivateDirectory:
         try:
             os.close(open_ours(name, os.O_WRONLY | os.O_CREAT, directory=self._folder))
         except OSError as error:
-            text = f"{self.path}/{name} cannot be made: {error.strerror}"
-            raise StateNotWritable(text, remedy="free its disk, or take the file away") from error
+            text = f"{self.path}/{name} cannot be created: {error.strerror}"
+            raise StateNotWritable(text, remedy="free disk space, or remove the file") from error
 
     def remove(self, name: str) -> None:
         """Delete a file, if possible."""
@@ -153,7 +153,7 @@ class PrivateDirectory:
             handle = open_ours("lock", os.O_WRONLY | os.O_APPEND | os.O_CREAT, directory=self._folder)
         except OSError as error:
             text = f"{self.path}/lock cannot be opened: {error.strerror}"
-            raise StateNotWritable(text, remedy="free its disk, or take the file away") from error
+            raise StateNotWritable(text, remedy="free disk space, or remove the file") from error
         with open(handle, "a", encoding="ascii") as file:
             until = time.monotonic() + LOCK_PATIENCE
             while True:
@@ -187,10 +187,10 @@ def _made_private(directory: str) -> tuple[str, int]:
     except NotOurs:
         raise
     except NotADirectoryError as error:
-        what = "is not a directory" if os.path.lexists(directory) else f"cannot be made: {error.strerror}"
+        what = "is not a directory" if os.path.lexists(directory) else f"cannot be created: {error.strerror}"
         raise NotOurs(error.errno, what, directory) from error
     except OSError as error:
-        raise NotOurs(error.errno, f"cannot be made: {error.strerror}", directory) from error
+        raise NotOurs(error.errno, f"cannot be created: {error.strerror}", directory) from error
     why = _open_to_others(os.fstat(folder))
     if why is None and not os.access(path, os.W_OK | os.X_OK):
         why = "is not writable"

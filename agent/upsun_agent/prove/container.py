@@ -63,7 +63,7 @@ def python(minor: int | None, kind: str, table: ImagePython) -> Row:
     image = kind if re.fullmatch(r"[a-z0-9-]{1,30}:[0-9.]{1,10}", kind) else ""
     has = f"{image or 'the image'} has " + (f"Python 3.{minor}" if minor is not None else "no python3 on the PATH")
     if table.minor is None:
-        return row("python", f"{has}; the table has no word on it", same=True, image=image, minor=minor)
+        return row("python", f"{has}; the table does not list it", same=True, image=image, minor=minor)
     text = f"{has}; the table says 3.{table.minor} ({table.certainty})"
     return row("python", text, same=minor == table.minor, image=image, minor=minor)
 

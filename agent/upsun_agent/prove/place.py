@@ -65,7 +65,7 @@ class Place:
         self.client.begin(TICK_BUDGET)
         seen = self.client.environment(self.project, self.environment)
         if seen.type not in {"development", "staging"}:
-            text = f"{seen.id} is of the type {seen.type}: nothing is tried out there"
+            text = f"{seen.id} is of the type {seen.type}: nothing is tried there"
             raise ConfigInvalid(text, remedy="name a development environment: check --prove ENVIRONMENT")
         return seen
 

@@ -30,7 +30,7 @@ class Container(Struct, frozen=True):
 
 
 class Proof(Struct, frozen=True):
-    """What came of a proof."""
+    """The result of a proof."""
 
     #: One row for each assumption.
     rows: list[Row]

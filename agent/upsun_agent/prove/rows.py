@@ -31,19 +31,19 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
         None,
         "the size of a page of activities",
         "10 without a count, and as many as the count says",
-        "nothing: it names the count, reads on by date, and takes a list for whole only if no item is missing",
+        "nothing: it names the count, reads on by date, and accepts a list only if no item is missing",
     ),
     "rate-limit": Assumption(
         7,
         "the rate limit of the API, and Retry-After",
-        "20 reads in a row are answered; whoever is refused is told by Retry-After when to ask again",
+        "20 reads in a row are answered; a refusal says in Retry-After when to ask again",
         "it waits as Retry-After says, and at least a minute before it sends a request again",
     ),
     "operation-role": Assumption(
         5,
         "the least role for backups and source operations",
         "the links #backup and #source-operation are offered to admins of the environment type, and to nobody else",
-        "it goes by the links of the environment; a job whose link is missing fails and names the role",
+        "it reads the links of the environment; a job whose link is missing fails and names the role",
     ),
     "cron-overlap": Assumption(
         3,

@@ -52,7 +52,7 @@ class BulkReader:
         return {cursor.job: cursor for cursor in self.journal.cursors()}
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return how far the job's slots have been judged."""
+        """Return up to when the job's slots have been decided."""
         return self._cursors.get(job)
 
     def events(self, run: str) -> list[Event]:

@@ -19,8 +19,9 @@ from upsun_agent.journal import JournalReader, RunRow, Tally
 from upsun_agent.model.events import RunOutcome
 from upsun_agent.report.bulk import BulkReader
 from upsun_agent.report.reading import runs_of
-from upsun_agent.report.snapshot import Snapshot, snapshot
+from upsun_agent.report.snapshot import JobStanding, Snapshot, snapshot
 from upsun_agent.runtime.context import ReadContext
+from upsun_agent.runtime.suspension import Word, state_word
 from upsun_agent.text.durations import StepSpan, step_spans, took
 
 OUTCOMES = tuple(each.value for each in RunOutcome)
@@ -60,7 +61,7 @@ class Measures(Struct, frozen=True):
     at: datetime
     #: Since when the counters count.
     since: datetime
-    #: Whose metrics these are: labels of project, environment and app.
+    #: The owner of these metrics: labels of project, environment and app.
     owner: Labels
     #: The metrics.
     families: tuple[Family, ...]
@@ -138,12 +139,23 @@ def _of_runs(seen: Snapshot, tallies: Sequence[Tally], rows: dict[str, list[RunR
             (Sample(count, (("job", job), ("on", on))) for (job, on), count in sorted(waits.items())),
         ),
         _gauge(
+            "job_paused",
+            "1",
+            "Whether a person paused the job, until it is resumed.",
+            (Sample(int(_is(each, "paused")), (("job", each.job.name),)) for each in seen.jobs),
+        ),
+        _gauge(
             "job_suspended",
             "1",
-            "Whether the job is paused or suspended until it is resumed.",
-            (Sample(int(each.suspension is not None), (("job", each.job.name),)) for each in seen.jobs),
+            "Whether failed runs suspended the job, until it is resumed.",
+            (Sample(int(_is(each, "suspended")), (("job", each.job.name),)) for each in seen.jobs),
         ),
     ]
+
+
+def _is(standing: JobStanding, word: Word) -> bool:
+    """Return whether the job is paused, or suspended, as the word says."""
+    return standing.suspension is not None and state_word(standing.suspension) == word
 
 
 def _of_last_runs(rows: dict[str, list[RunRow]]) -> list[Family]:

@@ -1,4 +1,4 @@
-"""The door through which stored runs come back: an open run is gone on with only if the agent wrote it itself.
+"""Decide whether a stored run may be continued: only if the agent wrote it itself.
 
 State is data. What a run does next comes from its events, and they come from a file or a database that others may be
 able to write. So a run is admitted if its seal holds (journal/seals.py). One without a valid seal, as the release
@@ -36,7 +36,7 @@ class Foreign(Struct, frozen=True):
 
     @property
     def message(self) -> str:
-        """What is told of it."""
+        """The message about it."""
         return f"the run is foreign: {self.why}. Nothing more is requested or executed for it"
 
 
@@ -65,7 +65,7 @@ class Admission:
             self._known[run_id] = renewed
             return fold(decode(kind, data) for kind, data in written)
         if self._seals.is_mark(journal.noted(SEALED)):
-            why = "its record is not as this agent wrote it" if seal is not None else "this agent did not write it"
+            why = "its record differs from what this agent wrote" if seal is not None else "this agent did not write it"
             return Foreign(run_id, f"{why}: its seal is {'wrong' if seal is not None else 'missing'}")
         found = self._unsealed(run_id, [decode(kind, data) for kind, data in written], sealable=True)
         if isinstance(found, Run):
@@ -82,13 +82,13 @@ class Admission:
         if job is None:
             return Foreign(run_id, f"it has no valid seal, and the job file has no job '{run.job.name}'")
         if job_text(Job.from_json(opened.job).to_json()) != job_text(job.to_json()):
-            return Foreign(run_id, "it has no valid seal, and its job is not as the job file says it now")
+            return Foreign(run_id, "it has no valid seal, and its job differs from the one in the job file")
         if run.closed is not None:
-            return Foreign(run_id, "it has no valid seal, and was over already")
+            return Foreign(run_id, "it has no valid seal, and had already ended")
         if run.environment != self._context.environment:
             return Foreign(run_id, "it has no valid seal, and is about another environment")
         if sealable and any(isinstance(event, DECISIONS) for event in events):
-            return Foreign(run_id, "it has no valid seal, so its approval or rollback is not believed")
+            return Foreign(run_id, "it has no valid seal, so its approval or rollback is not accepted")
         return run
 
     def sealed(self, run: str, events: Iterable[ev.Event], *, begins: bool = False) -> dict[str, str | None]:

@@ -134,7 +134,7 @@ class Runner:
 
     def _close_senseless(self, run_id: str, why: str) -> None:
         """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
-        text = f"the journal of this run makes no sense: {why}"
+        text = f"the events of this run do not fit together: {why}"
         closed = ev.RunClosed(
             at=self._context.clock.now(),
             outcome=ev.RunOutcome.FAILED,

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from upsun_agent.engine.due import LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict
+from upsun_agent.engine.due import ExcludeSlots, MissSlots, OpenSlot, Slot, SlotVerdict
 from upsun_agent.engine.fold import fold
 from upsun_agent.journal import Journal
 from upsun_agent.journal.counters import counted
@@ -35,7 +35,7 @@ class Booking(Struct, frozen=True):
 
     def book(self, verdicts: Iterable[SlotVerdict], report: TickReport) -> None:
         """Write down all that was judged at once. Of several batches of one kind people hear with the last, once."""
-        found = [each for each in verdicts if not (isinstance(each, LeaveOut) and each.failure is None)]
+        found = [each for each in verdicts if not (isinstance(each, ExcludeSlots) and each.failure is None)]
         missed = [each for each in found if isinstance(each, MissSlots)]
         last = {type(each): each for each in found}
         for verdict in found:
@@ -51,7 +51,7 @@ class Booking(Struct, frozen=True):
         if isinstance(verdict, OpenSlot):
             return []
         now, text = self.context.clock.now(), verdict.reason
-        if isinstance(verdict, MissSlots | LeaveOut):
+        if isinstance(verdict, MissSlots | ExcludeSlots):
             if verdict.count > 1:
                 text = f"{verdict.count} slots from {verdict.first.name} to {verdict.slot.name}: {text}"
             first_at = verdict.first.due_at.isoformat()

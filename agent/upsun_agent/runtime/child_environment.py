@@ -25,7 +25,7 @@ def withheld(environ: Mapping[str, str], variable: str, kept: Iterable[str] = ()
     Args:
         environ: the variables of this process.
         variable: the one that the job file names for the token; those in which people store tokens count too.
-        kept: the names of variables that are passed on all the same.
+        kept: the names of variables that are passed on although they hold the token.
     """
     named = {*NAMES, variable}
     tokens = {environ[name].strip() for name in named if environ.get(name, "").strip()}

@@ -1,7 +1,7 @@
 """Moments in the journal that a clock left behind which was ahead: found, and put right.
 
 A moment is later than now by more than two clocks can differ: it is of no use for comparing, whatever it says. What it
-kept back is judged anew from the present, and what was booked about slots that have not come is taken away.
+kept back is evaluated again from the present, and what was booked about slots that have not come is taken away.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Mended(Struct, frozen=True):
 
     def log(self, log: Any) -> None:
         """Log what was put right."""
-        text = f"a clock was ahead: {', '.join(self.found)}; judged anew from {self.since:%Y-%m-%d %H:%M} UTC"
+        text = f"a clock was ahead: {', '.join(self.found)}; evaluated again from {self.since:%Y-%m-%d %H:%M} UTC"
         log.warning("clock-was-ahead", message=text, dropped=self.dropped, dated=self.dated)
 
 
@@ -57,7 +57,7 @@ def set_by_platform(clock: SetClock, there: datetime | None, log: Any) -> bool:
     clock.set(there)
     error = clock.error
     text = f"this clock is {span(abs(error))} {'ahead of' if error > timedelta() else 'behind'} the platform's"
-    log.warning("clock-wrong", message=f"{text}: the tick goes by the platform's")
+    log.warning("clock-wrong", message=f"{text}: the tick uses the platform's")
     return True
 
 

@@ -210,7 +210,7 @@ class Executor:
         )
 
     def send(self, decision: Send) -> tuple[ev.Event, Activity | None]:
-        """Make the one request of an intent that is already synced, and say what came of it.
+        """Make the one request of an intent that is already synced, and return the event that records its answer.
 
         Returns the event to record, and the activity as the answer showed it where there was one.
         """
@@ -249,7 +249,7 @@ class Executor:
         return self._refused(step, failure, text, later), None
 
     def _defined_operations(self) -> str:
-        """Return which source operations there are, for a message; nothing where that cannot be had."""
+        """Return which source operations there are, for a message; nothing if they cannot be read."""
         try:
             defined = self._client.source_operations(self._project, self._environment)
         except (AgentError, NoAnswer):

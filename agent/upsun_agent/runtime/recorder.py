@@ -1,4 +1,4 @@
-"""Events on their way into the journal: with what people are to be told of them, and onto the log once they are there.
+"""Write events to the journal, with the notifications that they cause, and log them once they are written.
 
 This is the one door to the journal's events.
 """
@@ -31,7 +31,7 @@ WORDED = ("message", "remedy")
 
 
 class Recorder:
-    """Writes what happens to runs, and tells of it."""
+    """Write the events of runs, log them and queue their notifications."""
 
     def __init__(self, context: TickContext, session: JournalSession) -> None:
         self._context = context
@@ -125,7 +125,7 @@ class Recorder:
         self._tell(line_of(closed, run, job), closed)
 
     def tell_losses(self) -> list[Run]:
-        """Tell of a journal that was lost before this one, and close the runs that were in flight in it; returns them.
+        """Notify of a journal that was lost before this one, close the runs that were in flight in it, and return them.
 
         It was found by this process, or by one before that was killed or only looked after a pause.
         """

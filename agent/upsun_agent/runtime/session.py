@@ -153,7 +153,7 @@ class ServerSession:
         self._held.release()
 
     def abandon(self) -> None:
-        """Let go at once; the server sees the connection end."""
+        """Close the connection at once, without a word to the server."""
         self._held.abandon()
 
 
@@ -162,7 +162,7 @@ def open_session(context: TickContext, *, moving: bool = False) -> Iterator[Jour
     """Lock the state and open its journal for the block. ``moving``: although it is marked as moved.
 
     Raises:
-        Busy: another process is at work there, or the database is not to be had now.
+        Busy: another process uses it, or the database is not available now.
         StateNotWritable: the state cannot be used.
         StateMoved, MoveUnfinished: nothing may act on it.
     """

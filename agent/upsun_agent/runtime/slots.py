@@ -11,14 +11,14 @@ from msgspec import Struct
 
 from upsun_agent.cron_expression import ExpressionError
 from upsun_agent.engine import conditions
-from upsun_agent.engine.due import Due, Exclusion, LeaveOut, MissSlots, OpenSlot, Slot, SlotVerdict, due
+from upsun_agent.engine.due import Due, ExcludeSlots, Exclusion, MissSlots, OpenSlot, Slot, SlotVerdict, due
 from upsun_agent.journal import Cursor
 from upsun_agent.limits import COMING_DAYS, COMING_MOST, LOOK_BACK, SLOTS_OLD
 from upsun_agent.model.events import RunOutcome
 from upsun_agent.model.failures import FailureKind
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.clock_repair import is_ahead, judged_anew
-from upsun_agent.runtime.suspension import NoteReader, Suspension, suspension, suspension_times
+from upsun_agent.runtime.suspension import NoteReader, Suspension, suspension, suspension_failure, suspension_times
 from upsun_agent.schedule import Schedule, zone_of
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ def key_of(job: Job) -> str:
 
 
 class SlotFacts(NoteReader, Protocol):
-    """What is asked of a journal to judge slots."""
+    """The part of a journal that slots are judged by."""
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return how far the job's slots have been judged."""
+        """Return up to when the job's slots have been decided."""
 
     def rows(self, *, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
         """Return runs, newest first."""
@@ -100,14 +100,14 @@ class Judge(Struct, frozen=True):
         slot = self.schedule.next(cursor.until) if cursor.until < now else None
         return slot is not None and slot.due_at <= now
 
-    def judge(self, cursor: Cursor, now: datetime, *, in_flight: bool, hindered: str = "") -> Due:
+    def judge(self, cursor: Cursor, now: datetime, *, in_flight: bool, blocked_by: str = "") -> Due:
         """Return what is to be done about the slots after the cursor; see ``upsun_agent.engine.due``.
 
         Args:
             cursor: how far the slots are judged.
             now: the present, in UTC.
             in_flight: whether the job has an open run.
-            hindered: why no run can be opened; empty if one can.
+            blocked_by: why no run can be opened; empty if one can.
         """
         if not self.due(cursor, now):
             return Due((), max(cursor.until, now))
@@ -115,7 +115,7 @@ class Judge(Struct, frozen=True):
         horizon = now - timedelta(seconds=LOOK_BACK)
         old = self._old(cursor.until, horizon, excluded) if cursor.until < horizon else ()
         slots = self.schedule.between(max(cursor.until, horizon), now)
-        judged = due(self.job, slots, cursor.until, now, in_flight=in_flight, excluded=excluded, hindered=hindered)
+        judged = due(self.job, slots, cursor.until, now, in_flight=in_flight, excluded=excluded, blocked_by=blocked_by)
         verdicts = [*old, *(_left_out(verdict, lasting) for verdict in judged.verdicts)]
         return Due(tuple(each for each in verdicts if not _is_known(each)), judged.cursor)
 
@@ -135,8 +135,8 @@ class Judge(Struct, frozen=True):
         last = (self.schedule.between(until - timedelta(days=3), until) or [first])[-1]
         out, same = excluded(last), excluded(first)
         if out is not None and same is not None and out == same:
-            return (LeaveOut(last, first, count, *out),)
-        text = f"{OLD}, and too many to look at each: conditions and pauses may have left some out"
+            return (ExcludeSlots(last, first, count, *out),)
+        text = f"{OLD}, and too many to check one by one: conditions and pauses may have excluded some"
         return (MissSlots(last, first, count, text),)
 
     def excluded(self, after: datetime) -> Callable[[Slot], Exclusion]:
@@ -153,7 +153,7 @@ class Judge(Struct, frozen=True):
                 return (None, "")
             past = next((each for each in times if each.covers(slot.due_at)), None)
             if past is not None:
-                return (FailureKind.SUSPENDED, _suspension_words(past, self.journal, self.job.name))
+                return (suspension_failure(past.why), _suspension_words(past, self.journal, self.job.name))
             text = skip_reason(slot)
             return None if text is None else (FailureKind.CONDITION, text)
 
@@ -216,7 +216,7 @@ def matters(judged: Due) -> bool:
 
 
 def _is_known(verdict: SlotVerdict) -> bool:
-    return isinstance(verdict, LeaveOut) and verdict.failure is None
+    return isinstance(verdict, ExcludeSlots) and verdict.failure is None
 
 
 def wall_of(slot: Slot) -> datetime:
@@ -232,7 +232,7 @@ def _left_out(verdict: SlotVerdict, reason: str | None) -> SlotVerdict:
     """Return the verdict while the job is paused or suspended: a slot of the time before is not run now."""
     if reason is None or not isinstance(verdict, OpenSlot):
         return verdict
-    return LeaveOut(verdict.slot, verdict.slot, 1, FailureKind.SUSPENDED, reason)
+    return ExcludeSlots(verdict.slot, verdict.slot, 1, suspension_failure(reason), reason)
 
 
 def _suspension_words(past: Suspension, journal: NoteReader, job: str) -> str:

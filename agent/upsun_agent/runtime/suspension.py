@@ -16,12 +16,13 @@ from upsun_agent.journal import Journal, JournalReader
 from upsun_agent.journal.notes import SUSPENDED, SUSPENDED_BEFORE, moment_of
 from upsun_agent.limits import SUSPENSIONS_KEPT
 from upsun_agent.log.foreign_text import one_line
+from upsun_agent.model.failures import FailureKind
 
 Word = Literal["paused", "suspended"]
 
 
 class NoteReader(Protocol):
-    """What is asked of a journal to know whether and when a job was paused or suspended."""
+    """The part of a journal that says whether and when a job was paused or suspended."""
 
     def noted(self, key: str) -> str | None:
         """Return a fact kept beside the events."""
@@ -56,8 +57,13 @@ def suspensions(journal: JournalReader) -> dict[str, str]:
 
 
 def state_word(text: str) -> Word:
-    """Return which of both the text of such a note says."""
-    return "paused" if text.startswith("the job is paused ") else "suspended"
+    """Return which of both the text of such a note says, of now or of a time that has passed."""
+    return "paused" if text.startswith(("the job is paused ", "the job was paused ")) else "suspended"
+
+
+def suspension_failure(text: str) -> FailureKind:
+    """Return the kind with which slots are skipped while such a note holds."""
+    return FailureKind.PAUSED if state_word(text) == "paused" else FailureKind.SUSPENDED
 
 
 def suspension_times(journal: NoteReader, job: str) -> list[Suspension]:

@@ -211,7 +211,7 @@ class Tick:
         for row in self.journal.rows(open_only=True, most=1000):
             self._runner.expire(row.run, trouble)
         self._is_tick = True
-        self.open_due(hindered="it could not be asked whether a restore had put the state back")
+        self.open_due(blocked_by="the agent could not check whether a restore had reset the state")
         return True
 
     def _begin_rewound(self, why: str) -> None:
@@ -269,10 +269,10 @@ class Tick:
     def _cursor(self, judge: Judge, now: datetime) -> Cursor:
         return judge.cursor(now, fresh=self._session.fresh, since=self._session.since)
 
-    def open_due(self, hindered: str = "") -> None:
+    def open_due(self, blocked_by: str = "") -> None:
         """Open runs for the slots that are due, and record those that were missed, are skipped or were not to run.
 
-        ``hindered`` says why no run may be opened now. Before one is, or a slot is given up, the platform's time is
+        ``blocked_by`` says why no run may be opened now. Before one is, or a slot is given up, the platform's time is
         asked for: a slot that has not come by that is not judged.
         """
         journal = self.journal
@@ -280,13 +280,13 @@ class Tick:
         for name in self.report.elsewhere:
             self._context.log.info("job-not-here", job=name, environment_type=self._context.container.environment_type)
         journal.forget_cursors(job.name for job in self._jobs_here())
-        judged = self._judged(hindered)
-        wants_time = self._executor.platform_now is None and not hindered
+        judged = self._judged(blocked_by)
+        wants_time = self._executor.platform_now is None and not blocked_by
         if wants_time and any(matters(each) for _, _, each in judged):
             self._executor.expect(LookAtEnvironment())  # a run that is opened asks for it first of all
             if self._learn_time():
                 self._mend_if_odd()
-                judged = self._judged(hindered)
+                judged = self._judged(blocked_by)
         for judge, before, found in judged:
             Booking(self._context, self._recorder, judge).book(found.verdicts, self.report)
             self._say_new_schedule(judge, before)
@@ -298,17 +298,17 @@ class Tick:
         """Log which slots of the earlier schedule are not run: slots of the new one begin now."""
         count, before = judge.given_up(self.journal.cursor(judge.job.name), cursor.until)
         if count:
-            text = f"{count} slots of the schedule before, {before}, are neither run nor booked: the schedule changed"
+            text = f"{count} slots of the schedule before, {before}, are neither run nor recorded: the schedule changed"
             self._context.log.warning("schedule-changed", job=judge.job.name, message=text)
 
-    def _judged(self, hindered: str) -> list[tuple[Judge, Cursor, Due]]:
+    def _judged(self, blocked_by: str) -> list[tuple[Judge, Cursor, Due]]:
         """Return every job with how far its slots were judged, and what to do about those since."""
         now = self._clock.now()
         in_flight = {row.job for row in self.journal.rows(open_only=True, most=1000)}
         found = []
         for judge in self._judges():
             cursor = self._cursor(judge, now)
-            judged = judge.judge(cursor, now, in_flight=judge.job.name in in_flight, hindered=hindered)
+            judged = judge.judge(cursor, now, in_flight=judge.job.name in in_flight, blocked_by=blocked_by)
             found.append((judge, cursor, judged))
         return found
 

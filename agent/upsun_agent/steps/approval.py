@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 class ApprovalSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of an approval."""
 
-    within: Annotated[int, Field(Duration(60), "The run fails where nobody approves it by then.")] = 24 * 3600
-    message: Annotated[str | None, Field(Text(most=200), "What is to be approved, for those who are asked.")] = None
+    within: Annotated[
+        int, Field(Duration(60), "How long to wait. The run fails if nobody approves it in that time.")
+    ] = 24 * 3600
+    message: Annotated[
+        str | None, Field(Text(most=200), "What is to be approved; shown to the person who decides.")
+    ] = None
 
 
 class ApprovalStep(LookStep[ApprovalSettings]):
@@ -33,10 +37,11 @@ class ApprovalStep(LookStep[ApprovalSettings]):
     settings_type = ApprovalSettings
     docs = StepDocs(
         about="Wait until somebody approves: upsun-agent approve RUN.",
-        notes="Waits until somebody says yes with `upsun-agent approve RUN`, or no with `--deny`. Who it was is kept.",
+        notes="Waits until somebody approves with `upsun-agent approve RUN`, or denies with `--deny`. The "
+        "journal keeps who decided.",
         example=('approval = { within = "8h", message = "promote to production" }', "backup = {}"),
         done="Somebody approved it.",
-        failures={FailureKind.DENIED: "Somebody said no.", FailureKind.NOT_APPROVED: "Nobody said anything in time."},
+        failures={FailureKind.DENIED: "Somebody denied it.", FailureKind.NOT_APPROVED: "Nobody decided in time."},
     )
 
     def describe(self, plan: StepPlan) -> str:  # noqa: ARG002  the protocol's signature
@@ -54,9 +59,8 @@ class ApprovalStep(LookStep[ApprovalSettings]):
         asked = f" ({settings.message})" if settings.message else ""
         if case.now >= end:
             return Failed(FailureKind.NOT_APPROVED, f"nobody approved it by {end:%Y-%m-%d %H:%M} UTC{asked}")
-        return Pending(
-            "approval", f"upsun-agent approve {case.run.id} is awaited until {end:%Y-%m-%d %H:%M} UTC{asked}"
-        )
+        until = f"waiting for approval until {end:%Y-%m-%d %H:%M} UTC{asked}"
+        return Pending("approval", f"{until}; approve with: upsun-agent approve {case.run.id}")
 
 
 KIND = ApprovalStep()

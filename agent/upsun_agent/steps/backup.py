@@ -153,7 +153,7 @@ class BackupStep(RequestStep[BackupSettings]):
         backup = case.seen.get(case.look_at_backup(name))
         if isinstance(backup, Absent):
             if case.step.ended_at is None or case.now < case.step.ended_at + BACKUP_APPEAR:
-                return Pending("settling", f"backup {name} is not to be seen yet")
+                return Pending("settling", f"backup {name} is not listed yet")
             text = f"activity {activity.id} succeeded but backup {name} does not exist"
             return Failed(FailureKind.PROOF_FAILED, text, doubtful=True)
         if not isinstance(backup, Backup):

@@ -35,11 +35,11 @@ class BranchStep(RequestStep[BranchSettings]):
     name = "branch"
     settings_type = BranchSettings
     docs = StepDocs(
-        about="Make a new environment from another one.",
-        notes="Makes a new environment from another one, with its data or without. One that is there already is left "
-        "as it is: `nothing-to-do`.",
+        about="Create an environment from another one.",
+        notes="Creates an environment from another one, with or without its data. An environment that exists "
+        "already is left as it is: `nothing-to-do`.",
         example=('branch = { environment = ".", name = "update-trial", type = "development" }',),
-        done="Its activity succeeded and the new environment is there.",
+        done="Its activity succeeded and the new environment exists.",
     )
     activity_type = "environment.branch"
     link = permission_link = "#branch"
@@ -69,7 +69,7 @@ class BranchStep(RequestStep[BranchSettings]):
         if not isinstance(found, Environment):
             return Need(question)
         return Done(
-            StepOutcome.NOTHING_TO_DO, f"environment {name} is there already ({found.status})", {"environment": name}
+            StepOutcome.NOTHING_TO_DO, f"environment {name} exists already ({found.status})", {"environment": name}
         )
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
@@ -95,7 +95,7 @@ class BranchStep(RequestStep[BranchSettings]):
         if not isinstance(found, Environment):
             return Need(question)
         if found.status == "dirty":
-            return Pending("settling", f"environment {name} is being made")
+            return Pending("settling", f"environment {name} is being created")
         return Done(
             StepOutcome.DONE,
             f"environment {name} made ({found.status})",

@@ -58,10 +58,10 @@ class CommandSettings(StepSettings, frozen=True, kw_only=True):
             'The command and its arguments: ["php", "task.php"].',
         ),
     ] = None
-    shell: Annotated[str | None, Field(Text(r"[^\x00]+", most=10_000), "Or a text for /bin/sh -e.")] = None
+    shell: Annotated[str | None, Field(Text(r"[^\x00]+", most=10_000), "Or a script for /bin/sh -e.")] = None
     directory: Annotated[
         str | None,
-        Field(Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000), "Where it runs; else the tick's own."),
+        Field(Text(r"/[^\x00-\x1f\x7f]*", "an absolute path", 1000), "Its working directory. Default: the tick's own."),
     ] = None
     variables: Annotated[
         Mapping[str, str],
@@ -69,11 +69,11 @@ class CommandSettings(StepSettings, frozen=True, kw_only=True):
     ] = field(default_factory=dict)
     keep_variables: Annotated[
         tuple[str, ...],
-        Field(ListOf(SECRET_VARIABLE, least=0), "Variables that it gets though they hold the token."),
+        Field(ListOf(SECRET_VARIABLE, least=0), "Variables that it gets although they hold the token."),
     ] = ()
-    within: Annotated[int, Field(Duration(1, COMMAND_MOST), "It is killed after this long.")] = 30
+    within: Annotated[int, Field(Duration(1, COMMAND_MOST), "Its time limit. It is killed when that has passed.")] = 30
     success: Annotated[tuple[int, ...], Field(ListOf(Number(0, 255)), "Exit codes that mean success.")] = (0,)
-    repeatable: Annotated[bool, Field(Boolean(), "It may be run again where it is not known how far it came.")] = False
+    repeatable: Annotated[bool, Field(Boolean(), "It may be run again if it was interrupted.")] = False
     changes: Annotated[bool, Field(Boolean(), "false: it only reads, so there is nothing to roll back.")] = True
 
 
@@ -94,10 +94,9 @@ class CommandStep(ContainerStep[CommandSettings]):
         example=('command = { run = ["php", "bin/console", "app:warm-up"], within = "40s", repeatable = true }',),
         done="Its exit code is one of `success`.",
         failures={
-            FailureKind.COMMAND_FAILED: "Another exit code; the message ends with its last words.",
+            FailureKind.COMMAND_FAILED: "Another exit code; the message ends with the end of its output.",
             FailureKind.COMMAND_TIMEOUT: "It was killed at its time limit.",
-            FailureKind.INTERRUPTED: "The tick was killed meanwhile, so nobody knows how far it came, and it is not "
-            "`repeatable`.",
+            FailureKind.INTERRUPTED: "The tick was killed while the command ran, and the command is not `repeatable`.",
         },
     )
     retryable = frozenset({FailureKind.COMMAND_FAILED, FailureKind.COMMAND_TIMEOUT})

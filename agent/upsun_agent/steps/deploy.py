@@ -23,7 +23,7 @@ class DeploySettings(UpdateSettings, frozen=True, kw_only=True):
 
     strategy: Annotated[
         Literal["stopstart", "rolling"],
-        Field(Choice(("stopstart", "rolling")), "rolling: without downtime, where it can."),
+        Field(Choice(("stopstart", "rolling")), "rolling: without downtime, if possible."),
     ] = "stopstart"
 
 
@@ -37,8 +37,8 @@ class DeployStep(UpdateStep[DeploySettings]):
     settings_type = DeploySettings
     docs = StepDocs(
         about="Deploy what is staged, under the manual deployment type.",
-        notes="Deploys what is staged, where the project deploys manually. Where nothing is staged it has "
-        "`nothing-to-do`. It needs a backup step on the same environment before it, unless it says "
+        notes="Deploys what is staged, where the project deploys manually. If nothing is staged, its outcome "
+        "is `nothing-to-do`. It needs a backup step on the same environment before it, unless it says "
         '`backup = "not-needed"`.',
         example=("backup = {}", 'source-operation = { name = "update" }', 'deploy = { strategy = "rolling" }'),
         done="Its activity succeeded and nothing is staged any more.",
@@ -52,7 +52,7 @@ class DeployStep(UpdateStep[DeploySettings]):
         """Return the strategy: ``stopstart``, or ``rolling`` without downtime where the environment can."""
         return {"strategy": self.settings(plan).strategy}
 
-    def settled(self, environment: Environment) -> Verdict | None:
+    def already_satisfied(self, environment: Environment) -> Verdict | None:
         """Return that nothing is to do where nothing is staged."""
         if environment.has_staged_activities:
             return None

@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 class HttpCheckSettings(StepSettings, frozen=True, kw_only=True):
     """What the job file says of a check of a page."""
 
-    url: Annotated[str | None, Field(PAGE, "The page to look at.")] = None
+    url: Annotated[str | None, Field(PAGE, "The page to check.")] = None
     path: Annotated[
         str | None,
         Field(Text(r"/[^\s\x00-\x1f\x7f]*", "a path", 2000), "Or its path on the environment's primary route."),
     ] = None
-    status: Annotated[tuple[int, ...], Field(ListOf(Number(100, 599)), "The statuses that are right.")] = (200,)
-    contains: Annotated[str | None, Field(Text(r"[^\x00]+", most=1000), "A text that the page must hold.")] = None
+    status: Annotated[tuple[int, ...], Field(ListOf(Number(100, 599)), "The HTTP statuses that count as success.")] = (
+        200,
+    )
+    contains: Annotated[str | None, Field(Text(r"[^\x00]+", most=1000), "A text that the page must contain.")] = None
     within: Annotated[int, Field(Duration(1, PAGE_MOST), "How long it may take.")] = 10
     retries: Retries = 2
     retry_after: RetryAfter = 60
@@ -49,7 +51,7 @@ class HttpCheckStep(LookStep[HttpCheckSettings]):
     name = "http-check"
     settings_type = HttpCheckSettings
     docs = StepDocs(
-        about="Look whether a page answers as it should.",
+        about="Check that a page answers as expected.",
         notes="Asks for a page: `url`, or `path` on the environment's primary route. The request carries no token, "
         "follows no redirect, and has one time limit for everything. It is tried again as `retries` and `retry-after` "
         "say (twice, a minute apart).",

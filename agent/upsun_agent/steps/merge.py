@@ -27,25 +27,27 @@ if TYPE_CHECKING:
 class MergeSettings(UpdateSettings, frozen=True, kw_only=True):
     """What the job file says of a merge."""
 
-    into: Annotated[str, Field(ENVIRONMENT, 'The parent that is meant; "." is the environment that the agent runs on.')]
+    into: Annotated[
+        str, Field(ENVIRONMENT, 'The parent that you expect; "." is the environment that the agent runs on.')
+    ]
 
 
 class MergeStep(UpdateStep[MergeSettings]):
-    """Merge an environment into its parent and judge what came of it."""
+    """Merge an environment into its parent and check the result."""
 
     name = "merge"
     settings_type = MergeSettings
     docs = StepDocs(
-        about="Merge an environment into its parent and judge what came of it.",
+        about="Merge an environment into its parent and check the result.",
         notes="Merges an environment into its parent, which is built and deployed. `environment` is the child, `into` "
-        "the parent that is meant: where the platform says that the parent is another one, nothing is merged. It needs "
+        "the parent that you expect: if the platform says that the parent is another one, nothing is merged. It needs "
         'a backup step on the parent before it, unless it says `backup = "not-needed"`. Where an integration fetches '
         "branches, the platform cannot merge.",
         example=('backup = { environment = "." }', 'merge = { environment = "staging", into = "." }'),
         done="Its activity succeeded, and either the parent's head did not move (`nothing-to-do`), or the merge is "
         "live on the parent, or staged.",
         failures={
-            FailureKind.WRONG_PARENT: "The environment's parent is not the one that is meant.",
+            FailureKind.WRONG_PARENT: "The environment's parent is not the one that you expect.",
             FailureKind.NO_PROVED_BACKUP: "No backup of the parent was proved in this run.",
         },
     )
@@ -69,7 +71,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         return self._into(plan, home)
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
-        """Return a failure where the parent is not the one that is meant."""
+        """Return a failure where the parent is not the one that you expect."""
         into = self._into(case.step.plan, case.run.environment)
         if environment.parent != into:
             text = f"the parent of {environment.id} is {environment.parent or 'nobody'}, not {into}: nothing is merged"
@@ -97,7 +99,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         into = self._into(case.step.plan, case.run.environment)
         if activity.fate == Fate.STAGED:
             return judge_staged(case, activity, into, "the merge")
-        nothing = Done(StepOutcome.NOTHING_TO_DO, f"nothing to merge: {into} had it all", {"commit": None})
+        nothing = Done(StepOutcome.NOTHING_TO_DO, f"nothing to merge: {into} has everything already", {"commit": None})
         return judge_commit(case, activity, into, "the merge", nothing)
 
     def _into(self, plan: StepPlan, home: str) -> str:

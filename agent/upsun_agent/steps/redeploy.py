@@ -24,7 +24,7 @@ class RedeploySettings(StepSettings, frozen=True, kw_only=True):
 
 
 class RedeployStep(RequestStep[RedeploySettings]):
-    """Deploy again what is there."""
+    """Deploy the environment again."""
 
     name = "redeploy"
     activity_type = "environment.redeploy"
@@ -32,9 +32,9 @@ class RedeployStep(RequestStep[RedeploySettings]):
     ends_staged = True
     settings_type = RedeploySettings
     docs = StepDocs(
-        about="Deploy again what is there.",
-        notes="Deploys again what is there: changed variables take effect, paused crons run again. The deploy hook "
-        "does not run, the post-deploy hook does.",
+        about="Deploy the environment again.",
+        notes="Deploys the environment again with the same code: changed variables take effect, paused crons "
+        "run again. The deploy hook does not run, the post-deploy hook does.",
         example=("redeploy = {}",),
         done="Its activity succeeded, and the environment says that its last deployment did.",
         failures={FailureKind.DEPLOYMENT_FAILED: "The environment says that its last deployment failed."},

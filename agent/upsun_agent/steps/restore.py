@@ -37,8 +37,8 @@ class RestoreSettings(StepSettings, frozen=True, kw_only=True):
         str | None,
         Field(Text(most=ID_MOST, rule=name_fault), "The backup's id; without one it is the one that this run proved."),
     ] = None
-    code: Annotated[bool, Field(Boolean(), "Put back the built app and its variables too, not the data only.")] = True
-    resources: Annotated[bool, Field(Boolean(), "Put back the resources too.")] = False
+    code: Annotated[bool, Field(Boolean(), "Restore the built app and its variables too, not only the data.")] = True
+    resources: Annotated[bool, Field(Boolean(), "Restore the resources too.")] = False
 
 
 class RestoreStep(RequestStep[RestoreSettings]):
@@ -47,18 +47,18 @@ class RestoreStep(RequestStep[RestoreSettings]):
     name = "restore"
     settings_type = RestoreSettings
     docs = StepDocs(
-        about="Put an environment back to a backup.",
-        notes="Puts an environment back to the backup that this run proved, or to the one that `backup` names. **What "
-        "was written since is lost**, so it must say `allow-restore = true`; the window that is lost stands in the "
-        "run's message, in the log and in notifications. A restore puts back data, the built app and its variables, "
+        about="Restore an environment from a backup.",
+        notes="Restores an environment from the backup that this run proved, or from the one that `backup` names. **"
+        "What was written since is lost**, so it must say `allow-restore = true`; the run's message, the log and the "
+        "notifications say which period is lost. A restore puts back data, the built app and its variables, "
         "but not Git: a source operation that reverts the commit belongs before it. It is meant for `on-failure`.",
         example=("backup = {}", 'source-operation = { name = "update" }', "http-check = {}"),
         rollback=("restore = { allow-restore = true }",),
-        done="The backup is there and restorable, and the activity succeeded. A restore of the environment that the "
+        done="The backup exists and is restorable, and the activity succeeded. A restore of the environment that the "
         "agent runs on puts its state back too: the run is then closed as `rewound` in a new journal.",
         failures={
             FailureKind.NO_PROVED_BACKUP: "No backup of the environment was proved in this run, and none is named.",
-            FailureKind.BACKUP_GONE: "The backup is not there any more.",
+            FailureKind.BACKUP_GONE: "The backup does not exist any more.",
             FailureKind.BACKUP_UNFIT: "The backup is not restorable, or of another environment.",
         },
     )

@@ -1,4 +1,4 @@
-"""The step ``source-operation``: run it, then judge what came of it: nothing to update, a commit live, or staged.
+"""The step ``source-operation``: run it, then judge the result: nothing to update, a commit that is live, or staged.
 
 A source operation works on a checkout of HEAD; no commit means no build, a commit is pushed, built and deployed like
 any push (https://developer.upsun.com/docs/configure-apps/source-operations).
@@ -51,7 +51,7 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
     name = "source-operation"
     settings_type = SourceOperationSettings
     docs = StepDocs(
-        about="Run a source operation and judge what came of it.",
+        about="Run a source operation and check the result.",
         notes="Runs a source operation of the app: it works on a checkout of the branch, commits, and the commit is "
         "built and deployed. The run's id is passed as the variable `UPSUN_AGENT_RUN`. It needs a backup step on the "
         'same environment before it, unless it says `backup = "not-needed"`.',
@@ -59,7 +59,7 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
             "backup = {}",
             'source-operation = { name = "update", variables = { env = { CHANNEL = "stable" } } }',
         ),
-        done="Its activity succeeded, and either the head did not move and no push came of it (`nothing-to-do`), or "
+        done="Its activity succeeded, and either the head did not move and no push followed (`nothing-to-do`), or "
         "the commit is live, or staged where the project deploys manually.",
         failures={
             FailureKind.NO_PROVED_BACKUP: "No backup of the environment was proved in this run.",

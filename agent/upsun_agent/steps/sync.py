@@ -65,7 +65,7 @@ class SyncStep(RequestStep[SyncSettings]):
         if not settings.wanted:
             yield StepProblem("syncs nothing", "set code, data or resources to true")
         if settings.environment in {None, HERE}:
-            text = "names no environment: a sync writes over one, so it must be said which"
+            text = "names no environment: a sync overwrites one, so it must say which"
             yield StepProblem(text, 'for example environment = "staging"')
 
     def describe(self, plan: StepPlan) -> str:
@@ -77,7 +77,7 @@ class SyncStep(RequestStep[SyncSettings]):
         settings = self.settings(plan)
         return {f"synchronize_{part}": copied for part, copied in settings.parts.items()} | {"rebase": settings.rebase}
 
-    def settled(self, environment: Environment) -> Verdict | None:
+    def already_satisfied(self, environment: Environment) -> Verdict | None:
         """Return a failure where the environment has no parent: there is nothing to copy from."""
         if environment.parent is None:
             text = f"{environment.id} has no parent, so there is nothing to sync it from"

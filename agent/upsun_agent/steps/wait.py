@@ -27,7 +27,7 @@ class WaitSettings(StepSettings, frozen=True, kw_only=True):
 
 
 class WaitStep(LookStep[WaitSettings]):
-    """Let time pass."""
+    """Wait for a window of the day, or for a length of time."""
 
     name = "wait"
     passes_time = True

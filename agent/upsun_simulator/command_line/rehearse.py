@@ -131,9 +131,9 @@ def _tell_played(terminal: Terminal, view: RehearsalView, idle: dict[str, bool])
     terminal.note(f"{ticks}, {made}, {len(asked)} of them to change something", "dim")
     for name, met in idle.items():
         why = (
-            "it was met, and all that was recorded is the same without it"
+            "it occurred, but what was recorded is the same without it"
             if met
-            else "nothing that this run did met it"
+            else "nothing that this run did triggered it"
         )
         terminal.note(f"The fault '{name}' had no effect: {why}.", "odd")
 
@@ -156,7 +156,7 @@ def _without_effect(
 
 
 def _days(context: Context, rehearsal: Any) -> Answer:
-    """Months of ticks, and what came of them; exit code 1 only where a promise was broken."""
+    """Play months of ticks and return their results; exit code 1 only if a promise was broken."""
     days, terminal = context.options.days, context.terminal
     terminal.say(
         f"Rehearsing {rehearsal.job.name} for {counted(days, 'day')} (virtual time, seed {context.options.seed}):"
@@ -167,23 +167,25 @@ def _days(context: Context, rehearsal: Any) -> Answer:
 
 
 def _tell_days(terminal: Terminal, season: SimulatedDays) -> None:
-    """Print what happened in the days and what came of them."""
+    """Print what happened in the days, and the results."""
     for incident in season.incidents:
         terminal.say(f"  {incident.at:%Y-%m-%d %H:%M}  {incident.text}", "dim")
     counts = {**season.outcomes, **({"missed": season.missed_slots} if season.missed_slots else {})}
     told = ", ".join(f"{count} {word}" for word, count in sorted(counts.items(), key=lambda each: -each[1]))
     causes = "".join(f"; failed for {word}: {count}" for word, count in season.failures.most_common())
-    terminal.note(f"{counted(season.slots, 'slot')} came: {told}{causes}.")
+    terminal.note(f"{counted(season.slots, 'slot')} fell due: {told}{causes}.")
     if season.slots > season.judged and season.last_tick is not None:
         late, moment = counted(season.slots - season.judged, "slot"), f"{season.last_tick:%Y-%m-%d %H:%M} UTC"
-        terminal.note(f"{late} came after the last tick of these days ({moment}): the next tick would have seen to it.")
+        terminal.note(
+            f"{late} fell due after the last tick of these days ({moment}): the next tick would have seen to it."
+        )
     idle, requests = f"{season.idle_ticks} of them with nothing to do", counted(season.requests, "request")
     terminal.note(f"{counted(season.ticks, 'tick')}, {idle}; {requests}.")
     terminal.note(f"On the platform: {counted(season.backups, 'backup')}, {counted(season.updates, 'update')}.")
     for text in season.broken:
         terminal.say(f"broken promise: {text}", "bad")
     if not season.broken:
-        terminal.say("No request was made twice, no update ran without a proved backup, nothing got stuck.", "good")
+        terminal.say("No request was made twice, no update ran without a proved backup, no run got stuck.", "good")
 
 
 def _days_view(season: SimulatedDays, days: int, seed: int, code: int) -> RehearsedDaysView:

@@ -24,7 +24,7 @@ DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES, 
 
 
 def commit(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Let a source operation leave its commit, and what the commit causes.
+    """Make the commit of a source operation, and what follows from it.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.

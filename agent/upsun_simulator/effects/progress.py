@@ -62,7 +62,7 @@ def begin(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def work(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Let an activity commit what it is for; where that leaves nothing to deploy, it is over.
+    """Make the commit of an activity; if that leaves nothing to deploy, the activity is over.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -112,7 +112,7 @@ def end(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def fail_command(activity: Activity) -> None:
-    """Let the last command have ended badly, which changes nothing of the result.
+    """Make the last command a failed one, which does not change the result.
 
     https://developer.upsun.com/docs/integrations/activity
     """
@@ -123,7 +123,7 @@ def fail_command(activity: Activity) -> None:
 
 
 def _stage(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Let what an activity changed wait for somebody to deploy it: the rest of the activity is that deployment."""
+    """Stage what an activity changed: the rest of the activity is the deployment that a person starts."""
     plan = activity.plan
     activity.deploys = True
     activity.plan = dataclasses.replace(

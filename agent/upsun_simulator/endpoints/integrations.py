@@ -98,7 +98,7 @@ def delete(call: Call) -> Response:
 
 
 def _follow(call: Call) -> None:
-    """Let the scenario say whether there is a source integration, as the rest of the platform reads it there."""
+    """Set in the scenario whether there is a source integration, since other code reads it there."""
     state = call.state
     state.scenario = state.scenario.changed(source_integration=state.integrations.source is not None)
 

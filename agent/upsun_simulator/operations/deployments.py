@@ -57,7 +57,7 @@ def deploy(state: PlatformState, environment: Environment, user: User, *, strate
 
 
 def deploy_staged(state: PlatformState, environment: Environment) -> list[Activity]:
-    """Let the staged activities of the environment go one by one, as somebody does by hand."""
+    """Deploy the staged activities of the environment one by one, as a person would."""
     released = state.staged(environment.id)
     for activity in released:
         state.release(activity)

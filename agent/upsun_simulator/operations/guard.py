@@ -1,4 +1,4 @@
-"""What may be done with an environment now: HAL links show it, and requests are held to it."""
+"""Which operations an environment allows now: HAL links show them, and requests are checked against them."""
 
 from __future__ import annotations
 

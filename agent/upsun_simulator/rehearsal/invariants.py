@@ -62,7 +62,7 @@ def _backups(backups: list[dict[str, Any]], request_log: RequestLog, runs: list[
         if owners:
             of_run.setdefault(owners[-1].id, []).append(each)
         else:
-            yield f"P1: backup {each['id']} was asked for while no run was open"
+            yield f"P1: backup {each['id']} was requested while no run was open"
     for run in runs:
         plans = [step.plan for step in run.steps if step.plan.kind == "backup"]
         yield from _repeats(f"backups in run {run.id}", of_run.get(run.id, []), plans, good)
@@ -75,7 +75,7 @@ def _others(activities: list[dict[str, Any]], request_log: RequestLog, runs: lis
         asked = _moment(each["created_at"])
         owners = [run for run in runs if run.opened_at <= asked and (run.closed is None or asked <= run.closed.at)]
         if not owners:
-            yield f"P1: {each['type']} {each['id']} was asked for while no run was open"
+            yield f"P1: {each['type']} {each['id']} was requested while no run was open"
             continue
         of_run.setdefault((owners[-1].id, each["type"]), []).append(each)
         if each["type"] == MERGE:
@@ -96,7 +96,7 @@ def _updates(updates: list[dict[str, Any]], request_log: RequestLog, runs: list[
             of_run.setdefault(mark, []).append(each)
             yield from _unproved(each, known[mark], request_log)
         else:
-            yield f"P1: update {each['id']} was asked for in no known run ({mark})"
+            yield f"P1: update {each['id']} was requested in no known run ({mark})"
     for run in runs:
         mine = of_run.get(run.id, [])
         plans = [step.plan for step in run.steps if step.plan.kind == "source-operation"]
@@ -122,7 +122,7 @@ def _repeats(what: str, asked: list[dict[str, Any]], plans: list[StepPlan], good
         yield f"P1: {len(fine)} {what} succeeded, {len(plans)} are wanted"
     for earlier, later in pairwise(sorted(asked, key=lambda each: _moment(each["created_at"]))):
         if earlier["completed_at"] is None or _moment(earlier["completed_at"]) > _moment(later["created_at"]):
-            yield f"P1: {what}: {later['id']} was asked for before {earlier['id']} was over"
+            yield f"P1: {what}: {later['id']} was requested before {earlier['id']} was over"
 
 
 def _is_fine(activity: dict[str, Any], good: set[str] | None) -> bool:
@@ -174,7 +174,7 @@ def _slots(runs: list[Run], slots: Sequence[Slot]) -> Iterator[str]:
     for slot in slots:
         count = sum(first <= slot.name <= last for first, last in spans)
         if count == 0 and not _is_waited_for(slot.name, runs):
-            yield f"P3: slot {slot.name} has no run and was not booked as missed"
+            yield f"P3: slot {slot.name} has no run and was not recorded as missed"
         if count > 1:
             yield f"P1: slot {slot.name} has {count} runs"
 
@@ -187,7 +187,7 @@ def _span(run: Run) -> tuple[str, str]:
 
 
 def _is_waited_for(slot: str, runs: list[Run]) -> bool:
-    """Return whether the slot is held back by a run in flight, as ``overlap = "wait"`` wants it."""
+    """Return whether the slot waits for a run in flight, as ``overlap = "wait"`` says."""
     return any(run.closed is None and run.job.overlap == "wait" and (run.slot or "") < slot for run in runs)
 
 

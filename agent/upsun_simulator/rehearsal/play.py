@@ -218,7 +218,7 @@ class Rehearsal:
         return Played(run, ticks, self.simulator.request_log(), log.getvalue(), code)
 
     def _approve(self, context: TickContext, run: Run) -> None:
-        """Say yes, as somebody would."""
+        """Approve, as a person would."""
         if run.current is None:
             return
         event = ApprovalGiven(at=self.clock.now(), step=run.current.index, granted="yes", by="the rehearsal")

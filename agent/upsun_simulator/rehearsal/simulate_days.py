@@ -51,7 +51,7 @@ class Incident:
 
 @dataclass(slots=True)
 class SimulatedDays:
-    """What came of the simulated days."""
+    """The results of the simulated days."""
 
     #: How many slots fell due.
     slots: int = 0
@@ -236,7 +236,7 @@ class _IdleTicks:
 
 
 def _happen(rehearsal: Rehearsal, incident: Incident) -> None:
-    """Let the incident happen at its moment."""
+    """Apply the incident at its time."""
     rehearsal.manual_clock.set(max(incident.at, rehearsal.clock.now()))
     if incident.action is not None:
         incident.action(rehearsal.simulator)

@@ -180,7 +180,7 @@ def test_an_answer_without_end_is_left_at_the_size_of_the_archive(
     assert "Traceback" not in done.stderr
     if kind in {"endless", "endless with a length", "endless chunks"}:
         assert done.returncode == 1
-        assert "is not the pinned archive: nothing of it was used" in done.stderr
+        assert "is not the pinned archive: it was not used" in done.stderr
         assert len(origin.request_log) == 1, "another archive is not asked for again"
         assert not size or f"more than {size} bytes" in done.stderr
     assert not any((app.parent / "cache" / "upsun-agent").iterdir()) or kind == "endless redirect"
@@ -299,7 +299,7 @@ def test_a_member_that_leads_elsewhere_is_refused_before_anything_runs(app: Path
     own = variables(app, str(source), UPSUN_AGENT_SHA256=digest(content), TMPDIR=str(scratch))
     done = install(SCRIPT, app, own)
     assert done.returncode == 1
-    assert f"{NAME} cannot be unpacked: nothing of it was run" in done.stderr
+    assert f"{NAME} cannot be unpacked: it was not run" in done.stderr
     assert "Traceback" not in done.stderr
     assert not ran(app)
     assert [file.name for file in place.iterdir()] == ["kept"]

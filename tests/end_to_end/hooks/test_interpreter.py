@@ -196,7 +196,7 @@ def test_a_tool_that_is_missing_is_named(quick: Image, tool: str) -> None:
 
 def refused(image: Image, done: CompletedProcess[str], got: str) -> None:
     assert done.returncode == 1
-    assert "is not the pinned interpreter: nothing of it was used" in done.stderr
+    assert "is not the pinned interpreter: it was not used" in done.stderr
     assert f"wanted {digest(image.content)}" in done.stderr
     assert f"got    {got}" in done.stderr
     assert not image.ran()
@@ -255,7 +255,7 @@ def test_a_download_that_is_cut_every_time_fails_the_build(image: Image) -> None
     done = image.install()
     assert done.returncode == 1
     assert len(image.origin.request_log) == 5
-    assert "cannot be had after 5 tries: no whole answer" in done.stderr
+    assert "cannot be fetched after 5 tries: no complete answer" in done.stderr
     assert "UPSUN_AGENT_INTERPRETER" in done.stderr
     assert not image.ran()
 

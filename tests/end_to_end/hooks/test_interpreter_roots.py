@@ -167,5 +167,5 @@ def test_a_full_cache_needs_no_network_and_a_spoiled_one_leaves_the_install(
     done = container.build(f"sleep() {{ :; }}; . {INSTALL.split()[1]}", variables, source=source)
     assert done.returncode == 1, done.stdout
     assert "in the build cache is not the pinned one: dropped" in done.stdout
-    assert "cannot be had after 5 tries" in done.stderr
+    assert "cannot be fetched after 5 tries" in done.stderr
     assert tick(container, {"UPSUN_CLI_TOKEN": CANARY}) == (0, ""), "the earlier install still works"

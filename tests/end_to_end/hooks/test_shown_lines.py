@@ -131,4 +131,4 @@ def test_an_archive_that_git_or_somebody_changed_is_not_used(app: Path) -> None:
     hook.write_text(RELEASE.snippet("vendor").split("build: |\n")[1])
     done = install(hook, app, surroundings(app))
     assert done.returncode == 1
-    assert "is not the pinned archive: nothing of it was used" in done.stderr
+    assert "is not the pinned archive: it was not used" in done.stderr

@@ -73,7 +73,7 @@ def test_an_invitation_in_doubt_is_looked_up(make: Callable[..., Any]) -> None:
     desk.simulator.add_fault("POST */invitations cut-after")
     assert People(desk.client).invite(PROJECT, "bot@example.com", ADMIN) is True
     desk.simulator.add_fault("POST */invitations cut-before")
-    with pytest.raises(Uncertain, match="may have been invited or not"):
+    with pytest.raises(Uncertain, match="may or may not have been invited"):
         People(desk.client).invite(PROJECT, "other@example.com", ADMIN)
     desk.simulator.add_fault("POST */invitations cut-after")
     desk.simulator.add_fault("GET */invitations 503 x*")

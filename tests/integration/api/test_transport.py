@@ -38,7 +38,7 @@ def send(url: str, method: str = "GET", *, deadline: float = DEADLINE, transport
 
 
 def unanswered(url: str, method: str = "GET", **options: Any) -> NoAnswer:
-    """The error of a request that gets no whole answer in time."""
+    """The error of a request that gets no complete answer in time."""
     begun = time.monotonic()
     with pytest.raises(NoAnswer) as caught:
         send(url, method, **options)
@@ -83,7 +83,7 @@ def test_a_request_ends_at_its_deadline_however_slow_the_server(misbehaving: Bui
     server = misbehaving(SLOW[how])
     error = unanswered(server.url, method)
     assert error.sent is True
-    assert "no whole answer within" in str(error)
+    assert "no complete answer within" in str(error)
     assert len(server.heard) == 1
 
 
@@ -130,7 +130,7 @@ def test_an_alarm_that_rings_where_nobody_hears_it_rings_again() -> None:
             time.sleep(30)
             raise AssertionError(request)
 
-    with pytest.raises(NoAnswer, match="no whole answer"):
+    with pytest.raises(NoAnswer, match="no complete answer"):
         send("http://x/", transport=Transport("upsun-agent/test", Slow()), deadline=0.3)
 
 
@@ -168,7 +168,7 @@ def test_outside_the_main_thread_a_slow_server_has_the_same_deadline(misbehaving
     thread = threading.Thread(target=lambda: found.append(unanswered(server.url)), daemon=True)
     thread.start()
     thread.join(PATIENCE)
-    assert [(error.sent, "no whole answer within" in str(error)) for error in found] == [(True, True)]
+    assert [(error.sent, "no complete answer within" in str(error)) for error in found] == [(True, True)]
 
 
 # --- what surely was not sent, and what may have been ---------------------------------------------------------

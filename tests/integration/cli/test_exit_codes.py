@@ -51,7 +51,7 @@ PATHS: dict[str, Path] = {
     "empty token": Path(77, "UPSUN_CLI_TOKEN is not set", variables={"UPSUN_CLI_TOKEN": " \n"}),
     "revoked token": Path(77, "is not accepted", arrange=lambda app: app.simulator.revoke_token()),
     "two tokens": Path(77, "is not a valid API token", variables={"UPSUN_CLI_TOKEN": "one two"}),
-    "no link": Path(77, "offers no #backup", scenario={"role": "viewer"}),
+    "no link": Path(77, "does not offer #backup", scenario={"role": "viewer"}),
     "inactive": Path(1, "is inactive", scenario={"status": "inactive"}),
     "paused": Path(1, "is paused", scenario={"status": "paused"}),
     "failed backup": Path(1, "was cancelled", scenario={"backup_outcome": "cancelled"}),
@@ -61,12 +61,12 @@ PATHS: dict[str, Path] = {
     "no such project": Path(78, "no project 'wrongproject0'", variables={"PLATFORM_PROJECT": "wrongproject0"}),
     "API away": Path(69, "Connection refused", variables=AWAY),
     "bad reply": Path(65, "", arrange=lambda app: app.simulator.add_fault("GET */environments/main html x*")),
-    "state is a file": Path(73, "cannot be made", arrange=a_file_for_the_state, kind="state-not-writable"),
+    "state is a file": Path(73, "cannot be created", arrange=a_file_for_the_state, kind="state-not-writable"),
     "state below a file": Path(
-        73, "cannot be made", variables={"UPSUN_AGENT_STATE": "/etc/hostname/x"}, kind="state-not-writable"
+        73, "cannot be created", variables={"UPSUN_AGENT_STATE": "/etc/hostname/x"}, kind="state-not-writable"
     ),
     "broken job file": Path(78, ":2: ", arrange=break_jobs("[jobs.hand]\nsteps = 7\n"), kind="job-file-invalid"),
-    "no TOML": Path(78, "no TOML", arrange=break_jobs("[jobs\n"), kind="job-file-invalid"),
+    "no TOML": Path(78, "not valid TOML", arrange=break_jobs("[jobs\n"), kind="job-file-invalid"),
     "no job file": Path(78, "no job file", arrange=lambda app: app.jobs.unlink(), kind="config-invalid"),
     "a job file elsewhere": Path(78, "no job file", ("run", "hand", "--config", "/none"), kind="config-invalid"),
     "unknown job": Path(78, "defines no job 'hnad'", ("run", "hnad"), kind="config-invalid"),
@@ -208,7 +208,7 @@ def test_a_tick_at_work_elsewhere_is_busy(app: App) -> None:
             assert process.poll() is None
         said = app.call("run", "nightly")
         assert said.code == 75
-        assert "another tick is at work" in said.err
+        assert "another tick is using" in said.err
     finally:
         process.kill()
         process.communicate()

@@ -131,7 +131,7 @@ def test_sleeping_crons_are_called_so_and_ticks_count_more(fixed: Callable[..., 
     assert "platform redeploy" in found["remedy"]
     app.state.mkdir(parents=True)
     mark_tick(str(app.state), time.time())
-    assert findings(app)["cron"]["message"].endswith("and ticks come all the same")
+    assert findings(app)["cron"]["message"].endswith("but ticks still run")
 
 
 def test_remedies_name_the_cli_and_the_files_of_the_product(fixed: Callable[..., App]) -> None:

@@ -149,7 +149,7 @@ def test_a_failed_run_is_told_with_what_helps(make_app: Callable[..., App]) -> N
     app = make_app(role="viewer")
     assert app.call("run", "hand").code == 77
     said = app.call("show", "hand").out
-    assert "offers no #backup on main" in said
+    assert "does not offer #backup on main" in said
     assert "production:admin" in said
     assert "run failed (permission)" in said
 

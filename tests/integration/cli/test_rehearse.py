@@ -35,7 +35,7 @@ def test_what_is_listed_was_played_and_crons_run_again_before_the_end(app: App, 
     ]
     assert moments
     assert all(now - timedelta(minutes=1) <= each <= now + timedelta(days=days, minutes=1) for each in moments)
-    assert f"{days} slots came" in said.out
+    assert f"{days} slots fell due" in said.out
     assert "after the last tick:" not in said.out
     pauses = [line for line in said.out.splitlines() if "crons pause" in line]
     assert len(pauses) == (days > PAUSE_DAYS * 2)
@@ -50,7 +50,7 @@ def test_a_slot_that_came_after_the_last_tick_is_explained(app: App) -> None:
     soon = datetime.now(UTC) - timedelta(minutes=1)
     said = app.call("rehearse", "nightly", "--days", "1", "--config", daily(app, f"{soon:%M %H}"))
     assert said.code == 0
-    assert "1 slot came" in said.out
+    assert "1 slot fell due" in said.out
     if "after the last tick" in said.out:
         assert "the next tick would have seen to it" in said.out
     assert "1 slots" not in said.out
@@ -80,11 +80,11 @@ def test_a_fault_that_nothing_met_is_said(app: App, faults: list[str], idle: lis
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("GET */activities/* 404 x1 #2", "it was met, and all that was recorded is the same without it"),
-        ("GET */activities/* complete-null x1 #2", "it was met, and all that was recorded is the same without it"),
-        ("GET */environments/main delay seconds=0", "it was met, and all that was recorded is the same without it"),
-        ("GET */activities/* 404 x1 #9", "nothing that this run did met it"),
-        ("site-down", "nothing that this run did met it"),
+        ("GET */activities/* 404 x1 #2", "it occurred, but what was recorded is the same without it"),
+        ("GET */activities/* complete-null x1 #2", "it occurred, but what was recorded is the same without it"),
+        ("GET */environments/main delay seconds=0", "it occurred, but what was recorded is the same without it"),
+        ("GET */activities/* 404 x1 #9", "nothing that this run did triggered it"),
+        ("site-down", "nothing that this run did triggered it"),
     ],
 )
 def test_a_fault_that_was_met_and_changed_nothing_is_told_from_one_that_nothing_met(

@@ -96,7 +96,7 @@ def test_a_run_whose_time_is_up_before_the_site_was_looked_at_restores_nothing()
     night.play(outage)
     assert night.mine("restore") == []
     assert night.closed.failure == "timeout"
-    assert "nothing was rolled back, because nothing was seen that is wrong" in night.closed.message
+    assert "nothing was rolled back, because no problem was seen" in night.closed.message
 
 
 def test_a_site_that_is_broken_is_restored() -> None:

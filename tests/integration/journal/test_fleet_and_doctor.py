@@ -165,7 +165,7 @@ def test_the_doctor_says_what_is_missing(app: App, form: DatabaseForm, monkeypat
     app.agent.variables[VARIABLE] = form.server.url(port=1)
     down = app.call("check")
     assert down.code == 75
-    assert "not to be had now" in down.out
+    assert "not available now" in down.out
     app.agent.variables.pop(VARIABLE)
     assert "is not set" in findings(app)["state"][1]
     assert findings(app, "--phase", "build")["state"][0] == "ok"

@@ -41,7 +41,7 @@ def end_sessions(form: DatabaseForm) -> None:
 
 
 def test_a_second_process_is_kept_out_until_the_first_is_done(shared: DatabaseForm, first: Held) -> None:
-    with pytest.raises(Busy, match="another tick is at work") as refused:
+    with pytest.raises(Busy, match="another tick is using") as refused:
         hold(shared.place, shared.identity)
     assert refused.value.exit_code == 75
     assert refused.value.remedy

@@ -89,5 +89,5 @@ def test_a_directory_that_cannot_be_looked_at_is_said(tmp_path: Path, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fstat", fstat)
-        with pytest.raises(StateNotWritable, match="cannot be looked at"):
+        with pytest.raises(StateNotWritable, match="cannot be examined"):
             prepare(str(tmp_path))

@@ -252,7 +252,7 @@ def test_a_view_in_the_place_of_a_table_is_refused(postgres: Server, kind: str, 
     hold(place, ("p", "main", "app")).release()
     postgres.execute("ALTER TABLE tenanta.notes RENAME TO notes_before", database=HOME)
     postgres.execute(f"CREATE {kind} tenanta.notes AS SELECT * FROM tenanta.notes_before", database=HOME)  # noqa: S608  names of ours
-    with pytest.raises(DatabaseRefused, match="is no table"):
+    with pytest.raises(DatabaseRefused, match="is not a table"):
         hold(place, ("p", "main", "app"))
 
 

@@ -137,8 +137,8 @@ def test_a_text_is_found_in_the_charset_that_its_page_declares(place: Container,
 
 
 UNREAD = {
-    "gzip that is none": (sized(GZIP), "its text cannot be read: the answer does not unpack"),
-    "brotli": (sized(b"Content-Encoding: br\r\n"), "its text cannot be read: the answer is packed as 'br'"),
+    "gzip that is none": (sized(GZIP), "its text cannot be read: the answer cannot be decompressed"),
+    "brotli": (sized(b"Content-Encoding: br\r\n"), "its text cannot be read: the answer has the encoding 'br'"),
     "an unknown charset": (
         of("klingon-1", b"ok"),
         "declares the charset 'klingon-1'",

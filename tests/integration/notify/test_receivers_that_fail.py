@@ -171,7 +171,7 @@ def test_a_relay_that_says_nothing_or_drips_holds_nobody_up(make: Make, quick: N
             succeeded(stage)
             assert time.monotonic() - began < 6
             reason = stage.waiting()[0].reason
-            assert "no whole answer" in reason or "connection to the relay failed" in reason
+            assert "no complete answer" in reason or "connection to the relay failed" in reason
         stage.environ["PLATFORM_SMTP_HOST"] = box.host
         stage.later(minutes=5).tick()
         assert stage.waiting() == []

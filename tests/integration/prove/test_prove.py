@@ -178,7 +178,7 @@ def test_never_on_production(make: Make) -> None:
     stage = make()
     said = stage.app.call("check", "--prove", "main", "--yes", "--json")
     assert said.code == 78
-    assert "nothing is tried out there" in said.said
+    assert "nothing is tried there" in said.said
     posts = [each for each in stage.simulator.request_log()["requests"] if each["method"] != "GET"]
     assert {each["path"] for each in posts} == {"/oauth2/token"}
 

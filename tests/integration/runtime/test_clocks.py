@@ -124,7 +124,7 @@ def test_a_tick_three_days_ahead_of_the_platform_judges_no_night(stage: Stage) -
     stage.ahead = 3 * DAY
     stage.tick()
     assert stage.rows() == []
-    assert lines(stage, "clock-wrong") == ["this clock is 3 d ahead of the platform's: the tick goes by the platform's"]
+    assert lines(stage, "clock-wrong") == ["this clock is 3 d ahead of the platform's: the tick uses the platform's"]
     stage.ahead = timedelta()
     for day in range(3):
         stage.at(SLOT + day * DAY + timedelta(seconds=5)).ticks()

@@ -41,7 +41,7 @@ def test_a_tick_whose_clock_is_years_ahead_goes_by_the_platforms(
 ) -> None:
     said = container.agent("tick", **years_ahead)
     assert said.code == 0, said.said
-    assert "the tick goes by the platform's" in said.err
+    assert "the tick uses the platform's" in said.err
     assert [row.outcome for row in container.rows()] == [None]
     assert status(container)["ahead"] == []
     container.tick_until_done()

@@ -52,7 +52,7 @@ def due(stage: Stage) -> Stage:
 
 
 def test_a_tick_at_work_keeps_another_out_and_leaves_no_lock_behind(due: Stage) -> None:
-    with ticking(due.site()), pytest.raises(Busy, match="another tick is at work") as refused:
+    with ticking(due.site()), pytest.raises(Busy, match="another tick is using") as refused:
         due.tick()
     assert refused.value.exit_code == 75
     assert not held(due)

@@ -303,7 +303,7 @@ def test_a_look_at_a_file_that_fails_is_no_proof_that_the_file_is_gone(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "lstat", fails)
-        with pytest.raises(StateNotWritable, match="cannot be looked at"):
+        with pytest.raises(StateNotWritable, match="cannot be examined"):
             stage.at(SLOT).tick()
     assert not [each for each in os.listdir(stage.directory) if "damaged" in each]
     stage.at(SLOT).ticks()

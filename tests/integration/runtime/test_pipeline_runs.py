@@ -79,9 +79,9 @@ def test_a_restore_that_left_the_state_alone_is_the_run_s_own(make: Callable[...
 @pytest.mark.parametrize(
     ("when", "word"),
     [
-        ('{ branches = ["release-*"] }', "main is none of the branches release-*"),
+        ('{ branches = ["release-*"] }', "main is not one of the branches release-*"),
         ('{ window = "04:00-05:00" }', "Mon 03:00 is outside the window 04:00-05:00"),
-        ('{ days = ["sat", "sun"] }', "Monday is none of the days sat, sun"),
+        ('{ days = ["sat", "sun"] }', "Monday is not on one of the days sat, sun"),
         ('{ not-on = ["2026-02-27/2026-03-02"] }', "2026-03-02 falls on 2026-02-27/2026-03-02"),
     ],
 )

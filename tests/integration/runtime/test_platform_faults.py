@@ -88,7 +88,7 @@ def test_a_mishap_ends_as_it_should_and_no_request_is_made_twice(make: Callable[
     [
         ("backup-unrestorable", "it is not restorable"),
         ("backup-missing", "does not exist"),
-        ("no-permission", "offers no #backup"),
+        ("no-permission", "does not offer #backup"),
         ("inactive", "is inactive"),
         ("deploy-fails", "its deployment failed"),
     ],

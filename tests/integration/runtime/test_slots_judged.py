@@ -102,7 +102,7 @@ def test_a_slot_within_the_conditions_runs_though_the_tick_comes_after_their_edg
     ("when", "reason"),
     [
         ('window = "05:00-06:00"', "Fri 04:50 is outside the window 05:00-06:00"),
-        ('days = ["sat"]', "Friday is none of the days sat"),
+        ('days = ["sat"]', "Friday is not on one of the days sat"),
         ('not-on = ["2026-12-04"]', "2026-12-04 falls on 2026-12-04"),
     ],
 )
@@ -381,7 +381,7 @@ def test_with_the_platform_away_ticks_every_hour_tell_of_the_slot_that_was_misse
     assert outcomes(stage) == [("2026-03-02T03:00", "missed")]
     closed = fold(stage.events()).closed
     assert closed is not None
-    told = "no run could be begun within 6 h of it: it could not be asked whether a restore had put the state back"
+    told = "no run could begin within 6 h of it: the agent could not check whether a restore had reset the state"
     assert closed.message == told
     stage.simulator.faults.clear()
     stage.at(SLOT + DAY + timedelta(hours=5)).tick()

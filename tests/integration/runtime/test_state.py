@@ -249,12 +249,12 @@ def refused(stage: Stage, directory: Path | str) -> str:
 def test_a_state_directory_that_is_a_file_is_refused(stage: Stage, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
-    assert "cannot be made: File exists" in refused(stage, file)
-    assert "cannot be made: Not a directory" in refused(stage, file / "below")
+    assert "cannot be created: File exists" in refused(stage, file)
+    assert "cannot be created: Not a directory" in refused(stage, file / "below")
 
 
 def test_a_state_directory_where_nothing_can_be_made_is_refused(stage: Stage) -> None:
-    assert re.search(r"/proc/\S+ cannot be made", refused(stage, "/proc/upsun-agent"))
+    assert re.search(r"/proc/\S+ cannot be created", refused(stage, "/proc/upsun-agent"))
     assert "/proc/self/fdinfo/tick.lock cannot be opened" in refused(stage, "/proc/self/fdinfo")
 
 

@@ -181,7 +181,7 @@ def test_a_journal_with_what_is_not_the_agents_is_refused_by_looks_and_set_aside
     for command in LOOKS:
         result = container.agent(*command)
         assert result.code == 73 or command[0] == "check", command
-        assert "holds what is not the agent's" in result.said, command
+        assert "holds objects that the agent did not create" in result.said, command
     assert container.agent("tick").code == 0
     assert list(container.state.glob("journal.sqlite.damaged-*"))
     assert container.agent("status").code == 0

@@ -340,7 +340,7 @@ def test_a_link_within_the_checkout_is_followed_and_one_out_of_it_is_not(init: I
     (checkout / CONFIG).unlink()
     (checkout / CONFIG).symlink_to(outside)
     said = init("--yes")
-    assert (said.code, "out of the checkout" in said.err) == (78, True)
+    assert (said.code, "outside the checkout" in said.err) == (78, True)
 
 
 def test_a_pipe_in_the_place_of_a_file_does_not_hold_it_up(init: Init, checkout: Path) -> None:
@@ -400,7 +400,7 @@ def test_a_file_that_somebody_else_changes_meanwhile_is_not_written_over(
 
     monkeypatch.setattr(Git, "unsaved", edited_meanwhile)
     said = init("--yes")
-    assert (said.code, "changed meanwhile" in said.err) == (75, True)
+    assert (said.code, "changed in the meantime" in said.err) == (75, True)
     assert (checkout / CONFIG).read_text() == "applications: {}\n"
     assert not (checkout / ".upsun" / "agent.toml").exists()
 

@@ -112,7 +112,7 @@ def test_a_second_run_gives_the_same_advice_about_a_cron_that_stays(init: Init, 
     assert advice in " ".join(init("--yes").out.split())
     jobs = checkout / ".upsun" / "agent.toml"
     jobs.write_text(jobs.read_text().replace("# schedule =", "schedule ="))
-    assert "take out of it what a job does now, or both will do it" in " ".join(init("--yes").out.split())
+    assert "remove from it what a job does now, or both will do it" in " ".join(init("--yes").out.split())
 
 
 @pytest.mark.parametrize("python", ["python@3.12", ""])

@@ -135,7 +135,7 @@ def test_an_answer_without_end_costs_bounded_memory_and_cpu(name: str, way: str)
         said, memory, seconds = read(url, way)
     assert memory < MEMORY_MOST, (said, memory)
     assert seconds < CPU_MOST, (said, seconds)
-    assert "no whole answer within" not in said, "it ends because of what came, before its time is over"
+    assert "no complete answer within" not in said, "it ends because of what came, before its time is over"
 
 
 def test_bytes_after_a_gzip_member_leave_the_answer_whole() -> None:

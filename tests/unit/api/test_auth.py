@@ -21,7 +21,7 @@ def exchanges(desk: Desk) -> int:
 
 
 def refused(desk: Desk, error: type[AgentError] = TokenRefused) -> str:
-    """What the error of a read says whose bearer cannot be had."""
+    """What the error of a read says whose bearer cannot be fetched."""
     with pytest.raises(error) as caught:
         desk.client.environment(PROJECT, "main")
     assert type(caught.value) is error

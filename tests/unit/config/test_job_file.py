@@ -185,7 +185,7 @@ def test_text_that_is_no_toml_is_refused_with_its_line(text: str, line: int, mes
     [found] = mistakes(text)
     number, _, rest = found.partition(" ")
     assert int(number) == line
-    assert rest.startswith(f"no TOML: {message}")
+    assert rest.startswith(f"not valid TOML: {message}")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_text_that_is_no_toml_is_refused_with_its_line(text: str, line: int, mes
 )
 def test_what_is_beyond_the_parsers_limits_is_a_mistake_like_any_other(text: str) -> None:
     [found] = mistakes(text)
-    assert found.startswith("1 no TOML: ")
+    assert found.startswith("1 not valid TOML: ")
     assert len(found) < 300
 
 

@@ -134,4 +134,4 @@ def test_a_page_that_a_host_can_have_stays(address: str) -> None:
 
 def test_a_job_file_that_nests_too_deep_is_told_so() -> None:
     (found,) = mistakes("a = " + "[" * 5000 + "]" * 5000)
-    assert found == "1 no TOML: nested too deep"
+    assert found == "1 not valid TOML: nested too deep"

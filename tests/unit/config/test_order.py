@@ -25,7 +25,7 @@ def test_the_recipe_that_syncs_one_environment_and_updates_another_cannot_be_wri
             'source-operation = { name = "u", backup = "not-needed" }',
         )
     )
-    text = "5 jobs.a step 2 source-operation: does not say where it works, in a job that also works on development"
+    text = "5 jobs.a step 2 source-operation: must name its environment, because the job also works on development"
     assert found == [f'{text} (environment = "development", or "." for the environment that the agent runs on)']
     for place in ("development", "."):
         good = f'source-operation = {{ environment = "{place}", name = "u", backup = "not-needed" }}'
@@ -43,7 +43,7 @@ HERE = 'environment = "."'
         (job('command = { run = ["a"], shell = "b" }'), "needs exactly one of run and shell"),
         (job('wait = { for = "1m", window = "22:00-23:00" }'), "needs exactly one of window and for"),
         (job('sync = { environment = "s" }'), "syncs nothing"),
-        (job("sync = { data = true }"), "names no environment: a sync writes over one"),
+        (job("sync = { data = true }"), "names no environment: a sync overwrites one"),
         (job('sync = { environment = ".", data = true }'), "names no environment"),
         (job("restore = { allow-restore = false }"), "may lose data"),
         (job('restore = { backup = "b" }'), "'allow-restore' is missing"),
@@ -58,10 +58,10 @@ HERE = 'environment = "."'
         (job('backup = { when = "updated" }'), "can never run: no step before it makes a commit"),
         (job("backup = {}", back=("redeploy = {}",)), "can never run: no step of the job changes the environment that"),
         (job(UPDATE, back=(f"redeploy = {{ {HERE} }}",)), "no step of the job changes the environment that the agent"),
-        (job("redeploy = {}", back=("approval = {}",)), "a step 'approval' makes no sense in on-failure"),
-        (job("redeploy = {}", back=('backup = { when = "updated" }',)), "when = updated makes no sense in on-failure"),
+        (job("redeploy = {}", back=("approval = {}",)), "a step 'approval' is not allowed in on-failure"),
+        (job("redeploy = {}", back=('backup = { when = "updated" }',)), "when = updated is not allowed in on-failure"),
         ('[jobs.a]\nwhen = { window = "25:00-26:00" }\nsteps = [{ backup = {} }]\n', "must be a window of the day"),
-        ('[jobs.a]\nwhen = { not-on = ["2026-02-30"] }\nsteps = [{ backup = {} }]\n', "is no date"),
+        ('[jobs.a]\nwhen = { not-on = ["2026-02-30"] }\nsteps = [{ backup = {} }]\n', "is not a valid date"),
         ('[jobs.a]\nwhen = { not-on = ["2026-03-01/2026-02-01"] }\nsteps = [{ backup = {} }]\n', "ends before"),
         (job('command = { run = ["a"], within = "10m" }'), "must be between 1 and 45 seconds"),
     ],

@@ -128,7 +128,7 @@ def test_an_archive_is_kept_only_if_its_hash_is_right(tmp_path: Path, *, from_ur
     output.mkdir()
     source = mirror.as_uri() if from_url else str(mirror)
     file = folder / pin.name
-    with pytest.raises(PinError, match="cannot be had"):
+    with pytest.raises(PinError, match="cannot be fetched"):
         fetch(pin, output, source)
     file.write_bytes(CONTENT + b"!")
     with pytest.raises(PinError, match="is not the pinned one"):

@@ -127,7 +127,7 @@ def test_a_link_that_is_absent_from_a_quiet_environment_means_no_permission_or_a
 ) -> None:
     event = failure_of(concluded(of, environment(links={})))
     assert event.failure == "permission"
-    assert event.message.endswith(f"the platform offers no {missing} on main: the token's user lacks the role")
+    assert event.message.endswith(f"the platform does not offer {missing} on main: the token's user lacks the role")
     assert "production:admin" in event.remedy
     links = {name: path for name, path in LINKS.items() if name != missing}
     event = failure_of(concluded(of, environment(links=links)))

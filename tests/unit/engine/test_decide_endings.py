@@ -357,7 +357,7 @@ def test_a_step_that_this_version_does_not_know_fails_in_any_phase(phase: str) -
     of = run(*PHASES[phase], of=job(StepPlan("teleport", {}), UPDATE))
     event = failure_of(next_for(of, environment(), now=at(1)))
     assert event.failure == "unknown-step"
-    assert event.message == "this version knows no step 'teleport'"
+    assert event.message == "this version has no step 'teleport'"
 
 
 # --- closing ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from upsun_agent.engine.decide import Look, decide
-from upsun_agent.engine.due import Due, LeaveOut, MissSlots, OpenSlot, SkipSlot, Slot, due, grace
+from upsun_agent.engine.due import Due, ExcludeSlots, MissSlots, OpenSlot, SkipSlot, Slot, due, grace
 from upsun_agent.engine.fold import fold
 from upsun_agent.model.answers import LookAtEnvironment
 from upsun_agent.model.durations import span
@@ -127,17 +127,17 @@ def without(*minutes: float, now: float, out: tuple[float, ...], **more: bool) -
         at(now),
         in_flight=more.get("in_flight", False),
         excluded=lambda each: OUT if each.due_at in moments else None,
-        hindered="the platform is away" if more.get("hindered") else "",
+        blocked_by="the platform is away" if more.get("blocked_by") else "",
     )
 
 
 def test_a_slot_that_is_not_to_run_is_left_out_and_never_missed() -> None:
-    assert without(0, now=500, out=(0,)) == Due((LeaveOut(slot(0), slot(0), 1, *OUT),), at(500))
+    assert without(0, now=500, out=(0,)) == Due((ExcludeSlots(slot(0), slot(0), 1, *OUT),), at(500))
 
 
 def test_the_newest_slot_that_is_to_run_opens_a_run_though_a_later_one_is_not() -> None:
     judged = without(0, 60, 120, now=125, out=(120,))
-    left = LeaveOut(slot(120), slot(120), 1, *OUT)
+    left = ExcludeSlots(slot(120), slot(120), 1, *OUT)
     assert judged == Due((MissSlots(slot(0), slot(0), 1, NO_TICK), OpenSlot(slot(60)), left), at(125))
 
 
@@ -146,7 +146,7 @@ def test_slots_of_one_fate_that_follow_each_other_are_one_batch() -> None:
     late = "no tick ran within 2 h of it"
     assert judged.verdicts == (
         MissSlots(slot(60), slot(0), 2, late),
-        LeaveOut(slot(180), slot(120), 2, *OUT),
+        ExcludeSlots(slot(180), slot(120), 2, *OUT),
         MissSlots(slot(300), slot(240), 2, late),
     )
 
@@ -158,21 +158,21 @@ def test_what_follows_a_slot_that_waits_is_judged_with_it_later() -> None:
 
 
 def test_while_no_run_may_be_opened_a_slot_waits_for_its_grace_and_is_missed_after_it() -> None:
-    assert without(0, now=100, out=(), hindered=True) == Due((), at(0) - timedelta(seconds=1))
-    why = "no run could be begun within 2 h of it: the platform is away"
-    assert without(0, now=121, out=(), hindered=True).verdicts == (MissSlots(slot(0), slot(0), 1, why),)
+    assert without(0, now=100, out=(), blocked_by=True) == Due((), at(0) - timedelta(seconds=1))
+    why = "no run could begin within 2 h of it: the platform is away"
+    assert without(0, now=121, out=(), blocked_by=True).verdicts == (MissSlots(slot(0), slot(0), 1, why),)
 
 
 @given(
     gaps=st.lists(st.integers(1, 400), min_size=1, max_size=8),
     late=st.integers(0, 800) | st.integers(0, 40),
     in_flight=st.booleans(),
-    hindered=st.sampled_from(["", "the platform is away"]),
+    blocked_by=st.sampled_from(["", "the platform is away"]),
     out=st.sets(st.integers(0, 7)),
     of=st.sampled_from([HOURLY, WAITING, NO_CATCH_UP, job(misfire_grace=60), job(misfire_grace=60, catch_up="none")]),
 )
 def test_every_slot_gets_exactly_one_verdict_or_stays_after_the_cursor(
-    gaps: list[int], late: float, of: Job, out: set[int], hindered: str, *, in_flight: bool
+    gaps: list[int], late: float, of: Job, out: set[int], blocked_by: str, *, in_flight: bool
 ) -> None:
     minutes = [sum(gaps[: index + 1]) for index in range(len(gaps))]
     now, left = minutes[-1] + late, {at(minutes[index]) for index in out if index < len(minutes)}
@@ -183,19 +183,19 @@ def test_every_slot_gets_exactly_one_verdict_or_stays_after_the_cursor(
         at(now),
         in_flight=in_flight,
         excluded=lambda each: OUT if each.due_at in left else None,
-        hindered=hindered,
+        blocked_by=blocked_by,
     )
     spoken: list[Slot] = []
     for verdict in judged.verdicts:
-        if isinstance(verdict, MissSlots | LeaveOut):
-            assert isinstance(verdict, LeaveOut) is (verdict.slot.due_at in left)
+        if isinstance(verdict, MissSlots | ExcludeSlots):
+            assert isinstance(verdict, ExcludeSlots) is (verdict.slot.due_at in left)
             held = [slot(each) for each in minutes if verdict.first.due_at <= at(each) <= verdict.slot.due_at]
             assert len(held) == verdict.count
             spoken += held
         else:
             spoken.append(verdict.slot)
     assert spoken == [slot(each) for each in minutes if at(each) <= judged.cursor]
-    assert sum(isinstance(verdict, OpenSlot) for verdict in judged.verdicts) <= (not in_flight and not hindered)
+    assert sum(isinstance(verdict, OpenSlot) for verdict in judged.verdicts) <= (not in_flight and not blocked_by)
     if not left:
         assert at(minutes[-1]) - timedelta(seconds=1) <= judged.cursor
     assert judged.cursor <= at(now)

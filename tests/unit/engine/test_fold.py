@@ -181,7 +181,7 @@ def test_an_event_that_is_none_of_the_known_ones_is_refused() -> None:
     class UnsupportedCron(ev.Event):  # type: ignore[misc, unused-ignore]  # frozen as its base is
         kind: ClassVar[str] = "foreign"
 
-    with pytest.raises(InconsistentEvents, match="foreign is no event of a run"):
+    with pytest.raises(InconsistentEvents, match="foreign is not an event of a run"):
         fold([opened(), UnsupportedCron(at=SLOT)])
 
 
@@ -219,7 +219,7 @@ def test_a_snapshot_of_a_version_that_did_not_know_a_key_is_read_with_its_defaul
     ],
 )
 def test_a_snapshot_that_does_not_read_is_refused(snapshot: object) -> None:
-    with pytest.raises(InconsistentEvents, match="the snapshot of the job does not read"):
+    with pytest.raises(InconsistentEvents, match="the snapshot of the job cannot be read"):
         fold([opened(job=snapshot)])
 
 

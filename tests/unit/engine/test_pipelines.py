@@ -149,7 +149,7 @@ def test_a_role_that_a_later_step_needs_ends_the_run_before_it_begins() -> None:
     decision, _ = settle(run(), seen((HOME, place("main")), (STAGING, place(links=without))))
     failure, message = failure_of(decision)
     assert failure == "permission"
-    assert message.startswith("step 5 (merge) will need it: the platform offers no #merge on staging")
+    assert message.startswith("step 5 (merge) will need it: the platform does not offer #merge on staging")
 
 
 @pytest.mark.parametrize("changes", [{"is_dirty": True}, {"status": "paused"}])
@@ -230,7 +230,7 @@ def test_a_merge_needs_the_proof_of_what_it_changes_and_remembers_its_head() -> 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (Absent(), "is not there any more"),
+        (Absent(), "does not exist any more"),
         (backup(status="DELETING"), "its status is DELETING, not CREATED"),
         (backup(restorable=False), "it is not restorable"),
         (backup(environment="other"), "it belongs to other, not to main"),
@@ -343,12 +343,12 @@ def test_a_merge_of_which_nobody_knows_what_became_is_not_rolled_back_and_that_i
 
 
 @pytest.mark.parametrize("failure", ["timeout", "step-timeout", "too-late", "no-route", "no-deployment"])
-def test_a_failure_by_which_nothing_was_seen_to_be_wrong_takes_nothing_back(failure: str) -> None:
+def test_a_failure_by_which_nothing_was_seen_to_be_wrong_rolls_nothing_back(failure: str) -> None:
     decision = next_for(run(*MERGED, failed(5, failure)))
     assert isinstance(decision, Record)
     assert isinstance(decision.event, ev.RunClosed)
     assert (decision.event.outcome, decision.event.failure) == ("failed", failure)
-    assert "nothing was rolled back, because nothing was seen that is wrong" in decision.event.message
+    assert "nothing was rolled back, because no problem was seen" in decision.event.message
     assert "roll back by hand" in decision.event.remedy
     bad_before = next_for(run(*MERGED, retry(5, failure="check-failed"), failed(5, failure)))
     assert isinstance(bad_before, Record)
@@ -533,9 +533,9 @@ def test_a_rollback_cannot_begin_twice_or_where_there_is_none() -> None:
 
 
 def test_steps_of_a_rollback_wait_for_their_turn() -> None:
-    with pytest.raises(InconsistentEvents, match="which is not under way"):
+    with pytest.raises(InconsistentEvents, match="which is not in progress"):
         run(*MERGED, intended(6))
-    with pytest.raises(InconsistentEvents, match="which is not under way"):
+    with pytest.raises(InconsistentEvents, match="which is not in progress"):
         rolling_back(intended(5))
     with pytest.raises(InconsistentEvents, match="before the steps ahead of it"):
         rolling_back(intended(7))
@@ -570,7 +570,10 @@ def test_a_page_that_answers_as_it_should_is_done() -> None:
     ("page", "words"),
     [
         (Page(500, 0.1), f"{UP} answered 500, not 200"),
-        (Page(None, 10.0, fault="no whole answer within 10 s"), f"{UP} gave no answer: no whole answer within 10 s"),
+        (
+            Page(None, 10.0, fault="no complete answer within 10 s"),
+            f"{UP} gave no answer: no complete answer within 10 s",
+        ),
         (Page(200, 0.1, found=False), f"{UP} answered 200 without the text ''"),
     ],
 )

@@ -354,5 +354,5 @@ def test_our_mark_does_not_help_an_activity_that_is_older_than_the_intent_or_cla
 
 
 def test_a_step_without_an_intent_cannot_be_reconciled() -> None:
-    with pytest.raises(ValueError, match="without an intent"):
+    with pytest.raises(ValueError, match="has no intent"):
         found(run())

@@ -270,7 +270,7 @@ def test_the_backup_is_looked_at_before_it_is_judged() -> None:
 
 def test_a_backup_that_is_not_there_is_no_proof() -> None:
     early = proof(ASKED, (LookAtBackup("bak1"), Absent()))
-    assert early == Pending("settling", "backup bak1 is not to be seen yet")
+    assert early == Pending("settling", "backup bak1 is not listed yet")
     assert proof(ASKED, (LookAtBackup("bak1"), Absent()), now=at(1.99)) == early
     verdict = proof(ASKED, (LookAtBackup("bak1"), Absent()), now=at(2))
     assert isinstance(verdict, Failed)

@@ -57,4 +57,4 @@ def test_the_reason_that_is_told(kind: str, where: Environment, failure: str, wo
 
 def test_what_a_later_step_needs_is_said_with_that_step() -> None:
     found = unoffered(environment(links=LINKS), KINDS["sync"], "step 3 (sync) will need it: ")  # type: ignore[arg-type]
-    assert found.message.startswith("step 3 (sync) will need it: the platform offers no #synchronize on main")
+    assert found.message.startswith("step 3 (sync) will need it: the platform does not offer #synchronize on main")

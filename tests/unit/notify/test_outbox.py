@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 
 
 def message(number: int = 0, **changes: Any) -> Message:
-    given = {"id": f"id-{number}", "channel": "ops", "moment": "failed", "job": "job", "run": f"job@{number}"}
+    given = {"id": f"id-{number}", "channel": "ops", "event_type": "failed", "job": "job", "run": f"job@{number}"}
     return Message(**{**given, "at": NOW + timedelta(seconds=number), **changes})
 
 
@@ -34,9 +34,11 @@ def test_what_is_put_in_comes_out_in_order_and_once() -> None:
 
 
 def test_at_one_moment_the_start_comes_first_and_the_suspension_last() -> None:
-    at_once = [message(n, at=NOW, moment=moment) for n, moment in enumerate(["suspended", "failed", "started"])]
+    at_once = [
+        message(n, at=NOW, event_type=event_type) for n, event_type in enumerate(["suspended", "failed", "started"])
+    ]
     facts = after({}, outbox.added({}, at_once, NOW))
-    assert [each.moment for each in outbox.waiting(facts)] == ["started", "failed", "suspended"]
+    assert [each.event_type for each in outbox.waiting(facts)] == ["started", "failed", "suspended"]
 
 
 def test_the_oldest_of_too_many_are_given_up_and_counted() -> None:
@@ -79,7 +81,7 @@ SOUND = json.loads(message().to_json())
 DAMAGE = ["", "7", "[]", "{}", "null", "[" * 5000, "nonsense", '{"id": 7}'] + [
     json.dumps({**SOUND, key: odd})
     for key, odd in (
-        ("id", None), ("moment", "unknown"), ("at", "yesterday"), ("at", 7), ("at", "2026-03-02T03:00:00"),
+        ("id", None), ("event_type", "unknown"), ("at", "yesterday"), ("at", 7), ("at", "2026-03-02T03:00:00"),
         ("attempts", "many"), ("again_at", "x"), ("text", []), ("job", {}),
     )
 ]  # fmt: skip

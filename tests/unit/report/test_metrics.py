@@ -88,7 +88,9 @@ def test_the_metrics_say_what_the_journal_knows(ledger: Ledger) -> None:
     assert value(found, "runs_in_flight", job="by-hand") == 1
     assert value(found, "runs_in_flight", job=night) == 0
     assert value(found, "runs_waiting", job="by-hand", on="activity") == 1
-    assert value(found, "job_suspended", job="hourly-backup") == 1
+    assert value(found, "job_paused", job="hourly-backup") == 1
+    assert value(found, "job_suspended", job="hourly-backup") == 0
+    assert value(found, "job_paused", job=night) == 0
     assert value(found, "job_suspended", job=night) == 0
     assert value(found, "last_run_duration_seconds", job=night) == 522
     assert value(found, "last_run_success", job=night) == 1

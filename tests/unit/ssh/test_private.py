@@ -27,7 +27,7 @@ def test_the_first_place_that_can_be_private_is_taken(tmp_path: Path) -> None:
     with pytest.raises(StateNotWritable) as caught:
         PrivateDirectory(bad, "SOME_VARIABLE")
     said = str(caught.value)
-    for words in ("other users may enter it (mode 755)", "is not a directory", "cannot be made"):
+    for words in ("other users may enter it (mode 755)", "is not a directory", "cannot be created"):
         assert words in said
     assert "SOME_VARIABLE" in caught.value.remedy
 
@@ -139,7 +139,7 @@ def test_a_file_that_others_add_to_keeps_what_it_holds_and_is_for_our_eyes_only(
     directory.provide("known_hosts")
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("a host", 0o600)
     (tmp_path / "mine" / "link").symlink_to(path)
-    with pytest.raises(StateNotWritable, match="link cannot be made"):
+    with pytest.raises(StateNotWritable, match="link cannot be created"):
         directory.provide("link")
 
 

@@ -1,4 +1,4 @@
-"""What a server answered to a statement: rows of what was asked for, or the server's answer makes no sense.
+"""The answer of a server to a statement: rows of the requested shape, or an error that the answer cannot be read.
 
 All rows are taken at once, so that what a driver raises while it makes values of bytes is said as every other trouble.
 """
@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from upsun_agent.database.errors import Nonsense, translated_errors
+from upsun_agent.database.errors import UnexpectedAnswer, translated_errors
 
 #: Columns of the tables that hold numbers; every other column of them holds text.
 WHOLE = frozenset(
@@ -31,12 +31,12 @@ class Answer:
         try:
             self._rows: list[Any] = list(done.all()) if done.returns_rows else []
         except Exception as error:  # drivers raise anything over a value that is none of its kind
-            raise Nonsense from error
+            raise UnexpectedAnswer from error
         if columns and not done.returns_rows:
-            raise Nonsense
+            raise UnexpectedAnswer
         for row in self._rows if columns else ():
             if len(row) != len(columns) or not all(map(_fits, columns, row)):
-                raise Nonsense
+                raise UnexpectedAnswer
 
     def all(self) -> list[Any]:
         """Return all rows."""
@@ -54,7 +54,7 @@ class Answer:
         """Return the only row; raises DatabaseUnreachable where there is not exactly one."""
         with translated_errors(self._place):
             if len(self._rows) != 1:
-                raise Nonsense
+                raise UnexpectedAnswer
             return self._rows[0]
 
     def scalar(self) -> Any:

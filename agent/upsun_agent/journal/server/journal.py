@@ -58,7 +58,7 @@ class ServerJournal:
     def _writing(self) -> Iterator[None]:
         """Begin a transaction in which the lease is known to be ours: nobody takes it over before its end."""
         if self.fence is None:
-            raise Bug("a journal that is open for looking was to be written")
+            raise Bug("a journal that was opened read-only cannot be written")
         mine, run = self._tables.journals, self._session.run
         ours = (mine.c.id == self.number, mine.c.present == 1, mine.c.fence == self.fence)
         until: Any = sa.literal_column(self._session.now)
@@ -234,7 +234,7 @@ class ServerJournal:
     # --- what stands beside the events ----------------------------------------------------------------------------
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return how far the job's slots have been judged."""
+        """Return up to when the job's slots have been decided."""
         return next(iter(self._cursors(job)), None)
 
     def _cursors(self, job: str | None = None) -> list[Cursor]:
@@ -244,13 +244,13 @@ class ServerJournal:
         return sorted((Cursor(str(row[0]), str(row[1]), _utc(row[2])) for row in rows), key=lambda each: each.job)
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Note how far the job's slots have been judged."""
+        """Store up to when the job's slots have been decided."""
         with self._writing():
             values = {"schedule": cursor.schedule, "until": cursor.until.timestamp()}
             self._put(self._tables.cursors, {"job": cursor.job}, values)
 
     def forget_cursors(self, but: Iterable[str]) -> None:
-        """Forget how far slots were judged for all jobs but these."""
+        """Delete the cursors of all jobs but these."""
         gone = {cursor.job for cursor in self._cursors()} - set(but)
         if gone:
             with self._writing():
@@ -258,7 +258,7 @@ class ServerJournal:
                 self._session.run(self._delete(self._tables.cursors).where(jobs))
 
     def note(self, key: str, value: str | None) -> None:
-        """Keep a fact beside the events; None takes it away."""
+        """Store a note beside the events; None deletes it."""
         with self._writing():
             self._keep({key: value})
 
@@ -316,7 +316,7 @@ class ServerJournal:
         return found
 
     def take_in(self, copies: Iterable[Copied]) -> None:
-        """Let these runs be as they are in another journal: what is missing is added, nothing is written twice."""
+        """Copy runs of another journal: add what is missing, write nothing twice."""
         wanted = {each.row.run: each for each in copies}
         with self._writing():
             there = self._grouped(self._tables.events, list(wanted))
@@ -363,17 +363,17 @@ class ServerJournal:
             self._put(runs, {"run": run}, _columns(wanted[run].row))
 
     def drop(self, runs: Sequence[str]) -> None:
-        """Take these runs away, with all that belongs to them."""
+        """Delete these runs, with everything that belongs to them."""
         if runs:
             with self._writing():
                 self._forget(runs)
 
     def cursors(self) -> list[Cursor]:
-        """Return how far slots have been judged, for every job."""
+        """Return up to when slots have been decided, for every job."""
         return self._cursors()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._session.close()
 
 
@@ -392,5 +392,5 @@ def _utc(seconds: float) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
-        text = f"the journal's tables hold a moment that is none: {str(seconds)[:40]!r}"
-        raise DatabaseRefused(text, remedy="see what else wrote there") from None
+        text = f"the journal's tables hold an invalid time: {str(seconds)[:40]!r}"
+        raise DatabaseRefused(text, remedy="find out what else writes there") from None

@@ -1,4 +1,4 @@
-"""Who is at work on a journal of a server: the lease in the journal's row, with its fence.
+"""The lease on a journal of a server: a row that names its holder, with a fencing number.
 
 It says who has the journal and, by the database's clock, until when; each write makes that later. It is broken only on
 proof of death (the server knows no such session any more) or on expiry. Each lease has a greater fencing number than
@@ -91,7 +91,7 @@ class Held:
                 row = run(query).one()
             number, fence, other, session, runs = row
             if runs and other and session != me and self._lives(session):
-                text = f"another tick is at work on the journal in {self._session.state}; it holds the lease"
+                text = f"another tick is using the journal in {self._session.state}; it holds the lease"
                 remedy = f"try again in a minute: the lease expires within {int(LEASE)} s"
                 raise Busy(f"{text} ({str(other)[:80]})", remedy=remedy)
             lease = {"fence": fence + 1, "holder": self._holder, "session": me, "lease_until": now + LEASE}

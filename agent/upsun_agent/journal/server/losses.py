@@ -58,8 +58,8 @@ def there(session: Session) -> set[str]:
     views = [name for name in ("schema_version", *ALL) if not kinds.get(name, True)]
     if views:
         raise DatabaseRefused(
-            f"{session.tables.prefix}{views[0]} in the database of {session.state} is no table",
-            remedy="drop it: the agent makes tables only, and what else bears their names was made by somebody else",
+            f"{session.tables.prefix}{views[0]} in the database of {session.state} is not a table",
+            remedy="drop it: the agent only creates tables, so somebody else created this under the name of one",
         )
     return {name for name, table in kinds.items() if table}
 
@@ -130,7 +130,7 @@ def set_aside(session: Session, gone: Iterable[str]) -> None:
 
 
 def remember(session: Session) -> None:
-    """Keep a row of nobody's that says that there were journals, where none is known any more."""
+    """Keep a row without an owner that says that there were journals, where none is known any more."""
     mine, now = session.tables.journals, session.time()
     if not session.run(sa.select(sa.func.count()).select_from(mine)).scalar():
         nobody = {"project": "", "environment": "", "app": "", "present": None}
@@ -138,7 +138,7 @@ def remember(session: Session) -> None:
 
 
 def number_on(session: Session) -> None:
-    """Let new journals have numbers that no row of a lost one bears."""
+    """Make new journals use numbers that no row of a lost one has."""
     tables = [session.tables.named(name) for name in PARTS]
     highest = max(
         int(session.run(sa.select(sa.func.coalesce(sa.func.max(each.c.journal), 0))).scalar()) for each in tables

@@ -112,7 +112,7 @@ def admit(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Sta
     standing, known = find(session), migrations[-1].version
     if standing.least > known:
         raise TablesTooNew(
-            f"the tables in the database of {session.state} want a version that knows schema {standing.least}, "
+            f"the tables in the database of {session.state} need a version that knows schema {standing.least}, "
             f"this one knows {known}",
             remedy="install the version that made them, wherever this database is used",
         )
@@ -129,7 +129,7 @@ def refuse_lost(session: Session) -> Standing:
 
 
 def migrate(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Let the tables be there, at least as this version knows them. Newer ones that it can work with stay.
+    """Create or migrate the tables up to this version. Newer ones that it can work with stay.
 
     Raises:
         TablesTooNew: it cannot work with them.

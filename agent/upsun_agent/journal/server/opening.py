@@ -38,7 +38,7 @@ def hold(
             tick.
 
     Raises:
-        Busy: another process is at work on it, or the database is not to be had now.
+        Busy: another process uses it, or the database is not available now.
         StateNotWritable: the database does not let us, or a newer version made its tables.
     """
     session = Session(state, seconds or DATABASE_BUDGET)

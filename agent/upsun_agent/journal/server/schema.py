@@ -62,7 +62,7 @@ class Tables:
 
     @cached_property
     def journals(self) -> Any:
-        """Whose journals there are, with the lease of each."""
+        """The journals with their owners, and the lease of each."""
         return self.named("journals")
 
     @cached_property

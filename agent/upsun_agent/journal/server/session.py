@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from upsun_agent.database.connect import Link
+from upsun_agent.database.connect import DatabaseConnection
 from upsun_agent.database.errors import DatabaseUnreachable, missing, translated_errors
 from upsun_agent.journal.server.answer import Answer
 from upsun_agent.journal.server.schema import Tables
@@ -26,8 +26,8 @@ class Session:
     """A connection with its tables; commits by itself outside ``transaction``.
 
     Raises:
-        DatabaseUnreachable: it cannot be had now.
-        DatabaseRefused: it will not be had without somebody's help.
+        DatabaseUnreachable: it is not available now.
+        DatabaseRefused: it refuses the connection until a person acts.
     """
 
     def __init__(self, state: DatabaseState, seconds: float) -> None:
@@ -36,7 +36,7 @@ class Session:
         own = state.endpoint.schema if self.scheme == "pgsql" else None
         self.tables = Tables(own, own_schema=own is not None)
         self.now = NOW[self.scheme]
-        self._link: Link | None = Link(state.name, state.endpoint, seconds)
+        self._link: DatabaseConnection | None = DatabaseConnection(state.name, state.endpoint, seconds)
         try:
             with translated_errors(state.name):
                 self._connection = self._wrapped(self._link)
@@ -47,7 +47,7 @@ class Session:
             self.close()
             raise
 
-    def _wrapped(self, link: Link) -> Any:
+    def _wrapped(self, link: DatabaseConnection) -> Any:
         given = iter([link.raw])
 
         def once() -> Any:
@@ -107,12 +107,12 @@ class Session:
     # --- its end ----------------------------------------------------------------------------------------------
 
     def cut(self) -> None:
-        """Let nothing wait for the server any longer."""
+        """Shut the socket, so that nothing waits for the server any longer."""
         if self._link is not None:
             self._link.cut()
 
     def close(self) -> None:
-        """Let go of the connection; the server lets go of its locks."""
+        """Close the connection; the server releases its locks."""
         link, self._link = self._link, None
         if link is None:
             return

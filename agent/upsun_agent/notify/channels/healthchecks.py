@@ -15,13 +15,13 @@ from upsun_agent.notify.render import Notification, text
 FAIL = "/fail"
 
 
-def suffix(moment: EventType) -> str:
+def suffix(event_type: EventType) -> str:
     """Return the suffix of the check's URL (https://healthchecks.io/docs/http_api).
 
     `/log` does not change the check: only a success or a failure ends a run whose start was pinged; else the check
     alerts after its grace period.
     """
-    match moment:
+    match event_type:
         case EventType.STARTED:
             return "/start"
         case EventType.SUCCEEDED | EventType.RECOVERED:
@@ -31,7 +31,7 @@ def suffix(moment: EventType) -> str:
         case EventType.SKIPPED | EventType.TEST:
             return "/log"
         case _:
-            assert_never(moment)
+            assert_never(event_type)
 
 
 def deliver(notification: Notification, channel: Channel, sender: HttpSender, seconds: float) -> Outcome:
@@ -51,11 +51,11 @@ def deliver(notification: Notification, channel: Channel, sender: HttpSender, se
     query: dict[str, str] = {}
     if channel.per_job and message.job:
         url, query = below(url, f"/{message.job}"), {"create": "1"}
-    if message.run and message.moment != EventType.MISSED:
+    if message.run and message.event_type != EventType.MISSED:
         query["rid"] = run_uuid((notification.project, notification.environment, notification.app), message.run)
-    body = "" if message.moment == EventType.STARTED else sender.clean(text(notification))
+    body = "" if message.event_type == EventType.STARTED else sender.clean(text(notification))
     headers = {"Content-Type": "text/plain; charset=utf-8", "Upsun-Agent-Id": message.id}
-    return sender.post(below(url, suffix(message.moment), query), body.encode(), headers, seconds)
+    return sender.post(below(url, suffix(message.event_type), query), body.encode(), headers, seconds)
 
 
 def beat(variable: str, said: str, sender: HttpSender, seconds: float, *, failed: bool = False) -> Outcome:

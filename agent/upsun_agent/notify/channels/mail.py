@@ -157,7 +157,7 @@ def compose(notification: Notification, channel: Channel, sender: HttpSender) ->
     mail["Message-ID"] = f"<{notification.message.id}@{channel.sender.partition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["Upsun-Agent-Id"] = notification.message.id
-    if notification.message.moment in BAD:
+    if notification.message.event_type in BAD:
         mail["Importance"] = "high"
     mail.set_content(sender.clean(text(notification)))
     return mail

@@ -38,12 +38,12 @@ def deliver(notification: Notification, channel: Channel, sender: HttpSender, se
 
 def words(notification: Notification, sender: HttpSender) -> str:
     """Return the message as Slack's mrkdwn: a line with a sign, and for a problem the run's events as code."""
-    sign = SIGNS[notification.message.moment in BAD]
+    sign = SIGNS[notification.message.event_type in BAD]
     lines = [f"{sign} {harmless(sender.clean(subject(notification)))}"]
     if notification.lost:
         lines.append(f"{notification.lost} earlier messages could not be delivered on this channel")
     lines += [harmless(line) for line in sender.clean("\n".join(changed(notification))).splitlines()]
-    if notification.message.moment in BAD:
+    if notification.message.event_type in BAD:
         told = sender.clean("\n".join(story(notification)))[-STORY_MOST:]
         lines += [f"```\n{told.translate(_ESCAPES)}\n```"] if told else []
     if notification.message.run:

@@ -40,7 +40,7 @@ def deliver(notification: Notification, channel: Channel, sender: HttpSender, se
         "Content-Type": "application/json",
         "webhook-id": notification.message.id,
         "webhook-timestamp": moment,
-        "Upsun-Agent-Event": notification.message.moment,
+        "Upsun-Agent-Event": notification.message.event_type,
     }
     if channel.secret_variable is not None:
         key = _key(sender.secret(channel.secret_variable), channel.secret_variable)

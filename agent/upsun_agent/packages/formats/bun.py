@@ -61,6 +61,6 @@ def strict_json(data: bytes) -> bytes:
 
 
 def _commit(version: str) -> str:
-    """Return what stands behind ``#`` of an address: a commit, which Bun shortens for some hosts."""
+    """Return what follows the ``#`` of an address: a commit, which Bun shortens for some hosts."""
     address, _, mark = version.partition("#")
     return (commit_in(mark) or mark) if ":" in address else ""

@@ -112,7 +112,7 @@ def _deployed(
         return with_commands(done, failing)
     ended = activity.completed_at or activity.created_at or since
     if environment.server_at < ended + DEPLOY_APPEAR:
-        return Pending("deployment", f"commit {short} was made, its deployment is not to be seen yet")
+        return Pending("deployment", f"commit {short} was made, its deployment is not listed yet")
     text = f"commit {short} was made but no deployment followed within {span(DEPLOY_APPEAR)}"
     return Failed(FailureKind.DEPLOYMENT_MISSING, text)
 

@@ -50,7 +50,7 @@ class RequestStep(Kind[S]):
         """Return an empty object."""
         return {}
 
-    def settled(self, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's signature
+    def already_satisfied(self, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's signature
         """Return None: the request is made whatever the environment is like."""
         return None
 

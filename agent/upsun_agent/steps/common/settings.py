@@ -30,20 +30,20 @@ class StepSettings(Struct, frozen=True, kw_only=True):
         Literal["always", "updated"],
         Field(
             Choice(("always", "updated")),
-            "updated: leave the step out of a run in which no earlier step made a commit.",
+            "updated: skip the step if no earlier step of the run made a commit.",
         ),
     ] = "always"
     retries: Retries = 0
     retry_after: RetryAfter = 900
     timeout: Annotated[
         int | None,
-        Field(Duration(60), "The step has failed when it takes longer. Without it the job's limit holds."),
+        Field(Duration(60), "A step that takes longer has failed. Default: the job's limit."),
     ] = None
     on_failure: Annotated[
         Literal["stop", "continue"],
         Field(
             Choice(("stop", "continue")),
-            "stop: the run ends. continue: later steps run all the same, and the run fails at its end.",
+            "stop: the run ends. continue: later steps still run, and the run fails at its end.",
         ),
     ] = "stop"
 

@@ -37,7 +37,7 @@ class SwitchStep(RequestStep[SwitchSettings]):
         """Neither code nor data."""
         return None
 
-    def settled(self, environment: Environment) -> Verdict | None:
+    def already_satisfied(self, environment: Environment) -> Verdict | None:
         """Return that nothing is to do where the environment is in that state already."""
         if environment.status != self.after:
             return None
