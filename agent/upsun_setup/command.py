@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from shlex import quote
 
 from upsun_agent.cli.answer import Answer
 from upsun_agent.cli.context import Context
@@ -12,17 +11,15 @@ from upsun_agent.errors import UsageError
 from upsun_agent.platform.product import product_words
 
 from upsun_setup import removal
-from upsun_setup.app import App
 from upsun_setup.app_choice import app_of, project_of
 from upsun_setup.build_hook import BuildHook
 from upsun_setup.checkout import Checkout, top_of
-from upsun_setup.delivery import FOLDER, Delivery
 from upsun_setup.git import Git
 from upsun_setup.hook import block_of
 from upsun_setup.plan import Planner
 from upsun_setup.plan_record import Plan
 from upsun_setup.preview import apply, path, staged, tell_written, view
-from upsun_setup.release_folder import delivery_of, release_changes
+from upsun_setup.release_folder import delivery_of, release_changes, submodule_command
 
 
 def run(context: Context) -> Answer:
@@ -43,18 +40,11 @@ def run(context: Context) -> Answer:
     ).decide()
     if plan.is_delivered:
         plan.files = release_changes(checkout, app, delivery, plan)
-    left = _next(checkout, plan, _submodule_command(checkout, app, delivery, context.options.submodule or ""))
+    added = submodule_command(checkout, app, delivery, context.options.submodule or "", plan)
+    left = _next(checkout, plan, added)
     done = apply(context, checkout, plan, f"Nothing to do: the app {plan.app} has everything that the agent needs.")
     said = (lambda: _tell_next(context.terminal, plan, left)) if done else None
     return Answer(view(checkout, plan, left, written=done), said)
-
-
-def _submodule_command(checkout: Checkout, app: App, delivery: Delivery, url: str) -> str:
-    """Return the command that adds the agent's repository as a submodule; empty where that is not needed."""
-    folder = app.file(FOLDER)
-    if delivery.way != "submodule" or checkout.has(f"{folder}/.git"):
-        return ""
-    return f"git submodule add {quote(url or 'URL')} {path(folder)}"
 
 
 def _next(checkout: Checkout, plan: Plan, submodule: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from shlex import quote
 
 from upsun_agent import __version__
 from upsun_agent.errors import ConfigInvalid, UsageError
@@ -13,6 +14,7 @@ from upsun_setup.checkout import Checkout
 from upsun_setup.delivery import ATTRIBUTES, FOLDER, Delivery, Way, fetched, submodule, vendored
 from upsun_setup.hook import Block
 from upsun_setup.plan_record import FileChange, Plan
+from upsun_setup.preview import path
 from upsun_setup.published import RELEASES
 from upsun_setup.release import URL, own_release, sha256
 
@@ -64,7 +66,7 @@ def release_changes(checkout: Checkout, app: App, delivery: Delivery, plan: Plan
         ConfigInvalid: a submodule is in the place of the folder.
     """
     folder = app.file(FOLDER)
-    if delivery.way == "submodule":
+    if delivery.way == "submodule" and checkout.has(f"{folder}/.git"):
         return []
     if delivery.files and checkout.has(f"{folder}/.git"):
         text = f"{folder} is a Git submodule, and the files of the release belong there"
@@ -73,6 +75,23 @@ def release_changes(checkout: Checkout, app: App, delivery: Delivery, plan: Plan
     changes = [FileChange(name, checkout.release_file(name), content) for name, content in wanted.items()]
     gone = [change for change in folder_removed(checkout, folder, plan) if change.path not in wanted]
     return [*(change for change in changes if change.old != change.new), *gone]
+
+
+def submodule_command(checkout: Checkout, app: App, delivery: Delivery, url: str, plan: Plan) -> str:
+    """Return the command that adds the agent's repository as a submodule; empty where that is not needed.
+
+    Args:
+        checkout: the files.
+        app: the app.
+        delivery: the way to get the release into the build.
+        url: the URL of the agent's repository; empty if it is not known.
+        plan: the changes; where they delete a release, Git has to forget it first.
+    """
+    folder = app.file(FOLDER)
+    if delivery.way != "submodule" or checkout.has(f"{folder}/.git"):
+        return ""
+    forget = f"git rm -r -q --cached --ignore-unmatch {path(folder)} && " if plan.files else ""
+    return f"{forget}git submodule add {quote(url or 'URL')} {path(folder)}"
 
 
 def folder_removed(checkout: Checkout, folder: str, plan: Plan) -> list[FileChange]:
@@ -88,20 +107,20 @@ def folder_removed(checkout: Checkout, folder: str, plan: Plan) -> list[FileChan
     archive = f"upsun-agent-{pins.get(b'version', '')}.tar"
     changes, kept = [], []
     for name in checkout.names(folder):
-        path = f"{folder}/{name}"
+        place = f"{folder}/{name}"
         if name not in {".gitattributes", "install.sh"} and not _ARCHIVE.fullmatch(name):
-            kept.append(path)
+            kept.append(place)
             continue
-        content = checkout.release_file(path)
+        content = checkout.release_file(place)
         intact = {
             ".gitattributes": content == ATTRIBUTES.encode(),
             "install.sh": len(pins) == 2,  # noqa: PLR2004  the version and the hash
             archive: content is not None and sha256(content) == pins.get(b"sha256"),
         }
         if content is not None and intact.get(name, False):
-            changes.append(FileChange(path, content, None))
+            changes.append(FileChange(place, content, None))
         else:
-            kept.append(path)
+            kept.append(place)
     if kept:
         plan.say(
             f"not a file of a release as it was made: {', '.join(kept)}", "it stays; delete it if nothing needs it"

@@ -16,7 +16,7 @@ from upsun_setup.delivery import FOLDER
 from upsun_setup.hook import block_of, upgraded
 from upsun_setup.plan_record import Plan, changes_of
 from upsun_setup.preview import apply, path, staged, tell_written, view
-from upsun_setup.release_folder import delivery_of, release_changes, tell_versions
+from upsun_setup.release_folder import delivery_of, release_changes, submodule_command, tell_versions
 from upsun_setup.submodules import Submodule
 
 
@@ -48,7 +48,7 @@ def run(context: Context) -> Answer:
         submodule = Submodule(checkout.top, app.file(FOLDER), os.environ)
         plan.move = submodule.move(context.options.commit or f"v{__version__}")
     tell_versions(checkout, app, block, plan)
-    left = _next(checkout, plan)
+    left = _next(checkout, plan, submodule_command(checkout, app, delivery, context.options.submodule or "", plan))
     nothing = f"Nothing to do: the app {app.name} is at this version."
     done = apply(context, checkout, plan, nothing, submodule.apply if submodule else None)
 
@@ -60,6 +60,8 @@ def run(context: Context) -> Answer:
     return Answer(view(checkout, plan, left, written=done), said if done else None)
 
 
-def _next(checkout: Checkout, plan: Plan) -> list[str]:
+def _next(checkout: Checkout, plan: Plan, added: str) -> list[str]:
     names = " ".join(map(path, staged(checkout, plan)))
-    return [f"Push it to a development environment first: git add {names} && git commit -m 'Upgrade upsun-agent'"]
+    first = [f"Add the agent's repository, at the release that you want: {added}"] if added else []
+    push = f"git add {names} && git commit -m 'Upgrade upsun-agent'"
+    return [*first, f"Push it to a development environment first: {push}"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from upsun_agent.cli.main import SETUP, run
 from upsun_setup import release_folder
 from upsun_setup.release import own_release, sha256
 
+from tests.harness.build_hook import SHELL
 from tests.harness.init_command import Result, commit, contents, git
 
 CONFIG = ".upsun/config.yaml"
@@ -199,6 +202,36 @@ def test_init_names_the_command_that_adds_the_submodule(app: Path, call: Call) -
     said = call("init", "--submodule", "https://example.org/agent.git", "--yes")
     assert f"git submodule add https://example.org/agent.git {FOLDER}" in said.out
     assert f"sh {FOLDER}/hooks/build.sh" in (app / CONFIG).read_text()
+
+
+@pytest.mark.parametrize("command", ["init", "upgrade"])
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "never committed"])
+def test_a_release_in_the_repository_makes_way_for_a_submodule(
+    app: Path, tmp_path: Path, call: Call, command: str, *, committed: bool
+) -> None:
+    """What it prints is run as it stands, and the hook's script is there afterwards."""
+    origin = tmp_path / "agent"
+    (origin / "hooks").mkdir(parents=True)
+    (origin / "hooks" / "build.sh").write_text("echo first\n")
+    git(origin, "init", "-q", "-b", "main")
+    commit(origin)
+    assert call("init", "--yes").code == 0
+    if committed:
+        commit(app)
+    said = call(command, "--submodule", str(origin), "--yes")
+    assert said.code == 0, said.err
+    (added,) = re.findall(r"the release that you want: (.*)", said.out)
+    (pushed,) = re.findall(r"(git add .*? && git commit -m '\w+ upsun-agent')", said.out.partition("you want:")[2])
+    own = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "protocol.file.allow", "GIT_CONFIG_VALUE_0": "always"}
+    own |= {f"GIT_{who}_{what}": "a@example.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    for line in (added, pushed):
+        shell = [SHELL, "-ec", line]
+        done = subprocess.run(shell, cwd=app, env={**os.environ, **own}, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, line + done.stderr
+    assert git(app, "ls-files", "--stage", FOLDER).startswith("160000 ")
+    assert git(app, "status", "--porcelain") == "" or not committed
+    assert (app / FOLDER / "hooks" / "build.sh").exists()
+    assert call("upgrade", "--commit", "main").out.startswith("Nothing to do")
 
 
 def test_the_commit_of_a_submodule_moves(with_submodule: Path, call: Call) -> None:
