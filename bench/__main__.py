@@ -27,7 +27,7 @@ from bench.page import page
 from bench.picture import picture
 from bench.processes import Cost, Failed, Spawner
 from bench.result import Result
-from bench.scene import READING, REPOSITORY, Scene
+from bench.scene import LARGE, READING, REPOSITORY, Scene
 from bench.shared import SharedIdle, shared_cases
 
 PAGE = REPOSITORY / "docs" / "reference" / "speed.md"
@@ -67,6 +67,7 @@ def play(scene: Scene, official: Official | None, shared: dict[str, SharedIdle],
         if number % READING_EVERY == 0:
             cases |= {name: partial(scene.reading, *arguments) for name, arguments in READING.items()}
             cases["changes"] = scene.changes
+            cases |= {"whole": scene.whole_run, "update": partial(scene.whole_run, LARGE)}
         order = random.sample(sorted(cases), len(cases))  # an order of measurements  # nosec B311
         costs = {name: cases[name]() for name in order}
         if number >= 0:
@@ -79,7 +80,7 @@ def measure(root: Path, rounds: int, python: str) -> Result:
     binary, why = find()
     with Spawner(root) as spawner:
         scene = Scene(root, spawner, python)
-        whole, journal = scene.whole_run(), scene.night.journal.stat().st_size
+        whole, journal = scene.whole_run().requests, scene.night.journal.stat().st_size
         scene.fill()
         scene.tick(scene.idle)
         scene.tick(scene.loaded)

@@ -123,6 +123,8 @@ def figures(rounds: Sequence[Round], aside: Aside) -> list[Figure]:
         Figure("run.wall", "backup and update in one process", ratio(rounds, "run", "unit"), "x", 18, 14),
         Figure("run.cpu", "backup and update, CPU", ratio(rounds, "run", "unit", "cpu"), "x"),
         Figure("run.memory", "backup and update, memory", typical(rounds, "run", "memory"), "MiB", 40),
+        Figure("update.cpu", "whole run, composer.lock of 2 MB, CPU", ratio(rounds, "update", "whole", "cpu"), "x"),
+        Figure("update.memory", "whole run, composer.lock of 2 MB", typical(rounds, "update", "memory"), "MiB", 64),
     ]
     found += [
         Figure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import shutil
@@ -35,6 +36,8 @@ JOBS, EVENTS = 1000, 100_000
 NIGHT = Scenario(token=TOKEN, backup_seconds=0)
 #: A whole run, to its end, in a tick or two.
 QUICK = Scenario(token=TOKEN, backup_seconds=0, source_operation_seconds=0, deploy_seconds=0, housekeeping_seconds=0)
+#: The same with the lock file of a large application: two megabytes before the update and after it.
+LARGE = dataclasses.replace(QUICK, lock_files=("composer.lock",), lock_file_bytes=2_000_000)
 TICKS_MOST = 20
 #: Commands that read the whole journal, by the key of their figure.
 READING = {
@@ -236,8 +239,8 @@ class Scene:
             raise Failed(f"the tick did not ask for both: {acted}")
         return cost
 
-    def whole_run(self) -> int:
-        """Tick until the night's run is over; returns how many requests that took."""
+    def whole_run(self, scenario: Scenario = QUICK) -> Cost:
+        """Tick until the night's run is over; returns what that cost, with the memory of the largest tick."""
         self.dusk()
 
         def measured(server: Server) -> Cost:
@@ -249,10 +252,10 @@ class Scene:
                 cost = cost.then(self.tick(self.night, server.url))
             raise Failed("the run is not over")
 
-        cost = self.served(QUICK, measured)
+        cost = self.served(scenario, measured)
         if self._outcome() != "succeeded":
             raise Failed(f"the run ended as {self._outcome()}")
-        return cost.requests
+        return cost
 
     def _outcome(self) -> str | None:
         db = sqlite3.connect(self.night.journal)

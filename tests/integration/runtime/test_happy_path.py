@@ -50,6 +50,7 @@ def test_the_journal_tells_the_run_in_order(stage: Stage) -> None:
         "request-accepted",
         "activity-ended",
         "step-done",
+        "changes-read",
         "run-closed",
     ]
     moments = [event.at for event in stage.events()]

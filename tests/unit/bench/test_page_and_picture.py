@@ -32,6 +32,8 @@ ROUND = {
     "metrics": Cost(0.900, 0.800, 60.0),
     "all": Cost(0.300, 0.250, 40.0),
     "changes": Cost(0.300, 0.250, 40.0),
+    "whole": Cost(0.400, 0.300, 31.0, 18),
+    "update": Cost(0.600, 0.450, 40.0, 18),
     "daily": Cost(0.500, 0.300, 60.0, 9),
     "warm": Cost(0.400, 0.200, 50.0, 3),
 }
@@ -60,6 +62,7 @@ def test_figures_are_ratios_within_a_round() -> None:
     assert found["daily.wall"].value == pytest.approx(0.4)
     assert found["status-json.cpu"].value == pytest.approx(90)
     assert found["daily.requests"].value == pytest.approx(5 / 9)
+    assert found["update.cpu"].value == pytest.approx(1.5)
     assert found["official.memory"].value == pytest.approx(0.3)
     assert found["official.one-cron"].value == pytest.approx(5 / 6)
 
