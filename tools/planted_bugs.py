@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.answer_bugs import ANSWER_BUGS
 from tools.change_bugs import CHANGE_BUGS
 from tools.command_bugs import COMMAND_BUGS
 from tools.interpreter_bugs import INTERPRETER_BUGS
@@ -430,6 +431,7 @@ BUGS = (
         suite=("tests/integration/journal/test_report_reads.py",),
     ),
     *(Bug(*each) for each in SERVER_BUGS),
+    *(Bug(*each) for each in ANSWER_BUGS),
     Bug(
         "a gateway's page is taken for the API's word",
         "agent/upsun_agent/api/errors.py",

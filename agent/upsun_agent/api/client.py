@@ -112,7 +112,7 @@ class Client:
         """Return the environment with its links; raise NotFound that says whether project or environment is missing."""
         value, at = self.environment_document(project, environment)
         found = models.read_environment(value, at, environment_path(project, environment))
-        return replace(found, is_pr=value.get("is_pr") is True)
+        return replace(models.about(found, environment, "environment"), is_pr=value.get("is_pr") is True)
 
     def environment_document(self, project: str, environment: str) -> tuple[Any, datetime]:
         """Return the environment as the API gives it, and the server's clock.
@@ -148,7 +148,7 @@ class Client:
             reply = self._get(project_path(project, f"/activities/{segment(activity)}"), "activity")
         except NotFound:
             return None
-        return models.read_activity(document(reply, "activity"))
+        return models.about(models.read_activity(document(reply, "activity")), activity, "activity")
 
     def activities(
         self,
@@ -192,7 +192,7 @@ class Client:
             reply = self._get(environment_path(project, environment, f"/backups/{segment(backup)}"), "backup")
         except NotFound:
             return None
-        return models.read_backup(document(reply, "backup"))
+        return models.about(models.read_backup(document(reply, "backup")), backup, "backup")
 
     def backups(self, project: str, environment: str) -> list[Backup]:
         """Return the environment's backups."""

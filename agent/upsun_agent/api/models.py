@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from upsun_agent.api.replies import Fields
@@ -18,6 +18,23 @@ PERCENT = 100
 
 #: What decisions read of an activity's payload. The rest (whole projects and deployments) is not kept.
 PAYLOAD = ("backup_name", "operation", "service", "task")
+
+
+Named = TypeVar("Named", Environment, Activity, Backup)
+
+
+def about(found: Named, wanted: str, what: str) -> Named:
+    """Return what was read; raise BadReply where the answer is about another one than was asked for.
+
+    Args:
+        found: what the answer says.
+        wanted: the id that was asked for.
+        what: what it is, in messages.
+    """
+    if found.id != wanted:
+        text = f"{what}: the answer is about '{one_line(found.id, 80)}', not about '{one_line(wanted, 80)}'"
+        raise BadReply(text, remedy="the next tick asks again; if it stays, find out which cache or proxy answers")
+    return found
 
 
 def read_environment(value: Any, server_at: datetime, path: str = "") -> Environment:
@@ -43,7 +60,7 @@ def read_environment(value: Any, server_at: datetime, path: str = "") -> Environ
         has_staged_activities=_flag(fields, "has_staged_activities", when_unknown=False),
         parent=fields.optional_text("parent"),
         path=path,
-        last_backup_at=fields.moment("last_backup_at"),
+        last_backup_at=fields.moment_or_zero("last_backup_at"),
     )
 
 
@@ -59,7 +76,7 @@ def _deployment(fields: Fields) -> Deployment | None:
         return None
     return Deployment(
         successful=state.boolean("last_deployment_successful", default=True),
-        at=state.moment("last_deployment_at"),
+        at=state.moment_or_zero("last_deployment_at"),
         commands=_commands(state, "last_deployment_commands"),
     )
 
@@ -89,23 +106,31 @@ def _commands(fields: Fields, name: str) -> tuple[CommandResult, ...]:
 
 
 def _links(fields: Fields) -> dict[str, str]:
-    """Return the paths of the operations' links by name; raise BadReply for an invalid one.
+    """Return the paths of the operations' links by name; empty where a link is not a path that can be requested.
 
-    An absent link means refusal.
+    An absent link means refusal. An invalid one stands in the way of nothing but the request that needs it.
     """
     links: dict[str, str] = {}
     for name, value in fields.object("_links").items():
         if not name.startswith("#") or not isinstance(value, dict) or not isinstance(value.get("href"), str):
             continue  # others may be arrays, templates or ssh addresses (pf:ssh:app): not ours to judge
-        links[name] = link_path(value["href"])
+        links[name] = _path_of(value["href"])
     return links
 
 
 def link_path(href: str) -> str:
-    """Return the path of a link.
+    """Return the path of a link; raise BadReply where it has none that can be requested.
 
     Links may name regional hosts; the configured host is kept and only the path is used.
     """
+    path = _path_of(href)
+    if not path:
+        raise BadReply(f"a link is not a valid path: {one_line(href, 80)!r}")
+    return path
+
+
+def _path_of(href: str) -> str:
+    """Return the path of a link; empty where it has none that can be requested, such as a template."""
     try:
         path = urlsplit(href).path
     except ValueError:
@@ -113,9 +138,8 @@ def link_path(href: str) -> str:
     odd = not path.startswith("/") or path.startswith("//") or len(path) > LINK_MOST
     if reveals(path):  # it is requested
         raise BadReply("a link holds a secret")
-    if odd or not href.isprintable() or " " in path or "\\" in path or _leaves(path):
-        raise BadReply(f"a link is not a valid path: {one_line(href, 80)!r}")
-    return path
+    odd = odd or not href.isprintable() or any(each in path for each in ' \\{}"<>^`|') or _leaves(path)
+    return "" if odd else path
 
 
 def _leaves(path: str) -> bool:
@@ -134,8 +158,9 @@ def read_activity(value: Any) -> Activity:
         BadReply: a field that decides is not what it must be.
     """
     fields = Fields.of(value, "activity")
-    payload = {} if fields.data.get("payload") == [] else fields.object("payload")  # PHP writes an empty object as []
-    Fields.of(payload, "activity.payload").optional_text("backup_name")  # it goes into paths and the journal
+    payload = fields.object("payload")
+    if payload.get("backup_name") is not None:
+        Fields.of(payload, "activity.payload").text("backup_name")  # it goes into paths and the journal
     user, reason = payload.get("user"), fields.data.get("failure_reason")
     return Activity(
         id=fields.text("id"),
@@ -143,7 +168,7 @@ def read_activity(value: Any) -> Activity:
         state=fields.word("state"),
         result=fields.optional_word("result"),
         created_at=fields.moment("created_at"),
-        completed_at=fields.moment("completed_at"),
+        completed_at=fields.moment_or_zero("completed_at"),
         user=one_line(user["id"]) if isinstance(user, dict) and isinstance(user.get("id"), str) else None,
         parameters=_mapping(fields.data.get("parameters")),
         payload={key: payload[key] for key in PAYLOAD if key in payload},

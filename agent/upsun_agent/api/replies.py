@@ -15,8 +15,12 @@ from upsun_agent.errors import BadReply
 from upsun_agent.limits import ID_MOST, JSON_DEPTH_MOST, JSON_MARKS_MOST
 from upsun_agent.log.foreign_text import one_line, reveals
 
-#: Times outside these years are refused: zero values of other languages, and dates that overflow in arithmetic.
+#: Times outside these years are refused: dates that overflow in arithmetic.
 YEAR_LEAST, YEAR_MOST = 1970, 9000
+#: What stands for no text and no date: null, and the zero value of languages that cannot leave a field out.
+ABSENT_TEXTS = (None, "")
+#: How the zero values of dates begin: Go's and .NET's year 1, and the year 0 of MySQL.
+ZERO_DATES = ("0001-01-01", "0000-00-00")
 #: The remedy if a successful answer is not JSON.
 NO_JSON = "a proxy or a sign-in page may answer instead of the API: check the network's settings, then try again"
 
@@ -118,6 +122,8 @@ class Fields(Struct, frozen=True):
 
     def _fail(self, name: str, wanted: str) -> BadReply:
         found = _kind(self.data[name]) if name in self.data else "missing"
+        if isinstance(self.data.get(name), str):
+            found = _described(self.data[name])
         return BadReply(f"{self.what}.{name} is {found}, not {wanted}")
 
     def text(self, name: str, most: int = ID_MOST) -> str:
@@ -150,12 +156,12 @@ class Fields(Struct, frozen=True):
         return value
 
     def optional_text(self, name: str, most: int = ID_MOST) -> str | None:
-        """Return a text, or None where it is null or left out."""
-        return None if self.data.get(name) is None else self.text(name, most)
+        """Return a text, or None where it is null, empty or left out."""
+        return None if self.data.get(name) in ABSENT_TEXTS else self.text(name, most)
 
     def optional_word(self, name: str, most: int = ID_MOST) -> str | None:
-        """Return a word, or None where it is null or left out."""
-        return None if self.data.get(name) is None else self.word(name, most)
+        """Return a word, or None where it is null, empty or left out."""
+        return None if self.data.get(name) in ABSENT_TEXTS else self.word(name, most)
 
     def boolean(self, name: str, *, default: bool | None = None) -> bool:
         """Return a boolean; ``default`` where it is left out."""
@@ -163,6 +169,12 @@ class Fields(Struct, frozen=True):
         if not isinstance(value, bool):
             raise self._fail(name, "a boolean")
         return value
+
+    def moment_or_zero(self, name: str) -> datetime | None:
+        """Return a date and time as ``moment`` does, or None where it is the zero value of another language."""
+        value = self.data.get(name)
+        is_zero = value == "" or (isinstance(value, str) and value.startswith(ZERO_DATES))
+        return None if is_zero else self.moment(name)
 
     def moment(self, name: str) -> datetime | None:
         """Return a date and time with zone, or None where it is null or left out."""
@@ -188,13 +200,21 @@ class Fields(Struct, frozen=True):
         return value
 
     def object(self, name: str) -> Mapping[str, Any]:
-        """Return an object; empty where it is null or left out."""
+        """Return an object; empty where it is null, an empty array (PHP writes one so) or left out."""
         value = self.data.get(name)
-        if value is None:
+        if value in (None, []):
             return {}
         if not isinstance(value, dict):
             raise self._fail(name, "an object")
         return value
+
+
+def _described(text: str) -> str:
+    """Return what a text is that is not accepted, without repeating it."""
+    if not text:
+        return "an empty text"
+    shown = f"a text of {len(text)} characters"
+    return shown if text.isprintable() else f"{shown}, some of which cannot be printed"
 
 
 def _kind(value: Any) -> str:

@@ -10,8 +10,9 @@ from upsun_agent.engine.run import Run
 from upsun_agent.engine.step import Failed, RequestKind, StepContext, StepKind
 from upsun_agent.engine.verdict import act_on, fail, no_answer
 from upsun_agent.model import events as ev
-from upsun_agent.model.answers import Activity, ActivityList, Environment, Fate, Rights
+from upsun_agent.model.answers import Activity, ActivityList, Environment, Fate, Rights, Trouble
 from upsun_agent.model.failures import FailureKind
+from upsun_agent.model.resource_paths import is_within
 
 #: An operation in one of these makes the environment's data or existence uncertain: nothing is asked meanwhile.
 UPHEAVALS = frozenset(
@@ -36,6 +37,9 @@ PLAN = (
     "source operations are part of some plans only (on Fixed: Enterprise and Elite); "
     "without them, leave the step out of the job"
 )
+
+#: What helps where a link leads to another resource.
+LINK_ELSEWHERE = "the next tick reads the environment again; if it stays, find out who answers for the API"
 
 #: What makes an environment active again, by its status; one that is being deleted does not come back.
 REVIVALS = {
@@ -128,10 +132,20 @@ def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Dec
         if wanted != "active":
             text = f"environment {environment.id} is {environment.status}, the {kind.name} needs one that is {wanted}"
         return fail(step, now, Failed(FailureKind.ENVIRONMENT_INACTIVE, text, REVIVALS.get(environment.status, "")))
+    if not _leads_there(environment, kind.link):
+        text = f"the link {kind.link} in the answer about environment {environment.id} does not lead to it"
+        question = case.look_at_environment(environment.id)
+        return no_answer(case, question, Trouble(FailureKind.BAD_REPLY, text, LINK_ELSEWHERE))
     if kind.link and kind.link not in environment.links and kind.already_satisfied(environment) is None:
         busy = _busy(case, kind) if environment.is_dirty else None
         return busy if busy is not None else fail(step, now, unoffered(environment, kind))
     return None
+
+
+def _leads_there(environment: Environment, link: str) -> bool:
+    """Return whether a link, where there is one, leads to its own environment and nowhere else."""
+    found = environment.links.get(link)
+    return found is None or not environment.path or is_within(found, environment.path)
 
 
 def unoffered(environment: Environment, kind: RequestKind, before: str = "") -> Failed:

@@ -194,8 +194,9 @@ class Redaction:
 
     def _named(self, layer: Layer) -> Iterator[Span]:
         """Yield where named secrets stand in a layer."""
-        for form in self._forms:
-            yield from _places(layer, form, 0)
+        for each in filter(None, (layer, layer.unfolded())):
+            for form in self._forms:
+                yield from _places(each, form, 0)
         bare = layer.unquoted() if self._unquoted else None
         if bare is not None:
             for core, least in self._unquoted:

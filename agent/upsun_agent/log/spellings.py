@@ -18,6 +18,7 @@ LAYERS_MOST = 4  # JSON in JSON in JSON in a URL
 #: What stands between the letters that are read, and is not seen.
 _JOINING = re.compile("[\u00ad\u034f\u115f\u1160\u200c\u200d\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e007f]+")
 _WRAPPED = re.compile(r"(?<=[A-Za-z0-9+/_-]{60})\r?\n[ \t]{0,40}(?=[A-Za-z0-9+/=_-])")  # base64 as MIME folds it
+_FOLD = re.compile(r"\\?\r?\n[ \t]{0,40}")
 _QUOTES = re.compile(r"[\\'\"]+")
 _SOFT_BREAK = re.compile(r"=\r?\n|((?:=[0-9A-Fa-f]{2})+)")
 _ESCAPES = re.compile(
@@ -72,6 +73,10 @@ class Layer:
             parts.append([place, match.start()])
             place = match.end()
         return self.picked([*parts, [place, len(self.text)]], pure=pure) if place else None
+
+    def unfolded(self) -> Layer | None:
+        """Return the layer with its lines joined, as a header, a mail or a narrow terminal folds them; None for one."""
+        return self.without(_FOLD) if "\n" in self.text else None
 
     def unquoted(self) -> Layer | None:
         """Return the layer without quotes and backslashes, and with a space for each plus; None where it has none."""

@@ -15,10 +15,10 @@ from upsun_agent.api.http import Reply
 from upsun_agent.api.models import read_activity, read_list
 from upsun_agent.api.replies import Fields, document
 from upsun_agent.clock import Clock
-from upsun_agent.errors import ConfigInvalid
+from upsun_agent.errors import BadReply, ConfigInvalid
 from upsun_agent.limits import TICK_BUDGET
 from upsun_agent.model.answers import Activity, Environment, Fate
-from upsun_agent.model.resource_paths import environment_path, project_path, segment
+from upsun_agent.model.resource_paths import environment_path, is_within, project_path, segment
 
 POLL = 5.0  # seconds between two looks at an activity
 CRON_PATIENCE = 390.0  # seconds: a cron that is started every five minutes, and its delay
@@ -88,9 +88,12 @@ class Place:
 
         Raises:
             ConfigInvalid: the environment is production.
+            BadReply: the link leads elsewhere.
             NoAnswer: it may or may not have been acted on.
         """
         offered = self.look().links.get(link)
+        if offered is not None and not is_within(offered, self.path("")):
+            raise BadReply(f"the link {link} in the answer about the environment does not lead to it")
         return None if offered is None else self.client.post(offered, body)
 
     def activities(self, *, count: int | None = None, **query: str) -> list[Timed]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -14,6 +15,7 @@ from upsun_agent.api.http import NoAnswer, Reply
 from upsun_agent.api.models import read_activity
 from upsun_agent.api.replies import Fields, document, retry_after
 from upsun_agent.clock import Clock
+from upsun_agent.engine.bounds import CLOCK_WRONG
 from upsun_agent.engine.decision import Execute, Send
 from upsun_agent.errors import (
     AgentError,
@@ -31,6 +33,7 @@ from upsun_agent.model.answers import (
     PROJECT,
     Absent,
     Activity,
+    ActivityList,
     Answer,
     BackupList,
     Environment,
@@ -112,6 +115,8 @@ class Executor:
         self._clock = clock
         self._rights: dict[str, Rights] = {}
         self._at_hand: dict[Question, Answer] = {}
+        #: a time of the platform that two answers told, and when that was on the monotonic clock
+        self._confirmed: tuple[datetime, float] | None = None
 
     @property
     def platform_now(self) -> datetime | None:
@@ -128,9 +133,44 @@ class Executor:
         if question in self._at_hand:
             return self._at_hand.pop(question)
         try:
-            return self._look(question)
+            return self._with_sure_time(self._look(question))
         except AgentError as error:
             return trouble_of(error)
+
+    def _with_sure_time(self, answer: Answer) -> Answer:
+        """Return the answer with a time that is sure; raise BadReply where there is none.
+
+        One answer alone may have a wrong date. Where it is neither this machine's time nor what an earlier answer
+        says, the platform is asked once more, and two of the three have to agree.
+        """
+        there, here = self._client.heard, self._clock.now()
+        if there is None or self._is_near(there, here):
+            return answer
+        second = self._second_time()
+        if second is not None and abs(second - there) <= CLOCK_WRONG:
+            self._confirmed = (second, self._clock.monotonic())
+            return answer
+        if second is None or abs(second - here) > CLOCK_WRONG:
+            text = f"an answer says that it is {there:%Y-%m-%d %H:%M} UTC, and the time cannot be confirmed"
+            remedy = "the next tick asks again; check this machine's clock, and whether a cache or proxy answers"
+            raise BadReply(text, remedy=remedy)
+        return replace(answer, server_at=second) if isinstance(answer, Environment | ActivityList) else answer
+
+    def _is_near(self, there: datetime, here: datetime) -> bool:
+        """Return whether a time of the platform is about this machine's, or about what two answers told before."""
+        if abs(there - here) <= CLOCK_WRONG:
+            return True
+        if self._confirmed is None:
+            return False
+        told, then = self._confirmed
+        return abs(there - told - timedelta(seconds=self._clock.monotonic() - then)) <= CLOCK_WRONG
+
+    def _second_time(self) -> datetime | None:
+        """Read the environment once more, and return the platform's clock at that answer; None where it told none."""
+        self._client.heard = None
+        with contextlib.suppress(AgentError):
+            self._client.environment_document(self._project, self._environment)
+        return self._client.heard
 
     def _look(self, question: Question) -> Answer:  # noqa: C901  one case for each question
         client, project, environment = self._client, self._project, self._environment
@@ -275,10 +315,12 @@ class Executor:
 
 
 def _embedded(value: Any, activity_type: str) -> Activity:
-    """Return the activity that the answer embeds; raise BadReply if there is none of the type."""
+    """Return the activity that the answer embeds; raise BadReply unless there is exactly one of the type."""
     activities = Fields.of(value, "answer").object("_embedded").get("activities")
-    for each in activities if isinstance(activities, list) else []:
-        activity = read_activity(each)
-        if activity.type == activity_type:
-            return activity
-    raise BadReply(f"the answer embeds no {activity_type}")
+    read = [read_activity(each) for each in (activities if isinstance(activities, list) else [])]
+    found = [each for each in read if each.type == activity_type]
+    if len(found) > 1:  # the activity list tells which is the request's own
+        raise BadReply(f"the answer embeds {len(found)} activities {activity_type}")
+    if not found:
+        raise BadReply(f"the answer embeds no {activity_type}")
+    return found[0]

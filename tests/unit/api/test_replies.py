@@ -126,6 +126,7 @@ def test_a_list_beyond_all_bounds_is_a_bad_reply(desk: Desk) -> None:
 
 
 NOT_TEXT: list[Any] = [None, 7, True, [], {}, "", "x" * 201, "line\nbreak", "\x00", "\ud800", "\u202e"]
+NOT_TEXT_OR_EMPTY = [each for each in NOT_TEXT[1:] if each != ""]  # an empty text stands for null
 NOT_BOOLEAN: list[Any] = [None, 0, 1, "true", [], {}]
 NOT_MOMENT: list[Any] = [
     7,
@@ -139,7 +140,9 @@ NOT_MOMENT: list[Any] = [
     "9999-12-31T23:59:59Z",
     "9999-12-31T23:59:59-23:59",
 ]
-NOT_OBJECT: list[Any] = [7, True, "text", []]
+#: Where a zero value of another language stands for null, these are left.
+NOT_MOMENT_OR_ZERO = [each for each in NOT_MOMENT if each not in ("", "0001-01-01T00:00:00Z")]
+NOT_OBJECT: list[Any] = [7, True, "text", [1]]
 
 # the field, values that it must not have, and whether it may be left out
 FIELDS: list[tuple[str, str, list[Any], bool]] = [
@@ -148,7 +151,7 @@ FIELDS: list[tuple[str, str, list[Any], bool]] = [
     ("environment", "status", NOT_TEXT, False),
     ("environment", "is_dirty", NOT_BOOLEAN[1:], True),
     ("environment", "has_staged_activities", NOT_BOOLEAN[1:], True),
-    ("environment", "head_commit", NOT_TEXT[1:], True),
+    ("environment", "head_commit", NOT_TEXT_OR_EMPTY, True),
     ("environment", "deployment_state", NOT_OBJECT, True),
     ("environment", "deployment_state.last_deployment_successful", NOT_BOOLEAN[1:], True),
     (
@@ -157,14 +160,14 @@ FIELDS: list[tuple[str, str, list[Any], bool]] = [
         [7, True, "text", {}, [7], [{"exit_code": "1"}]],
         True,
     ),
-    ("environment", "last_backup_at", NOT_MOMENT, True),
-    ("environment", "deployment_state.last_deployment_at", NOT_MOMENT, True),
+    ("environment", "last_backup_at", NOT_MOMENT_OR_ZERO, True),
+    ("environment", "deployment_state.last_deployment_at", NOT_MOMENT_OR_ZERO, True),
     ("activity", "id", NOT_TEXT, False),
     ("activity", "type", NOT_TEXT, False),
     ("activity", "state", NOT_TEXT, False),
-    ("activity", "result", NOT_TEXT[1:], True),
+    ("activity", "result", NOT_TEXT_OR_EMPTY, True),
     ("activity", "created_at", NOT_MOMENT, True),
-    ("activity", "completed_at", NOT_MOMENT, True),
+    ("activity", "completed_at", NOT_MOMENT_OR_ZERO, True),
     ("activity", "payload", NOT_OBJECT[:-1], True),
     ("activity", "commands", [7, True, "text", {}, [7], [{"exit_code": "1"}], [{"exit_code": True}]], True),
     ("activity", "payload.backup_name", NOT_TEXT[1:], True),

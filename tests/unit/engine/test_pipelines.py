@@ -53,11 +53,12 @@ from tests.harness.builders import (
 
 STAGING = LookAtEnvironment("staging")
 HOME = LookAtEnvironment()
+BELOW = "/api/projects/p/environments/staging"
 ALL_LINKS = ("backup", "source-operation", "synchronize", "merge", "branch", "redeploy")
 
 
 def links(of: str) -> dict[str, str]:
-    return {f"#{name}": f"/api/{of}/{name}" for name in ALL_LINKS}
+    return {f"#{name}": f"/api/projects/p/environments/{of}/{name}" for name in ALL_LINKS}
 
 
 def place(of: str = "staging", **changes: Any) -> Environment:
@@ -125,7 +126,10 @@ def test_before_anything_is_begun_every_environment_that_a_step_names_is_looked_
     assert next_for(run(), (HOME, place("main"))) == Look(STAGING)
     sent = next_for(run(), (HOME, place("main")), (STAGING, place()))
     assert isinstance(sent, Send)
-    assert (sent.path, sent.activity_type) == ("/api/staging/synchronize", "environment.synchronize")
+    assert (sent.path, sent.activity_type) == (
+        "/api/projects/p/environments/staging/synchronize",
+        "environment.synchronize",
+    )
     assert sent.body == {
         "synchronize_code": True,
         "synchronize_data": True,
@@ -222,7 +226,7 @@ def test_a_merge_needs_the_proof_of_what_it_changes_and_remembers_its_head() -> 
     assert next_for(before, (STAGING, place()), proof) == Look(HOME)
     sent = next_for(before, (STAGING, place()), proof, (HOME, place("main", head_commit="old")))
     assert isinstance(sent, Send)
-    assert (sent.path, sent.intent.head) == ("/api/staging/merge", "old")
+    assert (sent.path, sent.intent.head) == ("/api/projects/p/environments/staging/merge", "old")
     unproved = run(*MERGED[:6], *MERGED[6:9], over(3, outcome="skipped"))
     assert failure_of(next_for(unproved, (STAGING, place()), (HOME, place("main"))))[0] == "no-proved-backup"
 
@@ -660,18 +664,18 @@ def test_an_approval_is_waited_for_until_its_time_is_up() -> None:
     ("kind", "status", "expected"),
     [
         ("activate", "active", "nothing-to-do"),
-        ("activate", "inactive", "/api/activate"),
+        ("activate", "inactive", f"{BELOW}/activate"),
         ("activate", "paused", "environment-inactive"),
         ("pause", "paused", "nothing-to-do"),
-        ("pause", "active", "/api/pause"),
+        ("pause", "active", f"{BELOW}/pause"),
         ("resume", "active", "nothing-to-do"),
-        ("resume", "paused", "/api/resume"),
+        ("resume", "paused", f"{BELOW}/resume"),
         ("deploy", "active", "nothing-to-do"),
     ],
 )
 def test_an_environment_that_is_as_wanted_is_left_alone(kind: str, status: str, expected: str) -> None:
     plan = step(kind, environment="staging", **({"backup": "not-needed"} if kind == "deploy" else {}))
-    offered = {} if expected == "nothing-to-do" else {f"#{kind}": f"/api/{kind}"}
+    offered = {} if expected == "nothing-to-do" else {f"#{kind}": f"{BELOW}/{kind}"}
     decision = next_for(run(of=alone(plan)), (HOME, place("main")), (STAGING, place(status=status, links=offered)))
     found: object = decision.path if isinstance(decision, Send) else ""
     if isinstance(decision, Record):
@@ -720,7 +724,7 @@ def test_a_branch_that_is_there_is_left_alone_and_one_that_is_not_is_made() -> N
             "/projects/p/environments/main/tasks/a%20b/run",
             {"variables": {"env": {"X": "1"}}},
         ),
-        (step("redeploy"), "/api/main/redeploy", {}),
+        (step("redeploy"), "/api/projects/p/environments/main/redeploy", {}),
         (step("restore", backup="b/1", allow_restore=True, code=False), "/backups/b%2F1/restore", {}),
     ],
 )

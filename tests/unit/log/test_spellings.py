@@ -32,6 +32,10 @@ def units(text: str, *, upper: bool) -> str:
     return "".join(f"\\u{data[at : at + 4].upper() if upper else data[at : at + 4]}" for at in range(0, len(data), 4))
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    return [text[at : at + width] for at in range(0, len(text), width)]
+
+
 def go(text: str) -> str:
     said = json.dumps(text, ensure_ascii=False)
     return said.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
@@ -86,6 +90,11 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "spaces without width": "\u200b".join,
     "joiners": "\u200d".join,
     "soft hyphens": "\u00ad".join,
+    "a folded header": lambda text: f"{text[:7]}\r\n {text[7:]}",
+    "lines of a narrow terminal": lambda text: "\n".join(text[at : at + 5] for at in range(0, len(text), 5)),
+    "lines that a backslash joins": lambda text: f"{text[:7]}\\\n    {text[7:]}",
+    "base64 in short lines": lambda text: "\n".join(wrapped(base64.b64encode(text.encode()).decode(), 20)),
+    "folded lines in JSON": lambda text: json.dumps(f"{text[:7]}\r\n\t{text[7:]}"),
 }
 
 
