@@ -166,7 +166,8 @@ def test_an_answer_that_embeds_two_activities_is_looked_up_in_the_list(make: Cal
 
     def change(document: Any) -> None:
         (own,) = document["_embedded"]["activities"]
-        document["_embedded"]["activities"] = [{**own, "id": "another-one", "state": "complete", "result": "failure"}, own]
+        another = {**own, "id": "another-one", "state": "complete", "result": "failure"}
+        document["_embedded"]["activities"] = [another, own]
 
     stage.wrap = Between(r"/environments/main/backup$", times=1, change=change, method="POST")
     stage.play()
