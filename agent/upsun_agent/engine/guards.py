@@ -12,7 +12,7 @@ from upsun_agent.engine.verdict import act_on, fail, no_answer
 from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Activity, ActivityList, Environment, Fate, Rights, Trouble
 from upsun_agent.model.failures import FailureKind
-from upsun_agent.model.resource_paths import is_within
+from upsun_agent.model.links import is_within
 
 #: An operation in one of these makes the environment's data or existence uncertain: nothing is asked meanwhile.
 UPHEAVALS = frozenset(

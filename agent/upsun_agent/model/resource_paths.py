@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from upsun_agent.errors import BadReply
 from upsun_agent.model.ids import id_fault
@@ -36,14 +36,3 @@ def environment_path(project: str, environment: str, end: str = "") -> str:
         end: what follows the environment's path.
     """
     return project_path(project, f"/environments/{segment(environment)}{end}")
-
-
-def is_within(link: str, path: str) -> bool:
-    """Return whether a link's path leads to something below a resource; links may begin with the API's own path.
-
-    Args:
-        link: the path of the link; empty: the link has no path that can be requested.
-        path: the path of the resource, such as that of an environment.
-    """
-    before, found, rest = unquote(link).partition(f"{unquote(path)}/")
-    return bool(found and rest) and "/projects/" not in f"{before}/"

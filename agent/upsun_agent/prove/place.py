@@ -18,7 +18,8 @@ from upsun_agent.clock import Clock
 from upsun_agent.errors import BadReply, ConfigInvalid
 from upsun_agent.limits import TICK_BUDGET
 from upsun_agent.model.answers import Activity, Environment, Fate
-from upsun_agent.model.resource_paths import environment_path, is_within, project_path, segment
+from upsun_agent.model.links import is_within
+from upsun_agent.model.resource_paths import environment_path, project_path, segment
 
 POLL = 5.0  # seconds between two looks at an activity
 CRON_PATIENCE = 390.0  # seconds: a cron that is started every five minutes, and its delay
