@@ -6,8 +6,9 @@ import random
 from collections import Counter
 
 from upsun_agent.limits import LOCKED_MOST, LOCKED_TEXT_MOST
-from upsun_agent.model.packages import ChangeKind
+from upsun_agent.model.packages import ChangeKind, Ecosystem
 from upsun_agent.packages.compare import LockFile, compare, read
+from upsun_agent.packages.versions import difference
 
 from tests.harness import bounded
 from tests.harness.locked import SAMPLES, Sample
@@ -33,6 +34,89 @@ def check(found: LockFile, good: LockFile) -> None:
             assert (one.after is None) == (one.kind is ChangeKind.REMOVED)
             assert not one.downgrade or one.kind is ChangeKind.OTHER
     assert compare(found, found).changes == ()
+
+
+PARTS = (
+    *(
+        "0",
+        "1",
+        "2",
+        "10",
+        "007",
+        "9" * 40,
+        "x",
+        "*",
+        "v",
+        "V",
+        "=",
+        " ",
+        "",
+        ".",
+        ".",
+        ".",
+        "-",
+        "-",
+        "+",
+        "_",
+        "!",
+        "~",
+        "#",
+    ),
+    *(
+        "dev",
+        "-dev",
+        "alpha",
+        "a",
+        "beta",
+        "B",
+        "RC",
+        "rc1",
+        "stable",
+        "\u017ftable",
+        "patch",
+        "pl",
+        "post",
+        "pre",
+        "final",
+        "ga",
+    ),
+    *(
+        "SNAPSHOT",
+        "sp",
+        "jre",
+        "main",
+        "feature/x",
+        "20200101",
+        "20200101000000-abcdefabcdef",
+        "incompatible",
+        "\u00b2",
+        "\n",
+    ),
+)
+
+
+def version_text(dice: random.Random) -> str:
+    """Return any text, or three numbers with any text behind them."""
+    if dice.randrange(2):
+        return "".join(dice.choices(PARTS, k=dice.randint(1, 8)))[:LOCKED_TEXT_MOST]
+    numbers = ".".join(str(dice.randrange(3)) for _ in range(3))
+    return f"{dice.choice(('', 'v'))}{numbers}{''.join(dice.choices(PARTS, k=dice.randint(0, 3)))}"
+
+
+def compare_versions(ecosystem: Ecosystem, many: int, seed: int) -> Counter[ChangeKind]:
+    """Compare so many pairs of texts as versions; return how often each kind of change came of it."""
+    dice = random.Random(f"{seed} {ecosystem}")
+    told: Counter[ChangeKind] = Counter()
+    for _ in range(many):
+        one, other = (version_text(dice) for _ in range(2))
+        with bounded.time(CPU_MOST):
+            (there, lower), (back, higher) = difference(ecosystem, one, other), difference(ecosystem, other, one)
+        assert difference(ecosystem, one, one) == (ChangeKind.OTHER, False)
+        assert not (lower and higher)
+        assert not lower or there is ChangeKind.OTHER
+        assert (there is ChangeKind.OTHER) or (back is ChangeKind.OTHER and higher)
+        told[there] += 1
+    return told
 
 
 def fuzz(sample: Sample, many: int, seed: int) -> Counter[str]:

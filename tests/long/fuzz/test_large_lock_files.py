@@ -114,6 +114,17 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     ),
     "many requirements": ("requirements.txt", lambda: filled(b"aN==1\n")),
     "a requirement of many lines": ("requirements.txt", lambda: b"a==1 \\\n" + b"x\\\n" * (MOST // 3 - 3)),
+    "spaces within lines": ("requirements.txt", lambda: filled(b"aN" + b" " * 200_000 + b"x\n")),
+    "brackets within lines": ("requirements.txt", lambda: filled(b"aN" + b"[" * 200_000 + b"\n")),
+    "spaces behind a version": ("requirements.txt", lambda: filled(b"aN==1" + b" " * 200_000 + b"x\n")),
+    "quotes within lines": ("yarn.lock", lambda: filled(b'"' * 200_001 + b":\n", b"# yarn lockfile v1\n")),
+    "quotes of go": ("go.mod", lambda: filled(b'require "`' + b'"`' * 100_000 + b"\n")),
+    "brackets of a gem": ("Gemfile.lock", lambda: filled(b"  aN (" + b"(" * 200_000 + b"\n", b"DEPENDENCIES\n")),
+    "a list of mix": ("mix.lock", lambda: filled(b'"a": {:hex, :a, "N"' + b'"' * 200_000 + b"\n", b"%{\n")),
+    "hexadecimal digits": (
+        "yarn.lock",
+        lambda: filled(b"a@N:\n  resolved " + b"0" * 200_000 + b"\n", b"# yarn lockfile v1\n"),
+    ),
     "many tables": ("uv.lock", lambda: filled(b'[[package]]\nname="N"\nversion="1"\n', b"version = 1\n")),
     "one table": (
         "uv.lock",

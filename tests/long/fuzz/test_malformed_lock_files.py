@@ -6,8 +6,9 @@ import os
 import random
 
 import pytest
+from upsun_agent.model.packages import Ecosystem
 
-from tests.harness.lock_fuzzer import fuzz
+from tests.harness.lock_fuzzer import compare_versions, fuzz
 from tests.harness.locked import SAMPLES, Sample
 
 SOAK = os.environ.get("UPSUN_SOAK") == "1"
@@ -21,3 +22,10 @@ def test_a_spoiled_lock_file_is_read_or_is_a_fault(sample: Sample) -> None:
     print(f"{sample.tool}/{sample.file}: {told['read']} read, {told['fault']} faults, seed {SEED}")
     assert told["read"] + told["fault"] == MANY
     assert min(told["read"], told["fault"]) > 0
+
+
+@pytest.mark.parametrize("ecosystem", list(Ecosystem))
+def test_any_two_texts_are_compared_as_versions(ecosystem: Ecosystem) -> None:
+    told = compare_versions(ecosystem, MANY, SEED)
+    print(f"{ecosystem}: {dict(told)}, seed {SEED}")
+    assert len(told) > 1, "some of them are versions"

@@ -115,6 +115,13 @@ def test_npm_reads_workspaces_nested_packages_links_and_commits() -> None:
     }
 
 
+def test_of_two_entries_of_the_same_package_the_last_one_counts_as_in_npm() -> None:
+    entries = '"node_modules/a": {"version": "1.0.0"}, "node_modules/a": {"version": "2.0.0"}'
+    assert packages("package-lock.json", f'{{"lockfileVersion": 3, "packages": {{{entries}}}}}') == {
+        "a 2.0.0 transitive"
+    }
+
+
 def test_npm_of_version_1_reads_nested_packages_folders_and_commits() -> None:
     lock = f"""{{"dependencies": {{
         "a": {{"version": "1.0.0", "dependencies": {{"a": {{"version": "0.9.0"}}, "z": {{"version": "npm:y@3.0.0"}}}}}},
@@ -267,6 +274,8 @@ uv-made==1.0
 reports @ git+https://git.example/reports.git@{"9" * 40}#egg=reports
 plain
 loose>=1,<2
+some==1.*
+archive @ https://packages.example/archive.zip
 -e ./local
 ./other.whl
 https://packages.example/x.whl
@@ -284,7 +293,7 @@ last==1.0 \\"""
     }
     assert found.notes == (
         "what it includes is not read: base.txt, limits.txt",
-        "without == there is no version to compare: plain, loose",
+        "without == there is no version to compare: plain, loose, some and 1 more",
     )
     assert "without ==" in (compare(None, found).warning or "")
 
@@ -376,11 +385,17 @@ replace (
 \texample.org/c => ../c
 )
 retract [v1.0.0, v1.9.9]
+exclude ()
+require(
+\texample.org/e v0.1.0
+)
+tool example.org/d/cmd
 """
     assert packages("go.mod", mod) == {
         "example.org/a v1.0.0 direct",
         "example.org/b v1.1.1 transitive",
         "example.org/d v1.3.0 direct",
+        "example.org/e v0.1.0 direct",
     }
 
 

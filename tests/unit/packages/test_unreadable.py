@@ -116,6 +116,7 @@ WRONG: tuple[tuple[str, bytes], ...] = (
     ("yarn.lock", b"# yarn lockfile v1\n\na@^1:\n  resolved x\n"),
     ("yarn.lock", b"# yarn lockfile v1\n\na@^1\n"),
     ("yarn.lock", b'__metadata:\n  version: 8\n\n"a@npm:1":\n  version: 1\n'),
+    ("yarn.lock", "__metadata:\n  version: ²\n".encode()),
     ("pnpm-lock.yaml", b"packages:\n  a@1.0.0:\n    x: y\n"),
     ("pnpm-lock.yaml", b""),
     ("Pipfile.lock", b"{}"),

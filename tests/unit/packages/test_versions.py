@@ -134,7 +134,24 @@ def test_the_first_number_that_differs_says_how_much_changed(
 
 @pytest.mark.parametrize("ecosystem", list(Ecosystem))
 def test_any_text_is_read_or_is_no_version(ecosystem: Ecosystem) -> None:
-    odd = ("", " ", "v", "1" * 300, "1." * 150, "-" * 300, "a1" * 150, "\u0661.\u0662", "1.0\n", "1!" * 50, "0" * 300)
+    odd: tuple[str, ...] = (
+        "",
+        " ",
+        "v",
+        "1" * 300,
+        "1." * 150,
+        "-" * 300,
+        "a1" * 150,
+        "\u0661.\u0662",
+        "1.0\n",
+        "1!" * 50,
+        "0" * 300,
+    )
+    odd = (
+        *odd,
+        *("1-p" + "1" * 300 + "x", "1.0-beta" + "1.1" * 100 + "!", "2024" + "01" * 100 + "x", "1." + "0" * 300 + "-"),
+        *("1.0-\u017ftable", "1.0-\u017f", "\u00b2", "1.0.0-\u00b2", "1.0-\u212a", "1.\u0130", "1.0-RC\u00b2"),
+    )
     for one in odd:
         for other in odd:
             kind, downgrade = difference(ecosystem, one, other)

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from upsun_agent.packages.records import Package, Unreadable
 from upsun_agent.packages.source import Source, check_count, lines_of, manifest_of
 
-_WORD = re.compile(r'"([^"]*)"|`([^`]*)`|(\S+)')
+_WORD = re.compile(r'"([^"]*)"|`([^`]*)`|([()]|[^\s()]+)')
 _INDIRECT = re.compile(r"//\s*indirect(?:$|[\s;])")
 #: All that Go 1.25 knows.
 _DIRECTIVES = frozenset(
@@ -64,8 +64,8 @@ def _module(data: bytes) -> _Module:
                 _take(found, block, words, f"{mark}{comment}")
         elif words[0] not in _DIRECTIVES:
             raise Unreadable(f"'{words[0][:20]}' is not a directive of go.mod")
-        elif words[1:] == ["("]:
-            block = words[0]
+        elif words[1:2] == ["("]:
+            block = "" if words[-1] == ")" else words[0]
         else:
             _take(found, words[0], words[1:], f"{mark}{comment}")
     if block:

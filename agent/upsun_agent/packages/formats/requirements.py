@@ -9,10 +9,10 @@ from upsun_agent.packages.manifest import python_name
 from upsun_agent.packages.records import Package, Unreadable
 from upsun_agent.packages.source import Source, commit_in, lines_of
 
-_NAME = r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*"
-_PINNED = re.compile(_NAME + r"\(?===?\s*([^\s;,()]+)\)?\s*(?:;.*|--?[A-Za-z].*)?")
+_NAME = r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*+(?:\[[^\]]*+\]\s*+)?"
+_PINNED = re.compile(_NAME + r"\(?===?\s*([^\s;,()*]+)\)?\s*(?:;.*|--?[A-Za-z].*)?")
 _ADDRESS = re.compile(_NAME + r"@\s*(\S+)(?:\s.*)?")
-_OTHER = re.compile(_NAME + r"(?:[<>=!~;(,\s-].*)?")
+_OTHER = re.compile(_NAME + r"(?:[<>=!~;(,@-].*|(?<=\s).*)?")
 _INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
 _COMMENT = re.compile(r"(?:^|\s)#")
 _OF_PROJECT = re.compile(r"-r |-c |.*\(.*\)$")
@@ -75,8 +75,8 @@ def read(source: Source) -> Iterator[Package]:
             included.add(found[1])
         elif found := _PINNED.fullmatch(line.text):
             yield Package(python_name(found[1]), found[2], "", line.is_direct)
-        elif found := _ADDRESS.fullmatch(line.text):
-            yield Package(python_name(found[1]), "", commit_in(found[2]), line.is_direct)
+        elif (found := _ADDRESS.fullmatch(line.text)) and (commit := commit_in(found[2])):
+            yield Package(python_name(found[1]), "", commit, line.is_direct)
         elif found := _OTHER.fullmatch(line.text):
             loose.add(found[1])
     if included.count:

@@ -118,7 +118,7 @@ def _berry_blocks(lines: Iterable[str]) -> Iterator[_Block]:
     block: _Block | None = None
     for path, value in mappings(lines):
         if path[0] == _METADATA:
-            if path[1:] == ("version",) and not (value.isdigit() and int(value[:4]) <= _NEWEST):
+            if path[1:] == ("version",) and not (value.isascii() and value.isdigit() and int(value[:4]) <= _NEWEST):
                 raise Unreadable(f"version {value[:20]} of the format is not known")
         elif len(path) == 1:
             if block:

@@ -6,12 +6,15 @@ import re
 
 from upsun_agent.packages.versions.version import Version
 
-_SUFFIX = (
-    r"(?:[._-]?(?:(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?[0-9]+)*)?)?([.-]?dev)?)(?:\+[^\s]*)?"  # its stability
+#: The stability; its digits are taken once and for all, or long ones would be tried in every division.
+_SUFFIX = r"(?:[._-]?(?:(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?[0-9]++)*+)?)?([.-]?dev)?)(?:\+[^\s]*)?"
+_NUMBERS = re.compile(rf"v?([0-9]{{1,5}})(\.[0-9]+)?(\.[0-9]+)?(\.[0-9]+)?{_SUFFIX}", re.IGNORECASE | re.ASCII)
+_DATE = re.compile(
+    rf"v?([0-9]{{4}}(?:[.:-]?[0-9]{{2}}){{1,6}}(?:[.:-]?[0-9]{{1,3}}){{0,2}}){_SUFFIX}", re.IGNORECASE | re.ASCII
 )
-_NUMBERS = re.compile(rf"v?([0-9]{{1,5}})(\.[0-9]+)?(\.[0-9]+)?(\.[0-9]+)?{_SUFFIX}", re.IGNORECASE)
-_DATE = re.compile(rf"v?([0-9]{{4}}(?:[.:-]?[0-9]{{2}}){{1,6}}(?:[.:-]?[0-9]{{1,3}}){{0,2}}){_SUFFIX}", re.IGNORECASE)
-_BRANCH = re.compile(r"v?([0-9]+)(\.(?:[0-9]+|[xX*]))?(\.(?:[0-9]+|[xX*]))?(\.(?:[0-9]+|[xX*]))?-dev", re.IGNORECASE)
+_BRANCH = re.compile(
+    r"v?([0-9]+)(\.(?:[0-9]+|[xX*]))?(\.(?:[0-9]+|[xX*]))?(\.(?:[0-9]+|[xX*]))?-dev", re.IGNORECASE | re.ASCII
+)
 #: What stands for the ``x`` of a branch such as ``1.x-dev``: higher than every release of the branch.
 _OPEN = 9999999
 _STABLE = 5

@@ -9,7 +9,7 @@ from itertools import dropwhile, takewhile, zip_longest
 from upsun_agent.packages.versions.version import Version
 
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9A-Za-z]+)*(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?")
-_SEGMENT = re.compile(r"[0-9]+|[a-z]+", re.IGNORECASE)
+_SEGMENT = re.compile(r"[0-9]+|[a-z]+", re.IGNORECASE | re.ASCII)
 Segments = tuple[int | str, ...]
 
 
