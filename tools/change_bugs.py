@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+ADVISORY_SUITE = ("tests/unit/simulator/test_simulator_advisories.py",)
 CHANGES_SUITE = ("tests/integration/runtime/test_changes_read.py",)
 SHOWN_SUITE = ("tests/integration/cli/test_changes_shown.py",)
 REPOSITORY_SUITE = ("tests/unit/simulator/test_simulator_repository.py",)
@@ -121,6 +122,20 @@ CHANGE_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "        if step is None or isinstance(event, ev.ChangesRead):",
         "        if step is None:",
         SHOWN_SUITE,
+    ),
+    (
+        "a version that is fixed still has the fault",
+        "agent/upsun_simulator/advisory.py",
+        "_compared(version, self.fixed) < 0)",
+        "_compared(version, self.fixed) <= 0)",
+        ADVISORY_SUITE,
+    ),
+    (
+        "a page of advisories does not name the next one",
+        "agent/upsun_simulator/endpoints/advisories.py",
+        'str(end) if end < len(found) else ""',
+        '""',
+        ADVISORY_SUITE,
     ),
     (
         "a revert leaves the versions as they are",

@@ -14,6 +14,7 @@ from upsun_simulator.endpoints import (
     access,
     accounts,
     activities,
+    advisories,
     api_tokens,
     auth,
     backups,
@@ -64,6 +65,10 @@ OPEN = (
     ("POST", "/oauth2/revoke", auth.revoke),
     ("GET", "/_site/<s:environment>/", site.page),
     ("GET", "/_site/<s:environment>/<path:rest>", site.page),
+    # The stand-in for OSV, which is another host in truth.
+    ("POST", "/v1/query", advisories.query),
+    ("POST", "/v1/querybatch", advisories.batch),
+    ("GET", "/v1/vulns/<s:vulnerability>", advisories.vulnerability),
 )
 CLOSED = (
     ("POST", "/ssh", auth.ssh),

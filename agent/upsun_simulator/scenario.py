@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from upsun_simulator.advisory import check as check_advisories
 from upsun_simulator.history import Breaks
 from upsun_simulator.updates import check_paths
 
@@ -126,6 +127,11 @@ class Scenario:
     raised_majors: int = 0
     #: How many bytes each lock file has at least.
     lock_file_bytes: int = 0
+    #: The security advisories that the stand-in for OSV has: `ID TYPE:NAME SINCE FIXED SEVERITY` each, such as
+    #: `GHSA-aaaa-bbbb-cccc composer:drupal/core 11.0.0 11.2.5 high`, with `none` where no version fixes it.
+    advisories: tuple[str, ...] = ()
+    #: How many advisories a page of its answers has at most.
+    advisories_page_size: int = 1000
     #: How a deployment ends.
     deploy_outcome: DeployOutcome = "success"
     #: How the source operation `revert` ends; what it commits breaks no site.
@@ -270,6 +276,7 @@ class Scenario:
         if not FIRST_STATUS <= self.site_status <= LAST_STATUS:
             raise ValueError(f"site_status is {self.site_status}, which is not a valid final HTTP status")
         _check_roles(self.runtime_operations)
+        check_advisories(self.advisories)
         check_paths(self.lock_files, self.package_changes)
         for mount in self.mounts:
             if mount.partition("=")[2] not in SOURCES:

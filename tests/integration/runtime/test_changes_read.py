@@ -209,6 +209,13 @@ def test_folders_that_are_the_same_are_not_read() -> None:
     assert (repository.reads("commits"), repository.reads("trees"), repository.reads("blobs")) == (2, 4, 2)
 
 
+def test_of_commits_with_the_same_files_nothing_more_is_read() -> None:
+    repository = Repository()
+    files = {"composer.lock": composer(a_b="1.0")}
+    assert repository.read(files, files) == PackageChanges(())
+    assert repository.reads("trees") == 0
+
+
 def test_only_lock_files_of_the_project_are_read() -> None:
     repository = Repository()
     paths = ("other.lock", "vendor/x/composer.lock", "node_modules/y/package-lock.json", "a/b/c/d/e/composer.lock")
