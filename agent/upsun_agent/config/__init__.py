@@ -105,7 +105,7 @@ class JobFile(Struct, frozen=True):
         """Return the job of that name; raises ConfigInvalid where there is none."""
         if name not in self.jobs:
             known = ", ".join(self.jobs)
-            raise ConfigInvalid(f"{self.path} defines no job '{name}'", remedy=f"the jobs are: {known}")
+            raise ConfigInvalid(f"{self.path} defines no job {name[:80]!r}", remedy=f"the jobs are: {known}")
         return self.jobs[name]
 
 
@@ -209,6 +209,7 @@ def _has_notifications(data: Mapping[str, Any]) -> bool:
 
 def _syntax_mistake(error: Exception, text: str) -> Mistake:
     message = "nested too deep" if isinstance(error, RecursionError) else str(error)
+    message = "a number has too many digits" if "integer string conversion" in message else message
     for number, header in enumerate(text.split("\n"), 1):
         single = _SINGLE.fullmatch(header) if message.startswith("Cannot ") else None
         if single is not None:
@@ -218,7 +219,14 @@ def _syntax_mistake(error: Exception, text: str) -> Mistake:
         return Mistake(1, "", f"not valid TOML: {message[:200]}", "")
     digits = "".join(char if char.isdigit() else " " for char in place).split()
     line = int(digits[0]) if digits else text.count("\n") + 1
-    return Mistake(line, "", f"not valid TOML: {head[:200]}", "")
+    return Mistake(line, "", f"not valid TOML: {head[:200]}", _unseen(text.split("\n")[line - 1 : line]))
+
+
+def _unseen(lines: list[str]) -> str:
+    """Return the remedy where a line has a character that an editor does not show, or shows as a space."""
+    line = lines[0].removesuffix("\r") if lines else ""
+    odd = next((char for char in line if char not in "\t " and (char.isspace() or not char.isprintable())), None)
+    return "" if odd is None else f"delete the character U+{ord(odd):04X} in this line, which editors do not show"
 
 
 def _doubled(name: str) -> str:

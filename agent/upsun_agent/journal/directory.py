@@ -41,6 +41,7 @@ def prepare(directory: str) -> None:
             state's files is a link, a FIFO, a device, a directory, or another user's.
     """
     remedy = "declare a mount there in .upsun/config.yaml, or point 'state' in the job file at one"
+    _check_kind(directory)
     try:
         _make(directory)
     except OSError as error:
@@ -56,6 +57,13 @@ def prepare(directory: str) -> None:
             remedy = "run the agent as that user, or point 'state' in the job file at a directory of this user's"
             raise StateNotWritable(f"{directory} belongs to another user (uid {owner})", remedy=remedy)
         refuse_strange_files(directory, folder)
+
+
+def _check_kind(directory: str) -> None:
+    """Raise StateNotWritable where something else than a directory bears the state directory's name."""
+    if os.path.lexists(directory) and not os.path.isdir(directory):
+        remedy = "move it away, or point 'state' in the job file at a directory on a mount"
+        raise StateNotWritable(f"{directory} is not a directory", remedy=remedy)
 
 
 def _make(directory: str) -> None:
@@ -164,6 +172,8 @@ def _anew(
     aside = _free(f"{path}.{word}-{now:%Y%m%dT%H%M%SZ}")
     if kept is None:
         kept = kept_beside(directory, identity) if word in LOSSES else Beside()
+    if kept.is_unreadable:
+        why = f"{why}; {SIDECAR} cannot be read: jobs that were paused are not paused any more"
     try:
         # The rollback file of a crash belongs to the old journal: next to a new one it would destroy it.
         rollback = f"{path}-journal"
@@ -243,6 +253,7 @@ def lost(directory: str) -> str | None:
 
 def _looked_at(directory: str) -> bool:
     """Return what ``nothing_yet`` does, once no file of the state is a link, a FIFO or another user's."""
+    _check_kind(directory)
     if os.path.isdir(directory):
         with open_directory(directory) as folder:
             refuse_strange_files(directory, folder)

@@ -34,6 +34,8 @@ class Beside(Struct, frozen=True):
     suspended: Mapping[str, str] = field(default_factory=dict)
     #: The JSON text of the event that opened each open run, by run.
     flights: Mapping[str, str] = field(default_factory=dict)
+    #: Whether there is a file that cannot be read, so that what it kept is not known.
+    is_unreadable: bool = False
 
 
 def keep(directory: str, identity: Identity, kept: Beside, *, durable: bool) -> None:
@@ -88,15 +90,18 @@ def _sync_directory(directory: str) -> None:
 
 def kept_beside(directory: str, identity: Identity) -> Beside:
     """Return what the file says, if it is this identity's; nothing where there is none or it does not read."""
+    path = f"{directory}/{SIDECAR}"
+    if not os.path.lexists(path):
+        return Beside()
     try:
-        data: Any = json.loads(_content(f"{directory}/{SIDECAR}") or b"{}")
-        if data.get("version") != VERSION or data.get("identity") != list(identity):
+        data: Any = json.loads(_content(path) or b"")
+        if data["version"] != VERSION or data["identity"] != list(identity):
             return Beside()
         kept = data["suspended"].items()
         suspended = {key: text for key, text in kept if key.startswith(SUSPENDED) and isinstance(text, str)}
         flights = {str(run): text for run, text in data["runs"].items() if isinstance(text, str)}
-    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
-        return Beside()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Beside(is_unreadable=True)
     return Beside(suspended, flights)
 
 

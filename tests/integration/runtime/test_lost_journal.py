@@ -241,6 +241,53 @@ def test_holds_that_do_not_read_stop_nothing(make: Callable[..., Stage], content
     assert sorted(ran(stage)) == [("held", "succeeded"), ("look", "succeeded")]
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"\xff\xfe{", b"{}", b" " * 5_000_000, b'{"version": 1, "identity": 7']
+)
+def test_a_loss_says_that_the_pauses_cannot_be_read(make: Callable[..., Stage], content: bytes) -> None:
+    stage = make(TWO_JOBS)
+    stage.at(START).tick()
+    pause(stage, "held")
+    (stage.directory / "journal.sqlite").unlink()
+    (stage.directory / SIDECAR).write_bytes(content)
+    stage.at(SLOT).tick()
+    (line,) = set_aside_lines(stage)
+    assert "sidecar.json cannot be read: jobs that were paused are not paused any more" in line
+
+
+def test_a_loss_beside_a_sidecar_that_reads_says_nothing_of_it(make: Callable[..., Stage]) -> None:
+    stage = make(TWO_JOBS)
+    stage.at(START).tick()
+    pause(stage, "held")
+    (stage.directory / "journal.sqlite").unlink()
+    stage.at(SLOT).tick()
+    (line,) = set_aside_lines(stage)
+    assert "cannot be read" not in line
+
+
+@pytest.mark.parametrize("kind", ["file", "link to itself", "link to nothing", "fifo"])
+def test_a_state_that_is_no_directory_is_refused_by_ticks_and_looks_alike(
+    make: Callable[..., Stage], kind: str
+) -> None:
+    stage = make(TWO_JOBS)
+    place = stage.directory.parent / f"place-{stage.directory.name}"
+    if kind == "file":
+        place.write_text("")
+    elif kind == "fifo":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(place if kind == "link to itself" else place / "nothing")
+    stage.directory = place
+    with pytest.raises(StateNotWritable, match="is not a directory"):
+        stage.at(START).tick()
+    for look in (reading, reading_if_any):
+        with (
+            pytest.raises(StateNotWritable, match="is not a directory"),
+            look(MountState(str(place)), stage.container.identity),
+        ):
+            pass
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_command_that_only_looks_says_the_loss_and_hides_nothing_from_the_next_tick(
     make: Callable[..., Stage], loss: str

@@ -249,7 +249,7 @@ def refused(stage: Stage, directory: Path | str) -> str:
 def test_a_state_directory_that_is_a_file_is_refused(stage: Stage, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
-    assert "cannot be created: File exists" in refused(stage, file)
+    assert "is not a directory" in refused(stage, file)
     assert "cannot be created: Not a directory" in refused(stage, file / "below")
 
 

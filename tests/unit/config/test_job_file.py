@@ -197,6 +197,27 @@ def test_what_is_beyond_the_parsers_limits_is_a_mistake_like_any_other(text: str
     assert len(found) < 300
 
 
+@pytest.mark.parametrize("char", ["\u00a0", "\ufeff", "\u200b", "\0", "\u202e", "\u3000"])
+def test_a_character_that_editors_do_not_show_is_named(char: str) -> None:
+    with pytest.raises(ConfigInvalid) as invalid:
+        parse(f"[jobs.a]\nschedule{char} = 3\n")
+    assert "agent.toml:2: not valid TOML" in str(invalid.value)
+    assert f"delete the character U+{ord(char):04X} in this line" in str(invalid.value)
+
+
+def test_a_number_with_too_many_digits_is_said_in_plain_words() -> None:
+    assert mistakes("x = " + "9" * 5000) == ["1 not valid TOML: a number has too many digits"]
+
+
+def test_an_unknown_job_is_named_in_one_short_line() -> None:
+    for name in ("x" * 100_000, "a\nb", ""):
+        with pytest.raises(ConfigInvalid) as invalid:
+            parse("[jobs.a]\n[[jobs.a.steps]]\nbackup = {}\n").job(name)
+        assert "defines no job '" in str(invalid.value)
+        assert len(str(invalid.value)) < 150
+        assert "\n" not in str(invalid.value)
+
+
 # --- files ---------------------------------------------------------------------------------------------------------
 
 
