@@ -360,3 +360,18 @@ def test_a_proof_is_played_as_a_scenario_and_gives_the_same_proof(
             again.simulator.add_fault(fault)
         rows = again.rows()
     assert {name: rows[name]["outcome"] for name in FACTS} == {name: seen[name] for name in FACTS}
+
+
+@pytest.mark.parametrize(("plan", "tried"), [("professional", "not tried"), ("enterprise", "as assumed")])
+def test_on_upsun_fixed_it_says_what_the_plan_leaves_out(make: Make, tmp_path: Path, plan: str, tried: str) -> None:
+    stage, file = make(product="fixed", fixed_plan=plan), tmp_path / "proof.json"
+    words = ["--json", "--operation", "update", "--to", str(file)]
+    said = stage.prove(*words, UPSUN_CLI_TOKEN=None, PLATFORMSH_CLI_TOKEN=TOKEN)
+    assert said.code == 0, said.said
+    of_the_plan = dict.fromkeys(("source-operation", "commit-author"), tried)
+    outcomes = {each["name"]: each["outcome"] for each in said.document["rows"]}
+    assert outcomes == dict.fromkeys(ASSUMPTIONS, "as assumed") | of_the_plan
+    assert TOKEN not in file.read_text()
+    assert read_proof(json.loads(file.read_text()))
+    stage.stop_crons()
+    assert stage.backups() == []
