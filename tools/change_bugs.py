@@ -105,8 +105,8 @@ CHANGE_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "a name that no index has gets a link",
         "agent/upsun_agent/text/package_text.py",
-        '    if _NAME.fullmatch(name) is None or ".." in name:\n',
-        "    if not name:\n",
+        '    if _NAME.fullmatch(path) is None or ".." in path:\n',
+        "    if not path:\n",
         SHOWN_SUITE,
     ),
     (

@@ -13,6 +13,7 @@ from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.journal.state import MountState
 from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
+from upsun_agent.model.packages import Change, ChangeKind, Ecosystem, LockFileChange
 from upsun_agent.platform.container import Container
 from upsun_agent.platform.paths import mark_tick
 from upsun_agent.runtime.context import ReadContext
@@ -157,7 +158,17 @@ def _later(
             at=at, step=index, activity=f"act{index}{opened:%d%H}", state="complete", result="success"
         )
         yield _done(plan.kind, index, at, f"b{opened:%y%m%d%H%M}", text, detail)
+        if text:
+            yield _changed(index, at, text)
     yield ev.RunClosed(at=end, outcome=outcome or "succeeded", message=text or "all steps are done")  # type: ignore[arg-type]
+
+
+def _changed(step: int, at: datetime, text: str) -> ev.ChangesRead:
+    """What a commit changed, in lock files whose every text is this one."""
+    name = f"not a name: {text}"  # no index has it, so it is no link, whatever the text is
+    change = Change(ecosystem=Ecosystem.NPM, name=name, before=text, after=text, kind=ChangeKind.MAJOR)
+    file = LockFileChange(path=text, format=text, changes=(change,), warning=text)
+    return ev.ChangesRead(at=at, step=step, base=text, head=text, files=(file,), message=text, warnings=(text,))
 
 
 def _done(kind: str, step: int, at: datetime, backup: str, text: str, detail: dict[str, object] | None) -> ev.StepDone:

@@ -35,7 +35,7 @@ PAGES = {
     Ecosystem.PYPI: "https://pypi.org/project/{}/",
 }
 #: Names that an index can have: anything else gets no link.
-_NAME = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._~@:/-]*")
+_NAME = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._~@/-]*")
 
 
 class CommitChanges(Struct, frozen=True, kw_only=True):
@@ -112,10 +112,9 @@ def told(run: Run, most: int = CHANGES_SHOWN) -> list[str]:
 
 def page_of(change: Change) -> str | None:
     """Return the address of the package's page; None if its name is none that an index has."""
-    name = change.name
-    if _NAME.fullmatch(name) is None or ".." in name:
+    path = change.name.replace(":", "/", 1) if change.ecosystem is Ecosystem.MAVEN else change.name
+    if _NAME.fullmatch(path) is None or ".." in path:
         return None
-    path = name.replace(":", "/") if change.ecosystem is Ecosystem.MAVEN else name
     return PAGES[change.ecosystem].format(quote(path, safe="/@"))
 
 

@@ -196,6 +196,7 @@ def change(name: str, ecosystem: Ecosystem = Ecosystem.COMPOSER, **more: Any) ->
         ("npm", "a/../../b", None),
         ("npm", "x?y=1#z", None),
         ("npm", "javascript:alert(1)", None),
+        ("npm", "javascript:alert", None),
         ("composer", "a b", None),
         ("composer", "", None),
     ],

@@ -270,6 +270,15 @@ def _short(repository: Repository) -> str:
     return max(repository.history.objects.blobs.items(), key=lambda each: len(each[1]))[0][:8]
 
 
+def test_a_file_that_did_not_come_whole_is_a_warning() -> None:
+    repository, data = Repository(), composer(a_b="1.1")
+    answer = {"encoding": "utf-8", "content": data.decode(), "size": len(data) + 1}
+    repository.desk.simulator.add_fault(f"GET {GIT}/blobs/* json x* body={json.dumps(answer)}")
+    (file,) = repository.read({"composer.lock": composer(a_b="1.0")}, {"composer.lock": data}).files
+    assert file.warning is not None
+    assert f"the answer holds {len(data)} bytes of {len(data) + 1}" in file.warning
+
+
 def test_a_lock_file_that_is_no_lock_file_is_a_warning() -> None:
     found = Repository().read({"composer.lock": composer()}, {"composer.lock": b"\xff\x00{"})
     (file,) = found.files
