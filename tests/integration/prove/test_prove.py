@@ -253,11 +253,12 @@ def test_a_signal_ends_it_and_what_was_made_is_deleted(make: Make, sent: signal.
             time.sleep(0.05)
         assert stage.app.asked("backup") == 2
         process.send_signal(sent)
-        process.communicate(timeout=60)
+        _, said = process.communicate(timeout=60)
     assert process.returncode in {130, 143, -sent}
     assert stage.backups() == []
     assert not (stage.app.state / NAME).exists()
-    assert not any(one.type == "environment.backup" and one.unfinished for one in stage.simulator.state.open)
+    running = any(one.type == "environment.backup" and one.unfinished for one in stage.simulator.state.open)
+    assert not running or "may have been made" in said, "the signal came between a request and its answer"
 
 
 def test_a_request_without_an_answer_is_told_as_left_behind(make: Make) -> None:
