@@ -110,7 +110,12 @@ class Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        """Convert an argument; the error message does not repeat a value that may be a token."""
+        """Convert an argument; the error message does not repeat a value that may be a token.
+
+        An option with an empty value is refused: a shell variable that is not set would mean the default.
+        """
+        if action.option_strings and not arg_string:
+            raise argparse.ArgumentError(action, "the value is empty: is a variable of the shell not set?")
         try:
             return super()._get_value(action, arg_string)
         except argparse.ArgumentError:

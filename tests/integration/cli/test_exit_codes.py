@@ -61,7 +61,7 @@ PATHS: dict[str, Path] = {
     "no such project": Path(78, "no project 'wrongproject0'", variables={"PLATFORM_PROJECT": "wrongproject0"}),
     "API away": Path(69, "Connection refused", variables=AWAY),
     "bad reply": Path(65, "", arrange=lambda app: app.simulator.add_fault("GET */environments/main html x*")),
-    "state is a file": Path(73, "cannot be created", arrange=a_file_for_the_state, kind="state-not-writable"),
+    "state is a file": Path(73, "is not a directory", arrange=a_file_for_the_state, kind="state-not-writable"),
     "state below a file": Path(
         73, "cannot be created", variables={"UPSUN_AGENT_STATE": "/etc/hostname/x"}, kind="state-not-writable"
     ),
@@ -69,6 +69,10 @@ PATHS: dict[str, Path] = {
     "no TOML": Path(78, "not valid TOML", arrange=break_jobs("[jobs\n"), kind="job-file-invalid"),
     "no job file": Path(78, "no job file", arrange=lambda app: app.jobs.unlink(), kind="config-invalid"),
     "a job file elsewhere": Path(78, "no job file", ("run", "hand", "--config", "/none"), kind="config-invalid"),
+    "an environment of a variable that is not set": Path(
+        64, "argument --environment: the value is empty", ("run", "hand", "--environment", ""), kind="usage-error"
+    ),
+    "a job file of one": Path(64, "argument --config: the value is empty", ("status", "--config="), kind="usage-error"),
     "unknown job": Path(78, "defines no job 'hnad'", ("run", "hnad"), kind="config-invalid"),
     "broken relationships": Path(
         78, "PLATFORM_RELATIONSHIPS is not base64", variables={"PLATFORM_RELATIONSHIPS": "§"}, kind="config-invalid"
