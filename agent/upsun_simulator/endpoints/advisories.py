@@ -76,7 +76,7 @@ def _page(call: Call, asked: Any) -> tuple[list[Advisory], str]:
     ecosystem, name, version = _package(asked)
     found = [one for one in _all(call) if one.is_about(ecosystem, name, version)]
     token = asked.get("page_token", "")
-    if not isinstance(token, str) or not (token == "" or (token.isascii() and token.isdigit())):
+    if not isinstance(token, str) or (token and not (token.isascii() and token.isdigit())):
         raise _Wrong("Invalid page token.")
     begin, size = int(token or 0), max(call.state.scenario.advisories_page_size, 1)
     end = begin + size
