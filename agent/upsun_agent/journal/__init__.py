@@ -41,7 +41,7 @@ class RunRow(Struct, frozen=True):
 
 
 class Cursor(Struct, frozen=True):
-    """Up to when a job's slots have been decided, and for which schedule and zone."""
+    """The time up to which a job's slots have been decided, and the schedule and zone it holds for."""
 
     #: The name of the job.
     job: str
@@ -77,7 +77,7 @@ class Copied(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """How many runs of a job ended so, how long they took together, and when the first was opened.
+    """The number of a job's runs with one outcome, their total duration, and when the first was opened.
 
     Runs that ``prune`` forgot are counted in: the numbers never go down as long as the journal lasts.
     """
@@ -95,7 +95,7 @@ class Tally(Struct, frozen=True):
 
 
 class JournalReader(Protocol):
-    """What a reader asks of a journal: status, reports, the doctor. Nothing here changes anything."""
+    """Read access to a journal, for status, reports and the doctor. No method changes anything."""
 
     def events(self, run: str) -> list[Event]:
         """Return all events of the run, oldest first."""
@@ -122,41 +122,41 @@ class JournalReader(Protocol):
         """
 
     def last_proofs(self) -> Sequence[tuple[str, str, Event]]:
-        """Return of each job the last finished step that names a backup, newest first: job, run, event."""
+        """Return each job's last finished step that names a backup, newest first, as (job, run, event)."""
 
     def tallies(self) -> Sequence[Tally]:
-        """Return how many runs of each job ended how, forgotten ones included; by job and outcome."""
+        """Return the number of runs by job and outcome, including runs that were deleted from the history."""
 
     def claimed(self) -> dict[str, str]:
-        """Activities that belong to runs, by id, with the run."""
+        """Return the run of each activity that belongs to a run, by activity id."""
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return up to when the job's slots have been decided."""
+        """Return the time up to which the job's slots have been decided."""
 
     def cursors(self) -> list[Cursor]:
-        """Return up to when slots have been decided, for every job."""
+        """Return the time up to which slots have been decided, for every job."""
 
     def noted(self, key: str) -> str | None:
-        """Return a fact kept beside the events."""
+        """Return the note with the key."""
 
     def notes(self, prefix: str) -> dict[str, str]:
-        """Return all facts kept beside the events whose keys begin so."""
+        """Return all notes whose keys begin with the prefix."""
 
     def last_tick(self) -> int | None:
-        """Return when the last tick was, in seconds since 1970, or None where none is known."""
+        """Return when the last tick was, in seconds since 1970, or None if no tick is known."""
 
     def ticks(self) -> int:
-        """Return how many ticks there were: a hint too."""
+        """Return the number of ticks (a hint: it is not synced)."""
 
     def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
-        """Return all of these runs, as they are written, in the same order."""
+        """Return these runs in the same order, each as it is stored."""
 
 
 class Journal(JournalReader, Protocol):
-    """What a tick asks of a journal. Every call that changes something is synced when it returns."""
+    """Read and write access to a journal, for a tick. A call that changes something returns after the sync."""
 
     def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
-        """Open a run, with the events that follow at once. False where the job already has a run for the slot.
+        """Open a run and add its first events; return False if the job already has a run for the slot.
 
         Args:
             event: the event that opens the run.
@@ -165,34 +165,34 @@ class Journal(JournalReader, Protocol):
         """
 
     def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
-        """Add events to a run that is open, and change facts beside them: all or nothing."""
+        """Add events to an open run and change notes, in one transaction."""
 
     def prune(self, before: datetime, most: int) -> int:
-        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many.
+        """Delete closed runs opened before that time, and the oldest beyond ``most``; return how many.
 
         How many ended how stays known (see ``tallies``).
         """
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Store up to when the job's slots have been decided."""
+        """Store the time up to which the job's slots have been decided."""
 
     def forget_cursors(self, but: Iterable[str]) -> None:
-        """Delete the cursors of all jobs but these."""
+        """Delete the cursors of all jobs except these."""
 
     def note(self, key: str, value: str | None) -> None:
-        """Store a note beside the events; None deletes it."""
+        """Store a note; the value None deletes it."""
 
     def set_idle_hint(self, hint: IdleHint) -> None:
-        """Keep what the next idle tick will read."""
+        """Store the hint that the next idle tick will read."""
 
     def mark_tick(self, now: float, count: int | None = None) -> None:
-        """Remember when the last tick was, and how many there were by then: one more than before, or that many.
+        """Store the time of the last tick and the number of ticks: one more than before, or ``count`` if given.
 
         A hint, that a restore rewinds with the rest.
         """
 
     def take_in(self, copies: Iterable[Copied]) -> None:
-        """Copy runs of another journal: add what is missing, write nothing twice."""
+        """Copy runs of another journal into this one; skip what is already here."""
 
     def drop(self, runs: Sequence[str]) -> None:
         """Delete these runs, with everything that belongs to them."""

@@ -45,7 +45,7 @@ def encode(event: Event) -> str:
 
 
 def decode(kind: str, text: str) -> Event:
-    """Return the event of that kind; raise EventUnreadable where the kind is unknown or the text is damaged."""
+    """Return the event of that kind; raise EventUnreadable if the kind is unknown or the text is damaged."""
     remedy = "a newer version wrote it, or it is damaged: install that version, or move the state directory away"
     if kind not in EVENTS:
         raise EventUnreadable(f"the journal holds an event of the unknown kind {kind[:40]!r}", remedy=remedy)

@@ -1,4 +1,4 @@
-"""The one way to a journal's file through SQLite: looked at before and after, and bounded in time.
+"""Open a journal's file with SQLite: check the file before and after, and limit how long statements run.
 
 SQLite opens by path, waits for the other end of a FIFO for ever, and runs what a schema holds. So the file, and those
 that SQLite puts beside it, must be regular files of this user's, in a directory that is held open meanwhile; the schema
@@ -31,7 +31,7 @@ _broken_off: list[BaseException] = []
 
 
 def broken_off(by: BaseException) -> BaseException:
-    """Return the exception that a signal's handler is about to raise, remembered for a statement that it breaks off.
+    """Return the exception that a signal's handler is about to raise, and remember it if it interrupts a statement.
 
     SQLite's module drops what is raised while a statement runs, and says ``interrupted`` only.
     """
@@ -40,7 +40,7 @@ def broken_off(by: BaseException) -> BaseException:
 
 
 class Watch:
-    """Bounds how long the statements of a connection run, and lets signals be heard meanwhile."""
+    """Limit how long the statements of a connection run, and let signals interrupt them."""
 
     def __init__(self, db: sqlite3.Connection, path: str) -> None:
         self._path = path
@@ -52,7 +52,7 @@ class Watch:
 
     @contextmanager
     def bounded(self) -> Iterator[None]:
-        """Bound what the block asks for; errors of SQLite are said in our words.
+        """Limit the time of the block's statements, and translate SQLite's errors.
 
         Raises:
             StateNotWritable: it took longer than ``STATEMENT_BUDGET``, or the file cannot be used.
@@ -102,7 +102,7 @@ def refuse_strange(directory: str, folder: int) -> os.stat_result | None:
 
 
 def looked_at(directory: str, folder: int, name: str) -> os.stat_result | None:
-    """Return what is known of a file of the state; None where there is none.
+    """Return the ``stat`` result of a file of the state; None if it does not exist.
 
     Args:
         directory: the state directory, for messages.
@@ -125,7 +125,7 @@ def looked_at(directory: str, folder: int, name: str) -> os.stat_result | None:
 
 
 def strange(path: str, why: str) -> StateNotWritable:
-    """Return the error for a file of the state that is not to be used."""
+    """Return the error for a file of the state that must not be used."""
     return StateNotWritable(f"{path} cannot be used: {why}", remedy=f"find out who made it, then move {path} away")
 
 
@@ -157,7 +157,7 @@ def open_directory(directory: str) -> Iterator[int]:
 
 
 def connect(directory: str, *, makes: bool = False, reads_only: bool = False) -> tuple[sqlite3.Connection, Watch]:
-    """Connect to the directory's journal, which then holds our tables, or nothing yet.
+    """Connect to the directory's journal, which holds either our tables or nothing yet.
 
     Args:
         directory: the state directory.
@@ -201,7 +201,7 @@ def connect(directory: str, *, makes: bool = False, reads_only: bool = False) ->
 
 
 def _refuse_exchanged(directory: str, folder: int, before: os.stat_result) -> None:
-    """Refuse where name or directory mean something else than before SQLite opened the file."""
+    """Raise an error if the file or its directory was replaced while SQLite opened it."""
     try:
         now, here, there = os.lstat(JOURNAL, dir_fd=folder), os.fstat(folder), os.stat(directory)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How many runs ended how, kept beside the events so that the numbers never go down when history is forgotten. Pure.
+"""Counts of runs by outcome, kept in notes so that they never go down when history is deleted. Pure.
 
 Lengths are whole milliseconds and never below 0, as ``MILLISECONDS`` takes them from a row: sums of fractions depend on
 their order, so that a sum would fall by its last digit when runs are forgotten, which a counter must not.
@@ -22,7 +22,7 @@ MILLISECONDS = {
 
 
 def remembered(known: Mapping[str, str], gone: Iterable[tuple[str, str, int, float]]) -> dict[str, str]:
-    """Return the notes that change when runs are pruned: job, outcome, milliseconds, when opened, of each."""
+    """Return the notes that change when runs, given as (job, outcome, milliseconds, opening), are pruned."""
     changed: dict[str, str] = {}
     for job, outcome, took, opened_at in gone:
         key = f"{FORGOTTEN}{job}:{outcome}"
@@ -33,7 +33,7 @@ def remembered(known: Mapping[str, str], gone: Iterable[tuple[str, str, int, flo
 
 
 def counted(known: Mapping[str, str], job: str, outcome: str, slots: int, at: datetime) -> dict[str, str]:
-    """Return the notes that change when more slots ended so than there are runs: several in one run.
+    """Return the notes that change when one run stands for several slots with the same outcome.
 
     Args:
         known: the notes of the counters.
@@ -53,7 +53,7 @@ def summed(
     forgotten: Mapping[str, str],
     moment: Callable[[float], datetime],
 ) -> Sequence[Tally]:
-    """Return the sum of the runs that are there and of those that were pruned, by job and outcome.
+    """Return the counts of stored and pruned runs together, by job and outcome.
 
     ``moment`` makes one of seconds since 1970, and raises what the journal raises where they are none.
 
@@ -72,7 +72,7 @@ def summed(
 
 
 def _numbers(text: str) -> tuple[int, int, float]:
-    """Return the runs, milliseconds and moment that the text says, its length in seconds; nothing where it says none.
+    """Return the number of runs, milliseconds and time in a note's text; nothing if it is not readable.
 
     Damage costs a count and no more; and versions that took a run of no length for one that went back left less than 0.
     """

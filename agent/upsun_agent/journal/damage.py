@@ -11,7 +11,7 @@ from upsun_agent.errors import StateNotWritable
 
 
 class JournalDamaged(StateNotWritable):
-    """The journal's file is no journal, or is damaged.
+    """The journal's file is not a journal, or is damaged.
 
     ``certain`` where its content is not what was ever written; SQLite's own word may come from one read that failed.
     """
@@ -35,7 +35,7 @@ def senseless(message: str) -> JournalDamaged:
 
 
 def moment_of(seconds: float) -> datetime:
-    """Return the time that a row holds as seconds since 1970; raise JournalDamaged if it holds none."""
+    """Return the time that a row holds as seconds since 1970; raise JournalDamaged if it is not a valid time."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
@@ -44,7 +44,7 @@ def moment_of(seconds: float) -> datetime:
 
 @contextmanager
 def translated_errors(path: str) -> Iterator[None]:
-    """Translate SQLite's errors: a damaged journal is set aside; the rest needs a person."""
+    """Translate SQLite's errors: JournalDamaged for damage, StateNotWritable for what a person must fix."""
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -1,4 +1,4 @@
-"""The state directory: found, made, and kept free of journals that are not this environment's.
+"""Find and create the state directory, open its journal, and set aside journals of other environments.
 
 Mounts of kind ``storage`` are cloned into child environments and rewound by a restore, so a journal may be somebody
 else's or from another time. Such a journal is set aside under another name and never acted on:
@@ -34,7 +34,7 @@ from upsun_agent.platform.paths import JOURNAL, KEPT, LAST_TICK, LOCK, SIDECAR, 
 
 
 def prepare(directory: str) -> None:
-    """Make the directory if it is not there, for this user only, and look at what lies in it.
+    """Create the directory if it is missing, for this user only, and check the files in it.
 
     Raises:
         StateNotWritable: it cannot be created or written, belongs to another user, or what bears the name of one of the
@@ -60,14 +60,14 @@ def prepare(directory: str) -> None:
 
 
 def _check_kind(directory: str) -> None:
-    """Raise StateNotWritable where something else than a directory bears the state directory's name."""
+    """Raise StateNotWritable if the state directory's path exists but is not a directory."""
     if os.path.lexists(directory) and not os.path.isdir(directory):
         remedy = "move it away, or point 'state' in the job file at a directory on a mount"
         raise StateNotWritable(f"{directory} is not a directory", remedy=remedy)
 
 
 def _make(directory: str) -> None:
-    """Make the directory, and those above it that are missing, 0700 whatever the process's mask and the parent say."""
+    """Create the directory and its missing parents with mode 0700, whatever the umask is."""
     if os.path.isdir(directory):
         return
     above = os.path.dirname(os.path.abspath(directory))
@@ -84,7 +84,7 @@ def _make(directory: str) -> None:
 
 
 def is_own(directory: str, owner: int) -> bool:
-    """Return whether a directory of that owner's may hold the state: this user's, root's, or one that shows all so.
+    """Return whether a directory of that owner may hold the state: this user, root, or an owner shown for all files.
 
     A network file system may show whatever this user makes there as another user's.
     """
@@ -101,7 +101,7 @@ def is_own(directory: str, owner: int) -> bool:
 
 
 def nameless(directory: str) -> int:
-    """Return the descriptor of a new file there without a name, so that a process that is killed leaves nothing."""
+    """Return the descriptor of a new unnamed file in the directory, so that a killed process leaves no file."""
     flags = os.O_WRONLY | os.O_CLOEXEC
     with contextlib.suppress(OSError):  # network file systems have no such files
         return os.open(directory, flags | os.O_TMPFILE, 0o600)
@@ -112,13 +112,13 @@ def nameless(directory: str) -> int:
 
 
 def refuse_strange_files(directory: str, folder: int) -> None:
-    """Raise StateNotWritable where a file of the state is not a regular file of this user's; one look at each name."""
+    """Raise StateNotWritable if a file of the state is not a regular file of this user; check each name once."""
     for name in (LOCK, LAST_TICK, SIDECAR, KEPT, *OF_SQLITE):
         looked_at(directory, folder, name)
 
 
 def open_journal(directory: str, identity: Identity, now: datetime) -> tuple[SqliteJournal, str, str]:
-    """Return the directory's journal, and where an older one was given up: the kind (damaged, foreign) and why.
+    """Return the directory's journal and, if an older one was set aside, the kind (damaged, foreign) and why.
 
     A journal of another project, environment or app, and a damaged one, are renamed and a new one is begun. So is one
     where an older one is lost: its file is missing or empty, but not the traces that work on it left.
@@ -167,7 +167,7 @@ def set_aside(
 def _anew(
     directory: str, identity: Identity, now: datetime, word: str, why: str, kept: Beside | None = None
 ) -> tuple[SqliteJournal, str, str]:
-    """Give the journal up and begin a new one, which knows why, and what was kept where that is a loss of its own."""
+    """Set the journal aside and begin a new one with notes on why, and on what was kept if this is a loss."""
     path = f"{directory}/{JOURNAL}"
     aside = _free(f"{path}.{word}-{now:%Y%m%dT%H%M%SZ}")
     if kept is None:
@@ -195,7 +195,7 @@ def _anew(
 
 
 def _free(path: str) -> str:
-    """Return the path, with a number behind it where something bears that name already."""
+    """Return the path, with a number added if it exists already."""
     names = (f"{path}-{number}" if number else path for number in itertools.count())
     return next(name for name in names if not os.path.lexists(name))
 
@@ -217,7 +217,7 @@ def _stamp_of(name: str) -> str:
 
 
 def prune_aside(directory: str, now: datetime) -> list[str]:
-    """Delete journals that were set aside long ago: all but the newest few of each kind, and none that is young.
+    """Delete old journals that were set aside; keep the newest few of each kind and all recent ones.
 
     Returns:
         the names of those that were deleted.
@@ -235,7 +235,7 @@ def prune_aside(directory: str, now: datetime) -> list[str]:
 
 
 def lost(directory: str) -> str | None:
-    """Return why the next tick finds that the journal was lost, in words; None if there is one, or never was.
+    """Return why the journal counts as lost, in words; None if there is a journal, or there never was one.
 
     Only looked at. Whether a file that is there and not empty is sound is for others to say.
     """
@@ -252,7 +252,7 @@ def lost(directory: str) -> str | None:
 
 
 def _looked_at(directory: str) -> bool:
-    """Return what ``nothing_yet`` does, once no file of the state is a link, a FIFO or another user's."""
+    """Refuse links, FIFOs and other users' files, then return the result of ``nothing_yet``."""
     _check_kind(directory)
     if os.path.isdir(directory):
         with open_directory(directory) as folder:
@@ -261,7 +261,7 @@ def _looked_at(directory: str) -> bool:
 
 
 def nothing_yet(directory: str) -> bool:
-    """Return whether no journal was ever begun in the directory; raises JournalDamaged where one is lost."""
+    """Return whether no journal was ever begun in the directory; raise JournalDamaged if one is lost."""
     path, why = f"{directory}/{JOURNAL}", lost(directory)
     if why is not None:
         raise JournalDamaged(why, remedy="the next tick creates a new one; look at the environment's activities")
@@ -272,7 +272,7 @@ def nothing_yet(directory: str) -> bool:
 
 
 def confirm_damage(directory: str, error: JournalDamaged) -> None:
-    """Make sure of damage: one read that fails can look like it, and a sound journal must not be given up.
+    """Check for damage a second time: a single failed read looks like damage, and a good journal must be kept.
 
     Raises:
         StateNotWritable: the journal is sound after all.
@@ -284,7 +284,7 @@ def confirm_damage(directory: str, error: JournalDamaged) -> None:
 
 
 def is_damaged(directory: str) -> bool:
-    """Return whether the directory's journal is surely no journal of ours: looked at afresh, page by page.
+    """Return whether the directory's journal is certainly damaged: read it again, page by page.
 
     Raises:
         StateNotWritable: nobody can say; it takes too long, or what bears its name is not a file of ours.
@@ -319,7 +319,7 @@ def open_to_read(directory: str, identity: Identity) -> SqliteJournal:
 
 @contextmanager
 def reading_if_any(state: State, identity: Identity) -> Iterator[JournalReader]:
-    """Open the journal read-only, as ``reading`` does; where nothing has run yet, yield an empty one."""
+    """Open the journal read-only, as ``reading`` does; yield an empty one if nothing has run yet."""
     if isinstance(state, DatabaseState):
         with opening.looking(state, identity) as found:
             if found is not None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class EmptyJournal:
-    """A ``JournalReader`` of no journal."""
+    """A ``JournalReader`` without runs, events or notes."""
 
     def events(self, run: str) -> list[Event]:  # noqa: ARG002  the protocol's, here and below
         """Return no event."""
@@ -50,7 +50,7 @@ class EmptyJournal:
         return {}
 
     def cursor(self, job: str) -> Cursor | None:  # noqa: ARG002
-        """Return None: no slot was judged."""
+        """Return None: no slot has been decided."""
         return None
 
     def cursors(self) -> list[Cursor]:

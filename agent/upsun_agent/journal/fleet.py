@@ -26,15 +26,15 @@ class Fleet(Protocol):
     """The journals of a place."""
 
     def members(self) -> list[Member]:
-        """Return all of them, in the order of project, environment and app."""
+        """Return all journals, ordered by project, environment and app."""
 
     def journal(self, identity: Identity) -> JournalReader:
-        """Return the journal of one of them, for looking only; valid while the fleet is open."""
+        """Return one member's journal, read-only; it is valid while the fleet is open."""
 
 
 @contextmanager
 def fleet(state: State) -> Iterator[Fleet]:
-    """Return the journals that are kept there: those in the database, or the one in the directory, to read only."""
+    """Open the journals of a place read-only: those in the database, or the one in the directory."""
     if isinstance(state, DatabaseState):
         with database.database_fleet(state) as found:
             yield found
@@ -60,11 +60,11 @@ class _Alone:
             self._journal.close()
 
     def members(self) -> list[Member]:
-        """Return the one there is."""
+        """Return the directory's only journal."""
         return [] if self._journal is None else [self._member(self._journal)]
 
     def journal(self, identity: Identity) -> JournalReader:
-        """Return the one there is."""
+        """Return the directory's only journal."""
         if self._journal is None or self._journal.identity != identity:
             raise LookupError(identity)
         return self._journal

@@ -8,7 +8,7 @@ from upsun_agent.limits import CLOCK_BACK
 
 
 def lease_end(lease: str, seen: str, now: datetime, until: datetime) -> tuple[float, str | None]:
-    """Return when the lease ends: as it says, or a lease's length after it was first seen.
+    """Return when the lease ends: at its stored time, or one lease length after it was first seen.
 
     One that says more than a lease lasts is of a clock that is ahead: how much of it is left cannot be known. One of a
     clock that is ahead by more than any clock in order is not believed at all.
@@ -35,7 +35,7 @@ def lease_end(lease: str, seen: str, now: datetime, until: datetime) -> tuple[fl
 
 
 def _seconds(text: str) -> float:
-    """Return the number that the text says; 0 where it says none, so that a damaged lease has expired."""
+    """Return the number in the text; 0 if it is not a number, so that a damaged lease counts as expired."""
     try:
         return float(text)
     except ValueError:

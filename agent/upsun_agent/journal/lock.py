@@ -55,7 +55,7 @@ class FileLock:
             self.works = False  # the lease row alone must do
 
     def mark(self) -> None:
-        """Leave a trace in the lock file that a journal was begun beside it: should that be lost, it is known."""
+        """Write into the lock file that a journal was begun, so that its loss is noticed later."""
         if self._file is not None:
             with contextlib.suppress(OSError):  # a full disk: a later tick leaves it
                 if not os.fstat(self._file).st_size:
@@ -80,7 +80,7 @@ class Lease:
         self._holder = holder or holder_here()
 
     def acquire(self, now: datetime) -> None:
-        """Take the lease; raises Busy while another's runs."""
+        """Take the lease; raise Busy while another process holds it."""
         until = now + timedelta(seconds=LEASE)
         other = self._journal.take_lease(self._holder, now, until)
         if other is not None and _is_dead(other):

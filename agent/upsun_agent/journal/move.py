@@ -1,4 +1,4 @@
-"""Moving a journal from one place to another: copied, verified, and only then is the old one given up.
+"""Move a journal to another place: copy it, verify the copy, and only then retire the old one.
 
 At every moment one journal at most may be acted on. The new one bears a mark until all of it is there and verified, the
 old one from then on; a move that was killed is taken up by the same command again. Runs are append-only, so what was
@@ -29,7 +29,7 @@ class PlaceTaken(StateNotWritable):
 
 
 class CopyDiffers(StateNotWritable):
-    """The copy is not what the original is."""
+    """The copy differs from the original."""
 
     turn = "you: give the command again; report it if it stays"
 
@@ -81,7 +81,7 @@ def _batches(journal: JournalReader, rows: Sequence[RunRow]) -> Iterator[list[Co
 
 
 def refuse_taken(target: Journal, source_name: str, place: str) -> None:
-    """Raise PlaceTaken where the target is in use.
+    """Raise PlaceTaken if the target is in use.
 
     It may be filled where it is empty, where this very move began to, or where it had been moved to where the source is
     now: on the way back it is out of date.
@@ -103,7 +103,7 @@ def refuse_taken(target: Journal, source_name: str, place: str) -> None:
 
 
 def copy(source: Journal, target: Journal, source_name: str, progress: Callable[[int, int], None]) -> None:
-    """Copy the source into the target, except for the marks; ``progress`` is called with the runs done and in all.
+    """Copy the source into the target, without the marks; call ``progress`` with the runs done and the total.
 
     Args:
         source: the journal to read.
@@ -134,7 +134,7 @@ def copy(source: Journal, target: Journal, source_name: str, progress: Callable[
 
 
 def verify(source: JournalReader, target: JournalReader) -> Contents:
-    """Return what both hold; raise CopyDiffers where they do not hold the same."""
+    """Return the contents of both journals; raise CopyDiffers if they are not the same."""
     old, new = contents(source), contents(target)
     if old != new:
         differing = sum(old.digests.get(run) != new.digests.get(run) for run in old.digests.keys() | new.digests.keys())
@@ -144,7 +144,7 @@ def verify(source: JournalReader, target: JournalReader) -> Contents:
 
 
 def hand_over(source: Journal, target: Journal, place: str, identity: Identity) -> None:
-    """Give the old journal up, for good, and then let the new one be used. In this order: never are both in use.
+    """Retire the old journal, then release the new one for use. In this order, two are never in use at once.
 
     Args:
         source: the journal that was read.

@@ -1,4 +1,4 @@
-"""Marks on a journal that moved or is being moved: nothing acts on either, so that one journal alone is in use."""
+"""Marks on a journal that moved or is being moved: neither is used, so two are never in use at once."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class StateMoved(ConfigInvalid):
 
 
 class MoveUnfinished(ConfigInvalid):
-    """The state is being moved here, and the move has not come to its end."""
+    """The state is being moved here, and the move is not finished."""
 
 
 def refuse_moved(journal: JournalReader, place: str) -> None:
-    """Raise StateMoved or MoveUnfinished where the journal bears such a mark."""
+    """Raise StateMoved or MoveUnfinished if the journal has such a mark."""
     error = marked(journal, place)
     if error is not None:
         raise error
 
 
 def marked(journal: JournalReader, place: str) -> ConfigInvalid | None:
-    """Return what a mark on the journal means, if it bears one."""
+    """Return the error for the mark on the journal, or None if it has no mark."""
     marks = journal.notes(MOVE_MARKS)
     if MOVED_TO in marks:
         where = marks[MOVED_TO]

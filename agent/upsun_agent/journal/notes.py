@@ -78,7 +78,7 @@ LAST_PING = "heartbeat"
 
 
 def moment_of(text: str | None) -> datetime | None:
-    """Return the time that a note holds; None where it is not ISO 8601 with a zone."""
+    """Return the time that a note holds; None if it is not ISO 8601 with a zone."""
     try:
         found = datetime.fromisoformat(text or "")
     except ValueError:
@@ -87,7 +87,7 @@ def moment_of(text: str | None) -> datetime | None:
 
 
 def moment_at(seconds: float | None) -> datetime | None:
-    """Return the time so many seconds after 1970 began; None where the journal holds none, or an impossible one."""
+    """Return the time for seconds since 1970; None if there is no value, or it is not a possible time."""
     if seconds is None or not 0 < seconds < LAST_MOMENT:
         return None
     return datetime.fromtimestamp(seconds, UTC)

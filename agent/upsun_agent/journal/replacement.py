@@ -1,4 +1,4 @@
-"""What a journal that takes the place of another knows of that, from its first moment on.
+"""The notes with which a journal that replaces another begins: when and why it replaced it.
 
 It is written with the tables, in one transaction: a process that is killed meanwhile leaves either no new journal or
 one that knows all of it.
@@ -21,7 +21,7 @@ WHY_MOST = 500  # characters
 
 
 class Anew(Struct, frozen=True):
-    """Since when the journal is in the place of another, and why: the kind (damaged, foreign, rewound) and words."""
+    """When and why the journal replaced another: the kind (damaged, foreign, rewound) and words."""
 
     #: Since when the journal is in the place of another.
     at: datetime
@@ -32,7 +32,7 @@ class Anew(Struct, frozen=True):
 
     @property
     def is_loss(self) -> bool:
-        """Whether something of this environment's own was lost with the other journal."""
+        """Return whether the replaced journal held data of this environment."""
         return self.word in LOSSES
 
 
@@ -53,12 +53,12 @@ def notes_of(now: datetime, word: str, why: str, kept: Beside) -> dict[str, str]
 
 
 def begun_anew(journal: JournalReader) -> Anew | None:
-    """Return when and why the journal took another's place; None where it is the first, or that does not read."""
+    """Return when and why the journal replaced another; None if it is the first, or the note is unreadable."""
     return read_anew(journal.noted(BEGUN_ANEW) or "")
 
 
 def read_anew(text: str) -> Anew | None:
-    """Return the same, read from the note's text."""
+    """Return when and why the journal replaced another, from the note's text; None if it is unreadable."""
     moment, _, rest = text.partition(" ")
     word, _, why = rest.partition(" ")
     at = moment_of(moment)

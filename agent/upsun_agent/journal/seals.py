@@ -1,4 +1,4 @@
-"""Seals: by them the agent knows that it wrote the events of an open run itself.
+"""Seals: HMACs that show that the agent wrote the events of an open run itself.
 
 Whoever can write the state could otherwise make the agent run a command, restore a backup or pass an approval: an
 open run says what is done next. So each open run has a seal in a note beside its events, an HMAC-SHA256 over the
@@ -55,7 +55,7 @@ class Seals:
         return self._chained(self._keys[0], run, written, before)
 
     def renewed(self, seal: str, run: str, written: Sequence[Written]) -> str | None:
-        """Return the seal of these events as the first key makes it; None where the given one does not hold for them.
+        """Return the seal of these events made with the first key; None if the given seal is not valid for them.
 
         It holds where it was made with one of the keys, for exactly these events of this run.
 
@@ -84,7 +84,7 @@ class Seals:
 
 
 def _coded(key: bytes, *parts: str) -> str:
-    """Return the code of the parts: as a JSON list no two different lists of parts are the same text."""
+    """Return the code of the parts, joined as a JSON list so that different parts never give the same text."""
     return code(key, json.dumps(parts).encode())
 
 

@@ -1,4 +1,4 @@
-"""What is kept beside a journal's file, for the day on which the file is lost: suspended jobs and runs in flight.
+"""A file beside the journal that records suspended jobs and runs in flight, in case the journal is lost.
 
 ``sidecar.json`` is written whenever a job is paused, suspended or resumed, and whenever a run begins or ends. It is
 read only where the journal itself is lost, damaged or set aside; as long as there is a journal, that alone counts.
@@ -28,7 +28,7 @@ ASIDE = re.compile(re.escape(JOURNAL) + r"\.([a-z]+)-(\d{8}T\d{6}Z)(?:-\d+)?\Z")
 
 
 class Beside(Struct, frozen=True):
-    """What is kept in case the journal is lost: notes of suspended jobs, and the openings of the runs in flight."""
+    """The content of the file: notes of suspended jobs, and the opening events of the runs in flight."""
 
     #: Notes of suspended jobs, by their key.
     suspended: Mapping[str, str] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Beside(Struct, frozen=True):
 
 
 def keep(directory: str, identity: Identity, kept: Beside, *, durable: bool) -> None:
-    """Write the file anew if it says something else, at once and as a whole; remove it where nothing is to be kept.
+    """Replace the file atomically if its content changes; delete it if there is nothing to keep.
 
     A failure to write is not an error: the journal has it, and the next tick tries again.
 
@@ -89,7 +89,7 @@ def _sync_directory(directory: str) -> None:
 
 
 def kept_beside(directory: str, identity: Identity) -> Beside:
-    """Return what the file says, if it is this identity's; nothing where there is none or it does not read."""
+    """Return the file's content if it is this identity's; empty if it is missing or unreadable."""
     path = f"{directory}/{SIDECAR}"
     if not os.path.lexists(path):
         return Beside()
@@ -106,7 +106,7 @@ def kept_beside(directory: str, identity: Identity) -> Beside:
 
 
 def _content(path: str) -> bytes | None:
-    """Return the file's content; None where there is none, or more than we ever write."""
+    """Return the file's text; None if it is missing, or larger than the agent ever writes."""
     try:
         data = read_ours(path, FILE_MOST_BYTES + 1)
     except OSError:
@@ -115,7 +115,7 @@ def _content(path: str) -> bytes | None:
 
 
 def size_of(path: str) -> int | None:
-    """Return the size in bytes of what is at the path; None where nothing is.
+    """Return the size in bytes of the file at the path; None if there is none.
 
     Raises:
         StateNotWritable: nobody can say. A look that failed is no proof that a file is missing.
@@ -129,7 +129,7 @@ def size_of(path: str) -> int | None:
 
 
 def is_there(path: str) -> bool:
-    """Return whether there is something at the path; raises as ``size_of`` does."""
+    """Return whether the path exists; raise as ``size_of`` does."""
     return size_of(path) is not None
 
 
@@ -152,7 +152,7 @@ def traces(directory: str) -> list[str]:
 
 
 def _logs_a_run(path: str) -> bool:
-    """Return whether a log file tells of a run."""
+    """Return whether a log file contains an event of a run."""
     try:
         return b'"run-opened"' in read_ours(path, LOG_SEARCHED)
     except OSError:

@@ -80,7 +80,7 @@ class SqliteJournal:
             raise senseless(f"{self.path} {what}")
 
     def _begin(self, identity: Identity, notes: Notes | None) -> None:
-        """Make the tables with all that the journal holds from the start, at once: a kill leaves all or nothing."""
+        """Create the tables and the first rows in one transaction, so that a killed process leaves all or nothing."""
         with self._transaction():
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been faster
                 for statement in tables.STATEMENTS:
@@ -112,7 +112,7 @@ class SqliteJournal:
     # --- runs and events -----------------------------------------------------------------------------------
 
     def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
-        """Open a run, with the events that follow at once. False where the job already has a run for the slot.
+        """Open a run and add its first events; return False if the job already has a run for the slot.
 
         Args:
             event: the event that opens the run.
@@ -138,7 +138,7 @@ class SqliteJournal:
         return True
 
     def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
-        """Add events to a run that is open, and change facts beside them: all or nothing."""
+        """Add events to an open run and change notes, in one transaction."""
         with self._watch.bounded(), self._transaction():
             for event in events:
                 self._write(run, event)
@@ -146,7 +146,7 @@ class SqliteJournal:
         self._keep_beside(notes, events)
 
     def _keep_beside(self, notes: Notes | None, events: Iterable[Event] = ()) -> None:
-        """Keep beside the journal what is to outlive it, where this changed any of that."""
+        """Update the file beside the journal if the change concerns what it records."""
         kinds = {type(event) for event in events}
         suspends = any(key.startswith(SUSPENDED) for key in notes or {})
         if suspends or (RunOpened in kinds) != (RunClosed in kinds):
@@ -178,7 +178,7 @@ class SqliteJournal:
             )
 
     def events(self, run: str) -> list[Event]:
-        """Return all events of the run, oldest first; empty where there is no such run."""
+        """Return all events of the run, oldest first; empty if there is no such run."""
         return [decode(kind, data) for kind, data in self.written(run)]
 
     def written(self, run: str) -> list[tuple[str, str]]:
@@ -225,13 +225,13 @@ class SqliteJournal:
         return [(run, decode(kind, data)) for run, data in rows]
 
     def last_proofs(self) -> Sequence[tuple[str, str, Event]]:
-        """Return of each job the last finished step that names a backup, newest first: job, run, event."""
+        """Return each job's last finished step that names a backup, newest first, as (job, run, event)."""
         with self._watch.bounded():
             rows = self._db.execute(tables.LAST_PROOFS).fetchall()
         return [(job, run, decode(kind, data)) for job, _, run, kind, data in rows]
 
     def prune(self, before: datetime, most: int) -> int:
-        """Forget runs opened before that moment, and the oldest of more than ``most``; returns how many.
+        """Delete runs opened before that time, and the oldest beyond ``most``; return how many.
 
         A run in flight is never forgotten, and so many at once that it takes long neither: the next call goes on.
         """
@@ -247,7 +247,7 @@ class SqliteJournal:
         return len(gone)
 
     def tallies(self) -> Sequence[Tally]:
-        """Return how many runs of each job ended how, forgotten ones included; by job and outcome."""
+        """Return the number of runs by job and outcome, including runs that were deleted from the history."""
         with self._watch.bounded():
             rows = self._db.execute(tables.TALLIES).fetchall()
         return summed([(*row[:3], int(row[3]), row[4]) for row in rows], self.notes(FORGOTTEN), moment_of)
@@ -257,20 +257,20 @@ class SqliteJournal:
             self._db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608  three of ours  # nosec B608
 
     def claimed(self) -> dict[str, str]:
-        """Activities that belong to runs, by id, with the run."""
+        """Return the run of each activity that belongs to a run, by activity id."""
         with self._watch.bounded():
             return dict(self._db.execute("SELECT activity, run FROM activities").fetchall())
 
     # --- what stands beside the events -----------------------------------------------------------------------
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return up to when the job's slots have been decided."""
+        """Return the time up to which the job's slots have been decided."""
         with self._watch.bounded():
             row = self._db.execute("SELECT schedule, until FROM cursors WHERE job = ?", (job,)).fetchone()
         return None if row is None else Cursor(job, row[0], moment_of(row[1]))
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Store up to when the job's slots have been decided."""
+        """Store the time up to which the job's slots have been decided."""
         with self._watch.bounded(), self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO cursors (job, schedule, until) VALUES (?, ?, ?)",
@@ -278,7 +278,7 @@ class SqliteJournal:
             )
 
     def forget_cursors(self, but: Iterable[str]) -> None:
-        """Delete the cursors of all jobs but these."""
+        """Delete the cursors of all jobs except these."""
         with self._watch.bounded():
             known = {str(row[0]) for row in self._db.execute("SELECT job FROM cursors").fetchall()}
             gone = known - set(but)
@@ -287,19 +287,19 @@ class SqliteJournal:
                     self._db.executemany("DELETE FROM cursors WHERE job = ?", [(job,) for job in sorted(gone)])
 
     def note(self, key: str, value: str | None) -> None:
-        """Store a note beside the events; None deletes it."""
+        """Store a note; the value None deletes it."""
         with self._watch.bounded(), self._transaction():
             self._keep({key: value})
         self._keep_beside({key: value})
 
     def noted(self, key: str) -> str | None:
-        """Return a fact kept beside the events."""
+        """Return the note with the key."""
         with self._watch.bounded():
             row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def notes(self, prefix: str) -> dict[str, str]:
-        """Return all facts kept beside the events whose keys begin so."""
+        """Return all notes whose keys begin with the prefix."""
         with self._watch.bounded():
             rows = self._db.execute(
                 "SELECT key, value FROM notes WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
@@ -307,7 +307,7 @@ class SqliteJournal:
         return {str(key): str(value) for key, value in rows}
 
     def set_idle_hint(self, hint: IdleHint) -> None:
-        """Keep what the next idle tick will read; nothing is written where it stands already."""
+        """Store the hint that the next idle tick will read; write nothing if it is unchanged."""
         row = (*hint.identity, hint.text, hint.next_due)
         with self._watch.bounded():
             if self._db.execute("SELECT project, environment, app, text, next_due FROM idle_hint").fetchone() == row:
@@ -321,7 +321,7 @@ class SqliteJournal:
         self._db.execute(f"INSERT OR REPLACE INTO idle_hint ({columns}) VALUES (1, ?, ?, ?, ?, ?)", row)  # noqa: S608  names of ours  # nosec B608
 
     def last_tick(self) -> int | None:
-        """Return when the last tick was, in seconds since 1970, or None where none is known."""
+        """Return when the last tick was, in seconds since 1970, or None if no tick is known."""
         return tick_trace(self._directory)[0]
 
     def ticks(self) -> int:
@@ -329,13 +329,13 @@ class SqliteJournal:
         return tick_trace(self._directory)[1]
 
     def mark_tick(self, now: float, count: int | None = None) -> None:
-        """Remember when the last tick was, and how many there were by then: one more than before, or that many."""
+        """Store the time of the last tick and the number of ticks: one more than before, or ``count`` if given."""
         mark_tick(self._directory, now, count)
 
     # --- as a whole -------------------------------------------------------------------------------------------
 
     def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
-        """Return all of these runs, as they are written, in the same order."""
+        """Return these runs in the same order, each as it is stored."""
         return [Copied(run, tuple(self.written(run.run)), tuple(sorted(self._owned(run.run)))) for run in runs]
 
     def _owned(self, run: str) -> list[tuple[str, int]]:
@@ -343,7 +343,7 @@ class SqliteJournal:
             return self._db.execute("SELECT activity, step FROM activities WHERE run = ?", (run,)).fetchall()
 
     def take_in(self, copies: Iterable[Copied]) -> None:
-        """Copy runs of another journal: add what is missing, write nothing twice."""
+        """Copy runs of another journal into this one; skip what is already here."""
         with self._watch.bounded(), self._transaction():
             for each in copies:
                 found = tuple(self.written(each.row.run))
@@ -359,7 +359,7 @@ class SqliteJournal:
                 self._forget(runs)
 
     def cursors(self) -> list[Cursor]:
-        """Return up to when slots have been decided, for every job."""
+        """Return the time up to which slots have been decided, for every job."""
         with self._watch.bounded():
             rows = self._db.execute("SELECT job, schedule, until FROM cursors").fetchall()
         return sorted(
@@ -369,7 +369,7 @@ class SqliteJournal:
     # --- the lease --------------------------------------------------------------------------------------------
 
     def take_lease(self, holder: str, now: datetime, until: datetime) -> str | None:
-        """Write the lease row for ``holder``; where another's still runs, leave it and return its holder.
+        """Write the lease row for ``holder``; if another's is still valid, leave it and return its holder.
 
         Args:
             holder: who works.
@@ -390,7 +390,7 @@ class SqliteJournal:
         return None
 
     def drop_lease(self, holder: str) -> None:
-        """Take the lease row away if it is the holder's."""
+        """Delete the lease row if it is the holder's."""
         own = "DELETE FROM notes WHERE key = ? AND substr(value, instr(value, ' ') + 1) = ?"
         with self._watch.bounded(), self._transaction():
             self._db.execute(own, (LEASE, holder))

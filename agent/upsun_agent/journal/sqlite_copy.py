@@ -1,4 +1,4 @@
-"""Write a run of another journal into a journal in a SQLite file, as it was written there."""
+"""Copy a run of another journal into a journal in an SQLite file, unchanged."""
 
 from __future__ import annotations
 

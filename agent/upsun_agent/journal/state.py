@@ -1,4 +1,4 @@
-"""Where the state is kept: in a directory or in a database. As text, each is what the job file calls it."""
+"""Where the state is kept: in a directory or in a database. ``str()`` gives the name from the job file."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class DatabaseState(Struct, frozen=True):
     endpoint: Endpoint
 
     def __str__(self) -> str:
-        """Return what the job file calls it: never the address or a word of the credentials."""
+        """Return the name from the job file, never the address or the credentials."""
         return self.name
 
     @classmethod
     def of(cls, name: str, environ: Mapping[str, str]) -> DatabaseState:
-        """Return the state of that name, its database looked up in the variables of this container.
+        """Return the state with that name; find a database in this container's variables.
 
         Raises:
             ConfigInvalid: there is no such relationship or variable, or it does not name a database that can be used.

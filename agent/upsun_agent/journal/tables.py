@@ -63,7 +63,7 @@ FOREIGN_SHOWN = 5
 
 
 def foreign_objects(db: sqlite3.Connection) -> list[str]:
-    """Return what the schema holds that is not ours: views, triggers, and tables or indexes that are made otherwise."""
+    """Return objects of the schema that are not ours: views, triggers, tables or indexes with another definition."""
     found = []
     for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_master"):
         ours = kind in {"table", "index"} and (
@@ -82,5 +82,5 @@ def tables_missing(db: sqlite3.Connection) -> list[str]:
 
 
 def pages(db: sqlite3.Connection) -> int:
-    """Return how large the file is; 0 where nothing was ever committed to it, or it was emptied."""
+    """Return the size of the file in pages; 0 if nothing was ever committed to it, or it was emptied."""
     return int(db.execute("PRAGMA page_count").fetchone()[0])

@@ -210,7 +210,7 @@ def mark_tick(directory: str, now: float, count: int | None = None) -> None:
 
 
 def last_tick(directory: str) -> int | None:
-    """Return when the last tick was, in seconds since 1970, or None where none is known."""
+    """Return when the last tick was, in seconds since 1970, or None if no tick is known."""
     return tick_trace(directory)[0]
 
 

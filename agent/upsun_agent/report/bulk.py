@@ -52,7 +52,7 @@ class BulkReader:
         return {cursor.job: cursor for cursor in self.journal.cursors()}
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return up to when the job's slots have been decided."""
+        """Return the time up to which the job's slots have been decided."""
         return self._cursors.get(job)
 
     def events(self, run: str) -> list[Event]:
@@ -60,9 +60,9 @@ class BulkReader:
         return self.journal.events(run)
 
     def noted(self, key: str) -> str | None:
-        """Return a fact kept beside the events."""
+        """Return the note with the key."""
         return self.journal.noted(key)
 
     def notes(self, prefix: str) -> dict[str, str]:
-        """Return all facts kept beside the events whose keys begin so."""
+        """Return all notes whose keys begin with the prefix."""
         return self.journal.notes(prefix)

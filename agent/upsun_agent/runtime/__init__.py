@@ -1,1 +1,1 @@
-"""One tick: what falls due is booked, open runs advance, every event goes through the recorder."""
+"""One tick: open runs for due slots, continue open runs, and record every event."""

@@ -27,7 +27,7 @@ DECISIONS = (ev.ApprovalGiven, ev.RollbackBegun)
 
 
 class Foreign(Struct, frozen=True):
-    """A run that this agent did not write, or not in this form; ``why`` says by what that is known."""
+    """A run that this agent did not write, or that was changed since; ``why`` says how that is known."""
 
     #: The id of the run.
     run: str
@@ -36,7 +36,7 @@ class Foreign(Struct, frozen=True):
 
     @property
     def message(self) -> str:
-        """The message about it."""
+        """Return the message that says that the run is foreign."""
         return f"the run is foreign: {self.why}. Nothing more is requested or executed for it"
 
 
@@ -49,7 +49,7 @@ class Admission:
         self._known: dict[str, str] = {}
 
     def admit(self, journal: Journal, run_id: str) -> Run | Foreign:
-        """Return the run as its events make it, or why it is foreign.
+        """Return the run folded from its events, or why it is foreign.
 
         Raises:
             InconsistentEvents: the events are no run.
@@ -74,7 +74,7 @@ class Admission:
         return found
 
     def _unsealed(self, run_id: str, events: Sequence[ev.Event], *, sealable: bool) -> Run | Foreign:
-        """Return a run that no valid seal speaks for, if it is one of the job file's own, as it is now."""
+        """Return a run without a valid seal, if it matches a job of the current job file."""
         run, opened = fold(events), events[0]
         job = self._context.job_file.jobs.get(run.job.name)
         if not isinstance(opened, ev.RunOpened) or opened.run != run_id:
@@ -92,7 +92,7 @@ class Admission:
         return run
 
     def sealed(self, run: str, events: Iterable[ev.Event], *, begins: bool = False) -> dict[str, str | None]:
-        """Return the notes to be written with these events, so that the run is admitted next time.
+        """Return the notes to write with these events, so that the run is admitted next time.
 
         A run that was not admitted here gets no new seal: whatever is added to it, it stays foreign.
 
@@ -113,7 +113,7 @@ class Admission:
         return {SEAL + run: seal, SEALED: self._seals.mark()}
 
     def keep(self, run: str, notes: dict[str, str | None]) -> None:
-        """Take note of the seal that was written: the next events follow it."""
+        """Remember the seal that was written: the seal of the next events continues it."""
         seal = notes.get(SEAL + run)
         if seal is not None:
             self._known[run] = seal

@@ -1,4 +1,4 @@
-"""Taking an open run on: decide, perform, record, until it waits or is over."""
+"""Continue an open run: decide, perform, record, until it waits or is over."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from upsun_agent.steps import KINDS
 
 
 class Runner:
-    """Takes runs on and notes in the report where they then stand."""
+    """Continue runs and write their state into the report."""
 
     def __init__(self, context: TickContext, recorder: Recorder, executor: Executor, report: TickReport) -> None:
         self._context = context
@@ -38,7 +38,7 @@ class Runner:
         self._report = report
 
     def advance(self, run_id: str) -> Run | None:
-        """Take one run as far as it goes now; returns it as it then stands, None where it is foreign or no run."""
+        """Continue one run as far as possible now; return its new state, None if it is foreign or not a run."""
         try:
             run = self._recorder.admitted(run_id)
         except InconsistentEvents as error:
@@ -69,7 +69,7 @@ class Runner:
         raise Bug(f"run {run.id} did not settle within {PASS_MOST} decisions")
 
     def _dated(self, run: Run) -> Run:
-        """Return the run; if a clock that was ahead dated it, with an event that measures its times from now."""
+        """Return the run; if a clock that was ahead dated it, add an event that measures its times from now."""
         now = self._context.clock.now()
         if run.closed is not None or newest_moment(run) - now <= CLOCK_AHEAD:
             return run
@@ -79,7 +79,7 @@ class Runner:
         return self._recorder.record(run, ev.WaitBegun(at=now, on="clock", message=text))
 
     def expire(self, run_id: str, trouble: Trouble) -> None:
-        """Close the run, or begin its rollback, if it is past its limits; nothing is asked, sent or executed.
+        """Close the run, or begin its rollback, if it is past its limits; make no request and run no command.
 
         This is for a journal of which it cannot be found out whether a restore rewound it. What is written here is set
         aside with the journal if one did; people then hear of a failure that may not have been one, and of the run
@@ -107,7 +107,7 @@ class Runner:
     def _carry_out(
         self, run: Run, decision: Look | Record | Send | Execute, seen: Observation
     ) -> tuple[Run, Observation]:
-        """Return the run and what was seen, after one decision."""
+        """Carry out one decision; return the new run and everything seen so far."""
         record, flush = self._recorder.record, self._recorder.flush
         match decision:
             case Look():
@@ -133,7 +133,7 @@ class Runner:
                 assert_never(decision)
 
     def _close_senseless(self, run_id: str, why: str) -> None:
-        """Close a run whose events or snapshot nobody can have written, so that it blocks no other."""
+        """Close a run with impossible events or an impossible snapshot, so that it blocks no other run."""
         text = f"the events of this run do not fit together: {why}"
         closed = ev.RunClosed(
             at=self._context.clock.now(),
@@ -154,7 +154,7 @@ class Runner:
                     self._close_foreign(found)
 
     def _close_foreign(self, found: Foreign) -> None:
-        """Close a foreign run, and tell of it: somebody else can write the state."""
+        """Close a foreign run and notify: somebody else can write the state."""
         now = self._context.clock.now()
         closed = ev.RunClosed(
             at=now,
@@ -184,7 +184,7 @@ class Runner:
         return run
 
     def _background(self, run: Run, claimed: set[str]) -> Background:
-        """``claimed`` grows with the run; what a step is waiting for now is its own, all else is somebody's already."""
+        """Return what decisions may know besides the run; ``claimed`` leaves out the current step's own activity."""
         claimed.update(step.activity for step in run.steps if step.activity)
         current = {step.activity for step in run.steps if step.activity and not step.over}
         known = self._recorder.journal.noted(MANUAL_BACKUP_LIMIT)

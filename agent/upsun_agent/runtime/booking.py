@@ -1,4 +1,4 @@
-"""What was judged about slots, written down: a run for each slot that is due, one for each batch of the others."""
+"""Record the verdicts on slots: one run for each due slot, and one for each batch of other slots."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from upsun_agent.schedule import zone_of
 
 
 class Booking(Struct, frozen=True):
-    """Opens runs of one job, and closes those that say only what became of slots."""
+    """Open runs of one job, and close at once those that only record missed or skipped slots."""
 
     #: The context of the tick.
     context: TickContext
@@ -34,7 +34,7 @@ class Booking(Struct, frozen=True):
     judge: Judge
 
     def book(self, verdicts: Iterable[SlotVerdict], report: TickReport) -> None:
-        """Write down all that was judged at once. Of several batches of one kind people hear with the last, once."""
+        """Record all verdicts. Of several batches of one kind, only the last causes a notification."""
         found = [each for each in verdicts if not (isinstance(each, ExcludeSlots) and each.failure is None)]
         missed = [each for each in found if isinstance(each, MissSlots)]
         last = {type(each): each for each in found}
@@ -47,7 +47,7 @@ class Booking(Struct, frozen=True):
             self._open(verdict, closed, report, told=verdict is last[type(verdict)])
 
     def _closed(self, verdict: SlotVerdict) -> list[ev.RunClosed]:
-        """Return the event that says what became of the slots; none if a run begins."""
+        """Return the event that closes the run of missed or skipped slots; None if a run begins."""
         if isinstance(verdict, OpenSlot):
             return []
         now, text = self.context.clock.now(), verdict.reason
@@ -69,7 +69,7 @@ class Booking(Struct, frozen=True):
         return [ev.RunClosed(at=now, outcome=ev.RunOutcome.SKIPPED, message=text, failure=FailureKind.OVERLAP)]
 
     def _open(self, verdict: SlotVerdict, closed: list[ev.RunClosed], report: TickReport, *, told: bool) -> None:
-        """Open the run. The same wall clock in another zone is another slot, whose name says its offset from UTC."""
+        """Open the run. If a slot of another zone has the same name, add the offset from UTC to the name."""
         job, slot = self.judge.job, verdict.slot
         notes = self._counted(closed)
         opened = opened_by(self.context, job, f"{job.name}@{slot.name}", slot, ev.Trigger.SCHEDULE)
@@ -82,12 +82,12 @@ class Booking(Struct, frozen=True):
             report.runs[opened.run] = fold([opened, *closed])
 
     def _is_another(self, opened: ev.RunOpened) -> bool:
-        """Return whether the run of that name is of another instant: the job had another zone then."""
+        """Return whether the run with that name is for another instant, because the job had another zone then."""
         known = next(iter(self.judge.journal.events(opened.run)), None)
         return isinstance(known, ev.RunOpened) and known.due_at != opened.due_at
 
     def _counted(self, closed: list[ev.RunClosed]) -> dict[str, str | None]:
-        """Return the notes that count each slot of a batch, though it has no run of its own."""
+        """Return the notes that count the slots of a batch that have no run of their own."""
         more = closed[0].detail.get("count", 1) - 1 if closed else 0
         if not more:
             return {}
@@ -118,7 +118,7 @@ def opened_by(context: TickContext, job: Job, run: str, slot: Slot, trigger: ev.
 
 
 def mark_looked(journal: Journal, now: datetime, *, by_hand: bool) -> None:
-    """Record that a process verified the state: as a tick, or in a note as long as there was none.
+    """Record that a process verified the state: as a tick, or in a note if there was no tick yet.
 
     Args:
         journal: the journal.

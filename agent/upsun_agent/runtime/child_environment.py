@@ -1,4 +1,4 @@
-"""The variables that a program which the agent starts does not get: those that hold an API token.
+"""Find the variables that hold an API token: programs that the agent starts do not get them.
 
 A token also stands within longer values, such as an address or the platform's ``PLATFORM_VARIABLES``, which is JSON in
 base64.
@@ -20,7 +20,7 @@ DEPTH = 3  # base64 in JSON in base64
 
 
 def withheld(environ: Mapping[str, str], variable: str, kept: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the names of the variables that hold an API token, whatever they are called.
+    """Return the names of all variables whose value contains an API token.
 
     Args:
         environ: the variables of this process.
@@ -40,7 +40,7 @@ def withheld(environ: Mapping[str, str], variable: str, kept: Iterable[str] = ()
 
 
 def _holds(search: Redaction, value: str) -> bool:
-    """Return whether a token stands in the value, in any spelling, also within base64 within base64."""
+    """Return whether the value contains a token, in any spelling, also in base64, encoded once or twice."""
     if search.holds(value):
         return True
     texts = [value]
@@ -52,7 +52,7 @@ def _holds(search: Redaction, value: str) -> bool:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """Yield what is written in base64 in the text, as Latin-1; where a word begins is not known to four characters."""
+    """Yield the decoded base64 in the text, as Latin-1, for each of the four possible offsets."""
     folded = "".join(text.split())
     for match in _CODED.finditer(folded):
         word = match[0].translate(_STANDARD)

@@ -1,4 +1,4 @@
-"""Moments in the journal that a clock left behind which was ahead: found, and put right.
+"""Find and correct times in the journal that were written while a clock was ahead.
 
 A moment is later than now by more than two clocks can differ: it is of no use for comparing, whatever it says. What it
 kept back is evaluated again from the present, and what was booked about slots that have not come is taken away.
@@ -27,7 +27,7 @@ RUNS_LOOKED_AT = 200  # newest runs, by their own dates: those of a clock that w
 
 
 class Mended(Struct, frozen=True):
-    """What was put right: in words, how many runs were taken away or dated anew, and the last moment that holds."""
+    """What was corrected: in words, how many runs were deleted or dated again, and the last correct time."""
 
     #: What was found, in words.
     found: tuple[str, ...]
@@ -39,7 +39,7 @@ class Mended(Struct, frozen=True):
     since: datetime
 
     def log(self, log: Any) -> None:
-        """Log what was put right."""
+        """Log what was corrected."""
         text = f"a clock was ahead: {', '.join(self.found)}; evaluated again from {self.since:%Y-%m-%d %H:%M} UTC"
         log.warning("clock-was-ahead", message=text, dropped=self.dropped, dated=self.dated)
 
@@ -62,12 +62,12 @@ def set_by_platform(clock: SetClock, there: datetime | None, log: Any) -> bool:
 
 
 def is_ahead(moment: datetime | None, now: datetime) -> bool:
-    """Return whether the moment is later than now by more than two clocks can differ."""
+    """Return whether the time is later than now by more than two clocks normally differ."""
     return moment is not None and moment - now > CLOCK_AHEAD
 
 
 def is_odd(journal: JournalReader, ticked: datetime | None, now: datetime) -> bool:
-    """Return whether the last tick, or how far the slots of a job are judged, is dated later than now.
+    """Return whether the last tick, or the cursor of a job, is dated later than now.
 
     Args:
         journal: the journal.
@@ -83,14 +83,14 @@ def last_tick(journal: JournalReader) -> datetime | None:
 
 
 def last_look(journal: JournalReader) -> datetime | None:
-    """Return when a process last made sure that this state is current: a tick, or a `run` by hand."""
+    """Return when a process last verified that this state is current: a tick, or a manual `run`."""
     by_hand = journal.noted(LAST_BY_HAND) or ""
     looked = moment_at(int(by_hand)) if by_hand.isascii() and by_hand.isdigit() else None
     return max((each for each in (last_tick(journal), looked) if each is not None), default=None)
 
 
 def ahead(journal: JournalReader, now: datetime) -> list[str]:
-    """Return what of the journal is dated later than it can be, in words; empty where nothing is."""
+    """Return in words what in the journal is dated later than now; empty if nothing is."""
     found = []
     ticked = last_tick(journal)
     if ticked is not None and is_ahead(ticked, now):
@@ -104,7 +104,7 @@ def ahead(journal: JournalReader, now: datetime) -> list[str]:
 
 
 def mend(journal: Journal, now: datetime) -> Mended | None:
-    """Put right what is dated later than now; None where nothing is. ``now`` is the best that is known."""
+    """Correct what is dated later than ``now``, the best known time; return None if nothing is."""
     if not is_odd(journal, last_tick(journal), now):
         return None
     found, rows = ahead(journal, now), list(journal.rows(most=HISTORY_RUNS * 2))
@@ -128,12 +128,12 @@ def mend(journal: Journal, now: datetime) -> Mended | None:
 
 
 def judged_anew(rows: Iterable[RunRow], after: datetime) -> frozenset[datetime]:
-    """Return the slots after that time that have a run of their own: they are not judged a second time."""
+    """Return the slots after that time that have their own run: they are not decided a second time."""
     return frozenset(row.due_at for row in rows if row.slot is not None and row.due_at > after)
 
 
 def _first_judged(journal: JournalReader, rows: Iterable[RunRow], now: datetime) -> dict[str, datetime]:
-    """Return how far the slots of each job were judged before the clock was ahead, by what it judged first."""
+    """Return each job's cursor from before the clock was ahead, derived from the first slot decided after."""
     found: dict[str, datetime] = {}
     for row in rows:
         if row.slot is not None and is_ahead(row.opened_at, now):
@@ -143,14 +143,14 @@ def _first_judged(journal: JournalReader, rows: Iterable[RunRow], now: datetime)
 
 
 def _first(journal: JournalReader, row: RunRow) -> datetime:
-    """Return when the first slot that the run stands for was due."""
+    """Return when the first slot of the run was due."""
     last = journal.events(row.run)[-1:]
     text = last[0].detail.get("first_at") if last and isinstance(last[0], RunClosed) else None
     return datetime.fromisoformat(text) if isinstance(text, str) else row.due_at
 
 
 def _judged_until(job: str, rows: Iterable[RunRow], now: datetime) -> datetime:
-    """Return how far the job's slots surely were judged: its latest slot up to now with a run, or this minute."""
+    """Return a safe cursor for the job: its latest slot up to now that has a run, or this minute."""
     known = [row.due_at for row in rows if row.job == job and row.slot is not None and row.due_at <= now]
     return max(known, default=now.replace(second=0, microsecond=0) - timedelta(seconds=1))
 
@@ -163,7 +163,7 @@ def _last_sound(journal: JournalReader, rows: Iterable[RunRow], now: datetime) -
 
 
 def _forget(journal: Journal, rows: list[RunRow]) -> None:
-    """Take the runs away, and what people were to be told of them; how many there were stays counted."""
+    """Delete the runs and their queued notifications; keep them in the counts."""
     if not rows:
         return
     gone = [(row.job, row.outcome or "", 0, row.opened_at.timestamp()) for row in rows]

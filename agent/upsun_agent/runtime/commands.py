@@ -1,4 +1,4 @@
-"""How a job's commands are run: what none of them gets to see, what hides secrets in their words, and by whom."""
+"""How a job's commands are run: withheld variables, redaction of their output, and the runner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command or a tick works with: composed once by cli/context.py, passed in everywhere."""
+"""The context of a command or a tick: cli/context.py creates it once, and all functions receive it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived: let go of everything and end. The journal is consistent at every moment."""
+    """SIGTERM arrived: release all locks and end. The journal is consistent at every moment."""
 
 
 class ReadContext(Struct, frozen=True):
-    """What a command works with that only reads the journal, and a report."""
+    """The context of a report, or of a command that only reads the journal."""
 
     #: Where the agent runs: project, environment, app.
     container: Container
@@ -44,7 +44,7 @@ class ReadContext(Struct, frozen=True):
 
 
 class TickContext(ReadContext, frozen=True):
-    """What a tick works with."""
+    """The context of a tick."""
 
     #: The platform's API.
     client: Client
@@ -65,26 +65,26 @@ class TickContext(ReadContext, frozen=True):
 
     @property
     def project(self) -> str:
-        """Return the project's id; raise ConfigInvalid where it is not known."""
+        """Return the project's id; raise ConfigInvalid if it is not known."""
         if self.container.project is None:
             raise ConfigInvalid("no project is known", remedy="set PLATFORM_PROJECT or give --project")
         return self.container.project
 
     @property
     def environment(self) -> str:
-        """Return the environment's id; raise ConfigInvalid where it is not known."""
+        """Return the environment's id; raise ConfigInvalid if it is not known."""
         if self.container.environment is None:
             raise ConfigInvalid("no environment is known", remedy="set PLATFORM_BRANCH or give --environment")
         return self.container.environment
 
     def require_environment(self) -> None:
-        """Raise ConfigInvalid where project or environment is not known: a tick can do nothing then."""
+        """Raise ConfigInvalid if project or environment is not known: a tick can do nothing then."""
         _ = self.project, self.environment
 
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that locks are let go of on the way out."""
+    """Turn SIGTERM into an exception, so that locks are released before the process ends."""
 
     def end(*_: object) -> None:
         raise broken_off(Terminated())

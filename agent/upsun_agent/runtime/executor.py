@@ -1,4 +1,4 @@
-"""Carries out what was decided: the only place where decisions meet the network. Everything comes back as a value."""
+"""Carry out decisions over the network. Every result, errors included, is returned as a value."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ REFUSALS = {
 
 
 def trouble_of(error: AgentError) -> Trouble:
-    """Return an error of the client as a value that decisions understand."""
+    """Return the Trouble value for an error of the API client."""
     kinds: tuple[tuple[type[AgentError], FailureKind], ...] = (
         (OutOfTime, FailureKind.BUDGET),
         (Unreachable, FailureKind.UNREACHABLE),
@@ -103,7 +103,7 @@ def trouble_of(error: AgentError) -> Trouble:
 
 
 class Executor:
-    """Looks, sends and executes for one environment of one project, and for others that a step names."""
+    """Read, send requests and run commands for one environment of a project, and for others that a step names."""
 
     def __init__(
         self, client: Client, project: str, environment: str, clock: Clock, commands: Commands | None = None
@@ -120,11 +120,11 @@ class Executor:
 
     @property
     def platform_now(self) -> datetime | None:
-        """The platform's clock at its last answer in this tick; None where none told it."""
+        """Return the platform's clock at its last answer in this tick; None if no answer had a date."""
         return self._client.heard
 
     def expect(self, question: Question) -> Answer:
-        """Return the answer to a question, and keep it for the next look, before which nothing changes."""
+        """Return the answer to a question, and cache it for the next ``look``."""
         self._at_hand[question] = answer = self.look(question)
         return answer
 
@@ -138,7 +138,7 @@ class Executor:
             return trouble_of(error)
 
     def _with_sure_time(self, answer: Answer) -> Answer:
-        """Return the answer with a time that is sure; raise BadReply where there is none.
+        """Return the answer with a verified time; raise BadReply if there is none.
 
         One answer alone may have a wrong date. Where it is neither this machine's time nor what an earlier answer
         says, the platform is asked once more, and two of the three have to agree.
@@ -157,7 +157,7 @@ class Executor:
         return replace(answer, server_at=second) if isinstance(answer, Environment | ActivityList) else answer
 
     def _is_near(self, there: datetime, here: datetime) -> bool:
-        """Return whether a time of the platform is about this machine's, or about what two answers told before."""
+        """Return whether a platform time is close to this machine's clock, or to what two earlier answers gave."""
         if abs(there - here) <= CLOCK_WRONG:
             return True
         if self._confirmed is None:
@@ -166,7 +166,7 @@ class Executor:
         return abs(there - told - timedelta(seconds=self._clock.monotonic() - then)) <= CLOCK_WRONG
 
     def _second_time(self) -> datetime | None:
-        """Read the environment once more, and return the platform's clock at that answer; None where it told none."""
+        """Read the environment again and return the platform's clock at that answer; None if it had no date."""
         self._client.heard = None
         with contextlib.suppress(AgentError):
             self._client.environment_document(self._project, self._environment)
@@ -202,7 +202,7 @@ class Executor:
                 assert_never(question)
 
     def _routes(self, environment: str) -> Answer:
-        """Return where the environment is served; Absent where it has no current deployment."""
+        """Return the environment's URLs; Absent if it has no current deployment."""
         try:
             return Routes(self._client.routes(self._project, environment))
         except NotFound:
@@ -210,7 +210,7 @@ class Executor:
             return Absent()
 
     def _with_rights(self, environment: Environment) -> Environment:
-        """Return the environment; where it offers less than an admin sees, with what the API says of the reasons."""
+        """Return the environment; if an admin's links are missing, add what the API says about the reasons."""
         expected = EXPECTED.get(environment.status, frozenset())
         if environment.is_dirty or expected <= environment.links.keys():
             return environment
@@ -219,7 +219,7 @@ class Executor:
         return replace(environment, rights=self._rights[environment.type])
 
     def _page(self, question: LookAtPage) -> Page:
-        """Return what a site answers; no answer is an answer too, for whoever judges it."""
+        """Return the answer of a site, or a value that says that none came."""
         began = self._clock.monotonic()
         try:
             reply = self._client.page(question.url, float(question.within), body=bool(question.contains))
@@ -232,11 +232,11 @@ class Executor:
         return Page(reply.status, seconds, found=why is None, fault=why or "")
 
     def has_time_for(self, command: Execute) -> bool:
-        """Return whether the tick has the time that the command may take."""
+        """Return whether the tick has enough time left for the command's time limit."""
         return self._client.left > command.within + LET_GO
 
     def execute(self, command: Execute) -> ev.CommandEnded:
-        """Run the one command of an intent that is already synced, and say how it ended."""
+        """Run the command of an intent that is already synced, and return the event that says how it ended."""
         self._at_hand.clear()
         commands, directory = self._commands, command.directory or None
         hidden = commands.withheld(command.keep)
@@ -250,7 +250,7 @@ class Executor:
         )
 
     def send(self, decision: Send) -> tuple[ev.Event, Activity | None]:
-        """Make the one request of an intent that is already synced, and return the event that records its answer.
+        """Make the request of an intent that is already synced, once, and return the event that records its answer.
 
         Returns the event to record, and the activity as the answer showed it where there was one.
         """
@@ -289,7 +289,7 @@ class Executor:
         return self._refused(step, failure, text, later), None
 
     def _defined_operations(self) -> str:
-        """Return which source operations there are, for a message; nothing if they cannot be read."""
+        """Return the names of the source operations for a message; empty if they cannot be read."""
         try:
             defined = self._client.source_operations(self._project, self._environment)
         except (AgentError, NoAnswer):
@@ -298,7 +298,7 @@ class Executor:
         return f"; the environment defines: {listed or 'no source operations'}"
 
     def _accepted(self, step: int, activity_type: str, reply: Reply) -> tuple[ev.Event, Activity | None]:
-        """Return the event for a 2xx and its activity; without one it is as if no answer came."""
+        """Return the event for a 2xx answer and its activity; without an activity, the event for no answer."""
         now = self._clock.now()
         try:
             activity = _embedded(document(reply, "answer"), activity_type)

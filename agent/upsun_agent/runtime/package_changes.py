@@ -1,4 +1,4 @@
-"""Reads what changed in the lock files between two commits, within bounds: everything odd is a warning, no error.
+"""Read the changes of lock files between two commits, within limits; a problem is a warning, not an error.
 
 Folders that are the same in both commits are not read. Of each lock file that differs both versions are read, one
 after the other, and the manifest beside it.
@@ -62,14 +62,14 @@ class _Search(Struct):
 
 
 class ChangeReader:
-    """Reads what commits of one project changed."""
+    """Read what commits of one project changed."""
 
     def __init__(self, client: Client, project: str) -> None:
         self._client = client
         self._git = GitObjects(client, project)
 
     def read(self, question: LookAtChanges) -> PackageChanges:
-        """Return what changed from one commit to the other, as far as it can be read now."""
+        """Return the changes between two commits, as far as they can be read now."""
         left = min(self._client.left - CHANGES_RESERVE, CHANGES_BUDGET)
         if left <= 0:
             return PackageChanges((), unread="time")
@@ -94,7 +94,7 @@ class ChangeReader:
         return search
 
     def _folder(self, path: str, before: str | None, after: str | None, search: _Search) -> Iterator[_Pair]:
-        """Look through one folder of both trees, and yield the folders in it."""
+        """Compare one folder of both trees, and yield the folders in it."""
         if search.folders >= LOCK_FOLDERS_MOST or search.names >= LOCK_ENTRIES_MOST:
             if not search.warnings:
                 search.warnings.append("there are more folders than are searched for lock files")
@@ -119,7 +119,7 @@ class ChangeReader:
         return {} if tree is None else {each.name: each for each in self._git.entries(tree)}
 
     def _compared(self, question: LookAtChanges, search: _Search) -> PackageChanges:
-        """Return the changes of the files that were found; those that are done already are left out."""
+        """Return the changes of the files that were found, without those that were read already."""
         wanted = search.found[:LOCK_FILES_MOST]
         if len(search.found) > LOCK_FILES_MOST:
             more = len(search.found) - LOCK_FILES_MOST
@@ -165,7 +165,7 @@ def _sha(entry: Entry | None) -> str | None:
 
 
 def _bounded(found: LockFileChange, room: int) -> LockFileChange:
-    """Return it with its texts safe to keep and to show, and with as many changes as there is room for."""
+    """Return it with cleaned texts, and with at most as many changes as may be stored."""
     kept = found.changes[: max(room, 0)]
     changes = tuple(
         replace(

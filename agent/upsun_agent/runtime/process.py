@@ -1,4 +1,4 @@
-"""Run a command in this container, bounded in time and output, and end it with all its descendants.
+"""Run a command in this container with limits on time and output, and end it with all its descendants.
 
 Between the agent and the command is a process of ``runtime/supervisor.py``, which becomes the parent of whatever the
 command leaves behind, in new sessions and after double forks too. It ends all of that when the command has ended, when
@@ -81,7 +81,7 @@ def run(
 def _supervised(
     request: Mapping[str, Any], end: float, spared: frozenset[int]
 ) -> tuple[_Tail, int | None, tuple[int, str, str | None] | None]:
-    """Have the command run; return what it printed last, its exit code, and why it could not start."""
+    """Run the command under the supervisor; return its last output, its exit code, and why it could not start."""
     reading, writing = os.pipe()
     try:
         process = subprocess.Popen(
@@ -109,7 +109,7 @@ def _supervised(
 
 
 def _hand_over(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> None:
-    """Tell the supervisor what to start. The pipe stays open: its end means that the command has to end."""
+    """Send the command to the supervisor. The pipe stays open: closing it makes the supervisor end the command."""
     text = json.dumps(request).encode()
     if process.stdin is not None:
         with suppress(BrokenPipeError):
@@ -118,7 +118,7 @@ def _hand_over(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> 
 
 
 class _Line:
-    """What the supervisor tells, read without waiting.
+    """The supervisor's messages, read without blocking.
 
     ``exit_code`` is None until the command has ended, ``failure`` (number, reason, file) is why it could not start,
     ``clean`` says that nothing of it is left, ``closed`` that the supervisor has ended.
@@ -133,7 +133,7 @@ class _Line:
         self._text = b""
 
     def read(self) -> None:
-        """Read what is there."""
+        """Read the available bytes."""
         piece = os.read(self.file, PIECE)
         self.closed = not piece
         *lines, self._text = (self._text + piece).split(b"\n")
@@ -142,7 +142,7 @@ class _Line:
             self._take(text)
 
     def _take(self, text: bytes) -> None:
-        """Take one line. The command can write here too, by ``/proc``: what the supervisor never writes is left out."""
+        """Handle one line. Ignore what the supervisor never writes: the command can write here through ``/proc``."""
         try:
             words = json.loads(text) if len(text) <= LINE_MOST else None
         except (ValueError, RecursionError):
@@ -157,7 +157,7 @@ class _Line:
 
     @property
     def is_told(self) -> bool:
-        """Return whether it is known how the command ended."""
+        """Return whether the supervisor has reported how the command ended."""
         return self.exit_code is not None or self.failure is not None
 
 
@@ -169,7 +169,7 @@ class _Tail:
         self.cut = False
 
     def take(self, pipe: int) -> bool:
-        """Keep one more piece of the pipe; return whether there was any, or false at its end."""
+        """Read one piece from the pipe; return False at its end."""
         piece = os.read(pipe, PIECE)
         self.kept += piece
         if len(self.kept) > COMMAND_TAIL_MOST:
@@ -179,7 +179,7 @@ class _Tail:
 
 
 def _watch(process: subprocess.Popen[bytes], line: _Line, tail: _Tail, end: float) -> None:
-    """Read what the command prints until nothing of it is left, or its time is up.
+    """Read the command's output until all its processes have ended, or its time is up.
 
     Once it has ended, the supervisor gets some seconds to end what it left behind.
     """
@@ -206,7 +206,7 @@ def _watch(process: subprocess.Popen[bytes], line: _Line, tail: _Tail, end: floa
 
 
 def _end(process: subprocess.Popen[bytes], line: _Line, spared: frozenset[int]) -> None:
-    """Have the supervisor end everything, and see to it where it does not: another process may have stopped it."""
+    """Make the supervisor end everything; kill the processes from here if it does not."""
     for pipe in filter(None, (process.stdin, process.stdout)):
         with suppress(OSError):
             pipe.close()

@@ -1,4 +1,4 @@
-"""Write events to the journal, with the notifications that they cause, and log them once they are written.
+"""Write events and their notifications to the journal, then log them.
 
 This is the one door to the journal's events.
 """
@@ -45,7 +45,7 @@ class Recorder:
         return self._session.journal
 
     def admitted(self, run: str) -> Run | Foreign:
-        """Return the run as its events make it, or why it is not the agent's own; raises as ``Admission.admit``."""
+        """Return the run folded from its events, or why it is foreign; raise as ``Admission.admit`` does."""
         return self._admission.admit(self.journal, run)
 
     def open_run(
@@ -57,7 +57,7 @@ class Recorder:
         silent: bool = False,
         notes: Notes | None = None,
     ) -> bool:
-        """Open a run, with the events that follow at once; ``told``: of its opening people have heard before.
+        """Open a run with its first events; ``told``: its opening was notified before.
 
         ``silent``: people hear nothing of it, only the log does. ``notes`` are facts to keep with it. False where the
         job already has a run for the slot.
@@ -82,14 +82,14 @@ class Recorder:
         return True
 
     def record(self, run: Run, event: ev.Event) -> Run:
-        """Return the run after the event, which is on the disk before the next request is sent (see ``flush``)."""
+        """Return the run after the event; ``flush`` writes the event to disk before the next request is sent."""
         event = self._worded(event)
         after = apply(run, event)
         self._unwritten.append((after, event))
         return after
 
     def flush(self) -> None:
-        """Write the events recorded since the last request, in one synced transaction, and tell of them.
+        """Write the events recorded since the last flush in one synced transaction, then log and notify.
 
         What is lost with a process in between is only what was concluded from answers, and is concluded again.
         """
@@ -125,7 +125,7 @@ class Recorder:
         self._tell(line_of(closed, run, job), closed)
 
     def tell_losses(self) -> list[Run]:
-        """Notify of a journal that was lost before this one, close the runs that were in flight in it, and return them.
+        """Notify that the previous journal was lost; close and return the runs that were in flight in it.
 
         It was found by this process, or by one before that was killed or only looked after a pause.
         """
@@ -142,7 +142,7 @@ class Recorder:
         return found
 
     def _close_lost(self, key: str, data: str) -> Run | None:
-        """Close a run that was in flight in a journal that is lost; None where there is nothing to close."""
+        """Close a run that was in flight in a lost journal; return None if there is nothing to close."""
         try:
             opened = decode("run-opened", data)
             run = fold([opened])
@@ -164,19 +164,19 @@ class Recorder:
         return apply(run, closed)
 
     def _worded(self, event: E) -> E:
-        """Return the event as it is kept: cleaned, its message and remedy in the words of the project's product."""
+        """Return the event as it is stored: cleaned, with the product's name in its message and remedy."""
         event, reword = cleaned(event), self._context.reword
         texts = {name: text for name in WORDED if isinstance(text := getattr(event, name, None), str)}
         changed = {name: words for name, text in texts.items() if (words := reword(text)) != text}
         return replace(event, **changed) if changed else event
 
     def _news(self, run: str, job: str, events: Iterable[ev.Event], reason: str | None = None) -> Notes:
-        """Return what is to be told of these events, kept until it is delivered; nothing if nobody is told."""
+        """Return the notifications for these events, to be queued until delivery; empty if there are none."""
         notifier = self._context.notifier
         return {} if notifier is None else notifier.news(self.journal, run, job, events, reason)
 
     def _broken_circuit(self, run: Run) -> str | None:
-        """Return why the job is to be suspended now: too many runs in a row failed, and it says so."""
+        """Return why the job must be suspended now (too many runs in a row failed), or None."""
         after = run.job.suspend_after
         if not after or run.closed is None or run.closed.outcome != ev.RunOutcome.FAILED:
             return None

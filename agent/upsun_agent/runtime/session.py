@@ -1,4 +1,4 @@
-"""The session of a process that works on the journal: the lock, the lease and the open journal, from begin to end."""
+"""The session of a process that writes the journal: it holds the lock, the lease and the open journal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from upsun_agent.runtime.suspension import notes_to_keep
 
 
 class JournalSession(Protocol):
-    """The journal in use, its lease held; it may be exchanged for a new one when it turns out not to be ours.
+    """The open journal with its lease; a foreign or rewound journal can be replaced by a new one.
 
     ``fresh`` where it replaces another just now, which may have known more; ``since``: when it did so, however long ago
     that is: no slot up to then is due. ``waited``: seconds that it took to get.
@@ -34,14 +34,14 @@ class JournalSession(Protocol):
 
     @property
     def since(self) -> datetime | None:
-        """When this journal took the place of another; None where it is the first."""
+        """When this journal replaced another; None if it is the first."""
 
     @property
     def journal(self) -> Journal:
         """The journal in use."""
 
     def begin_anew(self, word: str, why: str) -> None:
-        """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
+        """Set the journal aside and begin a new one without due slots; paused jobs stay paused."""
 
 
 class MountSession:
@@ -70,7 +70,7 @@ class MountSession:
 
     @property
     def since(self) -> datetime | None:
-        """When this journal took the place of another; None where it is the first."""
+        """When this journal replaced another; None if it is the first."""
         anew = begun_anew(self.journal)
         return anew.at if anew is not None else None
 
@@ -91,7 +91,7 @@ class MountSession:
         return lease
 
     def begin_anew(self, word: str, why: str) -> None:
-        """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
+        """Set the journal aside and begin a new one without due slots; paused jobs stay paused."""
         kept_notes = notes_to_keep(self.journal) if word == "rewound" else None
         self.journal.close()
         context = self._context
@@ -103,7 +103,7 @@ class MountSession:
         self._lease = self._leased(self.journal)
 
     def close(self) -> None:
-        """Give back the lease and let go of the journal."""
+        """Release the lease and close the journal."""
         try:
             self._lease.release()
         finally:
@@ -137,29 +137,29 @@ class ServerSession:
 
     @property
     def since(self) -> datetime | None:
-        """When this journal took the place of another; None where it is the first."""
+        """When this journal replaced another; None if it is the first."""
         anew = begun_anew(self.journal)
         return anew.at if anew is not None else None
 
     def begin_anew(self, word: str, why: str) -> None:
-        """Set the journal aside and begin a new one, in which no past slot is due; paused jobs stay paused."""
+        """Set the journal aside and begin a new one without due slots; paused jobs stay paused."""
         kept_notes = notes_to_keep(self.journal) if word == "rewound" else {}
         kept = self._held.begin_anew(f"{word}: {why}", kept_notes)
         self.fresh = True
         self._context.log.warning("journal-set-aside", reason=kept)
 
     def close(self) -> None:
-        """Give back the lease and let go of the connection."""
+        """Release the lease and close the connection."""
         self._held.release()
 
     def abandon(self) -> None:
-        """Close the connection at once, without a word to the server."""
+        """Close the connection at once, without sending anything to the server."""
         self._held.abandon()
 
 
 @contextmanager
 def open_session(context: TickContext, *, moving: bool = False) -> Iterator[JournalSession]:
-    """Lock the state and open its journal for the block. ``moving``: although it is marked as moved.
+    """Lock the state and open its journal for the block; with ``moving``, also if it is marked as moved.
 
     Raises:
         Busy: another process uses it, or the database is not available now.

@@ -1,4 +1,4 @@
-"""The slots of one job between where they were judged to and now: which are to run, and what is known against it."""
+"""Decide the slots of one job from its cursor to now: which run, and why others do not."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ OLD = f"older than the look-back of {int(LOOK_BACK // 86400)} days"
 
 
 def key_of(job: Job) -> str:
-    """Return what a cursor holds for: another schedule or zone has other slots."""
+    """Return the schedule and zone as the cursor's key: another schedule or zone has other slots."""
     return f"{job.schedule}|{job.timezone}"
 
 
 class SlotFacts(NoteReader, Protocol):
-    """The part of a journal that slots are judged by."""
+    """The part of a journal that is needed to decide slots."""
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return up to when the job's slots have been decided."""
+        """Return the time up to which the job's slots have been decided."""
 
     def rows(self, *, job: str | None = None, most: int = 50) -> Sequence[RunRow]:
         """Return runs, newest first."""
@@ -51,7 +51,7 @@ class SlotFacts(NoteReader, Protocol):
 
 
 class Judge(Struct, frozen=True):
-    """Judges the slots of a job that runs on ``environment``, by what the journal knows of it."""
+    """Decide the slots of a job that runs on ``environment``, from its journal."""
 
     #: The job.
     job: Job
@@ -63,7 +63,7 @@ class Judge(Struct, frozen=True):
     environment: str
 
     def cursor(self, now: datetime, *, fresh: bool = False, since: datetime | None = None) -> Cursor:
-        """Return how far the job's slots are judged. A job with a new schedule begins with this minute.
+        """Return the time up to which the job's slots are decided; this minute for a new schedule.
 
         A slot of this minute that an earlier schedule or zone had at the same instant is judged already. In a journal
         that replaces another (``fresh``) even this minute's slot may have been run: it begins with now, and later ticks
@@ -85,7 +85,7 @@ class Judge(Struct, frozen=True):
         return Cursor(self.job.name, key, now if fresh else minute)
 
     def given_up(self, found: Cursor | None, until: datetime) -> tuple[int, str]:
-        """Return how many slots of the schedule before were not judged, and which schedule that was, in words."""
+        """Return in words how many slots of the earlier schedule were not decided, and that schedule."""
         if found is None or found.schedule == key_of(self.job) or found.until >= until:
             return 0, ""
         expression, _, zone = found.schedule.rpartition("|")
@@ -96,12 +96,12 @@ class Judge(Struct, frozen=True):
         return count, f"'{expression}' ({zone}), since {found.until:%Y-%m-%d %H:%M} UTC"
 
     def due(self, cursor: Cursor, now: datetime) -> bool:
-        """Return whether there is anything to judge."""
+        """Return whether there are slots to decide."""
         slot = self.schedule.next(cursor.until) if cursor.until < now else None
         return slot is not None and slot.due_at <= now
 
     def judge(self, cursor: Cursor, now: datetime, *, in_flight: bool, blocked_by: str = "") -> Due:
-        """Return what is to be done about the slots after the cursor; see ``upsun_agent.engine.due``.
+        """Return the verdicts on the slots after the cursor; see ``upsun_agent.engine.due``.
 
         Args:
             cursor: how far the slots are judged.
@@ -120,7 +120,7 @@ class Judge(Struct, frozen=True):
         return Due(tuple(each for each in verdicts if not _is_known(each)), judged.cursor)
 
     def _old(self, after: datetime, until: datetime, excluded: Callable[[Slot], Exclusion]) -> tuple[SlotVerdict, ...]:
-        """Return the verdicts on slots that are too old to be looked at; beyond a bound they are only counted."""
+        """Return the verdicts on slots that are too old to run; above a limit they are only counted."""
         count = self.schedule.count(after, until)
         if not count:
             return ()
@@ -140,7 +140,7 @@ class Judge(Struct, frozen=True):
         return (MissSlots(last, first, count, text),)
 
     def excluded(self, after: datetime) -> Callable[[Slot], Exclusion]:
-        """Return why a slot is not to run, by what was true when it was due: a pause, a condition of the job.
+        """Return why a slot does not run (a pause, or a condition of the job), judged at the time it was due.
 
         One that has a run already, which a clock that was ahead may have opened before its time, has no kind of
         reason.
@@ -160,7 +160,7 @@ class Judge(Struct, frozen=True):
         return reason
 
     def skip_reason(self) -> Callable[[Slot], str | None]:
-        """Return why the job's conditions leave a slot out, judged by the slot's own wall clock."""
+        """Return why the job's conditions exclude a slot, judged by the slot's local time."""
         when = {key: value for key, value in self.job.when.items() if key != "branches" or self.environment}
         if not any(when.values()):
             return _nothing
@@ -182,7 +182,7 @@ class Judge(Struct, frozen=True):
         )
 
     def coming(self, now: datetime) -> Iterator[Slot]:
-        """Return the slots that ticks will run, as far as is known: after those judged, without those left out.
+        """Return the slots after the cursor that ticks will run, without those that are known to be excluded.
 
         A pause is not looked at: it ends when somebody says so.
         """
@@ -201,7 +201,7 @@ class Judge(Struct, frozen=True):
         return (slot for slot in slots if slot.due_at not in known and skip_reason(slot) is None)
 
     def _near(self, start: datetime) -> Iterator[Slot]:
-        """Yield the slots of the next months, or the next thousand: conditions may leave out all of them."""
+        """Yield the slots of the next months, at most a thousand: conditions may exclude all of them."""
         if self.schedule.count(start, start + timedelta(days=COMING_DAYS)) <= COMING_MOST:
             yield from islice(self.schedule.after(start), COMING_MOST)
             return
@@ -211,7 +211,7 @@ class Judge(Struct, frozen=True):
 
 
 def matters(judged: Due) -> bool:
-    """Return whether a run is to be opened, or a slot that was to run is given up."""
+    """Return whether the verdict opens a run, or gives up a slot that should have run."""
     return any(isinstance(each, OpenSlot | MissSlots) for each in judged.verdicts)
 
 
@@ -220,7 +220,7 @@ def _is_known(verdict: SlotVerdict) -> bool:
 
 
 def wall_of(slot: Slot) -> datetime:
-    """Return what clocks of the job's zone show at the slot, as its name says it."""
+    """Return the local wall-clock time of the slot in the job's zone."""
     return datetime.fromisoformat(slot.name[:16])
 
 
@@ -229,14 +229,14 @@ def _nothing(_: Slot) -> None:
 
 
 def _left_out(verdict: SlotVerdict, reason: str | None) -> SlotVerdict:
-    """Return the verdict while the job is paused or suspended: a slot of the time before is not run now."""
+    """Return the verdict while the job is paused or suspended: earlier slots are not run either."""
     if reason is None or not isinstance(verdict, OpenSlot):
         return verdict
     return ExcludeSlots(verdict.slot, verdict.slot, 1, suspension_failure(reason), reason)
 
 
 def _suspension_words(past: Suspension, journal: NoteReader, job: str) -> str:
-    """Return why the job was paused or suspended: its own words while that lasts, else since when and until when."""
+    """Return why the job was paused or suspended: the note's words while it lasts, else from when until when."""
     if past.until is None:
         return suspension(journal, job) or past.why
     return f"{past.why}; until {past.until:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""Start one command and end it with all its descendants: run as a script of its own between the agent and the command.
+"""Start one command and end it with all its descendants; runs as a script between agent and command.
 
 The kernel gives orphans below a "child subreaper" to it (PR_SET_CHILD_SUBREAPER, Linux 3.4), so that double forks and
 new sessions do not lead out of this process's tree. The agent holds the other end of standard input open: when it
@@ -29,7 +29,7 @@ KILL_WITHIN = 3.0  # seconds in which what forks without end is killed again and
 
 
 def adopt_orphans(*, on: bool) -> None:
-    """Become the parent of all orphans below this process, or stop that; without such a call nothing happens."""
+    """Become the parent of all orphaned descendants, or stop that; do nothing if the system lacks the call."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
 
@@ -59,7 +59,7 @@ def processes() -> dict[int, tuple[str, int, int]]:
 
 
 def descendants(spared: frozenset[int] = frozenset()) -> dict[int, int]:
-    """Return the living descendants of this process, without those of ``spared``, and their process groups."""
+    """Return the running descendants of this process, without those of ``spared``, and their process groups."""
     every = processes()
     below: dict[int, list[int]] = {}
     for pid, (_, parent, _) in every.items():
@@ -88,7 +88,7 @@ def send(word: int, spared: frozenset[int] = frozenset()) -> bool:
 
 
 def are_left(spared: frozenset[int] = frozenset()) -> bool:
-    """Take leave of children that have ended; return whether there are others.
+    """Reap children that have ended; return whether others are left.
 
     A list of processes misses what is made while it is read. The kernel's word on children does not: an orphan becomes
     one of them at the moment in which its parent ends.
@@ -107,7 +107,7 @@ def are_left(spared: frozenset[int] = frozenset()) -> bool:
 
 
 def kill_all(spared: frozenset[int] = frozenset(), within: float = KILL_WITHIN) -> bool:
-    """Kill all descendants until there are none; return false where some are left, as of another user.
+    """Kill all descendants; return False if some are left, for example processes of another user.
 
     Orphans are direct children, and these are looked up quickly, with their groups: so what forks and ends all the time
     is overtaken.
@@ -130,7 +130,7 @@ def kill_all(spared: frozenset[int] = frozenset(), within: float = KILL_WITHIN) 
 
 
 class Supervisor:
-    """The command, the agent's end of the line, and what is told there."""
+    """Supervise the command, and send messages to the agent."""
 
     def __init__(self, line: int) -> None:
         self._line = line
@@ -144,12 +144,12 @@ class Supervisor:
         self._ended = False
 
     def tell(self, *words: Any) -> None:
-        """Tell the agent, if it is still there."""
+        """Send a message to the agent, if it still runs."""
         with suppress(OSError):
             os.write(self._line, json.dumps(words).encode() + b"\n")
 
     def start(self, request: dict[str, Any]) -> bool:
-        """Start the command; tell why where that fails."""
+        """Start the command; report the reason if that fails."""
         try:
             process = subprocess.Popen(
                 request["arguments"],
@@ -183,7 +183,7 @@ class Supervisor:
         return 0 in ready and not os.read(0, 1)
 
     def _collect(self) -> None:
-        """Take leave of all processes that have ended; the command's exit code is told."""
+        """Reap all ended processes; report the command's exit code."""
         with suppress(OSError):
             while os.read(self._wake, 4096):
                 pass
@@ -195,7 +195,7 @@ class Supervisor:
 
 
 def _request() -> dict[str, Any]:
-    """Read what is to be started: a line with its length, and the JSON."""
+    """Read the request: a line with its length, then the JSON."""
     length = b""
     while not length.endswith(b"\n"):
         piece = os.read(0, 1)
@@ -213,7 +213,7 @@ def _request() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do what the agent asks; it hears of everything on the line."""
+    """Run the agent's request, and report to the agent."""
     line = int(sys.argv[1])
     os.set_inheritable(line, False)
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -22,13 +22,13 @@ Word = Literal["paused", "suspended"]
 
 
 class NoteReader(Protocol):
-    """The part of a journal that says whether and when a job was paused or suspended."""
+    """The part of a journal that holds when jobs were paused or suspended."""
 
     def noted(self, key: str) -> str | None:
-        """Return a fact kept beside the events."""
+        """Return the note with the key."""
 
     def notes(self, prefix: str) -> dict[str, str]:
-        """Return all facts kept beside the events whose keys begin so."""
+        """Return all notes whose keys begin with the prefix."""
 
 
 class Suspension(Struct, frozen=True):
@@ -47,27 +47,27 @@ class Suspension(Struct, frozen=True):
 
 
 def suspension(journal: NoteReader, job: str) -> str | None:
-    """Return why and since when the job is paused or suspended, in words; None where it is neither."""
+    """Return in words why and since when the job is paused or suspended; None if it is neither."""
     return journal.noted(SUSPENDED + job) or None
 
 
 def suspensions(journal: JournalReader) -> dict[str, str]:
-    """Return why and since when each job is paused or suspended, by job; others are left out."""
+    """Return in words why and since when jobs are paused or suspended, by job; only those that are."""
     return {key.removeprefix(SUSPENDED): text for key, text in journal.notes(SUSPENDED).items() if text}
 
 
 def state_word(text: str) -> Word:
-    """Return which of both the text of such a note says, of now or of a time that has passed."""
+    """Return "paused" or "suspended" from the text of a note, of now or of an earlier time."""
     return "paused" if text.startswith(("the job is paused ", "the job was paused ")) else "suspended"
 
 
 def suspension_failure(text: str) -> FailureKind:
-    """Return the kind with which slots are skipped while such a note holds."""
+    """Return the failure kind of slots that are skipped while the note holds."""
     return FailureKind.PAUSED if state_word(text) == "paused" else FailureKind.SUSPENDED
 
 
 def suspension_times(journal: NoteReader, job: str) -> list[Suspension]:
-    """Return the times in which the job was paused or suspended, and is, oldest first."""
+    """Return the past and current times in which the job was paused or suspended, oldest first."""
     found = []
     for key, text in journal.notes(f"{SUSPENDED_BEFORE}{job}:").items():
         ended, _, why = text.partition(" ")
@@ -94,7 +94,7 @@ def pause_job(journal: Journal, job: str, reason: str, now: datetime) -> None:
 
 
 def suspending(job: str, reason: str, now: datetime, word: Word = "suspended") -> dict[str, str]:
-    """Return the note that suspends the job, to be written with the event that is the reason.
+    """Return the note that suspends the job, to be written together with the event that causes it.
 
     Args:
         job: the name of the job.
@@ -107,12 +107,12 @@ def suspending(job: str, reason: str, now: datetime, word: Word = "suspended") -
 
 
 def notes_to_keep(journal: JournalReader) -> dict[str, str]:
-    """Return all notes about paused and suspended jobs, for the journal that takes this one's place."""
+    """Return all notes about paused and suspended jobs, for the journal that replaces this one."""
     return {**journal.notes(SUSPENDED_BEFORE), **journal.notes(SUSPENDED)}
 
 
 def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
-    """Let the job run again from now on; return False where it was neither paused nor suspended.
+    """Let the job run again from now on; return False if it was neither paused nor suspended.
 
     Slots that passed meanwhile stay skipped: those that no tick has judged yet too, where ``now`` is given.
 
@@ -140,7 +140,7 @@ def resume(journal: Journal, job: str, now: datetime | None = None) -> bool:
 
 
 def _since(text: str) -> datetime:
-    """Return since when a job is paused or suspended, by the words that say it; 1970 where they do not read."""
+    """Return since when a job is paused or suspended, from the note's text; 1970 if it is unreadable."""
     found = search(r"since (\d{4}-\d\d-\d\d \d\d:\d\d) UTC", text)
     moment = moment_of(f"{found[1]}+00:00") if found else None
     return moment or datetime(1970, 1, 2, tzinfo=UTC)

@@ -50,7 +50,7 @@ def ticking(context: TickContext) -> Iterator[Tick]:
 
 
 def run_tick(context: TickContext) -> TickReport:
-    """Run one whole tick; raise Busy if another is at work, StateNotWritable if the state cannot be used."""
+    """Run one tick; raise Busy if another tick runs, StateNotWritable if the state cannot be used."""
     try:
         with ticking(context) as tick:
             if tick.verify_state():
@@ -71,7 +71,7 @@ class Tick:
     """One tick on an open journal."""
 
     def __init__(self, context: TickContext, session: JournalSession, executor: Executor | None = None) -> None:
-        """Begin the tick; without an ``executor`` one is made of the context's client."""
+        """Begin the tick; without an ``executor``, create one from the context's client."""
         self.report = TickReport()
         self._clock = SetClock(context.clock)
         context = replace(context, clock=self._clock)
@@ -147,7 +147,7 @@ class Tick:
         return True
 
     def _unsure(self) -> datetime | None:
-        """Return since when nobody could find out whether a restore put the journal back; None if that is known."""
+        """Return since when it is unknown whether a restore rewound the journal; None if it is known."""
         return moment_of(self.journal.noted(UNSURE_SINCE))
 
     def _since(self) -> datetime:
@@ -237,7 +237,7 @@ class Tick:
                 self.report.runs[run.id] = fold([opened, closed])
 
     def _has_moved(self, gap: timedelta) -> bool:
-        """Return whether this is not the container of the last tick, as after a restore, and something may be lost.
+        """Return whether this is another container than at the last tick, as after a restore, with open runs to check.
 
         Lost may be what a run in flight did, or a whole run since: then at least one tick is missing between.
         """

@@ -1,4 +1,4 @@
-"""What a tick did, as a value: for the exit code, the log and the JSON document."""
+"""The result of a tick: for the exit code, the log and the JSON document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upsun_agent.model.failures import exit_code_of
 
 
 class TickReport(Struct):
-    """What a tick did: the runs it touched as they now stand, what they wait for, and what stood in the way.
+    """The result of a tick: the runs it continued in their new state, what they wait for, and the troubles.
 
     ``senseless`` are runs that it had to close because their events do not add up, or are not the agent's own.
     """
@@ -42,6 +42,6 @@ class TickReport(Struct):
         return max((trouble.kind.exit_code for trouble in self.troubles()), default=EXIT_OK)
 
     def troubles(self) -> list[Trouble]:
-        """Everything that stood in the way."""
+        """Return everything that kept the tick from its work."""
         found = [wait.trouble for wait in self.waits.values() if wait.trouble is not None]
         return [*([self.trouble] if self.trouble else []), *found]

@@ -1,1 +1,1 @@
-"""The journal's form on a database server, for apps with several instances and for fleets."""
+"""The journal on a database server, for apps with several instances and for fleets."""

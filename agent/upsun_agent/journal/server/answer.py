@@ -47,18 +47,18 @@ class Answer:
         return iter(self._rows)
 
     def first(self) -> Any:
-        """Return the first row; None where there is none."""
+        """Return the first row; None if there is none."""
         return next(iter(self._rows), None)
 
     def one(self) -> Any:
-        """Return the only row; raises DatabaseUnreachable where there is not exactly one."""
+        """Return the only row; raise DatabaseUnreachable if there is not exactly one."""
         with translated_errors(self._place):
             if len(self._rows) != 1:
                 raise UnexpectedAnswer
             return self._rows[0]
 
     def scalar(self) -> Any:
-        """Return the first value of the first row; None where there is no row."""
+        """Return the first value of the first row; None if there is no row."""
         row = self.first()
         return None if row is None else row[0]
 
@@ -68,7 +68,7 @@ class Answer:
 
 
 def _fits(column: Any, value: Any) -> bool:
-    """Return whether the value is of the kind that the column holds; what no table holds may be anything."""
+    """Return whether the value has the column's type; a column of no table may hold any value."""
     if value is None or getattr(column, "table", None) is None:
         return True
     if column.name not in NUMBERS:

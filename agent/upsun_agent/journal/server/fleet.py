@@ -1,4 +1,4 @@
-"""All journals of a database, at a glance by one statement, or one by one."""
+"""All journals of a database: their figures in one statement, and each one to read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DatabaseFleet:
         self._found: dict[Identity, tuple[Tables, int]] = {}
 
     def members(self) -> list[Member]:
-        """Return all of them, in the order of project, environment and app."""
+        """Return all journals, ordered by project, environment and app."""
         run = self._session.run
         found = [self._member(tables, row) for tables in self._places for row in run(self._query(tables)).all()]
         return sorted(found, key=lambda member: member.identity)
@@ -70,7 +70,7 @@ class DatabaseFleet:
         )
 
     def journal(self, identity: Identity) -> ServerJournal:
-        """Return the journal of one of them, for looking only."""
+        """Return one member's journal, read-only."""
         if identity not in self._found:
             self.members()
         tables, number = self._found[identity]
@@ -101,7 +101,7 @@ SELECT table_schema FROM information_schema.tables WHERE table_type = 'BASE TABL
 
 @contextmanager
 def database_fleet(state: DatabaseState) -> Iterator[DatabaseFleet]:
-    """Yield the journals of a database; nothing is made or locked."""
+    """Yield the journals of a database; create and lock nothing."""
     session = Session(state, DATABASE_BUDGET)
     try:
         yield DatabaseFleet(session, _readable(session))

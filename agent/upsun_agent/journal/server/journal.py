@@ -30,7 +30,7 @@ from upsun_agent.platform.paths import LAST_MOMENT
 
 
 class ServerJournal:
-    """One journal on a server; ``fence`` is the number of the lease, None where it is only looked at."""
+    """One journal on a server; ``fence`` is the number of the lease, None if it is open read-only."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class ServerJournal:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Begin a transaction in which the lease is known to be ours: nobody takes it over before its end."""
+        """Begin a transaction and check that the lease is ours; nobody can take it over before the end."""
         if self.fence is None:
             raise Bug("a journal that was opened read-only cannot be written")
         mine, run = self._tables.journals, self._session.run
@@ -68,7 +68,7 @@ class ServerJournal:
             yield
 
     def _put(self, table: Any, keys: dict[str, Any], values: dict[str, Any]) -> None:
-        """Write a row over the one with the same keys, or beside the others. The journal's lock makes that safe."""
+        """Update the row with the same keys, or insert one. The journal's lock makes this safe."""
         keys = {"journal": self.number, **keys}
         where = sa.and_(*(table.c[name] == value for name, value in keys.items()))
         if not self._session.run(sa.update(table).where(where).values(**values)).rowcount:
@@ -77,7 +77,7 @@ class ServerJournal:
     # --- runs and events ----------------------------------------------------------------------------------------
 
     def open_run(self, event: RunOpened, later: Iterable[Event] = (), *, notes: Notes | None = None) -> bool:
-        """Open a run, with the events that follow at once. False where the job already has a run for the slot.
+        """Open a run and add its first events; return False if the job already has a run for the slot.
 
         Args:
             event: the event that opens the run.
@@ -97,7 +97,7 @@ class ServerJournal:
         return True
 
     def append(self, run: str, *events: Event, notes: Notes | None = None) -> None:
-        """Add events to a run that is open, and change facts beside them: all or nothing."""
+        """Add events to an open run and change notes, in one transaction."""
         with self._writing():
             self._write(run, events)
             self._keep(notes)
@@ -130,13 +130,13 @@ class ServerJournal:
             self._keep_beside()
 
     def _keep_beside(self) -> None:
-        """Keep in the journal's own row too which jobs are paused or suspended: see journal/server/losses.py."""
+        """Copy the notes on paused and suspended jobs to the journal's own row: see journal/server/losses.py."""
         mine, suspended = self._tables.journals, self.notes(SUSPENDED)
         why = json.dumps(suspended) if suspended else None
         self._session.run(sa.update(mine).where(mine.c.id == self.number).values(why=why))
 
     def events(self, run: str) -> list[Event]:
-        """Return all events of the run, oldest first; empty where there is no such run."""
+        """Return all events of the run, oldest first; empty if there is no such run."""
         return [decode(kind, data) for kind, data in self.written(run)]
 
     def written(self, run: str) -> list[tuple[str, str]]:
@@ -182,7 +182,7 @@ class ServerJournal:
         return [(str(run), decode(kind, str(data))) for run, data in rows]
 
     def last_proofs(self) -> Sequence[tuple[str, str, Event]]:
-        """Return of each job the last finished step that names a backup, newest first: job, run, event."""
+        """Return each job's last finished step that names a backup, newest first, as (job, run, event)."""
         events, runs = self._tables.events, self._tables.runs
         both = events.join(runs, (runs.c.journal == events.c.journal) & (runs.c.run == events.c.run))
         names = (events.c.journal == self.number, events.c.kind == StepDone.kind, events.c.data.contains('"backup":"'))
@@ -193,7 +193,7 @@ class ServerJournal:
         return [(str(job), str(run), decode(str(kind), str(data))) for job, run, kind, data in self._session.run(query)]
 
     def prune(self, before: datetime, most: int) -> int:
-        """Forget closed runs opened before that moment, and the oldest of more than ``most``; returns how many."""
+        """Delete closed runs opened before that time, and the oldest beyond ``most``; return how many."""
         runs, run = self._tables.runs, self._session.run
         newest = self._select(runs, "opened_at").order_by(runs.c.opened_at.desc()).offset(max(most - 1, 0)).limit(1)
         oldest = run(newest).scalar()
@@ -211,11 +211,11 @@ class ServerJournal:
 
     @staticmethod
     def _took() -> Any:
-        """Return the length of a run's row in whole milliseconds."""
+        """Return the duration of a run in whole milliseconds."""
         return sa.literal_column(MILLISECONDS["server"])
 
     def tallies(self) -> Sequence[Tally]:
-        """Return how many runs of each job ended how, forgotten ones included; by job and outcome."""
+        """Return the number of runs by job and outcome, including runs that were deleted from the history."""
         runs = self._tables.runs
         columns = (sa.func.count(), sa.func.coalesce(sa.func.sum(self._took()), 0), sa.func.min(runs.c.opened_at))
         query = self._select(runs, "job", "outcome").add_columns(*columns).where(runs.c.outcome.is_not(None))
@@ -228,13 +228,13 @@ class ServerJournal:
             self._session.run(self._delete(table).where(table.c.run.in_(doomed)))
 
     def claimed(self) -> dict[str, str]:
-        """Activities that belong to runs, by id, with the run."""
+        """Return the run of each activity that belongs to a run, by activity id."""
         return {str(a): str(r) for a, r in self._session.run(self._select(self._tables.activities, "activity", "run"))}
 
     # --- what stands beside the events ----------------------------------------------------------------------------
 
     def cursor(self, job: str) -> Cursor | None:
-        """Return up to when the job's slots have been decided."""
+        """Return the time up to which the job's slots have been decided."""
         return next(iter(self._cursors(job)), None)
 
     def _cursors(self, job: str | None = None) -> list[Cursor]:
@@ -244,13 +244,13 @@ class ServerJournal:
         return sorted((Cursor(str(row[0]), str(row[1]), _utc(row[2])) for row in rows), key=lambda each: each.job)
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Store up to when the job's slots have been decided."""
+        """Store the time up to which the job's slots have been decided."""
         with self._writing():
             values = {"schedule": cursor.schedule, "until": cursor.until.timestamp()}
             self._put(self._tables.cursors, {"job": cursor.job}, values)
 
     def forget_cursors(self, but: Iterable[str]) -> None:
-        """Delete the cursors of all jobs but these."""
+        """Delete the cursors of all jobs except these."""
         gone = {cursor.job for cursor in self._cursors()} - set(but)
         if gone:
             with self._writing():
@@ -258,24 +258,24 @@ class ServerJournal:
                 self._session.run(self._delete(self._tables.cursors).where(jobs))
 
     def note(self, key: str, value: str | None) -> None:
-        """Store a note beside the events; None deletes it."""
+        """Store a note; the value None deletes it."""
         with self._writing():
             self._keep({key: value})
 
     def noted(self, key: str) -> str | None:
-        """Return a fact kept beside the events."""
+        """Return the note with the key."""
         notes = self._tables.notes
         value = self._session.run(self._select(notes, "value").where(notes.c.name == key)).scalar()
         return None if value is None else str(value)
 
     def notes(self, prefix: str) -> dict[str, str]:
-        """Return all facts kept beside the events whose keys begin so."""
+        """Return all notes whose keys begin with the prefix."""
         notes = self._tables.notes
         query = self._select(notes, "name", "value").where(sa.func.left(notes.c.name, len(prefix)) == prefix)
         return {str(key): str(value) for key, value in self._session.run(query).all()}
 
     def set_idle_hint(self, hint: IdleHint) -> None:
-        """Keep what the next idle tick will read; nothing is written where it stands already."""
+        """Store the hint that the next idle tick will read; write nothing if it is unchanged."""
         values = {"digest": digest_of(hint.text), "next_due": hint.next_due}
         row = self._session.run(self._select(self._tables.idle_hints, *values)).first()
         if row is None or tuple(row) != tuple(values.values()):
@@ -283,7 +283,7 @@ class ServerJournal:
                 self._put(self._tables.idle_hints, {}, values)
 
     def last_tick(self) -> int | None:
-        """Return when the last tick was, in seconds since 1970, or None where none is known."""
+        """Return when the last tick was, in seconds since 1970, or None if no tick is known."""
         seconds = self._session.run(self._select(self._tables.idle_hints, "last_tick")).scalar()
         return int(seconds) if seconds is not None and 0 <= seconds < LAST_MOMENT else None
 
@@ -292,7 +292,7 @@ class ServerJournal:
         return int(self._session.run(self._select(self._tables.idle_hints, "ticks")).scalar() or 0)
 
     def mark_tick(self, now: float, count: int | None = None) -> None:
-        """Remember when the last tick was, and how many there were by then: one more than before, or that many."""
+        """Store the time of the last tick and the number of ticks: one more than before, or ``count`` if given."""
         ticks = self.ticks() + 1 if count is None else count
         with self._writing():
             self._put(self._tables.idle_hints, {}, {"last_tick": int(now), "ticks": ticks})
@@ -300,13 +300,13 @@ class ServerJournal:
     # --- as a whole -----------------------------------------------------------------------------------------------
 
     def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
-        """Return all of these runs, as they are written, in the same order."""
+        """Return these runs in the same order, each as it is stored."""
         names = [each.run for each in runs]
         events, activities = self._grouped(self._tables.events, names), self._grouped(self._tables.activities, names)
         return [Copied(each, tuple(events[each.run]), tuple(sorted(activities[each.run]))) for each in runs]
 
     def _grouped(self, table: Any, runs: Sequence[str]) -> dict[str, list[tuple[Any, Any]]]:
-        """By run: (kind, JSON) of its events in order, or (id, step) of its activities."""
+        """Return the rows grouped by run: (kind, JSON) of its events in order, or (id, step) of its activities."""
         found: dict[str, list[tuple[Any, Any]]] = {run: [] for run in runs}
         columns = ("kind", "data") if table is self._tables.events else ("activity", "step")
         query = self._select(table, "run", *columns).where(table.c.run.in_(runs))
@@ -316,7 +316,7 @@ class ServerJournal:
         return found
 
     def take_in(self, copies: Iterable[Copied]) -> None:
-        """Copy runs of another journal: add what is missing, write nothing twice."""
+        """Copy runs of another journal into this one; skip what is already here."""
         wanted = {each.row.run: each for each in copies}
         with self._writing():
             there = self._grouped(self._tables.events, list(wanted))
@@ -369,7 +369,7 @@ class ServerJournal:
                 self._forget(runs)
 
     def cursors(self) -> list[Cursor]:
-        """Return up to when slots have been decided, for every job."""
+        """Return the time up to which slots have been decided, for every job."""
         return self._cursors()
 
     def close(self) -> None:

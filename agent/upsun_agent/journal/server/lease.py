@@ -46,7 +46,7 @@ SET_ASIDE_MOST = 500  # characters of why a journal was set aside
 
 
 class Held:
-    """The journal of an identity, in hand: locked, leased, with ``journal`` to read and write.
+    """The journal of an identity, with its lock and lease held; ``journal`` reads and writes it.
 
     ``is_new`` where it was begun just now; ``is_copy`` where the database holds others of the same app besides, as a
     clone's does: what such a journal would know may be lost. ``lost``: why the one before it was, if it was.
@@ -124,7 +124,7 @@ class Held:
         return bool(self._session.run(sa.select(sa.func.count()).select_from(mine).where(others)).scalar())
 
     def begin_anew(self, why: str, suspended: Mapping[str, str] | None = None) -> str:
-        """Set the journal aside, readable but never acted on, and begin a new one; says what it is kept as.
+        """Set the journal aside (only reading is possible then) and begin a new one; return the old one's new name.
 
         ``why`` begins with the kind, such as rewound; ``suspended`` are the notes about paused and suspended jobs.
         """
@@ -140,7 +140,7 @@ class Held:
         return f"{why}; kept as journal {old.number}"
 
     def release(self) -> None:
-        """Give back the lease and the lock: the connection ends. A server that is gone is not waited for."""
+        """Release the lease and the lock, and close the connection, without waiting for an unreachable server."""
         mine, journal = self._session.tables.journals, self.journal
         mark = (mine.c.id == journal.number) & (mine.c.fence == journal.fence)
         with contextlib.suppress(Exception):  # it expires, and the server knows that this session ended
@@ -150,11 +150,11 @@ class Held:
         self._session.close()
 
     def abandon(self) -> None:
-        """End at once, without a word to the server; it sees the connection end."""
+        """Close the connection at once without sending anything; the server notices that it ended."""
         self._session.cut()
         self._session.close()
 
 
 def _runs(until: Any, now: Any) -> Any:
-    """Return whether a lease still runs; one that ends too late was taken while the server's clock was ahead."""
+    """Return whether a lease is still valid; one that ends too late was taken while the server's clock was ahead."""
     return (until > now) & (until <= now + 2 * LEASE)

@@ -1,4 +1,4 @@
-"""A lock that MariaDB keeps for a connection, and lets go of with it, under a name that only its user can work out.
+"""A named lock of MariaDB, released with its connection; only the database's user can compute the name.
 
 Every user of a server may take a lock of any name, so a name that others knew would let them keep us out for ever.
 PostgreSQL shows the names of such locks to everybody: there none is used (see journal/server/migrate.py).
@@ -18,7 +18,7 @@ ROUNDS = 10_000  # what a guess at the password costs somebody who sees the name
 
 
 def _name(session: Session, name: str) -> str:
-    """Return the name of the lock. The database's own name goes in: locks are shared by all databases of a server."""
+    """Return the lock's name. It includes the database's name: all databases of a server share the locks."""
     endpoint = session.state.endpoint
     about = f"upsun-agent\0{endpoint.database}\0{endpoint.user}\0{name}".encode()
     key = hashlib.pbkdf2_hmac("sha256", endpoint.password.encode(), about, ROUNDS)
@@ -27,7 +27,7 @@ def _name(session: Session, name: str) -> str:
 
 @contextmanager
 def secret_lock(session: Session, name: str) -> Iterator[bool]:
-    """Keep the lock while the block lasts; yields whether it was free."""
+    """Hold the lock during the block; yield whether it was free."""
     secret = _name(session, name)
     held = session.say("SELECT GET_LOCK(%s, 0)", (secret,)).scalar() == 1
     try:

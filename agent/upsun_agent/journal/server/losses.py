@@ -1,4 +1,4 @@
-"""Tables that vanished from a database in which journals were kept: made again, and the loss is known afterwards.
+"""Detect tables that were dropped from a database with journals, create them again and record the loss.
 
 The catalogue says which tables are there. Some without the others, or the comment on our schema without any, mean that
 tables were dropped: a first tick that is killed leaves neither (the table of versions comes first, the comment with the
@@ -38,7 +38,7 @@ RESTART = {
 
 
 def there(session: Session) -> set[str]:
-    """Return the plain names of our tables that the catalogue knows; it answers whatever the user may do.
+    """Return the unprefixed names of our tables in the catalogue, which can be read with any grants.
 
     Raises:
         DatabaseRefused: they keep text in a way that cannot hold every character.
@@ -80,7 +80,7 @@ def _there_in_mariadb(session: Session) -> set[str]:
 
 
 def missing(session: Session, found: set[str], version: int) -> tuple[str, ...]:
-    """Return the tables that were dropped; nothing where there were never any, or they are being made.
+    """Return the tables that were dropped; empty if there were never any, or they are being created.
 
     Args:
         session: the connection, with its tables.
@@ -94,7 +94,7 @@ def missing(session: Session, found: set[str], version: int) -> tuple[str, ...]:
 
 
 def _is_gone(session: Session, name: str) -> bool:
-    """Return whether there is no such table: MariaDB's catalogue shows none for which the user has no right."""
+    """Return whether the table does not exist: MariaDB's catalogue hides tables that the user has no right to."""
     if session.scheme == "pgsql":
         return True
     try:
@@ -113,7 +113,7 @@ def _is_marked(session: Session) -> bool:
 
 
 def mark(session: Session) -> None:
-    """Leave the mark on a schema of our own, where it is ours to comment on."""
+    """Write the mark as a comment on our schema, if the user owns it."""
     if session.scheme != "pgsql" or not session.tables.own_schema:
         return
     query = "SELECT pg_catalog.pg_has_role(nspowner, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = %s"
@@ -122,7 +122,7 @@ def mark(session: Session) -> None:
 
 
 def set_aside(session: Session, gone: Iterable[str]) -> None:
-    """Set all journals aside, each with its notes about paused and suspended jobs; none of them is whole any more."""
+    """Set all journals aside, with their notes about paused and suspended jobs: none of them is complete now."""
     mine, why = session.tables.journals, f"{LOST}the tables {', '.join(gone)} vanished"
     for number, suspended in session.run(sa.select(mine.c.id, mine.c.why).where(mine.c.present == 1)).all():
         ended = {"present": sa.null(), "ended_at": session.time(), "why": f"{why}\n{suspended or '{}'}"}
@@ -130,7 +130,7 @@ def set_aside(session: Session, gone: Iterable[str]) -> None:
 
 
 def remember(session: Session) -> None:
-    """Keep a row without an owner that says that there were journals, where none is known any more."""
+    """Insert a row without an owner that records that there were journals, if no journal is known now."""
     mine, now = session.tables.journals, session.time()
     if not session.run(sa.select(sa.func.count()).select_from(mine)).scalar():
         nobody = {"project": "", "environment": "", "app": "", "present": None}
@@ -138,7 +138,7 @@ def remember(session: Session) -> None:
 
 
 def number_on(session: Session) -> None:
-    """Make new journals use numbers that no row of a lost one has."""
+    """Advance the numbers of new journals past those in rows of lost journals."""
     tables = [session.tables.named(name) for name in PARTS]
     highest = max(
         int(session.run(sa.select(sa.func.coalesce(sa.func.max(each.c.journal), 0))).scalar()) for each in tables
@@ -147,7 +147,7 @@ def number_on(session: Session) -> None:
 
 
 def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside] | None:
-    """Return why the journal of an identity that has none now was lost, and what was kept; None if there was none.
+    """Return why the journal of an identity was lost, and what was kept; None if there was no journal.
 
     ``own`` finds the identity's rows in the table of journals; ``now`` is by the clock that ticks are marked by.
 
@@ -172,7 +172,7 @@ def lost_before(session: Session, own: Any, now: datetime) -> tuple[str, Beside]
 
 
 def _orphans(session: Session, now: datetime) -> list[int]:
-    """Return the numbers of journals that only other tables know, and that were in use lately."""
+    """Return the numbers of recently used journals that appear only in other tables."""
     mine, idle_hints = session.tables.journals, session.tables.idle_hints
     lately = idle_hints.c.last_tick > now.timestamp() - LOOK_BACK
     query = sa.select(idle_hints.c.journal).where(idle_hints.c.journal.not_in(sa.select(mine.c.id)), lately)

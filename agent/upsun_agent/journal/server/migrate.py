@@ -1,4 +1,4 @@
-"""Making the tables, and taking them forward, one version at a time and by one process at a time."""
+"""Create and migrate the tables, one version at a time and by one process at a time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Standing(Struct, frozen=True):
 
 
 def find(session: Session) -> Standing:
-    """Return how far the tables are, and (in ``session.tables``) where; nothing is made."""
+    """Return the version of the tables, and set ``session.tables`` to where they are; create nothing."""
     found = losses.there(session)
     for tables in _elsewhere(session) if not found else ():
         before, session.tables = session.tables, tables
@@ -60,7 +60,7 @@ def find(session: Session) -> Standing:
 
 
 def _elsewhere(session: Session) -> list[Tables]:
-    """Return where else the tables may be: a schema of their own may have been refused when they were made."""
+    """Return other places where the tables may be: creating their own schema may have been refused."""
     endpoint = session.state.endpoint
     if session.scheme != "pgsql" or endpoint.schema != SCHEMA:
         return []
@@ -69,7 +69,7 @@ def _elsewhere(session: Session) -> list[Tables]:
 
 
 def _defaults(session: Session) -> list[str]:
-    """Return the schemas that are there of those where PostgreSQL puts tables by itself."""
+    """Return the existing schemas of PostgreSQL's search path."""
     query = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname IN (current_user, 'public')"
     return [str(row[0]) for row in session.say(f"{query} ORDER BY nspname = 'public'").all()]
 
@@ -87,7 +87,7 @@ SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.
 
 
 def _refuse_strangers(session: Session) -> None:
-    """Raise DatabaseRefused where a table that bears the name of ours was made by somebody else.
+    """Raise DatabaseRefused if a table with the name of one of ours was created by somebody else.
 
     Its triggers would run as our user, and its rows say whatever that somebody likes.
     """
@@ -108,7 +108,7 @@ def _versions(session: Session) -> tuple[int, int]:
 
 
 def admit(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Standing:
-    """Return how far the tables are; raises TablesTooNew where this version cannot work with them."""
+    """Return the version of the tables; raise TablesTooNew if this agent cannot work with them."""
     standing, known = find(session), migrations[-1].version
     if standing.least > known:
         raise TablesTooNew(
@@ -120,7 +120,7 @@ def admit(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Sta
 
 
 def refuse_lost(session: Session) -> Standing:
-    """Return how far the tables are; raises JournalDamaged where some vanished, which the next tick sees to."""
+    """Return the version of the tables; raise JournalDamaged if some were dropped (the next tick repairs that)."""
     standing = admit(session)
     if standing.missing:
         text = f"the database of {session.state} has lost the tables {', '.join(standing.missing)}"
@@ -155,7 +155,7 @@ def migrate(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> N
 
 @contextmanager
 def making(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> Iterator[Standing | None]:
-    """Begin a transaction in which no other process makes tables; yield how far they are, None if another makes them.
+    """Begin a transaction that locks the tables' creation; yield their version, None if another process has the lock.
 
     Nobody without rights to our tables can keep it from us: PostgreSQL locks one of them, and MariaDB,
     which cannot lock a table across such statements, a name that others do not know.
@@ -178,7 +178,7 @@ def making(session: Session, migrations: Sequence[Migration] = MIGRATIONS) -> It
 
 
 def _locked(session: Session, migrations: Sequence[Migration]) -> Standing:
-    """Return how far the tables are, locked by this transaction, which makes the first one if there is none."""
+    """Lock the table of versions (create it if it is missing) and return the version of the tables."""
     found = losses.there(session)
     if found:
         session.say(f"LOCK TABLE {session.tables.prefix}{min(found)} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
@@ -192,7 +192,7 @@ def _locked(session: Session, migrations: Sequence[Migration]) -> Standing:
 
 
 def _make_again(session: Session, standing: Standing, migrations: Sequence[Migration]) -> None:
-    """Make the tables that vanished, after all journals were set aside that lost rows with them."""
+    """Create the dropped tables again, after setting aside all journals that lost rows with them."""
     if "journals" not in standing.missing:
         losses.set_aside(session, standing.missing)
     session.say(session.tables.ddl(VERSIONS[session.scheme]))
@@ -212,7 +212,7 @@ OUR_SCHEMA = (
 
 
 def _make_schema(session: Session, *, is_there: bool) -> None:
-    """Make the schema; where that is not allowed, the tables go where PostgreSQL puts some by itself.
+    """Create the schema; if that is not allowed, use PostgreSQL's default schema.
 
     Not so those of a tenant: its URL names the schema, and it is nowhere else. ``is_there``: the schema is there, and
     its owner lets us make no tables in it.
@@ -233,7 +233,7 @@ def _make_schema(session: Session, *, is_there: bool) -> None:
 
 
 def _carry_out(session: Session, migration: Migration, *, known: bool = False) -> None:
-    """Carry out a migration's statements, and note that it was made, unless that is known."""
+    """Execute a migration's statements and record the migration, unless it is recorded already."""
     row: dict[str, Any] = {"version": migration.version, "least": migration.least, "agent": __version__}
     for statement in migration.statements(session.scheme):
         session.say(session.tables.ddl(statement))

@@ -1,4 +1,4 @@
-"""How the tables came to be: forward-only migrations that old versions of the agent can live with.
+"""Forward-only migrations of the tables, with which older versions of the agent keep working.
 
 A migration only adds (tables, columns that may be empty, indexes), so that a version of the agent which does not know
 it works on beside one that does. ``least`` is the oldest schema number a version must know to be let in; it is raised
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Migration(Struct, frozen=True):
-    """One step forward, in each server's words."""
+    """One migration: its statements for each kind of server."""
 
     #: The number of the migration, from 1.
     version: int
@@ -31,7 +31,7 @@ class Migration(Struct, frozen=True):
     text: Mapping[Scheme, str]
 
     def statements(self, scheme: Scheme) -> list[str]:
-        """Return what to carry out, in order."""
+        """Return the statements to execute, in order."""
         return [each.strip() for each in self.text[scheme].split(";") if each.strip()]
 
 

@@ -1,4 +1,4 @@
-"""Opening a journal on a server: to work on it, its lock and lease held, or to look only."""
+"""Open a journal on a server: with its lock and lease to write, or read-only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def hold(
     seconds: float | None = None,
     now: datetime | None = None,
 ) -> Held:
-    """Return the journal of that identity to work on, begun where there is none.
+    """Lock and return the journal of that identity; create it if there is none.
 
     ``now``: the moment with which a journal begins that takes the place of a lost one.
 
@@ -56,7 +56,7 @@ def hold(
 
 @contextmanager
 def looking(state: DatabaseState, identity: Identity) -> Iterator[ServerJournal | None]:
-    """Yield the journal of that identity, to read only; None where there is none. Nothing is made or locked.
+    """Yield the journal of that identity, read-only; None if there is none. Create and lock nothing.
 
     Raises:
         JournalDamaged: tables vanished.

@@ -1,4 +1,4 @@
-"""The tables on a server, wherever they are.
+"""The definitions of the tables on a server, in any schema.
 
 PostgreSQL has them in a schema of their own, ``upsun_agent`` or that of a tenant; where that may not be made, and in
 MariaDB, which knows no such thing, their names begin with ``upsun_agent_``. Every row carries the number of its
@@ -52,11 +52,11 @@ class Tables:
         self.prefix = self._affix if schema is None else qualified(schema, self._affix)
 
     def ddl(self, statement: str) -> str:
-        """Return a statement of a migration for these tables; indexes lie in their table's schema by themselves."""
+        """Return a migration's statement for these tables; an index is always in its table's schema."""
         return statement.format(p=self.prefix, i="" if self.own_schema else PREFIX, t=TABLE)
 
     def named(self, name: str) -> Any:
-        """Return the table of that plain name."""
+        """Return the table with that unprefixed name."""
         columns: list[Any] = [sa.column(each) for each in _COLUMNS[name].split()]
         return sa.table(self._affix + name, *columns, schema=self.schema)
 
@@ -72,7 +72,7 @@ class Tables:
 
     @cached_property
     def events(self) -> Any:
-        """The truth, append-only."""
+        """The events of all runs, append-only."""
         return self.named("events")
 
     @cached_property
@@ -87,7 +87,7 @@ class Tables:
 
     @cached_property
     def cursors(self) -> Any:
-        """How far slots are judged."""
+        """The time up to which slots have been decided, by job."""
         return self.named("cursors")
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A connection in use: SQLAlchemy Core on one link, statements said once for both kinds of server.
+"""One database connection with SQLAlchemy Core, whose statements work on both kinds of server.
 
 It never connects a second time: with the connection go its locks, and what held them writes nothing more.
 """
@@ -71,7 +71,7 @@ class Session:
     # --- statements -------------------------------------------------------------------------------------------
 
     def run(self, statement: Any, values: Any = None) -> Any:
-        """Carry out a statement of SQLAlchemy's, for a list of values once each; its result."""
+        """Execute an SQLAlchemy statement, once for each item of a list of values; return the result."""
         with translated_errors(self.state.name):
             done = (
                 self._connection.execute(statement) if values is None else self._connection.execute(statement, values)
@@ -79,13 +79,13 @@ class Session:
             return Answer(self.state.name, done, statement)
 
     def say(self, text: str, values: tuple[Any, ...] = ()) -> Any:
-        """Carry out a statement in the server's own words; its result."""
+        """Execute a statement given as SQL text; return the result."""
         with translated_errors(self.state.name):
             return Answer(self.state.name, self._connection.exec_driver_sql(text, values))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the block's statements all or not at all. On the way out of the process the server is not waited for."""
+        """Run the block's statements in one transaction. When the process is ending, do not wait for the server."""
         self.say("BEGIN")
         try:
             yield
@@ -107,7 +107,7 @@ class Session:
     # --- its end ----------------------------------------------------------------------------------------------
 
     def cut(self) -> None:
-        """Shut the socket, so that nothing waits for the server any longer."""
+        """Shut down the socket, so that nothing waits for the server any longer."""
         if self._link is not None:
             self._link.cut()
 
