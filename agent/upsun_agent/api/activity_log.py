@@ -1,4 +1,4 @@
-"""Read the platform's log of an activity: lines of JSON, the last of which seals it, within limits of size and time."""
+"""Read the platform's log of an activity, lines of JSON with an end mark, within limits of size and time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from upsun_agent.model.resource_paths import project_path, segment
 
 
 class ActivityLog(Struct, frozen=True):
-    """What an activity wrote: ``sealed`` if the platform says that nothing follows, else there may be more."""
+    """The log of an activity; ``sealed`` if the platform marked its end, else more lines may follow."""
 
     #: The lines of the log.
     lines: tuple[str, ...]
@@ -25,7 +25,7 @@ class ActivityLog(Struct, frozen=True):
 
 
 def read_activity_log(client: Client, project: str, activity: str, redaction: Redaction) -> ActivityLog:
-    """Return the log of an activity as far as it comes within bounds of bytes and time, without secrets.
+    """Return the log of an activity, redacted, as much as arrives within the limits of bytes and time.
 
     Args:
         client: the API.
@@ -54,7 +54,7 @@ def read_activity_log(client: Client, project: str, activity: str, redaction: Re
 
 
 def plain(text: str) -> str:
-    """Lines of a log without tabs, and without blanks at their end."""
+    """Return lines of a log without tabs and without trailing blanks."""
     return "\n".join(line.rstrip() for line in text.expandtabs(8).split("\n"))
 
 

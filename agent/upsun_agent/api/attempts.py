@@ -1,4 +1,4 @@
-"""Try a request that changes nothing again after a fault that passes."""
+"""Retry a request that changes nothing after a temporary fault."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from upsun_agent.limits import BACKOFF_FIRST, BACKOFF_MOST, READ_ATTEMPTS, RETRY
 def repeated(
     attempt: Callable[[], Reply], what: str, endpoints: Endpoints, clock: Clock, left: Callable[[], float]
 ) -> Reply:
-    """Return the reply of a request that changes nothing, tried again after passing faults.
+    """Return the reply of a request that changes nothing; retry after temporary faults.
 
     Args:
         attempt: makes the request once.

@@ -27,7 +27,7 @@ SALT, NONCE = 16, 12  # bytes
 
 
 class Kept(Struct, frozen=True):
-    """A bearer that was kept: its value, until when it lives (seconds since 1970), whose it is, how long it lived."""
+    """A cached bearer: its value, expiry (seconds since 1970), user and lifetime."""
 
     #: The access token. It is a secret.
     value: str

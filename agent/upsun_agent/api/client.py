@@ -1,4 +1,4 @@
-"""The API client: it repeats reads after passing failures, and sends requests that change something exactly once."""
+"""The API client: it retries reads after temporary faults, and sends requests that change something exactly once."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class OutOfTime(Unreachable):
 
 
 def _no_log(_: str) -> None:
-    """For callers that keep no log."""
+    """Do nothing: the default for callers without a log."""
 
 
 class Client:
-    """The API, as one token sees it, for one tick or command.
+    """The API with one token, for one tick or command.
 
     Args:
         transport: sends HTTP requests.
@@ -85,7 +85,7 @@ class Client:
 
     @property
     def left(self) -> float:
-        """Seconds in which requests may still be made."""
+        """Return the seconds in which requests may still be made."""
         return self._end - self._clock.monotonic()
 
     @contextmanager
@@ -99,7 +99,7 @@ class Client:
             self._end = end
 
     def _learn(self, secret: str) -> None:
-        """Register a value that neither logs nor messages made from replies may show."""
+        """Register a secret that logs and messages must not show."""
         self._hide(secret)
         if secret:
             self._secrets |= {secret}
@@ -131,7 +131,7 @@ class Client:
         return value, server_time(reply, self._clock.now())
 
     def project(self, project: str) -> Mapping[str, Any]:
-        """Return the project; raises NotFound where the token's user cannot see it."""
+        """Return the project; raise NotFound if the token's user cannot see it."""
         try:
             reply = self._get(project_path(project), "project")
         except NotFound:
@@ -143,7 +143,7 @@ class Client:
         return value
 
     def activity(self, project: str, activity: str) -> Activity | None:
-        """Return the activity, or None where it does not exist."""
+        """Return the activity, or None if it does not exist."""
         try:
             reply = self._get(project_path(project, f"/activities/{segment(activity)}"), "activity")
         except NotFound:
@@ -159,7 +159,7 @@ class Client:
         since: datetime | None = None,
         incomplete: bool = False,
     ) -> ActivityList:
-        """Activities of an environment, or with ``environment`` empty of the project, newest first.
+        """Return activities of an environment (of the project if ``environment`` is empty), newest first.
 
         Back to ``since``, all that are ``incomplete``, or one page; ``ActivityList.complete`` says whether that is all.
 
@@ -181,7 +181,7 @@ class Client:
         return activities(page, self._clock.now(), types=wanted, since=since, incomplete=incomplete)
 
     def backup(self, project: str, environment: str, backup: str) -> Backup | None:
-        """Return the backup of that name, or None where it does not exist.
+        """Return the backup of that name, or None if it does not exist.
 
         Args:
             project: the id of the project.
@@ -206,7 +206,7 @@ class Client:
         return [(each.text("app"), each.text("operation")) for each in items]
 
     def routes(self, project: str, environment: str) -> tuple[str, ...]:
-        """Return the addresses at which the environment's apps are served, the primary one first."""
+        """Return the URLs of the environment's apps, the primary one first."""
         path = environment_path(project, environment, "/deployments/current")
         return models.read_routes(document(self._get(path, "deployment"), "deployment"))
 
@@ -246,7 +246,7 @@ class Client:
         return user if isinstance(user, str) else None
 
     def certificate(self, public_key: str) -> str:
-        """Return an SSH certificate for the public key line; it changes nothing to ask again.
+        """Return an SSH certificate for the public key line; the request can be repeated safely.
 
         Raises:
             NotPermitted: the platform gives none to this user, such as one who must use a second factor.
@@ -278,7 +278,7 @@ class Client:
         return reply
 
     def _needs_new_bearer(self, reply: Reply) -> bool:
-        """Return whether a new bearer may help; the old one is forgotten then. One without a second factor stays."""
+        """Discard the bearer and return True if a new one may help; not if a second factor is missing."""
         refused = kind_of(reply.status) is StatusKind.UNAUTHORIZED
         needed = refused and classify(reply) is not Meaning.SECOND_FACTOR
         if needed:
@@ -294,7 +294,7 @@ class Client:
         return document(self._get(path, what), what)
 
     def write(self, method: str, path: str, body: Mapping[str, Any], what: str) -> Any:
-        """Make one request that changes something, exactly once; its JSON document, None where it has none.
+        """Make one request that changes something, exactly once; return its JSON document or None.
 
         Args:
             method: the HTTP method.
@@ -339,7 +339,7 @@ class Client:
         self._auth.bearer()
 
     def _get(self, path: str, what: str) -> Reply:
-        """Return the reply of a read that succeeded; anything else is an error of ours."""
+        """Return the reply of a successful read; raise one of our errors otherwise."""
         reply = self._asked(lambda: self._authorised("GET", self._endpoints.at(path), None), what)
         if kind_of(reply.status) is StatusKind.OK:
             if "json" in reply.headers.get("content-type", ""):  # the page of a gateway has another clock
@@ -348,7 +348,7 @@ class Client:
         raise refusal(reply, what)
 
     def some(self, path: str, what: str, most: int, deadline: float) -> Reply:
-        """Return what of an answer that may not end comes in time: ``Reply.whole`` says whether that is all of it.
+        """Return what arrives in time of an answer that may not end; ``Reply.whole`` says whether it is complete.
 
         Args:
             path: the path.
@@ -370,7 +370,7 @@ class Client:
         raise refusal(reply, what)
 
     def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
-        """Return the reply of a request that changes nothing, with a new bearer where the first was refused."""
+        """Return the reply of a request that changes nothing; use a new bearer if the first was refused."""
         reply = self._repeated(attempt, what)
         return self._repeated(attempt, what) if self._needs_new_bearer(reply) else reply
 
@@ -396,5 +396,5 @@ class Client:
         return replace(reply, secrets=self._secrets)
 
     def _repeated(self, attempt: Callable[[], Reply], what: str) -> Reply:
-        """Return the reply of a request that changes nothing, tried again after passing faults."""
+        """Return the reply of a request that changes nothing; retry after temporary faults."""
         return repeated(attempt, what, self._endpoints, self._clock, lambda: self.left)

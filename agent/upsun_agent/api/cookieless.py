@@ -1,4 +1,4 @@
-"""What httpx needs at its import of the modules for cookies: the API sets none, and they cost a tenth of a tick."""
+"""A substitute for the cookie modules that httpx imports: the API sets no cookies, and they are slow to import."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NoCookies:
 
 
 class Shown:
-    """The form in which httpx shows a request to a cookie jar; ours does not look at it."""
+    """The wrapper in which httpx passes a request to a cookie jar; ours ignores it."""
 
     def __init__(self, *_: object, **__: object) -> None:
         pass

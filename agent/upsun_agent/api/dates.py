@@ -1,4 +1,4 @@
-"""Dates as HTTP headers give them."""
+"""Parse dates in HTTP headers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _USUAL = r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([1-9][0-9]{3}) ([0-9]{2}):
 
 
 def header_date(text: str) -> datetime:
-    """Return the moment of a ``Date`` or ``Retry-After`` header; raises ValueError where it is none.
+    """Return the time in a ``Date`` or ``Retry-After`` header; raise ValueError if it is not valid.
 
     All servers write the one form ``Tue, 24 Nov 2026 18:05:09 GMT`` (RFC 9110, 5.6.7), which is read here. The older
     forms are left to the mail package, whose import costs more than a request.

@@ -1,4 +1,4 @@
-"""End what waits too long: an alarm for the main thread, and a daemon thread that resolves names."""
+"""Interrupt long waits: an alarm for the main thread, and a daemon thread that resolves names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OverDeadline(BaseException):
 
 @contextmanager
 def alarm(seconds: float) -> Iterator[None]:
-    """Interrupt whatever runs after that many seconds: the only bound that covers dripped headers.
+    """Interrupt the running code after that many seconds: the only limit that covers slowly sent headers.
 
     The timer fires every second, also before the time is over and after it. Before: a SIGTERM or SIGINT that arrives
     just before a system call begins to wait does not end that call, and Python calls its handler only when the call

@@ -1,4 +1,4 @@
-"""Where the API and the authentication service are."""
+"""The addresses of the API and the authentication service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLATFORM = frozenset({"api.upsun.com", "auth.upsun.com", "api.platform.sh", "aut
 
 
 class Endpoints(Struct, frozen=True):
-    """Where the API and the authentication service are; the overrides are the official CLI's."""
+    """The addresses of the API and the authentication service; the official CLI's variables override them."""
 
     #: The address of the API.
     api: str = API
@@ -38,7 +38,7 @@ class Endpoints(Struct, frozen=True):
         auth: str | None = None,
         hosts: Callable[[], Sequence[str]] = tuple,
     ) -> Endpoints:
-        """Return the endpoints that these options and variables name.
+        """Return the endpoints from these options and variables.
 
         Args:
             environ: the variables. Alone they name the platform's hosts and this machine, nothing else.
@@ -64,14 +64,14 @@ class Endpoints(Struct, frozen=True):
 
     @property
     def foreign(self) -> list[str]:
-        """Return the addresses that are not the platform's over TLS, without their paths."""
+        """Return the addresses that are not the platform's or do not use TLS, without their paths."""
         every = [urlsplit(each) for each in dict.fromkeys((self.api, self.auth))]
         odd = [each for each in every if each.scheme != "https" or _host(each) not in PLATFORM]
         return list(dict.fromkeys(f"{each.scheme}://{each.netloc}" for each in odd))
 
     @property
     def is_local(self) -> bool:
-        """Return whether the addresses that are not the platform's are all this machine's."""
+        """Return whether all addresses that are not the platform's are on this machine."""
         return all(is_loopback(urlsplit(each).hostname or "") for each in self.foreign)
 
     def at(self, path: str) -> str:
@@ -88,7 +88,7 @@ class Endpoints(Struct, frozen=True):
         return base + path
 
     def remedy(self, known: str = "") -> str:
-        """Return what helps where the API cannot be reached: what is ``known``, or what the address suggests."""
+        """Return the remedy if the API cannot be reached: ``known``, or one that fits the address."""
         if known:
             return known
         hosts = [urlsplit(each).hostname or "" for each in (self.api, self.auth)]
@@ -104,7 +104,7 @@ def _host(parts: SplitResult) -> str:
 def _check_trusted(
     address: str, flag: str, variable: str, hosts: Callable[[], Sequence[str]], *, by_option: bool, plain: bool
 ) -> None:
-    """Raise SettingsInvalid where nobody but a variable says that the token may go to the address."""
+    """Raise SettingsInvalid if only a variable allows the token to be sent to the address."""
     parts = urlsplit(address)
     host, secure = parts.hostname or "", parts.scheme == "https"
     if (secure and (by_option or _host(parts) in PLATFORM)) or is_loopback(host) or (by_option and plain):
@@ -125,7 +125,7 @@ def _check_trusted(
 
 
 def _check_proxy(address: str, environ: Mapping[str, str]) -> None:
-    """Raise SettingsInvalid where what goes to this machine without TLS would pass another one that is its proxy."""
+    """Raise SettingsInvalid if a request to this machine without TLS would go through a proxy elsewhere."""
     parts = urlsplit(address)
     if parts.scheme != "http" or not is_loopback(parts.hostname or ""):
         return
@@ -138,7 +138,7 @@ def _check_proxy(address: str, environ: Mapping[str, str]) -> None:
 
 
 def _names(entry: str, parts: SplitResult) -> bool:
-    """Return whether an entry of ``api-hosts`` names the host: with TLS unless it begins with http://."""
+    """Return whether an entry of ``api-hosts`` matches the host; it needs TLS unless the entry begins with http://."""
     scheme, colons, rest = entry.rpartition("://")
     named = urlsplit(f"//{rest}")
     if parts.scheme == "http" and not (colons and scheme.lower() == "http"):
@@ -148,7 +148,7 @@ def _names(entry: str, parts: SplitResult) -> bool:
 
 
 def _address(value: str, source: str) -> str:
-    """Return the address in its usual form; raise ConfigInvalid where it is not valid."""
+    """Return the normalised address; raise ConfigInvalid if it is not valid."""
     scheme, colons, rest = value.partition("://")
     scheme = scheme.lower()
     if "@" in rest:
@@ -162,7 +162,7 @@ def _address(value: str, source: str) -> str:
 
 
 def _is_usable(address: str) -> bool:
-    """Return whether the address names a host, and a port and a path that can be sent as they are."""
+    """Return whether the address has a valid host, port and path."""
     try:
         parts = urlsplit(address)
         named = bool(parts.hostname) and is_host(parts.hostname or "", address) and parts.port != 0

@@ -1,4 +1,4 @@
-"""What an answer of the API means: one table for reads, writes, the token exchange and the requests of runs.
+"""Classify the API's answers: one table for reads, writes, the token exchange and the requests of runs.
 
 Only the API speaks for the API. A gateway, a firewall or a sign-in page answers with the same statuses, so a status
 counts as the API's word only where the body is an error document of the API. Sources: the schema ``Error`` of the
@@ -33,7 +33,7 @@ from upsun_agent.log.foreign_text import one_line
 
 
 class Meaning(StrEnum):
-    """What an answer means for the request that it answers."""
+    """The meaning of an answer for its request."""
 
     #: 2xx: the API did it.
     DONE = "done"
@@ -117,7 +117,7 @@ TITLE = re.compile(rb"<title[^>]{0,200}+>(.{1,200}?)</title>", re.IGNORECASE | r
 
 
 def classify(reply: Reply) -> Meaning:
-    """Return what the answer means, from its status, its challenge and the shape of its body."""
+    """Return the meaning of the answer, from its status, its challenge and the form of its body."""
     kind = kind_of(reply.status)
     if kind in OF_ANYBODY:
         return OF_ANYBODY[kind]
@@ -138,7 +138,7 @@ def classify(reply: Reply) -> Meaning:
 
 
 def refusal(reply: Reply, what: str) -> AgentError:
-    """Return the error for an answer that is no success; ``what`` names what was asked for."""
+    """Return the error for an unsuccessful answer; ``what`` names what was requested."""
     meaning, said = classify(reply), _tail(error_words(reply))
     match meaning:
         case Meaning.TOKEN:
@@ -162,7 +162,7 @@ def refusal(reply: Reply, what: str) -> AgentError:
 
 @contextmanager
 def settings_named() -> Iterator[None]:
-    """Raise SettingsInvalid where a variable of this machine is why nothing can be sent."""
+    """Raise SettingsInvalid if nothing can be sent because of a variable of this machine."""
     try:
         yield
     except SettingsUnusable as error:
@@ -170,7 +170,7 @@ def settings_named() -> Iterator[None]:
 
 
 def not_the_apis(reply: Reply) -> str:
-    """Return one line that says of an unusable answer what it is, with a few words of it."""
+    """Return one line that describes an unusable answer, with its first words."""
     if kind_of(reply.status) is StatusKind.REDIRECT:
         return f"the answer is a redirect ({reply.status}), which is not followed"
     found = TITLE.search(reply.body[:SCANNED])
@@ -180,13 +180,13 @@ def not_the_apis(reply: Reply) -> str:
 
 
 def token_error(reply: Reply) -> str:
-    """Return the OAuth error code of an answer of the authentication service; empty where it has none."""
+    """Return the OAuth error code in an answer of the authentication service; empty without one."""
     value = _mapping(reply).get("error")
     return value if isinstance(value, str) else ""
 
 
 def error_words(reply: Reply) -> str:
-    """Return what an error document says, with its details, in one bounded line of printable characters."""
+    """Return the text of an error document with its details, as one printable line of limited length."""
     data = _mapping(reply)
     said: list[str] = []
     for key in ("message", "error_description", "title", "error"):
@@ -204,7 +204,7 @@ def _tail(said: str) -> str:
 
 
 def _safe(reply: Reply, text: str) -> str:
-    """Return foreign text on one line, without the secrets that a service may repeat."""
+    """Return text from outside on one line, redacted: a service may repeat secrets."""
     line = one_line(text[:SCANNED], SCANNED)
     secrets = sorted(reply.secrets, key=len, reverse=True)
     if len(text) > SCANNED and secrets:
@@ -225,7 +225,7 @@ def _texts(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
 
 
 def _mapping(reply: Reply) -> Mapping[str, Any]:
-    """Return the JSON object of the body; empty where it is something else."""
+    """Return the JSON object in the body; empty if it is not an object."""
     try:
         data = document(reply, "error")
     except BadReply:
@@ -234,7 +234,7 @@ def _mapping(reply: Reply) -> Mapping[str, Any]:
 
 
 def _error_of(reply: Reply) -> Mapping[str, Any] | None:
-    """Return the body where it is an error document of the API, else None.
+    """Return the body if it is an error document of the API, else None.
 
     The documented error has the text ``error``. What the official client reads has a ``message`` or ``title`` with
     ``code``, ``detail`` or both. A message alone counts where it says more than its status does.
@@ -261,7 +261,7 @@ def _is_other_status(value: Any, status: int) -> bool:
 
 
 def _is_a_gateways(message: str, status: int, *, documented: bool = False) -> bool:
-    """Return whether a message without other fields is one that any server gives with the status.
+    """Return whether a message without other fields is a standard text for the status, as any gateway sends.
 
     ``documented``: it is all of the documented error, whose text may be no more than the status in words.
     """
@@ -273,13 +273,13 @@ def _is_a_gateways(message: str, status: int, *, documented: bool = False) -> bo
 
 
 def _challenge(reply: Reply) -> str:
-    """Return the challenge of an answer, in lower case, where it is one for bearers."""
+    """Return the Bearer challenge of an answer, in lower case, or ""."""
     value = reply.headers.get("www-authenticate", "").lower()
     return value if re.search(r"\bbearer\b", value) else ""
 
 
 def _names_a_second_factor(data: Mapping[str, Any]) -> bool:
-    """Return whether a JSON object has one of the marks by which the official client knows the challenge."""
+    """Return whether a JSON object has one of the fields by which the official client detects the challenge."""
     methods = data.get("amr")
     return data.get("error") == STEP_UP or (isinstance(methods, list) and "mfa" in methods)
 

@@ -61,7 +61,7 @@ class GitObjects:
         return _sha(Fields.of(self._client.read(self._path("commits", commit), what), what).text("tree"), what)
 
     def entries(self, tree: str) -> list[Entry]:
-        """Return the folders and files of a tree; links, submodules and names that no lock file has are left out."""
+        """Return the folders and files of a tree, without links, submodules and names that no lock file has."""
         what = f"tree {tree[:8]}"
         found = Fields.of(self._client.read(self._path("trees", tree), what), what)
         if "tree" not in found.data:
@@ -97,7 +97,7 @@ class GitObjects:
 
 
 def _decoded(blob: _Blob) -> bytes:
-    """Return the content; a large one in Base64 is decoded where it stands, without a copy as text."""
+    """Return the decoded content; large Base64 is decoded directly from the body, without a copy as text."""
     if blob.encoding == "base64" and re.search(rb"\\", blob.content) is None:
         with memoryview(blob.content) as view:
             return binascii.a2b_base64(view[1:-1], strict_mode=True)

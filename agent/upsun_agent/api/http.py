@@ -34,7 +34,7 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
 class NoAnswer(Exception):
-    """No complete answer came. ``sent`` is false only where the request surely never left this machine.
+    """No complete answer arrived. ``sent`` is false only if the request certainly never left this machine.
 
     ``remedy`` says what helps where the reason is on this side of the API.
     """
@@ -46,7 +46,7 @@ class NoAnswer(Exception):
 
 
 class SettingsUnusable(NoAnswer):
-    """A variable of this machine about its network cannot be used; the message names it, and nothing was sent."""
+    """A network variable of this machine is not usable; the message names it, and nothing was sent."""
 
 
 class TooLong(NoAnswer):
@@ -54,7 +54,7 @@ class TooLong(NoAnswer):
 
 
 class Reply(Struct, frozen=True):
-    """An answer. Header names are lower case. ``secrets`` are values that its words may not repeat.
+    """An answer. Header names are lower case. ``secrets`` are values that messages about it must not repeat.
 
     ``whole`` is false only where part of an answer was asked for and there may be more of it; ``fault`` says why the
     rest did not come, if anything went wrong.
@@ -103,7 +103,7 @@ class Transport:
         deadline: float,
         shorten: int = 0,
     ) -> Reply:
-        """Return the whole answer within ``deadline`` seconds; raises NoAnswer otherwise.
+        """Return the whole answer within ``deadline`` seconds; raise NoAnswer otherwise.
 
         With ``shorten`` texts of the JSON document that are longer are emptied as they arrive, so that a long log does
         not make an answer too large.
@@ -130,7 +130,7 @@ class Transport:
                 response.close()
 
     def some(self, url: str, *, headers: Mapping[str, str], most: int = BODY_MOST_BYTES, deadline: float) -> Reply:
-        """Return what of an endless answer comes in time, about ``most`` bytes; raise NoAnswer without its head.
+        """Return what arrives in time of an endless answer, about ``most`` bytes; raise NoAnswer without its head.
 
         Args:
             url: the URL.
@@ -161,7 +161,7 @@ class Transport:
     def status(
         self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, deadline: float
     ) -> Reply:
-        """Return the head of an answer; its body decides nothing and is thrown away, however it is packed or ends.
+        """Return the head of an answer; its body is discarded, in any encoding and even if it is incomplete.
 
         Raises NoAnswer where no whole head came within ``deadline`` seconds.
 
@@ -181,7 +181,7 @@ class Transport:
 
     @contextmanager
     def _spoken(self, url: str, deadline: float) -> Iterator[None]:
-        """Raise httpx's errors within the block as ours; end it in time."""
+        """Translate httpx's errors in the block into ours, and limit its time."""
         try:
             with bounded(deadline):
                 yield
@@ -209,7 +209,7 @@ class Transport:
             raise NoAnswer(_words(error), sent=True) from error
 
     def _unconnected(self, url: str, error: Exception) -> NoAnswer:
-        """Return the error for a connection that could not be made: to what, why, and what helps."""
+        """Return the error for a connection that could not be made: the address, the reason and the remedy."""
         said, proxy = _words(error), self._network.proxy_of(url) if self._network is not None else None
         if isinstance(error, httpx.ProxyError) and proxy is not None:
             if kind_at_start(said) is StatusKind.PROXY_LOGIN:
@@ -226,7 +226,7 @@ class Transport:
     def _open(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, deadline: float, most: int
     ) -> httpx.Response:
-        """Return the answer with its head read and its body, of ``most`` bytes, to come."""
+        """Return the answer with its head read and its body, of at most ``most`` bytes, not read yet."""
         if self._client is None:
             self._client = self._new_client()
         timeout = httpx.Timeout(deadline, connect=min(CONNECT_TIMEOUT, deadline))
@@ -255,7 +255,7 @@ class Transport:
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:
-    """Yield the body as it came; raise TooLong where it came in far more pieces than its size explains."""
+    """Yield the body as received; raise TooLong if it arrives in far more pieces than its size needs."""
     for number, piece in enumerate(response.iter_raw()):
         if number >= PIECES_MOST:
             raise TooLong(f"the answer came in more than {PIECES_MOST} pieces", sent=True)
@@ -263,7 +263,7 @@ def _pieces(response: httpx.Response) -> Iterator[bytes]:
 
 
 def _unpacked(response: httpx.Response) -> Iterator[bytes]:
-    """Yield the body in pieces of bounded size: httpx unpacks what it has read whole, however large that becomes."""
+    """Yield the unpacked body in pieces of limited size; httpx would unpack each read piece to any size."""
     coding = response.headers.get("content-encoding", "").strip().lower()
     if coding in {"", "identity"}:
         yield from _pieces(response)
@@ -291,7 +291,7 @@ def _shortened(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
 
 
 class Network(httpx.BaseTransport):
-    """The network as the machine's settings have it: each request goes straight or through its proxy."""
+    """The network with this machine's settings: each request goes directly or through its proxy."""
 
     def __init__(self, settings: Settings, meter: Meter) -> None:
         self._settings = settings
@@ -310,7 +310,7 @@ class Network(httpx.BaseTransport):
         return self._settings.proxy_for(url.scheme, url.host, url.port)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Make one request; raise SettingsError where a variable that it needs cannot be used."""
+        """Make one request; raise SettingsError if a variable that it needs is not usable."""
         proxy = self._proxy(request.url)
         response = self._door(request.url.scheme == "https", proxy).handle_request(request)
         if kind_of(response.status_code) is StatusKind.PROXY_LOGIN and proxy is not None:
@@ -334,7 +334,7 @@ class Network(httpx.BaseTransport):
         return self._doors[secure, proxy]
 
     def _authorities(self) -> ssl.SSLContext:
-        """Return the context with what is trusted here; without any word of the machine, httpx's own choice."""
+        """Return the TLS context with this machine's authorities, or httpx's default if nothing is configured."""
         if self._trusted is None:
             self._trusted = self._settings.certificates() or httpx.create_ssl_context(trust_env=False)
         return self._trusted
@@ -362,7 +362,7 @@ def _place(url: str) -> str:
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Whatever talks to the network within the block ends after that many seconds; raises NoAnswer then."""
+    """Limit network use in the block to that many seconds; raise NoAnswer after that."""
     try:
         with alarm(seconds), names_resolved_in_a_thread():
             yield
@@ -383,7 +383,7 @@ def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTrans
     wsgi = httpx.WSGITransport(app=app)
 
     class InProcess(httpx.BaseTransport):
-        """The application's answers as if from the network."""
+        """A transport that returns the application's answers as if they came from the network."""
 
         def handle_request(self, request: httpx.Request) -> httpx.Response:
             """Return one request, one answer, or a lost connection."""
@@ -396,5 +396,5 @@ def in_process(app: Callable[..., Any], cut: type[Exception]) -> httpx.BaseTrans
 
 
 def _words(error: Exception) -> str:
-    """Return the error's own words in one short line; httpx's never hold headers or bodies."""
+    """Return the error's text as one short line; httpx's texts never contain headers or bodies."""
     return one_line(str(error), 200) or type(error).__name__

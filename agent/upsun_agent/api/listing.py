@@ -1,4 +1,4 @@
-"""The activities of an environment or project, page by page: few at a time, and fewer where they are large.
+"""Read the activities of an environment or project page by page; the pages are smaller if activities are large.
 
 A push carries its log and its whole deployment, so ten of them can be a megabyte. A list that cannot be read whole is
 returned as far as it goes, marked as not complete: what was found in it can still be judged.
@@ -85,7 +85,7 @@ def _reaches(oldest: datetime | None, since: datetime) -> bool:
 
 
 def _readable(items: list[Any], types: Collection[str], *, strict: bool) -> tuple[list[Activity], int]:
-    """Return the activities that can be read, and how many of those asked for cannot."""
+    """Return the readable activities, and how many of the requested ones are not readable."""
     found, unread = [], 0
     for item in items:
         if not isinstance(item, dict):

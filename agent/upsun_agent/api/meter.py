@@ -51,12 +51,12 @@ class Meter:
         return max(left if timeout is None else min(timeout, left), 0.001)
 
     def check_time(self) -> None:
-        """Raise OverTime where no time is left."""
+        """Raise OverTime if no time is left."""
         if time.monotonic() >= self._end:
             raise OverTime
 
     def count(self, number: int) -> None:
-        """Count bytes that came; raise OverBytes where they are too many."""
+        """Count received bytes; raise OverBytes if they are too many."""
         self._bytes -= number
         if self._bytes < 0:
             raise OverBytes(self._part)

@@ -24,7 +24,7 @@ Named = TypeVar("Named", Environment, Activity, Backup)
 
 
 def about(found: Named, wanted: str, what: str) -> Named:
-    """Return what was read; raise BadReply where the answer is about another one than was asked for.
+    """Return what was read; raise BadReply if the answer is about another object than the requested one.
 
     Args:
         found: what the answer says.
@@ -38,7 +38,7 @@ def about(found: Named, wanted: str, what: str) -> Named:
 
 
 def read_environment(value: Any, server_at: datetime, path: str = "") -> Environment:
-    """Return the environment of a reply; raises BadReply where a field that matters is not what it must be.
+    """Return the environment in a reply; raise BadReply if a required field is not valid.
 
     ``path`` is where it was read.
 
@@ -65,12 +65,12 @@ def read_environment(value: Any, server_at: datetime, path: str = "") -> Environ
 
 
 def _flag(fields: Fields, name: str, *, when_unknown: bool) -> bool:
-    """Return a boolean of an environment: ``when_unknown`` where it is null, false where it is left out."""
+    """Return a boolean of an environment: ``when_unknown`` if it is null, false if it is missing."""
     return when_unknown if name in fields.data and fields.data[name] is None else fields.boolean(name, default=False)
 
 
 def _deployment(fields: Fields) -> Deployment | None:
-    """Return the environment's last deployment; None where the platform does not say whether it was successful."""
+    """Return the environment's last deployment; None if the platform does not say whether it succeeded."""
     state = Fields.of(fields.object("deployment_state"), "environment.deployment_state")
     if state.data.get("last_deployment_successful", None if not state.data else True) is None:
         return None
@@ -106,7 +106,7 @@ def _commands(fields: Fields, name: str) -> tuple[CommandResult, ...]:
 
 
 def _links(fields: Fields) -> dict[str, str]:
-    """Return the paths of the operations' links by name; empty where a link is not a path that can be requested.
+    """Return the paths of the operations' links by name; "" for a link that is not a valid path.
 
     An absent link means refusal. An invalid one stands in the way of nothing but the request that needs it.
     """
@@ -119,7 +119,7 @@ def _links(fields: Fields) -> dict[str, str]:
 
 
 def link_path(href: str) -> str:
-    """Return the path of a link; raise BadReply where it has none that can be requested.
+    """Return the path of a link; raise BadReply if it is not a valid path.
 
     Links may name regional hosts; the configured host is kept and only the path is used.
     """
@@ -130,7 +130,7 @@ def link_path(href: str) -> str:
 
 
 def _path_of(href: str) -> str:
-    """Return the path of a link; empty where it has none that can be requested, such as a template."""
+    """Return the path of a link; empty if it is not a valid path, such as a template."""
     try:
         path = urlsplit(href).path
     except ValueError:
@@ -143,7 +143,7 @@ def _path_of(href: str) -> str:
 
 
 def _leaves(path: str) -> bool:
-    """Return whether a part of the path leads to another one, written as it is or encoded, also twice."""
+    """Return whether a part of the path is ``..`` or the like, plain or URL-encoded once or twice."""
     plain = unquote(unquote(path)).replace("\\", "/")
     return any(part in {".", ".."} for part in plain.split("/"))
 
@@ -189,7 +189,7 @@ def _percent(value: Any) -> int | None:
 
 
 def read_backup(value: Any) -> Backup:
-    """Return the backup of a reply; raises BadReply where a field that matters is not what it must be."""
+    """Return the backup in a reply; raise BadReply if a required field is not valid."""
     fields = Fields.of(value, "backup")
     return Backup(
         id=fields.text("id"),
@@ -216,7 +216,7 @@ def read_routes(value: Any) -> tuple[str, ...]:
 
 
 def read_list(value: Any, what: str) -> list[Any]:
-    """Return the items of a collection; raises BadReply where it is none, or too long."""
+    """Return the items of a collection; raise BadReply if it is not a collection, or too long."""
     if not isinstance(value, list):
         raise BadReply(f"{what}: the answer is not an array")
     if len(value) > LIST_MOST:

@@ -1,4 +1,4 @@
-"""The machine's settings for the network: proxies, hosts without one, certificate authorities. Read from variables.
+"""The machine's network settings from variables: proxies, hosts without a proxy, certificate authorities.
 
 The conventions are those of curl and of Go's net/http. What cannot be used is refused with the name of its variable;
 httpx, which would read the same variables, is told not to.
@@ -32,7 +32,7 @@ INSTALL_SOCKS = (
 
 
 class SettingsError(Exception):
-    """A variable of the machine cannot be used; the message names it."""
+    """A variable of the machine is not usable; the message names it."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
@@ -70,7 +70,7 @@ class Settings:
         self._proxies = {each: _proxy(*found) for each, found in named.items() if found and not everything}
 
     def proxy_for(self, scheme: str, host: str, port: int | None) -> Proxy | None:
-        """Return the proxy that a request takes; None where it goes straight to the host.
+        """Return the proxy for a request; None if it goes directly to the host.
 
         Args:
             scheme: `http` or `https`.
@@ -84,7 +84,7 @@ class Settings:
         return found
 
     def certificates(self) -> ssl.SSLContext | None:
-        """Return a context with the authorities that are trusted here; None where nothing names or holds any.
+        """Return a TLS context with the authorities trusted here; None if none are configured.
 
         Raises:
             SettingsError: a variable names authorities that cannot be read.
@@ -134,7 +134,7 @@ def _is_hashed(directory: str) -> bool:
 
 
 def _named(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
-    """Return the variable's name as it is written here, and its value. Lower case wins, also where it is empty.
+    """Return the variable's name as set here, and its value. Lower case wins, even if it is empty.
 
     HTTP_PROXY in upper case is a header of the visitor's in CGI programs, and is not read there.
     """
@@ -147,7 +147,7 @@ def _named(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
 
 
 def _proxy(variable: str, value: str) -> Proxy:
-    """Return the proxy of a variable; raise SettingsError where it cannot be used. The value may hold a password."""
+    """Return the proxy in a variable; raise SettingsError if it is not valid. The value may hold a password."""
     text = value.strip()
     url = text if "://" in text else f"http://{text}"
     scheme = url.partition("://")[0].lower()
@@ -181,7 +181,7 @@ def _proxy(variable: str, value: str) -> Proxy:
 
 
 def is_host(host: str, url: str) -> bool:
-    """Return whether what looks like an address is one, and a name is not too long; all else the resolver says."""
+    """Return whether an IP address is valid and a name is not too long; the resolver checks the rest."""
     if len(host) > HOST_MOST:
         return False
     bracketed = "[" in url.partition("://")[2].partition("/")[0]
@@ -207,7 +207,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _excepts(entry: str, scheme: str, host: str, port: int) -> bool:
-    """Return whether an entry of NO_PROXY is about the host: a name, an address, a network, each with a port or not.
+    """Return whether an entry of NO_PROXY matches the host: a name, address or network, with or without a port.
 
     An entry that is none of these is about no host.
     """
@@ -227,7 +227,7 @@ def _excepts(entry: str, scheme: str, host: str, port: int) -> bool:
 
 
 def _without_port(entry: str) -> tuple[str, int | None]:
-    """Return the entry without brackets and port, and the port; ``("", None)`` where the port is not a number."""
+    """Return the entry without brackets and port, and the port; ``("", None)`` if the port is not a number."""
     bracketed = re.fullmatch(r"\[([^\]]*)\](/\d+)?(?::(.*))?", entry)
     if bracketed:
         entry, port = bracketed[1] + (bracketed[2] or ""), bracketed[3]
@@ -245,7 +245,7 @@ def _is_numeric(host: str) -> bool:
 
 
 def _is_within(host: str, entry: str) -> bool:
-    """Return whether an address is the one of the entry, or within its network."""
+    """Return whether an address equals the entry, or is in its network."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
         network = ipaddress.ip_network("".join(re.split(r"%[^/]*", entry)), strict=False)
@@ -256,7 +256,7 @@ def _is_within(host: str, entry: str) -> bool:
 
 
 def trust_remedy(said: str) -> str:
-    """Return what helps where a certificate is not trusted, from OpenSSL's reason."""
+    """Return the remedy for a certificate that is not trusted, from OpenSSL's reason."""
     lowered = said.lower()
     if "mismatch" in lowered:
         return "the certificate is another host's: check the address, and the proxy if there is one"

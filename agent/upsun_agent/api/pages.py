@@ -1,4 +1,4 @@
-"""The text of a page, whatever its charset: as its header, its byte order mark or its own markup declares it."""
+"""Decode a page's text with the charset that its header, byte order mark or markup declares."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SEPARATOR = "\u034f"  # what Unicode puts between the marks that are too many
 
 
 def missing(reply: Reply, text: str) -> str | None:
-    """Return None where the page holds the text, else why it cannot be known; an empty reason: it does not hold it."""
+    """Return None if the page contains the text, "" if it does not, else why that is unknown."""
     if text.encode() in reply.body:
         return None
     wanted, unknown = composed(text), ""
@@ -66,7 +66,7 @@ def missing(reply: Reply, text: str) -> str | None:
 
 
 def composed(text: str) -> str:
-    """Return the text in NFC, with more than ``MARKS_MOST`` marks on one letter set apart.
+    """Return the text in NFC; split runs of more than ``MARKS_MOST`` combining marks.
 
     Marks are sorted in time that grows with the square of how many there are, in C, where no deadline interrupts it.
     """
@@ -74,12 +74,12 @@ def composed(text: str) -> str:
 
 
 def is_mark(char: str) -> bool:
-    """Return whether a character goes onto the letter before it, and may change places with its neighbours."""
+    """Return whether a character is a combining mark, which normalisation may reorder."""
     return unicodedata.combining(char) != 0 or char in _DOUBLE_MARKS
 
 
 def _set_apart(found: re.Match[str]) -> str:
-    """Return the characters with a separator wherever ``MARKS_MOST`` marks follow each other."""
+    """Return the characters with a separator after each ``MARKS_MOST`` consecutive marks."""
     text, parts, begun, marks = found[0], [], 0, 0
     for place, char in enumerate(text):
         if not is_mark(char):
@@ -107,7 +107,7 @@ def _labels(reply: Reply) -> Iterator[str]:
 
 
 def _known(label: str) -> str | None:
-    """Python's name of a charset; None where it knows none that a page is written in."""
+    """Return Python's name of a charset; None if Python does not know it as a text encoding."""
     try:
         name = codecs.lookup(_ALIASES.get(label.lower(), label)).name
         "".encode(name)  # no text encodings, such as hex, are refused here

@@ -1,4 +1,4 @@
-"""Users, their API tokens, and what they may do on a project: read, invite, grant."""
+"""Read users, their API tokens and their roles on a project; invite users and grant roles."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MEMBER_PAGES_MOST = 25  # 5,000 users
 
 
 class User(Struct, frozen=True):
-    """An account. ``mfa`` is None where the API does not say whether a second factor is set up."""
+    """An account. ``mfa`` is None if the API does not say whether a second factor is set up."""
 
     #: The id of the user.
     id: str
@@ -90,7 +90,7 @@ class People:
         self._client = client
 
     def me(self) -> User:
-        """Return the user that the token belongs to; raises TokenRefused and the like where it does not."""
+        """Return the user of the token; raise TokenRefused, or another error of the exchange."""
         return _user(self._client.read("/users/me", "user"))
 
     def tokens(self, user: str) -> list[ApiToken]:
@@ -127,7 +127,7 @@ class People:
 
     @staticmethod
     def _tried(read: Callable[[], Found | None]) -> tuple[Found | None, AgentError | None]:
-        """Return what was read, or why it was not; raise where nothing else would be read either."""
+        """Return what was read, or why it was not; raise if all other reads would fail too."""
         try:
             return read(), None
         except (SecondFactorNeeded, TokenRefused, SettingsInvalid, OutOfTime):
@@ -136,7 +136,7 @@ class People:
             return None, error
 
     def _own_access(self, project: str, user: str) -> Roles | None:
-        """Return the roles that the user itself has on the project, or None where it has none."""
+        """Return the user's individual roles on the project, or None without any."""
         try:
             found = self._client.read(project_path(project, f"/user-access/{segment(user)}"), "user access")
         except NotFound:
@@ -164,7 +164,7 @@ class People:
         return found
 
     def _organization(self, project: str) -> str:
-        """Return the id of the organization that the project belongs to; empty where the API does not say."""
+        """Return the id of the project's organization; empty if the API does not say."""
         try:
             found = self._client.project(project).get("organization")
         except (NotFound, NotPermitted):
@@ -172,7 +172,7 @@ class People:
         return found if isinstance(found, str) else ""
 
     def rights(self, project: str, environment_type: str) -> Rights:
-        """Return what the API says of why an environment of the type may not offer an operation."""
+        """Return what the API says about why an environment of the type does not offer an operation."""
         admin: bool | None = None
         enabled: object = None
         with contextlib.suppress(BadReply, NotFound, NotPermitted):
@@ -185,7 +185,7 @@ class People:
         return Rights(admin, enabled if isinstance(enabled, bool) else None)
 
     def members(self, project: str) -> list[Member]:
-        """Everybody with access to the project; needs the project's admin role.
+        """Return everybody with access to the project; this needs the project's admin role.
 
         https://developer.upsun.com/docs/administration/users
         """
@@ -217,7 +217,7 @@ class People:
         return users
 
     def invitations(self, project: str) -> list[Invitation]:
-        """Invitations to the project that nobody has answered."""
+        """Return the open invitations to the project."""
         found = read_list(self._client.read(project_path(project, "/invitations"), "invitations"), "invitations")
         items = [Fields.of(each, "invitation") for each in found]
         return [
@@ -227,12 +227,12 @@ class People:
         ]
 
     def owner(self, project: str) -> str | None:
-        """Return the id of the project's owner, whose roles nobody can change; None where the API does not say."""
+        """Return the id of the project's owner, whose roles cannot be changed; None if the API does not say."""
         found = self._client.project(project).get("owner")
         return found if isinstance(found, str) else None
 
     def invite(self, project: str, email: str, roles: Roles) -> bool:
-        """Invite an address: one e-mail is sent; False where an invitation was open already, so that none is.
+        """Invite an address (sends one e-mail); return False, without an e-mail, if an invitation is open already.
 
         Args:
             project: the id of the project.
@@ -257,7 +257,7 @@ class People:
         return True
 
     def grant(self, project: str, user: str, roles: Roles) -> None:
-        """Give the user these roles on the project instead of those there are, and see that they hold.
+        """Replace the user's roles on the project with these, and verify the result.
 
         Args:
             project: the id of the project.
@@ -285,7 +285,7 @@ class People:
 
 
 def _path(link: Mapping[str, Any]) -> str:
-    """Return the path and query of a link: the host is ours whatever the link says, and /api is a prefix of some."""
+    """Return the path and query of a link, without its host (we use ours) and without the prefix /api."""
     href = Fields.of(link, "link").text("href", LINK_MOST)
     path = link_path(href)
     path = path.removeprefix("/api") if path.startswith("/api/") else path
@@ -322,7 +322,7 @@ def _roles(value: Any) -> Roles:
 
 
 def _invited_roles(fields: Fields) -> Roles:
-    """Return the roles that an invitation gives; those that it does not say are none."""
+    """Return the roles that an invitation gives, without roles that it does not name."""
     given = fields.data.get("environments")
     rows = [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
     words = [f"{each.get('type')}:{each.get('role')}" for each in rows]

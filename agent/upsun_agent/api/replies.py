@@ -26,11 +26,11 @@ NO_JSON = "a proxy or a sign-in page may answer instead of the API: check the ne
 
 
 class TooLarge(BadReply):
-    """The answer is larger than any that is read: of a list fewer items may be asked for."""
+    """The answer is larger than the limit; for a list, fewer items can be requested."""
 
 
 def document(reply: Reply, what: str) -> Any:
-    """Return the JSON document of a reply; raises BadReply where it is none, too deep, or ambiguous."""
+    """Return the JSON document in a reply; raise BadReply if it is not valid, too deep, or ambiguous."""
     if sum(map(reply.body.count, (b"{", b"[", b","))) > JSON_MARKS_MOST:  # counted first: parsing is what costs
         raise TooLarge(f"{what}: the answer has more than {JSON_MARKS_MOST} parts")
     try:
@@ -73,7 +73,7 @@ def _depth(value: Any) -> int:
 
 
 def _bounded(moment: datetime) -> datetime:
-    """Return the moment in UTC; a ValueError where it is so far off that arithmetic with it could overflow."""
+    """Return the time in UTC; raise ValueError if arithmetic with it could overflow."""
     aware = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     if not YEAR_LEAST <= aware.year <= YEAR_MOST:
         raise ValueError(f"the year {aware.year}")
@@ -86,7 +86,7 @@ def server_time(reply: Reply, fallback: datetime) -> datetime:
 
 
 def dated(reply: Reply) -> datetime | None:
-    """Return the server's clock when it answered (the Date header); None where it has no date that makes sense."""
+    """Return the server's clock when it answered (the Date header); None without a valid date."""
     try:
         return _bounded(header_date(reply.headers.get("date", "")))
     except (TypeError, ValueError, OverflowError):
@@ -94,7 +94,7 @@ def dated(reply: Reply) -> datetime | None:
 
 
 def retry_after(reply: Reply, now: datetime) -> float | None:
-    """Return the server's wish in seconds, from a number or a date; None where there is none that makes sense."""
+    """Return the seconds in the Retry-After header, a number or a date; None if there is no valid value."""
     wish = reply.headers.get("retry-after", "").strip()
     if wish.isascii() and wish.isdigit():
         return float(wish[:9])
@@ -115,7 +115,7 @@ class Fields(Struct, frozen=True):
 
     @classmethod
     def of(cls, value: Any, what: str) -> Fields:
-        """Return the object; raises BadReply where the value is none."""
+        """Return the object; raise BadReply if the value is not an object."""
         if not isinstance(value, dict):
             raise BadReply(f"{what} is {_kind(value)}, not an object")
         return cls(what, value)
@@ -127,7 +127,7 @@ class Fields(Struct, frozen=True):
         return BadReply(f"{self.what}.{name} is {found}, not {wanted}")
 
     def text(self, name: str, most: int = ID_MOST) -> str:
-        """Return a text that must be there, printable, neither empty nor longer than ``most``, and holds no secret.
+        """Return a required printable text of 1 to ``most`` characters that contains no secret.
 
         Ids and names go into requests, where a redacted one would be another: one with a secret is a BadReply.
         """
@@ -138,46 +138,46 @@ class Fields(Struct, frozen=True):
         return value
 
     def word(self, name: str, most: int = ID_MOST) -> str:
-        """Return a text as ``text`` does that is compared or shown, never requested; secrets in it are replaced."""
+        """Return a text as ``text`` does, but with secrets replaced: for texts that are only compared or shown."""
         return one_line(self.secret(name, most), most)
 
     def secret(self, name: str, most: int = ID_MOST) -> str:
-        """Return a text as ``text`` does, as it is: a bearer, or what is cleaned by its reader."""
+        """Return a text as ``text`` does, unchanged: a bearer, or a text that the caller cleans."""
         value = self.data.get(name)
         if not isinstance(value, str) or not value or len(value) > most or not value.isprintable():
             raise self._fail(name, f"a text of 1 to {most} characters")
         return value
 
     def long_text(self, name: str, most: int) -> str:
-        """Return a text that must be there, of any characters."""
+        """Return a required text of any characters."""
         value = self.data.get(name)
         if not isinstance(value, str) or not value or len(value) > most:
             raise self._fail(name, f"a text of 1 to {most} characters")
         return value
 
     def optional_text(self, name: str, most: int = ID_MOST) -> str | None:
-        """Return a text, or None where it is null, empty or left out."""
+        """Return a text, or None if it is null, empty or missing."""
         return None if self.data.get(name) in ABSENT_TEXTS else self.text(name, most)
 
     def optional_word(self, name: str, most: int = ID_MOST) -> str | None:
-        """Return a word, or None where it is null, empty or left out."""
+        """Return a text as ``word`` does, or None if it is null, empty or missing."""
         return None if self.data.get(name) in ABSENT_TEXTS else self.word(name, most)
 
     def boolean(self, name: str, *, default: bool | None = None) -> bool:
-        """Return a boolean; ``default`` where it is left out."""
+        """Return a boolean; ``default`` if it is missing."""
         value = self.data.get(name, default)
         if not isinstance(value, bool):
             raise self._fail(name, "a boolean")
         return value
 
     def moment_or_zero(self, name: str) -> datetime | None:
-        """Return a date and time as ``moment`` does, or None where it is the zero value of another language."""
+        """Return a date and time as ``moment`` does, or None for the zero time of another language."""
         value = self.data.get(name)
         is_zero = value == "" or (isinstance(value, str) and value.startswith(ZERO_DATES))
         return None if is_zero else self.moment(name)
 
     def moment(self, name: str) -> datetime | None:
-        """Return a date and time with zone, or None where it is null or left out."""
+        """Return a date and time with zone, or None if it is null or missing."""
         value = self.data.get(name)
         if value is None:
             return None
@@ -187,7 +187,7 @@ class Fields(Struct, frozen=True):
             raise self._fail(name, "a date and time") from None
 
     def number(self, name: str, low: int, high: int) -> int:
-        """Return a whole number within bounds.
+        """Return an integer within the limits.
 
         Args:
             name: the name of the field.
@@ -200,7 +200,7 @@ class Fields(Struct, frozen=True):
         return value
 
     def object(self, name: str) -> Mapping[str, Any]:
-        """Return an object; empty where it is null, an empty array (PHP writes one so) or left out."""
+        """Return an object; empty if it is null, missing, or an empty array (PHP writes an empty object so)."""
         value = self.data.get(name)
         if value in (None, []):
             return {}
@@ -210,7 +210,7 @@ class Fields(Struct, frozen=True):
 
 
 def _described(text: str) -> str:
-    """Return what a text is that is not accepted, without repeating it."""
+    """Describe a text that is not accepted, without repeating it."""
     if not text:
         return "an empty text"
     shown = f"a text of {len(text)} characters"

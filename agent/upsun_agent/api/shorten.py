@@ -1,4 +1,4 @@
-"""Texts of a JSON document that are too long to matter are emptied while they arrive: logs, whole files.
+"""Replace very long texts in a JSON document (logs, whole files) with empty ones while it arrives.
 
 An activity carries its log and its whole deployment. What the agent decides on is short: ids, states, moments.
 """
@@ -26,7 +26,7 @@ class Shortener:
         self._escaped = False  # the last piece ended with a backslash
 
     def feed(self, piece: bytes) -> bytes:
-        """Return what is passed on of the piece."""
+        """Return the part of the piece to pass on."""
         passed, place = bytearray(), 0
         while place < len(piece):
             if self._text is None:
@@ -42,7 +42,7 @@ class Shortener:
         return bytes(passed)
 
     def _inside(self, piece: bytes, place: int, passed: bytearray) -> int:
-        """Read on in a text from ``place``; return where it or the piece ends."""
+        """Continue reading a text from ``place``; return where the text or the piece ends."""
         if self._escaped:
             self._escaped = False
             self._keep(piece[place : place + 1])
@@ -69,5 +69,5 @@ class Shortener:
             self._text.clear()
 
     def rest(self) -> bytes:
-        """Return what is left at the end of the document: a text that does not end."""
+        """Return the rest at the end of the document: a text without an end."""
         return b"" if self._text is None else bytes(self._text)

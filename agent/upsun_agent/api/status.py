@@ -1,4 +1,4 @@
-"""What an HTTP status says: the one table that classifies it, for the API, a receiver of messages and a proxy.
+"""Classify HTTP statuses in one table, for the API, receivers of messages and proxies.
 
 Everything else asks ``kind_of``; ``api.errors.classify`` adds what the body says. A unit test finds every comparison
 with a number of a status outside this module.
@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 
 class StatusKind(Enum):
-    """What a status says of the request, whoever sent the answer."""
+    """The meaning of a status for the request, from any sender."""
 
     #: 200: it was done, and the body is the document that was asked for.
     OK = "ok"
@@ -62,12 +62,12 @@ SUCCESS = frozenset({StatusKind.OK, StatusKind.ACCEPTED})
 
 
 def kind_of(status: int) -> StatusKind:
-    """Return what the status says."""
+    """Return the kind of the status."""
     return _KINDS.get(status) or _REST.get(status // 100, StatusKind.UNKNOWN)
 
 
 def kind_at_start(line: str) -> StatusKind:
-    """Return what the status says with which a line begins, such as ``407 Proxy Authentication Required``."""
+    """Return the kind of the status at the start of a line such as ``407 Proxy Authentication Required``."""
     word = line[:3]
     return kind_of(int(word)) if word.isascii() and word.isdigit() else StatusKind.UNKNOWN
 

@@ -1,4 +1,4 @@
-"""Unpack gzip in pieces of bounded size, to the end of its last member and no further."""
+"""Unpack gzip in pieces of limited size, up to the end of its last member."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NotUnpackable(Exception):
 
 
 def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield what the gzip members hold; what follows the last one is neither read on nor kept.
+    """Yield the content of the gzip members; ignore everything after the last one.
 
     Raises:
         NotUnpackable: they are damaged, end too soon, or are more than ``MEMBERS_MOST``.

@@ -1,4 +1,4 @@
-"""Variables of an environment or project: read, created, changed. Values go out; a sensitive one never comes in."""
+"""Read, create and change variables of an environment or project; a sensitive value is only ever sent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Variable(Struct, frozen=True):
 
 
 class Stored(Struct, frozen=True):
-    """What the API says of a write: what follows it, and the variable as stored (None where the answer has none)."""
+    """The answer to a write: what follows, and the stored variable (None if the answer has none)."""
 
     #: What follows from the write.
     follows: Follows
@@ -82,7 +82,7 @@ class Variables:
     def store(
         self, name: str, value: str, flags: Mapping[str, bool], scope: tuple[str, ...] | None, *, there: bool
     ) -> Stored:
-        """Make the environment's own variable hold the value; returns only where the API said that it does.
+        """Store the value in the environment's own variable; return only if the API confirmed it.
 
         After an answer that says nothing the same value is written again: that does no harm, and a variable that is
         there proves nothing about its value. ``scope`` None leaves the apps as they are; ``there`` says whether the
@@ -158,7 +158,7 @@ def _variable(value: Any, level: str) -> Variable:
 
 
 def _stored(answer: Any) -> Stored:
-    """Return what the answer to a write says; an entity that cannot be read is ignored."""
+    """Return the answer to a write; an unreadable entity is ignored."""
     embedded = answer.get("_embedded") if isinstance(answer, Mapping) else None
     try:
         entity = _variable(embedded["entity"], "environment") if isinstance(embedded, Mapping) else None
@@ -168,7 +168,7 @@ def _stored(answer: Any) -> Stored:
 
 
 def _follows(answer: Any) -> Follows:
-    """Return what follows a write, from the activities that its answer embeds."""
+    """Return what follows a write, from the activities embedded in its answer."""
     embedded = answer.get("_embedded") if isinstance(answer, Mapping) else None
     activities = embedded.get("activities") if isinstance(embedded, Mapping) else None
     if not isinstance(activities, list) or not activities:

@@ -57,7 +57,7 @@ class Deadline:
         self._timer = self._lit(seconds)
 
     def cut(self) -> None:
-        """Shut the socket: the server sees the client gone, and nobody here waits for it any longer."""
+        """Shut down the socket: the server sees that the client is gone, and nothing here waits for it."""
         with self._lock:
             if self._socket is not None:
                 with contextlib.suppress(OSError):
@@ -99,14 +99,14 @@ class DatabaseConnection:
         self._deadline.cut()
 
     def close(self) -> None:
-        """Close the connection, whatever its state; the server releases its locks."""
+        """Close the connection in any state; the server releases its locks."""
         self._deadline.release()
         with contextlib.suppress(Exception):  # it is gone either way
             self.raw.close()
 
 
 def _postgres(place: str, endpoint: Endpoint, *, durable: bool) -> tuple[Any, Deadline]:
-    """Return a connection of psycopg's; raises DatabaseRefused where the database cannot hold every character."""
+    """Return a psycopg connection; raise DatabaseRefused if the database's encoding cannot hold every character."""
     settings = {
         # A commit that returned is on the disk, whatever the database's default: a request follows it.
         "synchronous_commit": "on" if durable else "off",
@@ -152,7 +152,7 @@ def _refuse_narrow(place: str, encoding: str) -> None:
 
 
 def _proofs(place: str, endpoint: Endpoint, version: int) -> str:
-    """Return libpq's ``require_auth``; raises DriverMissing where this libpq could not refuse to show the password."""
+    """Return libpq's ``require_auth``; raise DriverMissing if this libpq cannot refuse to send the password."""
     try:
         return libpq.required(endpoint, version)
     except libpq.LibpqUnavailable:
@@ -161,15 +161,15 @@ def _proofs(place: str, endpoint: Endpoint, version: int) -> str:
 
 
 def _bounded_connection(settings: dict[str, Any]) -> Any:
-    """Return a connection of psycopg's whose every answer is bounded, the server's greeting included."""
+    """Return a psycopg connection that limits every answer, the server's greeting included."""
 
     class Connection(psycopg.Connection[Any]):
-        """One that is asked before it reads on."""
+        """A psycopg connection whose reads are checked against the limits."""
 
         meter = Meter()
 
         def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
-            """Carry out the steps of an exchange, each of them judged."""
+            """Execute the steps of an exchange, and check the limits at each."""
             try:
                 return super().wait(self.meter.watched(gen, self.fileno()), *arguments, **named)
             except TooMuch:
@@ -233,7 +233,7 @@ def _socket(endpoint: Endpoint) -> socket.socket:
 
 
 def _secured(endpoint: Endpoint) -> dict[str, Any]:
-    """TLS for PyMySQL; nothing said means that it is used where the server offers it."""
+    """Return the TLS options for PyMySQL; without a setting, TLS is used if the server offers it."""
     if endpoint.tls == "prefer":
         return {}
     if endpoint.tls == "disable":
@@ -247,7 +247,7 @@ def _secured(endpoint: Endpoint) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def without_cryptography() -> Iterator[None]:
-    """PyMySQL without a package that it needs for passwords over a connection without TLS only.
+    """Import PyMySQL without ``cryptography``, which it needs only for passwords without TLS.
 
     That package is half of what PyMySQL costs. Where it was needed after all, PyMySQL is forgotten, and whoever tries
     next imports it with everything.

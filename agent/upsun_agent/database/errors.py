@@ -29,11 +29,11 @@ class DatabaseRefused(StateNotWritable):
 
 
 class ClearText(Exception):
-    """The server asks for the password itself, and nothing says that it may have it."""
+    """The server asks for the password in clear text, which the settings do not allow."""
 
 
 class UnexpectedAnswer(Exception):
-    """The server's answer is not what was asked for."""
+    """The server's answer has another form than requested."""
 
 
 class DriverMissing(ConfigInvalid):
@@ -120,7 +120,7 @@ STATE = 5  # characters of an SQLSTATE at most; a server can send any text in it
 
 
 def code_of(error: BaseException) -> str | int | None:
-    """SQLSTATE of PostgreSQL, error number of MariaDB; None where the connection itself failed without one."""
+    """Return PostgreSQL's SQLSTATE or MariaDB's error number; None if the connection failed without one."""
     inner = getattr(error, "orig", None) or error
     if isinstance(inner, OSError):
         return None
@@ -132,7 +132,7 @@ def code_of(error: BaseException) -> str | int | None:
 
 
 def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy | StateNotWritable:
-    """Translate the error of a driver.
+    """Return the agent's error for a driver's error.
 
     Args:
         place: where the state is, in the words of the job file.
@@ -178,7 +178,7 @@ def _unproved(place: str, *, in_clear: bool) -> DatabaseRefused:
 
 
 def _reason(error: BaseException) -> BaseException:
-    """Return the driver's error itself, or ours that came before it: afterwards a library may try to go on."""
+    """Return the first error of the chain, the driver's or ours: a library may cause others afterwards."""
     before: BaseException | None = error
     for _ in range(10):
         if before is None or isinstance(before, TooMuch | ClearText):
@@ -213,7 +213,7 @@ def _is_connection(error: BaseException) -> bool:
 
 @contextmanager
 def translated_errors(place: str, *, connecting: bool = False) -> Iterator[None]:
-    """Translate what a driver, SQLAlchemy or a socket raises, without its own text.
+    """Translate errors of a driver, SQLAlchemy or a socket, without their texts.
 
     The block holds calls of a driver and nothing else: an error of any kind in it comes from what the server sent.
     """
@@ -226,7 +226,7 @@ def translated_errors(place: str, *, connecting: bool = False) -> Iterator[None]
 
 
 def _is_drivers_word(error: BaseException) -> bool:
-    """Return whether a driver, SQLAlchemy or a socket says with it what is wrong; they may not even be installed."""
+    """Return whether the error comes from a driver, SQLAlchemy or a socket; they may not be installed."""
     kind = type(error)
     known = kind.__module__.partition(".")[0] in {"psycopg", "pymysql", "sqlalchemy"}
     return known or kind.__name__ in LOST or isinstance(error, OSError | EOFError)
@@ -245,7 +245,7 @@ def narrow(place: str, encoding: str) -> DatabaseRefused:
 
 
 def missing(place: str, error: ImportError) -> Exception:
-    """Return the error for an extra ``shared`` that is missing or does not load; any other import's error as it is."""
+    """Return the error for a missing or broken extra ``shared``; return another import's error unchanged."""
     if (error.name or "psycopg").partition(".")[0] not in {"psycopg", "pymysql", "sqlalchemy", "psycopg_binary"}:
         return error
     remedy = "UPSUN_AGENT_EXTRA=shared in the build hook; in a checkout of the agent: pip install '.[shared]'"

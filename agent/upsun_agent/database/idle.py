@@ -20,7 +20,7 @@ _MARK = (
 
 
 def digest_of(text: str) -> str:
-    """Return what stands for the basis of an idle answer: the text itself would be copied at every idle tick."""
+    """Return a digest of the basis of an idle answer; the text would be sent at every idle tick."""
     for name in ("_sha2", "_sha256", "hashlib"):  # what hashlib is made of: itself, it loads OpenSSL for one hash
         try:
             sha256 = __import__(name).sha256

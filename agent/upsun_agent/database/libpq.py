@@ -60,7 +60,7 @@ def change_one(endpoint: Endpoint, statements: Iterable[str], values: Sequence[s
 
 
 class _Client:
-    """One connection of libpq's."""
+    """One libpq connection."""
 
     def __init__(self, endpoint: Endpoint, deadline: float) -> None:
         self._pq = _library()
@@ -114,7 +114,7 @@ class _Client:
         raise LibpqUnavailable
 
     def change(self, statement: str, values: Sequence[str]) -> int | None:
-        """Return how many rows the statement changed; None where there are no such tables."""
+        """Return how many rows the statement changed; None if the tables do not exist."""
         pq, connection = self._pq, self._connection
         text = statement.encode()
         self._meter.begin(pq.PQsocket(connection))
@@ -148,7 +148,7 @@ class _Client:
 
 
 def required(endpoint: Endpoint, version: int) -> str:
-    """Return libpq's ``require_auth``, how the server may ask for the password: empty where it may in any way.
+    """Return libpq's ``require_auth``, the allowed authentication methods; empty if all are allowed.
 
     Raises:
         LibpqUnavailable: this libpq knows no such setting.
@@ -166,7 +166,7 @@ _UNHEARD = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)(lambda _, __
 
 
 def _texts(texts: Iterable[str]) -> ctypes.Array[ctypes.c_char_p]:
-    """C's array of these texts, and a null at its end."""
+    """Return a C array of these texts with a terminating null."""
     encoded = [text.encode() for text in texts]
     return (ctypes.c_char_p * (len(encoded) + 1))(*encoded, None)
 

@@ -1,4 +1,4 @@
-"""Where a journal on a database server is: named in the job file, its credentials taken from the container.
+"""The location of a journal on a database server: named in the job file, with the container's credentials.
 
 ``relationship:NAME`` reads ``PLATFORM_RELATIONSHIPS``
 (https://developer.upsun.com/docs/add-services/postgresql#relationship-reference);
@@ -44,13 +44,13 @@ FIELD_MOST = 1000  # characters of a host, name or password; the longest passwor
 
 
 def qualified(schema: str, prefix: str = "") -> str:
-    """Return what stands before the plain name of a table in that schema, in PostgreSQL's words."""
+    """Return the prefix for an unprefixed table name in that PostgreSQL schema."""
     name = schema if schema == SCHEMA else '"' + schema.replace('"', '""') + '"'
     return f"{name}.{prefix}"
 
 
 class Endpoint:
-    """What a connection takes. ``tls`` is prefer: encrypted wherever the server offers that.
+    """The parameters of a connection. With ``tls`` "prefer", it is encrypted if the server offers that.
 
     ``schema``: where PostgreSQL has the tables. A tenant of a shared database has a schema of its own.
     ``clear``: the server may be given the password itself, where all others get a proof that we know it.
@@ -81,7 +81,7 @@ class Endpoint:
 
 
 def endpoint_of(place: str, environ: Mapping[str, str]) -> Endpoint:
-    """Return the endpoint that the place names; raises ConfigInvalid, never with a word of the credentials."""
+    """Return the endpoint of the place; raise ConfigInvalid, whose message never contains credentials."""
     if place.startswith(RELATIONSHIP):
         return _related(place.removeprefix(RELATIONSHIP), decoded(environ, "PLATFORM_RELATIONSHIPS"))
     variable = place.removeprefix(URL_VARIABLE)
@@ -125,7 +125,7 @@ def _related(name: str, relationships: Mapping[str, Any]) -> Endpoint:
 
 
 def _is_primary(instance: Mapping[str, Any]) -> bool:
-    """Return whether it may be written to; where nothing says, it is the only one."""
+    """Return whether the server is writable; without a statement about it, it is the only one."""
     query = instance.get("query")
     marks = [instance.get("is_primary"), query.get("is_master") if isinstance(query, dict) else None]
     return all(mark is not False for mark in marks)
@@ -170,7 +170,7 @@ def _from_url(variable: str, url: str) -> Endpoint:
 
 
 def _schema(variable: str, scheme: Scheme, given: list[str] | None) -> str:
-    """Return the schema that the URL names, or the usual one; raises ConfigInvalid where it can be none."""
+    """Return the schema in the URL, or the default; raise ConfigInvalid if it is not a valid name."""
     if given is None:
         return SCHEMA
     if scheme != "pgsql":

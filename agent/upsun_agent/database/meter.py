@@ -28,11 +28,11 @@ LONG, LATE = "it sends more than an answer can be", "it takes too long to answer
 
 
 class TooMuch(Exception):
-    """The server sends more than an answer can be, or takes longer; in words that go on from the server."""
+    """The server sends more than an answer may hold, or takes longer; the text continues "the server ..."."""
 
 
 class Meter:
-    """Counts what is read for one answer; ``begin`` starts the next one."""
+    """Count the bytes of one answer; ``begin`` starts the next one."""
 
     def __init__(self) -> None:
         self._bytes = self._steps = self._before = 0
@@ -46,12 +46,12 @@ class Meter:
         self._before = received(file)
 
     def read(self, count: int) -> None:
-        """Count bytes that were read; raises TooMuch."""
+        """Count bytes that were read; raise TooMuch above the limit."""
         self._bytes += count
         self._judge()
 
     def look(self, file: int) -> None:
-        """Count what has arrived at the socket by now; raises TooMuch."""
+        """Count the bytes received by the socket so far; raise TooMuch above the limit."""
         self._bytes = received(file) - self._before
         self._judge()
 
@@ -65,7 +65,7 @@ class Meter:
             raise TooMuch(LONG)
 
     def watched(self, steps: Generator[Any, Any, Any], file: int) -> Generator[Any, Any, Any]:
-        """Psycopg's steps of one exchange, each judged before it reads; ``file`` -1: the steps say which socket."""
+        """Yield psycopg's steps of one exchange, each checked before it reads; with ``file`` -1 they name the socket."""
         try:
             with growth_limited():
                 wanted = next(steps)
@@ -106,7 +106,7 @@ RESIDENT, WRITABLE = 1, 5
 
 
 def resident() -> int:
-    """Return the bytes of memory that this process has now; 0 where the system does not say."""
+    """Return the bytes of memory of this process; 0 if the system does not say."""
     return _memory(RESIDENT)
 
 
@@ -119,7 +119,7 @@ def _memory(field: int) -> int:
 
 
 def received(file: int) -> int:
-    """Return the bytes that arrived at a TCP socket since it was opened; 0 for another, or where nobody counts."""
+    """Return the bytes received by a TCP socket since it was opened; 0 for others, or if they are not counted."""
     if file < 0:
         return 0
     looked_at = _socket.socket(fileno=file)

@@ -23,25 +23,25 @@ AUTHENTICATION_MOST = 20  # packets of a server until a user is let in: the long
 
 
 class Bounded(io.RawIOBase):
-    """What a connection's socket sends, counted."""
+    """The data from a connection's socket, counted."""
 
     def __init__(self, opened: socket.socket, meter: Meter) -> None:
         self._socket = opened
         self._meter = meter
 
     def readable(self) -> bool:
-        """Return whether it can be read: always."""
+        """Return True: it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read into the buffer what there is; raises TooMuch where the answer is too long."""
+        """Read available data into the buffer; raise TooMuch if the answer is too long."""
         count = self._socket.recv_into(buffer)
         self._meter.read(count)
         return count
 
 
 class Connection(DRIVER.Connection):  # type: ignore[misc]  # PyMySQL has no types
-    """A connection of PyMySQL's. ``clear``: the server may be given the password itself."""
+    """A PyMySQL connection. With ``clear``, the password may be sent in clear text."""
 
     def __init__(self, *, clear: bool, **settings: Any) -> None:
         self._clear = clear
@@ -84,7 +84,7 @@ class Connection(DRIVER.Connection):  # type: ignore[misc]  # PyMySQL has no typ
 
 
 def _refuse_clear(data: bytes) -> None:
-    """Raise ClearText where the server's packet asks for the password, or for it under a key that it sends."""
+    """Raise ClearText if the server's packet asks for the password, plain or encrypted with the server's key."""
     if data[:1] == bytes([SWITCH]):
         name, ended, _ = data[1:].partition(b"\0")
         if not ended or not name or name.decode("latin-1") not in PROOFS:

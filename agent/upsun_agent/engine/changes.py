@@ -1,4 +1,4 @@
-"""What the commits of a run changed in lock files: what is still to be read, and how long a run waits for it.
+"""Lock file changes of a run's commits: which are not read yet, and how long a run waits for them.
 
 Reading never fails a run and holds back no step. It is tried when a step has made a commit; what there was no time for
 is tried again at later looks. A run whose steps are all done waits for it a little before it closes, since people are
@@ -20,7 +20,7 @@ _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 def unread(run: Run) -> Step | None:
-    """Return the first step that made a commit whose changes are not all read."""
+    """Return the first step that made a commit whose changes are not all read yet."""
     done = {each.step for each in run.changes if each.whole}
     return next((step for step in run.steps if step.index not in done and _commits(step) is not None), None)
 
@@ -43,7 +43,7 @@ def _question(run: Run, step: Step) -> LookAtChanges | None:
 
 
 def reading(run: Run, now: datetime, seen: Observation, background: Background) -> Decision | None:
-    """Return the look, or the event, that reading the changes of the run's commits needs now; None if none.
+    """Return the look or event that is needed next to read the changes of the run's commits; None if none is.
 
     Args:
         run: the run.
@@ -66,7 +66,7 @@ def reading(run: Run, now: datetime, seen: Observation, background: Background) 
 
 
 def before_closing(run: Run, now: datetime, seen: Observation, background: Background) -> Decision | None:
-    """Return what a run whose steps are all done does about changes that are not read yet; None if all are.
+    """Return the next decision on unread changes for a run whose steps are all done; None if all are read.
 
     Args:
         run: the run.

@@ -1,4 +1,4 @@
-"""How a run ends: as a failed one, or with all steps done."""
+"""How a run ends: failed, or with all steps done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from upsun_agent.model.failures import FailureKind, kind_named
 
 
 def close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, StepKind]) -> Decision:
-    """Return what makes the run a failed one, at once or, with ``on-failure = "continue"``, at its end.
+    """Return the event that closes the run as failed: at once or, with ``on-failure = "continue"``, at its end.
 
     Args:
         run: the run.
@@ -41,7 +41,7 @@ def close_failed(run: Run, now: datetime, failed: Step, kinds: Mapping[str, Step
 
 
 def close_done(run: Run, now: datetime, seen: Observation, background: Background) -> Decision:
-    """Close a run whose steps are all done, after a look at whether the backup quota threatens the next one.
+    """Close a run whose steps are all done, after checking whether the backup quota blocks the next run.
 
     Args:
         run: the run.

@@ -1,4 +1,4 @@
-"""The conditions of a job (``when``): why a slot of it is left out, or None. Judged by the slot's own time."""
+"""The conditions of a job (``when``) that exclude a slot, judged by the slot's own time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from upsun_agent.engine.windows import DAYS, falls_on, opens
 
 
 def skip_reason(when: Mapping[str, Any], local: datetime, environment: str, last_success: date | None) -> str | None:
-    """Return why a slot is not to run, however late a tick sees it.
+    """Return why the conditions exclude a slot, or None; it does not matter how late the tick is.
 
     Args:
         when: the job's conditions, as the job file gives them.

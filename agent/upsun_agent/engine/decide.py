@@ -1,4 +1,4 @@
-"""What a run does next. One function, no effects: the tick carries out what it returns."""
+"""Decide what a run does next, without side effects: the tick carries out the returned decision."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def decide(
     kinds: Mapping[str, StepKind],
     background: Background | None = None,
 ) -> Decision:
-    """Return the next thing to do for ``run`` at ``now`` (UTC), given what this pass has ``seen`` so far.
+    """Return the next decision for ``run`` at ``now`` (UTC), given the answers ``seen`` so far.
 
     Promises: a request or command is returned only for a step in phase ``ready``, with every guard passed on what
     this pass saw; a step that needs a proved backup gets none without it; an intent without an answer leads to
@@ -88,7 +88,7 @@ def decide(
 def _on_step(
     run: Run, step: Step, now: datetime, seen: Observation, kinds: Mapping[str, StepKind], background: Background
 ) -> Decision:
-    """Return what one look leads to for the step that is current."""
+    """Return the next decision for the current step."""
     kind = kinds.get(step.plan.kind)
     late = _out_of_time(run, now, kinds) or time_limit(step, now)
     if late is not None:
@@ -114,7 +114,7 @@ def _on_step(
 
 
 def overdue(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> bool:
-    """Return whether the run is past a limit of its own: ``decide`` then needs to see nothing.
+    """Return whether the run is past one of its time limits: ``decide`` then needs no answers.
 
     Args:
         run: the run, folded from its events.
@@ -127,7 +127,7 @@ def overdue(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> bool:
 
 
 def _out_of_time(run: Run, now: datetime, kinds: Mapping[str, StepKind]) -> Failed | None:
-    """Return the verdict on a run that is past its limits, or None.
+    """Return the verdict on a run that is past its time limits, or None.
 
     The rollback has the time limit once more, as has what comes after a step that lets time pass on purpose; such a
     step has a limit of its own.
@@ -198,7 +198,7 @@ def _ready(case: StepContext, kind: StepKind, background: Background, kinds: Map
 
 
 def _skipped(case: StepContext, kinds: Mapping[str, StepKind]) -> str | None:
-    """Return why the step is left out of this run, or None."""
+    """Return why the step is skipped in this run, or None."""
     if case.run.rollback is not None:
         return idle_reason(case.step, case.run, kinds)
     if case.step.plan.settings.get("when") != "updated":
@@ -212,7 +212,7 @@ def _skipped(case: StepContext, kinds: Mapping[str, StepKind]) -> str | None:
 
 
 def _lost_proof(case: StepContext, subject: str) -> Decision | None:
-    """Return why a step cannot begin whose proved backup is gone or unusable now, or None.
+    """Return why a step cannot begin because its proved backup is gone or unusable now, or None.
 
     The backup that was proved earlier in the run is read again: in the meantime somebody may have deleted it, or newer
     ones may have pushed it out (promise P2).
@@ -238,7 +238,7 @@ def _about(case: StepContext, subject: str) -> str:
 
 
 def _contradicted(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | None:
-    """Return why a rollback must not replace data: the failure that led to it is gone; None if it still exists."""
+    """Return why a rollback must not replace data because its failure no longer exists; None if it does."""
     if case.run.rollback is None:
         return None
     failed = case.run.steps[case.run.rollback.failed]
@@ -265,7 +265,7 @@ def _contradicted(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision 
 def _request(
     case: StepContext, kind: RequestKind, background: Background, subject: str, kinds: Mapping[str, StepKind]
 ) -> Decision:
-    """Return the request with all guards passed, or what stands in its way; ``subject`` is what it changes."""
+    """Return the request if all guards allow it, else the obstacle; ``subject`` is the environment it changes."""
     environment = case.seen.get(case.look_at_environment())
     if not isinstance(environment, Environment):
         return no_answer(case, case.look_at_environment(), environment)

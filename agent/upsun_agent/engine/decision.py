@@ -1,4 +1,4 @@
-"""What can be decided, as values; and what a decision may know beyond the run."""
+"""All decisions as values, and what a decision may use besides the run."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Record(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """Nothing more can be done now; ``trouble`` is set where that is because of a fault."""
+    """Nothing more can be done now; ``trouble`` is set if a fault is the reason."""
 
     #: A stable word for what the run waits for.
     on: str
@@ -84,7 +84,7 @@ Decision = Look | Send | Execute | Record | Wait | Rest
 
 
 class Background(Struct, frozen=True):
-    """What a decision may know besides the run.
+    """What a decision may use besides the run.
 
     ``claimed``: activities of other steps and runs. ``manual_limit``: the backup quota last seen. ``zone``: the job's.
     ``platform_now``: the platform's clock at its last answer in this tick, None where none told it.

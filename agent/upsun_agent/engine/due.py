@@ -52,7 +52,7 @@ class SkipSlot(Struct, frozen=True):
 
 
 class ExcludeSlots(Struct, frozen=True):
-    """These slots were not to run: the last of them, the first, how many, the kind of reason, and why."""
+    """These slots are excluded: the last of them, the first, how many, the kind of reason, and why."""
 
     #: The last of the excluded slots.
     slot: Slot
@@ -83,7 +83,7 @@ class Due(Struct, frozen=True):
 
 
 def grace(job: Job) -> timedelta:
-    """Return how late a run of the job may begin: ``misfire-grace``, or what the platform itself causes."""
+    """Return how late a run of the job may begin: ``misfire-grace``, or the delay that the platform may cause."""
     return timedelta(seconds=job.misfire_grace) if job.catch_up == "latest" else ON_TIME
 
 
@@ -102,7 +102,7 @@ def due(
     excluded: Callable[[Slot], Exclusion] = every_slot_runs,
     blocked_by: str = "",
 ) -> Due:
-    """Judge the slots of ``job`` after ``cursor`` and up to ``now``, oldest first.
+    """Return the verdicts on the slots of ``job`` after ``cursor`` and up to ``now``, oldest first.
 
     Whether a slot is to run at all is asked first, of each slot: one that is not is never missed. Of the others only
     the newest can open a run, and only within the grace; older ones are missed. While the previous run is in flight
@@ -139,7 +139,7 @@ def due(
 
 
 def _batches(reasons: Sequence[Exclusion], alone: int | None) -> Iterator[tuple[int, int, Exclusion]]:
-    """Slots that follow each other and have the same fate: first, last, and why the last is not to run.
+    """Group consecutive slots with the same verdict: first, last, and why the last does not run.
 
     The slot of the index ``alone`` is a batch of its own.
     """

@@ -1,4 +1,4 @@
-"""What became of a request, read from more than one place before it is believed.
+"""Find the result of a request; it is read from more than one place before it counts.
 
 One answer may be wrong for a moment: an activity that is not found, that ended without a result, that two places of
 the API describe differently. Such an answer is an outcome of its own, ``unknown``: it is neither success nor failure,
@@ -58,7 +58,7 @@ DEPLOYING = ("environment.push", "environment.redeploy", "environment.merge", "e
 
 
 def confirmed(case: StepContext, kind: RequestKind) -> Activity | Need | Failed:
-    """Return the step's activity as far as it can be believed.
+    """Return the step's activity as far as its state is confirmed.
 
     An activity that is running, staged or successful is taken from one look. Failure has to be in the activity list
     too, unless the list does not have the activity. Everything else is ``unknown``.
@@ -87,7 +87,7 @@ def confirmed(case: StepContext, kind: RequestKind) -> Activity | Need | Failed:
 
 
 def unknown(case: StepContext, what: str) -> Failed:
-    """Return the doubtful failure for a request whose fate is not known, with what a person should look at."""
+    """Return the failure for a request with unknown result, with what a person should check."""
     named = f"activity {case.step.activity}" if case.step.activity else "the environment's activities"
     look = f"look at {named} (upsun activity:list) and at environment {case.environment} before you do anything else"
     proof = case.run.backup_of(case.environment)
@@ -98,7 +98,7 @@ def unknown(case: StepContext, what: str) -> Failed:
 
 
 def listing_of(case: StepContext, kind: RequestKind, activity: object = None) -> LookAtActivities:
-    """Return the question for the list in which the step's activity must stand.
+    """Return the question for the list that must contain the step's activity.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.
@@ -113,7 +113,7 @@ def listing_of(case: StepContext, kind: RequestKind, activity: object = None) ->
 
 
 def words_for(activity: str, seen: Activity | None) -> str:
-    """Return in words what one read said of an activity."""
+    """Return in words the state of an activity in one answer."""
     if seen is None:
         return f"activity {activity} cannot be found"
     return f"activity {activity} says {_state(seen)}"
@@ -143,7 +143,7 @@ def unusable(backup: Backup, environment: str) -> list[str]:
 
 
 def grave(commands: tuple[CommandResult, ...]) -> tuple[CommandResult, ...]:
-    """Return the failed commands that decide: all but hooks that run after the deployment."""
+    """Return the failed commands that make the activity fail: all except hooks after the deployment."""
     return tuple(each for each in commands if each.exit_code and each.type not in AFTER_DEPLOYMENT)
 
 
@@ -154,7 +154,7 @@ def words_of(commands: tuple[CommandResult, ...]) -> str:
 
 
 def commands_verdict(kind: RequestKind, activity: Activity) -> Failed | None:
-    """Return the failure of an activity that says success although one of its commands failed, or None."""
+    """Return the failure of an activity that reports success although one of its commands failed, or None."""
     bad = grave(activity.failing_commands)
     if not bad or not kind.commands_decide:
         return None
@@ -163,7 +163,7 @@ def commands_verdict(kind: RequestKind, activity: Activity) -> Failed | None:
 
 
 def with_commands(verdict: Verdict, failing: tuple[CommandResult, ...]) -> Verdict:
-    """Return the verdict; one of success names the commands that failed in it."""
+    """Return the verdict; for a success, add the names of commands that failed."""
     if not isinstance(verdict, Done) or not failing:
         return verdict
     detail = [{"app": each.app, "type": each.type, "exit_code": each.exit_code} for each in failing]
@@ -175,7 +175,7 @@ def with_commands(verdict: Verdict, failing: tuple[CommandResult, ...]) -> Verdi
 
 
 def failure_now(case: StepContext, failed: Step, kinds: Mapping[str, StepKind]) -> Verdict | None:
-    """Judge the step that failed again, on what this pass has seen.
+    """Judge the failed step again, from the answers of this pass.
 
     What an earlier step of the rollback changed (a reverted commit, say) has changed the site too: from then on only
     the failed step's own activity is looked at.
@@ -220,7 +220,7 @@ def _judged(case: StepContext, kind: RequestKind, *, changed_since: bool) -> Ver
 
 
 def _overtaken(case: StepContext, failed: Step, kinds: Mapping[str, StepKind]) -> Verdict | None:
-    """Return what somebody else did on the environment since this run changed it, or None.
+    """Return in words what somebody else did on the environment since this run changed it, or None.
 
     After a restore or sync of theirs, or after a deployment of theirs that went well where an activity failed, what is
     there is not what failed. A failed deployment is judged by the newest one anyway, and a page by what it answers.

@@ -1,4 +1,4 @@
-"""A run as its events make it: ``fold`` is the only way from facts to state."""
+"""Compute a run from its events: ``fold`` is the only way from events to state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class InconsistentEvents(ValueError):
 
 
 def fold(events: Iterable[ev.Event]) -> Run:
-    """Return the run that these events, oldest first, add up to.
+    """Return the run after these events, oldest first.
 
     Raises:
         InconsistentEvents: the first event opens no run, or a later one does not fit what came before.
@@ -56,7 +56,7 @@ def _opened(event: ev.RunOpened) -> Run:
 
 
 def apply(run: Run, event: ev.Event) -> Run:
-    """Return the run after one more event; raises InconsistentEvents where the event does not fit."""
+    """Return the run after one more event; raise InconsistentEvents if the event does not fit."""
     if run.closed is not None:
         raise InconsistentEvents(f"{event.kind} after run-closed")
     run = not_after(run, event.at)
@@ -105,14 +105,14 @@ def _changes_after(run: Run, event: ev.ChangesRead) -> tuple[ev.ChangesRead, ...
 
 
 def newest_moment(run: Run) -> datetime:
-    """Return the latest moment by which the run's time limits and waits are measured."""
+    """Return the latest of the times from which the run's time limits and waits are measured."""
     moments = [moment for step in run.steps for moment in (step.began_at, step.ended_at, step.over_at)]
     begun = [run.opened_at, run.rollback.at if run.rollback is not None else None]
     return max(moment for moment in (*begun, *moments) if moment is not None)
 
 
 def not_after(run: Run, at: datetime) -> Run:
-    """Return the run by the clock of an event that follows at ``at``: what is later was dated wrongly.
+    """Return the run with no time later than ``at``, the time of the next event: later times are wrong.
 
     Clocks that differ by little are left alone: their order tells nothing.
     """
@@ -196,7 +196,7 @@ KEEPS_RECHECK = frozenset(
 
 
 def _steps_after_wait(run: Run, event: ev.WaitBegun) -> tuple[Step, ...]:
-    """Return the run's steps; a wait for anything else than the second look says that the odd answer has passed."""
+    """Return the run's steps; a wait for anything but the second look clears the suspicious answer."""
     if event.on in KEEPS_RECHECK:
         return run.steps
     return tuple(replace(step, recheck=None) if step.recheck is not None else step for step in run.steps)

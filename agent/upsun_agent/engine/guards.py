@@ -1,4 +1,4 @@
-"""Why a request cannot be made on an environment: its status, a missing link, other activities, the quota."""
+"""Check why a request cannot be made on an environment: status, a missing link, other activities, quota."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ REVIVALS = {
 
 
 def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | None:
-    """Return why the run cannot work: the type of its environment, a missing target, a missing role.
+    """Return why the run cannot succeed: the type of its environment, a missing target, a missing role.
 
     Every environment that a step names is looked at before the first step, so that a run does not stop half-way for
     what could have been known.
@@ -79,7 +79,7 @@ def preflight(case: StepContext, kinds: Mapping[str, StepKind]) -> Decision | No
 
 
 def _targets(run: Run, kinds: Mapping[str, StepKind]) -> list[str]:
-    """Return the environments that steps ask something of, in order, but those that a step of the run makes."""
+    """Return the environments that steps make requests on, in order, without those that a step creates."""
     found: list[str] = []
     made: set[str] = set()
     for step in run.steps:
@@ -94,7 +94,7 @@ def _targets(run: Run, kinds: Mapping[str, StepKind]) -> list[str]:
 
 
 def _missing_step(run: Run, kinds: Mapping[str, StepKind], environment: Environment) -> Failed | None:
-    """Return the failure for a role that a later step will lack, as far as an idle, active environment's links show."""
+    """Return the failure for a role that a later step lacks, as far as the links of an idle environment show."""
     if environment.status != "active" or environment.is_dirty:
         return None  # absent links say nothing then
     for step in run.steps:
@@ -112,7 +112,7 @@ def _missing_step(run: Run, kinds: Mapping[str, StepKind], environment: Environm
 
 
 def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Decision | None:
-    """Return why the step may not be begun on this environment, or None.
+    """Return why the step must not begin on this environment, or None.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.
@@ -143,13 +143,13 @@ def guard(case: StepContext, kind: RequestKind, environment: Environment) -> Dec
 
 
 def _leads_there(environment: Environment, link: str) -> bool:
-    """Return whether a link, where there is one, leads to its own environment and nowhere else."""
+    """Return whether a link is missing or points to its own environment."""
     found = environment.links.get(link)
     return found is None or not environment.path or is_within(found, environment.path)
 
 
 def unoffered(environment: Environment, kind: RequestKind, before: str = "") -> Failed:
-    """Return why the platform does not offer the operation: the role only where nothing else explains it.
+    """Return why the platform does not offer the operation; blame the role only if nothing else explains it.
 
     Args:
         environment: the environment as this pass saw it.
@@ -166,7 +166,7 @@ def unoffered(environment: Environment, kind: RequestKind, before: str = "") -> 
 
 
 def _other_reason(environment: Environment, kind: RequestKind) -> tuple[str, str] | None:
-    """Return what else than the role explains a missing link, with what helps; None where the role does."""
+    """Return a reason other than the role for a missing link, with its remedy; None if the role is the reason."""
     source, rights = kind.name == "source-operation", environment.rights or Rights()
     if source and environment.is_pr:
         text = "it is a pull request's environment, where the platform runs no source operations"
@@ -189,7 +189,7 @@ def _other_reason(environment: Environment, kind: RequestKind) -> tuple[str, str
 
 
 def _busy(case: StepContext, kind: RequestKind) -> Decision | None:
-    """Return what may be why a link is absent, or None where only crons run: our own is always there."""
+    """Return the running activities that may explain a missing link, or None if only crons run (ours always does)."""
     question = case.look_at_activities(incomplete=True)
     listed = case.seen.get(question)
     if not isinstance(listed, ActivityList):
@@ -201,7 +201,7 @@ def _busy(case: StepContext, kind: RequestKind) -> Decision | None:
 
 
 def others_at_work(case: StepContext, kind: RequestKind, environment: Environment) -> Decision | None:
-    """Adopt, or wait for, what is running on the environment; None where nothing is in the way.
+    """Adopt or wait for activities that run on the environment; return None if none is in the way.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.
@@ -241,7 +241,7 @@ def _backup_name(activity: Activity) -> str | None:
 
 
 def quota(case: StepContext, kind: RequestKind, background: Background) -> Decision | None:
-    """Warn before a request that would replace the newest good backup; do not try again where it would.
+    """Warn before a request that would replace the newest good backup; do not retry such a request.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.
@@ -258,7 +258,7 @@ def quota(case: StepContext, kind: RequestKind, background: Background) -> Decis
 
 
 def too_few(manual_limit: int | None) -> bool:
-    """Return whether a new manual backup takes the place of the only one."""
+    """Return whether a new manual backup replaces the only one."""
     return manual_limit is not None and manual_limit <= 1
 
 

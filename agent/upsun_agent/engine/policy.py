@@ -1,4 +1,4 @@
-"""What a failure leads to: another attempt later, or the end of the step. Pure, from the step's settings.
+"""Decide between a later attempt and the end of the step after a failure. Pure, from the step's settings.
 
 A step is tried again only where its activity is *known* to have failed: a time limit, a lost activity or a
 cancelled one (somebody did that on purpose) end it. How often and how soon is the job file's ``retries`` and
@@ -20,7 +20,7 @@ from upsun_agent.model.job import Job, StepPlan
 
 
 def after_failure(case: StepContext, kind: StepKind, verdict: Failed) -> ev.RetryPlanned | ev.StepFailed:
-    """Return the event that a failed verdict leads to.
+    """Return the event for a failed verdict: another attempt later, or the end of the step.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.
@@ -76,7 +76,7 @@ def spares_the_newest(case: StepContext) -> Need | Failed | None:
 
 
 def manual_limit(job: Job, answer: object) -> int | None:
-    """Return the least number of manual backups kept where the job runs; None where nothing is known."""
+    """Return the smallest limit of manual backups where the job runs; None if no limit is known."""
     if not isinstance(answer, Retention):
         return None
     known = [answer.manual_limits[kind] for kind in job.environment_types if kind in answer.manual_limits]

@@ -1,4 +1,4 @@
-"""Which answers are read a second time before something irreversible follows from them, and after how long."""
+"""Decide which answers are read a second time before an irreversible step, and after how long."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def rechecked(
 
 
 def _pause(run: Run, step: Step, decision: Record, kinds: Mapping[str, StepKind]) -> timedelta | None:
-    """Return how long the answer must stay the same before it counts; None where one look is enough."""
+    """Return how long the answer must stay the same before it counts; None if one look is enough."""
     if decision.doubtful:
         return DOUBT_SETTLE
     kind, event = kinds.get(step.plan.kind), decision.event

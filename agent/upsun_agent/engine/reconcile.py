@@ -1,4 +1,4 @@
-"""What became of a request that has no answer: read from the activity list, never guessed.
+"""Find the result of a request without an answer in the activity list; never guess it.
 
 The rules: an activity counts only if it is of the right type, was created at or after the intent *by the server's
 clock*, fits the request's parameters, belongs to the token's user, and is not another step's already. One that
@@ -61,7 +61,7 @@ def reconcile(case: StepContext, kind: RequestKind) -> Found:
 def _candidates(
     case: StepContext, kind: RequestKind, listed: ActivityList, intent: ev.IntentRecorded
 ) -> tuple[list[Activity], list[Activity]]:
-    """Activities that are surely and that may be this request's, oldest first.
+    """Return the activities that certainly are this request's, and those that may be, oldest first.
 
     One without a creation date is among them: it is not adopted for its looks, but it forbids asking again.
     """

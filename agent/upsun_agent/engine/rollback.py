@@ -58,7 +58,7 @@ def begins(run: Run, failed: Step, now: datetime, kinds: Mapping[str, StepKind])
 
 
 def uncertain(run: Run, kinds: Mapping[str, StepKind]) -> Step | None:
-    """Return the step that may have changed something and whose fate nobody knows, or None.
+    """Return the step that may have changed something and whose result is unknown, or None.
 
     Nothing is rolled back then: the change may be good, or still be under way.
     """
@@ -70,12 +70,12 @@ def uncertain(run: Run, kinds: Mapping[str, StepKind]) -> Step | None:
 
 
 def is_unseen(failed: Step) -> bool:
-    """Return whether the step failed without having seen anything wrong, at this attempt or an earlier one."""
+    """Return whether the step failed although no attempt has seen anything wrong."""
     return failed.failure in UNSEEN and not failed.retries
 
 
 def would_change(run: Run, kinds: Mapping[str, StepKind]) -> bool:
-    """Return whether there is something to roll back: a step of ``on-failure`` is about what the run changed."""
+    """Return whether a step of ``on-failure`` applies to something that the run changed."""
     touched = changed(run, kinds)
     return any(subject(step.plan, run, kinds) in touched for step in run.rollback_steps)
 
@@ -93,7 +93,7 @@ def idle_reason(step: Step, run: Run, kinds: Mapping[str, StepKind]) -> str | No
 
 
 def subject(plan: StepPlan, run: Run, kinds: Mapping[str, StepKind]) -> str:
-    """Return the environment that the step changes, or else is about.
+    """Return the environment that the step changes or, if it changes none, the one it is about.
 
     Args:
         plan: the settings of the step.
@@ -105,7 +105,7 @@ def subject(plan: StepPlan, run: Run, kinds: Mapping[str, StepKind]) -> str:
 
 
 def closing(run: Run, now: datetime) -> ev.RunClosed:
-    """Return the end of a run that was rolled back: it failed for the first reason, and says how that went."""
+    """Return the event that closes a rolled-back run: the first failure, and the result of the rollback."""
     failed = run.steps[run.rollback.failed if run.rollback is not None else 0]
     steps = run.rollback_steps
     bad = [step for step in steps if step.phase == Phase.FAILED]

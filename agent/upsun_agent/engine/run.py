@@ -1,4 +1,4 @@
-"""A run and its steps, as far as they have come: what ``fold`` makes of events."""
+"""A run and its steps in their present state, as ``fold`` computes them from events."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ class Step(Struct, frozen=True):
 
     @property
     def is_touched(self) -> bool:
-        """What it asks for was done, or may have been, with whatever result."""
+        """Return whether the step's request or command was made, or may have been, with any result."""
         return self.asked_before or self.activity is not None or self.intent is not None
 
     @property
     def over(self) -> bool:
-        """Nothing more happens to this step."""
+        """Return whether the step is finished."""
         return self.phase in {Phase.DONE, Phase.FAILED}
 
     @property
@@ -106,12 +106,12 @@ class Step(Struct, frozen=True):
 
     @property
     def is_passed_over(self) -> bool:
-        """It failed, and the job says that later steps still run."""
+        """Return whether the step failed and the job lets later steps run."""
         return self.phase == Phase.FAILED and self.plan.settings.get("on-failure") == "continue"
 
 
 class Run(Struct, frozen=True):
-    """A job in a slot (or asked for by hand), as far as it has come."""
+    """One execution of a job, for a slot or started manually, in its present state."""
 
     #: The id of the run.
     id: str
@@ -144,7 +144,7 @@ class Run(Struct, frozen=True):
 
     @property
     def main_steps(self) -> tuple[Step, ...]:
-        """The job's steps proper."""
+        """The job's main steps, without rollback steps."""
         return self.steps[: len(self.job.steps)]
 
     @property
@@ -154,7 +154,7 @@ class Run(Struct, frozen=True):
 
     @property
     def begun(self) -> bool:
-        """The run has, or may have, touched the platform.
+        """Return whether the run has made, or may have made, a request or run a command.
 
         A request that was refused for now, or that is known to have had no effect, does not count.
         """
@@ -162,19 +162,19 @@ class Run(Struct, frozen=True):
 
     @property
     def current(self) -> Step | None:
-        """The first step that is not over: of the job's steps, or of the rollback once that has begun."""
+        """Return the first unfinished step: a main step, or a rollback step once the rollback has begun."""
         steps = self.main_steps if self.rollback is None else self.rollback_steps
         return next((step for step in steps if not step.over), None)
 
     @property
     def current_since(self) -> datetime:
-        """Since when the current step is the current one."""
+        """Return since when the current step is the current one."""
         begun = self.opened_at if self.rollback is None else self.rollback.at
         return max([begun, *(step.over_at for step in self.steps if step.over_at is not None)])
 
     @property
     def proved_backup(self) -> str | None:
-        """The name of the backup of the run's own environment that was proved in this run, if any."""
+        """Return the name of the backup of the run's own environment that this run proved, if any."""
         return self.backup_of(self.environment)
 
     def backup_of(self, environment: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What a kind of step must be able to say, as pure functions over what was seen."""
+"""The interface of a kind of step: pure functions of the answers seen so far."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Need(Struct, frozen=True):
 
 
 class Pending(Struct, frozen=True):
-    """No verdict yet: what it waits on (a stable word) and why."""
+    """No verdict yet: what the step waits for (a stable word) and why."""
 
     #: A stable word for what the step waits for.
     on: str
@@ -72,7 +72,7 @@ class Failed(Struct, frozen=True):
 
     @property
     def helps(self) -> str:
-        """What helps: the remedy of this case, else the one of the kind of failure."""
+        """Return the remedy of this case, else the one of the kind of failure."""
         return self.remedy or self.failure.remedy
 
 
@@ -80,7 +80,7 @@ Verdict = Need | Pending | Done | Failed
 
 
 class Recognition(StrEnum):
-    """How sure it is that an activity came from a given request."""
+    """How certain it is that an activity came from a given request."""
 
     #: It says that it came from another one.
     NO = "no"
@@ -91,7 +91,7 @@ class Recognition(StrEnum):
 
 
 class StepContext(Struct, frozen=True):
-    """One step at one moment with all that was seen: what every judgement is about."""
+    """One step at one time, with all answers seen so far: the input of every verdict."""
 
     #: The run as it stands.
     run: Run
@@ -112,11 +112,11 @@ class StepContext(Struct, frozen=True):
         return self.step.plan.environment(self.run.environment)
 
     def asks(self, environment: str) -> str:
-        """Return an environment's id as questions name it: empty for the run's own."""
+        """Return an environment's id as used in questions: empty for the run's own."""
         return "" if environment == self.run.environment else environment
 
     def look_at_environment(self, environment: str | None = None) -> LookAtEnvironment:
-        """Return the question for an environment, without an id the step's."""
+        """Return the question for an environment; without an id, the step's."""
         return LookAtEnvironment(self.asks(environment or self.environment))
 
     def look_at_activities(
@@ -127,7 +127,7 @@ class StepContext(Struct, frozen=True):
         incomplete: bool = False,
         environment: str | None = None,
     ) -> LookAtActivities:
-        """Return the question for activities of an environment, without an id the step's.
+        """Return the question for activities of an environment; without an id, the step's.
 
         Args:
             types: the types that are asked for; none: every type.
@@ -151,7 +151,7 @@ class StepContext(Struct, frozen=True):
 
 
 class AnyKind(Protocol):
-    """What every kind of step says of itself. One module each, under ``agent/upsun_agent/steps``."""
+    """The interface of every kind of step. Each kind has a module in ``agent/upsun_agent/steps``."""
 
     #: its name in the job file
     name: str
@@ -165,11 +165,11 @@ class AnyKind(Protocol):
         """Return the id of the environment whose code or data it changes, or None; ``home`` is the run's own."""
 
     def needs_proof(self, plan: StepPlan) -> bool:
-        """Return whether it needs a backup of what it changes that was proved in the same run (promise P2)."""
+        """Return whether it may begin only after this run proved a backup of what it changes (promise P2)."""
 
 
 class LookingKind(AnyKind, Protocol):
-    """A kind that only looks, or waits: it may be done over at any time."""
+    """A kind that only reads or waits: it can be repeated at any time."""
 
     way: Literal["look"]
     #: it lets time pass on purpose, within a limit of its own: the run's limits do not count it
@@ -188,7 +188,7 @@ class CommandKind(AnyKind, Protocol):
         """Return whether it may be run again after it was interrupted."""
 
     def execution(self, case: StepContext, intent: IntentRecorded) -> Execute:
-        """Return what is to be run, and how long at most."""
+        """Return the command and its time limit."""
 
     def judge_command(self, case: StepContext) -> Verdict:
         """Return the verdict on how the command ended."""
@@ -224,13 +224,13 @@ class RequestKind(AnyKind, Protocol):
         """Return the JSON body of the request, for the run with that id."""
 
     def already_satisfied(self, environment: Environment) -> Verdict | None:
-        """Return the verdict where the environment is already as it should be; None otherwise."""
+        """Return the verdict if the environment is already in the wanted state; None otherwise."""
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
         """Return a verdict without a request (a backup that may be reused), or None."""
 
     def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
-        """Return in words what the platform shows of an effect of the request although the list lacks its activity.
+        """Return in words an effect of the request that the platform shows although the list lacks its activity.
 
         Args:
             case: the step.
@@ -252,7 +252,7 @@ class RequestKind(AnyKind, Protocol):
         """Return whether a running activity that somebody else began serves as this step's own."""
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """Return the verdict on an activity that ended in success. Complete is not enough."""
+        """Return the verdict on an activity that ended in success; that alone does not prove the result."""
 
 
 StepKind = RequestKind | LookingKind | CommandKind

@@ -18,7 +18,7 @@ LASTING = frozenset({FailureKind.TOKEN, FailureKind.SECOND_FACTOR, FailureKind.P
 
 
 def act_on(case: StepContext, kind: StepKind, verdict: Verdict) -> Decision:
-    """Return what a verdict leads to: another look, a wait, or an event.
+    """Return the decision for a verdict: another look, a wait, or an event.
 
     Args:
         case: the step, with its run, the present, and what this pass has seen.
@@ -62,7 +62,7 @@ def no_answer(case: StepContext, question: Question, answer: Answer | None) -> D
 
 
 def fail(step: Step, now: datetime, verdict: Failed) -> Record:
-    """Return the end of a step, whatever its retries.
+    """Return the event that fails the step, without another attempt.
 
     Args:
         step: the step.

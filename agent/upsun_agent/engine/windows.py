@@ -1,4 +1,4 @@
-"""Windows of the local day, days of the week, and dates on which nothing is done. Pure text and calendar."""
+"""Daily windows, weekdays and excluded dates. Pure functions of text and calendar."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def opens(window: str, days: Iterable[str], local: datetime) -> bool:
 
 
 def _opens_after_a_gap(start: time, end: time, wanted: Collection[str], local: datetime) -> bool:
-    """Return whether the window is made up for now: it lay wholly in the hour that the clocks skipped.
+    """Return whether a window that lay wholly in the hour skipped by the clocks is open now instead.
 
     It then opens at the end of that gap, for as long as it is on other days.
     """
@@ -62,7 +62,7 @@ def _exists(wall: datetime, zone: tzinfo) -> bool:
 
 
 def dates_fault(text: str) -> str | None:
-    """Return what is wrong with a date, or two with a slash between them; None where it is good."""
+    """Return what is wrong with a date or a span of two dates; None if it is valid."""
     try:
         first, last = (date.fromisoformat(part) for part in (text if "/" in text else f"{text}/{text}").split("/"))
     except ValueError as error:
@@ -71,7 +71,7 @@ def dates_fault(text: str) -> str | None:
 
 
 def falls_on(dates: Iterable[str], day: date) -> str | None:
-    """Return the first of the dates, or spans such as ``2026-12-20/2027-01-03``, that the day falls on."""
+    """Return the first of the dates and spans (``2026-12-20/2027-01-03``) that contains the day, or None."""
     for text in dates:
         first, _, last = text.partition("/")
         if date.fromisoformat(first) <= day <= date.fromisoformat(last or first):

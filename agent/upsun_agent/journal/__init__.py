@@ -146,7 +146,7 @@ class JournalReader(Protocol):
         """Return when the last tick was, in seconds since 1970, or None if no tick is known."""
 
     def ticks(self) -> int:
-        """Return the number of ticks (a hint: it is not synced)."""
+        """Return the number of ticks; a restore rewinds it with the rest."""
 
     def copied(self, runs: Sequence[RunRow]) -> list[Copied]:
         """Return these runs in the same order, each as it is stored."""

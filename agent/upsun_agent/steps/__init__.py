@@ -39,7 +39,7 @@ class _Kinds(Mapping[str, "AnyStep"]):
 
 
 def _found(module: str) -> AnyStep | None:
-    """Return the kind that a module of this package holds; None where there is no such module, or it is no kind."""
+    """Return the kind that a module of this package defines; None if there is no such module or kind."""
     if not (module.isascii() and module.isidentifier()):
         return None
     path = f"{__name__}.{module}"

@@ -1,4 +1,4 @@
-"""The step ``approval``: wait for somebody's word, ``upsun-agent approve RUN``."""
+"""The step ``approval``: wait until somebody runs ``upsun-agent approve RUN``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ApprovalStep(LookStep[ApprovalSettings]):
         return "approval"
 
     def look(self, case: StepContext) -> Verdict:
-        """Return whether it was granted, denied, or neither yet."""
+        """Return the verdict: approved, denied, or none yet."""
         approval, settings = case.step.approval, self.settings(case.step.plan)
         if approval is not None:
             if approval.granted == "yes":

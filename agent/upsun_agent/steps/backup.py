@@ -1,4 +1,4 @@
-"""The step ``backup``: ask for a backup and prove it, or reuse one that is proved and young enough.
+"""The step ``backup``: take a backup and prove it, or reuse a proved one that is recent enough.
 
 Proof (promise P2): the activity ended in success and names a backup; that backup exists, has status CREATED, is
 restorable, belongs to this environment and was created after the request (after the slot, where it was adopted).
@@ -82,7 +82,7 @@ class BackupStep(RequestStep[BackupSettings]):
         return None
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
-        """Return the newest good backup if the job allows that and it is young enough."""
+        """Return the newest good backup if the job allows reuse and it is recent enough."""
         settings = self.settings(case.step.plan)
         if settings.reuse_within <= 0:
             return None
@@ -113,7 +113,7 @@ class BackupStep(RequestStep[BackupSettings]):
         return Recognition.NO if isinstance(safe, bool) and safe != self.body(plan, run)["safe"] else Recognition.MAYBE
 
     def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
-        """Return a newer manual backup that no listed activity explains, or the environment's word on one.
+        """Return in words a newer manual backup that no listed activity explains.
 
         Args:
             case: the step, with its run, the present, and what this pass has seen.
@@ -139,13 +139,13 @@ class BackupStep(RequestStep[BackupSettings]):
         return None
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:
-        """Return whether a running backup began after the slot and is as safe as the job wants it."""
+        """Return whether a running backup began after the slot and has the ``safe`` setting that the job wants."""
         young = activity.created_at is not None and activity.created_at >= case.run.due_at
         wants_safe = self.body(case.step.plan, case.run.id)["safe"]
         return young and (not wants_safe or activity.parameters.get("safe") is True)
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """Return the proof, from the backup itself."""
+        """Return the proof, read from the backup itself."""
         name = activity.payload.get("backup_name") or case.step.backup
         if not isinstance(name, str) or not name:
             text = f"activity {activity.id} succeeded but names no backup, so there is none to prove"
@@ -166,7 +166,7 @@ class BackupStep(RequestStep[BackupSettings]):
 
     @staticmethod
     def _newer_than(case: StepContext) -> datetime:
-        """Return what the backup must be newer than: the intent by the server's clock, or the slot if adopted."""
+        """Return the time that the backup must be newer than: the intent (server's clock), or the slot if adopted."""
         intent = case.step.intent
         return case.run.due_at if intent is None else intent.server_at - CLOCKS_APART
 

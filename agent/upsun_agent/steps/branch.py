@@ -1,4 +1,4 @@
-"""The step ``branch``: make a new environment from another one, with its data or without."""
+"""The step ``branch``: create an environment from another one, with or without its data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BranchSettings(StepSettings, frozen=True, kw_only=True):
 
 
 class BranchStep(RequestStep[BranchSettings]):
-    """Branch an environment; one that is there already is left as it is."""
+    """Branch an environment; leave an existing one unchanged."""
 
     name = "branch"
     settings_type = BranchSettings
@@ -50,7 +50,7 @@ class BranchStep(RequestStep[BranchSettings]):
         return f"branch {self.settings(plan).name}{on(plan).replace(' on ', ' from ')}"
 
     def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
-        """Return None: nothing that was there before is changed."""
+        """Return None: no existing environment is changed."""
         return None
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the platform takes no mark here
@@ -60,7 +60,7 @@ class BranchStep(RequestStep[BranchSettings]):
         return body | {"clone_parent": settings.data} | ({"type": settings.type} if settings.type else {})
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's
-        """Return that nothing is to do where the environment is there already."""
+        """Return "nothing to do" if the environment exists already."""
         name = self.settings(case.step.plan).name
         question = case.look_at_environment(name)
         found = case.seen.get(question)
@@ -73,7 +73,7 @@ class BranchStep(RequestStep[BranchSettings]):
         )
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Return "no" for an activity that makes another environment.
+        """Return "no" for an activity that creates another environment.
 
         Args:
             plan: the settings of the step.
@@ -88,7 +88,7 @@ class BranchStep(RequestStep[BranchSettings]):
         )
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """Return whether the new environment is there."""
+        """Return whether the new environment exists."""
         name = self.settings(case.step.plan).name
         question = case.look_at_environment(name)
         found = case.seen.get(question)

@@ -102,7 +102,7 @@ class CommandStep(ContainerStep[CommandSettings]):
     retryable = frozenset({FailureKind.COMMAND_FAILED, FailureKind.COMMAND_TIMEOUT})
 
     def problems(self, settings: CommandSettings) -> Iterator[StepProblem]:
-        """Yield that it has no command, or two."""
+        """Yield a problem if it has no command, or two."""
         if (settings.run is None) == (settings.shell is None):
             yield StepProblem("needs exactly one of run and shell")
         yield from super().problems(settings)
@@ -123,7 +123,7 @@ class CommandStep(ContainerStep[CommandSettings]):
         return self.settings(plan).repeatable
 
     def execution(self, case: StepContext, intent: IntentRecorded) -> Execute:
-        """Return what is to be run, and how long at most."""
+        """Return the command and its time limit."""
         settings, run = self.settings(case.step.plan), case.run
         told = {
             "UPSUN_AGENT_RUN": run.id,

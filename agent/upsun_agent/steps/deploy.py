@@ -53,7 +53,7 @@ class DeployStep(UpdateStep[DeploySettings]):
         return {"strategy": self.settings(plan).strategy}
 
     def already_satisfied(self, environment: Environment) -> Verdict | None:
-        """Return that nothing is to do where nothing is staged."""
+        """Return "nothing to do" if nothing is staged."""
         if environment.has_staged_activities:
             return None
         return Done(StepOutcome.NOTHING_TO_DO, f"nothing is staged on {environment.id}", {"commit": None})
@@ -64,7 +64,7 @@ class DeployStep(UpdateStep[DeploySettings]):
 
 
 def _verdict(environment: Environment, activity: Activity) -> Verdict:
-    """Return whether nothing is staged any more."""
+    """Return the verdict: done if nothing is staged any more."""
     if environment.has_staged_activities:
         text = f"the deploy succeeded, but something is still staged on {environment.id}"
         return Failed(FailureKind.STILL_STAGED, text)

@@ -1,4 +1,4 @@
-"""The step ``http-check``: a page must answer as it should. It asks again as often as ``retries`` says."""
+"""The step ``http-check``: check the answer of a page; retry as often as ``retries`` says."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class HttpCheckSettings(StepSettings, frozen=True, kw_only=True):
 
 
 class HttpCheckStep(LookStep[HttpCheckSettings]):
-    """Look at a page: its status, how long it takes, and what it says."""
+    """Check a page: its status, its response time and its text."""
 
     name = "http-check"
     settings_type = HttpCheckSettings
@@ -65,13 +65,13 @@ class HttpCheckStep(LookStep[HttpCheckSettings]):
     retryable = frozenset({FailureKind.CHECK_FAILED})
 
     def problems(self, settings: HttpCheckSettings) -> Iterator[StepProblem]:
-        """Yield that it names two pages."""
+        """Yield a problem if it names two pages."""
         yield from super().problems(settings)
         if settings.url is not None and settings.path is not None:
             yield StepProblem("has url and path, of which one is enough")
 
     def must_name_environment(self, settings: HttpCheckSettings) -> bool:
-        """Return whether the page is one of an environment."""
+        """Return whether the page belongs to an environment."""
         return settings.url is None
 
     def describe(self, plan: StepPlan) -> str:
@@ -80,7 +80,7 @@ class HttpCheckStep(LookStep[HttpCheckSettings]):
         return f"check of {settings.url or settings.path or '/'}{on(plan)}"
 
     def look(self, case: StepContext) -> Verdict:
-        """Return whether the page answers as it should."""
+        """Return the verdict on the page's answer."""
         settings = self.settings(case.step.plan)
         url = settings.url
         if not url:

@@ -57,7 +57,7 @@ class MergeStep(UpdateStep[MergeSettings]):
     listed_elsewhere = True  # its activity is the parent's
 
     def problems(self, settings: MergeSettings) -> Iterator[StepProblem]:
-        """Yield that child and parent are the same."""
+        """Yield a problem if child and parent are the same."""
         yield from super().problems(settings)
         if (settings.environment or HERE) == settings.into:
             yield StepProblem("would merge an environment into itself", "name the child with 'environment'")
@@ -71,7 +71,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         return self._into(plan, home)
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
-        """Return a failure where the parent is not the one that you expect."""
+        """Return a failure if the parent is not the expected one."""
         into = self._into(case.step.plan, case.run.environment)
         if environment.parent != into:
             text = f"the parent of {environment.id} is {environment.parent or 'nobody'}, not {into}: nothing is merged"
@@ -95,7 +95,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         )
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """Return whether there was anything to merge, and whether it is live on the parent."""
+        """Return the verdict: whether there was anything to merge, and whether it is live on the parent."""
         into = self._into(case.step.plan, case.run.environment)
         if activity.fate == Fate.STAGED:
             return judge_staged(case, activity, into, "the merge")
@@ -103,7 +103,7 @@ class MergeStep(UpdateStep[MergeSettings]):
         return judge_commit(case, activity, into, "the merge", nothing)
 
     def _into(self, plan: StepPlan, home: str) -> str:
-        """Return the id of the parent that is meant."""
+        """Return the id of the expected parent."""
         named = self.settings(plan).into
         return home if named == HERE else named
 

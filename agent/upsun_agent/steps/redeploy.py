@@ -1,4 +1,4 @@
-"""The step ``redeploy``: deploy again what is there; variables and crons take effect, the deploy hook does not run."""
+"""The step ``redeploy``: deploy again without a new commit; variables and crons apply, no deploy hook runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RedeployStep(RequestStep[RedeploySettings]):
 
 
 def _verdict(environment: Environment, activity: Activity) -> Verdict:
-    """Return that it is done: the deployment did not fail."""
+    """Return the verdict "done": the deployment did not fail."""
     return Done(StepOutcome.DONE, f"{environment.id} is redeployed", {"activity": activity.id})
 
 

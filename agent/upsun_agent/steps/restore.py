@@ -1,4 +1,4 @@
-"""The step ``restore``: put an environment back to a backup that this run proved, or to one that is named.
+"""The step ``restore``: restore a backup that this run proved, or a named one, to an environment.
 
 A restore puts back data, the built app and its variables, but not Git
 (https://developer.upsun.com/docs/environments/restore): what was written
@@ -42,7 +42,7 @@ class RestoreSettings(StepSettings, frozen=True, kw_only=True):
 
 
 class RestoreStep(RequestStep[RestoreSettings]):
-    """Restore a backup over the environment that it was taken of."""
+    """Restore a backup to the environment that it was taken from."""
 
     name = "restore"
     settings_type = RestoreSettings
@@ -71,14 +71,14 @@ class RestoreStep(RequestStep[RestoreSettings]):
     destroys = True
 
     def problems(self, settings: RestoreSettings) -> Iterator[StepProblem]:
-        """Yield that it does not say that data may be lost."""
+        """Yield a problem if it does not allow data loss."""
         yield from super().problems(settings)
         if not settings.allow_restore:
             text = "may lose data: what was written since the backup is gone"
             yield StepProblem(text, "allow-restore = true says that this is meant", "allow-restore")
 
     def unproved(self, settings: RestoreSettings, where: str) -> StepProblem | None:  # noqa: ARG002  the same anywhere
-        """Return that there is no backup to restore."""
+        """Return the problem that there is no backup to restore."""
         if settings.backup is not None:
             return None
         text = "restores the backup that this run proved, but no step takes one"
@@ -99,7 +99,7 @@ class RestoreStep(RequestStep[RestoreSettings]):
         return {"restore_code": settings.code, "restore_resources": settings.resources}
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:
-        """Look at the backup once more: it must still be there, and restorable."""
+        """Return a failure if the backup no longer exists or cannot be restored."""
         name = self._backup(case)
         if name is None:
             text = f"no backup of {environment.id} was proved in this run, so there is none to restore"
@@ -116,7 +116,7 @@ class RestoreStep(RequestStep[RestoreSettings]):
         return None
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  no mark here
-        """Return "no" for an activity that restores another backup than the one that is named.
+        """Return "no" for an activity that restores another backup than the named one.
 
         Args:
             plan: the settings of the step.
@@ -127,7 +127,7 @@ class RestoreStep(RequestStep[RestoreSettings]):
         return Recognition.NO if named and isinstance(restored, str) and restored != named else Recognition.MAYBE
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """Return success, with what was lost."""
+        """Return success, with the data that was lost."""
         name = self._backup(case) or "unknown"
         taken, began = self._taken_at(case), activity.created_at or case.now
         lost = f"; what was written from {taken} to {began:%Y-%m-%d %H:%M:%S} UTC is lost" if taken else ""

@@ -1,4 +1,4 @@
-"""The step ``source-operation``: run it, then judge the result: nothing to update, a commit that is live, or staged.
+"""The step ``source-operation``: run it and judge the result: nothing to update, commit live, or staged.
 
 A source operation works on a checkout of HEAD; no commit means no build, a commit is pushed, built and deployed like
 any push (https://developer.upsun.com/docs/configure-apps/source-operations).
@@ -73,7 +73,7 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
     waits_for = frozenset({"environment.push", "environment.redeploy", "environment.merge"})
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:
-        """Return the operation's name and variables, with the run's id among them as a mark."""
+        """Return the operation's name and variables, with the run's id in one of them."""
         settings = self.settings(plan)
         variables = {group: dict(values) for group, values in settings.variables.items()}
         variables["env"] = {**variables.get("env", {}), MARK: run}
@@ -84,7 +84,7 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
         return f"source operation {self.settings(plan).name}{on(plan)}"
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:
-        """Return "sure" with our mark, "no" with another run's mark or operation, else "maybe".
+        """Return "sure" for our run id, "no" for another run's id or operation, else "maybe".
 
         Args:
             plan: the settings of the step.
@@ -100,11 +100,11 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
         return Recognition.MAYBE
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:
-        """Return whether a running operation carries this run's mark: any other began without our proof."""
+        """Return whether a running operation has this run's id: any other began without our proved backup."""
         return self.recognises(case.step.plan, case.run.id, activity) == Recognition.SURE
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """Return whether a commit was made, and whether it is live, or staged where deployment is manual."""
+        """Return the verdict: no commit, a commit that is live, or one that is staged (manual deployment)."""
         if activity.fate == Fate.STAGED:
             return judge_staged(case, activity, case.environment, "the operation")
         nothing = Done(StepOutcome.NOTHING_TO_DO, "nothing to update: the operation made no commit", {"commit": None})
@@ -112,7 +112,7 @@ class SourceOperationStep(UpdateStep[SourceOperationSettings]):
 
 
 def _mark(parameters: Mapping[str, Any]) -> str | None:
-    """Return the run id that an activity carries, if any."""
+    """Return the run id in an activity's variables, if any."""
     variables = parameters.get("variables")
     group = variables.get("env") if isinstance(variables, Mapping) else None
     mark = group.get(MARK) if isinstance(group, Mapping) else None

@@ -1,4 +1,4 @@
-"""The step ``sync``: copy code, data or resources of the parent into an environment, over what is there.
+"""The step ``sync``: replace an environment's code, data or resources with its parent's.
 
 Code is merged (or rebased), data of all services and mounts is replaced, resources are set as the parent's
 (official CLI, ``environment:synchronize``).
@@ -60,7 +60,7 @@ class SyncStep(RequestStep[SyncSettings]):
     ends_staged = True
 
     def problems(self, settings: SyncSettings) -> Iterator[StepProblem]:
-        """Yield that nothing is copied, or that it is not said where to."""
+        """Yield a problem if nothing is copied, or the target environment is not named."""
         yield from super().problems(settings)
         if not settings.wanted:
             yield StepProblem("syncs nothing", "set code, data or resources to true")
@@ -78,7 +78,7 @@ class SyncStep(RequestStep[SyncSettings]):
         return {f"synchronize_{part}": copied for part, copied in settings.parts.items()} | {"rebase": settings.rebase}
 
     def already_satisfied(self, environment: Environment) -> Verdict | None:
-        """Return a failure where the environment has no parent: there is nothing to copy from."""
+        """Return a failure if the environment has no parent to copy from."""
         if environment.parent is None:
             text = f"{environment.id} has no parent, so there is nothing to sync it from"
             return Failed(FailureKind.NO_PARENT, text)

@@ -1,4 +1,4 @@
-"""The step ``wait``: let time pass, until a window of the day opens or for a length of time."""
+"""The step ``wait``: wait until a daily window opens, or for a duration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class WaitSettings(StepSettings, frozen=True, kw_only=True):
 
 
 class WaitStep(LookStep[WaitSettings]):
-    """Wait for a window of the day, or for a length of time."""
+    """Wait for a daily window, or for a duration."""
 
     name = "wait"
     passes_time = True
@@ -42,7 +42,7 @@ class WaitStep(LookStep[WaitSettings]):
     )
 
     def problems(self, settings: WaitSettings) -> Iterator[StepProblem]:
-        """Yield that it waits for nothing, or for two things."""
+        """Yield a problem if it has neither ``window`` nor ``for``, or both."""
         if (settings.window is None) == (settings.for_ is None):
             yield StepProblem("needs exactly one of window and for")
         yield from super().problems(settings)

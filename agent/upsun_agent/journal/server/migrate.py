@@ -69,7 +69,7 @@ def _elsewhere(session: Session) -> list[Tables]:
 
 
 def _defaults(session: Session) -> list[str]:
-    """Return the existing schemas of PostgreSQL's search path."""
+    """Return the existing schemas of PostgreSQL's default search path."""
     query = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname IN (current_user, 'public')"
     return [str(row[0]) for row in session.say(f"{query} ORDER BY nspname = 'public'").all()]
 

@@ -1,4 +1,4 @@
-"""What became of a commit that a request may have made: none, live, staged, or failed to deploy.
+"""The result of a request that may make a commit: no commit, live, staged, or failed to deploy.
 
 The activity that makes a commit may or may not include its deployment, so the judgement rests on the head commit, on
 push activities and on the environment's deployment state together.
@@ -118,7 +118,7 @@ def _deployed(
 
 
 def _began(case: StepContext, activity: Activity) -> datetime:
-    """From when on a push may come of this operation, by the server's clock."""
+    """Return the earliest time, by the server's clock, at which this operation may push."""
     if activity.created_at is not None:
         return activity.created_at - timedelta(seconds=1)
     intent = case.step.intent
@@ -126,5 +126,5 @@ def _began(case: StepContext, activity: Activity) -> datetime:
 
 
 def _commit(before: str | None, after: str | None) -> str | None:
-    """Return the new head commit, or None where the head did not move or cannot be compared."""
+    """Return the new head commit, or None if the head did not move or cannot be compared."""
     return after if before is not None and after is not None and before != after else None

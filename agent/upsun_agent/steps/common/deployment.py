@@ -1,4 +1,4 @@
-"""What the steps ``deploy`` and ``redeploy`` share: the environment's own word on its last deployment."""
+"""Shared by the steps ``deploy`` and ``redeploy``: the environment's record of its last deployment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from upsun_agent.model.failures import FailureKind
 def judge_deployment(
     case: StepContext, activity: Activity, name: str, verdict: Callable[[Environment, Activity], Verdict]
 ) -> Verdict:
-    """Return the verdict on an activity that succeeded and whose point is a deployment.
+    """Return the verdict on a successful activity whose purpose is a deployment.
 
     Args:
         case: the step.

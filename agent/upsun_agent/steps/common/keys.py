@@ -1,4 +1,4 @@
-"""The words in which a kind of step describes the keys of its settings, and the table that is made from them.
+"""The descriptions of a kind's settings keys, and the table that is generated from them.
 
 Kinds import these names for their annotations only, under ``TYPE_CHECKING``: a tick that found its job file checked by
 an earlier one never loads this module.
@@ -79,7 +79,7 @@ RetryAfter = Annotated[int, Field(Duration(60), "The pause before the first retr
 
 
 def table(settings: type[StepSettings]) -> Table:
-    """Return the table of a kind's keys: its own first, those that every step has last."""
+    """Return the table of a kind's keys: its own first, then those that every step has."""
     hints = get_type_hints(settings, localns=globals(), include_extras=True)
     names, defaults = settings.__struct_fields__, settings.__struct_defaults__
     default_of = dict(

@@ -1,4 +1,4 @@
-"""What every kind of step says of itself beside what the engine asks: its settings, its checks and its words."""
+"""The base of every kind of step, besides what the engine calls: settings, checks and documentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ S = TypeVar("S", bound=StepSettings)
 
 
 class StepDocs(Struct, frozen=True):
-    """What schema and docs say of a kind."""
+    """The documentation of a kind, for the schema and the docs."""
 
     #: What the step does, in one line.
     about: str
@@ -46,7 +46,7 @@ class StepProblem(Struct, frozen=True):
 
 
 class Kind(Generic[S]):
-    """A kind of step. Everything about it stands in one file, which is named as the kind with ``_`` for ``-``."""
+    """A kind of step. One file holds everything about it; its name is the kind's with ``_`` for ``-``."""
 
     #: its name in the job file
     name: str
@@ -75,7 +75,7 @@ class Kind(Generic[S]):
         return None
 
     def needs_proof(self, plan: StepPlan) -> bool:  # noqa: ARG002  the protocol's signature
-        """Return whether it may begin only after a backup was proved in the same run: no."""
+        """Return False: it needs no backup that was proved in the same run."""
         return False
 
     # --- the job file ---------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ class Kind(Generic[S]):
         return not self.in_container
 
     def unproved(self, settings: S, where: str) -> StepProblem | None:  # noqa: ARG002  for kinds that differ
-        """Return what is wrong with a step before which no step proves a backup of what it changes; None: nothing.
+        """Return the problem if no earlier step proves a backup of what this step changes; None if that is allowed.
 
         Args:
             settings: the step's settings.
@@ -100,7 +100,7 @@ class Kind(Generic[S]):
 
 
 class LookStep(Kind[S]):
-    """A kind that only looks, or waits: it may be done over at any time."""
+    """A kind that only reads or waits: it can be repeated at any time."""
 
     way: Literal["look"] = "look"
     passes_time = False
@@ -121,7 +121,7 @@ class ContainerStep(Kind[S]):
         raise NotImplementedError
 
     def execution(self, case: StepContext, intent: IntentRecorded) -> Execute:
-        """Return what is to be run, and how long at most."""
+        """Return the command and its time limit."""
         raise NotImplementedError
 
     def judge_command(self, case: StepContext) -> Verdict:
@@ -130,6 +130,6 @@ class ContainerStep(Kind[S]):
 
 
 def on(plan: StepPlan) -> str:
-    """Return " on ENVIRONMENT" where the step names another environment than the agent's own, else nothing."""
+    """Return " on ENVIRONMENT" if the step names another environment than the agent's own, else ""."""
     named = plan.environment("")
     return f" on {named}" if named else ""

@@ -1,4 +1,4 @@
-"""How steps tell their activity by what it says of itself."""
+"""Recognise a step's activity by its parameters and payload."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from upsun_agent.model.answers import Activity
 
 
 def recognised(wanted: dict[str, str], activity: Activity) -> Recognition:
-    """Return "no" where a parameter or the payload of the activity says something else than wanted, else "maybe"."""
+    """Return "no" if a parameter or the payload of the activity differs from what is wanted, else "maybe"."""
     said = {key: activity.parameters.get(key, activity.payload.get(key)) for key in wanted}
     return (
         Recognition.NO

@@ -1,4 +1,4 @@
-"""What most steps that make a request have in common, to be overridden where a kind is different."""
+"""The base of steps that make a request; a kind overrides what differs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENGAGED = frozenset({"environment.push", "environment.redeploy", "environment.me
 
 
 class RequestStep(Kind[S]):
-    """One request at a link of an active environment, whose activity's success is success."""
+    """One request at a link of an active environment; the step succeeds if the activity does."""
 
     way: Literal["request"] = "request"
     activity_type = ""
@@ -43,7 +43,7 @@ class RequestStep(Kind[S]):
         return plan.environment(home)
 
     def path(self, case: StepContext, environment: Environment) -> str:  # noqa: ARG002  the protocol's signature
-        """Return where the link points."""
+        """Return the path of the link."""
         return environment.links[self.link]
 
     def body(self, plan: StepPlan, run: str) -> dict[str, Any]:  # noqa: ARG002  the protocol's signature
@@ -51,7 +51,7 @@ class RequestStep(Kind[S]):
         return {}
 
     def already_satisfied(self, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's signature
-        """Return None: the request is made whatever the environment is like."""
+        """Return None: the request is made in any state of the environment."""
         return None
 
     def shortcut(self, case: StepContext, environment: Environment) -> Verdict | None:  # noqa: ARG002  the protocol's
@@ -59,7 +59,7 @@ class RequestStep(Kind[S]):
         return None
 
     def trace(self, case: StepContext, intent: IntentRecorded, listed: ActivityList, looked: int) -> Need | str | None:
-        """Return that the head moved since the request and nobody else moved it: the list may be wrong.
+        """Return in words that the head moved since the request and nobody else moved it: the list may be wrong.
 
         Args:
             case: the step, with its run, the present, and what this pass has seen.
@@ -89,7 +89,7 @@ class RequestStep(Kind[S]):
         return f"the head of {subject} moved to {head[:8]}"
 
     def recognises(self, plan: StepPlan, run: str, activity: Activity) -> Recognition:  # noqa: ARG002  the protocol's
-        """Return "maybe": the platform takes no mark here, so type, user and time must do.
+        """Return "maybe": the request cannot carry a run id, so only type, user and time are compared.
 
         Args:
             plan: the settings of the step.
@@ -99,11 +99,11 @@ class RequestStep(Kind[S]):
         return Recognition.MAYBE
 
     def adopts(self, case: StepContext, activity: Activity) -> bool:  # noqa: ARG002  the protocol's signature
-        """Return False: the step waits for what somebody else began, and does not take it over."""
+        """Return False: the step waits for an activity that somebody else began; it does not adopt it."""
         return False
 
     def judge(self, case: StepContext, activity: Activity) -> Verdict:
-        """Return success, or staged where the project deploys manually: nothing else can be known."""
+        """Return success, or staged if the project deploys manually: the platform shows nothing more."""
         if activity.fate == Fate.STAGED:
             text = f"{self.describe(case.step.plan)} is staged: the project deploys manually ({DEPLOY})"
             return Done(StepOutcome.DONE, text, {"activity": activity.id, "deployment": "staged"})
@@ -117,11 +117,11 @@ class UpdateStep(RequestStep[U]):
     makes_commits = True
 
     def needs_proof(self, plan: StepPlan) -> bool:
-        """Return whether a backup must be proved before, which only ``backup = "not-needed"`` says no to."""
+        """Return whether a backup must be proved first: always, except with ``backup = "not-needed"``."""
         return self.settings(plan).backup != "not-needed"
 
     def unproved(self, settings: U, where: str) -> StepProblem | None:
-        """Return that a backup step is missing."""
+        """Return the problem that a backup step is missing."""
         if settings.backup == "not-needed":
             return None
         remedy = f'put a backup step{where} before it, or set backup = "not-needed" on it'

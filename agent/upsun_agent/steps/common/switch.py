@@ -26,7 +26,7 @@ class SwitchSettings(StepSettings, frozen=True, kw_only=True):
 
 
 class SwitchStep(RequestStep[SwitchSettings]):
-    """An environment's state changed by one request."""
+    """Change an environment's state with one request."""
 
     settings_type = SwitchSettings
     waits_for: frozenset[str] = frozenset()
@@ -34,11 +34,11 @@ class SwitchStep(RequestStep[SwitchSettings]):
     after: str
 
     def changes(self, plan: StepPlan, home: str) -> str | None:  # noqa: ARG002  the protocol's signature
-        """Neither code nor data."""
+        """Return None: neither code nor data is changed."""
         return None
 
     def already_satisfied(self, environment: Environment) -> Verdict | None:
-        """Return that nothing is to do where the environment is in that state already."""
+        """Return "nothing to do" if the environment is in that state already."""
         if environment.status != self.after:
             return None
         text = f"{environment.id} is {self.after} already"
