@@ -141,7 +141,7 @@ BUGS = (
         "a POST is repeated like a read",
         "agent/upsun_agent/api/client.py",
         'return self._once("POST", path, body)',
-        'return self._repeated(lambda: self._once("POST", path, body), "")',
+        'return self._retried(lambda: self._once("POST", path, body), "")',
         suite=(
             "tests/unit/api/test_client.py::test_a_request_that_changes_something_is_never_repeated_after_an_answer",
         ),

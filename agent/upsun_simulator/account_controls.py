@@ -173,7 +173,7 @@ class AccountControls(ABC):
             place.live = state.variables.deployed(state.lineage(place.id))
 
     def variable(self, name: str, environment: str | None = None, *, project: bool = False) -> Variable | None:
-        """Return a variable as it is stored, its value included; None where there is none.
+        """Return a variable as it is stored, its value included; None if it does not exist.
 
         Args:
             name: the name of the variable.

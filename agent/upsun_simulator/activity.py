@@ -62,7 +62,7 @@ DONE = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How an activity will go; fixed when it is requested.
+    """The planned course of an activity; fixed when it is requested.
 
     `seconds` is None for one that lasts until somebody ends it. One that `commits` (a source operation, a merge,
     a synchronization) does so at its end, or `commits_after` its start when its own activity goes on with the
@@ -107,7 +107,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A commit that left through a source integration and is on its way back."""
+    """A commit that was sent through a source integration and has not come back yet."""
 
     #: When it comes back.
     at: datetime
@@ -201,7 +201,7 @@ class Activity:
 
     @property
     def unfinished(self) -> bool:
-        """Return whether it is waiting, put off or running; a staged activity is none of these."""
+        """Return whether it is pending, scheduled or running; a staged activity is not."""
         return self.state in UNFINISHED
 
     def listed_for(self, environment: str) -> bool:
@@ -209,7 +209,7 @@ class Activity:
         return environment == self.environment or environment in self.concerns
 
     def percent(self, now: datetime) -> int:
-        """Return how far it is, in whole percent; 100 only when it is complete.
+        """Return the progress in whole percent; 100 only when it is complete.
 
         A cancelled or a staged activity stays below that: the official client asks for these states beside the
         percentage (ActivityMonitor).

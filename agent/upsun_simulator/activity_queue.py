@@ -1,4 +1,4 @@
-"""The passage of time: which activities start, when they end, and in which order that happens."""
+"""Advance the simulated time: start and end activities in the right order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARALLEL_ACTIVITIES = 2  # of one project
 
 
 def settle(state: PlatformState, now: datetime) -> None:
-    """Play everything that should have happened up to `now`."""
+    """Apply everything that happens up to `now`."""
     while True:
         _start_what_may_start(state)
         moment = min(_moments_ahead(state), default=None)

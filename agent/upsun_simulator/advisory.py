@@ -1,4 +1,4 @@
-"""Security advisories of a stand-in for OSV (https://osv.dev): which there are, and which versions they are about."""
+"""Security advisories of the simulated OSV (https://osv.dev), and the versions that they affect."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Advisory:
     severity: str
 
     def is_about(self, ecosystem: str, name: str, version: str) -> bool:
-        """Return whether a version of a package has the fault.
+        """Return whether the advisory affects a version of a package.
 
         Args:
             ecosystem: the ecosystem, as OSV names it.
@@ -64,7 +64,7 @@ class Advisory:
 
 
 def advisory_of(text: str) -> Advisory:
-    """Return an advisory as a scenario writes it; ValueError where it does not read."""
+    """Return the advisory in a scenario; raise ValueError if it is not valid."""
     found = _TEXT.fullmatch(text)
     if found is None or found["type"] not in ECOSYSTEMS or found["severity"] not in VECTORS:
         types, words = ", ".join(ECOSYSTEMS), ", ".join(VECTORS)
@@ -74,13 +74,13 @@ def advisory_of(text: str) -> Advisory:
 
 
 def check(texts: tuple[str, ...]) -> None:
-    """Refuse advisories that do not read."""
+    """Raise ValueError for advisories that are not valid."""
     for text in texts:
         advisory_of(text)
 
 
 def package_of(purl: str) -> tuple[str, str, str] | None:
-    """Return the ecosystem, the name and the version (or "") of a package URL; None where it does not read."""
+    """Return the ecosystem, name and version (or "") of a package URL; None if it is not valid."""
     found = _PURL.fullmatch(purl)
     if found is None or found["type"] not in ECOSYSTEMS:
         return None

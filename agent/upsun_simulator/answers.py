@@ -74,7 +74,7 @@ def oauth_error(status: int, code: str, description: str, hint: str | None = Non
 
 
 def challenge(description: str) -> Refusal:
-    """Return the demand for another login, with a second factor (RFC 9470).
+    """Return the challenge that demands a login with a second factor (RFC 9470).
 
     The official CLI sees the word in the header, and reads `amr` and `max_age` of the body.
     """
@@ -85,7 +85,7 @@ def challenge(description: str) -> Refusal:
 
 
 def unknown_token(code: str) -> OAuthError:
-    """Return the refusal of an API token, in one of the two forms that the official CLI takes for one."""
+    """Return the refusal of an API token, in one of the two forms that the official CLI recognises."""
     if code == "invalid_grant":
         return oauth_error(HTTPStatus.BAD_REQUEST, code, "Invalid API token")
     return oauth_error(

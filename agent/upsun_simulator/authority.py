@@ -64,7 +64,7 @@ class Authority:
         return "".join(f"serial: {one.serial}\n" for one in self.issued if one.revoked)
 
     def rotate(self) -> None:
-        """Take another key: a server that trusts the old one only refuses what is issued from now on."""
+        """Replace the key: servers that trust only the old one refuse certificates issued from now on."""
         self.__dict__.pop("_key", None)
 
     def revoke(self) -> None:
@@ -125,7 +125,7 @@ class Authority:
 
 
 def _certifiable(public_key: str) -> Ed25519PublicKey | RSAPublicKey:
-    """Return the key, of one of the two kinds that the official CLI can read a certificate of."""
+    """Return the public key; raise ValueError unless the official CLI can read certificates for its type."""
     try:
         key = serialization.load_ssh_public_key(public_key.encode())
     except UnsupportedAlgorithm as error:

@@ -1,4 +1,4 @@
-"""A request's body as data within bounds, and its fields, held to what the operation takes."""
+"""Parse a request's body within limits, and check its fields."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def marks(text: str) -> int:
 
 
 def parsed(text: str) -> Any:
-    """Return JSON as data; ValueError where the text is none, a refusal where it has too many parts or is too deep."""
+    """Parse JSON; raise ValueError if it is not valid, a refusal if it has too many parts or is too deep."""
     if marks(text) > MARKS_MOST:
         raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {MARKS_MOST} parts.")
     try:
@@ -41,7 +41,7 @@ def parsed(text: str) -> Any:
 
 
 def form(text: str) -> dict[str, str]:
-    """Return the fields of a form; a refusal where there are too many."""
+    """Return the fields of a form; raise a refusal if there are too many."""
     try:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FORM_FIELDS_MOST))
     except ValueError:

@@ -1,4 +1,4 @@
-"""One request, read strictly: its path, query and body, and who asks."""
+"""One request, parsed strictly: its path, query, body and user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Target:
-    """Where a request goes, on the wire and decoded."""
+    """The target of a request, as received and decoded."""
 
     #: The path and query on the wire.
     raw: str
@@ -41,14 +41,14 @@ class Target:
 
     @property
     def site(self) -> str | None:
-        """Return the environment whose site is asked, None for the API."""
+        """Return the environment whose site is requested, None for the API."""
         if not self.encoded.startswith(site.PREFIX):
             return None
         return unquote(self.encoded.removeprefix(site.PREFIX).partition("/")[0])
 
 
 def target_of(request: Request, state: PlatformState) -> Target:
-    """Read the request line without losing what is percent-encoded.
+    """Parse the request line and keep its percent-encoding.
 
     A server passes the raw line on (`RAW_URI`). A client in process may not: then the names of known
     environments that hold a slash are encoded again. A request to the host of a site goes to where all sites are.
@@ -72,7 +72,7 @@ def target_of(request: Request, state: PlatformState) -> Target:
 
 
 def _query(text: str) -> dict[str, list[str]]:
-    """Query parameters; a `+` stays a `+`, as the platform reads it in time stamps."""
+    """Return the query parameters; a `+` stays a `+`, as the platform reads it in time stamps."""
     found: dict[str, list[str]] = {}
     for pair in filter(None, text.split("&")):
         name, _, value = pair.partition("=")
@@ -81,7 +81,7 @@ def _query(text: str) -> dict[str, list[str]]:
 
 
 def body_of(request: Request) -> Any:
-    """Return the body as data: JSON, a form, or the text that is neither; None when there is none.
+    """Return the parsed body: JSON, a form, or other text; None if it is empty.
 
     Raises:
         Refusal: it has more parts, or nests deeper, than any that makes sense.

@@ -11,7 +11,7 @@ class Clock(Protocol):
     """Tells the time in UTC."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware and in UTC."""
+        """Return the present time, aware and in UTC."""
         ...
 
 
@@ -19,19 +19,19 @@ class SystemClock:
     """The time of the machine."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware and in UTC."""
+        """Return the present time, aware and in UTC."""
         return datetime.now(UTC)
 
 
 class ManualClock:
-    """A clock that stands still until it is moved; safe to move from any thread."""
+    """A clock that does not advance by itself; any thread may move it."""
 
     def __init__(self, start: datetime) -> None:
         self._lock = threading.Lock()
         self._now = _in_utc(start)
 
     def now(self) -> datetime:
-        """Return the moment that was last set."""
+        """Return the time that was last set."""
         with self._lock:
             return self._now
 

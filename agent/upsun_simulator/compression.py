@@ -1,4 +1,4 @@
-"""Answers packed with gzip, for clients that can unpack them."""
+"""Compress answers with gzip for clients that accept it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FASTEST = 1
 
 
 def packed(request: Request, answer: Response) -> Response:
-    """Return the answer, its body packed where the client accepts that; a stream is left as it is."""
+    """Return the answer, compressed if the client accepts that; a stream is unchanged."""
     if answer.is_streamed or "Content-Encoding" in answer.headers or not _wanted(request):
         return answer
     body = answer.get_data()

@@ -81,16 +81,16 @@ class Controlled(Protocol):
         """Change fields of the scenario."""
 
     def add_fault(self, fault: Fault | str) -> Fault:
-        """Plant a fault."""
+        """Add a fault."""
 
 
 def wanted(request: Request) -> bool:
-    """Return whether a request is for the simulator rather than for the platform that it plays."""
+    """Return whether a request is for the simulator's control API, not for the simulated platform."""
     return request.path.startswith(PREFIX)
 
 
 def answer(simulator: Controlled, request: Request) -> Response:
-    """Do what a control request asks; only a process on the same machine that knows the secret is heard."""
+    """Carry out a control request; only a process on this machine that knows the secret is accepted."""
     try:
         _check_from_here(request)
         _check_secret(simulator, request)
@@ -111,7 +111,7 @@ def _check_from_here(request: Request) -> None:
 
 
 def _check_secret(simulator: Controlled, request: Request) -> None:
-    """Raise a refusal without the secret of this start, or for a body that a form of a page could send."""
+    """Raise a refusal without this process's secret, or for a body that an HTML form could send."""
     given = (request.headers.get(SECRET) or "").encode("utf-8", "replace")
     if not hmac.compare_digest(given, simulator.control_secret.encode()):
         raise Refusal(HTTPStatus.FORBIDDEN, f"Control requests need the header {SECRET}: see what simulate prints.")
@@ -176,7 +176,7 @@ def _act(simulator: Controlled, body: Any) -> Any:
 
 
 def _named(result: Any) -> Any:
-    """Return what was made, by its id."""
+    """Return the created object's id."""
     if isinstance(result, list):
         return [_named(one) for one in result]
     return result.id if isinstance(result, Activity | Backup | Environment | User | ApiToken) else None

@@ -36,7 +36,7 @@ DAY = 86_400
 
 
 class Controls(AccountControls, OtherUsers):
-    """Changes to the state that do not come through the API; each plays what is due before and after.
+    """Changes to the state that do not come through the API; each applies due events before and after.
 
     `environment` is always an id, and production when it is left out.
     """
@@ -50,7 +50,7 @@ class Controls(AccountControls, OtherUsers):
 
     @property
     def scenario(self) -> Scenario:
-        """Return the behaviour of the platform from now on."""
+        """Return the scenario: the platform's behaviour from now on."""
         return self.state.scenario
 
     @scenario.setter
@@ -60,7 +60,7 @@ class Controls(AccountControls, OtherUsers):
         self.change(**{name: value for name, value in wanted.items() if value != getattr(self.scenario, name)})
 
     def change(self, **changes: Any) -> None:
-        """Change some behaviours; what was asked for earlier keeps the old ones."""
+        """Change some behaviours; earlier requests keep the old ones."""
         with self._settled() as state:
             old, state.scenario = state.scenario, state.scenario.changed(**changes)
             if old.token != state.scenario.token:
@@ -146,7 +146,7 @@ class Controls(AccountControls, OtherUsers):
         restorable: bool = True,
         safe: bool = True,
     ) -> Backup:
-        """Add a backup that was made `age` seconds ago; the limit holds for it too.
+        """Add a backup that was made `age` seconds ago; it counts towards the limit.
 
         Args:
             environment: the id of the environment; None: production.
@@ -238,7 +238,7 @@ class Controls(AccountControls, OtherUsers):
         return activity
 
     def _cron(self, place: Environment) -> dict[str, Any]:
-        """Return what the parameters of a cron's activity say.
+        """Return the parameters of a cron's activity.
 
         https://developer.upsun.com/docs/integrations/activity/reference
         """
@@ -347,6 +347,6 @@ def _named(name: str) -> user.User:
 
 
 def _check(value: object, choices: tuple[object, ...]) -> None:
-    """Refuse a word that a control request made up."""
+    """Raise an error for an unknown word in a control request."""
     if value not in choices:
         raise ValueError(f"{value!r} is not one of {choices}")

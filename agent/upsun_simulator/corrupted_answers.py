@@ -1,4 +1,4 @@
-"""Answers as a fault leaves them."""
+"""Change answers as a fault demands."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def corrupted(fault: Fault, answer: Response | None, call: Call) -> Response | None:
-    """Return the answer as the fault leaves it; raise ConnectionCut where it leaves none.
+    """Return the answer changed by the fault; raise ConnectionCut if none is sent.
 
     Args:
         fault: what happens to the answer.
@@ -101,7 +101,7 @@ INSTEAD: dict[str, Callable[[Fault], Response]] = {
 
 
 def _change(answer: Response, kind: str, call: Call) -> None:
-    """Change what the answer says of its activities, or of what it lists; leave alone what has neither."""
+    """Change the activities or the items in an answer; leave other answers unchanged."""
     try:
         content = json.loads(answer.get_data())
     except ValueError:
@@ -116,7 +116,7 @@ def _change(answer: Response, kind: str, call: Call) -> None:
 
 
 def _activities(content: Any) -> list[dict[str, Any]]:
-    """Return the activities of an answer: itself, its items, or what it embeds."""
+    """Return the activities in an answer: itself, its items, or embedded ones."""
     if isinstance(content, dict):
         embedded = content.get("_embedded", {}).get("activities", [])
         found = [content, *embedded]

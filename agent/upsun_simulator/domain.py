@@ -64,10 +64,10 @@ class Domains:
                 one.is_default = one is domain
 
     def remove(self, domain: Domain) -> None:
-        """Take a domain away."""
+        """Remove a domain."""
         del self._all[domain.name.lower()]
 
     def forget(self, environment: str) -> None:
-        """Take away every domain of an environment."""
+        """Remove every domain of an environment."""
         for one in self.of(environment):
             self.remove(one)

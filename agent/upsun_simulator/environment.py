@@ -48,7 +48,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class DataNote:
-    """Where an environment's data came from: the id of an environment or of a backup, and when."""
+    """The source of an environment's data: the id of an environment or backup, and when."""
 
     #: The id of an environment or of a backup.
     source: str
@@ -58,7 +58,7 @@ class DataNote:
 
 @dataclass(frozen=True)
 class HttpAccess:
-    """Who may open the site: `addresses` are rules of `permission` and `address`, `basic_auth` passwords by name."""
+    """Access to the site: `addresses` are rules of `permission` and `address`, `basic_auth` passwords by name."""
 
     #: Whether the rules hold.
     is_enabled: bool = True
@@ -70,7 +70,7 @@ class HttpAccess:
 
 @dataclass(kw_only=True, eq=False)
 class Environment:
-    """A branch and what runs from it."""
+    """A branch and its containers."""
 
     #: The id, which is the name of the branch.
     id: str
@@ -168,6 +168,6 @@ class Environment:
         self.updated_at = commit.at
 
     def record(self, deployment: Deployment) -> None:
-        """Add a deployment, good or bad."""
+        """Add a deployment, successful or failed."""
         self.deployments.append(deployment)
         self.updated_at = deployment.at

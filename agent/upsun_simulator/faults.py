@@ -1,4 +1,4 @@
-"""Faults: what may go wrong between a client and the platform, and when."""
+"""Faults between a client and the platform, and when they happen."""
 
 from __future__ import annotations
 
@@ -159,16 +159,16 @@ class Fault:
 
     @property
     def acts(self) -> bool:
-        """Return whether the platform carries the request out in spite of the fault."""
+        """Return whether the platform carries out the request despite the fault."""
         return self.kind not in UNACTED
 
     @property
     def pause(self) -> float:
-        """Return the seconds that a `delay` or each byte of a `drip` takes."""
+        """Return the seconds of a `delay`, or of each byte of a `drip`."""
         return DEFAULT_SECONDS if self.seconds is None else self.seconds
 
     def hits(self, method: str, path: str) -> bool:
-        """Count a request that matches, and say whether this one is hit."""
+        """Count a request that matches; return whether the fault hits this one."""
         if not (fnmatchcase(method.upper(), self.method) and fnmatchcase(path, self.path)):
             return False
         self.seen += 1
@@ -176,7 +176,7 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """Read `METHOD PATH KIND [xTIMES] [#NTH] [option=value ...]`; `DOCS` names the kinds.
+        """Parse `METHOD PATH KIND [xTIMES] [#NTH] [option=value ...]`; `DOCS` names the kinds.
 
         Options: `status`, `retry-after`, `seconds`, `nth`, `times`, and `body`, which takes the rest of
         the line. `x*` means from then on.

@@ -1,4 +1,4 @@
-"""Who may ask a simulator on a socket, and how much of a request is read: this machine's programs only, within bounds.
+"""Accept requests on the socket only from this machine's programs, and limit the size of what is read.
 
 A web page in a browser on this machine can send requests here too: by a form or a script of another site, or under a
 host name of its own that it makes point to this machine (DNS rebinding). Neither is a program of the user's.
@@ -32,21 +32,21 @@ HERE = ("localhost", "127.0.0.1", "::1")
 
 
 class TooLarge(Exception):
-    """A request has a body that is larger than any that is read."""
+    """A request's body is larger than the limit."""
 
 
 class Bytes(Protocol):
-    """What a body is read from."""
+    """The stream that a body is read from."""
 
     def read(self, size: int, /) -> bytes:
-        """Read so many bytes, or less at the end."""
+        """Read that many bytes, or fewer at the end."""
 
     def readline(self, size: int, /) -> bytes:
-        """Read a line, or as much of it as that."""
+        """Read a line, at most that many bytes of it."""
 
 
 def check_origin(headers: Message, path: str, port: int, state: PlatformState) -> None:
-    """Raise a refusal where a request was not meant for this server, or comes from a page of another site.
+    """Raise a refusal if a request is meant for another server, or comes from a page of another site.
 
     Args:
         headers: the headers of the request.
@@ -67,7 +67,7 @@ def check_origin(headers: Message, path: str, port: int, state: PlatformState) -
 
 
 def _is_own(origin: str, port: int) -> bool:
-    """Return whether an origin is this server's; one that names no port is that of the usual port."""
+    """Return whether an origin is this server's; an origin without a port means the default port."""
     scheme, _, name = origin.partition("://")
     return scheme == "http" and _is_here(name, port, bare=port == HTTP_PORT)
 
@@ -77,7 +77,7 @@ def _shown(name: str, port: int) -> str:
 
 
 def _is_here(name: str, port: int, *, bare: bool = True) -> bool:
-    """Return whether a host name is one of this machine, with the port, or with none where it may be bare."""
+    """Return whether a host name is this machine's, with our port, or without one if that is allowed."""
     known = {_shown(each, port) for each in HERE}
     if bare:
         known |= {_shown(each, port).removesuffix(f":{port}") for each in HERE}
@@ -85,7 +85,7 @@ def _is_here(name: str, port: int, *, bare: bool = True) -> bool:
 
 
 def _is_site(names: list[str], path: str, state: PlatformState) -> bool:
-    """Return whether a request goes to an environment's site, where nothing can be changed."""
+    """Return whether a request goes to an environment's site, which has nothing to change."""
     return (
         bool(names) and control_api.PREFIX.strip("/") not in unquote(path) and site.at_host(state, names[0]) is not None
     )
@@ -111,7 +111,7 @@ def body_of(headers: Message, stream: Bytes) -> bytes:
 
 
 def _number(text: str, base: int) -> int:
-    """Return the number that digits say; none is larger than what is read."""
+    """Return the number in the digits; raise TooLarge if it has more digits than the limit."""
     digits = text.strip()
     if not digits or not all(each in "0123456789abcdef"[:base] for each in digits.lower()):
         raise ValueError("a length is a number")
@@ -157,14 +157,14 @@ def _skip_trailer(stream: Bytes) -> None:
 
 
 class Connections:
-    """The open connections, and until when each has to have sent a whole request."""
+    """The open connections, with the deadline of each for sending a whole request."""
 
     def __init__(self) -> None:
         self._ends: dict[socket.socket, float | None] = {}
         self._guard = threading.Lock()
 
     def open(self, connection: socket.socket) -> bool:
-        """Take a new connection; return false where there are too many."""
+        """Add a new connection; return False if there are too many."""
         with self._guard:
             if len(self._ends) >= CONNECTIONS_MOST:
                 return False
@@ -172,7 +172,7 @@ class Connections:
             return True
 
     def expect(self, connection: socket.socket, *, request: bool) -> None:
-        """Expect a request in time, or none while one is answered."""
+        """Set the deadline for a request, or remove it while one is answered."""
         with self._guard:
             if connection in self._ends:
                 self._ends[connection] = time.monotonic() + REQUEST_SECONDS if request else None
@@ -188,7 +188,7 @@ class Connections:
             return list(self._ends)
 
     def late(self) -> list[socket.socket]:
-        """Return those whose request did not come in time; each is returned once."""
+        """Return the connections whose request did not arrive in time; each is returned once."""
         now = time.monotonic()
         with self._guard:
             found = [each for each, end in self._ends.items() if end is not None and end < now]

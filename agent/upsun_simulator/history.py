@@ -1,4 +1,4 @@
-"""The commits of the project's repository: what each is made from, and what its tree holds."""
+"""The commits of the project's repository: their parents and their trees."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class History:
         return sha
 
     def commit_tree(self, tree: str, parents: tuple[str, ...], content: Content, origin: Origin) -> str:
-        """Make a commit of a tree that is kept already, and return its hash.
+        """Make a commit of an existing tree, and return its hash.
 
         Args:
             tree: the hash of the tree.
@@ -110,7 +110,7 @@ class History:
         return self._versions[sha]
 
     def breaks(self, sha: str) -> Breaks:
-        """On which type of environment the commit's site fails."""
+        """Return the type of environment on which the commit's site fails."""
         return self._versions[sha].content.breaks
 
     def parents(self, sha: str) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class History:
         return sha in self
 
     def between(self, old: str, new: str) -> list[str]:
-        """Return what `new` has that `old` has not, newest first; nothing where either is unknown."""
+        """Return the commits in `new` that are not in `old`, newest first; empty if either is unknown."""
         if not (self.knows(old) and self.knows(new)):
             return []
         found: list[str] = []
@@ -136,11 +136,11 @@ class History:
         return found
 
     def ahead(self, head: str, of: str) -> int:
-        """Return how many commits `head` has that `of` has not."""
+        """Return how many commits of `head` are not in `of`."""
         return len(self._reached(head) - self._reached(of))
 
     def joined(self, into: str, other: str, origin: Origin, *, rebase: bool = False) -> str:
-        """Return the head that comes of bringing `other` into the branch at `into`, as Git does it.
+        """Merge `other` into the branch at `into`, as Git does, and return the new head.
 
         The same head when it has `other` already, `other` itself when `into` has nothing of its own; else a new
         commit: a merge of both or, with `rebase`, what is `into`'s own on top of `other`.
@@ -160,7 +160,7 @@ class History:
         return self.commit((other,) if rebase else (into, other), content, origin)
 
     def _merged(self, into: str, other: str, common: set[str]) -> Content:
-        """Merge two trees fact by fact: the side that changed one since the newest common commit wins."""
+        """Merge two trees value by value: the side that changed one since the newest common commit wins."""
         newest = [sha for sha in self._versions if sha in common]
         base = self._versions[newest[-1]].content if newest else Content("never", {})
         ours, theirs = self._versions[into].content, self._versions[other].content
@@ -183,5 +183,5 @@ class History:
 
 
 def _changed(base: T, ours: T, theirs: T) -> T:
-    """Return the other side's fact where that side changed it, else our own."""
+    """Return the other side's value if that side changed it, else our own."""
     return theirs if theirs != base else ours

@@ -1,4 +1,4 @@
-"""Integrations of the project: with a code host, and with what is told of activities or of health."""
+"""Integrations of the project: with a code host, or with receivers of activities or health notifications."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Integration:
 
     @property
     def role(self) -> str:
-        """Return the role that the platform gives its kind."""
+        """Return the role of its kind: a repository, a receiver of activities, or of health notifications."""
         return KINDS[self.type][0]
 
 
@@ -77,11 +77,11 @@ class Integrations:
 
     @property
     def source(self) -> Integration | None:
-        """Return the integration with the host of the code."""
+        """Return the integration with the code host."""
         return next((one for one in self if one.role == "source"), None)
 
     def follow(self, scenario: Scenario) -> None:
-        """Have a source integration, or none, as the scenario has it."""
+        """Add or remove the source integration, as the scenario says."""
         if scenario.source_integration and self.source is None:
             made = Integration(
                 id=SOURCE, type="github", created_at=self._since, updated_at=self._since, fields=dict(GITHUB)

@@ -27,7 +27,7 @@ class Mail:
 
 @dataclass(kw_only=True, eq=False)
 class Invitation:
-    """Somebody who was asked to join, and with which roles."""
+    """An invitation of an address, with the roles that it gives."""
 
     #: A UUID.
     id: str
@@ -50,11 +50,11 @@ class Invitation:
 
     @property
     def permissions(self) -> tuple[str, ...]:
-        """Return the roles in the words of user access."""
+        """Return the roles as permissions of user access."""
         return (self.role, *(f"{kind}:{role}" for kind, role in self.roles.items()))
 
     def finish(self, state: InvitationState, at: datetime) -> None:
-        """End it, one way or the other."""
+        """End the invitation as accepted or cancelled."""
         self.state = state
         self.updated_at = self.finished_at = at
 

@@ -211,7 +211,7 @@ FORMATS: dict[str, tuple[Callable[[Packages], str], Packages, tuple[str, Callabl
 
 
 def first_packages(path: str) -> dict[str, str]:
-    """Return what the lock file at a path holds when the project is made."""
+    """Return the packages in the lock file at a path in a new project."""
     return dict(FORMATS[PurePosixPath(path).name][1])
 
 

@@ -1,4 +1,4 @@
-"""Who has access to the project, and with which roles."""
+"""The users with access to the project, and their roles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PERMISSIONS = (*PROJECT_ROLES, *(f"{kind}:{role}" for kind in TYPES for role in 
 
 @dataclass(kw_only=True, eq=False)
 class Member:
-    """A user with access, in the platform's own words for it."""
+    """A user with access, with permissions as the platform names them."""
 
     #: The user.
     user: User
@@ -39,14 +39,14 @@ class Member:
         return "admin" in self.permissions
 
     def role_on(self, kind: str) -> str | None:
-        """Return the role on a type of environments; the greater one where two are given."""
+        """Return the role on a type of environments; the higher one if there are two."""
         if self.is_admin:
             return "admin"
         return next((role for role in ROLES if f"{kind}:{role}" in self.permissions), None)
 
 
 class Members:
-    """Everybody with an account, and those of them who have access to the project."""
+    """All accounts, and the access that some of them have to the project."""
 
     def __init__(self, scenario: Scenario, since: datetime) -> None:
         self.accounts: dict[str, User] = dict(EVERYBODY)
@@ -104,12 +104,12 @@ class Members:
         return member
 
     def remove(self, user_id: str) -> None:
-        """Take a user's access away."""
+        """Remove a user's access."""
         self._members.pop(user_id, None)
 
 
 def permissions_of(scenario: Scenario) -> tuple[str, ...]:
-    """Return the machine user's roles, as the scenario has them."""
+    """Return the machine user's roles from the scenario."""
     if scenario.project_role == "admin":
         return ("admin",)
     roles = dict.fromkeys(TYPES, scenario.other_role) | {"production": scenario.role}
@@ -117,7 +117,7 @@ def permissions_of(scenario: Scenario) -> tuple[str, ...]:
 
 
 def check_permissions(permissions: object) -> tuple[str, ...]:
-    """Return the permissions as the platform keeps them; ValueError for an invalid list."""
+    """Return the permissions as the platform stores them; raise ValueError for an invalid list."""
     if not isinstance(permissions, list | tuple) or not permissions:
         raise ValueError("permissions must be a list that is not empty")
     for one in permissions:

@@ -1,4 +1,4 @@
-"""Who may do what: roles of the one who asks, and how they proved who they are."""
+"""Permissions: the user's roles and the way they logged in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MFA = "Multi-factor authentication is required"
 
 
 def allowed(state: PlatformState, environment: Environment, user: User) -> bool:
-    """Return whether the user may act on the environment: the platform asks for an admin.
+    """Return whether the user may act on the environment, which needs the role admin.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -86,7 +86,7 @@ def is_admin(state: PlatformState, user: User) -> bool:
 
 
 def check_admin(call: Call) -> User:
-    """Return who asks, if that is an admin of the project."""
+    """Return the user of the request if they are an admin of the project; raise a refusal otherwise."""
     asking = call.bearer().user
     if not is_admin(call.state, asking):
         raise Refusal(HTTPStatus.FORBIDDEN, "Only an admin of the project may do this.")
@@ -94,7 +94,7 @@ def check_admin(call: Call) -> User:
 
 
 def check_member(call: Call) -> Member:
-    """Return the membership of the one who asks."""
+    """Return the membership of the user of the request."""
     member = call.state.members.member(call.bearer().user.id)
     if member is None:
         raise Refusal(HTTPStatus.FORBIDDEN, "You have no access to this project.")
@@ -102,7 +102,7 @@ def check_member(call: Call) -> Member:
 
 
 def check_mfa(call: Call) -> None:
-    """Refuse a bearer without a second factor where the project asks for one.
+    """Refuse a bearer without a second factor if the project requires one.
 
     As a challenge that names the missing factor (the official CLI's step-up login reads `amr` and `max_age`
     of a 401), or as 403: the docs only say that the server names the needed parameter.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Platform:
-    """Everything behind the HTTP surface; `lock` is held while any of it is used."""
+    """Everything behind the HTTP API; hold `lock` while using any of it."""
 
     #: The clock.
     clock: Clock

@@ -1,4 +1,4 @@
-"""Read a proof, the file that ``check --prove`` writes, as a scenario: the platform behaves as somebody saw it.
+"""Read a proof, the file that ``check --prove`` writes, as a scenario with the observed behaviour.
 
 Only the facts of its rows are read, never its texts.
 """
@@ -25,7 +25,7 @@ class ProofInvalid(ValueError):
 
 @dataclass
 class Proved:
-    """What a proof says of the platform, as the simulator plays it."""
+    """The observations in a proof, as a scenario for the simulator."""
 
     #: The fields of the scenario that differ from the default.
     settings: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Proved:
 
 
 def read_proof(document: object) -> Proved:
-    """Return what a proof says; raise ProofInvalid if it is not one."""
+    """Return the observations in a proof; raise ProofInvalid if it is not a proof."""
     if not isinstance(document, Mapping) or document.get("proof") != VERSION:
         raise ProofInvalid(f"this is not a proof of version {VERSION}, as check --prove writes it with --to")
     rows = document.get("rows")

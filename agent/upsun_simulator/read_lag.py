@@ -1,4 +1,4 @@
-"""Reads that lag behind the state: what is new is not in the answers yet."""
+"""Delay reads: answers do not show new objects yet."""
 
 from __future__ import annotations
 

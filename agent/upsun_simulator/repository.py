@@ -1,4 +1,4 @@
-"""The objects of the project's Git repository: trees and files, with the ids that Git gives them.
+"""The objects of the project's Git repository: trees and files, with Git's ids.
 
 Commits are kept by `History`; what a commit holds follows from what is known of it.
 """
@@ -126,7 +126,7 @@ def commit_id(tree: str, parents: tuple[str, ...], user: User, at: datetime, mes
 
 
 def files(breaks: str, locked: Mapping[tuple[str, str], str], least: int) -> dict[str, tuple[str, bytes]]:
-    """Return what a commit holds: each file's mode and content, by its path.
+    """Return the files of a commit: mode and content by path.
 
     Args:
         breaks: on which type of environment its site fails.

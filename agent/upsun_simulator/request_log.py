@@ -26,7 +26,7 @@ BEARER = re.compile(r"(?<![\w-])eyJ[\w-]++\.[\w-]++\.[\w-]++")
 
 @dataclass(kw_only=True, eq=False)
 class RecordedRequest:
-    """One request that reached the simulator, in the order of arrival, and what became of it.
+    """One request that reached the simulator, and its answer.
 
     `path` is decoded and without a leading `/api`; `raw_path` is as it stood on the wire. `site` is the
     environment whose site was asked, None where it was the API; its path has `/_site/<environment>` in front,

@@ -1,4 +1,4 @@
-"""Which endpoint answers which path."""
+"""The router: find the endpoint for a path."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ _OPEN_NAMES = frozenset(f"{method} {path}" for method, path, _ in OPEN)
 
 
 def answer(call: Call) -> Response:
-    """Return what the platform answers, errors included; no request makes this raise."""
+    """Return the platform's answer, errors included; never raise for any request."""
     try:
         return _found(call)(call)
     except Refusal as refusal:

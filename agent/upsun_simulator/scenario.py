@@ -67,7 +67,7 @@ UNCHANGEABLE = ("project", "environment", "owner_token", "product", "fixed_plan"
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One set of behaviours; an operation keeps those that held when it was asked for."""
+    """One set of behaviours; an operation keeps those from the time of its request."""
 
     #: The API token of the machine user.
     token: str = "simulated-token"  # noqa: S105 - an invented token for an invented platform
@@ -318,7 +318,7 @@ class Scenario:
 
 
 def _check_roles(operations: tuple[str, ...]) -> None:
-    """Refuse a runtime operation that asks for a role that there is not."""
+    """Raise an error for a runtime operation with an unknown role."""
     for operation in operations:
         role = operation.partition("=")[2]
         if role and role not in get_args(Role):
@@ -326,7 +326,7 @@ def _check_roles(operations: tuple[str, ...]) -> None:
 
 
 def _check_like(field: dataclasses.Field[Any], value: object) -> None:
-    """Hold a field to the type of its default, since scenarios also arrive as JSON."""
+    """Check a field against the type of its default, since scenarios also come from JSON."""
     default = field.default
     if isinstance(default, tuple):
         right = isinstance(value, tuple) and all(isinstance(item, str) for item in value)

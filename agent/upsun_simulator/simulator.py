@@ -61,7 +61,7 @@ class Simulator(Controls):
         self.faults: list[Fault] = []
 
     def add_fault(self, fault: Fault | str) -> Fault:
-        """Plant a fault, given as itself or as its text."""
+        """Add a fault, given as an object or as text."""
         planted = Fault.parse(fault) if isinstance(fault, str) else fault
         with self.platform.lock:
             self.faults.append(planted)
@@ -85,7 +85,7 @@ class Simulator(Controls):
             return self.platform.authority.revocations
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request; ConnectionCut when a fault allows no complete answer."""
+        """Answer one request; raise ConnectionCut if a fault prevents a complete answer."""
         request = Request(environ)
         answer = packed(
             request, control_api.answer(self, request) if control_api.wanted(request) else self._serve(request)
@@ -146,7 +146,7 @@ class Simulator(Controls):
         return censor
 
     def _answer(self, call: Call, record: RecordedRequest, fault: Fault | None) -> Response:
-        """Carry the request out, unless a fault prevents it, and spoil the answer as the fault says."""
+        """Carry out the request unless a fault prevents it, and change the answer as the fault demands."""
         answer: Response | None = None
         if fault is None or fault.acts:
             answer = router.answer(call)

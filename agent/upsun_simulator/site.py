@@ -1,4 +1,4 @@
-"""The site of an environment: where it answers, and what."""
+"""The site of an environment: its host names and its answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def at_host(state: PlatformState, name: str) -> Environment | None:
 
 
 def status(state: PlatformState, environment: Environment) -> int:
-    """Return what the site answers with at this moment."""
+    """Return the status that the site answers with now."""
     if state.status_of(environment) != "active" or environment.deployed is None:
         return HTTPStatus.SERVICE_UNAVAILABLE
     if state.scenario.site_down_while_deploying and _deploying(state, environment):

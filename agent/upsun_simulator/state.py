@@ -1,4 +1,4 @@
-"""The platform's state, and the passage of time over it."""
+"""The platform's state, which changes as time passes."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class PlatformState:
         return environment
 
     def _first_content(self) -> Content:
-        """Return what the project's first commit holds."""
+        """Return the content of the project's first commit."""
         one = self.scenario
         return Content("never", first_locked(one.lock_files, one.package_changes, one.raised_packages))
 
@@ -185,7 +185,7 @@ class PlatformState:
         self.evicted.append(backup)
 
     def lineage(self, environment: str) -> list[str]:
-        """Return the ids of an environment and of its ancestors, the nearest first; none where it does not exist."""
+        """Return the ids of an environment and its ancestors, the nearest first; empty if it does not exist."""
         found: list[str] = []
         place = self.environments.get(environment)
         while place is not None:
@@ -198,11 +198,11 @@ class PlatformState:
         return None if environment.parent is None else self.environments[environment.parent]
 
     def unfinished(self, environment: str) -> list[Activity]:
-        """Activities of the environment that are pending or in progress."""
+        """Return the environment's activities that are pending or in progress."""
         return [one for one in self.open if one.environment == environment and one.unfinished]
 
     def staged(self, environment: str) -> list[Activity]:
-        """Activities of the environment that wait for somebody to deploy."""
+        """Return the environment's staged activities, which wait for a deployment."""
         return [one for one in self._staged if one.environment == environment and one.state == "staged"]
 
     def stage(self, activity: Activity) -> None:
@@ -266,7 +266,7 @@ class PlatformState:
         return activity
 
     def _with_oddities(self, kind: str, plan: Plan) -> Plan:
-        """Return the plan with what the scenario does to activities of any kind."""
+        """Return the plan with the scenario's effects on activities of any kind."""
         code = 0
         for text in self.scenario.failing_commands:
             name, _, wanted = text.partition("=")

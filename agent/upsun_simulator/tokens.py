@@ -54,7 +54,7 @@ class Bearer:
 
 
 class Tokens:
-    """Which tokens exist; revoking an API token leaves its bearers alive, as on the platform."""
+    """All tokens; revoking an API token does not invalidate its bearers, as on the platform."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, ApiToken] = {}
@@ -86,7 +86,7 @@ class Tokens:
         return token
 
     def revoke(self, token: str) -> bool:
-        """Stop exchanging an API token, or accepting a bearer; say whether it was known."""
+        """Revoke an API token or a bearer; return whether it was known."""
         if self._bearers.pop(token, None) is not None:
             return True
         known = self._tokens.get(token)
@@ -143,7 +143,7 @@ class Tokens:
         return text
 
     def bearer(self, text: str, now: datetime) -> Bearer | None:
-        """Return the bearer, if it was issued here and is still good."""
+        """Return the bearer if it was issued here and is still valid."""
         known = self._bearers.get(text)
         return known if known is not None and known.expires_at > now else None
 

@@ -1,4 +1,4 @@
-"""What an update changes in the lock files: what the scenario says, else versions that are a little higher."""
+"""The changes of an update in lock files: the scenario's, else slightly higher versions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PackageChange:
 
 
 def change_of(text: str) -> PackageChange:
-    """Return a change as a scenario writes it; ValueError where it does not read."""
+    """Parse a change in a scenario; raise ValueError if it is not valid."""
     found = _CHANGE.fullmatch(text)
     if found is None or found["old"] == found["new"]:
         raise ValueError(f"the package change {text!r} is not [PATH: ]NAME FROM -> TO, with 'none' for no version")
@@ -46,7 +46,7 @@ def change_of(text: str) -> PackageChange:
 
 
 def check_paths(paths: tuple[str, ...], changes: tuple[str, ...]) -> None:
-    """Refuse lock files of a format that cannot be written, and changes of lock files that there are not."""
+    """Raise ValueError for lock files of an unsupported format, and for changes of missing lock files."""
     for path in paths:
         parts = PurePosixPath(path).parts
         if not parts or parts[-1] not in FORMATS or "/".join(parts) != path or {"..", "/"} & set(parts):
@@ -58,7 +58,7 @@ def check_paths(paths: tuple[str, ...], changes: tuple[str, ...]) -> None:
 
 
 def first_locked(paths: tuple[str, ...], changes: tuple[str, ...], raised: int) -> dict[tuple[str, str], str]:
-    """Return what is locked when the project is made.
+    """Return the locked packages of a new project.
 
     Args:
         paths: the lock files.
@@ -86,7 +86,7 @@ def _key(change: PackageChange, locked: Locked, paths: tuple[str, ...]) -> tuple
 
 @dataclass(frozen=True)
 class UpdatePlan:
-    """What an update does to lock files; settled when it is asked for."""
+    """The changes of an update in lock files; decided when it is requested."""
 
     #: The lock files of the project, as paths.
     paths: tuple[str, ...]
@@ -98,7 +98,7 @@ class UpdatePlan:
     majors: int
 
     def carried_out(self, locked: Locked, number: int) -> dict[tuple[str, str], str]:
-        """Return what is locked after the update; where the scenario's changes are all made, versions are raised.
+        """Return the locked packages after the update; once all the scenario's changes are made, raise versions.
 
         Args:
             locked: what is locked before it.
@@ -115,7 +115,7 @@ class UpdatePlan:
         return found if found != locked else self._raised(found, number)
 
     def _raised(self, locked: dict[tuple[str, str], str], number: int) -> dict[tuple[str, str], str]:
-        """Return higher versions: of as many packages as are to be raised, from each lock file in turn."""
+        """Return higher versions for the wanted number of packages, from each lock file in turn."""
         by_file = [[key for key in locked if key[0] == path] for path in self.paths]
         longest = max(map(len, by_file), default=0)
         turns = [keys[place] for place in range(longest) for keys in by_file if place < len(keys)]

@@ -23,7 +23,7 @@ class User:
 
     @property
     def email(self) -> str:
-        """Return the user's address; made up under a domain that can never receive mail where none is known."""
+        """Return the user's address; if none is known, one in a domain that never receives mail."""
         return self.address or f"{self.username}@example.invalid"
 
     def summary(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Variables of the project and of its environments, and who inherits them."""
+"""Variables of the project and its environments, and their inheritance."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Variables:
         return iter(self._all.values())
 
     def own(self, environment: str | None, name: str) -> Variable | None:
-        """Return the variable of this very environment, or of the project."""
+        """Return the environment's own variable, or the project's."""
         return self._all.get((environment, name))
 
     def of_project(self) -> list[Variable]:
@@ -69,14 +69,14 @@ class Variables:
         return sorted((one for one in self if one.environment is None), key=lambda one: one.name)
 
     def put(self, variable: Variable) -> None:
-        """Add a variable, or take its change into account."""
+        """Add or change a variable."""
         self._all[variable.environment, variable.name] = variable
         self._changes.append((variable.updated_at, (variable.environment, variable.name), variable))
         if variable.is_sensitive:
             self.secrets.add(variable.value)
 
     def remove(self, variable: Variable, at: datetime | None = None) -> None:
-        """Take a variable away; without a moment it is as if it had never been."""
+        """Remove a variable; without a time, remove its history too."""
         key = (variable.environment, variable.name)
         del self._all[key]
         if at is None:
@@ -97,12 +97,12 @@ class Variables:
         return found
 
     def forget(self, environment: str) -> None:
-        """Take away every variable of an environment."""
+        """Remove every variable of an environment."""
         for one in [one for one in self if one.environment == environment]:
             self.remove(one)
 
     def seen(self, lineage: Sequence[str]) -> list[Variable]:
-        """Return what an environment has itself and what it inherits from its nearest ancestors, by name.
+        """Return an environment's own and inherited variables, by name; the nearest ancestor's counts.
 
         Args:
             lineage: the ids of the environment and of its ancestors, the nearest first.
@@ -115,7 +115,7 @@ class Variables:
         return sorted(found.values(), key=lambda one: one.name)
 
     def deployed(self, lineage: Sequence[str]) -> list[Variable]:
-        """Return what a deployment puts into the containers: variables of environments win over the project's.
+        """Return the variables that a deployment sets in containers; an environment's override the project's.
 
         Args:
             lineage: the ids of the environment and of its ancestors, the nearest first.

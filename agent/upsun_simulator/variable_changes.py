@@ -1,4 +1,4 @@
-"""Changes to variables: what a request may say, and the deployment that follows.
+"""Changes to variables: check the request, and queue the deployment that follows.
 
 A change to an environment's variable redeploys that environment and no other, and rebuilds it where the build
 sees the variable; a project's variable waits for the next deployment
@@ -101,7 +101,7 @@ def redeploy(
 
 
 def _checked(body: dict[str, Any], environment: str | None) -> dict[str, Any]:
-    """Return the fields of a request, held to the official document's types."""
+    """Return the fields of a request, checked against the official document's types."""
     flags = (*FLAGS, *(ENVIRONMENT_FLAGS if environment is not None else ()))
     for name, value in body.items():
         if name in flags:

@@ -1,4 +1,4 @@
-"""Broken connections, done for real on a socket."""
+"""Break connections on a real socket."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ABORT = struct.pack("ii", 1, 0)
 
 
 def head(status: str, headers: list[tuple[str, str]]) -> bytes:
-    """Return the head of an answer as it stands on the wire."""
+    """Return the head of an answer as bytes."""
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def break_off(connection: socket.socket, cut: ConnectionCut, closing: threading.Event) -> None:
-    """Send what the cut lets through, then end the connection the way it says.
+    """Send the part that the fault allows, then end the connection as the fault says.
 
     Args:
         connection: the connection to the client.
@@ -47,7 +47,7 @@ def break_off(connection: socket.socket, cut: ConnectionCut, closing: threading.
 
 
 def _half(whole_head: bytes) -> bytes:
-    """Return the first half of a head, without the body's length, or a client would take it for whole."""
+    """Return half of a head, without the body's length: a client must not take it for complete."""
     length = whole_head.lower().find(b"content-length")
     half = len(whole_head) // 2
     return whole_head[: half if length < 0 else min(half, length)]

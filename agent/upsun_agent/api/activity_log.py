@@ -50,10 +50,10 @@ def read_activity_log(client: Client, project: str, activity: str, redaction: Re
             break
         parts.append(stream.feed(_message(item)))
     text = "".join([*parts, stream.end()])
-    return ActivityLog(tuple(plain(text).rstrip("\n").split("\n")) if text else (), sealed)
+    return ActivityLog(tuple(without_tabs(text).rstrip("\n").split("\n")) if text else (), sealed)
 
 
-def plain(text: str) -> str:
+def without_tabs(text: str) -> str:
     """Return lines of a log without tabs and without trailing blanks."""
     return "\n".join(line.rstrip() for line in text.expandtabs(8).split("\n"))
 

@@ -252,7 +252,7 @@ class Client:
             NotPermitted: the platform gives none to this user, such as one who must use a second factor.
         """
         url, content = f"{self._endpoints.auth}/ssh", json.dumps({"key": public_key}).encode()
-        reply = self._asked(lambda: self._authorised("POST", url, content), "certificate")
+        reply = self._with_fresh_bearer(lambda: self._authorised("POST", url, content), "certificate")
         if kind_of(reply.status) in SUCCESS:
             return Fields.of(document(reply, "certificate"), "certificate").long_text("certificate", CERTIFICATE_MOST)
         raise refusal(reply, "certificate")
@@ -340,7 +340,7 @@ class Client:
 
     def _get(self, path: str, what: str) -> Reply:
         """Return the reply of a successful read; raise one of our errors otherwise."""
-        reply = self._asked(lambda: self._authorised("GET", self._endpoints.at(path), None), what)
+        reply = self._with_fresh_bearer(lambda: self._authorised("GET", self._endpoints.at(path), None), what)
         if kind_of(reply.status) is StatusKind.OK:
             if "json" in reply.headers.get("content-type", ""):  # the page of a gateway has another clock
                 self.heard = dated(reply) or self.heard
@@ -364,19 +364,19 @@ class Client:
                 some = self._transport.some(url, headers=headers, most=most, deadline=seconds)
             return replace(some, secrets=self._secrets)
 
-        reply = self._asked(attempt, what)
+        reply = self._with_fresh_bearer(attempt, what)
         if kind_of(reply.status) is StatusKind.OK:
             return reply
         raise refusal(reply, what)
 
-    def _asked(self, attempt: Callable[[], Reply], what: str) -> Reply:
+    def _with_fresh_bearer(self, attempt: Callable[[], Reply], what: str) -> Reply:
         """Return the reply of a request that changes nothing; use a new bearer if the first was refused."""
-        reply = self._repeated(attempt, what)
-        return self._repeated(attempt, what) if self._needs_new_bearer(reply) else reply
+        reply = self._retried(attempt, what)
+        return self._retried(attempt, what) if self._needs_new_bearer(reply) else reply
 
     def _post_form(self, url: str, content: bytes) -> Reply:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._repeated(lambda: self._send("POST", url, headers, content), "token exchange")
+        return self._retried(lambda: self._send("POST", url, headers, content), "token exchange")
 
     def _authorised(self, method: str, url: str, content: bytes | None) -> Reply:
         headers = {"Authorization": f"Bearer {self._auth.bearer().value}"}
@@ -395,6 +395,6 @@ class Client:
             )
         return replace(reply, secrets=self._secrets)
 
-    def _repeated(self, attempt: Callable[[], Reply], what: str) -> Reply:
+    def _retried(self, attempt: Callable[[], Reply], what: str) -> Reply:
         """Return the reply of a request that changes nothing; retry after temporary faults."""
         return repeated(attempt, what, self._endpoints, self._clock, lambda: self.left)

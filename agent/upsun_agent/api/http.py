@@ -116,7 +116,7 @@ class Transport:
             deadline: the time limit for the whole answer, in seconds.
             shorten: texts of the answer's JSON document that are longer, in bytes, are emptied; 0: none.
         """
-        with self._spoken(url, deadline):
+        with self._translated_errors(url, deadline):
             most = RAW_MOST_BYTES if shorten else BODY_MOST_BYTES
             response = self._open(method, url, headers, content, deadline, most)
             try:
@@ -141,7 +141,7 @@ class Transport:
         response: httpx.Response | None = None
         body, whole, fault = bytearray(), False, ""
         try:
-            with self._spoken(url, deadline):
+            with self._translated_errors(url, deadline):
                 response = self._open("GET", url, headers, None, deadline, most)
                 for piece in _unpacked(response):
                     body += piece
@@ -173,14 +173,14 @@ class Transport:
             deadline: the time limit for the head, in seconds.
         """
         try:
-            with self._spoken(url, deadline):
+            with self._translated_errors(url, deadline):
                 response = self._open(method, url, headers, content, deadline, 0)
             return Reply(response.status_code, dict(response.headers.items()), b"", whole=False)
         finally:
             self.close()  # what is left of the answer is not to be taken for the next one
 
     @contextmanager
-    def _spoken(self, url: str, deadline: float) -> Iterator[None]:
+    def _translated_errors(self, url: str, deadline: float) -> Iterator[None]:
         """Translate httpx's errors in the block into ours, and limit its time."""
         try:
             with bounded(deadline):

@@ -131,7 +131,7 @@ def code_of(error: BaseException) -> str | int | None:
     return state if isinstance(state, str) and 0 < len(state) <= STATE and state.isascii() and state.isalnum() else None
 
 
-def said(place: str, error: BaseException, *, connecting: bool = False) -> Busy | StateNotWritable:
+def translated(place: str, error: BaseException, *, connecting: bool = False) -> Busy | StateNotWritable:
     """Return the agent's error for a driver's error.
 
     Args:
@@ -222,7 +222,7 @@ def translated_errors(place: str, *, connecting: bool = False) -> Iterator[None]
     except (AgentError, ImportError):
         raise
     except Exception as error:  # noqa: BLE001  drivers raise anything over an answer that makes no sense
-        raise said(place, error, connecting=connecting) from None
+        raise translated(place, error, connecting=connecting) from None
 
 
 def _is_drivers_word(error: BaseException) -> bool:

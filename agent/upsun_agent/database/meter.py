@@ -65,7 +65,7 @@ class Meter:
             raise TooMuch(LONG)
 
     def watched(self, steps: Generator[Any, Any, Any], file: int) -> Generator[Any, Any, Any]:
-        """Yield psycopg's steps of one exchange, each checked before it reads; with ``file`` -1 they name the socket."""
+        """Yield psycopg's steps of one exchange, each checked before it reads; ``file`` -1: they name the socket."""
         try:
             with growth_limited():
                 wanted = next(steps)

@@ -29,13 +29,13 @@ from upsun_agent.model.answers import (
 from upsun_agent.model.events import StepOutcome
 from upsun_agent.model.failures import FailureKind
 
-#: Fates that may be followed after one look: nothing irreversible rests on them alone.
+#: Failures that are acted on after one look: nothing irreversible depends on them alone.
 CLEAR = frozenset({Fate.RUNNING, Fate.STAGED, Fate.SUCCEEDED})
 
 #: The type of a hook that runs after the deployment: its failure leaves the site as it is.
 AFTER_DEPLOYMENT = frozenset({"post_deploy", "post-deploy"})
 
-#: Failures of a step that no look at the platform can change.
+#: Failures of a step that another answer of the platform cannot change.
 SETTLED = frozenset(
     {
         FailureKind.TIMEOUT,
@@ -52,7 +52,7 @@ SETTLED = frozenset(
 #: Failures of a request's own activity.
 ACTIVITY_FAILED = frozenset({FailureKind.ACTIVITY_FAILED, FailureKind.ACTIVITY_CANCELLED})
 
-#: Types of activities that put other data in place, and that deploy.
+#: Types of activities that replace data, and types that deploy.
 REPLACING = ("environment.restore", "environment.synchronize")
 DEPLOYING = ("environment.push", "environment.redeploy", "environment.merge", "environment.deploy")
 

@@ -31,14 +31,14 @@ UPHEAVALS = frozenset(
 ADMIN_LINKS = frozenset(
     {"#backup", "#source-operation", "#redeploy", "#synchronize", "#merge", "#deactivate", "#pause"}
 )
-#: What helps where there are no source operations
+#: The remedy if there are no source operations
 #: (https://developer.upsun.com/docs/configure-apps/source-operations).
 PLAN = (
     "source operations are part of some plans only (on Fixed: Enterprise and Elite); "
     "without them, leave the step out of the job"
 )
 
-#: What helps where a link leads to another resource.
+#: The remedy if a link points to another resource.
 LINK_ELSEWHERE = "the next tick reads the environment again; if it stays, find out who answers for the API"
 
 #: What makes an environment active again, by its status; one that is being deleted does not come back.

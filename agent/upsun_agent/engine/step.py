@@ -65,7 +65,7 @@ class Failed(Struct, frozen=True):
     failure: FailureKind
     #: What happened.
     message: str
-    #: What helps in this case; empty if what helps against every failure of this kind is enough.
+    #: The remedy in this case; empty if the remedy for this kind of failure is enough.
     remedy: str = ""
     #: Whether the verdict rests on an answer that may pass, so that the answer must stay first.
     doubtful: bool = False
@@ -82,11 +82,11 @@ Verdict = Need | Pending | Done | Failed
 class Recognition(StrEnum):
     """How certain it is that an activity came from a given request."""
 
-    #: It says that it came from another one.
+    #: The activity certainly came from another request.
     NO = "no"
-    #: It says nothing against it; type, user and time must decide.
+    #: Nothing in the activity excludes it; type, user and time must decide.
     MAYBE = "maybe"
-    #: It carries the mark of the run.
+    #: The activity carries the run's id.
     SURE = "sure"
 
 

@@ -13,7 +13,7 @@ from upsun_agent.model import events as ev
 from upsun_agent.model.answers import Answer, Question, Trouble
 from upsun_agent.model.failures import FailureKind
 
-#: Troubles that no later tick cures: a run that has not begun ends with them.
+#: Troubles that no later tick can solve: a run that has not begun fails with them.
 LASTING = frozenset({FailureKind.TOKEN, FailureKind.SECOND_FACTOR, FailureKind.PERMISSION, FailureKind.NOT_FOUND})
 
 

@@ -17,7 +17,7 @@ from upsun_agent.model.events import Event, RunOpened
 
 Identity = tuple[str, str, str]
 
-#: Facts to keep beside the events, by key; None takes one away.
+#: Notes to store, by key; None deletes one.
 Notes = Mapping[str, str | None]
 
 
@@ -47,7 +47,7 @@ class Cursor(Struct, frozen=True):
     job: str
     #: The schedule and time zone that the slots were judged by.
     schedule: str
-    #: Slots up to here have been judged.
+    #: The time up to which slots have been decided.
     until: datetime
 
 
@@ -86,7 +86,7 @@ class Tally(Struct, frozen=True):
     job: str
     #: The outcome that is counted.
     outcome: str
-    #: How many runs ended so.
+    #: How many runs ended with this outcome.
     runs: int
     #: How long they took together, in seconds.
     seconds: float

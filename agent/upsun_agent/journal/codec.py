@@ -59,7 +59,7 @@ def decode(kind: str, text: str) -> Event:
 
 @cache
 def _encoder() -> msgspec.json.Encoder:
-    return msgspec.json.Encoder(enc_hook=_plain)
+    return msgspec.json.Encoder(enc_hook=_dict_of)
 
 
 @cache
@@ -67,7 +67,7 @@ def _decoder(kind: str) -> msgspec.json.Decoder[Event]:
     return msgspec.json.Decoder(EVENTS[kind])
 
 
-def _plain(value: Any) -> Any:
+def _dict_of(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} cannot be kept in the journal")

@@ -22,9 +22,9 @@ from upsun_agent.platform.paths import BESIDE, JOURNAL, NotOurs, close_read, not
 
 #: The journal's file and those beside it.
 OF_SQLITE = (JOURNAL, *(f"{JOURNAL}{end}" for end in BESIDE))
-#: Instructions of SQLite's between two looks at the time: some milliseconds.
+#: SQLite instructions between two checks of the time: some milliseconds.
 STEPS = 10_000
-#: How a rollback file ends that names a file of another transaction: SQLite opens that one too.
+#: The end of a rollback file that names another transaction's file, which SQLite would open too.
 SUPER_JOURNAL = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
 
 _broken_off: list[BaseException] = []

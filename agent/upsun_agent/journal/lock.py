@@ -16,10 +16,10 @@ from upsun_agent.journal.sqlite import SqliteJournal
 from upsun_agent.limits import LEASE
 from upsun_agent.platform.paths import LOCK, open_ours
 
-#: What a file system without working locks answers.
+#: The errors of a file system without working locks.
 UNSUPPORTED = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
-#: What the lock file holds once there is a journal.
+#: The content of the lock file once there is a journal.
 BEGUN = b"a journal was begun here\n"
 
 

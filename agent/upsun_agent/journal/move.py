@@ -18,7 +18,7 @@ from upsun_agent.journal import Copied, Identity, IdleHint, Journal, JournalRead
 from upsun_agent.journal.notes import LEASE, MOVE_MARKS, MOVED_TO, MOVING_FROM
 from upsun_agent.limits import HISTORY_RUNS, MOVED_AT_ONCE
 
-#: Notes that are about the place and not about the runs.
+#: Notes about the place of the journal, not about its runs.
 OF_THE_PLACE = (LEASE, MOVE_MARKS)
 
 

@@ -21,7 +21,7 @@ LEASE_SEEN = "lease-seen"
 
 #: The identity of the container of the last tick (journal/lock.py: host, boot, PID name space).
 CONTAINER = "container"
-#: Since when it could not be found out whether a restore put the journal back. Deleted once it is known.
+#: Since when it is unknown whether a restore rewound the journal. Deleted once it is known.
 UNSURE_SINCE = "unsure-since"
 #: When `upsun-agent run` last worked on a journal that no tick has worked on: seconds since 1970.
 LAST_BY_HAND = "last-by-hand"
@@ -58,7 +58,7 @@ LOST_RUN = "lost:run:"
 
 # --- a journal that is moved to another place: journal/move_marks.py --------------------------------------------------
 
-#: What both marks begin with; neither goes along with a move.
+#: The prefix of both marks; a move copies neither.
 MOVE_MARKS = "move:"
 #: On the source: the place it was moved to.
 MOVED_TO = f"{MOVE_MARKS}to"

@@ -15,7 +15,7 @@ from upsun_agent.journal.notes import BEGUN_ANEW, LOSS_UNTOLD, LOST_RUN, moment_
 from upsun_agent.journal.sidecar import Beside
 from upsun_agent.log.foreign_text import one_line
 
-#: Why a journal is given up: these mean that something of this environment's own was lost.
+#: The reasons for replacing a journal that mean that data of this environment was lost.
 LOSSES = frozenset({"damaged"})
 WHY_MOST = 500  # characters
 
@@ -23,7 +23,7 @@ WHY_MOST = 500  # characters
 class Anew(Struct, frozen=True):
     """When and why the journal replaced another: the kind (damaged, foreign, rewound) and words."""
 
-    #: Since when the journal is in the place of another.
+    #: When the journal replaced another.
     at: datetime
     #: Why, as a stable word: ``damaged``, ``foreign`` or ``rewound``.
     word: str

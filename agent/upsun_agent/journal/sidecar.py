@@ -23,7 +23,7 @@ from upsun_agent.platform.paths import JOURNAL, LAST_TICK, LOCK, LOG_FILE, SIDEC
 VERSION = 1
 FILE_MOST_BYTES = 4 * 1024 * 1024  # a hundred runs in flight, each with the snapshot of a large job
 LOG_SEARCHED = 256 * 1024  # bytes of the log file that are searched for a run
-#: What a journal that was set aside is called: its kind and when that was.
+#: The name of a journal that was set aside: its kind and the time.
 ASIDE = re.compile(re.escape(JOURNAL) + r"\.([a-z]+)-(\d{8}T\d{6}Z)(?:-\d+)?\Z")
 
 

@@ -57,7 +57,7 @@ TABLES = frozenset({"events", "runs", "activities", "cursors", "notes", "idle_hi
 
 
 OBJECTS = {statement.split("(")[0].split()[2]: " ".join(statement.split()) for statement in STATEMENTS}
-#: What SQLite makes itself: indexes of keys, the counter of ``events``, statistics of ANALYZE.
+#: Objects that SQLite creates itself: indexes of keys, the counter of ``events``, statistics of ANALYZE.
 _OWN_OF_SQLITE = ("sqlite_autoindex_", "sqlite_sequence", "sqlite_stat")
 FOREIGN_SHOWN = 5
 

@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus
 
 from upsun_agent.limits import SECRET_FORM_MOST
 from upsun_agent.log.escapes import Normaliser, normal
-from upsun_agent.log.spellings import Layer, layers, plain, unquoted
+from upsun_agent.log.spellings import Layer, fully_decoded, layers, unquoted
 
 HIDDEN = "[hidden]"
 SECRET_LEAST = 6  # shorter values would hide innocent words
@@ -254,7 +254,7 @@ def forms_of(secret: str) -> set[str]:
     if len(secret) > BLOB_LEAST and "\n" not in secret:
         return {secret}
     raw = secret.encode("utf-8", "replace")
-    found = {secret, plain(secret), raw.decode("latin-1"), raw.hex(), raw.hex().upper()}
+    found = {secret, fully_decoded(secret), raw.decode("latin-1"), raw.hex(), raw.hex().upper()}
     found |= {unicodedata.normalize(form, secret) for form in ("NFC", "NFD")} if not secret.isascii() else set()
     found |= {secret.replace("\n", "\r\n")} | {line.strip() for line in secret.split("\n") if len(line) >= LINE_LEAST}
     found |= {normal(raw.decode("latin-1")), normal(raw.decode("cp1252", "ignore"))} if not secret.isascii() else set()

@@ -120,7 +120,7 @@ def unquoted(text: str) -> str:
     return _QUOTES.sub("", text).replace("+", " ")
 
 
-def plain(text: str) -> str:
+def fully_decoded(text: str) -> str:
     """Return the text with all escapes undone, as the last of its layers has it."""
     layer: Layer | None = Layer(text, None, None)
     for _ in range(LAYERS_MOST):

@@ -22,7 +22,7 @@ from upsun_agent.model import events as ev
 from upsun_agent.model.job import Job
 from upsun_agent.runtime.context import TickContext
 
-#: Events by which a run does more than its job says by itself: a person's yes, and the rollback.
+#: Events that allow a run to do more: an approval, and the begin of the rollback.
 DECISIONS = (ev.ApprovalGiven, ev.RollbackBegun)
 
 

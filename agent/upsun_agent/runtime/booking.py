@@ -28,9 +28,9 @@ class Booking(Struct, frozen=True):
 
     #: The context of the tick.
     context: TickContext
-    #: What writes events.
+    #: The recorder of events.
     recorder: Recorder
-    #: What decides about slots.
+    #: The judge of the job's slots.
     judge: Judge
 
     def book(self, verdicts: Iterable[SlotVerdict], report: TickReport) -> None:

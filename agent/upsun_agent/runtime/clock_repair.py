@@ -35,7 +35,7 @@ class Mended(Struct, frozen=True):
     dropped: tuple[str, ...]
     #: The runs that got another date.
     dated: tuple[str, ...]
-    #: The last time that holds.
+    #: The last correct time.
     since: datetime
 
     def log(self, log: Any) -> None:

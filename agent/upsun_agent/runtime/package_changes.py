@@ -53,9 +53,9 @@ class _Search(Struct):
 
     #: The lock files that differ.
     found: list[_Differing] = field(default_factory=list)
-    #: What was not looked at, a sentence each.
+    #: What was not read, a sentence each.
     warnings: list[str] = field(default_factory=list)
-    #: How many names were looked at.
+    #: How many names were compared.
     names: int = 0
     #: How many pairs of folders were read.
     folders: int = 0

@@ -28,7 +28,7 @@ class TickReport(Struct):
     elsewhere: list[str] = field(default_factory=list)
     #: The runs that were closed because their events do not add up, or are not the agent's own.
     senseless: list[str] = field(default_factory=list)
-    #: What stood in the way; None if nothing did.
+    #: The trouble that kept the tick from its work; None without one.
     trouble: Trouble | None = None
     #: When a tick must look closer; None if that is not known.
     next_due: datetime | None = None

@@ -1,1 +1,1 @@
-"""What the commands ``simulate`` and ``rehearse`` of the agent's command line do."""
+"""The commands ``simulate`` and ``rehearse`` of the agent's command line."""

@@ -1,4 +1,4 @@
-"""The work of ``upsun-agent rehearse``: a job played against the simulator, in seconds and without any risk."""
+"""The command ``upsun-agent rehearse``: play a job against the simulator, in seconds and without risk."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _tell_played(terminal: Terminal, view: RehearsalView, idle: dict[str, bool])
 def _without_effect(
     against: Callable[[Sequence[str]], Any], faults: Sequence[str], heard: list[ev.Event], requests: list[Any]
 ) -> dict[str, bool]:
-    """Return the faults without which the same run is the same, event by event, and whether a request met them.
+    """Return the faults without which the run has the same events, and whether a request met them.
 
     The rehearsal is played again without each.
     """

@@ -1,4 +1,4 @@
-"""The work of ``upsun-agent simulate``: a simulated platform on a socket of this machine."""
+"""The command ``upsun-agent simulate``: serve a simulated platform on a socket of this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROOF_MOST_BYTES = 1_000_000
 
 
 class SimulatorView(View, frozen=True, kw_only=True):
-    """Where the simulator is."""
+    """The addresses of the simulator."""
 
     #: Its address.
     url: str
@@ -73,7 +73,7 @@ def run(context: Context) -> int:
 
 
 def _proof(path: str | None) -> Proved:
-    """Return what a proof says of the platform; nothing without one."""
+    """Return the scenario settings from a proof; empty without one."""
     if path is None:
         return Proved()
     try:
@@ -89,7 +89,7 @@ def _proof(path: str | None) -> Proved:
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """``name=value`` with the value read as JSON where it is such (numbers, true, null), else as text."""
+    """Parse ``name=value``; the value is JSON if it is valid (numbers, true, null), else text."""
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--set takes NAME=VALUE, not {text!r}")
@@ -100,7 +100,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _announce(context: Context, url: str, simulator: Any) -> None:
-    """Say where it is and how to use it; as JSON one line with the address."""
+    """Print the address and how to use it; as JSON, one line with the address."""
     scenario, authority = simulator.scenario, simulator.ssh_authority.strip()
     token = "PLATFORMSH_CLI_TOKEN" if scenario.is_fixed else "UPSUN_CLI_TOKEN"
     variables = {

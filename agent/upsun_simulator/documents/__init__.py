@@ -1,1 +1,1 @@
-"""The JSON that describes each resource, as the OpenAPI document and the HAL notes have it."""
+"""The JSON of each resource, as the OpenAPI document and the HAL notes describe it."""

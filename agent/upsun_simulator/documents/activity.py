@@ -18,7 +18,7 @@ KEPT = timedelta(days=30)
 
 
 def activity(state: PlatformState, one: Activity, *, payload: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the activity as the API gives it at this moment; with the `payload` that is given, where one is.
+    """Return the activity as the API gives it now, with `payload` if it is given.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -83,7 +83,7 @@ def _links(one: Activity, *, scenario_path: str, state: PlatformState) -> links.
 
 
 def log_items(one: Activity) -> list[dict[str, Any]]:
-    """Return what the activity has written so far, one item a line, without the seal."""
+    """Return the log lines that the activity has written so far, one item each, without the seal."""
     return [
         {"_id": str(number), "data": {"timestamp": written(line.at), "message": line.message}}
         for number, line in enumerate(one.log, start=1)

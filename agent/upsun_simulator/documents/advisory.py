@@ -16,7 +16,7 @@ SCHEMA = "1.6.0"
 
 
 def brief(one: Advisory, at: datetime) -> dict[str, Any]:
-    """Return the short form, with which batches are answered."""
+    """Return the short form, as used in answers to batches."""
     return {"id": one.id, "modified": _moment(at)}
 
 

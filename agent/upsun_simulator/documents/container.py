@@ -37,7 +37,7 @@ def apps(state: PlatformState) -> list[str]:
 
 
 def containers(state: PlatformState) -> list[str]:
-    """Return the names of what one can log in to: apps and workers."""
+    """Return the names of the containers that allow a login: apps and workers."""
     return [*apps(state), f"{APP}--{WORKER}"]
 
 

@@ -1,4 +1,4 @@
-"""An environment, with links for what the one who asks may do."""
+"""An environment, with links for the operations that the user may do."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _links(state: PlatformState, one: Environment, asking: User, *, in_list: boo
 
 
 def _addresses(state: PlatformState, one: Environment, asking: User) -> links.Links:
-    """Return where the containers and the site of a running environment are; only who may log in sees the former."""
+    """Return the addresses of a running environment's site and, for users who may log in, containers."""
     urls = [{"href": url} for url in routes(state, one)]
     found: links.Links = {"public-url": urls[0], "pf:routes": urls}
     if may_run(state, one, asking):
@@ -141,7 +141,7 @@ def _ssh(state: PlatformState, one: Environment, container: str) -> str:
 
 
 def settings_of(state: PlatformState, one: Environment) -> dict[str, Any]:
-    """Return what somebody can change, or what the platform decides as long as nobody did."""
+    """Return the settings that users changed, and the platform's defaults for the others."""
     production = one.type == "production"
     domain = state.domains.default(one.id)
     return {
@@ -171,12 +171,12 @@ def settings(state: PlatformState, one: Environment, asking: User) -> dict[str, 
 
 
 def http_access(one: HttpAccess) -> dict[str, Any]:
-    """Return who may open the site."""
+    """Return the access control of the site."""
     return {"is_enabled": one.is_enabled, "addresses": one.addresses, "basic_auth": one.basic_auth}
 
 
 def _constant(one: Environment) -> dict[str, Any]:
-    """Return what never changes here, and the official document requires."""
+    """Return the fields that the official document requires and that are constant here."""
     return {
         "deployment_target": "local",
         "is_pr": one.is_pr,

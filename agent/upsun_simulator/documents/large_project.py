@@ -41,7 +41,7 @@ def enlarged(deployment: dict[str, Any], scenario: Scenario) -> dict[str, Any]:
 
 
 def _more(known: dict[str, Any], wanted: int, name: str, make: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
-    """As many containers as wanted: those there are, and what `make` makes."""
+    """Return the wanted number of containers: the existing ones, and new ones from `make`."""
     found = dict(known)
     while len(found) < wanted:
         number = len(found)

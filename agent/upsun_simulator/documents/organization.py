@@ -61,7 +61,7 @@ def member(one: Member) -> dict[str, Any]:
 
 
 def address() -> dict[str, Any]:
-    """Return where the organization's invoices go."""
+    """Return the billing address of the organization."""
     return {
         "country": "FR",
         "name_line": "Simulated organization",
@@ -78,7 +78,7 @@ def address() -> dict[str, Any]:
 
 
 def profile(state: PlatformState) -> dict[str, Any]:
-    """Return how the organization is billed."""
+    """Return the billing profile of the organization."""
     return {
         "id": ORGANIZATION,
         "company_name": "Simulated organization",

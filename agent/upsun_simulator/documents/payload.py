@@ -1,4 +1,4 @@
-"""What an activity's payload says: who, where, what commits and, once it deployed, what runs there since.
+"""An activity's payload: user, environment, commits and, after a deployment, what runs since.
 
 As the documented examples have it
 (https://developer.upsun.com/docs/integrations/activity/reference): the environment as it was when the activity
@@ -60,7 +60,7 @@ def _bare(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment(state: PlatformState, known: dict[str, Any], at: datetime) -> dict[str, Any]:
-    """Return the whole environment as it was; what the activity knew of it, where it is gone."""
+    """Return the whole environment as it was; if it was deleted, what the activity recorded of it."""
     place = state.environments.get(known["id"])
     if place is None:
         return known

@@ -85,7 +85,7 @@ def _links(state: PlatformState, asking: User, path: str) -> links.Links:
 
 
 def repository_url(source: Integration) -> str:
-    """Return where the code is that a source integration brings."""
+    """Return the URL of the repository behind a source integration."""
     host = urlsplit(source.fields["base_url"] or "https://github.com").netloc
     return f"git@{host}:{source.fields['repository']}.git"
 

@@ -8,12 +8,12 @@ from upsun_simulator.ids import identifier
 
 
 def signature(kind: str, *ids: str) -> str:
-    """Return what the platform signs a list of ids with."""
+    """Return the platform's signature of a list of ids."""
     return identifier("reference", kind, *ids)
 
 
 def is_signed(kind: str, ids: list[str], given: str) -> bool:
-    """Return whether a list of ids is one that the platform gave out.
+    """Return whether the platform signed this list of ids.
 
     Args:
         kind: what the ids are of.

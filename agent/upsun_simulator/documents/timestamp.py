@@ -1,4 +1,4 @@
-"""Moments in the platform's notation."""
+"""Times in the platform's notation."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def written(moment: datetime) -> str: ...
 @overload
 def written(moment: datetime | None) -> str | None: ...
 def written(moment: datetime | None) -> str | None:
-    """ISO 8601 with microseconds and a numeric offset; null stays null."""
+    """Return the time as ISO 8601 with microseconds and a numeric offset; None stays None."""
     return None if moment is None else moment.isoformat(timespec="microseconds")

@@ -81,7 +81,7 @@ def _crons(state: PlatformState) -> dict[str, Any]:
 
 
 def _constant() -> dict[str, Any]:
-    """Return what never changes here, and the official document requires."""
+    """Return the fields that the official document requires and that are constant here."""
     return {
         "type": "python:3.13",
         "authorizations": [],

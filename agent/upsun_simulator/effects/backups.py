@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def keep(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Store the backup that an activity made, and let the oldest manual one go if there are too many.
+    """Store the backup that an activity made, and delete the oldest manual one if there are too many.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.

@@ -1,4 +1,4 @@
-"""Commits: how they come about, travel between environments, and are deployed."""
+"""Commits: make them, bring them to other environments, and deploy them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEPLOYING = (kinds.PUSH, kinds.REDEPLOY, kinds.DEPLOY, *kinds.VARIABLE_CHANGES, 
 
 
 def commit(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Make the commit of a source operation, and what follows from it.
+    """Make the commit of a source operation, and queue its deployment.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -88,7 +88,7 @@ def synchronize(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def _take(state: PlatformState, activity: Activity, into: Environment, sha: str, at: datetime) -> bool:
-    """Bring a commit into a branch, and say whether that moved its head."""
+    """Bring a commit into a branch; return whether that moved its head."""
     rebase = bool(activity.parameters.get("rebase", False))
     source = activity.parameters["from" if activity.type == kinds.SYNCHRONIZE else "environment"]
     origin = Origin(at, activity.user, f"Merge branch '{source}'\n")
@@ -139,7 +139,7 @@ def push(state: PlatformState, environment: str, sha: str, *, who: User, plan: P
 
 
 def _before(place: Environment, sha: str) -> str:
-    """Return the head that a commit came upon."""
+    """Return the head before a commit."""
     shas = [one.sha for one in place.commits]
     return shas[shas.index(sha) - 1] if sha in shas[1:] else place.head
 
@@ -159,7 +159,7 @@ def receive(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def deploy(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Bring the head live, or fail to; a deployment of what is staged completes the activities that wait for it.
+    """Deploy the head, or fail; the deployment of staged changes completes the activities that wait for it.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.

@@ -1,4 +1,4 @@
-"""The life of an environment: how it comes up, pauses, and what becomes of one that did not come up."""
+"""The lifecycle of an environment: start, pause, deactivate, delete, and a failed start."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def pause(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def deactivate(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Take what runs on the environment away, with its data; its branch stays.
+    """Remove the environment's containers and data; its branch stays.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -71,7 +71,7 @@ def delete(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def give_up(state: PlatformState, activity: Activity) -> None:
-    """Leave a new environment that did not come up as a branch without anything that runs.
+    """Leave a new environment that failed to start as a branch without containers.
 
     One that was to be deleted, and is not, stays as inactive as it was.
     """

@@ -48,6 +48,6 @@ def write_deployment(state: PlatformState, activity: Activity, environment: Envi
 
 @cache
 def _output(size: int) -> str:
-    """So many bytes that a hook printed; the same text for every activity, so that it is kept once."""
+    """Return that many bytes of a hook's output; the text is cached and shared by all activities."""
     lines = size // len(OUTPUT.format(number=0)) + 1
     return "".join(OUTPUT.format(number=number) for number in range(lines))[:size]

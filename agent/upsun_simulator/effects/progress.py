@@ -1,4 +1,4 @@
-"""The lifecycle of an activity: its start, what it commits on the way, its end."""
+"""The lifecycle of an activity: its start, its commit, its end."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def work(state: PlatformState, activity: Activity, at: datetime) -> None:
 
 
 def end(state: PlatformState, activity: Activity, at: datetime) -> None:
-    """Finish a running activity the way its plan says, with all that follows from it.
+    """Finish a running activity as planned, and apply its effects.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.

@@ -1,4 +1,4 @@
-"""Who has access to the project, and who is asked to join it."""
+"""Access to the project, and invitations to it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def update(call: Call) -> Response:
 
 
 def remove(call: Call) -> Response:
-    """Take a user's access away."""
+    """Remove a user's access."""
     call.state.members.remove(_changeable(call).user.id)
     return Response(status=HTTPStatus.NO_CONTENT)
 
@@ -118,7 +118,7 @@ def invitations(call: Call) -> Response:
 
 
 def invite(call: Call) -> Response:
-    """Ask somebody to join, by e-mail; a second time only with `force`, which sends another one."""
+    """Invite somebody by e-mail; repeat an open invitation (and e-mail) only with `force`."""
     owner = check_admin(call)
     body = call.json_body()
     email, role, force = body.get("email"), body.get("role", "viewer"), body.get("force", False)
@@ -161,7 +161,7 @@ def _invited_roles(rows: object) -> dict[str, str]:
 
 
 def cancel_invitation(call: Call) -> Response:
-    """Take an invitation back."""
+    """Cancel an invitation."""
     check_admin(call)
     for one in call.state.invitations.all:
         if one.id == call.values["invitation"] and one.state == "pending":

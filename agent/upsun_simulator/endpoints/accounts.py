@@ -63,7 +63,7 @@ def _wanted(call: Call, kind: str) -> list[str]:
 
 
 def reference_users(call: Call) -> Response:
-    """Short forms of users, by id; unknown ones are null."""
+    """Answer with short forms of users, by id; unknown ones are null."""
     found: dict[str, Any] = {}
     for name in _wanted(call, "users"):
         one = call.state.members.accounts.get(name)
@@ -72,14 +72,14 @@ def reference_users(call: Call) -> Response:
 
 
 def reference_projects(call: Call) -> Response:
-    """Short forms of projects, by id."""
+    """Answer with short forms of projects, by id."""
     known = call.state.scenario.project
     content = account.project_reference(call.state)
     return document({name: content if name == known else None for name in _wanted(call, "projects")})
 
 
 def reference_organizations(call: Call) -> Response:
-    """Short forms of organizations, by id."""
+    """Answer with short forms of organizations, by id."""
     content = account.organization_reference(call.state)
     return document(
         {name: content if name == account.ORGANIZATION else None for name in _wanted(call, "organizations")}
@@ -87,7 +87,7 @@ def reference_organizations(call: Call) -> Response:
 
 
 def reference_teams(call: Call) -> Response:
-    """Short forms of teams, by id."""
+    """Answer with short forms of teams, by id."""
     teams = call.state.members.teams
     return document({name: team_reference(teams[name]) if name in teams else None for name in _wanted(call, "teams")})
 

@@ -32,7 +32,7 @@ def _own(call: Call) -> User:
 
 
 def _manager(call: Call) -> User:
-    """Return who asks, if the way in which they logged in lets them change tokens."""
+    """Return the user of the request if their login allows changes of tokens."""
     asking = _own(call)
     if not call.state.scenario.tokens_manage_tokens:
         raise Refusal(HTTPStatus.FORBIDDEN, "API tokens cannot be changed with an API token: log in to do that.")

@@ -31,7 +31,7 @@ def _form(call: Call) -> dict[str, str]:
 
 
 def _check_client(call: Call, form: dict[str, str]) -> None:
-    """Either form of naming the client: in the body, or as the user of HTTP Basic with no password."""
+    """Check the client's name, given in the body or as the user of HTTP Basic without a password."""
     client = form.get("client_id")
     kind, _, coded = call.request.headers.get("Authorization", "").partition(" ")
     if client is None and kind.lower() == "basic":

@@ -81,7 +81,7 @@ def restore(call: Call) -> Response:
 
 
 def _target(call: Call, backup: Backup, wishes: dict[str, Any]) -> Environment:
-    """Return the environment to restore to; one that does not exist is branched off the one that is named for that."""
+    """Return the environment to restore to; branch it off the named parent if it does not exist."""
     state, user = call.state, call.bearer().user
     name, origin = wishes.get("environment_name") or backup.environment, wishes.get("branch_from")
     if name in state.environments:

@@ -23,7 +23,7 @@ GROUPS = ("webapps", "workers", "services", "tasks")
 
 
 def redeploy(call: Call) -> Response:
-    """Ask for a deployment of what is there."""
+    """Ask for a redeployment."""
     one, user = named_environment(call), call.bearer().user
     call.fields({})
     guard.check(call.state, one, user, "redeploy")
@@ -31,7 +31,7 @@ def redeploy(call: Call) -> Response:
 
 
 def deploy(call: Call) -> Response:
-    """Ask for a deployment of what is staged."""
+    """Ask for a deployment of the staged changes."""
     one, user = named_environment(call), call.bearer().user
     wishes = call.fields({}, {"strategy": body.one_of("stopstart", "rolling")})
     guard.check(call.state, one, user, "deploy")

@@ -69,7 +69,7 @@ def settings(call: Call) -> Response:
 
 
 def update_settings(call: Call) -> Response:
-    """Change the deployment type; where deployments become automatic again, what is staged is deployed."""
+    """Change the deployment type; if deployments become automatic again, deploy what is staged."""
     state, one, user = call.state, named_environment(call), call.bearer().user
     wishes = call.fields({"enable_manual_deployments": body.flag})
     guard.check(state, one, user, "edit")
@@ -79,7 +79,7 @@ def update_settings(call: Call) -> Response:
 
 
 def update(call: Call) -> Response:
-    """Change what an environment is; what concerns its containers or its site is brought live by an activity."""
+    """Change an environment's fields; an activity deploys changes to its containers or site."""
     state, one, user = call.state, named_environment(call), call.bearer().user
     wishes = call.fields(
         {},
@@ -108,7 +108,7 @@ def delete(call: Call) -> Response:
 
 
 def deactivate(call: Call) -> Response:
-    """Ask for what runs on an environment to be removed."""
+    """Ask for an environment to be deactivated: its containers and data are removed."""
     one, user = named_environment(call), call.bearer().user
     call.fields({})
     guard.check(call.state, one, user, "deactivate")
@@ -150,7 +150,7 @@ def check_new(call: Call, name: str) -> None:
 
 
 def activate(call: Call) -> Response:
-    """Ask for an inactive environment to be brought up."""
+    """Ask for an inactive environment to be activated."""
     one = named_environment(call)
     call.fields({}, {"resources": body.resources("default", "minimum", "parent")})
     guard.check(call.state, one, call.bearer().user, "activate")
@@ -166,7 +166,7 @@ def pause(call: Call) -> Response:
 
 
 def resume(call: Call) -> Response:
-    """Ask for a paused environment to be brought up again."""
+    """Ask for a paused environment to be resumed."""
     one = named_environment(call)
     call.fields({})
     guard.check(call.state, one, call.bearer().user, "resume")

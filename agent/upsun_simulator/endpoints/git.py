@@ -37,7 +37,7 @@ def ref(call: Call) -> Response:
 
 
 def _commit(call: Call, name: str) -> str:
-    """Return the whole id of a commit, which may be shortened; one that is too new to be read is not found."""
+    """Return the full id of a possibly shortened commit id; a commit that reads do not show yet is not found."""
     shown = call.now - timedelta(seconds=call.state.scenario.commit_lag_seconds)
     history = call.state.history
     found = [sha for sha in history if sha.startswith(name) and history[sha].origin.at <= shown]
@@ -69,6 +69,6 @@ def blob(call: Call) -> Response:
 
 
 def diffs(call: Call) -> Response:
-    """Answer with what is different between two commits."""
+    """Answer with the differences between two commits."""
     base, target = _commit(call, call.values["base"]), _commit(call, call.values["target"])
     return document(shapes.diffs(call.state.history, base, target))

@@ -33,7 +33,7 @@ def _named(call: Call) -> Integration:
 
 
 def _fields(kind: str, wishes: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a request that are kept, held to the types that the kind has."""
+    """Return the fields of a request to store, checked against the types of the kind."""
     known = KINDS[kind][1]
     found = {name: value for name, value in wishes.items() if name not in UNSHOWN}
     for name, value in found.items():
@@ -57,7 +57,7 @@ def integration(call: Call) -> Response:
 
 
 def create(call: Call) -> Response:
-    """Add an integration; one with a code host takes the branches over from then on."""
+    """Add an integration; one with a code host manages the branches from then on."""
     check_admin(call)
     wishes, state = call.json_body(), call.state
     kind = wishes.get("type")
@@ -91,7 +91,7 @@ def update(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    """Remove an integration; without one with a code host the branches are the platform's again."""
+    """Remove an integration; without a code host, the platform manages the branches again."""
     call.state.integrations.remove(_named(call))
     _follow(call)
     return accepted(call)
@@ -104,7 +104,7 @@ def _follow(call: Call) -> None:
 
 
 def validate(call: Call) -> Response:
-    """Check whether what is outside answers: here it always does."""
+    """Check whether the external service answers: here it always does."""
     _named(call)
     return document({})
 

@@ -1,4 +1,4 @@
-"""The organization, its members and teams, and what it pays for."""
+"""The organization, its members, teams and subscriptions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _items(call: Call, items: list[dict[str, Any]], **references: Iterable[str])
 
 
 def _check_organization(call: Call, *, owner: bool = False) -> None:
-    """Refuse who does not belong to the organization; with `owner` everybody but its owner."""
+    """Refuse users outside the organization; with `owner`, refuse everybody except its owner."""
     if call.values["organization"] not in (ORGANIZATION, f"name={call.state.organization['name']}"):
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such organization.")
     asking = call.bearer().user
@@ -48,7 +48,7 @@ def of_user(call: Call) -> Response:
 
 
 def organizations(call: Call) -> Response:
-    """Answer with the organizations of those who ask, or with those of an owner."""
+    """Answer with the organizations of the user, or of an owner."""
     owner = call.first("filter[owner_id]")
     return _organizations(call) if owner in (None, OWNER.id) else _items(call, [])
 
@@ -67,7 +67,7 @@ def organization(call: Call) -> Response:
 
 
 def update(call: Call) -> Response:
-    """Change what the organization is called, and where it is."""
+    """Change the organization's names and country."""
     _check_organization(call, owner=True)
     wishes = call.fields({}, {"name": body.text, "label": body.text, "country": body.text})
     call.state.organization |= wishes
@@ -125,7 +125,7 @@ def _named_team(call: Call) -> Team:
 
 
 def teams(call: Call) -> Response:
-    """Answer with the teams: all of them for the owner of the organization, else one's own."""
+    """Answer with the teams: all of them for the organization's owner, else the user's own."""
     asking, wanted = call.bearer().user, call.first("filter[id][in]")
     ids = None if wanted is None else wanted.split(",")
     found = [one for one in call.state.members.teams.values() if asking.id == OWNER.id or asking.id in one.users]

@@ -65,7 +65,7 @@ def environment_type(call: Call) -> Response:
 
 
 def environment_type_access(call: Call) -> Response:
-    """Answer with who has which role on a type of environments, for the project's admins."""
+    """Answer with the roles of all users on a type of environments, for the project's admins."""
     check_admin(call)
     kind = _kind(call)
     rows = [(one, one.role_on(kind)) for one in call.state.members.all()]
@@ -90,7 +90,7 @@ def set_environment_type_access(call: Call) -> Response:
 
 
 def remove_environment_type_access(call: Call) -> Response:
-    """Take a user's role on a type of environments away."""
+    """Remove a user's role on a type of environments."""
     check_admin(call)
     return _grant(call, _kind(call), call.values["user"], None)
 

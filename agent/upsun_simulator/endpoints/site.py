@@ -20,7 +20,7 @@ LOCAL = "127.0.0.1"
 
 
 def page(call: Call) -> Response:
-    """Answer as the environment's app does at any path, to those whom its HTTP access lets in."""
+    """Answer for the environment's app at any path, if the HTTP access control allows the request."""
     place = named_environment(call)
     refused = _refused(call, place.guarded) if place.guarded.is_enabled else None
     if refused is not None:
@@ -33,7 +33,7 @@ def page(call: Call) -> Response:
 
 
 def _refused(call: Call, access: HttpAccess) -> HTTPStatus | None:
-    """Return the status for one who may not see the site: by address (the first rule that fits), then by password."""
+    """Return the status that refuses access: by address (the first rule that matches), then by password."""
     address = ipaddress.ip_address(call.request.remote_addr or LOCAL)
     for rule in access.addresses:
         if address in ipaddress.ip_network(rule["address"], strict=False):

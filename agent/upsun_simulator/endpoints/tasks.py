@@ -1,4 +1,4 @@
-"""Tasks, where the project has any."""
+"""Tasks, if the project has any."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _seen(call: Call, environment: Environment, variables: Variables | None = None) -> Variable:
-    """Return the variable that the path names, the environment's own or an inherited one."""
+    """Return the variable in the path, the environment's own or an inherited one."""
     for one in (variables or call.state.variables).seen(call.state.lineage(environment.id)):
         if one.name == call.values["variable"]:
             return one

@@ -1,4 +1,4 @@
-"""Changes to what an environment is: its name, its place, its site, its containers, its domains."""
+"""Changes of an environment's fields: its name, parent, site, containers and domains."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LIVE = {
 
 
 def check(state: PlatformState, environment: Environment, wishes: dict[str, Any]) -> None:
-    """Refuse a change that no environment can have; nothing is changed then.
+    """Refuse an impossible change, before anything is changed.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -58,7 +58,7 @@ def _wrong(field: str, reason: str) -> Refusal:
 
 
 def change(state: PlatformState, environment: Environment, user: User, wishes: dict[str, Any]) -> list[Activity]:
-    """Change the fields that are named, and queue what brings them live where something runs.
+    """Change the given fields, and queue their deployment if the environment runs.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -78,7 +78,7 @@ def change(state: PlatformState, environment: Environment, user: User, wishes: d
 
 
 def _http_access(known: HttpAccess, wishes: dict[str, Any]) -> HttpAccess:
-    """Return the access with the parts that are named replaced; null empties a part."""
+    """Return the access control with the given parts replaced; null empties a part."""
     unknown = set(wishes) - {"is_enabled", "addresses", "basic_auth"}
     enabled = wishes.get("is_enabled", known.is_enabled)
     addresses = wishes.get("addresses", known.addresses) or []
@@ -144,7 +144,7 @@ def resize(
 
 
 def add_domain(state: PlatformState, domain: Domain, user: User) -> list[Activity]:
-    """Add a domain, and queue what brings it live.
+    """Add a domain, and queue its deployment.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -156,7 +156,7 @@ def add_domain(state: PlatformState, domain: Domain, user: User) -> list[Activit
 
 
 def change_domain(state: PlatformState, domain: Domain, user: User) -> list[Activity]:
-    """Take the change of a domain into account, and queue what brings it live.
+    """Store the change of a domain, and queue its deployment.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -169,7 +169,7 @@ def change_domain(state: PlatformState, domain: Domain, user: User) -> list[Acti
 
 
 def remove_domain(state: PlatformState, domain: Domain, user: User) -> list[Activity]:
-    """Take a domain away, and queue what takes it out of the site.
+    """Remove a domain, and queue the deployment that removes it from the site.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.

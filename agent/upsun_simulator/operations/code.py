@@ -23,7 +23,7 @@ ENDINGS: dict[str, Ending] = {"failure": "failure", "cancelled": "cancelled"}
 def run_source_operation(
     state: PlatformState, environment: Environment, user: User, *, operation: str, variables: dict[str, Any]
 ) -> Activity:
-    """Queue a source operation; what its commit will cause is settled now.
+    """Queue a source operation; the effects of its commit are decided now.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -48,7 +48,7 @@ def defined(names: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def update_plan(state: PlatformState, environment: Environment, operation: str = "update") -> Plan:
-    """Return what a source operation asked for now will do, by the present scenario.
+    """Return the plan of a source operation requested now, from the present scenario.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.

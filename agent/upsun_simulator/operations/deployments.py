@@ -1,4 +1,4 @@
-"""Deploying what is there, or what is staged; and stopping what runs."""
+"""Redeploy, deploy staged changes, and cancel activities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def deploy_plan(state: PlatformState) -> Plan:
-    """Return what a deployment asked for now will do, by the present scenario."""
+    """Return the plan of a deployment requested now, from the present scenario."""
     return Plan(seconds=state.scenario.deploy_seconds, ending=state.scenario.deploy_outcome)
 
 

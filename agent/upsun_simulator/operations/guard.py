@@ -21,7 +21,7 @@ BUSY = "An activity is currently pending or in progress on this environment."
 
 
 def _no_pull_request(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
-    """Source operations are refused on pull-request environments.
+    """Return why a source operation is refused on a pull-request environment, or None.
 
     https://developer.upsun.com/docs/configure-apps/source-operations
     """
@@ -31,7 +31,7 @@ def _no_pull_request(state: PlatformState, environment: Environment, user: User)
 
 
 def _in_plan(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
-    """Of Upsun Fixed only the plans Enterprise and Elite have source operations."""
+    """Return why the plan has no source operations (Upsun Fixed below Enterprise), or None."""
     if not state.scenario.has_larger_plan:
         return Refusal(HTTPStatus.BAD_REQUEST, "This project doesn't support source operations.")
     return None
@@ -54,7 +54,7 @@ def _staged(state: PlatformState, environment: Environment, user: User) -> Refus
 
 
 def _own_branches(state: PlatformState, environment: Environment, user: User) -> Refusal | None:  # noqa: ARG001 - as all rules
-    """Return where a source integration manages branches, the platform does not.
+    """Return why the platform does not manage branches (a source integration does), or None.
 
     https://developer.upsun.com/docs/configure-apps/source-operations
     """
@@ -85,7 +85,7 @@ def _parents_admin(state: PlatformState, environment: Environment, user: User) -
 
 @dataclass(frozen=True)
 class _Rule:
-    """The statuses that an operation is possible in, who may ask for it, and what it needs besides.
+    """The requirements of an operation: statuses, role, and other conditions.
 
     `path` is what follows the environment's path; `method` is that of the request.
     """
@@ -159,7 +159,7 @@ def unready(state: PlatformState, environment: Environment, user: User, operatio
 
 
 def check(state: PlatformState, environment: Environment, user: User, operation: str = "") -> None:
-    """Refuse an operation on an environment where it is not allowed or not possible now.
+    """Refuse an operation on an environment if it is not allowed or not possible now.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.

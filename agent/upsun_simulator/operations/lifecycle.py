@@ -22,7 +22,7 @@ def branch(
     kind: EnvironmentType = "development",
     clone_parent: bool = True,
 ) -> Activity:
-    """Create an environment now, and queue what brings it up.
+    """Create an environment now, and queue its activation.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -47,7 +47,7 @@ def branch(
 
 
 def activate(state: PlatformState, environment: Environment, user: User) -> Activity:
-    """Queue what brings an inactive environment up.
+    """Queue the activation of an inactive environment.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -72,7 +72,7 @@ def pause(state: PlatformState, environment: Environment, user: User) -> Activit
 
 
 def resume(state: PlatformState, environment: Environment, user: User) -> Activity:
-    """Queue what brings a paused environment up again.
+    """Queue the resuming of a paused environment.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.
@@ -83,7 +83,7 @@ def resume(state: PlatformState, environment: Environment, user: User) -> Activi
 
 
 def deactivate(state: PlatformState, environment: Environment, user: User) -> Activity:
-    """Queue the removal of what runs on an environment.
+    """Queue the deactivation of an environment.
 
     Args:
         state: what the platform has: environments, activities, users, the clock.

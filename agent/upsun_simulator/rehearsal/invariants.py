@@ -1,4 +1,4 @@
-"""Promises held against the platform's request log: what the runs say they did, and what the platform says was done.
+"""Check the promises: compare what the runs recorded with the platform's request log.
 
 The request log is the simulator's (``Simulator.request_log``). Of the runs only their spans, slots and job snapshots
 are taken on trust, never what they say of a request or a proof.
@@ -31,7 +31,7 @@ KIND_OF = {
 def broken_promises(
     request_log: RequestLog, runs: Sequence[Run], *, user: str, last_tick: datetime, slots: Sequence[Slot]
 ) -> Iterator[str]:
-    """Everything in which request log and runs contradict the promises, in words; nothing where all is well.
+    """Return the broken promises in words, from the request log and the runs; empty if there are none.
 
     Args:
         request_log: what the platform did, for whom.
@@ -110,7 +110,7 @@ def _named(plans: list[StepPlan], name: str) -> list[StepPlan]:
 
 
 def _repeats(what: str, asked: list[dict[str, Any]], plans: list[StepPlan], good: set[str] | None) -> Iterator[str]:
-    """One request a step, and one more for each retry that the job allows, each after a failure that was over.
+    """Yield steps with more requests than allowed: one, and one for each retry after a finished failure.
 
     ``good`` are the backups that came to be and are restorable; None where success is all there is to know.
     """
@@ -152,7 +152,7 @@ def _unproved(update: dict[str, Any], run: Run, request_log: RequestLog) -> Iter
 
 
 def _restorable(request_log: RequestLog) -> Iterable[dict[str, Any]]:
-    """Return every backup that ever was and could be restored, those evicted since too."""
+    """Return every backup that could ever be restored, including those evicted since."""
     return [each for each in (*request_log["backups"], *request_log["evicted_backups"]) if each["restorable"]]
 
 

@@ -1,4 +1,4 @@
-"""A job played through against the built-in simulator, in virtual time: the real tick, client and journal.
+"""Play a job against the built-in simulator in virtual time, with the real tick, client and journal.
 
 Nothing leaves this process; the journal lives in a temporary directory.
 """
@@ -44,7 +44,7 @@ MEMORY = "/dev/shm"  # noqa: S108  a directory of a random name is made in it  #
 
 
 def scratch_place() -> str | None:
-    """Return where the journal of a rehearsal is kept: in memory if this machine has such a place, else None.
+    """Return a directory in memory for the journal of a rehearsal; None if this machine has none.
 
     Nobody reads that journal afterwards, and syncing it to a disk takes time. ``TMPDIR`` decides if it is set.
     """
@@ -108,7 +108,7 @@ NAMED_FAULTS: dict[str, NamedFault] = {
 
 
 def arrange(names: Sequence[str], job: Job) -> tuple[Scenario, list[str]]:
-    """Return the scenario and request faults for these named faults; raises UsageError for one that is unknown.
+    """Return the scenario and request faults for these named faults; raise UsageError for an unknown one.
 
     A name with a space is a fault of a request as ``simulate --fault`` takes it.
     """
@@ -127,7 +127,7 @@ def arrange(names: Sequence[str], job: Job) -> tuple[Scenario, list[str]]:
 
 
 def scene(job: Job) -> Scenario:
-    """Return a platform on which all is defined that the job asks for."""
+    """Return a platform that defines everything the job needs."""
     steps = (*job.steps, *job.on_failure)
     names = {kind: [str(step.settings["name"]) for step in steps if step.kind == kind] for kind in DEFINED}
     runtime = [f"{step.settings['app']}:{step.settings['name']}" for step in steps if step.kind == "runtime-operation"]
@@ -143,7 +143,7 @@ DEFINED = ("source-operation", "task")
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How a rehearsal went: the run at its end, ticks and requests it took, and the simulator's request log."""
+    """The result of a rehearsal: the closed run, the numbers of ticks and requests, and the request log."""
 
     #: The run as it stood at the end; None if none was opened.
     run: Run | None
@@ -158,7 +158,7 @@ class Played:
 
 
 class Rehearsal:
-    """One job, one slot (or by hand where it has no schedule), from the slot to the run's end."""
+    """Play one slot of a job (or a manual run without a schedule), from the slot to the run's end."""
 
     def __init__(
         self, job_file: JobFile, job: Job, container: Container, faults: Sequence[str], start: datetime
@@ -202,7 +202,7 @@ class Rehearsal:
                 self.simulator.add_environment(name, "staging", parent=home)
 
     def play(self, on_event: Callable[[str, Event], None] | None = None) -> Played:
-        """Tick until the run is closed; raises ConfigInvalid where no slot ever comes."""
+        """Make ticks until the run is closed; raise ConfigInvalid if no slot ever falls due."""
         log = io.StringIO()
         with TemporaryDirectory(prefix="upsun-agent-rehearsal-", dir=scratch_place()) as directory:
             context = self.tick_context(directory, log, on_event)
@@ -228,7 +228,7 @@ class Rehearsal:
             recorder.flush()
 
     def _begin(self, context: TickContext) -> None:
-        """Make a first tick some time before the slot, then go to it; open a job without schedule by hand."""
+        """Make a first tick before the slot, then move to the slot; start a job without a schedule manually."""
         schedule = schedule_of(context.container, self.job)
         if schedule is None:
             with ticking(context) as tick:
@@ -243,7 +243,7 @@ class Rehearsal:
         self.manual_clock.set(slot.due_at + timedelta(seconds=7))
 
     def variables(self, directory: str) -> dict[str, str]:
-        """Return what the rehearsed container's variables are, with the job file written out below ``directory``."""
+        """Write the job file into ``directory``, and return the rehearsed container's variables."""
         path = f"{directory}/agent.toml"
         with open(path, "w", encoding="utf-8") as file:
             file.write(self.job_file.text)
@@ -260,7 +260,7 @@ class Rehearsal:
     def tick_context(
         self, directory: str, log: io.StringIO, on_event: Callable[[str, Event], None] | None
     ) -> TickContext:
-        """Return what a tick of the rehearsal works with; its journal lies in ``directory``.
+        """Return the context of a tick of the rehearsal; its journal is in ``directory``.
 
         Args:
             directory: where the journal is.
@@ -282,7 +282,7 @@ class Rehearsal:
         )
 
     def _answer(self, environ: Any, start_response: Any) -> Any:
-        """Answer as the simulated platform and its sites; a page elsewhere is the agent's environment's."""
+        """Answer for the simulated platform and its sites; any other page is the agent's environment's."""
         host = str(environ.get("HTTP_HOST", ""))
         if not host.endswith("simulator.invalid"):
             home = self.simulator.state.environments[self._container.environment or ""]

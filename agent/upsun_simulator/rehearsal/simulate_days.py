@@ -1,4 +1,4 @@
-"""Months of a job in virtual time, with all that months bring: what ``rehearse JOB --days N`` plays.
+"""Simulate months of a job in virtual time, with incidents, for ``rehearse JOB --days N``.
 
 Ticks come late by up to 20 minutes, deployments come at random, crons pause for 14 days, the token expires for three
 days, the quota of manual backups is full, the API has bad hours. Everything is drawn from a seed.
@@ -39,7 +39,7 @@ TICKS_A_DAY = int(86400 // TICK_SECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something that happens at a moment of the season, in words and as a deed on the simulator."""
+    """An incident at one time: its description, and the function that applies it to the simulator."""
 
     #: When it happens.
     at: datetime
@@ -84,7 +84,7 @@ class SimulatedDays:
 
 
 def plan(start: datetime, days: int, dice: random.Random) -> list[Incident]:
-    """Return what happens when, by chance: deployments each week, faults each month, one token that expires.
+    """Return random incidents: deployments each week, faults each month, one token that expires.
 
     Everything is within the days: what the dice put behind them, in a week or month that is not whole, does not happen.
 
@@ -130,7 +130,7 @@ def _revoke(simulator: Simulator) -> None:
 
 
 def play(rehearsal: Rehearsal, days: int, seed: int, progress: Callable[[int], None] | None = None) -> SimulatedDays:
-    """Play that many days; ``progress`` hears of each day that is over.
+    """Simulate that many days; call ``progress`` after each day.
 
     Args:
         rehearsal: the job and the platform.
@@ -179,7 +179,7 @@ def _through(
     moments: Iterator[datetime],
     progress: Callable[[int], None] | None,
 ) -> datetime:
-    """Tick after tick, each a process of its own, with the incidents between them; returns when the last one was."""
+    """Make all ticks, each with a new session, and the incidents between them; return the last tick's time."""
     environ = rehearsal.variables(directory)
     incidents, now = list(season.incidents), rehearsal.clock.now()
     idle = _IdleTicks(environ, directory)
@@ -243,7 +243,7 @@ def _happen(rehearsal: Rehearsal, incident: Incident) -> None:
 
 
 def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: random.Random) -> Iterator[datetime]:
-    """Yield the moments of ticks before the end: every five minutes, late by chance, without the pause."""
+    """Yield the times of ticks before the end: every five minutes, randomly late, without the pause."""
     pauses = [incident.at for incident in incidents if incident.action is None]
     planned = start
     while planned < end:
@@ -256,7 +256,7 @@ def _ticks(start: datetime, end: datetime, incidents: list[Incident], dice: rand
 def _account(
     season: SimulatedDays, simulator: Simulator, context: TickContext, judged: list[Slot], last_tick: datetime
 ) -> None:
-    """Count what the agent says, and hold it against the simulator's request log."""
+    """Count the agent's results, and compare them with the simulator's request log."""
     with reading(context.state, context.container.identity) as journal:
         runs = [fold(journal.events(row.run)) for row in journal.rows(most=1_000_000)]
     for run in runs:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from upsun_agent.config import JobFileInvalid, parse
 from upsun_agent.database import errors
-from upsun_agent.database.errors import DatabaseRefused, DatabaseUnreachable, code_of, said, translated_errors
+from upsun_agent.database.errors import DatabaseRefused, DatabaseUnreachable, code_of, translated, translated_errors
 from upsun_agent.database.location import Endpoint, endpoint_of
 from upsun_agent.errors import AgentError, Bug, ConfigInvalid
 from upsun_agent.journal.server.opening import hold
@@ -225,7 +225,7 @@ def test_every_code_has_words_and_a_remedy(code: str | int) -> None:
     if isinstance(code, str):
         error = OperationalError(SECRET)
     assert code_of(error) == code
-    found = said("relationship:x", error)
+    found = translated("relationship:x", error)
     assert isinstance(found, DatabaseUnreachable) is (code in errors.PASSING)
     assert found.exit_code == (75 if code in errors.PASSING else 73)
     assert SECRET not in f"{found}{found.remedy}"
@@ -275,7 +275,7 @@ def test_a_code_that_is_none_is_not_repeated() -> None:
     class OperationalError(Exception):
         sqlstate = "\033[31m" + SECRET * 1000
 
-    found = said("relationship:x", OperationalError(SECRET))
+    found = translated("relationship:x", OperationalError(SECRET))
     assert SECRET not in str(found)
     assert "\033" not in str(found)
     shown = errors.narrow("relationship:x", "\033]0;" + SECRET * 1000)

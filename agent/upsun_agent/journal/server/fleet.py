@@ -77,7 +77,7 @@ class DatabaseFleet:
         return ServerJournal(self._session, number, identity, tables=tables)
 
 
-#: What is shown of the newest run of each journal.
+#: The columns that are shown of the newest run of each journal.
 LAST = ("job", "opened_at", "outcome")
 #: The schemas, or in MariaDB the databases, where other tenants' tables are that the user may read: those that bear our
 #: mark, or the names of our tables. In MariaDB a user that may also write sees only what is in its own.

@@ -25,9 +25,9 @@ from upsun_agent.limits import LOOK_BACK
 
 #: Every table but that of the versions.
 ALL = ("journals", *PARTS)
-#: How a journal begins to say why it was set aside, where it lost a part.
+#: The start of the reason for setting a journal aside that lost a part.
 LOST = "lost: "
-#: What a driver's error says of a table that is not there.
+#: The drivers' error codes for a missing table.
 NO_TABLE = ("(42P01)", "(1146)")
 #: The comment on a schema of our own, once all tables were made.
 MARK = "upsun-agent keeps its state here"

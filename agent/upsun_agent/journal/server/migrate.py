@@ -21,7 +21,7 @@ from upsun_agent.journal.server.schema import Tables
 from upsun_agent.journal.server.session import Session
 
 LOCK = "migrate"
-#: What PostgreSQL says where another process makes the tables: it holds the lock, or has just made the same thing.
+#: PostgreSQL's errors if another process creates the tables: it holds the lock, or has just created the same object.
 TAKEN = ("55P03", "23505", "42P06", "42P07")
 
 

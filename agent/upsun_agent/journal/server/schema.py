@@ -34,7 +34,7 @@ ME_AS_GRANTEE = (
     "concat(char(39), left(current_user(), char_length(current_user()) - locate('@', reverse(current_user()))),"
     " char(39), '@', char(39), substring_index(current_user(), '@', -1), char(39))"
 )
-#: What holds the rows of one journal, but for the journal's own row.
+#: The tables with rows of one journal, without the table of journals.
 PARTS = ("idle_hints", "events", "runs", "activities", "cursors", "notes")
 
 
