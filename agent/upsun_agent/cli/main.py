@@ -110,12 +110,7 @@ class Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        """Convert an argument; the error message does not repeat a value that may be a token.
-
-        An option with an empty value is refused: a shell variable that is not set would mean the default.
-        """
-        if action.option_strings and not arg_string:
-            raise argparse.ArgumentError(action, "the value is empty: is a variable of the shell not set?")
+        """Convert an argument; the error message does not repeat a value that may be a token."""
         try:
             return super()._get_value(action, arg_string)
         except argparse.ArgumentError:
@@ -207,22 +202,26 @@ def build(program: str = AGENT) -> Parser:
     return parser
 
 
+def _not_empty(text: str) -> str:
+    """Return the value of an option; raise ArgumentTypeError if it is empty, which would silently mean the default."""
+    if not text:
+        raise argparse.ArgumentTypeError("the value is empty: is a variable of the shell not set?")
+    return text
+
+
 def _shared() -> argparse.ArgumentParser:
     """Return the options that every command takes."""
     shared = argparse.ArgumentParser(add_help=False)
     group = shared.add_argument_group(COMMON)
     group.add_argument("--json", action="store_true", help="print one JSON document instead of text")
-    group.add_argument("--config", metavar="FILE", help="the job file (default: .upsun/agent.toml in the app)")
-    group.add_argument("--project", metavar="ID", help="the project (default: PLATFORM_PROJECT)")
-    group.add_argument("--environment", metavar="ID", help="the environment (default: PLATFORM_BRANCH)")
-    group.add_argument(
-        "--api-url", metavar="URL", help="the API (default: UPSUN_CLI_API_URL, or https://api.upsun.com)"
-    )
-    group.add_argument(
-        "--auth-url",
-        metavar="URL",
-        help="the authentication service (default: UPSUN_CLI_AUTH_URL, or https://auth.upsun.com)",
-    )
+    for name, metavar, text in (
+        ("--config", "FILE", "the job file (default: .upsun/agent.toml in the app)"),
+        ("--project", "ID", "the project (default: PLATFORM_PROJECT)"),
+        ("--environment", "ID", "the environment (default: PLATFORM_BRANCH)"),
+        ("--api-url", "URL", "the API (default: UPSUN_CLI_API_URL, or https://api.upsun.com)"),
+        ("--auth-url", "URL", "the authentication service (default: UPSUN_CLI_AUTH_URL, or https://auth.upsun.com)"),
+    ):
+        group.add_argument(name, metavar=metavar, type=_not_empty, help=text)
     group.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="how much to log on stderr")
     return shared
 
