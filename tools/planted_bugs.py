@@ -1237,8 +1237,8 @@ BUGS = (
     Bug(
         "one read of a database's answer may take any memory",
         "agent/upsun_agent/database/meter.py",
-        "    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))\n",
-        "    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))\n",
+        "            resource.setrlimit(resource.RLIMIT_DATA, (most, hard))\n",
+        "            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))\n",
         suite=(
             (
                 "tests/integration/journal/test_hostile_servers.py::"

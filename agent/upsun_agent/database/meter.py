@@ -8,17 +8,17 @@ gigabyte that a message may have: there the system's own limit on memory (RLIMIT
 from __future__ import annotations
 
 import _socket
+import _thread
 import os
 import resource
 import sys
 import time
-from contextlib import contextmanager
 
 from upsun_agent.limits import DATABASE_ANSWER, DATABASE_CPU, DATABASE_MEMORY, DATABASE_STATEMENT, DATABASE_STEPS
 
 TYPE_CHECKING = False  # the module that has it would cost every idle tick
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
     from typing import Any
 
 #: Where Linux's ``struct tcp_info`` says how many bytes arrived, an unsigned number of eight bytes.
@@ -81,24 +81,44 @@ class Meter:
             steps.close()
 
 
-@contextmanager
-def growth_limited() -> Iterator[None]:
-    """Limit how much memory this process takes within the block to DATABASE_MEMORY; raise TooMuch if it needs more.
+class _Growth:
+    """The limit on what this process may grow by: set by the first of the threads that read, lifted by the last."""
+
+    def __init__(self) -> None:
+        self._lock = _thread.allocate_lock()
+        self._readers = 0
+        self._before = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._readers += 1
+            if self._readers > 1:
+                return
+            soft, hard = self._before = resource.getrlimit(resource.RLIMIT_DATA)
+            writable = _memory(WRITABLE)
+            most = writable + DATABASE_MEMORY if writable else soft
+            if soft != resource.RLIM_INFINITY:
+                most = min(most, soft)
+            resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with self._lock:
+            self._readers -= 1
+            if not self._readers:
+                resource.setrlimit(resource.RLIMIT_DATA, self._before)
+        if isinstance(error, MemoryError):
+            raise TooMuch(LONG) from None
+
+
+_GROWTH = _Growth()
+
+
+def growth_limited() -> _Growth:
+    """Let this process grow by DATABASE_MEMORY within the block at most; raise TooMuch if it wants more.
 
     The limit is the whole process's, so no other thread may start a child in the block, which would inherit it.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    writable = _memory(WRITABLE)
-    most = writable + DATABASE_MEMORY if writable else soft
-    if soft != resource.RLIM_INFINITY:
-        most = min(most, soft)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
-    try:
-        yield
-    except MemoryError:
-        raise TooMuch(LONG) from None
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+    return _GROWTH
 
 
 #: Where /proc/self/statm has the pages that are in memory, and those that the process may write to.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import ssl
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 from upsun_agent.database.location import endpoint_of
-from upsun_agent.database.meter import resident
+from upsun_agent.database.meter import growth_limited, resident
 from upsun_agent.errors import AgentError
 
 from tests.harness import bounded
@@ -168,6 +169,26 @@ def test_a_server_that_sends_faster_than_a_tick_reads_costs_no_more_memory(call:
         os.sched_setaffinity(0, usual)
     holds(ended)
     assert server.met == 2, "the idle way and the whole tick both met it"
+
+
+def test_the_limit_on_memory_is_lifted_when_the_last_of_several_threads_has_read() -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    began, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with growth_limited():
+            began.set()
+            ended.wait(10)
+
+    reader = threading.Thread(target=other)
+    with growth_limited():
+        assert resource.getrlimit(resource.RLIMIT_DATA) != before
+        reader.start()
+        began.wait(10)
+    assert resource.getrlimit(resource.RLIMIT_DATA) != before
+    ended.set()
+    reader.join()
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 COMMANDS = (("status",), ("status", "--all"), ("history",), ("report", "--html", "page.html"), ("run", "yearly"))
