@@ -130,7 +130,6 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
         "uv.lock",
         lambda: filled(b"{},\n", b'version = 1\n[[package]]\nname="a"\nversion="1"\nwheels=[', b"]"),
     ),
-    "a long line": ("poetry.lock", lambda: filled(b"a.", b"[[package]]\n", b" = 1\n")),
     "many gems": ("Gemfile.lock", lambda: filled(b"    N (1)\n", b"DEPENDENCIES\nGEM\n")),
     "many modules": ("go.mod", lambda: filled(b"\tN v1\n", b"require (\n", b")\n")),
     "many properties": (

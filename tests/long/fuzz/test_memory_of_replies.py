@@ -123,7 +123,7 @@ def server() -> Iterator[str]:
     Handler.good = {
         "token": replies["POST /oauth2/token"],
         "environment": replies[environment],
-        "activity": replies[activity],
+        "activity": json.dumps(json.loads(replies[activity]) | {"id": "good"}),
     }
     listener = Listener(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
