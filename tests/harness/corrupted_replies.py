@@ -126,7 +126,7 @@ class Spoiler:
 def kind_of(method: str, path: str) -> str:
     """The request without ids: what makes two requests the same question."""
     parts = path.removeprefix("/api").strip("/").split("/")
-    named = {"projects", "environments", "activities", "backups"}
+    named = {"projects", "environments", "activities", "backups", "commits", "trees", "blobs"}
     short = ["*" if index and parts[index - 1] in named else part for index, part in enumerate(parts)]
     return f"{method} /{'/'.join(short)}"
 

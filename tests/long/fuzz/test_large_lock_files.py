@@ -130,6 +130,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
         "uv.lock",
         lambda: filled(b"{},\n", b'version = 1\n[[package]]\nname="a"\nversion="1"\nwheels=[', b"]"),
     ),
+    "a long line": ("poetry.lock", lambda: b"[[package]]\n" + b"a." * (MOST // 2 - 9) + b" = 1\n"),
     "many gems": ("Gemfile.lock", lambda: filled(b"    N (1)\n", b"DEPENDENCIES\nGEM\n")),
     "many modules": ("go.mod", lambda: filled(b"\tN v1\n", b"require (\n", b")\n")),
     "many properties": (
