@@ -91,7 +91,7 @@ CHANGE_BUGS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "a major change stands behind others",
         "agent/upsun_agent/model/packages.py",
-        "key=lambda each: (place[each.kind], each.direct",
+        "key=lambda each: (PLACES[each.kind], each.direct",
         "key=lambda each: (0, each.direct",
         SHOWN_SUITE,
     ),

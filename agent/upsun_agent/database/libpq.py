@@ -48,7 +48,7 @@ def change_one(endpoint: Endpoint, statements: Iterable[str], values: Sequence[s
     """
     client = _Client(endpoint, time.monotonic() + seconds)
     try:
-        with growth_limited():
+        with growth_limited:
             client.connect()
             for statement in statements:
                 changed = client.change(statement, values)

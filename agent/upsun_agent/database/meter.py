@@ -67,13 +67,13 @@ class Meter:
     def watched(self, steps: Generator[Any, Any, Any], file: int) -> Generator[Any, Any, Any]:
         """Yield psycopg's steps of one exchange, each checked before it reads; ``file`` -1: they name the socket."""
         try:
-            with growth_limited():
+            with growth_limited:
                 wanted = next(steps)
             self.begin(file)
             while True:
                 ready = yield wanted
                 self.look(file if file >= 0 else wanted[0])
-                with growth_limited():
+                with growth_limited:
                     wanted = steps.send(ready)
         except StopIteration as end:
             return end.value
@@ -81,8 +81,12 @@ class Meter:
             steps.close()
 
 
-class _Growth:
-    """The limit on what this process may grow by: set by the first of the threads that read, lifted by the last."""
+class _GrowthLimit:
+    """Lets this process grow by DATABASE_MEMORY within a block at most; raises TooMuch if it wants more.
+
+    The limit is the whole process's: the first of several threads sets it, the last one lifts it. No thread may start
+    a child meanwhile, which would inherit it.
+    """
 
     def __init__(self) -> None:
         self._lock = _thread.allocate_lock()
@@ -110,15 +114,8 @@ class _Growth:
             raise TooMuch(LONG) from None
 
 
-_GROWTH = _Growth()
-
-
-def growth_limited() -> _Growth:
-    """Let this process grow by DATABASE_MEMORY within the block at most; raise TooMuch if it wants more.
-
-    The limit is the whole process's, so no other thread may start a child in the block, which would inherit it.
-    """
-    return _GROWTH
+#: The limit of this process.
+growth_limited = _GrowthLimit()
 
 
 #: Where /proc/self/statm has the pages that are in memory, and those that the process may write to.

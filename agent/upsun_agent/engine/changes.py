@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec import Struct
+
 from upsun_agent.engine.bounds import CHANGES_MOST, CHANGES_WITHIN
 from upsun_agent.engine.decision import Background, Decision, Look, Record, Wait
 from upsun_agent.engine.run import Phase, Run, Step
@@ -17,6 +19,15 @@ from upsun_agent.model.answers import Observation
 from upsun_agent.model.packages import LockFileChange, LookAtChanges, PackageChanges, summary
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+class _Pending(Struct, frozen=True):
+    """A commit whose changes are not all read."""
+
+    #: The index of the step that made it.
+    step: int
+    #: The question for what is missing.
+    question: LookAtChanges
 
 
 def unread(run: Run) -> Step | None:
@@ -33,13 +44,20 @@ def _commits(step: Step) -> tuple[str, str] | None:
     return (base, head) if base and head and _HEXADECIMAL.issuperset(base + head) else None
 
 
-def _question(run: Run, step: Step) -> LookAtChanges | None:
-    commits = _commits(step)
-    if commits is None:
+def _files(run: Run, step: int) -> list[LockFileChange]:
+    """Return the lock files of a step's commit whose changes are read already."""
+    return [file for each in run.changes if each.step == step for file in each.files]
+
+
+def _pending(run: Run, background: Background) -> _Pending | None:
+    """Return the first step whose changes are not all read, and the question for them; None if nothing may be read."""
+    step = unread(run) if background.may_read else None
+    commits = None if step is None else _commits(step)
+    if step is None or commits is None:
         return None
-    files = [file for each in run.changes if each.step == step.index for file in each.files]
+    files = _files(run, step.index)
     room = CHANGES_MOST - sum(len(file.changes) for file in files)
-    return LookAtChanges(*commits, tuple(file.path for file in files), room)
+    return _Pending(step.index, LookAtChanges(*commits, tuple(file.path for file in files), room))
 
 
 def reading(run: Run, now: datetime, seen: Observation, background: Background) -> Decision | None:
@@ -51,18 +69,17 @@ def reading(run: Run, now: datetime, seen: Observation, background: Background) 
         seen: what this pass has seen.
         background: what is known beside the run.
     """
-    step = unread(run) if background.may_read else None
-    question = None if step is None else _question(run, step)
-    if step is None or question is None:
+    pending = _pending(run, background)
+    if pending is None:
         return None
-    answer = seen.get(question)
+    answer = seen.get(pending.question)
     if answer is None:
-        return Look(question)
+        return Look(pending.question)
     if not isinstance(answer, PackageChanges):
         return None
     if answer.unread and not answer.files:
         return None
-    return Record(_read(run, step, now, answer.files, answer.warnings, whole=not answer.unread))
+    return Record(_read(run, pending, now, answer.files, answer.warnings, whole=not answer.unread))
 
 
 def before_closing(run: Run, now: datetime, seen: Observation, background: Background) -> Decision | None:
@@ -74,24 +91,27 @@ def before_closing(run: Run, now: datetime, seen: Observation, background: Backg
         seen: what this pass has seen.
         background: what is known beside the run.
     """
-    step = unread(run) if background.may_read else None
-    question = None if step is None else _question(run, step)
-    if step is None or question is None:
+    pending = _pending(run, background)
+    if pending is None:
         return None
-    answer = seen.get(question)
+    answer = seen.get(pending.question)
     why = answer.unread if isinstance(answer, PackageChanges) else "no answer"
     if why == "time" and now - run.current_since < CHANGES_WITHIN:
         return Wait("changes", "the lock files are read on, to tell what changed")
     text = "the commit cannot be read yet" if why == "absent" else "there was no time to read all lock files"
-    return Record(_read(run, step, now, (), (f"what changed is not known: {text}",), whole=True))
+    return Record(_read(run, pending, now, (), (f"what changed is not known: {text}",), whole=True))
 
 
 def _read(
-    run: Run, step: Step, now: datetime, files: tuple[LockFileChange, ...], warnings: tuple[str, ...], *, whole: bool
+    run: Run, of: _Pending, now: datetime, files: tuple[LockFileChange, ...], warnings: tuple[str, ...], *, whole: bool
 ) -> ev.ChangesRead:
-    base, head = _commits(step) or ("", "")
-    earlier = [file for each in run.changes if each.step == step.index for file in each.files]
-    text = summary((*earlier, *files))
     return ev.ChangesRead(
-        at=now, step=step.index, base=base, head=head, files=files, whole=whole, message=text, warnings=warnings
+        at=now,
+        step=of.step,
+        base=of.question.base,
+        head=of.question.head,
+        files=files,
+        whole=whole,
+        message=summary((*_files(run, of.step), *files)),
+        warnings=warnings,
     )

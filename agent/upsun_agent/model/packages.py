@@ -97,14 +97,14 @@ class PackageChanges(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-#: Kinds of changes as they are counted in a sentence, the most important one first.
-_WORDS = {
-    ChangeKind.MAJOR: "major",
-    ChangeKind.MINOR: "minor",
-    ChangeKind.PATCH: "patch",
-    ChangeKind.OTHER: "other",
-    ChangeKind.ADDED: "added",
-    ChangeKind.REMOVED: "removed",
+#: The place of each kind of change in lists and sentences, the most important one first.
+PLACES = {
+    ChangeKind.MAJOR: 0,
+    ChangeKind.MINOR: 1,
+    ChangeKind.PATCH: 2,
+    ChangeKind.OTHER: 3,
+    ChangeKind.ADDED: 4,
+    ChangeKind.REMOVED: 5,
 }
 ARROW = "→"
 #: How many changes a message or a log line lists; the rest is counted.
@@ -113,9 +113,8 @@ CHANGES_SHOWN = 10
 
 def ordered(files: Iterable[LockFileChange]) -> list[Change]:
     """Return the changes of all files: by kind, major ones first, those that the project requires first, by name."""
-    place = {kind: number for number, kind in enumerate(_WORDS)}
     changes = [change for file in files for change in file.changes]
-    return sorted(changes, key=lambda each: (place[each.kind], each.direct is not True, each.name, each.after or ""))
+    return sorted(changes, key=lambda each: (PLACES[each.kind], each.direct is not True, each.name, each.after or ""))
 
 
 def step_of(change: Change) -> str:
@@ -135,7 +134,7 @@ def counted(files: Iterable[LockFileChange]) -> str:
     total = kinds.total() + more
     if not total:
         return ""
-    parts = [f"{kinds[kind]} {word}" for kind, word in _WORDS.items() if kinds[kind]]
+    parts = [f"{kinds[kind]} {kind}" for kind in PLACES if kinds[kind]]
     parts += [f"{more} more"] if more else []
     return f"{total} {'package' if total == 1 else 'packages'}: {', '.join(parts)}"
 

@@ -10,21 +10,11 @@ from typing import Any
 from msgspec import Struct
 
 from upsun_agent.limits import LOCKED_MOST, LOCKED_TEXT_MOST
-from upsun_agent.model.packages import Change, ChangeKind, Ecosystem, LockFileChange
+from upsun_agent.model.packages import PLACES, Change, ChangeKind, Ecosystem, LockFileChange
 from upsun_agent.packages.formats import Format, format_of
 from upsun_agent.packages.records import Package, Unreadable
 from upsun_agent.packages.source import Source, checked
 from upsun_agent.packages.versions import difference, parse
-
-_ORDER = {
-    kind: place
-    for place, kind in enumerate(
-        (
-            *(ChangeKind.MAJOR, ChangeKind.MINOR, ChangeKind.PATCH),
-            *(ChangeKind.OTHER, ChangeKind.ADDED, ChangeKind.REMOVED),
-        )
-    )
-}
 
 
 class LockFile(Struct, frozen=True, kw_only=True):
@@ -101,7 +91,7 @@ def compare(before: LockFile | None, after: LockFile | None) -> LockFileChange:
         return LockFileChange(path=path, format=name, warning=f"{path} cannot be read: {'; '.join(sorted(faults))}")
     notes = dict.fromkeys(note for each in files for note in each.notes)
     changes = _changes(known.format.ecosystem, before.packages if before else (), after.packages if after else ())
-    ordered = sorted(changes, key=lambda each: (_ORDER[each.kind], each.name, each.before or "", each.after or ""))
+    ordered = sorted(changes, key=lambda each: (PLACES[each.kind], each.name, each.before or "", each.after or ""))
     warning = f"{path}: {'; '.join(notes)}" if notes else None
     return LockFileChange(path=path, format=name, changes=tuple(ordered), warning=warning)
 

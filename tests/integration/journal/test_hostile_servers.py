@@ -176,12 +176,12 @@ def test_the_limit_on_memory_is_lifted_when_the_last_of_several_threads_has_read
     began, ended = threading.Event(), threading.Event()
 
     def other() -> None:
-        with growth_limited():
+        with growth_limited:
             began.set()
             ended.wait(10)
 
     reader = threading.Thread(target=other)
-    with growth_limited():
+    with growth_limited:
         assert resource.getrlimit(resource.RLIMIT_DATA) != before
         reader.start()
         began.wait(10)

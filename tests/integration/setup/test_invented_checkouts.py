@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import pytest
 import yaml
 
 from tests.harness.init_command import Result, commit, contents, git
-from tests.integration.setup.test_looked_at_files import CONFIG, config, fresh, twice
-from tests.integration.setup.test_managers import SHELL
+from tests.integration.setup.test_looked_at_files import CONFIG, config, fresh, in_dash, twice
 
 Init = Callable[..., Result]
 
@@ -35,16 +33,7 @@ def test_the_agent_is_on_the_path_however_an_environment_file_ends(init: Init, c
     before, goes_on = ENDS[what]
     fresh(checkout, config("php:8.4"), {".environment": before})
     twice(init, checkout)
-    (checkout / ".upsun-agent").mkdir()
-    (checkout / ".upsun-agent" / "environment.sh").write_text('echo "the agent"\n')
-    done = subprocess.run(
-        [SHELL, "-c", '. ./.environment; echo "A=$A"'],
-        cwd=checkout,
-        env={"PLATFORM_APP_DIR": str(checkout)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = in_dash(checkout, 'echo "the agent"\n', '. ./.environment; echo "A=$A"')
     assert done.stdout.splitlines() == ["the agent", *(["A=1" if before else "A="] if goes_on else [])], done.stderr
     assert init("--remove", "--yes").code == 0
     if before:

@@ -97,22 +97,27 @@ def test_a_lock_file_that_git_ignores_is_not_updated(init: Init, checkout: Path)
     assert "git add package-lock.json\n" in (checkout / CONFIG).read_text()
 
 
-def test_dash_reads_the_line_in_an_environment_file_of_windows(init: Init, checkout: Path) -> None:
-    fresh(checkout, config("python:3.13"), {".environment": b"export A=1\r\nexport B=2"})
-    twice(init, checkout)
-    data = (checkout / ".environment").read_bytes()
-    assert data.startswith(b"# The agent on the PATH")
-    assert data.endswith(b'environment.sh"\nexport A=1\r\nexport B=2')
+def in_dash(checkout: Path, installed: str, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in an app whose build hook has installed that ``environment.sh``."""
     (checkout / ".upsun-agent").mkdir()
-    (checkout / ".upsun-agent" / "environment.sh").write_text("C=3\n")
-    done = subprocess.run(
-        [SHELL, "-c", '. ./.environment; echo "survived $C"'],
+    (checkout / ".upsun-agent" / "environment.sh").write_text(installed)
+    return subprocess.run(
+        [SHELL, "-c", script],
         cwd=checkout,
         env={"PLATFORM_APP_DIR": str(checkout)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_dash_reads_the_line_in_an_environment_file_of_windows(init: Init, checkout: Path) -> None:
+    fresh(checkout, config("python:3.13"), {".environment": b"export A=1\r\nexport B=2"})
+    twice(init, checkout)
+    data = (checkout / ".environment").read_bytes()
+    assert data.startswith(b"# The agent on the PATH")
+    assert data.endswith(b'environment.sh"\nexport A=1\r\nexport B=2')
+    done = in_dash(checkout, "C=3\n", '. ./.environment; echo "survived $C"')
     assert (done.returncode, done.stdout) == (0, "survived 3\n"), done.stderr
 
 
